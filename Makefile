@@ -1,0 +1,97 @@
+# The front door: `make` lists what there is. Everything runs in a virtual environment (.venv) that the targets build
+# and refresh themselves from the lock files; nothing but make and Python 3.11+ has to be on the machine.
+
+VENV    ?= .venv
+WORKERS ?= 2
+BIN     := $(VENV)/bin
+PY      := $(BIN)/python
+PIP     := $(PY) -m pip --disable-pip-version-check --no-input
+
+# What `make demo` and `make bench` start.
+DEMO_COMMAND  ?= $(BIN)/tradeexecutor demo
+BENCH_COMMAND ?= $(PY) -m benchmarks
+# More options for pytest, e.g. make test PYTEST_ARGS="tests/state -k freeze"
+PYTEST_ARGS ?=
+
+# The first interpreter that runs, is new enough and can build virtual environments. Override: make test PYTHON=...
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+
+# pyright would otherwise look up its latest version at every run.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+RUNTIME := $(VENV)/.installed-runtime
+DEV     := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format golden bench setup setup-dev lock clean distclean
+.DELETE_ON_ERROR:
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(RUNTIME) ## Backtest the example strategies and show what comes out
+	@$(DEMO_COMMAND)
+
+test: $(DEV) ## Run all tests on WORKERS processes (2)
+	@$(PY) -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+lint: $(DEV) ## Check style, format, types and import layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright --pythonpath $(PY)
+	@$(BIN)/lint-imports --no-logo
+
+format: $(DEV) ## Format the code and apply safe lint fixes
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+golden: $(DEV) ## Compare with recorded reference values, where the shared data folder is present
+	@$(PY) -m tests.golden.floor
+
+bench: $(DEV) ## Run the benchmarks
+	@$(BENCH_COMMAND)
+
+setup: $(RUNTIME) ## Install the package and what it runs with into .venv
+	@:
+
+setup-dev: $(DEV) ## The same, with the developers' tools
+	@:
+
+lock: $(PY) ## Pin the newest versions that pyproject.toml admits (both lock files)
+	$(PIP) install --quiet --target build/uv --upgrade uv
+	build/uv/bin/uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 \
+		--no-header --no-annotate --extra dev pyproject.toml --output-file requirements-dev.lock
+	build/uv/bin/uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 \
+		--no-header --no-annotate --extra build --constraint requirements-dev.lock pyproject.toml \
+		--output-file requirements.lock
+
+clean: ## Remove caches and build output
+	@rm -rf build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+distclean: clean ## The same, and the virtual environment
+	@rm -rf $(VENV)
+
+# --- The virtual environment ---------------------------------------------------------------------
+
+$(PY):
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "No Python 3.11 or newer with the venv module was found." >&2; \
+		echo "On Debian or Ubuntu: apt install python3 python3-venv. Elsewhere: make PYTHON=/path/to/python3.12 ..." >&2; \
+		exit 1; \
+	fi
+	@echo "Creating $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+
+# Without build isolation the build backend, too, is the one that the lock names.
+$(RUNTIME): requirements.lock pyproject.toml | $(PY)
+	@echo "Installing the package ..."
+	@$(PIP) install --quiet --requirement requirements.lock
+	@$(PIP) install --quiet --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(DEV): requirements-dev.lock $(RUNTIME)
+	@echo "Installing the developers' tools ..."
+	@$(PIP) install --quiet --requirement requirements-dev.lock
+	@touch $@

@@ -1,0 +1,4 @@
+"""Pure functions over numbers: profit, interest, leverage, dust.
+
+No I/O, and nothing of the project is imported here: every function takes and returns plain numbers.
+"""

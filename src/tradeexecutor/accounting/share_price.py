@@ -1,0 +1,109 @@
+"""Profit of a position measured like that of a fund: the position issues shares, their price shows the profit.
+
+Buying issues shares at the present share price and so does not change it; selling realises the price and redeems
+shares in proportion.  All figures are floats: this is a performance measure, not bookkeeping.
+
+>>> bought = buy_shares(SharePrice.open(value=1000.0, quantity=10.0), value=500.0, quantity=4.0)
+>>> bought.total_supply, bought.current_share_price
+(1500.0, 1.0)
+>>> sold = sell_shares(bought, quantity=7.0, price=150.0)
+>>> sold.total_supply, round(sold.current_share_price, 6)
+(750.0, 1.4)
+"""
+
+from typing import NamedTuple
+
+
+class SharePrice(NamedTuple):
+    """Shares of a position."""
+
+    #: Assets divided by supply, at the latest sale.
+    current_share_price: float
+    #: Shares that exist.
+    total_supply: float
+    #: Tokens held.
+    cumulative_quantity: float
+    #: USD ever put in.
+    total_invested: float
+    #: Highest supply ever.
+    peak_total_supply: float
+    initial_share_price: float = 1.0
+
+    @classmethod
+    def open(cls, value: float, quantity: float, initial_share_price: float = 1.0) -> "SharePrice":
+        """Issue the first shares for tokens worth `value` USD."""
+        supply = value / initial_share_price
+        return cls(initial_share_price, supply, quantity, value, supply, initial_share_price)
+
+
+def buy_shares(shares: SharePrice, value: float, quantity: float) -> SharePrice:
+    """Issue shares for tokens bought for `value` USD; the share price stays.
+
+    After the share price fell to zero, shares are issued at the initial price.
+    """
+    supply = shares.total_supply + value / (shares.current_share_price or shares.initial_share_price)
+    return shares._replace(
+        total_supply=supply,
+        cumulative_quantity=shares.cumulative_quantity + quantity,
+        total_invested=shares.total_invested + value,
+        peak_total_supply=max(shares.peak_total_supply, supply),
+    )
+
+
+def sell_shares(shares: SharePrice, quantity: float, price: float) -> SharePrice:
+    """Redeem shares for `quantity` tokens (positive) sold at `price`; the sale sets the share price."""
+    held, supply = shares.cumulative_quantity, shares.total_supply
+    if held <= 0:
+        return shares
+    share_price = held * price / supply if supply > 0 else shares.current_share_price
+    return shares._replace(
+        current_share_price=share_price,
+        total_supply=max(0.0, supply - supply * quantity / held),
+        cumulative_quantity=held - quantity,
+    )
+
+
+def change_assets(shares: SharePrice, quantity: float) -> SharePrice:
+    """Add a gain or loss (tokens, signed) that nobody paid for; the supply stays."""
+    held = shares.cumulative_quantity + quantity
+    share_price = held / shares.total_supply if shares.total_supply else shares.current_share_price
+    return shares._replace(current_share_price=share_price, cumulative_quantity=held)
+
+
+class SharePriceProfit(NamedTuple):
+    """Result of `calculate_profit`."""
+
+    current_share_price: float
+    #: USD.
+    total_assets: float
+    #: Fraction.
+    profit_pct: float
+    profit_usd: float
+
+
+def calculate_profit(
+    current_share_price: float,
+    total_supply: float,
+    total_invested: float,
+    initial_share_price: float,
+    quantity: float,
+    mark_price: float,
+    total_sold: float,
+) -> SharePriceProfit:
+    """Return profit of a position from its shares.
+
+    Parameters
+    ----------
+    quantity, mark_price
+        Tokens held now and their price, USD.
+    total_sold
+        USD received in all sales; decides once no shares are left.
+    """
+    assets = quantity * mark_price
+    if total_supply > 0:
+        share_price = assets / total_supply
+        profit_usd = assets - total_supply * initial_share_price
+    else:
+        share_price = current_share_price
+        profit_usd = total_sold - total_invested
+    return SharePriceProfit(share_price, assets, share_price / initial_share_price - 1, profit_usd)

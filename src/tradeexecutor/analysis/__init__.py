@@ -1,0 +1,1 @@
+"""Trade analysis computed from a state: how trades and positions did, one by one and in total."""

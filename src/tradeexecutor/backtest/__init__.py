@@ -1,0 +1,1 @@
+"""Market data in, simulated wallet and execution, a `State` out."""

@@ -1,0 +1,86 @@
+"""Execution of a backtest: simulated fills against a simulated wallet."""
+
+from decimal import Decimal
+
+from tradeexecutor.backtest.simulated_wallet import OutOfSimulatedBalance, SimulatedWallet
+from tradeexecutor.execution.failures import FailureModel
+from tradeexecutor.execution.interface import ExecutionError
+from tradeexecutor.execution.simulated import Fill, SimulatedExecution, calculate_total_assets
+from tradeexecutor.execution.slippage import SlippageModel
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution
+
+__all__ = ["BacktestExecution", "BacktestExecutionFailed"]
+
+#: Rounding of the reserve currency that a buy may exceed the wallet by, in raw units.
+_RESERVE_EPSILON_RAW = 10
+
+
+class BacktestExecutionFailed(ExecutionError):
+    """Wallet and state contradict each other: a defect in the strategy's sizing or in the bookkeeping."""
+
+
+class BacktestExecution(SimulatedExecution):
+    """Fills trades and moves the tokens of a `SimulatedWallet`.
+
+    Parameters
+    ----------
+    wallet
+        The account.
+    slippage
+        How much worse than planned trades fill; None: not at all.
+    failures
+        Called with each trade, returns True for one that is to fail; None: none fails.
+    """
+
+    def __init__(
+        self, wallet: SimulatedWallet, slippage: SlippageModel | None = None, failures: FailureModel | None = None
+    ):
+        super().__init__(slippage, failures)
+        self.wallet = wallet
+
+    def allocate_nonce(self) -> tuple[int, str]:
+        """Number transactions by the wallet."""
+        return self.wallet.fetch_nonce_and_tx_hash()
+
+    def settle(self, trade: TradeExecution, fill: Fill) -> None:
+        """Move base and reserve tokens; both or none.
+
+        Raises
+        ------
+        BacktestExecutionFailed
+            The wallet does not hold what the trade gives away.
+        """
+        wallet = self.wallet
+        base, reserve = trade.pair.base, trade.reserve_currency
+        reason = f"trade #{trade.trade_id}"
+        try:
+            # What is given away moves first, so that a shortage leaves the wallet as it was.
+            if fill.quantity > 0:
+                wallet.update_balance(reserve, -fill.reserve, reason, epsilon=_get_reserve_epsilon(trade))
+                wallet.update_balance(base, fill.quantity, reason)
+            else:
+                wallet.update_balance(base, fill.quantity, reason)
+                wallet.update_balance(reserve, fill.reserve, reason)
+        except OutOfSimulatedBalance as error:
+            raise BacktestExecutionFailed(f"{trade} cannot be paid: {error}") from error
+
+    def check_balances(self, state: State) -> None:
+        """Compare every token of the wallet with the positions, and the reserve currency with the reserves.
+
+        Raises
+        ------
+        BacktestExecutionFailed
+            They differ by 0.1 % or more.
+        """
+        expected = calculate_total_assets(state.portfolio)
+        for reserve in state.portfolio.reserves.values():
+            expected[reserve.asset] = expected.get(reserve.asset, Decimal(0)) + reserve.quantity
+        mismatches = self.wallet.find_mismatches(expected)
+        if mismatches:
+            details = "; ".join(f"{entry.token}: state {entry.expected}, wallet {entry.actual}" for entry in mismatches)
+            raise BacktestExecutionFailed(f"the wallet does not hold what the state says: {details}")
+
+
+def _get_reserve_epsilon(trade: TradeExecution) -> Decimal:
+    return trade.reserve_currency.convert_to_decimal(_RESERVE_EPSILON_RAW)

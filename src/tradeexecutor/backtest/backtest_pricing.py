@@ -1,0 +1,201 @@
+"""Prices of a backtest, read from candles.
+
+The rule of honest prices: at time `T` the market price is the open of the candle that starts at `T`, because that is
+the first price traded at or after the decision.  When no candle starts at `T`, it is the open of the candle in
+progress, or, while the market is closed, the last close.  High, low, close and volume of a candle that has not
+ended are never used for pricing.
+"""
+
+import datetime
+from decimal import Decimal
+
+from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.trade_pricing import TradePricing
+from tradeexecutor.strategy.market_data import CandleCursor, from_us, to_us
+from tradeexecutor.strategy.pricing_model import PriceUnavailable, PricingModel
+from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
+
+__all__ = ["BacktestPricing"]
+
+_ONE_US = datetime.timedelta(microseconds=1)
+_NO_DELAY = datetime.timedelta(0)
+
+
+class BacktestPricing(PricingModel):
+    """Reads prices from the candles of the universe and adds the pair's fee.
+
+    Parameters
+    ----------
+    universe
+        Where the candles are.
+    data_delay_tolerance
+        A price older than this is no price.  None: two days, three candles of the pair, or the longest hole in its
+        history, whichever is longest, so that weekends and holidays do not stop a run.
+    default_fee
+        Fee of pairs that do not declare one, as a fraction.
+
+    Notes
+    -----
+    Buying costs ``mid * (1 + fee)`` per unit, selling brings ``mid * (1 - fee)``.  The fee in reserve currency is
+    ``quantity * mid * fee``, so price and fee add up exactly.
+    """
+
+    def __init__(
+        self,
+        universe: TradingStrategyUniverse,
+        data_delay_tolerance: datetime.timedelta | None = None,
+        default_fee: float = 0.0,
+    ):
+        self.universe = universe
+        self.default_fee = default_fee
+        self._tolerance = data_delay_tolerance
+        self._tolerances: dict[int, int] = {}
+        self._fees: dict[int, float] = {}
+        self._now_at: datetime.datetime | None = None
+        self._now = 0
+
+    def _to_us(self, ts: datetime.datetime) -> int:
+        # One moment is asked for many times in a row.
+        if ts is not self._now_at:
+            self._now = to_us(ts)
+            self._now_at = ts
+        return self._now
+
+    def _get_tolerance(self, cursor: CandleCursor, internal_id: int) -> int:
+        tolerance = self._tolerances.get(internal_id)
+        if tolerance is None:
+            if self._tolerance is not None:
+                tolerance = self._tolerance // _ONE_US
+            else:
+                candles = cursor.candles
+                default = max(datetime.timedelta(days=2), 3 * candles.typical_length) // _ONE_US
+                holes = candles.starts[1:] - candles.ends[:-1]
+                tolerance = max(default, int(holes.max(initial=0)))
+            self._tolerances[internal_id] = tolerance
+        return tolerance
+
+    def _find(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> tuple[CandleCursor, int, int]:
+        """Return cursor, candle index and age of the market price in us; the age is 0 while a candle is in progress."""
+        cursor = self.universe.get_cursor(pair)
+        now = self._to_us(ts)
+        index = cursor.seek(now)
+        if index < 0:
+            raise PriceUnavailable(f"{pair.get_ticker()} has no price at {ts}; its data begins {cursor.candles.first_start_at}")
+        age = now - cursor.ends[index]
+        if age < 0:
+            return cursor, index, 0
+        if age > self._get_tolerance(cursor, pair.internal_id or 0):
+            ended = from_us(cursor.ends[index])
+            raise PriceUnavailable(f"the last price of {pair.get_ticker()} before {ts} is from {ended}, that is too old")
+        return cursor, index, age
+
+    def get_mid_price(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float:
+        """Return the market price, see the rule at the top of this module."""
+        cursor = self.universe.get_cursor(pair)
+        now = self._to_us(ts)
+        index = cursor.seek(now)
+        if index >= 0 and cursor.ends[index] > now:
+            return cursor.open[index]
+        cursor, index, _ = self._find(ts, pair)
+        return cursor.close[index]
+
+    def is_market_open(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> bool:
+        """Tell whether a candle of the pair is in progress: whether a trade at `ts` could really happen."""
+        cursor = self.universe.get_cursor(pair)
+        now = self._to_us(ts)
+        index = cursor.seek(now)
+        return index >= 0 and cursor.ends[index] > now
+
+    def get_pair_fee(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float:
+        """Return the fee of the pair, or the default."""
+        return self._get_fee(pair)
+
+    def _get_fee(self, pair: TradingPairIdentifier) -> float:
+        fee = self._fees.get(pair.internal_id or 0)
+        if fee is None:
+            fee = self._fees[pair.internal_id or 0] = pair.fee if pair.fee is not None else self.default_fee
+        return fee
+
+    def get_valuation_price(self, ts: datetime.datetime, pair: TradingPairIdentifier, quantity: Decimal) -> float:
+        """Return the sell price."""
+        return self.get_mid_price(ts, pair) * (1 - self._get_fee(pair))
+
+    def get_buy_price(
+        self,
+        ts: datetime.datetime,
+        pair: TradingPairIdentifier,
+        reserve: Decimal | None,
+        mid_price: float | None = None,
+    ) -> TradePricing:
+        """Return what buying for `reserve` costs."""
+        mid, delay = self._get_market(ts, pair, mid_price)
+        fee = self._get_fee(pair)
+        paid = float(reserve or 0) * fee / (1 + fee)
+        return self._make(ts, pair, mid * (1 + fee), mid, paid, fee, True, delay)
+
+    def get_sell_price(
+        self,
+        ts: datetime.datetime,
+        pair: TradingPairIdentifier,
+        quantity: Decimal | None,
+        mid_price: float | None = None,
+    ) -> TradePricing:
+        """Return what selling `quantity` (positive) brings."""
+        if quantity is not None and quantity < 0:
+            raise InvalidValue(f"ask for the price of selling a positive quantity, not {quantity}")
+        mid, delay = self._get_market(ts, pair, mid_price)
+        fee = self._get_fee(pair)
+        return self._make(ts, pair, mid * (1 - fee), mid, float(quantity or 0) * mid * fee, fee, False, delay)
+
+    def _get_market(
+        self, ts: datetime.datetime, pair: TradingPairIdentifier, mid_price: float | None
+    ) -> tuple[float, datetime.timedelta]:
+        if mid_price is not None:
+            self._check_resting_price(ts, pair, mid_price)
+            return mid_price, _NO_DELAY
+        _, _, age = self._find(ts, pair)
+        return self.get_mid_price(ts, pair), datetime.timedelta(microseconds=age)
+
+    def _check_resting_price(self, ts: datetime.datetime, pair: TradingPairIdentifier, price: float) -> None:
+        """Refuse a price that did not trade in the candle before `ts` nor at `ts` itself."""
+        cursor = self.universe.get_cursor(pair)
+        if price == self.get_mid_price(ts, pair):
+            return
+        last = cursor.seek_visible(self._to_us(ts))
+        if last < 0 or not cursor.low[last] <= price <= cursor.high[last]:
+            raise PriceUnavailable(f"{pair.get_ticker()} did not trade at {price} just before {ts}")
+
+    @staticmethod
+    def _make(
+        ts: datetime.datetime,
+        pair: TradingPairIdentifier,
+        price: float,
+        mid_price: float,
+        paid: float,
+        fee: float,
+        side: bool,
+        delay: datetime.timedelta,
+    ) -> TradePricing:
+        return TradePricing(
+            price=price,
+            mid_price=mid_price,
+            lp_fee=[paid],
+            pair_fee=[fee],
+            market_feed_delay=delay,
+            side=side,
+            path=[pair],
+            read_at=ts,
+        )
+
+    def get_traded_value(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float | None:
+        """Return the value traded in the candle in progress at `ts`, reserve currency; None without volume data.
+
+        Used to estimate slippage of a fill, never by decisions: it is known only when the candle has ended.
+        """
+        cursor = self.universe.get_cursor(pair)
+        index = cursor.seek(self._to_us(ts))
+        volume = cursor.candles.volume
+        if volume is None or index < 0:
+            return None
+        return float(volume[index]) * cursor.close[index]

@@ -1,0 +1,170 @@
+"""Deposits and redemptions of a backtest."""
+
+import datetime
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from tradeexecutor.backtest.simulated_wallet import OutOfSimulatedBalance, SimulatedWallet
+from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
+from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.reserve import ReservePosition
+from tradeexecutor.state.state import State
+from tradeexecutor.state.sync import BalanceEventRef
+from tradeexecutor.strategy.sync_model import BalanceNotReadable, OnChainBalance, SyncModel
+
+__all__ = ["BacktestSyncModel", "FundFlowEvent", "FundingNotPossible"]
+
+
+class FundingNotPossible(TradeExecutorError, ValueError):
+    """A simulated deposit or redemption cannot be applied; wallet, state and queue are unchanged."""
+
+
+@dataclass(frozen=True, slots=True)
+class FundFlowEvent:
+    """A simulated deposit (positive amount) or redemption (negative).
+
+    Attributes
+    ----------
+    timestamp
+        When the money moved, naive UTC; it is booked in the first cycle at or after this time.
+    amount
+        Reserve currency.
+    """
+
+    timestamp: datetime.datetime
+    amount: Decimal
+
+
+class BacktestSyncModel(SyncModel):
+    """Books queued deposits and redemptions.
+
+    Parameters
+    ----------
+    wallet
+        The account the money goes to or comes from.
+    initial_deposit_amount
+        Deposited in the first cycle; None or zero: nothing.
+    """
+
+    def __init__(self, wallet: SimulatedWallet, initial_deposit_amount: Decimal | None = None):
+        self.wallet = wallet
+        self.fund_flow_queue: list[FundFlowEvent] = []
+        if initial_deposit_amount:
+            # Due whenever the run begins: no wall clock gets into a backtest.
+            self.simulate_funding(datetime.datetime.min, Decimal(initial_deposit_amount))
+
+    def simulate_funding(self, timestamp: datetime.datetime, amount: Decimal) -> None:
+        """Queue a deposit (positive) or redemption (negative)."""
+        if not isinstance(amount, Decimal) or not amount.is_finite() or not amount:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise FundingNotPossible(f"a deposit or redemption is a non-zero Decimal, not {amount!r}")
+        self.fund_flow_queue.append(FundFlowEvent(timestamp, amount))
+        # Stable: events of the same time stay in the order they were queued.
+        self.fund_flow_queue.sort(key=lambda event: event.timestamp)
+
+    def sync_initial(self, state: State, **kwargs: Any) -> None:
+        """Do nothing: there is no chain to read a deployment from."""
+
+    def sync_treasury(
+        self,
+        strategy_cycle_ts: datetime.datetime,
+        state: State,
+        supported_reserves: list[AssetIdentifier] | None = None,
+        end_block: int | None = None,
+        post_valuation: bool = False,
+    ) -> list[BalanceUpdate]:
+        """Book the queued events that are due, in order of time, each exactly once.
+
+        Either all due events are booked in wallet and state, or none is and the queue stays as it was.
+
+        Raises
+        ------
+        FundingNotPossible
+            A redemption exceeds the reserves, or there is not exactly one reserve currency.
+        """
+        queue = self.fund_flow_queue
+        if not queue or queue[0].timestamp > strategy_cycle_ts:
+            return []
+        if end_block is not None:
+            raise FundingNotPossible("a backtest has no blocks")
+        due = [event for event in queue if event.timestamp <= strategy_cycle_ts]
+        asset = self._get_reserve_asset(state, supported_reserves)
+        balance = self.wallet.get_balance(asset)
+        for event in due:
+            balance += event.amount
+            if balance < 0:
+                raise FundingNotPossible(
+                    f"a redemption of {-event.amount} {asset.token_symbol} at {event.timestamp} exceeds the reserves by {-balance}"
+                )
+        booked = [self._book(event, asset, strategy_cycle_ts, state) for event in due]
+        self.fund_flow_queue = queue[len(due) :]
+        state.sync.treasury.last_updated_at = strategy_cycle_ts
+        return booked
+
+    def _get_reserve_asset(self, state: State, supported_reserves: list[AssetIdentifier] | None) -> AssetIdentifier:
+        reserves = supported_reserves or state.portfolio.get_reserve_assets()
+        if len(reserves) != 1:
+            raise FundingNotPossible(f"exactly one reserve currency is needed, there are {len(reserves)}")
+        return reserves[0]
+
+    def _book(
+        self, event: FundFlowEvent, asset: AssetIdentifier, cycle_ts: datetime.datetime, state: State
+    ) -> BalanceUpdate:
+        portfolio = state.portfolio
+        mined_at = max(event.timestamp, state.created_at) if event.timestamp > datetime.datetime.min else cycle_ts
+        identifier = asset.get_identifier()
+        reserve = portfolio.reserves.get(identifier)
+        old_balance = reserve.quantity if reserve else Decimal(0)
+        try:
+            self.wallet.update_balance(asset, event.amount, "funding")
+        except OutOfSimulatedBalance as error:  # Excluded by the check of the whole batch.
+            raise FundingNotPossible(str(error)) from error
+        if reserve is None:
+            reserve = ReservePosition(
+                asset=asset,
+                quantity=Decimal(0),
+                last_sync_at=cycle_ts,
+                reserve_token_price=1.0,
+                last_pricing_at=cycle_ts,
+            )
+            portfolio.reserves[identifier] = reserve
+        if reserve.initial_deposit is None:
+            reserve.initial_deposit = event.amount
+            reserve.initial_deposit_reserve_token_price = 1.0
+        reserve.quantity = old_balance + event.amount
+        reserve.last_sync_at = cycle_ts
+        update = BalanceUpdate(
+            balance_update_id=portfolio.allocate_balance_update_id(),
+            cause=BalanceUpdateCause.deposit if event.amount > 0 else BalanceUpdateCause.redemption,
+            position_type=BalanceUpdatePositionType.reserve,
+            asset=asset,
+            block_mined_at=mined_at,
+            strategy_cycle_included_at=cycle_ts,
+            chain_id=asset.chain_id,
+            quantity=event.amount,
+            old_balance=old_balance,
+            usd_value=float(event.amount) * (reserve.reserve_token_price or 1.0),
+            created_at=cycle_ts,
+        )
+        reserve.add_balance_update_event(update)
+        state.sync.treasury.balance_update_refs.append(BalanceEventRef.from_balance_update_event(update))
+        return update
+
+    def get_token_storage_address(self) -> str | None:
+        """Return None: a simulation has no address."""
+        return None
+
+    def fetch_onchain_balances(
+        self,
+        assets: Collection[AssetIdentifier],
+        filter_zero: bool = True,
+        block_identifier: int | None = None,
+    ) -> Iterable[OnChainBalance]:
+        """Raise `BalanceNotReadable`: there is no chain to read."""
+        raise BalanceNotReadable("a backtest has no chain to read balances from")
+
+    def create_transaction_builder(self) -> None:
+        """Return None: nothing is signed."""
+        return

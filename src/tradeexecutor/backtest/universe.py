@@ -1,0 +1,162 @@
+"""Trading universes from candles: invents the pairs that files do not describe."""
+
+import datetime
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+
+from tradeexecutor.backtest.candles import CandleSource, load_candles
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.strategy.market_data import Candles
+from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse, UniverseNotValid
+
+__all__ = ["DEFAULT_FEE", "create_pair", "create_universe", "parse_pair_symbol"]
+
+#: Trading fee of pairs that files do not describe: 10 basis points.
+DEFAULT_FEE = 0.001
+
+#: Chain id of a centralised exchange.
+_CHAIN_ID = -1
+_EXCHANGE = "backtest"
+_RESERVE_DECIMALS = 6
+_BASE_DECIMALS = 18
+
+#: Quote currencies that count as one US dollar, the longest first so that BTCUSDT is not read as BTCUSD + T.
+_DOLLARS = ("FDUSD", "TUSD", "BUSD", "USDC", "USDT", "USD", "DAI")
+_OTHER_QUOTES = ("EUR", "GBP", "JPY", "CHF", "BTC", "ETH")
+
+#: Words in file names that are neither base nor quote.
+_TIME_FRAME = re.compile(r"^(\d+(s|m|min|h|d|w|mo)|hourly|daily|weekly|monthly|minute|hour|day|week|month)$", re.I)
+_NOISE = frozenset(
+    "binance coinbase kraken bitstamp bitfinex okx bybit gemini candles candle ohlcv ohlc prices price data test".split()
+)
+
+
+def parse_pair_symbol(text: str, default_quote: str = "USD") -> tuple[str, str]:
+    """Tell base and quote from a pair symbol or a file name.
+
+    >>> parse_pair_symbol("ETH/USDC")
+    ('ETH', 'USDC')
+    >>> parse_pair_symbol("binance-BTCUSDT-1h")
+    ('BTC', 'USDT')
+    >>> parse_pair_symbol("GOOG")
+    ('GOOG', 'USD')
+
+    Raises
+    ------
+    UniverseNotValid
+        Nothing in the text looks like a symbol.
+    """
+    words = [word for word in re.split(r"[^A-Za-z0-9.]+", text) if word]
+    words = [word for word in words if not _TIME_FRAME.match(word) and word.lower() not in _NOISE] or words
+    quotes = (*_DOLLARS, *_OTHER_QUOTES)
+    for first, second in zip(words, words[1:], strict=False):
+        if second.upper() in quotes:
+            return first.upper(), second.upper()
+    for word in words:
+        for quote in quotes:
+            if word.upper().endswith(quote) and len(word) > len(quote) + 1:
+                return word.upper()[: -len(quote)], quote
+    if not words:
+        raise UniverseNotValid(f"cannot tell the pair from {text!r}; name it BASE-QUOTE")
+    return words[0].upper(), default_quote
+
+
+def _make_address(kind: str, name: str) -> str:
+    """Invent an address that is the same in every run and on every machine."""
+    digest = hashlib.sha256(f"tradeexecutor {kind} {name}".encode()).hexdigest()
+    return f"0x{digest[:40]}"
+
+
+def create_reserve_asset(symbol: str = "USD") -> AssetIdentifier:
+    """Make the reserve currency, 6 decimals."""
+    return AssetIdentifier(_CHAIN_ID, _make_address("asset", symbol), symbol, _RESERVE_DECIMALS, internal_id=1)
+
+
+def create_pair(
+    base: str, reserve_asset: AssetIdentifier, internal_id: int, fee: float = DEFAULT_FEE
+) -> TradingPairIdentifier:
+    """Make a spot pair with invented addresses that depend on the symbols only.
+
+    Parameters
+    ----------
+    base
+        Symbol of the base asset.
+    reserve_asset
+        The quote.
+    internal_id
+        Number of the pair in the universe, from 1.
+    fee
+        Trading fee as a fraction.
+    """
+    quote = reserve_asset.token_symbol
+    asset = AssetIdentifier(_CHAIN_ID, _make_address("asset", base), base, _BASE_DECIMALS, internal_id=1 + internal_id)
+    return TradingPairIdentifier(
+        base=asset,
+        quote=reserve_asset,
+        pool_address=_make_address("pool", f"{base}-{quote}"),
+        exchange_address=_make_address("exchange", _EXCHANGE),
+        internal_id=internal_id,
+        fee=float(fee),
+        exchange_name=_EXCHANGE,
+    )
+
+
+def create_universe(
+    candles: CandleSource | Sequence[CandleSource] | Mapping[str, CandleSource],
+    pair: str | None = None,
+    fee: float | Mapping[str, float] = DEFAULT_FEE,
+    bucket: datetime.timedelta | str | None = None,
+) -> TradingStrategyUniverse:
+    """Make a trading universe from candles of one or many pairs.
+
+    Parameters
+    ----------
+    candles
+        See `load_candles`.
+    pair
+        Symbol of the pair, for data of a single pair whose name does not tell.
+    fee
+        Trading fee as a fraction: one for all pairs, or by pair symbol or base symbol.
+    bucket
+        Length of a candle; None: detected for each pair.
+
+    Returns
+    -------
+    TradingStrategyUniverse
+        Pairs numbered from 1 in the order of the data.  All dollar currencies (USD, USDT, USDC ...) are taken for the
+        same money, the reserve currency is the one of the first pair.
+
+    Raises
+    ------
+    InvalidCandles
+        Bad data.
+    UniverseNotValid
+        Pairs are not quoted in dollars, two have the same base, or `pair` was given for several.
+    """
+    if pair is not None and not isinstance(candles, Mapping):
+        candles = {pair: candles}  # pyright: ignore[reportAssignmentType]
+    loaded = load_candles(candles, bucket)
+    if pair is not None and list(loaded) != [pair]:
+        raise UniverseNotValid(f"the data has several pairs ({', '.join(loaded)}), so {pair!r} cannot name them")
+    symbols = {name: parse_pair_symbol(name) for name in loaded}
+    for name, (base, quote) in symbols.items():
+        if quote not in _DOLLARS:
+            raise UniverseNotValid(f"{name}: {base} is quoted in {quote}; only pairs quoted in dollars can be traded")
+    reserve_asset = create_reserve_asset(next(iter(symbols.values()))[1])
+    pairs: dict[TradingPairIdentifier, Candles] = {}
+    taken: dict[str, str] = {}
+    for number, (name, pair_candles) in enumerate(loaded.items(), 1):
+        base = symbols[name][0]
+        if base in taken:
+            raise UniverseNotValid(f"{taken[base]} and {name} are both {base}")
+        taken[base] = name
+        pairs[create_pair(base, reserve_asset, number, _get_fee(fee, name, base))] = pair_candles
+    return TradingStrategyUniverse(pairs, reserve_asset)
+
+
+def _get_fee(fee: float | Mapping[str, float], name: str, base: str) -> float:
+    value = fee if not isinstance(fee, Mapping) else fee.get(name, fee.get(base, DEFAULT_FEE))
+    if not 0 <= value < 1:
+        raise UniverseNotValid(f"the fee of {name} must be a fraction from 0 to 1, not {value}")
+    return value

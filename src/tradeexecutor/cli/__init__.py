@@ -1,0 +1,1 @@
+"""The `tradeexecutor` command, one small module for each subcommand."""

@@ -1,0 +1,92 @@
+"""The interface between the trading cycle and a market.
+
+The cycle plans trades; an `ExecutionModel` carries them out and reports what happened.  Simulation, centralised
+exchanges and chains all stand behind this one class.
+"""
+
+import datetime
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any
+
+from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution
+
+__all__ = ["ExecutionError", "ExecutionHaltableIssue", "ExecutionModel", "ExecutionReport"]
+
+
+class ExecutionError(TradeExecutorError, RuntimeError):
+    """Trades could not be carried out, and their outcome could not be recorded in the normal way."""
+
+
+class ExecutionHaltableIssue(ExecutionError):
+    """The run must stop and a person must look at the state before it goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionReport:
+    """What became of a batch of trades.
+
+    Attributes
+    ----------
+    succeeded, failed
+        Trades in the order of execution.  The positions of failed trades are frozen, their money is back in the
+        reserves.
+    """
+
+    succeeded: list[TradeExecution] = field(default_factory=list[TradeExecution])
+    failed: list[TradeExecution] = field(default_factory=list[TradeExecution])
+
+
+class ExecutionModel(ABC):
+    """Carries out planned trades."""
+
+    def initialize(self) -> None:
+        """Connect; called once before the first cycle."""
+
+    def preflight_check(self) -> None:
+        """Raise an error when trading cannot work; called before the first cycle."""
+
+    def is_stop_loss_supported(self) -> bool:
+        """Tell whether positions may be closed between decisions."""
+        return True
+
+    @abstractmethod
+    def execute_trades(
+        self,
+        ts: datetime.datetime,
+        state: State,
+        trades: list[TradeExecution],
+        routing_model: Any = None,
+        routing_state: Any = None,
+        check_balances: bool = False,
+        triggered: bool = False,
+    ) -> ExecutionReport:
+        """Take planned trades to success or failure, in the given order, and book the outcome in the state.
+
+        Parameters
+        ----------
+        ts
+            Time of the execution, naive UTC.
+        state
+            Where the trades are; reserves and positions change.
+        trades
+            Planned trades, sorted for execution.
+        routing_model, routing_state
+            Where to trade; not used by simulations.
+        check_balances
+            Compare the account with the state beforehand.
+        triggered
+            The trades come from stop loss, take profit or limit triggers, not from a decision.
+
+        Returns
+        -------
+        ExecutionReport
+            A failed trade is a normal outcome and listed there, it is not an error.
+
+        Raises
+        ------
+        ExecutionError
+            The account and the state contradict each other.
+        """

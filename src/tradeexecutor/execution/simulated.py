@@ -1,0 +1,191 @@
+"""Simulated execution: trades fill at their planned price, less slippage, or fail on purpose.
+
+Money moves exactly as in live trading: the reserve is debited when a trade starts, the outcome is booked when it
+succeeds, and a failed buy gives its allocation back.  A simulation differs in one thing only: nobody else is in the
+market.
+"""
+
+import datetime
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from tradeexecutor.execution.failures import FailureModel
+from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, ExecutionReport
+from tradeexecutor.execution.slippage import MarketTooThin, NoSlippage, SlippageModel
+from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
+from tradeexecutor.state.errors import UnsupportedPairKind
+from tradeexecutor.state.freeze import freeze_position_on_failed_trade
+from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.portfolio import Portfolio
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution
+
+__all__ = ["Fill", "SimulatedExecution", "calculate_total_assets"]
+
+logger = logging.getLogger(__name__)
+
+#: A seller may ask for this much more than is held; the excess is rounding and is not sold.
+SELL_EPSILON = Decimal(10) ** -9
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """How a trade filled.
+
+    Attributes
+    ----------
+    quantity
+        Change of the holding in base units, negative when sold.
+    reserve
+        Reserve currency paid or received, never negative.
+    price
+        Reserve currency per base unit, fees and slippage included.
+    """
+
+    quantity: Decimal
+    reserve: Decimal
+    price: float
+
+
+class SimulatedExecution(ExecutionModel):
+    """Fills spot trades without a market.
+
+    Parameters
+    ----------
+    slippage
+        How much worse than planned trades fill; None: not at all.
+    failures
+        Called with each trade, returns True for one that is to fail; None: none fails.
+
+    Notes
+    -----
+    A trade also fails when its slippage exceeds its `slippage_tolerance`, as it would on a decentralised exchange.
+    LP fees are part of the planned price; `lp_fees_paid` records the estimate made when the trade was planned.
+    """
+
+    def __init__(self, slippage: SlippageModel | None = None, failures: FailureModel | None = None):
+        self.slippage = slippage or NoSlippage()
+        self.failures = failures
+        self.next_nonce = 0
+
+    def execute_trades(
+        self,
+        ts: datetime.datetime,
+        state: State,
+        trades: list[TradeExecution],
+        routing_model: Any = None,
+        routing_state: Any = None,
+        check_balances: bool = False,
+        triggered: bool = False,
+    ) -> ExecutionReport:
+        """Start, fill and book each trade, see `ExecutionModel.execute_trades`.
+
+        Each trade is finished before the next one starts, so that sells pay for the buys after them and the reserve
+        never goes below zero on the way.
+        """
+        for trade in trades:
+            if not trade.is_spot() or trade.is_vault():
+                raise UnsupportedPairKind(f"only spot pairs can be simulated, not {trade}")
+        if check_balances:
+            self.check_balances(state)
+        for trade in trades:
+            self._execute_one(ts, state, trade, triggered)
+        succeeded, failed = freeze_position_on_failed_trade(ts, state, trades)
+        if trades:
+            self.check_balances(state)
+        return ExecutionReport(succeeded, failed)
+
+    def _execute_one(self, ts: datetime.datetime, state: State, trade: TradeExecution, triggered: bool) -> None:
+        state.start_execution(ts, trade, underflow_check=True, triggered=triggered)
+        trade.planned_max_slippage = trade.slippage_tolerance
+        transaction = self._create_transaction(trade)
+        trade.set_blockchain_transactions([transaction])
+        state.mark_broadcasted(ts, trade)
+        transaction.broadcasted_at = ts
+        fill, reason = self._try_fill(ts, state, trade)
+        transaction.included_at = ts
+        transaction.status = fill is not None
+        if fill is None:
+            transaction.revert_reason = reason
+            state.mark_trade_failed(ts, trade)
+            return
+        state.mark_trade_success(
+            ts,
+            trade,
+            executed_price=fill.price,
+            executed_amount=fill.quantity,
+            executed_reserve=fill.reserve,
+            lp_fees=trade.lp_fees_estimated or 0.0,
+            native_token_price=1.0,
+        )
+
+    def _try_fill(self, ts: datetime.datetime, state: State, trade: TradeExecution) -> tuple[Fill | None, str]:
+        """Return the fill, or None and why the trade fails."""
+        if self.failures is not None and self.failures(trade):
+            return None, "simulated failure"
+        try:
+            slippage = self.slippage.get_slippage(ts, trade)
+        except MarketTooThin as error:
+            return None, str(error)
+        tolerance = trade.slippage_tolerance
+        if tolerance is not None and slippage > tolerance:
+            return None, f"slippage {slippage:.4%} exceeds the tolerance of {tolerance:.4%}"
+        fill = self.calculate_fill(state, trade, slippage)
+        self.settle(trade, fill)
+        return fill, ""
+
+    def calculate_fill(self, state: State, trade: TradeExecution, slippage: float) -> Fill:
+        """Return what a trade buys or sells.
+
+        A buy spends its planned reserve and gets ``planned_quantity * (1 - slippage)``.  A sell gives its planned
+        quantity, at most what the position holds, and gets ``quantity * planned_price * (1 - slippage)``.
+        """
+        keep = 1 - Decimal(slippage)
+        if trade.is_buy():
+            quantity = trade.planned_quantity * keep if slippage else trade.planned_quantity
+            reserve = trade.planned_reserve
+        else:
+            position = state.portfolio.find_position_for_trade(trade)
+            held = position.get_quantity()
+            quantity = trade.planned_quantity
+            excess = -quantity - held
+            if excess > SELL_EPSILON:
+                raise ExecutionError(f"{trade} sells {-quantity}, but {position} holds only {held}")
+            if excess > 0:
+                quantity = -held
+            reserve = -quantity * Decimal(trade.planned_price)
+            if slippage:
+                reserve *= keep
+        return Fill(quantity, reserve, float(reserve / abs(quantity)))
+
+    def settle(self, trade: TradeExecution, fill: Fill) -> None:
+        """Move the money of a fill in the outside world; nothing to do without a wallet."""
+
+    def check_balances(self, state: State) -> None:
+        """Compare the outside world with the state; nothing to compare without a wallet."""
+
+    def _create_transaction(self, trade: TradeExecution) -> BlockchainTransaction:
+        nonce, tx_hash = self.allocate_nonce()
+        return BlockchainTransaction(chain_id=trade.pair.chain_id, nonce=nonce, tx_hash=tx_hash)
+
+    def allocate_nonce(self) -> tuple[int, str]:
+        """Return the number of the next simulated transaction and its hash."""
+        nonce = self.next_nonce
+        self.next_nonce += 1
+        return nonce, hex(nonce)
+
+
+def calculate_total_assets(portfolio: Portfolio) -> dict[AssetIdentifier, Decimal]:
+    """Return what the open and frozen positions hold of each asset, token units; reserves are not included."""
+    totals: dict[AssetIdentifier, Decimal] = {}
+    for asset, amount in _iterate_holdings(portfolio):
+        totals[asset] = totals.get(asset, Decimal(0)) + amount
+    return totals
+
+
+def _iterate_holdings(portfolio: Portfolio) -> Iterator[tuple[AssetIdentifier, Decimal]]:
+    for position in portfolio.get_open_and_frozen_positions():
+        yield from position.get_held_assets()

@@ -1,0 +1,114 @@
+"""How much worse than planned a simulated trade fills.
+
+A model returns a fraction of the price, 0.001 for 10 basis points, zero or positive: buys get that much less of the
+asset, sells get that much less of the reserve currency.  Fees are not part of it.
+"""
+
+import datetime
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.trade import TradeExecution
+
+__all__ = [
+    "FixedSlippage",
+    "InvalidSlippage",
+    "MarketTooThin",
+    "NoSlippage",
+    "SlippageModel",
+    "VolumeShareSlippage",
+    "VolumeSource",
+]
+
+#: Value traded in the market at a time, in reserve currency per candle; None where the data does not tell.
+VolumeSource = Callable[[datetime.datetime, TradingPairIdentifier], float | None]
+
+
+class InvalidSlippage(TradeExecutorError, ValueError):
+    """The parameters of a slippage model make no sense."""
+
+
+class MarketTooThin(TradeExecutorError):
+    """The market cannot absorb the trade; the simulated trade fails with this text as the reason."""
+
+
+class SlippageModel(ABC):
+    """Price deterioration of a trade."""
+
+    @abstractmethod
+    def get_slippage(self, ts: datetime.datetime, trade: TradeExecution) -> float:
+        """Return the fraction by which `trade` fills worse than planned when executed at `ts`.
+
+        Raises
+        ------
+        MarketTooThin
+            The trade cannot be filled.
+        """
+
+
+class NoSlippage(SlippageModel):
+    """Every trade fills at its planned price."""
+
+    def get_slippage(self, ts: datetime.datetime, trade: TradeExecution) -> float:
+        """Return zero."""
+        return 0.0
+
+
+class FixedSlippage(SlippageModel):
+    """Every trade fills the same fraction worse than planned.
+
+    Parameters
+    ----------
+    fraction
+        0.0005 is 5 basis points; at least 0, below 1.
+    """
+
+    def __init__(self, fraction: float):
+        if not 0 <= fraction < 1:
+            raise InvalidSlippage(f"slippage must be a fraction from 0 to 1, not {fraction}")
+        self.fraction = float(fraction)
+
+    def get_slippage(self, ts: datetime.datetime, trade: TradeExecution) -> float:
+        """Return the fixed fraction."""
+        return self.fraction
+
+
+class VolumeShareSlippage(SlippageModel):
+    """The larger the trade is compared with what the market trades, the worse it fills.
+
+    Slippage is ``impact * share``, where share is the value of the trade divided by the value traded in the candle
+    in which it executes.  A trade of 2 % of the candle with an impact of 0.1 fills 20 basis points worse.
+
+    Parameters
+    ----------
+    volumes
+        Value traded per candle.
+    impact
+        Slippage of a trade as large as the whole candle.
+    max_share
+        A larger trade fails.
+    fallback
+        Slippage where volume is unknown or zero.
+    """
+
+    def __init__(self, volumes: VolumeSource, impact: float = 0.1, max_share: float = 0.25, fallback: float = 0.0):
+        if impact < 0 or max_share <= 0 or not 0 <= fallback < 1 or impact * max_share >= 1:
+            raise InvalidSlippage(f"impossible slippage: impact {impact}, max_share {max_share}, fallback {fallback}")
+        self.volumes = volumes
+        self.impact = float(impact)
+        self.max_share = float(max_share)
+        self.fallback = float(fallback)
+
+    def get_slippage(self, ts: datetime.datetime, trade: TradeExecution) -> float:
+        """Return ``impact * share``, or raise `MarketTooThin` above the largest share."""
+        traded = self.volumes(ts, trade.pair)
+        if not traded:
+            return self.fallback
+        share = trade.get_planned_value() / traded
+        if share > self.max_share:
+            raise MarketTooThin(
+                f"the trade is {share:.1%} of the {traded:,.0f} traded in this candle, the limit is {self.max_share:.0%}"
+            )
+        return self.impact * share

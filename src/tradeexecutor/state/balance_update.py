@@ -1,0 +1,177 @@
+"""Changes of a balance that are not trades: deposits, redemptions, interest, corrections."""
+
+# The checks below exist for callers without a type checker.
+# pyright: reportUnnecessaryIsInstance=false, reportUnnecessaryComparison=false
+
+import datetime
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.serialisation import OpenAttributes
+from tradeexecutor.state.types import (
+    BlockNumber,
+    JSONHexAddress,
+    JSONHexBytes,
+    JSONObject,
+    Percent,
+    StateEnum,
+    USDollarAmount,
+    UTCDatetime,
+)
+
+YEAR = datetime.timedelta(days=365)
+
+
+class BalanceUpdateCause(StateEnum):
+    """Why a balance changed."""
+
+    deposit = "deposit"
+    redemption = "redemption"
+    #: Net of several deposits and redemptions that were settled together.
+    deposit_and_redemption = "deposit_and_redemption"
+    interest = "interest"
+    #: The real balance was different from the expected one.
+    correction = "correction"
+    #: Capital moved in or out of an account that is known only by its value.
+    vault_flow = "vault_flow"
+
+
+class BalanceUpdatePositionType(StateEnum):
+    """What holds the balance."""
+
+    #: Cash.
+    reserve = "reserve"
+    #: A trading position, also a frozen one.
+    open_position = "open_position"
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class BalanceUpdate(OpenAttributes):
+    """One change of one balance.
+
+    Two events are equal when they describe the same event on chain, see `get_identity`.
+
+    Raises
+    ------
+    InvalidValue
+        A field has the wrong type, or the previous event is later than this one.
+    """
+
+    #: Allocated by the portfolio.
+    balance_update_id: int
+    cause: BalanceUpdateCause
+    position_type: BalanceUpdatePositionType
+    asset: AssetIdentifier
+    #: Block time; simulated time in backtests.
+    block_mined_at: UTCDatetime
+    #: Cycle that took the event in; None for interest and most corrections.
+    strategy_cycle_included_at: UTCDatetime | None
+    chain_id: int
+    #: Token units, + in, - out.
+    quantity: Decimal
+    #: Token units before the event.
+    old_balance: Decimal
+    #: The sign convention of old events is not uniform: redemptions may be positive, interest events hold the value of
+    #: the whole balance.
+    usd_value: USDollarAmount
+    #: Wall clock.
+    created_at: UTCDatetime | None = field(default_factory=utc_now)
+    #: Block time of the previous event of the same kind.
+    previous_update_at: UTCDatetime | None = None
+    #: Investor, checksummed.
+    owner_address: JSONHexAddress | None = None
+    #: With or without ``0x``.
+    tx_hash: JSONHexBytes | None = None
+    #: Some old events have hexadecimal text.
+    log_index: int | str | None = None
+    #: None for the reserve.
+    position_id: int | None = None
+    notes: str | None = None
+    block_number: BlockNumber | None = None
+    #: Diagnostics of a vault settlement.
+    other_data: JSONObject | None = None
+
+    def __post_init__(self) -> None:
+        mined_at = self.block_mined_at
+        if mined_at is not None and not isinstance(mined_at, datetime.datetime):
+            raise InvalidValue(f"block_mined_at must be a datetime, got {mined_at!r}")
+        if self.block_number is not None and type(self.block_number) is not int:
+            raise InvalidValue(f"block_number must be exactly an int, got {self.block_number!r}")
+        previous_at = self.previous_update_at
+        if previous_at is not None and not previous_at <= mined_at:
+            raise InvalidValue(
+                f"previous update {previous_at} of event #{self.balance_update_id} is later than the event {mined_at}"
+            )
+
+    def __repr__(self) -> str:
+        if self.is_reserve_update():
+            holder = "strategy reserves"
+        else:
+            holder = f"position #{self.position_id}"
+        return (
+            f"Funding event #{self.balance_update_id} {self.cause.value} {self.quantity} tokens for {holder} "
+            f"at block {self.block_number or 0:,} from {self.owner_address}"
+        )
+
+    def get_identity(self) -> Hashable:
+        """Return what tells this event from others.
+
+        Events of a transaction are identified by it, by log and asset, so that an event which is read twice from the
+        chain is recognised.  One log can pay interest or a correction to several positions: there the position counts,
+        too.  Events without a transaction are identified by their id.
+        """
+        if self.tx_hash is None:
+            return self.cause, self.position_type, self.position_id, self.balance_update_id
+        position_id = None if self.cause in _FLOWS else self.position_id
+        tx_hash = self.tx_hash.lower().removeprefix("0x")
+        return self.cause, self.chain_id, tx_hash, _as_number(self.log_index), self.asset, position_id
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BalanceUpdate):
+            return NotImplemented
+        return self is other or self.get_identity() == other.get_identity()
+
+    def __hash__(self) -> int:
+        return hash(self.get_identity())
+
+    def is_reserve_update(self) -> bool:
+        """Tell whether cash changed."""
+        return self.position_type is BalanceUpdatePositionType.reserve
+
+    def get_update_period(self) -> datetime.timedelta | None:
+        """Return the time since the previous event; None for the first."""
+        if self.previous_update_at is None:
+            return None
+        return self.block_mined_at - self.previous_update_at
+
+    def get_effective_yearly_yield(self, year: datetime.timedelta = YEAR) -> Percent | None:
+        """Return the simple yearly rate that this interest event means, a fraction.
+
+        10 tokens on 1000 in 73 days are 0.05, that is 5 % a year.  None without a period or an old balance.
+        """
+        period = self.get_update_period()
+        if not period or not self.old_balance:
+            return None
+        return float(self.quantity / self.old_balance) / (period / year)
+
+    def get_share_count(self) -> Any:
+        """Return the number of vault shares after the event as it was recorded; None if it was not."""
+        return (self.other_data or {}).get("share_count")
+
+
+_FLOWS = frozenset({BalanceUpdateCause.deposit, BalanceUpdateCause.redemption})
+
+
+def _as_number(log_index: int | str | None) -> int | str | None:
+    """Return a hexadecimal log index as the number it means."""
+    if isinstance(log_index, str):
+        try:
+            return int(log_index, 0)
+        except ValueError:
+            return log_index
+    return log_index

@@ -1,0 +1,325 @@
+"""A transaction sent for a trade: what was asked of which contract, and how it ended."""
+
+# The checks below exist for callers without a type checker.
+# pyright: reportUnnecessaryIsInstance=false
+
+import datetime
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from tradeexecutor.state.errors import InvalidValue, NotAvailable, UnencodableValue
+from tradeexecutor.state.pickle_over_json import (
+    OpaquePickle,
+    PickledArguments,
+    SignedTransactionWithNonce,
+    decode_pickle_over_json,
+)
+from tradeexecutor.state.serialisation import Serialisable
+from tradeexecutor.state.types import (
+    BlockNumber,
+    JSONHexAddress,
+    JSONHexBytes,
+    JSONObject,
+    StateEnum,
+    UTCDatetime,
+    WireType,
+)
+
+
+class BlockchainTransactionType(StateEnum):
+    """Who sends the transaction to the target contract."""
+
+    #: The strategy's own account.
+    hot_wallet = "hot_wallet"
+    #: A vault, on behalf of the strategy; the call is wrapped.
+    enzyme_vault = "enzyme_vault"
+    lagoon_vault = "lagoon_vault"
+    #: Nobody: made up by a backtest.
+    simulated = "simulated"
+
+
+@dataclass(slots=True, frozen=True)
+class AssetDelta:
+    """How a transaction may change a token balance.
+
+    Raises
+    ------
+    InvalidValue
+        The amount is not an ``int``, or zero.
+    """
+
+    #: Token address.
+    asset: JSONHexAddress
+    #: In the smallest unit of the token, + in, - out.
+    raw_amount: int
+
+    def __post_init__(self) -> None:
+        if type(self.raw_amount) is not int or not self.raw_amount:
+            raise InvalidValue(f"balance change of {self.asset} must be a non-zero int, got {self.raw_amount!r}")
+
+
+@dataclass(slots=True, frozen=True)
+class JSONAssetDelta(Serialisable):
+    """`AssetDelta` as it is stored: JavaScript cannot hold the integer."""
+
+    #: Token address.
+    asset: JSONHexAddress
+    #: Signed integer as decimal text.
+    raw_amount: str
+
+    @property
+    def int_amount(self) -> int:
+        """Amount in the smallest unit of the token, + in, - out."""
+        return int(self.raw_amount)
+
+    @staticmethod
+    def from_asset_delta(delta: AssetDelta) -> "JSONAssetDelta":
+        """Convert to the stored form."""
+        return JSONAssetDelta(asset=str(delta.asset), raw_amount=str(delta.raw_amount))
+
+
+def solidity_arg_encoder(value: Any) -> Any:
+    r"""Return contract call arguments in a form that JavaScript can show.
+
+    Integers become decimal text, bytes hexadecimal text without ``0x``, tuples lists.  Anything that is not a list
+    or tuple is returned as it is.
+
+    Raises
+    ------
+    UnencodableValue
+        A float: no contract takes one.
+
+    Examples
+    --------
+    >>> solidity_arg_encoder((2**63, b"\x01\x02", [True, "0xabc"]))
+    ['9223372036854775808', '0102', [True, '0xabc']]
+    """
+    if not isinstance(value, (list, tuple)):
+        return value
+    result: list[Any] = []
+    for item in cast(list[Any], value):
+        if isinstance(item, float):
+            raise UnencodableValue(item, "contracts do not take floats")
+        if isinstance(item, int) and not isinstance(item, bool):
+            result.append(str(int(item)))
+        elif isinstance(item, bytes):
+            result.append(bytes(item).hex())
+        else:
+            result.append(solidity_arg_encoder(item))
+    return result
+
+
+if TYPE_CHECKING:
+    ReadableArguments: TypeAlias = Any
+else:
+
+    class ReadableArguments(WireType):
+        """Arguments of a contract call for the eyes of JavaScript clients, see `solidity_arg_encoder`."""
+
+        free = True
+
+        @staticmethod
+        def decode(value):
+            """Return a tuple of all elements."""
+            return tuple(value) if type(value) is list else value
+
+        encode = staticmethod(solidity_arg_encoder)
+
+
+@dataclass(slots=True, repr=False)
+class BlockchainTransaction(Serialisable):
+    """A transaction in three stages: target, broadcast, confirmation; each stage has its ``set_..._information``."""
+
+    type: BlockchainTransactionType = BlockchainTransactionType.hot_wallet
+    chain_id: int | None = None
+    #: Checksummed, like all addresses here.
+    from_address: JSONHexAddress | None = None
+    contract_address: JSONHexAddress | None = None
+    #: Name of the called function.
+    function_selector: str | None = None
+    #: Arguments of the outer call.
+    transaction_args: PickledArguments | None = None
+    #: The contract, function and arguments that a vault was asked to call.
+    wrapped_target: JSONHexAddress | None = None
+    wrapped_function_selector: str | None = None
+    wrapped_args: PickledArguments | None = None
+    #: ``0x`` hexadecimal; backtests use short made-up ones.
+    tx_hash: JSONHexBytes | None = None
+    nonce: int | None = None
+    #: The unsigned transaction, as given to the signer.
+    details: JSONObject | None = None
+    #: ``0x`` hexadecimal.
+    signed_bytes: JSONHexBytes | None = None
+    #: Hexadecimal pickle of a `SignedTransactionWithNonce`; see `get_tx_object`.
+    signed_tx_object: str | None = None
+    broadcasted_at: UTCDatetime | None = None
+    #: Time of the block.
+    included_at: UTCDatetime | None = None
+    block_number: BlockNumber | None = None
+    #: With or without ``0x``.
+    block_hash: JSONHexBytes | None = None
+    #: Of the receipt; None until confirmed.
+    status: bool | None = None
+    #: Old files have these two swapped; their product is right.
+    realised_gas_units_consumed: int | None = None
+    #: Wei per unit of gas.
+    realised_gas_price: int | None = None
+    revert_reason: str | None = None
+    stack_trace: str | None = None
+    #: Token balance changes that the vault lets pass.
+    asset_deltas: list[JSONAssetDelta] = field(default_factory=list[JSONAssetDelta])
+    #: Arguments for JavaScript clients; `transaction_args` has the exact ones.
+    args: ReadableArguments | None = None
+    other: JSONObject | None = field(default_factory=dict[str, Any])
+    notes: str | None = ""
+    #: Seconds to wait after the confirmation.
+    extra_sleep: float | None = None
+
+    def __repr__(self) -> str:
+        outcome = {None: "unresolved", True: "success", False: "reverted"}[self.status]
+        text = f"<Tx {outcome} from:{self.from_address} nonce:{self.nonce} to:{self.contract_address}"
+        text += f" func:{self.function_selector} hash:{self.tx_hash}"
+        if self.status is not None:
+            text += f" block:{self.block_number} gas limit:{(self.details or {}).get('gas')}"
+            text += f" gas used:{self.realised_gas_units_consumed}"
+        if self.revert_reason:
+            text += f" reason:{self.revert_reason!r}"
+        return text + ">"
+
+    # --- Stages
+
+    def set_target_information(
+        self,
+        chain_id: int,
+        contract_address: JSONHexAddress,
+        function_selector: str,
+        args: list[Any],
+        details: JSONObject,
+    ) -> None:
+        """Record what will be called; `args` becomes `transaction_args`."""
+        _require("chain_id", chain_id, int)
+        _require("contract_address", contract_address, str)
+        _require("function_selector", function_selector, str)
+        _require("args", args, list)
+        _require("details", details, dict)
+        self.chain_id = chain_id
+        self.contract_address = contract_address
+        self.function_selector = function_selector
+        self.transaction_args = args
+        self.details = details
+
+    def set_broadcast_information(self, nonce: int, tx_hash: JSONHexBytes, signed_bytes: JSONHexBytes) -> None:
+        """Record what was signed."""
+        _require("nonce", nonce, int)
+        _require("tx_hash", tx_hash, str)
+        _require("signed_bytes", signed_bytes, str)
+        self.nonce = nonce
+        self.tx_hash = tx_hash
+        self.signed_bytes = signed_bytes
+
+    def set_confirmation_information(
+        self,
+        ts: datetime.datetime,
+        block_number: BlockNumber,
+        block_hash: JSONHexBytes,
+        realised_gas_units_consumed: int,
+        realised_gas_price: int,
+        status: bool,
+        revert_reason: str | None = None,
+        stack_trace: str | None = None,
+    ) -> None:
+        """Record the receipt; a later call replaces an earlier one.
+
+        Parameters
+        ----------
+        ts
+            Time of the block.
+        realised_gas_price
+            Wei per unit of gas.
+        status
+            False when the transaction reverted.
+        """
+        if not isinstance(ts, datetime.datetime):
+            raise InvalidValue(f"ts must be a datetime, got {ts!r}")
+        _require("block_number", block_number, int)
+        _require("block_hash", block_hash, str)
+        _require("realised_gas_units_consumed", realised_gas_units_consumed, int)
+        _require("realised_gas_price", realised_gas_price, int)
+        _require("status", status, bool)
+        self.included_at = ts
+        self.block_number = block_number
+        self.block_hash = block_hash
+        self.realised_gas_units_consumed = realised_gas_units_consumed
+        self.realised_gas_price = realised_gas_price
+        self.status = status
+        self.revert_reason = revert_reason
+        self.stack_trace = stack_trace
+
+    # --- Outcome
+
+    def is_success(self) -> bool | None:
+        """Tell whether the transaction was confirmed and did not revert; None until confirmed."""
+        return self.status
+
+    def is_reverted(self) -> bool:
+        """Tell whether the transaction was confirmed and reverted."""
+        return self.status is False
+
+    # --- Content
+
+    def get_tx_object(self) -> SignedTransactionWithNonce | OpaquePickle | None:
+        """Return the stored signed transaction; opaque when it is of an unknown kind, None when there is none."""
+        return decode_pickle_over_json(self.signed_tx_object)
+
+    def get_transaction(self) -> SignedTransactionWithNonce | JSONObject:
+        """Return the signed transaction, from the stored object or decoded from `signed_bytes`.
+
+        Returns
+        -------
+        SignedTransactionWithNonce or dict
+            The dictionary has the keys of an unsigned transaction (``to``, ``data``, ``value``, ``nonce`` ...) and
+            the signature ``v``, ``r``, ``s``.
+
+        Raises
+        ------
+        NotAvailable
+            Neither is stored, or the stored form is of an unknown kind.
+        """
+        stored = self.get_tx_object()
+        if isinstance(stored, SignedTransactionWithNonce):
+            return stored
+        if self.signed_bytes is None:
+            raise NotAvailable(f"the signed form of {self!r} was not stored")
+        from tradeexecutor.state.signed_transaction import decode_signed_transaction
+
+        return decode_signed_transaction(self.get_prepared_raw_transaction())
+
+    def get_prepared_raw_transaction(self) -> bytes:
+        """Return the bytes to broadcast."""
+        if self.signed_bytes is None:
+            raise NotAvailable(f"{self!r} is not signed")
+        if not self.signed_bytes.startswith("0x"):
+            raise InvalidValue(f"signed_bytes must start with 0x, got {self.signed_bytes[:10]!r}")
+        return bytes.fromhex(self.signed_bytes[2:])
+
+    def get_planned_gas_price(self) -> int:
+        """Return the highest price offered, wei per unit of gas; 0 when it is unknown."""
+        return self._get_details().get("maxFeePerGas", 0)
+
+    def get_gas_limit(self) -> int:
+        """Return how much gas the transaction may use; 0 when it is unknown."""
+        return self._get_details().get("gas", 0)
+
+    def _get_details(self) -> JSONObject:
+        if not self.details:
+            raise NotAvailable(f"the details of {self!r} were not stored")
+        return self.details
+
+    def get_actual_function_input_args(self) -> PickledArguments | None:
+        """Return the arguments of the wrapped call, if the call was wrapped, else those of the call."""
+        return self.transaction_args if self.wrapped_args is None else self.wrapped_args
+
+
+def _require(name: str, value: object, kind: type) -> None:
+    if type(value) is not kind:
+        raise InvalidValue(f"{name} must be exactly {kind.__name__}, got {value!r}")

@@ -1,0 +1,17 @@
+"""Historical spelling of :mod:`tradeexecutor.state.blockchain_transaction`."""
+
+from tradeexecutor.state.blockchain_transaction import (
+    AssetDelta,
+    BlockchainTransaction,
+    BlockchainTransactionType,
+    JSONAssetDelta,
+    solidity_arg_encoder,
+)
+
+__all__ = [
+    "AssetDelta",
+    "BlockchainTransaction",
+    "BlockchainTransactionType",
+    "JSONAssetDelta",
+    "solidity_arg_encoder",
+]

@@ -1,0 +1,54 @@
+"""How the strategy was deployed, copied from the deployment artifact, and when that copy changed."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.serialisation import Serialisable
+from tradeexecutor.state.types import JSONObject, UTCDatetime
+
+#: `DeploymentInfo.source` of data that came from the file beside the strategy.
+STRATEGY_FILE = "strategy_file"
+
+
+@dataclass(slots=True)
+class DeploymentInfoChange(Serialisable):
+    """One entry of the audit log."""
+
+    modified_at: UTCDatetime = field(default_factory=utc_now)
+    change_summary_message: str = ""
+
+
+@dataclass(slots=True)
+class DeploymentInfo(Serialisable):
+    """Content of a deployment artifact."""
+
+    #: Where the data came from; None before the first update.
+    source: str | None = None
+    #: Path of the artifact.
+    deployment_file: str | None = None
+    data: JSONObject = field(default_factory=dict[str, Any])
+    #: Audit log, oldest first.
+    modified: list[DeploymentInfoChange] = field(default_factory=list[DeploymentInfoChange])
+
+    def update_strategy_file_deployment_data(self, deployment_file: str | Path, data: JSONObject) -> bool:
+        """Take over the content of the artifact beside the strategy.
+
+        Returns
+        -------
+        bool
+            Whether the data changed, and with it the audit log.
+        """
+        if not isinstance(data, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidValue(f"deployment data must be a dictionary, got {data!r}")
+        self.source = STRATEGY_FILE
+        self.deployment_file = str(deployment_file)
+        if data == self.data:
+            return False
+        verb = "Updated" if self.data else "Initialised"
+        message = f"{verb} strategy-file deployment information from {deployment_file}"
+        self.data = data
+        self.modified.append(DeploymentInfoChange(change_summary_message=message))
+        return True

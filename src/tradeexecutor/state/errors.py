@@ -1,0 +1,307 @@
+"""Every error that `tradeexecutor` raises on purpose, in one tree.
+
+::
+
+    TradeExecutorError
+    |-- StateFileError                  a state file cannot be read or written
+    |   |-- InvalidStateFile            malformed JSON, wrong types, values a constructor refuses
+    |   |-- NewerStateFile              written by a newer version of the program
+    |   |-- BadStateData                the tree holds something that must not reach a file
+    |   |   `-- UnencodableValue        the value itself, before its path is known
+    |   `-- StoreLocked                 another process writes to the same file
+    |-- InvalidValue                    a constructor or setter was given a wrong value
+    |-- AccountingError                 an operation was refused; the state is as it was before
+    |   |-- InvalidTrade                a trade that makes no sense
+    |   |   |-- TooSmallTrade           below the dust limit of the asset
+    |   |   `-- UnsupportedPairKind     this kind of instrument cannot be traded this way
+    |   |-- WrongTradeStatus            the trade is not in the status the transition needs
+    |   |-- NotEnoughMoney              not enough cash or bridge capital
+    |   |-- ReserveMissing              no such reserve, or not exactly one
+    |   |-- ReserveAlreadyInitialised
+    |   |-- PositionNotFound
+    |   |-- TradeNotFound
+    |   |-- WrongPositionStatus         e.g. a trade on a closed position
+    |   |-- NonceAlreadyUsed
+    |   |-- MultipleOpenPositionsWithAsset
+    |   |-- NotSinglePair
+    |   |-- BalanceUpdateEventAlreadyAdded
+    |   |-- UnexecutedTrades
+    |   |-- NotAvailable                the figure does not exist for this position or trade
+    |   |-- LiquidationRisked           the loan would be too close to its liquidation
+    |   |-- PriceImpactToleranceExceeded   the trade would move the market too much
+    |   `-- IntegrityError              ids of the tree contradict each other
+    |-- UncleanState                    a trade was left between broadcast and confirmation
+    `-- LegacyDataException             old data did not record the figure
+
+An error carries the numbers it talks about as attributes, so that a program need not parse its text.
+Errors that replace an assertion which callers are known to catch also derive from ``AssertionError``.
+"""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+
+class TradeExecutorError(Exception):
+    """Root of all errors raised on purpose."""
+
+
+class StateFileError(TradeExecutorError):
+    """A state file cannot be read or written."""
+
+
+class InvalidStateFile(StateFileError, ValueError):
+    """The text is not a state: malformed JSON, a wrong type, or a value that a constructor refuses.
+
+    Attributes
+    ----------
+    path
+        File that was read, or None when the text came from elsewhere.
+    """
+
+    def __init__(self, message: str, path: Path | None = None):
+        super().__init__(f"{path}: {message}" if path else message)
+        self.path = path
+
+
+class NewerStateFile(InvalidStateFile):
+    """The file was written by a newer version of the program; it is never half read.
+
+    Attributes
+    ----------
+    file_version, supported_version
+        Schema version of the file and the newest one this program reads.
+    """
+
+    def __init__(self, file_version: int, supported_version: int, path: Path | None = None):
+        super().__init__(
+            f"written with schema version {file_version}, this program reads up to {supported_version}; upgrade tradeexecutor to open it",
+            path,
+        )
+        self.file_version = file_version
+        self.supported_version = supported_version
+
+
+class BadStateData(StateFileError, ValueError):
+    """The tree holds a value that must not reach a file: NaN, infinity, an unknown type, a huge integer.
+
+    Attributes
+    ----------
+    path
+        Where the value is, e.g. ``portfolio.open_positions[3].last_token_price``; empty when unknown.
+    """
+
+    def __init__(self, message: str, path: str = ""):
+        super().__init__(f"{path}: {message}" if path else message)
+        self.path = path
+
+
+class UnencodableValue(BadStateData):
+    """A single value cannot be written; the path is collected while the error travels up the tree.
+
+    Attributes
+    ----------
+    value, reason
+        The offending value and why it is refused.
+    """
+
+    def __init__(self, value: object, reason: str):
+        text = repr(value)
+        super().__init__(f"{text if len(text) < 100 else text[:97] + '...'} ({type(value).__name__}): {reason}")
+        self.value = value
+        self.reason = reason
+        self.steps: list[str | int] = []
+
+    def prepend(self, step: str | int) -> None:
+        """Add the field name, key or index one level further out."""
+        self.steps.append(step)
+
+    def located(self) -> BadStateData:
+        """Return the error to show, with the collected path."""
+        path = ""
+        for step in reversed(self.steps):
+            path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
+        return BadStateData(str(self), path)
+
+
+class StoreLocked(StateFileError, RuntimeError):
+    """Another process holds the writer lock of the store.
+
+    Attributes
+    ----------
+    path, holder
+        The state file and what is known about the writer, e.g. ``pid 1234 on host alpha``.
+    """
+
+    def __init__(self, path: Path, holder: str):
+        super().__init__(f"{path} is being written by {holder}; stop that process first")
+        self.path = path
+        self.holder = holder
+
+
+class InvalidValue(TradeExecutorError, ValueError, AssertionError):
+    """A constructor, setter or method was given a value that it must not accept."""
+
+
+class AccountingError(TradeExecutorError):
+    """An operation was refused; the state is as it was before the call."""
+
+
+class InvalidTrade(AccountingError, ValueError, AssertionError):
+    """The requested trade makes no sense."""
+
+
+class TooSmallTrade(InvalidTrade):
+    """The quantity is at or below the dust limit of the asset.
+
+    Attributes
+    ----------
+    quantity, limit
+        Planned quantity and dust limit, token units.
+    """
+
+    def __init__(self, message: str, quantity: Decimal | None = None, limit: Decimal | float | None = None):
+        super().__init__(message)
+        self.quantity = quantity
+        self.limit = limit
+
+
+class UnsupportedPairKind(InvalidTrade, NotImplementedError):
+    """The kind of trading pair cannot be used in this operation."""
+
+
+class WrongTradeStatus(AccountingError, RuntimeError, AssertionError):
+    """The trade is not in the status that the transition needs.
+
+    Attributes
+    ----------
+    trade_id, status
+        Which trade, and the status it has.
+    """
+
+    def __init__(self, message: str, trade_id: int | None = None, status: Any = None):
+        super().__init__(message)
+        self.trade_id = trade_id
+        self.status = status
+
+
+class NotEnoughMoney(AccountingError, ValueError):
+    """Not enough cash, or not enough capital on the far side of a bridge.
+
+    Attributes
+    ----------
+    available, needed
+        Token units of the funding asset.
+    """
+
+    def __init__(self, message: str, available: Decimal | None = None, needed: Decimal | None = None):
+        super().__init__(message)
+        self.available = available
+        self.needed = needed
+
+
+class ReserveMissing(AccountingError, LookupError):
+    """There is no such reserve currency, or not exactly one where one is expected."""
+
+
+class ReserveAlreadyInitialised(AccountingError, RuntimeError, AssertionError):
+    """The portfolio already has a reserve currency."""
+
+
+class PositionNotFound(AccountingError, LookupError, AssertionError):
+    """No position with this id or pair in the tables that were searched."""
+
+
+class TradeNotFound(AccountingError, LookupError, AssertionError):
+    """No such trade."""
+
+
+class WrongPositionStatus(AccountingError, RuntimeError, AssertionError):
+    """The position is not in the state the operation needs, e.g. it is closed or not pending."""
+
+
+class NonceAlreadyUsed(AccountingError, RuntimeError, AssertionError):
+    """A blockchain transaction with this nonce already exists.
+
+    Attributes
+    ----------
+    nonce, trade_id
+        The nonce and the trade that already uses it.
+    """
+
+    def __init__(self, message: str, nonce: int, trade_id: int):
+        super().__init__(message)
+        self.nonce = nonce
+        self.trade_id = trade_id
+
+
+class MultipleOpenPositionsWithAsset(AccountingError, LookupError):
+    """More than one open position holds the asset."""
+
+
+class NotSinglePair(AccountingError, LookupError):
+    """The strategy traded no pair, or more than one."""
+
+
+class BalanceUpdateEventAlreadyAdded(AccountingError, ValueError):
+    """A balance update with this id is already booked on the position."""
+
+
+class UnexecutedTrades(AccountingError, RuntimeError, AssertionError):
+    """The operation is not allowed while trades are started or broadcasted."""
+
+
+class NotAvailable(AccountingError, LookupError, AssertionError):
+    """The figure does not exist for this object, e.g. the opening price of a position that never traded."""
+
+
+class LiquidationRisked(AccountingError, ValueError):
+    """The loan is, or would be, too close to its liquidation.
+
+    Attributes
+    ----------
+    health_factor, desired_health_factor
+        Below 1 a loan can be liquidated; the lowest value that was to be exceeded.
+    """
+
+    def __init__(self, message: str, health_factor: float | None = None, desired_health_factor: float | None = None):
+        super().__init__(message)
+        self.health_factor = health_factor
+        self.desired_health_factor = desired_health_factor
+
+
+class PriceImpactToleranceExceeded(AccountingError, ValueError):
+    """The trade would move the market price more than is allowed.
+
+    Attributes
+    ----------
+    price_impact, tolerance
+        Fractions, 0.01 is 1 %.
+    """
+
+    def __init__(self, message: str, price_impact: float | None = None, tolerance: float | None = None):
+        super().__init__(message)
+        self.price_impact = price_impact
+        self.tolerance = tolerance
+
+
+class IntegrityError(AccountingError, RuntimeError, AssertionError):
+    """Ids of the tree contradict each other."""
+
+
+class UncleanState(TradeExecutorError, RuntimeError):
+    """A trade was broadcasted and its outcome never recorded.
+
+    Attributes
+    ----------
+    trade_ids
+        Trades that need attention.
+    """
+
+    def __init__(self, message: str, trade_ids: list[int] | None = None):
+        super().__init__(message)
+        self.trade_ids = trade_ids or []
+
+
+class LegacyDataException(TradeExecutorError):
+    """Asked for a figure that old data did not record."""

@@ -1,0 +1,58 @@
+"""Set positions aside when a trade on them failed, until somebody repairs them."""
+
+import datetime
+import logging
+from collections.abc import Iterable
+
+from tradeexecutor.state.errors import WrongPositionStatus
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution
+
+logger = logging.getLogger(__name__)
+
+
+def freeze_position_on_failed_trade(
+    ts: datetime.datetime, state: State, trades: Iterable[TradeExecution]
+) -> tuple[list[TradeExecution], list[TradeExecution]]:
+    """Move the positions of failed trades from open to frozen.
+
+    The position is found by the trade's position id.  A second failed trade of the same position adds a note; a
+    position that was frozen and repaired before is frozen again.  No money moves and nothing is blacklisted.
+
+    Parameters
+    ----------
+    ts
+        Time recorded as `frozen_at`.
+
+    Returns
+    -------
+    tuple
+        Trades that did not fail, and trades that failed, each in input order.
+
+    Raises
+    ------
+    WrongPositionStatus
+        The position of a failed trade is neither open nor frozen; the state is unchanged.
+    """
+    succeeded: list[TradeExecution] = []
+    failed: list[TradeExecution] = []
+    for trade in trades:
+        (failed if trade.is_failed() else succeeded).append(trade)
+    portfolio = state.portfolio
+    positions = [
+        portfolio.open_positions.get(trade.position_id) or portfolio.frozen_positions.get(trade.position_id)
+        for trade in failed
+    ]
+    for trade, position in zip(failed, positions, strict=True):
+        if position is None:
+            raise WrongPositionStatus(f"position #{trade.position_id} of failed trade #{trade.trade_id} is not open")
+    for trade, position in zip(failed, positions, strict=True):
+        assert position is not None
+        reason = trade.get_revert_reason()
+        if portfolio.open_positions.pop(position.position_id, None) is not None:
+            portfolio.frozen_positions[position.position_id] = position
+            position.frozen_at = ts
+            position.unfrozen_at = None
+        position.add_notes_message(f"Frozen at {ts} due to trade {trade.trade_id} failing: {reason}")
+        logger.error("Position %s frozen, trade %s failed: %s", position, trade, reason)
+    return succeeded, failed

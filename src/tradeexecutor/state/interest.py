@@ -1,0 +1,115 @@
+"""Interest of one side of a loan."""
+
+import datetime
+import logging
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tradeexecutor.accounting.accuracy import INTEREST_QUANTITY_EPSILON, ZERO_DECIMAL
+from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.errors import InvalidTrade, InvalidValue
+from tradeexecutor.state.serialisation import Serialisable
+from tradeexecutor.state.types import BlockNumber, UTCDatetime
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Interest(Serialisable):
+    """Balance of a rebasing token and the interest contained in it.
+
+    Interest events raise `last_token_amount` and `last_accrued_interest`; trades change `last_token_amount` through
+    `adjust` and record the interest they pay out in `interest_payments`.
+
+    Raises
+    ------
+    InvalidValue
+        `opening_amount` or `last_accrued_interest` is not a Decimal.
+    """
+
+    #: Token units at the start.
+    opening_amount: Decimal
+    #: Expected token balance: principal and interest.
+    last_token_amount: Decimal
+    #: Strategy or wall clock time of the latest change.
+    last_updated_at: UTCDatetime
+    #: Block time of the latest change.
+    last_event_at: UTCDatetime
+    #: Sum of all interest events, paid out or not.
+    last_accrued_interest: Decimal
+    last_updated_block_number: BlockNumber | None = None
+    #: Claimed (collateral) or repaid (debt) so far.
+    interest_payments: Decimal = ZERO_DECIMAL
+    #: When an account correction last started the count anew.
+    reset_at: UTCDatetime | None = None
+
+    def __post_init__(self) -> None:
+        _require_decimal("opening_amount", self.opening_amount)
+        _require_decimal("last_accrued_interest", self.last_accrued_interest)
+
+    @staticmethod
+    def open_new(opening_amount: Decimal, timestamp: datetime.datetime) -> "Interest":
+        """Start with a positive amount that has earned nothing yet."""
+        _require_decimal("opening_amount", opening_amount)
+        if not opening_amount > 0:
+            raise InvalidValue(f"opening amount must be positive, got {opening_amount}")
+        return Interest(opening_amount, opening_amount, timestamp, timestamp, ZERO_DECIMAL)
+
+    def get_principal_and_interest_quantity(self) -> Decimal:
+        """Return the expected token balance."""
+        return self.last_token_amount
+
+    def get_remaining_interest(self) -> Decimal:
+        """Return the interest that was neither claimed nor repaid, token units."""
+        return self.last_accrued_interest - self.interest_payments
+
+    def claim_interest(self, quantity: Decimal) -> None:
+        """Record that interest of the collateral was moved to cash."""
+        _require_decimal("quantity", quantity)
+        self.interest_payments += quantity
+
+    def repay_interest(self, quantity: Decimal) -> None:
+        """Record that interest of the debt was paid."""
+        _require_decimal("quantity", quantity)
+        self.interest_payments += quantity
+
+    def adjust(self, delta: Decimal, epsilon: Decimal = INTEREST_QUANTITY_EPSILON) -> None:
+        """Change the expected token balance after a trade.
+
+        A negative `delta` smaller than `epsilon` is a rounding error and is ignored; a result smaller than
+        `epsilon` is zero.
+
+        Raises
+        ------
+        InvalidTrade
+            The balance would become negative.
+        """
+        _require_decimal("delta", delta)
+        if delta < 0 and -delta < epsilon:
+            logger.warning("Ignored balance change %s, smaller than %s", delta, epsilon)
+            delta = ZERO_DECIMAL
+        amount = self.last_token_amount + delta
+        if abs(amount) < epsilon:
+            amount = ZERO_DECIMAL
+        if amount < 0:
+            raise InvalidTrade(f"cannot take {-delta} out of a balance of {self.last_token_amount}")
+        self.last_token_amount = amount
+
+    def reset(self, amount: Decimal, block_timestamp: datetime.datetime, block_number: BlockNumber | None) -> None:
+        """Start the count anew with a corrected balance, which becomes principal."""
+        _require_decimal("amount", amount)
+        if amount < 0:
+            raise InvalidValue(f"a balance cannot be negative, got {amount}")
+        now = utc_now()
+        self.last_token_amount = amount
+        self.last_updated_at = now
+        self.reset_at = now
+        self.last_event_at = block_timestamp
+        self.last_updated_block_number = block_number
+        self.last_accrued_interest = ZERO_DECIMAL
+        self.interest_payments = ZERO_DECIMAL
+
+
+def _require_decimal(name: str, value: object) -> None:
+    if not isinstance(value, Decimal):
+        raise InvalidValue(f"{name} must be a Decimal, got {value!r}")

@@ -1,0 +1,94 @@
+"""Diagnostics of one distribution of interest over the positions that share a rebasing token."""
+
+import datetime
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
+from tradeexecutor.state.errors import NotAvailable
+from tradeexecutor.state.identifier import AssetFriendlyId, AssetIdentifier, AssetWithTrackedValue
+from tradeexecutor.state.loan import LoanSide
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.serialisation import Serialisable
+from tradeexecutor.state.types import Percent, USDollarPrice, UTCDatetime
+
+
+@dataclass(slots=True)
+class InterestDistributionEntry(Serialisable):
+    """One side of the loan of one position."""
+
+    side: LoanSide
+    position: TradingPosition
+    tracker: AssetWithTrackedValue
+    #: Share of the asset's interest, 0..1.
+    weight: Decimal | None = None
+    #: USD.
+    price: USDollarPrice | None = None
+
+    @property
+    def asset(self) -> AssetIdentifier:
+        """The rebasing token."""
+        return self.tracker.asset
+
+    @property
+    def quantity(self) -> Decimal:
+        """Principal of the position, token units."""
+        return self.tracker.quantity
+
+    def get_diagnostics_data(self) -> dict[str, str]:
+        """Return a row of text for logs."""
+        return {
+            "side": self.side.value,
+            "position": str(self.position.position_id),
+            "asset": self.asset.token_symbol,
+            "quantity": str(self.quantity),
+            "weight": str(self.weight),
+            "price": str(self.price),
+        }
+
+
+@dataclass(slots=True)
+class AssetInterestData(Serialisable):
+    """One rebasing token."""
+
+    #: Principal of all positions before the distribution, token units.
+    total: Decimal = ZERO_DECIMAL
+    #: Yearly rate that was achieved, a fraction.
+    effective_rate: Percent | None = None
+    #: Entries of this asset.
+    entries: list[InterestDistributionEntry] = field(default_factory=list[InterestDistributionEntry])
+
+
+@dataclass(slots=True)
+class InterestDistributionOperation(Serialisable):
+    """What was distributed over a period.
+
+    Holds the positions themselves, so that a written file repeats them here as they were.
+    """
+
+    #: Time of the previous distribution.
+    start: UTCDatetime
+    end: UTCDatetime
+    assets: set[AssetIdentifier]
+    #: By `AssetIdentifier.get_identifier`.
+    asset_interest_data: dict[AssetFriendlyId, AssetInterestData]
+    #: Of all assets.
+    entries: list[InterestDistributionEntry]
+    #: Not used.
+    effective_rate: dict[int, float | None]
+
+    @property
+    def duration(self) -> datetime.timedelta:
+        """Time over which the interest accrued."""
+        return self.end - self.start
+
+    def get_interest_data(self, asset: AssetIdentifier) -> AssetInterestData:
+        """Return the data of an asset; raises `NotAvailable` when it took no part."""
+        try:
+            return self.asset_interest_data[asset.get_identifier()]
+        except KeyError:
+            raise NotAvailable(f"{asset} took no part in the interest distribution") from None
+
+    def get_diagnostics_data(self) -> list[dict[str, str]]:
+        """Return a table of text for logs, one row per entry."""
+        return [entry.get_diagnostics_data() for entry in self.entries]

@@ -1,0 +1,44 @@
+"""Variables that a strategy wants to remember."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.serialisation import Serialisable
+from tradeexecutor.state.types import JSONObject
+
+
+def _no_data() -> dict[int, JSONObject]:
+    return defaultdict(dict)
+
+
+@dataclass(slots=True)
+class OtherData(Serialisable):
+    """Values by cycle number and name.  They must be JSON data: after a reload a datetime is a number."""
+
+    #: Cycle -> name -> value.
+    data: dict[int, JSONObject] = field(default_factory=_no_data)
+
+    def __post_init__(self) -> None:
+        if type(self.data) is not defaultdict:
+            self.data = defaultdict(dict, self.data)
+
+    def save(self, cycle: int, name: str, value: Any) -> None:
+        """Remember a value under the cycle it was computed in."""
+        if type(cycle) is not int:
+            raise InvalidValue(f"cycle must be exactly an int, got {cycle!r}")
+        if type(name) is not str:
+            raise InvalidValue(f"name must be exactly a str, got {name!r}")
+        self.data.setdefault(cycle, {})[name] = value
+
+    def get_latest_stored_cycle(self) -> int:
+        """Return the highest cycle number with data; 0 without data."""
+        return max(self.data, default=0)
+
+    def load_latest(self, name: str, default: Any = None) -> Any:
+        """Return a value of the latest stored cycle, `default` if that cycle does not have it.
+
+        Earlier cycles are not searched.
+        """
+        return self.data.get(self.get_latest_stored_cycle(), {}).get(name, default)

@@ -1,0 +1,114 @@
+"""Cash of the strategy."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from tradeexecutor.accounting.accuracy import sum_decimal
+from tradeexecutor.state.balance_update import BalanceUpdate
+from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.generic_position import GenericPosition, book_balance_update
+from tradeexecutor.state.identifier import AssetFriendlyId, AssetIdentifier, TradingPairIdentifier, TradingPairKind
+from tradeexecutor.state.types import USDollarAmount, USDollarPrice, UTCDatetime
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class ReservePosition(GenericPosition):
+    """Balance of one reserve currency.
+
+    Raises
+    ------
+    InvalidValue
+        The asset has no decimals.
+    """
+
+    asset: AssetIdentifier
+    #: Cash held, token units.  May be negative while trades of one batch are being started.
+    quantity: Decimal
+    #: Last processing of deposits and redemptions; None before the first, and in some old files.
+    last_sync_at: UTCDatetime | None
+    #: USD per unit.
+    reserve_token_price: USDollarPrice | None
+    last_pricing_at: UTCDatetime | None
+    #: First deposit, token units, and its price; None if not recorded.
+    initial_deposit: Decimal | None = None
+    initial_deposit_reserve_token_price: USDollarPrice | None = None
+    balance_updates: dict[int, BalanceUpdate] = field(default_factory=dict[int, BalanceUpdate])
+
+    def __post_init__(self) -> None:
+        if self.asset.decimals <= 0:
+            raise InvalidValue(f"reserve currency {self.asset} must have decimals, got {self.asset.decimals}")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ReservePosition):
+            return NotImplemented
+        return self.asset == other.asset
+
+    def __hash__(self) -> int:
+        return hash(("reserve", self.asset))
+
+    def __repr__(self) -> str:
+        return f"<Reserve {self.quantity} {self.asset.token_symbol}>"
+
+    def get_identifier(self) -> AssetFriendlyId:
+        """Return the identifier of the asset."""
+        return self.asset.get_identifier()
+
+    def get_human_readable_name(self) -> str:
+        """Return e.g. ``USDC reserve``."""
+        return f"{self.asset.token_symbol} reserve"
+
+    def get_quantity(self) -> Decimal:
+        """Return the cash held, token units."""
+        return self.quantity
+
+    def get_value(self) -> USDollarAmount:
+        """Return the cash held, USD."""
+        if self.reserve_token_price is None:
+            raise InvalidValue(f"{self.get_human_readable_name()} has no price yet")
+        return float(self.quantity) * self.reserve_token_price
+
+    def get_total_equity(self) -> USDollarAmount:
+        """Same as `get_value`."""
+        return self.get_value()
+
+    def calculate_quantity_usd_value(self, quantity: Decimal) -> USDollarAmount:
+        """Return `quantity` as a number, one dollar per unit; `get_value` uses the recorded price."""
+        return float(quantity)
+
+    def get_base_token_balance_update_quantity(self) -> Decimal:
+        """Return the sum of all balance events, token units."""
+        return sum_decimal(event.quantity for event in self.balance_updates.values())
+
+    def get_balance_update_events(self) -> Iterable[BalanceUpdate]:
+        """Return deposits, redemptions and corrections, oldest first."""
+        return self.balance_updates.values()
+
+    def add_balance_update_event(self, event: BalanceUpdate) -> None:
+        """Book an event; the quantity is changed by the caller."""
+        book_balance_update(self.balance_updates, event, self.get_human_readable_name())
+
+    def get_held_assets(self) -> Iterator[tuple[AssetIdentifier, Decimal]]:
+        """Yield the cash."""
+        yield self.asset, self.quantity
+
+    def update_value(self, exchange_rate: float = 1) -> None:
+        """Set the quantity to the sum of the balance events and the price to `exchange_rate`.
+
+        Only meaningful before the first trade: trades are not balance events.
+        """
+        self.quantity = self.get_base_token_balance_update_quantity()
+        self.reserve_token_price = exchange_rate
+        self.last_pricing_at = self.last_sync_at = utc_now()
+
+    def get_cash_pair(self) -> TradingPairIdentifier:
+        """Return the pseudo pair of the currency with itself."""
+        return TradingPairIdentifier(
+            base=self.asset,
+            quote=self.asset,
+            pool_address=self.asset.address,
+            exchange_address=self.asset.address,
+            internal_id=0,
+            kind=TradingPairKind.cash,
+        )

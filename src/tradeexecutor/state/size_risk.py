@@ -1,0 +1,85 @@
+"""How much of a wanted trade size the market can bear."""
+
+# The checks below exist for callers without a type checker.
+# pyright: reportUnnecessaryIsInstance=false
+
+import datetime
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.serialisation import Serialisable
+from tradeexecutor.state.types import (
+    BlockNumber,
+    JSONObject,
+    Percent,
+    StateEnum,
+    USDollarAmount,
+    USDollarPrice,
+    UTCDatetime,
+)
+
+
+class SizingType(StateEnum):
+    """Which action the size was estimated for."""
+
+    buy = "buy"
+    sell = "sell"
+    hold = "hold"
+
+
+@dataclass(slots=True)
+class SizeRisk(Serialisable):
+    """Estimate of a tradeable size: what was asked for and what was granted.
+
+    Raises
+    ------
+    InvalidValue
+        A field has the wrong type, or more was granted than asked for.
+    """
+
+    #: Time of the estimate; None when it does not depend on time.
+    timestamp: UTCDatetime | None
+    pair: TradingPairIdentifier
+    sizing_type: SizingType
+    #: Pairs the trade is routed through.
+    path: list[TradingPairIdentifier]
+    #: The size was reduced.
+    capped: bool | None
+    #: Block the data was read at, live only.
+    block_number: BlockNumber | None = None
+    mid_price: USDollarPrice | None = None
+    #: Expected fill price of the accepted size.
+    avg_price: USDollarPrice | None = None
+    #: Base token units.
+    asked_quantity: Decimal | None = None
+    asked_size: USDollarAmount | None = None
+    #: Base token units.
+    accepted_quantity: Decimal | None = None
+    #: At most `asked_size`.
+    accepted_size: USDollarAmount | None = None
+    #: Variables of the model that made the estimate.
+    diagnostics_data: JSONObject | None = None
+    #: Total value locked in the pool or vault, USD.
+    tvl: USDollarAmount | None = None
+
+    def __post_init__(self) -> None:
+        if self.timestamp is not None and not isinstance(self.timestamp, datetime.datetime):
+            raise InvalidValue(f"timestamp must be a datetime, got {self.timestamp!r}")
+        for name in ("asked_quantity", "accepted_quantity"):
+            quantity = getattr(self, name)
+            if quantity is not None and not isinstance(quantity, Decimal):
+                raise InvalidValue(f"{name} must be a Decimal, got {quantity!r}")
+        if self.diagnostics_data is not None and not isinstance(self.diagnostics_data, dict):
+            raise InvalidValue(f"diagnostics_data must be a dictionary, got {self.diagnostics_data!r}")
+        if self.capped is not None and type(self.capped) is not bool:
+            raise InvalidValue(f"capped must be True, False or None, got {self.capped!r}")
+        if self.asked_size and self.accepted_size is not None and self.accepted_size > self.asked_size:
+            raise InvalidValue(f"accepted size {self.accepted_size} is above the asked size {self.asked_size}")
+
+    def get_relative_capped_amount(self) -> Percent:
+        """Return the granted fraction of the asked size; 1.0 when no size was asked for."""
+        if not self.asked_size:
+            return 1.0
+        return (self.accepted_size or 0.0) / self.asked_size

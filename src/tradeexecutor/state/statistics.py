@@ -1,0 +1,250 @@
+"""Time series of the portfolio and its positions, one sample per cycle."""
+
+# The checks below exist for callers without a type checker.
+# pyright: reportUnnecessaryIsInstance=false, reportUnnecessaryComparison=false
+
+import datetime
+from collections import defaultdict
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from tradeexecutor.state.errors import InvalidValue, NotAvailable
+from tradeexecutor.state.serialisation import Serialisable
+from tradeexecutor.state.trade_summary import TradeSummary
+from tradeexecutor.state.types import JSONObject, Percent, USDollarAmount, USDollarPrice, UTCDatetime
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(slots=True)
+class PositionStatistics(Serialisable):
+    """One sample of an open or frozen position.
+
+    Raises
+    ------
+    InvalidValue
+        A time is missing, or the profitability is NaN.
+    """
+
+    calculated_at: UTCDatetime
+    #: Time of the price that was used.
+    last_valuation_at: UTCDatetime
+    #: Fraction; for credit positions the estimated interest.
+    profitability: Percent
+    profit_usd: USDollarAmount
+    #: Token units.
+    quantity: float
+    value: USDollarAmount
+    #: The position's own share price and what follows from it; spot, vault and exchange account positions only.
+    internal_share_price: float | None = None
+    internal_total_supply: float | None = None
+    internal_profit_pct: Percent | None = None
+    internal_profit_usd: USDollarAmount | None = None
+    #: Price of the token or vault share.
+    underlying_price: USDollarPrice | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.calculated_at, datetime.datetime):
+            raise InvalidValue(f"calculated_at must be a datetime, got {self.calculated_at!r}")
+        if not isinstance(self.last_valuation_at, datetime.datetime):
+            raise InvalidValue(f"last_valuation_at must be a datetime, got {self.last_valuation_at!r}")
+        profitability = self.profitability
+        if profitability is None or profitability != profitability:  # NaN
+            raise InvalidValue(f"profitability must be a number, got {profitability!r}")
+
+
+@dataclass(slots=True)
+class FinalPositionStatistics(Serialisable):
+    """Summary of a closed position."""
+
+    calculated_at: UTCDatetime
+    trade_count: int
+    #: Of the first sample.
+    value_at_open: USDollarAmount
+    #: Highest value of all samples.
+    value_at_max: USDollarAmount
+
+
+@dataclass(slots=True)
+class PortfolioStatistics(Serialisable):
+    """One sample of the portfolio.
+
+    Backtests fill only equity, net asset value, cash and share figures.
+
+    Raises
+    ------
+    InvalidValue
+        `unrealised_profitability` is NaN or not a number.
+    """
+
+    calculated_at: UTCDatetime
+    #: Without frozen positions; `net_asset_value` is the better figure.
+    total_equity: USDollarAmount
+    #: Old samples do not have it.
+    net_asset_value: USDollarAmount | None = None
+    #: Return since the beginning, a fraction.
+    unrealised_profitability: Percent | None = None
+    #: Issued vault shares.
+    share_count: Decimal | None = None
+    share_price_usd: USDollarPrice | None = None
+    free_cash: USDollarAmount | None = None
+    open_position_count: int | None = None
+    open_position_equity: USDollarAmount | None = None
+    frozen_position_count: int | None = None
+    frozen_position_equity: USDollarAmount | None = None
+    closed_position_count: int | None = None
+    #: Of the open positions.
+    unrealised_profit_usd: USDollarAmount | None = None
+    first_trade_at: UTCDatetime | None = None
+    last_trade_at: UTCDatetime | None = None
+    realised_profit_usd: USDollarAmount | None = 0.0
+    summary: TradeSummary | None = None
+
+    def __post_init__(self) -> None:
+        profitability = self.unrealised_profitability
+        if profitability is not None and (
+            type(profitability) not in (float, int) or profitability != profitability  # NaN
+        ):
+            raise InvalidValue(f"unrealised_profitability must be a float, got {profitability!r}")
+
+    def get_value(self) -> USDollarAmount:
+        """Return the net asset value; the total equity for old samples."""
+        return self.total_equity if self.net_asset_value is None else self.net_asset_value
+
+
+def _no_positions() -> dict[int, list[PositionStatistics]]:
+    return defaultdict(list)
+
+
+@dataclass(slots=True)
+class Statistics(Serialisable):
+    """All samples, oldest first; two may have the same time."""
+
+    portfolio: list[PortfolioStatistics] = field(default_factory=list[PortfolioStatistics])
+    #: By position id.
+    positions: dict[int, list[PositionStatistics]] = field(default_factory=_no_positions)
+    #: By position id; not every closed position has one.
+    closed_positions: dict[int, FinalPositionStatistics] = field(default_factory=dict[int, FinalPositionStatistics])
+    #: Table of metrics for all, long and short positions, live and backtested; plain data after loading.
+    long_short_metrics_latest: JSONObject | None = None
+
+    def __post_init__(self) -> None:
+        if type(self.positions) is not defaultdict:
+            self.positions = defaultdict(list, self.positions)
+
+    def get_latest_portfolio_stats(self) -> PortfolioStatistics | None:
+        """Return the latest sample of the portfolio; None without samples."""
+        return self.portfolio[-1] if self.portfolio else None
+
+    def get_earliest_portfolio_stats(self) -> PortfolioStatistics | None:
+        """Return the first sample of the portfolio; None without samples."""
+        return self.portfolio[0] if self.portfolio else None
+
+    def get_latest_position_stats(self, position_id: int) -> PositionStatistics | None:
+        """Return the latest sample of a position; None without samples."""
+        samples = self.positions.get(position_id)
+        return samples[-1] if samples else None
+
+    def add_positions_stats(self, position_id: int, p_stats: PositionStatistics) -> None:
+        """Append a sample of a position."""
+        self.positions.setdefault(position_id, []).append(p_stats)
+
+    def get_equity_series(self) -> "pd.Series[float]":
+        """Return the total equity over time, USD, named ``equity``."""
+        import pandas as pd
+
+        index = pd.DatetimeIndex([sample.calculated_at for sample in self.portfolio])
+        return pd.Series(
+            [sample.total_equity for sample in self.portfolio], index=index, name="equity", dtype="float64"
+        )
+
+    def get_portfolio_statistics_dataframe(
+        self, attr_name: str, resampling_time: str = "D", resampling_method: str = "max"
+    ) -> "pd.Series[float]":
+        """Return one figure of the portfolio over time, the highest of each period.
+
+        Parameters
+        ----------
+        attr_name
+            Field of `PortfolioStatistics`.
+        resampling_time
+            Length of the periods, a pandas offset alias.
+        resampling_method
+            Only ``max``.
+
+        Raises
+        ------
+        NotAvailable
+            There are no samples.
+        """
+        import pandas as pd
+
+        if resampling_method != "max":
+            raise InvalidValue(f"the only resampling method is max, not {resampling_method!r}")
+        if not self.portfolio:
+            raise NotAvailable("there are no portfolio statistics")
+        index = pd.DatetimeIndex([sample.calculated_at for sample in self.portfolio])
+        series = pd.Series([getattr(sample, attr_name) for sample in self.portfolio], index=index, name=attr_name)
+        return series.sort_index().resample(resampling_time).max()
+
+    def get_position_statistics_as_dataframe(self, position_id: int) -> "pd.DataFrame":
+        """Return all samples of a position, a column per field, indexed by ``calculated_at``."""
+        import pandas as pd
+
+        names = [item.name for item in fields(PositionStatistics)]
+        samples = self.positions.get(position_id, ())
+        columns: dict[str, list[Any]] = {name: [getattr(sample, name) for sample in samples] for name in names}
+        return pd.DataFrame(columns).set_index("calculated_at")
+
+    def get_naive_rolling_pnl_pct(self) -> Percent:
+        """Return the change of value from the first to the latest sample, a fraction; deposits count as profit.
+
+        0 without samples, and when the first value is 0.
+        """
+        if not self.portfolio:
+            return 0.0
+        first, last = self.portfolio[0].get_value(), self.portfolio[-1].get_value()
+        return (last - first) / first if first else 0.0
+
+
+def calculate_naive_profitability(
+    total_equity_samples: "pd.Series[float]",
+    look_back: datetime.timedelta | None = None,
+    start_at: datetime.datetime | None = None,
+    end_at: datetime.datetime | None = None,
+) -> tuple[Percent | None, datetime.timedelta | None]:
+    """Return the change of value over a period, and how long the period is; deposits count as profit.
+
+    Parameters
+    ----------
+    total_equity_samples
+        Value over time.
+    look_back
+        Length of the period, counted back from the last sample.
+    start_at, end_at
+        The period itself; takes precedence.
+
+    Returns
+    -------
+    tuple
+        Fraction and duration, values taken from the samples nearest to the bounds.  ``(None, None)`` with fewer than
+        two samples; the fraction alone is None when the period starts at 0.
+    """
+    import pandas as pd
+
+    if len(total_equity_samples) < 2:
+        return None, None
+    samples = total_equity_samples.sort_index()
+    samples = samples[~samples.index.duplicated(keep="last")]
+    first: datetime.datetime = samples.index[0]
+    last: datetime.datetime = samples.index[-1]
+    end = end_at or last
+    start = start_at or (max(first, end - look_back) if look_back else first)
+    near_start, near_end = samples.index.get_indexer(pd.DatetimeIndex([start, end]), method="nearest")
+    value_at_start, value_at_end = float(samples.iloc[near_start]), float(samples.iloc[near_end])
+    duration = end - start
+    if not value_at_start:
+        return None, duration
+    return (value_at_end - value_at_start) / value_at_start, duration

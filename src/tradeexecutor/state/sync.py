@@ -1,0 +1,106 @@
+"""What is known about the chain: where the strategy is deployed and up to where events were read."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
+from tradeexecutor.state.chain import ChainId
+from tradeexecutor.state.interest_distribution import InterestDistributionOperation
+from tradeexecutor.state.serialisation import OpenAttributes, Serialisable
+from tradeexecutor.state.types import BlockNumber, JSONHexAddress, JSONHexBytes, USDollarAmount, UTCDatetime
+
+
+@dataclass(slots=True)
+class Deployment(OpenAttributes):
+    """Where the vault or wallet lives; all None before initialisation and in backtests."""
+
+    chain_id: ChainId | None = None
+    #: Vault or wallet, checksummed.
+    address: JSONHexAddress | None = None
+    #: Block of the deployment; for wallets, of the initialisation.
+    block_number: BlockNumber | None = None
+    tx_hash: JSONHexBytes | None = None
+    block_mined_at: UTCDatetime | None = None
+    vault_token_name: str | None = None
+    vault_token_symbol: str | None = None
+    initialised_at: UTCDatetime | None = None
+
+
+@dataclass(slots=True)
+class BalanceEventRef(OpenAttributes):
+    """Index entry of a `BalanceUpdate`, which itself is stored with the position whose balance it changes."""
+
+    balance_event_id: int
+    strategy_cycle_included_at: UTCDatetime | None
+    cause: BalanceUpdateCause
+    position_type: BalanceUpdatePositionType
+    #: None for the reserve.
+    position_id: int | None
+    usd_value: USDollarAmount | None
+
+    @staticmethod
+    def from_balance_update_event(evt: BalanceUpdate) -> "BalanceEventRef":
+        """Make the index entry of an event."""
+        return BalanceEventRef(
+            balance_event_id=evt.balance_update_id,
+            strategy_cycle_included_at=evt.strategy_cycle_included_at,
+            cause=evt.cause,
+            position_type=evt.position_type,
+            position_id=evt.position_id,
+            usd_value=evt.usd_value,
+        )
+
+
+@dataclass(slots=True)
+class Treasury(OpenAttributes):
+    """Deposits and redemptions."""
+
+    #: Wall clock of the latest sync.
+    last_updated_at: UTCDatetime | None = None
+    #: Cycle of the latest sync.
+    last_cycle_at: UTCDatetime | None = None
+    last_block_scanned: BlockNumber | None = None
+    #: In the order the events were taken in.
+    balance_update_refs: list[BalanceEventRef] = field(default_factory=list[BalanceEventRef])
+    #: USD that investors asked to take out.
+    pending_redemptions: USDollarAmount | None = None
+    #: USD that investors asked to put in; not part of the net asset value.
+    pending_deposits: USDollarAmount | None = None
+    last_lagoon_settlement_block_scanned: BlockNumber | None = None
+    #: Issued vault shares.
+    share_count: Decimal | None = None
+
+
+@dataclass(slots=True)
+class Accounting(OpenAttributes):
+    """Corrections and vault flows."""
+
+    last_updated_at: UTCDatetime | None = None
+    last_block_scanned: BlockNumber | None = None
+    #: In the order the events were made.
+    balance_update_refs: list[BalanceEventRef] = field(default_factory=list[BalanceEventRef])
+
+
+@dataclass(slots=True)
+class InterestSync(Serialisable):
+    """Interest of rebasing tokens."""
+
+    #: Up to when interest was distributed; None before the first trade of such a token.
+    last_sync_at: UTCDatetime | None = None
+    last_sync_block: BlockNumber | None = None
+    #: Diagnostics of the latest distribution.
+    last_distribution: InterestDistributionOperation | None = None
+
+
+@dataclass(slots=True)
+class Sync(OpenAttributes):
+    """Everything about the chain."""
+
+    deployment: Deployment = field(default_factory=Deployment)
+    treasury: Treasury = field(default_factory=Treasury)
+    accounting: Accounting = field(default_factory=Accounting)
+    interest: InterestSync = field(default_factory=InterestSync)
+
+    def is_initialised(self) -> bool:
+        """Tell whether the deployment is known."""
+        return self.deployment.block_number is not None

@@ -1,0 +1,50 @@
+"""From what a strategy asks for to the planned amounts of a trade, per kind of instrument."""
+
+from decimal import Decimal
+
+from tradeexecutor.state.errors import InvalidTrade, UnsupportedPairKind
+from tradeexecutor.state.identifier import TradingPairKind
+from tradeexecutor.state.types import USDollarPrice
+
+#: Kinds where base tokens are exchanged for reserve at a price.
+_PRICED_KINDS = frozenset(
+    {
+        TradingPairKind.spot_market_hold,
+        TradingPairKind.vault,
+        TradingPairKind.exchange_account,
+        TradingPairKind.cctp_bridge,
+    }
+)
+
+
+def plan_exchange(
+    kind: TradingPairKind, quantity: Decimal | None, reserve: Decimal | None, assumed_price: USDollarPrice
+) -> tuple[Decimal, Decimal]:
+    """Complete quantity from reserve, or reserve from quantity, at the assumed price.
+
+    Returns
+    -------
+    tuple
+        Planned quantity (base token units, signed) and planned reserve (reserve token units, >= 0).
+
+    >>> plan_exchange(TradingPairKind.spot_market_hold, None, Decimal(600), 2400.0)
+    (Decimal('0.25'), Decimal('600'))
+    >>> plan_exchange(TradingPairKind.spot_market_hold, Decimal("-0.25"), None, 2400.0)
+    (Decimal('-0.25'), Decimal('600.00'))
+
+    Raises
+    ------
+    InvalidTrade
+        Neither or both amounts are given.
+    UnsupportedPairKind
+        The kind has no price to exchange at.
+    """
+    if kind not in _PRICED_KINDS:
+        raise UnsupportedPairKind(f"trades of kind {kind.value} are not supported")
+    if reserve is not None:
+        if quantity is not None:
+            raise InvalidTrade("give either quantity or reserve of a trade, not both")
+        return reserve / Decimal(assumed_price), reserve
+    if quantity is None:
+        raise InvalidTrade("give the quantity or the reserve of a trade")
+    return quantity, abs(quantity * Decimal(assumed_price))

@@ -1,0 +1,261 @@
+"""Vocabulary of the state tree: units, JSON field types and tolerant enums.
+
+Two kinds of names live here.
+
+*Units* are aliases that say what a number means.  USD figures are ``float``, token amounts are
+``decimal.Decimal``; the accounting never adds one to the other.
+
+*Wire types* (:class:`UTCDatetime`, :class:`Duration` ...) annotate dataclass fields whose JSON form is not
+the obvious one.  For a type checker they are the Python type the user sees; at run time they are markers that
+:mod:`tradeexecutor.state.serialisation` looks up to convert the value.
+"""
+
+import contextlib
+import datetime
+import enum
+import math
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from tradeexecutor.state.errors import LegacyDataException, UnencodableValue
+
+__all__ = [
+    "BPS",
+    "EPOCH",
+    "JS_MAX_INT",
+    "AnyTimestamp",
+    "BlockNumber",
+    "Duration",
+    "IntBPS",
+    "JSONHexAddress",
+    "JSONHexBytes",
+    "JSONObject",
+    "LegacyDataException",
+    "LeverageMultiplier",
+    "PairInternalId",
+    "Percent",
+    "StateEnum",
+    "StateIntEnum",
+    "TokenAmount",
+    "USDollarAmount",
+    "USDollarPrice",
+    "UTCDatetime",
+    "UnixTimestamp",
+    "WireType",
+    "ZeroExAddress",
+    "accept_unknown_enum_values",
+    "from_epoch",
+    "is_finite_number",
+    "to_epoch",
+]
+
+#: Approximate US dollar value; never used for exact accounting.
+USDollarAmount: TypeAlias = float
+#: US dollars per unit of a token.
+USDollarPrice: TypeAlias = float
+#: Exact token amount in human units (1.5 means one and a half tokens).
+TokenAmount: TypeAlias = Decimal
+#: Fraction: 1.0 is 100 %, 0.003 is 30 basis points.
+BPS: TypeAlias = float
+#: Fraction: 1.0 is 100 %.
+Percent: TypeAlias = float
+#: Basis points as a whole number: 100 is 1 %.
+IntBPS: TypeAlias = int
+#: 1.0 is unleveraged.
+LeverageMultiplier: TypeAlias = float
+#: ``0x``-prefixed lower-case address text.
+JSONHexAddress: TypeAlias = str
+#: ``0x``-prefixed hexadecimal text.
+JSONHexBytes: TypeAlias = str
+#: ``0x``-prefixed address text.
+ZeroExAddress: TypeAlias = str
+#: Primary key of a pair in a market data set; not stable over time.
+PairInternalId: TypeAlias = int
+#: Height of a block on its chain.
+BlockNumber: TypeAlias = int
+#: Seconds since 1970-01-01 UTC.
+UnixTimestamp: TypeAlias = float
+#: Naive UTC time; ``pandas.Timestamp`` is a subclass.
+AnyTimestamp: TypeAlias = datetime.datetime
+#: Free-form JSON data that the state carries without interpreting it.
+JSONObject: TypeAlias = dict[str, Any]
+
+#: Origin of the epoch seconds in JSON, naive UTC.
+EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - all times of the state are naive UTC
+#: Largest integer that JavaScript clients read exactly, 2**53 - 1.
+JS_MAX_INT = 9_007_199_254_740_991
+
+
+def to_epoch(value: datetime.datetime) -> int | float:
+    """Convert a naive UTC time to epoch seconds.
+
+    Returns
+    -------
+    int or float
+        Integer for whole seconds, otherwise a float that carries the microseconds exactly.
+
+    Raises
+    ------
+    UnencodableValue
+        The time has a time zone, or is ``NaT``.
+    """
+    if value.tzinfo is not None:
+        raise UnencodableValue(value, "datetime must be naive UTC, this one has a time zone")
+    since = value - EPOCH
+    days = since.days
+    if days != days:  # noqa: PLR0124 - only pandas.NaT has a NaN day count
+        raise UnencodableValue(value, "not a time")
+    seconds = days * 86_400 + since.seconds
+    return seconds + since.microseconds / 1_000_000 if since.microseconds else seconds
+
+
+def from_epoch(value: float) -> datetime.datetime:
+    """Convert epoch seconds to naive UTC time, rounding to whole microseconds.
+
+    Raises
+    ------
+    ValueError
+        Not a number, or outside the years 1-9999 (typically milliseconds given for seconds).
+    """
+    if type(value) is not int and type(value) is not float:
+        raise ValueError(f"expected epoch seconds as a number, got {type(value).__name__} {value!r}")
+    try:
+        return EPOCH + datetime.timedelta(0, value)
+    except (OverflowError, ValueError):
+        raise ValueError(f"epoch seconds out of range: {value!r} (milliseconds?)") from None
+
+
+def is_finite_number(value: object) -> bool:
+    """Tell whether `value` is an int or a float that is neither NaN nor infinite; a bool is not a number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+class _WireTypeMeta(type):
+    """Lets a marker stand for a value of another class in ``isinstance`` checks of the decoder."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return True
+
+
+class WireType(metaclass=_WireTypeMeta):
+    """Marker of a field whose value is converted between Python and JSON by `encode` and `decode`.
+
+    ``None`` never reaches either method: JSON ``null`` is always ``None``.
+    """
+
+    #: The result of `encode` still holds free-form data, which the codec converts like any other.
+    free: ClassVar[bool] = False
+
+    @staticmethod
+    def decode(value: Any) -> Any:
+        """Turn the parsed JSON value into the Python value; raise ``ValueError`` to refuse it."""
+        return value
+
+    @staticmethod
+    def encode(value: Any) -> Any:
+        """Turn the Python value into plain JSON data; raise `UnencodableValue` to refuse it."""
+        return value
+
+
+if TYPE_CHECKING:
+    UTCDatetime: TypeAlias = datetime.datetime
+    Duration: TypeAlias = datetime.timedelta
+else:
+
+    class UTCDatetime(WireType):
+        """Naive UTC ``datetime``; JSON epoch seconds."""
+
+        decode = staticmethod(from_epoch)
+
+        @staticmethod
+        def encode(value):
+            """Return epoch seconds."""
+            if not isinstance(value, datetime.datetime):
+                raise UnencodableValue(value, "expected a datetime")
+            return to_epoch(value)
+
+    class Duration(WireType):
+        """``timedelta``; JSON seconds as a float."""
+
+        @staticmethod
+        def decode(value):
+            """Return a ``timedelta`` rounded to whole microseconds."""
+            if type(value) is not int and type(value) is not float:
+                raise ValueError(f"expected seconds as a number, got {type(value).__name__} {value!r}")
+            return datetime.timedelta(seconds=value)
+
+        @staticmethod
+        def encode(value):
+            """Return float seconds."""
+            if not isinstance(value, datetime.timedelta):
+                raise UnencodableValue(value, "expected a timedelta")
+            return value.total_seconds()
+
+
+class _Tolerance(threading.local):
+    """Per-thread switch: are enum values that this version does not know accepted?"""
+
+    active = False
+
+
+_tolerance = _Tolerance()
+
+
+@contextlib.contextmanager
+def accept_unknown_enum_values() -> Iterator[None]:
+    """Accept enum values from newer programs while a state is decoded, so that saving writes them back."""
+    before = _tolerance.active
+    _tolerance.active = True
+    try:
+        yield
+    finally:
+        _tolerance.active = before
+
+
+_unknown_members: dict[tuple[type, str | int], Any] = {}
+
+
+class StateEnum(enum.Enum):
+    """Enum whose members are written to JSON by value.
+
+    Constructing a member from an unknown value raises ``ValueError`` as usual.  Only while a file is decoded an
+    unknown text becomes an extra member of its own, so that it survives load and save.
+    """
+
+    # Members are singletons: identity hashing keeps flag sets fast.
+    __hash__ = object.__hash__
+
+    @classmethod
+    def _missing_(cls, value: object) -> Any:
+        if not _tolerance.active or type(value) is not str:
+            return None
+        member = _unknown_members.get((cls, value))
+        if member is None:
+            member = object.__new__(cls)
+            member._name_ = value
+            member._value_ = value
+            _unknown_members[cls, value] = member
+        return member
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this version of the program declares the member."""
+        return self._name_ in type(self).__members__
+
+
+class StateIntEnum(enum.IntEnum):
+    """Integer enum; like `StateEnum` it keeps unknown numbers while a file is decoded."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Any:
+        if not _tolerance.active or type(value) is not int:
+            return None
+        member = _unknown_members.get((cls, value))
+        if member is None:
+            member = int.__new__(cls, value)
+            member._name_ = f"unknown_{value}"
+            member._value_ = value
+            _unknown_members[cls, value] = member
+        return member

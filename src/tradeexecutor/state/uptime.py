@@ -1,0 +1,48 @@
+"""When the strategy was alive."""
+
+import datetime
+import logging
+from dataclasses import dataclass, field
+
+from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.serialisation import Serialisable
+from tradeexecutor.state.types import UTCDatetime
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Uptime(Serialisable):
+    """Log of completed work, wall clock also in backtests."""
+
+    #: Not filled any more.
+    uptime_checks: list[UTCDatetime] = field(default_factory=list[UTCDatetime])
+    #: Cycle number -> time of its completion.
+    cycles_completed_at: dict[int, UTCDatetime] = field(default_factory=dict[int, UTCDatetime])
+    #: How often the statistics were refreshed between cycles.
+    stats_refresh_completed: int = 0
+    #: How often vault settlements were resolved after a revaluation.
+    post_valuation_settlements_completed: int = 0
+
+    def record_cycle_complete(self, cycle_number: int, now_: datetime.datetime | None = None) -> None:
+        """Record that a cycle ended; a repeated number replaces the earlier time.
+
+        Parameters
+        ----------
+        now_
+            Naive UTC; the wall clock by default.
+        """
+        if type(cycle_number) is not int:
+            raise InvalidValue(f"cycle number must be exactly an int, got {cycle_number!r}")
+        if cycle_number in self.cycles_completed_at:
+            logger.warning("Cycle %d was already completed at %s", cycle_number, self.cycles_completed_at[cycle_number])
+        self.cycles_completed_at[cycle_number] = now_ or utc_now()
+
+    def record_stats_refresh_complete(self) -> None:
+        """Count a refresh of the statistics."""
+        self.stats_refresh_completed += 1
+
+    def record_post_valuation_settlement_complete(self) -> None:
+        """Count a resolution of vault settlements."""
+        self.post_valuation_settlements_completed += 1

@@ -1,0 +1,317 @@
+"""What the strategy wants to show: messages, numbers and plots over time.
+
+Everything is keyed by decision time in whole epoch seconds; a later entry of the same second replaces the earlier.
+"""
+
+# The checks below exist for callers without a type checker.
+# pyright: reportUnnecessaryIsInstance=false
+
+import datetime
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tradeexecutor.state.errors import InvalidValue, NotAvailable
+from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.serialisation import OpenAttributes, Serialisable
+from tradeexecutor.state.types import EPOCH, JSONObject, StateEnum
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class PlotKind(StateEnum):
+    """Where a plot is drawn."""
+
+    technical_indicator_on_price = "technical_indicator_on_price"
+    #: In a row of its own below the price.
+    technical_indicator_detached = "technical_indicator_detached"
+    #: Into the row of another detached plot.
+    technical_indicator_overlay_on_detached = "technical_indicator_overlay"
+
+
+class PlotShape(StateEnum):
+    """How the points are connected."""
+
+    linear = "linear"
+    #: Steps.
+    horizontal_vertical = "hv"
+    markers = "markers"
+
+
+class PlotLabel(StateEnum):
+    """Whether the name is written at the axis."""
+
+    axis = "axis"
+    hidden = "hidden"
+
+
+class RecordingTime(StateEnum):
+    """What the time of a point means."""
+
+    #: When the strategy decided, one candle after the data it saw.
+    decision_making_time = "decision_making_time"
+    #: When the market had the value.
+    market_time = "market_time"
+
+
+def _to_second(timestamp: datetime.datetime) -> int:
+    """Return whole epoch seconds, the fraction cut."""
+    if not isinstance(timestamp, datetime.datetime):
+        raise InvalidValue(f"timestamp must be a datetime, got {timestamp!r}")
+    if timestamp.tzinfo is not None:
+        raise InvalidValue(f"timestamp must be naive UTC, got {timestamp!r}")
+    since = timestamp - EPOCH
+    return since.days * 86_400 + since.seconds
+
+
+def _from_second(second: int) -> datetime.datetime:
+    return EPOCH + datetime.timedelta(seconds=second)
+
+
+def _to_value(value: Any) -> float | None:
+    """Return a finite float, or None for a gap."""
+    if value is None:
+        return None
+    if type(value) is not float:
+        if hasattr(value, "__len__") and not isinstance(value, str):
+            raise InvalidValue(f"a point has one value, got {type(value).__name__}")
+        try:
+            value = float(value)
+        except (TypeError, ValueError) as e:
+            raise InvalidValue(f"value of a point must be a number, got {value!r}") from e
+    return value if math.isfinite(value) else None
+
+
+@dataclass(slots=True)
+class Plot(Serialisable):
+    """Values of one indicator over time."""
+
+    #: The key in `Visualisation.plots`.
+    name: str
+    kind: PlotKind
+    #: CSS colour.
+    colour: str | None = None
+    #: Epoch second -> value; None is a gap.  Not necessarily in time order.
+    points: dict[int, float | None] = field(default_factory=dict[int, "float | None"])
+    plot_shape: PlotShape | None = PlotShape.linear
+    #: Plot into whose row an overlay is drawn.
+    detached_overlay_name: str | None = None
+    #: Width of the line or size of the markers, pixels.
+    indicator_size: float | None = None
+    recording_time: RecordingTime = RecordingTime.decision_making_time
+    #: Pair that the indicator is about.
+    pair: TradingPairIdentifier | None = None
+    label: PlotLabel | None = None
+    #: Height of the row, pixels.
+    height: int | None = None
+
+    def add_point(self, timestamp: datetime.datetime, value: float | None) -> None:
+        """Record a value; NaN and infinity are gaps."""
+        self.points[_to_second(timestamp)] = _to_value(value)
+
+    def get_last_value(self) -> float | None:
+        """Return the value of the latest time."""
+        return self.get_last_entry()[1]
+
+    def get_last_entry(self) -> tuple[datetime.datetime, float | None]:
+        """Return the latest time and its value; raises `NotAvailable` without points."""
+        return self._get_entry(max)
+
+    def get_first_entry(self) -> tuple[datetime.datetime, float | None]:
+        """Return the earliest time and its value; raises `NotAvailable` without points."""
+        return self._get_entry(min)
+
+    def _get_entry(self, choose: Callable[[Iterable[int]], int]) -> tuple[datetime.datetime, float | None]:
+        if not self.points:
+            raise NotAvailable(f"plot {self.name} has no points")
+        second = choose(self.points)
+        return _from_second(second), self.points[second]
+
+    def get_entries(self) -> list[tuple[datetime.datetime, float | None]]:
+        """Return all times and values, earliest first."""
+        return [(_from_second(second), value) for second, value in sorted(self.points.items())]
+
+
+@dataclass(slots=True)
+class Visualisation(OpenAttributes):
+    """Messages, calculations and plots of a strategy."""
+
+    #: The strategy's thinking, epoch second -> texts.
+    messages: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
+    #: Diagnostics, epoch second -> free data.
+    calculations: dict[int, JSONObject] = field(default_factory=dict[int, JSONObject])
+    plots: dict[str, Plot] = field(default_factory=dict[str, Plot])
+    #: Internal ids of the pairs that charts show by default.
+    pair_ids: list[int] = field(default_factory=list[int])
+    #: Diagnostics of which only the last value matters; may be dropped.
+    discardable_data: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    # --- Messages and calculations
+
+    def set_visualised_pairs(self, pairs: list[TradingPairIdentifier]) -> None:
+        """Add pairs to those that charts show by default; a pair that is already there is not repeated."""
+        ids: list[int] = []
+        for pair in pairs:
+            if not isinstance(pair, TradingPairIdentifier):
+                raise InvalidValue(f"expected a trading pair, got {pair!r}")
+            if pair.internal_id is None:
+                raise InvalidValue(f"{pair} has no internal id")
+            ids.append(pair.internal_id)
+        for pair_id in ids:
+            if pair_id not in self.pair_ids:
+                self.pair_ids.append(pair_id)
+
+    def add_message(self, timestamp: datetime.datetime, content: str) -> None:
+        """Add a text to the messages of a second."""
+        if type(content) is not str:
+            raise InvalidValue(f"message must be exactly a str, got {content!r}")
+        self.messages.setdefault(_to_second(timestamp), []).append(content)
+
+    def get_messages_tail(
+        self, count: int, filter_func: Callable[[str], bool] | None = None
+    ) -> dict[datetime.datetime, str]:
+        """Return the messages of the latest seconds that have any, newest first.
+
+        Parameters
+        ----------
+        count
+            How many seconds.
+        filter_func
+            Takes a message, tells whether to show it.
+
+        Returns
+        -------
+        dict
+            Messages of the same second are joined with newlines.
+        """
+        result: dict[datetime.datetime, str] = {}
+        for second in sorted(self.messages, reverse=True):
+            if len(result) >= count:
+                break
+            messages = self.messages[second]
+            if filter_func is not None:
+                messages = [message for message in messages if filter_func(message)]
+            if messages:
+                result[_from_second(second)] = "\n".join(messages)
+        return result
+
+    def add_calculations(self, timestamp: datetime.datetime, cycle_calculations: JSONObject) -> None:
+        """Replace the diagnostics of a second."""
+        if not isinstance(cycle_calculations, dict):
+            raise InvalidValue(f"calculations must be a dictionary, got {cycle_calculations!r}")
+        self.calculations[_to_second(timestamp)] = cycle_calculations
+
+    def set_discardable_data(self, key: str, value: Any) -> None:
+        """Replace the diagnostics under a name."""
+        if type(key) is not str:
+            raise InvalidValue(f"key must be exactly a str, got {key!r}")
+        self.discardable_data[key] = value
+
+    # --- Plots
+
+    def plot_indicator(
+        self,
+        timestamp: datetime.datetime,
+        name: str,
+        kind: PlotKind,
+        value: float | None,
+        colour: str | None = None,
+        plot_shape: PlotShape | None = PlotShape.linear,
+        detached_overlay_name: str | None = None,
+        indicator_size: float | None = None,
+        recording_time: RecordingTime = RecordingTime.decision_making_time,
+        pair: TradingPairIdentifier | None = None,
+        label: PlotLabel | None = PlotLabel.axis,
+        height: int | None = None,
+    ) -> None:
+        """Add a point to a plot, which is created on first use and takes over the looks given here.
+
+        Parameters
+        ----------
+        timestamp
+            Decision time, naive UTC.
+        value
+            Anything ``float()`` takes; None, NaN and infinity are gaps.
+        colour
+            CSS colour; None keeps the present one.
+        detached_overlay_name
+            For overlays, and only for them: the plot to draw on.
+
+        Raises
+        ------
+        InvalidValue
+            Nothing is recorded then.
+        """
+        if not isinstance(name, str):
+            raise InvalidValue(f"plot name must be text, got {name!r}")
+        if not isinstance(kind, PlotKind):
+            raise InvalidValue(f"kind of plot {name} must be a PlotKind, got {kind!r}")
+        if (kind is PlotKind.technical_indicator_overlay_on_detached) is not bool(detached_overlay_name):
+            raise InvalidValue(f"plot {name}: overlays, and only they, need the name of the plot they are drawn on")
+        second = _to_second(timestamp)
+        point = _to_value(value)
+        plot = self.plots.get(name)
+        if plot is None:
+            _check_looks(name, plot_shape, recording_time, pair, label)
+            plot = self.plots[name] = Plot(name, kind)
+        elif (
+            plot.plot_shape is not plot_shape
+            or plot.recording_time is not recording_time
+            or plot.pair is not pair
+            or plot.label is not label
+        ):
+            _check_looks(name, plot_shape, recording_time, pair, label)
+        plot.points[second] = point
+        plot.kind = kind
+        plot.plot_shape = plot_shape
+        plot.detached_overlay_name = detached_overlay_name
+        plot.indicator_size = indicator_size
+        plot.recording_time = recording_time
+        plot.pair = pair
+        plot.label = label
+        plot.height = height
+        if colour:
+            plot.colour = colour
+
+    def get_timestamp_range(
+        self, plot_name: str | None = None
+    ) -> tuple[datetime.datetime, datetime.datetime] | tuple[None, None]:
+        """Return the first and last time of a plot, by default of the first; ``(None, None)`` without points."""
+        plot = next(iter(self.plots.values()), None) if plot_name is None else self.plots.get(plot_name)
+        if plot is None or not plot.points:
+            return None, None
+        return plot.get_first_entry()[0], plot.get_last_entry()[0]
+
+    def get_total_points(self) -> int:
+        """Return the number of points of all plots."""
+        return sum(len(plot.points) for plot in self.plots.values())
+
+    def get_series(self, name: str) -> "pd.Series[float]":
+        """Return the values of a plot as recorded, indexed by naive time; gaps are NaN.
+
+        Raises
+        ------
+        NotAvailable
+            There is no such plot.
+        """
+        import pandas as pd
+
+        plot = self.plots.get(name)
+        if plot is None:
+            raise NotAvailable(f"no plot named {name!r}, there are: {', '.join(self.plots) or 'none'}")
+        index = pd.DatetimeIndex([_from_second(second) for second in plot.points])
+        values = [math.nan if value is None else value for value in plot.points.values()]
+        return pd.Series(values, index=index, dtype="float64", name=name)
+
+
+def _check_looks(name: str, plot_shape: object, recording_time: object, pair: object, label: object) -> None:
+    if plot_shape is not None and not isinstance(plot_shape, PlotShape):
+        raise InvalidValue(f"plot_shape of {name} must be a PlotShape, got {plot_shape!r}")
+    if not isinstance(recording_time, RecordingTime):
+        raise InvalidValue(f"recording_time of {name} must be a RecordingTime, got {recording_time!r}")
+    if pair is not None and not isinstance(pair, TradingPairIdentifier):
+        raise InvalidValue(f"pair of {name} must be a TradingPairIdentifier, got {pair!r}")
+    if label is not None and not isinstance(label, PlotLabel):
+        raise InvalidValue(f"label of {name} must be a PlotLabel, got {label!r}")

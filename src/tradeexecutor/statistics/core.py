@@ -1,0 +1,184 @@
+"""Record samples of the portfolio and its positions in `State.stats`.
+
+A sample is taken from a settled portfolio: after revaluation and execution of a cycle, never between.
+"""
+
+import datetime
+import math
+from dataclasses import dataclass, field
+
+from tradeexecutor.analysis.trade_analyser import build_trade_analysis
+from tradeexecutor.state.errors import AccountingError, InvalidValue, LegacyDataException
+from tradeexecutor.state.execution_mode import ExecutionMode
+from tradeexecutor.state.portfolio import Portfolio
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.statistics import (
+    FinalPositionStatistics,
+    PortfolioStatistics,
+    PositionStatistics,
+    Statistics,
+)
+from tradeexecutor.state.sync import Treasury
+from tradeexecutor.state.types import JSONObject, Percent
+
+#: Live modes in which the long/short table need not be given.
+_MODES_WITHOUT_TABLE = (ExecutionMode.unit_testing_trading, ExecutionMode.one_off)
+
+
+@dataclass(slots=True)
+class TimestampedStatistics:
+    """One sample: the portfolio and every open or frozen position."""
+
+    portfolio: PortfolioStatistics
+    #: Position id -> sample.
+    positions: dict[int, PositionStatistics] = field(default_factory=dict[int, PositionStatistics])
+    strategy_cycle_at: datetime.datetime | None = None
+
+
+def calculate_position_statistics(clock: datetime.datetime, position: TradingPosition) -> PositionStatistics:
+    """Sample a position at `clock`.
+
+    `profitability` is total profit over what was bought (longs) or sold (shorts), for credit positions the
+    estimated interest.  The `internal_*` figures are those of the internal share price, for spot, vault and
+    exchange account positions.
+    """
+    pair_kind = position.pair.kind
+    value = position.get_equity() if pair_kind.is_cctp_bridge() else position.get_value()
+    if pair_kind.is_credit_supply():
+        profitability = position.estimate_gained_interest()
+    else:
+        profitability = position.get_total_profit_percent()
+    sample = PositionStatistics(
+        calculated_at=clock,
+        last_valuation_at=position.last_pricing_at,
+        profitability=profitability,
+        profit_usd=position.get_total_profit_usd(),
+        quantity=float(position.get_quantity()),
+        value=value,
+        underlying_price=position.last_token_price,
+    )
+    if position.is_spot() or pair_kind.is_exchange_account():
+        try:
+            shares = position.get_share_price_profit(end_at=clock, mark_price=position.last_token_price)
+        except (AccountingError, InvalidValue):
+            return sample  # nothing executed yet, or no time has passed: there is no share price
+        sample.internal_share_price = shares.current_share_price
+        sample.internal_total_supply = shares.total_supply
+        sample.internal_profit_pct = shares.profit_pct
+        sample.internal_profit_usd = shares.profit_usd
+    return sample
+
+
+def calculate_closed_position_statistics(
+    clock: datetime.datetime, position: TradingPosition, position_stats: list[PositionStatistics]
+) -> FinalPositionStatistics:
+    """Summarise a closed position from its recorded samples (oldest first, at least one)."""
+    return FinalPositionStatistics(
+        calculated_at=clock,
+        trade_count=position.get_trade_count(),
+        value_at_open=position_stats[0].value,
+        value_at_max=max(sample.value or 0 for sample in position_stats),
+    )
+
+
+def calculate_statistics(
+    clock: datetime.datetime,
+    portfolio: Portfolio,
+    execution_mode: ExecutionMode,
+    strategy_cycle_at: datetime.datetime | None = None,
+    treasury: Treasury | None = None,
+) -> TimestampedStatistics:
+    """Sample the portfolio and its open and frozen positions; nothing is recorded.
+
+    In backtests only equity, net asset value, cash and share price are filled, elsewhere also counts, profits and
+    the trade summary.
+    """
+    open_position_equity = portfolio.get_position_equity_and_loan_nav()
+    free_cash = portfolio.get_cash()
+    pending = portfolio.get_vault_settlement_pending_value()
+    frozen_equity = portfolio.get_frozen_position_equity()
+    net_asset_value = open_position_equity + frozen_equity + free_cash + pending
+    share_count = treasury.share_count if treasury is not None else None
+    sample = PortfolioStatistics(
+        calculated_at=clock,
+        total_equity=open_position_equity + free_cash + pending,
+        net_asset_value=net_asset_value,
+        share_count=share_count,
+        share_price_usd=net_asset_value / float(share_count) if share_count else None,
+        free_cash=free_cash,
+        open_position_equity=open_position_equity,
+    )
+    if execution_mode is not ExecutionMode.backtesting:
+        _add_profit_and_counts(sample, portfolio, frozen_equity)
+    positions = {
+        position.position_id: calculate_position_statistics(clock, position)
+        for position in portfolio.get_open_and_frozen_positions()
+    }
+    return TimestampedStatistics(sample, positions, strategy_cycle_at)
+
+
+def _add_profit_and_counts(sample: PortfolioStatistics, portfolio: Portfolio, frozen_equity: float) -> None:
+    first, last = portfolio.get_first_and_last_executed_trade()
+    sample.unrealised_profitability = calculate_compounded_profitability(portfolio)
+    sample.open_position_count = len(portfolio.open_positions)
+    sample.frozen_position_count = len(portfolio.frozen_positions)
+    sample.closed_position_count = len(portfolio.closed_positions)
+    sample.frozen_position_equity = frozen_equity
+    sample.unrealised_profit_usd = portfolio.get_unrealised_profit_usd()
+    sample.realised_profit_usd = portfolio.get_closed_profit_usd()
+    sample.first_trade_at = first.executed_at if first else None
+    sample.last_trade_at = last.executed_at if last else None
+    sample.summary = build_trade_analysis(portfolio).calculate_summary_statistics()
+
+
+def calculate_compounded_profitability(portfolio: Portfolio) -> Percent:
+    """Return ``product(1 + r) - 1`` over all positions, r being profit relative to the portfolio at open.
+
+    0 without positions, and for old data that did not record the portfolio value.
+    """
+    try:
+        returns = [
+            position.get_size_relative_unrealised_or_realised_profit_percent()
+            for position in portfolio.get_all_positions()
+        ]
+    except LegacyDataException:
+        return 0
+    return math.prod(1 + r for r in returns) - 1 if returns else 0
+
+
+def update_statistics(
+    clock: datetime.datetime,
+    stats: Statistics,
+    portfolio: Portfolio,
+    execution_mode: ExecutionMode,
+    strategy_cycle_or_wall_clock: datetime.datetime | None = None,
+    long_short_metrics_latest: JSONObject | None = None,
+    treasury: Treasury | None = None,
+) -> None:
+    """Record a sample; for positions closed since the last one also their final figures.
+
+    Raises
+    ------
+    InvalidValue
+        A live mode without the long/short table.  Nothing is recorded.
+    """
+    if (
+        long_short_metrics_latest is None
+        and execution_mode.is_live_trading()
+        and execution_mode not in _MODES_WITHOUT_TABLE
+    ):
+        raise InvalidValue(f"statistics in mode {execution_mode.value} need the long/short table")
+    sample = calculate_statistics(clock, portfolio, execution_mode, strategy_cycle_or_wall_clock, treasury)
+    stats.long_short_metrics_latest = long_short_metrics_latest
+    stats.portfolio.append(sample.portfolio)
+    for position_id, position_sample in sample.positions.items():
+        stats.add_positions_stats(position_id, position_sample)
+    closed = portfolio.closed_positions
+    if len(closed) == len(stats.closed_positions):
+        return
+    for position_id, position in closed.items():
+        if position_id not in stats.closed_positions:
+            stats.add_positions_stats(position_id, calculate_position_statistics(clock, position))
+            stats.closed_positions[position_id] = calculate_closed_position_statistics(
+                clock, position, stats.positions[position_id]
+            )

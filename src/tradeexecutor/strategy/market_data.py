@@ -1,0 +1,343 @@
+"""Candles of one trading pair as numpy arrays, and the cursor that walks over them.
+
+A candle stamped `t` describes the half-open period from `t` (inclusive) to its end (exclusive).  Its open is the
+price at `t`; its high, low, close and volume are known only at its end.  Everything that decides "may the strategy
+see this?" is built on that one rule: at time `T` a candle is *visible* when its end is at or before `T`.
+
+Times are 64-bit integers, microseconds since 1970-01-01 UTC (``us`` below).  Arrays are read-only, sorted by time,
+without duplicates, and shared freely.
+"""
+
+import bisect
+import datetime
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.types import EPOCH
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["MONTH", "CandleCursor", "Candles", "InvalidCandles", "from_us", "to_us"]
+
+FloatArray: TypeAlias = NDArray[np.float64]
+TimeArray: TypeAlias = NDArray[np.int64]
+
+_MICROSECOND = datetime.timedelta(microseconds=1)
+_PRICE_COLUMNS = ("open", "high", "low", "close")
+
+#: Bucket of candles that last one calendar month each.
+MONTH = "month"
+
+
+class InvalidCandles(TradeExecutorError, ValueError):
+    """Market data cannot be used: missing columns, duplicate times, impossible prices, or no data.
+
+    Attributes
+    ----------
+    source
+        File or pair the data came from; empty when unknown.
+    row
+        Number of the offending row, counted from 1 in the order of the data without its header; None when the
+        problem is not in one row.
+    """
+
+    def __init__(self, message: str, source: str = "", row: int | None = None):
+        where = f"{source}: " if source else ""
+        super().__init__(f"{where}row {row}: {message}" if row is not None else f"{where}{message}")
+        self.source = source
+        self.row = row
+
+
+def to_us(value: datetime.datetime) -> int:
+    """Convert a naive UTC time to microseconds since the epoch."""
+    return (value - EPOCH) // _MICROSECOND
+
+
+def from_us(value: int) -> datetime.datetime:
+    """Convert microseconds since the epoch to naive UTC time."""
+    return EPOCH + datetime.timedelta(microseconds=value)
+
+
+def _next_months(starts: TimeArray) -> TimeArray:
+    """Return the first moment of the month after each start."""
+    months = starts.astype("datetime64[us]").astype("datetime64[M]") + np.timedelta64(1, "M")
+    return months.astype("datetime64[us]").astype(np.int64)
+
+
+def _frozen(values: Any, dtype: type) -> Any:
+    array = np.ascontiguousarray(values, dtype=dtype)
+    if array.flags.writeable:
+        array = array.copy() if array is values else array
+        array.flags.writeable = False
+    return array
+
+
+class Candles:
+    """Open, high, low, close and volume of one pair over time.
+
+    Parameters
+    ----------
+    starts
+        Start of each candle, us, strictly increasing.
+    open, high, low, close
+        Prices in the quote currency, finite and positive, ``low <= open, close <= high``.
+    volume
+        Base units traded in the candle, not negative; None when the data has no volume.
+    bucket
+        Length of a candle: a ``timedelta`` or `MONTH`.  Candles may be missing (weekends, halts), they may not
+        overlap.  None: taken from the most common distance of the starts.
+    source
+        Named in error messages.
+
+    Raises
+    ------
+    InvalidCandles
+        Naming the row.
+    """
+
+    __slots__ = ("bucket", "close", "ends", "high", "low", "open", "source", "starts", "volume")
+
+    def __init__(
+        self,
+        starts: TimeArray,
+        open: FloatArray,  # noqa: A002 - the name of the column
+        high: FloatArray,
+        low: FloatArray,
+        close: FloatArray,
+        volume: FloatArray | None = None,
+        bucket: datetime.timedelta | str | None = None,
+        source: str = "",
+    ):
+        self.source = source
+        self.starts: TimeArray = _frozen(starts, np.int64)
+        self.open: FloatArray = _frozen(open, np.float64)
+        self.high: FloatArray = _frozen(high, np.float64)
+        self.low: FloatArray = _frozen(low, np.float64)
+        self.close: FloatArray = _frozen(close, np.float64)
+        self.volume: FloatArray | None = None if volume is None else _frozen(volume, np.float64)
+        _check_rows(self, source)
+        self.bucket = detect_bucket(self.starts, source) if bucket is None else bucket
+        self.ends: TimeArray = _frozen(self._calculate_ends(source), np.int64)
+
+    def _calculate_ends(self, source: str) -> TimeArray:
+        if isinstance(self.bucket, str):
+            if self.bucket != MONTH:
+                raise InvalidCandles(f"unknown candle length {self.bucket!r}", source)
+            ends = _next_months(self.starts)
+        else:
+            if self.bucket <= datetime.timedelta(0):
+                raise InvalidCandles(f"the candle length must be positive, not {self.bucket}", source)
+            ends = self.starts + np.int64(self.bucket // _MICROSECOND)
+        overlaps = np.flatnonzero(ends[:-1] > self.starts[1:])
+        if len(overlaps):
+            row = int(overlaps[0])
+            raise InvalidCandles(
+                f"the candle of {from_us(int(self.starts[row + 1]))} starts before the one of "
+                f"{from_us(int(self.starts[row]))} ends; candles of {self.bucket} must not overlap",
+                source,
+                row + 2,
+            )
+        return ends
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} candles of {self.bucket}, {self.first_start_at} - {self.last_end_at}>"
+
+    @property
+    def first_start_at(self) -> datetime.datetime:
+        """Start of the first candle, naive UTC."""
+        return from_us(int(self.starts[0]))
+
+    @property
+    def last_end_at(self) -> datetime.datetime:
+        """End of the last candle, naive UTC: the moment its close is known."""
+        return from_us(int(self.ends[-1]))
+
+    @property
+    def typical_length(self) -> datetime.timedelta:
+        """Length of a candle; 31 days for calendar months."""
+        return datetime.timedelta(days=31) if isinstance(self.bucket, str) else self.bucket
+
+    def get_column(self, name: str) -> FloatArray:
+        """Return the values of ``open``, ``high``, ``low``, ``close`` or ``volume`` (zeros without volume data)."""
+        if name == "volume":
+            return np.zeros(len(self)) if self.volume is None else self.volume
+        if name not in _PRICE_COLUMNS:
+            raise InvalidCandles(f"no such column: {name!r}", self.source)
+        return getattr(self, name)
+
+    def get_index(self) -> "pd.DatetimeIndex":
+        """Return the candle starts as a naive UTC pandas index."""
+        import pandas as pd
+
+        return pd.DatetimeIndex(self.starts.view("datetime64[us]"), name="timestamp")
+
+    def get_series(self, name: str) -> "pd.Series[float]":
+        """Return one column as a pandas series indexed by candle start."""
+        import pandas as pd
+
+        return pd.Series(self.get_column(name), index=self.get_index(), name=name)
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """Return all columns as a DataFrame indexed by candle start."""
+        import pandas as pd
+
+        columns = {name: self.get_column(name) for name in (*_PRICE_COLUMNS, "volume")}
+        return pd.DataFrame(columns, index=self.get_index())
+
+    def between(self, start: datetime.datetime | None, end: datetime.datetime | None) -> "Candles":
+        """Return the candles that start at or after `start` and before `end`; None means unlimited.
+
+        Raises
+        ------
+        InvalidCandles
+            Nothing is left.
+        """
+        first = 0 if start is None else int(np.searchsorted(self.starts, to_us(start), side="left"))
+        last = len(self) if end is None else int(np.searchsorted(self.starts, to_us(end), side="left"))
+        if first >= last:
+            raise InvalidCandles(
+                f"no data between {start or 'the beginning'} and {end or 'the end'}; "
+                f"the data covers {self.first_start_at} - {self.last_end_at}",
+                self.source,
+            )
+        return self._take(slice(first, last))
+
+    def _take(self, rows: slice) -> "Candles":
+        volume = None if self.volume is None else self.volume[rows]
+        columns = (self.open[rows], self.high[rows], self.low[rows], self.close[rows])
+        return Candles(self.starts[rows], *columns, volume, self.bucket, self.source)
+
+    def resample(self, bucket: datetime.timedelta | str) -> "Candles":
+        """Merge candles into longer ones: first open, highest high, lowest low, last close, summed volume.
+
+        Periods start at multiples of `bucket` counted from 1970-01-01 UTC, weeks on Monday, or at the first of the
+        month.  A last period that the data covers only in part is kept.
+        """
+        if isinstance(bucket, str):
+            if bucket != MONTH:
+                raise InvalidCandles(f"unknown candle length {bucket!r}", self.source)
+            periods = self.starts.view("datetime64[us]").astype("datetime64[M]").astype("datetime64[us]").astype(np.int64)
+        else:
+            step = bucket // _MICROSECOND
+            # The epoch was a Thursday; four days later weeks start on Monday.
+            origin = 4 * 86_400_000_000 if bucket % datetime.timedelta(days=7) == datetime.timedelta(0) else 0
+            periods = (self.starts - origin) // step * step + origin
+        firsts = np.flatnonzero(np.r_[True, periods[1:] != periods[:-1]])
+        lasts = np.r_[firsts[1:], len(self)] - 1
+        volume = None if self.volume is None else np.add.reduceat(self.volume, firsts)
+        return Candles(
+            periods[firsts],
+            self.open[firsts],
+            np.maximum.reduceat(self.high, firsts),
+            np.minimum.reduceat(self.low, firsts),
+            self.close[lasts],
+            volume,
+            bucket,
+            self.source,
+        )
+
+
+def detect_bucket(starts: TimeArray, source: str = "") -> datetime.timedelta | str:
+    """Return the candle length: the most common distance of the starts, or `MONTH` for first-of-month stamps.
+
+    Raises
+    ------
+    InvalidCandles
+        Fewer than two candles.
+    """
+    if len(starts) < 2:
+        raise InvalidCandles("at least two candles are needed to tell how long a candle is", source)
+    times = starts.view("datetime64[us]")
+    months = times.astype("datetime64[M]")
+    if np.all(months.astype("datetime64[us]") == times):
+        return MONTH
+    distances, counts = np.unique(np.diff(starts), return_counts=True)
+    return datetime.timedelta(microseconds=int(distances[np.argmax(counts)]))
+
+
+def _check_rows(candles: Candles, source: str) -> None:
+    """Refuse what cannot be a price history, naming the first bad row."""
+    starts = candles.starts
+    if not len(starts):
+        raise InvalidCandles("no candles", source)
+    for name in _PRICE_COLUMNS:
+        values: FloatArray = getattr(candles, name)
+        if len(values) != len(starts):
+            raise InvalidCandles(f"{len(values)} values of {name} for {len(starts)} candles", source)
+        _refuse(~np.isfinite(values), values, f"{name} is not a number", source, starts)
+        _refuse(values <= 0, values, f"{name} must be positive", source, starts)
+    distances = np.diff(starts)
+    bad = np.flatnonzero(distances <= 0)
+    if len(bad):
+        row = int(bad[0]) + 1
+        problem = "duplicate time" if distances[row - 1] == 0 else "times go backwards at"
+        raise InvalidCandles(f"{problem} {from_us(int(starts[row]))}", source, row + 1)
+    _refuse(candles.high < candles.low, candles.high, "high is below low", source, starts)
+    outside = (np.minimum(candles.open, candles.close) < candles.low) | (
+        np.maximum(candles.open, candles.close) > candles.high
+    )
+    _refuse(outside, candles.close, "open or close lies outside low - high", source, starts)
+    if candles.volume is not None:
+        if len(candles.volume) != len(starts):
+            raise InvalidCandles(f"{len(candles.volume)} values of volume for {len(starts)} candles", source)
+        _refuse(~(candles.volume >= 0), candles.volume, "volume is not a number or negative", source, starts)
+
+
+def _refuse(bad: NDArray[np.bool_], values: FloatArray, problem: str, source: str, starts: TimeArray) -> None:
+    if not bad.any():
+        return
+    row = int(np.argmax(bad))
+    raise InvalidCandles(f"{problem} ({values[row]!s}) at {from_us(int(starts[row]))}", source, row + 1)
+
+
+class CandleCursor:
+    """Finds the candle of a moment; moments mostly move forward, so a step costs the same for any history length.
+
+    Attributes
+    ----------
+    index
+        Last candle found, -1 before the first.
+    starts, ends, open, high, low, close
+        Columns of the candles, with plain Python numbers as elements.
+    """
+
+    __slots__ = ("candles", "close", "count", "ends", "high", "index", "low", "open", "starts")
+
+    def __init__(self, candles: Candles):
+        self.candles = candles
+        self.index = -1
+        self.count = len(candles)
+        # Indexing a memoryview gives Python numbers several times faster than indexing the array does.
+        self.starts: Sequence[int] = memoryview(candles.starts)
+        self.ends: Sequence[int] = memoryview(candles.ends)
+        self.open: Sequence[float] = memoryview(candles.open)
+        self.high: Sequence[float] = memoryview(candles.high)
+        self.low: Sequence[float] = memoryview(candles.low)
+        self.close: Sequence[float] = memoryview(candles.close)
+
+    def seek(self, now: int) -> int:
+        """Return the index of the last candle that started at or before `now` (us); -1 when there is none."""
+        index = self.index
+        starts = self.starts
+        following = index + 1
+        if index < 0 or starts[index] <= now:
+            if following == self.count or starts[following] > now:
+                return index
+            if following + 1 == self.count or starts[following + 1] > now:
+                self.index = following
+                return following
+        self.index = index = bisect.bisect_right(starts, now) - 1
+        return index
+
+    def seek_visible(self, now: int) -> int:
+        """Return the index of the last candle that has ended at or before `now` (us); -1 when there is none."""
+        index = self.seek(now)
+        return index if index < 0 or self.ends[index] <= now else index - 1

@@ -1,0 +1,1 @@
+"""Strategies that decide on candles and pandas indicators."""

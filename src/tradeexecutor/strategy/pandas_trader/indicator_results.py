@@ -1,0 +1,246 @@
+"""Calculated indicators, and how far back a decision may look into them."""
+
+import datetime
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.strategy.execution_context import ExecutionContext
+from tradeexecutor.strategy.market_data import CandleCursor, Candles
+from tradeexecutor.strategy.pandas_trader.indicator import (
+    IndicatorCalculationFailed,
+    IndicatorDefinition,
+    IndicatorNotFound,
+    IndicatorSet,
+    IndicatorSource,
+)
+from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
+
+__all__ = ["DependencyResolver", "IndicatorResults", "IndicatorSeries", "calculate_indicators"]
+
+#: Pair id under which indicators of the whole universe are kept.
+UNIVERSE = 0
+
+
+class IndicatorSeries:
+    """One column of one calculated indicator.
+
+    Attributes
+    ----------
+    cursor
+        Over the times the values belong to.  A value is visible when the candle it is stamped with has ended.
+    values
+        One float per candle, NaN where the indicator is not defined.
+    """
+
+    __slots__ = ("cursor", "series", "values")
+
+    def __init__(self, cursor: CandleCursor, values: NDArray[np.float64], series: "pd.Series[Any]"):
+        self.cursor = cursor
+        self.values: Sequence[float] = memoryview(np.ascontiguousarray(values, dtype=np.float64))
+        self.series = series
+
+    def seek_visible(self, now: int) -> int:
+        """Return the index of the last value that a decision at `now` (us) may see; -1 when there is none."""
+        return self.cursor.seek_visible(now)
+
+
+class IndicatorResults:
+    """All calculated indicators of a run, by name, pair and column."""
+
+    def __init__(self, universe: TradingStrategyUniverse):
+        self.universe = universe
+        self.raw: dict[tuple[str, int], Any] = {}
+        self._columns: dict[tuple[str, int], dict[str | None, IndicatorSeries]] = {}
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def names(self) -> list[str]:
+        """Return the names of the calculated indicators."""
+        return list(dict.fromkeys(name for name, _ in self.raw))
+
+    def store(self, name: str, pair: TradingPairIdentifier | None, output: Any) -> None:
+        """Keep the output of an indicator function.
+
+        Raises
+        ------
+        IndicatorCalculationFailed
+            It is neither a series, a DataFrame nor an array with one value per candle.
+        """
+        key = (name, (pair.internal_id or 0) if pair else UNIVERSE)
+        where = f"indicator {name!r}" + (f" of {pair.get_ticker()}" if pair else "")
+        candles = self.universe.get_candles(pair) if pair else None
+        if isinstance(output, pd.DataFrame):
+            columns: dict[str | None, IndicatorSeries] = {
+                str(column): self._make_series(output[column], pair, candles, where) for column in output.columns
+            }
+        elif isinstance(output, pd.Series):
+            columns = {None: self._make_series(output, pair, candles, where)}
+        elif candles is not None and isinstance(output, (np.ndarray, list, tuple)):
+            if np.ndim(output) != 1 or len(output) != len(candles):  # pyright: ignore[reportUnknownArgumentType]
+                raise IndicatorCalculationFailed(f"{where} returned an array of another length than the candles")
+            output = pd.Series(output, index=candles.get_index())  # pyright: ignore[reportUnknownArgumentType]
+            columns = {None: self._make_series(output, pair, candles, where)}
+        else:
+            raise IndicatorCalculationFailed(
+                f"{where} must return a pandas Series or DataFrame, it returned {type(output).__name__}"  # pyright: ignore[reportUnknownArgumentType]
+            )
+        self.raw[key] = output
+        self._columns[key] = columns
+
+    def _make_series(
+        self, series: Any, pair: TradingPairIdentifier | None, candles: Candles | None, where: str
+    ) -> IndicatorSeries:
+        try:
+            values = np.asarray(pd.to_numeric(series), dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise IndicatorCalculationFailed(f"{where} returned values that are not numbers: {error}") from error
+        index = series.index
+        if pair is not None and candles is not None and len(values) == len(candles):
+            if not isinstance(index, pd.DatetimeIndex) or _as_us(index, where).tobytes() == candles.starts.tobytes():
+                return IndicatorSeries(self.universe.get_cursor(pair), values, series)
+        if not isinstance(index, pd.DatetimeIndex):
+            raise IndicatorCalculationFailed(f"{where} must be indexed by time when it has another length than the candles")
+        if not len(values):
+            raise IndicatorCalculationFailed(f"{where} returned nothing")
+        return IndicatorSeries(self._make_cursor(_as_us(index, where), where), values, series)
+
+    def _make_cursor(self, starts: NDArray[np.int64], where: str) -> CandleCursor:
+        """Place values with times of their own; each is visible one universe time bucket after its stamp."""
+        if np.any(np.diff(starts) <= 0):
+            raise IndicatorCalculationFailed(f"{where}: times must increase and not repeat")
+        length = self.universe.time_bucket // datetime.timedelta(microseconds=1)
+        return CandleCursor(_Moments(starts + np.int64(length)))  # pyright: ignore[reportArgumentType]
+
+    def get_columns(self, name: str, pair_id: int) -> dict[str | None, IndicatorSeries] | None:
+        """Return the columns of an indicator of a pair (`UNIVERSE` for none); a plain series is column None."""
+        return self._columns.get((name, pair_id))
+
+    def get_raw(self, name: str, pair: TradingPairIdentifier | None) -> Any:
+        """Return what the indicator function returned.
+
+        Raises
+        ------
+        IndicatorNotFound
+            No such indicator for this pair.
+        """
+        key = (name, (pair.internal_id or 0) if pair else UNIVERSE)
+        if key not in self.raw:
+            key = (name, UNIVERSE)
+        if key not in self.raw:
+            known = ", ".join(self.names()) or "none"
+            raise IndicatorNotFound(f"there is no indicator {name!r} for {pair.get_ticker() if pair else 'the universe'} (known: {known})")
+        return self.raw[key]
+
+
+class _Moments:
+    """Stands in for `Candles` in a cursor over values that become known at given times (us)."""
+
+    def __init__(self, known_since: NDArray[np.int64]):
+        self.starts = self.ends = np.ascontiguousarray(known_since)
+        self.open = self.high = self.low = self.close = np.empty(0)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+
+def _as_us(index: pd.DatetimeIndex, where: str) -> NDArray[np.int64]:
+    if index.tz is not None:
+        raise IndicatorCalculationFailed(f"{where} has a time zone; times must be naive UTC")
+    return np.asarray(index.values.astype("datetime64[us]").astype(np.int64))
+
+
+class DependencyResolver:
+    """Gives an indicator function the output of indicators calculated before it."""
+
+    def __init__(self, results: IndicatorResults, definition: IndicatorDefinition, pair: TradingPairIdentifier | None):
+        self._results = results
+        self._definition = definition
+        self._pair = pair
+
+    def get_indicator_data(
+        self, name: str, pair: TradingPairIdentifier | None = None, column: str | None = None, **_unused: Any
+    ) -> Any:
+        """Return the whole output of another indicator, or one column of it.
+
+        Raises
+        ------
+        IndicatorNotFound
+            It is not declared as a dependency, or not calculated before this one (raise `order`).
+        """
+        allowed = self._definition.dependencies
+        if allowed and name not in allowed:
+            raise IndicatorNotFound(f"{self._definition.name!r} does not declare {name!r} as a dependency")
+        output = self._results.get_raw(name, pair or self._pair)
+        return output if column is None else output[column]
+
+    def get_indicator_data_pairs_combined(self, name: str) -> "pd.Series[Any]":
+        """Return a per-pair indicator of all pairs as one series indexed by (pair id, timestamp)."""
+        parts: dict[int, Any] = {}
+        for pair in self._results.universe.iterate_pairs():
+            parts[pair.internal_id or 0] = self._results.get_raw(name, pair)
+        return pd.concat(parts, names=["pair_id", "timestamp"])  # pyright: ignore[reportReturnType, reportCallIssue, reportArgumentType, reportUnknownVariableType]
+
+
+def calculate_indicators(
+    indicators: IndicatorSet,
+    universe: TradingStrategyUniverse,
+    execution_context: ExecutionContext,
+    timestamp: datetime.datetime | None = None,
+) -> IndicatorResults:
+    """Call every indicator function over the market data of the universe.
+
+    Raises
+    ------
+    IndicatorCalculationFailed
+        A function raised an error (the cause) or returned something unusable.
+    """
+    results = IndicatorResults(universe)
+    frames: dict[int, pd.DataFrame] = {}
+    for definition in indicators.iterate():
+        for pair in universe.iterate_pairs() if definition.source.is_per_pair() else (None,):
+            arguments = _collect_arguments(definition, pair, universe, frames)
+            optional = {
+                "dependency_resolver": DependencyResolver(results, definition, pair),
+                "execution_context": execution_context,
+                "strategy_universe": universe,
+                "pair": pair,
+                "timestamp": timestamp,
+            }
+            arguments.update({name: value for name, value in optional.items() if definition.takes(name)})
+            arguments.update(definition.parameters)
+            where = f"indicator {definition.name!r}" + (f" of {pair.get_ticker()}" if pair else "")
+            try:
+                output = definition.func(**arguments)
+            except Exception as error:
+                raise IndicatorCalculationFailed(f"{where} failed: {type(error).__name__}: {error}") from error
+            results.store(definition.name, pair, output)
+    return results
+
+
+def _collect_arguments(
+    definition: IndicatorDefinition,
+    pair: TradingPairIdentifier | None,
+    universe: TradingStrategyUniverse,
+    frames: dict[int, pd.DataFrame],
+) -> dict[str, Any]:
+    arguments: dict[str, Any] = {}
+    if pair is None or definition.source not in (
+        IndicatorSource.close_price,
+        IndicatorSource.open_price,
+        IndicatorSource.ohlcv,
+    ):
+        return arguments
+    frame = frames.get(pair.internal_id or 0)
+    if frame is None:
+        frame = frames[pair.internal_id or 0] = universe.get_candles(pair).to_dataframe()
+    for name in definition.source.get_arguments():
+        if definition.takes(name):
+            # A copy: a function that writes into its argument must not change the prices others see.
+            arguments[name] = frame[name].copy()
+    return arguments

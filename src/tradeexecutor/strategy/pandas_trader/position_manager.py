@@ -1,0 +1,645 @@
+"""Opening, adjusting and closing positions from ``decide_trades``.
+
+Every method that plans trades attaches them to the state at once and returns them; a decision returns the list to
+the runner, which executes it.  A planned trade that is not returned is an error the runner reports.
+"""
+
+import datetime
+import logging
+from collections.abc import Iterable
+from decimal import ROUND_DOWN, Decimal
+from typing import Any
+
+from tradeexecutor.state.errors import TradeExecutorError, UnsupportedPairKind
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.state.portfolio import Portfolio
+from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
+from tradeexecutor.state.trade_pricing import TradePricing
+from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
+from tradeexecutor.strategy.dust import get_dust_epsilon_for_pair
+from tradeexecutor.strategy.pandas_trader.trigger_orders import TriggerOrders
+from tradeexecutor.strategy.pricing_model import PricingModel
+from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
+
+__all__ = [
+    "NoSingleOpenPositionException",
+    "NotEnoughCasForBuys",
+    "NotEnoughCashForBuys",
+    "PositionManager",
+    "PositionManagerError",
+]
+
+logger = logging.getLogger(__name__)
+
+#: How much worse than planned a trade may fill before it is to fail.
+DEFAULT_SLIPPAGE_TOLERANCE = 0.017
+_MAX_SLIPPAGE_TOLERANCE = 0.33
+
+
+class PositionManagerError(TradeExecutorError, ValueError, AssertionError):
+    """The strategy asked for something that makes no sense; nothing was planned."""
+
+
+class NoSingleOpenPositionException(TradeExecutorError, LookupError):
+    """There is not exactly one open position."""
+
+
+class NotEnoughCashForBuys(TradeExecutorError, ValueError):
+    """The planned buys cost more than cash and planned sells bring.
+
+    Attributes
+    ----------
+    available, needed
+        USD.
+    """
+
+    def __init__(self, message: str, available: USDollarAmount, needed: USDollarAmount):
+        super().__init__(message)
+        self.available = available
+        self.needed = needed
+
+
+#: The historical spelling.
+NotEnoughCasForBuys = NotEnoughCashForBuys
+
+
+class PositionManager(TriggerOrders):
+    """Plans trades of spot positions at one moment.
+
+    Parameters
+    ----------
+    timestamp
+        Time of the decision, naive UTC.
+    universe
+        What may be traded.
+    state
+        Trades are planned in it.
+    pricing_model
+        Where prices come from.
+    default_slippage_tolerance
+        For trades that do not say otherwise; a fraction below 0.33, None means 0.017.
+    trading_pair_cache
+        Accepted for compatibility.
+    routing_model, routing_state
+        Where to trade; None in a simulation.
+    """
+
+    __slots__ = (
+        "default_slippage_tolerance",
+        "pricing_model",
+        "reserve_currency",
+        "reserve_price",
+        "routing_model",
+        "routing_state",
+        "state",
+        "strategy_universe",
+        "timestamp",
+    )
+
+    def __init__(
+        self,
+        timestamp: datetime.datetime,
+        universe: TradingStrategyUniverse,
+        state: State,
+        pricing_model: PricingModel,
+        default_slippage_tolerance: Percent | None = None,
+        trading_pair_cache: object = None,
+        routing_model: Any = None,
+        routing_state: Any = None,
+    ):
+        del trading_pair_cache
+        tolerance = DEFAULT_SLIPPAGE_TOLERANCE if default_slippage_tolerance is None else default_slippage_tolerance
+        if not 0 <= tolerance < _MAX_SLIPPAGE_TOLERANCE:
+            raise PositionManagerError(f"slippage tolerance must be a fraction below 0.33, not {tolerance}")
+        self.timestamp = timestamp
+        self.strategy_universe = universe
+        self.state = state
+        self.pricing_model = pricing_model
+        self.default_slippage_tolerance = tolerance
+        self.routing_model = routing_model
+        self.routing_state = routing_state
+        self.reserve_currency: AssetIdentifier = universe.reserve_asset
+        self.reserve_price: USDollarPrice = 1.0
+
+    # --- What is there ---------------------------------------------------------------------------
+
+    @property
+    def universe(self) -> TradingStrategyUniverse:
+        """What may be traded; the historical name of `strategy_universe`."""
+        return self.strategy_universe
+
+    def is_any_open(self) -> bool:
+        """Tell whether any position is open."""
+        return bool(self.state.portfolio.open_positions)
+
+    def is_any_long_position_open(self) -> bool:
+        """Tell whether any long position is open."""
+        return any(position.is_long() for position in self.state.portfolio.open_positions.values())
+
+    def is_any_short_position_open(self) -> bool:
+        """Tell whether any short position is open."""
+        return any(position.is_short() for position in self.state.portfolio.open_positions.values())
+
+    def is_any_credit_supply_position_open(self) -> bool:
+        """Tell whether the reserve is lent out anywhere."""
+        return any(position.is_credit_supply() for position in self.state.portfolio.open_positions.values())
+
+    def get_current_cash(self) -> USDollarAmount:
+        """Return the cash in reserves, USD."""
+        return self.state.portfolio.get_cash()
+
+    def get_current_portfolio(self) -> Portfolio:
+        """Return the portfolio."""
+        return self.state.portfolio
+
+    def get_pending_redemptions(self) -> USDollarAmount:
+        """Return the redemptions that wait for cash, USD."""
+        return float(self.state.sync.treasury.pending_redemptions or 0)
+
+    def get_current_position(self) -> TradingPosition:
+        """Return the only open position, or raise `NoSingleOpenPositionException`."""
+        return self._get_single(list(self.state.portfolio.open_positions.values()), "open")
+
+    def get_current_long_position(self) -> TradingPosition:
+        """Return the only open long position, or raise `NoSingleOpenPositionException`."""
+        positions = [position for position in self.state.portfolio.open_positions.values() if position.is_long()]
+        return self._get_single(positions, "open long")
+
+    @staticmethod
+    def _get_single(positions: list[TradingPosition], kind: str) -> TradingPosition:
+        if len(positions) != 1:
+            raise NoSingleOpenPositionException(f"there are {len(positions)} {kind} positions, not exactly one")
+        return positions[0]
+
+    def get_current_position_for_pair(
+        self, pair: TradingPairIdentifier, pending: bool = False
+    ) -> TradingPosition | None:
+        """Return the open position of a pair, or None; with `pending` one that waits for its limit price first."""
+        portfolio = self.state.portfolio
+        if not portfolio.open_positions and not pending:
+            return None
+        return portfolio.get_position_by_trading_pair(pair, pending=pending)
+
+    def get_closed_positions_for_pair(
+        self, pair: TradingPairIdentifier, include_test_position: bool = False
+    ) -> list[TradingPosition]:
+        """Return the closed positions of a pair, oldest first."""
+        return list(self.state.portfolio.get_closed_positions_for_pair(pair, include_test_position))
+
+    def get_last_closed_position(self) -> TradingPosition | None:
+        """Return the position that was closed last, None before the first."""
+        closed = self.state.portfolio.closed_positions.values()
+        return max(closed, key=lambda position: (position.closed_at, position.position_id), default=None)
+
+    def get_trading_pair(self, description: int | str | Iterable[object] | TradingPairIdentifier) -> TradingPairIdentifier:
+        """Return a pair of the universe by internal id, ticker or (chain, exchange, base, quote)."""
+        if isinstance(description, TradingPairIdentifier):
+            return self.strategy_universe.get_pair_by_id(description.internal_id or 0)
+        if isinstance(description, int):
+            return self.strategy_universe.get_pair_by_id(description)
+        return self.strategy_universe.get_pair_by_human_description(description)
+
+    def get_pair_fee(self, pair: TradingPairIdentifier | None = None, direction: str = "buy") -> float | None:
+        """Return the trading fee of a pair as a fraction; the same in both directions for now."""
+        del direction
+        return self.pricing_model.get_pair_fee(self.timestamp, pair or self.strategy_universe.get_single_pair())
+
+    def is_problematic_pair(self, pair: TradingPairIdentifier) -> bool:
+        """Tell whether trading a pair is unwise: it is blacklisted, or a failed trade has frozen its position."""
+        state = self.state
+        frozen = state.portfolio.frozen_positions
+        if frozen and state.portfolio.get_frozen_position(pair) is not None:
+            return True
+        return not state.is_good_pair(pair)
+
+    def estimate_asset_quantity(self, pair: TradingPairIdentifier, dollar_amount: USDollarAmount) -> float:
+        """Return how much of the base asset an amount buys at the mid price."""
+        return dollar_amount / self.pricing_model.get_mid_price(self.timestamp, pair)
+
+    # --- Opening ---------------------------------------------------------------------------------
+
+    def open_spot(
+        self,
+        pair: TradingPairIdentifier,
+        value: USDollarAmount | Decimal,
+        take_profit_pct: Percent | None = None,
+        stop_loss_pct: Percent | None = None,
+        trailing_stop_loss_pct: Percent | None = None,
+        stop_loss_usd: USDollarPrice | None = None,
+        notes: str | None = None,
+        slippage_tolerance: Percent | None = None,
+        flags: set[TradeFlag] | None = None,
+        take_profit_usd: USDollarPrice | None = None,
+    ) -> list[TradeExecution]:
+        """Buy a pair of which no position is open.
+
+        Parameters
+        ----------
+        pair
+            What to buy.
+        value
+            How much reserve currency to spend, fee included; rounded down to the decimals of the currency.
+        take_profit_pct, take_profit_usd
+            Close when the mid price reaches this: relative to the mid price now (1.05 is 5 % above), or a price.
+        stop_loss_pct, stop_loss_usd
+            Close when the mid price falls to this: relative to the mid price now (0.95 is 5 % below), or a price.
+        trailing_stop_loss_pct
+            Like `stop_loss_pct`, but the level follows the price upwards.
+        notes
+            Stored with the trade and the position.
+        slippage_tolerance
+            How much worse than planned the trade may fill; None: the default of the manager.
+        flags
+            Further flags of the trade.
+
+        Raises
+        ------
+        PositionManagerError
+            A position is open already, the pair is problematic, or amounts or levels make no sense.
+        """
+        if self.get_current_position_for_pair(pair) is not None:
+            raise PositionManagerError(f"a position of {pair.get_ticker()} is already open; use adjust_position")
+        self._check_tradeable(pair)
+        reserve = self._to_reserve(value)
+        pricing = self.pricing_model.get_buy_price(self.timestamp, pair, reserve)
+        levels = _OpeningLevels.check(
+            pricing.mid_price,
+            take_profit_pct,
+            take_profit_usd,
+            stop_loss_pct,
+            stop_loss_usd,
+            trailing_stop_loss_pct,
+        )
+        trade, position = self._plan_buy(
+            pair, reserve, pricing, {TradeFlag.open, TradeFlag.increase} | (flags or set()), notes, slippage_tolerance
+        )
+        position.take_profit = levels.take_profit
+        position.stop_loss = levels.stop_loss
+        position.trailing_stop_loss_pct = levels.trailing
+        self.state.visualisation.add_message(self.timestamp, f"Opened {pair.get_ticker()}, position #{position.position_id}")
+        return [trade]
+
+    def open_1x_long(self, pair: TradingPairIdentifier, value: USDollarAmount, **kwargs: Any) -> list[TradeExecution]:
+        """Open a spot position; the historical name of `open_spot`."""
+        return self.open_spot(pair, value, **kwargs)
+
+    # --- Changing --------------------------------------------------------------------------------
+
+    def adjust_position(
+        self,
+        pair: TradingPairIdentifier,
+        dollar_delta: USDollarAmount,
+        quantity_delta: float | Decimal | None,
+        weight: Percent,
+        stop_loss: Percent | None = None,
+        take_profit: Percent | None = None,
+        trailing_stop_loss: Percent | None = None,
+        slippage_tolerance: Percent | None = None,
+        override_stop_loss: bool = False,
+        notes: str | None = None,
+        flags: set[TradeFlag] | None = None,
+        pending: bool = False,
+        position: TradingPosition | None = None,
+        trigger_price: USDollarPrice | None = None,
+        other_data: dict[str, Any] | None = None,
+    ) -> list[TradeExecution]:
+        """Buy more of a pair, or sell part of it; opens the position when there is none.
+
+        Parameters
+        ----------
+        pair
+            What to trade.
+        dollar_delta
+            Positive: reserve currency to spend.  Negative: value to sell, see `quantity_delta`.
+        quantity_delta
+            Base units to sell, negative; None: ``dollar_delta`` at the mid price.  Not used for buys.
+        weight
+            Target share of the portfolio, 0-1; recorded nowhere, checked to catch mix-ups of arguments.
+        stop_loss, take_profit, trailing_stop_loss
+            Levels relative to the mid price, as in `open_spot`.  An existing stop loss is kept unless
+            `override_stop_loss`.
+        slippage_tolerance, notes, flags
+            As in `open_spot`.
+        pending
+            Also look for a position that waits for its limit price.
+        position
+            The position to change; None: the open one of the pair.
+        trigger_price
+            Price at which a resting order of the market fills; None: the market price.
+        other_data
+            Stored with the trade.
+
+        Raises
+        ------
+        PositionManagerError
+            Amounts or levels make no sense, or there is nothing to sell.
+        """
+        if not 0 <= weight <= 1:
+            raise PositionManagerError(f"the weight must be from 0 to 1, not {weight}")
+        if not dollar_delta:
+            raise PositionManagerError("dollar_delta must not be zero")
+        if position is None:
+            position = self.get_current_position_for_pair(pair, pending=pending)
+        if dollar_delta > 0:
+            self._check_tradeable(pair)
+            reserve = self._to_reserve(dollar_delta)
+            pricing = self.pricing_model.get_buy_price(self.timestamp, pair, reserve, mid_price=trigger_price)
+            levels = _OpeningLevels.check(pricing.mid_price, take_profit, None, stop_loss, None, trailing_stop_loss)
+            own_flags = {TradeFlag.increase} if position else {TradeFlag.open, TradeFlag.increase}
+            trade, position = self._plan_buy(
+                pair, reserve, pricing, own_flags | (flags or set()), notes, slippage_tolerance, position
+            )
+            if levels.stop_loss is not None and (override_stop_loss or position.stop_loss is None):
+                position.stop_loss = levels.stop_loss
+                position.trailing_stop_loss_pct = levels.trailing
+            if levels.take_profit is not None:
+                position.take_profit = levels.take_profit
+        else:
+            if position is None:
+                raise PositionManagerError(f"there is no position of {pair.get_ticker()} to sell from")
+            quantity = self._to_sold_quantity(position, dollar_delta, quantity_delta)
+            trade = self._plan_sell(
+                position, quantity, TradeType.rebalance, {TradeFlag.reduce} | (flags or set()), notes,
+                slippage_tolerance, trigger_price,
+            )  # fmt: skip
+        if other_data:
+            trade.other_data = {**(trade.other_data or {}), **other_data}
+        return [trade]
+
+    def _to_sold_quantity(
+        self, position: TradingPosition, dollar_delta: USDollarAmount, quantity_delta: float | Decimal | None
+    ) -> Decimal:
+        if quantity_delta is None:
+            quantity_delta = dollar_delta / self.pricing_model.get_mid_price(self.timestamp, position.pair)
+        quantity = -(quantity_delta if isinstance(quantity_delta, Decimal) else Decimal(quantity_delta))
+        if quantity <= 0:
+            raise PositionManagerError(f"the quantity to sell must be negative, not {quantity_delta}")
+        available = position.get_available_trading_quantity()
+        if quantity > available * Decimal("1.000001"):
+            raise PositionManagerError(f"{position} has {available} to sell, not {quantity}")
+        return min(quantity, available)
+
+    def close_position(
+        self,
+        position: TradingPosition,
+        trade_type: TradeType | None = None,
+        notes: str | None = None,
+        slippage_tolerance: Percent | None = None,
+        flags: set[TradeFlag] | None = None,
+        pending: bool = False,
+        trigger_price: USDollarPrice | None = None,
+    ) -> list[TradeExecution]:
+        """Close a position.
+
+        Returns
+        -------
+        list
+            The closing trade; empty, with a warning in the log, when nothing is left to sell.
+
+        Raises
+        ------
+        UnsupportedPairKind
+            Not a spot position.
+        """
+        if not position.pair.is_spot():
+            raise UnsupportedPairKind(f"only spot positions can be closed here, not {position}")
+        return self.close_spot_position(
+            position,
+            trade_type or TradeType.rebalance,
+            notes,
+            slippage_tolerance,
+            flags,
+            pending=pending,
+            trigger_price=trigger_price,
+        )
+
+    def close_spot_position(
+        self,
+        position: TradingPosition,
+        trade_type: TradeType = TradeType.rebalance,
+        notes: str | None = None,
+        slippage_tolerance: Percent | None = None,
+        flags: set[TradeFlag] | None = None,
+        quantity: Decimal | None = None,
+        pending: bool = False,
+        trigger_price: USDollarPrice | None = None,
+    ) -> list[TradeExecution]:
+        """Sell what is left of a spot position, or `quantity` of it, and close it."""
+        if position.is_closed():
+            raise PositionManagerError(f"{position} is already closed")
+        available = position.get_available_trading_quantity(include_pending_trades=pending)
+        quantity = available if quantity is None else quantity
+        if quantity > available:
+            raise PositionManagerError(f"{position} has {available} to sell, not {quantity}")
+        if quantity <= get_dust_epsilon_for_pair(position.pair):
+            logger.warning("%s has nothing left to sell, only %s", position, quantity)
+            return []
+        trade = self._plan_sell(
+            position,
+            quantity,
+            trade_type,
+            {TradeFlag.close} | (flags or set()),
+            notes,
+            slippage_tolerance,
+            trigger_price,
+            closing=True,
+        )
+        return [trade]
+
+    def close_all(self, credit_supply: bool = True) -> list[TradeExecution]:
+        """Close all open positions.
+
+        Raises
+        ------
+        PositionManagerError
+            None is open.
+        """
+        if not self.is_any_open():
+            raise PositionManagerError("no position is open")
+        trades: list[TradeExecution] = []
+        for position in list(self.state.portfolio.open_positions.values()):
+            if credit_supply or not position.is_credit_supply():
+                trades += self.close_position(position)
+        return trades
+
+    # --- Levels ----------------------------------------------------------------------------------
+
+    def update_stop_loss(self, position: TradingPosition, stop_loss: USDollarPrice, trailing: bool = False) -> None:
+        """Move the stop loss of a position and record the change.
+
+        Parameters
+        ----------
+        position
+            Any open position.
+        stop_loss
+            New level of the mid price.
+        trailing
+            Refuse to move the level down.
+        """
+        if not stop_loss > 0:
+            raise PositionManagerError(f"a stop loss is a positive price, not {stop_loss}")
+        before = position.stop_loss
+        if trailing and before is not None and stop_loss < before:
+            raise PositionManagerError(f"a trailing stop loss only rises: {before} to {stop_loss} for {position}")
+        mid_price = self.pricing_model.get_mid_price(self.timestamp, position.pair)
+        position.stop_loss = float(stop_loss)
+        position.trigger_updates.append(
+            TriggerPriceUpdate(
+                timestamp=self.timestamp,
+                mid_price=mid_price,
+                stop_loss_before=before,
+                stop_loss_after=float(stop_loss),
+                take_profit_before=position.take_profit,
+                take_profit_after=position.take_profit,
+            )
+        )
+
+    def check_enough_cash(self, trades: Iterable[TradeExecution]) -> None:
+        """Check that cash and what the sells bring pay for the buys.
+
+        Raises
+        ------
+        NotEnoughCashForBuys
+            They do not.
+        """
+        bought = sold = 0.0
+        for trade in trades:
+            if trade.is_buy():
+                bought += trade.get_planned_value()
+            else:
+                sold += trade.get_planned_value()
+        available = self.get_current_cash() + sold
+        if bought > available:
+            message = f"the buys cost {bought:,.2f}, there are {available:,.2f}, {sold:,.2f} of it from sells"
+            raise NotEnoughCashForBuys(message, available, bought)
+
+    def log(self, msg: str, level: int = logging.INFO, prefix: str = "") -> None:
+        """Write to the log, with the decision time in front."""
+        logger.log(level, "%s%s: %s", prefix, self.timestamp, msg)
+
+    # --- Planning --------------------------------------------------------------------------------
+
+    def _check_tradeable(self, pair: TradingPairIdentifier) -> None:
+        if not pair.is_spot():
+            raise UnsupportedPairKind(f"only spot pairs can be bought here, not {pair}")
+        if self.is_problematic_pair(pair):
+            raise PositionManagerError(
+                f"{pair.get_ticker()} is blacklisted or frozen by a failed trade; ask is_problematic_pair() first"
+            )
+
+    def _to_reserve(self, value: USDollarAmount | Decimal) -> Decimal:
+        """Round down to what the reserve currency can express."""
+        if not value > 0:
+            raise PositionManagerError(f"a buy needs a positive amount, not {value}")
+        amount = value if isinstance(value, Decimal) else Decimal(value)
+        reserve = amount.quantize(self.reserve_currency.convert_to_decimal(1), ROUND_DOWN)
+        if not reserve:
+            raise PositionManagerError(f"{value} is less than the smallest unit of {self.reserve_currency.token_symbol}")
+        return reserve
+
+    def _plan_buy(
+        self,
+        pair: TradingPairIdentifier,
+        reserve: Decimal,
+        pricing: TradePricing,
+        flags: set[TradeFlag],
+        notes: str | None,
+        slippage_tolerance: Percent | None,
+        position: TradingPosition | None = None,
+    ) -> tuple[TradeExecution, TradingPosition]:
+        position, trade, _ = self.state.create_trade(
+            strategy_cycle_at=self.timestamp,
+            pair=pair,
+            quantity=None,
+            reserve=reserve,
+            trade_type=TradeType.rebalance,
+            notes=notes,
+            position=position,
+            flags=flags,
+            **self._get_plan(pricing, slippage_tolerance),
+        )
+        return trade, position
+
+    def _plan_sell(
+        self,
+        position: TradingPosition,
+        quantity: Decimal,
+        trade_type: TradeType,
+        flags: set[TradeFlag],
+        notes: str | None,
+        slippage_tolerance: Percent | None,
+        trigger_price: USDollarPrice | None,
+        closing: bool = False,
+    ) -> TradeExecution:
+        pricing = self.pricing_model.get_sell_price(self.timestamp, position.pair, quantity, mid_price=trigger_price)
+        _, trade, _ = self.state.create_trade(
+            strategy_cycle_at=self.timestamp,
+            pair=position.pair,
+            quantity=-quantity,
+            reserve=None,
+            trade_type=trade_type,
+            notes=notes,
+            position=position,
+            closing=closing,
+            flags=flags,
+            **self._get_plan(pricing, slippage_tolerance),
+        )
+        return trade
+
+    def _get_plan(self, pricing: TradePricing, slippage_tolerance: Percent | None) -> dict[str, Any]:
+        fees = pricing.pair_fee
+        tolerance = self.default_slippage_tolerance if slippage_tolerance is None else slippage_tolerance
+        return {
+            "assumed_price": pricing.price,
+            "reserve_currency": self.reserve_currency,
+            "reserve_currency_price": self.reserve_price,
+            "pair_fee": fees[0] if fees and len(fees) == 1 else None,
+            "lp_fees_estimated": float(pricing.get_total_lp_fees()),
+            "planned_mid_price": pricing.mid_price,
+            "price_structure": pricing,
+            "slippage_tolerance": tolerance,
+        }
+
+
+class _OpeningLevels:
+    """Checked stop loss and take profit prices of a new position."""
+
+    __slots__ = ("stop_loss", "take_profit", "trailing")
+
+    def __init__(self, take_profit: float | None, stop_loss: float | None, trailing: float | None):
+        self.take_profit = take_profit
+        self.stop_loss = stop_loss
+        self.trailing = trailing
+
+    @staticmethod
+    def check(
+        mid: USDollarPrice,
+        take_profit_pct: Percent | None,
+        take_profit_usd: USDollarPrice | None,
+        stop_loss_pct: Percent | None,
+        stop_loss_usd: USDollarPrice | None,
+        trailing_pct: Percent | None,
+    ) -> "_OpeningLevels":
+        """Turn relative levels into prices; refuse levels that would fire at once or contradict each other."""
+        if sum(level is not None for level in (stop_loss_pct, stop_loss_usd, trailing_pct)) > 1:
+            raise PositionManagerError("give only one of stop loss, stop loss in USD and trailing stop loss")
+        if take_profit_pct is not None and take_profit_usd is not None:
+            raise PositionManagerError("give the take profit as a ratio or in USD, not both")
+        if take_profit_pct is not None:
+            if not take_profit_pct > 1:
+                raise PositionManagerError(f"take_profit_pct is relative to the price, e.g. 1.05, not {take_profit_pct}")
+            take_profit_usd = mid * take_profit_pct
+        if take_profit_usd is not None and not take_profit_usd > mid:
+            raise PositionManagerError(f"the take profit {take_profit_usd} must be above the price {mid}")
+        pct = stop_loss_pct if trailing_pct is None else trailing_pct
+        if pct is not None:
+            if not 0 < pct < 1:
+                raise PositionManagerError(f"a stop loss is relative to the price, e.g. 0.95, not {pct}")
+            stop_loss_usd = mid * pct
+        if stop_loss_usd is not None and not 0 < stop_loss_usd < mid:
+            raise PositionManagerError(f"the stop loss {stop_loss_usd} must be below the price {mid}")
+        take_profit = None if take_profit_usd is None else float(take_profit_usd)
+        stop_loss = None if stop_loss_usd is None else float(stop_loss_usd)
+        return _OpeningLevels(take_profit, stop_loss, trailing_pct)

@@ -1,0 +1,417 @@
+"""The trading cycle: what happens at one decision, and at one check of triggers between decisions.
+
+The steps of a decision, in order:
+
+1. deposits and redemptions are booked;
+2. positions are revalued;
+3. without trading capital the strategy is not asked;
+4. ``decide_trades`` plans trades, the list it returns is checked;
+5. approval, execution order, (live: save), execution;
+6. positions are revalued again if anything was traded, statistics are recorded;
+7. the end of the cycle is recorded and the state saved.
+
+The same class serves backtests and live trading; they differ in the models it is given and in whether it saves.
+"""
+
+import datetime
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tradeexecutor.execution.interface import ExecutionModel
+from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution, TradeFlag
+from tradeexecutor.state.trade_pricing import PriceImpactToleranceExceeded
+from tradeexecutor.statistics.core import update_statistics
+from tradeexecutor.strategy.execution_context import ExecutionContext
+from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
+from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput, StrategyInputIndicators
+from tradeexecutor.strategy.parameters import StrategyParameters
+from tradeexecutor.strategy.pricing_model import PricingModel
+from tradeexecutor.strategy.stop_loss import PriceRangeSource, check_position_triggers, expire_waiting_orders
+from tradeexecutor.strategy.sync_model import SyncModel, UnconfirmedTreasurySync
+from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
+from tradeexecutor.strategy.valuation import Valuate, revalue_state
+
+__all__ = ["DecisionFailed", "InvalidDecision", "Models", "StrategyRunner", "TickHookInput", "prepare_sorted_trades"]
+
+logger = logging.getLogger(__name__)
+
+#: Total equity below which there is nothing to trade with, USD.
+TRADING_CAPITAL_THRESHOLD_USD = 0.15
+
+_MAX_PRICE_IMPACT = 0.1
+
+#: What a strategy module declares.
+DecideTrades = Callable[[StrategyInput], list[TradeExecution]]
+#: Returns the trades that may be executed.
+Approval = Callable[[State, list[TradeExecution]], list[TradeExecution]]
+
+
+class DecisionFailed(TradeExecutorError, RuntimeError):
+    """``decide_trades`` raised an error, which is the cause.
+
+    Attributes
+    ----------
+    cycle, timestamp
+        The decision.
+    """
+
+    def __init__(self, message: str, cycle: int, timestamp: datetime.datetime):
+        super().__init__(f"cycle {cycle} at {timestamp}: {message}")
+        self.cycle = cycle
+        self.timestamp = timestamp
+
+
+class InvalidDecision(DecisionFailed, ValueError):
+    """``decide_trades`` returned something that cannot be executed."""
+
+
+class Store(Protocol):
+    """Where the state is saved."""
+
+    def sync(self, state: State) -> None:
+        """Save the state."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Everything between the strategy and the outside world.
+
+    Attributes
+    ----------
+    pricing, valuation, sync, execution
+        Prices, values of positions, deposits, trades.
+    approval
+        Asked before trades are executed; None: all are.
+    routing_model, routing_state
+        Handed to execution and to the strategy.
+    """
+
+    pricing: PricingModel
+    valuation: Valuate
+    sync: SyncModel
+    execution: ExecutionModel
+    approval: Approval | None = None
+    routing_model: Any = None
+    routing_state: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class TickHookInput:
+    """What ``before_strategy_tick`` and ``after_strategy_tick`` of a strategy module receive."""
+
+    cycle: int
+    timestamp: datetime.datetime
+    state: State
+    universe: TradingStrategyUniverse
+    pricing_model: PricingModel
+    execution_context: ExecutionContext
+    execution_loop: Any = None
+    store: Store | None = None
+
+
+@dataclass(slots=True)
+class StrategyRunner:
+    """Runs a strategy decision by decision.
+
+    Attributes
+    ----------
+    state
+        Changed by every step.
+    strategy_universe, indicators, parameters, execution_context
+        What the strategy is given.
+    decide_trades
+        The strategy.
+    models
+        The outside world.
+    store
+        Saved to before and after trading in live modes; None: the caller saves.
+    before_tick, after_tick
+        Hooks of the strategy module.
+    """
+
+    state: State
+    strategy_universe: TradingStrategyUniverse
+    decide_trades: DecideTrades
+    parameters: StrategyParameters
+    indicators: StrategyInputIndicators
+    execution_context: ExecutionContext
+    models: Models
+    store: Store | None = None
+    before_tick: Callable[[TickHookInput], None] | None = None
+    after_tick: Callable[[TickHookInput], None] | None = None
+    _input: StrategyInput = field(init=False, repr=False)
+    _save_often: bool = field(init=False, repr=False)
+    _max_price_impact: float | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._save_often = self.store is not None and self.execution_context.live_trading
+        self._max_price_impact = self.parameters.get("max_price_impact")
+        if self._max_price_impact is not None and not 0 < self._max_price_impact < _MAX_PRICE_IMPACT:
+            raise ValueError(f"max_price_impact must be between 0 and {_MAX_PRICE_IMPACT}, not {self._max_price_impact}")
+        self._input = StrategyInput(
+            cycle=self.state.cycle,
+            timestamp=self.state.created_at,
+            state=self.state,
+            strategy_universe=self.strategy_universe,
+            parameters=self.parameters,
+            indicators=self.indicators,
+            pricing_model=self.models.pricing,
+            execution_context=self.execution_context,
+            routing_model=self.models.routing_model,
+            routing_state=self.models.routing_state,
+        )
+
+    # --- The decision ----------------------------------------------------------------------------
+
+    def tick(self, cycle: int, ts: datetime.datetime) -> list[TradeExecution]:
+        """Make one decision and carry it out.
+
+        Parameters
+        ----------
+        cycle
+            Number of the decision, counted from 1.
+        ts
+            Time of the decision, naive UTC.
+
+        Returns
+        -------
+        list
+            Executed trades, failed ones included, in the order of execution.
+
+        Raises
+        ------
+        DecisionFailed
+            The strategy raised an error or returned something unusable.
+        """
+        state = self.state
+        state.cycle = cycle
+        if self.before_tick is not None:
+            self.before_tick(self._make_hook_input(cycle, ts))
+        trades: list[TradeExecution] = []
+        if self._sync_and_revalue(ts) and self._has_trading_capital():
+            trades = self.decide(cycle, ts)
+            if trades:
+                trades = self.execute(ts, trades)
+        if self.after_tick is not None:
+            self.after_tick(self._make_hook_input(cycle, ts))
+        if trades:
+            # A new position is priced at what it cost; its value is what it would bring.
+            self.revalue(ts)
+        self.record_statistics(ts)
+        self._end_cycle(cycle, ts)
+        return trades
+
+    def _sync_and_revalue(self, ts: datetime.datetime) -> bool:
+        """Return False when deposits could not be confirmed and the cycle must not trade."""
+        try:
+            self.models.sync.sync_treasury(ts, self.state, self.strategy_universe.reserve_assets)
+        except UnconfirmedTreasurySync as error:
+            logger.warning("No trading at %s: %s", ts, error)
+            return False
+        self.revalue(ts)
+        return True
+
+    def revalue(self, ts: datetime.datetime) -> None:
+        """Value all positions at current prices."""
+        revalue_state(self.state, ts, self.models.valuation)
+
+    def _has_trading_capital(self) -> bool:
+        portfolio = self.state.portfolio
+        # Cash alone usually answers the question, without adding up positions.
+        if portfolio.get_cash() >= TRADING_CAPITAL_THRESHOLD_USD:
+            return True
+        return portfolio.has_trading_capital(TRADING_CAPITAL_THRESHOLD_USD)
+
+    def decide(self, cycle: int, ts: datetime.datetime) -> list[TradeExecution]:
+        """Ask the strategy and check its answer; see `tick` for the errors."""
+        self.indicators.prepare_decision_cycle(cycle, ts)
+        strategy_input = self._input
+        strategy_input.cycle = cycle
+        strategy_input.timestamp = ts
+        first_new_trade = self.state.portfolio.next_trade_id
+        try:
+            trades = self.decide_trades(strategy_input)
+        except DecisionFailed:
+            raise
+        except Exception as error:
+            message = f"decide_trades failed: {type(error).__name__}: {error}"
+            raise DecisionFailed(message, cycle, ts) from error
+        if type(trades) is list and not trades and self.state.portfolio.next_trade_id == first_new_trade:
+            return trades
+        self._validate(cycle, ts, trades, first_new_trade)
+        return trades
+
+    def _validate(self, cycle: int, ts: datetime.datetime, trades: Any, first_new_trade: int) -> None:
+        if not isinstance(trades, list):
+            raise InvalidDecision(f"decide_trades must return a list of trades, not {type(trades).__name__}", cycle, ts)
+        seen: set[int] = set()
+        for trade in trades:  # pyright: ignore[reportUnknownVariableType]
+            if not isinstance(trade, TradeExecution):
+                raise InvalidDecision(f"decide_trades returned {trade!r} among the trades", cycle, ts)
+            if trade.trade_id in seen:
+                raise InvalidDecision(f"decide_trades returned {trade} twice", cycle, ts)
+            if not trade.is_planned():
+                raise InvalidDecision(f"decide_trades returned {trade}, which is not planned", cycle, ts)
+            if TradeFlag.triggered in (trade.flags or ()):
+                raise InvalidDecision(f"{trade} waits for a trigger and must not be returned", cycle, ts)
+            seen.add(trade.trade_id)
+        new_trades = range(first_new_trade, self.state.portfolio.next_trade_id)
+        forgotten = sorted(set(new_trades) - seen)
+        if forgotten:
+            self._refuse_forgotten(cycle, ts, set(forgotten))
+
+    def _refuse_forgotten(self, cycle: int, ts: datetime.datetime, trade_ids: set[int]) -> None:
+        for position in self.state.portfolio.get_open_and_frozen_positions():
+            for trade in position.trades.values():
+                if trade.trade_id in trade_ids and trade.is_planned() and TradeFlag.triggered not in (trade.flags or ()):
+                    raise InvalidDecision(
+                        f"decide_trades planned {trade} and did not return it; add it to the returned list", cycle, ts
+                    )
+
+    def execute(self, ts: datetime.datetime, trades: list[TradeExecution], triggered: bool = False) -> list[TradeExecution]:
+        """Approve, sort and execute planned trades.
+
+        Returns
+        -------
+        list
+            The trades that were executed, failed ones included, in the order of execution.
+        """
+        self._check_price_impact(trades)
+        models = self.models
+        if models.approval is not None:
+            trades = models.approval(self.state, trades)
+        trades = prepare_sorted_trades(trades)
+        if not trades:
+            return trades
+        if self._save_often:
+            self.save()
+        report = models.execution.execute_trades(
+            ts, self.state, trades, models.routing_model, models.routing_state, triggered=triggered
+        )
+        for trade in report.failed:
+            logger.error("Trade failed at %s: %s, %s", ts, trade, trade.get_revert_reason())
+        self._record_post_execution(ts, report.succeeded)
+        if self._save_often:
+            self.save()
+        return trades
+
+    def _check_price_impact(self, trades: Iterable[TradeExecution]) -> None:
+        limit = self._max_price_impact
+        if limit is None:
+            return
+        for trade in trades:
+            if trade.price_structure is not None and trade.price_structure.get_price_impact() > limit:
+                raise PriceImpactToleranceExceeded(
+                    f"{trade} has a price impact of {trade.price_structure.get_price_impact():.2%}, the limit is {limit:.2%}"
+                )
+            trade.price_impact_tolerance = limit
+
+    def _record_post_execution(self, ts: datetime.datetime, trades: Iterable[TradeExecution]) -> None:
+        portfolio = self.state.portfolio
+        pricing = self.models.pricing
+        for trade in trades:
+            mid_price = trade.planned_mid_price if trade.is_triggered() or trade.activated_trigger else None
+            if trade.is_buy():
+                after = pricing.get_buy_price(ts, trade.pair, trade.executed_reserve, mid_price=mid_price)
+            else:
+                after = pricing.get_sell_price(ts, trade.pair, abs(trade.get_position_quantity()), mid_price=mid_price)
+            trade.post_execution_price_structure = after
+            closed = portfolio.closed_positions.get(trade.position_id)
+            if closed is not None and closed.pending_trades:
+                expire_waiting_orders(closed, ts)
+
+    # --- Between decisions -----------------------------------------------------------------------
+
+    def check_triggers(
+        self, ts: datetime.datetime, price_ranges: PriceRangeSource | None = None, record: bool = True
+    ) -> list[TradeExecution]:
+        """Execute the stop losses, take profits and waiting orders that the market has reached.
+
+        Parameters
+        ----------
+        ts
+            Time of the check, naive UTC.
+        price_ranges
+            Where prices have been since the last check; None: the mid prices now.
+        record
+            Revalue and record statistics when anything was traded; False when a decision at the same time does.
+
+        Returns
+        -------
+        list
+            Executed trades.
+        """
+        manager = self.make_position_manager(ts)
+        trades = check_position_triggers(manager, self.execution_context, price_ranges)
+        if not trades:
+            return trades
+        trades = self.execute(ts, trades, triggered=True)
+        if record:
+            self.revalue(ts)
+            self.record_statistics(ts)
+        if self._save_often:
+            self.save()
+        return trades
+
+    def make_position_manager(self, ts: datetime.datetime) -> PositionManager:
+        """Return a position manager for a time."""
+        return PositionManager(
+            ts,
+            self.strategy_universe,
+            self.state,
+            self.models.pricing,
+            default_slippage_tolerance=self.parameters.get("slippage_tolerance"),
+            routing_model=self.models.routing_model,
+            routing_state=self.models.routing_state,
+        )
+
+    # --- Bookkeeping -----------------------------------------------------------------------------
+
+    def record_statistics(self, ts: datetime.datetime) -> None:
+        """Append an entry to the portfolio statistics, and one for each position."""
+        state = self.state
+        update_statistics(
+            ts, state.stats, state.portfolio, self.execution_context.mode, ts, treasury=state.sync.treasury
+        )
+
+    def _end_cycle(self, cycle: int, ts: datetime.datetime) -> None:
+        state = self.state
+        live = self.execution_context.live_trading
+        state.last_cycle_at = ts
+        if state.portfolio.open_positions:
+            state.last_open_positions_cycle_at = ts
+        # In a backtest the cycle ends at strategy time: the wall clock must not get into the state.
+        state.record_cycle_end(cycle, None if live else ts, live=live)
+        if live:
+            state.perform_integrity_check()
+        if self._save_often:
+            self.save()
+
+    def save(self) -> None:
+        """Save the state; without a store nothing happens."""
+        if self.store is not None:
+            self.store.sync(self.state)
+
+    def _make_hook_input(self, cycle: int, ts: datetime.datetime) -> TickHookInput:
+        return TickHookInput(
+            cycle,
+            ts,
+            self.state,
+            self.strategy_universe,
+            self.models.pricing,
+            self.execution_context,
+            store=self.store,
+        )
+
+
+def prepare_sorted_trades(approved_trades: Iterable[TradeExecution]) -> list[TradeExecution]:
+    """Return trades in the order of execution, sells first, and number them in `sort_index` from 0."""
+    trades = sorted(approved_trades, key=TradeExecution.get_execution_sort_position)
+    for index, trade in enumerate(trades):
+        trade.sort_index = index
+    return trades

@@ -1,0 +1,367 @@
+"""Reading the Python file that a user writes as a strategy.
+
+The file is an ordinary module with a few names that mean something; case does not matter::
+
+    trading_strategy_engine_version = "0.5"
+
+    class Parameters:
+        cycle_duration = CycleDuration.cycle_1d
+        initial_cash = 10_000
+        ...
+
+    def create_indicators(timestamp, parameters, strategy_universe, execution_context) -> IndicatorSet: ...
+
+    def decide_trades(input: StrategyInput) -> list[TradeExecution]: ...
+
+What a user can get wrong is reported as `StrategyModuleNotValid` with the file, the line where there is one, and what
+was expected.
+"""
+
+import datetime
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.strategy.cycle import CycleDuration
+from tradeexecutor.strategy.execution_context import ExecutionContext
+from tradeexecutor.strategy.pandas_trader.indicator import IndicatorRegistry, IndicatorSet
+from tradeexecutor.strategy.parameters import StrategyParameters
+from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
+
+__all__ = [
+    "CreateTradingUniverseInput",
+    "MarketDataSource",
+    "StrategyModule",
+    "StrategyModuleNotValid",
+    "parse_strategy_module",
+    "read_strategy_module",
+]
+
+#: Engine versions that this program runs.
+SUPPORTED_ENGINE_VERSIONS = ("0.5", "0.6")
+
+#: Opens market data by name: given names, returns the universe.
+MarketDataSource = Callable[..., TradingStrategyUniverse]
+
+
+class StrategyModuleNotValid(TradeExecutorError, RuntimeError):
+    """The strategy file cannot be used; the text says what to change.
+
+    Attributes
+    ----------
+    path
+        The file, None for a strategy that is not in a file.
+    line
+        Line of the problem, None when it has none.
+    """
+
+    def __init__(self, message: str, path: Path | None = None, line: int | None = None):
+        where = "" if path is None else f"{path}: " if line is None else f"{path}, line {line}: "
+        super().__init__(where + message)
+        self.path = path
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTradingUniverseInput:
+    """What ``create_trading_universe(input)`` receives.
+
+    Attributes
+    ----------
+    timestamp
+        Now in live trading, the start of the run in a backtest; None when it is not known yet.
+    execution_context, parameters
+        As in decisions.
+    load_market_data
+        Opens candles by name and returns the universe, e.g. ``input.load_market_data("btc-usd-monthly")``.
+    """
+
+    timestamp: datetime.datetime | None
+    execution_context: ExecutionContext
+    parameters: StrategyParameters
+    load_market_data: MarketDataSource
+
+
+@dataclass(slots=True)
+class StrategyModule:
+    """A checked strategy module.
+
+    Attributes
+    ----------
+    path
+        The file, None when the strategy was given as functions.
+    engine_version
+        ``"0.5"`` or later.
+    parameters
+        From the class ``Parameters``.
+    decide_trades
+        Called with a `StrategyInput`.
+    create_indicators, create_trading_universe, create_charts, before_strategy_tick, after_strategy_tick
+        Optional functions of the module.
+    cycle_duration
+        How often to decide; None: at every candle.
+    backtest_start, backtest_end, initial_cash
+        Defaults of a backtest.
+    name, short_description, long_description, tags
+        Shown to people.
+    """
+
+    path: Path | None
+    engine_version: str
+    parameters: StrategyParameters
+    decide_trades: Callable[..., Any]
+    create_indicators: Callable[..., IndicatorSet] | None = None
+    create_trading_universe: Callable[..., TradingStrategyUniverse] | None = None
+    create_charts: Callable[..., Any] | None = None
+    before_strategy_tick: Callable[..., None] | None = None
+    after_strategy_tick: Callable[..., None] | None = None
+    cycle_duration: CycleDuration | None = None
+    backtest_start: datetime.datetime | None = None
+    backtest_end: datetime.datetime | None = None
+    initial_cash: float | None = None
+    name: str | None = None
+    short_description: str | None = None
+    long_description: str | None = None
+    tags: set[Any] = field(default_factory=set[Any])
+
+    def make_indicators(
+        self,
+        timestamp: datetime.datetime | None,
+        universe: TradingStrategyUniverse,
+        execution_context: ExecutionContext,
+    ) -> IndicatorSet:
+        """Call ``create_indicators`` of the module; without one the strategy has no indicators.
+
+        Raises
+        ------
+        StrategyModuleNotValid
+            It failed or returned something else than an `IndicatorSet`.
+        """
+        if self.create_indicators is None:
+            return IndicatorSet()
+        arguments = {
+            "timestamp": timestamp,
+            "parameters": self.parameters,
+            "strategy_universe": universe,
+            "execution_context": execution_context,
+        }
+        collected = IndicatorSet()
+        if "indicators" in inspect.signature(self.create_indicators).parameters:
+            arguments["indicators"] = collected
+        result = self._call("create_indicators", self.create_indicators, arguments)
+        if result is None and len(collected):
+            return collected
+        if not isinstance(result, IndicatorSet):
+            raise self._invalid(f"create_indicators must return an IndicatorSet, it returned {type(result).__name__}")
+        return result
+
+    def make_universe(self, universe_input: CreateTradingUniverseInput) -> TradingStrategyUniverse:
+        """Call ``create_trading_universe`` of the module.
+
+        Raises
+        ------
+        StrategyModuleNotValid
+            The module has none, it failed, or it returned something else.
+        """
+        function = self.create_trading_universe
+        if function is None:
+            raise self._invalid("no market data was given, and the strategy has no create_trading_universe(input)")
+        result = self._call("create_trading_universe", function, {"input": universe_input})
+        if not isinstance(result, TradingStrategyUniverse):
+            raise self._invalid(
+                f"create_trading_universe must return a TradingStrategyUniverse, it returned {type(result).__name__}"
+            )
+        return result
+
+    def _call(self, name: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+        wanted = inspect.signature(function).parameters
+        if len(wanted) == 1 and "input" in arguments:
+            # The author may call the only argument as he likes.
+            arguments = {next(iter(wanted)): arguments["input"]}
+        try:
+            return function(**{key: value for key, value in arguments.items() if key in wanted})
+        except TradeExecutorError:
+            raise
+        except Exception as error:
+            line = _find_line(error, self.path)
+            raise StrategyModuleNotValid(f"{name} failed: {type(error).__name__}: {error}", self.path, line) from error
+
+    def _invalid(self, message: str) -> StrategyModuleNotValid:
+        return StrategyModuleNotValid(message, self.path)
+
+
+def read_strategy_module(path: Path | str) -> StrategyModule:
+    """Run a strategy file and check what it declares.
+
+    The file is trusted code: it runs with the rights of the program.
+
+    Raises
+    ------
+    StrategyModuleNotValid
+        No such file, a syntax error, an error while it runs, or missing or wrong names.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise StrategyModuleNotValid("there is no such strategy file", path)
+    module = _run_file(path)
+    return parse_strategy_module(vars(module), path)
+
+
+def _run_file(path: Path) -> ModuleType:
+    name = f"tradeexecutor_strategy_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    if spec is None or spec.loader is None:
+        raise StrategyModuleNotValid("a strategy is a Python file (.py)", path)
+    module = importlib.util.module_from_spec(spec)
+    before = sys.modules.get(name)
+    # Dataclasses and pickles in the file look their module up by name.
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        _restore_module(name, before)
+        raise StrategyModuleNotValid(f"syntax error: {error.msg}", path, error.lineno) from error
+    except Exception as error:
+        _restore_module(name, before)
+        message = f"the file cannot be run: {type(error).__name__}: {error}"
+        raise StrategyModuleNotValid(message, path, _find_line(error, path)) from error
+    return module
+
+
+def _restore_module(name: str, before: ModuleType | None) -> None:
+    if before is None:
+        sys.modules.pop(name, None)
+    else:
+        sys.modules[name] = before
+
+
+def _find_line(error: BaseException, path: Path | None) -> int | None:
+    """Return the line of the strategy file an error came through, the innermost one."""
+    if path is None:
+        return None
+    files = {str(path), str(path.resolve())}
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
+    return lines[-1] if lines else None
+
+
+def parse_strategy_module(names: Mapping[str, Any], path: Path | None = None) -> StrategyModule:
+    """Check the names that a strategy module declares.
+
+    Parameters
+    ----------
+    names
+        Module variables by name.
+    path
+        For error messages.
+
+    Raises
+    ------
+    StrategyModuleNotValid
+        Something is missing or of a wrong type.
+    """
+    found = {name.lower(): value for name, value in names.items() if not name.startswith("__")}
+
+    def fail(message: str) -> StrategyModuleNotValid:
+        return StrategyModuleNotValid(message, path)
+
+    version = found.get("trading_strategy_engine_version")
+    if version is None:
+        raise fail('not a strategy: it does not say trading_strategy_engine_version = "0.5"')
+    if version not in SUPPORTED_ENGINE_VERSIONS:
+        supported = ", ".join(SUPPORTED_ENGINE_VERSIONS)
+        raise fail(f"trading_strategy_engine_version is {version!r}; this program runs {supported}")
+    missing = [name for name in ("parameters", "decide_trades") if name not in found]
+    if missing:
+        what = {"parameters": "the class Parameters", "decide_trades": "the function decide_trades(input)"}
+        raise fail("the strategy lacks " + " and ".join(what[name] for name in missing))
+    if not inspect.isclass(found["parameters"]):
+        raise fail(f"Parameters must be a class, not {type(found['parameters']).__name__}")
+    parameters = StrategyParameters.from_class(found["parameters"])
+    functions = {name: _get_function(found, name, fail) for name in _FUNCTIONS}
+    decide_trades = functions.pop("decide_trades")
+    assert decide_trades is not None
+    if len(inspect.signature(decide_trades).parameters) != 1:
+        raise fail("decide_trades takes one argument, the StrategyInput: decide_trades(input)")
+    return StrategyModule(
+        path=path,
+        engine_version=version,
+        parameters=parameters,
+        decide_trades=decide_trades,
+        **functions,
+        cycle_duration=_get_cycle_duration(parameters.get("cycle_duration", found.get("trading_strategy_cycle")), fail),
+        backtest_start=_get_time(parameters, "backtest_start", fail),
+        backtest_end=_get_time(parameters, "backtest_end", fail),
+        initial_cash=_get_cash(parameters.get("initial_cash", found.get("initial_cash")), fail),
+        name=_get_text(found, "name", fail),
+        short_description=_get_text(found, "short_description", fail),
+        long_description=_get_text(found, "long_description", fail),
+        tags=set(found.get("tags") or ()),
+    )
+
+
+_FUNCTIONS = (
+    "decide_trades",
+    "create_indicators",
+    "create_trading_universe",
+    "create_charts",
+    "before_strategy_tick",
+    "after_strategy_tick",
+)
+
+_Fail = Callable[[str], StrategyModuleNotValid]
+
+
+def _get_function(found: Mapping[str, Any], name: str, fail: _Fail) -> Callable[..., Any] | None:
+    value = found.get(name)
+    if value is None:
+        return None
+    if isinstance(value, IndicatorRegistry):
+        raise fail(f"{name} must be the method: {name} = your_registry.create_indicators")
+    if not callable(value) or inspect.isclass(value):
+        raise fail(f"{name} must be a function, not {type(value).__name__}")
+    return value
+
+
+def _get_cycle_duration(value: Any, fail: _Fail) -> CycleDuration | None:
+    if value is None:
+        return None
+    if isinstance(value, CycleDuration):
+        return None if value.value == "unknown" else value
+    try:
+        return CycleDuration(value)
+    except ValueError:
+        raise fail(f"cycle_duration must be a CycleDuration such as CycleDuration.cycle_1d, not {value!r}") from None
+
+
+def _get_time(parameters: StrategyParameters, name: str, fail: _Fail) -> datetime.datetime | None:
+    value = parameters.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, datetime.datetime):
+        raise fail(f"{name} must be a datetime, not {value!r}")
+    if value.tzinfo is not None:
+        raise fail(f"{name} must be naive UTC, without a time zone")
+    # pandas.Timestamp is a datetime, but does not compare and add like one.
+    return datetime.datetime(*value.timetuple()[:6], value.microsecond)  # noqa: DTZ001
+
+
+def _get_cash(value: Any, fail: _Fail) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise fail(f"initial_cash must be a positive number, not {value!r}")
+    return float(value)
+
+
+def _get_text(found: Mapping[str, Any], name: str, fail: _Fail) -> str | None:
+    value = found.get(name)
+    if value is not None and not isinstance(value, str):
+        raise fail(f"{name} must be text, not {type(value).__name__}")
+    return value

@@ -1,0 +1,10 @@
+"""Price estimates of trades: the import path that strategies use."""
+
+from tradeexecutor.state.trade_pricing import (
+    PriceImpactToleranceExceeded,
+    TradePricing,
+    format_fees_dollars,
+    format_fees_percentage,
+)
+
+__all__ = ["PriceImpactToleranceExceeded", "TradePricing", "format_fees_dollars", "format_fees_percentage"]

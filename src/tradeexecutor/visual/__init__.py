@@ -1,0 +1,1 @@
+"""Charts computed from a state: plotly figures and equity curves."""

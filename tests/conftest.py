@@ -1,0 +1,53 @@
+"""What every test can ask for: the shared data folder, the real state files in it, the Hypothesis profile."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.support import NO_SHARED, find_shared_dir, find_state_files
+
+# "ci" repeats the same examples in every run, so that a change is judged by what it changed; "thorough" is for the
+# evening before a release. Choose with HYPOTHESIS_PROFILE.
+settings.register_profile("dev", deadline=2_000)
+settings.register_profile(
+    "ci", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "thorough", deadline=None, max_examples=2_000, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that asks for `state_file` once for every real state file, named after the file."""
+    if "state_file" in metafunc.fixturenames:
+        files = find_state_files()
+        metafunc.parametrize(
+            "state_file",
+            files or [pytest.param(None, marks=pytest.mark.skip(reason=NO_SHARED))],
+            ids=[path.stem for path in files] or ["absent"],
+            scope="session",
+        )
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """The shared data folder; the test skips where it is absent."""
+    path = find_shared_dir()
+    if path is None:
+        pytest.skip(NO_SHARED)
+    return path
+
+
+@pytest.fixture(scope="session")
+def state_files(shared_dir: Path) -> list[Path]:
+    """All real state files, smallest first. To run once for each, ask for `state_file` instead."""
+    return find_state_files()
+
+
+@pytest.fixture(scope="session")
+def market_dir(shared_dir: Path) -> Path:
+    """The folder of hourly candles (parquet)."""
+    return shared_dir / "market"
