@@ -76,18 +76,19 @@ class BacktestPricing(PricingModel):
         return tolerance
 
     def _find(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> tuple[CandleCursor, int, int]:
-        """Return cursor, candle index and age of the market price in us; the age is 0 while a candle is in progress."""
+        """Return cursor, candle index and age of the market price in us, 0 while a candle is in progress."""
         cursor = self.universe.get_cursor(pair)
         now = self._to_us(ts)
         index = cursor.seek(now)
         if index < 0:
-            raise PriceUnavailable(f"{pair.get_ticker()} has no price at {ts}; its data begins {cursor.candles.first_start_at}")
+            begins = cursor.candles.first_start_at
+            raise PriceUnavailable(f"{pair.get_ticker()} has no price at {ts}; its data begins {begins}")
         age = now - cursor.ends[index]
         if age < 0:
             return cursor, index, 0
         if age > self._get_tolerance(cursor, pair.internal_id or 0):
             ended = from_us(cursor.ends[index])
-            raise PriceUnavailable(f"the last price of {pair.get_ticker()} before {ts} is from {ended}, that is too old")
+            raise PriceUnavailable(f"the last price of {pair.get_ticker()} before {ts} is of {ended}, that is too old")
         return cursor, index, age
 
     def get_mid_price(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float:

@@ -95,9 +95,8 @@ class BacktestSyncModel(SyncModel):
         for event in due:
             balance += event.amount
             if balance < 0:
-                raise FundingNotPossible(
-                    f"a redemption of {-event.amount} {asset.token_symbol} at {event.timestamp} exceeds the reserves by {-balance}"
-                )
+                what = f"a redemption of {-event.amount} {asset.token_symbol} at {event.timestamp}"
+                raise FundingNotPossible(f"{what} exceeds the reserves by {-balance}")
         booked = [self._book(event, asset, strategy_cycle_ts, state) for event in due]
         self.fund_flow_queue = queue[len(due) :]
         state.sync.treasury.last_updated_at = strategy_cycle_ts

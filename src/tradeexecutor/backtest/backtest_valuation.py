@@ -20,12 +20,15 @@ class BacktestValuationModel(ValuationModel):
         self.pricing_model = pricing_model
 
     def __call__(self, ts: datetime.datetime, position: TradingPosition) -> ValuationUpdate:
-        """Revalue the position; the update is returned, not stored: a backtest would keep one per candle."""
+        """Revalue the position.
+
+        The update is returned and not stored: a backtest would keep one per candle.  For the same reason it does not
+        carry the value before, which nobody reads and which costs as much as the valuation itself.
+        """
         pair = position.pair
         if not pair.is_spot():
             raise UnsupportedPairKind(f"only spot positions can be valued, not {position}")
         old_price = position.last_token_price
-        old_value = position.get_value()
         quantity = position.get_quantity()
         price = self.pricing_model.get_valuation_price(ts, pair, quantity)
         new_value = position.revalue_base_asset(ts, price)
@@ -35,7 +38,6 @@ class BacktestValuationModel(ValuationModel):
             valued_at=ts,
             new_value=new_value,
             new_price=price,
-            old_value=old_value,
             old_price=old_price,
             quantity=quantity,
         )

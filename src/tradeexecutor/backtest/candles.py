@@ -109,9 +109,7 @@ def load_candles(
     return result
 
 
-def _load_one(
-    source: CandleSource, symbol: str | None, bucket: datetime.timedelta | str | None
-) -> dict[str, Candles]:
+def _load_one(source: CandleSource, symbol: str | None, bucket: datetime.timedelta | str | None) -> dict[str, Candles]:
     if isinstance(source, Candles):
         if symbol is None and not source.source:
             raise InvalidCandles("say which pair the candles belong to: {'BTC-USD': candles}")
@@ -207,11 +205,14 @@ def _check_rows(
         bad = np.flatnonzero(~np.isfinite(columns[name]))
         if len(bad):
             row = int(rows[bad[0]])
-            raise InvalidCandles(f"{name} is {frame[name].iloc[row]!r}, not a price, at {where(bad[0])}", source, row + 1)
+            value = frame[name].iloc[row]
+            problem = f"{name} is missing" if pd.isna(value) else f"{name} is '{value}', not a price"
+            raise InvalidCandles(f"{problem}, at {where(int(bad[0]))}", source, row + 1)
         bad = np.flatnonzero(columns[name] <= 0)
         if len(bad):
             row = int(rows[bad[0]])
-            raise InvalidCandles(f"{name} must be positive, not {columns[name][bad[0]]}, at {where(bad[0])}", source, row + 1)
+            problem = f"{name} must be positive, not {columns[name][bad[0]]}"
+            raise InvalidCandles(f"{problem}, at {where(int(bad[0]))}", source, row + 1)
     bad = np.flatnonzero(np.diff(starts) == 0)
     if len(bad):
         first, second = sorted((int(rows[bad[0]]) + 1, int(rows[bad[0] + 1]) + 1))

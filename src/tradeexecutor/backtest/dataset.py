@@ -18,6 +18,7 @@ from tradeexecutor.strategy.market_data import Candles
 
 __all__ = ["DatasetNotFound", "list_datasets", "load_dataset"]
 
+_FOLDER = resources.files("tradeexecutor.backtest").joinpath("datasets")
 _SUFFIX = ".parquet"
 
 
@@ -27,8 +28,7 @@ class DatasetNotFound(TradeExecutorError, LookupError):
 
 def list_datasets() -> list[str]:
     """Return the names of the data sets, sorted."""
-    folder = resources.files(__package__).joinpath("datasets")
-    return sorted(entry.name.removesuffix(_SUFFIX) for entry in folder.iterdir() if entry.name.endswith(_SUFFIX))
+    return sorted(entry.name.removesuffix(_SUFFIX) for entry in _FOLDER.iterdir() if entry.name.endswith(_SUFFIX))
 
 
 def load_dataset(name: str, pairs: Iterable[str] | None = None) -> dict[str, Candles]:
@@ -54,8 +54,7 @@ def load_dataset(name: str, pairs: Iterable[str] | None = None) -> dict[str, Can
     known = list_datasets()
     if name not in known:
         raise DatasetNotFound(f"there is no data set {name!r}; there are: {', '.join(known)}")
-    resource = resources.files(__package__).joinpath("datasets", name + _SUFFIX)
-    with resource.open("rb") as file:
+    with _FOLDER.joinpath(name + _SUFFIX).open("rb") as file:
         table = pq.read_table(file)
     metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     columns: dict[str, NDArray[Any]] = {column: table[column].to_numpy() for column in table.column_names}

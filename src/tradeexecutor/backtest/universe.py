@@ -2,6 +2,7 @@
 
 import datetime
 import hashlib
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 
@@ -26,9 +27,9 @@ _DOLLARS = ("FDUSD", "TUSD", "BUSD", "USDC", "USDT", "USD", "DAI")
 _OTHER_QUOTES = ("EUR", "GBP", "JPY", "CHF", "BTC", "ETH")
 
 #: Words in file names that are neither base nor quote.
-_TIME_FRAME = re.compile(r"^(\d+(s|m|min|h|d|w|mo)|hourly|daily|weekly|monthly|minute|hour|day|week|month)$", re.I)
+_TIME_FRAME = re.compile(r"^(\d+(s|m|min|h|d|w|mo)|(hour|dai|week|month)ly|minute|hour|day|week|month)$", re.I)
 _NOISE = frozenset(
-    "binance coinbase kraken bitstamp bitfinex okx bybit gemini candles candle ohlcv ohlc prices price data test".split()
+    "binance coinbase kraken bitstamp bitfinex okx bybit gemini candles candle ohlcv ohlc prices price data".split()
 )
 
 
@@ -50,7 +51,7 @@ def parse_pair_symbol(text: str, default_quote: str = "USD") -> tuple[str, str]:
     words = [word for word in re.split(r"[^A-Za-z0-9.]+", text) if word]
     words = [word for word in words if not _TIME_FRAME.match(word) and word.lower() not in _NOISE] or words
     quotes = (*_DOLLARS, *_OTHER_QUOTES)
-    for first, second in zip(words, words[1:], strict=False):
+    for first, second in itertools.pairwise(words):
         if second.upper() in quotes:
             return first.upper(), second.upper()
     for word in words:
@@ -139,6 +140,8 @@ def create_universe(
     loaded = load_candles(candles, bucket)
     if pair is not None and list(loaded) != [pair]:
         raise UniverseNotValid(f"the data has several pairs ({', '.join(loaded)}), so {pair!r} cannot name them")
+    if not loaded:
+        raise UniverseNotValid("a trading universe needs at least one pair")
     symbols = {name: parse_pair_symbol(name) for name in loaded}
     for name, (base, quote) in symbols.items():
         if quote not in _DOLLARS:

@@ -43,10 +43,12 @@ class ExecutionModel(ABC):
     """Carries out planned trades."""
 
     def initialize(self) -> None:
-        """Connect; called once before the first cycle."""
+        """Connect; called once before the first cycle.  Nothing to do by default."""
+        return
 
     def preflight_check(self) -> None:
-        """Raise an error when trading cannot work; called before the first cycle."""
+        """Raise an error when trading cannot work; called before the first cycle.  Nothing by default."""
+        return
 
     def is_stop_loss_supported(self) -> bool:
         """Tell whether positions may be closed between decisions."""

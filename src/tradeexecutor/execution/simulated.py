@@ -16,12 +16,13 @@ from tradeexecutor.execution.failures import FailureModel
 from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, ExecutionReport
 from tradeexecutor.execution.slippage import MarketTooThin, NoSlippage, SlippageModel
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
-from tradeexecutor.state.errors import UnsupportedPairKind
+from tradeexecutor.state.errors import NotEnoughMoney, UnsupportedPairKind
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.state.types import USDollarAmount
 
 __all__ = ["Fill", "SimulatedExecution", "calculate_total_assets"]
 
@@ -93,13 +94,19 @@ class SimulatedExecution(ExecutionModel):
             self.check_balances(state)
         for trade in trades:
             self._execute_one(ts, state, trade, triggered)
+            if trade.is_failed():
+                _admit_pending_position(state.portfolio, trade)
         succeeded, failed = freeze_position_on_failed_trade(ts, state, trades)
         if trades:
             self.check_balances(state)
         return ExecutionReport(succeeded, failed)
 
     def _execute_one(self, ts: datetime.datetime, state: State, trade: TradeExecution, triggered: bool) -> None:
-        state.start_execution(ts, trade, underflow_check=True, triggered=triggered)
+        try:
+            state.start_execution(ts, trade, underflow_check=True, triggered=triggered)
+        except NotEnoughMoney as error:
+            hint = "leave some cash when sizing buys, PositionManager.check_enough_cash(trades) helps"
+            raise ExecutionError(f"{ts}: {error}; {hint}") from error
         trade.planned_max_slippage = trade.slippage_tolerance
         transaction = self._create_transaction(trade)
         trade.set_blockchain_transactions([transaction])
@@ -118,7 +125,7 @@ class SimulatedExecution(ExecutionModel):
             executed_price=fill.price,
             executed_amount=fill.quantity,
             executed_reserve=fill.reserve,
-            lp_fees=trade.lp_fees_estimated or 0.0,
+            lp_fees=_sum_fees(trade),
             native_token_price=1.0,
         )
 
@@ -176,6 +183,20 @@ class SimulatedExecution(ExecutionModel):
         nonce = self.next_nonce
         self.next_nonce += 1
         return nonce, hex(nonce)
+
+
+def _sum_fees(trade: TradeExecution) -> USDollarAmount:
+    fees = trade.lp_fees_estimated
+    # Old files have one fee per leg of the trade.
+    return sum(fee or 0.0 for fee in fees) if isinstance(fees, list) else fees or 0.0
+
+
+def _admit_pending_position(portfolio: Portfolio, trade: TradeExecution) -> None:
+    """Make the position of a failed limit order an open one, so that it can be frozen like any other."""
+    position = portfolio.pending_positions.pop(trade.position_id, None)
+    if position is not None:
+        position.pending_since_at = None
+        portfolio.open_positions[position.position_id] = position
 
 
 def calculate_total_assets(portfolio: Portfolio) -> dict[AssetIdentifier, Decimal]:

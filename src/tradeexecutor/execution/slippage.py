@@ -109,6 +109,6 @@ class VolumeShareSlippage(SlippageModel):
         share = trade.get_planned_value() / traded
         if share > self.max_share:
             raise MarketTooThin(
-                f"the trade is {share:.1%} of the {traded:,.0f} traded in this candle, the limit is {self.max_share:.0%}"
+                f"the trade is {share:.1%} of the {traded:,.0f} traded in the candle, the limit is {self.max_share:.0%}"
             )
         return self.impact * share

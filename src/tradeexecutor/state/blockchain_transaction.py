@@ -23,6 +23,8 @@ from tradeexecutor.state.types import (
     StateEnum,
     UTCDatetime,
     WireType,
+    new_dict,
+    new_list,
 )
 
 
@@ -167,10 +169,10 @@ class BlockchainTransaction(Serialisable):
     revert_reason: str | None = None
     stack_trace: str | None = None
     #: Token balance changes that the vault lets pass.
-    asset_deltas: list[JSONAssetDelta] = field(default_factory=list[JSONAssetDelta])
+    asset_deltas: list[JSONAssetDelta] = field(default_factory=new_list)
     #: Arguments for JavaScript clients; `transaction_args` has the exact ones.
     args: ReadableArguments | None = None
-    other: JSONObject | None = field(default_factory=dict[str, Any])
+    other: JSONObject | None = field(default_factory=new_dict)
     notes: str | None = ""
     #: Seconds to wait after the confirmation.
     extra_sleep: float | None = None

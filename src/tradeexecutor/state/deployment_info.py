@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.serialisation import Serialisable
-from tradeexecutor.state.types import JSONObject, UTCDatetime
+from tradeexecutor.state.types import JSONObject, UTCDatetime, new_dict, new_list
 
 #: `DeploymentInfo.source` of data that came from the file beside the strategy.
 STRATEGY_FILE = "strategy_file"
@@ -29,9 +28,9 @@ class DeploymentInfo(Serialisable):
     source: str | None = None
     #: Path of the artifact.
     deployment_file: str | None = None
-    data: JSONObject = field(default_factory=dict[str, Any])
+    data: JSONObject = field(default_factory=new_dict)
     #: Audit log, oldest first.
-    modified: list[DeploymentInfoChange] = field(default_factory=list[DeploymentInfoChange])
+    modified: list[DeploymentInfoChange] = field(default_factory=new_list)
 
     def update_strategy_file_deployment_data(self, deployment_file: str | Path, data: JSONObject) -> bool:
         """Take over the content of the artifact beside the strategy.

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import COLLATERAL_EPSILON
-from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
 
 #: Generic token dust.
 DEFAULT_DUST_EPSILON = Decimal(10**-10)
@@ -30,19 +30,21 @@ HYPERLIQUID_VAULT_RELATIVE_EPSILON = 0.02
 #: USD value below which account checks do not care.
 DEFAULT_USD_LOW_VALUE_THRESHOLD = 0.10
 
-_BITCOIN_AND_ETHER = frozenset({"WBTC", "BTC", "ETH", "WETH"})
-_BITCOIN_AND_ETHER_EPSILON = Decimal(10**-7)
-_DOLLARS = frozenset({"USDC", "USDC.e", "aPolUSDC", "aEthUSDC"})
-_DOLLARS_EPSILON = Decimal(0.1)  # noqa: RUF032 - the binary error is part of recorded results
+_CCTP_BRIDGE, _VAULT, _CREDIT_SUPPLY = TradingPairKind.cctp_bridge, TradingPairKind.vault, TradingPairKind.credit_supply
+
+_EPSILON_BY_SYMBOL: dict[str, Decimal] = {
+    **dict.fromkeys(("WBTC", "BTC", "ETH", "WETH"), Decimal(10**-7)),
+    # The binary error of 0.1 is part of recorded results.
+    **dict.fromkeys(("USDC", "USDC.e", "aPolUSDC", "aEthUSDC"), Decimal(0.1)),  # noqa: RUF032
+}
 
 
 def get_dust_epsilon_for_asset(asset: AssetIdentifier) -> Decimal | float:
     """Return the dust limit of an asset by its symbol, token units."""
     symbol = asset.token_symbol
-    if symbol in _BITCOIN_AND_ETHER:
-        return _BITCOIN_AND_ETHER_EPSILON
-    if symbol in _DOLLARS:
-        return _DOLLARS_EPSILON
+    epsilon = _EPSILON_BY_SYMBOL.get(symbol)
+    if epsilon is not None:
+        return epsilon
     if "variableDebt" in symbol:
         return ONE_DELTA_CLOSE_EPSILON
     return DEFAULT_DUST_EPSILON
@@ -50,21 +52,21 @@ def get_dust_epsilon_for_asset(asset: AssetIdentifier) -> Decimal | float:
 
 def get_dust_epsilon_for_pair(pair: TradingPairIdentifier) -> Decimal | float:
     """Return the quantity at or below which a new trade is refused, base token units."""
-    if pair.kind.is_cctp_bridge():
+    kind = pair.kind
+    if kind is _CCTP_BRIDGE:
         return DEFAULT_DUST_EPSILON
-    if pair.kind.is_vault():
+    if kind is _VAULT:
         return DEFAULT_VAULT_EPSILON
     return get_dust_epsilon_for_asset(pair.base)
 
 
 def get_close_epsilon_for_pair(pair: TradingPairIdentifier) -> Decimal | float:
     """Return the quantity at or below which a position counts as closed, base token units."""
-    if pair.kind.is_credit_supply():
+    kind = pair.kind
+    if kind is _CREDIT_SUPPLY:
         return COLLATERAL_EPSILON
-    if pair.is_hyperliquid_vault():
-        return HYPERLIQUID_VAULT_CLOSE_EPSILON
-    if pair.kind.is_vault():
-        return DEFAULT_VAULT_EPSILON
+    if kind is _VAULT:
+        return HYPERLIQUID_VAULT_CLOSE_EPSILON if pair.is_hyperliquid_vault() else DEFAULT_VAULT_EPSILON
     return get_dust_epsilon_for_asset(pair.base)
 
 

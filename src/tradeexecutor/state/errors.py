@@ -75,7 +75,8 @@ class NewerStateFile(InvalidStateFile):
 
     def __init__(self, file_version: int, supported_version: int, path: Path | None = None):
         super().__init__(
-            f"written with schema version {file_version}, this program reads up to {supported_version}; upgrade tradeexecutor to open it",
+            f"written with schema version {file_version}, this program reads up to {supported_version}; "
+            "upgrade tradeexecutor to open it",
             path,
         )
         self.file_version = file_version

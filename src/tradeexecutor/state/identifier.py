@@ -7,13 +7,15 @@ pair by its base, quote, fee and pool; equality and hash agree on that.
 import enum
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from tradeexecutor.accounting.accuracy import SUM_EPSILON, ensure_exact_zero, sum_decimal
+from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import InvalidTrade, InvalidValue
 from tradeexecutor.state.pair_metadata import PairData, PairMetadata
 from tradeexecutor.state.serialisation import OpenAttributes, Serialisable
 from tradeexecutor.state.stablecoin import ALL_STABLECOIN_LIKE
+from tradeexecutor.state.types import EPOCH as _EPOCH
 from tradeexecutor.state.types import (
     JSONHexAddress,
     JSONObject,
@@ -22,9 +24,8 @@ from tradeexecutor.state.types import (
     USDollarAmount,
     USDollarPrice,
     UTCDatetime,
+    new_dict,
 )
-from tradeexecutor.state.types import EPOCH as _EPOCH
-from tradeexecutor.state.clock import utc_now
 
 #: ``"{chain_id}-{lower-case address}"``
 AssetFriendlyId: TypeAlias = str
@@ -140,7 +141,7 @@ class AssetIdentifier(OpenAttributes):
     #: Collateral liquidation threshold, 0..1.
     liquidation_threshold: Percent | None = None
     #: ``tags`` (set; a list after loading), ``buy_tax``, ``sell_tax``.
-    other_data: JSONObject | None = field(default_factory=dict)
+    other_data: JSONObject | None = field(default_factory=new_dict)
 
     def __post_init__(self) -> None:
         address = self.address
@@ -274,7 +275,7 @@ class TradingPairIdentifier(PairMetadata, Serialisable):
     underlying_spot_pair: "TradingPairIdentifier | None" = None
     exchange_name: str | None = None
     #: Metadata snapshot; see `PairMetadata` for its keys.
-    other_data: PairData | None = field(default_factory=dict)
+    other_data: PairData | None = field(default_factory=new_dict)
 
     def __post_init__(self) -> None:
         base, quote = self.base, self.quote
@@ -510,7 +511,9 @@ class AssetWithTrackedValue(Serialisable):
             if close_position and left != 0 and abs(left) < abs(delta * epsilon):
                 delta = -self.quantity
             elif left < 0:
-                raise InvalidTrade(f"cannot take {-delta} {self.asset.token_symbol} out of {self.quantity}, short by {-left}")
+                raise InvalidTrade(
+                    f"cannot take {-delta} {self.asset.token_symbol} out of {self.quantity}, short by {-left}"
+                )
         self.revalue(price, when)
         self.quantity = max(ensure_exact_zero(self.quantity + delta, epsilon), Decimal(0))
 

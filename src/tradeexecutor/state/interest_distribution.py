@@ -10,7 +10,7 @@ from tradeexecutor.state.identifier import AssetFriendlyId, AssetIdentifier, Ass
 from tradeexecutor.state.loan import LoanSide
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.serialisation import Serialisable
-from tradeexecutor.state.types import Percent, USDollarPrice, UTCDatetime
+from tradeexecutor.state.types import Percent, USDollarPrice, UTCDatetime, new_list
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class AssetInterestData(Serialisable):
     #: Yearly rate that was achieved, a fraction.
     effective_rate: Percent | None = None
     #: Entries of this asset.
-    entries: list[InterestDistributionEntry] = field(default_factory=list[InterestDistributionEntry])
+    entries: list[InterestDistributionEntry] = field(default_factory=new_list)
 
 
 @dataclass(slots=True)

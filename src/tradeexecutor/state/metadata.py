@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tradeexecutor.state.clock import utc_now
-from tradeexecutor.state.types import JSONHexAddress, JSONObject
+from tradeexecutor.state.types import JSONHexAddress, JSONObject, new_dict, new_list, new_set
 
 
 class StrategyTag(enum.Enum):
@@ -36,7 +36,7 @@ class OnChainData:
     #: How assets are held: name of the vault type or ``hot_wallet``.
     asset_management_mode: str | None = None
     #: Contracts of the vault by role, e.g. ``vault``, ``comptroller``.
-    smart_contracts: JSONObject = field(default_factory=dict[str, Any])
+    smart_contracts: JSONObject = field(default_factory=new_dict)
     #: Who may change the vault.
     owner: JSONHexAddress | None = None
     #: Account that signs the trades.
@@ -63,12 +63,12 @@ class Metadata:
     backtest_html: Path | None = None
     #: Key metrics use live data alone once there is this much of it.
     key_metrics_backtest_cut_off: datetime.timedelta = datetime.timedelta(days=365 * 2)
-    badges: list[str] = field(default_factory=list[str])
-    tags: set[StrategyTag] = field(default_factory=set[StrategyTag])
+    badges: list[str] = field(default_factory=new_list)
+    tags: set[StrategyTag] = field(default_factory=new_set)
     #: Higher is shown earlier.
     sort_priority: int = 0
     #: Management and performance fees, fractions by name.
-    fees: JSONObject = field(default_factory=dict[str, Any])
+    fees: JSONObject = field(default_factory=new_dict)
 
     @staticmethod
     def create_dummy() -> "Metadata":

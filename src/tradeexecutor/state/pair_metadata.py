@@ -4,7 +4,7 @@ All of it is optional and lives in `TradingPairIdentifier.other_data`; accessors
 """
 
 import os
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tradeexecutor.state.chain import ChainId, describe_chain
 from tradeexecutor.state.errors import InvalidValue, UnencodableValue
@@ -265,7 +265,9 @@ class PairMetadata:
         if isinstance(features, str):
             features = [features]
         return {
-            feature if isinstance(feature, ERC4626Feature) else ERC4626Feature.of(str(getattr(feature, "value", feature)))
+            feature
+            if isinstance(feature, ERC4626Feature)
+            else ERC4626Feature.of(str(getattr(feature, "value", feature)))
             for feature in features
         }
 
@@ -393,4 +395,4 @@ class PairMetadata:
         """Return a copy of all settings; None for other pairs."""
         if not self.kind.is_exchange_account():
             return None
-        return dict(cast(JSONObject, self.other_data or {}))
+        return dict(self.other_data or {})

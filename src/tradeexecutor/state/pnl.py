@@ -142,7 +142,7 @@ def calculate_share_price_profit(
     mark_price: USDollarPrice | None,
     duration: datetime.timedelta | None,
 ) -> PositionInternalSharePriceData:
-    """Return the profit of a position that has an internal share price; see `TradingPosition.get_share_price_profit`."""
+    """Return the profit of a position with an internal share price; see `TradingPosition.get_share_price_profit`."""
     sold = 0.0
     if not state.total_supply > 0:
         sold = sum(trade.get_value() for trade in position.trades.values() if trade.is_sell())
@@ -176,8 +176,6 @@ def calculate_share_price_pnl(
     duration = _get_duration(position, end_at)
     state = None
     for trade in position.get_executed_trades():
-        if not trade.executed_quantity:
-            continue
         if state is None:
             state = create_share_price_state(trade, initial_share_price)
         else:

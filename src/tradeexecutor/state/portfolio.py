@@ -157,7 +157,7 @@ class Portfolio(PortfolioEquity):
         planned_collateral_consumption: Decimal | None = None,
         planned_collateral_allocation: Decimal | None = None,
         flags: set[TradeFlag] | None = None,
-        pending: bool = False,  # noqa: ARG002 - accepted for existing callers
+        pending: bool = False,
     ) -> tuple[TradingPosition, TradeExecution, bool]:
         """Plan a trade on the open position of the pair, or on a new one.  See `State.create_trade`."""
         ignore_open = flags is not None and TradeFlag.ignore_open in flags
@@ -171,27 +171,29 @@ class Portfolio(PortfolioEquity):
             raise WrongPositionStatus(f"position #{position.position_id} is closed, it cannot trade any more")
         created = position is None
         if position is None:
-            position = self._new_position(strategy_cycle_at, pair, assumed_price, reserve_currency, reserve_currency_price)
+            position = self._new_position(
+                strategy_cycle_at, pair, assumed_price, reserve_currency, reserve_currency_price
+            )
         portfolio_value = self.calculate_total_equity()
         trade = position.plan_trade(
-            strategy_cycle_at=strategy_cycle_at,
-            trade_id=self.next_trade_id,
-            quantity=quantity,
-            reserve=reserve,
-            assumed_price=assumed_price,
-            trade_type=trade_type,
-            reserve_currency=reserve_currency,
-            reserve_currency_price=reserve_currency_price,
-            pair_fee=pair_fee,
-            lp_fees_estimated=lp_fees_estimated,
-            planned_mid_price=planned_mid_price,
-            price_structure=price_structure,
-            slippage_tolerance=slippage_tolerance,
-            portfolio_value_at_creation=portfolio_value,
-            leverage=leverage,
-            closing=closing,
-            planned_collateral_consumption=planned_collateral_consumption,
-            planned_collateral_allocation=planned_collateral_allocation,
+            strategy_cycle_at,
+            self.next_trade_id,
+            quantity,
+            reserve,
+            assumed_price,
+            trade_type,
+            reserve_currency,
+            reserve_currency_price,
+            pair_fee,
+            lp_fees_estimated,
+            planned_mid_price,
+            price_structure,
+            slippage_tolerance,
+            portfolio_value,
+            leverage,
+            closing,
+            planned_collateral_consumption,
+            planned_collateral_allocation,
             flags=flags,
         )
         planned = trade.planned_quantity
@@ -215,8 +217,9 @@ class Portfolio(PortfolioEquity):
         """Return the open position for the pair, passing over those that planned trades will close."""
         for position in self.open_positions.values():
             if position.pair is pair or position.pair == pair:
-                dust = get_dust_epsilon_for_pair(pair)
-                closing = position.has_planned_trades() and abs(position.get_quantity(planned=True)) < dust
+                closing = position.has_planned_trades() and (
+                    abs(position.get_quantity(planned=True)) < get_dust_epsilon_for_pair(pair)
+                )
                 if not closing:
                     return position
         return None
@@ -247,7 +250,7 @@ class Portfolio(PortfolioEquity):
             self.reserves.pop(reserve.asset.address, None)
             self.reserves[reserve.get_identifier()] = reserve
 
-    def adjust_reserves(self, asset: AssetIdentifier, amount: Decimal, reason: str | None = None) -> None:  # noqa: ARG002
+    def adjust_reserves(self, asset: AssetIdentifier, amount: Decimal, reason: str | None = None) -> None:
         """Add to the cash, or take from it with a negative amount; the result may be negative.
 
         Raises
@@ -290,7 +293,7 @@ class Portfolio(PortfolioEquity):
             difference = abs(float(trade.planned_reserve) - trade.get_planned_value())
             if not difference < _PLAN_TOLERANCE_USD:
                 raise InvalidTrade(
-                    f"trade #{trade.trade_id} plans to spend {trade.planned_reserve} for {trade.get_planned_value()} USD"
+                    f"trade #{trade.trade_id} spends {trade.planned_reserve} on {trade.get_planned_value()} USD worth"
                 )
         try:
             reserve = self.get_reserve_position(trade.reserve_currency)
@@ -343,7 +346,7 @@ class Portfolio(PortfolioEquity):
             )
         return needed
 
-    def return_capital_to_reserves(self, trade: TradeExecution, underflow_check: bool = True) -> None:  # noqa: ARG002
+    def return_capital_to_reserves(self, trade: TradeExecution, underflow_check: bool = True) -> None:
         """Add what a sell brought in to the cash."""
         self.adjust_reserves(trade.reserve_currency, self._require_proceeds(trade))
 

@@ -4,11 +4,14 @@ from collections import defaultdict
 
 from tradeexecutor.state.chain import ChainId
 from tradeexecutor.state.errors import ReserveMissing
-from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairKind
 from tradeexecutor.state.portfolio_lookup import PortfolioLookup
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.trade import TradeStatus
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
+
+_CCTP_BRIDGE, _VAULT = TradingPairKind.cctp_bridge, TradingPairKind.vault
+_LOAN_KINDS = frozenset(kind for kind in TradingPairKind if kind.is_credit_based())
 
 
 class PortfolioEquity(PortfolioLookup):
@@ -24,7 +27,10 @@ class PortfolioEquity(PortfolioLookup):
 
     def get_cash(self) -> USDollarAmount:
         """Return the value of all reserves."""
-        return sum(reserve.get_value() for reserve in self.reserves.values())
+        cash: USDollarAmount = 0
+        for reserve in self.reserves.values():
+            cash += reserve.get_value()
+        return cash
 
     def get_current_cash(self) -> USDollarAmount:
         """Same as `get_cash`."""
@@ -38,6 +44,10 @@ class PortfolioEquity(PortfolioLookup):
         KeyError
             There is no such reserve.
         """
+        if len(self.reserves) == 1:  # nearly always: spare making the key
+            reserve = next(iter(self.reserves.values()))
+            if reserve.asset is asset:
+                return reserve
         reserve = self.reserves.get(asset.address) or self.reserves.get(asset.get_identifier())
         if reserve is None:
             raise KeyError(asset.get_identifier())
@@ -98,8 +108,14 @@ class PortfolioEquity(PortfolioLookup):
 
     def get_position_equity_and_loan_nav(self, include_interest: bool = True) -> USDollarAmount:
         """Return the equity of open positions, for loans their net asset value."""
-        spot = sum(position.get_equity() for position in self.open_positions.values() if not position.is_loan_based())
-        return spot + self.get_all_loan_nav(include_interest)
+        equity: USDollarAmount = 0
+        loans: USDollarAmount = 0
+        for position in self.open_positions.values():
+            if position.pair.kind in _LOAN_KINDS:
+                loans += position.get_loan_based_nav(include_interest)
+            else:
+                equity += position.get_equity()
+        return equity + loans
 
     def get_all_loan_nav(self, include_interest: bool = True, include_trading_fees: bool = True) -> USDollarAmount:
         """Return the net asset value of the loans of open positions."""
@@ -119,21 +135,22 @@ class PortfolioEquity(PortfolioLookup):
 
     def get_in_transit_value(self) -> USDollarAmount:
         """Return the capital on its way over a bridge."""
-        return sum(
-            float(trade.planned_reserve)
-            for position in self.open_positions.values()
-            for trade in position.trades.values()
-            if trade.cctp_in_transit_at is not None and trade.get_status() is TradeStatus.cctp_in_transit
-        )
+        total: USDollarAmount = 0
+        for position in self.open_positions.values():
+            if position.pair.kind is _CCTP_BRIDGE:
+                for trade in position.trades.values():
+                    if trade.get_status() is TradeStatus.cctp_in_transit:
+                        total += float(trade.planned_reserve)
+        return total
 
     def get_vault_settlement_pending_value(self) -> USDollarAmount:
         """Return the deposits that asynchronous vaults have not settled."""
-        total = sum(
-            position.get_vault_settlement_pending_value()
-            for position in self.open_positions.values()
-            if position.pair.kind.is_vault()
-        )
-        return total + sum(position.get_vault_settlement_pending_value() for position in self.pending_positions.values())
+        total: USDollarAmount = 0
+        for table in (self.open_positions, self.pending_positions):
+            for position in table.values():
+                if position.pair.kind is _VAULT:
+                    total += position.get_vault_settlement_pending_value()
+        return total
 
     def calculate_total_equity_chain(self) -> dict[ChainId, USDollarAmount]:
         """Return the equity per chain: reserves, positions and capital in transit at its destination.

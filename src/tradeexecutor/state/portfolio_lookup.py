@@ -14,12 +14,15 @@ from tradeexecutor.state.errors import (
     NotSinglePair,
     PositionNotFound,
 )
-from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.serialisation import OpenAttributes
 from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.state.types import new_dict
+
+_CCTP_BRIDGE = TradingPairKind.cctp_bridge
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -31,18 +34,18 @@ class PortfolioFields(OpenAttributes):
     next_trade_id: int = 1
     next_balance_update_id: int = 1
     #: Position id -> position.
-    open_positions: dict[int, TradingPosition] = field(default_factory=dict[int, TradingPosition])
+    open_positions: dict[int, TradingPosition] = field(default_factory=new_dict)
     #: Asset identifier -> cash; the bare address in old files.
-    reserves: dict[str, ReservePosition] = field(default_factory=dict[str, ReservePosition])
-    closed_positions: dict[int, TradingPosition] = field(default_factory=dict[int, TradingPosition])
+    reserves: dict[str, ReservePosition] = field(default_factory=new_dict)
+    closed_positions: dict[int, TradingPosition] = field(default_factory=new_dict)
     #: Positions that wait for a repair after a failed trade.
-    frozen_positions: dict[int, TradingPosition] = field(default_factory=dict[int, TradingPosition])
+    frozen_positions: dict[int, TradingPosition] = field(default_factory=new_dict)
     #: Backtest aid: value positions without a price as zero.
     revalue_failures_as_zero: bool = False
     #: Positions that wait for a market limit trigger.
-    pending_positions: dict[int, TradingPosition] = field(default_factory=dict[int, TradingPosition])
+    pending_positions: dict[int, TradingPosition] = field(default_factory=new_dict)
     #: Pending positions whose trigger lapsed.
-    expired_positions: dict[int, TradingPosition] = field(default_factory=dict[int, TradingPosition])
+    expired_positions: dict[int, TradingPosition] = field(default_factory=new_dict)
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -138,7 +141,9 @@ class PortfolioLookup(PortfolioFields):
         """Return the first pending position in the same pool."""
         return _find_by_pool(self.pending_positions, pair)
 
-    def get_position_by_trading_pair(self, pair: TradingPairIdentifier, pending: bool = False) -> TradingPosition | None:
+    def get_position_by_trading_pair(
+        self, pair: TradingPairIdentifier, pending: bool = False
+    ) -> TradingPosition | None:
         """Return the first open position with an equal pair; with `pending` a pending one wins."""
         tables = (self.pending_positions, self.open_positions) if pending else (self.open_positions,)
         for table in tables:
@@ -191,7 +196,7 @@ class PortfolioLookup(PortfolioFields):
         """Return the first open bridge position whose capital is on the chain."""
         for position in self.open_positions.values():
             pair = position.pair
-            if pair.kind.is_cctp_bridge() and pair.get_destination_chain_id() == chain_id:
+            if pair.kind is _CCTP_BRIDGE and pair.get_destination_chain_id() == chain_id:
                 return position
         return None
 

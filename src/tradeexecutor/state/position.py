@@ -12,13 +12,15 @@ from typing import Any
 
 from tradeexecutor.state.dust import HYPERCORE_SMALL_POSITION_CLEANUP_PENDING_REDEEM, get_close_epsilon_for_pair
 from tradeexecutor.state.errors import InvalidTrade, WrongPositionStatus
-from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairKind
 from tradeexecutor.state.position_fields import TriggerPriceUpdate
 from tradeexecutor.state.position_profit import PositionProfit
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade_planning import plan_exchange
 from tradeexecutor.state.trade_pricing import TradePricing
 from tradeexecutor.state.types import BPS, LeverageMultiplier, USDollarAmount, USDollarPrice
+
+_CCTP_BRIDGE = TradingPairKind.cctp_bridge
 
 __all__ = ["CLOSED_POSITION_DUST_EPSILON", "TradingPosition", "TriggerPriceUpdate"]
 
@@ -74,7 +76,9 @@ class TradingPosition(PositionProfit):
 
     def is_about_to_close(self) -> bool:
         """Tell whether the planned trades would leave nothing of the position."""
-        return self.has_planned_trades() and abs(self.get_quantity(planned=True)) <= get_close_epsilon_for_pair(self.pair)
+        return self.has_planned_trades() and abs(self.get_quantity(planned=True)) <= get_close_epsilon_for_pair(
+            self.pair
+        )
 
     def can_be_closed(self) -> bool:
         """Tell whether nothing, or only dust, is left.
@@ -84,13 +88,13 @@ class TradingPosition(PositionProfit):
         if self.closed_at is not None:
             return False
         kind = self.pair.kind
-        if kind.is_cctp_bridge():
+        if kind is _CCTP_BRIDGE:
             available = self.get_available_bridge_capital()
             return available <= 0 or abs(available) <= get_close_epsilon_for_pair(self.pair)
         quantity = self.get_quantity()
         if quantity <= 0 and (self.is_spot() or kind.is_credit_supply()):
             return True
-        if self.pair.is_hyperliquid_vault() and (self.other_data or {}).get(HYPERCORE_SMALL_POSITION_CLEANUP_PENDING_REDEEM):
+        if self.other_data and self.other_data.get(HYPERCORE_SMALL_POSITION_CLEANUP_PENDING_REDEEM):
             return quantity <= 0
         return abs(quantity) <= get_close_epsilon_for_pair(self.pair)
 
@@ -334,7 +338,9 @@ class TradingPosition(PositionProfit):
         if price_structure is not None and not isinstance(price_structure, TradePricing):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidTrade(f"price_structure must be a TradePricing, got {price_structure!r}")
         if reserve_currency is not self.reserve_currency and reserve_currency != self.reserve_currency:
-            raise InvalidTrade(f"position #{self.position_id} settles to {self.reserve_currency}, not {reserve_currency}")
+            raise InvalidTrade(
+                f"position #{self.position_id} settles to {self.reserve_currency}, not {reserve_currency}"
+            )
         if type(trade_id) is not int:
             raise InvalidTrade(f"trade id must be an int, got {trade_id!r}")
         if trade_id in self.trades:

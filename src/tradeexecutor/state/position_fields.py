@@ -3,7 +3,6 @@
 import datetime
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
 from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.errors import InvalidValue
@@ -13,13 +12,21 @@ from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.position_internal_share_price import PositionInternalSharePriceState
 from tradeexecutor.state.serialisation import Serialisable
 from tradeexecutor.state.trade import TradeExecution
-from tradeexecutor.state.types import JSONObject, Percent, USDollarAmount, USDollarPrice, UTCDatetime
+from tradeexecutor.state.types import (
+    JSONObject,
+    Percent,
+    USDollarAmount,
+    USDollarPrice,
+    UTCDatetime,
+    new_dict,
+    new_list,
+)
 from tradeexecutor.state.valuation import ValuationUpdate
 
 
 def is_pandas_object(value: object) -> bool:
     """Tell whether `value` comes from pandas, without importing it."""
-    return type(value).__module__.startswith("pandas")
+    return type(value) is not datetime.datetime and type(value).__module__.startswith("pandas")
 
 
 @dataclass(slots=True, frozen=True)
@@ -67,11 +74,11 @@ class PositionFields(GenericPosition):
     last_reserve_price: USDollarPrice
     reserve_currency: AssetIdentifier
     #: Trade id -> trade, in order of creation.
-    trades: dict[int, TradeExecution] = field(default_factory=dict[int, TradeExecution])
+    trades: dict[int, TradeExecution] = field(default_factory=new_dict)
     #: Trades whose trigger has not fired.
-    pending_trades: dict[int, TradeExecution] = field(default_factory=dict[int, TradeExecution])
+    pending_trades: dict[int, TradeExecution] = field(default_factory=new_dict)
     #: Trades whose triggers lapsed.
-    expired_trades: dict[int, TradeExecution] = field(default_factory=dict[int, TradeExecution])
+    expired_trades: dict[int, TradeExecution] = field(default_factory=new_dict)
     closed_at: UTCDatetime | None = None
     frozen_at: UTCDatetime | None = None
     unfrozen_at: UTCDatetime | None = None
@@ -87,16 +94,16 @@ class PositionFields(GenericPosition):
     trailing_stop_loss_pct: Percent | None = None
     notes: str | None = None
     #: Deposits, redemptions, interest and corrections by event id.
-    balance_updates: dict[int, BalanceUpdate] = field(default_factory=dict[int, BalanceUpdate])
+    balance_updates: dict[int, BalanceUpdate] = field(default_factory=new_dict)
     #: Oldest first.
-    trigger_updates: list[TriggerPriceUpdate] = field(default_factory=list[TriggerPriceUpdate])
+    trigger_updates: list[TriggerPriceUpdate] = field(default_factory=new_list)
     #: Oldest first.
-    valuation_updates: list[ValuationUpdate] = field(default_factory=list[ValuationUpdate])
+    valuation_updates: list[ValuationUpdate] = field(default_factory=new_list)
     loan: Loan | None = None
     share_price_state: PositionInternalSharePriceState | None = None
     #: USD price at which the loan is liquidated.
     liquidation_price: USDollarPrice | None = None
-    other_data: JSONObject | None = field(default_factory=dict[str, Any])
+    other_data: JSONObject | None = field(default_factory=new_dict)
     #: Made by a test run on a forked chain; not a live asset.
     simulated: bool = False
     #: Bridge positions: capital lent to trades on the far chain; negative when they returned a profit.
@@ -109,13 +116,14 @@ class PositionFields(GenericPosition):
             raise InvalidValue(f"position #{self.position_id} needs last_pricing_at and reserve_currency")
         if not self.last_token_price >= 0 or not self.last_reserve_price >= 0:
             raise InvalidValue(
-                f"position #{self.position_id} prices must not be negative: {self.last_token_price}, {self.last_reserve_price}"
+                f"position #{self.position_id} prices must not be negative: "
+                f"{self.last_token_price}, {self.last_reserve_price}"
             )
         if not isinstance(self.opened_at, datetime.datetime) or is_pandas_object(self.opened_at):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidValue(f"position #{self.position_id} opened_at must be a datetime, got {self.opened_at!r}")
-        for name, value in (("last_token_price", self.last_token_price), ("stop_loss", self.stop_loss)):
-            if type(value).__module__ == "numpy":
-                raise InvalidValue(f"position #{self.position_id} {name} must be a Python float, got {value!r}")
+        for value in (self.last_token_price, self.stop_loss):
+            if value is not None and type(value) is not float and type(value).__module__ == "numpy":
+                raise InvalidValue(f"position #{self.position_id} prices must be Python floats, got {value!r}")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PositionFields):

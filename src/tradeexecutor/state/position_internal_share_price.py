@@ -1,21 +1,18 @@
-"""A position's own share price; the arithmetic is in :mod:`tradeexecutor.accounting.share_price`."""
+"""Records of a position's own share price; the arithmetic is in :mod:`tradeexecutor.accounting.share_price`."""
 
 import datetime
 from dataclasses import dataclass
 
 from tradeexecutor.accounting.share_price import SharePrice, buy_shares, change_assets, sell_shares
-from tradeexecutor.state.balance_update import BalanceUpdate
-from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.serialisation import Serialisable
-from tradeexecutor.state.trade import TradeExecution
-from tradeexecutor.state.types import Percent, USDollarAmount, UTCDatetime
+from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice, UTCDatetime
 
 
 @dataclass(slots=True)
 class PositionInternalSharePriceState(Serialisable):
     """Running share price of a spot, vault or exchange account position.
 
-    The functions below return a new record: the old one stays valid as history.
+    A change returns a new record: the old one stays valid as history.
     """
 
     #: Assets divided by supply.
@@ -30,6 +27,48 @@ class PositionInternalSharePriceState(Serialisable):
     peak_total_supply: float
     initial_share_price: float = 1.0
     last_updated_at: UTCDatetime | None = None
+
+    @staticmethod
+    def open(
+        value: USDollarAmount, quantity: float, at: datetime.datetime | None, initial_share_price: float = 1.0
+    ) -> "PositionInternalSharePriceState":
+        """Start with `quantity` tokens bought for `value` USD; of an exchange account, as many dollars as its value."""
+        return PositionInternalSharePriceState(
+            *SharePrice.open(value, quantity, initial_share_price), last_updated_at=at
+        )
+
+    def after_trade(
+        self, quantity: float, price: USDollarPrice, value: USDollarAmount, at: datetime.datetime | None
+    ) -> "PositionInternalSharePriceState":
+        """Return the record after an executed trade; without a quantity or holding only the time changes.
+
+        Parameters
+        ----------
+        quantity
+            Executed tokens, + buy, - sell.
+        price, value
+            Executed price and value, USD; the value is positive.
+        """
+        shares = self._get_shares()
+        if quantity > 0:
+            shares = buy_shares(shares, value, quantity)
+        elif quantity < 0:
+            shares = sell_shares(shares, -quantity, price)
+        return PositionInternalSharePriceState(*shares, last_updated_at=at)
+
+    def after_balance_change(self, quantity: float, at: datetime.datetime | None) -> "PositionInternalSharePriceState":
+        """Return the record after a gain or loss of `quantity` tokens (signed) that is not a trade."""
+        return PositionInternalSharePriceState(*change_assets(self._get_shares(), quantity), last_updated_at=at)
+
+    def _get_shares(self) -> SharePrice:
+        return SharePrice(
+            self.current_share_price,
+            self.total_supply,
+            self.cumulative_quantity,
+            self.total_invested,
+            self.peak_total_supply,
+            self.initial_share_price,
+        )
 
 
 @dataclass(slots=True)
@@ -52,56 +91,3 @@ class PositionInternalSharePriceData:
     def is_loss(self) -> bool:
         """Tell whether there is no profit."""
         return not self.is_win()
-
-
-def create_share_price_state(
-    trade: TradeExecution, initial_share_price: float = 1.0
-) -> PositionInternalSharePriceState:
-    """Start with the first executed trade of a position."""
-    shares = SharePrice.open(trade.get_value(), _get_quantity(trade), initial_share_price)
-    return PositionInternalSharePriceState(*shares, last_updated_at=trade.executed_at)
-
-
-def update_share_price_state(
-    state: PositionInternalSharePriceState, trade: TradeExecution
-) -> PositionInternalSharePriceState:
-    """Take in an executed trade: a buy issues shares at the present price, a sell sets the price."""
-    shares, quantity = _get_shares(state), _get_quantity(trade)
-    if quantity > 0:
-        shares = buy_shares(shares, trade.get_value(), quantity)
-    elif quantity < 0:
-        shares = sell_shares(shares, -quantity, trade.executed_price or 0.0)
-    return PositionInternalSharePriceState(*shares, last_updated_at=trade.executed_at)
-
-
-def create_share_price_state_for_exchange_account(
-    total_value: USDollarAmount, valued_at: datetime.datetime, initial_share_price: float = 1.0
-) -> PositionInternalSharePriceState:
-    """Start with the value of an account; its tokens are dollars."""
-    shares = SharePrice.open(total_value, total_value, initial_share_price)
-    return PositionInternalSharePriceState(*shares, last_updated_at=valued_at)
-
-
-def update_share_price_state_for_balance_update(
-    state: PositionInternalSharePriceState, balance_update: BalanceUpdate
-) -> PositionInternalSharePriceState:
-    """Take in a gain or loss that is not a trade: the price changes, the supply stays."""
-    shares = change_assets(_get_shares(state), float(balance_update.quantity))
-    return PositionInternalSharePriceState(*shares, last_updated_at=balance_update.block_mined_at)
-
-
-def _get_quantity(trade: TradeExecution) -> float:
-    if trade.executed_quantity is None:
-        raise InvalidValue(f"trade #{trade.trade_id} is not executed")
-    return float(trade.executed_quantity)
-
-
-def _get_shares(state: PositionInternalSharePriceState) -> SharePrice:
-    return SharePrice(
-        state.current_share_price,
-        state.total_supply,
-        state.cumulative_quantity,
-        state.total_invested,
-        state.peak_total_supply,
-        state.initial_share_price,
-    )

@@ -54,7 +54,9 @@ class PositionProfit(PositionValuation):
             profit += self.get_claimed_interest() - self.get_repaid_interest()
         return profit
 
-    def get_unrealised_profit_usd(self, include_interest: bool = True, account_redemptions: bool = True) -> USDollarAmount:  # noqa: ARG002
+    def get_unrealised_profit_usd(
+        self, include_interest: bool = True, account_redemptions: bool = True
+    ) -> USDollarAmount:
         """Return the profit of what is held at the latest price."""
         if self.is_using_internal_share_price_profit():
             return self._get_share_price_profit_usd()

@@ -10,7 +10,7 @@ from tradeexecutor.state.errors import InvalidValue, NotAvailable
 from tradeexecutor.state.generic_position import book_balance_update
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.position_fields import PositionFields
-from tradeexecutor.state.trade import TradeExecution, TradeStatus
+from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.types import USDollarAmount
 
 
@@ -81,7 +81,7 @@ class PositionQuantities(PositionFields):
 
     def has_planned_trades(self) -> bool:
         """Tell whether any trade is planned."""
-        return any(trade.is_planned() for trade in self.trades.values())
+        return any(trade.is_planned() for trade in reversed(self.trades.values()))  # late ones are the likely ones
 
     def has_buys(self) -> bool:
         """Tell whether there is a buy of any status."""
@@ -133,7 +133,7 @@ class PositionQuantities(PositionFields):
         """
         total = ZERO_DECIMAL
         for trade in self.trades.values():
-            if trade.executed_at is not None or (planned and trade.get_status() is TradeStatus.planned):
+            if trade.executed_at is not None or (planned and trade.is_planned()):
                 total += trade.get_position_quantity()
         if self.balance_updates:
             updates = self.get_base_token_balance_update_quantity()

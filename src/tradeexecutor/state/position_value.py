@@ -11,7 +11,13 @@ from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.position_fields import is_pandas_object
 from tradeexecutor.state.position_quantity import PositionQuantities
 from tradeexecutor.state.trade_amounts import sum_fees
+from tradeexecutor.state.trade_fields import TradeStatus
+from tradeexecutor.state.trade_status import IN_FLIGHT
 from tradeexecutor.state.types import LegacyDataException, Percent, USDollarAmount, USDollarPrice
+
+_ZERO = Decimal(0)
+_SUCCESS = TradeStatus.success
+_CCTP_BRIDGE = TradingPairKind.cctp_bridge
 
 #: Kinds whose equity is quantity times price.
 _PRICED_KINDS = frozenset(
@@ -98,11 +104,14 @@ class PositionValuation(PositionQuantities):
         include_interest
             Add the accrued interest of the loan, if there is one.
         """
-        tokens = reserve = Decimal(0)
+        tokens = reserve = _ZERO
         for trade in self.trades.values():
-            if trade.is_accounted_for_equity():
-                tokens += trade.get_equity_for_position()
-                reserve += trade.get_equity_for_reserve()
+            status = trade.get_status()
+            if status is _SUCCESS or status in IN_FLIGHT:
+                if trade.executed_quantity is not None:
+                    tokens += trade.executed_quantity
+                if status is not _SUCCESS:
+                    reserve += trade.get_equity_for_reserve()
         value = float(tokens) * token_price + float(reserve) * reserve_price
         if self.balance_updates:
             updates = float(self.get_base_token_balance_update_quantity()) * token_price
@@ -119,7 +128,7 @@ class PositionValuation(PositionQuantities):
         kind = self.pair.kind
         if kind in _PRICED_KINDS:
             return self.calculate_value_using_price(self.last_token_price, self.last_reserve_price, False)
-        if kind.is_cctp_bridge():
+        if kind is _CCTP_BRIDGE:
             gross = self.calculate_value_using_price(self.last_token_price, self.last_reserve_price, False)
             return gross - float(self.bridge_capital_allocated) * self.last_token_price
         return 0
@@ -140,7 +149,7 @@ class PositionValuation(PositionQuantities):
             return self.get_loan_based_nav(include_interest)
         raise UnsupportedPairKind(f"a {kind.value} position has no value: #{self.position_id}")
 
-    def get_loan_based_nav(self, include_interest: bool = True, include_fees: bool = True) -> USDollarAmount:  # noqa: ARG002
+    def get_loan_based_nav(self, include_interest: bool = True, include_fees: bool = True) -> USDollarAmount:
         """Return collateral minus debt, 0.0 before the first execution; loan positions only, USD."""
         if not self.pair.kind.is_credit_based():
             raise InvalidValue(f"position #{self.position_id} has no loan")
@@ -300,7 +309,6 @@ class PositionValuation(PositionQuantities):
     def is_properly_opened(self) -> bool:
         """Tell whether the first trade succeeded."""
         return bool(self.trades) and self.get_first_trade().executed_at is not None
-
 
     def get_capital_tied_at_open_pct(self) -> Percent:
         """Return value at open as a fraction of the portfolio at that time.

@@ -10,7 +10,7 @@ from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.generic_position import GenericPosition, book_balance_update
 from tradeexecutor.state.identifier import AssetFriendlyId, AssetIdentifier, TradingPairIdentifier, TradingPairKind
-from tradeexecutor.state.types import USDollarAmount, USDollarPrice, UTCDatetime
+from tradeexecutor.state.types import USDollarAmount, USDollarPrice, UTCDatetime, new_dict
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -34,7 +34,7 @@ class ReservePosition(GenericPosition):
     #: First deposit, token units, and its price; None if not recorded.
     initial_deposit: Decimal | None = None
     initial_deposit_reserve_token_price: USDollarPrice | None = None
-    balance_updates: dict[int, BalanceUpdate] = field(default_factory=dict[int, BalanceUpdate])
+    balance_updates: dict[int, BalanceUpdate] = field(default_factory=new_dict)
 
     def __post_init__(self) -> None:
         if self.asset.decimals <= 0:

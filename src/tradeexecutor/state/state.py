@@ -146,11 +146,12 @@ class State(StateTrading):
         return end - start if start is not None and end is not None else None
 
     def get_formatted_strategy_duration(self) -> str:
-        """Return e.g. ``3 days 4 hours``, or ``Unknown``."""
+        """Return e.g. ``3 days 4 hours``, under a day ``4 hours 5 minutes``, or ``Unknown``."""
         duration = self.get_strategy_duration()
         if duration is None:
             return "Unknown"
-        return f"{duration.days} days {duration.seconds // 3600} hours"
+        hours, rest = divmod(duration.seconds, 3600)
+        return f"{duration.days} days {hours} hours" if duration.days else f"{hours} hours {rest // 60} minutes"
 
     def get_strategy_start_and_end(self) -> tuple[datetime.datetime | None, datetime.datetime | None]:
         """Return the times of the first and last portfolio sample, or of the first and last trade."""
@@ -216,7 +217,8 @@ class State(StateTrading):
         if unclean:
             names = ", ".join(str(trade) for trade in unclean)
             raise UncleanState(
-                f"trades were broadcasted and their outcome is not known: {names}; check them on the chain and repair them",
+                f"trades were broadcasted and their outcome is not known: {names}; "
+                "check them on the chain and repair them",
                 [trade.trade_id for trade in unclean],
             )
 
@@ -244,9 +246,13 @@ class State(StateTrading):
                 for key, trade in table.items():
                     # A partial take profit is in `trades` and `pending_trades` at once.
                     if trade.trade_id != key or (key in trades and trades[key].position_id != trade.position_id):
-                        raise IntegrityError(f"trade id {key} is used twice or does not match its trade {trade.trade_id}")
+                        raise IntegrityError(
+                            f"trade id {key} is used twice or does not match its trade {trade.trade_id}"
+                        )
                     if trade.position_id != position.position_id:
-                        raise IntegrityError(f"trade #{key} says position #{trade.position_id}, is in #{position.position_id}")
+                        raise IntegrityError(
+                            f"trade #{key} says position #{trade.position_id}, is in #{position.position_id}"
+                        )
                     trades[key] = trade
         for what, used, following in (
             ("position", positions, portfolio.next_position_id),

@@ -3,6 +3,7 @@
 Each transition checks everything first and then changes the tree, so a refused one changes nothing.
 """
 
+import contextlib
 import datetime
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -21,16 +22,24 @@ from tradeexecutor.state.errors import (
 )
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.other_data import OtherData
+from tradeexecutor.state.pnl import create_share_price_state, update_share_price_state
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position_fields import is_pandas_object
-from tradeexecutor.state.pnl import create_share_price_state, update_share_price_state
 from tradeexecutor.state.serialisation import Serialisable
 from tradeexecutor.state.statistics import Statistics
 from tradeexecutor.state.sync import Sync
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.trade_pricing import TradePricing
-from tradeexecutor.state.types import BPS, LeverageMultiplier, USDollarAmount, USDollarPrice, UTCDatetime
+from tradeexecutor.state.types import (
+    BPS,
+    LeverageMultiplier,
+    USDollarAmount,
+    USDollarPrice,
+    UTCDatetime,
+    new_dict,
+    new_set,
+)
 from tradeexecutor.state.uptime import Uptime
 from tradeexecutor.state.visualisation import Visualisation
 
@@ -80,10 +89,10 @@ class StateFields(Serialisable):
     portfolio: Portfolio = field(default_factory=Portfolio)
     stats: Statistics = field(default_factory=Statistics)
     #: Asset identifiers; bare addresses in old files.
-    asset_blacklist: set[str] = field(default_factory=set[str])
-    blacklisted_assets: set[AssetIdentifier] = field(default_factory=set[AssetIdentifier])
+    asset_blacklist: set[str] = field(default_factory=new_set)
+    blacklisted_assets: set[AssetIdentifier] = field(default_factory=new_set)
     #: Asset identifier -> text; the first line has the time.
-    blacklist_reason: dict[str, str] = field(default_factory=dict[str, str])
+    blacklist_reason: dict[str, str] = field(default_factory=new_dict)
     visualisation: Visualisation = field(default_factory=Visualisation)
     uptime: Uptime = field(default_factory=Uptime)
     sync: Sync = field(default_factory=Sync)
@@ -164,27 +173,27 @@ class StateTrading(StateFields):
         if pair_fee and type(pair_fee) is not float:
             raise InvalidTrade(f"pair_fee must be a float, got {pair_fee!r}")
         return self.portfolio.create_trade(
-            strategy_cycle_at=strategy_cycle_at,
-            pair=pair,
-            quantity=quantity,
-            reserve=reserve,
-            assumed_price=assumed_price,
-            trade_type=trade_type,
-            reserve_currency=reserve_currency,
-            reserve_currency_price=reserve_currency_price,
-            notes=notes,
-            pair_fee=pair_fee,
-            lp_fees_estimated=lp_fees_estimated,
-            planned_mid_price=planned_mid_price,
-            price_structure=price_structure,
-            position=position,
-            slippage_tolerance=slippage_tolerance,
-            leverage=leverage,
-            closing=closing,
-            planned_collateral_consumption=planned_collateral_consumption,
-            planned_collateral_allocation=planned_collateral_allocation,
-            flags=flags,
-            pending=pending,
+            strategy_cycle_at,
+            pair,
+            quantity,
+            reserve,
+            assumed_price,
+            trade_type,
+            reserve_currency,
+            reserve_currency_price,
+            notes,
+            pair_fee,
+            lp_fees_estimated,
+            planned_mid_price,
+            price_structure,
+            position,
+            slippage_tolerance,
+            leverage,
+            closing,
+            planned_collateral_consumption,
+            planned_collateral_allocation,
+            flags,
+            pending,
         )
 
     # --- Starting
@@ -227,7 +236,9 @@ class StateTrading(StateFields):
         portfolio = self.portfolio
         position = portfolio.find_position_for_trade(trade, pending=triggered)
         if position.closed_at is not None:
-            raise WrongPositionStatus(f"position #{position.position_id} is closed, trade #{trade.trade_id} cannot start")
+            raise WrongPositionStatus(
+                f"position #{position.position_id} is closed, trade #{trade.trade_id} cannot start"
+            )
         if nonce is not None:
             portfolio.check_for_nonce_reuse(nonce)
         if trade.planned_quantity > 0:
@@ -249,7 +260,7 @@ class StateTrading(StateFields):
         trades: list[TradeExecution],
         max_slippage: BPS | None = None,
         underflow_check: bool = False,
-        rebroadcast: bool = False,  # noqa: ARG002 - accepted for existing callers
+        rebroadcast: bool = False,
         triggered: bool = False,
     ) -> None:
         """Start trades in the given order; `max_slippage` is recorded on each."""
@@ -310,8 +321,10 @@ class StateTrading(StateFields):
         portfolio = self.portfolio
         position = portfolio.find_position_for_trade(trade, pending=True)
         trade.check_success(executed_at, executed_price, executed_amount, force)
-        if not isinstance(executed_reserve, Decimal):
-            raise InvalidTrade(f"executed reserve of trade #{trade.trade_id} must be a Decimal, got {executed_reserve!r}")
+        if not isinstance(executed_reserve, Decimal):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidTrade(
+                f"executed reserve of trade #{trade.trade_id} must be a Decimal, got {executed_reserve!r}"
+            )
         buying = trade.planned_quantity > 0
         repair = trade.trade_type is TradeType.repair
         if not repair:
@@ -326,22 +339,25 @@ class StateTrading(StateFields):
             try:
                 portfolio.get_reserve_position(trade.reserve_currency)
             except KeyError:
-                raise ReserveMissing(f"no reserve {trade.reserve_currency} to return the capital of trade #{trade.trade_id}") from None
+                raise ReserveMissing(
+                    f"no reserve {trade.reserve_currency} to return the capital of trade #{trade.trade_id}"
+                ) from None
         if buying and executed_reserve and trade.bridge_currency_allocated is not None and bridge is None:
-            raise PositionNotFound(f"no open bridge position to chain {trade.pair.chain_id} for trade #{trade.trade_id}")
+            raise PositionNotFound(
+                f"no open bridge position to chain {trade.pair.chain_id} for trade #{trade.trade_id}"
+            )
 
         bridge_allocated = trade.bridge_currency_allocated
-        trade.mark_success(
+        trade.set_outcome(
             executed_at,
             executed_price,
             executed_amount,
             executed_reserve,
             lp_fees,
             native_token_price,
-            force=force,
-            cost_of_gas=cost_of_gas,
-            executed_collateral_consumption=executed_collateral_consumption,
-            executed_collateral_allocation=executed_collateral_allocation,
+            cost_of_gas,
+            executed_collateral_consumption,
+            executed_collateral_allocation,
         )
         if executed_amount:
             shares = position.share_price_state
@@ -417,7 +433,9 @@ class StateTrading(StateFields):
         elif not stuck and from_bridge:
             bridge = portfolio.get_bridge_position_for_chain(trade.pair.chain_id)
             if bridge is None:
-                raise PositionNotFound(f"no open bridge position to chain {trade.pair.chain_id} to refund trade #{trade.trade_id}")
+                raise PositionNotFound(
+                    f"no open bridge position to chain {trade.pair.chain_id} to refund trade #{trade.trade_id}"
+                )
         trade.mark_failed(failed_at)
         if bridge is not None and from_bridge:
             bridge.adjust_bridge_capital_allocated(-from_bridge)
@@ -447,9 +465,7 @@ class StateTrading(StateFields):
         if "vault_lockup_expires_at" in data:
             if data.get("vault_lockup_estimated") is not True:
                 return
-            try:
+            with contextlib.suppress(TypeError, ValueError):  # an unreadable old estimate is replaced
                 expires_at = max(expires_at, datetime.datetime.fromisoformat(data["vault_lockup_expires_at"]))
-            except (TypeError, ValueError):
-                pass  # an unreadable old estimate is replaced
         data["vault_lockup_expires_at"] = expires_at.isoformat()
         data["vault_lockup_estimated"] = True

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
 from tradeexecutor.state.serialisation import Serialisable
 from tradeexecutor.state.trade_summary import TradeSummary
-from tradeexecutor.state.types import JSONObject, Percent, USDollarAmount, USDollarPrice, UTCDatetime
+from tradeexecutor.state.types import (
+    JSONObject,
+    Percent,
+    USDollarAmount,
+    USDollarPrice,
+    UTCDatetime,
+    new_dict,
+    new_list,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,11 +130,11 @@ def _no_positions() -> dict[int, list[PositionStatistics]]:
 class Statistics(Serialisable):
     """All samples, oldest first; two may have the same time."""
 
-    portfolio: list[PortfolioStatistics] = field(default_factory=list[PortfolioStatistics])
+    portfolio: list[PortfolioStatistics] = field(default_factory=new_list)
     #: By position id.
     positions: dict[int, list[PositionStatistics]] = field(default_factory=_no_positions)
     #: By position id; not every closed position has one.
-    closed_positions: dict[int, FinalPositionStatistics] = field(default_factory=dict[int, FinalPositionStatistics])
+    closed_positions: dict[int, FinalPositionStatistics] = field(default_factory=new_dict)
     #: Table of metrics for all, long and short positions, live and backtested; plain data after loading.
     long_short_metrics_latest: JSONObject | None = None
 

@@ -101,7 +101,7 @@ class JSONFileStore(StateStore):
         """Read the file; raises `FileNotFoundError`, `InvalidStateFile` or `NewerStateFile`."""
         return State.read_json_file(self.path)
 
-    def sync(self, state: State, validate: bool = True) -> None:  # noqa: ARG002
+    def sync(self, state: State, validate: bool = True) -> None:
         """Save the state; see `StateStore.sync`.
 
         Raises
@@ -173,7 +173,7 @@ class JSONFileStore(StateStore):
 class SimulateStore(JSONFileStore):
     """Reads a state file and never writes to it."""
 
-    def sync(self, state: State, validate: bool = True) -> None:  # noqa: ARG002
+    def sync(self, state: State, validate: bool = True) -> None:
         """Call the save hook; nothing is written and the state is not changed."""
         if self.on_save is not None:
             self.on_save(state)
@@ -209,7 +209,7 @@ class NoneStore(StateStore):
         self.created = True
         return self.state
 
-    def sync(self, state: State, validate: bool = True) -> None:  # noqa: ARG002
+    def sync(self, state: State, validate: bool = True) -> None:
         """Keep the state and set its `last_updated_at`."""
         state.last_updated_at = utc_now()
         self.state = state

@@ -7,7 +7,7 @@ from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause
 from tradeexecutor.state.chain import ChainId
 from tradeexecutor.state.interest_distribution import InterestDistributionOperation
 from tradeexecutor.state.serialisation import OpenAttributes, Serialisable
-from tradeexecutor.state.types import BlockNumber, JSONHexAddress, JSONHexBytes, USDollarAmount, UTCDatetime
+from tradeexecutor.state.types import BlockNumber, JSONHexAddress, JSONHexBytes, USDollarAmount, UTCDatetime, new_list
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class Treasury(OpenAttributes):
     last_cycle_at: UTCDatetime | None = None
     last_block_scanned: BlockNumber | None = None
     #: In the order the events were taken in.
-    balance_update_refs: list[BalanceEventRef] = field(default_factory=list[BalanceEventRef])
+    balance_update_refs: list[BalanceEventRef] = field(default_factory=new_list)
     #: USD that investors asked to take out.
     pending_redemptions: USDollarAmount | None = None
     #: USD that investors asked to put in; not part of the net asset value.
@@ -78,7 +78,7 @@ class Accounting(OpenAttributes):
     last_updated_at: UTCDatetime | None = None
     last_block_scanned: BlockNumber | None = None
     #: In the order the events were made.
-    balance_update_refs: list[BalanceEventRef] = field(default_factory=list[BalanceEventRef])
+    balance_update_refs: list[BalanceEventRef] = field(default_factory=new_list)
 
 
 @dataclass(slots=True)

@@ -131,7 +131,6 @@ class TradeExecution(TradeAmounts):
         """Return the yield manager's reasoning, if any."""
         return (self.other_data or {}).get("yield_decision")
 
-
     def get_execution_sort_position(self) -> int:
         """Return the place in the execution order of a cycle; lower runs first.
 
@@ -154,4 +153,3 @@ class TradeExecution(TradeAmounts):
         if kind.is_vault() and self.is_buy():
             return trade_id + _VAULT_ORDER_BUMP
         return trade_id
-

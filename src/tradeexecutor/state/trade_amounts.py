@@ -8,7 +8,7 @@ from tradeexecutor.state.blockchain_transaction import AssetDelta, BlockchainTra
 from tradeexecutor.state.errors import InvalidTrade, NotAvailable, WrongTradeStatus
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.trade_fields import TradeStatus
-from tradeexecutor.state.trade_status import ZERO, TradeLifeCycle
+from tradeexecutor.state.trade_status import IN_FLIGHT, ZERO, TradeLifeCycle
 from tradeexecutor.state.types import BPS, USDollarAmount
 
 #: Keys of `TradeExecution.other_data`: what an asynchronous vault was asked for, where it differs from the plan.
@@ -102,7 +102,7 @@ class TradeAmounts(TradeLifeCycle):
         """
         if (
             self.planned_quantity > 0
-            and self.get_status() in (TradeStatus.started, TradeStatus.broadcasted)
+            and self.get_status() in IN_FLIGHT
             and not (self.other_data or {}).get("vault_async_flow")
         ):
             if self.reserve_currency_allocated is not None:
@@ -270,11 +270,15 @@ class TradeAmounts(TradeLifeCycle):
     # --- Transactions
 
     def get_failed_transaction(self) -> BlockchainTransaction | None:
-        """Return the last transaction without a successful receipt."""
-        for tx in reversed(self.blockchain_transactions):
-            if tx.is_reverted():
-                return tx
-        return None
+        """Return the last transaction that is not known to have succeeded, an unconfirmed one included.
+
+        `get_reverted_transaction` returns only those that did fail.
+        """
+        return next((tx for tx in reversed(self.blockchain_transactions) if not tx.status), None)
+
+    def get_reverted_transaction(self) -> BlockchainTransaction | None:
+        """Return the last transaction whose receipt says that it failed."""
+        return next((tx for tx in reversed(self.blockchain_transactions) if tx.status is False), None)
 
     def calculate_asset_deltas(self) -> list[AssetDelta]:
         """Return what the trade may spend (negative, exact) and must receive (positive, after slippage), raw units.

@@ -4,7 +4,6 @@ import datetime
 import enum
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
 from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
@@ -19,11 +18,12 @@ from tradeexecutor.state.types import (
     BPS,
     JSONObject,
     LeverageMultiplier,
-    Percent,
     StateEnum,
     USDollarAmount,
     USDollarPrice,
     UTCDatetime,
+    new_dict,
+    new_list,
 )
 
 
@@ -115,9 +115,9 @@ class TradeFields(OpenAttributes):
     reserve_currency: AssetIdentifier
     route: str | None = None
     flags: set[TradeFlag] | None = None
-    triggers: list[Trigger] | None = field(default_factory=list[Trigger])
+    triggers: list[Trigger] | None = field(default_factory=new_list)
     activated_trigger: Trigger | None = None
-    expired_triggers: list[Trigger] | None = field(default_factory=list[Trigger])
+    expired_triggers: list[Trigger] | None = field(default_factory=new_list)
     #: Leverage: reserve added to (+) or released from (-) the collateral after the trade.
     planned_collateral_allocation: Decimal | None = None
     executed_collateral_allocation: Decimal | None = None
@@ -152,7 +152,7 @@ class TradeFields(OpenAttributes):
     #: USD per unit of the gas token; 0 and 1 are placeholders.
     native_token_price: USDollarPrice | None = None
     retry_of: int | None = None
-    blockchain_transactions: list[BlockchainTransaction] = field(default_factory=list[BlockchainTransaction])
+    blockchain_transactions: list[BlockchainTransaction] = field(default_factory=new_list)
     notes: str | None = None
     repaired_at: UTCDatetime | None = None
     #: The trade that this counter trade compensates.
@@ -191,7 +191,7 @@ class TradeFields(OpenAttributes):
     vault_settlement_pending_at: UTCDatetime | None = None
     #: Place in the execution order of its cycle, from 0.
     sort_index: int | None = None
-    other_data: JSONObject | None = field(default_factory=dict[str, Any])
+    other_data: JSONObject | None = field(default_factory=new_dict)
 
     def __post_init__(self) -> None:
         if self.trade_id <= 0:
@@ -216,7 +216,8 @@ class TradeFields(OpenAttributes):
             raise InvalidTrade(f"trade #{self.trade_id} planned reserve is negative: {self.planned_reserve}")
         if self.slippage_tolerance and self.slippage_tolerance >= MAX_SLIPPAGE_TOLERANCE:
             raise InvalidTrade(
-                f"trade #{self.trade_id} slippage tolerance {self.slippage_tolerance} is not below {MAX_SLIPPAGE_TOLERANCE}"
+                f"slippage tolerance of trade #{self.trade_id} must be below {MAX_SLIPPAGE_TOLERANCE}, "
+                f"got {self.slippage_tolerance}"
             )
         loan = self.planned_loan_update
         if loan is not None and not isinstance(loan, Loan):  # pyright: ignore[reportUnnecessaryIsInstance]

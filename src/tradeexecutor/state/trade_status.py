@@ -10,6 +10,13 @@ from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
 ZERO = Decimal(0)
 
+# Looking a member up on its enum class is slow in Python 3.11, and these run for every trade of a position.
+_PLANNED, _STARTED, _BROADCASTED = TradeStatus.planned, TradeStatus.started, TradeStatus.broadcasted
+_SUCCESS, _FAILED, _REPAIRED = TradeStatus.success, TradeStatus.failed, TradeStatus.repaired
+
+#: Capital is allocated and the outcome is open.
+IN_FLIGHT = frozenset({_STARTED, _BROADCASTED})
+
 
 def require_naive(when: datetime.datetime, what: str) -> None:
     """Refuse a time with a time zone."""
@@ -33,24 +40,24 @@ class TradeLifeCycle(TradeFields):
     def get_status(self) -> TradeStatus:
         """Derive the status from the timestamps; the first match wins."""
         if self.repaired_trade_id:
-            return TradeStatus.success
+            return _SUCCESS
         if self.repaired_at:
-            return TradeStatus.repaired
+            return _REPAIRED
         if self.failed_at:
-            return TradeStatus.failed
+            return _FAILED
         if self.executed_at:
-            return TradeStatus.success
+            return _SUCCESS
         if self.vault_settlement_pending_at:
             return TradeStatus.vault_settlement_pending
         if self.cctp_in_transit_at:
             return TradeStatus.cctp_in_transit
         if self.broadcasted_at:
-            return TradeStatus.broadcasted
+            return _BROADCASTED
         if self.started_at:
-            return TradeStatus.started
+            return _STARTED
         if self.expired_at:
             return TradeStatus.expired
-        return TradeStatus.planned
+        return _PLANNED
 
     # --- Transitions
 
@@ -63,8 +70,8 @@ class TradeLifeCycle(TradeFields):
 
     def mark_broadcasted(self, broadcasted_at: datetime.datetime, rebroadcast: bool = False) -> None:
         """Record that the transactions were sent; the trade must be started, unless `rebroadcast`."""
-        if not rebroadcast:
-            self.require_status(TradeStatus.started)
+        if not rebroadcast and self.get_status() is not _STARTED:
+            self.require_status(_STARTED)
         self.broadcasted_at = broadcasted_at
 
     def mark_success(
@@ -94,6 +101,31 @@ class TradeLifeCycle(TradeFields):
             Accept any status, for repairs.
         """
         self.check_success(executed_at, executed_price, executed_quantity, force)
+        self.set_outcome(
+            executed_at,
+            executed_price,
+            executed_quantity,
+            executed_reserve,
+            lp_fees,
+            native_token_price,
+            cost_of_gas,
+            executed_collateral_consumption,
+            executed_collateral_allocation,
+        )
+
+    def set_outcome(
+        self,
+        executed_at: datetime.datetime,
+        executed_price: USDollarPrice,
+        executed_quantity: Decimal,
+        executed_reserve: Decimal,
+        lp_fees: USDollarAmount | None,
+        native_token_price: USDollarPrice | None,
+        cost_of_gas: Decimal | None,
+        executed_collateral_consumption: Decimal | None,
+        executed_collateral_allocation: Decimal | None,
+    ) -> None:
+        """Set the fields of `mark_success` after `check_success` has passed."""
         self.executed_at = executed_at
         self.executed_quantity = executed_quantity
         self.executed_reserve = executed_reserve
@@ -106,13 +138,19 @@ class TradeLifeCycle(TradeFields):
         self.reserve_currency_allocated = ZERO
 
     def check_success(
-        self, executed_at: datetime.datetime, executed_price: USDollarPrice, executed_quantity: Decimal, force: bool = False
+        self,
+        executed_at: datetime.datetime,
+        executed_price: USDollarPrice,
+        executed_quantity: Decimal,
+        force: bool = False,
     ) -> None:
         """Raise if `mark_success` must refuse these values."""
-        if not force and self.get_status() is not TradeStatus.broadcasted:
-            self.require_status(TradeStatus.broadcasted)
+        if not force and self.get_status() is not _BROADCASTED:
+            self.require_status(_BROADCASTED)
         if not isinstance(executed_quantity, Decimal):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidTrade(f"executed quantity of trade #{self.trade_id} must be a Decimal, got {executed_quantity!r}")
+            raise InvalidTrade(
+                f"executed quantity of trade #{self.trade_id} must be a Decimal, got {executed_quantity!r}"
+            )
         if type(executed_price) is not float:
             raise InvalidTrade(f"executed price of trade #{self.trade_id} must be a float, got {executed_price!r}")
         if executed_at.tzinfo is not None:
@@ -120,13 +158,13 @@ class TradeLifeCycle(TradeFields):
 
     def mark_failed(self, failed_at: datetime.datetime) -> None:
         """Record the failure.  `State.mark_trade_failed` calls this and gives the capital back."""
-        self.require_status(TradeStatus.broadcasted, TradeStatus.started)
+        self.require_status(_BROADCASTED, _STARTED)
         require_naive(failed_at, "failed_at")
         self.failed_at = failed_at
 
     def mark_expired(self, ts: datetime.datetime) -> None:
         """Record that no trigger of a planned trade can fire any more."""
-        self.require_status(TradeStatus.planned)
+        self.require_status(_PLANNED)
         self.expired_at = ts
 
     def set_blockchain_transactions(self, txs: list[BlockchainTransaction]) -> None:
@@ -187,23 +225,24 @@ class TradeLifeCycle(TradeFields):
 
     def is_pending(self) -> bool:
         """Started or broadcasted: the outcome is open."""
-        return self.get_status() in (TradeStatus.started, TradeStatus.broadcasted)
+        return self.get_status() in IN_FLIGHT
 
     def is_planned(self) -> bool:
         """Nothing has happened yet."""
-        return self.get_status() is TradeStatus.planned
+        return self.get_status() is _PLANNED
 
     def is_started(self) -> bool:
         """Capital is allocated, nothing is sent."""
-        return self.get_status() is TradeStatus.started
+        return self.get_status() is _STARTED
 
     def is_unfinished(self) -> bool:
         """Sent, outcome unknown."""
-        return self.get_status() is TradeStatus.broadcasted
+        return self.get_status() is _BROADCASTED
 
     def is_accounted_for_equity(self) -> bool:
         """Started, broadcasted or success."""
-        return self.get_status() in (TradeStatus.started, TradeStatus.broadcasted, TradeStatus.success)
+        status = self.get_status()
+        return status is _SUCCESS or status in IN_FLIGHT
 
     def is_missing_blockchain_transactions(self) -> bool:
         """Neither failed nor repaired, and has no transactions."""
@@ -213,8 +252,7 @@ class TradeLifeCycle(TradeFields):
         """An asynchronous vault request waits for its settlement."""
         status = self.get_status()
         return status is TradeStatus.vault_settlement_pending or (
-            bool((self.other_data or {}).get("vault_async_flow"))
-            and status in (TradeStatus.started, TradeStatus.broadcasted)
+            bool((self.other_data or {}).get("vault_async_flow")) and status in IN_FLIGHT
         )
 
     # --- Predicates: purpose

@@ -13,9 +13,10 @@ the obvious one.  For a type checker they are the Python type the user sees; at 
 import contextlib
 import datetime
 import enum
+import functools
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -48,6 +49,9 @@ __all__ = [
     "accept_unknown_enum_values",
     "from_epoch",
     "is_finite_number",
+    "new_dict",
+    "new_list",
+    "new_set",
     "to_epoch",
 ]
 
@@ -82,8 +86,14 @@ AnyTimestamp: TypeAlias = datetime.datetime
 #: Free-form JSON data that the state carries without interpreting it.
 JSONObject: TypeAlias = dict[str, Any]
 
+# Factories of empty containers for dataclass fields.  Calling `dict[int, str]` instead is four times slower, and a
+# trade has many of them.
+new_list: Callable[[], list[Any]] = list
+new_dict: Callable[[], dict[Any, Any]] = dict
+new_set: Callable[[], set[Any]] = set
+
 #: Origin of the epoch seconds in JSON, naive UTC.
-EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - all times of the state are naive UTC
+EPOCH = datetime.datetime(1970, 1, 1)
 #: Largest integer that JavaScript clients read exactly, 2**53 - 1.
 JS_MAX_INT = 9_007_199_254_740_991
 
@@ -105,12 +115,15 @@ def to_epoch(value: datetime.datetime) -> int | float:
         raise UnencodableValue(value, "datetime must be naive UTC, this one has a time zone")
     since = value - EPOCH
     days = since.days
-    if days != days:  # noqa: PLR0124 - only pandas.NaT has a NaN day count
+    if days != days:
         raise UnencodableValue(value, "not a time")
     seconds = days * 86_400 + since.seconds
     return seconds + since.microseconds / 1_000_000 if since.microseconds else seconds
 
 
+# Most times of a file occur many times in it: samples of one cycle share theirs.  The type counts, so that `True` is
+# never answered with the time of 1.
+@functools.lru_cache(maxsize=1 << 16, typed=True)
 def from_epoch(value: float) -> datetime.datetime:
     """Convert epoch seconds to naive UTC time, rounding to whole microseconds.
 
@@ -204,7 +217,7 @@ _tolerance = _Tolerance()
 
 
 @contextlib.contextmanager
-def accept_unknown_enum_values() -> Iterator[None]:
+def accept_unknown_enum_values() -> Generator[None]:
     """Accept enum values from newer programs while a state is decoded, so that saving writes them back."""
     before = _tolerance.active
     _tolerance.active = True

@@ -5,7 +5,7 @@ Files of the reference implementation carry no version and count as version 0.  
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 #: Version that this program writes.
 SCHEMA_VERSION = 1
@@ -40,9 +40,18 @@ def upcast(tree: Tree, version: int) -> None:
 
 def _objects(container: Any, key: str) -> list[Tree]:
     """Return the objects of a map or list under `key`; wrong shapes are left to the typed decoder."""
-    value = container.get(key) if isinstance(container, dict) else None
-    values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [item for item in values if isinstance(item, dict)]
+    value: Any = _get(container, key)
+    if isinstance(value, dict):
+        value = list(cast(Tree, value).values())
+    return (
+        [cast(Tree, item) for item in cast(list[Any], value) if isinstance(item, dict)]
+        if isinstance(value, list)
+        else []
+    )
+
+
+def _get(container: Any, key: str) -> Any:
+    return cast(Tree, container).get(key) if isinstance(container, dict) else None
 
 
 def iterate_positions(tree: Tree) -> Iterator[Tree]:
@@ -71,11 +80,11 @@ def upcast_pickled_none(tree: Tree) -> None:
 def upcast_vault_features(tree: Tree) -> None:
     """Rename vault features of the pairs of positions and trades to their present names."""
     for owner in (*iterate_positions(tree), *iterate_trades(tree)):
-        pair = owner.get("pair")
-        other_data = pair.get("other_data") if isinstance(pair, dict) else None
-        features = other_data.get("vault_features") if isinstance(other_data, dict) else None
-        if isinstance(other_data, dict) and isinstance(features, list) and not _RENAMED_VAULT_FEATURES.keys().isdisjoint(features):
-            other_data["vault_features"] = [_RENAMED_VAULT_FEATURES.get(feature, feature) for feature in features]
+        other_data = _get(owner.get("pair"), "other_data")
+        features = _get(other_data, "vault_features")
+        if isinstance(features, list):
+            texts = cast(list[str], features)
+            other_data["vault_features"] = [_RENAMED_VAULT_FEATURES.get(text, text) for text in texts]
 
 
 #: Changes that lead from version N to N + 1, at index N.

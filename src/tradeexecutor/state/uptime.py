@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.serialisation import Serialisable
-from tradeexecutor.state.types import UTCDatetime
+from tradeexecutor.state.types import UTCDatetime, new_dict, new_list
 
 logger = logging.getLogger(__name__)
 
@@ -17,9 +17,9 @@ class Uptime(Serialisable):
     """Log of completed work, wall clock also in backtests."""
 
     #: Not filled any more.
-    uptime_checks: list[UTCDatetime] = field(default_factory=list[UTCDatetime])
+    uptime_checks: list[UTCDatetime] = field(default_factory=new_list)
     #: Cycle number -> time of its completion.
-    cycles_completed_at: dict[int, UTCDatetime] = field(default_factory=dict[int, UTCDatetime])
+    cycles_completed_at: dict[int, UTCDatetime] = field(default_factory=new_dict)
     #: How often the statistics were refreshed between cycles.
     stats_refresh_completed: int = 0
     #: How often vault settlements were resolved after a revaluation.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.serialisation import OpenAttributes, Serialisable
-from tradeexecutor.state.types import EPOCH, JSONObject, StateEnum
+from tradeexecutor.state.types import EPOCH, JSONObject, StateEnum, new_dict, new_list
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +94,7 @@ class Plot(Serialisable):
     #: CSS colour.
     colour: str | None = None
     #: Epoch second -> value; None is a gap.  Not necessarily in time order.
-    points: dict[int, float | None] = field(default_factory=dict[int, "float | None"])
+    points: dict[int, float | None] = field(default_factory=new_dict)
     plot_shape: PlotShape | None = PlotShape.linear
     #: Plot into whose row an overlay is drawn.
     detached_overlay_name: str | None = None
@@ -139,14 +139,14 @@ class Visualisation(OpenAttributes):
     """Messages, calculations and plots of a strategy."""
 
     #: The strategy's thinking, epoch second -> texts.
-    messages: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
+    messages: dict[int, list[str]] = field(default_factory=new_dict)
     #: Diagnostics, epoch second -> free data.
-    calculations: dict[int, JSONObject] = field(default_factory=dict[int, JSONObject])
-    plots: dict[str, Plot] = field(default_factory=dict[str, Plot])
+    calculations: dict[int, JSONObject] = field(default_factory=new_dict)
+    plots: dict[str, Plot] = field(default_factory=new_dict)
     #: Internal ids of the pairs that charts show by default.
-    pair_ids: list[int] = field(default_factory=list[int])
+    pair_ids: list[int] = field(default_factory=new_list)
     #: Diagnostics of which only the last value matters; may be dropped.
-    discardable_data: dict[str, Any] = field(default_factory=dict[str, Any])
+    discardable_data: dict[str, Any] = field(default_factory=new_dict)
 
     # --- Messages and calculations
 

@@ -28,7 +28,7 @@ from tradeexecutor.statistics.core import update_statistics
 from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput, StrategyInputIndicators
-from tradeexecutor.strategy.parameters import StrategyParameters
+from tradeexecutor.strategy.parameters import ParametersNotValid, StrategyParameters
 from tradeexecutor.strategy.pricing_model import PricingModel
 from tradeexecutor.strategy.stop_loss import PriceRangeSource, check_position_triggers, expire_waiting_orders
 from tradeexecutor.strategy.sync_model import SyncModel, UnconfirmedTreasurySync
@@ -152,7 +152,9 @@ class StrategyRunner:
         self._save_often = self.store is not None and self.execution_context.live_trading
         self._max_price_impact = self.parameters.get("max_price_impact")
         if self._max_price_impact is not None and not 0 < self._max_price_impact < _MAX_PRICE_IMPACT:
-            raise ValueError(f"max_price_impact must be between 0 and {_MAX_PRICE_IMPACT}, not {self._max_price_impact}")
+            raise ParametersNotValid(
+                f"max_price_impact must be between 0 and {_MAX_PRICE_IMPACT}, not {self._max_price_impact}"
+            )
         self._input = StrategyInput(
             cycle=self.state.cycle,
             timestamp=self.state.created_at,
@@ -188,8 +190,6 @@ class StrategyRunner:
         DecisionFailed
             The strategy raised an error or returned something unusable.
         """
-        state = self.state
-        state.cycle = cycle
         if self.before_tick is not None:
             self.before_tick(self._make_hook_input(cycle, ts))
         trades: list[TradeExecution] = []
@@ -268,12 +268,15 @@ class StrategyRunner:
     def _refuse_forgotten(self, cycle: int, ts: datetime.datetime, trade_ids: set[int]) -> None:
         for position in self.state.portfolio.get_open_and_frozen_positions():
             for trade in position.trades.values():
-                if trade.trade_id in trade_ids and trade.is_planned() and TradeFlag.triggered not in (trade.flags or ()):
+                waits = TradeFlag.triggered in (trade.flags or ())
+                if trade.trade_id in trade_ids and trade.is_planned() and not waits:
                     raise InvalidDecision(
                         f"decide_trades planned {trade} and did not return it; add it to the returned list", cycle, ts
                     )
 
-    def execute(self, ts: datetime.datetime, trades: list[TradeExecution], triggered: bool = False) -> list[TradeExecution]:
+    def execute(
+        self, ts: datetime.datetime, trades: list[TradeExecution], triggered: bool = False
+    ) -> list[TradeExecution]:
         """Approve, sort and execute planned trades.
 
         Returns
@@ -305,9 +308,10 @@ class StrategyRunner:
         if limit is None:
             return
         for trade in trades:
-            if trade.price_structure is not None and trade.price_structure.get_price_impact() > limit:
+            impact = trade.price_structure.get_price_impact() if trade.price_structure is not None else 0
+            if impact > limit:
                 raise PriceImpactToleranceExceeded(
-                    f"{trade} has a price impact of {trade.price_structure.get_price_impact():.2%}, the limit is {limit:.2%}"
+                    f"{trade} has a price impact of {impact:.2%}, the limit is {limit:.2%}"
                 )
             trade.price_impact_tolerance = limit
 
@@ -382,6 +386,8 @@ class StrategyRunner:
     def _end_cycle(self, cycle: int, ts: datetime.datetime) -> None:
         state = self.state
         live = self.execution_context.live_trading
+        # Before the save: after a restart the next cycle gets the next number.
+        state.cycle = cycle + 1
         state.last_cycle_at = ts
         if state.portfolio.open_positions:
             state.last_open_positions_cycle_at = ts

@@ -22,7 +22,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
 from tradeexecutor.state.trade import TradeExecution, TradeType
@@ -80,8 +79,8 @@ class TriggerHit:
     price: USDollarPrice
 
 
-#: Gives the price range of a pair since the last check, None when it did not trade.
-PriceRangeSource = Callable[[TradingPairIdentifier], PriceRange | None]
+#: Gives the price range of a position's market since the last check, None when there is nothing to check.
+PriceRangeSource = Callable[[TradingPosition], PriceRange | None]
 
 
 def has_triggers(position: TradingPosition) -> bool:
@@ -184,10 +183,9 @@ def check_position_triggers(
 def _get_prices(
     manager: PositionManager, position: TradingPosition, price_ranges: PriceRangeSource | None
 ) -> PriceRange | None:
-    pair = position.pair.get_pricing_pair()
     if price_ranges is not None:
-        return price_ranges(pair)
-    return PriceRange.at(manager.pricing_model.get_mid_price(manager.timestamp, pair))
+        return price_ranges(position)
+    return PriceRange.at(manager.pricing_model.get_mid_price(manager.timestamp, position.pair.get_pricing_pair()))
 
 
 def _check_position(manager: PositionManager, position: TradingPosition, prices: PriceRange) -> list[TradeExecution]:
@@ -226,7 +224,7 @@ def _find_position_hit(position: TradingPosition, prices: PriceRange, ts: dateti
 def _find_trigger(
     trade: TradeExecution, prices: PriceRange, ts: datetime.datetime, opened_at: datetime.datetime
 ) -> Trigger | None:
-    for trigger in trade.triggers:
+    for trigger in trade.triggers or ():
         price = prices.low if trigger.condition is TriggerCondition.cross_below else prices.high
         if not trigger.is_expired(ts) and trigger.is_triggering(price, ts, opened_at):
             return trigger
@@ -259,10 +257,10 @@ def _activate(
     trade.lp_fees_estimated = float(pricing.get_total_lp_fees())
     trigger.triggered_at = ts
     trade.activated_trigger = trigger
-    for other in trade.triggers:
+    for other in trade.triggers or ():
         if other is not trigger:
             other.expired_at = ts
-            trade.expired_triggers.append(other)
+            _add_expired(trade, [other])
     trade.triggers = []
     del position.pending_trades[trade.trade_id]
     position.trades[trade.trade_id] = trade
@@ -271,9 +269,9 @@ def _activate(
 def expire_waiting_orders(position: TradingPosition, ts: datetime.datetime) -> None:
     """The position closes: its waiting orders lapse."""
     for trade in list(position.pending_trades.values()):
-        for trigger in trade.triggers:
+        for trigger in trade.triggers or ():
             trigger.expired_at = ts
-        trade.expired_triggers = [*trade.expired_triggers, *trade.triggers]
+        _add_expired(trade, trade.triggers or [])
         trade.triggers = []
         _expire_trade(position, trade, ts)
 
@@ -281,18 +279,22 @@ def expire_waiting_orders(position: TradingPosition, ts: datetime.datetime) -> N
 def _expire_lapsed_orders(portfolio: Portfolio, position: TradingPosition, ts: datetime.datetime) -> None:
     """Remove triggers past their time; an order without triggers lapses, and with it a position that never opened."""
     for trade in list(position.pending_trades.values()):
-        lapsed = [trigger for trigger in trade.triggers if trigger.is_expired(ts)]
+        lapsed = [trigger for trigger in trade.triggers or () if trigger.is_expired(ts)]
         if not lapsed:
             continue
         for trigger in lapsed:
             trigger.expired_at = ts
-        trade.expired_triggers = [*trade.expired_triggers, *lapsed]
-        trade.triggers = [trigger for trigger in trade.triggers if trigger.expired_at is None]
+        _add_expired(trade, lapsed)
+        trade.triggers = [trigger for trigger in trade.triggers or () if trigger.expired_at is None]
         if not trade.triggers:
             _expire_trade(position, trade, ts)
     if position.is_pending() and not position.pending_trades:
         portfolio.pending_positions.pop(position.position_id)
         portfolio.expired_positions[position.position_id] = position
+
+
+def _add_expired(trade: TradeExecution, triggers: list[Trigger]) -> None:
+    trade.expired_triggers = [*(trade.expired_triggers or ()), *triggers]
 
 
 def _expire_trade(position: TradingPosition, trade: TradeExecution, ts: datetime.datetime) -> None:

@@ -4,12 +4,15 @@ The file is an ordinary module with a few names that mean something; case does n
 
     trading_strategy_engine_version = "0.5"
 
+
     class Parameters:
         cycle_duration = CycleDuration.cycle_1d
         initial_cash = 10_000
         ...
 
+
     def create_indicators(timestamp, parameters, strategy_universe, execution_context) -> IndicatorSet: ...
+
 
     def decide_trades(input: StrategyInput) -> list[TradeExecution]: ...
 
@@ -146,7 +149,7 @@ class StrategyModule:
         """
         if self.create_indicators is None:
             return IndicatorSet()
-        arguments = {
+        arguments: dict[str, Any] = {
             "timestamp": timestamp,
             "parameters": self.parameters,
             "strategy_universe": universe,
@@ -349,7 +352,7 @@ def _get_time(parameters: StrategyParameters, name: str, fail: _Fail) -> datetim
     if value.tzinfo is not None:
         raise fail(f"{name} must be naive UTC, without a time zone")
     # pandas.Timestamp is a datetime, but does not compare and add like one.
-    return datetime.datetime(*value.timetuple()[:6], value.microsecond)  # noqa: DTZ001
+    return datetime.datetime(*value.timetuple()[:6], value.microsecond)
 
 
 def _get_cash(value: Any, fail: _Fail) -> float | None:

@@ -21,7 +21,7 @@ class UnconfirmedTreasurySync(TradeExecutorError, RuntimeError):
 
 
 class BalanceNotReadable(TradeExecutorError, NotImplementedError):
-    """This model cannot read the balances of the outside world."""
+    """Balances of the outside world cannot be read by this model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,7 @@ class SyncModel(ABC):
 
     def resync_nonce(self) -> None:
         """Read the transaction counter again; nothing to do by default."""
+        return
 
     def is_ready_for_live_trading(self, state: State) -> bool:
         """Tell whether the state has been initialised for this account."""

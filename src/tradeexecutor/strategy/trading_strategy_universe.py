@@ -118,7 +118,7 @@ class TradingStrategyUniverse:
         return matches[0]
 
     def get_pair_by_human_description(self, description: str | Iterable[object]) -> TradingPairIdentifier:
-        """Return a pair by ticker, or by a tuple ``(chain, exchange, base, quote[, fee])`` of which base and quote count.
+        """Return a pair by ticker, or by base and quote of a tuple ``(chain, exchange, base, quote[, fee])``.
 
         Raises
         ------

@@ -78,7 +78,8 @@ def revalue_portfolio(
         try:
             update = valuation_model(ts, position)
         except Exception as error:
-            raise InvalidValuationOutput(f"{position} could not be valued at {ts}: {error}", position.position_id) from error
+            message = f"{position} could not be valued at {ts}: {error}"
+            raise InvalidValuationOutput(message, position.position_id) from error
         if not isinstance(update, ValuationUpdate):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidValuationOutput(
                 f"the valuation of {position} returned {update!r} instead of a ValuationUpdate", position.position_id

@@ -8,6 +8,7 @@ others come from the declared parameters::
     def sma(close: pd.Series, length: int) -> pd.Series:
         return close.rolling(length).mean()
 
+
     indicators.add("fast", sma, {"length": 20}, IndicatorSource.close_price)
 """
 
@@ -119,7 +120,9 @@ class IndicatorDefinition:
         if not callable(self.func):
             raise IndicatorNotValid(f"indicator {self.name!r}: {self.func!r} is not a function")
         if not isinstance(self.source, IndicatorSource):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise IndicatorNotValid(f"indicator {self.name!r}: the source must be an IndicatorSource, not {self.source!r}")
+            raise IndicatorNotValid(
+                f"indicator {self.name!r}: the source must be an IndicatorSource, not {self.source!r}"
+            )
         if self.source == IndicatorSource.tvl:
             raise IndicatorNotValid(f"indicator {self.name!r}: this market data has no TVL")
         self._check_parameters()
@@ -211,7 +214,9 @@ class IndicatorSet:
         """
         if name in self.indicators:
             raise IndicatorNotValid(f"indicator {name!r} is declared twice")
-        self.indicators[name] = IndicatorDefinition(name, func, dict(parameters or {}), source, order, tuple(dependencies))
+        self.indicators[name] = IndicatorDefinition(
+            name, func, dict(parameters or {}), source, order, tuple(dependencies)
+        )
 
     def has_indicator(self, name: str) -> bool:
         """Tell whether the indicator is declared."""
@@ -237,9 +242,11 @@ class IndicatorRegistry:
 
         indicators = IndicatorRegistry()
 
+
         @indicators.define(source=IndicatorSource.close_price)
         def fast_sma(close: pd.Series, fast: int) -> pd.Series:
             return close.rolling(fast).mean()
+
 
         create_indicators = indicators.create_indicators
     """
@@ -275,9 +282,11 @@ class IndicatorRegistry:
                 raise IndicatorNotValid(f"indicator {own_name!r} is declared twice")
             missing = [entry for entry in names if entry not in self._functions]
             if missing:
-                raise IndicatorNotValid(f"indicator {own_name!r} depends on {missing[0]!r}, which is not declared before it")
-            own_order = order if order is not None else 1 + max((self._functions[entry][2] for entry in names), default=0)
-            self._functions[own_name] = (func, source, own_order, names)
+                raise IndicatorNotValid(
+                    f"indicator {own_name!r} depends on {missing[0]!r}, which is not declared before it"
+                )
+            after = 1 + max((self._functions[entry][2] for entry in names), default=0)
+            self._functions[own_name] = (func, source, after if order is None else order, names)
             return func
 
         return register

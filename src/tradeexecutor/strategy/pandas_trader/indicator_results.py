@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.strategy.execution_context import ExecutionContext
-from tradeexecutor.strategy.market_data import CandleCursor, Candles
+from tradeexecutor.strategy.market_data import CandleCursor, Candles, view_numbers
 from tradeexecutor.strategy.pandas_trader.indicator import (
     IndicatorCalculationFailed,
     IndicatorDefinition,
@@ -41,7 +41,7 @@ class IndicatorSeries:
 
     def __init__(self, cursor: CandleCursor, values: NDArray[np.float64], series: "pd.Series[Any]"):
         self.cursor = cursor
-        self.values: Sequence[float] = memoryview(np.ascontiguousarray(values, dtype=np.float64))
+        self.values: Sequence[float] = view_numbers(np.ascontiguousarray(values, dtype=np.float64))
         self.series = series
 
     def seek_visible(self, now: int) -> int:
@@ -101,11 +101,19 @@ class IndicatorResults:
         except (TypeError, ValueError) as error:
             raise IndicatorCalculationFailed(f"{where} returned values that are not numbers: {error}") from error
         index = series.index
-        if pair is not None and candles is not None and len(values) == len(candles):
-            if not isinstance(index, pd.DatetimeIndex) or _as_us(index, where).tobytes() == candles.starts.tobytes():
-                return IndicatorSeries(self.universe.get_cursor(pair), values, series)
-        if not isinstance(index, pd.DatetimeIndex):
-            raise IndicatorCalculationFailed(f"{where} must be indexed by time when it has another length than the candles")
+        has_times = isinstance(index, pd.DatetimeIndex)
+        if (
+            pair is not None
+            and candles is not None
+            and len(values) == len(candles)
+            and (not has_times or np.array_equal(_as_us(index, where), candles.starts))
+        ):
+            # One value per candle: the normal case.
+            return IndicatorSeries(self.universe.get_cursor(pair), values, series)
+        if not has_times:
+            raise IndicatorCalculationFailed(
+                f"{where} must be indexed by time when it has another length than the candles"
+            )
         if not len(values):
             raise IndicatorCalculationFailed(f"{where} returned nothing")
         return IndicatorSeries(self._make_cursor(_as_us(index, where), where), values, series)
@@ -134,7 +142,8 @@ class IndicatorResults:
             key = (name, UNIVERSE)
         if key not in self.raw:
             known = ", ".join(self.names()) or "none"
-            raise IndicatorNotFound(f"there is no indicator {name!r} for {pair.get_ticker() if pair else 'the universe'} (known: {known})")
+            owner = pair.get_ticker() if pair else "the universe"
+            raise IndicatorNotFound(f"there is no indicator {name!r} for {owner} (known: {known})")
         return self.raw[key]
 
 

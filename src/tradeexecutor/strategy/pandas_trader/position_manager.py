@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
-from tradeexecutor.state.errors import TradeExecutorError, UnsupportedPairKind
+from tradeexecutor.state.errors import UnsupportedPairKind
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
@@ -19,6 +19,12 @@ from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade_pricing import TradePricing
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
 from tradeexecutor.strategy.dust import get_dust_epsilon_for_pair
+from tradeexecutor.strategy.pandas_trader.position_rules import (
+    NoSingleOpenPositionException,
+    NotEnoughCashForBuys,
+    OpeningLevels,
+    PositionManagerError,
+)
 from tradeexecutor.strategy.pandas_trader.trigger_orders import TriggerOrders
 from tradeexecutor.strategy.pricing_model import PricingModel
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
@@ -36,29 +42,6 @@ logger = logging.getLogger(__name__)
 #: How much worse than planned a trade may fill before it is to fail.
 DEFAULT_SLIPPAGE_TOLERANCE = 0.017
 _MAX_SLIPPAGE_TOLERANCE = 0.33
-
-
-class PositionManagerError(TradeExecutorError, ValueError, AssertionError):
-    """The strategy asked for something that makes no sense; nothing was planned."""
-
-
-class NoSingleOpenPositionException(TradeExecutorError, LookupError):
-    """There is not exactly one open position."""
-
-
-class NotEnoughCashForBuys(TradeExecutorError, ValueError):
-    """The planned buys cost more than cash and planned sells bring.
-
-    Attributes
-    ----------
-    available, needed
-        USD.
-    """
-
-    def __init__(self, message: str, available: USDollarAmount, needed: USDollarAmount):
-        super().__init__(message)
-        self.available = available
-        self.needed = needed
 
 
 #: The historical spelling.
@@ -193,7 +176,9 @@ class PositionManager(TriggerOrders):
         closed = self.state.portfolio.closed_positions.values()
         return max(closed, key=lambda position: (position.closed_at, position.position_id), default=None)
 
-    def get_trading_pair(self, description: int | str | Iterable[object] | TradingPairIdentifier) -> TradingPairIdentifier:
+    def get_trading_pair(
+        self, description: int | str | Iterable[object] | TradingPairIdentifier
+    ) -> TradingPairIdentifier:
         """Return a pair of the universe by internal id, ticker or (chain, exchange, base, quote)."""
         if isinstance(description, TradingPairIdentifier):
             return self.strategy_universe.get_pair_by_id(description.internal_id or 0)
@@ -264,7 +249,7 @@ class PositionManager(TriggerOrders):
         self._check_tradeable(pair)
         reserve = self._to_reserve(value)
         pricing = self.pricing_model.get_buy_price(self.timestamp, pair, reserve)
-        levels = _OpeningLevels.check(
+        levels = OpeningLevels.check(
             pricing.mid_price,
             take_profit_pct,
             take_profit_usd,
@@ -278,7 +263,8 @@ class PositionManager(TriggerOrders):
         position.take_profit = levels.take_profit
         position.stop_loss = levels.stop_loss
         position.trailing_stop_loss_pct = levels.trailing
-        self.state.visualisation.add_message(self.timestamp, f"Opened {pair.get_ticker()}, position #{position.position_id}")
+        message = f"Opened {pair.get_ticker()}, position #{position.position_id}"
+        self.state.visualisation.add_message(self.timestamp, message)
         return [trade]
 
     def open_1x_long(self, pair: TradingPairIdentifier, value: USDollarAmount, **kwargs: Any) -> list[TradeExecution]:
@@ -346,7 +332,7 @@ class PositionManager(TriggerOrders):
             self._check_tradeable(pair)
             reserve = self._to_reserve(dollar_delta)
             pricing = self.pricing_model.get_buy_price(self.timestamp, pair, reserve, mid_price=trigger_price)
-            levels = _OpeningLevels.check(pricing.mid_price, take_profit, None, stop_loss, None, trailing_stop_loss)
+            levels = OpeningLevels.check(pricing.mid_price, take_profit, None, stop_loss, None, trailing_stop_loss)
             own_flags = {TradeFlag.increase} if position else {TradeFlag.open, TradeFlag.increase}
             trade, position = self._plan_buy(
                 pair, reserve, pricing, own_flags | (flags or set()), notes, slippage_tolerance, position
@@ -536,7 +522,7 @@ class PositionManager(TriggerOrders):
         amount = value if isinstance(value, Decimal) else Decimal(value)
         reserve = amount.quantize(self.reserve_currency.convert_to_decimal(1), ROUND_DOWN)
         if not reserve:
-            raise PositionManagerError(f"{value} is less than the smallest unit of {self.reserve_currency.token_symbol}")
+            raise PositionManagerError(f"{value} is less than one unit of {self.reserve_currency.token_symbol}")
         return reserve
 
     def _plan_buy(
@@ -601,45 +587,3 @@ class PositionManager(TriggerOrders):
             "price_structure": pricing,
             "slippage_tolerance": tolerance,
         }
-
-
-class _OpeningLevels:
-    """Checked stop loss and take profit prices of a new position."""
-
-    __slots__ = ("stop_loss", "take_profit", "trailing")
-
-    def __init__(self, take_profit: float | None, stop_loss: float | None, trailing: float | None):
-        self.take_profit = take_profit
-        self.stop_loss = stop_loss
-        self.trailing = trailing
-
-    @staticmethod
-    def check(
-        mid: USDollarPrice,
-        take_profit_pct: Percent | None,
-        take_profit_usd: USDollarPrice | None,
-        stop_loss_pct: Percent | None,
-        stop_loss_usd: USDollarPrice | None,
-        trailing_pct: Percent | None,
-    ) -> "_OpeningLevels":
-        """Turn relative levels into prices; refuse levels that would fire at once or contradict each other."""
-        if sum(level is not None for level in (stop_loss_pct, stop_loss_usd, trailing_pct)) > 1:
-            raise PositionManagerError("give only one of stop loss, stop loss in USD and trailing stop loss")
-        if take_profit_pct is not None and take_profit_usd is not None:
-            raise PositionManagerError("give the take profit as a ratio or in USD, not both")
-        if take_profit_pct is not None:
-            if not take_profit_pct > 1:
-                raise PositionManagerError(f"take_profit_pct is relative to the price, e.g. 1.05, not {take_profit_pct}")
-            take_profit_usd = mid * take_profit_pct
-        if take_profit_usd is not None and not take_profit_usd > mid:
-            raise PositionManagerError(f"the take profit {take_profit_usd} must be above the price {mid}")
-        pct = stop_loss_pct if trailing_pct is None else trailing_pct
-        if pct is not None:
-            if not 0 < pct < 1:
-                raise PositionManagerError(f"a stop loss is relative to the price, e.g. 0.95, not {pct}")
-            stop_loss_usd = mid * pct
-        if stop_loss_usd is not None and not 0 < stop_loss_usd < mid:
-            raise PositionManagerError(f"the stop loss {stop_loss_usd} must be below the price {mid}")
-        take_profit = None if take_profit_usd is None else float(take_profit_usd)
-        stop_loss = None if stop_loss_usd is None else float(stop_loss_usd)
-        return _OpeningLevels(take_profit, stop_loss, trailing_pct)

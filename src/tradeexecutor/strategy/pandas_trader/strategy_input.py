@@ -36,7 +36,7 @@ class StrategyInputIndicators:
     def __init__(self, strategy_universe: TradingStrategyUniverse, results: IndicatorResults):
         self.strategy_universe = strategy_universe
         self.results = results
-        self.timestamp = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC
+        self.timestamp = datetime.datetime(1970, 1, 1)
         self._now = 0
         self._lookup: dict[tuple[str, str | None, int], IndicatorSeries] = {}
         # Weekends and exchange holidays must not make daily data look missing.
@@ -157,7 +157,7 @@ class StrategyInputIndicators:
                 return None
         value = series.values[at]
         # NaN is the only number that differs from itself.
-        return None if na_conversion and value != value else value  # noqa: PLR0124
+        return None if na_conversion and value != value else value
 
     def _find(self, name: str, column: str | None, pair: TradingPairIdentifier | None) -> IndicatorSeries:
         universe = self.strategy_universe

@@ -7,7 +7,7 @@ A decision must not return them to the runner.
 import datetime
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tradeexecutor.state.errors import InvalidTrade, WrongPositionStatus, WrongTradeStatus
 from tradeexecutor.state.identifier import TradingPairIdentifier
@@ -29,7 +29,19 @@ class TriggerOrders:
         timestamp: datetime.datetime
         state: State
 
-        def open_spot(self, pair: TradingPairIdentifier, value: USDollarAmount | Decimal, **kwargs: Any) -> list[TradeExecution]:
+        def open_spot(
+            self,
+            pair: TradingPairIdentifier,
+            value: USDollarAmount | Decimal,
+            take_profit_pct: Percent | None = None,
+            stop_loss_pct: Percent | None = None,
+            trailing_stop_loss_pct: Percent | None = None,
+            stop_loss_usd: USDollarPrice | None = None,
+            notes: str | None = None,
+            slippage_tolerance: Percent | None = None,
+            flags: set[TradeFlag] | None = None,
+            take_profit_usd: USDollarPrice | None = None,
+        ) -> list[TradeExecution]:
             """See `PositionManager.open_spot`."""
             ...
 
@@ -85,7 +97,7 @@ class TriggerOrders:
                 price=float(price),
                 expires_at=expires_at,
             )
-            trade.triggers.append(trigger)
+            trade.triggers = [*(trade.triggers or ()), trigger]
             trade.flags = {*(trade.flags or ()), TradeFlag.triggered}
             del position.trades[trade.trade_id]
             position.pending_trades[trade.trade_id] = trade
@@ -140,7 +152,7 @@ class TriggerOrders:
             if close:
                 flags.add(TradeFlag.close)
             trade = self._plan_sell(position, -quantity, TradeType.take_profit, flags, None, None, None)
-            trade.triggers.append(trigger)
+            trade.triggers = [*(trade.triggers or ()), trigger]
             position.pending_trades[trade.trade_id] = trade
             trades.append(trade)
         return trades

@@ -1,0 +1,168 @@
+"""The figures people look at first, of a backtest or a live strategy.
+
+Unlike `TradeSummary`, whose figures keep the definitions of recorded files, these are adjusted for deposits and count
+frozen positions as part of the portfolio.
+"""
+
+import datetime
+from dataclasses import dataclass
+
+import numpy as np
+
+from tradeexecutor.analysis.performance import (
+    calculate_cagr,
+    calculate_max_drawdown,
+    calculate_periods_per_year,
+    calculate_profit_factor,
+    calculate_returns,
+    calculate_sharpe,
+    calculate_total_return,
+    calculate_years,
+    read_equity_curve,
+)
+from tradeexecutor.analysis.position_tally import tally_positions
+from tradeexecutor.analysis.time_in_market import calculate_exposure
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.state import State
+from tradeexecutor.state.types import EPOCH, Percent, USDollarAmount
+
+__all__ = ["PerformanceSummary", "PositionResult", "summarise_performance"]
+
+
+@dataclass(frozen=True, slots=True)
+class PositionResult:
+    """One closed position: profit as a fraction of what was invested, and in USD."""
+
+    position_id: int
+    ticker: str
+    profit_pct: Percent
+    profit_usd: USDollarAmount
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceSummary:
+    """Result of a strategy; fractions (0.05 is 5 %) and USD.
+
+    Attributes
+    ----------
+    name
+        Of the state.
+    start_at, end_at
+        First and last recorded sample; None without samples.
+    initial_equity, final_equity
+        Net asset value at these times; `final_equity` without samples is the present one.
+    net_deposits
+        Deposits minus redemptions after the first sample.
+    total_return, cagr, max_drawdown, sharpe
+        See :mod:`tradeexecutor.analysis.performance`; None when there are too few samples.
+    exposure
+        Fraction of the time with an open position.
+    positions_open, positions_frozen, positions_closed
+        Counts.
+    won, lost
+        Closed positions with profit and with loss; lending is neither.
+    win_rate
+        `won` as a fraction of the closed positions; None without any.
+    profit_factor
+        USD won by the winners for each USD lost by the losers; None without losers.
+    best_position, worst_position
+        Closed positions by fraction of profit; None without any.
+    stop_losses, take_profits
+        Positions closed by one.
+    trades, failed_trades
+        Counts.
+    volume, fees
+        Traded value, and trading fees paid.
+    """
+
+    name: str | None
+    start_at: datetime.datetime | None
+    end_at: datetime.datetime | None
+    initial_equity: USDollarAmount | None
+    final_equity: USDollarAmount
+    net_deposits: USDollarAmount
+    total_return: Percent | None
+    cagr: Percent | None
+    max_drawdown: Percent | None
+    sharpe: float | None
+    exposure: Percent | None
+    positions_open: int
+    positions_frozen: int
+    positions_closed: int
+    won: int
+    lost: int
+    win_rate: Percent | None
+    profit_factor: float | None
+    best_position: PositionResult | None
+    worst_position: PositionResult | None
+    stop_losses: int
+    take_profits: int
+    trades: int
+    failed_trades: int
+    volume: USDollarAmount
+    fees: USDollarAmount
+
+
+def summarise_performance(state: State) -> PerformanceSummary:
+    """Return the figures of a state.
+
+    The initial deposit of a backtest is booked before its first sample, so that the costs of trades made in the very
+    first cycle count too: `initial_equity` is then the deposit.
+    """
+    portfolio = state.portfolio
+    curve = read_equity_curve(state)
+    positions = list(portfolio.get_all_positions())
+    tally = tally_positions(positions)
+    closed = [position for position in positions if position.is_closed()]
+    results = sorted((_describe(position) for position in closed), key=lambda result: result.profit_pct)
+    returns = calculate_returns(curve)
+    start_at = end_at = initial = total_return = None
+    if len(curve):
+        start_at, end_at = (_from_us(int(curve.times[index])) for index in (0, -1))
+        initial = float(curve.values[0])
+        if state.backtest_data is not None and curve.flows[0] > 0:
+            initial = float(curve.flows[0])
+            returns = np.concatenate(([float(curve.values[0]) / initial - 1.0], returns))
+    if len(returns):
+        total_return = calculate_total_return(returns)
+    return PerformanceSummary(
+        name=state.name,
+        start_at=start_at,
+        end_at=end_at,
+        initial_equity=initial,
+        final_equity=portfolio.get_net_asset_value(),
+        net_deposits=float(curve.flows[1:].sum()),
+        total_return=total_return,
+        cagr=None if total_return is None else calculate_cagr(total_return, calculate_years(curve)),
+        max_drawdown=calculate_max_drawdown(returns) if len(returns) else None,
+        sharpe=calculate_sharpe(returns, calculate_periods_per_year(curve)),
+        exposure=calculate_exposure(positions, start_at, end_at) if start_at and end_at else None,
+        positions_open=len(portfolio.open_positions),
+        positions_frozen=len(portfolio.frozen_positions),
+        positions_closed=len(closed),
+        won=len(tally.won),
+        lost=len(tally.lost),
+        win_rate=len(tally.won) / len(closed) if closed else None,
+        profit_factor=calculate_profit_factor(np.array([result.profit_usd for result in results])),
+        best_position=results[-1] if results else None,
+        worst_position=results[0] if results else None,
+        stop_losses=sum(outcomes.stop_losses for outcomes in tally.get_closed()),
+        take_profits=sum(outcomes.take_profits for outcomes in tally.get_closed()),
+        trades=tally.trades,
+        failed_trades=sum(trade.is_failed() for position in positions for trade in position.trades.values()),
+        volume=tally.volume,
+        fees=tally.lp_fees,
+    )
+
+
+def _describe(position: TradingPosition) -> PositionResult:
+    return PositionResult(
+        position.position_id,
+        position.pair.get_ticker(),
+        position.get_total_profit_percent(),
+        position.get_total_profit_usd(),
+    )
+
+
+def _from_us(value: int) -> datetime.datetime:
+    return EPOCH + datetime.timedelta(microseconds=value)

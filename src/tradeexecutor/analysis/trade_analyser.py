@@ -1,0 +1,203 @@
+"""How the positions of a strategy did, in total.
+
+>>> from tradeexecutor.state.portfolio import Portfolio
+>>> build_trade_analysis(Portfolio()).calculate_summary_statistics().total_positions
+0
+
+The figures of `TradeSummary` keep the definitions of recorded files.  Figures that take deposits into account are in
+:mod:`tradeexecutor.analysis.performance_summary`.
+"""
+
+import datetime
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from tradeexecutor.analysis.performance import (
+    calculate_max_drawdown,
+    calculate_periods_per_year,
+    calculate_returns,
+    calculate_sharpe,
+    read_equity_curve,
+)
+from tradeexecutor.analysis.position_tally import PositionTally, average, average_duration, median, tally_positions
+from tradeexecutor.analysis.time_in_market import calculate_time_in_market
+from tradeexecutor.state.cycle_duration import TimeBucket
+from tradeexecutor.state.portfolio import Portfolio
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade_summary import TradeSummary
+
+__all__ = ["TradeAnalysis", "TradeSummary", "build_trade_analysis"]
+
+#: Internal id of the pair, None where it is not recorded, and the position.
+PairAndPosition = tuple[int | None, TradingPosition]
+
+
+@dataclass(slots=True)
+class TradeAnalysis:
+    """Analysis of the open, closed and frozen positions of a portfolio."""
+
+    portfolio: Portfolio
+
+    # --- Which positions
+
+    def get_first_opened_at(self) -> datetime.datetime | None:
+        """Return when the first position was opened; None without positions."""
+        return min((position.opened_at for position in self.portfolio.get_all_positions()), default=None)
+
+    def get_last_closed_at(self) -> datetime.datetime | None:
+        """Return when the last position was closed; None when none was."""
+        positions = self.portfolio.get_all_positions()
+        return max((position.closed_at for position in positions if position.closed_at is not None), default=None)
+
+    def get_all_positions(self) -> Iterator[PairAndPosition]:
+        """Yield open, closed and frozen positions, each after the internal id of its pair."""
+        for position in self.portfolio.get_all_positions():
+            yield position.pair.internal_id, position
+
+    def get_open_positions(self) -> Iterator[PairAndPosition]:
+        """Yield positions that are not closed, frozen ones included."""
+        return (entry for entry in self.get_all_positions() if entry[1].is_open())
+
+    def get_short_positions(self) -> Iterator[PairAndPosition]:
+        """Yield positions that profit from falling prices."""
+        return (entry for entry in self.get_all_positions() if entry[1].is_short())
+
+    def get_long_positions(self) -> Iterator[PairAndPosition]:
+        """Yield positions that profit from rising prices."""
+        return (entry for entry in self.get_all_positions() if entry[1].is_long())
+
+    # --- Figures
+
+    def calculate_summary_statistics(
+        self, time_bucket: TimeBucket | None = None, state: State | None = None
+    ) -> TradeSummary:
+        """Return counts, profits, fees and risks of all positions.
+
+        Parameters
+        ----------
+        time_bucket
+            Candle length, passed through for display.
+        state
+            The state of the portfolio.  Without it, `duration` is from the first to the last trade, and everything that
+            needs the recorded equity or the strategy's start and end is empty: `sharpe_ratio`, `max_drawdown`,
+            `time_in_market`, `start_at`, `end_at` and the time between openings.
+        """
+        positions = self.portfolio.get_all_positions()
+        return self.calculate_summary_statistics_for_positions(time_bucket, state, positions)
+
+    def calculate_short_summary_statistics(self, time_bucket: TimeBucket | None, state: State | None) -> TradeSummary:
+        """Return the summary of the short positions alone; cash and fees of the portfolio are not divided."""
+        positions = [position for _, position in self.get_short_positions()]
+        return self.calculate_summary_statistics_for_positions(time_bucket, state, positions)
+
+    def calculate_long_summary_statistics(self, time_bucket: TimeBucket | None, state: State | None) -> TradeSummary:
+        """Return the summary of the long positions alone; cash and fees of the portfolio are not divided."""
+        positions = [position for _, position in self.get_long_positions()]
+        return self.calculate_summary_statistics_for_positions(time_bucket, state, positions)
+
+    def calculate_summary_statistics_for_positions(
+        self, time_bucket: TimeBucket | None, state: State | None, positions: Iterable[TradingPosition]
+    ) -> TradeSummary:
+        """Return the summary of some positions; see `calculate_summary_statistics`."""
+        ordered = sorted(positions, key=lambda position: position.opened_at)
+        summary = _summarise(tally_positions(ordered), self.portfolio, time_bucket, state)
+        if state is not None:
+            _add_figures_of_state(summary, state, ordered)
+        return summary
+
+
+def build_trade_analysis(portfolio: Portfolio) -> TradeAnalysis:
+    """Return the analysis of a portfolio."""
+    return TradeAnalysis(portfolio)
+
+
+def _summarise(
+    tally: PositionTally, portfolio: Portfolio, time_bucket: TimeBucket | None, state: State | None
+) -> TradeSummary:
+    won, lost, zero, neutral = tally.get_closed()
+    closed = won.profits + lost.profits + zero.profits
+    nothing = datetime.timedelta(0)
+    risks = [risk for risk in tally.risks_at_open if risk is not None]
+    return TradeSummary(
+        won=len(won),
+        lost=len(lost),
+        zero_loss=len(zero),
+        stop_losses=sum(outcomes.stop_losses for outcomes in tally.get_closed()),
+        undecided=tally.undecided,
+        realised_profit=tally.realised_profit,
+        open_value=tally.open_value,
+        uninvested_cash=portfolio.get_cash(),
+        initial_cash=portfolio.get_initial_cash() or 0,
+        extra_return=0,
+        duration=portfolio.get_trading_history_duration() if state is None else state.get_strategy_duration(),
+        average_winning_trade_profit_pc=average(won.profits) or 0,
+        average_losing_trade_loss_pc=average(lost.profits) or 0,
+        biggest_winning_trade_pc=max(won.profits, default=None),
+        biggest_losing_trade_pc=min(lost.profits, default=None),
+        average_duration_of_winning_trades=average_duration(won.durations) or nothing,
+        average_duration_of_losing_trades=average_duration(lost.durations) or nothing,
+        time_bucket=time_bucket,
+        total_trades=tally.trades,
+        average_trade=average(closed),
+        median_trade=median(closed),
+        max_pos_cons=tally.streaks.longest_won,
+        max_neg_cons=tally.streaks.longest_lost,
+        max_delta_neutral_cons=tally.longest_credit,
+        max_pullback=tally.streaks.max_pullback,
+        max_loss_risk=max(risks, default=None),
+        max_realised_loss=min(tally.realised_losses, default=None),
+        avg_realised_risk=average(tally.realised_losses),
+        average_delta_neutral_profit_pc=average(neutral.profits),
+        biggest_delta_neutral_pc=max(neutral.profits, default=None),
+        delta_neutral=len(neutral),
+        take_profits=sum(outcomes.take_profits for outcomes in tally.get_closed()),
+        trade_volume=tally.volume,
+        trade_volume_wo_vault=tally.volume_without_vaults,
+        trade_volume_taxed=tally.volume_taxed,
+        token_tax_paid=tally.token_tax,
+        lp_fees_paid=tally.lp_fees,
+        lp_fees_paid_wo_vault=tally.lp_fees_without_vaults,
+        lp_fees_average_pc=tally.lp_fees / tally.volume if tally.volume else 0,
+        lp_fees_average_pc_wo_vault=(
+            tally.lp_fees_without_vaults / tally.volume_without_vaults if tally.volume_without_vaults else 0
+        ),
+        winning_stop_losses=won.stop_losses,
+        losing_stop_losses=lost.stop_losses,
+        winning_take_profits=won.take_profits,
+        losing_take_profits=lost.take_profits,
+        median_win=median(won.profits),
+        median_loss=median(lost.profits),
+        median_delta_neutral=median(neutral.profits),
+        average_duration_of_delta_neutral_positions=average_duration(neutral.durations) or nothing,
+        average_duration_of_zero_loss_trades=average_duration(zero.durations),
+        average_duration_of_all_trades=average_duration(won.durations + lost.durations + zero.durations),
+        unrealised_profit=tally.unrealised_profit,
+        average_interest_paid_usd=average(tally.repaid_interest),
+        total_interest_paid_usd=sum(tally.repaid_interest),
+        median_interest_paid_usd=median(tally.repaid_interest),
+        max_interest_paid_usd=max(tally.repaid_interest, default=None),
+        min_interest_paid_usd=min(tally.repaid_interest, default=None),
+        total_claimed_interest=tally.claimed_interest,
+        average_duration_between_position_openings=nothing,
+        time_in_market=0,
+        time_in_market_volatile=0,
+    )
+
+
+def _add_figures_of_state(summary: TradeSummary, state: State, ordered: list[TradingPosition]) -> None:
+    """Fill in what needs the recorded equity and the start and end of the strategy."""
+    summary.start_at, summary.end_at = state.get_strategy_time_range()
+    if len(ordered) > 1:
+        summary.average_duration_between_position_openings = (ordered[-1].opened_at - ordered[0].opened_at) / (
+            len(ordered) - 1
+        )
+    duration = state.get_strategy_duration()
+    volatile = [position for position in ordered if not position.is_credit_supply()]
+    summary.time_in_market = calculate_time_in_market(ordered, summary.end_at, duration)
+    summary.time_in_market_volatile = calculate_time_in_market(volatile, summary.end_at, duration)
+    curve = read_equity_curve(state)
+    returns = calculate_returns(curve)
+    if len(returns):
+        summary.sharpe_ratio = calculate_sharpe(returns, calculate_periods_per_year(curve))
+        summary.max_drawdown = calculate_max_drawdown(returns)

@@ -1,0 +1,233 @@
+"""The loop of a backtest: decisions at candle opens, triggers in between.
+
+Time passes like this, for a strategy that decides at `T1` and `T2`::
+
+    T1: open of a candle      resting orders meet the open (a gap through a level fills here)
+                              decision, with candles that ended at or before T1; trades at the open
+    T1 - T2                   each candle that ends in here: its high and low against the levels
+                              each further candle that starts in here: its open against the levels
+    T2: open of a candle      ...
+
+Each candle is checked once by its open and once, when it has ended, by its high and low.  A level reached inside a
+candle is booked at the end of the candle, the first moment at which it is certainly in the past; at the price of the
+level, see `tradeexecutor.strategy.stop_loss`.
+"""
+
+import datetime
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tradeexecutor.backtest.backtest_pricing import BacktestPricing
+from tradeexecutor.state.cycle_duration import CycleDuration
+from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.strategy.market_data import CandleCursor, from_us, to_us
+from tradeexecutor.strategy.runner import StrategyRunner
+from tradeexecutor.strategy.stop_loss import PriceRange, iterate_positions_with_triggers
+from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
+
+__all__ = ["BacktestEngine", "BacktestPeriodNotValid", "find_decision_times", "find_period"]
+
+#: Called with the number of decisions made and the time of the last one.
+ProgressCallback = Callable[[int, datetime.datetime], None]
+
+#: Cycles are counted from here, a Monday; so weekly cycles start on Mondays.
+_GRID_ORIGIN = to_us(datetime.datetime(1, 1, 1))
+
+#: Events at one moment: candles end before the next ones start.
+_ENDED, _STARTED = 0, 1
+
+
+class BacktestPeriodNotValid(TradeExecutorError, ValueError):
+    """There is nothing to simulate between start and end."""
+
+
+def find_period(
+    universe: TradingStrategyUniverse, start_at: datetime.datetime | None, end_at: datetime.datetime | None
+) -> tuple[datetime.datetime, datetime.datetime]:
+    """Return start and end of a run.
+
+    The default start is the first moment at which all pairs have a price, the default end the end of the last candle.
+
+    Raises
+    ------
+    BacktestPeriodNotValid
+        The market data does not cover the period, or it is empty.
+    """
+    first, last = universe.get_time_range()
+    start = start_at or max(universe.get_candles(pair).first_start_at for pair in universe.iterate_pairs())
+    end = min(end_at or last, last)
+    if start >= end or end <= first:
+        raise BacktestPeriodNotValid(
+            f"no data between {start} and {end_at or end}; the market data covers {first} - {last}"
+        )
+    return max(start, first), end
+
+
+def find_decision_times(
+    universe: TradingStrategyUniverse,
+    cycle_duration: CycleDuration | None,
+    start_at: datetime.datetime,
+    end_at: datetime.datetime,
+) -> list[datetime.datetime]:
+    """Return when the strategy decides: at the first candle open of each cycle, over all pairs.
+
+    A decision never happens while all markets are closed; a weekly strategy on stocks decides on Tuesday when Monday
+    is a holiday.  A cycle without any candle is skipped.
+
+    Parameters
+    ----------
+    universe
+        The market data.
+    cycle_duration
+        None or unknown: every candle open.
+    start_at, end_at
+        First moment, and the moment to stop before.
+    """
+    starts = np.unique(np.concatenate([universe.get_candles(pair).starts for pair in universe.iterate_pairs()]))
+    starts = starts[(starts >= to_us(start_at)) & (starts < to_us(end_at))]
+    if cycle_duration is not None and cycle_duration is not CycleDuration.cycle_unknown:
+        step = cycle_duration.to_timedelta() // datetime.timedelta(microseconds=1)
+        cycles = (starts - _GRID_ORIGIN) // step
+        starts = starts[np.flatnonzero(np.r_[True, cycles[1:] != cycles[:-1]])] if len(starts) else starts
+    return starts.view("datetime64[us]").tolist()
+
+
+@dataclass(slots=True)
+class BacktestEngine:
+    """Drives a `StrategyRunner` through history.
+
+    Attributes
+    ----------
+    runner
+        With the models of a backtest.
+    pricing
+        The pricing model of the runner.
+    decision_times
+        When to decide, increasing.
+    end_at
+        Positions are valued a last time here; they stay open.
+    """
+
+    runner: StrategyRunner
+    pricing: BacktestPricing
+    decision_times: Sequence[datetime.datetime]
+    end_at: datetime.datetime
+
+    def run(self, on_progress: ProgressCallback | None = None, progress_every: int = 1000) -> None:
+        """Simulate all decisions.
+
+        Parameters
+        ----------
+        on_progress
+            Called every `progress_every` decisions.
+        progress_every
+            Large enough that the callback costs nothing.
+        """
+        runner = self.runner
+        portfolio = runner.state.portfolio
+        first_cycle = runner.state.cycle
+        times = self.decision_times
+        last = len(times) - 1
+        for number, ts in enumerate(times):
+            runner.tick(first_cycle + number, ts)
+            if portfolio.open_positions or portfolio.pending_positions:
+                is_last = number == last
+                self._check_triggers(ts, self.end_at if is_last else times[number + 1], is_last)
+            if on_progress is not None and number % progress_every == 0:
+                on_progress(number + 1, ts)
+        runner.revalue(self.end_at)
+        runner.record_statistics(self.end_at)
+        if on_progress is not None:
+            on_progress(len(times), self.end_at)
+
+    def _check_triggers(self, after: datetime.datetime, until: datetime.datetime, is_last: bool) -> None:
+        """Check the levels of all positions from one decision to the next, in order of time."""
+        runner = self.runner
+        positions = list(iterate_positions_with_triggers(runner.state.portfolio))
+        if not positions:
+            return
+        universe = runner.strategy_universe
+        first, last = to_us(after), to_us(until)
+        positions = [
+            position
+            for position in positions
+            if _may_trigger(position, universe.get_cursor(position.pair), first, last)
+        ]
+        events: dict[tuple[int, int], dict[int, int]] = {}
+        cursors: dict[int, CandleCursor] = {}
+        for position in positions:
+            pair_id = position.pair.internal_id or 0
+            if pair_id not in cursors:
+                cursor = cursors[pair_id] = universe.get_cursor(position.pair)
+                _collect_events(events, pair_id, cursor, first, last, is_last)
+        for (moment, kind), candles in sorted(events.items()):
+            self._check_moment(moment, kind, candles, cursors, until)
+
+    def _check_moment(
+        self,
+        moment: int,
+        kind: int,
+        candles: dict[int, int],
+        cursors: dict[int, CandleCursor],
+        until: datetime.datetime,
+    ) -> None:
+        ts = from_us(moment)
+
+        def get_range(position: TradingPosition) -> PriceRange | None:
+            pair_id = position.pair.internal_id or 0
+            index = candles.get(pair_id)
+            if index is None:
+                return None
+            cursor = cursors[pair_id]
+            if kind == _STARTED:
+                return PriceRange.at(cursor.open[index])
+            if to_us(position.opened_at) > cursor.starts[index]:
+                # Opened inside this candle: what its high and low were since then is unknown, its close is not.
+                return PriceRange.at(cursor.close[index])
+            return PriceRange(cursor.open[index], cursor.high[index], cursor.low[index], cursor.close[index])
+
+        # The decision at `until` records statistics of the same moment.
+        self.runner.check_triggers(ts, get_range, record=ts < until)
+
+
+def _may_trigger(position: TradingPosition, cursor: CandleCursor, first: int, last: int) -> bool:
+    """Tell whether any candle touches a level of the position; nearly always none does, and this is quick to see."""
+    if position.pending_trades:
+        return True
+    stop_loss = position.stop_loss if position.stop_loss is not None else -math.inf
+    take_profit = position.take_profit if position.take_profit is not None else math.inf
+    trailing = position.trailing_stop_loss_pct
+    index = max(cursor.seek(first), 0)
+    while index < cursor.count and cursor.starts[index] <= last:
+        high = cursor.high[index]
+        if cursor.low[index] <= stop_loss or high >= take_profit:
+            return True
+        if trailing is not None and high * trailing > stop_loss:
+            return True
+        index += 1
+    return False
+
+
+def _collect_events(
+    events: dict[tuple[int, int], dict[int, int]],
+    pair_id: int,
+    cursor: CandleCursor,
+    first: int,
+    last: int,
+    is_last: bool,
+) -> None:
+    """Add the ends and starts of candles after `first` up to `last` (us); a start at the very end of the run is not."""
+    index = max(cursor.seek(first), 0)
+    while index < cursor.count:
+        start, end = cursor.starts[index], cursor.ends[index]
+        if start > last:
+            break
+        if first < start and not (is_last and start == last):
+            events.setdefault((start, _STARTED), {})[pair_id] = index
+        if first < end <= last:
+            events.setdefault((end, _ENDED), {})[pair_id] = index
+        index += 1

@@ -1,0 +1,454 @@
+"""Entry points: run a strategy over history and get its state."""
+
+import datetime
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tradeexecutor.backtest.backtest_engine import BacktestEngine, find_decision_times, find_period
+from tradeexecutor.backtest.backtest_execution import BacktestExecution
+from tradeexecutor.backtest.backtest_pricing import BacktestPricing
+from tradeexecutor.backtest.backtest_sync import BacktestSyncModel
+from tradeexecutor.backtest.backtest_valuation import BacktestValuationModel
+from tradeexecutor.backtest.candles import CandleSource, load_candle_file
+from tradeexecutor.backtest.dataset import list_datasets, load_dataset
+from tradeexecutor.backtest.progress import show_progress
+from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
+from tradeexecutor.backtest.universe import DEFAULT_FEE, create_universe
+from tradeexecutor.execution.failures import FailureModel
+from tradeexecutor.execution.slippage import FixedSlippage, SlippageModel
+from tradeexecutor.state.cycle_duration import CycleDuration
+from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.execution_mode import ExecutionMode
+from tradeexecutor.state.state import State
+from tradeexecutor.state.state_trading import BacktestData
+from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.strategy.execution_context import ExecutionContext
+from tradeexecutor.strategy.market_data import Candles
+from tradeexecutor.strategy.pandas_trader.indicator_results import IndicatorResults, calculate_indicators
+from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput, StrategyInputIndicators
+from tradeexecutor.strategy.parameters import StrategyParameters
+from tradeexecutor.strategy.runner import Models, StrategyRunner
+from tradeexecutor.strategy.strategy_module import CreateTradingUniverseInput, StrategyModule, read_strategy_module
+from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
+
+__all__ = [
+    "BacktestNotPossible",
+    "BacktestOptions",
+    "BacktestResult",
+    "load_market_data",
+    "run_backtest",
+    "run_backtest_for_module",
+    "run_backtest_inline",
+]
+
+#: A deposit (positive) or redemption (negative) at a time, reserve currency.
+Funding = tuple[datetime.datetime, Decimal | float | int]
+
+
+class BacktestNotPossible(TradeExecutorError, ValueError):
+    """The backtest lacks something, e.g. money or market data."""
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestResult:
+    """What a backtest leaves behind; unpacks to ``state, strategy_universe, diagnostics_data``.
+
+    Attributes
+    ----------
+    state
+        The same tree a live strategy would have.
+    strategy_universe
+        Pairs and candles.
+    diagnostics_data
+        ``decisions`` (int), ``seconds`` (float, wall clock of the loop), ``trades``, ``failed_trades``,
+        ``stale_price_trades`` (int: filled while the market was closed, at the last price), ``pending_funding``
+        (deposits and redemptions that were never due).
+    indicators
+        Calculated indicators.
+    strategy_module
+        The strategy.
+    """
+
+    state: State
+    strategy_universe: TradingStrategyUniverse
+    diagnostics_data: dict[str, Any]
+    indicators: IndicatorResults
+    strategy_module: StrategyModule
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.state, self.strategy_universe, self.diagnostics_data))
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestOptions:
+    """Settings of a backtest that are not part of the strategy.
+
+    Attributes
+    ----------
+    start_at, end_at
+        Decisions are made from `start_at` (inclusive) to `end_at`; None: what the strategy says, else the whole data.
+        Candles before `start_at` are there for indicators.
+    initial_deposit
+        Reserve currency; None: ``initial_cash`` of the strategy.
+    funding
+        Further deposits and redemptions.
+    slippage
+        How much worse than planned trades fill: a fraction, a model, or a function that makes a model from the
+        pricing (for models that need volumes).
+    failures
+        Called with each trade, returns True for one that is to fail.
+    data_delay_tolerance
+        See `BacktestPricing`.
+    name
+        Name of the state; None: that of the strategy.
+    mode
+        Execution mode of the run.
+    progress
+        Draw a progress bar; None: on a terminal.
+    """
+
+    start_at: datetime.datetime | None = None
+    end_at: datetime.datetime | None = None
+    initial_deposit: Decimal | float | None = None
+    funding: Sequence[Funding] = ()
+    slippage: float | SlippageModel | Callable[[BacktestPricing], SlippageModel] | None = None
+    failures: FailureModel | None = None
+    data_delay_tolerance: datetime.timedelta | None = None
+    name: str | None = None
+    mode: ExecutionMode = ExecutionMode.backtesting
+    progress: bool | None = None
+
+
+@dataclass(slots=True)
+class _Setup:
+    """Everything one run needs, built from module, universe and options."""
+
+    module: StrategyModule
+    universe: TradingStrategyUniverse
+    options: BacktestOptions
+    context: ExecutionContext
+    start_at: datetime.datetime = field(init=False)
+    end_at: datetime.datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        module, options = self.module, self.options
+        self.start_at, self.end_at = find_period(
+            self.universe, options.start_at or module.backtest_start, options.end_at or module.backtest_end
+        )
+
+    def make_state(self) -> State:
+        """Return an empty state that begins at strategy time: no wall clock gets into a backtest."""
+        module = self.module
+        name = self.options.name or module.name or (module.path.stem if module.path else "backtest")
+        state = State(created_at=self.start_at, name=name)
+        state.backtest_data = BacktestData(
+            start_at=self.start_at,
+            end_at=self.end_at,
+            decision_cycle_duration=module.cycle_duration or CycleDuration.cycle_unknown,
+        )
+        return state
+
+    def make_sync_model(self, wallet: SimulatedWallet) -> BacktestSyncModel:
+        """Return the queue of deposits."""
+        amount = self.options.initial_deposit if self.options.initial_deposit is not None else self.module.initial_cash
+        if not amount or not amount > 0:
+            raise BacktestNotPossible("there is no money: give an initial deposit, or Parameters.initial_cash")
+        sync = BacktestSyncModel(wallet)
+        sync.simulate_funding(self.start_at, _to_decimal(amount))
+        for moment, change in self.options.funding:
+            sync.simulate_funding(max(moment, self.start_at), _to_decimal(change))
+        return sync
+
+    def make_slippage(self, pricing: BacktestPricing) -> SlippageModel | None:
+        """Return the slippage model."""
+        slippage = self.options.slippage
+        if slippage is None or isinstance(slippage, SlippageModel):
+            return slippage
+        if callable(slippage):
+            return slippage(pricing)
+        return FixedSlippage(slippage)
+
+
+def run_backtest(
+    module: StrategyModule, universe: TradingStrategyUniverse, options: BacktestOptions | None = None
+) -> BacktestResult:
+    """Run a strategy over the candles of a universe.
+
+    Raises
+    ------
+    BacktestNotPossible, BacktestPeriodNotValid
+        No money, or no data in the period.
+    DecisionFailed
+        The strategy raised an error or returned something unusable.
+    """
+    options = options or BacktestOptions()
+    context = _make_context(module, options)
+    setup = _Setup(module, universe, options, context)
+    state = setup.make_state()
+    wallet = SimulatedWallet()
+    pricing = BacktestPricing(universe, options.data_delay_tolerance)
+    sync = setup.make_sync_model(wallet)
+    results = calculate_indicators(
+        module.make_indicators(setup.start_at, universe, context), universe, context, setup.start_at
+    )
+    runner = StrategyRunner(
+        state=state,
+        strategy_universe=universe,
+        decide_trades=module.decide_trades,
+        parameters=module.parameters,
+        indicators=StrategyInputIndicators(universe, results),
+        execution_context=context,
+        models=Models(
+            pricing=pricing,
+            valuation=BacktestValuationModel(pricing),
+            sync=sync,
+            execution=BacktestExecution(wallet, setup.make_slippage(pricing), options.failures),
+        ),
+        before_tick=module.before_strategy_tick,
+        after_tick=module.after_strategy_tick,
+    )
+    times = find_decision_times(universe, module.cycle_duration, setup.start_at, setup.end_at)
+    engine = BacktestEngine(runner, pricing, times, setup.end_at)
+    began = time.perf_counter()
+    with show_progress(len(times), state.name or "backtest", options.progress) as update:
+        engine.run(update)
+    seconds = time.perf_counter() - began
+    state.perform_integrity_check()
+    diagnostics = _make_diagnostics(state, pricing, len(times), seconds)
+    diagnostics["pending_funding"] = [(event.timestamp, event.amount) for event in sync.fund_flow_queue]
+    return BacktestResult(state, universe, diagnostics, results, module)
+
+
+def _make_context(module: StrategyModule, options: BacktestOptions) -> ExecutionContext:
+    return ExecutionContext(
+        mode=options.mode,
+        engine_version=module.engine_version,
+        parameters=module.parameters,
+        progress_bars=bool(options.progress),
+    )
+
+
+def _make_diagnostics(state: State, pricing: BacktestPricing, decisions: int, seconds: float) -> dict[str, Any]:
+    trades = list(state.portfolio.get_all_trades())
+    executed = [trade for trade in trades if trade.executed_at is not None]
+    # Inside a candle the price is current; a trade at its end comes from a trigger and carries that candle's price.
+    stale = [
+        trade
+        for trade in executed
+        if trade.price_structure is not None and (trade.price_structure.market_feed_delay or datetime.timedelta(0))
+    ]
+    return {
+        "decisions": decisions,
+        "seconds": seconds,
+        "trades": len(trades),
+        "failed_trades": sum(trade.is_failed() for trade in trades),
+        "stale_price_trades": len(stale),
+    }
+
+
+def _to_decimal(amount: Decimal | float) -> Decimal:
+    # Money is typed by people: 0.1 means 0.1.
+    return amount if isinstance(amount, Decimal) else Decimal(str(amount))
+
+
+def load_market_data(
+    *names: str | Path, fee: float | Mapping[str, float] = DEFAULT_FEE, pair: str | None = None
+) -> TradingStrategyUniverse:
+    """Open data sets that come with the program, or candle files, as one universe.
+
+    Parameters
+    ----------
+    names
+        Each a name of `list_datasets`, optionally with one pair of it (``us-stocks-daily:AAPL-USD``), or the path of
+        a CSV or Parquet file.
+    fee, pair
+        See `create_universe`.
+
+    Raises
+    ------
+    BacktestNotPossible
+        No name was given, or two contain the same pair.
+    """
+    if not names:
+        raise BacktestNotPossible(f"name market data: a file, or one of {', '.join(list_datasets())}")
+    known = list_datasets()
+    sources: dict[str, CandleSource] = {}
+    for name in names:
+        dataset, _, only = str(name).partition(":")
+        if dataset in known:
+            loaded: Mapping[str, Candles] = load_dataset(dataset, [only] if only else None)
+        elif not Path(name).exists() and not Path(name).suffix:
+            raise BacktestNotPossible(f"{name} is neither a file nor a data set; data sets: {', '.join(known)}")
+        elif pair is not None and len(names) == 1:
+            return create_universe(name, pair=pair, fee=fee)
+        else:
+            loaded = load_candle_file(name)
+        for symbol, candles in loaded.items():
+            if symbol in sources:
+                raise BacktestNotPossible(f"{symbol} is in the market data twice")
+            sources[symbol] = candles
+    return create_universe(sources, fee=fee)
+
+
+def run_backtest_for_module(
+    strategy_file: Path | str,
+    candles: CandleSource | Sequence[CandleSource] | Mapping[str, CandleSource] | None = None,
+    universe: TradingStrategyUniverse | None = None,
+    start_at: datetime.datetime | None = None,
+    end_at: datetime.datetime | None = None,
+    initial_deposit: Decimal | float | None = None,
+    *,
+    pair: str | None = None,
+    fee: float | Mapping[str, float] = DEFAULT_FEE,
+    cycle_duration: CycleDuration | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    funding: Iterable[Funding] = (),
+    slippage: float | SlippageModel | Callable[[BacktestPricing], SlippageModel] | None = None,
+    failures: FailureModel | None = None,
+    data_delay_tolerance: datetime.timedelta | None = None,
+    name: str | None = None,
+    progress: bool | None = None,
+) -> BacktestResult:
+    """Run a strategy file over history.
+
+    Parameters
+    ----------
+    strategy_file
+        Python file of the strategy.
+    candles
+        Market data, see `load_candles`; data set names are opened with `load_market_data` instead.
+    universe
+        Market data that is already a universe.  With neither, ``create_trading_universe`` of the strategy is asked.
+    start_at, end_at, initial_deposit, funding, slippage, failures, data_delay_tolerance, name, progress
+        See `BacktestOptions`.
+    pair, fee
+        See `create_universe`; for `candles` only.
+    cycle_duration
+        Overrides that of the strategy.
+    parameters
+        Override strategy parameters by name.
+
+    Raises
+    ------
+    StrategyModuleNotValid
+        The file is not a usable strategy.
+    InvalidCandles, UniverseNotValid, BacktestNotPossible, BacktestPeriodNotValid
+        The data or the settings cannot be used.
+    DecisionFailed
+        The strategy raised an error or returned something unusable.
+    """
+    module = read_strategy_module(strategy_file)
+    if parameters:
+        module.parameters = module.parameters.replace(**parameters)
+    module.cycle_duration = cycle_duration or module.cycle_duration
+    options = BacktestOptions(
+        start_at=start_at,
+        end_at=end_at,
+        initial_deposit=initial_deposit,
+        funding=tuple(funding),
+        slippage=slippage,
+        failures=failures,
+        data_delay_tolerance=data_delay_tolerance,
+        name=name,
+        progress=progress,
+    )
+    if universe is None and candles is not None:
+        universe = create_universe(candles, pair=pair, fee=fee)
+    return run_backtest(module, universe or _ask_for_universe(module, options, fee), options)
+
+
+def _ask_for_universe(
+    module: StrategyModule, options: BacktestOptions, fee: float | Mapping[str, float]
+) -> TradingStrategyUniverse:
+    def load(*names: str | Path, **settings: Any) -> TradingStrategyUniverse:
+        return load_market_data(*names, **{"fee": fee, **settings})
+
+    start_at = options.start_at or module.backtest_start
+    return module.make_universe(
+        CreateTradingUniverseInput(start_at, _make_context(module, options), module.parameters, load)
+    )
+
+
+def run_backtest_inline(
+    *,
+    decide_trades: Callable[[StrategyInput], list[TradeExecution]],
+    parameters: StrategyParameters | Mapping[str, Any] | type | None = None,
+    create_indicators: Callable[..., Any] | None = None,
+    create_trading_universe: Callable[..., TradingStrategyUniverse] | None = None,
+    universe: TradingStrategyUniverse | None = None,
+    candles: CandleSource | Sequence[CandleSource] | Mapping[str, CandleSource] | None = None,
+    pair: str | None = None,
+    fee: float | Mapping[str, float] = DEFAULT_FEE,
+    start_at: datetime.datetime | None = None,
+    end_at: datetime.datetime | None = None,
+    cycle_duration: CycleDuration | None = None,
+    initial_deposit: Decimal | float | None = None,
+    funding: Iterable[Funding] = (),
+    slippage: float | SlippageModel | Callable[[BacktestPricing], SlippageModel] | None = None,
+    failures: FailureModel | None = None,
+    data_delay_tolerance: datetime.timedelta | None = None,
+    name: str = "backtest",
+    engine_version: str = "0.5",
+    mode: ExecutionMode = ExecutionMode.backtesting,
+    progress: bool | None = None,
+) -> BacktestResult:
+    """Run a strategy given as functions, e.g. in a notebook or a test.
+
+    Parameters
+    ----------
+    decide_trades, create_indicators, create_trading_universe
+        As in a strategy module.
+    parameters
+        A parameters class, a mapping, or `StrategyParameters`.
+    universe, candles, pair, fee
+        Market data, see `run_backtest_for_module`.
+    cycle_duration
+        None: ``cycle_duration`` of the parameters, else every candle.
+    start_at, end_at, initial_deposit, funding, slippage, failures, data_delay_tolerance, name, mode, progress
+        See `BacktestOptions`.
+    engine_version
+        For `ExecutionContext`.
+
+    Raises
+    ------
+    BacktestNotPossible, BacktestPeriodNotValid, InvalidCandles, UniverseNotValid, DecisionFailed
+        See `run_backtest_for_module`.
+    """
+    if isinstance(parameters, type):
+        settings = StrategyParameters.from_class(parameters)
+    elif isinstance(parameters, StrategyParameters):
+        settings = parameters
+    else:
+        settings = StrategyParameters.from_dict(parameters or {})
+    module = StrategyModule(
+        path=None,
+        engine_version=engine_version,
+        parameters=settings,
+        decide_trades=decide_trades,
+        create_indicators=create_indicators,
+        create_trading_universe=create_trading_universe,
+        cycle_duration=cycle_duration or settings.get("cycle_duration"),
+        initial_cash=settings.get("initial_cash"),
+        backtest_start=settings.get("backtest_start"),
+        backtest_end=settings.get("backtest_end"),
+        name=name,
+    )
+    options = BacktestOptions(
+        start_at=start_at,
+        end_at=end_at,
+        initial_deposit=initial_deposit,
+        funding=tuple(funding),
+        slippage=slippage,
+        failures=failures,
+        data_delay_tolerance=data_delay_tolerance,
+        name=name,
+        mode=mode,
+        progress=progress,
+    )
+    if universe is None and candles is not None:
+        universe = create_universe(candles, pair=pair, fee=fee)
+    return run_backtest(module, universe or _ask_for_universe(module, options, fee), options)

@@ -1,0 +1,93 @@
+"""What a user sees when a command fails: one line on standard error, and the exit code.
+
+====  =========================================================
+code  meaning
+====  =========================================================
+0     done
+1     failed: bad input, or a check that found something wrong
+2     the command line itself is wrong
+130   interrupted
+====  =========================================================
+"""
+
+import errno
+import functools
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from tradeexecutor.cli.output import print_problem
+
+#: Set by ``--debug`` or the environment variable: errors show their traceback.
+DEBUG_VARIABLE = "TRADEEXECUTOR_DEBUG"
+
+EXIT_FAILURE = 1
+
+_debug = False
+
+
+class CommandFailed(Exception):
+    """A command cannot do what it was asked; the text is for the user.
+
+    Attributes
+    ----------
+    hint
+        What to try instead; empty when there is nothing to say.
+    """
+
+    def __init__(self, message: str, hint: str = ""):
+        super().__init__(message)
+        self.hint = hint
+
+
+def set_debug(enabled: bool) -> None:
+    """Show tracebacks and log messages, or hide them."""
+    global _debug
+    _debug = enabled
+    logging.basicConfig(
+        level=logging.DEBUG if enabled else logging.ERROR, format="%(levelname)s %(name)s: %(message)s", force=True
+    )
+    # Libraries tell a lot that nobody who debugs a strategy wants to know.
+    logging.getLogger().setLevel(logging.WARNING if enabled else logging.ERROR)
+    logging.getLogger("tradeexecutor").setLevel(logging.DEBUG if enabled else logging.ERROR)
+
+
+def report_failures(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn the errors of a command into a line on standard error and exit code 1; with ``--debug`` let them through."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise  # the reader of a pipe has had enough
+            if _debug:
+                raise
+            print_problem(f"Error: {describe_error(error)}")
+            hint = getattr(error, "hint", "")
+            if hint:
+                print_problem(hint, "")
+            raise typer.Exit(EXIT_FAILURE) from error
+
+    return run
+
+
+def describe_error(error: BaseException) -> str:
+    """Return one line that tells a user what is wrong."""
+    from tradeexecutor.state.errors import TradeExecutorError
+
+    if isinstance(error, CommandFailed | TradeExecutorError):
+        return " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{os.fspath(error.filename)}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    text = " ".join(str(error).split())
+    return f"unexpected {type(error).__name__}: {text} (run tradeexecutor --debug ... to see where; please report it)"

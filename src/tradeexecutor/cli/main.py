@@ -1,0 +1,53 @@
+"""The ``tradeexecutor`` command: global options, and the list of subcommands.
+
+Each subcommand is a function in a module of its name.  Such modules import only what the command line itself needs;
+what costs time to import (pandas, the backtest) is imported when the command runs, so that help appears at once.
+"""
+
+from typing import Annotated
+
+import typer
+
+from tradeexecutor.cli import backtest, demo, show_positions, show_trades, validate, version
+from tradeexecutor.cli.failure import DEBUG_VARIABLE, report_failures, set_debug
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="tradeexecutor",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="New here? Start with:\n\n$ tradeexecutor demo",
+)
+
+
+@app.callback()
+def set_global_options(
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar=DEBUG_VARIABLE, help="Show tracebacks and log messages.")
+    ] = False,
+) -> None:
+    """Backtest trading strategies, and look into the state files that backtests and live strategies leave."""
+    set_debug(debug)
+
+
+def _make_epilog(examples: tuple[str, ...]) -> str:
+    lines = "\n\n".join(f"$ {example}".replace("[", r"\[") for example in examples)
+    return f"Examples:\n\n{lines}"
+
+
+for _name, _module, _function in (
+    ("demo", demo, demo.demo),
+    ("backtest", backtest, backtest.backtest),
+    ("show-positions", show_positions, show_positions.show_positions),
+    ("show-trades", show_trades, show_trades.show_trades),
+    ("validate", validate, validate.validate),
+    ("version", version, version.version),
+):
+    app.command(_name, epilog=_make_epilog(_module.EXAMPLES))(report_failures(_function))
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,249 @@
+"""How commands print: tables, numbers, JSON.
+
+On a terminal a table is fitted to its width: long texts are shortened first, then the least important columns are left
+out and named below the table.  Into a pipe or a file tables are written in full width and without colours, one row a
+line, so that `grep` and `less -S` work.
+"""
+
+import dataclasses
+import datetime
+import enum
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+#: Stands for a figure that does not exist.
+NOTHING = "-"
+
+#: Wide enough for any line: what goes into a pipe is never folded.
+_UNLIMITED = 10_000
+
+#: A text column is never made narrower than this.
+_MIN_TEXT_WIDTH = 16
+
+_PADDING = 2
+
+
+def make_console(stderr: bool = False) -> Console:
+    """Return a console for standard output or standard error, as it is now.
+
+    Colours appear on terminals only, and not when the environment variable ``NO_COLOR`` is set.
+    """
+    console = Console(stderr=stderr, highlight=False, emoji=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console = Console(stderr=stderr, highlight=False, emoji=False, width=_UNLIMITED)
+    return console
+
+
+def print_line(text: str = "", style: str = "") -> None:
+    """Print a line to standard output; no markup is interpreted, and nothing is folded."""
+    make_console().print(Text(text, style=style), soft_wrap=True)
+
+
+def print_heading(text: str) -> None:
+    """Print a heading after an empty line."""
+    print_line()
+    print_line(text, "bold")
+
+
+def print_problem(text: str, style: str = "red") -> None:
+    """Print a line to standard error."""
+    make_console(stderr=True).print(Text(text, style=style), soft_wrap=True)
+
+
+def print_next_steps(steps: Mapping[str, str]) -> None:
+    """Print commands to try next, each with what it does."""
+    print_heading("What to look at next")
+    for command, purpose in steps.items():
+        print_line(f"  {purpose}:")
+        print_line(f"    {command}", "cyan")
+
+
+# --- Tables
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    Attributes
+    ----------
+    name
+        Heading.
+    right
+        Align numbers.
+    priority
+        What does not fit is left out, the highest number first; 0 stays.
+    is_text
+        May be shortened.
+    """
+
+    name: str
+    right: bool = False
+    priority: int = 0
+    is_text: bool = False
+
+
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], styles: Sequence[str] | None = None) -> None:
+    """Print a table to standard output; columns without any content are left out silently.
+
+    Parameters
+    ----------
+    rows
+        A cell for each column.
+    styles
+        One for each row.
+    """
+    console = make_console()
+    used = [index for index, column in enumerate(columns) if not column.priority or any(row[index] for row in rows)]
+    widths = {
+        index: max([cell_len(columns[index].name), *(cell_len(row[index]) for row in rows)], default=0)
+        for index in used
+    }
+    shown, hidden = _fit(columns, widths, console.width)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _PADDING, 0, 0), header_style="bold")
+    spare = console.width - sum(_get_min_width(columns[index], widths[index]) + _PADDING for index in shown)
+    for index in shown:
+        column = columns[index]
+        width = _get_min_width(column, widths[index])
+        if column.is_text:
+            extra = max(min(widths[index] - width, spare), 0)
+            width += extra
+            spare -= extra
+        table.add_column(
+            column.name, justify="right" if column.right else "left", no_wrap=True, overflow="ellipsis", width=width
+        )
+    for number, row in enumerate(rows):
+        table.add_row(*(Text(row[index]) for index in shown), style=styles[number] if styles else None)
+    console.print(table)
+    if hidden:
+        names = ", ".join(columns[index].name for index in hidden)
+        console.print(Text(f"Not shown for want of width: {names}", style="dim"), soft_wrap=True)
+
+
+def _get_min_width(column: Column, width: int) -> int:
+    return min(width, max(_MIN_TEXT_WIDTH, cell_len(column.name))) if column.is_text else width
+
+
+def _fit(columns: Sequence[Column], widths: Mapping[int, int], limit: int) -> tuple[list[int], list[int]]:
+    """Return indexes of the columns to show and to hide."""
+    shown = list(widths)
+
+    def is_too_wide() -> bool:
+        return sum(_get_min_width(columns[index], widths[index]) + _PADDING for index in shown) - _PADDING > limit
+
+    while is_too_wide():
+        least = max(shown, key=lambda index: columns[index].priority)
+        if not columns[least].priority:
+            break
+        shown.remove(least)
+    return shown, [index for index in widths if index not in shown]
+
+
+def print_facts(facts: Mapping[str, str]) -> None:
+    """Print names and values below each other."""
+    width = max(cell_len(name) for name in facts)
+    for name, value in facts.items():
+        print_line(f"  {name:<{width}}  {value}")
+
+
+# --- Numbers and times
+
+
+def format_usd(value: float | None) -> str:
+    """Format a dollar amount; small ones keep four significant digits.
+
+    >>> format_usd(1234.5), format_usd(-0.00123), format_usd(None)
+    ('1,234.50', '-0.00123', '-')
+    """
+    if value is None:
+        return NOTHING
+    if value and abs(value) < 0.01:
+        return f"{value:.3g}"
+    return f"{value:,.2f}"
+
+
+def format_price(value: float | None) -> str:
+    """Format a price with about six significant digits, never with an exponent.
+
+    >>> format_price(61234.5678), format_price(0.00001234567)
+    ('61,234.57', '0.0000123457')
+    """
+    if value is None:
+        return NOTHING
+    return f"{value:,.2f}" if abs(value) >= 1000 else _plain(Decimal(f"{value:.6g}"))
+
+
+def format_quantity(value: Decimal | None) -> str:
+    """Format a token amount with at most eight significant digits, never with an exponent.
+
+    >>> format_quantity(Decimal("1234.5000")), format_quantity(Decimal("0.000001234567891"))
+    ('1,234.5', '0.0000012345679')
+    """
+    return NOTHING if value is None else _plain(Decimal(f"{value:.8g}"))
+
+
+def _plain(value: Decimal) -> str:
+    text = f"{value:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def format_percent(value: float | None) -> str:
+    """Format a fraction.
+
+    >>> format_percent(0.12345), format_percent(230.0)
+    ('12.35 %', '23,000 %')
+    """
+    if value is None:
+        return NOTHING
+    return f"{value * 100:,.0f} %" if abs(value) >= 100 else f"{value * 100:,.2f} %"
+
+
+def format_ratio(value: float | None) -> str:
+    """Format a number without a unit."""
+    return NOTHING if value is None else f"{value:,.2f}"
+
+
+def format_time(value: datetime.datetime | None, seconds: bool = False) -> str:
+    """Format a UTC time."""
+    if value is None:
+        return NOTHING
+    return f"{value:%Y-%m-%d %H:%M:%S}" if seconds else f"{value:%Y-%m-%d %H:%M}"
+
+
+def format_line(text: str | None) -> str:
+    """Put a text of several lines into one."""
+    return " | ".join(line.strip() for line in (text or "").splitlines() if line.strip())
+
+
+# --- JSON
+
+
+def print_json(data: Any) -> None:
+    """Print JSON to standard output: times as ISO text, exact amounts as text."""
+    json.dump(data, sys.stdout, indent=2, default=_to_json, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, datetime.datetime):
+        return value.isoformat()
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if isinstance(value, Decimal | os.PathLike):
+        return str(value)
+    if isinstance(value, enum.Enum):
+        return value.value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    raise TypeError(f"{type(value).__name__} has no JSON form")

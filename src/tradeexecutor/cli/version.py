@@ -1,0 +1,25 @@
+"""``tradeexecutor version``."""
+
+import platform
+from typing import Annotated
+
+import typer
+
+from tradeexecutor import __version__
+from tradeexecutor.cli.output import print_json, print_line
+
+EXAMPLES = ("tradeexecutor version", "tradeexecutor version --json")
+
+
+def version(json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Tell which version this is, and which state files it reads."""
+    from tradeexecutor.state.upcast import SCHEMA_VERSION
+
+    if json_:
+        print_json(
+            {"version": __version__, "schema_version": SCHEMA_VERSION, "python": platform.python_version()}
+        )
+        return
+    print_line(f"tradeexecutor {__version__}")
+    print_line(f"State files: reads schema versions 0 to {SCHEMA_VERSION}, writes {SCHEMA_VERSION}")
+    print_line(f"Python {platform.python_version()}")
