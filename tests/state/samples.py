@@ -236,25 +236,26 @@ def sync() -> Sync:
 
 
 def trade_summary(**changes: Any) -> TradeSummary:
-    names = ("won", "lost", "zero_loss", "stop_losses", "undecided")
-    return TradeSummary(
-        **dict(zip(names, (6, 3, 1, 2, 4), strict=True))
-        | {
-            "realised_profit": 50.0,
-            "open_value": 700.0,
-            "uninvested_cash": 500.0,
-            "initial_cash": 1000.0,
-            "extra_return": 1.0,
-            "duration": datetime.timedelta(days=73),
-            "average_winning_trade_profit_pc": 0.1,
-            "average_losing_trade_loss_pc": -0.05,
-            "biggest_winning_trade_pc": 0.2,
-            "biggest_losing_trade_pc": -0.1,
-            "average_duration_of_winning_trades": DAY,
-            "average_duration_of_losing_trades": DAY,
-        }
-        | changes
-    )
+    fields: dict[str, Any] = {
+        "won": 6,
+        "lost": 3,
+        "zero_loss": 1,
+        "stop_losses": 2,
+        "undecided": 4,
+        "realised_profit": 50.0,
+        "open_value": 700.0,
+        "uninvested_cash": 500.0,
+        "initial_cash": 1000.0,
+        "extra_return": 1.0,
+        "duration": datetime.timedelta(days=73),
+        "average_winning_trade_profit_pc": 0.1,
+        "average_losing_trade_loss_pc": -0.05,
+        "biggest_winning_trade_pc": 0.2,
+        "biggest_losing_trade_pc": -0.1,
+        "average_duration_of_winning_trades": DAY,
+        "average_duration_of_losing_trades": DAY,
+    }
+    return TradeSummary(**fields | changes)
 
 
 def full_trade_summary() -> TradeSummary:
@@ -264,7 +265,7 @@ def full_trade_summary() -> TradeSummary:
     for name, hint in TradeSummary.__annotations__.items():
         if getattr(summary, name) in (None, 0, 0.0):
             text = str(hint)
-            if "Returns" in name or name in ("daily_returns", "compounding_returns"):
+            if name in ("daily_returns", "compounding_returns"):
                 setattr(summary, name, [0.01, -0.02])
             elif name.endswith("_at"):
                 setattr(summary, name, T1)

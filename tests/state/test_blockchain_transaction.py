@@ -65,7 +65,7 @@ def test_three_stages():
     tx.set_confirmation_information(**CONFIRMATION)
     assert (tx.is_success(), tx.is_reverted()) == (True, False)
     assert "success" in repr(tx)
-    tx.set_confirmation_information(**CONFIRMATION | {"status": False}, revert_reason="TRF", stack_trace="trace")
+    tx.set_confirmation_information(**CONFIRMATION | {"status": False, "revert_reason": "TRF", "stack_trace": "trace"})
     assert (tx.is_success(), tx.is_reverted(), tx.stack_trace) == (False, True, "trace")
     assert "reverted" in repr(tx)
     assert "TRF" in repr(tx)

@@ -14,7 +14,7 @@ from tradeexecutor.state.serialisation import Serialisable
 Make = Callable[[], Serialisable]
 
 
-@pytest.fixture(params=samples.ALL.values(), ids=samples.ALL.keys())
+@pytest.fixture(params=samples.ALL.values(), ids=list(samples.ALL))
 def make(request: pytest.FixtureRequest) -> Make:
     return request.param
 

@@ -114,15 +114,16 @@ BAD_CALLS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("change", BAD_CALLS, ids=str)
 def test_bad_call_leaves_no_trace(change: dict[str, Any]):
-    call = {"timestamp": T0, "name": "ema", "kind": ON_PRICE, "value": 1.0}
+    call: dict[str, Any] = {"timestamp": T0, "name": "ema", "kind": ON_PRICE, "value": 1.0}
     vis = Visualisation()
     with pytest.raises(InvalidValue):
         vis.plot_indicator(**call | change)
     assert vis == Visualisation()
     vis.plot_indicator(**call)
     before = vis.to_json()
+    call["value"] = 2.0
     with pytest.raises(InvalidValue):
-        vis.plot_indicator(**call | {"value": 2.0} | change)
+        vis.plot_indicator(**call | change)
     assert vis.to_json() == before
 
 

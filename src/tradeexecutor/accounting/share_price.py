@@ -13,6 +13,9 @@ shares in proportion.  All figures are floats: this is a performance measure, no
 
 from typing import NamedTuple
 
+#: Relative error of sums of floats.
+_ROUNDING = 1e-12
+
 
 class SharePrice(NamedTuple):
     """Shares of a position."""
@@ -51,15 +54,20 @@ def buy_shares(shares: SharePrice, value: float, quantity: float) -> SharePrice:
 
 
 def sell_shares(shares: SharePrice, quantity: float, price: float) -> SharePrice:
-    """Redeem shares for `quantity` tokens (positive) sold at `price`; the sale sets the share price."""
+    """Redeem shares for `quantity` tokens (positive) sold at `price`; the sale sets the share price.
+
+    What remains is exactly nothing when it is no more than rounding: a share left over by accident would make a closed
+    position look like a total loss.
+    """
     held, supply = shares.cumulative_quantity, shares.total_supply
     if held <= 0:
         return shares
     share_price = held * price / supply if supply > 0 else shares.current_share_price
+    left = held - quantity
+    if left <= held * _ROUNDING:
+        return shares._replace(current_share_price=share_price, total_supply=0.0, cumulative_quantity=min(left, 0.0))
     return shares._replace(
-        current_share_price=share_price,
-        total_supply=max(0.0, supply - supply * quantity / held),
-        cumulative_quantity=held - quantity,
+        current_share_price=share_price, total_supply=supply - supply * quantity / held, cumulative_quantity=left
     )
 
 

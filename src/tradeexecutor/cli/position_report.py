@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
 from tradeexecutor.cli.output import (
     Column,
@@ -33,6 +34,8 @@ from tradeexecutor.cli.trade_rows import (
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
+
+T = TypeVar("T")
 
 #: Flag -> meaning, in the order in which they are shown.
 POSITION_FLAGS = {
@@ -133,7 +136,7 @@ def _make_position_row(state: State, position: TradingPosition, with_trades: boo
     )
 
 
-def _get[T](accessor: Callable[[], T]) -> T | None:
+def _get(accessor: Callable[[], T]) -> T | None:
     """Return a figure, None where this kind of position does not have it."""
     try:
         return accessor()

@@ -7,13 +7,17 @@ from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import InvalidValue, NotAvailable, UnsupportedPairKind
 from tradeexecutor.state.execution_mode import ExecutionMode
+from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.pnl import calculate_pnl, calculate_share_price_pnl, calculate_share_price_profit
 from tradeexecutor.state.position_internal_share_price import PositionInternalSharePriceData
+from tradeexecutor.state.position_quantity import TradeTotals
 from tradeexecutor.state.position_value import PositionValuation
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
 
 if TYPE_CHECKING:
     from tradeexecutor.state.position import TradingPosition
+
+_EXCHANGE_ACCOUNT, _VAULT = TradingPairKind.exchange_account, TradingPairKind.vault
 
 YEAR = datetime.timedelta(days=365)
 
@@ -35,21 +39,25 @@ class PositionProfit(PositionValuation):
 
     def is_using_internal_share_price_profit(self) -> bool:
         """Tell whether profit comes from the internal share price, not from trade prices."""
-        return self.pair.kind.is_exchange_account() or self.pair.is_hyperliquid_vault()
+        kind = self.pair.kind
+        return kind is _EXCHANGE_ACCOUNT or (kind is _VAULT and self.pair.is_hyperliquid_vault())
 
     def get_realised_profit_usd(self, include_interest: bool = True) -> USDollarAmount | None:
         """Return the profit of what was sold; None while nothing was reduced, 0 while frozen."""
+        return self._get_realised_profit_usd(self.get_trade_totals(), include_interest)
+
+    def _get_realised_profit_usd(self, totals: TradeTotals, include_interest: bool = True) -> USDollarAmount | None:
         if self.is_frozen():
             return 0
-        if not self.is_reduced():
+        if not (totals.has_buys and totals.has_sells):
             return None
         if self.is_spot():
-            sold = self.get_sell_quantity()
-            profit = (self.get_average_sell() - self.get_average_buy()) * float(sold) if sold else 0
+            closed = totals.sold
         elif self.is_credit_supply():
-            profit = 0
+            closed = 0
         else:
-            profit = (self.get_average_sell() - self.get_average_buy()) * float(self.get_buy_quantity())
+            closed = totals.bought
+        profit = (totals.get_average_sell() - totals.get_average_buy()) * float(closed) if closed else 0
         if include_interest:
             profit += self.get_claimed_interest() - self.get_repaid_interest()
         return profit
@@ -60,16 +68,26 @@ class PositionProfit(PositionValuation):
         """Return the profit of what is held at the latest price."""
         if self.is_using_internal_share_price_profit():
             return self._get_share_price_profit_usd()
-        profit = (self.last_token_price - self.get_average_price()) * float(self.get_quantity())
+        return self._get_unrealised_profit_usd(self.get_trade_totals(), include_interest)
+
+    def _get_unrealised_profit_usd(self, totals: TradeTotals, include_interest: bool = True) -> USDollarAmount:
+        profit = (self.last_token_price - self._get_entry_price(totals)) * float(self.get_quantity())
         return profit + self.get_accrued_interest() if include_interest else profit
 
     def get_total_profit_usd(self) -> USDollarAmount:
         """Return realised plus unrealised profit; 0.0 for a bridge."""
+        return self.get_total_profit()[0]
+
+    def get_total_profit(self) -> tuple[USDollarAmount, Percent]:
+        """Return `get_total_profit_usd` and `get_total_profit_percent` together."""
         if self.pair.kind.is_cctp_bridge():
-            return 0.0
+            return 0.0, 0.0
         if self.is_using_internal_share_price_profit():
-            return self._get_share_price_profit_usd()
-        return (self.get_realised_profit_usd() or 0) + (self.get_unrealised_profit_usd() or 0)
+            return self._get_share_price_profit_usd(), self._get_share_price_profit_pct()
+        totals = self.get_trade_totals()
+        profit = (self._get_realised_profit_usd(totals) or 0) + self._get_unrealised_profit_usd(totals)
+        invested = totals.bought_usd if self.is_long() else totals.sold_usd
+        return profit, profit / invested if invested else 0
 
     def is_profitable(self) -> bool:
         """Total profit is positive."""
@@ -104,16 +122,13 @@ class PositionProfit(PositionValuation):
         end_at
             Valuation time of an open position, for ``"cumulative"``.
         """
-        if self.pair.kind.is_cctp_bridge():
-            return 0.0
-        if self.is_using_internal_share_price_profit():
-            return self._get_share_price_profit_pct()
-        if calculation_method == "cumulative":
+        if calculation_method == "cumulative" and not (
+            self.pair.kind.is_cctp_bridge() or self.is_using_internal_share_price_profit()
+        ):
             return calculate_pnl(self._as_position(), end_at=end_at).profit_pct
-        if calculation_method != "legacy":
+        if calculation_method not in ("legacy", "cumulative"):
             raise InvalidValue(f"unknown calculation method {calculation_method!r}")
-        invested = self._get_invested_usd()
-        return self.get_total_profit_usd() / invested if invested else 0
+        return self.get_total_profit()[1]
 
     def _as_position(self) -> "TradingPosition":
         return self  # type: ignore[return-value] - TradingPosition is the only concrete class
@@ -155,9 +170,10 @@ class PositionProfit(PositionValuation):
         if not self.is_long():
             raise UnsupportedPairKind(f"position #{self.position_id} is not a long")
         redeemed = self.get_redeemed()
-        if self.get_total_bought_usd() == 0:
+        totals = self.get_trade_totals()
+        if totals.bought_usd == 0:
             return 0
-        bought, sold = self.get_buy_quantity(), self.get_sell_quantity()
+        bought, sold = totals.bought, totals.sold
         buy_value = sum(trade.get_value() for trade in self.trades.values() if trade.is_buy())
         sell_value = sum(trade.get_value() for trade in self.trades.values() if trade.is_sell())
         if not bought:

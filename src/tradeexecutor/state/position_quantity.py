@@ -3,15 +3,39 @@
 import datetime
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from typing import NamedTuple
 
-from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON, ZERO_DECIMAL, sum_decimal
+from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON, ZERO_DECIMAL, ensure_exact_zero, sum_decimal
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
 from tradeexecutor.state.generic_position import book_balance_update
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.position_fields import PositionFields
 from tradeexecutor.state.trade import TradeExecution
-from tradeexecutor.state.types import USDollarAmount
+from tradeexecutor.state.types import USDollarAmount, USDollarPrice
+
+
+class TradeTotals(NamedTuple):
+    """Sums over the trades of a position.
+
+    Quantities (base token units, >= 0) and values (USD, >= 0) count successful trades; `has_buys` and `has_sells`
+    count trades of any status.
+    """
+
+    bought: Decimal
+    bought_usd: USDollarAmount
+    sold: Decimal
+    sold_usd: USDollarAmount
+    has_buys: bool
+    has_sells: bool
+
+    def get_average_buy(self) -> USDollarPrice:
+        """Return the average price of the buys, 0.0 without any."""
+        return self.bought_usd / float(self.bought) if self.bought else 0.0
+
+    def get_average_sell(self) -> USDollarPrice:
+        """Return the average price of the sells, 0.0 without any."""
+        return self.sold_usd / float(self.sold) if self.sold else 0.0
 
 
 class PositionQuantities(PositionFields):
@@ -182,21 +206,34 @@ class PositionQuantities(PositionFields):
             if trade.planned_quantity <= 0 and trade.is_vault_settlement_in_flight()
         )
 
+    def get_trade_totals(self) -> TradeTotals:
+        """Add up the trades, in one pass and in their order."""
+        bought = sold = ZERO_DECIMAL
+        bought_usd: USDollarAmount = 0
+        sold_usd: USDollarAmount = 0
+        has_buys = has_sells = False
+        for trade in self.trades.values():
+            if trade.planned_quantity > 0:
+                has_buys = True
+                if trade.executed_at is not None:
+                    bought += trade.get_position_quantity()
+                    bought_usd += trade.get_value()
+            else:
+                has_sells = True
+                if trade.executed_at is not None:
+                    sold += abs(trade.get_position_quantity())
+                    sold_usd += trade.get_value()
+        return TradeTotals(
+            ensure_exact_zero(bought), bought_usd, ensure_exact_zero(sold), sold_usd, has_buys, has_sells
+        )
+
     def get_buy_quantity(self) -> Decimal:
         """Return the sum of all successful buys."""
-        return sum_decimal(
-            trade.get_position_quantity()
-            for trade in self.trades.values()
-            if trade.executed_at is not None and trade.planned_quantity > 0
-        )
+        return self.get_trade_totals().bought
 
     def get_sell_quantity(self) -> Decimal:
         """Return the sum of all successful sells, >= 0."""
-        return sum_decimal(
-            abs(trade.get_position_quantity())
-            for trade in self.trades.values()
-            if trade.executed_at is not None and trade.planned_quantity <= 0
-        )
+        return self.get_trade_totals().sold
 
     def get_quantity_at_open(self) -> Decimal:
         """Return the quantity of the first trade, even if that trade failed."""
@@ -214,19 +251,11 @@ class PositionQuantities(PositionFields):
 
     def get_total_bought_usd(self) -> USDollarAmount:
         """Return the value of all successful buys."""
-        return sum(
-            trade.get_value()
-            for trade in self.trades.values()
-            if trade.executed_at is not None and trade.planned_quantity > 0
-        )
+        return self.get_trade_totals().bought_usd
 
     def get_total_sold_usd(self) -> USDollarAmount:
         """Return the value of all successful sells."""
-        return sum(
-            trade.get_value()
-            for trade in self.trades.values()
-            if trade.executed_at is not None and trade.planned_quantity <= 0
-        )
+        return self.get_trade_totals().sold_usd
 
     def get_buy_value(self) -> USDollarAmount:
         """Return the executed value of all buys."""

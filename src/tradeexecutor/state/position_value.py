@@ -9,7 +9,7 @@ from tradeexecutor.state.errors import InvalidValue, NotAvailable, UnsupportedPa
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairKind
 from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.position_fields import is_pandas_object
-from tradeexecutor.state.position_quantity import PositionQuantities
+from tradeexecutor.state.position_quantity import PositionQuantities, TradeTotals
 from tradeexecutor.state.trade_amounts import sum_fees
 from tradeexecutor.state.trade_fields import TradeStatus
 from tradeexecutor.state.trade_status import IN_FLIGHT
@@ -28,6 +28,20 @@ _PRICED_KINDS = frozenset(
         TradingPairKind.exchange_account,
     }
 )
+
+
+#: Kinds that profit when the price goes up.
+LONG_KINDS = frozenset(
+    {
+        TradingPairKind.spot_market_hold,
+        TradingPairKind.spot_market_hold_rebalancing_token,
+        TradingPairKind.vault,
+        TradingPairKind.lending_protocol_long,
+        TradingPairKind.exchange_account,
+    }
+)
+
+_ENTERED_BY_BUYING = LONG_KINDS | {TradingPairKind.credit_supply}
 
 
 class PositionValuation(PositionQuantities):
@@ -67,22 +81,22 @@ class PositionValuation(PositionQuantities):
 
     def get_average_buy(self) -> USDollarPrice:
         """Return the average price of the successful buys, 0.0 without any."""
-        quantity = self.get_buy_quantity()
-        return self.get_total_bought_usd() / float(quantity) if quantity else 0.0
+        return self.get_trade_totals().get_average_buy()
 
     def get_average_sell(self) -> USDollarPrice:
         """Return the average price of the successful sells, 0.0 without any."""
-        quantity = self.get_sell_quantity()
-        return self.get_total_sold_usd() / float(quantity) if quantity else 0.0
+        return self.get_trade_totals().get_average_sell()
 
     def get_average_price(self) -> USDollarPrice:
         """Return the average entry price: of the buys for long and credit positions, else of the sells."""
-        return self.get_average_buy() if self.is_long() or self.is_credit_supply() else self.get_average_sell()
+        return self._get_entry_price(self.get_trade_totals())
+
+    def _get_entry_price(self, totals: TradeTotals) -> USDollarPrice:
+        return totals.get_average_buy() if self.pair.kind in _ENTERED_BY_BUYING else totals.get_average_sell()
 
     def is_long(self) -> bool:
         """Profits when the price goes up: spot, vault, exchange account, leveraged long."""
-        kind = self.pair.kind
-        return kind.is_spot() or kind.is_vault() or kind.is_longing() or kind.is_exchange_account()
+        return self.pair.kind in LONG_KINDS
 
     def is_credit_supply(self) -> bool:
         """Lends the reserve."""

@@ -44,15 +44,14 @@ def calculate_position_statistics(clock: datetime.datetime, position: TradingPos
     """
     pair_kind = position.pair.kind
     value = position.get_equity() if pair_kind.is_cctp_bridge() else position.get_value()
+    profit_usd, profitability = position.get_total_profit()
     if pair_kind.is_credit_supply():
         profitability = position.estimate_gained_interest()
-    else:
-        profitability = position.get_total_profit_percent()
     sample = PositionStatistics(
         calculated_at=clock,
         last_valuation_at=position.last_pricing_at,
         profitability=profitability,
-        profit_usd=position.get_total_profit_usd(),
+        profit_usd=profit_usd,
         quantity=float(position.get_quantity()),
         value=value,
         underlying_price=position.last_token_price,

@@ -296,8 +296,6 @@ class StrategyRunner:
         report = models.execution.execute_trades(
             ts, self.state, trades, models.routing_model, models.routing_state, triggered=triggered
         )
-        for trade in report.failed:
-            logger.error("Trade failed at %s: %s, %s", ts, trade, trade.get_revert_reason())
         self._record_post_execution(ts, report.succeeded)
         if self._save_often:
             self.save()

@@ -1,0 +1,279 @@
+"""Run a backtest as a command does: find the data, run, save, sum up."""
+
+import ast
+import contextlib
+import dataclasses
+import datetime
+import os
+import sys
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tradeexecutor.analysis.performance_summary import PerformanceSummary, summarise_performance
+from tradeexecutor.backtest.backtest_runner import BacktestResult, run_backtest_for_module
+from tradeexecutor.backtest.candles import load_candle_file
+from tradeexecutor.backtest.dataset import list_datasets, load_dataset
+from tradeexecutor.backtest.universe import create_universe, parse_pair_symbol
+from tradeexecutor.cli.failure import CommandFailed
+from tradeexecutor.state.cycle_duration import CycleDuration
+from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.state import State
+from tradeexecutor.state.store import JSONFileStore
+from tradeexecutor.strategy.market_data import Candles
+from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
+
+STATE_FILE_NAME = "state.json"
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestRequest:
+    """What the user asked for; None leaves it to the strategy.
+
+    Attributes
+    ----------
+    strategy
+        Python file.
+    output
+        Folder for the state file.
+    data, pairs
+        Data set names and candle files; pairs to use of them, empty for all.
+    fee, slippage
+        Fractions.
+    parameters
+        Override those of the strategy.
+    overwrite
+        Replace an existing state file.
+    """
+
+    strategy: Path
+    output: Path
+    data: Sequence[str] = ()
+    pairs: Sequence[str] = ()
+    start_at: datetime.datetime | None = None
+    end_at: datetime.datetime | None = None
+    cash: float | None = None
+    fee: float = 0.001
+    slippage: float = 0.0
+    cycle_duration: CycleDuration | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestOutcome:
+    """What came out.
+
+    Attributes
+    ----------
+    strategy, state_file
+        Where the strategy is, and where the state was saved.
+    pairs
+        What could be traded.
+    decisions, seconds
+        How often the strategy was asked, and how long the run took.
+    buy_and_hold
+        Return of holding all pairs from the start, equal amounts of each; a fraction before fees.
+    stale_price_trades
+        Trades filled while the market was closed, at the last price.
+    performance
+        The figures.
+    """
+
+    strategy: Path
+    state_file: Path
+    pairs: tuple[str, ...]
+    decisions: int
+    seconds: float
+    buy_and_hold: float | None
+    stale_price_trades: int
+    performance: PerformanceSummary
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures in one level, for JSON."""
+        own = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "performance"}
+        return own | dataclasses.asdict(self.performance)
+
+
+def parse_cycle(text: str) -> CycleDuration:
+    """Read the time between decisions; raises `CommandFailed`."""
+    try:
+        return CycleDuration(text.strip().lower())
+    except ValueError:
+        known = ", ".join(member.value for member in CycleDuration if member is not CycleDuration.cycle_unknown)
+        raise CommandFailed(f"a strategy cannot decide every {text!r}", f"Possible are {known}.") from None
+
+
+def parse_parameters(assignments: Iterable[str]) -> dict[str, Any]:
+    """Read ``NAME=VALUE`` settings; a value that is not a Python literal is text.
+
+    >>> parse_parameters(["fast=10", "pairs=('a', 'b')", "mode=quick"])
+    {'fast': 10, 'pairs': ('a', 'b'), 'mode': 'quick'}
+
+    Raises
+    ------
+    CommandFailed
+        There is no ``=``, or no name.
+    """
+    result: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise CommandFailed(f"--set {assignment}: write NAME=VALUE, e.g. --set fast=10")
+        try:
+            result[name.strip()] = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError):
+            result[name.strip()] = text.strip()
+    return result
+
+
+# --- Market data
+
+
+def load_universe(data: Sequence[str], pairs: Sequence[str], fee: float) -> TradingStrategyUniverse:
+    """Open data sets and candle files as one universe.
+
+    Raises
+    ------
+    CommandFailed
+        There is no such file or data set, a pair comes twice, or there is no such pair.
+    TradeExecutorError
+        The data cannot be used.
+    """
+    candles: dict[str, Candles] = {}
+    for name in data:
+        for symbol, loaded in _load(name).items():
+            if symbol in candles:
+                raise CommandFailed(f"{symbol} is in the market data twice, the second time in {name}")
+            candles[symbol] = loaded
+    return create_universe(_select(candles, pairs) if pairs else candles, fee=fee)
+
+
+def _load(name: str) -> dict[str, Candles]:
+    dataset, _, only = name.partition(":")
+    known = list_datasets()
+    if dataset in known:
+        return load_dataset(dataset, [only] if only else None)
+    if not Path(name).is_file():
+        kind = "is a folder, not a file" if Path(name).is_dir() else "is neither a file nor a data set"
+        raise CommandFailed(f"{name} {kind}", f"Data sets that come with the program: {', '.join(known)}.")
+    return load_candle_file(name)
+
+
+def _select(candles: Mapping[str, Candles], pairs: Sequence[str]) -> dict[str, Candles]:
+    names = {_normalise(symbol): symbol for symbol in candles}
+    missing = [pair for pair in pairs if _normalise(pair) not in names]
+    if missing and len(candles) == len(pairs) == 1:
+        return {pairs[0]: next(iter(candles.values()))}
+    if missing:
+        raise CommandFailed(f"the market data has no pair {missing[0]}", f"It has {', '.join(names)}.")
+    return {symbol: candles[symbol] for symbol in (names[_normalise(pair)] for pair in pairs)}
+
+
+def _normalise(symbol: str) -> str:
+    return "-".join(parse_pair_symbol(symbol))
+
+
+def calculate_buy_and_hold(
+    universe: TradingStrategyUniverse, start: datetime.datetime | None, end: datetime.datetime | None
+) -> float | None:
+    """Return what holding equal amounts of all pairs would have brought, a fraction before fees.
+
+    A pair that starts later is bought at its first price; None when nothing has two prices in the period.
+    """
+    if start is None or end is None:
+        return None
+    returns: list[float] = []
+    for pair in universe.iterate_pairs():
+        candles = universe.get_candles(pair)
+        starts = candles.starts.view("datetime64[us]")
+        inside = np.flatnonzero((starts >= np.datetime64(start)) & (starts < np.datetime64(end)))
+        if len(inside):
+            returns.append(float(candles.close[inside[-1]] / candles.open[inside[0]]) - 1.0)
+    return sum(returns) / len(returns) if returns else None
+
+
+# --- Running
+
+
+def run_backtest_and_save(request: BacktestRequest) -> BacktestOutcome:
+    """Run a backtest and save its state.
+
+    What can be wrong about the output folder is found out before the strategy runs.  What the strategy prints goes to
+    standard error, so that it does not get between the lines of a report.
+
+    Raises
+    ------
+    CommandFailed, TradeExecutorError, OSError
+        With a message for the user.
+    """
+    path = _prepare_output(request.output, request.overwrite)
+    universe = load_universe(request.data, request.pairs, request.fee) if request.data else None
+    with contextlib.redirect_stdout(sys.stderr):
+        result = _run(request, universe)
+    _save(result.state, path)
+    performance = summarise_performance(result.state)
+    diagnostics = result.diagnostics_data
+    used = result.strategy_universe
+    return BacktestOutcome(
+        strategy=request.strategy,
+        state_file=path,
+        pairs=tuple(pair.get_ticker() for pair in used.iterate_pairs()),
+        decisions=diagnostics["decisions"],
+        seconds=diagnostics["seconds"],
+        buy_and_hold=calculate_buy_and_hold(used, performance.start_at, performance.end_at),
+        stale_price_trades=diagnostics["stale_price_trades"],
+        performance=performance,
+    )
+
+
+def _prepare_output(folder: Path, overwrite: bool) -> Path:
+    path = folder / STATE_FILE_NAME
+    if path.exists() and not overwrite:
+        raise CommandFailed(f"{path} exists", "Add --overwrite to replace it, or choose another --output.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise CommandFailed(f"{folder} is a file, not a folder to write to") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CommandFailed(f"the folder {folder} is not writable")
+    return path
+
+
+def _run(request: BacktestRequest, universe: TradingStrategyUniverse | None) -> BacktestResult:
+    try:
+        return run_backtest_for_module(
+            request.strategy,
+            universe=universe,
+            start_at=request.start_at,
+            end_at=request.end_at,
+            initial_deposit=request.cash,
+            fee=request.fee,
+            cycle_duration=request.cycle_duration,
+            parameters=request.parameters,
+            slippage=request.slippage or None,
+        )
+    except TradeExecutorError as error:
+        hint = _locate(error, request.strategy)
+        if hint:
+            raise CommandFailed(str(error), hint) from error
+        raise
+
+
+def _locate(error: BaseException, strategy: Path) -> str:
+    """Return the line of the strategy in which an error of its own arose."""
+    cause = error.__cause__
+    if cause is None:
+        return ""
+    files = {str(strategy), str(strategy.resolve())}
+    frames = [frame for frame in traceback.extract_tb(cause.__traceback__) if frame.filename in files]
+    return f"{strategy}, line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
+
+
+def _save(state: State, path: Path) -> None:
+    with JSONFileStore(path) as store:
+        store.sync(state)

@@ -1,0 +1,28 @@
+"""Where the example strategies are.
+
+They live in the folder ``examples`` of the repository.  A wheel carries a copy of it inside the package; an editable
+installation reads the repository itself.
+"""
+
+import ast
+from pathlib import Path
+
+from tradeexecutor.cli.failure import CommandFailed
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_FOLDERS = (_PACKAGE / "examples", _PACKAGE.parents[1] / "examples")
+
+
+def find_examples() -> list[Path]:
+    """Return the example strategies, in the order of their names; raises `CommandFailed` when there are none."""
+    for folder in _FOLDERS:
+        strategies = [path for path in sorted(folder.glob("*.py")) if not path.name.startswith("_")]
+        if strategies:
+            return strategies
+    raise CommandFailed(f"the example strategies are missing; looked in {' and '.join(map(str, _FOLDERS))}")
+
+
+def get_title(path: Path) -> str:
+    """Return the first line of what a strategy says about itself."""
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return text.partition("\n")[0].rstrip(".")

@@ -1,0 +1,167 @@
+"""How a backtest did, as text."""
+
+import datetime
+import shlex
+from collections.abc import Sequence
+
+from tradeexecutor.analysis.performance_summary import PerformanceSummary, PositionResult
+from tradeexecutor.cli.backtest_run import BacktestOutcome
+from tradeexecutor.cli.output import (
+    NOTHING,
+    Column,
+    format_percent,
+    format_ratio,
+    format_usd,
+    print_facts,
+    print_line,
+    print_next_steps,
+    print_problem,
+    print_table,
+)
+
+#: Over a shorter time a yearly figure says nothing.
+_SHORTEST_ANNUALISED = datetime.timedelta(days=30)
+
+_YEAR_DAYS = 365.0
+
+
+def print_outcome(outcome: BacktestOutcome) -> None:
+    """Print the result of one backtest and what to look at next."""
+    performance = outcome.performance
+    print_line(performance.name or outcome.strategy.stem, "bold")
+    print_facts(make_facts(outcome))
+    print_line()
+    print_line(f"State saved to {outcome.state_file}")
+    print_warnings(outcome)
+    path = shlex.quote(str(outcome.state_file))
+    print_next_steps(
+        {
+            f"tradeexecutor show-positions {path} --position-type all": "Positions and their trades",
+            f"tradeexecutor show-trades {path} --limit 20": "The latest trades",
+            f"tradeexecutor validate {path}": "Check the state file",
+        }
+    )
+
+
+def make_facts(outcome: BacktestOutcome) -> dict[str, str]:
+    """Return names and values of the figures of one backtest."""
+    performance = outcome.performance
+    facts = {
+        "Market": ", ".join(outcome.pairs),
+        "Period": _format_period(performance),
+        "Decisions": f"{outcome.decisions:,} in {outcome.seconds:.1f} s",
+        "Initial equity": f"{format_usd(performance.initial_equity)} USD",
+        "Final equity": f"{format_usd(performance.final_equity)} USD",
+        "Return": format_percent(performance.total_return),
+        "Buy and hold": format_percent(outcome.buy_and_hold),
+        "CAGR": _format_cagr(performance),
+        "Max drawdown": format_percent(performance.max_drawdown),
+        "Sharpe ratio": format_ratio(performance.sharpe),
+        "Time in market": format_percent(performance.exposure),
+        "Positions": f"{performance.positions_closed} closed, {performance.positions_open} open",
+        "Win rate": _format_win_rate(performance),
+        "Profit factor": _format_profit_factor(performance),
+        "Best position": _format_position(performance.best_position),
+        "Worst position": _format_position(performance.worst_position),
+        "Trades": f"{performance.trades:,}, volume {format_usd(performance.volume)} USD",
+        "Fees": f"{format_usd(performance.fees)} USD",
+    }
+    if performance.positions_frozen:
+        facts["Positions"] += f", {performance.positions_frozen} frozen"
+    if performance.stop_losses or performance.take_profits:
+        facts["Exits"] = f"{performance.stop_losses} by stop loss, {performance.take_profits} by take profit"
+    if performance.net_deposits:
+        facts["Net deposits"] = f"{format_usd(performance.net_deposits)} USD after the start"
+    return facts
+
+
+def print_warnings(outcome: BacktestOutcome) -> None:
+    """Print what makes a result doubtful."""
+    performance = outcome.performance
+    if not performance.trades:
+        print_problem("Warning: the strategy never traded.", "yellow")
+    if performance.failed_trades:
+        print_problem(f"Warning: {performance.failed_trades} trades failed.", "yellow")
+    if outcome.stale_price_trades:
+        print_problem(
+            f"Warning: {outcome.stale_price_trades} trades were filled while the market was closed, at the last price.",
+            "yellow",
+        )
+
+
+_COMPARISON = (
+    Column("Strategy"),
+    Column("Market", priority=5, is_text=True),
+    Column("Period", priority=6),
+    Column("Return", right=True),
+    Column("Buy & hold", right=True, priority=2),
+    Column("CAGR", right=True, priority=3),
+    Column("Max drawdown", right=True, priority=1),
+    Column("Sharpe", right=True, priority=1),
+    Column("Positions", right=True, priority=4),
+    Column("Win rate", right=True, priority=7),
+    Column("Fees USD", right=True, priority=8),
+)
+
+
+def print_comparison(outcomes: Sequence[BacktestOutcome]) -> None:
+    """Print a line for each of several backtests."""
+    rows = [
+        (
+            outcome.performance.name or outcome.strategy.stem,
+            ", ".join(outcome.pairs),
+            _format_years(outcome.performance),
+            format_percent(outcome.performance.total_return),
+            format_percent(outcome.buy_and_hold),
+            _format_cagr(outcome.performance),
+            format_percent(outcome.performance.max_drawdown),
+            format_ratio(outcome.performance.sharpe),
+            str(outcome.performance.positions_closed + outcome.performance.positions_open),
+            format_percent(outcome.performance.win_rate),
+            format_usd(outcome.performance.fees),
+        )
+        for outcome in outcomes
+    ]
+    print_table(_COMPARISON, rows)
+
+
+def _format_period(performance: PerformanceSummary) -> str:
+    start, end = performance.start_at, performance.end_at
+    if start is None or end is None:
+        return NOTHING
+    days = (end - start) / datetime.timedelta(days=1)
+    length = f"{days / _YEAR_DAYS:.1f} years" if days > 2 * _YEAR_DAYS else f"{days:,.0f} days"
+    return f"{start:%Y-%m-%d} to {end:%Y-%m-%d} ({length})"
+
+
+def _format_years(performance: PerformanceSummary) -> str:
+    start, end = performance.start_at, performance.end_at
+    return f"{start:%Y}-{end:%Y}" if start is not None and end is not None else NOTHING
+
+
+def _format_cagr(performance: PerformanceSummary) -> str:
+    start, end = performance.start_at, performance.end_at
+    if start is None or end is None or end - start < _SHORTEST_ANNUALISED:
+        return f"{NOTHING} (under {_SHORTEST_ANNUALISED.days} days)"
+    return format_percent(performance.cagr)
+
+
+def _format_win_rate(performance: PerformanceSummary) -> str:
+    if performance.win_rate is None:
+        return NOTHING
+    return f"{format_percent(performance.win_rate)} ({performance.won} of {performance.positions_closed})"
+
+
+def _format_profit_factor(performance: PerformanceSummary) -> str:
+    if performance.profit_factor is None and performance.won:
+        return f"{NOTHING} (no losing position)"
+    return format_ratio(performance.profit_factor)
+
+
+def _format_position(result: PositionResult | None) -> str:
+    if result is None:
+        return NOTHING
+    return (
+        f"{format_percent(result.profit_pct)}, {format_usd(result.profit_usd)} USD "
+        f"(#{result.position_id} {result.ticker})"
+    )

@@ -1,0 +1,102 @@
+"""Does reading and writing a state file lose anything?"""
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from tradeexecutor.state.trade_summary import TradeSummary
+
+#: Marks a key that is not there.
+_ABSENT = object()
+
+#: Figures of a trade summary that follow from its others: what a file says about them is replaced.
+_RECOMPUTED = frozenset(field.name for field in dataclasses.fields(TradeSummary) if not field.init) | {
+    "average_position_frequency"
+}
+
+
+def find_losses(original: Any, written: Any, path: str = "") -> Iterator[str]:
+    """Yield where `written` says something else than `original`, or nothing at all.
+
+    Not losses: keys that were added, lists in another order (sets are sorted), an integer written as the text of an
+    exact amount, and figures of a trade summary that are recomputed.
+
+    Parameters
+    ----------
+    original, written
+        Plain JSON data.
+    path
+        Where both are, e.g. ``portfolio.reserves``.
+    """
+    if isinstance(original, dict) and isinstance(written, dict):
+        for key, value in original.items():
+            if key in _RECOMPUTED and path.endswith(".summary"):
+                continue
+            inner = f"{path}.{key}" if path else str(key)
+            counterpart = written.get(key, _ABSENT)
+            if counterpart is _ABSENT:
+                yield f"{inner} is missing"
+            else:
+                yield from find_losses(value, counterpart, inner)
+    elif isinstance(original, list) and isinstance(written, list):
+        yield from _find_list_losses(original, written, path)
+    elif not _is_same(original, written):
+        yield f"{path}: {_shorten(original)} became {_shorten(written)}"
+
+
+def _find_list_losses(original: list[Any], written: list[Any], path: str) -> Iterator[str]:
+    if len(original) != len(written):
+        yield f"{path}: {len(original)} items became {len(written)}"
+        return
+    losses = [
+        loss
+        for index, (old, new) in enumerate(zip(original, written, strict=True))
+        for loss in find_losses(old, new, f"{path}[{index}]")
+    ]
+    if losses and Counter(map(_get_key, original)) == Counter(map(_get_key, written)):
+        return
+    yield from losses
+
+
+def _get_key(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _is_same(original: Any, written: Any) -> bool:
+    if type(original) is bool or type(written) is bool:
+        return original is written
+    if type(original) is int and isinstance(written, str):
+        return str(original) == written
+    return original == written
+
+
+def _shorten(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def find_unknown_keys(value: Any, path: str = "") -> Iterator[str]:
+    """Yield the keys that this version of the program does not know; it keeps them, and uses them for nothing.
+
+    Parameters
+    ----------
+    value
+        A state, or any part of one.
+    path
+        Where it is.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        # The codec keeps them here; they are not a field.
+        unknown = getattr(value, "_unknown", None) or {}
+        yield from (f"{path}.{key}" if path else str(key) for key in unknown)
+        for field in dataclasses.fields(value):
+            inner = f"{path}.{field.name}" if path else field.name
+            yield from find_unknown_keys(getattr(value, field.name, None), inner)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from find_unknown_keys(item, f"{path}[{key}]")
+    elif isinstance(value, list | tuple | set):
+        for index, item in enumerate(value):
+            yield from find_unknown_keys(item, f"{path}[{index}]")

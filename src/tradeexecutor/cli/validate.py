@@ -1,0 +1,43 @@
+"""``tradeexecutor validate``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tradeexecutor.cli.failure import EXIT_FAILURE
+
+EXAMPLES = (
+    "tradeexecutor validate state.json",
+    "tradeexecutor validate state/*.json",
+    "tradeexecutor validate state.json --json | jq '.[].checks[] | select(.passed | not)'",
+)
+
+
+def validate(
+    state_files: Annotated[
+        list[Path], typer.Argument(metavar="STATE_FILE...", help="State files (JSON).", show_default=False)
+    ],
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check state files: can they be read, are they consistent, does saving lose anything?
+
+    Nothing is changed. The exit code is 1 when a check failed.
+    """
+    from tradeexecutor.cli.output import print_json, print_line
+    from tradeexecutor.cli.validation import print_validation, validate_file
+
+    results = [validate_file(path) for path in state_files]
+    failed = sum(not result.passed for result in results)
+    if json_:
+        print_json(results)
+    else:
+        for number, result in enumerate(results):
+            if number:
+                print_line()
+            print_validation(result)
+        if len(results) > 1:
+            print_line()
+            print_line(f"{len(results)} files, {failed} with problems", "bold")
+    if failed:
+        raise typer.Exit(EXIT_FAILURE)
