@@ -28,7 +28,9 @@ def test_numbers_survive_the_compact_form():
 
 def test_pairs_can_be_chosen():
     assert list(load_dataset("us-stocks-daily", ["IBM-USD"])) == ["IBM-USD"]
-    assert [pair.base.token_symbol for pair in load_market_data("us-stocks-daily:IBM-USD", "btc-usd-monthly").pairs] == [
+    assert [
+        pair.base.token_symbol for pair in load_market_data("us-stocks-daily:IBM-USD", "btc-usd-monthly").pairs
+    ] == [
         "IBM",
         "BTC",
     ]

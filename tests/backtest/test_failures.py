@@ -46,7 +46,7 @@ def test_a_frozen_pair_is_problematic():
         seen.append(manager.is_problematic_pair(pair))
         return buy(1_000)(input) if input.cycle in (1, 3) else []
 
-    with pytest.raises(DecisionFailed, match="cycle 3 at 2024-01-01 02:00:00.*frozen by a failed trade"):
+    with pytest.raises(DecisionFailed, match=r"cycle 3 at 2024-01-01 02:00:00.*frozen by a failed trade"):
         run(BARS, plan, failures=lambda trade: True)
     assert seen == [False, True, True]
 
@@ -88,6 +88,8 @@ def test_random_failures_are_the_same_in_every_run():
 
 def test_slippage_makes_buys_smaller_and_sells_cheaper():
     bought, sold = get_trades(run(BARS, {1: buy(1_000), 3: sell}, slippage=0.01))
+    assert bought.executed_quantity is not None
+    assert sold.executed_reserve is not None
     assert bought.planned_quantity == 10
     assert bought.executed_quantity == pytest.approx(Decimal("9.9"))
     assert bought.executed_reserve == 1_000

@@ -3,10 +3,12 @@
 from typing import Any
 
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.backtest.markets import HOUR, START, Bar, get_trades, random_walk, run
+from tradeexecutor.backtest.backtest_pricing import FuturePrice
 from tradeexecutor.strategy.pandas_trader.indicator import IndicatorSet, IndicatorSource
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput
 
@@ -57,7 +59,8 @@ def record_run(bars: list[Bar]) -> tuple[list[Any], Any]:
 
     result = run(bars, decide_trades, create_indicators=create_indicators, fee=0.001)
     trades = [
-        (trade.executed_at, trade.executed_price, trade.executed_quantity, trade.trade_type) for trade in get_trades(result)
+        (trade.executed_at, trade.executed_price, trade.executed_quantity, trade.trade_type)
+        for trade in get_trades(result)
     ]
     return seen, trades
 
@@ -79,6 +82,18 @@ def test_another_future_does_not_change_the_past(seed: int, now: int, other: int
     assert [trade for trade in trades if trade[0] <= moment] == [
         trade for trade in trades_in_other_world if trade[0] <= moment
     ]
+
+
+def test_future_prices_cannot_be_asked_for():
+    def peek(input: StrategyInput) -> list[Any]:
+        input.pricing_model.get_mid_price(input.timestamp - HOUR, input.get_default_pair())
+        with pytest.raises(
+            FuturePrice, match="the price at 2024-01-01 03:00:00 is not known yet at 2024-01-01 02:00:00"
+        ):
+            input.pricing_model.get_mid_price(input.timestamp + HOUR, input.get_default_pair())
+        return []
+
+    run(random_walk(1, 5), {3: peek})
 
 
 def test_a_decision_sees_the_candle_that_ended_and_not_the_one_that_begins():

@@ -139,6 +139,28 @@ def test_markets_with_different_candles_are_checked_in_order_of_time():
     ]
 
 
+def test_a_moment_has_one_entry_in_the_statistics():
+    falls = [flat(100)] * 30 + [(100, 100, 70, 75)] + [flat(75)] * 5
+    gaps = [flat(100)] * 31 + [flat(75)] * 5
+    universe = create_universe({"BTC-USD": make_candles(falls), "ETH-USD": make_candles(gaps)}, fee=0)
+
+    def plan(input):
+        manager = input.get_position_manager()
+        return [trade for pair in universe.pairs for trade in manager.open_spot(pair, 1_000, stop_loss_pct=0.9)]
+
+    state = run_backtest_inline(
+        decide_trades=at_cycle({1: plan}),
+        universe=universe,
+        initial_deposit=10_000,
+        cycle_duration=CycleDuration.cycle_1d,
+        progress=False,
+    ).state
+    closed_at = {position.closed_at for position in state.portfolio.closed_positions.values()}
+    assert closed_at == {START + 31 * HOUR}
+    times = [entry.calculated_at for entry in state.stats.portfolio]
+    assert times == [START, START + 24 * HOUR, START + 31 * HOUR, START + 36 * HOUR]
+
+
 def test_a_strategy_can_tighten_the_stop():
     def tighten(input):
         manager = input.get_position_manager()

@@ -33,7 +33,9 @@ def test_addresses_depend_on_the_symbol_only():
     one = create_universe({"BTC-USD": CANDLES, "ETH-USD": CANDLES})
     other = create_universe({"ETH-USD": CANDLES, "BTC-USD": CANDLES})
     assert one.get_pair_by_ticker("BTC").base.address == other.get_pair_by_ticker("BTC").base.address
-    addresses = {pair.pool_address for pair in one.iterate_pairs()} | {pair.base.address for pair in one.iterate_pairs()}
+    addresses = {pair.pool_address for pair in one.iterate_pairs()} | {
+        pair.base.address for pair in one.iterate_pairs()
+    }
     assert len(addresses) == 4
 
 
@@ -70,6 +72,10 @@ def test_pairs_are_found_by_ticker_base_and_description():
     assert universe.get_pair_by_ticker("eth/usd") is eth
     assert universe.get_pair_by_human_description(("chain", "exchange", "ETH", "USD")) is eth
     assert universe.get_pair_by_id(2) is eth
-    for ask in (lambda: universe.get_pair_by_ticker("DOGE"), universe.get_single_pair, lambda: universe.get_pair_by_id(9)):
+    for ask in (
+        lambda: universe.get_pair_by_ticker("DOGE"),
+        universe.get_single_pair,
+        lambda: universe.get_pair_by_id(9),
+    ):
         with pytest.raises(PairNotFound, match="BTC-USD, ETH-USD"):
             ask()

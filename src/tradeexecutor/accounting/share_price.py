@@ -44,13 +44,9 @@ def buy_shares(shares: SharePrice, value: float, quantity: float) -> SharePrice:
 
     After the share price fell to zero, shares are issued at the initial price.
     """
-    supply = shares.total_supply + value / (shares.current_share_price or shares.initial_share_price)
-    return shares._replace(
-        total_supply=supply,
-        cumulative_quantity=shares.cumulative_quantity + quantity,
-        total_invested=shares.total_invested + value,
-        peak_total_supply=max(shares.peak_total_supply, supply),
-    )
+    share_price, supply, held, invested, peak, initial = shares
+    supply += value / (share_price or initial)
+    return SharePrice(share_price, supply, held + quantity, invested + value, max(peak, supply), initial)
 
 
 def sell_shares(shares: SharePrice, quantity: float, price: float) -> SharePrice:
@@ -59,16 +55,15 @@ def sell_shares(shares: SharePrice, quantity: float, price: float) -> SharePrice
     What remains is exactly nothing when it is no more than rounding: a share left over by accident would make a closed
     position look like a total loss.
     """
-    held, supply = shares.cumulative_quantity, shares.total_supply
+    share_price, supply, held, invested, peak, initial = shares
     if held <= 0:
         return shares
-    share_price = held * price / supply if supply > 0 else shares.current_share_price
+    if supply > 0:
+        share_price = held * price / supply
     left = held - quantity
     if left <= held * _ROUNDING:
-        return shares._replace(current_share_price=share_price, total_supply=0.0, cumulative_quantity=min(left, 0.0))
-    return shares._replace(
-        current_share_price=share_price, total_supply=supply - supply * quantity / held, cumulative_quantity=left
-    )
+        return SharePrice(share_price, 0.0, min(left, 0.0), invested, peak, initial)
+    return SharePrice(share_price, supply - supply * quantity / held, left, invested, peak, initial)
 
 
 def change_assets(shares: SharePrice, quantity: float) -> SharePrice:

@@ -60,6 +60,10 @@ def find_period(
     first, last = universe.get_time_range()
     start = start_at or max(universe.get_candles(pair).first_start_at for pair in universe.iterate_pairs())
     end = min(end_at or last, last)
+    if start_at is None and start >= end > first:
+        raise BacktestPeriodNotValid(
+            f"the pairs have no common period: the last one begins {start}, the data ends {end}"
+        )
     if start >= end or end <= first:
         raise BacktestPeriodNotValid(
             f"no data between {start} and {end_at or end}; the market data covers {first} - {last}"
@@ -132,13 +136,16 @@ class BacktestEngine:
         first_cycle = runner.state.cycle
         times = self.decision_times
         last = len(times) - 1
+        advance_to = self.pricing.advance_to
         for number, ts in enumerate(times):
+            advance_to(ts)
             runner.tick(first_cycle + number, ts)
             if portfolio.open_positions or portfolio.pending_positions:
                 is_last = number == last
                 self._check_triggers(ts, self.end_at if is_last else times[number + 1], is_last)
             if on_progress is not None and number % progress_every == 0:
                 on_progress(number + 1, ts)
+        advance_to(self.end_at)
         runner.revalue(self.end_at)
         runner.record_statistics(self.end_at)
         if on_progress is not None:
@@ -164,18 +171,26 @@ class BacktestEngine:
             if pair_id not in cursors:
                 cursor = cursors[pair_id] = universe.get_cursor(position.pair)
                 _collect_events(events, pair_id, cursor, first, last, is_last)
+        traded_at: int | None = None
         for (moment, kind), candles in sorted(events.items()):
-            self._check_moment(moment, kind, candles, cursors, until)
+            if traded_at is not None and moment != traded_at:
+                self._record(traded_at, last)
+                traded_at = None
+            self.pricing.advance_to(from_us(moment))
+            if self._check_moment(moment, kind, candles, cursors):
+                traded_at = moment
+        if traded_at is not None:
+            self._record(traded_at, last)
 
-    def _check_moment(
-        self,
-        moment: int,
-        kind: int,
-        candles: dict[int, int],
-        cursors: dict[int, CandleCursor],
-        until: datetime.datetime,
-    ) -> None:
-        ts = from_us(moment)
+    def _record(self, moment: int, until: int) -> None:
+        """Record statistics once for a moment with trades; the decision at `until` does it itself."""
+        if moment < until:
+            ts = from_us(moment)
+            self.runner.revalue(ts)
+            self.runner.record_statistics(ts)
+
+    def _check_moment(self, moment: int, kind: int, candles: dict[int, int], cursors: dict[int, CandleCursor]) -> bool:
+        """Check positions of the pairs whose candle ends or starts now; return whether anything was traded."""
 
         def get_range(position: TradingPosition) -> PriceRange | None:
             pair_id = position.pair.internal_id or 0
@@ -190,8 +205,7 @@ class BacktestEngine:
                 return PriceRange.at(cursor.close[index])
             return PriceRange(cursor.open[index], cursor.high[index], cursor.low[index], cursor.close[index])
 
-        # The decision at `until` records statistics of the same moment.
-        self.runner.check_triggers(ts, get_range, record=ts < until)
+        return bool(self.runner.check_triggers(from_us(moment), get_range, record=False))
 
 
 def _may_trigger(position: TradingPosition, cursor: CandleCursor, first: int, last: int) -> bool:

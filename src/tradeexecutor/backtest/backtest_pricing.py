@@ -16,10 +16,14 @@ from tradeexecutor.strategy.market_data import CandleCursor, from_us, to_us
 from tradeexecutor.strategy.pricing_model import PriceUnavailable, PricingModel
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
-__all__ = ["BacktestPricing"]
+__all__ = ["BacktestPricing", "FuturePrice"]
 
 _ONE_US = datetime.timedelta(microseconds=1)
 _NO_DELAY = datetime.timedelta(0)
+
+
+class FuturePrice(PriceUnavailable):
+    """A price was asked for that is not known yet at this point of the backtest."""
 
 
 class BacktestPricing(PricingModel):
@@ -52,15 +56,24 @@ class BacktestPricing(PricingModel):
         self._tolerance = data_delay_tolerance
         self._tolerances: dict[int, int] = {}
         self._fees: dict[int, float] = {}
-        self._now_at: datetime.datetime | None = None
-        self._now = 0
+        self._asked_at: datetime.datetime | None = None
+        self._asked = 0
+        self._clock: int | None = None
+
+    def advance_to(self, ts: datetime.datetime) -> None:
+        """Set the clock of the simulation: prices after it are refused from now on."""
+        self._asked_at = ts
+        self._asked = self._clock = to_us(ts)
 
     def _to_us(self, ts: datetime.datetime) -> int:
         # One moment is asked for many times in a row.
-        if ts is not self._now_at:
-            self._now = to_us(ts)
-            self._now_at = ts
-        return self._now
+        if ts is not self._asked_at:
+            asked = to_us(ts)
+            if self._clock is not None and asked > self._clock:
+                raise FuturePrice(f"the price at {ts} is not known yet at {from_us(self._clock)}")
+            self._asked = asked
+            self._asked_at = ts
+        return self._asked
 
     def _get_tolerance(self, cursor: CandleCursor, internal_id: int) -> int:
         tolerance = self._tolerances.get(internal_id)

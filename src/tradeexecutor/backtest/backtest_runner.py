@@ -256,7 +256,10 @@ def _to_decimal(amount: Decimal | float) -> Decimal:
 
 
 def load_market_data(
-    *names: str | Path, fee: float | Mapping[str, float] = DEFAULT_FEE, pair: str | None = None
+    *names: str | Path,
+    fee: float | Mapping[str, float] = DEFAULT_FEE,
+    pair: str | None = None,
+    bucket: datetime.timedelta | str | None = None,
 ) -> TradingStrategyUniverse:
     """Open data sets that come with the program, or candle files, as one universe.
 
@@ -265,17 +268,19 @@ def load_market_data(
     names
         Each a name of `list_datasets`, optionally with one pair of it (``us-stocks-daily:AAPL-USD``), or the path of
         a CSV or Parquet file.
-    fee, pair
-        See `create_universe`.
+    fee, pair, bucket
+        See `create_universe`; `pair` for a single file, `bucket` for files.
 
     Raises
     ------
     BacktestNotPossible
-        No name was given, or two contain the same pair.
+        No name was given, one is neither file nor data set, two contain the same pair, or `pair` does not fit.
     """
-    if not names:
-        raise BacktestNotPossible(f"name market data: a file, or one of {', '.join(list_datasets())}")
     known = list_datasets()
+    if not names:
+        raise BacktestNotPossible(f"name market data: a file, or one of {', '.join(known)}")
+    if pair is not None and (len(names) > 1 or any(str(name).partition(":")[0] in known for name in names)):
+        raise BacktestNotPossible("a pair can be named for a single file only; data sets know their pairs")
     sources: dict[str, CandleSource] = {}
     for name in names:
         dataset, _, only = str(name).partition(":")
@@ -283,10 +288,10 @@ def load_market_data(
             loaded: Mapping[str, Candles] = load_dataset(dataset, [only] if only else None)
         elif not Path(name).exists() and not Path(name).suffix:
             raise BacktestNotPossible(f"{name} is neither a file nor a data set; data sets: {', '.join(known)}")
-        elif pair is not None and len(names) == 1:
-            return create_universe(name, pair=pair, fee=fee)
+        elif pair is not None:
+            return create_universe(name, pair=pair, fee=fee, bucket=bucket)
         else:
-            loaded = load_candle_file(name)
+            loaded = load_candle_file(name, bucket)
         for symbol, candles in loaded.items():
             if symbol in sources:
                 raise BacktestNotPossible(f"{symbol} is in the market data twice")
@@ -342,8 +347,7 @@ def run_backtest_for_module(
         The strategy raised an error or returned something unusable.
     """
     module = read_strategy_module(strategy_file)
-    if parameters:
-        module.parameters = module.parameters.replace(**parameters)
+    module.apply_parameters(parameters)
     module.cycle_duration = cycle_duration or module.cycle_duration
     options = BacktestOptions(
         start_at=start_at,
@@ -431,12 +435,10 @@ def run_backtest_inline(
         decide_trades=decide_trades,
         create_indicators=create_indicators,
         create_trading_universe=create_trading_universe,
-        cycle_duration=cycle_duration or settings.get("cycle_duration"),
-        initial_cash=settings.get("initial_cash"),
-        backtest_start=settings.get("backtest_start"),
-        backtest_end=settings.get("backtest_end"),
         name=name,
     )
+    module.apply_parameters()
+    module.cycle_duration = cycle_duration or module.cycle_duration
     options = BacktestOptions(
         start_at=start_at,
         end_at=end_at,

@@ -50,7 +50,7 @@ def backtest(
         typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="Stop before, UTC.", show_default="end of the data"),
     ] = None,
     cash: Annotated[
-        float | None, typer.Option(metavar="USD", help="Initial deposit.", show_default="initial_cash of the strategy")
+        float | None, typer.Option(min=0.01, metavar="USD", help="Initial deposit.", show_default="initial_cash of the strategy")
     ] = None,
     fee: Annotated[
         float, typer.Option(min=0, max=0.5, metavar="FRACTION", help="Trading fee: 0.001 is 0.1 % of each trade.")
@@ -73,17 +73,21 @@ def backtest(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder for state.json.", show_default="backtests/NAME-OF-THE-STRATEGY-FILE"),
+        typer.Option(metavar="DIR", help="Folder for state.json.", show_default="backtests/STRATEGY"),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the state.json of an earlier run.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Run a strategy over history, save its state and print how it did.
+    """Run a strategy over history.
+
+    Saves the state of the strategy as state.json, and prints how it did.
 
     A strategy is a Python file; `tradeexecutor demo` runs some to copy from.
     """
     if pair and not data:
         raise typer.BadParameter("chooses from --data, which is missing", param_hint="--pair")
+    if start is not None and end is not None and end <= start:
+        raise typer.BadParameter(f"{end} is not after the start, {start}", param_hint="--end")
     from tradeexecutor.cli.backtest_run import BacktestRequest, parse_cycle, parse_parameters, run_backtest_and_save
     from tradeexecutor.cli.output import print_json
     from tradeexecutor.cli.performance_report import print_outcome

@@ -25,6 +25,7 @@ from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 from tradeexecutor.strategy.market_data import Candles
+from tradeexecutor.strategy.strategy_module import read_strategy_module
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
 STATE_FILE_NAME = "state.json"
@@ -211,7 +212,7 @@ def run_backtest_and_save(request: BacktestRequest) -> BacktestOutcome:
     CommandFailed, TradeExecutorError, OSError
         With a message for the user.
     """
-    path = _prepare_output(request.output, request.overwrite)
+    path = _check_output(request.output, request.overwrite)
     universe = load_universe(request.data, request.pairs, request.fee) if request.data else None
     with contextlib.redirect_stdout(sys.stderr):
         result = _run(request, universe)
@@ -231,20 +232,22 @@ def run_backtest_and_save(request: BacktestRequest) -> BacktestOutcome:
     )
 
 
-def _prepare_output(folder: Path, overwrite: bool) -> Path:
+def _check_output(folder: Path, overwrite: bool) -> Path:
+    """Return the path of the state file to write; nothing is created before there is something to save."""
     path = folder / STATE_FILE_NAME
     if path.exists() and not overwrite:
         raise CommandFailed(f"{path} exists", "Add --overwrite to replace it, or choose another --output.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise CommandFailed(f"{folder} is a file, not a folder to write to") from None
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise CommandFailed(f"the folder {folder} is not writable")
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not existing.is_dir():
+        raise CommandFailed(f"{existing} is a file, not a folder to write to")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise CommandFailed(f"the folder {existing} is not writable")
     return path
 
 
 def _run(request: BacktestRequest, universe: TradingStrategyUniverse | None) -> BacktestResult:
+    if request.parameters:
+        _check_parameters(request)
     try:
         return run_backtest_for_module(
             request.strategy,
@@ -264,6 +267,15 @@ def _run(request: BacktestRequest, universe: TradingStrategyUniverse | None) -> 
         raise
 
 
+def _check_parameters(request: BacktestRequest) -> None:
+    """Refuse parameters that the strategy does not have: a misspelt one would silently change nothing."""
+    known = read_strategy_module(request.strategy).parameters
+    for name in request.parameters:
+        if name not in known:
+            names = ", ".join(sorted(name for name, _ in known.iterate_parameters()))
+            raise CommandFailed(f"the strategy has no parameter {name}", f"It has {names}.")
+
+
 def _locate(error: BaseException, strategy: Path) -> str:
     """Return the line of the strategy in which an error of its own arose."""
     cause = error.__cause__
@@ -275,5 +287,6 @@ def _locate(error: BaseException, strategy: Path) -> str:
 
 
 def _save(state: State, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     with JSONFileStore(path) as store:
         store.sync(state)

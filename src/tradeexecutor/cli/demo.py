@@ -9,14 +9,13 @@ EXAMPLES = ("tradeexecutor demo", "tradeexecutor demo --output /tmp/demo")
 
 
 def demo(
-    output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = Path("demo"),
+    output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = Path("backtests/demo"),
 ) -> None:
-    """Run the example strategies on the price data that comes with the program.
+    """Run the example strategies.
 
-    Results of an earlier demo in the same folder are replaced.
+    They trade on price data that comes with the program. Results of an earlier demo in the same folder are replaced.
     """
     import shlex
-    import shutil
 
     from tradeexecutor.cli.backtest_run import BacktestRequest, run_backtest_and_save
     from tradeexecutor.cli.example_files import find_examples, get_title
@@ -28,11 +27,7 @@ def demo(
     outcomes = []
     for example in examples:
         print_heading(f"{example.name}: {get_title(example)}")
-        folder = output / example.stem
-        outcome = run_backtest_and_save(BacktestRequest(strategy=example, output=folder, overwrite=True))
-        # A copy to read and change; the original may be inside an installed package.
-        strategy = folder / "strategy.py"
-        shutil.copyfile(example, strategy)
+        outcome = run_backtest_and_save(BacktestRequest(example, output / example.stem, overwrite=True))
         outcomes.append(outcome)
         performance = outcome.performance
         print_line(
@@ -43,13 +38,21 @@ def demo(
         print_warnings(outcome)
     print_heading("How they did")
     print_comparison(outcomes)
-    first = outcomes[0].state_file
-    strategy = first.parent / "strategy.py"
+    last = outcomes[-1]
+    own = "cp {} my_strategy.py && tradeexecutor backtest my_strategy.py --data btc-usd-monthly --cycle 30d"
     print_next_steps(
         {
-            f"tradeexecutor show-positions {shlex.quote(str(first))} --position-type all": "Every position and trade",
+            f"tradeexecutor show-positions {shlex.quote(str(last.state_file))} --position-type all": "Positions and trades",
             f"tradeexecutor validate {shlex.quote(str(output))}/*/state.json": "Check the state files",
-            f"tradeexecutor backtest {shlex.quote(str(strategy))}": "Change a strategy, and run it again",
-            "tradeexecutor backtest --help": "Run it on other prices",
+            own.format(shlex.quote(str(_shorten(last.strategy)))): "Make a strategy your own, and run it on other prices",
+            "tradeexecutor backtest --help": "What else a backtest can do",
         }
     )
+
+
+def _shorten(path: Path) -> Path:
+    """Return the path from the working folder, where it is inside."""
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path

@@ -2,7 +2,7 @@
 
 On a terminal a table is fitted to its width: long texts are shortened first, then the least important columns are left
 out and named below the table.  Into a pipe or a file tables are written in full width and without colours, one row a
-line, so that `grep` and `less -S` work.
+line, so that `grep` and `less -S` work; only long texts are shortened, ``--json`` has all of them.
 """
 
 import dataclasses
@@ -28,10 +28,12 @@ NOTHING = "-"
 #: Wide enough for any line: what goes into a pipe is never folded.
 _UNLIMITED = 10_000
 
-#: A text column is never made narrower than this.
+#: A text column is never made narrower than this, nor wider.
 _MIN_TEXT_WIDTH = 16
+_MAX_TEXT_WIDTH = 100
 
-_PADDING = 2
+#: Between two columns.
+_GAP = 2
 
 
 def make_console(stderr: bool = False) -> Console:
@@ -106,13 +108,10 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], styles
     """
     console = make_console()
     used = [index for index, column in enumerate(columns) if not column.priority or any(row[index] for row in rows)]
-    widths = {
-        index: max([cell_len(columns[index].name), *(cell_len(row[index]) for row in rows)], default=0)
-        for index in used
-    }
+    widths = {index: _measure(columns[index], [row[index] for row in rows]) for index in used}
     shown, hidden = _fit(columns, widths, console.width)
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _PADDING, 0, 0), header_style="bold")
-    spare = console.width - sum(_get_min_width(columns[index], widths[index]) + _PADDING for index in shown)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    spare = console.width - sum(_get_min_width(columns[index], widths[index]) + _GAP for index in shown)
     for index in shown:
         column = columns[index]
         width = _get_min_width(column, widths[index])
@@ -125,10 +124,20 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], styles
         )
     for number, row in enumerate(rows):
         table.add_row(*(Text(row[index]) for index in shown), style=styles[number] if styles else None)
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+    else:
+        with console.capture() as capture:
+            console.print(table)
+        sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
     if hidden:
         names = ", ".join(columns[index].name for index in hidden)
         console.print(Text(f"Not shown for want of width: {names}", style="dim"), soft_wrap=True)
+
+
+def _measure(column: Column, cells: Sequence[str]) -> int:
+    width = max(map(cell_len, (column.name, *cells)))
+    return min(width, _MAX_TEXT_WIDTH) if column.is_text else width
 
 
 def _get_min_width(column: Column, width: int) -> int:
@@ -140,7 +149,7 @@ def _fit(columns: Sequence[Column], widths: Mapping[int, int], limit: int) -> tu
     shown = list(widths)
 
     def is_too_wide() -> bool:
-        return sum(_get_min_width(columns[index], widths[index]) + _PADDING for index in shown) - _PADDING > limit
+        return sum(_get_min_width(columns[index], widths[index]) + _GAP for index in shown) - _GAP > limit
 
     while is_too_wide():
         least = max(shown, key=lambda index: columns[index].priority)

@@ -8,6 +8,7 @@ import typer
 from tradeexecutor.cli.state_file import StateFile, load_state
 
 if TYPE_CHECKING:
+    from tradeexecutor.state.position import TradingPosition
     from tradeexecutor.state.state import State
 
 EXAMPLES = (
@@ -48,7 +49,7 @@ def show_positions(
     tx_type: Annotated[TransactionType, typer.Option(help="Which blockchain transactions.")] = TransactionType.none,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what a strategy holds: positions, their trades and transactions."""
+    """Show positions, their trades and transactions."""
     state = load_state(state_file)
     from tradeexecutor.cli.output import print_json
     from tradeexecutor.cli.position_report import make_report, print_report
@@ -66,11 +67,11 @@ def show_positions(
     print_report(report, state, state_file, position_type.value)
 
 
-def _select(state: "State", position_type: PositionType) -> list:
+def _select(state: "State", position_type: PositionType) -> "list[TradingPosition]":
     portfolio = state.portfolio
     tables = [portfolio.open_positions]
     if position_type is not PositionType.open:
         tables.append(portfolio.frozen_positions)
     if position_type is PositionType.all:
         tables += [portfolio.pending_positions, portfolio.closed_positions, portfolio.expired_positions]
-    return [position for table in tables for position in table.values()]
+    return [table[position_id] for table in tables for position_id in sorted(table)]

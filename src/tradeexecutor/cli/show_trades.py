@@ -39,7 +39,7 @@ def show_trades(
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List trades in the order in which they were decided."""
+    """List trades, oldest decision first."""
     state = load_state(state_file)
     from tradeexecutor.cli.output import print_heading, print_json, print_line, print_table
     from tradeexecutor.cli.trade_rows import (

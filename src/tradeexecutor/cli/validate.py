@@ -20,24 +20,19 @@ def validate(
     ],
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check state files: can they be read, are they consistent, does saving lose anything?
+    """Check state files for damage.
 
-    Nothing is changed. The exit code is 1 when a check failed.
+    Can they be read, are they consistent, does saving lose anything? Nothing is changed. The exit code is 1 when a check failed.
     """
-    from tradeexecutor.cli.output import print_json, print_line
-    from tradeexecutor.cli.validation import print_validation, validate_file
+    from tradeexecutor.cli.output import print_json
+    from tradeexecutor.cli.validation import print_validation, print_validations, validate_file
 
     results = [validate_file(path) for path in state_files]
-    failed = sum(not result.passed for result in results)
     if json_:
         print_json(results)
+    elif len(results) == 1:
+        print_validation(results[0])
     else:
-        for number, result in enumerate(results):
-            if number:
-                print_line()
-            print_validation(result)
-        if len(results) > 1:
-            print_line()
-            print_line(f"{len(results)} files, {failed} with problems", "bold")
-    if failed:
+        print_validations(results)
+    if not all(result.passed for result in results):
         raise typer.Exit(EXIT_FAILURE)

@@ -1,12 +1,13 @@
 """The checks of ``tradeexecutor validate``."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tradeexecutor.cli.failure import CommandFailed, describe_error
-from tradeexecutor.cli.output import Column, print_facts, print_line, print_table
+from tradeexecutor.cli.output import Column, format_usd, print_facts, print_line, print_table
 from tradeexecutor.cli.round_trip import find_losses, find_unknown_keys
 from tradeexecutor.state.errors import IntegrityError, StateFileError, TradeExecutorError, UncleanState
 from tradeexecutor.state.serialisation import parse
@@ -153,3 +154,40 @@ def print_validation(result: Validation) -> None:
     columns = (Column("Check"), Column("Result"), Column("Detail", is_text=True))
     rows = [(check.name, "ok" if check.passed else "FAILED", check.detail) for check in result.checks]
     print_table(columns, rows, ["" if check.passed else "red" for check in result.checks])
+
+
+_OVERVIEW = (
+    Column("File", is_text=True),
+    Column("Result"),
+    Column("Schema", right=True, priority=2),
+    Column("Positions", right=True, priority=3),
+    Column("Trades", right=True, priority=4),
+    Column("NAV USD", right=True, priority=1),
+    Column("Failed checks", priority=5, is_text=True),
+)
+
+
+def print_validations(results: Sequence[Validation]) -> None:
+    """Print an overview of several files, and the details of those with problems."""
+    rows: list[tuple[str, ...]] = []
+    for result in results:
+        facts = result.facts
+        positions = sum(value for name, value in facts.items() if name.endswith("_positions"))
+        rows.append(
+            (
+                result.path,
+                "ok" if result.passed else "FAILED",
+                "" if result.schema_version is None else str(result.schema_version),
+                str(positions) if facts else "",
+                str(facts["trades"]) if facts else "",
+                format_usd(facts["net_asset_value_usd"]) if facts else "",
+                ", ".join(check.name for check in result.checks if not check.passed),
+            )
+        )
+    print_table(_OVERVIEW, rows, ["" if result.passed else "red" for result in results])
+    failed = [result for result in results if not result.passed]
+    for result in failed:
+        print_line()
+        print_validation(result)
+    print_line()
+    print_line(f"{len(results)} files, {len(failed)} with problems", "bold")

@@ -12,7 +12,7 @@ EXAMPLES = ("tradeexecutor version", "tradeexecutor version --json")
 
 
 def version(json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Tell which version this is, and which state files it reads."""
+    """Print the version, and which state files it reads."""
     from tradeexecutor.state.upcast import SCHEMA_VERSION
 
     if json_:

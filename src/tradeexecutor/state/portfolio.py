@@ -160,6 +160,8 @@ class Portfolio(PortfolioEquity):
         pending: bool = False,
     ) -> tuple[TradingPosition, TradeExecution, bool]:
         """Plan a trade on the open position of the pair, or on a new one.  See `State.create_trade`."""
+        if notes is not None and not isinstance(notes, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidTrade(f"notes must be text, got {notes!r}")
         ignore_open = flags is not None and TradeFlag.ignore_open in flags
         if ignore_open:
             position = None
@@ -260,8 +262,8 @@ class Portfolio(PortfolioEquity):
         KeyError
             No such reserve (an amount of 0 is always accepted).
         """
-        if not isinstance(amount, Decimal):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidValue(f"amount must be a Decimal, got {amount!r}")
+        if not isinstance(amount, Decimal) or not amount.is_finite():  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidValue(f"amount must be a finite Decimal, got {amount!r}")
         if not isinstance(asset, AssetIdentifier):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidValue(f"asset must be an AssetIdentifier, got {asset!r}")
         if amount:

@@ -115,10 +115,13 @@ class PortfolioLookup(PortfolioFields):
         PositionNotFound
             Unknown id; pending and expired positions are not searched.
         """
-        for table in (self.open_positions, self.closed_positions, self.frozen_positions):
-            position = table.get(position_id)
-            if position is not None:
-                return position
+        position = (
+            self.open_positions.get(position_id)
+            or self.closed_positions.get(position_id)
+            or self.frozen_positions.get(position_id)
+        )
+        if position is not None:
+            return position
         raise PositionNotFound(f"no open, closed or frozen position #{position_id}")
 
     def find_position_for_trade(self, trade: TradeExecution, pending: bool = False) -> TradingPosition:
@@ -130,8 +133,13 @@ class PortfolioLookup(PortfolioFields):
             The position does not exist, or the trade is not one of its trades.
         """
         if pending and trade.position_id in self.pending_positions:
-            return self.pending_positions[trade.position_id]
-        return self.get_position_by_id(trade.position_id)
+            position = self.pending_positions[trade.position_id]
+        else:
+            position = self.get_position_by_id(trade.position_id)
+        trade_id = trade.trade_id
+        if position.trades.get(trade_id) is not trade and position.pending_trades.get(trade_id) is not trade:
+            raise PositionNotFound(f"trade #{trade_id} is not one of the trades of position #{position.position_id}")
+        return position
 
     def get_open_position_for_pair(self, pair: TradingPairIdentifier) -> TradingPosition | None:
         """Return the first open position in the same pool."""

@@ -1,6 +1,7 @@
 """What a position is worth: prices, value, equity and the tokens it holds."""
 
 import datetime
+import math
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -271,8 +272,8 @@ class PositionValuation(PositionQuantities):
             raise InvalidValue(f"pricing time must be naive UTC, got {last_pricing_at!r}")
         if not isinstance(last_token_price, float):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidValue(f"price of position #{self.position_id} must be a float, got {last_token_price!r}")
-        if not last_token_price >= 0:
-            raise InvalidValue(f"price of position #{self.position_id} must not be negative, got {last_token_price}")
+        if not 0 <= last_token_price < math.inf:
+            raise InvalidValue(f"price of position #{self.position_id} must be finite and >= 0, got {last_token_price}")
         if self.pair.kind.is_shorting() and self.loan is not None and self.loan.borrowed is not None:
             self.loan.borrowed.revalue(last_token_price, last_pricing_at)
         self.last_pricing_at = last_pricing_at

@@ -13,16 +13,14 @@ Rules of the JSON text: datetimes are epoch seconds, durations seconds, ``Decima
 value, sets sorted arrays, dictionary keys text.  ``None`` is written as ``null``; no declared field is omitted.
 """
 
-import contextlib
 import dataclasses
 import datetime
 import enum
 import functools
-import gc
 import math
 import types
 import typing
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar, cast
@@ -31,6 +29,7 @@ import msgspec
 import orjson
 
 from tradeexecutor.state.errors import BadStateData, InvalidStateFile, UnencodableValue
+from tradeexecutor.state.garbage import pause_garbage_collection
 from tradeexecutor.state.types import JS_MAX_INT, WireType, accept_unknown_enum_values, to_epoch
 
 T = TypeVar("T")
@@ -89,18 +88,6 @@ class OpenAttributes(Serialisable):
     """Base of the classes on which callers may set attributes of their own; those are never saved."""
 
 
-@contextlib.contextmanager
-def _without_garbage_collection() -> Generator[None]:
-    """Pause the cyclic collector: a tree in the making has no garbage, and walking it takes a third of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 # --- JSON text ------------------------------------------------------------------------------------------------
 
 
@@ -113,7 +100,7 @@ def parse(text: str | bytes, path: Path | None = None) -> Any:
         Not JSON.  ``NaN`` and ``Infinity`` tokens, which some writers emit, are not JSON either.
     """
     try:
-        with _without_garbage_collection():
+        with pause_garbage_collection():
             return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise InvalidStateFile(f"not valid JSON: {e}", path) from e
@@ -158,7 +145,7 @@ def encode(value: Any) -> Any:
         Names the path of the value that cannot be written.
     """
     try:
-        with _without_garbage_collection():
+        with pause_garbage_collection():
             return _encode_free(value)
     except UnencodableValue as e:
         raise e.located() from None
@@ -170,7 +157,7 @@ def _encode_float(value: Any) -> Any:
             return value
         raise UnencodableValue(value, "not a finite number, JSON has no such value")
     if type(value) is int:
-        return _encode_int(value)
+        return float(_encode_int(value))  # as it reads back, so that the text of a reloaded state is the same
     if isinstance(value, float):  # numpy.float64 is a float
         return _encode_float(float(value))
     raise UnencodableValue(value, "expected a number")
@@ -184,6 +171,10 @@ def _encode_int(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return float(value)
     raise UnencodableValue(value, "expected an integer")
+
+
+def _encode_number(value: Any) -> Any:
+    return _encode_int(value) if type(value) is int else _encode_float(value)
 
 
 def _encode_decimal(value: Any) -> str:
@@ -394,6 +385,11 @@ def _field_encoder(hint: Any) -> Encoder:
         if arguments[1] is Any:
             return _encode_free_mapping
         return functools.partial(_encode_mapping, encode_item=_field_encoder(arguments[1]))
+    if origin in (typing.Union, types.UnionType) and float in arguments:
+        # A number, or a list of them: integers as they read back.
+        encode_number = _encode_number if int in arguments else _encode_float
+        lists = [_field_encoder(member) for member in arguments if typing.get_origin(member) is list]
+        return lambda value: lists[0](value) if lists and type(value) is list else encode_number(value)
     return _encode_free
 
 
@@ -411,7 +407,7 @@ def decode(tree: Any, cls: type[T]) -> T:
         A required key is missing, a type is wrong or a constructor refuses a value.
     """
     try:
-        with accept_unknown_enum_values(), _without_garbage_collection():
+        with accept_unknown_enum_values(), pause_garbage_collection():
             result = msgspec.convert(tree, cls, dec_hook=_decode_wire_type, str_keys=True)
             if not _has_only_known_keys(tree, cls):
                 _keep_unknown_keys(tree, result, cls)
@@ -422,8 +418,11 @@ def decode(tree: Any, cls: type[T]) -> T:
     return result
 
 
-def _decode_wire_type(cls: type[WireType], value: Any) -> Any:
-    return cls.decode(value)
+_WIRE_DECODERS = WireType.decoders
+
+
+def _decode_wire_type(cls: type, value: Any) -> Any:
+    return _WIRE_DECODERS[cls](value)
 
 
 # Unknown keys are rare.  A structural twin of the classes, checked in C, tells quickly whether a tree has any;

@@ -15,6 +15,7 @@ from typing import Any, Self
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.durable_file import write_atomically
 from tradeexecutor.state.errors import IntegrityError, InvalidStateFile, InvalidValue, NewerStateFile, UncleanState
+from tradeexecutor.state.garbage import pause_garbage_collection
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
@@ -75,7 +76,8 @@ class State(StateTrading):
     @classmethod
     def read_json_blob(cls, text: str | bytes) -> Self:
         """Read a state from JSON text; raises `InvalidStateFile` or `NewerStateFile`."""
-        return cls.from_dict(parse(text))
+        with pause_garbage_collection():
+            return cls.from_dict(parse(text))
 
     @classmethod
     def read_json_file(cls, path: str | os.PathLike[str]) -> Self:

@@ -31,6 +31,7 @@ from tradeexecutor.state.statistics import Statistics
 from tradeexecutor.state.sync import Sync
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.trade_pricing import TradePricing
+from tradeexecutor.state.trade_status import require_naive
 from tradeexecutor.state.types import (
     BPS,
     LeverageMultiplier,
@@ -226,6 +227,7 @@ class StateTrading(StateFields):
         WrongTradeStatus, PositionNotFound, NotEnoughMoney, NonceAlreadyUsed, UnsupportedPairKind
             The state is unchanged.
         """
+        require_naive(ts, "started_at")
         if trade.get_status() is not TradeStatus.planned:
             trade.require_status(TradeStatus.planned)
         if not triggered and TradeFlag.triggered in (trade.flags or ()):
@@ -321,13 +323,12 @@ class StateTrading(StateFields):
         portfolio = self.portfolio
         position = portfolio.find_position_for_trade(trade, pending=True)
         trade.check_success(executed_at, executed_price, executed_amount, force)
-        if not isinstance(executed_reserve, Decimal):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(executed_reserve, Decimal) or not executed_reserve.is_finite():  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidTrade(
-                f"executed reserve of trade #{trade.trade_id} must be a Decimal, got {executed_reserve!r}"
+                f"executed reserve of trade #{trade.trade_id} must be a finite Decimal, got {executed_reserve!r}"
             )
         buying = trade.planned_quantity > 0
-        repair = trade.trade_type is TradeType.repair
-        if not repair:
+        if trade.trade_type is not TradeType.repair:
             self._check_executed_amounts(trade, executed_amount, executed_reserve)
         # Where does the money go?  Found before anything changes.
         bridge = portfolio.get_bridge_position_for_chain(trade.pair.chain_id)
@@ -376,7 +377,10 @@ class StateTrading(StateFields):
             position.pending_since_at = None
         if kind.is_vault():
             self.maybe_set_vault_lockup_expiry(position, trade)
-        if position.can_be_closed():
+        if position.can_be_closed() and not (
+            # Capital of another trade in flight would be invisible in a closed position.
+            position.has_unexecuted_trades() or position.has_pending_vault_settlement()
+        ):
             portfolio.close_position(position, executed_at)
 
     @staticmethod

@@ -214,7 +214,7 @@ class TradeFields(OpenAttributes):
             raise InvalidTrade(f"trade #{self.trade_id} planned price must be a positive float, got {price!r}")
         if self.planned_reserve < 0 and not kind.is_credit_based():
             raise InvalidTrade(f"trade #{self.trade_id} planned reserve is negative: {self.planned_reserve}")
-        if self.slippage_tolerance and self.slippage_tolerance >= MAX_SLIPPAGE_TOLERANCE:
+        if self.slippage_tolerance and not self.slippage_tolerance < MAX_SLIPPAGE_TOLERANCE:  # NaN too
             raise InvalidTrade(
                 f"slippage tolerance of trade #{self.trade_id} must be below {MAX_SLIPPAGE_TOLERANCE}, "
                 f"got {self.slippage_tolerance}"

@@ -1,5 +1,6 @@
 """From what a strategy asks for to the planned amounts of a trade, per kind of instrument."""
 
+import math
 from decimal import Decimal
 
 from tradeexecutor.state.errors import InvalidTrade, UnsupportedPairKind
@@ -41,6 +42,11 @@ def plan_exchange(
     """
     if kind not in _PRICED_KINDS:
         raise UnsupportedPairKind(f"trades of kind {kind.value} are not supported")
+    for amount in (quantity, reserve):
+        if amount is not None and not (isinstance(amount, Decimal) and amount.is_finite()):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidTrade(f"the amount of a trade must be a finite Decimal, got {amount!r}")
+    if type(assumed_price) not in (float, int) or not 0 < assumed_price < math.inf:
+        raise InvalidTrade(f"the price of a trade must be a positive float, got {assumed_price!r}")
     if reserve is not None:
         if quantity is not None:
             raise InvalidTrade("give either quantity or reserve of a trade, not both")

@@ -1,6 +1,7 @@
 """Life cycle of a trade: status, transitions and predicates."""
 
 import datetime
+import math
 from decimal import Decimal
 
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
@@ -19,9 +20,9 @@ IN_FLIGHT = frozenset({_STARTED, _BROADCASTED})
 
 
 def require_naive(when: datetime.datetime, what: str) -> None:
-    """Refuse a time with a time zone."""
-    if when.tzinfo is not None:
-        raise InvalidTrade(f"{what} must be naive UTC, got {when!r}")
+    """Refuse what is not a time, and a time with a time zone."""
+    if not isinstance(when, datetime.datetime) or when.tzinfo is not None:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidTrade(f"{what} must be a naive UTC datetime, got {when!r}")
 
 
 class TradeLifeCycle(TradeFields):
@@ -72,6 +73,7 @@ class TradeLifeCycle(TradeFields):
         """Record that the transactions were sent; the trade must be started, unless `rebroadcast`."""
         if not rebroadcast and self.get_status() is not _STARTED:
             self.require_status(_STARTED)
+        require_naive(broadcasted_at, "broadcasted_at")
         self.broadcasted_at = broadcasted_at
 
     def mark_success(
@@ -147,14 +149,15 @@ class TradeLifeCycle(TradeFields):
         """Raise if `mark_success` must refuse these values."""
         if not force and self.get_status() is not _BROADCASTED:
             self.require_status(_BROADCASTED)
-        if not isinstance(executed_quantity, Decimal):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(executed_quantity, Decimal) or not executed_quantity.is_finite():  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidTrade(
-                f"executed quantity of trade #{self.trade_id} must be a Decimal, got {executed_quantity!r}"
+                f"executed quantity of trade #{self.trade_id} must be a finite Decimal, got {executed_quantity!r}"
             )
-        if type(executed_price) is not float:
-            raise InvalidTrade(f"executed price of trade #{self.trade_id} must be a float, got {executed_price!r}")
-        if executed_at.tzinfo is not None:
-            require_naive(executed_at, "executed_at")
+        if type(executed_price) is not float or not 0 <= executed_price < math.inf:
+            raise InvalidTrade(
+                f"executed price of trade #{self.trade_id} must be a finite float >= 0, got {executed_price!r}"
+            )
+        require_naive(executed_at, "executed_at")
 
     def mark_failed(self, failed_at: datetime.datetime) -> None:
         """Record the failure.  `State.mark_trade_failed` calls this and gives the capital back."""
@@ -165,6 +168,7 @@ class TradeLifeCycle(TradeFields):
     def mark_expired(self, ts: datetime.datetime) -> None:
         """Record that no trigger of a planned trade can fire any more."""
         self.require_status(_PLANNED)
+        require_naive(ts, "expired_at")
         self.expired_at = ts
 
     def set_blockchain_transactions(self, txs: list[BlockchainTransaction]) -> None:

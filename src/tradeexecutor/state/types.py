@@ -48,6 +48,7 @@ __all__ = [
     "ZeroExAddress",
     "accept_unknown_enum_values",
     "from_epoch",
+    "from_seconds",
     "is_finite_number",
     "new_dict",
     "new_list",
@@ -145,6 +146,17 @@ def is_finite_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
+@functools.lru_cache(maxsize=1 << 14, typed=True)
+def from_seconds(value: float) -> datetime.timedelta:
+    """Convert seconds to a duration, rounding to whole microseconds; raises ``ValueError`` if it is not a number."""
+    if type(value) is not float and type(value) is not int:
+        raise ValueError(f"expected seconds as a number, got {type(value).__name__} {value!r}")
+    try:
+        return datetime.timedelta(0, value)
+    except (OverflowError, ValueError):
+        raise ValueError(f"seconds out of range: {value!r}") from None
+
+
 class _WireTypeMeta(type):
     """Lets a marker stand for a value of another class in ``isinstance`` checks of the decoder."""
 
@@ -157,6 +169,12 @@ class WireType(metaclass=_WireTypeMeta):
 
     ``None`` never reaches either method: JSON ``null`` is always ``None``.
     """
+
+    #: Decoder of every wire type; asking the class for it each time would be slower.
+    decoders: ClassVar[dict[type, Callable[[Any], Any]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        WireType.decoders[cls] = cls.decode
 
     #: The result of `encode` still holds free-form data, which the codec converts like any other.
     free: ClassVar[bool] = False
@@ -192,12 +210,7 @@ else:
     class Duration(WireType):
         """``timedelta``; JSON seconds as a float."""
 
-        @staticmethod
-        def decode(value):
-            """Return a ``timedelta`` rounded to whole microseconds."""
-            if type(value) is not int and type(value) is not float:
-                raise ValueError(f"expected seconds as a number, got {type(value).__name__} {value!r}")
-            return datetime.timedelta(seconds=value)
+        decode = staticmethod(from_seconds)
 
         @staticmethod
         def encode(value):

@@ -134,6 +134,26 @@ class StrategyModule:
     long_description: str | None = None
     tags: set[Any] = field(default_factory=set[Any])
 
+    def apply_parameters(self, overrides: Mapping[str, Any] | None = None) -> None:
+        """Replace parameters, and take cycle duration, cash and period from them.
+
+        Raises
+        ------
+        StrategyModuleNotValid
+            The strategy has no parameter of this name, or a value cannot be used.
+        """
+        for name in overrides or ():
+            if not self.parameters.has_parameter(name) and name not in _SETTINGS:
+                known = ", ".join(self.parameters)
+                raise self._invalid(f"the strategy has no parameter {name!r} (it has: {known})")
+        self.parameters = parameters = self.parameters.replace(**(overrides or {}))
+        if "cycle_duration" in parameters:
+            self.cycle_duration = _get_cycle_duration(parameters.cycle_duration, self._invalid)
+        if "initial_cash" in parameters:
+            self.initial_cash = _get_cash(parameters.initial_cash, self._invalid)
+        self.backtest_start = _get_time(parameters, "backtest_start", self._invalid) or self.backtest_start
+        self.backtest_end = _get_time(parameters, "backtest_end", self._invalid) or self.backtest_end
+
     def make_indicators(
         self,
         timestamp: datetime.datetime | None,
@@ -288,26 +308,40 @@ def parse_strategy_module(names: Mapping[str, Any], path: Path | None = None) ->
         raise fail(f"Parameters must be a class, not {type(found['parameters']).__name__}")
     parameters = StrategyParameters.from_class(found["parameters"])
     functions = {name: _get_function(found, name, fail) for name in _FUNCTIONS}
-    decide_trades = functions.pop("decide_trades")
+    decide_trades = functions["decide_trades"]
     assert decide_trades is not None
     if len(inspect.signature(decide_trades).parameters) != 1:
         raise fail("decide_trades takes one argument, the StrategyInput: decide_trades(input)")
-    return StrategyModule(
+    module = StrategyModule(
         path=path,
         engine_version=version,
         parameters=parameters,
         decide_trades=decide_trades,
-        **functions,
-        cycle_duration=_get_cycle_duration(parameters.get("cycle_duration", found.get("trading_strategy_cycle")), fail),
-        backtest_start=_get_time(parameters, "backtest_start", fail),
-        backtest_end=_get_time(parameters, "backtest_end", fail),
-        initial_cash=_get_cash(parameters.get("initial_cash", found.get("initial_cash")), fail),
+        create_indicators=functions["create_indicators"],
+        create_trading_universe=functions["create_trading_universe"],
+        create_charts=functions["create_charts"],
+        before_strategy_tick=functions["before_strategy_tick"],
+        after_strategy_tick=functions["after_strategy_tick"],
+        cycle_duration=_get_cycle_duration(found.get("trading_strategy_cycle"), fail),
+        initial_cash=_get_cash(found.get("initial_cash"), fail),
         name=_get_text(found, "name", fail),
         short_description=_get_text(found, "short_description", fail),
         long_description=_get_text(found, "long_description", fail),
         tags=set(found.get("tags") or ()),
     )
+    module.apply_parameters()
+    return module
 
+
+#: Parameters that the runner reads; they may be given even when the strategy does not declare them.
+_SETTINGS = (
+    "cycle_duration",
+    "initial_cash",
+    "backtest_start",
+    "backtest_end",
+    "slippage_tolerance",
+    "max_price_impact",
+)
 
 _FUNCTIONS = (
     "decide_trades",
