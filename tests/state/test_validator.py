@@ -34,8 +34,8 @@ GOOD = [
 
 BAD = [
     math.nan, math.inf, -math.inf, np.float64("nan"), np.float32(1), np.int64(1), np.bool_(True), {1, 2}, b"x",
-    pd.Series([1]), object(), decimal.Decimal("NaN"), decimal.Decimal("Infinity"), JS_MAX_INT + 1, -JS_MAX_INT - 1,
-    pd.NaT, datetime.date(2024, 1, 1), T0.replace(tzinfo=datetime.UTC), (1, [object()]),
+    pd.Series([1]), ..., decimal.Decimal("NaN"), decimal.Decimal("Infinity"), JS_MAX_INT + 1, -JS_MAX_INT - 1,
+    pd.NaT, datetime.date(2024, 1, 1), T0.replace(tzinfo=datetime.UTC), (1, [...]),
 ]  # fmt: skip
 
 

@@ -100,7 +100,7 @@ BAD_CALLS: list[dict[str, Any]] = [
     {"value": "many"},
     {"value": pd.Series([1.0])},
     {"value": [1.0]},
-    {"value": object()},
+    {"value": ...},
     {"timestamp": T0.replace(tzinfo=datetime.UTC)},
     {"timestamp": 5},
     {"detached_overlay_name": "rsi"},

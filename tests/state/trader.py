@@ -163,6 +163,7 @@ class Trader:
             quantity=-Decimal(quantity),
             old_balance=position.get_quantity(),
             usd_value=-float(quantity) * position.last_token_price,
+            created_at=self.ts,
             position_id=position.position_id,
             tx_hash=f"0x{self.nonce:064x}",
             log_index=1,

@@ -1,16 +1,35 @@
 """The cycle checks what the strategy returns, and says in which cycle it went wrong."""
 
+import dataclasses
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.backtest.markets import START, buy, flat, get_trades, make_candles, run, sell
+from tests.backtest.markets import START, at_cycle, buy, flat, get_trades, make_candles, run, sell
+from tradeexecutor.backtest.backtest_execution import BacktestExecution
+from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.backtest_runner import BacktestOptions, run_backtest
+from tradeexecutor.backtest.backtest_sync import BacktestSyncModel
+from tradeexecutor.backtest.backtest_valuation import BacktestValuationModel
+from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
 from tradeexecutor.backtest.universe import create_universe
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeStatus
+from tradeexecutor.strategy.execution_context import ExecutionContext, ExecutionMode
+from tradeexecutor.strategy.pandas_trader.indicator import IndicatorSet
+from tradeexecutor.strategy.pandas_trader.indicator_results import calculate_indicators
+from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInputIndicators
 from tradeexecutor.strategy.parameters import ParametersNotValid, StrategyParameters
-from tradeexecutor.strategy.runner import DecisionFailed, InvalidDecision, prepare_sorted_trades
+from tradeexecutor.strategy.runner import (
+    DecisionFailed,
+    InvalidDecision,
+    Models,
+    StrategyRunner,
+    prepare_sorted_trades,
+)
 from tradeexecutor.strategy.strategy_module import StrategyModule
+from tradeexecutor.strategy.sync_model import UnconfirmedTreasurySync
 from tradeexecutor.strategy.trade_pricing import PriceImpactToleranceExceeded
 
 BARS = [flat(100)] * 4
@@ -113,3 +132,93 @@ def test_the_state_knows_when_it_was_last_invested():
     assert result.state.last_cycle_at == START.replace(hour=5)
     assert result.state.last_open_positions_cycle_at == START.replace(hour=2)
     assert result.state.portfolio.get_cash() == Decimal(10_000)
+
+
+class RecordingStore:
+    """Keeps what was saved."""
+
+    def __init__(self) -> None:
+        self.saved: list[State] = []
+
+    def sync(self, state: State) -> None:
+        self.saved.append(State.read_json_blob(state.to_json_safe()))
+
+
+def make_runner(plans: Any, bars: Any, mode: ExecutionMode, store: RecordingStore, sync: Any = None) -> StrategyRunner:
+    """A runner put together by hand, as a live program would."""
+    universe = create_universe({"BTC-USD": make_candles(bars)}, fee=0)
+    wallet = SimulatedWallet()
+    sync = sync or BacktestSyncModel(wallet, Decimal(10_000))
+    pricing = BacktestPricing(universe)
+    context = ExecutionContext(mode)
+    results = calculate_indicators(IndicatorSet(), universe, context)
+    models = Models(pricing, BacktestValuationModel(pricing), sync, BacktestExecution(wallet))
+    return StrategyRunner(
+        state=State(created_at=START),
+        strategy_universe=universe,
+        decide_trades=at_cycle(plans),
+        parameters=StrategyParameters(),
+        indicators=StrategyInputIndicators(universe, results),
+        execution_context=context,
+        models=models,
+        store=store,
+    )
+
+
+def test_a_live_cycle_saves_before_and_after_trading_and_at_its_end():
+    store = RecordingStore()
+    runner = make_runner({1: buy(1_000)}, BARS, ExecutionMode.unit_testing_trading, store)
+    runner.tick(1, START)
+    before, after, end = store.saved
+    assert [trade.get_status() for trade in before.portfolio.get_all_trades()] == [TradeStatus.planned]
+    assert before.portfolio.get_cash() == 10_000
+    assert [trade.get_status() for trade in after.portfolio.get_all_trades()] == [TradeStatus.success]
+    assert after.stats.portfolio == []
+    assert len(end.stats.portfolio) == 1
+    assert end.cycle == 2, "a restart continues with the next number"
+    assert end.last_cycle_at == START
+    assert end.uptime.cycles_completed_at[1] != START, "live cycles end when they end"
+
+
+def test_triggers_of_a_live_run_use_the_price_of_the_moment_and_save():
+    store = RecordingStore()
+    bars = [flat(100), flat(100), flat(85), flat(85)]
+    runner = make_runner({1: buy(1_000, stop_loss_pct=0.9)}, bars, ExecutionMode.unit_testing_trading, store)
+    runner.tick(1, START)
+    assert runner.check_triggers(START.replace(hour=1)) == []
+    saves = len(store.saved)
+    (trade,) = runner.check_triggers(START.replace(hour=2, minute=30))
+    assert trade.executed_price == 85.0
+    assert store.saved[-1].stats.portfolio[-1].calculated_at == START.replace(hour=2, minute=30)
+    assert len(store.saved) == saves + 3
+    assert runner.check_triggers(START.replace(hour=3)) == []
+
+
+def test_a_backtest_does_not_save():
+    store = RecordingStore()
+    make_runner({1: buy(1_000)}, BARS, ExecutionMode.backtesting, store).tick(1, START)
+    assert store.saved == []
+
+
+def test_approval_can_hold_trades_back():
+    store = RecordingStore()
+    runner = make_runner({1: buy(1_000)}, BARS, ExecutionMode.backtesting, store)
+    runner.models = dataclasses.replace(runner.models, approval=lambda state, trades: [])
+    assert runner.tick(1, START) == []
+    portfolio = runner.state.portfolio
+    assert portfolio.get_cash() == 10_000
+    assert not portfolio.open_positions
+    assert portfolio.expired_positions[1].trades[1].get_status() is TradeStatus.expired
+    runner.state.perform_integrity_check()
+
+
+def test_unconfirmed_deposits_end_the_cycle_without_trading():
+    class Unconfirmed(BacktestSyncModel):
+        def sync_treasury(self, *args: Any, **kwargs: Any) -> Any:
+            raise UnconfirmedTreasurySync("the node lags behind")
+
+    store = RecordingStore()
+    runner = make_runner({1: buy(1_000)}, BARS, ExecutionMode.backtesting, store, Unconfirmed(SimulatedWallet()))
+    assert runner.tick(1, START) == []
+    assert runner.state.cycle == 2
+    assert len(runner.state.stats.portfolio) == 1

@@ -171,6 +171,8 @@ class Portfolio(PortfolioEquity):
             raise InvalidTrade(f"position #{position.position_id} trades {position.pair}, not {pair}")
         elif position.closed_at is not None:
             raise WrongPositionStatus(f"position #{position.position_id} is closed, it cannot trade any more")
+        elif all(table.get(position.position_id) is not position for table in self.get_position_tables()):
+            raise PositionNotFound(f"position #{position.position_id} belongs to another portfolio")
         created = position is None
         if position is None:
             position = self._new_position(

@@ -265,10 +265,30 @@ class StateTrading(StateFields):
         rebroadcast: bool = False,
         triggered: bool = False,
     ) -> None:
-        """Start trades in the given order; `max_slippage` is recorded on each."""
-        for trade in trades:
-            self.start_execution(ts, trade, underflow_check=underflow_check, triggered=triggered)
-            if max_slippage is not None:
+        """Start trades in the given order, all or none; `max_slippage` is recorded on each.
+
+        Raises the errors of `start_execution`, after giving the capital of the trades before the refused one back.
+        """
+        portfolio = self.portfolio
+        cash = [(reserve, reserve.quantity) for reserve in portfolio.reserves.values()]
+        bridges = [(position, position.bridge_capital_allocated) for position in portfolio.open_positions.values()]
+        plans = [(trade, trade.planned_quantity, trade.planned_reserve) for trade in trades]
+        started = 0
+        try:
+            for trade in trades:
+                self.start_execution(ts, trade, underflow_check=underflow_check, triggered=triggered)
+                started += 1
+        except BaseException:
+            for reserve, quantity in cash:
+                reserve.quantity = quantity
+            for position, allocated in bridges:
+                position.bridge_capital_allocated = allocated
+            for trade, planned_quantity, planned_reserve in plans[:started]:
+                trade.reserve_currency_allocated = trade.bridge_currency_allocated = trade.started_at = None
+                trade.planned_quantity, trade.planned_reserve = planned_quantity, planned_reserve
+            raise
+        if max_slippage is not None:
+            for trade in trades:
                 trade.planned_max_slippage = max_slippage
 
     def mark_broadcasted(self, broadcasted_at: datetime.datetime, trade: TradeExecution) -> None:
@@ -426,6 +446,7 @@ class StateTrading(StateFields):
             or other_data.get("hypercore_deposit_capital_at_risk") is not None
         )
         portfolio = self.portfolio
+        portfolio.find_position_for_trade(trade, pending=True)  # refuses a trade of another state
         from_reserves = trade.reserve_currency_allocated
         from_bridge = trade.bridge_currency_allocated
         bridge = None

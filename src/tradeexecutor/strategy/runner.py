@@ -287,7 +287,9 @@ class StrategyRunner:
         self._check_price_impact(trades)
         models = self.models
         if models.approval is not None:
-            trades = models.approval(self.state, trades)
+            approved = models.approval(self.state, trades)
+            self._discard(ts, [trade for trade in trades if trade not in approved])
+            trades = approved
         trades = prepare_sorted_trades(trades)
         if not trades:
             return trades
@@ -300,6 +302,16 @@ class StrategyRunner:
         if self._save_often:
             self.save()
         return trades
+
+    def _discard(self, ts: datetime.datetime, trades: Iterable[TradeExecution]) -> None:
+        """Let trades that were not approved lapse, and with them positions that never traded."""
+        portfolio = self.state.portfolio
+        for trade in trades:
+            trade.mark_expired(ts)
+            position = portfolio.open_positions.get(trade.position_id)
+            if position is not None and all(entry.expired_at is not None for entry in position.trades.values()):
+                del portfolio.open_positions[position.position_id]
+                portfolio.expired_positions[position.position_id] = position
 
     def _check_price_impact(self, trades: Iterable[TradeExecution]) -> None:
         limit = self._max_price_impact

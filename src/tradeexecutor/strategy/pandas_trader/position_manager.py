@@ -12,13 +12,13 @@ from typing import Any
 
 from tradeexecutor.state.errors import UnsupportedPairKind
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
-from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade_pricing import TradePricing
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
 from tradeexecutor.strategy.dust import get_dust_epsilon_for_pair
+from tradeexecutor.strategy.pandas_trader.position_queries import PositionQueries
 from tradeexecutor.strategy.pandas_trader.position_rules import (
     NoSingleOpenPositionException,
     NotEnoughCashForBuys,
@@ -48,7 +48,7 @@ _MAX_SLIPPAGE_TOLERANCE = 0.33
 NotEnoughCasForBuys = NotEnoughCashForBuys
 
 
-class PositionManager(TriggerOrders):
+class PositionManager(PositionQueries, TriggerOrders):
     """Plans trades of spot positions at one moment.
 
     Parameters
@@ -105,103 +105,6 @@ class PositionManager(TriggerOrders):
         self.routing_state = routing_state
         self.reserve_currency: AssetIdentifier = universe.reserve_asset
         self.reserve_price: USDollarPrice = 1.0
-
-    # --- What is there ---------------------------------------------------------------------------
-
-    @property
-    def universe(self) -> TradingStrategyUniverse:
-        """What may be traded; the historical name of `strategy_universe`."""
-        return self.strategy_universe
-
-    def is_any_open(self) -> bool:
-        """Tell whether any position is open."""
-        return bool(self.state.portfolio.open_positions)
-
-    def is_any_long_position_open(self) -> bool:
-        """Tell whether any long position is open."""
-        return any(position.is_long() for position in self.state.portfolio.open_positions.values())
-
-    def is_any_short_position_open(self) -> bool:
-        """Tell whether any short position is open."""
-        return any(position.is_short() for position in self.state.portfolio.open_positions.values())
-
-    def is_any_credit_supply_position_open(self) -> bool:
-        """Tell whether the reserve is lent out anywhere."""
-        return any(position.is_credit_supply() for position in self.state.portfolio.open_positions.values())
-
-    def get_current_cash(self) -> USDollarAmount:
-        """Return the cash in reserves, USD."""
-        return self.state.portfolio.get_cash()
-
-    def get_current_portfolio(self) -> Portfolio:
-        """Return the portfolio."""
-        return self.state.portfolio
-
-    def get_pending_redemptions(self) -> USDollarAmount:
-        """Return the redemptions that wait for cash, USD."""
-        return float(self.state.sync.treasury.pending_redemptions or 0)
-
-    def get_current_position(self) -> TradingPosition:
-        """Return the only open position, or raise `NoSingleOpenPositionException`."""
-        return self._get_single(list(self.state.portfolio.open_positions.values()), "open")
-
-    def get_current_long_position(self) -> TradingPosition:
-        """Return the only open long position, or raise `NoSingleOpenPositionException`."""
-        positions = [position for position in self.state.portfolio.open_positions.values() if position.is_long()]
-        return self._get_single(positions, "open long")
-
-    @staticmethod
-    def _get_single(positions: list[TradingPosition], kind: str) -> TradingPosition:
-        if len(positions) != 1:
-            raise NoSingleOpenPositionException(f"there are {len(positions)} {kind} positions, not exactly one")
-        return positions[0]
-
-    def get_current_position_for_pair(
-        self, pair: TradingPairIdentifier, pending: bool = False
-    ) -> TradingPosition | None:
-        """Return the open position of a pair, or None; with `pending` one that waits for its limit price first."""
-        portfolio = self.state.portfolio
-        if not portfolio.open_positions and not pending:
-            return None
-        return portfolio.get_position_by_trading_pair(pair, pending=pending)
-
-    def get_closed_positions_for_pair(
-        self, pair: TradingPairIdentifier, include_test_position: bool = False
-    ) -> list[TradingPosition]:
-        """Return the closed positions of a pair, oldest first."""
-        return list(self.state.portfolio.get_closed_positions_for_pair(pair, include_test_position))
-
-    def get_last_closed_position(self) -> TradingPosition | None:
-        """Return the position that was closed last, None before the first."""
-        closed = self.state.portfolio.closed_positions.values()
-        return max(closed, key=lambda position: (position.closed_at, position.position_id), default=None)
-
-    def get_trading_pair(
-        self, description: int | str | Iterable[object] | TradingPairIdentifier
-    ) -> TradingPairIdentifier:
-        """Return a pair of the universe by internal id, ticker or (chain, exchange, base, quote)."""
-        if isinstance(description, TradingPairIdentifier):
-            return self.strategy_universe.get_pair_by_id(description.internal_id or 0)
-        if isinstance(description, int):
-            return self.strategy_universe.get_pair_by_id(description)
-        return self.strategy_universe.get_pair_by_human_description(description)
-
-    def get_pair_fee(self, pair: TradingPairIdentifier | None = None, direction: str = "buy") -> float | None:
-        """Return the trading fee of a pair as a fraction; the same in both directions for now."""
-        del direction
-        return self.pricing_model.get_pair_fee(self.timestamp, pair or self.strategy_universe.get_single_pair())
-
-    def is_problematic_pair(self, pair: TradingPairIdentifier) -> bool:
-        """Tell whether trading a pair is unwise: it is blacklisted, or a failed trade has frozen its position."""
-        state = self.state
-        frozen = state.portfolio.frozen_positions
-        if frozen and state.portfolio.get_frozen_position(pair) is not None:
-            return True
-        return not state.is_good_pair(pair)
-
-    def estimate_asset_quantity(self, pair: TradingPairIdentifier, dollar_amount: USDollarAmount) -> float:
-        """Return how much of the base asset an amount buys at the mid price."""
-        return dollar_amount / self.pricing_model.get_mid_price(self.timestamp, pair)
 
     # --- Opening ---------------------------------------------------------------------------------
 
