@@ -75,14 +75,20 @@ distclean: clean ## The same, and the virtual environment
 
 # --- The virtual environment ---------------------------------------------------------------------
 
+# Debian keeps venv in a package of its own; where we may install it, we do.
 $(PY):
-	@if [ -z "$(PYTHON)" ]; then \
+	@python="$(PYTHON)"; \
+	if [ -z "$$python" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing python3-venv ..."; \
+		apt-get update -qq && apt-get install -qq -y python3-venv >/dev/null && python=python3; \
+	fi; \
+	if [ -z "$$python" ]; then \
 		echo "No Python 3.11 or newer with the venv module was found." >&2; \
 		echo "On Debian or Ubuntu: apt install python3 python3-venv. Elsewhere: make PYTHON=/path/to/python3.12 ..." >&2; \
 		exit 1; \
-	fi
-	@echo "Creating $(VENV) with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv $(VENV)
+	fi; \
+	echo "Creating $(VENV) with $$($$python --version)"; \
+	$$python -m venv $(VENV)
 
 # Without build isolation the build backend, too, is the one that the lock names.
 $(RUNTIME): requirements.lock pyproject.toml | $(PY)

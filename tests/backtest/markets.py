@@ -61,11 +61,11 @@ def at_cycle(plans: dict[int, Callable[[StrategyInput], list[TradeExecution]]]) 
     return decide_trades
 
 
-def buy(value: float = 1000.0, **levels: Any) -> Callable[[StrategyInput], list[TradeExecution]]:
-    """Open a position in the only pair."""
+def buy(value: float = 1000.0, pair: Any = None, **levels: Any) -> Callable[[StrategyInput], list[TradeExecution]]:
+    """Open a position in a pair, or in the only one."""
 
     def plan(input: StrategyInput) -> list[TradeExecution]:
-        return input.get_position_manager().open_spot(input.get_default_pair(), value, **levels)
+        return input.get_position_manager().open_spot(pair or input.get_default_pair(), value, **levels)
 
     return plan
 
@@ -84,6 +84,17 @@ def run(
     return run_backtest_inline(
         decide_trades=plans if callable(plans) else at_cycle(plans),
         universe=create_universe({"BTC-USD": candles}, fee=fee),
+        progress=False,
+        **options,
+    )
+
+
+def run_two(btc: Candles, eth: Candles, plans: dict[int, Any] | Callable[..., Any], **options: Any) -> BacktestResult:
+    """Run a strategy over two invented markets without fees, with 10,000 dollars."""
+    options.setdefault("initial_deposit", 10_000)
+    return run_backtest_inline(
+        decide_trades=plans if callable(plans) else at_cycle(plans),
+        universe=create_universe({"BTC-USD": btc, "ETH-USD": eth}, fee=0),
         progress=False,
         **options,
     )

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.backtest.markets import HOUR, START, at_cycle, buy, flat, get_trades, make_candles, random_walk, run, sell
 from tradeexecutor.backtest.backtest_engine import BacktestPeriodNotValid
@@ -153,6 +155,50 @@ def test_the_period_can_be_limited():
     assert state.uptime.cycles_completed_at[10] == START + 19 * HOUR
     bars = random_walk(3, 40)
     assert state.portfolio.get_net_asset_value() == pytest.approx(10_000 * bars[20][0] / bars[10][0])
+
+
+@given(
+    seed=st.integers(0, 1000),
+    sizes=st.lists(st.floats(-0.9, 0.9), min_size=10, max_size=30),
+    slippage=st.sampled_from([0, 0.001, 0.01]),
+    failing=st.sets(st.integers(1, 30), max_size=2),
+)
+@settings(max_examples=30, deadline=None)
+def test_cash_is_deposits_less_buys_plus_sells(seed: int, sizes: list[float], slippage: float, failing: set[int]):
+    """Trade at random, some trades failing; the cash at the end is the sum of what was recorded."""
+
+    def plan(input):
+        size = sizes[(input.cycle - 1) % len(sizes)]
+        manager = input.get_position_manager()
+        pair = input.get_default_pair()
+        position = manager.get_current_position_for_pair(pair)
+        if manager.is_problematic_pair(pair) or abs(size) < 0.05:
+            return []
+        if size > 0:
+            return manager.adjust_position(pair, manager.get_current_cash() * size, None, size, stop_loss=0.95)
+        if position is None:
+            return []
+        return (
+            manager.close_all() if size < -0.7 else manager.adjust_position(pair, position.get_value() * size, None, 0)
+        )
+
+    result = run(
+        random_walk(seed, 40),
+        plan,
+        fee=FEE,
+        slippage=slippage,
+        failures=lambda trade: trade.trade_id in failing,
+        funding=[(START + 20 * HOUR, 123)],
+    )
+    cash = Decimal(10_000)
+    if result.diagnostics_data["decisions"] > 20:
+        cash += 123
+    for trade in result.state.portfolio.get_all_trades():
+        if trade.is_success():
+            assert trade.executed_reserve is not None
+            cash += -trade.executed_reserve if trade.is_buy() else trade.executed_reserve
+    assert result.state.portfolio.get_cash() == pytest.approx(float(cash))
+    result.state.perform_integrity_check()
 
 
 def moving_average(close, length):

@@ -140,9 +140,9 @@ def calculate_years(curve: EquityCurve) -> float:
 def calculate_periods_per_year(curve: EquityCurve) -> float:
     """Return how many samples there are per year: periods divided by length; 0.0 without a period.
 
-    Measured, not assumed: hourly samples of a market that closes at night are fewer than 8760.  Samples that were added
-    between cycles do no harm to ratios annualised with it.  Of N returns over T years, mean / deviation * sqrt(N / T) is
-    close to sum(r) / sqrt(T * sum(r^2)), where the number of samples has cancelled out.
+    Measured, not assumed: hourly samples of a market that closes at night are fewer than 8760.  Samples that were
+    added between cycles do no harm to ratios annualised with it: of N returns over T years,
+    mean / deviation * sqrt(N / T) is close to sum(r) / sqrt(T * sum(r^2)), where N has cancelled out.
     """
     years = calculate_years(curve)
     return (len(curve) - 1) / years if years else 0.0

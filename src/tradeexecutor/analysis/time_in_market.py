@@ -42,8 +42,8 @@ def calculate_time_in_market(
 ) -> Percent:
     """Return the recorded figure for the fraction of time in the market; `calculate_exposure` is the exact one.
 
-    Two habits of the recorded figure are kept: a position is compared only with the one before it, so that more than two
-    overlapping ones are counted twice, and nothing after the first open position counts.
+    Two habits of the recorded figure are kept: a position is compared only with the one before it, so that more than
+    two overlapping ones are counted twice, and nothing after the first open position counts.
 
     Parameters
     ----------

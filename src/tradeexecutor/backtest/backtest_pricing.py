@@ -167,7 +167,7 @@ class BacktestPricing(PricingModel):
     ) -> tuple[float, datetime.timedelta]:
         if mid_price is not None:
             self._check_resting_price(ts, pair, mid_price)
-            return mid_price, _NO_DELAY
+            return float(mid_price), _NO_DELAY
         _, _, age = self._find(ts, pair)
         return self.get_mid_price(ts, pair), datetime.timedelta(microseconds=age)
 

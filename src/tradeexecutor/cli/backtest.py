@@ -50,7 +50,8 @@ def backtest(
         typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="Stop before, UTC.", show_default="end of the data"),
     ] = None,
     cash: Annotated[
-        float | None, typer.Option(min=0.01, metavar="USD", help="Initial deposit.", show_default="initial_cash of the strategy")
+        float | None,
+        typer.Option(min=0.01, metavar="USD", help="Initial deposit.", show_default="initial_cash of the strategy"),
     ] = None,
     fee: Annotated[
         float, typer.Option(min=0, max=0.5, metavar="FRACTION", help="Trading fee: 0.001 is 0.1 % of each trade.")
@@ -68,7 +69,10 @@ def backtest(
     set_: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="NAME=VALUE", help="Change a parameter of the strategy. May be repeated.", show_default=False
+            "--set",
+            metavar="NAME=VALUE",
+            help="Change a parameter of the strategy. May be repeated.",
+            show_default=False,
         ),
     ] = None,
     output: Annotated[

@@ -39,13 +39,14 @@ def demo(
     print_heading("How they did")
     print_comparison(outcomes)
     last = outcomes[-1]
-    own = "cp {} my_strategy.py && tradeexecutor backtest my_strategy.py --data btc-usd-monthly --cycle 30d"
+    state_file, strategy = shlex.quote(str(last.state_file)), shlex.quote(str(_shorten(last.strategy)))
     print_next_steps(
         {
-            f"tradeexecutor show-positions {shlex.quote(str(last.state_file))} --position-type all": "Positions and trades",
-            f"tradeexecutor validate {shlex.quote(str(output))}/*/state.json": "Check the state files",
-            own.format(shlex.quote(str(_shorten(last.strategy)))): "Make a strategy your own, and run it on other prices",
-            "tradeexecutor backtest --help": "What else a backtest can do",
+            "Positions and trades": f"tradeexecutor show-positions {state_file} --position-type all",
+            "Check the state files": f"tradeexecutor validate {shlex.quote(str(output))}/*/state.json",
+            "Make a strategy your own": f"cp {strategy} my_strategy.py",
+            "Run it on other prices": "tradeexecutor backtest my_strategy.py --data btc-usd-monthly --cycle 30d",
+            "What else a backtest can do": "tradeexecutor backtest --help",
         }
     )
 

@@ -48,8 +48,13 @@ def make_console(stderr: bool = False) -> Console:
 
 
 def print_line(text: str = "", style: str = "") -> None:
-    """Print a line to standard output; no markup is interpreted, and nothing is folded."""
-    make_console().print(Text(text, style=style), soft_wrap=True)
+    """Print a text to standard output, folded between words on a terminal; markup is not interpreted."""
+    make_console().print(Text(text, style=style))
+
+
+def print_command(text: str) -> None:
+    """Print a line to be copied: never folded."""
+    make_console().print(Text(text, style="cyan"), soft_wrap=True)
 
 
 def print_heading(text: str) -> None:
@@ -59,16 +64,16 @@ def print_heading(text: str) -> None:
 
 
 def print_problem(text: str, style: str = "red") -> None:
-    """Print a line to standard error."""
-    make_console(stderr=True).print(Text(text, style=style), soft_wrap=True)
+    """Print a text to standard error."""
+    make_console(stderr=True).print(Text(text, style=style))
 
 
 def print_next_steps(steps: Mapping[str, str]) -> None:
-    """Print commands to try next, each with what it does."""
+    """Print commands to try next, by what they do."""
     print_heading("What to look at next")
-    for command, purpose in steps.items():
+    for purpose, command in steps.items():
         print_line(f"  {purpose}:")
-        print_line(f"    {command}", "cyan")
+        print_command(f"    {command}")
 
 
 # --- Tables
@@ -210,12 +215,13 @@ def _plain(value: Decimal) -> str:
 def format_percent(value: float | None) -> str:
     """Format a fraction.
 
-    >>> format_percent(0.12345), format_percent(230.0)
-    ('12.35 %', '23,000 %')
+    >>> format_percent(0.1234), format_percent(230.0), format_percent(-0.00001)
+    ('12.34 %', '23,000 %', '0.00 %')
     """
     if value is None:
         return NOTHING
-    return f"{value * 100:,.0f} %" if abs(value) >= 100 else f"{value * 100:,.2f} %"
+    text = f"{value * 100:,.0f}" if abs(value) >= 100 else f"{value * 100:,.2f}"
+    return f"{'0.00' if text == '-0.00' else text} %"
 
 
 def format_ratio(value: float | None) -> str:

@@ -36,9 +36,9 @@ def print_outcome(outcome: BacktestOutcome) -> None:
     path = shlex.quote(str(outcome.state_file))
     print_next_steps(
         {
-            f"tradeexecutor show-positions {path} --position-type all": "Positions and their trades",
-            f"tradeexecutor show-trades {path} --limit 20": "The latest trades",
-            f"tradeexecutor validate {path}": "Check the state file",
+            "Positions and their trades": f"tradeexecutor show-positions {path} --position-type all",
+            "The latest trades": f"tradeexecutor show-trades {path} --limit 20",
+            "Check the state file": f"tradeexecutor validate {path}",
         }
     )
 

@@ -14,7 +14,10 @@ __all__ = ["StateFile", "describe_state", "load_state"]
 
 #: The argument of commands that read one state file.
 StateFile = Annotated[
-    Path, typer.Argument(metavar="STATE_FILE", help="State file (JSON) of a backtest or a live strategy.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="STATE_FILE", help="State file (JSON) of a backtest or a live strategy.", show_default=False
+    ),
 ]
 
 

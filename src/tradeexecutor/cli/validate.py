@@ -22,7 +22,8 @@ def validate(
 ) -> None:
     """Check state files for damage.
 
-    Can they be read, are they consistent, does saving lose anything? Nothing is changed. The exit code is 1 when a check failed.
+    Can they be read, are they consistent, does saving lose anything? Nothing is changed. The exit code is 1 when a
+    check failed.
     """
     from tradeexecutor.cli.output import print_json
     from tradeexecutor.cli.validation import print_validation, print_validations, validate_file

@@ -16,9 +16,7 @@ def version(json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     from tradeexecutor.state.upcast import SCHEMA_VERSION
 
     if json_:
-        print_json(
-            {"version": __version__, "schema_version": SCHEMA_VERSION, "python": platform.python_version()}
-        )
+        print_json({"version": __version__, "schema_version": SCHEMA_VERSION, "python": platform.python_version()})
         return
     print_line(f"tradeexecutor {__version__}")
     print_line(f"State files: reads schema versions 0 to {SCHEMA_VERSION}, writes {SCHEMA_VERSION}")

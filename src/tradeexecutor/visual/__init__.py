@@ -1,1 +1,0 @@
-"""Charts computed from a state: plotly figures and equity curves."""

@@ -1,0 +1,72 @@
+"""Prices of a backtest: the open of the candle that begins, fees on top, nothing stale, nothing invented."""
+
+import datetime
+from decimal import Decimal
+
+import pytest
+
+from tests.backtest.markets import DAY, HOUR, START, Bar, buy, flat, make_candles, run_two
+from tradeexecutor.backtest.backtest_pricing import BacktestPricing
+from tradeexecutor.backtest.universe import create_universe
+from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.strategy.pricing_model import PriceUnavailable
+from tradeexecutor.strategy.valuation import InvalidValuationOutput
+
+BARS: list[Bar] = [(100, 110, 90, 105), (106, 120, 100, 110), (111, 112, 80, 85)]
+
+
+def make_pricing(fee: float = 0.01, tolerance: datetime.timedelta | None = None):
+    universe = create_universe({"BTC-USD": make_candles(BARS)}, fee=fee)
+    return BacktestPricing(universe, tolerance), universe.get_single_pair()
+
+
+def test_the_price_is_the_open_of_the_candle():
+    pricing, pair = make_pricing()
+    assert pricing.get_mid_price(START, pair) == 100
+    assert pricing.get_mid_price(START + HOUR / 2, pair) == 100, "the rest of the candle is not known yet"
+    assert pricing.get_mid_price(START + HOUR, pair) == 106
+    assert pricing.get_mid_price(START + 3 * HOUR, pair) == 85, "after the last candle, its close"
+
+
+def test_buying_costs_more_and_selling_brings_less():
+    pricing, pair = make_pricing(fee=0.01)
+    bought = pricing.get_buy_price(START, pair, Decimal(1010))
+    assert (bought.price, bought.mid_price, bought.side) == (101.0, 100.0, True)
+    assert bought.lp_fee == [pytest.approx(10)], "1010 dollars buy 10 units for 1000, 10 dollars are the fee"
+    sold = pricing.get_sell_price(START, pair, Decimal(10))
+    assert (sold.price, sold.mid_price, sold.side) == (99.0, 100.0, False)
+    assert sold.lp_fee == [pytest.approx(10)]
+    assert pricing.get_valuation_price(START, pair, Decimal(10)) == 99.0
+    assert pricing.get_pair_fee(START, pair) == 0.01
+    with pytest.raises(InvalidValue, match="positive quantity"):
+        pricing.get_sell_price(START, pair, Decimal(-1))
+
+
+def test_there_is_no_price_before_and_long_after_the_data():
+    pricing, pair = make_pricing()
+    with pytest.raises(PriceUnavailable, match="its data begins 2024-01-01 00:00:00"):
+        pricing.get_mid_price(START - HOUR, pair)
+    assert pricing.get_mid_price(START + 2 * DAY, pair) == 85
+    with pytest.raises(PriceUnavailable, match="too old"):
+        pricing.get_mid_price(START + 3 * DAY, pair)
+    strict, pair = make_pricing(tolerance=HOUR)
+    with pytest.raises(PriceUnavailable, match="too old"):
+        strict.get_buy_price(START + 5 * HOUR, pair, None)
+
+
+@pytest.mark.parametrize(("price", "traded"), [(90, True), (110, True), (106, True), (89, False), (111, False)])
+def test_resting_orders_fill_only_where_the_market_was(price: float, traded: bool):
+    pricing, pair = make_pricing(fee=0.0)
+    after_first = START + HOUR
+    if traded:
+        assert pricing.get_sell_price(after_first, pair, Decimal(1), mid_price=price).price == price
+    else:
+        with pytest.raises(PriceUnavailable, match="did not trade at"):
+            pricing.get_sell_price(after_first, pair, Decimal(1), mid_price=price)
+
+
+def test_a_market_that_disappears_while_a_position_is_open_is_an_error():
+    gone = make_candles([flat(1)] * 24)
+    stays = make_candles([flat(1)] * 24 * 5)
+    with pytest.raises(InvalidValuationOutput, match=r"could not be valued at 2024-01-04 01:00:00.*too old"):
+        run_two(gone, stays, {1: lambda input: buy(10, pair=input.strategy_universe.pairs[0])(input)})
