@@ -70,7 +70,7 @@ def make_whole_state() -> State:
     state.other_data = samples.other_data()
     state.backtest_data = BacktestData(T0, T0 + DAY, CycleDuration.cycle_1h, T0, "test")
     state.last_updated_at = T0
-    return state
+    return copy.deepcopy(state)  # the caller may change assets and pairs, which tests share
 
 
 def _strip(hint: Any) -> Any:
@@ -126,6 +126,4 @@ def classes_below(cls: type) -> set[type]:
 
 def decimal_texts(tree: Any) -> list[str]:
     """The text of every Decimal of a state's JSON, in order."""
-    return [
-        value for _, hint, value in iterate_typed(tree, State) if hint is Decimal and isinstance(value, str)
-    ]
+    return [value for _, hint, value in iterate_typed(tree, State) if hint is Decimal and isinstance(value, str)]

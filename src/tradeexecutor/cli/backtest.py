@@ -19,7 +19,8 @@ _TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M
 
 def backtest(
     strategy: Annotated[
-        Path, typer.Argument(metavar="STRATEGY", help="Python file of the strategy.", show_default=False)
+        Path,
+        typer.Argument(metavar="STRATEGY", help="Python file of the strategy.", show_default=False, readable=False),
     ],
     data: Annotated[
         list[str] | None,

@@ -45,7 +45,7 @@ def demo(
             "Positions and trades": f"tradeexecutor show-positions {state_file} --position-type all",
             "Check the state files": f"tradeexecutor validate {shlex.quote(str(output))}/*/state.json",
             "Make a strategy your own": f"cp {strategy} my_strategy.py",
-            "Run it on other prices": "tradeexecutor backtest my_strategy.py --data btc-usd-monthly --cycle 30d",
+            "Run it on other prices": "tradeexecutor backtest my_strategy.py --data us-stocks-daily:AAPL-USD",
             "What else a backtest can do": "tradeexecutor backtest --help",
         }
     )

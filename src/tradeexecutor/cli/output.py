@@ -137,7 +137,7 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], styles
         sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
     if hidden:
         names = ", ".join(columns[index].name for index in hidden)
-        console.print(Text(f"Not shown for want of width: {names}", style="dim"), soft_wrap=True)
+        print_line(f"Not shown for want of width: {names}", "dim")
 
 
 def _measure(column: Column, cells: Sequence[str]) -> int:

@@ -16,7 +16,8 @@ EXAMPLES = (
 
 def validate(
     state_files: Annotated[
-        list[Path], typer.Argument(metavar="STATE_FILE...", help="State files (JSON).", show_default=False)
+        list[Path],
+        typer.Argument(metavar="STATE_FILE...", help="State files (JSON).", show_default=False, readable=False),
     ],
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

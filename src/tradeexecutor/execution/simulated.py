@@ -94,8 +94,6 @@ class SimulatedExecution(ExecutionModel):
             self.check_balances(state)
         for trade in trades:
             self._execute_one(ts, state, trade, triggered)
-            if trade.is_failed():
-                _admit_pending_position(state.portfolio, trade)
         succeeded, failed = freeze_position_on_failed_trade(ts, state, trades)
         if trades:
             self.check_balances(state)
@@ -189,14 +187,6 @@ def _sum_fees(trade: TradeExecution) -> USDollarAmount:
     fees = trade.lp_fees_estimated
     # Old files have one fee per leg of the trade.
     return sum(fee or 0.0 for fee in fees) if isinstance(fees, list) else fees or 0.0
-
-
-def _admit_pending_position(portfolio: Portfolio, trade: TradeExecution) -> None:
-    """Make the position of a failed limit order an open one, so that it can be frozen like any other."""
-    position = portfolio.pending_positions.pop(trade.position_id, None)
-    if position is not None:
-        position.pending_since_at = None
-        portfolio.open_positions[position.position_id] = position
 
 
 def calculate_total_assets(portfolio: Portfolio) -> dict[AssetIdentifier, Decimal]:

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 def freeze_position_on_failed_trade(
     ts: datetime.datetime, state: State, trades: Iterable[TradeExecution]
 ) -> tuple[list[TradeExecution], list[TradeExecution]]:
-    """Move the positions of failed trades from open to frozen.
+    """Move the positions of failed trades from open, or pending, to frozen.
 
     The position is found by the trade's position id.  A second failed trade of the same position adds a note; a
     position that was frozen and repaired before is frozen again.  No money moves and nothing is blacklisted.
@@ -32,16 +32,17 @@ def freeze_position_on_failed_trade(
     Raises
     ------
     WrongPositionStatus
-        The position of a failed trade is neither open nor frozen; the state is unchanged.
+        The position of a failed trade is neither open, pending nor frozen; the state is unchanged.
     """
     succeeded: list[TradeExecution] = []
     failed: list[TradeExecution] = []
     for trade in trades:
         (failed if trade.is_failed() else succeeded).append(trade)
     portfolio = state.portfolio
+    movable = (portfolio.open_positions, portfolio.pending_positions)
+    tables = (*movable, portfolio.frozen_positions)
     positions = [
-        portfolio.open_positions.get(trade.position_id) or portfolio.frozen_positions.get(trade.position_id)
-        for trade in failed
+        next((table[trade.position_id] for table in tables if trade.position_id in table), None) for trade in failed
     ]
     for trade, position in zip(failed, positions, strict=True):
         if position is None:
@@ -49,8 +50,11 @@ def freeze_position_on_failed_trade(
     for trade, position in zip(failed, positions, strict=True):
         assert position is not None
         reason = trade.get_revert_reason()
-        if portfolio.open_positions.pop(position.position_id, None) is not None:
+        if position.position_id not in portfolio.frozen_positions:
+            for table in movable:
+                table.pop(position.position_id, None)
             portfolio.frozen_positions[position.position_id] = position
+            position.pending_since_at = None
             position.frozen_at = ts
             position.unfrozen_at = None
         position.add_notes_message(f"Frozen at {ts} due to trade {trade.trade_id} failing: {reason}")

@@ -172,12 +172,25 @@ def update_statistics(
     stats.portfolio.append(sample.portfolio)
     for position_id, position_sample in sample.positions.items():
         stats.add_positions_stats(position_id, position_sample)
-    closed = portfolio.closed_positions
-    if len(closed) == len(stats.closed_positions):
-        return
-    for position_id, position in closed.items():
+    for position in _find_newly_closed(stats, portfolio):
+        position_id = position.position_id
+        stats.add_positions_stats(position_id, calculate_position_statistics(clock, position))
+        stats.closed_positions[position_id] = calculate_closed_position_statistics(
+            clock, position, stats.positions[position_id]
+        )
+
+
+def _find_newly_closed(stats: Statistics, portfolio: Portfolio) -> list[TradingPosition]:
+    """Return the closed positions without final figures, oldest first.
+
+    They are nearly always the last of the table; the search goes on only while more must be missing.
+    """
+    missing = len(portfolio.closed_positions) - len(stats.closed_positions)
+    found: list[TradingPosition] = []
+    for position_id, position in reversed(portfolio.closed_positions.items()):
         if position_id not in stats.closed_positions:
-            stats.add_positions_stats(position_id, calculate_position_statistics(clock, position))
-            stats.closed_positions[position_id] = calculate_closed_position_statistics(
-                clock, position, stats.positions[position_id]
-            )
+            found.append(position)
+        elif len(found) >= missing:
+            break
+    found.reverse()
+    return found

@@ -1,0 +1,245 @@
+"""backtest and demo."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import STRATEGY, Run, Spawn
+from tests.support import REPOSITORY
+from tradeexecutor.cli import example_files
+from tradeexecutor.state.state import State
+
+
+def run_json(run: Run, *arguments: object) -> dict:
+    result = run("backtest", *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_a_backtest_saves_its_state_and_says_how_it_did(run: Run, strategy: Path, candles: Path, tmp_path: Path):
+    result = run("backtest", strategy, "--data", candles, "--fee", 0, "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert not result.stderr
+    output = result.stdout
+    assert output.startswith("Ten days\n")
+    # Half of 1000 was in a coin that went from 100 to 109.
+    assert "  Final equity    1,045.00 USD\n" in output
+    assert "  Return          4.50 %\n" in output
+    assert "  Buy and hold    30.00 %\n" in output
+    assert "  CAGR            - (under 30 days)\n" not in output
+    assert "  Win rate        100.00 % (1 of 1)\n" in output
+    assert "  Profit factor   - (no losing position)\n" in output
+    assert f"tradeexecutor show-positions {tmp_path}/out/state.json" in output
+    state = State.read_json_file(tmp_path / "out" / "state.json")
+    assert state.name == "Ten days"
+    assert state.portfolio.get_cash() == pytest.approx(1045)
+
+
+def test_json_has_the_same_figures_and_nothing_else_on_standard_output(run: Run, tmp_path: Path, candles: Path):
+    strategy = tmp_path / "talkative.py"
+    strategy.write_text(STRATEGY.replace("def decide_trades(input):", "def decide_trades(input):\n    print('hello')"))
+    result = run("backtest", strategy, "--data", candles, "--fee", 0, "--output", tmp_path / "out", "--json")
+    figures = json.loads(result.stdout)
+    assert figures["total_return"] == pytest.approx(0.045)
+    assert figures["buy_and_hold"] == pytest.approx(0.3)
+    assert (figures["positions_closed"], figures["trades"], figures["decisions"]) == (1, 2, 30)
+    assert figures["max_drawdown"] <= 0
+    assert figures["best_position"]["ticker"] == "ETH-USD"
+    assert figures["start_at"] == "2024-01-01T00:00:00"
+    assert figures["state_file"] == str(tmp_path / "out" / "state.json")
+    assert result.stderr.count("hello") == 30
+
+
+def test_options_reach_the_backtest(run: Run, strategy: Path, candles: Path, tmp_path: Path):
+    figures = run_json(
+        run, strategy, "--data", candles, "--start", "2024-01-05", "--end", "2024-01-20", "--cash", 500, "--fee", 0.01,
+        "--set", "share=0.2", "--cycle", "1d", "--output", tmp_path / "out",
+    )  # fmt: skip
+    assert figures["initial_equity"] == 500
+    assert (figures["start_at"], figures["end_at"]) == ("2024-01-05T00:00:00", "2024-01-20T00:00:00")
+    assert figures["fees"] == pytest.approx(100 * 0.01 * 2, rel=0.1)
+    dearer = run_json(
+        run, strategy, "--data", candles, "--start", "2024-01-05", "--end", "2024-01-20", "--cash", 500, "--fee", 0.01,
+        "--set", "share=0.2", "--slippage", 0.005, "--output", tmp_path / "dearer",
+    )  # fmt: skip
+    assert dearer["final_equity"] < figures["final_equity"]
+
+
+def test_data_sets_are_known_by_name(run: Run, strategy: Path, tmp_path: Path):
+    figures = run_json(run, strategy, "--data", "btc-usd-monthly", "--output", tmp_path / "a")
+    assert figures["pairs"] == ["BTC-USD"]
+    figures = run_json(run, strategy, "--data", "us-stocks-daily:IBM-USD", "--output", tmp_path / "b")
+    assert figures["pairs"] == ["IBM-USD"]
+
+
+def test_pairs_are_chosen_from_the_data(run: Run, strategy: Path, tmp_path: Path):
+    # Two pairs are not one default pair: this strategy gives up.
+    result = run("backtest", strategy, "--data", "us-stocks-daily", "--output", tmp_path / "a")
+    assert result.exit_code == 1
+    figures = run_json(run, strategy, "--data", "us-stocks-daily", "--pair", "MSFT/USD", "--output", tmp_path / "b")
+    assert figures["pairs"] == ["MSFT-USD"]
+
+
+def test_a_pair_can_be_given_a_name(run: Run, strategy: Path, candles: Path, tmp_path: Path):
+    file = shutil.copy(candles, tmp_path / "data.csv")
+    figures = run_json(run, strategy, "--data", file, "--pair", "SOL-USDC", "--output", tmp_path / "out")
+    assert figures["pairs"] == ["SOL-USDC"]
+
+
+def test_an_earlier_result_is_kept_unless_told_otherwise(run: Run, strategy: Path, candles: Path, tmp_path: Path):
+    arguments = ("backtest", strategy, "--data", candles, "--output", tmp_path / "out")
+    assert run(*arguments).exit_code == 0
+    before = (tmp_path / "out" / "state.json").read_bytes()
+    result = run(*arguments, "--fee", 0)
+    assert result.exit_code == 1
+    assert "--overwrite" in result.stderr
+    assert (tmp_path / "out" / "state.json").read_bytes() == before
+    assert run(*arguments, "--fee", 0, "--overwrite").exit_code == 0
+    assert (tmp_path / "out" / "state.json").read_bytes() != before
+
+
+def test_the_default_folder_is_named_after_the_strategy(
+    run: Run, strategy: Path, candles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert run("backtest", strategy, "--data", candles).exit_code == 0
+    assert (tmp_path / "backtests" / "ten_days" / "state.json").is_file()
+
+
+def test_a_strategy_that_never_trades_is_noticed(run: Run, tmp_path: Path, candles: Path):
+    strategy = tmp_path / "idle.py"
+    strategy.write_text(STRATEGY.replace("input.cycle == 1:", "False:").replace("input.cycle == 10", "False"))
+    result = run("backtest", strategy, "--data", candles, "--output", tmp_path / "out")
+    assert result.exit_code == 0
+    assert "never traded" in result.stderr
+
+
+# --- What can go wrong
+
+
+def assert_fails(result, *parts: str) -> None:
+    assert result.exit_code == 1, result.output
+    assert "Traceback" not in result.output
+    assert result.stderr.startswith("Error: ")
+    for part in parts:
+        assert part in result.stderr
+    assert "unexpected" not in result.stderr
+    assert len(result.stderr.splitlines()) <= 2
+
+
+def test_an_error_of_the_strategy_is_shown_with_its_line(run: Run, tmp_path: Path, candles: Path):
+    strategy = tmp_path / "broken.py"
+    strategy.write_text(
+        STRATEGY.replace("if input.cycle == 10:", "if input.cycle == 3:\n        return 1 / 0\n    if 0:")
+    )
+    result = run("backtest", strategy, "--data", candles, "--output", tmp_path / "out")
+    assert_fails(result, "cycle 3 at 2024-01-03", "ZeroDivisionError", "broken.py, line 18: return 1 / 0")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("x = ", "line 1: syntax error"),
+        ("import no_such_module", "line 1: the file cannot be run: ModuleNotFoundError"),
+        ("x = 1", "trading_strategy_engine_version"),
+    ],
+)
+def test_a_file_that_is_no_strategy(run: Run, tmp_path: Path, candles: Path, content: str, reason: str):
+    strategy = tmp_path / "bad.py"
+    strategy.write_text(content)
+    assert_fails(run("backtest", strategy, "--data", candles, "--output", tmp_path / "out"), str(strategy), reason)
+
+
+def test_a_missing_strategy(run: Run, tmp_path: Path):
+    assert_fails(run("backtest", tmp_path / "none.py"), "none.py", "no such strategy file")
+
+
+def test_data_that_cannot_be_used(run: Run, strategy: Path, tmp_path: Path, candles: Path):
+    def fail(data: object, *parts: str) -> None:
+        assert_fails(run("backtest", strategy, "--data", data, "--output", tmp_path / "out"), *parts)
+
+    fail("no-such-set", "neither a file nor a data set", "btc-usd-monthly")
+    fail(tmp_path, "is a folder")
+    (tmp_path / "text.csv").write_text("hello\nworld\n")
+    fail(tmp_path / "text.csv", "text.csv", "missing column")
+    (tmp_path / "fake.parquet").write_text("hello")
+    fail(tmp_path / "fake.parquet", "fake.parquet", "cannot be read")
+    (tmp_path / "empty.csv").write_text("")
+    fail(tmp_path / "empty.csv", "empty.csv")
+    fail("us-stocks-daily:TSLA-USD", "has no pair")
+    result = run("backtest", strategy, "--data", candles, "--data", candles, "--output", tmp_path / "out")
+    assert_fails(result, "twice")
+    result = run("backtest", strategy, "--data", candles, "--data", "goog-daily", "--pair", "X-USD", "--pair", "Y-USD")
+    assert_fails(result, "no pair X-USD", "ETH-USD, GOOG-USD")
+
+
+def test_a_period_without_data(run: Run, strategy: Path, candles: Path, tmp_path: Path):
+    arguments = ("backtest", strategy, "--data", candles, "--output", tmp_path / "out")
+    assert_fails(run(*arguments, "--start", "2030-01-01"), "no data between 2030-01-01", "2024-01-01")
+    result = run(*arguments, "--start", "2024-01-10", "--end", "2024-01-05")
+    assert result.exit_code == 2
+    assert "not after the start" in " ".join(result.stderr.split())
+
+
+def test_settings_that_make_no_sense(run: Run, strategy: Path, candles: Path, tmp_path: Path):
+    arguments = ("backtest", strategy, "--data", candles, "--output", tmp_path / "out")
+    assert_fails(run(*arguments, "--set", "shore=1"), "no parameter shore", "share")
+    assert_fails(run(*arguments, "--set", "share"), "NAME=VALUE")
+    assert_fails(run(*arguments, "--cycle", "3x"), "3x", "1h")
+    for wrong in (("--cash", "-5"), ("--cash", "0"), ("--fee", "2"), ("--start", "soon"), ("--limit", "3")):
+        assert run(*arguments, *wrong).exit_code == 2
+    assert run("backtest", strategy, "--pair", "ETH-USD").exit_code == 2
+
+
+def test_a_folder_that_cannot_be_written_to(run: Run, strategy: Path, candles: Path, tmp_path: Path, monkeypatch):
+    arguments = ("backtest", strategy, "--data", candles, "--output")
+    assert_fails(run(*arguments, candles), "is a file, not a folder")
+    assert_fails(run(*arguments, candles / "below"), "is a file, not a folder")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert_fails(run(*arguments, tmp_path / "out"), "not writable")
+
+
+# --- demo
+
+
+def test_the_demo_runs_all_examples_and_leaves_valid_states(run: Run, tmp_path: Path):
+    result = run("demo", "--output", tmp_path / "demo")
+    assert result.exit_code == 0, result.output
+    examples = [path.stem for path in (REPOSITORY / "examples").glob("*.py")]
+    assert examples
+    states = [tmp_path / "demo" / name / "state.json" for name in examples]
+    assert run("validate", *states).exit_code == 0
+    for name, path in zip(examples, states, strict=True):
+        assert f"{name}.py: " in result.stdout
+        assert str(path) in result.stdout
+        assert State.read_json_file(path).portfolio.closed_positions
+    assert "What to look at next" in result.stdout
+    assert run("demo", "--output", tmp_path / "demo").exit_code == 0
+
+
+def test_the_demo_says_where_it_looked_for_examples(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(example_files, "_FOLDERS", (tmp_path / "a", tmp_path / "b"))
+    assert_fails(run("demo"), str(tmp_path / "a"))
+
+
+def test_what_the_demo_suggests_works(spawn: Spawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    result = spawn("demo")
+    commands = [line.strip() for line in result.stdout.splitlines() if line.startswith("    ")]
+    assert len(commands) == 5
+    for command in commands:
+        if command.startswith("cp "):
+            shutil.copy(*command.split()[1:])
+        else:
+            arguments = [
+                str(path)
+                for word in command.split()[1:]
+                for path in (sorted(Path().glob(word)) if "*" in word else [word])
+            ]
+            again = spawn(*arguments)
+            assert again.returncode == 0, again.stderr
+            assert "never traded" not in again.stderr

@@ -1,0 +1,153 @@
+"""The command as a whole: help, exit codes, errors, colours, speed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run, Spawn
+from tradeexecutor import __version__
+from tradeexecutor.cli import failure
+from tradeexecutor.cli.main import app
+
+COMMANDS = ["demo", "backtest", "show-positions", "show-trades", "validate", "version"]
+
+
+def test_help_lists_all_commands_and_a_first_step(run: Run):
+    output = run("--help").stdout
+    for command in COMMANDS:
+        assert command in output
+    assert "tradeexecutor demo" in output
+    assert run("-h").stdout == output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_has_examples(run: Run, command: str):
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    assert "Examples:" in result.stdout
+    assert f"$ tradeexecutor {command}" in result.stdout
+    assert "\x1b" not in result.stdout
+
+
+def test_version(run: Run):
+    assert run("version").stdout.startswith(f"tradeexecutor {__version__}\n")
+    assert f'"version": "{__version__}"' in run("version", "--json").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("frobnicate",),
+        ("show-positions",),
+        ("show-positions", "x", "--tx-type", "some"),
+        ("show-trades", "x", "--limit", "0"),
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_command_line_has_exit_code_2(run: Run, arguments: tuple[str, ...]):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert not result.stdout
+    assert "Usage:" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["show-positions", "show-trades"])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "there is no file"),
+        ("", "not valid JSON"),
+        ("{", "not valid JSON"),
+        ("[]", "a state is a JSON object"),
+        ('{"portfolio": 5}', "Expected `object`"),
+        ('{"schema_version": 99}', "upgrade tradeexecutor"),
+    ],
+)
+def test_a_file_that_is_no_state_is_one_line_on_standard_error(
+    run: Run, tmp_path: Path, command: str, content: str | None, reason: str
+):
+    path = tmp_path / "state.json"
+    if content is not None:
+        path.write_text(content)
+    result = run(command, path)
+    assert result.exit_code == 1
+    assert not result.stdout
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("Error: ")
+    assert str(path) in result.stderr
+    assert reason in result.stderr
+
+
+def test_a_folder_in_place_of_a_file(run: Run, backtest_state: Path):
+    result = run("show-positions", backtest_state.parent)
+    assert result.exit_code == 1
+    assert f"Did you mean {backtest_state}?" in result.stderr
+
+
+def test_an_unknown_position(run: Run, backtest_state: Path):
+    result = run("show-trades", backtest_state, "--position", 5)
+    assert result.exit_code == 1
+    assert "there is no position 5" in result.stderr
+
+
+def test_a_defect_of_ours_is_one_line_too_and_asks_for_a_report(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    path = tmp_path / "state.json"
+    path.write_text("{}")
+    monkeypatch.setattr("tradeexecutor.state.state.State.read_json_file", lambda path: 1 / 0)
+    result = run("show-positions", path)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: unexpected ZeroDivisionError: division by zero")
+    assert "--debug" in result.stderr
+
+
+@pytest.mark.parametrize("switch", ["option", "variable"])
+def test_debug_shows_the_traceback(spawn: Spawn, tmp_path: Path, switch: str):
+    path = tmp_path / "bad.json"
+    path.write_text("{")
+    if switch == "option":
+        result = spawn("--debug", "show-positions", path)
+    else:
+        result = spawn("show-positions", path, TRADEEXECUTOR_DEBUG="1")
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr
+    assert "InvalidStateFile" in result.stderr
+
+
+def test_without_debug_there_is_no_traceback(spawn: Spawn, tmp_path: Path):
+    result = spawn("show-positions", tmp_path / "missing.json")
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert "\x1b" not in result.stderr
+
+
+def test_debug_of_one_run_does_not_stay_for_the_next(run: Run):
+    run("--debug", "version")
+    run("version")
+    assert failure._debug is False
+
+
+def test_colours_can_be_forced_and_refused(spawn: Spawn, backtest_state: Path):
+    arguments = ("show-positions", backtest_state, "--position-type", "all")
+    assert "\x1b[" in spawn(*arguments, FORCE_COLOR="1").stdout
+    coloured = spawn(*arguments, FORCE_COLOR="1", NO_COLOR="1").stdout
+    # NO_COLOR refuses colours; bold and dim are none.
+    assert "\x1b[3" not in coloured
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys; from tradeexecutor.cli.main import app; "
+        "heavy = {'pandas', 'numpy', 'pyarrow', 'plotly', 'msgspec', 'eth_utils'} & set(sys.modules); "
+        "sys.exit(', '.join(sorted(heavy)) or 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, f"loaded: {result.stderr}"
+
+
+def test_the_command_has_no_state_of_its_own(run: Run, backtest_state: Path):
+    assert app.info.name == "tradeexecutor"
+    assert run("show-positions", backtest_state).stdout == run("show-positions", backtest_state).stdout
