@@ -3,6 +3,7 @@
 import doctest
 import importlib
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from tradeexecutor.cli.output import (
     format_price,
     format_quantity,
     format_usd,
+    get_program,
     print_table,
 )
 
@@ -91,3 +93,19 @@ def test_columns_without_content_are_left_out(capsys: pytest.CaptureFixture[str]
     monkeypatch.setenv("COLUMNS", "80")
     print_table(COLUMNS, [("1", "", ""), ("2", "", "")])
     assert capsys.readouterr().out.splitlines()[0] == "Id"
+
+
+def test_the_program_is_named_so_that_it_can_be_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    program = tmp_path / ".venv" / "bin" / "tradeexecutor"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert get_program(str(program)) == ".venv/bin/tradeexecutor"
+    assert get_program(".venv/bin/tradeexecutor") == ".venv/bin/tradeexecutor"
+    monkeypatch.chdir("/")
+    assert get_program(str(program)) == str(program).removeprefix("/")
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert get_program(str(program)) == "tradeexecutor"
+    assert get_program("/anything/pytest") == "tradeexecutor"

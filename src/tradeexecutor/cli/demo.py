@@ -19,7 +19,7 @@ def demo(
 
     from tradeexecutor.cli.backtest_run import BacktestRequest, run_backtest_and_save
     from tradeexecutor.cli.example_files import find_examples, get_title
-    from tradeexecutor.cli.output import print_heading, print_line, print_next_steps
+    from tradeexecutor.cli.output import print_heading, print_line, print_next_steps, shorten_path
     from tradeexecutor.cli.performance_report import print_comparison, print_warnings
 
     examples = find_examples()
@@ -39,7 +39,7 @@ def demo(
     print_heading("How they did")
     print_comparison(outcomes)
     last = outcomes[-1]
-    state_file, strategy = shlex.quote(str(last.state_file)), shlex.quote(str(_shorten(last.strategy)))
+    state_file, strategy = shlex.quote(str(last.state_file)), shlex.quote(shorten_path(last.strategy))
     print_next_steps(
         {
             "Positions and trades": f"tradeexecutor show-positions {state_file} --position-type all",
@@ -49,11 +49,3 @@ def demo(
             "What else a backtest can do": "tradeexecutor backtest --help",
         }
     )
-
-
-def _shorten(path: Path) -> Path:
-    """Return the path from the working folder, where it is inside."""
-    try:
-        return path.relative_to(Path.cwd())
-    except ValueError:
-        return path

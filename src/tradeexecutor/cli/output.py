@@ -10,10 +10,13 @@ import datetime
 import enum
 import json
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -21,6 +24,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+PROGRAM = "tradeexecutor"
 
 #: Stands for a figure that does not exist.
 NOTHING = "-"
@@ -69,11 +74,38 @@ def print_problem(text: str, style: str = "red") -> None:
 
 
 def print_next_steps(steps: Mapping[str, str]) -> None:
-    """Print commands to try next, by what they do."""
+    """Print commands to try next, by what they do; ``tradeexecutor`` is written so that it can be copied."""
+    program = get_program(sys.argv[0])
     print_heading("What to look at next")
     for purpose, command in steps.items():
         print_line(f"  {purpose}:")
-        print_command(f"    {command}")
+        name, space, rest = command.partition(" ")
+        print_command(f"    {program if name == PROGRAM else name}{space}{rest}")
+
+
+def get_program(started_as: str) -> str:
+    """Return how to call this program: by its path where the shell does not find it, as in a fresh environment.
+
+    Parameters
+    ----------
+    started_as
+        ``sys.argv[0]``.
+    """
+    path = Path(started_as)
+    if path.name != PROGRAM:
+        return PROGRAM
+    found = shutil.which(PROGRAM)
+    if found is not None and Path(found).resolve() == path.resolve():
+        return PROGRAM
+    return shlex.quote(shorten_path(path))
+
+
+def shorten_path(path: Path) -> str:
+    """Return a path from the working folder where it is inside."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
 
 
 # --- Tables

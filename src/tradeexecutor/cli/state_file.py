@@ -16,7 +16,10 @@ __all__ = ["StateFile", "describe_state", "load_state"]
 StateFile = Annotated[
     Path,
     typer.Argument(
-        metavar="STATE_FILE", help="State file (JSON) of a backtest or a live strategy.", show_default=False
+        metavar="STATE_FILE",
+        help="State file (JSON) of a backtest or a live strategy.",
+        show_default=False,
+        readable=False,  # reported by us, in one line
     ),
 ]
 

@@ -145,7 +145,7 @@ def calculate_share_price_profit(
     """Return the profit of a position with an internal share price; see `TradingPosition.get_share_price_profit`."""
     sold = 0.0
     if not state.total_supply > 0:
-        sold = sum(trade.get_value() for trade in position.trades.values() if trade.is_sell())
+        sold = position.get_trade_totals().all_sold_usd
     profit = calculate_profit(
         current_share_price=state.current_share_price,
         total_supply=state.total_supply,

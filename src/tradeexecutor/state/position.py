@@ -175,7 +175,7 @@ class TradingPosition(PositionProfit):
 
     def has_pending_vault_settlement(self) -> bool:
         """Tell whether an asynchronous vault request is in flight."""
-        return any(trade.is_vault_settlement_in_flight() for trade in self.trades.values())
+        return any(trade.is_vault_settlement_in_flight() for trade in self.get_unsettled_trades())
 
     def has_async_vault_flow(self) -> bool:
         """Tell whether any trade went through an asynchronous vault."""

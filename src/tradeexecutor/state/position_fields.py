@@ -12,6 +12,7 @@ from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.position_internal_share_price import PositionInternalSharePriceState
 from tradeexecutor.state.serialisation import Serialisable
 from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.state.trade_table import TradeTable
 from tradeexecutor.state.types import (
     JSONObject,
     Percent,
@@ -73,8 +74,8 @@ class PositionFields(GenericPosition):
     #: USD per reserve token, normally 1.0.
     last_reserve_price: USDollarPrice
     reserve_currency: AssetIdentifier
-    #: Trade id -> trade, in order of creation.
-    trades: dict[int, TradeExecution] = field(default_factory=new_dict)
+    #: Trade id -> trade, in order of creation; a `TradeTable` after construction.
+    trades: dict[int, TradeExecution] = field(default_factory=TradeTable)
     #: Trades whose trigger has not fired.
     pending_trades: dict[int, TradeExecution] = field(default_factory=new_dict)
     #: Trades whose triggers lapsed.
@@ -110,6 +111,8 @@ class PositionFields(GenericPosition):
     bridge_capital_allocated: Decimal = Decimal(0)
 
     def __post_init__(self) -> None:
+        if type(self.trades) is not TradeTable:
+            self.trades = TradeTable(self.trades)
         if self.position_id <= 0:
             raise InvalidValue(f"position id must be positive, got {self.position_id}")
         if self.last_pricing_at is None or self.reserve_currency is None:  # pyright: ignore[reportUnnecessaryComparison]

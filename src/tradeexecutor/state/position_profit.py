@@ -10,8 +10,8 @@ from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.pnl import calculate_pnl, calculate_share_price_pnl, calculate_share_price_profit
 from tradeexecutor.state.position_internal_share_price import PositionInternalSharePriceData
-from tradeexecutor.state.position_quantity import TradeTotals
 from tradeexecutor.state.position_value import PositionValuation
+from tradeexecutor.state.trade_table import TradeTotals
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ class PositionProfit(PositionValuation):
         if not (totals.has_buys and totals.has_sells):
             return None
         if self.is_spot():
-            closed = totals.sold
+            closed = totals.get_sell_quantity()
         elif self.is_credit_supply():
             closed = 0
         else:
-            closed = totals.bought
+            closed = totals.get_buy_quantity()
         profit = (totals.get_average_sell() - totals.get_average_buy()) * float(closed) if closed else 0
-        if include_interest:
+        if include_interest and self.pair.kind.is_credit_based():
             profit += self.get_claimed_interest() - self.get_repaid_interest()
         return profit
 
@@ -173,9 +173,8 @@ class PositionProfit(PositionValuation):
         totals = self.get_trade_totals()
         if totals.bought_usd == 0:
             return 0
-        bought, sold = totals.bought, totals.sold
-        buy_value = sum(trade.get_value() for trade in self.trades.values() if trade.is_buy())
-        sell_value = sum(trade.get_value() for trade in self.trades.values() if trade.is_sell())
+        bought, sold = totals.get_buy_quantity(), totals.get_sell_quantity()
+        buy_value, sell_value = totals.all_bought_usd, totals.all_sold_usd
         if not bought:
             return 0
         cost = buy_value + (buy_value / float(bought)) * float(redeemed)

@@ -3,39 +3,16 @@
 import datetime
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import NamedTuple
 
-from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON, ZERO_DECIMAL, ensure_exact_zero, sum_decimal
+from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON, ZERO_DECIMAL, sum_decimal
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
 from tradeexecutor.state.generic_position import book_balance_update
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.position_fields import PositionFields
 from tradeexecutor.state.trade import TradeExecution
-from tradeexecutor.state.types import USDollarAmount, USDollarPrice
-
-
-class TradeTotals(NamedTuple):
-    """Sums over the trades of a position.
-
-    Quantities (base token units, >= 0) and values (USD, >= 0) count successful trades; `has_buys` and `has_sells`
-    count trades of any status.
-    """
-
-    bought: Decimal
-    bought_usd: USDollarAmount
-    sold: Decimal
-    sold_usd: USDollarAmount
-    has_buys: bool
-    has_sells: bool
-
-    def get_average_buy(self) -> USDollarPrice:
-        """Return the average price of the buys, 0.0 without any."""
-        return self.bought_usd / float(self.bought) if self.bought else 0.0
-
-    def get_average_sell(self) -> USDollarPrice:
-        """Return the average price of the sells, 0.0 without any."""
-        return self.sold_usd / float(self.sold) if self.sold else 0.0
+from tradeexecutor.state.trade_table import TradeTotals, add_up, split_trades
+from tradeexecutor.state.types import USDollarAmount
 
 
 class PositionQuantities(PositionFields):
@@ -101,19 +78,26 @@ class PositionQuantities(PositionFields):
 
     def has_unexecuted_trades(self) -> bool:
         """Tell whether any trade is started or broadcasted."""
-        return any(trade.is_pending() for trade in self.trades.values())
+        return any(trade.is_pending() for trade in self.get_unsettled_trades())
+
+    def has_trades_in_flight(self) -> bool:
+        """Tell whether the outcome of any trade is open: started, broadcasted, on a bridge or asked from a vault."""
+        return any(
+            trade.started_at and trade.executed_at is None and trade.failed_at is None
+            for trade in self.get_unsettled_trades()
+        )
 
     def has_planned_trades(self) -> bool:
         """Tell whether any trade is planned."""
-        return any(trade.is_planned() for trade in reversed(self.trades.values()))  # late ones are the likely ones
+        return any(trade.is_planned() for trade in self.get_unsettled_trades())
 
     def has_buys(self) -> bool:
         """Tell whether there is a buy of any status."""
-        return any(trade.planned_quantity > 0 for trade in self.trades.values())
+        return self.get_trade_totals().has_buys
 
     def has_sells(self) -> bool:
         """Tell whether there is a sell of any status."""
-        return any(trade.planned_quantity <= 0 for trade in self.trades.values())
+        return self.get_trade_totals().has_sells
 
     # --- Balance events
 
@@ -155,8 +139,9 @@ class PositionQuantities(PositionFields):
 
         Successful trades (with `planned` also planned ones) in order, then the balance events.
         """
-        total = ZERO_DECIMAL
-        for trade in self.trades.values():
+        settled, rest = split_trades(self.trades)
+        total = settled.quantity
+        for trade in rest:
             if trade.executed_at is not None or (planned and trade.is_planned()):
                 total += trade.get_position_quantity()
         if self.balance_updates:
@@ -191,7 +176,7 @@ class PositionQuantities(PositionFields):
         else:
             planned = sum_decimal(
                 trade.get_position_quantity()
-                for trade in self.trades.values()
+                for trade in self.get_unsettled_trades()
                 if trade.is_planned() and not trade.is_partial_take_profit()
             )
         redeeming = self._get_redeeming_quantity()
@@ -202,38 +187,25 @@ class PositionQuantities(PositionFields):
         """Return the shares that asynchronous vaults were asked to redeem, <= 0."""
         return sum_decimal(
             trade.get_vault_settlement_request_quantity()
-            for trade in self.trades.values()
+            for trade in self.get_unsettled_trades()
             if trade.planned_quantity <= 0 and trade.is_vault_settlement_in_flight()
         )
 
     def get_trade_totals(self) -> TradeTotals:
-        """Add up the trades, in one pass and in their order."""
-        bought = sold = ZERO_DECIMAL
-        bought_usd: USDollarAmount = 0
-        sold_usd: USDollarAmount = 0
-        has_buys = has_sells = False
-        for trade in self.trades.values():
-            if trade.planned_quantity > 0:
-                has_buys = True
-                if trade.executed_at is not None:
-                    bought += trade.get_position_quantity()
-                    bought_usd += trade.get_value()
-            else:
-                has_sells = True
-                if trade.executed_at is not None:
-                    sold += abs(trade.get_position_quantity())
-                    sold_usd += trade.get_value()
-        return TradeTotals(
-            ensure_exact_zero(bought), bought_usd, ensure_exact_zero(sold), sold_usd, has_buys, has_sells
-        )
+        """Return the sums over all trades; not to be changed."""
+        return add_up(self.trades)
+
+    def get_unsettled_trades(self) -> Iterable[TradeExecution]:
+        """Return the trades after the settled ones: everything planned or in flight, and what came later."""
+        return split_trades(self.trades)[1]
 
     def get_buy_quantity(self) -> Decimal:
         """Return the sum of all successful buys."""
-        return self.get_trade_totals().bought
+        return self.get_trade_totals().get_buy_quantity()
 
     def get_sell_quantity(self) -> Decimal:
         """Return the sum of all successful sells, >= 0."""
-        return self.get_trade_totals().sold
+        return self.get_trade_totals().get_sell_quantity()
 
     def get_quantity_at_open(self) -> Decimal:
         """Return the quantity of the first trade, even if that trade failed."""

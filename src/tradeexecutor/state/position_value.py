@@ -10,13 +10,13 @@ from tradeexecutor.state.errors import InvalidValue, NotAvailable, UnsupportedPa
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairKind
 from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.position_fields import is_pandas_object
-from tradeexecutor.state.position_quantity import PositionQuantities, TradeTotals
+from tradeexecutor.state.position_quantity import PositionQuantities
 from tradeexecutor.state.trade_amounts import sum_fees
 from tradeexecutor.state.trade_fields import TradeStatus
 from tradeexecutor.state.trade_status import IN_FLIGHT
+from tradeexecutor.state.trade_table import TradeTotals, split_trades
 from tradeexecutor.state.types import LegacyDataException, Percent, USDollarAmount, USDollarPrice
 
-_ZERO = Decimal(0)
 _SUCCESS = TradeStatus.success
 _CCTP_BRIDGE = TradingPairKind.cctp_bridge
 
@@ -119,8 +119,9 @@ class PositionValuation(PositionQuantities):
         include_interest
             Add the accrued interest of the loan, if there is one.
         """
-        tokens = reserve = _ZERO
-        for trade in self.trades.values():
+        settled, rest = split_trades(self.trades)
+        tokens, reserve = settled.tokens, settled.locked_reserve
+        for trade in rest:
             status = trade.get_status()
             if status is _SUCCESS or status in IN_FLIGHT:
                 if trade.executed_quantity is not None:
@@ -174,7 +175,7 @@ class PositionValuation(PositionQuantities):
         """Return the deposits that an asynchronous vault has not settled, USD."""
         return sum(
             float(trade.get_vault_settlement_request_reserve())
-            for trade in self.trades.values()
+            for trade in self.get_unsettled_trades()
             if trade.planned_quantity > 0 and trade.is_vault_settlement_in_flight()
         )
 

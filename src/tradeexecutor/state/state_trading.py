@@ -31,7 +31,7 @@ from tradeexecutor.state.statistics import Statistics
 from tradeexecutor.state.sync import Sync
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.trade_pricing import TradePricing
-from tradeexecutor.state.trade_status import require_naive
+from tradeexecutor.state.trade_status import ZERO, require_naive
 from tradeexecutor.state.types import (
     BPS,
     LeverageMultiplier,
@@ -43,6 +43,9 @@ from tradeexecutor.state.types import (
 )
 from tradeexecutor.state.uptime import Uptime
 from tradeexecutor.state.visualisation import Visualisation
+
+_PLANNED = TradeStatus.planned
+_REPAIR = TradeType.repair
 
 #: Kinds whose trades this version moves through execution.
 EXECUTABLE_KINDS = frozenset(
@@ -228,10 +231,10 @@ class StateTrading(StateFields):
             The state is unchanged.
         """
         require_naive(ts, "started_at")
-        if trade.get_status() is not TradeStatus.planned:
-            trade.require_status(TradeStatus.planned)
-        if not triggered and TradeFlag.triggered in (trade.flags or ()):
-            raise WrongTradeStatus(f"trade #{trade.trade_id} waits for a trigger", trade.trade_id, TradeStatus.planned)
+        if trade.get_status() is not _PLANNED:
+            trade.require_status(_PLANNED)
+        if not triggered and trade.flags and TradeFlag.triggered in trade.flags:
+            raise WrongTradeStatus(f"trade #{trade.trade_id} waits for a trigger", trade.trade_id, _PLANNED)
         kind = trade.pair.kind
         if kind not in EXECUTABLE_KINDS:
             raise UnsupportedPairKind(f"trades of kind {kind.value} cannot be executed: #{trade.trade_id}")
@@ -348,14 +351,14 @@ class StateTrading(StateFields):
                 f"executed reserve of trade #{trade.trade_id} must be a finite Decimal, got {executed_reserve!r}"
             )
         buying = trade.planned_quantity > 0
-        if trade.trade_type is not TradeType.repair:
+        if trade.trade_type is not _REPAIR:
             self._check_executed_amounts(trade, executed_amount, executed_reserve)
         # Where does the money go?  Found before anything changes.
         bridge = portfolio.get_bridge_position_for_chain(trade.pair.chain_id)
-        refund = Decimal(0)
+        refund = ZERO
         if buying and executed_reserve and trade.reserve_currency_allocated is not None:
             refund = trade.reserve_currency_allocated - executed_reserve
-        proceeds = executed_reserve if not buying and executed_reserve > 0 else Decimal(0)
+        proceeds = executed_reserve if not buying and executed_reserve > 0 else ZERO
         if bridge is None and (refund or proceeds):
             try:
                 portfolio.get_reserve_position(trade.reserve_currency)
@@ -397,10 +400,8 @@ class StateTrading(StateFields):
             position.pending_since_at = None
         if kind.is_vault():
             self.maybe_set_vault_lockup_expiry(position, trade)
-        if position.can_be_closed() and not (
-            # Capital of another trade in flight would be invisible in a closed position.
-            position.has_unexecuted_trades() or position.has_pending_vault_settlement()
-        ):
+        # Capital of another trade in flight would be invisible in a closed position.
+        if position.can_be_closed() and not position.has_trades_in_flight():
             portfolio.close_position(position, executed_at)
 
     @staticmethod

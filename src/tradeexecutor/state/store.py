@@ -10,6 +10,7 @@ All stores have the same interface; a strategy does not know which one it has.
 """
 
 import enum
+import errno
 import json
 import os
 import socket
@@ -142,6 +143,8 @@ class JSONFileStore(StateStore):
         """
         if self._lock.is_locked:
             return
+        if not self.path.parent.is_dir():  # the lock would create it
+            raise FileNotFoundError(errno.ENOENT, "no such folder for the state file", str(self.path.parent))
         try:
             self._lock.acquire()
         except Timeout:

@@ -6,7 +6,8 @@ transitions (:mod:`~tradeexecutor.state.trade_status`), quantities and values
 """
 
 import pprint
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from tradeexecutor.state.trade_amounts import (
     VAULT_SETTLEMENT_REQUEST_QUANTITY_KEY,
@@ -14,6 +15,9 @@ from tradeexecutor.state.trade_amounts import (
     TradeAmounts,
 )
 from tradeexecutor.state.trade_fields import TradeFlag, TradeStatus, TradeType
+
+if TYPE_CHECKING:
+    from tradeexecutor.state.trade_table import TradeTable
 
 __all__ = [
     "CCTP_BRIDGE_ORDER_BUMP",
@@ -69,7 +73,11 @@ class TradeExecution(TradeAmounts):
     =========== =========== ======= ==============================================
     """
 
-    __slots__ = ()
+    __slots__ = ("table",)
+
+    if TYPE_CHECKING:
+        #: The table that has added the trade up; set only then, by `tradeexecutor.state.trade_table`.
+        table: Callable[[], TradeTable | None]
 
     def __repr__(self) -> str:
         status = self.get_status().value

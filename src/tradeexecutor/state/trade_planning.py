@@ -42,15 +42,12 @@ def plan_exchange(
     """
     if kind not in _PRICED_KINDS:
         raise UnsupportedPairKind(f"trades of kind {kind.value} are not supported")
-    for amount in (quantity, reserve):
-        if amount is not None and not (isinstance(amount, Decimal) and amount.is_finite()):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidTrade(f"the amount of a trade must be a finite Decimal, got {amount!r}")
-    if type(assumed_price) not in (float, int) or not 0 < assumed_price < math.inf:
+    amount = quantity if reserve is None else reserve
+    if amount is None or (quantity is not None and reserve is not None):
+        raise InvalidTrade(f"give either the quantity or the reserve of a trade, got {quantity!r} and {reserve!r}")
+    if not (isinstance(amount, Decimal) and amount.is_finite()):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidTrade(f"the amount of a trade must be a finite Decimal, got {amount!r}")
+    if (type(assumed_price) is not float and type(assumed_price) is not int) or not 0 < assumed_price < math.inf:
         raise InvalidTrade(f"the price of a trade must be a positive float, got {assumed_price!r}")
-    if reserve is not None:
-        if quantity is not None:
-            raise InvalidTrade("give either quantity or reserve of a trade, not both")
-        return reserve / Decimal(assumed_price), reserve
-    if quantity is None:
-        raise InvalidTrade("give the quantity or the reserve of a trade")
-    return quantity, abs(quantity * Decimal(assumed_price))
+    price = Decimal(assumed_price)
+    return (amount / price, amount) if quantity is None else (amount, abs(amount * price))
