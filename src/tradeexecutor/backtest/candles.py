@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tradeexecutor.backtest.parquet import read_parquet
 from tradeexecutor.strategy.market_data import MONTH, Candles, InvalidCandles
 
 __all__ = ["CandleSource", "load_candle_file", "load_candles", "parse_time_frame", "read_dataframe"]
@@ -59,7 +60,7 @@ def load_candle_file(path: str | Path, bucket: datetime.timedelta | str | None =
     name = path.name.lower()
     try:
         if name.endswith((".parquet", ".pq")):
-            frame = pd.read_parquet(path)
+            frame = read_parquet(path).to_pandas(use_threads=False)
         elif ".csv" in name:
             frame = pd.read_csv(path)
         else:

@@ -8,10 +8,10 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tradeexecutor.backtest.candles import parse_time_frame
+from tradeexecutor.backtest.parquet import read_parquet
 from tradeexecutor.backtest.universe import parse_pair_symbol
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.strategy.market_data import Candles
@@ -54,8 +54,7 @@ def load_dataset(name: str, pairs: Iterable[str] | None = None) -> dict[str, Can
     known = list_datasets()
     if name not in known:
         raise DatasetNotFound(f"there is no data set {name!r}; there are: {', '.join(known)}")
-    with _FOLDER.joinpath(name + _SUFFIX).open("rb") as file:
-        table = pq.read_table(file)
+    table = read_parquet(_FOLDER.joinpath(name + _SUFFIX).read_bytes())
     metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     columns: dict[str, NDArray[Any]] = {column: table[column].to_numpy() for column in table.column_names}
     pair_of_row = columns.pop("pair", None)

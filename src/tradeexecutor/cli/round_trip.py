@@ -89,7 +89,7 @@ def find_unknown_keys(value: Any, path: str = "") -> Iterator[str]:
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         # The codec keeps them here; they are not a field.
-        unknown = getattr(value, "_unknown", None) or {}
+        unknown = getattr(value, "unknown_keys", {})
         yield from (f"{path}.{key}" if path else str(key) for key in unknown)
         for field in dataclasses.fields(value):
             inner = f"{path}.{field.name}" if path else field.name

@@ -46,6 +46,11 @@ class Serialisable:
 
     __slots__ = ("_unknown",)
 
+    @property
+    def unknown_keys(self) -> dict[str, Any]:
+        """Plain JSON data under keys of the file that this version does not declare; written back on save."""
+        return getattr(self, "_unknown", None) or {}
+
     #: Filled by the `dataclass` decorator of the subclass.
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
