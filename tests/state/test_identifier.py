@@ -83,7 +83,7 @@ def test_an_asset_is_its_chain_and_address():
     elsewhere = AssetIdentifier(8453, USDC.address, "USDC", 6)
     assert elsewhere != USDC
     assert len({USDC, same, elsewhere}) == 2
-    assert USDC != USDC.address
+    assert USDC.address != USDC
 
 
 def test_text_of_an_asset():
@@ -102,7 +102,7 @@ def test_checksum_address():
         (6, D("1.2345678"), 1_234_567),
         (6, D("-1.2345678"), -1_234_567),
         (18, D("123456789012.123456789012345678"), 123456789012123456789012345700),
-        (18, D(0.1), 100000000000000005),  # noqa: RUF032
+        (18, D(0.1), 100000000000000005),
         (0, D("7.9"), 7),
         (6, D(0), 0),
     ],
