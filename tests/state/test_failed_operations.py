@@ -175,6 +175,12 @@ def bridge_position(world: World, amount: str) -> TradingPosition:
     return world.portfolio.open_positions[trade.position_id]
 
 
+def nothing_in_flight_and_closed(world: World) -> None:
+    for trade in (world.started, world.buying, world.selling):
+        world.state.mark_trade_failed(T0, trade)
+    world.portfolio.close_position(world.open, T0)
+
+
 def far_buy_beyond_the_bridge(world: World) -> None:
     bridge_position(world, "100")
     world.prepared = world.plan("0.1", pair=FAR_WETH_USDC)
@@ -347,6 +353,11 @@ OPERATIONS: dict[str, tuple[type[Exception], Operation]] = {
         WrongPositionStatus,
         lambda w: w.portfolio.close_position(World().open, T0),
     ),
+    "close a position with trades in flight": (UnexecutedTrades, lambda w: w.portfolio.close_position(w.open, T0)),
+    "mark a position with trades in flight down": (
+        UnexecutedTrades,
+        lambda w: w.portfolio.mark_down_position(w.open),
+    ),
     "mark a closed position down": (WrongPositionStatus, lambda w: w.portfolio.mark_down_position(w.closed)),
     "book a balance update twice": (
         BalanceUpdateEventAlreadyAdded,
@@ -415,7 +426,7 @@ PREPARED: dict[str, tuple[type[Exception], Callable[[World], Any], Operation]] =
     ),
     "start on a closed position": (
         WrongPositionStatus,
-        lambda w: w.portfolio.close_position(w.open, T0),
+        nothing_in_flight_and_closed,
         lambda w: w.start(w.planned),
     ),
     "start a plan that does not add up": (

@@ -530,7 +530,8 @@ def test_interest_gained_by_a_credit_position():
     assert position.estimate_gained_interest() == pytest.approx(0.0025)
     assert position.get_annualised_credit_interest() == pytest.approx(yearly)
     assert make(pair=CREDIT).estimate_gained_interest() == 0
-    assert make(pair=CREDIT).get_annualised_credit_interest() == 0.0 if position.trades else True
+    position.closed_at = None
+    assert position.get_annualised_credit_interest() == 0.0
     with pytest.raises(InvalidValue):
         make().get_annualised_credit_interest()
     with pytest.raises(InvalidValue):

@@ -279,6 +279,13 @@ class TestJSONFileStore(StoreContract):
         assert (tmp_path / "a.json").is_symlink()
         assert State.read_json_file(tmp_path / "far" / "real.json").name == "new"
 
+    def test_a_link_and_its_file_have_one_writer(self, store: JSONFileStore):
+        store.sync(make_state())
+        link = store.path.parent / "link.json"
+        link.symlink_to(store.path)
+        with pytest.raises(StoreLocked):
+            JSONFileStore(link).sync(make_state())
+
     def test_no_temporary_files_stay(self, store: JSONFileStore):
         store.sync(make_state())
         store.close()

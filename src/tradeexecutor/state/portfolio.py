@@ -95,23 +95,26 @@ class Portfolio(PortfolioEquity):
         ------
         WrongPositionStatus
             The position is in neither table.
+        UnexecutedTrades
+            A trade is in flight: its capital would be invisible in a closed position.
         """
+        self._check_can_leave(position)
         position_id = position.position_id
-        for table in (self.open_positions, self.frozen_positions):
-            if table.get(position_id) is position:
-                break
-        else:
-            raise WrongPositionStatus(f"position #{position_id} is not open, cannot close it")
+        table = self.open_positions if position_id in self.open_positions else self.frozen_positions
         position.closed_at = executed_at
         del table[position_id]
         self.closed_positions[position_id] = position
 
+    def _check_can_leave(self, position: TradingPosition) -> None:
+        position_id = position.position_id
+        if all(table.get(position_id) is not position for table in (self.open_positions, self.frozen_positions)):
+            raise WrongPositionStatus(f"position #{position_id} is not open, cannot close it")
+        if position.has_trades_in_flight():
+            raise UnexecutedTrades(f"position #{position_id} has trades in flight, cannot close it")
+
     def mark_down_position(self, position: TradingPosition) -> None:
-        """Write a position off and move it to the closed ones."""
-        if self.open_positions.get(position.position_id) is not position and (
-            self.frozen_positions.get(position.position_id) is not position
-        ):
-            raise WrongPositionStatus(f"position #{position.position_id} is not open, cannot mark it down")
+        """Write a position off and move it to the closed ones; raises like `close_position`."""
+        self._check_can_leave(position)
         position.mark_down()
         self.close_position(position, position.closed_at or utc_now())
 

@@ -6,6 +6,7 @@ from tradeexecutor.state.chain import ChainId
 from tradeexecutor.state.errors import ReserveMissing
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairKind
 from tradeexecutor.state.portfolio_lookup import PortfolioLookup
+from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.trade import TradeStatus
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
@@ -90,8 +91,21 @@ class PortfolioEquity(PortfolioLookup):
 
     def calculate_total_equity(self) -> USDollarAmount:
         """Return open positions, loans, cash, bridge transfers in transit and pending vault deposits."""
-        total = self.get_position_equity_and_loan_nav() + self.get_cash()
-        return total + self.get_in_transit_value() + self.get_vault_settlement_pending_value()
+        # Runs for every new trade: one pass instead of the four that the parts would take.
+        total = self.get_cash()
+        for position in self.open_positions.values():
+            kind = position.pair.kind
+            if kind in _LOAN_KINDS:
+                total += position.get_loan_based_nav()
+            else:
+                total += position.get_equity()
+                if kind is _VAULT:
+                    total += position.get_vault_settlement_pending_value()
+                elif kind is _CCTP_BRIDGE:
+                    total += _get_in_transit_value(position)
+        for position in self.pending_positions.values():
+            total += position.get_vault_settlement_pending_value()
+        return total
 
     def get_total_equity(self) -> USDollarAmount:
         """Same as `calculate_total_equity`."""
@@ -138,9 +152,7 @@ class PortfolioEquity(PortfolioLookup):
         total: USDollarAmount = 0
         for position in self.open_positions.values():
             if position.pair.kind is _CCTP_BRIDGE:
-                for trade in position.trades.values():
-                    if trade.get_status() is TradeStatus.cctp_in_transit:
-                        total += float(trade.planned_reserve)
+                total += _get_in_transit_value(position)
         return total
 
     def get_vault_settlement_pending_value(self) -> USDollarAmount:
@@ -204,3 +216,12 @@ class PortfolioEquity(PortfolioLookup):
     def get_total_repaid_interest(self) -> USDollarAmount:
         """Return the debt interest repaid."""
         return sum(position.get_repaid_interest() for position in self.get_all_positions())
+
+
+def _get_in_transit_value(position: TradingPosition) -> USDollarAmount:
+    """Return the capital of a bridge position that has left one chain and not arrived on the other, USD."""
+    return sum(
+        float(trade.planned_reserve)
+        for trade in position.get_unsettled_trades()
+        if trade.get_status() is TradeStatus.cctp_in_transit
+    )

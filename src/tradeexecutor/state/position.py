@@ -354,27 +354,29 @@ class TradingPosition(PositionProfit):
         if closing:
             flags.add(TradeFlag.close)
         planned_quantity, planned_reserve = plan_exchange(self.pair.kind, quantity, reserve, assumed_price)
-        return TradeExecution(
-            trade_id=trade_id,
-            position_id=self.position_id,
-            trade_type=trade_type,
-            pair=self.pair,
-            opened_at=strategy_cycle_at,
-            planned_quantity=planned_quantity,
-            planned_reserve=planned_reserve,
-            planned_price=assumed_price,
-            reserve_currency=self.reserve_currency,
+        trade = TradeExecution(
+            trade_id,
+            self.position_id,
+            trade_type,
+            self.pair,
+            strategy_cycle_at,
+            planned_quantity,
+            planned_reserve,
+            assumed_price,
+            self.reserve_currency,
             flags=flags,
-            planned_collateral_allocation=planned_collateral_allocation,
-            planned_collateral_consumption=planned_collateral_consumption,
-            reserve_currency_exchange_rate=reserve_currency_price,
-            planned_mid_price=planned_mid_price,
             slippage_tolerance=slippage_tolerance,
-            fee_tier=pair_fee,
-            lp_fees_estimated=lp_fees_estimated,
-            price_structure=price_structure,
-            portfolio_value_at_creation=portfolio_value_at_creation,
-            leverage=leverage,
-            closing=closing,
-            exchange_name=exchange_name,
         )
+        # Passing these to a constructor of 75 parameters takes longer than assigning them.
+        trade.planned_collateral_allocation = planned_collateral_allocation
+        trade.planned_collateral_consumption = planned_collateral_consumption
+        trade.reserve_currency_exchange_rate = reserve_currency_price
+        trade.planned_mid_price = planned_mid_price
+        trade.fee_tier = pair_fee
+        trade.lp_fees_estimated = lp_fees_estimated
+        trade.price_structure = price_structure
+        trade.portfolio_value_at_creation = portfolio_value_at_creation
+        trade.leverage = leverage
+        trade.closing = closing
+        trade.exchange_name = exchange_name
+        return trade

@@ -12,12 +12,9 @@ from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.position_fields import is_pandas_object
 from tradeexecutor.state.position_quantity import PositionQuantities
 from tradeexecutor.state.trade_amounts import sum_fees
-from tradeexecutor.state.trade_fields import TradeStatus
-from tradeexecutor.state.trade_status import IN_FLIGHT
 from tradeexecutor.state.trade_table import TradeTotals, split_trades
 from tradeexecutor.state.types import LegacyDataException, Percent, USDollarAmount, USDollarPrice
 
-_SUCCESS = TradeStatus.success
 _CCTP_BRIDGE = TradingPairKind.cctp_bridge
 
 #: Kinds whose equity is quantity times price.
@@ -122,11 +119,10 @@ class PositionValuation(PositionQuantities):
         settled, rest = split_trades(self.trades)
         tokens, reserve = settled.tokens, settled.locked_reserve
         for trade in rest:
-            status = trade.get_status()
-            if status is _SUCCESS or status in IN_FLIGHT:
+            if trade.is_accounted_for_equity():
                 if trade.executed_quantity is not None:
                     tokens += trade.executed_quantity
-                if status is not _SUCCESS:
+                if trade.executed_at is None:
                     reserve += trade.get_equity_for_reserve()
         value = float(tokens) * token_price + float(reserve) * reserve_price
         if self.balance_updates:

@@ -26,6 +26,7 @@ from tradeexecutor.state.pnl import create_share_price_state, update_share_price
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position_fields import is_pandas_object
+from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.serialisation import Serialisable
 from tradeexecutor.state.statistics import Statistics
 from tradeexecutor.state.sync import Sync
@@ -350,28 +351,10 @@ class StateTrading(StateFields):
             raise InvalidTrade(
                 f"executed reserve of trade #{trade.trade_id} must be a finite Decimal, got {executed_reserve!r}"
             )
-        buying = trade.planned_quantity > 0
         if trade.trade_type is not _REPAIR:
             self._check_executed_amounts(trade, executed_amount, executed_reserve)
-        # Where does the money go?  Found before anything changes.
-        bridge = portfolio.get_bridge_position_for_chain(trade.pair.chain_id)
-        refund = ZERO
-        if buying and executed_reserve and trade.reserve_currency_allocated is not None:
-            refund = trade.reserve_currency_allocated - executed_reserve
-        proceeds = executed_reserve if not buying and executed_reserve > 0 else ZERO
-        if bridge is None and (refund or proceeds):
-            try:
-                portfolio.get_reserve_position(trade.reserve_currency)
-            except KeyError:
-                raise ReserveMissing(
-                    f"no reserve {trade.reserve_currency} to return the capital of trade #{trade.trade_id}"
-                ) from None
-        if buying and executed_reserve and trade.bridge_currency_allocated is not None and bridge is None:
-            raise PositionNotFound(
-                f"no open bridge position to chain {trade.pair.chain_id} for trade #{trade.trade_id}"
-            )
-
-        bridge_allocated = trade.bridge_currency_allocated
+        returned, account = self._find_returned_capital(trade, executed_reserve)
+        # From here on nothing fails.
         trade.set_outcome(
             executed_at,
             executed_price,
@@ -388,12 +371,8 @@ class StateTrading(StateFields):
             position.share_price_state = (
                 create_share_price_state(trade) if shares is None else update_share_price_state(shares, trade)
             )
-        if refund:
-            portfolio.adjust_reserves(trade.reserve_currency, refund, "unspent allocation")
-        elif buying and executed_reserve and bridge_allocated is not None and bridge is not None:
-            bridge.adjust_bridge_capital_allocated(executed_reserve - bridge_allocated)
-        if proceeds:
-            self._return_proceeds(trade, proceeds, bridge, executed_at)
+        if returned:
+            self._return_capital(trade, returned, account, executed_at)
         if position.position_id in portfolio.pending_positions:
             del portfolio.pending_positions[position.position_id]
             portfolio.open_positions[position.position_id] = position
@@ -417,17 +396,62 @@ class StateTrading(StateFields):
                 f"got {amount} and {reserve}"
             )
 
-    def _return_proceeds(
-        self, trade: TradeExecution, proceeds: Decimal, bridge: TradingPosition | None, executed_at: datetime.datetime
-    ) -> None:
-        portfolio = self.portfolio
-        if bridge is None and trade.pair.quote != trade.reserve_currency:
-            # Sold on another chain after its bridge position was closed: the money is there, not in the cash.
-            bridge = portfolio.reopen_closed_bridge_position_for_chain(trade.pair.chain_id, executed_at)
-        if bridge is not None:
-            bridge.adjust_bridge_capital_allocated(-proceeds)
+    def _find_returned_capital(
+        self, trade: TradeExecution, executed_reserve: Decimal
+    ) -> tuple[Decimal, ReservePosition | TradingPosition | None]:
+        """Return what a success gives back, reserve token units, and the cash or bridge position that gets it.
+
+        That is the proceeds of a sell, or the part of a buy's allocation that it did not spend (negative when it
+        spent more).  Nothing changes here.
+        """
+        bridge = self.portfolio.get_bridge_position_for_chain(trade.pair.base.chain_id)
+        if trade.planned_quantity > 0:
+            allocated = trade.reserve_currency_allocated
+            to_bridge = allocated is None
+            if to_bridge:
+                allocated = trade.bridge_currency_allocated
+            returned = allocated - executed_reserve if executed_reserve and allocated is not None else ZERO
         else:
-            portfolio.adjust_reserves(trade.reserve_currency, proceeds, "sell")
+            to_bridge = bridge is not None
+            returned = executed_reserve
+        if not returned:
+            return ZERO, None
+        if not to_bridge:
+            return returned, self._require_reserve(trade)
+        if bridge is None:
+            raise PositionNotFound(
+                f"no open bridge position to chain {trade.pair.chain_id} for trade #{trade.trade_id}"
+            )
+        return returned, bridge
+
+    def _require_reserve(self, trade: TradeExecution) -> ReservePosition:
+        try:
+            return self.portfolio.get_reserve_position(trade.reserve_currency)
+        except KeyError:
+            raise ReserveMissing(
+                f"no reserve {trade.reserve_currency} for the capital of trade #{trade.trade_id}"
+            ) from None
+
+    def _return_capital(
+        self,
+        trade: TradeExecution,
+        amount: Decimal,
+        account: ReservePosition | TradingPosition | None,
+        executed_at: datetime.datetime,
+    ) -> None:
+        if isinstance(account, ReservePosition):
+            quote, reserve_currency = trade.pair.quote, trade.reserve_currency
+            bridge = None
+            if quote is not reserve_currency and quote != reserve_currency and trade.is_sell():
+                # Sold on another chain after its bridge position was closed: the money is there, not in the cash.
+                chain_id = trade.pair.chain_id
+                bridge = self.portfolio.reopen_closed_bridge_position_for_chain(chain_id, executed_at)
+            if bridge is None:
+                account.quantity += amount
+                return
+            account = bridge
+        if account is not None:
+            account.adjust_bridge_capital_allocated(-amount)
 
     def mark_trade_failed(self, failed_at: datetime.datetime, trade: TradeExecution) -> None:
         """Record the failure of a started or broadcasted trade and give its allocation back.
@@ -452,10 +476,7 @@ class StateTrading(StateFields):
         from_bridge = trade.bridge_currency_allocated
         bridge = None
         if not stuck and from_reserves:
-            try:
-                portfolio.get_reserve_position(trade.reserve_currency)
-            except KeyError:
-                raise ReserveMissing(f"no reserve {trade.reserve_currency} to refund trade #{trade.trade_id}") from None
+            self._require_reserve(trade)
         elif not stuck and from_bridge:
             bridge = portfolio.get_bridge_position_for_chain(trade.pair.chain_id)
             if bridge is None:

@@ -89,7 +89,7 @@ class JSONFileStore(StateStore):
             raise InvalidValue("a file store needs a path")
         self.path = Path(path)
         self.on_save = on_save
-        self._lock = FileLock(f"{self.path}.lock", timeout=0)
+        self._lock = FileLock(f"{self.path.resolve()}.lock", timeout=0)  # the same for every link to the file
 
     def __repr__(self) -> str:
         return f"<JSON file at {self.path.absolute()}>"
@@ -131,7 +131,7 @@ class JSONFileStore(StateStore):
 
     @property
     def _holder_path(self) -> Path:
-        return Path(f"{self.path}.lock.holder")
+        return Path(f"{self._lock.lock_file}.holder")
 
     def acquire_writer_lock(self) -> None:
         """Become the only writer of the file; does nothing when this store already is.

@@ -245,6 +245,8 @@ class TradeLifeCycle(TradeFields):
 
     def is_accounted_for_equity(self) -> bool:
         """Started, broadcasted or success."""
+        if self.executed_at and not self.failed_at and not self.repaired_at:
+            return True  # nearly always
         status = self.get_status()
         return status is _SUCCESS or status in IN_FLIGHT
 
