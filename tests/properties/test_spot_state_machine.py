@@ -110,14 +110,14 @@ class SpotTrading(RuleBasedStateMachine):
     def plan_buy_of_tokens(self, pair: Any, quantity: Decimal, price: float, flags: Any) -> None:
         self.plan(pair=pair, quantity=quantity, reserve=None, assumed_price=price, flags=flags)
 
-    @rule(pair=PAIRS, quantity=QUANTITIES, price=PRICES)
-    def buy_at_once(self, pair: Any, quantity: Decimal, price: float) -> None:
+    @rule(pair=PAIRS, quantity=QUANTITIES, price=PRICES, filled=FRACTIONS, report=st.booleans())
+    def buy_at_once(self, pair: Any, quantity: Decimal, price: float, filled: Decimal, report: bool) -> None:
         self.plan(pair=pair, quantity=quantity, reserve=None, assumed_price=price)
         trade = self.trade(self.portfolio.next_trade_id - 1)
         self.try_to_start(trade, True)
         if trade.is_started():
             self.state.mark_broadcasted(self.ts, trade)
-            self.complete(trade, Decimal(1), price, False)
+            self.complete(trade, filled, price, report)
 
     @rule(pair=PAIRS, reserve=AMOUNTS, price=PRICES)
     def plan_buy_for_money(self, pair: Any, reserve: Decimal, price: float) -> None:
