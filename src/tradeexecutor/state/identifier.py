@@ -114,6 +114,14 @@ class TradingPairKind(StateEnum):
         return self is TradingPairKind.cctp_bridge
 
 
+#: Kinds whose trades exchange base tokens for cash: spot, vault and Freqtrade.
+TOKEN_TRADE_KINDS = frozenset(
+    kind
+    for kind in TradingPairKind
+    if not (kind.is_exchange_account() or kind.is_cctp_bridge() or kind.is_credit_based())
+)
+
+
 @dataclass(slots=True, eq=False, repr=False)
 class AssetIdentifier(OpenAttributes):
     """A token, identified by chain and address.

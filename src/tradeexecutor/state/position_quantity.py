@@ -8,7 +8,7 @@ from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON, ZERO_DECIMAL, su
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
 from tradeexecutor.state.generic_position import book_balance_update
-from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS, AssetIdentifier
 from tradeexecutor.state.position_fields import PositionFields
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trade_table import TradeTotals, add_up, split_trades
@@ -22,8 +22,7 @@ class PositionQuantities(PositionFields):
 
     def is_spot(self) -> bool:
         """Tokens are bought with cash and held; includes vaults and Freqtrade."""
-        kind = self.pair.kind
-        return not (kind.is_exchange_account() or kind.is_cctp_bridge() or kind.is_credit_based())
+        return self.pair.kind in TOKEN_TRADE_KINDS
 
     # --- Trades
 
@@ -89,7 +88,8 @@ class PositionQuantities(PositionFields):
 
     def has_planned_trades(self) -> bool:
         """Tell whether any trade is planned."""
-        return any(trade.is_planned() for trade in self.get_unsettled_trades())
+        # Trades that have started, nearly all of them, are passed over without asking for their status.
+        return any(trade.started_at is None and trade.is_planned() for trade in split_trades(self.trades)[1])
 
     def has_buys(self) -> bool:
         """Tell whether there is a buy of any status."""
@@ -142,7 +142,12 @@ class PositionQuantities(PositionFields):
         settled, rest = split_trades(self.trades)
         total = settled.quantity
         for trade in rest:
-            if trade.executed_at is not None or (planned and trade.is_planned()):
+            if trade.executed_at is not None:
+                if not trade.repaired_at and not trade.repaired_trade_id and trade.executed_quantity is not None:
+                    total += trade.executed_quantity
+                else:
+                    total += trade.get_position_quantity()
+            elif planned and trade.is_planned():
                 total += trade.get_position_quantity()
         if self.balance_updates:
             updates = self.get_base_token_balance_update_quantity()

@@ -119,6 +119,8 @@ class PositionValuation(PositionQuantities):
         settled, rest = split_trades(self.trades)
         tokens, reserve = settled.tokens, settled.locked_reserve
         for trade in rest:
+            if trade.executed_quantity is None and trade.started_at is None:
+                continue  # planned: spares asking for the status
             if trade.is_accounted_for_equity():
                 if trade.executed_quantity is not None:
                     tokens += trade.executed_quantity

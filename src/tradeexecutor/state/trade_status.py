@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.errors import InvalidTrade, WrongTradeStatus
+from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS
 from tradeexecutor.state.trade_fields import TradeFields, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
@@ -295,8 +296,7 @@ class TradeLifeCycle(TradeFields):
 
     def is_spot(self) -> bool:
         """Tokens are bought with cash; includes vaults and Freqtrade."""
-        kind = self.pair.kind
-        return not (kind.is_exchange_account() or kind.is_cctp_bridge() or kind.is_credit_based())
+        return self.pair.kind in TOKEN_TRADE_KINDS
 
     def is_vault(self) -> bool:
         """Vault shares."""
