@@ -2,6 +2,7 @@
 
 import platform
 import sys
+import timeit
 from collections.abc import Callable
 
 from benchmarks import backtest, imports, serialisation, trades
@@ -20,7 +21,8 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
-    print(f"Python {platform.python_version()} on {platform.machine()}")
+    loop = min(timeit.repeat("for i in range(100_000): pass", number=1, repeat=20)) * 1e4
+    print(f"Python {platform.python_version()} on {platform.machine()}, an empty loop takes {loop:.0f} ns per turn")
     for name in names or BENCHMARKS:
         print(f"\n== {name}")
         BENCHMARKS[name]()

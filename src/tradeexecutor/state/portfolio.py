@@ -99,6 +99,10 @@ class Portfolio(PortfolioEquity):
             A trade is in flight: its capital would be invisible in a closed position.
         """
         self._check_can_leave(position)
+        self.move_to_closed(position, executed_at)
+
+    def move_to_closed(self, position: TradingPosition, executed_at: datetime.datetime) -> None:
+        """Do what `close_position` does, for a caller that has made its checks."""
         position_id = position.position_id
         table = self.open_positions if position_id in self.open_positions else self.frozen_positions
         position.closed_at = executed_at
@@ -116,7 +120,7 @@ class Portfolio(PortfolioEquity):
         """Write a position off and move it to the closed ones; raises like `close_position`."""
         self._check_can_leave(position)
         position.mark_down()
-        self.close_position(position, position.closed_at or utc_now())
+        self.move_to_closed(position, position.closed_at or utc_now())
 
     def reopen_closed_bridge_position_for_chain(
         self, chain_id: int, reopened_at: datetime.datetime

@@ -132,11 +132,11 @@ class PortfolioLookup(PortfolioFields):
         PositionNotFound
             The position does not exist, or the trade is not one of its trades.
         """
-        if pending and trade.position_id in self.pending_positions:
-            position = self.pending_positions[trade.position_id]
+        position_id, trade_id = trade.position_id, trade.trade_id
+        if pending and position_id in self.pending_positions:
+            position = self.pending_positions[position_id]
         else:
-            position = self.get_position_by_id(trade.position_id)
-        trade_id = trade.trade_id
+            position = self.open_positions.get(position_id) or self.get_position_by_id(position_id)
         if position.trades.get(trade_id) is not trade and position.pending_trades.get(trade_id) is not trade:
             raise PositionNotFound(f"trade #{trade_id} is not one of the trades of position #{position.position_id}")
         return position

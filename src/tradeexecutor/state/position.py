@@ -18,6 +18,7 @@ from tradeexecutor.state.position_profit import PositionProfit
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade_planning import plan_exchange
 from tradeexecutor.state.trade_pricing import TradePricing
+from tradeexecutor.state.trade_status import require_finite
 from tradeexecutor.state.types import BPS, LeverageMultiplier, USDollarAmount, USDollarPrice
 
 _CCTP_BRIDGE = TradingPairKind.cctp_bridge
@@ -353,6 +354,7 @@ class TradingPosition(PositionProfit):
             flags = flags.copy()
         if closing:
             flags.add(TradeFlag.close)
+        require_finite(trade_id, planned_mid_price, pair_fee, lp_fees_estimated, leverage, reserve_currency_price)
         planned_quantity, planned_reserve = plan_exchange(self.pair.kind, quantity, reserve, assumed_price)
         trade = TradeExecution(
             trade_id,

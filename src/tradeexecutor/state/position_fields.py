@@ -124,6 +124,8 @@ class PositionFields(GenericPosition):
             )
         if not isinstance(self.opened_at, datetime.datetime) or is_pandas_object(self.opened_at):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidValue(f"position #{self.position_id} opened_at must be a datetime, got {self.opened_at!r}")
+        if self.opened_at.tzinfo is not None:
+            raise InvalidValue(f"position #{self.position_id} opened_at must be naive UTC, got {self.opened_at!r}")
         for value in (self.last_token_price, self.stop_loss):
             if value is not None and type(value) is not float and type(value).__module__ == "numpy":
                 raise InvalidValue(f"position #{self.position_id} prices must be Python floats, got {value!r}")

@@ -89,7 +89,10 @@ class PositionQuantities(PositionFields):
     def has_planned_trades(self) -> bool:
         """Tell whether any trade is planned."""
         # Trades that have started, nearly all of them, are passed over without asking for their status.
-        return any(trade.started_at is None and trade.is_planned() for trade in split_trades(self.trades)[1])
+        for trade in split_trades(self.trades)[1]:  # noqa: SIM110 - runs for every new trade
+            if trade.started_at is None and trade.is_planned():
+                return True
+        return False
 
     def has_buys(self) -> bool:
         """Tell whether there is a buy of any status."""

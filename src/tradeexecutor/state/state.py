@@ -22,6 +22,7 @@ from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.serialisation import decode, parse
 from tradeexecutor.state.state_trading import BacktestData, StateTrading
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
+from tradeexecutor.state.trade_status import require_naive
 from tradeexecutor.state.upcast import SCHEMA_VERSION, SCHEMA_VERSION_KEY, upcast
 
 __all__ = [
@@ -118,6 +119,7 @@ class State(StateTrading):
         if type(cycle) is not int:
             raise InvalidValue(f"cycle must be an int, got {cycle!r}")
         now_ = now_ or utc_now()
+        require_naive(now_, "end of the cycle")
         self.uptime.record_cycle_complete(cycle, now_)
         if live and self.other_data is not None:
             self.other_data.save(cycle, "decision_cycle_ended_at", now_.isoformat())

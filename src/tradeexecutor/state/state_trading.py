@@ -32,7 +32,7 @@ from tradeexecutor.state.statistics import Statistics
 from tradeexecutor.state.sync import Sync
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.trade_pricing import TradePricing
-from tradeexecutor.state.trade_status import ZERO, require_naive
+from tradeexecutor.state.trade_status import ZERO, require_finite, require_naive
 from tradeexecutor.state.types import (
     BPS,
     LeverageMultiplier,
@@ -175,6 +175,8 @@ class StateTrading(StateFields):
         """
         if not isinstance(strategy_cycle_at, datetime.datetime) or is_pandas_object(strategy_cycle_at):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidTrade(f"strategy_cycle_at must be a datetime, got {strategy_cycle_at!r}")
+        if strategy_cycle_at.tzinfo is not None:
+            raise InvalidTrade(f"strategy_cycle_at must be naive UTC, got {strategy_cycle_at!r}")
         if pair_fee and type(pair_fee) is not float:
             raise InvalidTrade(f"pair_fee must be a float, got {pair_fee!r}")
         return self.portfolio.create_trade(
@@ -353,6 +355,7 @@ class StateTrading(StateFields):
             )
         if trade.trade_type is not _REPAIR:
             self._check_executed_amounts(trade, executed_amount, executed_reserve)
+        require_finite(trade.trade_id, lp_fees, native_token_price, cost_of_gas)
         returned, account = self._find_returned_capital(trade, executed_reserve)
         # From here on nothing fails.
         trade.set_outcome(
@@ -381,7 +384,7 @@ class StateTrading(StateFields):
             self.maybe_set_vault_lockup_expiry(position, trade)
         # Capital of another trade in flight would be invisible in a closed position.
         if position.can_be_closed() and not position.has_trades_in_flight():
-            portfolio.close_position(position, executed_at)
+            portfolio.move_to_closed(position, executed_at)
 
     @staticmethod
     def _check_executed_amounts(trade: TradeExecution, amount: Decimal, reserve: Decimal) -> None:

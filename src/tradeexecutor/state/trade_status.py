@@ -26,6 +26,13 @@ def require_naive(when: datetime.datetime, what: str) -> None:
         raise InvalidTrade(f"{what} must be a naive UTC datetime, got {when!r}")
 
 
+def require_finite(trade_id: int, *numbers: float | Decimal | list[float | None] | None) -> None:
+    """Refuse a number that is NaN or infinite: it would be found only when the state cannot be saved any more."""
+    for number in numbers:
+        if number is not None and not isinstance(number, list) and not math.isfinite(number):
+            raise InvalidTrade(f"trade #{trade_id} was given {number!r} where a number is expected")
+
+
 class TradeLifeCycle(TradeFields):
     """Status of a trade and its transitions.
 
