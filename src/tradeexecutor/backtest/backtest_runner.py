@@ -23,6 +23,7 @@ from tradeexecutor.execution.slippage import FixedSlippage, SlippageModel
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.execution_mode import ExecutionMode
+from tradeexecutor.state.garbage import pause_full_collections
 from tradeexecutor.state.state import State
 from tradeexecutor.state.state_trading import BacktestData
 from tradeexecutor.state.trade import TradeExecution
@@ -214,7 +215,7 @@ def run_backtest(
     times = find_decision_times(universe, module.cycle_duration, setup.start_at, setup.end_at)
     engine = BacktestEngine(runner, pricing, times, setup.end_at)
     began = time.perf_counter()
-    with show_progress(len(times), state.name or "backtest", options.progress) as update:
+    with pause_full_collections(), show_progress(len(times), state.name or "backtest", options.progress) as update:
         engine.run(update)
     seconds = time.perf_counter() - began
     state.perform_integrity_check()

@@ -8,7 +8,7 @@ import contextlib
 import gc
 from collections.abc import Generator
 
-#: So many collections of the middle generation between two full ones that none happens.
+#: So many collections of one generation before the next older one is looked at that it never is.
 _NEVER = 1_000_000
 
 
@@ -26,13 +26,13 @@ def pause_garbage_collection() -> Generator[None]:
 
 @contextlib.contextmanager
 def pause_full_collections() -> Generator[None]:
-    """Collect young objects only inside the block: for long work that makes the state grow, like a backtest.
+    """Look at new objects once and not again inside the block: for long work in which the state grows, like a backtest.
 
-    A full collection visits every trade and sample made so far.  It starts after every growth by a quarter and takes
-    about a third of the time in which 100,000 trades are made.
+    A full collection visits every trade and sample made so far, after every growth by a quarter: a third of the time
+    in which 100,000 trades are made.
     """
     young, middle, full = gc.get_threshold()
-    gc.set_threshold(young, middle, _NEVER)
+    gc.set_threshold(young, _NEVER, _NEVER)
     try:
         yield
     finally:
