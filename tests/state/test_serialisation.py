@@ -1,6 +1,7 @@
 """State to JSON and back: one rule of the text per test, and what survives of files that others wrote."""
 
 import collections
+import contextlib
 import copy
 import dataclasses
 import datetime
@@ -661,3 +662,15 @@ def test_attributes_of_the_caller_are_not_saved():
     assert "nonce" not in trade.to_dict()
     with pytest.raises(AttributeError):
         setattr(TradingPairIdentifier.from_dict(position.pair.to_dict()), "nonce", 5)  # noqa: B010
+
+
+@pytest.mark.parametrize("junk", [[], {}, 5, True])
+def test_upcasting_leaves_wrong_shapes_to_the_decoder(junk: Any):
+    """An old file with the wrong kind of value somewhere is refused with its place, or loads, but never crashes."""
+    trade = {
+        "blockchain_transactions": [{"transaction_args": junk}],
+        "pair": {"other_data": {"vault_features": [junk]}},
+    }
+    for tables in ({"open_positions": {"1": {"trades": {"1": trade}}}}, {"open_positions": junk}, junk):
+        with contextlib.suppress(InvalidStateFile):
+            State.from_dict({"portfolio": copy.deepcopy(tables)})

@@ -73,7 +73,8 @@ def upcast_pickled_none(tree: Tree) -> None:
     for trade in iterate_trades(tree):
         for tx in _objects(trade, "blockchain_transactions"):
             for key in ("transaction_args", "wrapped_args"):
-                if tx.get(key) in _PICKLED_NONE:
+                value = tx.get(key)
+                if isinstance(value, str) and value in _PICKLED_NONE:
                     tx[key] = None
 
 
@@ -83,8 +84,10 @@ def upcast_vault_features(tree: Tree) -> None:
         other_data = _get(owner.get("pair"), "other_data")
         features = _get(other_data, "vault_features")
         if isinstance(features, list):
-            texts = cast(list[str], features)
-            other_data["vault_features"] = [_RENAMED_VAULT_FEATURES.get(text, text) for text in texts]
+            texts = cast(list[Any], features)
+            other_data["vault_features"] = [
+                _RENAMED_VAULT_FEATURES.get(text, text) if isinstance(text, str) else text for text in texts
+            ]
 
 
 #: Changes that lead from version N to N + 1, at index N.
