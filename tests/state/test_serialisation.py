@@ -674,3 +674,12 @@ def test_upcasting_leaves_wrong_shapes_to_the_decoder(junk: Any):
     for tables in ({"open_positions": {"1": {"trades": {"1": trade}}}}, {"open_positions": junk}, junk):
         with contextlib.suppress(InvalidStateFile):
             State.from_dict({"portfolio": copy.deepcopy(tables)})
+
+
+def test_a_number_that_no_constructor_can_compare_is_refused():
+    state = new_state()
+    Trader(state).plan(WETH_USDC, "1", 1.0)
+    tree = state.to_dict()
+    tree["portfolio"]["open_positions"]["1"]["trades"]["1"]["planned_quantity"] = "NaN"
+    with pytest.raises(InvalidStateFile, match="not finite"):
+        State.from_dict(tree)

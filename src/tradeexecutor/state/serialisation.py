@@ -420,6 +420,8 @@ def decode(tree: Any, cls: type[T]) -> T:
         raise InvalidStateFile(str(e)) from e
     except RecursionError as e:
         raise InvalidStateFile("nested too deeply") from e
+    except ArithmeticError as e:  # a constructor compared Decimal("NaN")
+        raise InvalidStateFile(f"a number that is not finite: {e!r}") from e
     return result
 
 
