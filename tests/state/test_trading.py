@@ -28,7 +28,14 @@ from tests.state.trader import (
     cash_of,
     new_state,
 )
-from tradeexecutor.state.errors import InvalidTrade, NotAvailable, NotEnoughMoney, TooSmallTrade
+from tradeexecutor.state.errors import (
+    InvalidTrade,
+    NotAvailable,
+    NotEnoughMoney,
+    TooSmallTrade,
+    WrongPositionStatus,
+    WrongTradeStatus,
+)
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.pnl import calculate_pnl
 from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
@@ -982,3 +989,39 @@ def test_a_partial_take_profit_waits_beside_the_holding():
     assert position.get_available_trading_quantity(include_pending_trades=True) == 2
     assert position.get_pending_quantity() == -1
     trader.state.perform_integrity_check()
+
+
+def test_a_forced_outcome_is_recorded_once():
+    """Forcing is for trades that were never broadcasted, not for moving the money a second time."""
+    state = new_state()
+    trader = Trader(state)
+    _, trade = trader.buy(WETH_USDC, "1", 2000.0)
+    before = state.to_json()
+    with pytest.raises(WrongTradeStatus):
+        state.mark_trade_success(T0, trade, 2000.0, Decimal(1), Decimal(1500), 0.0, 1.0, force=True)
+    assert state.to_json() == before
+
+
+def test_a_buy_does_not_succeed_on_a_closed_position():
+    """Old files may have a closed position with a buy in flight; what it buys must not end up outside equity."""
+    state = new_state()
+    trader = Trader(state)
+    position, trade = trader.plan(WETH_USDC, "1", 2000.0)
+    trader.start(trade)
+    trader.broadcast(trade)
+    state.portfolio.move_to_closed(position, T0)
+    before = state.to_json()
+    with pytest.raises(WrongPositionStatus):
+        trader.succeed(trade)
+    assert state.to_json() == before
+
+
+def test_a_closed_position_is_not_written_off():
+    state = new_state()
+    trader = Trader(state)
+    position, _ = trader.buy(WETH_USDC, "1", 2000.0)
+    trader.sell(WETH_USDC, "1", 2000.0)
+    closed_at = position.closed_at
+    with pytest.raises(WrongPositionStatus):
+        position.mark_down()
+    assert position.closed_at == closed_at

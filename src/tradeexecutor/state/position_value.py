@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from tradeexecutor.state.clock import utc_now
-from tradeexecutor.state.errors import InvalidValue, NotAvailable, UnsupportedPairKind
+from tradeexecutor.state.errors import InvalidValue, NotAvailable, UnsupportedPairKind, WrongPositionStatus
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairKind
 from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.position_fields import is_pandas_object
@@ -282,8 +282,11 @@ class PositionValuation(PositionQuantities):
     def mark_down(self) -> None:
         """Write the position off: price 0 and closed, because its price source is gone for good.
 
-        The position stays in its table of the portfolio; `Portfolio.mark_down_position` also moves it.
+        The position stays in its table of the portfolio; `Portfolio.mark_down_position` also moves it.  Raises
+        `WrongPositionStatus` if it is closed.
         """
+        if self.closed_at is not None:
+            raise WrongPositionStatus(f"position #{self.position_id} is closed, there is nothing to write off")
         now = utc_now()
         value = self.get_value()
         if self.other_data is None:

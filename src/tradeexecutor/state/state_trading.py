@@ -349,6 +349,10 @@ class StateTrading(StateFields):
         portfolio = self.portfolio
         position = portfolio.find_position_for_trade(trade, pending=True)
         trade.check_success(executed_at, executed_price, executed_amount, force)
+        if position.closed_at is not None and trade.planned_quantity > 0:
+            raise WrongPositionStatus(
+                f"position #{position.position_id} is closed, what buy #{trade.trade_id} bought would be in no equity"
+            )
         if not isinstance(executed_reserve, Decimal) or not executed_reserve.is_finite():  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidTrade(
                 f"executed reserve of trade #{trade.trade_id} must be a finite Decimal, got {executed_reserve!r}"

@@ -155,8 +155,13 @@ class TradeLifeCycle(TradeFields):
         force: bool = False,
     ) -> None:
         """Raise if `mark_success` must refuse these values."""
-        if not force and self.get_status() is not _BROADCASTED:
-            self.require_status(_BROADCASTED)
+        if self.get_status() is not _BROADCASTED:
+            if not force:
+                self.require_status(_BROADCASTED)
+            if self.executed_at is not None:
+                raise WrongTradeStatus(
+                    f"trade #{self.trade_id} has its outcome already", self.trade_id, self.get_status()
+                )
         if not isinstance(executed_quantity, Decimal) or not executed_quantity.is_finite():  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidTrade(
                 f"executed quantity of trade #{self.trade_id} must be a finite Decimal, got {executed_quantity!r}"
