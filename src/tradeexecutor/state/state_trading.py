@@ -320,8 +320,8 @@ class StateTrading(StateFields):
         """Record the outcome of a broadcasted trade, return capital, and close the position if nothing is left.
 
         What a sell brought in goes to the cash (or the bridge position it came from).  A buy that reports in
-        `executed_reserve` what it spent gives the rest of its allocation back; 0 means not reported.  LP fees and
-        gas are recorded, they are already part of price and quantity.
+        `executed_reserve` what it spent gives the rest of its allocation back, and takes what it spent beyond it; 0
+        means not reported.  LP fees and gas are recorded, they are already part of price and quantity.
 
         Parameters
         ----------
