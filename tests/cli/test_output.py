@@ -1,7 +1,5 @@
 """How numbers, times and tables are printed."""
 
-import doctest
-import importlib
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,13 +15,6 @@ from tradeexecutor.cli.output import (
     get_program,
     print_table,
 )
-
-
-@pytest.mark.parametrize("name", ["output", "backtest_run"])
-def test_examples_in_the_documentation(name: str):
-    result = doctest.testmod(importlib.import_module(f"tradeexecutor.cli.{name}"))
-    assert result.attempted
-    assert not result.failed
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,60 @@
+"""What the documentation shows is what happens."""
+
+import doctest
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.support import REPOSITORY
+from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
+from tradeexecutor.cli.main import app
+
+SOURCE = REPOSITORY / "src"
+MODULES = sorted(
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+    for path in SOURCE.rglob("*.py")
+    if ">>> " in path.read_text(encoding="utf-8")
+)
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def test_there_are_examples():
+    assert "tradeexecutor.accounting.accuracy" in MODULES
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings(name: str):
+    result = doctest.testmod(importlib.import_module(name), raise_on_error=False)
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+def test_the_library_example_of_the_readme(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    folder = tmp_path / "backtests" / "trend_following"
+    folder.mkdir(parents=True)
+    result = run_backtest_for_module(REPOSITORY / "examples" / "trend_following.py", progress=False)
+    result.state.write_json_file(folder / "state.json")
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(example, {})
+    printed = capsys.readouterr().out
+    assert "Trend following: " in printed
+    assert "GOOG-USD" in printed
+
+
+def test_the_commands_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
+    monkeypatch.chdir(tmp_path)
+    commands = re.findall(r"^\$ \.venv/bin/tradeexecutor (.*)$", README, re.MULTILINE)
+    commands = [command for command in commands if "candles.parquet" not in command]  # the reader's own file
+    assert len(commands) >= 5
+    for command in commands:
+        result = CliRunner().invoke(app, shlex.split(command))
+        assert result.exit_code == 0, f"{command}: {result.output}"
