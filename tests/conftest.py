@@ -1,6 +1,8 @@
 """What every test can ask for: the shared data folder, the real state files in it, the Hypothesis profile."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,14 @@ def state_files(shared_dir: Path) -> list[Path]:
 def market_dir(shared_dir: Path) -> Path:
     """The folder of hourly candles (parquet)."""
     return shared_dir / "market"
+
+
+@pytest.fixture(autouse=True)
+def _restore_logging() -> Iterator[None]:
+    """A command sets the log levels of its process; the tests share theirs."""
+    loggers = (logging.getLogger(), logging.getLogger("tradeexecutor"))
+    before = [(logger.level, logger.handlers[:]) for logger in loggers]
+    yield
+    for logger, (level, handlers) in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+        logger.handlers[:] = handlers

@@ -1,10 +1,9 @@
 """A command runner, a strategy and candles for the tests of the command line."""
 
-import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,17 +31,6 @@ def decide_trades(input):
         return manager.close_all()
     return []
 '''
-
-
-@pytest.fixture(autouse=True)
-def _restore_logging() -> Iterator[None]:
-    """A command sets the log levels of its process; the tests share theirs."""
-    loggers = (logging.getLogger(), logging.getLogger("tradeexecutor"))
-    before = [(logger.level, logger.handlers[:]) for logger in loggers]
-    yield
-    for logger, (level, handlers) in zip(loggers, before, strict=True):
-        logger.setLevel(level)
-        logger.handlers[:] = handlers
 
 
 @pytest.fixture
