@@ -12,7 +12,7 @@ from tests.state.samples import portfolio_statistics, position_statistics
 from tests.state.trader import DAY, LINK_USDC, T0, USDC, WETH, WETH_USDC, Trader, asset, new_state, pair
 from tests.state.whole import make_whole_state
 from tradeexecutor.state.cycle_duration import CycleDuration
-from tradeexecutor.state.errors import IntegrityError, InvalidValue, UncleanState
+from tradeexecutor.state.errors import IntegrityError, InvalidValue, NewerStateFile, UncleanState
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.state import BacktestData, State
 from tradeexecutor.state.trade import TradeFlag
@@ -355,3 +355,13 @@ def test_ids_are_not_used_again_after_a_reload(state: State):
     position, trade = Trader(again).plan(LINK_USDC, "1", 10.0)
     assert (position.position_id, trade.trade_id) == (3, 4)
     assert position.get_quantity(planned=True) == Decimal(1)
+
+
+def test_reading_a_tree_leaves_the_tree_of_the_caller_alone():
+    """Also a refused one: without its version a newer tree would be half read the second time."""
+    tree = new_state().to_dict()
+    assert State.from_dict(tree).to_dict() == State.from_dict(tree).to_dict() == tree
+    newer = {**tree, "schema_version": 99}
+    for _ in range(2):
+        with pytest.raises(NewerStateFile):
+            State.from_dict(newer)

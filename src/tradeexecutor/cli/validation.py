@@ -113,7 +113,7 @@ def _check_round_trip(path: Path, state: State, result: Validation) -> None:
         upcast(original, original.pop(SCHEMA_VERSION_KEY, 0))
         written = state.to_dict()
         losses = list(find_losses(original, written))
-        again = State.from_dict(dict(written)).to_dict()
+        again = State.from_dict(written).to_dict()
     except TradeExecutorError as error:
         result.add("lossless", False, describe_error(error))
         return

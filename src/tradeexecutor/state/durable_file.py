@@ -9,8 +9,9 @@ from pathlib import Path
 def write_atomically(path: Path, content: bytes) -> None:
     """Write `content` to a temporary file in the same folder, flush it to the disk and rename it over `path`.
 
-    The mode of an existing file is kept, and a symbolic link is followed.  When anything fails the old file is
-    untouched and the temporary file is removed.
+    The mode of an existing file is kept, and a symbolic link is followed.  When anything up to the renaming fails the
+    old file is untouched and the temporary file is removed.  When only the last step fails, flushing the folder, the
+    new content is in place but may not survive a power cut.
 
     Raises
     ------

@@ -216,7 +216,7 @@ class AssetIdentifier(OpenAttributes):
 
     def is_credit(self) -> bool | None:
         """Tell whether this is an aToken; None for a token without underlying."""
-        return self.underlying and self.token_symbol.startswith("a")  # type: ignore[return-value]
+        return self.token_symbol.startswith("a") if self.underlying else None
 
     def is_debt(self) -> bool:
         """Tell whether this is a vToken; the token must have an underlying."""

@@ -209,11 +209,11 @@ class Loan(OpenAttributes):
             )
 
     def get_free_margin(self) -> USDollarAmount:
-        """Not available yet."""
+        """Raise NotImplementedError: the figure has a name and no definition."""
         raise NotImplementedError("free margin is not calculated")
 
     def get_max_size(self) -> USDollarAmount:
-        """Not available yet."""
+        """Raise NotImplementedError: the figure has a name and no definition."""
         raise NotImplementedError("maximum size is not calculated")
 
     # --- Sizing

@@ -14,7 +14,7 @@ from tradeexecutor.state.position_internal_share_price import (
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
 
 if TYPE_CHECKING:
-    from tradeexecutor.state.position import TradingPosition
+    from tradeexecutor.state.position_profit import PositionProfit
     from tradeexecutor.state.position_value import PositionValuation
     from tradeexecutor.state.trade import TradeExecution
 
@@ -42,7 +42,7 @@ class ProfitData:
         return not self.is_win()
 
 
-def _get_duration(position: "TradingPosition", end_at: datetime.datetime | None) -> datetime.timedelta:
+def _get_duration(position: "PositionValuation", end_at: datetime.datetime | None) -> datetime.timedelta:
     end = position.closed_at or end_at
     if end is None:
         raise InvalidValue(f"position #{position.position_id} is open, its profit needs end_at")
@@ -53,7 +53,7 @@ def _get_duration(position: "TradingPosition", end_at: datetime.datetime | None)
 
 
 def calculate_pnl(
-    position: "TradingPosition",
+    position: "PositionValuation",
     end_at: datetime.datetime | None = None,
     mark_price: USDollarPrice | None = None,
     epsilon: float = 1e-6,
@@ -167,7 +167,7 @@ def calculate_share_price_profit(
 
 
 def calculate_share_price_pnl(
-    position: "TradingPosition",
+    position: "PositionValuation",
     end_at: datetime.datetime | None = None,
     mark_price: USDollarPrice | None = None,
     initial_share_price: float = 1.0,
@@ -186,7 +186,7 @@ def calculate_share_price_pnl(
 
 
 def calculate_pnl_generic(
-    position: "TradingPosition",
+    position: "PositionProfit",
     end_at: datetime.datetime | None = None,
     mark_price: USDollarPrice | None = None,
     epsilon: float = 1e-6,

@@ -52,8 +52,6 @@ class PortfolioFields(OpenAttributes):
             return NotImplemented
         return self.to_dict() == other.to_dict()
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         cash = ", ".join(f"{reserve.quantity} {reserve.asset.token_symbol}" for reserve in self.reserves.values())
         return (

@@ -1,7 +1,6 @@
 """Profit of a position."""
 
 import datetime
-from typing import TYPE_CHECKING
 
 from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.clock import utc_now
@@ -13,9 +12,6 @@ from tradeexecutor.state.position_internal_share_price import PositionInternalSh
 from tradeexecutor.state.position_value import PositionValuation
 from tradeexecutor.state.trade_table import TradeTotals
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
-
-if TYPE_CHECKING:
-    from tradeexecutor.state.position import TradingPosition
 
 _EXCHANGE_ACCOUNT, _VAULT = TradingPairKind.exchange_account, TradingPairKind.vault
 
@@ -125,13 +121,10 @@ class PositionProfit(PositionValuation):
         if calculation_method == "cumulative" and not (
             self.pair.kind.is_cctp_bridge() or self.is_using_internal_share_price_profit()
         ):
-            return calculate_pnl(self._as_position(), end_at=end_at).profit_pct
+            return calculate_pnl(self, end_at=end_at).profit_pct
         if calculation_method not in ("legacy", "cumulative"):
             raise InvalidValue(f"unknown calculation method {calculation_method!r}")
         return self.get_total_profit()[1]
-
-    def _as_position(self) -> "TradingPosition":
-        return self  # type: ignore[return-value] - TradingPosition is the only concrete class
 
     def get_unrealised_profit_pct(self) -> Percent:
         """Return unrealised profit as a fraction of what was bought (longs) or sold (others)."""
@@ -225,7 +218,7 @@ class PositionProfit(PositionValuation):
         """
         state = self.share_price_state
         if state is None:
-            return calculate_share_price_pnl(self._as_position(), end_at=end_at, mark_price=mark_price)
+            return calculate_share_price_pnl(self, end_at=end_at, mark_price=mark_price)
         duration = (self.closed_at or end_at or utc_now()) - self.opened_at
         return calculate_share_price_profit(self, state, mark_price, duration)
 

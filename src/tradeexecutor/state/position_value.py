@@ -27,7 +27,6 @@ _PRICED_KINDS = frozenset(
     }
 )
 
-
 #: Kinds that profit when the price goes up.
 LONG_KINDS = frozenset(
     {

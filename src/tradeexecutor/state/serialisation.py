@@ -315,7 +315,6 @@ _LEAF_ENCODERS: dict[Any, Encoder] = {
     Decimal: _encode_decimal,
 }
 
-
 #: Values that pass unchanged, checked in the generated code before the general encoder is called.
 _PASSES_UNCHANGED: dict[Any, str] = {
     str: "type(v) is str",

@@ -55,7 +55,7 @@ class State(StateTrading):
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Build a state from the tree of a state file, old schema versions included.
 
-        `data` is used up: old trees are changed in place.
+        The objects inside the tree of an old file are changed in place; `data` itself is not.
 
         Raises
         ------
@@ -66,6 +66,7 @@ class State(StateTrading):
         """
         if not isinstance(data, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidStateFile(f"a state is a JSON object, got {type(data).__name__}")
+        data = dict(data)
         version = data.pop(SCHEMA_VERSION_KEY, 0)
         if type(version) is not int or version < 0:
             raise InvalidStateFile(f"{SCHEMA_VERSION_KEY} must be a positive integer, got {version!r}")

@@ -230,7 +230,8 @@ class StateTrading(StateFields):
 
         Raises
         ------
-        WrongTradeStatus, PositionNotFound, NotEnoughMoney, NonceAlreadyUsed, UnsupportedPairKind
+        WrongTradeStatus, WrongPositionStatus, InvalidTrade, PositionNotFound, ReserveMissing, NotEnoughMoney,
+        NonceAlreadyUsed, UnsupportedPairKind
             The state is unchanged.
         """
         require_naive(ts, "started_at")
@@ -340,7 +341,7 @@ class StateTrading(StateFields):
 
         Raises
         ------
-        WrongTradeStatus, InvalidTrade, PositionNotFound, ReserveMissing, UnsupportedPairKind
+        WrongTradeStatus, WrongPositionStatus, InvalidTrade, PositionNotFound, ReserveMissing, UnsupportedPairKind
             The state is unchanged.
         """
         kind = trade.pair.kind

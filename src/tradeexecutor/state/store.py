@@ -114,7 +114,7 @@ class JSONFileStore(StateStore):
         OSError
             The folder does not exist or cannot be written to, or the disk is full.
 
-        In every case the file and the state are as before.
+        The file and the state are as before, except when only flushing the folder failed, see `write_atomically`.
         """
         self.acquire_writer_lock()
         before = state.last_updated_at

@@ -109,8 +109,6 @@ class StrategyParameters:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, StrategyParameters) and self._values == other._values
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         return f"StrategyParameters({', '.join(f'{name}={value!r}' for name, value in self._values.items())})"
 
