@@ -25,7 +25,7 @@ from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.garbage import pause_full_collections
 from tradeexecutor.state.state import State
-from tradeexecutor.state.state_trading import BacktestData
+from tradeexecutor.state.state_fields import BacktestData
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.market_data import Candles

@@ -11,6 +11,7 @@ from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.trade import TradeStatus
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
+_SPOT = TradingPairKind.spot_market_hold
 _CCTP_BRIDGE, _VAULT = TradingPairKind.cctp_bridge, TradingPairKind.vault
 _LOAN_KINDS = frozenset(kind for kind in TradingPairKind if kind.is_credit_based())
 
@@ -18,8 +19,9 @@ _LOAN_KINDS = frozenset(kind for kind in TradingPairKind if kind.is_credit_based
 class PortfolioEquity(PortfolioLookup):
     """Cash, equity and profit.
 
-    *Total equity* is open positions, loans, cash and capital in transit; frozen positions are left out.
+    *Total equity* is open positions, loans, cash and capital in flight; frozen positions are left out.
     *Net asset value* includes frozen positions and leaves bridge transfers in transit out.
+    *Net assets* (`calculate_net_assets`) are everything, each dollar once.
     """
 
     __slots__ = ()
@@ -90,21 +92,21 @@ class PortfolioEquity(PortfolioLookup):
     # --- Equity
 
     def calculate_total_equity(self) -> USDollarAmount:
-        """Return open positions, loans, cash, bridge transfers in transit and pending vault deposits."""
-        # Runs for every new trade: one pass instead of the four that the parts would take.
+        """Return open positions, loans, cash and capital in flight; frozen positions are left out.
+
+        In flight is what started trades have taken out of the cash: bridge transfers in transit, pending vault
+        deposits, and reserves on their way into a loan or into a position that is being opened by a trigger.
+        """
+        # Runs for every new trade: one pass instead of the five that the parts would take.
         total = self.get_cash()
         for position in self.open_positions.values():
             kind = position.pair.kind
-            if kind in _LOAN_KINDS:
-                total += position.get_loan_based_nav()
-            else:
+            if kind is _SPOT:  # nearly always: spare the call
                 total += position.get_equity()
-                if kind is _VAULT:
-                    total += position.get_vault_settlement_pending_value()
-                elif kind is _CCTP_BRIDGE:
-                    total += _get_in_transit_value(position)
+            else:
+                total += _get_net_assets(position)
         for position in self.pending_positions.values():
-            total += position.get_vault_settlement_pending_value()
+            total += _get_net_assets(position)
         return total
 
     def get_total_equity(self) -> USDollarAmount:
@@ -112,13 +114,30 @@ class PortfolioEquity(PortfolioLookup):
         return self.calculate_total_equity()
 
     def get_net_asset_value(self, include_interest: bool = True) -> USDollarAmount:
-        """Return open and frozen positions, loans, cash and pending vault deposits."""
+        """Return open and frozen positions, loans, cash, pending vault deposits and reserves on their way into loans.
+
+        Bridge transfers in transit are left out, as in recorded figures; `calculate_net_assets` has them.
+        """
         return (
             self.get_position_equity_and_loan_nav(include_interest)
             + self.get_frozen_position_equity()
             + self.get_cash()
             + self.get_vault_settlement_pending_value()
+            + self.get_loan_in_flight_value()
         )
+
+    def calculate_net_assets(self) -> USDollarAmount:
+        """Return everything the strategy owns less what it owes, each dollar once.
+
+        Cash, open and frozen positions, loans, and capital in flight of every kind: what a trade took out of the cash
+        is here from its start on.  `calculate_total_equity` leaves frozen positions out, `get_net_asset_value` bridge
+        transfers.
+        """
+        total = self.get_cash()
+        for table in (self.open_positions, self.frozen_positions, self.pending_positions):
+            for position in table.values():
+                total += _get_net_assets(position)
+        return total
 
     def get_position_equity_and_loan_nav(self, include_interest: bool = True) -> USDollarAmount:
         """Return the equity of open positions, for loans their net asset value."""
@@ -162,6 +181,14 @@ class PortfolioEquity(PortfolioLookup):
             for position in table.values():
                 if position.pair.kind is _VAULT:
                     total += position.get_vault_settlement_pending_value()
+        return total
+
+    def get_loan_in_flight_value(self) -> USDollarAmount:
+        """Return the reserves that started trades took and that are not in their loans yet."""
+        total: USDollarAmount = 0
+        for position in self.get_open_and_frozen_positions():
+            if position.pair.kind in _LOAN_KINDS:
+                total += position.get_loan_in_flight_value()
         return total
 
     def calculate_total_equity_chain(self) -> dict[ChainId, USDollarAmount]:
@@ -216,6 +243,19 @@ class PortfolioEquity(PortfolioLookup):
     def get_total_repaid_interest(self) -> USDollarAmount:
         """Return the debt interest repaid."""
         return sum(position.get_repaid_interest() for position in self.get_all_positions())
+
+
+def _get_net_assets(position: TradingPosition) -> USDollarAmount:
+    """Return what a position that is not closed adds to the net assets, capital in flight included, USD."""
+    kind = position.pair.kind
+    if kind in _LOAN_KINDS:
+        return position.get_loan_based_nav() + position.get_loan_in_flight_value()
+    value = position.get_equity()
+    if kind is _VAULT:
+        value += position.get_vault_settlement_pending_value()
+    elif kind is _CCTP_BRIDGE:
+        value += _get_in_transit_value(position)
+    return value
 
 
 def _get_in_transit_value(position: TradingPosition) -> USDollarAmount:

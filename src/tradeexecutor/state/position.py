@@ -13,15 +13,25 @@ from typing import Any
 from tradeexecutor.state.dust import HYPERCORE_SMALL_POSITION_CLEANUP_PENDING_REDEEM, get_close_epsilon_for_pair
 from tradeexecutor.state.errors import InvalidTrade, WrongPositionStatus
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairKind
+from tradeexecutor.state.lending import LoanChange, get_loan_after_trade
+from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.position_fields import TriggerPriceUpdate
 from tradeexecutor.state.position_profit import PositionProfit
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
-from tradeexecutor.state.trade_planning import plan_exchange
+from tradeexecutor.state.trade_planning import (
+    LOAN_KINDS,
+    LoanPlan,
+    plan_credit,
+    plan_exchange,
+    plan_short,
+    plan_short_closing,
+)
 from tradeexecutor.state.trade_pricing import TradePricing
 from tradeexecutor.state.trade_status import require_finite
 from tradeexecutor.state.types import BPS, LeverageMultiplier, USDollarAmount, USDollarPrice
 
 _CCTP_BRIDGE = TradingPairKind.cctp_bridge
+_REPAIR = TradeType.repair
 
 __all__ = ["CLOSED_POSITION_DUST_EPSILON", "TradingPosition", "TriggerPriceUpdate"]
 
@@ -355,7 +365,31 @@ class TradingPosition(PositionProfit):
         if closing:
             flags.add(TradeFlag.close)
         require_finite(trade_id, planned_mid_price, pair_fee, lp_fees_estimated, leverage, reserve_currency_price)
-        planned_quantity, planned_reserve = plan_exchange(self.pair.kind, quantity, reserve, assumed_price)
+        kind = self.pair.kind
+        loan: Loan | None = None
+        if kind in LOAN_KINDS:
+            loan = self._get_loan_to_plan_on(strategy_cycle_at)
+            (
+                planned_quantity,
+                planned_reserve,
+                planned_collateral_consumption,
+                planned_collateral_allocation,
+                lp_fees,
+            ) = self._plan_loan_trade(
+                loan,
+                quantity,
+                reserve,
+                assumed_price,
+                trade_type,
+                planned_mid_price,
+                bool(closing),
+                planned_collateral_consumption,
+                planned_collateral_allocation,
+            )
+            if lp_fees is not None:
+                lp_fees_estimated = lp_fees
+        else:
+            planned_quantity, planned_reserve = plan_exchange(kind, quantity, reserve, assumed_price)
         trade = TradeExecution(
             trade_id,
             self.position_id,
@@ -381,4 +415,39 @@ class TradingPosition(PositionProfit):
         trade.leverage = leverage
         trade.closing = closing
         trade.exchange_name = exchange_name
+        if kind in LOAN_KINDS and trade_type is not _REPAIR:
+            change = LoanChange.read(trade)
+            trade.planned_loan_update, _ = get_loan_after_trade(loan, trade, change, bool(closing))
         return trade
+
+    def _get_loan_to_plan_on(self, strategy_cycle_at: datetime.datetime) -> Loan | None:
+        """Return the loan as earlier trades of the same cycle, and those in flight, will leave it."""
+        for trade in reversed(list(self.get_unsettled_trades())):
+            if (
+                trade.planned_loan_update is not None
+                and (trade.started_at or trade.opened_at == strategy_cycle_at)
+                and not (trade.executed_at or trade.failed_at or trade.expired_at)
+            ):
+                return trade.planned_loan_update
+        return self.loan
+
+    def _plan_loan_trade(
+        self,
+        loan: Loan | None,
+        quantity: Decimal | None,
+        reserve: Decimal | None,
+        assumed_price: USDollarPrice,
+        trade_type: TradeType,
+        mid_price: USDollarPrice | None,
+        closing: bool,
+        consumption: Decimal | None,
+        allocation: Decimal | None,
+    ) -> LoanPlan:
+        pair = self.pair
+        if pair.kind.is_credit_supply():
+            return plan_credit(quantity, reserve, trade_type is _REPAIR)
+        if not closing:
+            return plan_short(pair, loan, quantity, reserve, assumed_price, consumption, allocation)
+        if self.closed_at is not None:
+            raise WrongPositionStatus(f"position #{self.position_id} is closed already")
+        return plan_short_closing(pair, loan, quantity, reserve, mid_price, consumption)

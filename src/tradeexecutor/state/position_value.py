@@ -176,6 +176,14 @@ class PositionValuation(PositionQuantities):
             if trade.planned_quantity > 0 and trade.is_vault_settlement_in_flight()
         )
 
+    def get_loan_in_flight_value(self) -> USDollarAmount:
+        """Return the reserve that started trades took and that is not in the loan yet, USD; loan positions only."""
+        total = Decimal(0)
+        for trade in self.get_unsettled_trades():
+            if trade.reserve_currency_allocated and trade.is_pending():
+                total += trade.reserve_currency_allocated
+        return float(total) * self.last_reserve_price
+
     def calculate_quantity_usd_value(self, quantity: Decimal) -> USDollarAmount:
         """Return what `quantity` base tokens are worth at the latest valuation."""
         if quantity == 0:

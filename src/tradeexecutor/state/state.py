@@ -20,7 +20,8 @@ from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifie
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.serialisation import decode, parse
-from tradeexecutor.state.state_trading import BacktestData, StateTrading
+from tradeexecutor.state.state_fields import BacktestData
+from tradeexecutor.state.state_trading import StateTrading
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.trade_status import require_naive
 from tradeexecutor.state.upcast import SCHEMA_VERSION, SCHEMA_VERSION_KEY, upcast

@@ -1,17 +1,30 @@
-"""Fields of the state, and the transitions of a trade from plan to outcome with the money they move.
+"""The transitions of a trade from plan to outcome, and the money they move.
 
-Each transition checks everything first and then changes the tree, so a refused one changes nothing.
+Each transition checks everything first and then changes the tree, so a refused one changes nothing.  Capital moves
+like this, reserve token units:
+
+=================  =============================  ====================================================
+trade              start                          success
+=================  =============================  ====================================================
+spot, vault buy    planned reserve out of cash,   what was not spent comes back
+                   or of the bridge position
+spot, vault sell                                  proceeds go to cash, or to the bridge position
+exchange account   like spot                      like spot
+bridge out         planned reserve out of cash    what was not sent comes back
+bridge back                                       what arrived goes to cash
+credit supply      planned reserve out of cash    what was not lent comes back
+credit recall                                     what was recalled goes to cash
+short              planned reserve out of cash    what was not used comes back, released collateral goes
+                                                  to cash, added collateral comes out of it
+=================  =============================  ====================================================
+
+A failure gives back what the start took.
 """
 
-import contextlib
 import datetime
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from tradeexecutor.state.clock import utc_now
-from tradeexecutor.state.cycle_duration import CycleDuration
-from tradeexecutor.state.deployment_info import DeploymentInfo
 from tradeexecutor.state.errors import (
     InvalidTrade,
     PositionNotFound,
@@ -20,188 +33,34 @@ from tradeexecutor.state.errors import (
     WrongPositionStatus,
     WrongTradeStatus,
 )
-from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
-from tradeexecutor.state.other_data import OtherData
+from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS, TradingPairKind
+from tradeexecutor.state.lending import LoanChange, LoanPayments, get_loan_after_trade
+from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.pnl import create_share_price_state, update_share_price_state
-from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.position_fields import is_pandas_object
 from tradeexecutor.state.reserve import ReservePosition
-from tradeexecutor.state.serialisation import Serialisable
-from tradeexecutor.state.statistics import Statistics
-from tradeexecutor.state.sync import Sync
+from tradeexecutor.state.state_settlement import StateSettlement
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
-from tradeexecutor.state.trade_pricing import TradePricing
+from tradeexecutor.state.trade_planning import EXCHANGE_KINDS, LOAN_KINDS
 from tradeexecutor.state.trade_status import ZERO, require_finite, require_naive
-from tradeexecutor.state.types import (
-    BPS,
-    LeverageMultiplier,
-    USDollarAmount,
-    USDollarPrice,
-    UTCDatetime,
-    new_dict,
-    new_set,
-)
-from tradeexecutor.state.uptime import Uptime
-from tradeexecutor.state.visualisation import Visualisation
+from tradeexecutor.state.types import BPS, USDollarAmount, USDollarPrice
 
 _PLANNED = TradeStatus.planned
 _REPAIR = TradeType.repair
+_SHORT = TradingPairKind.lending_protocol_short
+_CCTP_BRIDGE = TradingPairKind.cctp_bridge
 
-#: Kinds whose trades this version moves through execution.
-EXECUTABLE_KINDS = frozenset(
-    {
-        TradingPairKind.spot_market_hold,
-        TradingPairKind.vault,
-        TradingPairKind.freqtrade,
-    }
-)
+#: Kinds whose trades can be executed; a leveraged long, for one, cannot.
+EXECUTABLE_KINDS = EXCHANGE_KINDS | LOAN_KINDS
 
-
-@dataclass(slots=True)
-class BacktestData(Serialisable):
-    """What was simulated; only backtests have it."""
-
-    start_at: UTCDatetime
-    end_at: UTCDatetime
-    decision_cycle_duration: CycleDuration
-    #: First time the strategy had enough data to decide.
-    ready_at: UTCDatetime | None = None
-    description: str | None = None
-
-    def mark_ready(self, timestamp: datetime.datetime) -> None:
-        """Record when the strategy was ready; only the first call counts."""
-        if self.ready_at is None:
-            to_datetime = getattr(timestamp, "to_pydatetime", None)
-            self.ready_at = to_datetime() if to_datetime else timestamp
+#: Kinds whose positions keep an internal share price.
+_SHARE_PRICE_KINDS = EXCHANGE_KINDS - {_CCTP_BRIDGE}
 
 
-@dataclass(slots=True, repr=False)
-class StateFields(Serialisable):
-    """Fields of the root object.  Users see `tradeexecutor.state.state.State`."""
-
-    created_at: UTCDatetime = field(default_factory=utc_now)
-    #: Baseline of share price returns; differs from 1.0 after early history was pruned.
-    initial_share_price: USDollarPrice = 1.0
-    #: When the state was last saved.
-    last_updated_at: UTCDatetime | None = None
-    #: Number of the next decision cycle, from 1.
-    cycle: int = 1
-    #: Logical time of the latest decision cycle.
-    last_cycle_at: UTCDatetime | None = None
-    last_open_positions_cycle_at: UTCDatetime | None = None
-    name: str | None = None
-    portfolio: Portfolio = field(default_factory=Portfolio)
-    stats: Statistics = field(default_factory=Statistics)
-    #: Asset identifiers; bare addresses in old files.
-    asset_blacklist: set[str] = field(default_factory=new_set)
-    blacklisted_assets: set[AssetIdentifier] = field(default_factory=new_set)
-    #: Asset identifier -> text; the first line has the time.
-    blacklist_reason: dict[str, str] = field(default_factory=new_dict)
-    visualisation: Visualisation = field(default_factory=Visualisation)
-    uptime: Uptime = field(default_factory=Uptime)
-    sync: Sync = field(default_factory=Sync)
-    deployment_info: DeploymentInfo | None = None
-    backtest_data: BacktestData | None = None
-    #: User variables by cycle.
-    other_data: OtherData | None = field(default_factory=OtherData)
-
-
-class StateTrading(StateFields):
+class StateTrading(StateSettlement):
     """Trade transitions.  See `TradeExecution` for the life cycle."""
 
     __slots__ = ()
-
-    # --- Planning
-
-    def create_trade(
-        self,
-        strategy_cycle_at: datetime.datetime,
-        pair: TradingPairIdentifier,
-        quantity: Decimal | None,
-        reserve: Decimal | None,
-        assumed_price: USDollarPrice,
-        trade_type: TradeType,
-        reserve_currency: AssetIdentifier,
-        reserve_currency_price: USDollarPrice,
-        notes: str | None = None,
-        pair_fee: BPS | None = None,
-        lp_fees_estimated: USDollarAmount | None = None,
-        planned_mid_price: USDollarPrice | None = None,
-        price_structure: TradePricing | None = None,
-        position: TradingPosition | None = None,
-        slippage_tolerance: BPS | None = None,
-        leverage: LeverageMultiplier | None = None,
-        closing: bool | None = False,
-        planned_collateral_consumption: Decimal | None = None,
-        planned_collateral_allocation: Decimal | None = None,
-        flags: set[TradeFlag] | None = None,
-        pending: bool = False,
-    ) -> tuple[TradingPosition, TradeExecution, bool]:
-        """Plan a trade on the open position of the pair, or open a new position for it.  No money moves.
-
-        Parameters
-        ----------
-        strategy_cycle_at
-            Naive UTC time of the decision.
-        quantity
-            Base token units, + buy, - sell.
-        reserve
-            Reserve token units to spend on a buy, instead of `quantity`.
-        assumed_price
-            Expected fill price with fees, USD per base token.
-        reserve_currency_price
-            USD per reserve token.
-        pair_fee
-            Fee fraction of the pair, exactly a float.
-        position
-            Trade on this position instead of the open one of the pair.
-        closing
-            The trade is meant to close the position.
-        flags
-            Not changed.  With ``ignore_open`` a new position is opened in any case.
-
-        Returns
-        -------
-        tuple
-            Position, trade, and whether the position is new.
-
-        Raises
-        ------
-        InvalidTrade
-            The trade makes no sense, `TooSmallTrade` if it is dust.  The state is unchanged and no id is used up.
-        WrongPositionStatus
-            The given position is closed.
-        """
-        if not isinstance(strategy_cycle_at, datetime.datetime) or is_pandas_object(strategy_cycle_at):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidTrade(f"strategy_cycle_at must be a datetime, got {strategy_cycle_at!r}")
-        if strategy_cycle_at.tzinfo is not None:
-            raise InvalidTrade(f"strategy_cycle_at must be naive UTC, got {strategy_cycle_at!r}")
-        if pair_fee and type(pair_fee) is not float:
-            raise InvalidTrade(f"pair_fee must be a float, got {pair_fee!r}")
-        return self.portfolio.create_trade(
-            strategy_cycle_at,
-            pair,
-            quantity,
-            reserve,
-            assumed_price,
-            trade_type,
-            reserve_currency,
-            reserve_currency_price,
-            notes,
-            pair_fee,
-            lp_fees_estimated,
-            planned_mid_price,
-            price_structure,
-            position,
-            slippage_tolerance,
-            leverage,
-            closing,
-            planned_collateral_consumption,
-            planned_collateral_allocation,
-            flags,
-            pending,
-        )
 
     # --- Starting
 
@@ -216,7 +75,8 @@ class StateTrading(StateFields):
     ) -> None:
         """Allocate the capital of a planned trade and mark it started.
 
-        A buy takes its planned reserve out of the cash, or out of the bridge position when its chain has one.
+        A buy, and any trade of a short, takes its planned reserve out of the cash; a token bought on a chain that a
+        bridge position has capital on takes it from there.
 
         Parameters
         ----------
@@ -250,8 +110,8 @@ class StateTrading(StateFields):
             )
         if nonce is not None:
             portfolio.check_for_nonce_reuse(nonce)
-        if trade.planned_quantity > 0:
-            if portfolio.get_bridge_position_for_chain(trade.pair.chain_id) is not None:
+        if trade.planned_quantity > 0 or kind is _SHORT:
+            if kind in TOKEN_TRADE_KINDS and portfolio.get_bridge_position_for_chain(trade.pair.chain_id) is not None:
                 portfolio.move_capital_from_bridge_to_spot_trade(trade, underflow_check)
             else:
                 portfolio.move_capital_from_reserves_to_spot_trade(trade, underflow_check)
@@ -350,18 +210,38 @@ class StateTrading(StateFields):
         portfolio = self.portfolio
         position = portfolio.find_position_for_trade(trade, pending=True)
         trade.check_success(executed_at, executed_price, executed_amount, force)
-        if position.closed_at is not None and trade.planned_quantity > 0:
+        has_loan = kind in LOAN_KINDS
+        if position.closed_at is not None and (has_loan or trade.planned_quantity > 0):
             raise WrongPositionStatus(
-                f"position #{position.position_id} is closed, what buy #{trade.trade_id} bought would be in no equity"
+                f"position #{position.position_id} is closed, what trade #{trade.trade_id} brings would be in no equity"
             )
         if not isinstance(executed_reserve, Decimal) or not executed_reserve.is_finite():  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidTrade(
                 f"executed reserve of trade #{trade.trade_id} must be a finite Decimal, got {executed_reserve!r}"
             )
-        if trade.trade_type is not _REPAIR:
-            self._check_executed_amounts(trade, executed_amount, executed_reserve)
         require_finite(trade.trade_id, lp_fees, native_token_price, cost_of_gas)
-        returned, account = self._find_returned_capital(trade, executed_reserve)
+        is_repair = trade.trade_type is _REPAIR
+        loan, payments = None, LoanPayments()
+        if has_loan:
+            executed_collateral_consumption, executed_collateral_allocation = _complete_collateral_moves(
+                trade, executed_collateral_consumption, executed_collateral_allocation
+            )
+            if not is_repair:
+                _check_executed_loan_amounts(trade, executed_amount, executed_reserve)
+                change = LoanChange(
+                    executed_amount,
+                    executed_reserve,
+                    executed_collateral_consumption or ZERO,
+                    executed_collateral_allocation or ZERO,
+                    executed_price,
+                    float(trade.get_reserve_currency_exchange_rate()),
+                    executed_at,
+                )
+                closing = TradeFlag.close in (trade.flags or ())
+                loan, payments = get_loan_after_trade(position.loan, trade, change, closing)
+        elif not is_repair:
+            self._check_executed_amounts(trade, executed_amount, executed_reserve)
+        returned, account = self._find_returned_capital(trade, executed_reserve, executed_collateral_allocation)
         # From here on nothing fails.
         trade.set_outcome(
             executed_at,
@@ -374,7 +254,7 @@ class StateTrading(StateFields):
             executed_collateral_consumption,
             executed_collateral_allocation,
         )
-        if executed_amount:
+        if executed_amount and kind in _SHARE_PRICE_KINDS:
             shares = position.share_price_state
             position.share_price_state = (
                 create_share_price_state(trade) if shares is None else update_share_price_state(shares, trade)
@@ -387,9 +267,16 @@ class StateTrading(StateFields):
             position.pending_since_at = None
         if kind.is_vault():
             self.maybe_set_vault_lockup_expiry(position, trade)
+        if loan is not None:
+            position.loan = loan
+            _record_payments(trade, payments)
         # Capital of another trade in flight would be invisible in a closed position.
         if position.can_be_closed() and not position.has_trades_in_flight():
             portfolio.move_to_closed(position, executed_at)
+            if loan is not None:
+                _record_payments(trade, payments, final_loan=loan)
+        if loan is not None:
+            trade.executed_loan_update = loan.clone()
 
     @staticmethod
     def _check_executed_amounts(trade: TradeExecution, amount: Decimal, reserve: Decimal) -> None:
@@ -405,16 +292,27 @@ class StateTrading(StateFields):
             )
 
     def _find_returned_capital(
-        self, trade: TradeExecution, executed_reserve: Decimal
+        self, trade: TradeExecution, executed_reserve: Decimal, executed_allocation: Decimal | None
     ) -> tuple[Decimal, ReservePosition | TradingPosition | None]:
         """Return what a success gives back, reserve token units, and the cash or bridge position that gets it.
 
         That is the proceeds of a sell, or the part of a buy's allocation that it did not spend (negative when it
-        spent more).  Nothing changes here.
+        spent more), and the collateral that a short released.  Nothing changes here.
         """
+        kind = trade.pair.kind
+        allocated = trade.reserve_currency_allocated
+        if kind not in TOKEN_TRADE_KINDS:
+            if kind in LOAN_KINDS and (kind is _SHORT or trade.planned_quantity > 0):
+                returned = ZERO if allocated is None else allocated - executed_reserve
+                if executed_allocation and kind is _SHORT:
+                    returned -= executed_allocation
+            elif trade.planned_quantity > 0:
+                returned = allocated - executed_reserve if executed_reserve and allocated is not None else ZERO
+            else:
+                returned = executed_reserve
+            return returned, self._require_reserve(trade) if returned else None
         bridge = self.portfolio.get_bridge_position_for_chain(trade.pair.base.chain_id)
         if trade.planned_quantity > 0:
-            allocated = trade.reserve_currency_allocated
             to_bridge = allocated is None
             if to_bridge:
                 allocated = trade.bridge_currency_allocated
@@ -450,7 +348,7 @@ class StateTrading(StateFields):
         if isinstance(account, ReservePosition):
             quote, reserve_currency = trade.pair.quote, trade.reserve_currency
             bridge = None
-            if quote is not reserve_currency and quote != reserve_currency and trade.is_sell():
+            if quote is not reserve_currency and trade.is_sell() and trade.is_spot() and quote != reserve_currency:
                 # Sold on another chain after its bridge position was closed: the money is there, not in the cash.
                 chain_id = trade.pair.chain_id
                 bridge = self.portfolio.reopen_closed_bridge_position_for_chain(chain_id, executed_at)
@@ -497,30 +395,56 @@ class StateTrading(StateFields):
         elif not stuck and from_reserves:
             portfolio.adjust_reserves(trade.reserve_currency, from_reserves, "failed trade")
 
-    def maybe_set_vault_lockup_expiry(self, position: TradingPosition, trade: TradeExecution) -> None:
-        """After a vault deposit, estimate when its shares can be redeemed.
 
-        The estimate never replaces a date that was read from the vault, and never moves backwards.
-        """
-        if not (trade.is_vault() and trade.is_buy()):
-            return
-        try:
-            days = float((trade.pair.other_data or {}).get("vault_lockup_days") or 0)
-        except (TypeError, ValueError):
-            return
-        if not days > 0:
-            return
-        try:
-            expires_at = (trade.executed_at or trade.opened_at) + datetime.timedelta(days=days)
-        except OverflowError:
-            expires_at = datetime.datetime.max
-        if position.other_data is None:
-            position.other_data = {}
-        data = position.other_data
-        if "vault_lockup_expires_at" in data:
-            if data.get("vault_lockup_estimated") is not True:
-                return
-            with contextlib.suppress(TypeError, ValueError):  # an unreadable old estimate is replaced
-                expires_at = max(expires_at, datetime.datetime.fromisoformat(data["vault_lockup_expires_at"]))
-        data["vault_lockup_expires_at"] = expires_at.isoformat()
-        data["vault_lockup_estimated"] = True
+def _complete_collateral_moves(
+    trade: TradeExecution, consumption: Decimal | None, allocation: Decimal | None
+) -> tuple[Decimal | None, Decimal | None]:
+    """Return the collateral moves of an outcome.
+
+    A caller that has set `executed_loan_update` says by it that the plan was executed as it was; from any other the
+    figures that the plan has must come.
+    """
+    if trade.pair.kind is not _SHORT:
+        return consumption, allocation
+    as_planned = trade.executed_loan_update is not None
+    return (
+        _complete_move(trade, "consumption", consumption, trade.planned_collateral_consumption, as_planned),
+        _complete_move(trade, "allocation", allocation, trade.planned_collateral_allocation, as_planned),
+    )
+
+
+def _complete_move(
+    trade: TradeExecution, what: str, executed: Decimal | None, planned: Decimal | None, as_planned: bool
+) -> Decimal | None:
+    if executed is None:
+        if planned and not as_planned:
+            raise InvalidTrade(
+                f"trade #{trade.trade_id} planned a collateral {what} of {planned}, give the executed one"
+            )
+        return planned
+    if not isinstance(executed, Decimal) or not executed.is_finite():  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidTrade(f"collateral {what} of trade #{trade.trade_id} must be a finite Decimal, got {executed!r}")
+    return executed
+
+
+def _check_executed_loan_amounts(trade: TradeExecution, amount: Decimal, reserve: Decimal) -> None:
+    planned = trade.planned_quantity
+    if reserve < 0:
+        raise InvalidTrade(f"trade #{trade.trade_id} must not have a negative executed reserve, got {reserve}")
+    if (amount > 0) != (planned > 0) or (amount < 0) != (planned < 0):
+        raise InvalidTrade(f"trade #{trade.trade_id} planned a quantity of {planned}, it cannot have executed {amount}")
+    if trade.pair.kind is not _SHORT and planned < 0 and not reserve:
+        raise InvalidTrade(f"trade #{trade.trade_id} recalled {-amount} and brought in nothing")
+
+
+def _record_payments(trade: TradeExecution, payments: LoanPayments, final_loan: Loan | None = None) -> None:
+    """Note the interest that a trade moved; the last trade of a position settles all that is left."""
+    claimed, repaid = payments
+    if final_loan is not None:
+        claimed += final_loan.claim_interest()
+        if final_loan.borrowed_interest is not None:
+            repaid += final_loan.repay_interest()
+    if claimed or final_loan is not None:
+        trade.claimed_interest = claimed
+    if repaid or (final_loan is not None and final_loan.borrowed_interest is not None):
+        trade.paid_interest = repaid

@@ -1,0 +1,5 @@
+"""Import path of existing strategies; the estimates are in :mod:`tradeexecutor.state.leverage`."""
+
+from tradeexecutor.state.leverage import LeverageEstimate, calculate_liquidation_price, calculate_sizes_for_leverage
+
+__all__ = ["LeverageEstimate", "calculate_liquidation_price", "calculate_sizes_for_leverage"]
