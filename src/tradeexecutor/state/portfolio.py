@@ -98,7 +98,7 @@ class Portfolio(PortfolioEquity):
         UnexecutedTrades
             A trade is in flight: its capital would be invisible in a closed position.
         """
-        self._check_can_leave(position)
+        self.check_can_leave(position)
         self.move_to_closed(position, executed_at)
 
     def move_to_closed(self, position: TradingPosition, executed_at: datetime.datetime) -> None:
@@ -109,7 +109,8 @@ class Portfolio(PortfolioEquity):
         del table[position_id]
         self.closed_positions[position_id] = position
 
-    def _check_can_leave(self, position: TradingPosition) -> None:
+    def check_can_leave(self, position: TradingPosition) -> None:
+        """Raise what `close_position` would raise."""
         position_id = position.position_id
         if all(table.get(position_id) is not position for table in (self.open_positions, self.frozen_positions)):
             raise WrongPositionStatus(f"position #{position_id} is not open, cannot close it")
@@ -118,7 +119,7 @@ class Portfolio(PortfolioEquity):
 
     def mark_down_position(self, position: TradingPosition) -> None:
         """Write a position off and move it to the closed ones; raises like `close_position`."""
-        self._check_can_leave(position)
+        self.check_can_leave(position)
         position.mark_down()
         self.move_to_closed(position, position.closed_at or utc_now())
 
