@@ -6,12 +6,13 @@ booked so far, the part of it that was paid out, and the token balance that the 
     balance == principal + accrued interest - paid interest
 
 Taking out more than the principal takes out interest: that part is claimed (collateral) or repaid (debt) at once.
-Taking out more than there is, beyond rounding, is refused.
+A little more than there is counts as interest that was not booked yet; more than that is refused.
 
 The same functions serve the plan, from the amounts a trade asks for, and the outcome, from the amounts it got.
 """
 
 import datetime
+import logging
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
@@ -23,6 +24,7 @@ from tradeexecutor.accounting.accuracy import (
     ZERO_DECIMAL,
     ensure_exact_zero,
 )
+from tradeexecutor.state.dust import get_close_epsilon_for_pair
 from tradeexecutor.state.errors import InvalidTrade, InvalidValue, LiquidationRisked, NotAvailable, UnsupportedPairKind
 from tradeexecutor.state.identifier import AssetType, AssetWithTrackedValue
 from tradeexecutor.state.interest import Interest
@@ -43,6 +45,8 @@ __all__ = [
     "update_credit_supply_loan",
     "update_short_loan",
 ]
+
+logger = logging.getLogger(__name__)
 
 #: Whether the planned or the executed amounts of a trade count.
 LoanMode: TypeAlias = Literal["plan", "execute"]
@@ -136,7 +140,8 @@ def get_loan_after_trade(
     trade
         Names the pair and the position in errors.
     closing
-        A short is being closed: collateral that remains within 2 % of the change is written off.
+        A short is being closed: once its debt is gone, collateral that remains within 2 % of the change is written
+        off, as recorded figures do.
 
     Raises
     ------
@@ -241,19 +246,6 @@ def _change_short(loan: Loan, change: LoanChange, closing: bool) -> LoanPayments
     borrowed, borrowed_interest = loan.borrowed, loan.borrowed_interest
     if borrowed is None or borrowed_interest is None:
         raise InvalidTrade(f"the loan of {loan.pair} has no debt, it is not a short")
-    collateral_change = change.get_collateral_change()
-    tolerance = COLLATERAL_EPSILON
-    if closing:
-        tolerance = max(tolerance, abs(CLOSE_POSITION_COLLATERAL_EPSILON * collateral_change))
-    claimed = _change_side(
-        loan.collateral,
-        loan.collateral_interest,
-        collateral_change,
-        change.reserve_price,
-        change.happened_at,
-        tolerance,
-        write_off=closing,
-    )
     repaid = ZERO_DECIMAL
     if change.quantity:
         # Moving collateral only says nothing new about the price of the debt.
@@ -265,6 +257,21 @@ def _change_short(loan: Loan, change: LoanChange, closing: bool) -> LoanPayments
             change.happened_at,
             INTEREST_QUANTITY_EPSILON,
         )
+    collateral_change = change.get_collateral_change()
+    tolerance = COLLATERAL_EPSILON
+    # A closing trade that did not get rid of the debt leaves the position open: nothing is written off then.
+    closed = closing and loan.get_borrowed_principal_and_interest_quantity() <= get_close_epsilon_for_pair(loan.pair)
+    if closed:
+        tolerance = max(tolerance, abs(CLOSE_POSITION_COLLATERAL_EPSILON * collateral_change))
+    claimed = _change_side(
+        loan.collateral,
+        loan.collateral_interest,
+        collateral_change,
+        change.reserve_price,
+        change.happened_at,
+        tolerance,
+        write_off=closed,
+    )
     return LoanPayments(claimed, repaid)
 
 
@@ -300,7 +307,7 @@ def _change_side(
     delta
         Token units, + in, - out.
     tolerance
-        Taking out less than this beyond what is there is rounding.
+        Less than this may be taken out beyond what is there, token units.
     write_off
         A remainder below the tolerance is dropped.
     """
@@ -316,10 +323,16 @@ def _change_side(
                 f"{available}: {shortage} too much"
             )
         principal = ZERO_DECIMAL
+        # Tokens that are there without having been booked are interest that was not synced yet.
+        interest.last_accrued_interest += shortage
+        available += shortage
+        paid += shortage
     left = principal + available - paid
     principal = ensure_exact_zero(principal)
     balance = max(ensure_exact_zero(interest.last_token_amount + delta), ZERO_DECIMAL)
     if write_off and left < tolerance:
+        if left >= COLLATERAL_EPSILON:
+            logger.warning("%s %s are written off when their short is closed", left, tracker.asset.token_symbol)
         principal = balance = ZERO_DECIMAL
     tracker.revalue(price, when)
     tracker.quantity = principal

@@ -10,6 +10,7 @@ import pprint
 from decimal import Decimal
 from typing import Any
 
+from tradeexecutor.accounting.accuracy import COLLATERAL_EPSILON
 from tradeexecutor.state.dust import HYPERCORE_SMALL_POSITION_CLEANUP_PENDING_REDEEM, get_close_epsilon_for_pair
 from tradeexecutor.state.errors import InvalidTrade, WrongPositionStatus
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairKind
@@ -94,7 +95,8 @@ class TradingPosition(PositionProfit):
     def can_be_closed(self) -> bool:
         """Tell whether nothing, or only dust, is left.
 
-        Trades that are still planned, pending or failed are not considered.
+        A short without debt that still has collateral cannot: closed, its collateral would be in no equity.  Trades
+        that are still planned, pending or failed are not considered.
         """
         if self.closed_at is not None:
             return False
@@ -107,7 +109,13 @@ class TradingPosition(PositionProfit):
             return True
         if self.other_data and self.other_data.get(HYPERCORE_SMALL_POSITION_CLEANUP_PENDING_REDEEM):
             return quantity <= 0
+        if kind.is_shorting():
+            # Buying back more than was owed closes, like selling more than is held.
+            return quantity >= -get_close_epsilon_for_pair(self.pair) and not self._has_collateral()
         return abs(quantity) <= get_close_epsilon_for_pair(self.pair)
+
+    def _has_collateral(self) -> bool:
+        return self.loan is not None and self.loan.get_collateral_quantity() > COLLATERAL_EPSILON
 
     # --- Predicates: instrument
 

@@ -165,9 +165,12 @@ def plan_short_closing(
     if mid_price is None:
         raise InvalidTrade(f"closing a short of {pair} needs planned_mid_price")
     _require_price(mid_price)
+    interest = loan.collateral_interest.get_remaining_interest()
     quantity = _require_amount("quantity", quantity or loan.get_borrowed_principal_and_interest_quantity())
-    if quantity <= 0:
-        raise InvalidTrade(f"the debt of {pair} is {quantity}, there is nothing to buy back")
+    if not quantity:  # the debt is gone, what is left of the collateral is released
+        return LoanPlan(ZERO_DECIMAL, ZERO_DECIMAL, ZERO_DECIMAL, -loan.collateral.quantity - interest, 0.0)
+    if quantity < 0:
+        raise InvalidTrade(f"closing a short of {pair} buys back, it cannot borrow {-quantity}")
     estimate = LeverageEstimate.close_short(
         start_collateral=loan.collateral.quantity,
         start_borrowed=loan.borrowed.quantity,
@@ -179,7 +182,7 @@ def plan_short_closing(
         quantity,
         ZERO_DECIMAL,
         estimate.additional_collateral_quantity,
-        -estimate.total_collateral_quantity - loan.collateral_interest.get_remaining_interest(),
+        -estimate.total_collateral_quantity - interest,
         estimate.lp_fees,
     )
 

@@ -391,8 +391,10 @@ def _change_position(
         raise PositionNotFound(f"{position} belongs to another state")
     if position.closed_at is not None:
         raise WrongPositionStatus(f"position #{position.position_id} is closed, its balance cannot change")
-    old_balance = position.get_quantity()
     is_credit = position.is_credit_supply()
+    if is_credit and position.loan is None:
+        raise WrongPositionStatus(f"position #{position.position_id} has not lent anything yet")
+    old_balance = position.get_quantity()
     tolerance = COLLATERAL_EPSILON if is_credit else ZERO_DECIMAL
     if old_balance + quantity < -tolerance:
         raise NotEnoughMoney(
