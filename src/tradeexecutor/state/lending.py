@@ -334,6 +334,7 @@ def _change_side(
         if left >= COLLATERAL_EPSILON:
             logger.warning("%s %s are written off when their short is closed", left, tracker.asset.token_symbol)
         principal = balance = ZERO_DECIMAL
+        paid = available  # closing settles all interest
     tracker.revalue(price, when)
     tracker.quantity = principal
     interest.last_token_amount = balance
