@@ -61,6 +61,17 @@ def test_adjust_below_zero_changes_nothing():
     assert value == interest("100", "5")
 
 
+def test_an_event_adds_to_the_interest_so_far():
+    value = interest("100", "5", "2")
+    value.accrue(D(3), D(106), T1, 9)
+    assert (value.last_token_amount, value.last_accrued_interest, value.get_remaining_interest()) == (106, 8, 6)
+    assert value.last_event_at == value.last_updated_at == T1
+    assert value.last_updated_block_number == 9
+    value.reset(D(90), T1, 55)
+    value.accrue(D(1), D(91), T1)
+    assert (value.last_accrued_interest, value.last_updated_block_number) == (1, None)
+
+
 def test_ignored_dust_still_snaps_a_dust_balance_to_zero():
     value = interest("0.001")
     value.adjust(D("-0.001"))

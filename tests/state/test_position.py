@@ -24,6 +24,7 @@ from tests.state.trader import (
     new_state,
     pair,
 )
+from tests.strategy import lenders
 from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.errors import (
     BalanceUpdateEventAlreadyAdded,
@@ -36,7 +37,9 @@ from tradeexecutor.state.errors import (
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
+from tradeexecutor.state.position_internal_share_price import PositionInternalSharePriceState
 from tradeexecutor.state.trade import TradeFlag, TradeType
+from tradeexecutor.strategy.interest import update_interest, update_leveraged_position_interest
 
 D = Decimal
 CREDIT = pair(WETH, USDC, 0.0, 201, kind=TradingPairKind.credit_supply)
@@ -515,6 +518,183 @@ def test_annualised_profit_needs_a_period():
             position.calculate_total_profit_percent_annualised(end_at)
     with pytest.raises(InvalidValue):
         position.calculate_annualised_profit(datetime.timedelta(0))
+
+
+def test_annualised_profit_of_a_closed_position_ends_with_it():
+    """The recorded figure goes on until the end that is asked for, as if the profit had taken that long."""
+    position = make(last_token_price=2200.0)
+    add(position, "1")
+    assert position.get_annualised_profit_percent(T0 + 365 * DAY) == pytest.approx(0.1)
+    with pytest.raises(InvalidValue):
+        position.get_annualised_profit_percent()
+    add(position, "-1", 2200.0)
+    position.closed_at = T0 + 365 * DAY
+    assert position.get_annualised_profit_percent() == pytest.approx(0.1)
+    assert position.get_annualised_profit_percent(T0 + 730 * DAY, "cumulative") == pytest.approx(0.1)
+    assert position.calculate_total_profit_percent_annualised(T0 + 730 * DAY) == pytest.approx(1.1**0.5 - 1)
+
+
+def test_annualised_profit_of_seconds_and_of_a_total_loss():
+    """Numbers of E4; the reference raises, or returns a complex number."""
+    position = make(last_token_price=1600.0)
+    add(position, "2", 1500.0)
+    assert position.calculate_total_profit_percent_annualised(T0 + 6 * SECOND) == 100.0
+    position = make(pair=SHORT, last_token_price=5000.0)
+    position.trades[1] = add(make(), "-1", 2000.0)
+    assert position.get_total_profit_percent() == -1.5
+    assert position.calculate_total_profit_percent_annualised(T0 + DAY) == -1.0
+
+
+def test_failed_and_started_trades_are_no_profit():
+    """Numbers of E6 and E17: the recorded percentage counts their volume."""
+    position = make()
+    add(position, "2")
+    assert not position.has_realised_profit()
+    add(position, "-0.5", 2200.0, executed_at=None, executed_quantity=None, failed_at=T0)
+    assert position.is_reduced()
+    assert not position.has_realised_profit()
+    assert position.get_unrealised_and_realised_profit_percent() == pytest.approx(0.275)
+    assert position.get_cost_adjusted_profit_percent() == 0.0
+    assert position.get_cost_adjusted_profit_percent(include_unrealised=False) == 0
+    assert position.get_cost_adjusted_profit_percent(0.0) == -1.0
+    position = make(last_token_price=2200.0)
+    add(position, "1")
+    add(position, "1", executed_at=None, executed_quantity=None)
+    assert position.get_unrealised_and_realised_profit_percent() == pytest.approx(-0.45)
+    assert position.get_cost_adjusted_profit_percent() == pytest.approx(0.1)
+    add(position, "-1", 2300.0)
+    assert position.has_realised_profit()
+    assert position.get_cost_adjusted_profit_percent(include_unrealised=False) == pytest.approx(0.15)
+    assert position.get_net_profit_usd() == pytest.approx(300.0)
+    with pytest.raises(UnsupportedPairKind):
+        make(pair=CREDIT).get_cost_adjusted_profit_percent()
+
+
+def test_net_profit_counts_corrections_and_not_redemptions():
+    position = make(last_token_price=18.0)
+    add(position, "400", 15.0)
+    add(position, "-200", 18.0)
+    assert position.get_net_profit_usd() == pytest.approx(position.get_total_profit_usd()) == pytest.approx(1200.0)
+    redemption = balance_update(asset=WETH, cause=BalanceUpdateCause.redemption, quantity=D(-100))
+    position.add_balance_update_event(redemption)
+    assert position.get_net_profit_usd() == pytest.approx(position.get_total_profit_usd()) == pytest.approx(900.0)
+    redemption.cause = BalanceUpdateCause.correction
+    assert position.get_total_profit_usd() == pytest.approx(900.0), "as recorded: the missing tokens are no loss"
+    assert position.get_net_profit_usd() == pytest.approx(900.0 - 1500.0)
+    redemption.quantity = D(-200)
+    assert position.get_quantity() == 0
+    assert position.get_net_profit_usd() == pytest.approx(3600.0 - 6000.0)
+
+
+def test_net_profit_of_a_frozen_and_of_a_closed_position():
+    position = make(last_token_price=2100.0, frozen_at=T0)
+    add(position, "2", 2000.0)
+    add(position, "-1", 2300.0)
+    assert position.get_total_profit_usd() == pytest.approx(100.0), "as recorded: what is frozen has realised nothing"
+    assert position.get_net_profit_usd() == pytest.approx(400.0)
+    oversold = make(closed_at=T0)
+    add(oversold, "1", 2000.0)
+    add(oversold, "-1.25", 2100.0)
+    assert oversold.get_net_profit_usd() == pytest.approx(oversold.get_total_profit_usd()) == pytest.approx(125.0)
+
+
+def test_net_profit_of_what_is_known_by_its_value():
+    """The recorded profit of a closed account counts a sell that failed."""
+    position = make(pair=ACCOUNT, last_token_price=1.0)
+    position.share_price_state = PositionInternalSharePriceState.open(1000.0, 1000.0, T0)
+    add(position, "1000", 1.0)
+    change = balance_update(asset=WETH, cause=BalanceUpdateCause.vault_flow, quantity=D(50))
+    position.add_balance_update_event(change)
+    assert position.get_net_profit_usd() == position.get_total_profit_usd() == 50.0
+    add(position, "-1050", 1.0, executed_at=None, executed_quantity=None, failed_at=T0)
+    add(position, "-1050", 1.0)
+    position.share_price_state = position.share_price_state.after_trade(-1000.0, 1.05, 1050.0, T0)
+    assert position.get_total_profit_usd() == 1100.0
+    assert position.get_net_profit_usd() == 50.0
+    vault = make(pair=VAULT, last_token_price=1.0)
+    add(vault, "1000", 1.0)
+    vault.add_balance_update_event(
+        balance_update(asset=VAULT.base, cause=BalanceUpdateCause.vault_flow, quantity=D(50))
+    )
+    assert vault.get_net_profit_usd() == 0.0, "tokens that came in are no profit"
+
+
+def test_a_bridge_earns_nothing():
+    position = make(pair=BRIDGE, last_token_price=1.0)
+    add(position, "6000", 1.0)
+    assert position.get_unrealised_profit_usd() == 6000.0, "as recorded"
+    assert position.get_net_profit_usd() == 0.0
+
+
+@pytest.mark.parametrize("kind", ["cash", "lending_protocol_long"])
+def test_kinds_whose_net_profit_is_not_known(kind: str):
+    with pytest.raises(UnsupportedPairKind):
+        make(pair=pair(WETH, USDC, 0.0, 1, kind=TradingPairKind[kind])).get_net_profit_usd()
+
+
+def test_repaid_interest_of_a_short_counts_once():
+    """Worked example: short 1 at 2000 with a fee of 0.3 %, closed with interest at 1800; the reference says 199.794."""
+    state = lenders.new_state()
+    position, _ = lenders.short(state, "-1", "1000", "1993.99999999999999987509991")
+    assert position.get_net_profit_usd() == pytest.approx(-6.0), "the fee"
+    at = lenders.START + 10 * DAY
+    position.revalue_base_asset(at, 1800.0)
+    collateral = D("2996.993999999999999874974911")
+    update_leveraged_position_interest(state, position, D("1.002"), collateral, at, 1800.0)
+    assert position.get_unrealised_profit_usd() == pytest.approx(199.794), "as recorded: 0.4 too much"
+    assert position.get_net_profit_usd() == pytest.approx(193.394)
+    spent = D("1809.027081243731193694055991")
+    lenders.short(
+        state,
+        "1.002",
+        "0",
+        str(-spent),
+        at,
+        1800.0,
+        str(spent - collateral),
+        position=position,
+        flags={TradeFlag.close},
+    )
+    assert position.is_closed()
+    assert position.get_realised_profit_usd() == position.get_total_profit_usd() == pytest.approx(199.394)
+    assert position.get_realised_profit_usd(include_interest=False) == pytest.approx(200.0)
+    assert position.get_realised_profit_percent() == pytest.approx(0.099697)
+    assert position.get_net_profit_usd() == pytest.approx(187.966918756269), "what the cash gained"
+    assert state.portfolio.get_cash() == pytest.approx(10_187.966918756269)
+
+
+def test_profit_of_a_credit_supply():
+    """Worked example: 4000 and 1000 supplied, interest twice, 2000 recalled, then all."""
+    state = lenders.new_state()
+    start = lenders.START
+    position, _ = lenders.supply(state, "4000")
+    update_interest(state, position, lenders.AUSDC, D(4010), start + 30 * DAY, 1.0)
+    lenders.supply(state, "1000", start + 30 * DAY, position)
+    update_interest(state, position, lenders.AUSDC, D("5020.025"), start + 61 * DAY, 1.0)
+    lenders.supply(state, "-2000", start + 61 * DAY, position)
+    assert (position.get_net_profit_usd(), position.get_total_profit_usd()) == pytest.approx((20.025, 20.025))
+    assert position.estimate_gained_interest("year") == pytest.approx(0.02698840222780246)
+    lenders.supply(state, "-3020.025", start + 62 * DAY, position, closing=True)
+    assert position.is_closed()
+    assert (position.get_net_profit_usd(), position.get_realised_profit_usd()) == pytest.approx((20.025, 20.025))
+    assert position.get_realised_profit_percent() == pytest.approx(0.004005)
+    assert position.estimate_gained_interest() == pytest.approx(0.004584331337328767)
+    assert position.get_annualised_credit_interest() == pytest.approx(0.02947227822580645)
+    assert state.portfolio.get_cash() == pytest.approx(10_020.025)
+
+
+def test_a_correction_of_credit_is_a_loss():
+    state = lenders.new_state()
+    position, _ = lenders.supply(state, "4000")
+    update_interest(state, position, lenders.AUSDC, D(4010), lenders.START + DAY, 1.0)
+    assert position.loan is not None
+    position.loan.collateral.reset(D(3500))
+    position.loan.collateral_interest.reset(D(3500), lenders.START + 2 * DAY, 1)
+    position.add_balance_update_event(
+        balance_update(balance_update_id=9, asset=lenders.AUSDC, cause=BalanceUpdateCause.correction, quantity=D(-510))
+    )
+    assert position.get_total_profit_usd() == 0.0, "as recorded"
+    assert position.get_net_profit_usd() == pytest.approx(-500.0)
 
 
 def test_interest_gained_by_a_credit_position():

@@ -3,12 +3,14 @@
 Buying issues shares at the present share price and so does not change it; selling realises the price and redeems
 shares in proportion.  All figures are floats: this is a performance measure, not bookkeeping.
 
->>> bought = buy_shares(SharePrice.open(value=1000.0, quantity=10.0), value=500.0, quantity=4.0)
+The example is a position of which 2 were bought at 1500 and 1 at 1800, and 1.2 sold at 2000:
+
+>>> bought = buy_shares(SharePrice.open(value=3000.0, quantity=2.0), value=1800.0, quantity=1.0)
 >>> bought.total_supply, bought.current_share_price
-(1500.0, 1.0)
->>> sold = sell_shares(bought, quantity=7.0, price=150.0)
->>> sold.total_supply, round(sold.current_share_price, 6)
-(750.0, 1.4)
+(4800.0, 1.0)
+>>> sold = sell_shares(bought, quantity=1.2, price=2000.0)
+>>> sold.total_supply, sold.current_share_price, sold.cumulative_quantity
+(2880.0, 1.25, 1.8)
 """
 
 from typing import NamedTuple
@@ -34,7 +36,11 @@ class SharePrice(NamedTuple):
 
     @classmethod
     def open(cls, value: float, quantity: float, initial_share_price: float = 1.0) -> "SharePrice":
-        """Issue the first shares for tokens worth `value` USD."""
+        """Issue the first shares for tokens worth `value` USD, one for each `initial_share_price`.
+
+        >>> SharePrice.open(value=3000.0, quantity=2.0).total_supply
+        3000.0
+        """
         supply = value / initial_share_price
         return cls(initial_share_price, supply, quantity, value, supply, initial_share_price)
 
@@ -67,7 +73,13 @@ def sell_shares(shares: SharePrice, quantity: float, price: float) -> SharePrice
 
 
 def change_assets(shares: SharePrice, quantity: float) -> SharePrice:
-    """Add a gain or loss (tokens, signed) that nobody paid for; the supply stays."""
+    """Add a gain or loss (tokens, signed) that nobody paid for; the supply stays.
+
+    An account of 1000 dollars that made 50:
+
+    >>> change_assets(SharePrice.open(1000.0, 1000.0), 50.0).current_share_price
+    1.05
+    """
     held = shares.cumulative_quantity + quantity
     share_price = held / shares.total_supply if shares.total_supply else shares.current_share_price
     return shares._replace(current_share_price=share_price, cumulative_quantity=held)
@@ -94,6 +106,12 @@ def calculate_profit(
     total_sold: float,
 ) -> SharePriceProfit:
     """Return profit of a position from its shares.
+
+    While there are shares, ``profit = assets - supply * initial price``; afterwards what was received less what was
+    ever put in.  1.8 tokens of the example at 2100:
+
+    >>> calculate_profit(1.25, 2880.0, 4800.0, 1.0, quantity=1.8, mark_price=2100.0, total_sold=2400.0)
+    SharePriceProfit(current_share_price=1.3125, total_assets=3780.0, profit_pct=0.3125, profit_usd=900.0)
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Deposits and redemptions of a backtest."""
+"""Deposits, redemptions and interest of a backtest."""
 
 import datetime
 from collections.abc import Collection, Iterable
@@ -6,13 +6,26 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.backtest.simulated_wallet import OutOfSimulatedBalance, SimulatedWallet
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.interest import Interest
+from tradeexecutor.state.interest_booking import InterestRefused, get_interest_tracker
+from tradeexecutor.state.interest_distribution import InterestDistributionEntry, InterestDistributionOperation
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.sync import BalanceEventRef
+from tradeexecutor.strategy.interest import (
+    LendingRates,
+    accrue_interest,
+    get_interest_rates,
+    prepare_interest_distribution,
+    set_interest_checkpoint,
+    set_interest_rates,
+)
+from tradeexecutor.strategy.pricing_model import PricingModel
 from tradeexecutor.strategy.sync_model import BalanceNotReadable, OnChainBalance, SyncModel
 
 __all__ = ["BacktestSyncModel", "FundFlowEvent", "FundingNotPossible"]
@@ -39,7 +52,7 @@ class FundFlowEvent:
 
 
 class BacktestSyncModel(SyncModel):
-    """Books queued deposits and redemptions.
+    """Books queued deposits and redemptions, and the interest of loans.
 
     Parameters
     ----------
@@ -47,10 +60,18 @@ class BacktestSyncModel(SyncModel):
         The account the money goes to or comes from.
     initial_deposit_amount
         Deposited in the first cycle; None or zero: nothing.
+    lending_rates
+        What loans earn and cost, e.g. `tradeexecutor.backtest.lending_rates.LendingRateHistory`; None: nothing.
     """
 
-    def __init__(self, wallet: SimulatedWallet, initial_deposit_amount: Decimal | None = None):
+    def __init__(
+        self,
+        wallet: SimulatedWallet,
+        initial_deposit_amount: Decimal | None = None,
+        lending_rates: LendingRates | None = None,
+    ):
         self.wallet = wallet
+        self.lending_rates = lending_rates
         self.fund_flow_queue: list[FundFlowEvent] = []
         if initial_deposit_amount:
             # Due whenever the run begins: no wall clock gets into a backtest.
@@ -151,6 +172,75 @@ class BacktestSyncModel(SyncModel):
         state.sync.treasury.balance_update_refs.append(BalanceEventRef.from_balance_update_event(update))
         return update
 
+    # --- Interest
+
+    def sync_interests(
+        self, timestamp: datetime.datetime, state: State, universe: object, pricing_model: PricingModel
+    ) -> list[BalanceUpdate]:
+        """Let the aTokens and vTokens of the wallet grow, and book what they gained.
+
+        Each side of each loan earns from the time up to which its interest is booked, so nothing is lost between
+        syncs and nothing is earned twice, whether or not a batch of trades moved the checkpoint.  A trade changes the
+        balance that earns: sync before each batch, so that the time before is paid on the balance of that time.
+
+        Everything is checked before the wallet or the state changes.
+
+        Parameters
+        ----------
+        timestamp
+            Strategy time.
+        universe
+            Not used: the rates come from `lending_rates`.
+        pricing_model
+            Values the debt of shorts.
+
+        Returns
+        -------
+        list
+            The interest events; empty without rates, without loans, and when no time has passed.
+
+        Raises
+        ------
+        InterestRefused
+            The time is before the latest sync, the wallet does not hold a token that earns, or a rate makes no sense.
+        """
+        checkpoint = state.sync.interest.last_sync_at
+        if self.lending_rates is None or timestamp == checkpoint:
+            return []
+        if checkpoint is not None and timestamp < checkpoint:
+            raise InterestRefused(f"interest was synced at {checkpoint}, it cannot be synced at {timestamp} again")
+        operation = prepare_interest_distribution(checkpoint or timestamp, timestamp, state.portfolio, pricing_model)
+        if not operation.entries:
+            if checkpoint is not None:
+                set_interest_checkpoint(state, timestamp, None)
+            return []
+        operation.start = checkpoint or min(_get_interest(entry).last_event_at for entry in operation.entries)
+        balances = self._calculate_balances(operation, self.lending_rates)
+        yearly_rates = get_interest_rates(state, self.lending_rates, timestamp)
+        events = accrue_interest(state, balances, operation, timestamp, None, created_at=timestamp)
+        # From here on nothing fails.
+        set_interest_rates(yearly_rates)
+        for event in events:
+            self.wallet.rebase(event.asset, self.wallet.get_balance(event.asset) + event.quantity)
+        return events
+
+    def _calculate_balances(
+        self, operation: InterestDistributionOperation, rates: LendingRates
+    ) -> dict[AssetIdentifier, Decimal]:
+        """Return what the positions should hold of each token with interest, and weight their entries by it."""
+        balances: dict[AssetIdentifier, Decimal] = {}
+        for data in operation.asset_interest_data.values():
+            asset = data.entries[0].asset
+            if asset.address not in self.wallet.balances:
+                raise InterestRefused(f"the wallet holds no {asset}, which should earn interest")
+            gains = [_calculate_gain(entry, operation.end, rates) for entry in data.entries]
+            gained = sum(gains, ZERO_DECIMAL)
+            balances[asset] = sum((entry.balance for entry in data.entries), gained)
+            if gained:
+                for entry, gain in zip(data.entries, gains, strict=True):
+                    entry.weight = gain / gained
+        return balances
+
     def get_token_storage_address(self) -> str | None:
         """Return None: a simulation has no address."""
         return None
@@ -167,3 +257,19 @@ class BacktestSyncModel(SyncModel):
     def create_transaction_builder(self) -> None:
         """Return None: nothing is signed."""
         return
+
+
+def _calculate_gain(entry: InterestDistributionEntry, end: datetime.datetime, rates: LendingRates) -> Decimal:
+    """Return what one side of a loan earned since its interest was booked, token units."""
+    start = _get_interest(entry).last_event_at
+    if start >= end:
+        return ZERO_DECIMAL
+    return entry.balance * rates.get_accrual_multiplier(entry.asset, start, end) - entry.balance
+
+
+def _get_interest(entry: InterestDistributionEntry) -> Interest:
+    loan = entry.position.loan
+    assert loan is not None, "entries have a loan"
+    _, interest = get_interest_tracker(loan, entry.asset)
+    assert interest is not None, "entries are a side of it"
+    return interest

@@ -19,7 +19,9 @@ class Interest(Serialisable):
     """Balance of a rebasing token and the interest contained in it.
 
     Interest events raise `last_token_amount` and `last_accrued_interest`; trades change `last_token_amount` through
-    `adjust` and record the interest they pay out in `interest_payments`.
+    `adjust` and record the interest they pay out in `interest_payments`.  So, but for the dust of a closing trade::
+
+        last_token_amount == principal + last_accrued_interest - interest_payments
 
     Raises
     ------
@@ -33,9 +35,9 @@ class Interest(Serialisable):
     last_token_amount: Decimal
     #: Strategy or wall clock time of the latest change.
     last_updated_at: UTCDatetime
-    #: Block time of the latest change.
+    #: Up to when interest is booked: block time of the opening or of the latest interest event.
     last_event_at: UTCDatetime
-    #: Sum of all interest events, paid out or not.
+    #: Sum of the interest events since the start or the latest reset, paid out or not.
     last_accrued_interest: Decimal
     last_updated_block_number: BlockNumber | None = None
     #: Claimed (collateral) or repaid (debt) so far.
@@ -72,6 +74,32 @@ class Interest(Serialisable):
         """Record that interest of the debt was paid."""
         _require_decimal("quantity", quantity)
         self.interest_payments += quantity
+
+    def accrue(
+        self,
+        gained: Decimal,
+        new_token_amount: Decimal,
+        event_at: datetime.datetime,
+        block_number: BlockNumber | None = None,
+    ) -> None:
+        """Take in an interest event; the caller has checked it, see :mod:`tradeexecutor.state.interest_booking`.
+
+        The interest so far grows by this event alone.  It is not the sum of all events of the position: what a reset
+        forgot stays forgotten.
+
+        Parameters
+        ----------
+        gained
+            Interest since the latest event, token units; negative for a loss.
+        new_token_amount
+            Expected token balance after the event.
+        event_at, block_number
+            When the new balance was there.
+        """
+        self.last_accrued_interest += gained
+        self.last_token_amount = new_token_amount
+        self.last_updated_at = self.last_event_at = event_at
+        self.last_updated_block_number = block_number
 
     def adjust(self, delta: Decimal, epsilon: Decimal = INTEREST_QUANTITY_EPSILON) -> None:
         """Change the expected token balance after a trade.

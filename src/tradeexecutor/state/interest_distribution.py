@@ -20,7 +20,7 @@ class InterestDistributionEntry(Serialisable):
     side: LoanSide
     position: TradingPosition
     tracker: AssetWithTrackedValue
-    #: Share of the asset's interest, 0..1.
+    #: Share of the asset's interest, 0..1; by the balances with the interest they contain.
     weight: Decimal | None = None
     #: USD.
     price: USDollarPrice | None = None
@@ -34,6 +34,21 @@ class InterestDistributionEntry(Serialisable):
     def quantity(self) -> Decimal:
         """Principal of the position, token units."""
         return self.tracker.quantity
+
+    @property
+    def balance(self) -> Decimal:
+        """Expected token balance of the position's loan: principal and interest, token units.
+
+        Raises
+        ------
+        NotAvailable
+            The loan has no such side any more.
+        """
+        loan = self.position.loan
+        side = None if loan is None else loan.get_tracked_asset(self.asset)[0]
+        if loan is None or side is None:
+            raise NotAvailable(f"position #{self.position.position_id} has no {self.asset} in a loan")
+        return loan.get_collateral_quantity() if side is LoanSide.collateral else loan.get_borrowed_quantity()
 
     def get_diagnostics_data(self) -> dict[str, str]:
         """Return a row of text for logs."""
@@ -53,7 +68,9 @@ class AssetInterestData(Serialisable):
 
     #: Principal of all positions before the distribution, token units.
     total: Decimal = ZERO_DECIMAL
-    #: Yearly rate that was achieved, a fraction.
+    #: Everything earned since the principal last changed, relative to the principal, per year of the *latest* period:
+    #: a fraction that grows from sync to sync.  What the token really paid is
+    #: `tradeexecutor.state.interest_booking.calculate_realised_interest_rate` of the interest events.
     effective_rate: Percent | None = None
     #: Entries of this asset.
     entries: list[InterestDistributionEntry] = field(default_factory=new_list)

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias, TypeVar
 
+from tradeexecutor.accounting import loan as maths
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL, ensure_exact_zero
+from tradeexecutor.accounting.leverage import size_short_opening
+from tradeexecutor.accounting.loan import INFINITE
 from tradeexecutor.state.errors import InvalidValue, LiquidationRisked, NotAvailable
 from tradeexecutor.state.identifier import AssetIdentifier, AssetWithTrackedValue, TradingPairIdentifier
 from tradeexecutor.state.interest import Interest
@@ -24,8 +27,6 @@ __all__ = ["HealthFactor", "LiquidationRisked", "Loan", "LoanSide"]
 HealthFactor: TypeAlias = float
 
 _T = TypeVar("_T", bound=Serialisable)
-
-INFINITE = float("inf")
 
 
 class LoanSide(StateEnum):
@@ -133,15 +134,19 @@ class Loan(OpenAttributes):
 
     def get_collateral_value(self, include_interest: bool = True) -> USDollarAmount:
         """Return principal and, by default, unclaimed interest of the collateral, USD."""
-        value = self.collateral.get_usd_value()
-        return value + self.get_collateral_interest() if include_interest else value
+        side, interest = self.collateral, self.collateral_interest
+        if not include_interest:
+            return side.get_usd_value()
+        return maths.calculate_side_value(side.quantity, interest.get_remaining_interest(), side.last_usd_price)
 
     def get_borrow_value(self, include_interest: bool = True) -> USDollarAmount:
         """Return principal and, by default, unpaid interest of the debt, USD; 0 without debt."""
-        if self.borrowed is None:
+        side, interest = self.borrowed, self.borrowed_interest
+        if side is None:
             return 0.0
-        value = self.borrowed.get_usd_value()
-        return value + self.get_borrow_interest() if include_interest else value
+        if not include_interest or interest is None:
+            return side.get_usd_value()
+        return maths.calculate_side_value(side.quantity, interest.get_remaining_interest(), side.last_usd_price)
 
     def get_collateral_quantity(self) -> Decimal:
         """Return the expected aToken balance: principal and interest."""
@@ -168,10 +173,7 @@ class Loan(OpenAttributes):
 
         1.0 means the debt equals the net asset value.  0 when either is zero.
         """
-        value = self.get_net_asset_value()
-        if value == 0 or self.borrowed is None:
-            return 0.0
-        return self.borrowed.get_usd_value() / value
+        return maths.calculate_leverage(self.get_borrow_value(include_interest=False), self.get_net_asset_value())
 
     def get_health_factor(self) -> HealthFactor:
         """Return the collateral that counts divided by the debt, both principal; infinite without debt."""
@@ -182,15 +184,13 @@ class Loan(OpenAttributes):
             raise InvalidValue(f"{self.collateral.asset} has no liquidation threshold")
         # When only interest is left to pay, that is the debt.
         debt = self.borrowed.get_usd_value() or self.get_borrow_interest()
-        return threshold * self.collateral.get_usd_value() / debt
+        return maths.calculate_health_factor(threshold, self.collateral.get_usd_value(), debt)
 
     def get_loan_to_value(self) -> Percent:
         """Return debt divided by collateral, both principal; 0 without debt, infinite without collateral."""
-        debt = self.get_borrow_value(include_interest=False)
-        if debt == 0:
-            return 0.0
-        collateral = self.collateral.get_usd_value()
-        return INFINITE if collateral == 0 else debt / collateral
+        return maths.calculate_loan_to_value(
+            self.get_borrow_value(include_interest=False), self.collateral.get_usd_value()
+        )
 
     def check_health(self, desired_health_factor: HealthFactor = 1) -> None:
         """Raise unless the health factor is above the desired one.
@@ -224,7 +224,7 @@ class Loan(OpenAttributes):
         0.5 ETH at 2000 USD and a target of 0.5 need 2000 USDC.
         """
         debt = self._get_borrowed_price() * float(borrowed_quantity)
-        return Decimal(debt / target_ltv / self.collateral.last_usd_price)
+        return maths.calculate_collateral_for_loan_to_value(debt, target_ltv, self.collateral.last_usd_price)
 
     def calculate_collateral_for_target_leverage(
         self, leverage: LeverageMultiplier, borrowed_quantity: Decimal | float
@@ -234,7 +234,7 @@ class Loan(OpenAttributes):
         0.5 ETH at 2000 USD and leverage 3 need 1333.33 USDC.
         """
         debt = self._get_borrowed_price() * float(borrowed_quantity)
-        return Decimal(debt * (1 + 1 / leverage) / self.collateral.last_usd_price)
+        return maths.calculate_collateral_for_leverage(debt, leverage, self.collateral.last_usd_price)
 
     def calculate_size_adjust(
         self,
@@ -269,8 +269,7 @@ class Loan(OpenAttributes):
         limit = self.pair.get_max_leverage_at_open("short")
         if not 0 < leverage < limit:
             raise InvalidValue(f"leverage of {self.pair} must be between 0 and {limit}, got {leverage}")
-        reserve = Decimal(collater_adjust)
-        return (reserve * (Decimal(leverage) + 1) - reserve) / Decimal(price)
+        return size_short_opening(Decimal(collater_adjust), leverage, price).borrowed_quantity
 
     def _get_borrowed_price(self) -> USDollarPrice:
         if self.borrowed is None:

@@ -1,10 +1,10 @@
 """Profit of a position from its trades: average cost, and share price.  Users import `tradeexecutor.strategy.pnl`."""
 
 import datetime
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tradeexecutor.accounting.profit import annualise_compounded, calculate_average_cost_profit, walk_average_cost
 from tradeexecutor.accounting.share_price import calculate_profit
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
 from tradeexecutor.state.position_internal_share_price import (
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from tradeexecutor.state.position_profit import PositionProfit
     from tradeexecutor.state.position_value import PositionValuation
     from tradeexecutor.state.trade import TradeExecution
-
-_YEAR = datetime.timedelta(days=365)
 
 
 @dataclass(slots=True, frozen=True)
@@ -42,7 +40,14 @@ class ProfitData:
         return not self.is_win()
 
 
-def _get_duration(position: "PositionValuation", end_at: datetime.datetime | None) -> datetime.timedelta:
+def get_holding_time(position: "PositionValuation", end_at: datetime.datetime | None) -> datetime.timedelta:
+    """Return how long a position was open, until `end_at` if it still is.
+
+    Raises
+    ------
+    InvalidValue
+        The position is open and `end_at` is missing, or no time has passed.
+    """
     end = position.closed_at or end_at
     if end is None:
         raise InvalidValue(f"position #{position.position_id} is open, its profit needs end_at")
@@ -61,11 +66,8 @@ def calculate_pnl(
 ) -> ProfitData:
     """Walk the trades with an average cost; spot and vault only.
 
-    Buys add to cost and holding.  A sell realises ``(price - cost / holding) * quantity`` and takes that share of
-    the cost out.  What is held is compared with the remaining cost.
-
-    Worked example: buy 2 at 1500 and 1 at 1800 (average 1600), sell 1.2 at 2000 (realised 480), 1.8 left at 2100
-    (unrealised 900): profit 1380 on 4800 bought is 0.2875.
+    The rules and an example are in `tradeexecutor.accounting.profit.walk_average_cost`.  What was redeemed in kind
+    shows as a loss of its cost, as in recorded figures; `TradingPosition.get_net_profit_usd` does not count it.
 
     Parameters
     ----------
@@ -80,42 +82,23 @@ def calculate_pnl(
     """
     if not position.is_spot():
         raise InvalidValue(f"position #{position.position_id} is not a spot position")
-    duration = _get_duration(position, end_at)
-    cost = bought = holding = realised = 0.0
-    for trade in position.get_executed_trades():
-        quantity = float(trade.executed_quantity or 0)
-        if quantity > 0:
-            value = trade.get_value()
-            cost += value
-            bought += value
-            holding += quantity
-        elif quantity < 0 and holding > 0:
-            average = cost / holding
-            cost -= average * abs(quantity)
-            holding += quantity
-            realised += ((trade.executed_price or 0.0) - average) * abs(quantity)
-    if abs(cost) < epsilon:
-        cost = 0.0
-    unrealised = (mark_price or position.last_token_price) * float(position.get_quantity()) - cost
-    profit = realised + unrealised
-    profit_pct = profit / bought if bought else 0.0
+    duration = get_holding_time(position, end_at)
+    walked = walk_average_cost(
+        (float(trade.executed_quantity or 0), trade.executed_price or 0.0, trade.get_value())
+        for trade in position.get_executed_trades()
+    )
+    price = mark_price or position.last_token_price
+    realised, unrealised, profit, fraction = calculate_average_cost_profit(
+        walked, position.get_quantity(), price, epsilon
+    )
     return ProfitData(
         profit_usd=profit,
-        profit_pct=profit_pct,
-        profit_pct_annualised=_annualise(profit_pct, duration, max_annualised_profit),
+        profit_pct=fraction,
+        profit_pct_annualised=annualise_compounded(fraction, duration, max_annualised_profit),
         realised_usd=realised,
         unrealised_usd=unrealised,
         duration=duration,
     )
-
-
-def _annualise(profit_pct: Percent, duration: datetime.timedelta, maximum: float) -> Percent:
-    if profit_pct <= -1:
-        return -1.0
-    try:
-        return (1 + profit_pct) ** (_YEAR / duration) - 1
-    except OverflowError:
-        return math.copysign(maximum, profit_pct)
 
 
 def create_share_price_state(
@@ -142,7 +125,11 @@ def calculate_share_price_profit(
     mark_price: USDollarPrice | None,
     duration: datetime.timedelta | None,
 ) -> PositionInternalSharePriceData:
-    """Return the profit of a position with an internal share price; see `TradingPosition.get_share_price_profit`."""
+    """Return the profit of a position with an internal share price; see `TradingPosition.get_share_price_profit`.
+
+    Recorded figures do not see tokens that come or go without a trade, except those of an exchange account, and after a
+    total sale they count sells that failed; `TradingPosition.get_net_profit_usd` has neither flaw.
+    """
     sold = 0.0
     if not state.total_supply > 0:
         sold = position.get_trade_totals().all_sold_usd
@@ -173,7 +160,7 @@ def calculate_share_price_pnl(
     initial_share_price: float = 1.0,
 ) -> PositionInternalSharePriceData:
     """Replay the trades of the position with an internal share price, see `TradingPosition.get_share_price_profit`."""
-    duration = _get_duration(position, end_at)
+    duration = get_holding_time(position, end_at)
     state = None
     for trade in position.get_executed_trades():
         if state is None:

@@ -1,13 +1,40 @@
-"""Profit of a position."""
+"""Profit of a position.
+
+The formulas, with worked examples, are in :mod:`tradeexecutor.accounting.profit` and
+:mod:`tradeexecutor.accounting.interest`; here is what goes into them.
+
+Some figures keep a flaw because recorded files contain it.  The one to use instead stands in their docstring;
+`TradingPosition.get_net_profit_usd` counts each dollar once, whatever the kind of position and at any time.
+"""
 
 import datetime
+from collections.abc import Iterator
+from decimal import Decimal
 
+from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
+from tradeexecutor.accounting.interest import calculate_simple_interest, calculate_yearly_yield
+from tradeexecutor.accounting.profit import (
+    annualise_compounded,
+    annualise_simple,
+    calculate_cost_adjusted_profit,
+    calculate_cost_adjusted_realised_profit,
+    calculate_net_profit,
+    calculate_realised_profit,
+    calculate_unrealised_profit,
+    get_closed_short_quantity,
+    get_fraction,
+)
 from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import InvalidValue, NotAvailable, UnsupportedPairKind
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.identifier import TradingPairKind
-from tradeexecutor.state.pnl import calculate_pnl, calculate_share_price_pnl, calculate_share_price_profit
+from tradeexecutor.state.pnl import (
+    calculate_pnl,
+    calculate_share_price_pnl,
+    calculate_share_price_profit,
+    get_holding_time,
+)
 from tradeexecutor.state.position_internal_share_price import PositionInternalSharePriceData
 from tradeexecutor.state.position_value import PositionValuation
 from tradeexecutor.state.trade_table import TradeTotals
@@ -15,7 +42,15 @@ from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
 
 _EXCHANGE_ACCOUNT, _VAULT = TradingPairKind.exchange_account, TradingPairKind.vault
 
-YEAR = datetime.timedelta(days=365)
+#: Balance events by which capital comes and goes in kind; the others gain or lose something.
+_FLOWS = frozenset(
+    {
+        BalanceUpdateCause.deposit,
+        BalanceUpdateCause.redemption,
+        BalanceUpdateCause.deposit_and_redemption,
+        BalanceUpdateCause.vault_flow,
+    }
+)
 
 
 class PositionProfit(PositionValuation):
@@ -30,8 +65,13 @@ class PositionProfit(PositionValuation):
         return self.frozen_at is not None and self.unfrozen_at is None
 
     def is_reduced(self) -> bool:
-        """Tell whether there is at least one buy and one sell, of any status."""
+        """Tell whether there is a buy and a sell, of any status; `has_realised_profit` counts successes."""
         return self.has_buys() and self.has_sells()
+
+    def has_realised_profit(self) -> bool:
+        """Tell whether something was both bought and sold, so that there is a realised profit or loss."""
+        totals = self.get_trade_totals()
+        return bool(totals.bought and totals.sold)
 
     def is_using_internal_share_price_profit(self) -> bool:
         """Tell whether profit comes from the internal share price, not from trade prices."""
@@ -39,7 +79,12 @@ class PositionProfit(PositionValuation):
         return kind is _EXCHANGE_ACCOUNT or (kind is _VAULT and self.pair.is_hyperliquid_vault())
 
     def get_realised_profit_usd(self, include_interest: bool = True) -> USDollarAmount | None:
-        """Return the profit of what was sold; None while nothing was reduced, 0 while frozen."""
+        """Return the profit of what was sold; None while nothing was reduced, 0 while frozen.
+
+        A trade in the other direction that is only planned, or has failed, counts as a reduction, as in recorded
+        figures; see `has_realised_profit`.  Tokens that a short bought back to pay interest have no price gain: they
+        are deducted as repaid interest, once.
+        """
         return self._get_realised_profit_usd(self.get_trade_totals(), include_interest)
 
     def _get_realised_profit_usd(self, totals: TradeTotals, include_interest: bool = True) -> USDollarAmount | None:
@@ -47,31 +92,47 @@ class PositionProfit(PositionValuation):
             return 0
         if not (totals.has_buys and totals.has_sells):
             return None
+        kind = self.pair.kind
         if self.is_spot():
             closed = totals.get_sell_quantity()
-        elif self.is_credit_supply():
-            closed = 0
+        elif kind.is_credit_supply():
+            closed = ZERO_DECIMAL
+        elif kind.is_shorting():
+            closed = get_closed_short_quantity(totals.get_buy_quantity(), self._iterate_paid_interest())
         else:
             closed = totals.get_buy_quantity()
-        profit = (totals.get_average_sell() - totals.get_average_buy()) * float(closed) if closed else 0
-        if include_interest and self.pair.kind.is_credit_based():
+        profit = calculate_realised_profit(totals.get_average_buy(), totals.get_average_sell(), closed)
+        if include_interest and kind.is_credit_based():
             profit += self.get_claimed_interest() - self.get_repaid_interest()
         return profit
+
+    def _iterate_paid_interest(self) -> Iterator[Decimal]:
+        return (trade.paid_interest for trade in self.get_executed_trades() if trade.paid_interest)
 
     def get_unrealised_profit_usd(
         self, include_interest: bool = True, account_redemptions: bool = True
     ) -> USDollarAmount:
-        """Return the profit of what is held at the latest price."""
+        """Return the profit of what is held at the latest price.
+
+        As recorded, a bridge shows all it holds as profit, and the debt interest of a short counts as part of its
+        quantity, too; `get_net_profit_usd` counts each dollar once.
+        """
         if self.is_using_internal_share_price_profit():
             return self._get_share_price_profit_usd()
         return self._get_unrealised_profit_usd(self.get_trade_totals(), include_interest)
 
     def _get_unrealised_profit_usd(self, totals: TradeTotals, include_interest: bool = True) -> USDollarAmount:
-        profit = (self.last_token_price - self._get_entry_price(totals)) * float(self.get_quantity())
-        return profit + self.get_accrued_interest() if include_interest else profit
+        profit = calculate_unrealised_profit(self.last_token_price, self._get_entry_price(totals), self.get_quantity())
+        if not include_interest:
+            return profit
+        loan = self.loan  # nearly always None: spare asking for the accrued interest
+        return profit + (0.0 if loan is None else loan.get_net_interest())
 
     def get_total_profit_usd(self) -> USDollarAmount:
-        """Return realised plus unrealised profit; 0.0 for a bridge."""
+        """Return realised plus unrealised profit; 0.0 for a bridge.
+
+        Tokens that an account correction added or removed are not part of it, see `get_net_profit_usd`.
+        """
         return self.get_total_profit()[0]
 
     def get_total_profit(self) -> tuple[USDollarAmount, Percent]:
@@ -84,6 +145,51 @@ class PositionProfit(PositionValuation):
         profit = (self._get_realised_profit_usd(totals) or 0) + self._get_unrealised_profit_usd(totals)
         invested = totals.bought_usd if self.is_long() else totals.sold_usd
         return profit, profit / invested if invested else 0
+
+    def get_net_profit_usd(self) -> USDollarAmount:
+        """Return what the position is worth and what came out of it, less what went in.
+
+        Counts what happened, each dollar once: successful trades, fees and slippage, interest, account corrections.
+        Tokens that investors brought or redeemed in kind leave it as it was: they count at the average buy price.  A
+        bridge only moves money, its profit is 0.0.
+
+        Raises
+        ------
+        UnsupportedPairKind
+            Leveraged longs and cash.
+        """
+        kind = self.pair.kind
+        if kind.is_cctp_bridge():
+            return 0.0
+        totals = self.get_trade_totals()
+        if kind.is_shorting():
+            return calculate_net_profit(self._get_collateral_put_in(), 0.0, self.get_loan_based_nav())
+        if kind.is_credit_supply():
+            value = self.get_loan_based_nav()
+        elif kind.is_leverage() or not (self.is_long() or kind.is_freqtrade()):
+            raise UnsupportedPairKind(f"the profit of a {kind.value} position is not known: #{self.position_id}")
+        else:
+            value = float(self.get_quantity()) * self.last_token_price
+        flows = totals.get_average_buy() * float(self._get_flow_quantity()) if self.balance_updates else 0.0
+        return calculate_net_profit(totals.bought_usd, totals.sold_usd, value, flows)
+
+    def _get_collateral_put_in(self) -> USDollarAmount:
+        """Return the reserve that a short took, less what it gave back, USD."""
+        return sum(
+            float((trade.executed_reserve or ZERO_DECIMAL) + (trade.executed_collateral_allocation or ZERO_DECIMAL))
+            * trade.get_reserve_currency_exchange_rate()
+            for trade in self.get_executed_trades()
+        )
+
+    def _get_flow_quantity(self) -> Decimal:
+        """Return the base tokens that came (+) and went (-) in kind."""
+        base = self.pair.base
+        # The balance of an exchange account is its value: what changes it without a trade is profit.
+        flows = _FLOWS - {BalanceUpdateCause.vault_flow} if self.pair.kind is _EXCHANGE_ACCOUNT else _FLOWS
+        return sum(
+            (event.quantity for event in self.balance_updates.values() if event.asset == base and event.cause in flows),
+            ZERO_DECIMAL,
+        )
 
     def is_profitable(self) -> bool:
         """Total profit is positive."""
@@ -130,8 +236,7 @@ class PositionProfit(PositionValuation):
         """Return unrealised profit as a fraction of what was bought (longs) or sold (others)."""
         if self.is_using_internal_share_price_profit():
             return self._get_share_price_profit_pct()
-        invested = self._get_invested_usd()
-        return self.get_unrealised_profit_usd() / invested if invested else 0
+        return get_fraction(self.get_unrealised_profit_usd(), self._get_invested_usd())
 
     def get_realised_profit_percent(self) -> Percent:
         """Return the profit of what was sold as a fraction of its cost."""
@@ -143,7 +248,7 @@ class PositionProfit(PositionValuation):
             invested = self.get_total_sold_usd()
         else:
             return 0
-        return (self.get_realised_profit_usd() or 0) / invested if invested else 0
+        return get_fraction(self.get_realised_profit_usd() or 0, invested)
 
     def get_unrealised_and_realised_profit_percent(
         self, valuation_price: USDollarPrice | None = None, include_unrealised: bool = True
@@ -151,7 +256,7 @@ class PositionProfit(PositionValuation):
         """Return total profit as a fraction of the cost, redemptions in kind taken out of the cost; long only.
 
         Buy and sell volumes count trades of *any* status at their value, so a failed or started trade distorts
-        the figure, as recorded figures do; `get_total_profit_percent` counts only what happened.
+        the figure, as recorded figures do; `get_cost_adjusted_profit_percent` counts only what happened.
 
         Parameters
         ----------
@@ -160,28 +265,45 @@ class PositionProfit(PositionValuation):
         include_unrealised
             False compares only what was sold with its share of the cost.
         """
+        totals = self.get_trade_totals()
+        return self._get_cost_adjusted_profit(
+            totals, totals.all_bought_usd, totals.all_sold_usd, valuation_price, include_unrealised
+        )
+
+    def get_cost_adjusted_profit_percent(
+        self, valuation_price: USDollarPrice | None = None, include_unrealised: bool = True
+    ) -> Percent:
+        """Return `get_unrealised_and_realised_profit_percent` of the trades that succeeded; spot and vault only.
+
+        Same parameters.  A price of 0 is a price.
+        """
+        totals = self.get_trade_totals()
+        return self._get_cost_adjusted_profit(
+            totals, totals.bought_usd, totals.sold_usd, valuation_price, include_unrealised
+        )
+
+    def _get_cost_adjusted_profit(
+        self,
+        totals: TradeTotals,
+        buy_value: USDollarAmount,
+        sell_value: USDollarAmount,
+        valuation_price: USDollarPrice | None,
+        include_unrealised: bool,
+    ) -> Percent:
         if not self.is_long():
             raise UnsupportedPairKind(f"position #{self.position_id} is not a long")
         redeemed = self.get_redeemed()
-        totals = self.get_trade_totals()
         if totals.bought_usd == 0:
             return 0
-        bought, sold = totals.get_buy_quantity(), totals.get_sell_quantity()
-        buy_value, sell_value = totals.all_bought_usd, totals.all_sold_usd
-        if not bought:
-            return 0
-        cost = buy_value + (buy_value / float(bought)) * float(redeemed)
-        if cost == 0:
-            return 0
+        bought = totals.get_buy_quantity()
         if not include_unrealised:
-            if bought + redeemed == 0:
-                return 0
-            closed_fraction = float(sold / (bought + redeemed))
-            return sell_value / (cost * closed_fraction) - 1 if closed_fraction else 0
+            return calculate_cost_adjusted_realised_profit(
+                bought, totals.get_sell_quantity(), buy_value, sell_value, redeemed
+            )
         quantity = self.get_quantity()
         price = self.last_token_price if valuation_price is None else valuation_price
-        held = price * float(quantity) if quantity != 0 else 0
-        return (sell_value + held - cost) / cost
+        held = price * float(quantity) if quantity else 0
+        return calculate_cost_adjusted_profit(bought, buy_value, sell_value, redeemed, held)
 
     def get_size_relative_realised_profit_percent(self) -> Percent:
         """Return realised profit fraction times the fraction of the portfolio tied at open."""
@@ -252,6 +374,9 @@ class PositionProfit(PositionValuation):
     ) -> Percent:
         """Return the compounded yearly profit fraction, ``(1 + profit) ** (year / duration) - 1``.
 
+        A closed position is treated as if it had been held, without further profit, until `end_at`, as in recorded
+        figures; `get_annualised_profit_percent` ends when it closed.
+
         Parameters
         ----------
         end_at
@@ -263,13 +388,33 @@ class PositionProfit(PositionValuation):
         if duration <= datetime.timedelta(0):
             raise InvalidValue(f"position #{self.position_id} was opened at {self.opened_at}, not before {end_at}")
         profit = self.get_total_profit_percent(calculation_method=calculation_method, end_at=end_at)
-        return (1 + profit) ** (YEAR / duration) - 1
+        return annualise_compounded(profit, duration)
+
+    def get_annualised_profit_percent(
+        self, end_at: datetime.datetime | None = None, calculation_method: str = "legacy"
+    ) -> Percent:
+        """Return the compounded yearly profit fraction of the time the position was open.
+
+        Parameters
+        ----------
+        end_at
+            Valuation time of an open position, which needs it; of a closed one nothing.
+        calculation_method
+            See `get_total_profit_percent`.
+
+        Raises
+        ------
+        InvalidValue
+            The position is open and `end_at` is missing, or no time has passed.
+        """
+        duration = get_holding_time(self, end_at)
+        return annualise_compounded(self.get_total_profit_percent(calculation_method, end_at), duration)
 
     def calculate_annualised_profit(self, duration: datetime.timedelta) -> Percent:
         """Return the linear yearly profit fraction, ``profit * year / duration``."""
         if not duration:
             raise InvalidValue("duration must not be zero")
-        return self.get_total_profit_percent() * (YEAR / duration)
+        return annualise_simple(self.get_total_profit_percent(), duration)
 
     def estimate_gained_interest(self, interest_period: str = "position") -> Percent:
         """Return the interest gained, from the mean yearly yield of the interest events; 0 without events.
@@ -282,7 +427,7 @@ class PositionProfit(PositionValuation):
         if interest_period not in ("position", "year"):
             raise InvalidValue(f"unknown interest period {interest_period!r}")
         rates = [
-            float(event.quantity / event.old_balance) / ((event.block_mined_at - event.previous_update_at) / YEAR)
+            calculate_yearly_yield(event.quantity, event.old_balance, event.block_mined_at - event.previous_update_at)
             for event in self.balance_updates.values()
             if event.cause is BalanceUpdateCause.interest
             and event.previous_update_at
@@ -294,7 +439,7 @@ class PositionProfit(PositionValuation):
         rate = sum(rates) / len(rates)
         if interest_period == "year":
             return rate
-        return rate * ((self.get_duration(partial=True) or datetime.timedelta(0)) / YEAR)
+        return calculate_simple_interest(rate, self.get_duration(partial=True) or datetime.timedelta(0))
 
     def get_annualised_credit_interest(self) -> Percent:
         """Return the linear yearly interest of a closed credit position; 0.0 while open."""
@@ -303,7 +448,7 @@ class PositionProfit(PositionValuation):
         duration, invested = self.get_duration(), self.get_value_at_open()
         if not duration or not invested:
             return 0.0
-        return (self.get_claimed_interest() / invested) * (YEAR / duration)
+        return annualise_simple(self.get_claimed_interest() / invested, duration)
 
     def get_total_profit_at_timestamp(self, timestamp: datetime.datetime) -> USDollarAmount:
         """Not recorded: past prices are in `Statistics.positions`."""

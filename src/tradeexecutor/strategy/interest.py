@@ -1,0 +1,452 @@
+"""Interest of lending positions: how the growth of a wallet's balance is shared out and booked.
+
+All positions keep their aTokens and vTokens in one wallet, and the tokens grow by themselves.  A sync reads the new
+balance of each token, or calculates it in a backtest; what it has more than the positions expect is the interest
+since the latest sync.  It is split in proportion to the expected balances, the interest they already contain
+included, and booked as one event per position and token::
+
+    operation = prepare_interest_distribution(state.sync.interest.last_sync_at, now, state.portfolio, pricing_model)
+    events = accrue_interest(state, {token: balance ...}, operation, now, block_number)
+
+Every function here either does all of its work or raises and leaves the state as it was.  Events are made in a fixed
+order: tokens by identifier, positions by id.  Booking itself, and the checkpoint, are in
+:mod:`tradeexecutor.state.interest_booking`.
+
+Nothing is lost between syncs.  Each side of each loan remembers up to when its interest is booked
+(`Interest.last_event_at`) and what it should hold (`Interest.last_token_amount`); the interest of the next sync is
+what came after that, whatever happened to the checkpoint in between.  The checkpoint in `state.sync.interest` only
+tells since when interest is looked at, and dates the diagnostics.
+"""
+
+import datetime
+import logging
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Protocol
+
+from tradeexecutor.accounting import interest as maths
+from tradeexecutor.accounting.accuracy import INTEREST_EPSILON, ZERO_DECIMAL
+from tradeexecutor.accounting.interest import YEAR
+from tradeexecutor.state.balance_update import BalanceUpdate
+from tradeexecutor.state.errors import InvalidValue, UnsupportedPairKind
+from tradeexecutor.state.identifier import AssetIdentifier, AssetWithTrackedValue
+from tradeexecutor.state.interest_booking import (
+    DEFAULT_MAX_INTEREST_GAIN,
+    InterestBatch,
+    InterestRefused,
+    UnlikelyInterestGain,
+    calculate_realised_interest_rate,
+    get_interest_gain_usd,
+    set_interest_checkpoint,
+)
+from tradeexecutor.state.interest_distribution import (
+    AssetInterestData,
+    InterestDistributionEntry,
+    InterestDistributionOperation,
+)
+from tradeexecutor.state.loan import LoanSide
+from tradeexecutor.state.portfolio import Portfolio
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.state import State
+from tradeexecutor.state.types import BlockNumber, JSONHexBytes, Percent, USDollarPrice
+from tradeexecutor.strategy.pricing_model import PricingModel
+
+__all__ = [
+    "InterestRefused",
+    "LendingRates",
+    "UnlikelyInterestGain",
+    "accrue_interest",
+    "calculate_realised_interest_rate",
+    "distribute_interest_for_assets",
+    "distribute_to_entry",
+    "estimate_interest",
+    "get_interest_gain_usd",
+    "get_interest_rates",
+    "prepare_interest_distribution",
+    "record_interest_rate",
+    "set_interest_checkpoint",
+    "set_interest_rates",
+    "update_interest",
+    "update_leveraged_position_interest",
+]
+
+logger = logging.getLogger(__name__)
+
+
+class LendingRates(Protocol):
+    """What lending protocols pay and charge."""
+
+    def get_yearly_rate(self, asset: AssetIdentifier, at: datetime.datetime) -> Percent:
+        """Return the latest known yearly rate of an aToken or vToken, a fraction."""
+        ...
+
+    def get_accrual_multiplier(
+        self, asset: AssetIdentifier, start: datetime.datetime, end: datetime.datetime
+    ) -> Decimal:
+        """Return by what a balance of an aToken or vToken is multiplied from `start` to `end`; >= 1."""
+        ...
+
+
+# --- One position
+
+
+def update_interest(
+    state: State,
+    position: TradingPosition,
+    asset: AssetIdentifier,
+    new_token_amount: Decimal,
+    event_at: datetime.datetime,
+    asset_price: USDollarPrice,
+    block_number: BlockNumber | None = None,
+    tx_hash: JSONHexBytes | None = None,
+    log_index: int | None = None,
+    max_interest_gain: Percent = DEFAULT_MAX_INTEREST_GAIN,
+) -> BalanceUpdate:
+    """Book the new balance of one side of a loan and return the event.
+
+    Reserves, principal and price of the loan stay as they are.  A balance that became smaller is booked as negative
+    interest.
+
+    Parameters
+    ----------
+    position
+        Open or frozen, with a loan.
+    asset
+        aToken or vToken of the loan.
+    new_token_amount
+        Principal and interest, token units.
+    event_at
+        When the balance was there, naive UTC.
+    asset_price
+        USD per token, exactly a float; recorded as the value of the whole balance in `BalanceUpdate.usd_value`.
+    max_interest_gain
+        A change by this fraction or more is refused.
+
+    Raises
+    ------
+    UnlikelyInterestGain
+        The balance changed by more than interest can.
+    InterestRefused, WrongPositionStatus
+        Anything else is wrong; no id is used up.
+    """
+    batch = InterestBatch(state.portfolio, event_at, block_number, tx_hash, log_index, max_interest_gain)
+    batch.add(position, asset, new_token_amount, asset_price)
+    return batch.book()[0]
+
+
+def update_leveraged_position_interest(
+    state: State,
+    position: TradingPosition,
+    new_vtoken_amount: Decimal,
+    new_token_amount: Decimal,
+    event_at: datetime.datetime,
+    vtoken_price: USDollarPrice,
+    atoken_price: USDollarPrice = 1.0,
+    block_number: BlockNumber | None = None,
+    tx_hash: JSONHexBytes | None = None,
+    log_index: int | None = None,
+    max_interest_gain: Percent = DEFAULT_MAX_INTEREST_GAIN,
+) -> tuple[BalanceUpdate, BalanceUpdate]:
+    """Book the new balances of debt and collateral of a short, both or none; see `update_interest`.
+
+    Returns
+    -------
+    tuple
+        The event of the vToken, and that of the aToken.
+    """
+    batch = InterestBatch(state.portfolio, event_at, block_number, tx_hash, log_index, max_interest_gain)
+    batch.add(position, position.pair.base, new_vtoken_amount, vtoken_price)
+    batch.add(position, position.pair.quote, new_token_amount, atoken_price)
+    vtoken_event, atoken_event = batch.book()
+    return vtoken_event, atoken_event
+
+
+def estimate_interest(
+    start_at: datetime.datetime,
+    end_at: datetime.datetime,
+    start_quantity: Decimal,
+    interest_rate: float,
+    year: datetime.timedelta = YEAR,
+) -> Decimal:
+    """Return principal and compounded interest after a time, see `tradeexecutor.accounting.interest`.
+
+    Parameters
+    ----------
+    interest_rate
+        Growth in a year: 1.02 is 2 %.
+
+    Raises
+    ------
+    InvalidValue
+        The rate is below 1.
+    """
+    if not interest_rate >= 1:
+        raise InvalidValue(f"interest_rate is the growth in a year, 1.02 for 2 %, got {interest_rate}")
+    return maths.estimate_interest(start_at, end_at, start_quantity, interest_rate, year)
+
+
+# --- All positions
+
+
+def prepare_interest_distribution(
+    start: datetime.datetime, end: datetime.datetime, portfolio: Portfolio, pricing_model: PricingModel
+) -> InterestDistributionOperation:
+    """Find out who takes part in the interest of a period; nothing changes.
+
+    Open and frozen positions take part with each side of their loan that has a balance, also when only interest is
+    left of it.
+
+    Parameters
+    ----------
+    start
+        Time of the previous distribution.
+    end
+        Now; borrowed tokens are priced at this time.  Stablecoin collateral counts 1 USD.
+
+    Raises
+    ------
+    UnsupportedPairKind
+        A leveraged long, or collateral that is not a stablecoin.
+    PriceUnavailable
+        The market has no price for a borrowed token.
+    """
+    operation = InterestDistributionOperation(start, end, set(), {}, [], {})
+    for position in sorted(portfolio.get_open_and_frozen_positions(), key=lambda position: position.position_id):
+        for asset in (position.pair.base, position.pair.quote):
+            entry = _create_entry(position, asset)
+            if entry is not None:
+                entry.price = _get_price(entry, end, pricing_model)
+                operation.assets.add(asset)
+                operation.entries.append(entry)
+                data = operation.asset_interest_data.setdefault(asset.get_identifier(), AssetInterestData())
+                data.entries.append(entry)
+                data.total += entry.quantity
+    for data in operation.asset_interest_data.values():
+        total = sum((entry.balance for entry in data.entries), ZERO_DECIMAL)
+        for entry in data.entries:
+            entry.weight = entry.balance / total
+    return operation
+
+
+def _create_entry(position: TradingPosition, asset: AssetIdentifier) -> InterestDistributionEntry | None:
+    """Return the entry for one token of a position, None when it earns nothing."""
+    if asset.underlying is None:
+        return None
+    if position.loan is None:
+        logger.warning("Position #%d has no loan, %s earns nothing", position.position_id, asset)
+        return None
+    side, tracker = position.loan.get_tracked_asset(asset)
+    if side is None or tracker is None:
+        return None
+    entry = InterestDistributionEntry(side, position, tracker)
+    return entry if entry.balance > 0 else None
+
+
+def _get_price(entry: InterestDistributionEntry, at: datetime.datetime, pricing_model: PricingModel) -> USDollarPrice:
+    position, underlying = entry.position, entry.asset.underlying
+    if entry.side is LoanSide.borrowed:
+        quantity = entry.quantity or entry.balance
+        return pricing_model.get_sell_price(at, position.pair.get_pricing_pair(), quantity).price
+    if position.is_long():
+        raise UnsupportedPairKind(f"interest of leveraged longs is not supported: position #{position.position_id}")
+    if underlying is None or not underlying.is_stablecoin():
+        raise UnsupportedPairKind(
+            f"collateral {entry.asset} of position #{position.position_id} is not based on a stablecoin"
+        )
+    return 1.0
+
+
+def distribute_to_entry(
+    entry: InterestDistributionEntry,
+    state: State,
+    timestamp: datetime.datetime,
+    block_number: BlockNumber | None,
+    total_accrued: Decimal,
+    max_interest_gain: Percent,
+) -> BalanceUpdate:
+    """Book the share of one entry, ``total_accrued * weight``, and return the event.
+
+    `distribute_interest_for_assets` books all shares of a token, and exactly as much as there is.
+
+    Parameters
+    ----------
+    total_accrued
+        Interest of the token since the latest sync, token units.
+
+    Raises
+    ------
+    InterestRefused
+        Weight or price are not known, or see `update_interest`.
+    """
+    if entry.weight is None:
+        raise InterestRefused(f"{entry.asset} of position #{entry.position.position_id} has no weight")
+    batch = InterestBatch(state.portfolio, timestamp, block_number, max_interest_gain=max_interest_gain)
+    _add_entry(batch, entry, total_accrued * entry.weight)
+    return batch.book()[0]
+
+
+def distribute_interest_for_assets(
+    operation: InterestDistributionOperation,
+    state: State,
+    asset: AssetIdentifier,
+    timestamp: datetime.datetime,
+    block_number: BlockNumber | None,
+    new_amount: Decimal,
+    max_interest_gain: Percent,
+) -> list[BalanceUpdate]:
+    """Split what a token has earned among the positions, and book it.
+
+    The interest is booked before the function returns; looking at the result is not necessary.
+
+    Parameters
+    ----------
+    new_amount
+        What the wallet holds of the token now, token units.
+
+    Returns
+    -------
+    list
+        One event per entry that earned something, in order of position ids; together exactly the difference between
+        `new_amount` and what the positions expected.  Empty when that is below 0.00003 tokens: it stays in the wallet
+        for the next time.
+
+    Raises
+    ------
+    InterestRefused
+        The wallet holds less than the positions expect, or see `update_interest`.
+    NotAvailable
+        The token took no part in the preparation.
+    """
+    batch = InterestBatch(state.portfolio, timestamp, block_number, max_interest_gain=max_interest_gain)
+    _add_asset(batch, operation, asset, new_amount)
+    return batch.book()
+
+
+def accrue_interest(
+    state: State,
+    on_chain_balances: Mapping[AssetIdentifier, Decimal],
+    interest_distribution: InterestDistributionOperation,
+    block_timestamp: datetime.datetime,
+    block_number: BlockNumber | None,
+    max_interest_gain: Percent = DEFAULT_MAX_INTEREST_GAIN,
+    aave_financial_year: datetime.timedelta = YEAR,
+    created_at: datetime.datetime | None = None,
+) -> list[BalanceUpdate]:
+    """Distribute the interest of all tokens, and move the checkpoint.
+
+    All tokens or none: a balance that cannot be right refuses the others, too.  The interest is booked before the
+    function returns; looking at the result is not necessary.
+
+    Parameters
+    ----------
+    on_chain_balances
+        What the wallet holds of each token, token units.  A token that is missing earns at the next sync.
+    interest_distribution
+        From `prepare_interest_distribution`; receives the rates for diagnostics.
+    block_timestamp, block_number
+        When the balances were read; strategy time and None in a backtest.
+    created_at
+        Recorded as the time of booking; the wall clock if None.
+
+    Returns
+    -------
+    list
+        The events, tokens by identifier, then positions by id.  Empty, without a new checkpoint, when no time has
+        passed.
+
+    Raises
+    ------
+    InterestRefused
+        The period ends before it starts, or see `distribute_interest_for_assets`.
+    NotAvailable
+        A token took no part in the preparation.
+    """
+    duration = interest_distribution.duration
+    if duration < datetime.timedelta(0):
+        raise InterestRefused(
+            f"interest cannot accrue from {interest_distribution.start} back to {interest_distribution.end}"
+        )
+    if not duration:
+        return []
+    batch = InterestBatch(
+        state.portfolio, block_timestamp, block_number, max_interest_gain=max_interest_gain, created_at=created_at
+    )
+    rates: list[tuple[AssetInterestData, Percent | None]] = []
+    for asset in sorted(on_chain_balances, key=AssetIdentifier.get_identifier):
+        new_amount = on_chain_balances[asset]
+        _add_asset(batch, interest_distribution, asset, new_amount)
+        data = interest_distribution.get_interest_data(asset)
+        gained = new_amount - data.total
+        rate = maths.calculate_yearly_yield(gained, data.total, duration, aave_financial_year) if data.total else None
+        rates.append((data, rate))
+    # From here on nothing fails.
+    for data, rate in rates:
+        data.effective_rate = rate
+    events = batch.book()
+    set_interest_checkpoint(state, block_timestamp, block_number, interest_distribution)
+    return events
+
+
+def _add_asset(
+    batch: InterestBatch, operation: InterestDistributionOperation, asset: AssetIdentifier, new_amount: Decimal
+) -> None:
+    """Put the interest of one token into a batch."""
+    if not isinstance(new_amount, Decimal) or not new_amount.is_finite():  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InterestRefused(f"the balance of {asset} must be a finite Decimal, got {new_amount!r}")
+    entries = operation.get_interest_data(asset).entries
+    balances = [entry.balance for entry in entries]
+    accrued = new_amount - sum(balances)
+    if abs(accrued) < INTEREST_EPSILON:
+        return
+    if accrued < 0:
+        raise InterestRefused(
+            f"the wallet holds {new_amount} {asset.token_symbol}, {-accrued} less than the positions expect"
+        )
+    weights = [entry.weight or ZERO_DECIMAL for entry in entries]
+    if not any(weights):
+        raise InterestRefused(f"no position holds the {asset} that earned {accrued}")
+    for entry, share in zip(entries, maths.distribute_interest(accrued, balances, weights), strict=True):
+        if share:
+            _add_entry(batch, entry, share)
+
+
+def _add_entry(batch: InterestBatch, entry: InterestDistributionEntry, share: Decimal) -> None:
+    if entry.price is None:
+        raise InterestRefused(f"{entry.asset} of position #{entry.position.position_id} has no price")
+    batch.add(entry.position, entry.asset, entry.balance + share, entry.price, gained=share)
+
+
+# --- Rates
+
+
+def record_interest_rate(state: State, rates: LendingRates, timestamp: datetime.datetime) -> None:
+    """Record the present supply rate on the collateral of all credit positions, all of them or none.
+
+    Raises
+    ------
+    InvalidValue
+        A rate is not a fraction of at least 0 and below 1.
+    """
+    set_interest_rates(get_interest_rates(state, rates, timestamp))
+
+
+def get_interest_rates(
+    state: State, rates: LendingRates, timestamp: datetime.datetime
+) -> list[tuple[AssetWithTrackedValue, Percent]]:
+    """Return the collateral of each credit position with its supply rate; raises like `record_interest_rate`."""
+    found: list[tuple[AssetWithTrackedValue, Percent]] = []
+    for position in state.portfolio.get_current_credit_positions():
+        if position.loan is not None:
+            tracker = position.loan.collateral
+            rate = rates.get_yearly_rate(tracker.asset, timestamp)
+            if not 0 <= rate < 1:
+                raise InvalidValue(f"the supply rate of {tracker.asset} must be a fraction below 1, got {rate}")
+            found.append((tracker, rate))
+    return found
+
+
+def set_interest_rates(found: list[tuple[AssetWithTrackedValue, Percent]]) -> None:
+    """Record rates from `get_interest_rates`."""
+    for tracker, rate in found:
+        tracker.interest_rate_at_open = tracker.interest_rate_at_open or rate
+        tracker.last_interest_rate = rate
