@@ -641,7 +641,7 @@ def test_repaid_interest_of_a_short_counts_once():
     position.revalue_base_asset(at, 1800.0)
     collateral = D("2996.993999999999999874974911")
     update_leveraged_position_interest(state, position, D("1.002"), collateral, at, 1800.0)
-    assert position.get_unrealised_profit_usd() == pytest.approx(199.794), "as recorded: 0.4 too much"
+    assert position.get_unrealised_profit_usd() == pytest.approx(199.394)
     assert position.get_net_profit_usd() == pytest.approx(193.394)
     spent = D("1809.027081243731193694055991")
     lenders.short(
@@ -812,3 +812,13 @@ def test_positions_made_through_a_state_know_their_opening():
         False,
         False,
     )
+
+
+def test_the_entry_is_the_first_trade_that_succeeded():
+    """The opening price of the reference is that of the first trade, 0 when it failed."""
+    state = new_state()
+    trader = Trader(state, lp_fees=0.0, price_impact=1.0)
+    trader.start_and_fail(WETH_USDC, "1", 1900.0)
+    position, _ = trader.buy(WETH_USDC, "2", 2000.0)
+    assert (position.get_opening_price(), position.get_value_at_open()) == (0.0, 0.0)
+    assert (position.get_entry_price(), position.get_entry_value()) == (2000.0, 4000.0)

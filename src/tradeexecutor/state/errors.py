@@ -28,6 +28,8 @@
     |   |-- UnexecutedTrades
     |   |-- NotAvailable                the figure does not exist for this position or trade
     |   |-- LiquidationRisked           the loan would be too close to its liquidation
+    |   |-- InterestRefused             interest cannot be booked
+    |   |   `-- UnlikelyInterestGain    a balance changed by more than interest can
     |   |-- PriceImpactToleranceExceeded   the trade would move the market too much
     |   `-- IntegrityError              ids of the tree contradict each other
     |-- UncleanState                    a trade was left between broadcast and confirmation
@@ -284,6 +286,40 @@ class PriceImpactToleranceExceeded(AccountingError, ValueError):
         super().__init__(message)
         self.price_impact = price_impact
         self.tolerance = tolerance
+
+
+class InterestRefused(AccountingError, ValueError, AssertionError):
+    """Interest cannot be booked: wrong position, asset or time; nothing has changed."""
+
+
+class UnlikelyInterestGain(InterestRefused):
+    """A balance changed by more than interest can.
+
+    Attributes
+    ----------
+    gained, old_quantity, new_quantity
+        Token units.
+    max_interest_gain
+        Fraction of the old quantity that would have been too much.
+    """
+
+    def __init__(
+        self,
+        asset: object,
+        gained: Decimal,
+        old_quantity: Decimal,
+        new_quantity: Decimal,
+        max_interest_gain: float,
+    ):
+        difference = abs(gained / old_quantity) * 100 if old_quantity else Decimal("Infinity")
+        super().__init__(
+            f"Unlikely gained_interest for {asset}: {gained} (diff {difference:.2f}%, "
+            f"threshold {max_interest_gain * 100}%), old quantity: {old_quantity}, new quantity: {new_quantity}"
+        )
+        self.gained = gained
+        self.old_quantity = old_quantity
+        self.new_quantity = new_quantity
+        self.max_interest_gain = max_interest_gain
 
 
 class IntegrityError(AccountingError, RuntimeError, AssertionError):

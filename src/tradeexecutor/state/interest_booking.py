@@ -18,9 +18,10 @@ from tradeexecutor.accounting.interest import calculate_interest_gain_usd, calcu
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import (
-    AccountingError,
     BalanceUpdateEventAlreadyAdded,
+    InterestRefused,
     InvalidValue,
+    UnlikelyInterestGain,
     WrongPositionStatus,
 )
 from tradeexecutor.state.identifier import AssetIdentifier
@@ -45,40 +46,6 @@ __all__ = [
 
 #: A balance that changes by this fraction or more did not change by interest.
 DEFAULT_MAX_INTEREST_GAIN: Percent = 0.05
-
-
-class InterestRefused(AccountingError, ValueError, AssertionError):
-    """Interest cannot be booked: wrong position, asset or time; nothing has changed."""
-
-
-class UnlikelyInterestGain(InterestRefused):
-    """A balance changed by more than interest can.
-
-    Attributes
-    ----------
-    gained, old_quantity, new_quantity
-        Token units.
-    max_interest_gain
-        Fraction of the old quantity that would have been too much.
-    """
-
-    def __init__(
-        self,
-        asset: AssetIdentifier,
-        gained: Decimal,
-        old_quantity: Decimal,
-        new_quantity: Decimal,
-        max_interest_gain: Percent,
-    ):
-        difference = abs(gained / old_quantity) * 100 if old_quantity else Decimal("Infinity")
-        super().__init__(
-            f"Unlikely gained_interest for {asset}: {gained} (diff {difference:.2f}%, "
-            f"threshold {max_interest_gain * 100}%), old quantity: {old_quantity}, new quantity: {new_quantity}"
-        )
-        self.gained = gained
-        self.old_quantity = old_quantity
-        self.new_quantity = new_quantity
-        self.max_interest_gain = max_interest_gain
 
 
 class _Booking(NamedTuple):

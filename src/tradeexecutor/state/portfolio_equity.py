@@ -163,7 +163,11 @@ class PortfolioEquity(PortfolioLookup):
         return sum(position.get_value() for position in self.frozen_positions.values())
 
     def get_live_position_equity(self) -> USDollarAmount:
-        """Return the value of open positions; bridge positions count gross."""
+        """Return the value of open positions.
+
+        Bridge positions count gross, so that capital in use on the far chain counts twice; `calculate_net_assets`
+        counts it once.
+        """
         return sum(position.get_value() for position in self.open_positions.values())
 
     def get_in_transit_value(self) -> USDollarAmount:
@@ -210,8 +214,15 @@ class PortfolioEquity(PortfolioLookup):
 
     # --- Profit
 
+    def get_net_profit_usd(self) -> USDollarAmount:
+        """Return the profit of open, frozen and closed positions as it came out, see `TradingPosition`."""
+        return sum(position.get_net_profit_usd() for position in self.get_all_positions())
+
     def get_unrealised_profit_usd(self) -> USDollarAmount:
-        """Return the unrealised profit of open positions."""
+        """Return the unrealised profit of open positions.
+
+        Capital on a bridge counts as profit, as in recorded figures; `get_net_profit_usd` leaves it out.
+        """
         return sum(position.get_unrealised_profit_usd() for position in self.open_positions.values())
 
     def get_unrealised_profit_in_leveraged_positions(self) -> USDollarAmount:

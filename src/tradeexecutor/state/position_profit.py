@@ -122,10 +122,13 @@ class PositionProfit(PositionValuation):
         return self._get_unrealised_profit_usd(self.get_trade_totals(), include_interest)
 
     def _get_unrealised_profit_usd(self, totals: TradeTotals, include_interest: bool = True) -> USDollarAmount:
-        profit = calculate_unrealised_profit(self.last_token_price, self._get_entry_price(totals), self.get_quantity())
+        loan = self.loan  # nearly always None: spare asking for the accrued interest
+        quantity = self.get_quantity()
+        if loan is not None and loan.borrowed is not None:
+            quantity = -loan.borrowed.quantity  # interest that is owed counts below, once
+        profit = calculate_unrealised_profit(self.last_token_price, self._get_entry_price(totals), quantity)
         if not include_interest:
             return profit
-        loan = self.loan  # nearly always None: spare asking for the accrued interest
         return profit + (0.0 if loan is None else loan.get_net_interest())
 
     def get_total_profit_usd(self) -> USDollarAmount:

@@ -11,6 +11,7 @@ from tradeexecutor.state.identifier import AssetIdentifier, TradingPairKind
 from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.position_fields import is_pandas_object
 from tradeexecutor.state.position_quantity import PositionQuantities
+from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trade_amounts import sum_fees
 from tradeexecutor.state.trade_table import TradeTotals, split_trades
 from tradeexecutor.state.types import LegacyDataException, Percent, USDollarAmount, USDollarPrice
@@ -190,6 +191,20 @@ class PositionValuation(PositionQuantities):
             return 0
         price: USDollarPrice | None = self.last_token_price
         return float(quantity) * (self.get_original_planned_price() if price is None else price)  # pyright: ignore[reportUnnecessaryComparison]
+
+    def get_entry_price(self) -> USDollarPrice:
+        """Return the executed price of the first trade that succeeded; `get_opening_price` asks the first trade."""
+        return self._get_first_executed_trade().executed_price or 0.0
+
+    def get_entry_value(self) -> USDollarAmount:
+        """Return the value of the first trade that succeeded, USD; `get_value_at_open` asks the first trade."""
+        return self._get_first_executed_trade().get_executed_value()
+
+    def _get_first_executed_trade(self) -> TradeExecution:
+        for trade in self.get_executed_trades():
+            if not trade.is_repaired():
+                return trade
+        raise NotAvailable(f"position #{self.position_id} has no executed trade")
 
     def get_value_at_open(self) -> USDollarAmount:
         """Return the executed value of the first trade, USD."""

@@ -213,6 +213,8 @@ class StrategyRunner:
         except UnconfirmedTreasurySync as error:
             logger.warning("No trading at %s: %s", ts, error)
             return False
+        # Before any trade of the cycle changes the balances that earned.
+        self.models.sync.sync_interests(ts, self.state, self.strategy_universe, self.models.pricing)
         self.revalue(ts)
         return True
 
