@@ -3,6 +3,7 @@
 
 VENV    ?= .venv
 WORKERS ?= 2
+SOAK    ?= 100
 BIN     := $(VENV)/bin
 PY      := $(BIN)/python
 PIP     := $(PY) -m pip --disable-pip-version-check --no-input
@@ -24,7 +25,7 @@ RUNTIME := $(VENV)/.installed-runtime
 DEV     := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format golden bench setup setup-dev lock clean distclean
+.PHONY: help demo test lint format soak golden bench setup setup-dev lock clean distclean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -45,6 +46,9 @@ lint: $(DEV) ## Check style, format, types and import layers
 format: $(DEV) ## Format the code and apply safe lint fixes
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
+
+soak: $(DEV) ## Run the random and fault tests SOAK (100) times as long
+	@SOAK=$(SOAK) $(PY) -m pytest -n $(WORKERS) --timeout=0 tests/properties tests/faults $(PYTEST_ARGS)
 
 golden: $(DEV) ## Compare with recorded reference values, where the shared data folder is present
 	@$(PY) -m tests.golden.floor
