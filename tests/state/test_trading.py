@@ -436,7 +436,7 @@ def test_a_redemption_before_the_sell():
     trader = perfect(20_000)
     state = trader.state
     position, _ = trader.buy(LINK_USDC, "400", 15.0)
-    event = trader.redeem_in_kind(position, "100")
+    event = trader.redeem_in_kind(trader.ts, trader.state.portfolio, position, Decimal(100))
     assert (event.quantity, event.old_balance) == (-100, 400)
     assert position.get_quantity() == 300
     assert state.portfolio.calculate_total_equity() == 18500.0
@@ -463,7 +463,7 @@ def test_a_redemption_between_two_sells():
     assert figures(state) == approx((16700.0, 20450.0))
     assert (position.get_realised_profit_usd(), position.get_realised_profit_percent()) == approx((450.0, 0.2))
     assert position.get_unrealised_and_realised_profit_percent() == approx(0.075)
-    trader.redeem_in_kind(position, "100")
+    trader.redeem_in_kind(trader.ts, trader.state.portfolio, position, Decimal(100))
     assert state.portfolio.calculate_total_equity() == approx(18950.0)
     assert position.get_quantity() == 150
     assert (position.get_realised_profit_usd(), position.get_realised_profit_percent()) == approx((450.0, 0.2))
@@ -482,7 +482,7 @@ def test_a_redemption_of_everything_leaves_the_position_open():
     trader = perfect(20_000)
     position, _ = trader.buy(LINK_USDC, "400", 15.0)
     trader.sell(LINK_USDC, "150", 18.0)
-    trader.redeem_in_kind(position, "250")
+    trader.redeem_in_kind(trader.ts, trader.state.portfolio, position, Decimal(250))
     assert position.get_quantity() == 0
     assert figures(trader.state) == approx((16700.0, 16700.0))
     assert position.can_be_closed()

@@ -1,18 +1,18 @@
-"""A small trader for tests: plans a trade and walks it through its life, one second per step.
+"""Assets, pairs and states that are made for tests, and a trader that takes trades step by step.
 
-The assets and pairs here are made for tests, the numbers of the worked examples in `test_trading.py` belong to them.
+The numbers of the worked examples in `test_trading.py`, `test_lending.py` and their neighbours belong to these pairs.
 """
 
 import datetime
 from decimal import Decimal
 from typing import Any
 
-from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
-from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
+from tradeexecutor.state.identifier import AssetIdentifier, AssetType, TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeType
+from tradeexecutor.testing.unit_test_trader import UnitTestTrader
 
 T0 = datetime.datetime(2022, 1, 1)
 SECOND = datetime.timedelta(seconds=1)
@@ -49,6 +49,17 @@ FAR_WETH_USDC = pair(FAR_WETH, FAR_USDC, 0.003, 111)
 BRIDGE = pair(FAR_USDC, USDC, None, 112, kind=TradingPairKind.cctp_bridge)
 
 
+ACCOUNT = pair(asset("ACCOUNT", 6, 20), USDC, 0.0, 120, kind=TradingPairKind.exchange_account)
+
+#: What a lending protocol gives for USDC, and what it keeps for borrowed WETH.
+A_USDC = AssetIdentifier(
+    1, f"0x{21:040x}", "aPolUSDC", 6, underlying=USDC, type=AssetType.collateral, liquidation_threshold=0.85
+)
+V_WETH = AssetIdentifier(1, f"0x{22:040x}", "variableDebtPolWETH", 18, underlying=WETH, type=AssetType.borrowed)
+CREDIT = pair(A_USDC, USDC, 0.0, 121, kind=TradingPairKind.credit_supply)
+SHORT = pair(V_WETH, A_USDC, 0.003, 122, kind=TradingPairKind.lending_protocol_short, underlying_spot_pair=WETH_USDC)
+
+
 def new_state(cash: str | int | Decimal = 10_000) -> State:
     """A state with one reserve currency and nothing else."""
     state = State(created_at=T0, name="test")
@@ -61,18 +72,8 @@ def cash_of(state: State) -> Decimal:
     return state.portfolio.get_default_reserve_position().quantity
 
 
-class Trader:
-    """Trades on a state.
-
-    The fill price is the asked price times `price_impact`; a buy also gets that much less of the token.
-    """
-
-    def __init__(self, state: State, lp_fees: float = 2.50, price_impact: float = 0.99):
-        self.state = state
-        self.lp_fees = lp_fees
-        self.price_impact = price_impact
-        self.ts = T0
-        self.nonce = 1
+class Trader(UnitTestTrader):
+    """Takes trades through their life step by step; quantities may be text, cash is always USDC."""
 
     def plan(
         self,
@@ -99,6 +100,11 @@ class Trader:
         self.ts += SECOND
         return position, trade
 
+    def create(
+        self, pair: TradingPairIdentifier, quantity: str | Decimal, price: float
+    ) -> tuple[TradingPosition, TradeExecution]:
+        return self.plan(pair, quantity, price)
+
     def start(self, trade: TradeExecution, underflow_check: bool = True) -> None:
         self.state.start_execution(self.ts, trade, hex(self.nonce), self.nonce, underflow_check)
         self.nonce += 1
@@ -118,29 +124,43 @@ class Trader:
             reserve = Decimal(0) if trade.is_buy() else abs(quantity * Decimal(price))
         self.state.mark_trade_success(self.ts, trade, price, quantity, reserve, self.lp_fees, 1.0)
 
+    def complete(self, trade: TradeExecution, **changes: Any) -> None:
+        """Complete a broadcasted trade of any kind and report all of its amounts, as planned unless told otherwise."""
+        arguments: dict[str, Any] = {
+            "executed_at": self.ts,
+            "executed_price": float(trade.planned_price),
+            "executed_amount": trade.planned_quantity,
+            "executed_reserve": trade.planned_reserve,
+            "lp_fees": float(self.lp_fees),
+            "native_token_price": 1.0,
+            "executed_collateral_consumption": trade.planned_collateral_consumption,
+            "executed_collateral_allocation": trade.planned_collateral_allocation,
+        }
+        self.state.mark_trade_success(trade=trade, **(arguments | changes))
+
+    def send(self, trade: TradeExecution) -> None:
+        """Start and broadcast a planned trade."""
+        self.start(trade)
+        self.broadcast(trade)
+
+    def run(self, trade: TradeExecution, **changes: Any) -> None:
+        """Start, broadcast and complete a planned trade of any kind."""
+        self.send(trade)
+        self.complete(trade, **changes)
+
     def fail(self, trade: TradeExecution) -> None:
         self.state.mark_trade_failed(self.ts, trade)
         self.ts += SECOND
 
-    def execute(self, trade: TradeExecution, underflow_check: bool = True) -> None:
-        """Start, broadcast and complete a planned trade, with the price impact."""
-        self.start(trade, underflow_check)
-        self.broadcast(trade)
-        price = trade.planned_price * self.price_impact
-        quantity = trade.planned_quantity
-        self.succeed(trade, price, quantity * Decimal(self.price_impact) if trade.is_buy() else quantity)
-
     def buy(
         self, pair: TradingPairIdentifier, quantity: str | Decimal, price: float, underflow_check: bool = True
     ) -> tuple[TradingPosition, TradeExecution]:
-        position, trade = self.plan(pair, quantity, price)
-        self.execute(trade, underflow_check)
-        return position, trade
+        return self.create_and_execute(pair, Decimal(quantity), price, underflow_check)
 
     def sell(
         self, pair: TradingPairIdentifier, quantity: str | Decimal, price: float
     ) -> tuple[TradingPosition, TradeExecution]:
-        return self.buy(pair, -Decimal(quantity), price)
+        return self.create_and_execute(pair, -Decimal(quantity), price)
 
     def start_and_fail(self, pair: TradingPairIdentifier, quantity: str, price: float) -> TradeExecution:
         """Plan, start, broadcast and fail a trade."""
@@ -149,24 +169,3 @@ class Trader:
         self.broadcast(trade)
         self.fail(trade)
         return trade
-
-    def redeem_in_kind(self, position: TradingPosition, quantity: str) -> BalanceUpdate:
-        """An investor takes tokens out of the position."""
-        event = BalanceUpdate(
-            balance_update_id=self.state.portfolio.allocate_balance_update_id(),
-            cause=BalanceUpdateCause.redemption,
-            position_type=BalanceUpdatePositionType.open_position,
-            asset=position.pair.base,
-            block_mined_at=self.ts,
-            strategy_cycle_included_at=self.ts,
-            chain_id=position.pair.chain_id,
-            quantity=-Decimal(quantity),
-            old_balance=position.get_quantity(),
-            usd_value=-float(quantity) * position.last_token_price,
-            created_at=self.ts,
-            position_id=position.position_id,
-            tx_hash=f"0x{self.nonce:064x}",
-            log_index=1,
-        )
-        position.add_balance_update_event(event)
-        return event

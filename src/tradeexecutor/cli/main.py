@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tradeexecutor.cli import backtest, demo, show_positions, show_trades, validate, version
+from tradeexecutor.cli import audit, backtest, demo, show_positions, show_trades, validate, version
 from tradeexecutor.cli.failure import DEBUG_VARIABLE, report_failures, set_debug
 
 __all__ = ["app"]
@@ -44,6 +44,7 @@ for _name, _module, _function in (
     ("show-positions", show_positions, show_positions.show_positions),
     ("show-trades", show_trades, show_trades.show_trades),
     ("validate", validate, validate.validate),
+    ("audit", audit, audit.audit),
     ("version", version, version.version),
 ):
     app.command(_name, epilog=_make_epilog(_module.EXAMPLES))(report_failures(_function))

@@ -146,7 +146,8 @@ def get_loan_after_trade(
     Raises
     ------
     InvalidTrade
-        More is taken out than there is, or the first trade does not put anything in.
+        More is taken out than there is, the first trade does not put anything in, or a swap changes the collateral in
+        the wrong direction.
     LiquidationRisked
         A short would be liquidated at once.
     UnsupportedPairKind
@@ -160,12 +161,18 @@ def get_loan_after_trade(
         return loan, LoanPayments(claimed=_change_credit(loan, change))
     if not kind.is_shorting():
         raise UnsupportedPairKind(f"loans of kind {kind.value} are not supported: trade #{trade.trade_id}")
+    if (change.consumption > 0 and change.quantity >= 0) or (change.consumption < 0 and change.quantity <= 0):
+        raise InvalidTrade(
+            f"trade #{trade.trade_id} cannot change the collateral by {change.consumption} by a swap of "
+            f"{change.quantity}: borrowing adds to it, buying back takes from it"
+        )
     if loan is None:
         loan, payments = _open_short(trade, change), LoanPayments()
     else:
         loan = loan.clone()
         payments = _change_short(loan, change, closing)
-    _check_health(loan, trade)
+    if not (closing and _is_debt_gone(loan)):
+        _check_health(loan, trade)
     return loan, payments
 
 
@@ -260,7 +267,7 @@ def _change_short(loan: Loan, change: LoanChange, closing: bool) -> LoanPayments
     collateral_change = change.get_collateral_change()
     tolerance = COLLATERAL_EPSILON
     # A closing trade that did not get rid of the debt leaves the position open: nothing is written off then.
-    closed = closing and loan.get_borrowed_principal_and_interest_quantity() <= get_close_epsilon_for_pair(loan.pair)
+    closed = closing and _is_debt_gone(loan)
     if closed:
         tolerance = max(tolerance, abs(CLOSE_POSITION_COLLATERAL_EPSILON * collateral_change))
     claimed = _change_side(
@@ -273,6 +280,11 @@ def _change_short(loan: Loan, change: LoanChange, closing: bool) -> LoanPayments
         write_off=closed,
     )
     return LoanPayments(claimed, repaid)
+
+
+def _is_debt_gone(loan: Loan) -> bool:
+    """Tell whether no debt is left but dust, which a close forgets."""
+    return loan.get_borrowed_principal_and_interest_quantity() <= get_close_epsilon_for_pair(loan.pair)
 
 
 def _check_health(loan: Loan, trade: "TradeExecution") -> None:
@@ -313,21 +325,20 @@ def _change_side(
     """
     available = interest.get_remaining_interest()
     principal = tracker.quantity + delta
-    paid = ZERO_DECIMAL
-    if principal < 0:
-        paid = min(-principal, max(available, ZERO_DECIMAL))
-        shortage = -principal - paid
-        if shortage >= tolerance:
+    left = principal + available
+    if delta < 0 and left < 0:
+        if -left >= tolerance:
             raise InvalidTrade(
                 f"cannot take {-delta} {tracker.asset.token_symbol} out of {tracker.quantity} and interest of "
-                f"{available}: {shortage} too much"
+                f"{available}: {-left} too much"
             )
-        principal = ZERO_DECIMAL
         # Tokens that are there without having been booked are interest that was not synced yet.
-        interest.last_accrued_interest += shortage
-        available += shortage
-        paid += shortage
-    left = principal + available - paid
+        interest.last_accrued_interest -= left
+        available -= left
+        left = ZERO_DECIMAL
+    paid = ZERO_DECIMAL
+    if principal < 0:
+        paid, principal = -principal, ZERO_DECIMAL
     principal = ensure_exact_zero(principal)
     balance = max(ensure_exact_zero(interest.last_token_amount + delta), ZERO_DECIMAL)
     if write_off and left < tolerance:

@@ -3,6 +3,7 @@
 The maths, with worked examples, is in :mod:`tradeexecutor.accounting.leverage`.
 """
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -67,16 +68,16 @@ class LeverageEstimate:
         Raises
         ------
         InvalidValue
-            The pair is not a short, or reserve, price or leverage is out of range.
+            The pair is not a short, or reserve, price, leverage or fee is out of range.
         """
         reserve = Decimal(starting_reserve)
         _check_pair_and_price(shorting_pair, borrowed_asset_price)
         limit = shorting_pair.get_max_leverage_at_open(side="short")
         if not 0 < leverage < limit:
             raise InvalidValue(f"leverage of {shorting_pair} must be between 0 and {limit}, got {leverage}")
-        if not reserve > 0:
+        if not (reserve.is_finite() and reserve > 0):
             raise InvalidValue(f"the reserve of a short must be positive, got {reserve}")
-        fee = fee or 0
+        fee = _read_fee(fee)
         opening = size_short_opening(reserve, leverage, borrowed_asset_price, fee)
         return LeverageEstimate(
             starting_reserve=reserve,
@@ -121,12 +122,13 @@ class LeverageEstimate:
         Raises
         ------
         InvalidValue
-            Size or price is not positive.
+            Size or price is not positive, or the fee is not a fraction.
         """
-        if not close_size > 0:
+        if not (close_size.is_finite() and close_size > 0):
             raise InvalidValue(f"the size to close must be positive, got {close_size}")
-        if not borrowed_asset_price > 0:
+        if not 0 < borrowed_asset_price < math.inf:
             raise InvalidValue(f"the price must be positive, got {borrowed_asset_price}")
+        fee = _read_fee(fee)
         closing = size_short_closing(start_collateral, start_borrowed, close_size, borrowed_asset_price, fee)
         return LeverageEstimate(
             starting_reserve=ZERO_DECIMAL,
@@ -137,7 +139,7 @@ class LeverageEstimate:
             total_collateral_quantity=closing.remaining_collateral,
             total_borrowed_quantity=closing.remaining_debt,
             borrowed_asset_price=borrowed_asset_price,
-            fee_tier=fee or 0,
+            fee_tier=fee,
             lp_fees=closing.lp_fees,
         )
 
@@ -173,5 +175,11 @@ def calculate_sizes_for_leverage(
 def _check_pair_and_price(pair: TradingPairIdentifier, price: USDollarPrice) -> None:
     if not pair.kind.is_shorting():
         raise InvalidValue(f"{pair} is not a leveraged short")
-    if not price > 0:
+    if not 0 < price < math.inf:
         raise InvalidValue(f"the price of {pair} must be positive, got {price}")
+
+
+def _read_fee(fee: Percent | None) -> Percent:
+    if fee is not None and not 0 <= fee < 1:
+        raise InvalidValue(f"a fee is a fraction of at least 0 and below 1, got {fee}")
+    return fee or 0

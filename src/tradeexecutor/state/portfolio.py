@@ -127,14 +127,9 @@ class Portfolio(PortfolioEquity):
         self, chain_id: int, reopened_at: datetime.datetime
     ) -> TradingPosition | None:
         """Reopen the bridge position to the chain that was closed last; None without one."""
-        candidates = [
-            position
-            for position in self.closed_positions.values()
-            if position.pair.kind.is_cctp_bridge() and position.pair.get_destination_chain_id() == chain_id
-        ]
-        if not candidates:
+        position = self.find_closed_bridge_position_for_chain(chain_id)
+        if position is None:
             return None
-        position = max(candidates, key=lambda candidate: candidate.closed_at or candidate.opened_at)
         position.closed_at = None
         position.last_trade_at = reopened_at
         del self.closed_positions[position.position_id]
@@ -170,7 +165,7 @@ class Portfolio(PortfolioEquity):
         """Plan a trade on the open position of the pair, or on a new one.  See `State.create_trade`."""
         if notes is not None and not isinstance(notes, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidTrade(f"notes must be text, got {notes!r}")
-        ignore_open = flags is not None and TradeFlag.ignore_open in flags
+        ignore_open = isinstance(flags, set) and TradeFlag.ignore_open in flags
         if ignore_open:
             position = None
         elif position is None:
@@ -345,7 +340,7 @@ class Portfolio(PortfolioEquity):
         if shortfall <= 0:
             return needed
         kind = trade.pair.kind
-        can_snap = trade.is_buy() and (trade.is_spot() or kind.is_cctp_bridge())
+        can_snap = available > 0 and trade.is_buy() and (trade.is_spot() or kind.is_cctp_bridge())
         if can_snap and shortfall < funding_asset.convert_to_decimal(1):
             trade.planned_reserve = available
             trade.planned_quantity = available / Decimal(str(trade.planned_price))

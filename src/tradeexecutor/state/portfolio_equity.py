@@ -114,7 +114,7 @@ class PortfolioEquity(PortfolioLookup):
         return self.calculate_total_equity()
 
     def get_net_asset_value(self, include_interest: bool = True) -> USDollarAmount:
-        """Return open and frozen positions, loans, cash, pending vault deposits and reserves on their way into loans.
+        """Return open and frozen positions, loans, cash, pending vault deposits and reserves on their way into positions.
 
         Bridge transfers in transit are left out, as in recorded figures; `calculate_net_assets` has them.
         """
@@ -124,6 +124,8 @@ class PortfolioEquity(PortfolioLookup):
             + self.get_cash()
             + self.get_vault_settlement_pending_value()
             + self.get_loan_in_flight_value()
+            # What a trigger has started to open; loans are among those in flight.
+            + sum(position.get_equity() for position in self.pending_positions.values())
         )
 
     def calculate_net_assets(self) -> USDollarAmount:
@@ -190,9 +192,10 @@ class PortfolioEquity(PortfolioLookup):
     def get_loan_in_flight_value(self) -> USDollarAmount:
         """Return the reserves that started trades took and that are not in their loans yet."""
         total: USDollarAmount = 0
-        for position in self.get_open_and_frozen_positions():
-            if position.pair.kind in _LOAN_KINDS:
-                total += position.get_loan_in_flight_value()
+        for table in (self.open_positions, self.frozen_positions, self.pending_positions):
+            for position in table.values():
+                if position.pair.kind in _LOAN_KINDS:
+                    total += position.get_loan_in_flight_value()
         return total
 
     def calculate_total_equity_chain(self) -> dict[ChainId, USDollarAmount]:

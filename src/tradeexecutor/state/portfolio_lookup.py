@@ -200,11 +200,19 @@ class PortfolioLookup(PortfolioFields):
 
     def get_bridge_position_for_chain(self, chain_id: int) -> TradingPosition | None:
         """Return the first open bridge position whose capital is on the chain."""
-        for position in self.open_positions.values():
-            pair = position.pair
-            if pair.kind is _CCTP_BRIDGE and pair.get_destination_chain_id() == chain_id:
-                return position
-        return None
+        return next(_iterate_bridges(self.open_positions, chain_id), None)
+
+    def find_bridge_position_for_chain(self, chain_id: int) -> TradingPosition | None:
+        """Return the position that accounts for the capital on a chain: open, else frozen, else the one closed last."""
+        bridge = self.get_bridge_position_for_chain(chain_id)
+        if bridge is None:
+            bridge = next(_iterate_bridges(self.frozen_positions, chain_id), None)
+        return self.find_closed_bridge_position_for_chain(chain_id) if bridge is None else bridge
+
+    def find_closed_bridge_position_for_chain(self, chain_id: int) -> TradingPosition | None:
+        """Return the bridge position to the chain that was closed last."""
+        candidates = _iterate_bridges(self.closed_positions, chain_id)
+        return max(candidates, key=lambda position: position.closed_at or position.opened_at, default=None)
 
     def get_open_quantities_by_position_id(self) -> dict[str, Decimal]:
         """Return position identifier -> quantity, open positions."""
@@ -320,3 +328,10 @@ def _find_by_pool(table: dict[int, TradingPosition], pair: Any) -> TradingPositi
         raise InvalidValue(f"expected a TradingPairIdentifier, got {pair!r}")
     pool = pair.get_identifier()
     return next((position for position in table.values() if position.pair.get_identifier() == pool), None)
+
+
+def _iterate_bridges(table: dict[int, TradingPosition], chain_id: int) -> Iterator[TradingPosition]:
+    for position in table.values():
+        pair = position.pair
+        if pair.kind is _CCTP_BRIDGE and pair.get_destination_chain_id() == chain_id:
+            yield position

@@ -6,14 +6,18 @@ A trade that waits is neither broadcasted nor successful.  When the far side has
 
 import contextlib
 import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from tradeexecutor.state.errors import InvalidTrade
+from tradeexecutor.state.errors import BadStateData, InvalidTrade
 from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.serialisation import encode
 from tradeexecutor.state.state_planning import StatePlanning
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
-from tradeexecutor.state.trade_amounts import VAULT_SETTLEMENT_REQUEST_RESERVE_KEY
+from tradeexecutor.state.trade_amounts import (
+    VAULT_SETTLEMENT_REQUEST_QUANTITY_KEY,
+    VAULT_SETTLEMENT_REQUEST_RESERVE_KEY,
+)
 from tradeexecutor.state.trade_status import require_naive
 from tradeexecutor.state.types import JSONObject
 
@@ -60,7 +64,9 @@ class StateSettlement(StatePlanning):
             position.adjust_bridge_capital_allocated(abs(trade.planned_quantity))
 
     def resume_bridge_transfer(self, trade: TradeExecution) -> None:
-        """Take a bridge transfer that has arrived, or is given up, back to broadcasted and release its lock.
+        """Take a bridge transfer that has arrived, or is given up, back to where it was and release its lock.
+
+        That is broadcasted, or started if it was never said to be broadcasted.
 
         Raises
         ------
@@ -90,7 +96,8 @@ class StateSettlement(StatePlanning):
         Raises
         ------
         InvalidTrade
-            The trade is not a vault trade, a deposit has not got its capital, or the ticket contradicts the trade.
+            The trade is not a vault trade, a deposit has not got its capital, or the ticket contradicts the trade,
+            has amounts that are none, or cannot be saved.
         WrongTradeStatus, PositionNotFound
             The state is unchanged.
         """
@@ -105,18 +112,26 @@ class StateSettlement(StatePlanning):
             "vault_direction": "deposit" if trade.is_buy() else "redeem",
         }
         ticket = ticket_data or {}
+        try:
+            encode(ticket)
+        except BadStateData as error:
+            raise InvalidTrade(f"ticket of trade #{trade.trade_id} cannot be saved: {error}") from None
         for key, fact in facts.items():
             if ticket.get(key, fact) != fact:
                 raise InvalidTrade(f"ticket of trade #{trade.trade_id} says {key}={ticket[key]!r}, it is {fact!r}")
         data: JSONObject = {**(trade.other_data or {}), **facts, **ticket}
         if trade.is_buy():
             _check_requested_capital(trade, data)
+        else:
+            requested = _read_amount(trade, data, VAULT_SETTLEMENT_REQUEST_QUANTITY_KEY)
+            if requested is not None and requested > 0:
+                raise InvalidTrade(f"vault redemption #{trade.trade_id} requests {requested}, it must be negative")
         data["vault_settlement_requested_at"] = ts.isoformat()
         trade.vault_settlement_pending_at = ts
         trade.other_data = data
 
     def resume_vault_settlement(self, trade: TradeExecution) -> None:
-        """Take a vault request that was settled, or is given up, back to broadcasted.
+        """Take a vault request that was settled, or is given up, back to where it was: broadcasted, or only started.
 
         Raises
         ------
@@ -173,6 +188,19 @@ def _check_requested_capital(trade: TradeExecution, data: JSONObject) -> None:
         raise InvalidTrade(
             f"{allocated} was set aside for vault deposit #{trade.trade_id}, it plans to spend {trade.planned_reserve}"
         )
-    requested = data.get(VAULT_SETTLEMENT_REQUEST_RESERVE_KEY)
-    if requested is not None and abs(Decimal(str(requested)) - allocated) >= trade.pair.quote.convert_to_decimal(1):
+    requested = _read_amount(trade, data, VAULT_SETTLEMENT_REQUEST_RESERVE_KEY)
+    if requested is not None and abs(requested - allocated) >= trade.pair.quote.convert_to_decimal(1):
         raise InvalidTrade(f"{allocated} was set aside for vault deposit #{trade.trade_id}, its request is {requested}")
+
+
+def _read_amount(trade: TradeExecution, data: JSONObject, key: str) -> Decimal | None:
+    value = data.get(key)
+    if value is None:
+        return None
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        amount = None
+    if amount is None or not amount.is_finite():
+        raise InvalidTrade(f"ticket of trade #{trade.trade_id} says {key}={value!r}, it must be a number")
+    return amount

@@ -25,6 +25,7 @@ import datetime
 from decimal import Decimal
 from typing import Any
 
+from tradeexecutor.state.dust import get_close_epsilon_for_pair
 from tradeexecutor.state.errors import (
     InvalidTrade,
     PositionNotFound,
@@ -182,7 +183,8 @@ class StateTrading(StateSettlement):
 
         What a sell brought in goes to the cash (or the bridge position it came from).  A buy that reports in
         `executed_reserve` what it spent gives the rest of its allocation back, and takes what it spent beyond it; 0
-        means not reported.  LP fees and gas are recorded, they are already part of price and quantity.
+        means not reported: all of it was spent, and credit, which is lent one for one, records the amount.  LP fees
+        and gas are recorded, they are already part of price and quantity.
 
         Parameters
         ----------
@@ -197,7 +199,7 @@ class StateTrading(StateSettlement):
         cost_of_gas
             Native token units.
         force
-            Accept a trade that was not broadcasted, for repairs.
+            Accept a trade that was started and not broadcasted; a repair need not be started.
 
         Raises
         ------
@@ -209,6 +211,9 @@ class StateTrading(StateSettlement):
             raise UnsupportedPairKind(f"trades of kind {kind.value} cannot be executed: #{trade.trade_id}")
         portfolio = self.portfolio
         position = portfolio.find_position_for_trade(trade, pending=True)
+        is_repair = trade.trade_type is _REPAIR
+        if force and not is_repair:
+            trade.require_status(TradeStatus.started, TradeStatus.broadcasted)
         trade.check_success(executed_at, executed_price, executed_amount, force)
         has_loan = kind in LOAN_KINDS
         if position.closed_at is not None and (has_loan or trade.planned_quantity > 0):
@@ -220,7 +225,6 @@ class StateTrading(StateSettlement):
                 f"executed reserve of trade #{trade.trade_id} must be a finite Decimal, got {executed_reserve!r}"
             )
         require_finite(trade.trade_id, lp_fees, native_token_price, cost_of_gas)
-        is_repair = trade.trade_type is _REPAIR
         loan, payments = None, LoanPayments()
         if has_loan:
             executed_collateral_consumption, executed_collateral_allocation = _complete_collateral_moves(
@@ -228,6 +232,8 @@ class StateTrading(StateSettlement):
             )
             if not is_repair:
                 _check_executed_loan_amounts(trade, executed_amount, executed_reserve)
+                if kind is not _SHORT and executed_amount > 0:
+                    executed_reserve = executed_reserve or executed_amount
                 change = LoanChange(
                     executed_amount,
                     executed_reserve,
@@ -259,8 +265,8 @@ class StateTrading(StateSettlement):
             position.share_price_state = (
                 create_share_price_state(trade) if shares is None else update_share_price_state(shares, trade)
             )
-        if returned:
-            self._return_capital(trade, returned, account, executed_at)
+        if account is not None:
+            self._return_capital(returned, account, executed_at)
         if position.position_id in portfolio.pending_positions:
             del portfolio.pending_positions[position.position_id]
             portfolio.open_positions[position.position_id] = position
@@ -270,8 +276,7 @@ class StateTrading(StateSettlement):
         if loan is not None:
             position.loan = loan
             _record_payments(trade, payments)
-        # Capital of another trade in flight would be invisible in a closed position.
-        if position.can_be_closed() and not position.has_trades_in_flight():
+        if _may_close(position):
             portfolio.move_to_closed(position, executed_at)
             if loan is not None:
                 _record_payments(trade, payments, final_loan=loan)
@@ -311,53 +316,61 @@ class StateTrading(StateSettlement):
             else:
                 returned = executed_reserve
             return returned, self._require_reserve(trade) if returned else None
-        bridge = self.portfolio.get_bridge_position_for_chain(trade.pair.base.chain_id)
-        if trade.planned_quantity > 0:
-            to_bridge = allocated is None
-            if to_bridge:
-                allocated = trade.bridge_currency_allocated
-            returned = allocated - executed_reserve if executed_reserve and allocated is not None else ZERO
-        else:
-            to_bridge = bridge is not None
-            returned = executed_reserve
-        if not returned:
+        if trade.planned_quantity <= 0:
+            return executed_reserve, self._get_account_of_proceeds(trade) if executed_reserve else None
+        from_bridge = allocated is None
+        if from_bridge:
+            allocated = trade.bridge_currency_allocated
+        if not executed_reserve or allocated is None or allocated == executed_reserve:
             return ZERO, None
-        if not to_bridge:
-            return returned, self._require_reserve(trade)
-        if bridge is None:
-            raise PositionNotFound(
-                f"no open bridge position to chain {trade.pair.chain_id} for trade #{trade.trade_id}"
-            )
-        return returned, bridge
+        account = self._require_bridge(trade) if from_bridge else self._require_reserve(trade)
+        return allocated - executed_reserve, account
 
-    def _require_reserve(self, trade: TradeExecution) -> ReservePosition:
+    def _get_account_of_proceeds(self, trade: TradeExecution) -> ReservePosition | TradingPosition:
+        """Return the cash, or the bridge position of the chain, that gets what a sell of tokens brought in.
+
+        What was sold on another chain while its bridge position is frozen or closed is there, not in the cash.
+        """
+        portfolio = self.portfolio
+        chain_id = trade.pair.chain_id
+        bridge = portfolio.get_bridge_position_for_chain(chain_id)
+        if bridge is None:
+            quote, reserve_currency = trade.pair.quote, trade.reserve_currency
+            if quote is reserve_currency or quote == reserve_currency:
+                reserve = self._find_reserve(trade)
+                if reserve is not None:
+                    return reserve
+            bridge = portfolio.find_bridge_position_for_chain(chain_id)
+        return self._require_reserve(trade) if bridge is None else bridge
+
+    def _require_bridge(self, trade: TradeExecution) -> TradingPosition:
+        """Return the bridge position that a trade on another chain was paid from, which may be closed by now."""
+        bridge = self.portfolio.find_bridge_position_for_chain(trade.pair.chain_id)
+        if bridge is None:
+            raise PositionNotFound(f"no bridge position to chain {trade.pair.chain_id} for trade #{trade.trade_id}")
+        return bridge
+
+    def _find_reserve(self, trade: TradeExecution) -> ReservePosition | None:
         try:
             return self.portfolio.get_reserve_position(trade.reserve_currency)
         except KeyError:
-            raise ReserveMissing(
-                f"no reserve {trade.reserve_currency} for the capital of trade #{trade.trade_id}"
-            ) from None
+            return None
+
+    def _require_reserve(self, trade: TradeExecution) -> ReservePosition:
+        reserve = self._find_reserve(trade)
+        if reserve is None:
+            raise ReserveMissing(f"no reserve {trade.reserve_currency} for the capital of trade #{trade.trade_id}")
+        return reserve
 
     def _return_capital(
-        self,
-        trade: TradeExecution,
-        amount: Decimal,
-        account: ReservePosition | TradingPosition | None,
-        executed_at: datetime.datetime,
+        self, amount: Decimal, account: ReservePosition | TradingPosition, executed_at: datetime.datetime
     ) -> None:
         if isinstance(account, ReservePosition):
-            quote, reserve_currency = trade.pair.quote, trade.reserve_currency
-            bridge = None
-            if quote is not reserve_currency and trade.is_sell() and trade.is_spot() and quote != reserve_currency:
-                # Sold on another chain after its bridge position was closed: the money is there, not in the cash.
-                chain_id = trade.pair.chain_id
-                bridge = self.portfolio.reopen_closed_bridge_position_for_chain(chain_id, executed_at)
-            if bridge is None:
-                account.quantity += amount
-                return
-            account = bridge
-        if account is not None:
-            account.adjust_bridge_capital_allocated(-amount)
+            account.quantity += amount
+            return
+        if account.closed_at is not None:
+            self.portfolio.reopen_closed_bridge_position_for_chain(account.pair.get_destination_chain_id(), executed_at)
+        account.adjust_bridge_capital_allocated(-amount)
 
     def mark_trade_failed(self, failed_at: datetime.datetime, trade: TradeExecution) -> None:
         """Record the failure of a started or broadcasted trade and give its allocation back.
@@ -376,24 +389,27 @@ class StateTrading(StateSettlement):
             other_data.get("retain_reserve_allocation_on_failure")
             or other_data.get("hypercore_deposit_capital_at_risk") is not None
         )
-        portfolio = self.portfolio
-        portfolio.find_position_for_trade(trade, pending=True)  # refuses a trade of another state
-        from_reserves = trade.reserve_currency_allocated
-        from_bridge = trade.bridge_currency_allocated
-        bridge = None
-        if not stuck and from_reserves:
-            self._require_reserve(trade)
-        elif not stuck and from_bridge:
-            bridge = portfolio.get_bridge_position_for_chain(trade.pair.chain_id)
-            if bridge is None:
-                raise PositionNotFound(
-                    f"no open bridge position to chain {trade.pair.chain_id} to refund trade #{trade.trade_id}"
-                )
+        self.portfolio.find_position_for_trade(trade, pending=True)  # refuses a trade of another state
+        from_reserves, from_bridge = trade.reserve_currency_allocated, trade.bridge_currency_allocated
+        account: ReservePosition | TradingPosition | None = None
+        if not stuck and (from_reserves or from_bridge):
+            account = self._require_reserve(trade) if from_reserves else self._require_bridge(trade)
         trade.mark_failed(failed_at)
-        if bridge is not None and from_bridge:
-            bridge.adjust_bridge_capital_allocated(-from_bridge)
-        elif not stuck and from_reserves:
-            portfolio.adjust_reserves(trade.reserve_currency, from_reserves, "failed trade")
+        if account is not None:
+            self._return_capital(from_reserves or from_bridge or ZERO, account, failed_at)
+
+
+def _may_close(position: TradingPosition) -> bool:
+    """Tell whether nothing is hidden when a position closes after a success.
+
+    Capital of another trade in flight would be invisible in a closed position, and so would capital of a bridge that
+    trades on the far chain have overdrawn.
+    """
+    if not position.can_be_closed() or position.has_trades_in_flight():
+        return False
+    return position.pair.kind is not _CCTP_BRIDGE or (
+        position.get_available_bridge_capital() >= -get_close_epsilon_for_pair(position.pair)
+    )
 
 
 def _complete_collateral_moves(

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
+from tradeexecutor.state.dust import get_close_epsilon_for_pair
 from tradeexecutor.state.errors import InvalidTrade, UnsupportedPairKind
 from tradeexecutor.state.identifier import TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.leverage import LeverageEstimate
@@ -80,12 +81,14 @@ def plan_credit(quantity: Decimal | None, reserve: Decimal | None, is_repair: bo
     Raises
     ------
     InvalidTrade
-        An amount is missing, zero or not a finite Decimal; repairs may have no reserve.
+        An amount is missing, zero or not a finite Decimal, or they differ; repairs may have no reserve.
     """
     quantity = _require_amount("quantity", quantity)
     reserve = ZERO_DECIMAL if reserve is None else _require_amount("reserve", reserve)
-    if not is_repair and (not quantity or reserve <= 0):
-        raise InvalidTrade(f"credit must be more than nothing, got {quantity} and {reserve}")
+    if not is_repair and (not quantity or reserve != abs(quantity)):
+        raise InvalidTrade(
+            f"credit is lent and recalled one for one, and not for nothing: got {quantity} and {reserve}"
+        )
     return LoanPlan(quantity, reserve)
 
 
@@ -147,7 +150,7 @@ def plan_short_closing(
     Parameters
     ----------
     quantity
-        Base token units to buy back; by default principal and unpaid interest.
+        Base token units to buy back; by default principal and unpaid interest, nothing if that is dust.
     mid_price
         USD per base token, before the fee of the market.
 
@@ -166,7 +169,11 @@ def plan_short_closing(
         raise InvalidTrade(f"closing a short of {pair} needs planned_mid_price")
     _require_price(mid_price)
     interest = loan.collateral_interest.get_remaining_interest()
-    quantity = _require_amount("quantity", quantity or loan.get_borrowed_principal_and_interest_quantity())
+    if not quantity:
+        quantity = loan.get_borrowed_principal_and_interest_quantity()
+        if quantity <= get_close_epsilon_for_pair(pair):  # too little to be traded
+            quantity = ZERO_DECIMAL
+    quantity = _require_amount("quantity", quantity)
     if not quantity:  # the debt is gone, what is left of the collateral is released
         return LoanPlan(ZERO_DECIMAL, ZERO_DECIMAL, ZERO_DECIMAL, -loan.collateral.quantity - interest, 0.0)
     if quantity < 0:

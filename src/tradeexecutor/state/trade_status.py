@@ -27,9 +27,11 @@ def require_naive(when: datetime.datetime, what: str) -> None:
 
 
 def require_finite(trade_id: int, *numbers: float | Decimal | list[float | None] | None) -> None:
-    """Refuse a number that is NaN or infinite: it would be found only when the state cannot be saved any more."""
+    """Refuse what is no number, NaN or infinite: it would be found only when the state cannot be saved any more."""
     for number in numbers:
-        if number is not None and not isinstance(number, list) and not math.isfinite(number):
+        if number is None or isinstance(number, list):
+            continue
+        if not isinstance(number, (int, float, Decimal)) or not math.isfinite(number):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidTrade(f"trade #{trade_id} was given {number!r} where a number is expected")
 
 

@@ -1,0 +1,71 @@
+"""``tradeexecutor audit``."""
+
+from typing import Annotated
+
+import typer
+
+from tradeexecutor.cli.failure import EXIT_FAILURE
+from tradeexecutor.cli.state_file import StateFile, load_state
+
+EXAMPLES = (
+    "tradeexecutor audit state.json",
+    "tradeexecutor audit state.json --all --strict",
+    "tradeexecutor audit state.json --entries --asset USDC --limit 20",
+    "tradeexecutor audit state.json --entries --account cash",
+    "tradeexecutor audit state.json --json | jq '.findings[] | select(.verdict == \"parted\")'",
+)
+
+#: Reading the entries of fewer trades takes no time.
+_MANY_TRADES = 5_000
+
+
+def audit(
+    state_file: StateFile,
+    all_: Annotated[bool, typer.Option("--all", help="List the balances of closed positions, too.")] = False,
+    entries: Annotated[bool, typer.Option("--entries", help="List the entries instead of the balances.")] = False,
+    account: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Only accounts whose name contains this: cash, in_flight, position #3."),
+    ] = None,
+    asset: Annotated[
+        str | None, typer.Option(metavar="SYMBOL", help="Only this asset: a ticker or an address.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only the N latest entries.", show_default="all")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail when a balance cannot be proven, too.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Prove that every balance is the sum of its recorded movements.
+
+    Trades, deposits, redemptions, interest and corrections are booked as double
+    entries. Each balance that the file records - cash, positions, loans, capital
+    in flight - is then compared with the sum of its entries, exactly.
+
+    balanced: it is that sum, and so were its recorded earlier values.
+    mended: it is that sum now, and was not at some time before.
+    parted: it is not. You see after which entry, by how much, and the likely cause.
+    unprovable: the file does not say enough.
+
+    Nothing is changed. The exit code is 1 when a balance parted, with --strict
+    also when one cannot be proven.
+    """
+    state = load_state(state_file)
+    from tradeexecutor.cli.audit_report import make_report, print_entries, print_proof
+    from tradeexecutor.cli.output import make_console, print_json
+    from tradeexecutor.ledger.proof import prove
+
+    console = make_console(stderr=True)
+    if console.is_terminal and state.portfolio.next_trade_id > _MANY_TRADES:
+        with console.status(f"Booking {state.portfolio.next_trade_id - 1:,} trades"):
+            proof = prove(state)
+    else:
+        proof = prove(state)
+    if json_:
+        print_json(make_report(proof, state, entries, account, asset, limit))
+    elif entries:
+        print_entries(proof, state, state_file, account, asset, limit)
+    else:
+        print_proof(proof, state, state_file, all_, account, asset)
+    if proof.is_parted or (strict and not proof.is_balanced):
+        raise typer.Exit(EXIT_FAILURE)

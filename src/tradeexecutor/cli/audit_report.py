@@ -1,0 +1,447 @@
+"""What ``tradeexecutor audit`` prints."""
+
+import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tradeexecutor.cli.output import (
+    Column,
+    format_quantity,
+    format_time,
+    print_heading,
+    print_line,
+    print_table,
+)
+from tradeexecutor.cli.state_file import describe_state
+from tradeexecutor.ledger.checkpoints import Checkpoint
+from tradeexecutor.ledger.entry import Account, Entry
+from tradeexecutor.ledger.explanation import Break, Cause, CauseKind
+from tradeexecutor.ledger.journal import Journal
+from tradeexecutor.ledger.proof import Conservation, Finding, Proof, Verdict
+from tradeexecutor.state.state import State
+
+_STYLES = {Verdict.balanced: "", Verdict.mended: "", Verdict.parted: "red", Verdict.unprovable: "yellow"}
+
+#: A balance that parted more often is told in sums.
+_MAX_BREAKS = 6
+
+#: So many remarks, and numbers in a list, are shown.
+_MAX_LISTED = 10
+
+_FINDING_COLUMNS = (
+    Column("Balance", is_text=True),
+    Column("Derived", right=True, priority=2),
+    Column("Recorded", right=True, priority=1),
+    Column("Difference", right=True),
+    Column("Verdict"),
+)
+
+_CONSERVATION_COLUMNS = (
+    Column("Asset"),
+    Column("Came in from", is_text=True, priority=1),
+    Column("By entries", right=True, priority=2),
+    Column("Recorded", right=True, priority=3),
+    Column("Difference", right=True),
+)
+
+_ENTRY_COLUMNS = (
+    Column("Entry", right=True),
+    Column("Time"),
+    Column("Description", is_text=True),
+    Column("Account", priority=2),
+    Column("Asset"),
+    Column("Amount", right=True),
+    Column("Balance", right=True, priority=1),
+)
+
+
+# --- Selecting
+
+
+def name_account(account: Account) -> str:
+    """Return e.g. ``holding of position #3``."""
+    name = account.kind.value
+    return name if account.position_id is None else f"{name} of position #{account.position_id}"
+
+
+def _matches(journal: Journal, asset: str, wanted: str | None) -> bool:
+    if wanted is None:
+        return True
+    known = journal.assets.get(asset)
+    names = {asset.lower(), asset.rpartition("-")[2].lower()}
+    if known is not None:
+        names.add(known.token_symbol.strip().lower())
+    return wanted.strip().lower() in names
+
+
+def _select_findings(proof: Proof, account: str | None, asset: str | None) -> list[Finding]:
+    return [
+        finding
+        for finding in proof.findings
+        if _matches(proof.journal, finding.asset, asset)
+        and (
+            account is None
+            or account.lower() in finding.name.lower()
+            or any(account.lower() in name_account(item).lower() for item in finding.accounts)
+        )
+    ]
+
+
+Line = tuple[int, Entry, Account, Decimal, Decimal]
+
+
+def _select_lines(journal: Journal, account: str | None, asset: str | None, limit: int | None) -> list[Line]:
+    """Return entry number, entry, account, amount and balance after it, for each posting that is wanted."""
+    balances: dict[Account, Decimal] = {}
+    lines: list[Line] = []
+    for number, entry in enumerate(journal.entries):
+        for posting in entry.postings:
+            changed = posting.account
+            balances[changed] = balances.get(changed, Decimal(0)) + posting.amount
+            if account is not None and account.lower() not in name_account(changed).lower():
+                continue
+            if _matches(journal, changed.asset, asset):
+                lines.append((number, entry, changed, posting.amount, balances[changed]))
+    if limit is not None:
+        numbers = sorted({line[0] for line in lines})[-limit:]
+        lines = [line for line in lines if numbers and line[0] >= numbers[0]]
+    return lines
+
+
+# --- JSON
+
+
+def make_report(
+    proof: Proof, state: State, entries: bool, account: str | None, asset: str | None, limit: int | None
+) -> dict[str, Any]:
+    """Return everything that was found as plain data; amounts are exact text."""
+    journal = proof.journal
+    findings = _select_findings(proof, account, asset)
+    report: dict[str, Any] = {
+        "strategy": state.name,
+        "balanced": proof.is_balanced,
+        "verdicts": {verdict.value: len(proof.get_findings(verdict)) for verdict in Verdict},
+        "entry_count": len(journal.entries),
+        "findings": [_make_finding(journal, finding) for finding in findings],
+        "conservation": [
+            {
+                "asset": item.asset,
+                "symbol": item.symbol,
+                "came_in": {kind.value: str(amount) for kind, amount in item.came_in.items()},
+                "derived": item.derived,
+                "recorded": item.recorded,
+                "difference": item.difference,
+                "conserved": item.is_conserved,
+            }
+            for item in proof.conservation
+        ],
+        "remarks": proof.remarks,
+    }
+    if entries:
+        numbers = {line[0] for line in _select_lines(journal, account, asset, limit)}
+        report["entries"] = [_make_entry(number, journal.entries[number]) for number in sorted(numbers)]
+    return report
+
+
+def _make_finding(journal: Journal, finding: Finding) -> dict[str, Any]:
+    first = finding.first_break
+    return {
+        "name": finding.name,
+        "asset": finding.asset,
+        "symbol": journal.get_symbol(finding.asset),
+        "position_id": finding.position_id,
+        "accounts": [account.kind.value for account in finding.accounts],
+        "derived": finding.derived,
+        "recorded": finding.recorded,
+        "difference": finding.difference,
+        "rounding_limit": finding.limit,
+        "verdict": finding.verdict,
+        "reason": finding.reason,
+        "remarks": finding.remarks,
+        "first_break": None if first is None else _make_break(journal, first),
+        "breaks": [_make_break(journal, item) for item in finding.breaks],
+    }
+
+
+def _make_break(journal: Journal, item: Break) -> dict[str, Any]:
+    jump = item.jump
+    number = item.first_entry
+    return {
+        "amount": jump.amount,
+        "difference_before": jump.level_before,
+        "difference_after": jump.level_after,
+        "agreed": None if jump.before is None else _make_checkpoint(jump.before),
+        "disagreed": _make_checkpoint(jump.after),
+        "first_entry": None if number is None else _make_entry(number, journal.entries[number]),
+        "explained": item.is_explained,
+        "causes": item.causes,
+        "notes": item.notes,
+    }
+
+
+def _make_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {"time": checkpoint.time, "source": checkpoint.source, "amount": checkpoint.amount}
+
+
+def _make_entry(number: int, entry: Entry) -> dict[str, Any]:
+    return {
+        "entry": number,
+        "time": entry.time,
+        "kind": entry.kind,
+        "description": entry.description,
+        "trade_id": entry.trade_id,
+        "position_id": entry.position_id,
+        "balance_update_id": entry.balance_update_id,
+        "postings": [
+            {
+                "account": posting.account.kind.value,
+                "asset": posting.account.asset,
+                "position_id": posting.account.position_id,
+                "amount": posting.amount,
+            }
+            for posting in entry.postings
+        ],
+    }
+
+
+# --- Entries
+
+
+def print_entries(
+    proof: Proof, state: State, path: Path, account: str | None, asset: str | None, limit: int | None
+) -> None:
+    """Print the journal, a line for each posting."""
+    journal = proof.journal
+    lines = _select_lines(journal, account, asset, limit)
+    shown = len({line[0] for line in lines})
+    print_line(describe_state(state, path), "bold")
+    print_heading(f"Entries: {shown:,} of {len(journal.entries):,}")
+    if not lines:
+        print_line("None.")
+        return
+    rows: list[tuple[str, ...]] = []
+    before = -1
+    for number, entry, changed, amount, balance in lines:
+        is_new = number != before
+        before = number
+        rows.append(
+            (
+                str(number) if is_new else "",
+                format_time(entry.time, seconds=True) if is_new else "",
+                entry.description if is_new else "",
+                name_account(changed),
+                journal.get_symbol(changed.asset),
+                format_exact(amount, sign=True),
+                format_exact(balance),
+            )
+        )
+    print_table(_ENTRY_COLUMNS, rows)
+
+
+def format_exact(amount: Decimal | None, sign: bool = False) -> str:
+    """Format a token amount with all its digits, never with an exponent.
+
+    >>> format_exact(Decimal("1234.50")), format_exact(Decimal("1E-7"), sign=True)
+    ('1,234.5', '+0.0000001')
+    """
+    if amount is None:
+        return "-"
+    text = f"{amount:+,f}" if sign else f"{amount:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+# --- Balances
+
+
+def print_proof(proof: Proof, state: State, path: Path, all_: bool, account: str | None, asset: str | None) -> None:
+    """Print a table of the balances, and the story of each that does not add up."""
+    findings = _select_findings(proof, account, asset)
+    closed = set(state.portfolio.closed_positions)
+    shown = [
+        item
+        for item in findings
+        if all_ or item.position_id not in closed or item.verdict is not Verdict.balanced or item.remarks
+    ]
+    print_line(describe_state(state, path), "bold")
+    print_line(f"  {len(proof.journal.entries):,} entries, {len(proof.findings):,} recorded balances")
+    print_heading("Balances")
+    rows = [
+        (
+            item.name,
+            format_quantity(item.derived),
+            format_quantity(item.recorded),
+            _format_difference(item),
+            item.verdict.value,
+        )
+        for item in shown
+    ]
+    print_table(_FINDING_COLUMNS, rows, [_STYLES[item.verdict] for item in shown])
+    hidden = len(findings) - len(shown)
+    if hidden:
+        print_line(f"and {hidden:,} balances of closed positions, all balanced (--all lists them)", "dim")
+    for item in shown:
+        if item.verdict is not Verdict.balanced or item.remarks:
+            _print_story(proof, item)
+    _print_conservation([item for item in proof.conservation if _matches(proof.journal, item.asset, asset)])
+    for remark in proof.remarks:
+        print_line(f"Remark: {remark}")
+    print_line()
+    _print_verdict(proof)
+
+
+def _format_difference(finding: Finding) -> str:
+    if finding.difference is None or abs(finding.difference) <= finding.limit:
+        return "-" if finding.difference is None else "0"
+    return format_quantity(finding.difference)
+
+
+def _print_verdict(proof: Proof) -> None:
+    counts = {verdict: len(proof.get_findings(verdict)) for verdict in Verdict}
+    listed = ", ".join(f"{count:,} {verdict.value}" for verdict, count in counts.items() if count)
+    if counts[Verdict.parted]:
+        print_line(f"PARTED: {listed}", "bold red")
+    elif counts[Verdict.unprovable]:
+        print_line(f"NOT PROVEN: {listed}", "bold yellow")
+    else:
+        print_line(f"Everything adds up: {listed or 'there is nothing to add up'}", "bold green")
+
+
+def _print_conservation(items: Sequence[Conservation]) -> None:
+    rows = [
+        (
+            item.symbol,
+            ", ".join(f"{kind.value} {format_quantity(amount)}" for kind, amount in item.came_in.items() if amount),
+            format_quantity(item.derived),
+            format_quantity(item.recorded),
+            "0" if item.is_conserved else format_quantity(item.difference),
+        )
+        for item in items
+        if not item.is_conserved or item.derived or item.recorded
+    ]
+    if rows:
+        print_heading("Conservation: what came in of each asset, and what is there")
+        styles = ["" if row[-1] == "0" else "red" for row in rows]
+        print_table(_CONSERVATION_COLUMNS, rows, styles)
+
+
+# --- Stories
+
+
+def _print_story(proof: Proof, finding: Finding) -> None:
+    print_heading(f"{finding.name}: {finding.verdict.value}")
+    if finding.verdict is Verdict.parted and finding.difference is not None and finding.difference:
+        side = "more" if finding.difference > 0 else "less"
+        print_line(
+            f"  The state records {format_exact(finding.recorded)}, that is {format_exact(abs(finding.difference))} "
+            f"{side} than the entries make."
+        )
+    if finding.reason:
+        print_line(f"  {_capitalise(finding.reason)}.")
+    for remark in finding.remarks:
+        print_line(f"  {_capitalise(remark)}.")
+    first = finding.first_break
+    if first is None:
+        return
+    if finding.verdict is Verdict.parted:
+        _print_first_break(proof.journal, finding, first)
+    if len(finding.breaks) > _MAX_BREAKS:
+        _print_sums(finding)
+        return
+    for item in finding.breaks:
+        _print_break(item)
+
+
+def _print_first_break(journal: Journal, finding: Finding, first: Break) -> None:
+    number = first.first_entry
+    if number is None:
+        print_line("  It parts without any entry, between the two balances below.")
+        return
+    print_line("  It parts after the entry marked below:")
+    touching = [index for index, _ in journal.get_movements(finding.accounts)]
+    before = [index for index in touching if index < number][-1:]
+    after = [index for index in touching if index > number][:1]
+    neighbours = [*before, number, *after]
+    for index in neighbours:
+        entry = journal.entries[index]
+        mark = ">" if index == number else " "
+        change = entry.get_change(finding.accounts)
+        moved = format_exact(change, sign=True) if change else "(moves nothing here)"
+        print_line(f"  {mark} {index:>5}  {entry.time:%Y-%m-%d %H:%M:%S}  {entry.description}: {moved}")
+
+
+def _print_break(item: Break) -> None:
+    jump = item.jump
+    start = "the beginning" if jump.before is None else _describe(jump.before)
+    print_line(f"  Between {start} and {_describe(jump.after)}:")
+    for text, causes in _group(item.causes):
+        amount = sum((cause.amount for cause in causes), Decimal(0))
+        print_line(f"    {format_exact(amount, sign=True)}: {text}")
+    for note in item.notes:
+        print_line(f"      {note}")
+
+
+def _describe(checkpoint: Checkpoint) -> str:
+    when = "" if checkpoint.time is None else f" of {checkpoint.time:%Y-%m-%d %H:%M:%S}"
+    return f"{checkpoint.source}{when} ({format_quantity(checkpoint.amount)})"
+
+
+def _group(causes: Iterable[Cause]) -> Iterator[tuple[str, list[Cause]]]:
+    """Yield the causes, those of the same sort about several trades together."""
+    groups: dict[CauseKind, list[Cause]] = {}
+    for cause in causes:
+        groups.setdefault(cause.kind, []).append(cause)
+    for kind, members in groups.items():
+        numbers = [cause.trade_id for cause in members if cause.trade_id is not None]
+        if kind is CauseKind.unspent_kept and len(members) > 1:
+            yield f"what {_list_trades(numbers)} had set aside and did not spend was not given back", members
+        else:
+            yield from ((cause.text, [cause]) for cause in members)
+
+
+def _list_trades(numbers: Sequence[int]) -> str:
+    shown = ", ".join(f"#{number}" for number in numbers[:_MAX_LISTED])
+    more = f" and {len(numbers) - _MAX_LISTED} more" if len(numbers) > _MAX_LISTED else ""
+    return f"trades {shown}{more}"
+
+
+_SUMMARIES = {
+    CauseKind.unspent_kept: "what a purchase had set aside and did not spend was not given back",
+    CauseKind.refund_missing: "the capital of a failed trade was not given back",
+    CauseKind.refund_repeated: "the capital of a failed trade was given back once more",
+    CauseKind.plan_booked: "the planned quantity was booked instead of the executed one",
+    CauseKind.not_booked: "an entry did not change the recorded balance",
+    CauseKind.booked_twice: "an entry changed the recorded balance twice",
+    CauseKind.restored: "the difference was settled without an entry of its own",
+    CauseKind.unexplained: "unexplained: no entry, and nothing that programs are known to have done, has the amount",
+}
+
+
+def _print_sums(finding: Finding) -> None:
+    """Tell what happened often once, with the first time in full."""
+    groups: dict[CauseKind, list[tuple[Break, Cause]]] = {}
+    for item in finding.breaks:
+        for cause in item.causes:
+            groups.setdefault(cause.kind, []).append((item, cause))
+    print_line(f"  {len(finding.breaks)} times the recorded balance moved without the entries:")
+    for kind, members in groups.items():
+        amount = sum((cause.amount for _, cause in members), Decimal(0))
+        times = [item.jump.after.time for item, _ in members if item.jump.after.time is not None]
+        often = "once" if len(members) == 1 else f"{len(members)} times"
+        print_line(f"    {often}, {format_quantity(amount)} in all{_format_range(times)}: {_SUMMARIES[kind]}")
+    print_line("  The first time of each sort (--json has all):")
+    firsts = {id(members[0][0]): members[0][0] for members in groups.values()}
+    for item in firsts.values():
+        _print_break(item)
+
+
+def _format_range(times: Sequence[datetime.datetime]) -> str:
+    if not times:
+        return ""
+    first, last = min(times), max(times)
+    return f", {first:%Y-%m-%d}" if first.date() == last.date() else f", {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+
+
+def _capitalise(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,200 @@
+"""Accounts, postings and entries.
+
+An *entry* is one event: a trade that starts, a deposit, interest.  It has two or more *postings*, each of which changes
+one *account* by an amount of one asset.  The postings of an entry add up to zero for every asset: nothing appears and
+nothing vanishes, it only moves from one account to another.
+
+Accounts are of two sorts.  *Owned* accounts say where the strategy's tokens are: cash, positions, capital in flight,
+both sides of loans (a debt is a negative balance).  *Counter* accounts say where they came from: investors, the market,
+interest, corrections, and what was written off.  So for each asset the sum of what is owned is the sum of the counter
+accounts with the sign turned.
+
+A trade exchanges one asset for another.  Both legs go through the account ``market``, which therefore shows what was
+given to and taken from the market in each asset.
+"""
+
+import datetime
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+from tradeexecutor.ledger.exact import EXACT, ZERO
+from tradeexecutor.state.errors import AccountingError
+
+__all__ = ["Account", "AccountKind", "Entry", "EntryKind", "Posting", "UnbalancedEntry"]
+
+
+class UnbalancedEntry(AccountingError, ValueError):
+    """The postings of an entry do not add up to zero.
+
+    Attributes
+    ----------
+    asset, amount
+        Identifier of the first asset that does not balance, and by how much, token units.
+    """
+
+    def __init__(self, message: str, asset: str, amount: Decimal):
+        super().__init__(message)
+        self.asset = asset
+        self.amount = amount
+
+
+class AccountKind(enum.StrEnum):
+    """What an account stands for.  See `is_owned`."""
+
+    #: Reserve currency at hand.
+    cash = "cash"
+    #: Base tokens of a position that has no loan.
+    holding = "holding"
+    #: Capital of a bridge position that trades on the far chain use, negative.
+    bridge_lent = "bridge_lent"
+    #: Capital of a trade that has started and has no outcome.
+    in_flight = "in_flight"
+    #: Capital that left one chain and has not arrived on the other.
+    in_transit = "in_transit"
+    #: Capital that an asynchronous vault has, and no shares for it yet.
+    settlement = "settlement"
+    #: Capital of failed trades that is stuck outside, marked as such in the trade.
+    stuck = "stuck"
+    #: Collateral of a loan: principal.
+    collateral = "collateral"
+    #: All interest the collateral has earned.
+    collateral_interest = "collateral_interest"
+    #: Interest of the collateral that was taken out, negative.
+    collateral_claimed = "collateral_claimed"
+    #: Debt of a loan: principal, negative.
+    debt = "debt"
+    #: All interest of the debt, negative.
+    debt_interest = "debt_interest"
+    #: Interest of the debt that was paid.
+    debt_repaid = "debt_repaid"
+
+    #: Investors: deposits and redemptions.
+    external = "external"
+    #: Flows of vaults and exchange accounts that are booked as changes of value: transfers and results together.
+    vault_flow = "vault_flow"
+    #: Exchanges with a market, a bridge or a lending pool.
+    market = "market"
+    #: Interest earned and owed.
+    interest = "interest"
+    #: Account corrections, and positions opened for tokens that were found.
+    correction = "correction"
+    #: Interest that a trade took out and no event had booked, by position.
+    unbooked_interest = "unbooked_interest"
+    #: What a closed loan left behind (+) or was overdrawn by (-), by position; the loan no longer shows it.
+    loan_dust = "loan_dust"
+
+    # A Python-level hash would dominate the cost of adding up balances.
+    __hash__ = str.__hash__
+
+    @property
+    def is_owned(self) -> bool:
+        """Whether the account holds (or owes) tokens of the strategy."""
+        return self not in _COUNTER_KINDS
+
+
+_COUNTER_KINDS = frozenset(
+    {
+        AccountKind.external,
+        AccountKind.vault_flow,
+        AccountKind.market,
+        AccountKind.interest,
+        AccountKind.correction,
+        AccountKind.unbooked_interest,
+        AccountKind.loan_dust,
+    }
+)
+
+
+class Account(NamedTuple):
+    """An account: what it stands for, of which asset, of which position."""
+
+    kind: AccountKind
+    #: Asset identifier, ``"{chain_id}-{address}"``.
+    asset: str
+    #: None where no position is concerned: cash, and most counter accounts.
+    position_id: int | None = None
+
+
+class Posting(NamedTuple):
+    """A change of one account, token units; + into the account."""
+
+    account: Account
+    amount: Decimal
+
+
+class EntryKind(enum.StrEnum):
+    """What happened."""
+
+    opening = "opening"
+    deposit = "deposit"
+    redemption = "redemption"
+    deposit_and_redemption = "deposit_and_redemption"
+    vault_flow = "vault_flow"
+    interest = "interest"
+    correction = "correction"
+    trade_started = "trade_started"
+    bridge_in_transit = "bridge_in_transit"
+    settlement_pending = "settlement_pending"
+    trade_succeeded = "trade_succeeded"
+    trade_failed = "trade_failed"
+    trade_repaired = "trade_repaired"
+    tokens_found = "tokens_found"
+    loan_closed = "loan_closed"
+
+
+@dataclass(slots=True)
+class Entry:
+    """One event; not to be changed after construction.
+
+    Raises
+    ------
+    UnbalancedEntry
+        The postings do not add up to zero for each asset, or an amount is not finite.
+    """
+
+    #: When the state was changed; naive UTC.
+    time: datetime.datetime
+    kind: EntryKind
+    description: str
+    postings: tuple[Posting, ...]
+    #: What caused it; None where that is nothing of the kind.
+    trade_id: int | None = None
+    position_id: int | None = None
+    balance_update_id: int | None = None
+
+    def __post_init__(self) -> None:
+        postings = self.postings
+        if len(postings) == 2:
+            (first, amount), (second, opposite) = postings
+            if first.asset == second.asset and amount == opposite.copy_negate() and amount.is_finite():
+                return  # comparing is exact in any context
+        totals: dict[str, Decimal] = {}
+        for account, amount in postings:
+            asset = account.asset
+            if not amount.is_finite():
+                raise UnbalancedEntry(f"{self.description}: {amount} of {asset} is no amount", asset, amount)
+            before = totals.get(asset)
+            totals[asset] = amount if before is None else EXACT.add(before, amount)
+        for asset, total in totals.items():
+            if total:
+                raise UnbalancedEntry(f"{self.description}: postings of {asset} add up to {total}", asset, total)
+
+    def get_change(self, accounts: Iterable[Account]) -> Decimal:
+        """Return by how much the entry changes the sum of some accounts, token units."""
+        wanted = set(accounts)
+        total = ZERO
+        for account, amount in self.postings:
+            if account in wanted:
+                total = EXACT.add(total, amount)
+        return total
+
+    def get_cause(self) -> str:
+        """Return e.g. ``trade #3``, ``balance update #7``; empty when nothing is known."""
+        if self.trade_id is not None:
+            return f"trade #{self.trade_id}"
+        if self.balance_update_id is not None:
+            return f"balance update #{self.balance_update_id}"
+        return ""

@@ -1,0 +1,129 @@
+"""The journal: every movement that a state records, as entries in order of time.
+
+What is booked is what *should* have happened, given what the state says about each event: capital of a failed trade
+comes back once, what a purchase did not spend comes back, a repair moves nothing.  Programs of other times did
+otherwise, and their balances then differ from the journal; `tradeexecutor.ledger.proof` finds where.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from tradeexecutor.ledger.book import Book, Key
+from tradeexecutor.ledger.entry import Account, Entry
+from tradeexecutor.ledger.exact import ZERO, exact_arithmetic
+from tradeexecutor.ledger.flows import book_cash_flow, book_position_flow
+from tradeexecutor.ledger.loans import book_loan_position
+from tradeexecutor.ledger.opening import book_initial_deposit
+from tradeexecutor.ledger.trades import book_exchange
+from tradeexecutor.state.garbage import pause_garbage_collection
+from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution
+
+__all__ = ["Journal", "Movement", "derive", "list_positions", "list_trades"]
+
+#: Number of an entry in the journal, and by how much it changes an account.
+Movement = tuple[int, Decimal]
+
+
+@dataclass(slots=True)
+class Journal:
+    """Entries of a state, in order, and the accounts they make."""
+
+    entries: list[Entry] = field(default_factory=list[Entry])
+    #: Place of each entry in the order: time, rank, number of the balance update or trade.
+    keys: list[Key] = field(default_factory=list[Key])
+    #: By identifier.
+    assets: dict[str, AssetIdentifier] = field(default_factory=dict[str, AssetIdentifier])
+    #: Changes of each account, in order.
+    movements: dict[Account, list[Movement]] = field(default_factory=dict[Account, list[Movement]])
+    #: Final balance of each account that ever had one, token units.
+    balances: dict[Account, Decimal] = field(default_factory=dict[Account, Decimal])
+
+    def get_balance(self, account: Account) -> Decimal:
+        """Return the final balance of an account, token units; 0 for an account without movements."""
+        return self.balances.get(account, ZERO)
+
+    def get_movements(self, accounts: Iterable[Account]) -> list[Movement]:
+        """Return the changes of the sum of some accounts, in order; what moves only between them is left out."""
+        movements = self.movements
+        wanted = [account for account in accounts if account in movements]
+        if len(wanted) == 1:
+            return movements[wanted[0]]
+        totals: dict[int, Decimal] = defaultdict(lambda: ZERO)
+        with exact_arithmetic():
+            for account in wanted:
+                for number, amount in movements[account]:
+                    totals[number] += amount
+        return [(number, amount) for number, amount in sorted(totals.items()) if amount]
+
+    def get_symbol(self, asset: str) -> str:
+        """Return the ticker of an asset identifier; the identifier itself when nothing is known about it."""
+        known = self.assets.get(asset)
+        return asset if known is None else known.token_symbol
+
+
+def derive(state: State) -> Journal:
+    """Return the journal of a state, which is only read.
+
+    The cost grows with the number of trades and balance updates.
+    """
+    book = Book(state)
+    with pause_garbage_collection(), exact_arithmetic():
+        for position in list_positions(state):
+            trades = list_trades(position)
+            if position.pair.kind.is_credit_based():
+                book_loan_position(book, position, trades)
+                continue
+            for trade in trades:
+                book_exchange(book, position, trade)
+            for event in position.balance_updates.values():
+                book_position_flow(book, position, event)
+        for reserve in state.portfolio.reserves.values():
+            for event in reserve.balance_updates.values():
+                book_cash_flow(book, reserve, event)
+        for reserve in state.portfolio.reserves.values():
+            book_initial_deposit(book, state, reserve)
+        return _make_journal(book)
+
+
+def list_positions(state: State) -> list[TradingPosition]:
+    """Return the positions of all tables by id, each once."""
+    positions: dict[int, TradingPosition] = {}
+    for table in state.portfolio.get_position_tables():
+        for position in table.values():
+            positions.setdefault(position.position_id, position)
+    return [positions[number] for number in sorted(positions)]
+
+
+def list_trades(position: TradingPosition) -> list[TradeExecution]:
+    """Return the trades of a position that may have moved something."""
+    waiting = (
+        trade
+        for trade in position.pending_trades.values()
+        if trade.started_at is not None and trade.trade_id not in position.trades
+    )
+    return [*position.trades.values(), *waiting]
+
+
+def _make_journal(book: Book) -> Journal:
+    ordered = sorted(book.entries, key=lambda item: item[0])
+    entries = [entry for _, entry in ordered]
+    movements: dict[Account, list[Movement]] = {}
+    balances: dict[Account, Decimal] = {}
+    for number, entry in enumerate(entries):
+        for account, amount in entry.postings:
+            changes = movements.get(account)
+            if changes is None:
+                movements[account] = changes = []
+                balances[account] = amount
+            else:
+                balances[account] += amount
+            if changes and changes[-1][0] == number:
+                changes[-1] = number, changes[-1][1] + amount
+            else:
+                changes.append((number, amount))
+    return Journal(entries, [key for key, _ in ordered], book.assets, movements, balances)

@@ -1,0 +1,348 @@
+"""Entries of positions that have a loan: credit supply and leveraged shorts.
+
+The interest-bearing token (aToken) of the collateral and the debt token (vToken) are assets of their own, exchanged
+with the market, here the lending pool, for the reserve currency and the borrowed token.
+
+======================  ===============================================================================
+event                   what moves
+======================  ===============================================================================
+started                 planned reserve: cash -> in flight (shorts always, credit when supplying)
+supplied                in flight -> market what was spent, the rest back; market -> collateral
+recalled                collateral -> market; market -> cash the proceeds
+short trade             in flight -> market (`executed_reserve`); cash <-> market
+                        (`executed_collateral_allocation`); market <-> collateral their sum plus
+                        `executed_collateral_consumption`; debt <-> market what was borrowed or paid back
+interest                interest -> collateral interest; debt interest -> interest
+correction of credit    correction -> collateral; in files of old programs the interest becomes principal
+closed                  what is left of the loan -> loan dust
+======================  ===============================================================================
+
+Taking out more than the principal takes out interest, which is then claimed (collateral) or repaid (debt).  What goes a
+little beyond that, too, is interest that was not booked yet: unbooked interest -> collateral or debt interest.  What
+goes far beyond overdraws ``loan_dust``.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+
+from tradeexecutor.accounting.accuracy import (
+    CLOSE_POSITION_COLLATERAL_EPSILON,
+    COLLATERAL_EPSILON,
+    INTEREST_QUANTITY_EPSILON,
+)
+from tradeexecutor.ledger.book import Book, Key, Rank, get_event_time
+from tradeexecutor.ledger.entry import Account, AccountKind, EntryKind
+from tradeexecutor.ledger.exact import ZERO
+from tradeexecutor.ledger.flows import book_position_flow, describe_event, get_counter_kind, get_entry_kind
+from tradeexecutor.ledger.trades import (
+    Funding,
+    book_start,
+    book_stop,
+    get_executed_quantity,
+    get_funding,
+    is_counter_trade,
+    is_really_executed,
+    not_before_start,
+)
+from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause
+from tradeexecutor.state.dust import get_close_epsilon_for_pair
+from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.trade import TradeExecution, TradeFlag
+
+__all__ = ["LoanSideBook", "book_loan_position"]
+
+Postings = list[tuple[Account, Decimal]]
+
+#: An event whose postings depend on the balances before it: its place in the order, and what records it.
+_Deferred = tuple[Key, Callable[[Key], None]]
+
+
+class LoanSideBook:
+    """Balances of one side of a loan while its entries are derived; amounts are positive for both sides.
+
+    Attributes
+    ----------
+    principal, accrued, paid
+        Token units: what was put in, all interest since the last correction, the part of it that was taken out.
+    """
+
+    __slots__ = ("_accounts", "_dust", "_sign", "_unbooked", "accrued", "asset", "paid", "principal")
+
+    def __init__(self, book: Book, asset: AssetIdentifier, position_id: int, is_debt: bool):
+        kinds = (
+            (AccountKind.debt, AccountKind.debt_interest, AccountKind.debt_repaid)
+            if is_debt
+            else (AccountKind.collateral, AccountKind.collateral_interest, AccountKind.collateral_claimed)
+        )
+        self.asset = asset
+        self.principal = self.accrued = self.paid = ZERO
+        self._accounts = tuple(book.get_account(kind, asset, position_id) for kind in kinds)
+        self._dust = book.get_account(AccountKind.loan_dust, asset, position_id)
+        self._unbooked = book.get_account(AccountKind.unbooked_interest, asset, position_id)
+        self._sign = -1 if is_debt else 1
+
+    @property
+    def unpaid(self) -> Decimal:
+        """Interest that was not taken out."""
+        return self.accrued - self.paid
+
+    def move(self, delta: Decimal, tolerance: Decimal = COLLATERAL_EPSILON) -> Postings:
+        """Put tokens in (+), or take them out (-): principal first, then interest.
+
+        Parameters
+        ----------
+        tolerance
+            Less than this beyond what is there is interest that was not booked, token units.
+        """
+        principal = self.principal + delta
+        if principal >= 0:
+            return self._post(principal=delta)
+        paid = min(-principal, max(self.unpaid, ZERO))
+        excess = -principal - paid
+        source, accrued = self._dust, ZERO
+        if excess < tolerance:
+            source, accrued = self._unbooked, excess
+        postings = self._post(principal=-self.principal, accrued=accrued, paid=paid + accrued)
+        return [*postings, (source, -self._sign * excess)]
+
+    def accrue(self, quantity: Decimal) -> Postings:
+        """Add interest; a correction downwards is negative."""
+        return self._post(accrued=quantity)
+
+    def reset(self, delta: Decimal) -> Postings:
+        """Change the balance and make all of it principal."""
+        return self._post(principal=self.unpaid + delta, accrued=-self.accrued, paid=-self.paid)
+
+    def write_off(self, principal: Decimal, unpaid: Decimal) -> Postings:
+        """Drop what is left from the loan without moving it."""
+        postings = self._post(principal=-principal, paid=unpaid)
+        return [*postings, (self._dust, self._sign * (principal + unpaid))]
+
+    def _post(self, principal: Decimal = ZERO, accrued: Decimal = ZERO, paid: Decimal = ZERO) -> Postings:
+        self.principal += principal
+        self.accrued += accrued
+        self.paid += paid
+        sign = self._sign
+        return list(zip(self._accounts, (sign * principal, sign * accrued, -sign * paid), strict=True))
+
+
+def book_loan_position(book: Book, position: TradingPosition, trades: list[TradeExecution]) -> None:
+    """Record all entries of a position whose kind has a loan.
+
+    Parameters
+    ----------
+    trades
+        Trades of the position, pending ones included.
+    """
+    loan = _LoanBook(book, position)
+    deferred: list[_Deferred] = []
+    for trade in trades:
+        deferred += loan.record_trade(trade)
+    for event in position.balance_updates.values():
+        if loan.get_side(event.asset) is None:
+            book_position_flow(book, position, event)
+        else:
+            key = get_event_time(event), int(Rank.balance_update), event.balance_update_id
+            deferred.append((key, partial(loan.record_event, event)))
+    deferred.sort(key=lambda item: item[0])
+    for key, record in deferred:
+        record(key)
+    loan.record_close()
+
+
+class _LoanBook:
+    """Records the entries of one position in order."""
+
+    def __init__(self, book: Book, position: TradingPosition):
+        self.book = book
+        self.position = position
+        pair = position.pair
+        number = position.position_id
+        is_short = pair.kind.is_shorting()
+        self.collateral = LoanSideBook(book, pair.quote if is_short else pair.base, number, is_debt=False)
+        self.debt = LoanSideBook(book, pair.base, number, is_debt=True) if is_short else None
+        self.corrections_reset = not is_short and _do_corrections_reset(position)
+        self.last: tuple[Key, TradeExecution] | None = None
+
+    def get_side(self, asset: AssetIdentifier) -> LoanSideBook | None:
+        """Return the side that holds an asset."""
+        if asset == self.collateral.asset:
+            return self.collateral
+        return self.debt if self.debt is not None and asset == self.debt.asset else None
+
+    def market(self, asset: AssetIdentifier) -> Account:
+        """Return the account of the lending pool and its market."""
+        return self.book.get_account(AccountKind.market, asset)
+
+    # --- Trades
+
+    def record_trade(self, trade: TradeExecution) -> list[_Deferred]:
+        """Record what does not depend on the loan, and return what does."""
+        if is_counter_trade(trade):
+            return []
+        executed_at = trade.executed_at or trade.opened_at
+        if trade.flags and TradeFlag.missing_position_repair in trade.flags:
+            if not is_really_executed(trade):
+                return []
+            return [((executed_at, int(Rank.outcome), trade.trade_id), partial(self.find_tokens, trade))]
+        funding = get_funding(self.book, trade, self.debt is not None or trade.planned_quantity > 0)
+        book_start(self.book, trade, funding)
+        bucket = self.book.get_account(AccountKind.in_flight, funding.asset, trade.position_id)
+        if trade.failed_at is not None or not is_really_executed(trade):
+            book_stop(self.book, trade, funding, bucket)
+            funding.allocated = ZERO
+        if not is_really_executed(trade):
+            return []
+        key = not_before_start(trade, executed_at), int(Rank.outcome), trade.trade_id
+        return [(key, partial(self.succeed, trade, funding, bucket))]
+
+    def find_tokens(self, trade: TradeExecution, key: Key) -> None:
+        """Record collateral that was found without a trade."""
+        quantity = get_executed_quantity(trade)
+        asset = self.collateral.asset
+        postings = self.collateral.move(quantity)
+        postings.append((self.book.get_account(AccountKind.correction, asset), -quantity))
+        description = f"trade #{trade.trade_id} books {asset.token_symbol} that was found"
+        self._record(key, EntryKind.tokens_found, description, postings, trade)
+
+    def succeed(self, trade: TradeExecution, funding: Funding, bucket: Account, key: Key) -> None:
+        """Record a trade that changed the loan."""
+        postings = self._supply(trade, funding) if self.debt is None else self._trade_short(trade, self.debt, funding)
+        postings.append((bucket, -funding.allocated))
+        symbol = trade.pair.base.token_symbol
+        self._record(
+            key, EntryKind.trade_succeeded, f"trade #{trade.trade_id} {_get_verb(trade)} {symbol}", postings, trade
+        )
+        if self.debt is not None:
+            self._drop_collateral(trade, self.debt, key)
+        self.last = key, trade
+
+    def _supply(self, trade: TradeExecution, funding: Funding) -> Postings:
+        quantity, reserve = get_executed_quantity(trade), trade.executed_reserve or ZERO
+        spent = reserve if quantity > 0 else -reserve
+        return [
+            *self.collateral.move(quantity),
+            (self.market(self.collateral.asset), -quantity),
+            (funding.source, funding.allocated - spent),
+            (self.market(funding.asset), spent),
+        ]
+
+    def _trade_short(self, trade: TradeExecution, debt: LoanSideBook, funding: Funding) -> Postings:
+        quantity = get_executed_quantity(trade)
+        spent = (trade.executed_reserve or ZERO) + (trade.executed_collateral_allocation or ZERO)
+        repayment = debt.move(-quantity, INTEREST_QUANTITY_EPSILON)
+        change = _get_collateral_change(trade)
+        return [
+            *repayment,
+            (self.market(debt.asset), -quantity),
+            *self.collateral.move(change, self._get_tolerance(trade, debt)),
+            (self.market(self.collateral.asset), -change),
+            (funding.source, funding.allocated - spent),
+            (self.market(funding.asset), spent),
+        ]
+
+    def _get_tolerance(self, trade: TradeExecution, debt: LoanSideBook) -> Decimal:
+        """Return how far a change of the collateral may be from what is there: prices move while a short is closed."""
+        if not self._closes(trade, debt):
+            return COLLATERAL_EPSILON
+        return max(COLLATERAL_EPSILON, abs(CLOSE_POSITION_COLLATERAL_EPSILON * _get_collateral_change(trade)))
+
+    def _closes(self, trade: TradeExecution, debt: LoanSideBook) -> bool:
+        if TradeFlag.close not in (trade.flags or ()):
+            return False
+        return debt.principal + debt.unpaid <= get_close_epsilon_for_pair(self.position.pair)
+
+    def _drop_collateral(self, trade: TradeExecution, debt: LoanSideBook, key: Key) -> None:
+        """Record that a trade which closes a short drops the collateral that remains within the tolerance."""
+        side = self.collateral
+        left = side.principal + side.unpaid
+        if self._closes(trade, debt) and left and left < self._get_tolerance(trade, debt):
+            description = f"what remains of the collateral of position #{trade.position_id} is written off"
+            postings = side.write_off(side.principal, side.unpaid)
+            self._record(_after(key), EntryKind.loan_closed, description, postings, trade)
+
+    def record_close(self) -> None:
+        """Record that the last trade of a closed position settles the interest that is left."""
+        if self.last is None:
+            return
+        key, trade = self.last
+        if self.position.closed_at is None or self.position.closed_at != trade.executed_at:
+            return
+        for side in (self.collateral, self.debt):
+            if side is not None and side.unpaid:
+                symbol, number = side.asset.token_symbol, trade.position_id
+                description = f"interest in {symbol} that remains when position #{number} closes counts as settled"
+                postings = side.write_off(ZERO, side.unpaid)
+                self._record(_after(key), EntryKind.loan_closed, description, postings, trade)
+
+    # --- Balance updates
+
+    def record_event(self, event: BalanceUpdate, key: Key) -> None:
+        """Record interest, a redemption in kind, a flow or a correction."""
+        side = self.get_side(event.asset)
+        if side is None:
+            return
+        quantity, cause = event.quantity, event.cause
+        if cause is BalanceUpdateCause.interest:
+            postings = side.accrue(quantity)
+        elif cause is BalanceUpdateCause.correction and self.corrections_reset:
+            postings = side.reset(quantity)
+        else:
+            postings = side.move(quantity)
+        counter = self.book.get_account(get_counter_kind(event), side.asset)
+        postings.append((counter, quantity if side is self.debt else -quantity))
+        number = self.position.position_id
+        self.book.record(
+            key,
+            get_entry_kind(event),
+            describe_event(event, f"{side.asset.token_symbol} of position #{number}"),
+            postings,
+            position_id=number,
+            balance_update_id=event.balance_update_id,
+        )
+
+    def _record(self, key: Key, kind: EntryKind, description: str, postings: Postings, trade: TradeExecution) -> None:
+        self.book.record(
+            key, kind, description, postings, trade_id=trade.trade_id, position_id=self.position.position_id
+        )
+
+
+def _do_corrections_reset(position: TradingPosition) -> bool:
+    """Tell whether corrections of a credit position made all of the balance principal, as old programs did.
+
+    They note the time since a certain version; before that, interest which does not contain what was earned before the
+    correction tells.
+    """
+    loan = position.loan
+    events = position.balance_updates.values()
+    corrected_at = max(
+        (get_event_time(event) for event in events if event.cause is BalanceUpdateCause.correction), default=None
+    )
+    if loan is None or corrected_at is None:
+        return False
+    interest = [event for event in events if event.cause is BalanceUpdateCause.interest]
+    everything = sum((event.quantity for event in interest), ZERO)
+    since = sum((event.quantity for event in interest if get_event_time(event) > corrected_at), ZERO)
+    recorded = loan.collateral_interest.last_accrued_interest
+    return loan.collateral_interest.reset_at is not None or (recorded == since and recorded != everything)
+
+
+def _after(key: Key) -> Key:
+    return key[0], int(Rank.close), key[2]
+
+
+def _get_collateral_change(trade: TradeExecution) -> Decimal:
+    return (
+        (trade.executed_reserve or ZERO)
+        + (trade.executed_collateral_consumption or ZERO)
+        + (trade.executed_collateral_allocation or ZERO)
+    )
+
+
+def _get_verb(trade: TradeExecution) -> str:
+    quantity = get_executed_quantity(trade)
+    if trade.pair.kind.is_shorting():
+        return "borrows" if quantity < 0 else "pays back" if quantity > 0 else "moves the collateral of"
+    return "supplies" if quantity > 0 else "recalls"

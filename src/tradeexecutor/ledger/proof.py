@@ -1,0 +1,383 @@
+"""The proof: for every recorded balance, whether it is the sum of its recorded movements.
+
+Token amounts must agree exactly, but for the rounding of sums of 28 digits (`tradeexecutor.ledger.exact`).  Nothing is
+plugged: a difference stays a difference, and what is said about its cause is said beside it.
+"""
+
+import enum
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from tradeexecutor.ledger.checkpoints import Checkpoint
+from tradeexecutor.ledger.entry import Account, AccountKind, Entry
+from tradeexecutor.ledger.exact import ZERO, exact_arithmetic, is_snapped_to_zero
+from tradeexecutor.ledger.explanation import Break, Explainer
+from tradeexecutor.ledger.journal import Journal, derive, list_positions
+from tradeexecutor.ledger.recorded import Recorded, list_recorded
+from tradeexecutor.ledger.timeline import Timeline
+from tradeexecutor.ledger.trades import is_counter_trade
+from tradeexecutor.state.dust import get_close_epsilon_for_pair
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.state import State
+
+__all__ = ["Conservation", "Finding", "Proof", "Verdict", "prove"]
+
+
+class Verdict(enum.StrEnum):
+    """What was found about a balance."""
+
+    #: It is the sum of its movements, and so were all its recorded earlier values.
+    balanced = "balanced"
+    #: It is the sum of its movements; some recorded earlier values were not.
+    mended = "mended"
+    #: It is not the sum of its movements.
+    parted = "parted"
+    #: The file does not say enough.
+    unprovable = "unprovable"
+
+
+@dataclass(slots=True)
+class Finding:
+    """What was found about one recorded balance.
+
+    Attributes
+    ----------
+    name, asset, position_id
+        What it is the balance of; see `Recorded`.
+    accounts
+        Accounts of the journal that it was compared with.
+    derived, recorded, difference
+        Token units; the difference is recorded less derived.  None when the file does not have the figure.
+    limit
+        A difference up to this is rounding, token units.
+    verdict, reason
+        Result, and why it is not ``balanced``; empty where the breaks say all.
+    breaks
+        Where recorded and derived balance parted or came together again, in order.
+    remarks
+        What is odd and no difference.
+    is_owned
+        Whether the figure counts among what is owned; see `Recorded`.
+    is_opening_known
+        Whether the file says what the balance began with.
+    checkpoints
+        Earlier values of the figure and the present one, in order.
+    """
+
+    name: str
+    asset: str
+    position_id: int | None
+    accounts: tuple[Account, ...]
+    derived: Decimal
+    recorded: Decimal | None
+    difference: Decimal | None
+    limit: Decimal
+    verdict: Verdict
+    reason: str = ""
+    breaks: list[Break] = field(default_factory=list[Break])
+    remarks: list[str] = field(default_factory=list[str])
+    is_owned: bool = True
+    is_opening_known: bool = True
+    checkpoints: list[Checkpoint] = field(default_factory=list[Checkpoint])
+
+    @property
+    def first_break(self) -> Break | None:
+        """The first break after which the balances never agreed again; the first of all when they do now."""
+        last_good = 0
+        for number, item in enumerate(self.breaks):
+            if item.jump.is_recovery:
+                last_good = number + 1
+        if last_good < len(self.breaks):
+            return self.breaks[last_good]
+        return self.breaks[0] if self.breaks else None
+
+
+@dataclass(slots=True)
+class Conservation:
+    """Whether what came in of an asset is what is there, over the whole tree.
+
+    Attributes
+    ----------
+    asset, symbol
+        Identifier and ticker.
+    came_in
+        By sort of counter account, token units; + came in.
+    derived, recorded
+        What is owned by the journal and by the state, debts negative.  By construction of the entries `derived` is the
+        sum of `came_in`.  `recorded` is None where a figure is missing.
+    limit
+        A difference up to this is rounding.
+    """
+
+    asset: str
+    symbol: str
+    came_in: dict[AccountKind, Decimal]
+    derived: Decimal
+    recorded: Decimal | None
+    limit: Decimal
+
+    @property
+    def difference(self) -> Decimal | None:
+        """Recorded less derived, token units."""
+        if self.recorded is None:
+            return None
+        with exact_arithmetic():
+            return self.recorded - self.derived
+
+    @property
+    def is_conserved(self) -> bool:
+        """Whether nothing appeared or vanished."""
+        difference = self.difference
+        return difference is not None and abs(difference) <= self.limit
+
+
+@dataclass(slots=True)
+class Proof:
+    """Result of `prove`."""
+
+    journal: Journal
+    findings: list[Finding]
+    conservation: list[Conservation]
+    #: About the file as a whole: numbers that are missing.
+    remarks: list[str] = field(default_factory=list[str])
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether every balance is proven to be the sum of its movements."""
+        return all(item.verdict in (Verdict.balanced, Verdict.mended) for item in self.findings)
+
+    @property
+    def is_parted(self) -> bool:
+        """Whether some balance is not the sum of its movements."""
+        return any(item.verdict is Verdict.parted for item in self.findings)
+
+    def get_findings(self, verdict: Verdict) -> list[Finding]:
+        """Return the findings with a verdict."""
+        return [item for item in self.findings if item.verdict is verdict]
+
+    def get_first_entry(self) -> Entry | None:
+        """Return the first entry after which some balance does not add up; None when all do."""
+        numbers = [
+            item.first_break.first_entry
+            for item in self.get_findings(Verdict.parted)
+            if item.first_break is not None and item.first_break.first_entry is not None
+        ]
+        return self.journal.entries[min(numbers)] if numbers else None
+
+
+def prove(state: State, journal: Journal | None = None) -> Proof:
+    """Compare every recorded balance of a state with the sum of its recorded movements.
+
+    Parameters
+    ----------
+    state
+        Only read.
+    journal
+        Of this state; derived when not given.
+    """
+    journal = derive(state) if journal is None else journal
+    prover = _Prover(state, journal)
+    findings = [prover.judge(recorded) for recorded in list_recorded(state, journal)]
+    return Proof(journal, findings, _sum_up(journal, findings), prover.get_remarks())
+
+
+class _Prover:
+    def __init__(self, state: State, journal: Journal):
+        self.state = state
+        self.journal = journal
+        self.positions = {position.position_id: position for position in list_positions(state)}
+        self.missing_trades, self.missing_events = _find_missing_numbers(state, self.positions)
+        self._explainer: Explainer | None = None
+
+    @property
+    def explainer(self) -> Explainer:
+        """Made when the first difference is found."""
+        if self._explainer is None:
+            self._explainer = Explainer(self.state, self.journal)
+        return self._explainer
+
+    def get_remarks(self) -> list[str]:
+        """Return what is to say about the file as a whole."""
+        remarks: list[str] = []
+        if self.missing_trades:
+            remarks.append(f"the file lacks {_list_numbers('trade', self.missing_trades)}")
+        if self.missing_events:
+            remarks.append(f"the file lacks {_list_numbers('balance update', self.missing_events)}")
+        return remarks
+
+    def judge(self, recorded: Recorded) -> Finding:
+        """Return the finding about one balance."""
+        timeline = Timeline(self.journal, recorded)
+        derived, limit = timeline.derived, timeline.limit
+        finding = Finding(
+            recorded.name, recorded.asset, recorded.position_id, recorded.accounts, derived, recorded.amount, None,
+            limit, Verdict.balanced, is_owned=recorded.is_owned, is_opening_known=recorded.is_opening_known,
+            checkpoints=timeline.list_checkpoints(),
+        )  # fmt: skip
+        if recorded.amount is None:
+            finding.verdict = Verdict.unprovable
+            finding.reason = "the file has no such figure"
+            return finding
+        with exact_arithmetic():
+            difference = recorded.amount - derived
+        finding.difference = difference
+        jumps = timeline.find_jumps()
+        since = 0
+        for jump in jumps:
+            finding.breaks.append(self.explainer.explain(timeline, jump, since))
+            since = jump.end
+        if abs(difference) > limit and not is_snapped_to_zero(recorded.amount, derived):
+            self._judge_difference(finding)
+        elif jumps:
+            finding.verdict = Verdict.mended
+        position = self.positions.get(recorded.position_id or 0)
+        if position is not None:
+            self._judge_position(finding, recorded, timeline, position)
+        return finding
+
+    @staticmethod
+    def _judge_difference(finding: Finding) -> None:
+        finding.verdict = Verdict.parted
+        if finding.is_opening_known:
+            return
+        first = finding.checkpoints[0]
+        when = "" if first.time is None else f" of {first.time:%Y-%m-%d %H:%M:%S}"
+        finding.reason = (
+            f"the history begins with a balance that nothing records ({first.source}{when}: {first.amount:f}); "
+            "the file has neither a first deposit nor an event that found nothing there"
+        )
+        if not finding.breaks:
+            finding.verdict = Verdict.unprovable
+            finding.reason += (
+                "; from there on everything adds up"
+                if len(finding.checkpoints) > 1
+                else "; there is no earlier balance to compare with"
+            )
+
+    def _judge_position(
+        self, finding: Finding, recorded: Recorded, timeline: Timeline, position: TradingPosition
+    ) -> None:
+        kinds = {account.kind for account in recorded.accounts}
+        problem = ""
+        if kinds == {AccountKind.holding}:
+            problem = self._find_holding_problem(timeline, position)
+        elif kinds == {AccountKind.collateral} or kinds == {AccountKind.debt}:
+            problem = self._check_loan_dust(finding, recorded)
+        if problem and finding.verdict in (Verdict.balanced, Verdict.mended):
+            finding.verdict = Verdict.parted
+            finding.reason = problem
+        if (
+            finding.verdict is Verdict.parted
+            and self.missing_events
+            and position.closed_at is not None
+            and not position.balance_updates
+        ):
+            finding.verdict = Verdict.unprovable
+            finding.reason = (
+                "the balance updates of this closed position are not in the file: "
+                f"it lacks {_list_numbers('balance update', self.missing_events)}, which were pruned"
+            )
+
+    def _find_holding_problem(self, timeline: Timeline, position: TradingPosition) -> str:
+        """Return why a position cannot hold what its trades and events add up to; empty if it can."""
+        number = position.position_id
+        symbol = position.pair.base.token_symbol
+        raw_unit = Decimal(1).scaleb(-position.pair.base.decimals)
+        kind = position.pair.kind
+        if timeline.lowest is not None and not kind.is_exchange_account() and not kind.is_cctp_bridge():
+            lowest, entry = timeline.lowest
+            if lowest < -raw_unit - timeline.limit:
+                entry_text = self.journal.entries[entry].description
+                return (
+                    f"more {symbol} left position #{number} than ever came in, {-lowest:f} after: {entry_text}; "
+                    "an entry is missing"
+                )
+        left = timeline.derived
+        is_closed = position.closed_at is not None and "marked_down_at" not in (position.other_data or {})
+        if not is_closed or abs(left) <= max(raw_unit, Decimal(get_close_epsilon_for_pair(position.pair))):
+            return ""
+        last = next(reversed(position.trades.values()), None)
+        if kind.is_cctp_bridge() or (last is not None and is_counter_trade(last)):
+            return ""
+        return f"position #{number} is closed, but its trades and events leave {left:f} {symbol}; an entry is missing"
+
+    def _check_loan_dust(self, finding: Finding, recorded: Recorded) -> str:
+        symbol = self.journal.get_symbol(recorded.asset)
+        dust, unbooked = (
+            recorded.sign * self.journal.get_balance(Account(kind, recorded.asset, recorded.position_id))
+            for kind in (AccountKind.loan_dust, AccountKind.unbooked_interest)
+        )
+        if unbooked:
+            finding.remarks.append(f"{-unbooked:f} {symbol} of interest was taken out that no event has booked")
+        if dust > 0:
+            finding.remarks.append(f"{dust:f} {symbol} was written off when the loan was closed")
+        return f"{-dust:f} {symbol} more was taken out than there was; an entry is missing" if dust < 0 else ""
+
+
+def _find_missing_numbers(state: State, positions: dict[int, TradingPosition]) -> tuple[list[int], list[int]]:
+    """Return the numbers of trades and of balance updates that were given out and are not in the file."""
+    trades: set[int] = set()
+    events: set[int] = set()
+    for position in positions.values():
+        trades.update(position.trades, position.pending_trades, position.expired_trades)
+        events.update(position.balance_updates)
+    for reserve in state.portfolio.reserves.values():
+        events.update(reserve.balance_updates)
+    portfolio = state.portfolio
+    return (
+        sorted(set(range(1, portfolio.next_trade_id)) - trades),
+        sorted(set(range(1, portfolio.next_balance_update_id)) - events),
+    )
+
+
+#: So many numbers are listed in a sentence.
+_MAX_LISTED = 8
+
+
+def _list_numbers(what: str, numbers: list[int]) -> str:
+    shown = ", ".join(f"#{number}" for number in numbers[:_MAX_LISTED])
+    more = f" and {len(numbers) - _MAX_LISTED} more" if len(numbers) > _MAX_LISTED else ""
+    return f"{what}{'s' if len(numbers) > 1 else ''} {shown}{more}"
+
+
+def _sum_up(journal: Journal, findings: list[Finding]) -> list[Conservation]:
+    """Return the balance of each asset over the whole tree."""
+    results: dict[str, Conservation] = {}
+    covered: set[Account] = set()
+
+    def get(asset: str) -> Conservation:
+        if asset not in results:
+            results[asset] = Conservation(asset, journal.get_symbol(asset), {}, ZERO, ZERO, ZERO)
+        return results[asset]
+
+    with exact_arithmetic():
+        for finding in findings:
+            if not finding.is_owned:
+                continue
+            item = get(finding.asset)
+            covered.update(finding.accounts)
+            item.limit += finding.limit
+            if finding.recorded is None or item.recorded is None:
+                item.recorded = None
+            else:
+                item.recorded += _get_sign(finding) * finding.recorded
+        for account in journal.movements:
+            balance = journal.get_balance(account)
+            item = get(account.asset)
+            if not account.kind.is_owned:
+                item.came_in[account.kind] = item.came_in.get(account.kind, ZERO) - balance
+                continue
+            item.derived += balance
+            if balance and account not in covered:
+                item.recorded = None
+    return list(results.values())
+
+
+def _get_sign(finding: Finding) -> int:
+    """Return -1 for figures that the state records as positive and that reduce what is owned."""
+    return -1 if finding.accounts[0].kind in _REDUCING_KINDS else 1
+
+
+_REDUCING_KINDS = frozenset(
+    {AccountKind.bridge_lent, AccountKind.debt, AccountKind.debt_interest, AccountKind.collateral_claimed}
+)

@@ -1,0 +1,296 @@
+"""Balances that a state records, beside the accounts of the journal that they should equal."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from tradeexecutor.ledger.book import Rank
+from tradeexecutor.ledger.checkpoints import (
+    Checkpoint,
+    list_cash_checkpoints,
+    list_event_checkpoints,
+    list_holding_checkpoints,
+    place_after,
+    sort_checkpoints,
+)
+from tradeexecutor.ledger.entry import Account, AccountKind
+from tradeexecutor.ledger.exact import ZERO
+from tradeexecutor.ledger.journal import Journal, list_positions, list_trades
+from tradeexecutor.ledger.opening import has_known_opening
+from tradeexecutor.ledger.trades import is_stuck
+from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.interest import Interest
+from tradeexecutor.state.loan import Loan
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution, TradeStatus
+
+__all__ = ["Recorded", "list_recorded"]
+
+
+@dataclass(slots=True)
+class Recorded:
+    """One recorded balance.
+
+    Attributes
+    ----------
+    name
+        For people: what it is the balance of.
+    asset
+        Asset identifier.
+    accounts
+        Accounts of the journal whose sum it should equal.
+    amount
+        Token units, debts as the state has them; None when the file does not have the figure.
+    position_id
+        None for cash.
+    sign
+        -1 where the state records as positive what the journal has as negative: debts and what is lent.
+    is_owned
+        Whether it counts among what is owned; a figure that is contained in another one does not.
+    is_opening_known
+        Whether the file says what the balance began with.
+    checkpoints
+        Earlier values, in order.
+    related
+        Accounts that the figure is computed together with: it is rounded as the largest of their amounts is.
+    """
+
+    name: str
+    asset: str
+    accounts: tuple[Account, ...]
+    amount: Decimal | None
+    position_id: int | None = None
+    sign: int = 1
+    is_owned: bool = True
+    is_opening_known: bool = True
+    checkpoints: list[Checkpoint] = field(default_factory=list[Checkpoint])
+    related: tuple[Account, ...] = ()
+
+
+def list_recorded(state: State, journal: Journal) -> list[Recorded]:
+    """Return every recorded balance: cash first, then position by position.
+
+    Runs with the arithmetic of the state: figures are what its accessors return.
+    """
+    recorded = list(_list_cash(state, journal))
+    foreign = _find_accounts(journal, frozenset({AccountKind.holding}))
+    waiting = _find_accounts(journal, frozenset(_WAITING_NAMES))
+    for position in list_positions(state):
+        if position.pair.kind.is_credit_based():
+            recorded += _list_loan(journal, position)
+        else:
+            recorded += _list_holding(state, journal, position)
+        for account in foreign.get(position.position_id, ()):
+            if account.asset != position.pair.base.get_identifier():
+                name = f"{journal.get_symbol(account.asset)} of position #{position.position_id}"
+                recorded.append(Recorded(name, account.asset, (account,), None, position.position_id))
+        recorded += _list_in_flight(position, waiting.get(position.position_id, []))
+    return recorded
+
+
+def _find_accounts(journal: Journal, kinds: frozenset[AccountKind]) -> dict[int, list[Account]]:
+    """Return the accounts of some sorts that are not empty, by position."""
+    found: dict[int, list[Account]] = {}
+    for account in journal.movements:
+        if account.kind in kinds and account.position_id is not None and journal.get_balance(account):
+            found.setdefault(account.position_id, []).append(account)
+    return found
+
+
+def _list_cash(state: State, journal: Journal) -> Iterator[Recorded]:
+    for reserve in state.portfolio.reserves.values():
+        asset = reserve.asset.get_identifier()
+        journal.assets.setdefault(asset, reserve.asset)
+        yield Recorded(
+            f"{reserve.asset.token_symbol} cash",
+            asset,
+            (Account(AccountKind.cash, asset),),
+            reserve.quantity,
+            is_opening_known=has_known_opening(reserve),
+            checkpoints=list_cash_checkpoints(state, journal, reserve),
+        )
+
+
+# --- Positions without a loan
+
+
+def _list_holding(state: State, journal: Journal, position: TradingPosition) -> Iterator[Recorded]:
+    number = position.position_id
+    base = position.pair.base
+    asset = base.get_identifier()
+    account = Account(AccountKind.holding, asset, number)
+    yield Recorded(
+        f"{base.token_symbol} of position #{number}",
+        asset,
+        (account,),
+        position.get_quantity(),
+        number,
+        checkpoints=list_holding_checkpoints(state, journal, position),
+    )
+    lent = Account(AccountKind.bridge_lent, asset, number)
+    if position.pair.kind.is_cctp_bridge() or position.bridge_capital_allocated or lent in journal.movements:
+        yield Recorded(
+            f"{base.token_symbol} of position #{number}: capital lent to trades on the far chain",
+            asset,
+            (lent,),
+            position.bridge_capital_allocated,
+            number,
+            sign=-1,
+        )
+
+
+_WAITING = {
+    TradeStatus.started: AccountKind.in_flight,
+    TradeStatus.broadcasted: AccountKind.in_flight,
+    TradeStatus.cctp_in_transit: AccountKind.in_transit,
+    TradeStatus.vault_settlement_pending: AccountKind.settlement,
+}
+
+_WAITING_NAMES = {
+    AccountKind.in_flight: "capital in flight",
+    AccountKind.in_transit: "capital in transit between chains",
+    AccountKind.settlement: "capital that waits for the vault to settle",
+    AccountKind.stuck: "capital stuck by failed trades",
+}
+
+
+def _list_in_flight(position: TradingPosition, derived: list[Account]) -> Iterator[Recorded]:
+    """Yield capital between start and outcome; `derived` are the accounts that should have some."""
+    number = position.position_id
+    amounts: dict[Account, Decimal] = {}
+    for trade in list_trades(position):
+        if trade.executed_at is not None or trade.started_at is None:
+            continue
+        kind = AccountKind.stuck if trade.failed_at is not None else _WAITING.get(trade.get_status())
+        if kind is None or (kind is AccountKind.stuck and not is_stuck(trade)):
+            continue
+        asset, amount = _get_allocation(position, trade, kind)
+        if amount:
+            account = Account(kind, asset.get_identifier(), number)
+            amounts[account] = amounts.get(account, ZERO) + amount
+    for account in sorted({*amounts, *derived}):
+        name = f"{_WAITING_NAMES[account.kind]} for position #{number}"
+        yield Recorded(name, account.asset, (account,), amounts.get(account, ZERO), number)
+
+
+def _get_allocation(
+    position: TradingPosition, trade: TradeExecution, kind: AccountKind
+) -> tuple[AssetIdentifier, Decimal]:
+    if kind is AccountKind.in_transit and trade.planned_quantity <= 0:
+        return position.pair.base, abs(trade.planned_quantity)
+    if trade.bridge_currency_allocated is not None and not trade.reserve_currency_allocated:
+        # The capital is that of the bridge position: the reserve currency on the chain of the trade.
+        return trade.pair.quote, trade.bridge_currency_allocated
+    return trade.reserve_currency, trade.reserve_currency_allocated or ZERO
+
+
+# --- Positions with a loan
+
+
+def _list_loan(journal: Journal, position: TradingPosition) -> Iterator[Recorded]:
+    number = position.position_id
+    pair = position.pair
+    is_short = pair.kind.is_shorting()
+    base = pair.base.get_identifier()
+    collateral = _get_side_accounts(pair.quote if is_short else pair.base, number, is_debt=False)
+    debt = _get_side_accounts(pair.base, number, is_debt=True)
+    # The position's own figure, from trades and events; the trackers of the loan say the same in other words.
+    # Interest that no event has booked is in neither.
+    unbooked = Account(AccountKind.unbooked_interest, base, number)
+    yield Recorded(
+        f"{pair.base.token_symbol} of position #{number}",
+        base,
+        (*(debt if is_short else collateral), unbooked),
+        position.get_quantity(),
+        number,
+        is_owned=False,
+    )
+    loan = position.loan
+    sides = [(pair.quote if is_short else pair.base, collateral, 1, "collateral")]
+    if is_short:
+        sides.append((pair.base, debt, -1, "debt"))
+    for asset, accounts, sign, side in sides:
+        if loan is not None or any(account in journal.movements for account in accounts):
+            yield from _list_side(journal, position, loan, asset, accounts, sign, side)
+
+
+def _get_side_accounts(asset: AssetIdentifier, position_id: int, is_debt: bool) -> tuple[Account, ...]:
+    """Return principal, interest, paid interest and dust."""
+    identifier = asset.get_identifier()
+    kinds = (
+        (AccountKind.debt, AccountKind.debt_interest, AccountKind.debt_repaid, AccountKind.loan_dust)
+        if is_debt
+        else (
+            AccountKind.collateral,
+            AccountKind.collateral_interest,
+            AccountKind.collateral_claimed,
+            AccountKind.loan_dust,
+        )
+    )
+    return tuple(Account(kind, identifier, position_id) for kind in kinds)
+
+
+def _list_side(
+    journal: Journal,
+    position: TradingPosition,
+    loan: Loan | None,
+    asset: AssetIdentifier,
+    accounts: tuple[Account, ...],
+    sign: int,
+    side: str,
+) -> Iterator[Recorded]:
+    principal, accrued, paid, dust = accounts
+    tracker = loan and (loan.collateral if side == "collateral" else loan.borrowed)
+    interest = loan and _get_interest(loan, side)
+    number = position.position_id
+    what = f"{asset.token_symbol} {side} of position #{number}"
+    identifier = asset.get_identifier()
+
+    def make(
+        name: str, figure: Decimal | None, chosen: tuple[Account, ...], turn: int = sign, owned: bool = False
+    ) -> Recorded:
+        return Recorded(f"{what}: {name}", identifier, chosen, figure, number, turn, owned, related=accounts)
+
+    yield make("principal", tracker and tracker.quantity, (principal,), owned=True)
+    tokens = make("tokens", interest and interest.last_token_amount, (principal, accrued, paid))
+    if interest and _is_closer_with_dust(journal, tokens, dust, interest.last_token_amount):
+        # Dust of a closed loan that the tracker keeps, other than the principal.
+        tokens.accounts = accounts
+    events = (event for event in position.balance_updates.values() if event.asset == asset)
+    tokens.checkpoints = sort_checkpoints(
+        [*list_event_checkpoints(journal, events), *_list_snapshots(journal, position, side)]
+    )
+    yield tokens
+    yield make("interest", interest and interest.last_accrued_interest, (accrued,), owned=True)
+    yield make(
+        "interest claimed" if sign > 0 else "interest repaid",
+        interest and interest.interest_payments,
+        (paid,),
+        turn=-sign,
+        owned=True,
+    )
+
+
+def _get_interest(loan: Loan, side: str) -> Interest | None:
+    return loan.collateral_interest if side == "collateral" else loan.borrowed_interest
+
+
+def _is_closer_with_dust(journal: Journal, tokens: Recorded, dust: Account, figure: Decimal) -> bool:
+    left = journal.get_balance(dust)
+    if not left:
+        return False
+    derived = tokens.sign * sum((journal.get_balance(account) for account in tokens.accounts), ZERO)
+    return abs(figure - derived - tokens.sign * left) < abs(figure - derived)
+
+
+def _list_snapshots(journal: Journal, position: TradingPosition, side: str) -> Iterator[Checkpoint]:
+    """Yield the tokens after each trade, without snapshots that later interest has changed, as in old programs."""
+    for trade in position.trades.values():
+        loan, when = trade.executed_loan_update, trade.executed_at
+        interest = loan and _get_interest(loan, side)
+        if when is None or interest is None or interest.last_event_at > when:
+            continue
+        place = place_after(journal, max(when, trade.started_at or when), int(Rank.close), trade.trade_id)
+        source = f"loan after trade #{trade.trade_id}"
+        yield Checkpoint(place, when, source, interest.last_token_amount, is_order_known=True)

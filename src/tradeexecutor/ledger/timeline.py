@@ -1,0 +1,205 @@
+"""A recorded balance beside the derived one, along the journal."""
+
+import datetime
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tradeexecutor.ledger.checkpoints import Checkpoint
+from tradeexecutor.ledger.exact import ZERO, exact_arithmetic, get_rounding_limit, is_snapped_to_zero
+from tradeexecutor.ledger.journal import Journal, Movement
+from tradeexecutor.ledger.recorded import Recorded
+
+__all__ = ["Jump", "Timeline"]
+
+#: Times of old and new files are whole seconds: the order within one is not recorded.
+_ONE_SECOND = datetime.timedelta(seconds=1)
+
+
+@dataclass(slots=True)
+class Jump:
+    """A change of the difference between recorded and derived balance.
+
+    Attributes
+    ----------
+    before
+        Latest checkpoint that agreed with the difference until then; None when the balance began before it.
+    after
+        First checkpoint that did not.
+    amount
+        How much the recorded balance moved that the journal did not, token units.
+    level_before, level_after
+        Recorded less derived, token units.
+    opening
+        The part of the levels that the balance began with, when the file does not say how it came there.
+    tolerance
+        How far `amount` may be from exact.
+    """
+
+    before: Checkpoint | None
+    after: Checkpoint
+    amount: Decimal
+    level_before: Decimal
+    level_after: Decimal
+    opening: Decimal
+    tolerance: Decimal
+
+    @property
+    def is_recovery(self) -> bool:
+        """Whether the recorded balance agrees with the journal afterwards."""
+        return abs(self.level_after - self.opening) <= self.tolerance
+
+    @property
+    def first(self) -> int:
+        """Number of the first entry between the two checkpoints."""
+        return 0 if self.before is None else self.before.place
+
+    @property
+    def end(self) -> int:
+        """Number of the entry after the last one between them."""
+        return self.after.place
+
+
+class Timeline:
+    """Derived balance of one recorded figure after each entry that changes it.
+
+    Attributes
+    ----------
+    derived
+        Final balance, with the sign of the recorded figure.
+    limit
+        What rounding may make of the recorded figure, token units.
+    lowest
+        Lowest balance, and the number of the entry after which it was reached; None without entries.
+    """
+
+    def __init__(self, journal: Journal, recorded: Recorded):
+        self.journal = journal
+        self.recorded = recorded
+        sign = recorded.sign
+        self._numbers: list[int] = []
+        self._balances: list[Decimal] = []
+        self.movements: list[Movement] = journal.get_movements(recorded.accounts)
+        self.lowest: tuple[Decimal, int] | None = None
+        balance = largest = ZERO
+        with exact_arithmetic():
+            for number, amount in self.movements:
+                balance += sign * amount
+                self._numbers.append(number)
+                self._balances.append(balance)
+                size = abs(amount)
+                if size > largest:
+                    largest = size
+                size = abs(balance)
+                if size > largest:
+                    largest = size
+                if self.lowest is None or balance < self.lowest[0]:
+                    self.lowest = balance, number
+            for account in recorded.related:
+                for _, amount in journal.movements.get(account, ()):
+                    largest = max(largest, abs(amount))
+            if recorded.amount is not None:
+                largest = max(largest, abs(recorded.amount))
+            self.derived = balance
+            self.limit = get_rounding_limit(len(self.movements), largest)
+
+    def get_balance(self, place: int) -> Decimal:
+        """Return the derived balance before the entry with the given number."""
+        index = bisect_left(self._numbers, place)
+        return self._balances[index - 1] if index else ZERO
+
+    def get_movements(self, first: int, end: int | None = None) -> Iterator[Movement]:
+        """Yield the movements from entry `first` on, before entry `end`."""
+        for index in range(bisect_left(self._numbers, first), len(self.movements)):
+            movement = self.movements[index]
+            if end is not None and movement[0] >= end:
+                return
+            yield movement
+
+    def find_jumps(self) -> list[Jump]:
+        """Return where recorded and derived balance parted, or came together again.
+
+        The first checkpoint before which nothing moved sets the level when the opening balance is not recorded.
+        """
+        with exact_arithmetic():
+            return list(self._find_jumps())
+
+    def _find_jumps(self) -> Iterator[Jump]:
+        recorded = self.recorded
+        level = opening = level_tolerance = opening_tolerance = ZERO
+        is_level_known = recorded.is_opening_known
+        before: Checkpoint | None = None
+        for checkpoint in self.list_checkpoints():
+            tolerance = self.limit + checkpoint.tolerance
+            difference = checkpoint.amount - self.get_balance(checkpoint.place)
+            if not is_level_known:
+                is_level_known = True
+                if not any(abs(reading) <= tolerance for reading in self._list_readings(checkpoint, difference)):
+                    level = opening = difference
+                    level_tolerance = opening_tolerance = checkpoint.tolerance
+                before = checkpoint
+                continue
+            allowed = tolerance + level_tolerance
+            allowed_opening = tolerance + opening_tolerance
+            agreeing = None
+            # The nominal order comes first: it may show that the balance agrees again.  Then other orders.
+            if abs(difference - level) <= allowed or abs(difference - opening) > allowed_opening:
+                agreeing = self._choose_agreeing(checkpoint, difference, level, allowed)
+            if agreeing is None:
+                back = self._choose_agreeing(checkpoint, difference, opening, allowed_opening)
+                difference = difference if back is None else back
+                yield Jump(before, checkpoint, difference - level, level, difference, opening, allowed)
+                level, level_tolerance = difference, checkpoint.tolerance
+            elif not checkpoint.tolerance:
+                level_tolerance = ZERO
+                # An exact balance says the level better than a sample did.
+                if not recorded.is_opening_known or level:
+                    level = agreeing
+            before = checkpoint
+
+    def list_checkpoints(self) -> list[Checkpoint]:
+        """Return the earlier values of the figure and its present one."""
+        recorded = self.recorded
+        checkpoints = list(recorded.checkpoints)
+        if recorded.amount is not None:
+            checkpoints.append(Checkpoint(len(self.journal.entries), None, "the balance as it is now", recorded.amount))
+        return checkpoints
+
+    def _choose_agreeing(
+        self, checkpoint: Checkpoint, difference: Decimal, level: Decimal, allowed: Decimal
+    ) -> Decimal | None:
+        """Return the difference under the reading of a checkpoint that keeps the level; None if there is none."""
+        for candidate in self._list_readings(checkpoint, difference):
+            if abs(candidate - level) <= allowed:
+                return candidate
+        derived = checkpoint.amount - difference
+        return level if is_snapped_to_zero(checkpoint.amount, derived + level) else None
+
+    def _list_readings(self, checkpoint: Checkpoint, difference: Decimal) -> Iterator[Decimal]:
+        """Yield the difference under all orders of entries that the checkpoint allows."""
+        yield difference
+        if checkpoint.may_be_after and checkpoint.event_quantity:
+            yield difference - checkpoint.event_quantity
+        when = checkpoint.time
+        if when is None or checkpoint.is_order_known:
+            return
+        entries = self.journal.entries
+        second = when.replace(microsecond=0)
+        start = bisect_left(self._numbers, checkpoint.place)
+        sign = self.recorded.sign
+        shifted = difference
+        for index in range(start, len(self._numbers)):
+            number, amount = self.movements[index]
+            if number >= checkpoint.until and entries[number].time >= second + _ONE_SECOND:
+                break
+            if checkpoint.event_quantity is not None and number == checkpoint.place:
+                continue  # its own change
+            shifted -= sign * amount
+            yield shifted
+        shifted = difference
+        for index in range(start - 1, -1, -1):
+            if entries[self._numbers[index]].time < second:
+                break
+            shifted += sign * self.movements[index][1]
+            yield shifted

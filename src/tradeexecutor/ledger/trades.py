@@ -1,0 +1,306 @@
+"""Entries of trades that exchange base tokens for cash: spot, vault, Freqtrade, exchange account, bridge.
+
+======================  ===============================================================================
+event                   what moves
+======================  ===============================================================================
+started, buy            planned reserve: cash, or capital of the bridge position -> in flight
+started, sell           nothing: the tokens stay in the position until the trade succeeds
+on a bridge             in flight -> in transit; on the way back bridge capital -> in transit
+asked a vault           in flight -> settlement; shares asked back stay in the position
+succeeded, buy          in flight -> market what was spent, the rest back to where it came from;
+                        market -> position the tokens
+succeeded, sell         position -> market the tokens; market -> cash or bridge capital the proceeds
+failed                  in flight -> back to where it came from, once; or -> stuck, if marked so
+repaired                in flight -> back, if it never failed; counter trades move nothing
+tokens found            correction -> position; no cash
+======================  ===============================================================================
+
+Fees of liquidity providers and gas are recorded in the trade and move nothing: the former are part of what was
+exchanged, the latter was paid from a wallet that is not part of the state.
+"""
+
+import datetime
+from decimal import Decimal
+
+from tradeexecutor.ledger.book import Book, Rank
+from tradeexecutor.ledger.entry import Account, AccountKind, EntryKind
+from tradeexecutor.ledger.exact import ZERO
+from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
+
+__all__ = [
+    "Funding",
+    "book_exchange",
+    "book_start",
+    "book_stop",
+    "get_executed_quantity",
+    "get_funding",
+    "is_counter_trade",
+    "is_really_executed",
+    "is_stuck",
+    "not_before_start",
+]
+
+_HOLDING, _MARKET, _IN_FLIGHT = AccountKind.holding, AccountKind.market, AccountKind.in_flight
+
+
+def is_counter_trade(trade: TradeExecution) -> bool:
+    """Tell whether a trade only marks another one as repaired, or closes a position; such a trade moves nothing."""
+    return bool(trade.repaired_trade_id) or (trade.trade_type is TradeType.repair and not trade.executed_quantity)
+
+
+def is_stuck(trade: TradeExecution) -> bool:
+    """Tell whether the capital of a failed trade is marked as being outside."""
+    data = trade.other_data or {}
+    return bool(data.get("retain_reserve_allocation_on_failure")) or (
+        data.get("hypercore_deposit_capital_at_risk") is not None
+    )
+
+
+def is_really_executed(trade: TradeExecution) -> bool:
+    """Tell whether a trade exchanged something: successful, or labelled repaired after a retry that went through."""
+    if trade.executed_at is None:
+        return False
+    return bool(trade.executed_quantity) if trade.repaired_at or trade.failed_at else True
+
+
+class Funding:
+    """Where the capital of a trade comes from and goes back to.
+
+    Attributes
+    ----------
+    source
+        Cash, or the lent capital of a bridge position.
+    asset
+        Reserve currency; its form on the far chain when a bridge position pays.
+    allocated
+        What was set aside when the trade started, token units; 0 for a trade that did not start.
+    """
+
+    __slots__ = ("allocated", "asset", "source")
+
+    def __init__(self, source: Account, asset: AssetIdentifier, allocated: Decimal):
+        self.source = source
+        self.asset = asset
+        self.allocated = allocated
+
+
+def get_funding(book: Book, trade: TradeExecution, takes_capital: bool) -> Funding:
+    """Return where the capital of a trade comes from.
+
+    Parameters
+    ----------
+    takes_capital
+        Whether the trade sets capital aside when it starts: buys, and all trades of shorts.
+    """
+    reserve = trade.reserve_currency
+    allocated = ZERO
+    if takes_capital and trade.started_at is not None:
+        allocated = trade.planned_reserve
+        if not allocated and (trade.failed_at or trade.repaired_at):
+            # Repairs of old programs set the plan of a failed buy to zero; the allocation is left as evidence.
+            allocated = trade.reserve_currency_allocated or trade.bridge_currency_allocated or ZERO
+    if takes_capital and trade.bridge_currency_allocated is not None and not trade.reserve_currency_allocated:
+        bridge = book.find_bridge(trade, trade.started_at or trade.opened_at)
+        if bridge is not None:
+            asset = bridge.pair.base
+            return Funding(book.get_account(AccountKind.bridge_lent, asset, bridge.position_id), asset, allocated)
+    return Funding(book.get_account(AccountKind.cash, reserve), reserve, allocated)
+
+
+def book_start(book: Book, trade: TradeExecution, funding: Funding) -> None:
+    """Set capital aside."""
+    if trade.started_at is None or not funding.allocated:
+        return
+    bucket = book.get_account(_IN_FLIGHT, funding.asset, trade.position_id)
+    book.record(
+        (trade.started_at, Rank.start, trade.trade_id),
+        EntryKind.trade_started,
+        f"trade #{trade.trade_id} starts and takes its capital",
+        ((funding.source, -funding.allocated), (bucket, funding.allocated)),
+        trade_id=trade.trade_id,
+        position_id=trade.position_id,
+    )
+
+
+def book_stop(book: Book, trade: TradeExecution, funding: Funding, bucket: Account) -> None:
+    """Give capital back after a failure, or after the repair of a trade that has neither failed nor succeeded."""
+    trade_id, position_id = trade.trade_id, trade.position_id
+    amount = funding.allocated
+    if trade.failed_at is not None:
+        target, what = funding.source, "gets its capital back"
+        if is_stuck(trade):
+            target, what = book.get_account(AccountKind.stuck, funding.asset, position_id), "leaves its capital stuck"
+        book.record(
+            (not_before_start(trade, trade.failed_at), Rank.outcome, trade_id),
+            EntryKind.trade_failed,
+            f"trade #{trade_id} fails and {what}",
+            ((bucket, -amount), (target, amount)),
+            trade_id=trade_id,
+            position_id=position_id,
+        )
+    elif trade.repaired_at is not None:
+        book.record(
+            (not_before_start(trade, trade.repaired_at), Rank.repair, trade_id),
+            EntryKind.trade_repaired,
+            f"trade #{trade_id} is repaired without an outcome and gets its capital back",
+            ((bucket, -amount), (funding.source, amount)),
+            trade_id=trade_id,
+            position_id=position_id,
+        )
+
+
+def book_exchange(book: Book, position: TradingPosition, trade: TradeExecution) -> None:
+    """Record all entries of a trade of a position without a loan."""
+    if is_counter_trade(trade):
+        return
+    if trade.flags and TradeFlag.missing_position_repair in trade.flags:
+        _book_found_tokens(book, position, trade)
+        return
+    is_buy = trade.planned_quantity > 0
+    funding = get_funding(book, trade, is_buy)
+    book_start(book, trade, funding)
+    bucket = _book_waiting(book, position, trade, funding) if funding.allocated or not is_buy else None
+    if is_really_executed(trade):
+        if trade.failed_at is not None:
+            # Retried: what it had was given back when it failed.
+            book_stop(book, trade, funding, _in_flight(book, trade, funding))
+            funding.allocated = ZERO
+            bucket = None
+        if is_buy:
+            _book_purchase(book, trade, funding, bucket)
+        else:
+            _book_sale(book, position, trade)
+    elif trade.failed_at is not None or trade.repaired_at is not None:
+        book_stop(book, trade, funding, bucket or _in_flight(book, trade, funding))
+
+
+def _in_flight(book: Book, trade: TradeExecution, funding: Funding) -> Account:
+    return book.get_account(_IN_FLIGHT, funding.asset, trade.position_id)
+
+
+def not_before_start(trade: TradeExecution, when: datetime.datetime) -> datetime.datetime:
+    """Return `when`, or the start of the trade if that is later: block times may be earlier than our clock."""
+    return max(when, trade.started_at) if trade.started_at is not None else when
+
+
+def _book_waiting(book: Book, position: TradingPosition, trade: TradeExecution, funding: Funding) -> Account | None:
+    """Move capital on to where it waits; return the account it is in, None when the trade has no capital."""
+    trade_id, position_id = trade.trade_id, trade.position_id
+    asset = funding.asset
+    bucket = book.get_account(_IN_FLIGHT, asset, position_id) if funding.allocated else None
+    if trade.cctp_in_transit_at is not None and position.pair.kind.is_cctp_bridge():
+        source, amount = bucket, funding.allocated
+        if trade.planned_quantity <= 0:
+            asset, amount = position.pair.base, abs(trade.planned_quantity)
+            source = book.get_account(AccountKind.bridge_lent, asset, position_id)
+        transit = book.get_account(AccountKind.in_transit, asset, position_id)
+        if source is not None:
+            when = not_before_start(trade, trade.cctp_in_transit_at)
+            book.record(
+                (when, Rank.waiting, trade_id),
+                EntryKind.bridge_in_transit,
+                f"trade #{trade_id} has left one chain and has not arrived on the other",
+                ((source, -amount), (transit, amount)),
+                trade_id=trade_id,
+                position_id=position_id,
+            )
+            if source is not bucket and (trade.executed_at or trade.failed_at):
+                _book_released_lock(book, trade, source, transit, amount)
+            bucket = transit
+    elif trade.vault_settlement_pending_at is not None and bucket is not None:
+        settlement = book.get_account(AccountKind.settlement, asset, position_id)
+        book.record(
+            (not_before_start(trade, trade.vault_settlement_pending_at), Rank.waiting, trade_id),
+            EntryKind.settlement_pending,
+            f"trade #{trade_id} waits for the vault to settle",
+            ((bucket, -funding.allocated), (settlement, funding.allocated)),
+            trade_id=trade_id,
+            position_id=position_id,
+        )
+        bucket = settlement
+    return bucket
+
+
+def _book_released_lock(book: Book, trade: TradeExecution, source: Account, transit: Account, amount: Decimal) -> None:
+    when = trade.executed_at or trade.failed_at or trade.opened_at
+    book.record(
+        (not_before_start(trade, when), Rank.waiting, trade.trade_id),
+        EntryKind.bridge_in_transit,
+        f"trade #{trade.trade_id} has arrived, its capital is no longer locked",
+        ((transit, -amount), (source, amount)),
+        trade_id=trade.trade_id,
+        position_id=trade.position_id,
+    )
+
+
+def _book_purchase(book: Book, trade: TradeExecution, funding: Funding, bucket: Account | None) -> None:
+    allocated = funding.allocated
+    spent = trade.executed_reserve or allocated
+    quantity = get_executed_quantity(trade)
+    base = trade.pair.base
+    postings = [
+        (funding.source, allocated - spent),
+        (book.get_account(_MARKET, funding.asset), spent),
+        (book.get_account(_HOLDING, base, trade.position_id), quantity),
+        (book.get_account(_MARKET, base), -quantity),
+    ]
+    if bucket is not None:
+        postings.append((bucket, -allocated))
+    _record_success(book, trade, "buys", postings)
+
+
+def _book_sale(book: Book, position: TradingPosition, trade: TradeExecution) -> None:
+    quantity = get_executed_quantity(trade)
+    proceeds = trade.executed_reserve or ZERO
+    base = trade.pair.base
+    target, asset = book.get_account(AccountKind.cash, trade.reserve_currency), trade.reserve_currency
+    kind = position.pair.kind
+    if not kind.is_cctp_bridge() and not kind.is_exchange_account():
+        bridge = book.find_bridge(trade, trade.executed_at or trade.opened_at)
+        if bridge is not None:
+            asset = bridge.pair.base
+            target = book.get_account(AccountKind.bridge_lent, asset, bridge.position_id)
+    postings = [
+        (book.get_account(_HOLDING, base, trade.position_id), quantity),
+        (book.get_account(_MARKET, base), -quantity),
+        (book.get_account(_MARKET, asset), -proceeds),
+        (target, proceeds),
+    ]
+    _record_success(book, trade, "sells", postings)
+
+
+def _record_success(book: Book, trade: TradeExecution, verb: str, postings: list[tuple[Account, Decimal]]) -> None:
+    when = not_before_start(trade, trade.executed_at or trade.opened_at)
+    book.record(
+        (when, Rank.outcome, trade.trade_id),
+        EntryKind.trade_succeeded,
+        f"trade #{trade.trade_id} {verb} {trade.pair.base.token_symbol}",
+        postings,
+        trade_id=trade.trade_id,
+        position_id=trade.position_id,
+    )
+
+
+def _book_found_tokens(book: Book, position: TradingPosition, trade: TradeExecution) -> None:
+    if trade.executed_at is None or trade.repaired_at is not None:
+        return
+    base = position.pair.base
+    quantity = get_executed_quantity(trade)
+    book.record(
+        (trade.executed_at, Rank.outcome, trade.trade_id),
+        EntryKind.tokens_found,
+        f"trade #{trade.trade_id} books {base.token_symbol} that was found, no cash is spent",
+        (
+            (book.get_account(_HOLDING, base, trade.position_id), quantity),
+            (book.get_account(AccountKind.correction, base), -quantity),
+        ),
+        trade_id=trade.trade_id,
+        position_id=trade.position_id,
+    )
+
+
+def get_executed_quantity(trade: TradeExecution) -> Decimal:
+    """Return what a successful trade exchanged, base token units with the sign of the trade."""
+    return trade.planned_quantity if trade.executed_quantity is None else trade.executed_quantity
