@@ -12,10 +12,12 @@ from tradeexecutor.analysis.performance import (
     calculate_cagr,
     calculate_drawdowns,
     calculate_max_drawdown,
+    calculate_max_runup,
     calculate_periods_per_year,
     calculate_profit_factor,
     calculate_returns,
     calculate_sharpe,
+    calculate_sortino,
     calculate_total_return,
     calculate_years,
     read_equity_curve,
@@ -184,3 +186,29 @@ def test_every_real_state_has_a_summary(state_file):
     assert summary.max_drawdown is None or -1 <= summary.max_drawdown <= 0
     assert summary.exposure is None or 0 <= summary.exposure <= 1
     assert summary.total_return is None or summary.total_return >= -1
+
+
+def test_the_sortino_ratio_divides_by_the_losses_of_all_periods():
+    # Mean 0.01; one loss of 0.02 in four periods: sqrt(0.0004 / 4) = 0.01.
+    returns = np.array([0.03, -0.02, 0.03, 0.0])
+    assert calculate_sortino(returns, 9.0) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("returns", [[], [-0.1], [0.1, 0.2], [0.0, 0.0]])
+def test_without_a_loss_there_is_no_sortino_ratio(returns: list[float]):
+    assert calculate_sortino(np.array(returns), 365.0) is None
+
+
+@pytest.mark.parametrize(("returns", "runup"), [([], 0.0), ([-0.1], 0.0), ([0.1], 0.1), ([-1.0, 0.0], 0.0)])
+def test_a_runup_starts_from_the_lowest_point(returns: list[float], runup: float):
+    assert calculate_max_runup(np.array(returns)) == pytest.approx(runup)
+
+
+def test_a_deposit_changes_no_ratio():
+    plain, paid_in = make_state(), make_state()
+    record_equity(plain, {0: 100, 1: 110, 2: 99, 3: 108.9})
+    record_equity(paid_in, {0: 100, 1: 110, 2: 199, 3: 218.9})
+    record_flow(paid_in, 2, 100)
+    want, got = summarise_performance(plain), summarise_performance(paid_in)
+    for name in ("total_return", "max_drawdown", "max_runup", "sharpe", "sortino"):
+        assert getattr(got, name) == pytest.approx(getattr(want, name)), name

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.portfolios import DAY, START, add_closed, add_open, make_state
+from tests.analysis.portfolios import DAY, START, add_closed, add_open, make_state, record_equity, record_flow
+from tradeexecutor.analysis.performance_summary import summarise_performance
 from tradeexecutor.analysis.trade_analyser import TradeSummary, build_trade_analysis
 from tradeexecutor.state import trade_summary
 from tradeexecutor.state.portfolio import Portfolio
@@ -112,3 +113,116 @@ def test_the_summary_of_one_side_counts_only_that_side():
     analysis = build_trade_analysis(state.portfolio)
     assert analysis.calculate_long_summary_statistics(None, state).won == 1
     assert analysis.calculate_short_summary_statistics(None, state).total_positions == 0
+
+
+# --- With a state
+
+
+def test_ratios_come_from_the_recorded_equity_deposits_included():
+    state = make_state()
+    record_equity(state, {0: 1000, 1: 1100, 2: 990, 3: 1980})
+    record_flow(state, 3, 990)
+    summary = build_trade_analysis(state.portfolio).calculate_summary_statistics(state=state)
+    returns = [0.0, 0.1, -0.1, 1.0]  # the last one is the deposit
+    assert summary.profit_factor == pytest.approx(1.1 / 0.1)
+    assert summary.max_drawdown == pytest.approx(-0.1)
+    assert summary.max_runup == pytest.approx(1.0)
+    mean = sum(returns) / 4
+    assert summary.sharpe_ratio == pytest.approx(
+        mean / math.sqrt(sum((r - mean) ** 2 for r in returns) / 3) * math.sqrt(365)
+    )
+    assert summary.sortino_ratio == pytest.approx(mean / math.sqrt(0.1**2 / 4) * math.sqrt(365))
+    assert summary.daily_returns is not None
+    assert list(summary.daily_returns)[1:] == pytest.approx(returns[1:])
+    # Without the deposit the third day is flat.
+    assert summarise_performance(state).total_return == pytest.approx(-0.01)
+
+
+def test_compounded_returns_are_those_of_closed_positions():
+    state = make_state()
+    state.last_updated_at = START + 9 * DAY
+    add_closed(state, 100.0, 110.0, START, 1)
+    analysis = build_trade_analysis(state.portfolio)
+    summary = analysis.calculate_summary_statistics(state=state)
+    assert summary.compounding_returns is not None
+    assert list(summary.compounding_returns) == pytest.approx([0.0, 0.01, 0.01])
+    assert analysis.calculate_long_summary_statistics(None, state).return_percent == pytest.approx(0.01)
+    assert analysis.calculate_short_summary_statistics(None, state).compounding_returns is None
+
+
+def test_without_samples_there_are_no_ratios():
+    state = make_state()
+    summary = build_trade_analysis(state.portfolio).calculate_summary_statistics(state=state)
+    assert summary.sharpe_ratio is summary.sortino_ratio is summary.profit_factor is summary.daily_returns is None
+
+
+@pytest.mark.parametrize("values", [(100.0,), (0.0, 0.0, 0.0), (100.0, 100.0, 100.0)])
+def test_ratios_that_are_no_number_are_none_and_the_summary_can_be_saved(values: tuple[float, ...]):
+    state = make_state()
+    record_equity(state, dict(enumerate(values)))
+    summary = build_trade_analysis(state.portfolio).calculate_summary_statistics(state=state)
+    assert summary.sharpe_ratio is summary.sortino_ratio is summary.profit_factor is None
+    assert TradeSummary.from_json(summary.to_json()).sharpe_ratio is None
+
+
+def test_equity_that_goes_below_zero_and_starts_at_zero_has_a_total_drawdown():
+    state = make_state()
+    record_equity(state, {0: 0, 1: 100, 2: 90, 3: -10})
+    summary = build_trade_analysis(state.portfolio).calculate_summary_statistics(state=state)
+    assert summary.max_drawdown is not None
+    assert summary.max_drawdown <= -1.0
+
+
+def test_old_files_have_a_summary_without_compounded_returns():
+    state = make_state()
+    add_closed(state, 100.0, 110.0, START, 1).portfolio_value_at_open = None
+    analysis = build_trade_analysis(state.portfolio)
+    assert analysis.calculate_summary_statistics(state=state).compounding_returns is None
+    (position,) = state.portfolio.closed_positions.values()
+    assert analysis.get_capital_tied_at_open(position) is None
+
+
+def test_time_in_market_needs_a_state():
+    state = make_state()
+    state.last_updated_at = START + 4 * DAY
+    position = add_closed(state, 100.0, 110.0, START, 1)
+    analysis = build_trade_analysis(state.portfolio)
+    assert analysis.calculate_time_in_market(None, [position]) == 0
+    assert analysis.calculate_time_in_market(state, [position]) == pytest.approx(0.25)
+    assert analysis.get_capital_tied_at_open(position) == pytest.approx(0.1)
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize(
+    ("name", "sharpe", "sortino", "profit_factor", "max_drawdown", "max_runup"),
+    [
+        (
+            "arbitrum-btc-usd-sls-binance-data-1h.json",
+            0.9687463223558925, 1.40578866449136, 1.1075397480379154, -0.06458477614811442, 0.13175148581585705,
+        ),
+        (
+            "legacy--legacy-repair-dump.json",
+            -4.309930691557306, -4.263157312611293, 0.1013531654620805, -1.0, 0.0,
+        ),
+        (
+            "cli--show-positions-long.json",
+            -6.368324391514266, -6.368324391514266, 173.57937289576856, -0.2940946554208469, 203.36647610800642,
+        ),
+    ],
+)  # fmt: skip
+def test_ratios_agree_with_recorded_ones(
+    shared_dir: Path,
+    name: str,
+    sharpe: float,
+    sortino: float,
+    profit_factor: float,
+    max_drawdown: float,
+    max_runup: float,
+):
+    state = State.read_json_file(shared_dir / "states" / name)
+    summary = build_trade_analysis(state.portfolio).calculate_summary_statistics(state=state)
+    assert summary.sharpe_ratio == pytest.approx(sharpe)
+    assert summary.sortino_ratio == pytest.approx(sortino)
+    assert summary.profit_factor == pytest.approx(profit_factor)
+    assert summary.max_drawdown == pytest.approx(max_drawdown)
+    assert summary.max_runup == pytest.approx(max_runup)

@@ -12,10 +12,12 @@ import numpy as np
 from tradeexecutor.analysis.performance import (
     calculate_cagr,
     calculate_max_drawdown,
+    calculate_max_runup,
     calculate_periods_per_year,
     calculate_profit_factor,
     calculate_returns,
     calculate_sharpe,
+    calculate_sortino,
     calculate_total_return,
     calculate_years,
     read_equity_curve,
@@ -53,7 +55,7 @@ class PerformanceSummary:
         Net asset value at these times; `final_equity` without samples is the present one.
     net_deposits
         Deposits minus redemptions after the first sample.
-    total_return, cagr, max_drawdown, sharpe
+    total_return, cagr, max_drawdown, max_runup, sharpe, sortino
         See :mod:`tradeexecutor.analysis.performance`; None when there are too few samples.
     exposure
         Fraction of the time with an open position.
@@ -84,7 +86,9 @@ class PerformanceSummary:
     total_return: Percent | None
     cagr: Percent | None
     max_drawdown: Percent | None
+    max_runup: Percent | None
     sharpe: float | None
+    sortino: float | None
     exposure: Percent | None
     positions_open: int
     positions_frozen: int
@@ -135,7 +139,9 @@ def summarise_performance(state: State) -> PerformanceSummary:
         total_return=total_return,
         cagr=None if total_return is None else calculate_cagr(total_return, calculate_years(curve)),
         max_drawdown=calculate_max_drawdown(returns) if len(returns) else None,
+        max_runup=calculate_max_runup(returns) if len(returns) else None,
         sharpe=calculate_sharpe(returns, calculate_periods_per_year(curve)),
+        sortino=calculate_sortino(returns, calculate_periods_per_year(curve)),
         exposure=calculate_exposure(positions, start_at, end_at) if start_at and end_at else None,
         positions_open=len(portfolio.open_positions),
         positions_frozen=len(portfolio.frozen_positions),
@@ -156,12 +162,8 @@ def summarise_performance(state: State) -> PerformanceSummary:
 
 
 def _describe(position: TradingPosition) -> PositionResult:
-    return PositionResult(
-        position.position_id,
-        position.pair.get_ticker(),
-        position.get_total_profit_percent(),
-        position.get_total_profit_usd(),
-    )
+    profit_usd, profit_pct = position.get_total_profit()
+    return PositionResult(position.position_id, position.pair.get_ticker(), profit_pct, profit_usd)
 
 
 def _from_us(value: int) -> datetime.datetime:

@@ -4,33 +4,63 @@
 >>> build_trade_analysis(Portfolio()).calculate_summary_statistics().total_positions
 0
 
-The figures of `TradeSummary` keep the definitions of recorded files.  Figures that take deposits into account are in
-:mod:`tradeexecutor.analysis.performance_summary`.
+The figures of `TradeSummary` keep the definitions of recorded files: a deposit counts as profit in its returns,
+drawdown and ratios.  The same figures with deposits taken out are in :mod:`tradeexecutor.analysis.performance_summary`.
 """
 
 import datetime
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from tradeexecutor.analysis.performance import (
-    calculate_max_drawdown,
-    calculate_periods_per_year,
-    calculate_returns,
-    calculate_sharpe,
-    read_equity_curve,
+import pandas as pd
+
+from tradeexecutor.analysis.equity_series import calculate_daily_returns, calculate_equity_curve, calculate_returns
+from tradeexecutor.analysis.position_returns import (
+    calculate_compounding_realised_trading_profitability,
+    calculate_long_compounding_realised_trading_profitability,
+    calculate_short_compounding_realised_trading_profitability,
 )
 from tradeexecutor.analysis.position_tally import PositionTally, average, average_duration, median, tally_positions
+from tradeexecutor.analysis.ratios import (
+    calculate_annualised_return,
+    calculate_max_drawdown,
+    calculate_max_runup,
+    calculate_profit_factor,
+    calculate_sharpe,
+    calculate_sortino,
+)
+from tradeexecutor.analysis.sides import Sides, compare_sides
 from tradeexecutor.analysis.time_in_market import calculate_time_in_market
 from tradeexecutor.state.cycle_duration import TimeBucket
+from tradeexecutor.state.errors import LegacyDataException
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade_summary import TradeSummary
+from tradeexecutor.state.types import Percent
 
-__all__ = ["TradeAnalysis", "TradeSummary", "build_trade_analysis"]
+__all__ = ["TradeAnalysis", "TradeSummary", "build_trade_analysis", "calculate_annualised_return"]
 
 #: Internal id of the pair, None where it is not recorded, and the position.
 PairAndPosition = tuple[int | None, TradingPosition]
+
+#: Ratios of the equity by field of the summary.
+Ratios = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Which positions, and how their compounded returns are made."""
+
+    includes: Callable[[TradingPosition], bool]
+    compound: Callable[[State], "pd.Series[float]"]
+
+
+_ALL = Side(lambda position: True, calculate_compounding_realised_trading_profitability)
+_LONG = Side(TradingPosition.is_long, calculate_long_compounding_realised_trading_profitability)
+_SHORT = Side(TradingPosition.is_short, calculate_short_compounding_realised_trading_profitability)
 
 
 @dataclass(slots=True)
@@ -80,36 +110,112 @@ class TradeAnalysis:
             Candle length, passed through for display.
         state
             The state of the portfolio.  Without it, `duration` is from the first to the last trade, and everything that
-            needs the recorded equity or the strategy's start and end is empty: `sharpe_ratio`, `max_drawdown`,
-            `time_in_market`, `start_at`, `end_at` and the time between openings.
+            needs the recorded equity or the strategy's start and end is empty: `daily_returns`,
+            `compounding_returns`, `sharpe_ratio`, `sortino_ratio`, `profit_factor`, `max_drawdown`, `max_runup`,
+            `time_in_market`, `start_at`, `end_at` and the time between openings.  A ratio that would be NaN or infinite
+            is None.
         """
-        positions = self.portfolio.get_all_positions()
-        return self.calculate_summary_statistics_for_positions(time_bucket, state, positions)
+        return self._summarise_side(time_bucket, state, _ALL)
 
     def calculate_short_summary_statistics(self, time_bucket: TimeBucket | None, state: State | None) -> TradeSummary:
-        """Return the summary of the short positions alone; cash and fees of the portfolio are not divided."""
-        positions = [position for _, position in self.get_short_positions()]
-        return self.calculate_summary_statistics_for_positions(time_bucket, state, positions)
+        """Return the summary of the short positions alone; the cash and the equity are those of the whole portfolio.
+
+        With a state, `return_percent` is the compounded return of the closed shorts.
+        """
+        return self._summarise_side(time_bucket, state, _SHORT)
 
     def calculate_long_summary_statistics(self, time_bucket: TimeBucket | None, state: State | None) -> TradeSummary:
-        """Return the summary of the long positions alone; cash and fees of the portfolio are not divided."""
-        positions = [position for _, position in self.get_long_positions()]
-        return self.calculate_summary_statistics_for_positions(time_bucket, state, positions)
+        """Return the summary of the long positions alone; see `calculate_short_summary_statistics`."""
+        return self._summarise_side(time_bucket, state, _LONG)
+
+    def _summarise_side(
+        self, time_bucket: TimeBucket | None, state: State | None, side: Side, ratios: Ratios | None = None
+    ) -> TradeSummary:
+        positions = [position for position in self.portfolio.get_all_positions() if side.includes(position)]
+        summary = self._summarise_positions(time_bucket, state, positions, ratios)
+        _add_compounding(summary, state, side.compound)
+        if side is not _ALL and summary.compounding_returns is not None:
+            summary.return_percent = float(summary.compounding_returns.iloc[-1])
+        return summary
 
     def calculate_summary_statistics_for_positions(
         self, time_bucket: TimeBucket | None, state: State | None, positions: Iterable[TradingPosition]
     ) -> TradeSummary:
         """Return the summary of some positions; see `calculate_summary_statistics`."""
+        return self._summarise_positions(time_bucket, state, positions)
+
+    def _summarise_positions(
+        self,
+        time_bucket: TimeBucket | None,
+        state: State | None,
+        positions: Iterable[TradingPosition],
+        ratios: Ratios | None = None,
+    ) -> TradeSummary:
         ordered = sorted(positions, key=lambda position: position.opened_at)
         summary = _summarise(tally_positions(ordered), self.portfolio, time_bucket, state)
         if state is not None:
             _add_figures_of_state(summary, state, ordered)
+            for name, ratio in (_calculate_ratios(state) if ratios is None else ratios).items():
+                setattr(summary, name, ratio)
         return summary
+
+    def calculate_time_in_market(self, state: State | None, sorted_positions: Sequence[TradingPosition]) -> Percent:
+        """Return the recorded figure for the fraction of time in the market; 0 without a state.
+
+        See :py:func:`tradeexecutor.analysis.time_in_market.calculate_time_in_market`.
+        """
+        if state is None:
+            return 0
+        _, end = state.get_strategy_time_range()
+        return calculate_time_in_market(sorted_positions, end, state.get_strategy_duration())
+
+    def get_capital_tied_at_open(self, position: TradingPosition) -> Percent | None:
+        """Return the fraction of the portfolio that a position tied at open; None where old files lack it."""
+        try:
+            return position.get_capital_tied_at_open_pct()
+        except LegacyDataException:
+            return None
+
+    def calculate_all_summary_stats_by_side(
+        self, time_bucket: TimeBucket | None = None, state: State | None = None, urls: bool = False
+    ) -> pd.DataFrame:
+        """Return the summaries of all, long and short positions as texts, see `compare_sides`."""
+        return compare_sides(self.summarise_sides(time_bucket, state), urls=urls)
+
+    def render_summary_statistics_side_by_side(
+        self, time_bucket: TimeBucket | None = None, state: State | None = None
+    ) -> pd.DataFrame:
+        """Same as `calculate_all_summary_stats_by_side` without links."""
+        return self.calculate_all_summary_stats_by_side(time_bucket, state)
+
+    def summarise_sides(self, time_bucket: TimeBucket | None = None, state: State | None = None) -> Sides:
+        """Return the summaries of all, long and short positions."""
+        # The equity has no sides: its ratios are the same in all three.
+        ratios = None if state is None else _calculate_ratios(state)
+        return Sides(
+            self._summarise_side(time_bucket, state, _ALL, ratios),
+            self._summarise_side(time_bucket, state, _LONG, ratios),
+            self._summarise_side(time_bucket, state, _SHORT, ratios),
+        )
 
 
 def build_trade_analysis(portfolio: Portfolio) -> TradeAnalysis:
     """Return the analysis of a portfolio."""
     return TradeAnalysis(portfolio)
+
+
+def _add_compounding(
+    summary: TradeSummary, state: State | None, compound: Callable[[State], "pd.Series[float]"]
+) -> None:
+    """Fill in the compounded returns of closed positions; None without any, and where old files lack them."""
+    if state is None:
+        return
+    try:
+        returns = compound(state)
+    except LegacyDataException:
+        return
+    if len(returns):
+        summary.compounding_returns = returns
 
 
 def _summarise(
@@ -196,8 +302,24 @@ def _add_figures_of_state(summary: TradeSummary, state: State, ordered: list[Tra
     volatile = [position for position in ordered if not position.is_credit_supply()]
     summary.time_in_market = calculate_time_in_market(ordered, summary.end_at, duration)
     summary.time_in_market_volatile = calculate_time_in_market(volatile, summary.end_at, duration)
-    curve = read_equity_curve(state)
+
+
+def _calculate_ratios(state: State) -> Ratios:
+    """Return the ratios of the recorded equity by field; those that are no finite number are None."""
+    curve = calculate_equity_curve(state)
+    if not len(curve):
+        return {}
+    daily = calculate_daily_returns(state)
     returns = calculate_returns(curve)
-    if len(returns):
-        summary.sharpe_ratio = calculate_sharpe(returns, calculate_periods_per_year(curve))
-        summary.max_drawdown = calculate_max_drawdown(returns)
+    return {
+        "daily_returns": daily,
+        "sharpe_ratio": _get_finite(calculate_sharpe(daily)),
+        "sortino_ratio": _get_finite(calculate_sortino(daily)),
+        "profit_factor": _get_finite(calculate_profit_factor(returns)),
+        "max_drawdown": _get_finite(calculate_max_drawdown(returns)),
+        "max_runup": _get_finite(calculate_max_runup(returns)),
+    }
+
+
+def _get_finite(ratio: float) -> float | None:
+    return ratio if math.isfinite(ratio) else None

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from tradeexecutor.state.cycle_duration import TimeBucket
 from tradeexecutor.state.errors import UnencodableValue
 from tradeexecutor.state.serialisation import Serialisable
+from tradeexecutor.state.trade_summary_rows import get_summary_rows
 from tradeexecutor.state.types import Duration, Percent, USDollarAmount, UTCDatetime, WireType
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     #: A list of floats, or a ``pandas.Series`` of which only the values are written.
     ReturnSeries: TypeAlias = Any
 else:
@@ -197,3 +200,21 @@ class TradeSummary(Serialisable):
             self.annualised_return_percent = _ratio(self.return_percent * _YEAR_SECONDS, seconds)
         else:
             self.annualised_return_percent = None
+
+    def to_dataframe(self, format_headings: bool = True) -> "pd.DataFrame":
+        """Return the summary as texts: one column, a row per label.
+
+        Parameters
+        ----------
+        format_headings
+            Turn labels that have a page of explanation into HTML links to it; show the table with
+            ``to_html(escape=False)`` then.
+        """
+        import pandas as pd
+
+        rows = list(get_summary_rows(self))
+        labels = [
+            f'<a href="{row.help_link}">{row.label}</a>' if format_headings and row.help_link else row.label
+            for row in rows
+        ]
+        return pd.DataFrame({0: [row.text for row in rows]}, index=pd.Index(labels))

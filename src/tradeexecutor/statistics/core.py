@@ -145,6 +145,11 @@ def calculate_compounded_profitability(portfolio: Portfolio) -> Percent:
     return math.prod(1 + r for r in returns) - 1 if returns else 0
 
 
+def needs_long_short_table(execution_mode: ExecutionMode) -> bool:
+    """Tell whether `update_statistics` wants the table of long and short positions: live, and no test or script."""
+    return execution_mode.is_live_trading() and execution_mode not in _MODES_WITHOUT_TABLE
+
+
 def update_statistics(
     clock: datetime.datetime,
     stats: Statistics,
@@ -156,16 +161,30 @@ def update_statistics(
 ) -> None:
     """Record a sample; for positions closed since the last one also their final figures.
 
+    Parameters
+    ----------
+    clock
+        Time of the sample, naive UTC.
+    stats
+        Recorded to.
+    portfolio
+        Sampled, not changed.
+    execution_mode
+        Backtests record fewer figures.
+    strategy_cycle_or_wall_clock
+        Of the sample, not recorded.
+    long_short_metrics_latest
+        See :py:func:`tradeexecutor.statistics.statistics_table.serialise_long_short_stats_as_json_table`; replaces the
+        recorded table, None too.
+    treasury
+        Has the number of vault shares.
+
     Raises
     ------
     InvalidValue
         A live mode without the long/short table.  Nothing is recorded.
     """
-    if (
-        long_short_metrics_latest is None
-        and execution_mode.is_live_trading()
-        and execution_mode not in _MODES_WITHOUT_TABLE
-    ):
+    if long_short_metrics_latest is None and needs_long_short_table(execution_mode):
         raise InvalidValue(f"statistics in mode {execution_mode.value} need the long/short table")
     sample = calculate_statistics(clock, portfolio, execution_mode, strategy_cycle_or_wall_clock, treasury)
     stats.long_short_metrics_latest = long_short_metrics_latest

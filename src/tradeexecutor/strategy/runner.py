@@ -24,7 +24,8 @@ from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag
 from tradeexecutor.state.trade_pricing import PriceImpactToleranceExceeded
-from tradeexecutor.statistics.core import update_statistics
+from tradeexecutor.statistics.core import needs_long_short_table, update_statistics
+from tradeexecutor.statistics.statistics_table import serialise_long_short_stats_as_json_table
 from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput, StrategyInputIndicators
@@ -132,6 +133,8 @@ class StrategyRunner:
         Saved to before and after trading in live modes; None: the caller saves.
     before_tick, after_tick
         Hooks of the strategy module.
+    backtested_state
+        Outcome of a backtest of the same strategy, which live statistics are shown beside; None without one.
     """
 
     state: State
@@ -144,6 +147,7 @@ class StrategyRunner:
     store: Store | None = None
     before_tick: Callable[[TickHookInput], None] | None = None
     after_tick: Callable[[TickHookInput], None] | None = None
+    backtested_state: State | None = None
     _input: StrategyInput = field(init=False, repr=False)
     _save_often: bool = field(init=False, repr=False)
     _max_price_impact: float | None = field(init=False, repr=False)
@@ -389,11 +393,13 @@ class StrategyRunner:
     # --- Bookkeeping -----------------------------------------------------------------------------
 
     def record_statistics(self, ts: datetime.datetime) -> None:
-        """Append an entry to the portfolio statistics, and one for each position."""
+        """Append an entry to the portfolio statistics, and one for each position; live also the long/short table."""
         state = self.state
-        update_statistics(
-            ts, state.stats, state.portfolio, self.execution_context.mode, ts, treasury=state.sync.treasury
-        )
+        mode = self.execution_context.mode
+        table = None
+        if needs_long_short_table(mode):
+            table = serialise_long_short_stats_as_json_table(state, self.backtested_state, ts)
+        update_statistics(ts, state.stats, state.portfolio, mode, ts, table, treasury=state.sync.treasury)
 
     def _end_cycle(self, cycle: int, ts: datetime.datetime) -> None:
         state = self.state

@@ -1,0 +1,1 @@
+"""Charts computed from a state, and the series that they draw."""
