@@ -1,31 +1,39 @@
 """Run all benchmarks, or those named on the command line."""
 
+import argparse
 import platform
 import sys
 import timeit
 from collections.abc import Callable
+from functools import partial
 
-from benchmarks import backtest, imports, serialisation, trades
-
-BENCHMARKS: dict[str, Callable[[], None]] = {
-    "serialisation": serialisation.run,
-    "trades": trades.run,
-    "backtest": backtest.run,
-    "imports": imports.run,
-}
+from benchmarks import backtest, history, imports, serialisation, trades
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Run the named benchmarks; return the exit status."""
-    unknown = [name for name in names if name not in BENCHMARKS]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which to run: serialisation, trades, history, ...")
+    parser.add_argument(
+        "--trades", type=int, default=100_000, help="length of the longest history; 1,000,000 takes minutes and 3 GB"
+    )
+    options = parser.parse_args(arguments)
+    benchmarks: dict[str, Callable[[], None]] = {
+        "serialisation": serialisation.run,
+        "trades": partial(trades.run, options.trades),
+        "history": partial(history.run, options.trades),
+        "backtest": backtest.run,
+        "imports": imports.run,
+    }
+    unknown = [name for name in options.names if name not in benchmarks]
     if unknown:
-        print(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
+        print(f"no benchmark {', '.join(unknown)}; there are {', '.join(benchmarks)}", file=sys.stderr)
         return 2
     loop = min(timeit.repeat("for i in range(100_000): pass", number=1, repeat=20)) * 1e4
     print(f"Python {platform.python_version()} on {platform.machine()}, an empty loop takes {loop:.0f} ns per turn")
-    for name in names or BENCHMARKS:
+    for name in options.names or benchmarks:
         print(f"\n== {name}")
-        BENCHMARKS[name]()
+        benchmarks[name]()
     return 0
 
 

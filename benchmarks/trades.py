@@ -1,14 +1,17 @@
 """Spot trades per second from plan to success: create, start, broadcast, succeed.
 
-Every second trade sells what the one before bought, so half as many positions are opened and closed.
+Every second trade sells what the one before bought, so half as many positions are opened and closed.  The history
+grows, and a trade should cost what the first one did.
 
 The collector makes no full collections meanwhile, as in a backtest; see `tradeexecutor.state.garbage`.
 """
 
 import datetime
 from decimal import Decimal
+from functools import partial
 
-from benchmarks.measure import timed
+from benchmarks.measure import best_times, timed
+from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.garbage import pause_full_collections
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.state import State, TradeType
@@ -17,16 +20,26 @@ USDC = AssetIdentifier(1, "0x" + "1" * 40, "USDC", 6)
 WETH = AssetIdentifier(1, "0x" + "2" * 40, "WETH", 18)
 PAIR = TradingPairIdentifier(WETH, USDC, "0x" + "3" * 40, "0x" + "4" * 40, internal_id=1, fee=0.003)
 
-SIZES = (1_000, 10_000, 100_000)
+#: Trades of a whole run, and how often it is made; the best run counts.
+RUNS = {1_000: 20, 10_000: 5, 100_000: 3}
+
+#: After so many trades the next `SAMPLE` are timed, as often as `REPEATS` says; the best counts.
+HISTORIES = (1_000, 10_000, 100_000, 1_000_000)
+SAMPLE, REPEATS = 1_000, 20
 
 
-def trade(count: int) -> State:
-    """Make `count` trades, buy and sell in turn."""
-    state = State()
-    state.portfolio.initialise_reserves(USDC, 1.0).quantity = Decimal(1_000_000)
-    at = datetime.datetime(2024, 1, 1)
-    quantities = (Decimal("0.25"), Decimal("-0.25"))
-    for number in range(count):
+def trade(count: int, transactions: bool = False, state: State | None = None) -> State:
+    """Make `count` trades, buy and sell in turn, on a new state or on one of earlier trades.
+
+    With `transactions` each trade has one, and its nonce is checked.
+    """
+    if state is None:
+        state = State()
+        state.portfolio.initialise_reserves(USDC, 1.0).quantity = Decimal(1_000_000)
+    first = state.portfolio.next_trade_id
+    at = datetime.datetime(2024, 1, 1) + datetime.timedelta(seconds=first)
+    quantities = (Decimal("-0.25"), Decimal("0.25"))
+    for number in range(first, first + count):
         at += datetime.timedelta(seconds=1)
         _, planned, _ = state.create_trade(
             at,
@@ -41,18 +54,33 @@ def trade(count: int) -> State:
             planned_mid_price=2400.0,
             slippage_tolerance=0.02,
         )
-        state.start_execution(at, planned)
+        if transactions:
+            state.start_execution(at, planned, nonce=number)
+            planned.set_blockchain_transactions([BlockchainTransaction(nonce=number, tx_hash=hex(number))])
+        else:
+            state.start_execution(at, planned)
         state.mark_broadcasted(at, planned)
         state.mark_trade_success(at, planned, 2400.0, planned.planned_quantity, planned.planned_reserve, 1.8, 1.0)
     return state
 
 
-def run() -> None:
-    """Print the rate at each size, best of five."""
-    rates: dict[int, float] = {}
+def run(largest: int = 100_000) -> None:
+    """Print the rate of whole runs, and what a trade costs after up to `largest` others as a ratio."""
     trade(1_000)
-    for size in SIZES:
-        with pause_full_collections():
-            rates[size] = size / min(timed(lambda size=size: trade(size))[0] for _ in range(5))
-        print(f"{size:>9,} trades {rates[size]:>10,.0f} trades/s")
-    print(f"rate at {SIZES[0]:,} / rate at {SIZES[-1]:,}: {rates[SIZES[0]] / rates[SIZES[-1]]:.2f}")
+    with pause_full_collections():
+        for size, repeats in RUNS.items():
+            seconds = min(timed(partial(trade, size))[0] for _ in range(repeats))
+            print(f"{size:>9,} trades from an empty state {size / seconds:>10,.0f} trades/s")
+        for transactions in (False, True):
+            print("the next trades, each with a checked nonce:" if transactions else "the next trades:")
+            _print_growth([size for size in HISTORIES if size <= largest], transactions)
+
+
+def _print_growth(sizes: list[int], transactions: bool) -> None:
+    state = trade(0)
+    rates: list[float] = []
+    for size in sizes:
+        trade(size - state.portfolio.next_trade_id + 1, transactions, state)
+        (seconds,) = best_times([partial(trade, SAMPLE, transactions, state)], turns=1, rounds=REPEATS)
+        rates.append(SAMPLE / seconds)
+        print(f"{size:>9,} trades before {rates[-1]:>10,.0f} trades/s, {rates[0] / rates[-1]:.2f}x the time")

@@ -174,7 +174,7 @@ def test_transfers_to_an_exchange_account_that_the_cash_does_not_record(shared_d
     assert transfer.jump.amount == D("-24.750158")
     assert transfer.notes == [
         "syncs of the vault set this reserve to the balance on the chain, whatever was booked",
-        "meanwhile the vault flows of position #1 add up to +24.88916796357407270797: such flows contain transfers "
+        "meanwhile the vault flows of position #1 add up to 24.88916796357407270797: such flows contain transfers "
         "between cash and the account, of which the cash has no record",
     ]
 

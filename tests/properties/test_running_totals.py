@@ -1,6 +1,7 @@
-"""Whatever is done to the trades of a position, its kept totals equal those added up anew."""
+"""Whatever is done to the trades and balance events of a position, its kept totals equal those added up anew."""
 
 import copy
+import dataclasses
 import datetime
 import pickle
 from decimal import Decimal
@@ -10,9 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tradeexecutor.accounting.accuracy import sum_decimal
+from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
+from tradeexecutor.state.balance_update_table import BalanceUpdateTable
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.trade import TradeExecution, TradeType
+from tradeexecutor.state.reserve import ReservePosition
+from tradeexecutor.state.trade import TradeExecution, TradeStatus, TradeType
 from tradeexecutor.state.trade_table import TradeTable, add_up, split_trades
 
 AT = datetime.datetime(2024, 1, 1)
@@ -54,7 +59,12 @@ def make_position(trades: dict[int, TradeExecution] | None = None) -> TradingPos
 
 
 def figures(position: TradingPosition) -> dict[str, Any]:
-    return {name: getattr(position, name)() for name in FIGURES}
+    result = {name: getattr(position, name)() for name in FIGURES}
+    result["quantity as planned"] = position.get_quantity(planned=True)
+    for status in (TradeStatus.planned, TradeStatus.vault_settlement_pending, TradeStatus.cctp_in_transit):
+        unsettled = position.get_unsettled_trades()
+        result[status.value] = [trade.trade_id for trade in unsettled if trade.get_status() is status]
+    return result
 
 
 def assert_totals_are_true(position: TradingPosition) -> None:
@@ -75,6 +85,8 @@ FIELDS = {
     "failed_at": st.sampled_from([None, AT]),
     "executed_at": st.sampled_from([None, AT]),
     "repaired_trade_id": st.sampled_from([None, 1]),
+    "vault_settlement_pending_at": st.sampled_from([None, AT]),
+    "cctp_in_transit_at": st.sampled_from([None, AT]),
     "notes": st.just("a note"),
     "sort_index": st.just(3),
 }
@@ -84,16 +96,20 @@ FIELDS = {
 def test_totals_follow_every_change(data: st.DataObject):
     position = make_position()
     next_id = 1
-    for _ in range(data.draw(st.integers(5, 40), "steps")):
-        action = data.draw(st.sampled_from(["add", "add", "add", "execute", "execute", "fail", "assign", "table"]))
+    for _ in range(data.draw(st.integers(5, 25), "steps")):
+        actions = ["add", "add", "add several", "execute", "execute", "fail", "assign", "table"]
+        action = data.draw(st.sampled_from(actions))
         ids = list(position.trades)
-        if action == "add" or not ids:
+        if action.startswith("add") or not ids:
             quantity = data.draw(st.one_of(QUANTITIES, UGLY_QUANTITIES))
-            position.trades[next_id] = make_trade(next_id, quantity)
-            next_id += 1
+            for count in range(1, 2 if action == "add" else 10):
+                position.trades[next_id] = make_trade(next_id, quantity / count)
+                next_id += 1
         elif action == "execute":
+            # Some are left for later: a take profit waits for its price.
+            waiting = data.draw(st.sets(st.sampled_from(ids), max_size=2), "stay planned")
             for trade in position.trades.values():
-                if trade.is_planned():
+                if trade.is_planned() and trade.trade_id not in waiting:
                     execute(trade, data.draw(st.sampled_from(["1", "0.3"])))
         elif action == "fail":
             trade = position.trades[data.draw(st.sampled_from(ids))]
@@ -135,6 +151,51 @@ def test_settled_trades_are_added_up_once():
     assert position.get_quantity() == 100
 
 
+def test_a_trade_that_waits_for_its_price_does_not_hold_the_others_up():
+    position = settled_position(10)
+    waiting = make_trade(11, Decimal("-2"))
+    position.trades[11] = waiting
+    for trade_id in range(12, 101):
+        position.trades[trade_id] = make_trade(trade_id, Decimal(1))
+        execute(position.trades[trade_id])
+        position.get_quantity()
+    settled, rest = split_trades(position.trades)
+    assert len(rest) < 10
+    assert settled.overtaken == (waiting,)
+    assert position.has_planned_trades()
+    assert (position.get_quantity(), position.get_quantity(planned=True)) == (99, 97)
+    assert position.get_available_trading_quantity() == 97
+    execute(waiting)
+    assert not position.has_planned_trades()
+    assert (position.get_quantity(), position.get_quantity(planned=True)) == (97, 97)
+
+
+def test_an_overtaken_trade_that_starts_is_in_flight():
+    position = settled_position(10)
+    waiting = position.trades[1]
+    waiting.executed_at = waiting.started_at = waiting.broadcasted_at = waiting.executed_quantity = None
+    assert position.get_quantity() == 9
+    assert split_trades(position.trades)[0].overtaken == (waiting,)
+    assert not position.has_trades_in_flight()
+    waiting.started_at = AT
+    assert position.has_trades_in_flight()
+    assert not position.has_planned_trades()
+
+
+def test_a_request_to_a_slow_vault_does_not_hold_later_trades_up():
+    position = settled_position(20)
+    slow = position.trades[1]
+    slow.executed_at = slow.executed_quantity = None
+    slow.vault_settlement_pending_at = AT
+    assert position.get_quantity() == 19
+    assert split_trades(position.trades)[0].overtaken == (slow,)
+    assert position.has_trades_in_flight()
+    assert not position.has_planned_trades()
+    slow.executed_at, slow.executed_quantity = AT, Decimal(1)
+    assert position.get_quantity() == 20
+    assert not position.has_trades_in_flight()
+
+
 def test_a_settled_trade_stays_what_it_was():
     trade = settled_position(20).trades[1]
     assert isinstance(trade, TradeExecution)
@@ -171,3 +232,114 @@ def test_deleting_a_field_of_a_settled_trade_is_noticed():
     del position.trades[1].executed_quantity
     position.trades[1].executed_quantity = Decimal(5)
     assert position.get_quantity() == 24
+
+
+def test_a_replaced_settled_trade_is_another_one():
+    position = settled_position(20)
+    other = dataclasses.replace(position.trades[1], executed_quantity=Decimal(5))
+    assert position.get_quantity() == 20
+    position.trades[1] = other
+    assert position.get_quantity() == 24
+    other.executed_quantity = Decimal(1)
+    assert position.get_quantity() == 20
+
+
+# --- Balance events
+
+AWETH = AssetIdentifier(1, "0x05", "aWETH", 18, underlying=WETH)
+ASSETS = [WETH, AWETH, AssetIdentifier(1, "0x05", "aWETH", 18, underlying=WETH), USDC]
+CAUSES = [BalanceUpdateCause.interest, BalanceUpdateCause.interest, BalanceUpdateCause.deposit]
+
+
+def make_event(event_id: int, quantity: Decimal, asset: AssetIdentifier, cause: BalanceUpdateCause) -> BalanceUpdate:
+    return BalanceUpdate(
+        balance_update_id=event_id,
+        cause=cause,
+        position_type=BalanceUpdatePositionType.open_position,
+        asset=asset,
+        block_mined_at=AT,
+        strategy_cycle_included_at=AT,
+        chain_id=1,
+        quantity=quantity,
+        old_balance=Decimal(0),
+        usd_value=0.0,
+        position_id=1,
+    )
+
+
+def assert_sums_are_true(position: TradingPosition, reserve: ReservePosition) -> None:
+    events = position.balance_updates.values()
+    assert position.get_base_token_balance_update_quantity() == sum_decimal(
+        event.quantity for event in events if event.asset == WETH
+    )
+    assert reserve.get_base_token_balance_update_quantity() == sum_decimal(event.quantity for event in events)
+    assert position.calculate_accrued_interest_quantity(AWETH) == sum_decimal(
+        event.quantity for event in events if event.asset == AWETH and event.cause is BalanceUpdateCause.interest
+    )
+
+
+def make_reserve(events: dict[int, BalanceUpdate]) -> ReservePosition:
+    reserve = ReservePosition(USDC, Decimal(0), None, 1.0, None)
+    reserve.balance_updates = events
+    return reserve
+
+
+@given(st.data())
+def test_sums_of_balance_events_follow_every_change(data: st.DataObject):
+    position = make_position()
+    quantities = data.draw(st.lists(st.one_of(QUANTITIES, UGLY_QUANTITIES), min_size=5, max_size=5), "quantities")
+
+    def draw_event(event_id: int) -> BalanceUpdate:
+        return make_event(
+            event_id,
+            data.draw(st.sampled_from(quantities)),
+            data.draw(st.sampled_from(ASSETS)),
+            data.draw(st.sampled_from(CAUSES)),
+        )
+
+    next_id = 1
+    for _ in range(data.draw(st.integers(5, 30), "steps")):
+        events = position.balance_updates
+        action = data.draw(st.sampled_from(["add", "add", "add several", "assign", "table"]))
+        if action.startswith("add") or not events:
+            for _ in range(1 if action == "add" else 9):
+                position.add_balance_update_event(draw_event(next_id))
+                next_id += 1
+        elif action == "assign":
+            event = events[data.draw(st.sampled_from(list(events)))]
+            name = data.draw(st.sampled_from(["quantity", "asset", "cause", "notes"]))
+            setattr(event, name, getattr(draw_event(1), name))
+        else:
+            key = data.draw(st.sampled_from(list(events)))
+            change = data.draw(st.sampled_from(["delete", "replace", "clear", "swap table", "plain", "copy"]))
+            if change == "delete":
+                del events[key]
+            elif change == "replace":
+                events[key] = draw_event(key)
+            elif change == "clear":
+                events.clear()
+            elif change == "copy":
+                position = copy.deepcopy(position)
+            else:
+                position.balance_updates = dict(events) if change == "plain" else BalanceUpdateTable(events)
+        assert_sums_are_true(position, make_reserve(position.balance_updates))
+
+
+def test_balance_events_are_added_up_once(monkeypatch: pytest.MonkeyPatch):
+    position = make_position()
+    for event_id in range(1, 1_001):
+        position.add_balance_update_event(make_event(event_id, Decimal(1), AWETH, BalanceUpdateCause.interest))
+    assert position.calculate_accrued_interest_quantity(AWETH) == 1_000
+    assert position.get_base_token_balance_update_quantity() == 0
+    for event_id in (1_001, 1_002):
+        position.add_balance_update_event(make_event(event_id, Decimal(1), WETH, BalanceUpdateCause.deposit))
+    compared: list[AssetIdentifier] = []
+    equal = AssetIdentifier.__eq__
+    monkeypatch.setattr(AssetIdentifier, "__eq__", lambda one, other: compared.append(one) or equal(one, other))
+    assert position.get_base_token_balance_update_quantity() == 2
+    assert len(compared) < 10
+    # An event that has been added up is what it was.
+    event = position.balance_updates[1]
+    assert type(event).__name__ == "BalanceUpdate"
+    assert event == make_event(1, Decimal(1), AWETH, BalanceUpdateCause.interest)
+    assert event.to_dict()["quantity"] == "1"

@@ -464,6 +464,22 @@ def test_a_request_that_is_given_up_gives_the_capital_back():
     assert (position.get_quantity(), position.has_pending_vault_settlement()) == (0, False)
 
 
+def test_a_deposit_of_a_frozen_position_is_among_its_net_assets():
+    """The reference leaves it out of both figures."""
+    trader = perfect()
+    trader.run(trader.plan(VAULT, price=1.0, reserve="1000")[1])
+    _, deposit = requested(trader, reserve="500", price=1.0)
+    _, failing = trader.plan(VAULT, "-10", 1.0)
+    trader.send(failing)
+    trader.fail(failing)
+    freeze_position_on_failed_trade(trader.ts, trader.state, [failing])
+    portfolio = trader.state.portfolio
+    assert (portfolio.get_net_asset_value(), portfolio.calculate_net_assets()) == (10_000.0, 10_000.0)
+    assert portfolio.calculate_total_equity() == 8500.0
+    settle(trader, deposit)
+    assert (portfolio.get_net_asset_value(), portfolio.calculate_net_assets()) == (10_000.0, 10_000.0)
+
+
 def test_a_redemption_that_is_given_up_keeps_the_shares():
     trader = perfect()
     position, deposit = requested(trader, reserve="1000", price=1.0)

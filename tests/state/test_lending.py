@@ -10,31 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.state.lender import (
-    Lender,
-    approx,
-    balances_of,
-    cash_and_equity,
-    earn,
-    equity_of,
-    loan_of,
-    shorted,
-    supplied,
-)
-from tests.state.trader import (
-    A_USDC,
-    CREDIT,
-    DAY,
-    SECOND,
-    T0,
-    USDC,
-    V_WETH,
-    WETH_USDC,
-    Trader,
-    cash_of,
-)
+from tests.state.lender import Lender, approx, balances_of, cash_and_equity, earn, equity_of, loan_of, shorted, supplied
+from tests.state.trader import A_USDC, CREDIT, DAY, SECOND, T0, USDC, V_WETH, WETH_USDC, Trader, cash_of
 from tradeexecutor.state.errors import InvalidTrade, TradeExecutorError
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
+from tradeexecutor.state.identifier import AssetWithTrackedValue
 from tradeexecutor.state.interest import Interest
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
@@ -264,6 +244,36 @@ def test_what_a_cycle_has_planned_to_recall_cannot_be_recalled_again():
     lender.is_refused(InvalidTrade, lambda: lender.supply("-3000"))
 
 
+def test_a_plan_starts_from_the_loan_of_today_and_adds_what_is_in_flight():
+    """A plan of yesterday does not know what other trades and interest have done to the loan since."""
+    lender, position = supplied()
+    _, slow = lender.supply("500")
+    lender.start(slow)
+    lender.ts += DAY
+    lender.run(lender.supply("-3900")[1])
+    earn(lender, position, "102")
+    lender.is_refused(InvalidTrade, lambda: lender.supply("-603"))
+    _, close = lender.supply("-602", closing=True)
+    lender.broadcast(slow)
+    lender.complete(slow)
+    lender.run(close)
+    assert (position.is_closed(), cash_of(lender.state)) == (True, 10_002)
+
+
+def test_what_is_in_flight_and_cannot_succeed_any_more_is_not_counted():
+    lender, position = supplied()
+    _, slow = lender.supply("-3000")
+    lender.start(slow)
+    lender.ts += DAY
+    _, fast = lender.supply("-1000")
+    lender.run(fast, executed_amount=D(-3500), executed_reserve=D(3500))
+    _, more = lender.supply("-500", closing=True)
+    lender.run(more)
+    assert (balances_of(position), cash_of(lender.state)) == ((0, 0), 10_000)
+    lender.fail(slow)
+    assert position.is_open(), "its last trade was in flight when it became empty"
+
+
 def test_plans_of_an_earlier_cycle_that_never_started_do_not_count():
     lender, _ = supplied()
     lender.supply("-3000")
@@ -489,6 +499,37 @@ def test_credit_is_lent_one_for_one():
     lender = Lender()
     arguments: Any = (T0, CREDIT, D(4000), D(3000), 1.0, TradeType.rebalance, USDC, 1.0)
     lender.is_refused(InvalidTrade, lambda: lender.state.create_trade(*arguments))
+
+
+# --- One side of a loan
+
+
+@pytest.mark.parametrize(
+    ("delta", "options", "left"),
+    [
+        ("-100.5", {}, None),
+        ("-100.5", {"allow_negative": True}, "0"),
+        ("-100.5", {"available_accrued_interest": D(1)}, "0"),
+        ("-100.001", {"epsilon": D("0.003")}, "0"),
+        ("-100.003", {"epsilon": D("0.003")}, None),
+        ("-99.998", {"epsilon": D("0.003")}, "0"),
+        ("-100.005", {"epsilon": D("0.02")}, "0"),
+        ("-101", {"epsilon": D("0.02"), "close_position": True}, "0"),
+        ("-102.1", {"epsilon": D("0.02"), "close_position": True}, None),
+        ("-99", {"epsilon": D("0.02"), "close_position": True}, "0"),
+        ("-97", {"epsilon": D("0.02"), "close_position": True}, "3"),
+    ],
+)
+def test_how_much_may_be_taken_out_of_a_tracked_value(delta: str, options: dict[str, Any], left: str | None):
+    """Numbers of the reference, out of 100: a tolerance is absolute, when closing also a part of what is taken."""
+    value = AssetWithTrackedValue(A_USDC, D(100), 1.0, T0)
+    if left is None:
+        with pytest.raises(InvalidTrade):
+            value.change_quantity_and_value(D(delta), 1.0, T0, **options)
+        assert value.quantity == 100
+    else:
+        value.change_quantity_and_value(D(delta), 1.0, T0, **options)
+        assert value.quantity == D(left)
 
 
 # --- The builders of loans

@@ -41,6 +41,7 @@ from tradeexecutor.state.pnl import calculate_pnl
 from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
+from tradeexecutor.state.trigger import Trigger, TriggerCondition, TriggerType
 
 
 def approx(value: Any) -> Any:
@@ -966,6 +967,8 @@ def test_a_pending_position_opens_when_its_trade_succeeds():
     assert portfolio.get_position_by_trading_pair(WETH_USDC) is None
     assert portfolio.get_position_by_trading_pair(WETH_USDC, pending=True) is position
     trader.state.perform_integrity_check()  # the reference refuses: it does not look into `pending_trades`
+    limit = Trigger(TriggerType.market_limit, TriggerCondition.cross_above, 2100.0)
+    assert [limit.is_triggering(price, trader.ts, T0) for price in (2099.99, 2100.0)] == [False, True]
 
     position.trades[1] = position.pending_trades.pop(1)
     trader.state.start_execution(trader.ts, trade, triggered=True)

@@ -318,7 +318,7 @@ def test_credit_as_planned(trader: UnitTestTrader):
     position, trade = supply(trader, "4000")
     trader.set_perfectly_executed(trade)
     assert (trade.executed_reserve, position.get_value(), cash_of(trader.state)) == (4000, 4000.0, 16_000)
-    assert trade.executed_loan_update == trade.planned_loan_update or trade.executed_loan_update == position.loan
+    assert trade.executed_loan_update == position.loan
     _, recall = supply(trader, "-4000", closing=True)
     trader.set_perfectly_executed(recall)
     assert (position.is_closed(), cash_of(trader.state)) == (True, 20_000)
@@ -396,8 +396,8 @@ def test_shorts_that_make_no_sense_are_refused(trader: UnitTestTrader):
         (InvalidTrade, lambda: trader.close_short(spot_quote, D(1), 2000.0)),
     ):
         is_refused(trader, error, operation)
-    with pytest.raises(LiquidationRisked):  # just below the highest leverage, and the fee does the rest
-        trader.open_short(SHORT, D(1000), 2000.0, leverage=5.66)
+    # Just below the highest leverage, and the fee does the rest.
+    is_refused(trader, LiquidationRisked, lambda: trader.open_short(SHORT, D(1000), 2000.0, leverage=5.66))
 
 
 # --- Redemptions in kind

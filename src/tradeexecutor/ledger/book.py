@@ -97,7 +97,7 @@ class Book:
         """Return the bridge position that has capital on the trade's chain: the latest one opened until `when`."""
         found = None
         for position in self._bridges.get(trade.pair.base.chain_id, ()):
-            if found is None or position.opened_at <= when:
+            if position.opened_at <= when:
                 found = position
         return found
 

@@ -73,7 +73,7 @@ class Checkpoint:
     may_be_after
         Whether it may be the balance after its balance update: corrections of old programs recorded that one.
     is_order_known
-        Whether it is known which entries of the same second came before it.
+        Whether it is known which entries of the same second came before it, `until` apart.
     """
 
     place: int
@@ -117,10 +117,11 @@ def _list_samples_of_cash(state: State, journal: Journal) -> Iterator[Checkpoint
         when = first.opened_at
         place = place_before(journal, (when, int(Rank.start), 0))
         if not any(entry.position_id is not None for entry in journal.entries[:place]):
+            started = place_before(journal, (max(first.started_at or when, when), int(Rank.start), 0))
             source = f"value of the portfolio when trade #{first.trade_id} was planned"
-            value = first.portfolio_value_at_creation
-            until = place_before(journal, (first.started_at or when, int(Rank.start), 0))
-            yield _make_sample(journal, when, source, value, until)
+            sample = _make_sample(place, when, source, first.portfolio_value_at_creation, started)
+            sample.is_order_known = True
+            yield sample
     samples = [(item.calculated_at, item.free_cash) for item in state.stats.portfolio if item.free_cash is not None]
     yield from _make_samples(journal, samples, "sample of the cash")
 
@@ -131,7 +132,7 @@ def _make_samples(
     """Yield checkpoints of samples, which are in the order in which they were taken."""
     ends = _find_ends([when for when, _ in samples])
     for (when, value), end in zip(samples, ends, strict=True):
-        yield _make_sample(journal, when, source, value, place_after(journal, end))
+        yield _make_sample(place_after(journal, when), when, source, value, place_after(journal, end))
 
 
 def _find_ends(times: list[datetime.datetime]) -> list[datetime.datetime]:
@@ -146,9 +147,9 @@ def _find_ends(times: list[datetime.datetime]) -> list[datetime.datetime]:
     return ends[::-1]
 
 
-def _make_sample(journal: Journal, when: datetime.datetime, source: str, value: float, until: int) -> Checkpoint:
+def _make_sample(place: int, when: datetime.datetime, source: str, value: float, until: int) -> Checkpoint:
     amount = Decimal(repr(value))
-    return Checkpoint(place_after(journal, when), when, source, amount, abs(amount) * _FLOAT_TOLERANCE, until)
+    return Checkpoint(place, when, source, amount, abs(amount) * _FLOAT_TOLERANCE, until)
 
 
 def list_event_checkpoints(journal: Journal, events: Iterable[BalanceUpdate]) -> Iterator[Checkpoint]:

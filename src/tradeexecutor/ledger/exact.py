@@ -11,7 +11,7 @@ from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal, local
 
 from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON
 
-__all__ = ["EXACT", "ZERO", "exact_arithmetic", "get_rounding_limit", "is_snapped_to_zero"]
+__all__ = ["EXACT", "ZERO", "exact_arithmetic", "get_rounding_limit", "is_snapped_to_zero", "write_amount"]
 
 ZERO = Decimal(0)
 
@@ -52,6 +52,16 @@ def get_rounding_limit(additions: int, largest: Decimal) -> Decimal:
         >= 0.  A thousand movements of up to a million tokens: 1e-18.
     """
     return Decimal(2 * additions + 2) * largest.scaleb(1 - STATE_DIGITS)
+
+
+def write_amount(amount: Decimal) -> str:
+    """Return all digits of an amount, without an exponent and without zeros at the end.
+
+    >>> write_amount(Decimal("0.50")), write_amount(Decimal("1E+3")), write_amount(Decimal("-1E-7"))
+    ('0.5', '1000', '-0.0000001')
+    """
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def is_snapped_to_zero(recorded: Decimal, derived: Decimal) -> bool:

@@ -16,7 +16,7 @@ from itertools import combinations, islice, pairwise
 
 from tradeexecutor.ledger.book import get_event_time
 from tradeexecutor.ledger.entry import Account, AccountKind, Entry, EntryKind
-from tradeexecutor.ledger.exact import ZERO, exact_arithmetic
+from tradeexecutor.ledger.exact import ZERO, exact_arithmetic, write_amount
 from tradeexecutor.ledger.journal import Journal, list_positions, list_trades
 from tradeexecutor.ledger.timeline import Jump, Timeline
 from tradeexecutor.state.balance_update import BalanceUpdateCause
@@ -258,8 +258,8 @@ class Explainer:
                     flows[entry.position_id] = flows.get(entry.position_id, ZERO) + change
             for position_id, amount in flows.items():
                 yield (
-                    f"meanwhile the vault flows of position #{position_id} add up to {amount:+f}: such flows contain "
-                    "transfers between cash and the account, of which the cash has no record"
+                    f"meanwhile the vault flows of position #{position_id} add up to {write_amount(amount)}: such flows "
+                    "contain transfers between cash and the account, of which the cash has no record"
                 )
         else:
             text = _find_overwritten(self._positions[recorded.position_id])

@@ -97,15 +97,14 @@ class LoanSideBook:
             Less than this beyond what is there is interest that was not booked, token units.
         """
         principal = self.principal + delta
-        if principal >= 0:
-            return self._post(principal=delta)
-        paid = min(-principal, max(self.unpaid, ZERO))
-        excess = -principal - paid
-        source, accrued = self._dust, ZERO
+        left = principal + self.unpaid
+        excess = -left if delta < 0 and left < 0 else ZERO
+        paid = max(-principal, ZERO)
+        change = max(principal, ZERO) - self.principal
         if excess < tolerance:
-            source, accrued = self._unbooked, excess
-        postings = self._post(principal=-self.principal, accrued=accrued, paid=paid + accrued)
-        return [*postings, (source, -self._sign * excess)]
+            postings = self._post(principal=change, accrued=excess, paid=paid)
+            return [*postings, (self._unbooked, -self._sign * excess)]
+        return [*self._post(principal=change, paid=paid - excess), (self._dust, -self._sign * excess)]
 
     def accrue(self, quantity: Decimal) -> Postings:
         """Add interest; a correction downwards is negative."""
@@ -257,8 +256,9 @@ class _LoanBook:
     def _drop_collateral(self, trade: TradeExecution, debt: LoanSideBook, key: Key) -> None:
         """Record that a trade which closes a short drops the collateral that remains within the tolerance."""
         side = self.collateral
+        is_empty = not side.principal and not side.unpaid
         left = side.principal + side.unpaid
-        if self._closes(trade, debt) and left and left < self._get_tolerance(trade, debt):
+        if self._closes(trade, debt) and not is_empty and left < self._get_tolerance(trade, debt):
             description = f"what remains of the collateral of position #{trade.position_id} is written off"
             postings = side.write_off(side.principal, side.unpaid)
             self._record(_after(key), EntryKind.loan_closed, description, postings, trade)

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from tradeexecutor.ledger.checkpoints import Checkpoint
 from tradeexecutor.ledger.entry import Account, AccountKind, Entry
-from tradeexecutor.ledger.exact import ZERO, exact_arithmetic, is_snapped_to_zero
+from tradeexecutor.ledger.exact import ZERO, exact_arithmetic, is_snapped_to_zero, write_amount
 from tradeexecutor.ledger.explanation import Break, Explainer
 from tradeexecutor.ledger.journal import Journal, derive, list_positions
 from tradeexecutor.ledger.recorded import Recorded, list_recorded
@@ -243,7 +243,8 @@ class _Prover:
         first = finding.checkpoints[0]
         when = "" if first.time is None else f" of {first.time:%Y-%m-%d %H:%M:%S}"
         finding.reason = (
-            f"the history begins with a balance that nothing records ({first.source}{when}: {first.amount:f}); "
+            "the history begins with a balance that nothing records "
+            f"({first.source}{when}: {write_amount(first.amount)}); "
             "the file has neither a first deposit nor an event that found nothing there"
         )
         if not finding.breaks:
@@ -263,20 +264,19 @@ class _Prover:
             problem = self._find_holding_problem(timeline, position)
         elif kinds == {AccountKind.collateral} or kinds == {AccountKind.debt}:
             problem = self._check_loan_dust(finding, recorded)
-        if problem and finding.verdict in (Verdict.balanced, Verdict.mended):
-            finding.verdict = Verdict.parted
-            finding.reason = problem
-        if (
-            finding.verdict is Verdict.parted
-            and self.missing_events
-            and position.closed_at is not None
-            and not position.balance_updates
-        ):
+        is_pruned = self.missing_events and position.closed_at is not None and not position.balance_updates
+        if is_pruned and (problem or finding.verdict is Verdict.parted):
             finding.verdict = Verdict.unprovable
             finding.reason = (
                 "the balance updates of this closed position are not in the file: "
                 f"it lacks {_list_numbers('balance update', self.missing_events)}, which were pruned"
             )
+        elif problem and finding.verdict is not Verdict.parted and (self.missing_trades or self.missing_events):
+            finding.verdict = Verdict.unprovable
+            finding.reason = f"{problem}, and the file does not have all entries: {'; '.join(self.get_remarks())}"
+        elif problem:
+            # The record is the sum of its entries, as odd as that is.
+            finding.remarks.append(problem)
 
     def _find_holding_problem(self, timeline: Timeline, position: TradingPosition) -> str:
         """Return why a position cannot hold what its trades and events add up to; empty if it can."""
@@ -284,14 +284,11 @@ class _Prover:
         symbol = position.pair.base.token_symbol
         raw_unit = Decimal(1).scaleb(-position.pair.base.decimals)
         kind = position.pair.kind
-        if timeline.lowest is not None and not kind.is_exchange_account() and not kind.is_cctp_bridge():
-            lowest, entry = timeline.lowest
+        if not kind.is_exchange_account() and not kind.is_cctp_bridge():
+            lowest, entry = timeline.find_lowest()
             if lowest < -raw_unit - timeline.limit:
-                entry_text = self.journal.entries[entry].description
-                return (
-                    f"more {symbol} left position #{number} than ever came in, {-lowest:f} after: {entry_text}; "
-                    "an entry is missing"
-                )
+                last = self.journal.entries[entry].description
+                return f"{write_amount(-lowest)} {symbol} more left position #{number} than had come in, after: {last}"
         left = timeline.derived
         is_closed = position.closed_at is not None and "marked_down_at" not in (position.other_data or {})
         if not is_closed or abs(left) <= max(raw_unit, Decimal(get_close_epsilon_for_pair(position.pair))):
@@ -299,7 +296,7 @@ class _Prover:
         last = next(reversed(position.trades.values()), None)
         if kind.is_cctp_bridge() or (last is not None and is_counter_trade(last)):
             return ""
-        return f"position #{number} is closed, but its trades and events leave {left:f} {symbol}; an entry is missing"
+        return f"position #{number} is closed, but its trades and events leave {write_amount(left)} {symbol}"
 
     def _check_loan_dust(self, finding: Finding, recorded: Recorded) -> str:
         symbol = self.journal.get_symbol(recorded.asset)
@@ -308,10 +305,14 @@ class _Prover:
             for kind in (AccountKind.loan_dust, AccountKind.unbooked_interest)
         )
         if unbooked:
-            finding.remarks.append(f"{-unbooked:f} {symbol} of interest was taken out that no event has booked")
+            finding.remarks.append(
+                f"{write_amount(-unbooked)} {symbol} of interest was taken out that no event has booked"
+            )
         if dust > 0:
-            finding.remarks.append(f"{dust:f} {symbol} was written off when the loan was closed")
-        return f"{-dust:f} {symbol} more was taken out than there was; an entry is missing" if dust < 0 else ""
+            finding.remarks.append(f"{write_amount(dust)} {symbol} was written off when the loan was closed")
+        # A loss that closing settled as interest is still in the principal.
+        overdrawn = -dust - finding.derived
+        return f"{write_amount(overdrawn)} {symbol} more was taken out than there was" if overdrawn > 0 else ""
 
 
 def _find_missing_numbers(state: State, positions: dict[int, TradingPosition]) -> tuple[list[int], list[int]]:

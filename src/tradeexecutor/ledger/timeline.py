@@ -70,8 +70,6 @@ class Timeline:
         Final balance, with the sign of the recorded figure.
     limit
         What rounding may make of the recorded figure, token units.
-    lowest
-        Lowest balance, and the number of the entry after which it was reached; None without entries.
     """
 
     def __init__(self, journal: Journal, recorded: Recorded):
@@ -81,7 +79,6 @@ class Timeline:
         self._numbers: list[int] = []
         self._balances: list[Decimal] = []
         self.movements: list[Movement] = journal.get_movements(recorded.accounts)
-        self.lowest: tuple[Decimal, int] | None = None
         balance = largest = ZERO
         with exact_arithmetic():
             for number, amount in self.movements:
@@ -94,8 +91,6 @@ class Timeline:
                 size = abs(balance)
                 if size > largest:
                     largest = size
-                if self.lowest is None or balance < self.lowest[0]:
-                    self.lowest = balance, number
             for account in recorded.related:
                 for _, amount in journal.movements.get(account, ()):
                     largest = max(largest, abs(amount))
@@ -108,6 +103,22 @@ class Timeline:
         """Return the derived balance before the entry with the given number."""
         index = bisect_left(self._numbers, place)
         return self._balances[index - 1] if index else ZERO
+
+    def find_lowest(self) -> tuple[Decimal, int]:
+        """Return the lowest balance at the end of a second, and the number of the entry after which it was reached.
+
+        Within a second the order of entries is not certain.  A balance that was never below zero gives zero.
+        """
+        lowest, where = ZERO, 0
+        entries, numbers = self.journal.entries, self._numbers
+        for index, balance in enumerate(self._balances):
+            if balance >= lowest:
+                continue
+            following = entries[numbers[index + 1]].time if index + 1 < len(numbers) else None
+            when = entries[numbers[index]].time
+            if following is None or following.replace(microsecond=0) != when.replace(microsecond=0):
+                lowest, where = balance, numbers[index]
+        return lowest, where
 
     def get_movements(self, first: int, end: int | None = None) -> Iterator[Movement]:
         """Yield the movements from entry `first` on, before entry `end`."""
@@ -182,7 +193,7 @@ class Timeline:
         if checkpoint.may_be_after and checkpoint.event_quantity:
             yield difference - checkpoint.event_quantity
         when = checkpoint.time
-        if when is None or checkpoint.is_order_known:
+        if when is None:
             return
         entries = self.journal.entries
         second = when.replace(microsecond=0)
@@ -191,12 +202,15 @@ class Timeline:
         shifted = difference
         for index in range(start, len(self._numbers)):
             number, amount = self.movements[index]
-            if number >= checkpoint.until and entries[number].time >= second + _ONE_SECOND:
+            is_later = checkpoint.is_order_known or entries[number].time >= second + _ONE_SECOND
+            if number >= checkpoint.until and is_later:
                 break
             if checkpoint.event_quantity is not None and number == checkpoint.place:
                 continue  # its own change
             shifted -= sign * amount
             yield shifted
+        if checkpoint.is_order_known:
+            return
         shifted = difference
         for index in range(start - 1, -1, -1):
             if entries[self._numbers[index]].time < second:

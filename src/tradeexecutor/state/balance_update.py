@@ -12,7 +12,7 @@ from typing import Any
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.identifier import AssetIdentifier
-from tradeexecutor.state.serialisation import OpenAttributes
+from tradeexecutor.state.table import Sealable
 from tradeexecutor.state.types import (
     BlockNumber,
     JSONHexAddress,
@@ -51,7 +51,7 @@ class BalanceUpdatePositionType(StateEnum):
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class BalanceUpdate(OpenAttributes):
+class BalanceUpdate(Sealable):
     """One change of one balance.
 
     Two events are equal when they describe the same event on chain, see `get_identity`.

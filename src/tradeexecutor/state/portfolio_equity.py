@@ -114,7 +114,7 @@ class PortfolioEquity(PortfolioLookup):
         return self.calculate_total_equity()
 
     def get_net_asset_value(self, include_interest: bool = True) -> USDollarAmount:
-        """Return open and frozen positions, loans, cash, pending vault deposits and reserves on their way into positions.
+        """Return open and frozen positions, loans, cash, pending vault deposits and reserves of other trades in flight.
 
         Bridge transfers in transit are left out, as in recorded figures; `calculate_net_assets` has them.
         """
@@ -126,6 +126,7 @@ class PortfolioEquity(PortfolioLookup):
             + self.get_loan_in_flight_value()
             # What a trigger has started to open; loans are among those in flight.
             + sum(position.get_equity() for position in self.pending_positions.values())
+            + sum(p.get_vault_settlement_pending_value() for p in self.frozen_positions.values() if p.is_vault())
         )
 
     def calculate_net_assets(self) -> USDollarAmount:

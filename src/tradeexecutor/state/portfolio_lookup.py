@@ -17,12 +17,22 @@ from tradeexecutor.state.errors import (
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.position_table import (
+    PositionTable,
+    by_base,
+    by_bridge_destination,
+    by_pair,
+    by_pool,
+    narrow_down,
+)
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.serialisation import OpenAttributes
 from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.state.trade_index import PositionTables, TradeIndex
 from tradeexecutor.state.types import new_dict
 
 _CCTP_BRIDGE = TradingPairKind.cctp_bridge
+_POSITION_TABLES = ("open_positions", "closed_positions", "frozen_positions", "pending_positions", "expired_positions")
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -33,19 +43,25 @@ class PortfolioFields(OpenAttributes):
     #: Unique over all positions; never reused.
     next_trade_id: int = 1
     next_balance_update_id: int = 1
-    #: Position id -> position.
-    open_positions: dict[int, TradingPosition] = field(default_factory=new_dict)
+    #: Position id -> position; this and the other four tables are `PositionTable` after construction.
+    open_positions: dict[int, TradingPosition] = field(default_factory=PositionTable)
     #: Asset identifier -> cash; the bare address in old files.
     reserves: dict[str, ReservePosition] = field(default_factory=new_dict)
-    closed_positions: dict[int, TradingPosition] = field(default_factory=new_dict)
+    closed_positions: dict[int, TradingPosition] = field(default_factory=PositionTable)
     #: Positions that wait for a repair after a failed trade.
-    frozen_positions: dict[int, TradingPosition] = field(default_factory=new_dict)
+    frozen_positions: dict[int, TradingPosition] = field(default_factory=PositionTable)
     #: Backtest aid: value positions without a price as zero.
     revalue_failures_as_zero: bool = False
     #: Positions that wait for a market limit trigger.
-    pending_positions: dict[int, TradingPosition] = field(default_factory=new_dict)
+    pending_positions: dict[int, TradingPosition] = field(default_factory=PositionTable)
     #: Pending positions whose trigger lapsed.
-    expired_positions: dict[int, TradingPosition] = field(default_factory=new_dict)
+    expired_positions: dict[int, TradingPosition] = field(default_factory=PositionTable)
+
+    def __post_init__(self) -> None:
+        for name in _POSITION_TABLES:
+            table = getattr(self, name)
+            if not isinstance(table, PositionTable):
+                setattr(self, name, PositionTable(table))
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -61,9 +77,16 @@ class PortfolioFields(OpenAttributes):
 
 
 class PortfolioLookup(PortfolioFields):
-    """Look-ups.  Iterables run open, closed, frozen, in the order of the tables."""
+    """Look-ups.  Iterables run open, closed, frozen, in the order of the tables.
+
+    None of them scans a table for a pair, an asset, a trade id or a transaction, see
+    :mod:`~tradeexecutor.state.position_table` and :mod:`~tradeexecutor.state.trade_index`.
+    """
 
     __slots__ = ()
+
+    #: Set when a trade is first looked up; not part of the data.
+    _trade_index: TradeIndex | None = None
 
     def is_empty(self) -> bool:
         """Tell whether there are neither reserves nor open or closed positions."""
@@ -143,6 +166,10 @@ class PortfolioLookup(PortfolioFields):
         """Return the first open position in the same pool."""
         return _find_by_pool(self.open_positions, pair)
 
+    def iterate_open_positions_for_pair(self, pair: TradingPairIdentifier) -> Iterator[TradingPosition]:
+        """Iterate over the open positions with an equal pair; no position must open or close meanwhile."""
+        return _find_by_pair(self.open_positions, pair)
+
     def get_pending_position_for_pair(self, pair: TradingPairIdentifier) -> TradingPosition | None:
         """Return the first pending position in the same pool."""
         return _find_by_pool(self.pending_positions, pair)
@@ -153,22 +180,21 @@ class PortfolioLookup(PortfolioFields):
         """Return the first open position with an equal pair; with `pending` a pending one wins."""
         tables = (self.pending_positions, self.open_positions) if pending else (self.open_positions,)
         for table in tables:
-            for position in table.values():
-                if position.pair == pair:
-                    return position
+            for position in _find_by_pair(table, pair):
+                return position
         return None
 
     def get_existing_open_position_by_trading_pair(self, pair: TradingPairIdentifier) -> TradingPosition | None:
         """Return the first open position in the same pool that has a successful trade."""
         pool = pair.get_identifier()
-        for position in self.open_positions.values():
+        for position in narrow_down(self.open_positions, by_pool, pool):
             if position.pair.get_identifier() == pool and position.has_executed_trades():
                 return position
         return None
 
     def get_frozen_position(self, pair: TradingPairIdentifier) -> TradingPosition | None:
         """Return the first frozen position with an equal pair."""
-        return next((position for position in self.frozen_positions.values() if position.pair == pair), None)
+        return next(iter(_find_by_pair(self.frozen_positions, pair)), None)
 
     def get_closed_positions_for_pair(
         self, pair: TradingPairIdentifier, include_test_position: bool = False
@@ -176,8 +202,8 @@ class PortfolioLookup(PortfolioFields):
         """Return closed positions with an equal pair, test positions only if asked."""
         return [
             position
-            for position in self.closed_positions.values()
-            if position.pair == pair and (include_test_position or not position.is_test())
+            for position in _find_by_pair(self.closed_positions, pair)
+            if include_test_position or not position.is_test()
         ]
 
     def get_open_position_for_asset(self, asset: AssetIdentifier) -> TradingPosition | None:
@@ -188,7 +214,8 @@ class PortfolioLookup(PortfolioFields):
         MultipleOpenPositionsWithAsset
             There is more than one.
         """
-        found = [position for position in self.open_positions.values() if position.pair.base == asset]
+        candidates = narrow_down(self.open_positions, by_base, asset)
+        found = [position for position in candidates if position.pair.base == asset]
         if len(found) > 1:
             ids = ", ".join(f"#{position.position_id}" for position in found)
             raise MultipleOpenPositionsWithAsset(f"{asset} is held by open positions {ids}")
@@ -200,7 +227,12 @@ class PortfolioLookup(PortfolioFields):
 
     def get_bridge_position_for_chain(self, chain_id: int) -> TradingPosition | None:
         """Return the first open bridge position whose capital is on the chain."""
-        return next(_iterate_bridges(self.open_positions, chain_id), None)
+        # Runs several times for every trade: the loop without a generator.
+        for position in narrow_down(self.open_positions, by_bridge_destination, chain_id):
+            pair = position.pair
+            if pair.kind is _CCTP_BRIDGE and pair.get_destination_chain_id() == chain_id:
+                return position
+        return None
 
     def find_bridge_position_for_chain(self, chain_id: int) -> TradingPosition | None:
         """Return the position that accounts for the capital on a chain: open, else frozen, else the one closed last."""
@@ -258,18 +290,20 @@ class PortfolioLookup(PortfolioFields):
 
     def get_trade_by_id(self, trade_id: int) -> TradeExecution | None:
         """Return a trade of an open, closed or frozen position."""
-        for position in self.get_all_positions():
-            trade = position.trades.get(trade_id)
-            if trade is not None:
-                return trade
-        return None
+        return self._get_trade_index().find_by_id(self._get_tables_with_trades(), trade_id)
 
     def get_trade_by_tx_hash(self, tx_hash: str) -> TradeExecution | None:
         """Return the trade that made a blockchain transaction."""
-        for trade in self.get_all_trades():
-            if any(tx.tx_hash == tx_hash for tx in trade.blockchain_transactions):
-                return trade
-        return None
+        return self._get_trade_index().find_by_transaction(self._get_tables_with_trades(), "tx_hash", tx_hash)
+
+    def _get_trade_index(self) -> TradeIndex:
+        index = self._trade_index
+        if index is None:
+            index = self._trade_index = TradeIndex()
+        return index
+
+    def _get_tables_with_trades(self) -> PositionTables:
+        return self.open_positions, self.closed_positions, self.frozen_positions
 
     def has_unexecuted_trades(self) -> bool:
         """Tell whether any trade of an open position is started or broadcasted."""
@@ -277,14 +311,14 @@ class PortfolioLookup(PortfolioFields):
 
     def check_for_nonce_reuse(self, nonce: int) -> None:
         """Raise `NonceAlreadyUsed` if a blockchain transaction already has the nonce."""
-        for trade in self.get_all_trades():
-            for tx in trade.blockchain_transactions:
-                if tx.nonce == nonce:
-                    raise NonceAlreadyUsed(
-                        f"nonce {nonce} is already used by trade #{trade.trade_id}, transaction {tx.tx_hash}",
-                        nonce,
-                        trade.trade_id,
-                    )
+        trade = self._get_trade_index().find_by_transaction(self._get_tables_with_trades(), "nonce", nonce)
+        if trade is not None:
+            tx_hash = next(tx.tx_hash for tx in trade.blockchain_transactions if tx.nonce == nonce)
+            raise NonceAlreadyUsed(
+                f"nonce {nonce} is already used by trade #{trade.trade_id}, transaction {tx_hash}",
+                nonce,
+                trade.trade_id,
+            )
 
     def get_first_and_last_executed_trade(self) -> tuple[TradeExecution | None, TradeExecution | None]:
         """Return the earliest and the latest executed trade.
@@ -323,15 +357,22 @@ class PortfolioLookup(PortfolioFields):
         return pairs[0]
 
 
+def _find_by_pair(table: dict[int, TradingPosition], pair: TradingPairIdentifier) -> Iterator[TradingPosition]:
+    for position in narrow_down(table, by_pair, pair):
+        if position.pair is pair or position.pair == pair:
+            yield position
+
+
 def _find_by_pool(table: dict[int, TradingPosition], pair: Any) -> TradingPosition | None:
     if not isinstance(pair, TradingPairIdentifier):
         raise InvalidValue(f"expected a TradingPairIdentifier, got {pair!r}")
     pool = pair.get_identifier()
-    return next((position for position in table.values() if position.pair.get_identifier() == pool), None)
+    candidates = narrow_down(table, by_pool, pool)
+    return next((position for position in candidates if position.pair.get_identifier() == pool), None)
 
 
 def _iterate_bridges(table: dict[int, TradingPosition], chain_id: int) -> Iterator[TradingPosition]:
-    for position in table.values():
+    for position in narrow_down(table, by_bridge_destination, chain_id):
         pair = position.pair
         if pair.kind is _CCTP_BRIDGE and pair.get_destination_chain_id() == chain_id:
             yield position

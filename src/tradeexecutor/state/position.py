@@ -5,6 +5,7 @@ The class is cut by concern: fields (:mod:`~tradeexecutor.state.position_fields`
 profit (:mod:`~tradeexecutor.state.position_profit`); predicates, labels and the opening of trades are here.
 """
 
+import contextlib
 import datetime
 import pprint
 from decimal import Decimal
@@ -12,7 +13,7 @@ from typing import Any
 
 from tradeexecutor.accounting.accuracy import COLLATERAL_EPSILON
 from tradeexecutor.state.dust import HYPERCORE_SMALL_POSITION_CLEANUP_PENDING_REDEEM, get_close_epsilon_for_pair
-from tradeexecutor.state.errors import InvalidTrade, WrongPositionStatus
+from tradeexecutor.state.errors import InvalidTrade, LiquidationRisked, WrongPositionStatus
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairKind
 from tradeexecutor.state.lending import LoanChange, get_loan_after_trade
 from tradeexecutor.state.loan import Loan
@@ -429,15 +430,21 @@ class TradingPosition(PositionProfit):
         return trade
 
     def _get_loan_to_plan_on(self, strategy_cycle_at: datetime.datetime) -> Loan | None:
-        """Return the loan as earlier trades of the same cycle, and those in flight, will leave it."""
-        for trade in reversed(list(self.get_unsettled_trades())):
+        """Return the loan as the trades in flight, and those planned earlier in the same cycle, will leave it.
+
+        What they planned is applied to the loan of today: other trades and interest may have changed it since.
+        """
+        loan = self.loan
+        for trade in self.get_unsettled_trades():
             if (
                 trade.planned_loan_update is not None
                 and (trade.started_at or trade.opened_at == strategy_cycle_at)
                 and not (trade.executed_at or trade.failed_at or trade.expired_at)
             ):
-                return trade.planned_loan_update
-        return self.loan
+                # One that cannot succeed any more does not count.
+                with contextlib.suppress(InvalidTrade, LiquidationRisked):
+                    loan, _ = get_loan_after_trade(loan, trade, LoanChange.read(trade), bool(trade.closing))
+        return loan
 
     def _plan_loan_trade(
         self,

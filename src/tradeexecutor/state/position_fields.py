@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tradeexecutor.state.balance_update import BalanceUpdate
+from tradeexecutor.state.balance_update_table import BalanceUpdateTable
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.generic_position import GenericPosition
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
@@ -94,8 +95,8 @@ class PositionFields(GenericPosition):
     #: Fraction of the price at which a trailing stop follows: 0.9 is 10 % below.
     trailing_stop_loss_pct: Percent | None = None
     notes: str | None = None
-    #: Deposits, redemptions, interest and corrections by event id.
-    balance_updates: dict[int, BalanceUpdate] = field(default_factory=new_dict)
+    #: Deposits, redemptions, interest and corrections by event id; a `BalanceUpdateTable` after construction.
+    balance_updates: dict[int, BalanceUpdate] = field(default_factory=BalanceUpdateTable)
     #: Oldest first.
     trigger_updates: list[TriggerPriceUpdate] = field(default_factory=new_list)
     #: Oldest first.
@@ -111,8 +112,10 @@ class PositionFields(GenericPosition):
     bridge_capital_allocated: Decimal = Decimal(0)
 
     def __post_init__(self) -> None:
-        if type(self.trades) is not TradeTable:
+        if not isinstance(self.trades, TradeTable):
             self.trades = TradeTable(self.trades)
+        if not isinstance(self.balance_updates, BalanceUpdateTable):
+            self.balance_updates = BalanceUpdateTable(self.balance_updates)
         if self.position_id <= 0:
             raise InvalidValue(f"position id must be positive, got {self.position_id}")
         if self.last_pricing_at is None or self.reserve_currency is None:  # pyright: ignore[reportUnnecessaryComparison]

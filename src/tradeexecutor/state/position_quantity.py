@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON, ZERO_DECIMAL, sum_decimal
-from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause
+from tradeexecutor.state.balance_update import BalanceUpdate
+from tradeexecutor.state.balance_update_table import sum_balance_updates_of_asset, sum_interest
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
 from tradeexecutor.state.generic_position import book_balance_update
 from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS, AssetIdentifier
@@ -89,7 +90,7 @@ class PositionQuantities(PositionFields):
     def has_planned_trades(self) -> bool:
         """Tell whether any trade is planned."""
         # Trades that have started, nearly all of them, are passed over without asking for their status.
-        for trade in split_trades(self.trades)[1]:  # noqa: SIM110 - runs for every new trade
+        for trade in self.get_unsettled_trades():  # noqa: SIM110 - runs for every new trade
             if trade.started_at is None and trade.is_planned():
                 return True
         return False
@@ -116,8 +117,7 @@ class PositionQuantities(PositionFields):
         """Return the sum of all balance events in the base token."""
         if not self.balance_updates:
             return ZERO_DECIMAL
-        base = self.pair.base
-        return sum_decimal(event.quantity for event in self.balance_updates.values() if event.asset == base)
+        return sum_balance_updates_of_asset(self.balance_updates, self.pair.base)
 
     def get_redeemed(self) -> Decimal:
         """Return the sum of all balance events in the base token (redemptions are negative); spot only."""
@@ -129,11 +129,7 @@ class PositionQuantities(PositionFields):
         """Return the interest booked for an aToken or vToken."""
         if asset.underlying is None:
             raise InvalidValue(f"{asset} does not accrue interest")
-        return sum_decimal(
-            event.quantity
-            for event in self.balance_updates.values()
-            if event.cause is BalanceUpdateCause.interest and event.asset == asset
-        )
+        return sum_interest(self.balance_updates, asset)
 
     # --- Quantities
 
@@ -143,7 +139,7 @@ class PositionQuantities(PositionFields):
         Successful trades (with `planned` also planned ones) in order, then the balance events.
         """
         settled, rest = split_trades(self.trades)
-        total = settled.quantity
+        total = settled.quantity_as_planned if planned else settled.quantity
         for trade in rest:
             if trade.executed_at is not None:
                 if not trade.repaired_at and not trade.repaired_trade_id and trade.executed_quantity is not None:
@@ -204,8 +200,9 @@ class PositionQuantities(PositionFields):
         return add_up(self.trades)
 
     def get_unsettled_trades(self) -> Iterable[TradeExecution]:
-        """Return the trades after the settled ones: everything planned or in flight, and what came later."""
-        return split_trades(self.trades)[1]
+        """Return everything planned or in flight, and the settled trades that are not in the running totals yet."""
+        settled, rest = split_trades(self.trades)
+        return (*settled.overtaken, *rest) if settled.overtaken else rest
 
     def get_buy_quantity(self) -> Decimal:
         """Return the sum of all successful buys."""

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from tradeexecutor.accounting.accuracy import sum_decimal
 from tradeexecutor.state.balance_update import BalanceUpdate
+from tradeexecutor.state.balance_update_table import BalanceUpdateTable, sum_balance_updates
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.generic_position import GenericPosition, book_balance_update
 from tradeexecutor.state.identifier import AssetFriendlyId, AssetIdentifier, TradingPairIdentifier, TradingPairKind
-from tradeexecutor.state.types import USDollarAmount, USDollarPrice, UTCDatetime, new_dict
+from tradeexecutor.state.types import USDollarAmount, USDollarPrice, UTCDatetime
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -34,9 +34,12 @@ class ReservePosition(GenericPosition):
     #: First deposit, token units, and its price; None if not recorded.
     initial_deposit: Decimal | None = None
     initial_deposit_reserve_token_price: USDollarPrice | None = None
-    balance_updates: dict[int, BalanceUpdate] = field(default_factory=new_dict)
+    #: Event id -> event, in order of booking; a `BalanceUpdateTable` after construction.
+    balance_updates: dict[int, BalanceUpdate] = field(default_factory=BalanceUpdateTable)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.balance_updates, BalanceUpdateTable):
+            self.balance_updates = BalanceUpdateTable(self.balance_updates)
         if self.asset.decimals <= 0:
             raise InvalidValue(f"reserve currency {self.asset} must have decimals, got {self.asset.decimals}")
 
@@ -79,7 +82,7 @@ class ReservePosition(GenericPosition):
 
     def get_base_token_balance_update_quantity(self) -> Decimal:
         """Return the sum of all balance events, token units."""
-        return sum_decimal(event.quantity for event in self.balance_updates.values())
+        return sum_balance_updates(self.balance_updates)
 
     def get_balance_update_events(self) -> Iterable[BalanceUpdate]:
         """Return deposits, redemptions and corrections, oldest first."""

@@ -235,6 +235,8 @@ class StatePlanning(StateFields):
         """
         if not pair.kind.is_credit_supply():
             raise InvalidTrade(f"{pair} is not a credit supply")
+        if reserve_currency != pair.quote:
+            raise InvalidTrade(f"{pair} lends {pair.quote}, the trade has {reserve_currency}")
         if not isinstance(collateral_quantity, Decimal):
             raise InvalidTrade(f"collateral_quantity must be a Decimal, got {collateral_quantity!r}")
         return self.create_trade(

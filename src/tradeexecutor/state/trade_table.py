@@ -1,36 +1,42 @@
 """The trades of a position, with running totals, so that a long-lived position answers as fast as a new one.
 
 Trades settle in about the order in which they were made.  `TradeTable` adds up the settled ones at its beginning
-once, and looks at the few at its end every time.
+once, and looks at the few at its end every time.  A waiting trade that many later ones have overtaken, like a take
+profit far away or a request to a slow vault, does not hold them up: it is added up as what it is, and listed in
+`TradeTotals.overtaken`.
 
-Fields are public and people assign to them.  A trade that has been added up is *sealed*: it stays a
-`TradeExecution`, but assigning to one of the fields that the totals depend on breaks the seal, and the table adds up
-anew when it is next asked.  So does any change of the table other than appending a trade.  A position whose `trades`
-was replaced by a plain dictionary works as well, only slower.
+The totals follow changes as :mod:`tradeexecutor.state.table` describes: a trade that has been added up is sealed, and
+the table adds up anew after an assignment to one of the fields that the totals depend on, or after any change of the
+table other than appending a trade.  A position whose `trades` was replaced by a plain dictionary works as well, only
+slower.
 
 Sums run left to right in the order of the table whether they are kept or made anew, so both ways give the same
 digits.
 """
 
-import weakref
 from collections.abc import Collection
 from decimal import Decimal
 from itertools import islice
-from typing import Any, SupportsIndex
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL, ensure_exact_zero
+from tradeexecutor.state.table import Sealed, Table, WatchedTable, seal
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
 from tradeexecutor.state.trade_status import IN_FLIGHT
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
-_SUCCESS = TradeStatus.success
+_SUCCESS, _PLANNED, _EXPIRED = TradeStatus.success, TradeStatus.planned, TradeStatus.expired
 
-#: So many trades at the end of the table are looked at every time: fewer than this are not worth adding up.
+#: So many trades at the end of the table are looked at every time: fewer than this are not worth adding up.  A trade is
+#: overtaken when so many later ones are settled.
 _MAX_REST = 8
 
-#: Assigning to one of these on a sealed trade changes the totals.
+#: A trade may stay like this for long.
+_WAITING = frozenset({_PLANNED, TradeStatus.vault_settlement_pending, TradeStatus.cctp_in_transit})
+
+#: Assigning to one of these on a sealed trade changes the totals, or what the portfolio knows of its transactions.
 _COUNTED_FIELDS = frozenset(
     {
+        "blockchain_transactions",
         "broadcasted_at",
         "cctp_in_transit_at",
         "executed_at",
@@ -67,6 +73,10 @@ class TradeTotals:
         Values of buys and sells of any status, USD, >= 0.
     has_buys, has_sells
         Whether there is a buy or sell of any status.
+    quantity_as_planned
+        `quantity` with the planned trades.
+    overtaken
+        The trades among those that were added up that wait for their outcome.
     """
 
     __slots__ = (
@@ -77,27 +87,33 @@ class TradeTotals:
         "has_buys",
         "has_sells",
         "locked_reserve",
+        "overtaken",
         "quantity",
+        "quantity_as_planned",
         "sold",
         "sold_usd",
         "tokens",
     )
 
     def __init__(self) -> None:
-        self.quantity = self.tokens = self.locked_reserve = self.bought = self.sold = ZERO_DECIMAL
+        self.quantity = self.quantity_as_planned = self.tokens = self.locked_reserve = ZERO_DECIMAL
+        self.bought = self.sold = ZERO_DECIMAL
         self.bought_usd: USDollarAmount = 0
         self.sold_usd: USDollarAmount = 0
         self.all_bought_usd: USDollarAmount = 0
         self.all_sold_usd: USDollarAmount = 0
         self.has_buys = self.has_sells = False
+        self.overtaken: tuple[TradeExecution, ...] = ()
 
     def copy(self) -> "TradeTotals":
         """Return an independent copy."""
         result = TradeTotals.__new__(TradeTotals)
-        result.quantity, result.tokens, result.locked_reserve = self.quantity, self.tokens, self.locked_reserve
+        result.quantity, result.quantity_as_planned = self.quantity, self.quantity_as_planned
+        result.tokens, result.locked_reserve = self.tokens, self.locked_reserve
         result.bought, result.bought_usd, result.all_bought_usd = self.bought, self.bought_usd, self.all_bought_usd
         result.sold, result.sold_usd, result.all_sold_usd = self.sold, self.sold_usd, self.all_sold_usd
         result.has_buys, result.has_sells = self.has_buys, self.has_sells
+        result.overtaken = self.overtaken
         return result
 
     def add(self, trade: TradeExecution) -> None:
@@ -113,6 +129,9 @@ class TradeTotals:
         quantity = trade.get_position_quantity() if successful else ZERO_DECIMAL
         if successful:
             self.quantity += quantity
+            self.quantity_as_planned += quantity
+        elif status is _PLANNED:
+            self.quantity_as_planned += trade.get_position_quantity()
         if trade.planned_quantity > 0:
             self.has_buys = True
             self.all_bought_usd += value
@@ -148,90 +167,103 @@ class TradeTotals:
 _NOTHING = TradeTotals()
 
 
-class TradeTable(dict[int, TradeExecution]):
+class TradeTable(Table[int, TradeExecution]):
     """Trade id -> trade, in order of creation, with totals of the settled trades at its beginning."""
 
-    # Class attributes until something settles, so that making a table costs no more than making a dictionary.
-    _settled: TradeTotals = _NOTHING
-    _settled_count: int = 0
+    __slots__ = ("_settled", "_settled_count")
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return TradeTable, (dict(self),)
+    #: Totals of the first `_settled_count` trades; set when the table becomes watched.
+    _settled: TradeTotals
+    _settled_count: int
+
+    def start_watching(self) -> None:
+        """Start with nothing added up."""
+        self.forget()
 
     def forget(self) -> None:
         """Add up anew next time."""
         self._settled = _NOTHING
         self._settled_count = 0
 
+    def on_removed(self, key: int, entry: TradeExecution) -> None:
+        """Add up anew."""
+        self.forget()
+        super().on_removed(key, entry)
+
+    def on_unsealed(self, entry: TradeExecution) -> None:
+        """Add up anew."""
+        self.forget()
+        super().on_unsealed(entry)
+
+    def on_changed(self) -> None:
+        """Add up anew."""
+        self.forget()
+        super().on_changed()
+
     def split(self) -> tuple[TradeTotals, Collection[TradeExecution]]:
         """Return the totals of the trades at the beginning, not to be changed, and the trades after them."""
-        size = len(self) - self._settled_count
-        if size < _MAX_REST and not self._settled_count:
+        if len(self) < _MAX_REST:
             return _NOTHING, self.values()
+        self.watch()
+        size = len(self) - self._settled_count
         rest = list(islice(reversed(self.values()), size))
         rest.reverse()
         return (self._settled, rest) if size < _MAX_REST else self._settle(rest)
 
     def _settle(self, rest: list[TradeExecution]) -> tuple[TradeTotals, list[TradeExecution]]:
         """Add the settled trades at the beginning of `rest` to the totals; return these and what is left."""
-        settled = 0
+        added = 0
+        settled_later = sum(map(_is_settled, rest))
         for trade in rest:
-            if trade.executed_at is None and trade.failed_at is None and trade.expired_at is None:
+            settled = _is_settled(trade)
+            if settled:
+                settled_later -= 1
+            elif settled_later < _MAX_REST or trade.get_status() not in _WAITING:
                 break
-            if not _seal(trade, self):
+            if not seal(trade, self, trade.trade_id, SealedTrade):
                 break
             if self._settled is _NOTHING:
                 self._settled = TradeTotals()
-            self._settled.add(trade)
-            settled += 1
-        self._settled_count += settled
-        return self._settled, rest[settled:]
+            try:
+                self._settled.add(trade)
+            except BaseException:
+                self.forget()
+                raise
+            if not settled:
+                self._settled.overtaken += (trade,)
+            added += 1
+        self._settled_count += added
+        return self._settled, rest[added:]
 
-    # --- Changes other than appending
 
-    def __setitem__(self, key: int, value: TradeExecution) -> None:
-        if key in self:
-            self.forget()
-        super().__setitem__(key, value)
+class _WatchedTradeTable(WatchedTable[int, TradeExecution], TradeTable):
+    __slots__ = ()
 
-    def __delitem__(self, key: int) -> None:
-        self.forget()
-        super().__delitem__(key)
 
-    def pop(self, *args: Any) -> Any:
-        """Remove a trade, see `dict.pop`."""
-        self.forget()
-        return super().pop(*args)
+TradeTable.plain_class, TradeTable.watched_class = TradeTable, _WatchedTradeTable
 
-    def popitem(self) -> tuple[int, TradeExecution]:
-        """Remove the last trade, see `dict.popitem`."""
-        self.forget()
-        return super().popitem()
 
-    def clear(self) -> None:
-        """Remove all trades."""
-        self.forget()
-        super().clear()
+class SealedTrade(Sealed, TradeExecution):
+    """A trade that is in the totals of its table, or in the index of a portfolio."""
 
-    def update(self, *args: Any, **kwargs: TradeExecution) -> None:
-        """Add or replace trades, see `dict.update`."""
-        self.forget()
-        super().update(*args, **kwargs)
+    __slots__ = ()
 
-    def setdefault(self, key: int, default: Any = None) -> Any:
-        """Return a trade, adding it if missing, see `dict.setdefault`."""
-        return super().setdefault(key, default)
+    plain_class = TradeExecution
+    watched_fields = _COUNTED_FIELDS
 
-    def __ior__(self, other: Any) -> "TradeTable":
-        self.update(other)
-        return self
+
+def _is_settled(trade: TradeExecution) -> bool:
+    """Tell whether the trade has its outcome; what is in flight depends on more fields than are watched."""
+    if trade.executed_at is not None or trade.failed_at is not None:
+        return True
+    return trade.expired_at is not None and trade.get_status() is _EXPIRED
 
 
 def split_trades(trades: dict[int, TradeExecution]) -> tuple[TradeTotals, Collection[TradeExecution]]:
     """Return `TradeTable.split`, for a plain dictionary everything as unsettled."""
-    if type(trades) is TradeTable:
-        return trades.split()
-    return _NOTHING, trades.values()
+    if len(trades) < _MAX_REST or not isinstance(trades, TradeTable):
+        return _NOTHING, trades.values()
+    return trades.split()
 
 
 def add_up(trades: dict[int, TradeExecution]) -> TradeTotals:
@@ -243,54 +275,3 @@ def add_up(trades: dict[int, TradeExecution]) -> TradeTotals:
     for trade in rest:
         totals.add(trade)
     return totals
-
-
-# --- Seals
-
-
-class _SealedTrade(TradeExecution):
-    """A trade that its table has added up.  Same fields, same methods; only assignments are watched."""
-
-    __slots__ = ()
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in _COUNTED_FIELDS:
-            _break_seal(self)
-        object.__setattr__(self, name, value)
-
-    def __delattr__(self, name: str) -> None:
-        if name in _COUNTED_FIELDS:
-            _break_seal(self)
-        object.__delattr__(self, name)
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        _break_seal(self)  # a copy belongs to no table
-        return TradeExecution.__reduce_ex__(self, protocol)
-
-
-# For people and for tools that go by the name it is what it was.
-_SealedTrade.__name__ = TradeExecution.__name__
-_SealedTrade.__qualname__ = TradeExecution.__qualname__
-
-
-def _seal(trade: TradeExecution, table: TradeTable) -> bool:
-    """Seal a trade for a table; return False when it cannot be, because another table has it or it is a subclass."""
-    if type(trade) is TradeExecution:
-        trade.table = weakref.ref(table)
-        trade.__class__ = _SealedTrade
-        return True
-    if type(trade) is not _SealedTrade:
-        return False
-    owner = trade.table()
-    if owner is None or owner.get(trade.trade_id) is not trade:
-        object.__setattr__(trade, "table", weakref.ref(table))
-        return True
-    return owner is table
-
-
-def _break_seal(trade: TradeExecution) -> None:
-    table = trade.table()
-    object.__setattr__(trade, "__class__", TradeExecution)
-    del trade.table
-    if table is not None:
-        table.forget()
