@@ -7,7 +7,7 @@ import timeit
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import backtest, history, imports, serialisation, trades
+from benchmarks import backtest, history, imports, serialisation, statistics, trades
 
 
 def main(arguments: list[str]) -> int:
@@ -22,6 +22,7 @@ def main(arguments: list[str]) -> int:
         "serialisation": serialisation.run,
         "trades": partial(trades.run, options.trades),
         "history": partial(history.run, options.trades),
+        "statistics": statistics.run,
         "backtest": backtest.run,
         "imports": imports.run,
     }
