@@ -11,7 +11,7 @@ from tradeexecutor import __version__
 from tradeexecutor.cli import failure
 from tradeexecutor.cli.main import app
 
-COMMANDS = ["demo", "backtest", "show-positions", "show-trades", "validate", "version"]
+COMMANDS = ["demo", "backtest", "show-positions", "show-trades", "validate", "audit", "version"]
 
 
 def test_help_lists_all_commands_and_a_first_step(run: Run):

@@ -694,5 +694,4 @@ Trading.TestCase.settings = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 TestTrading = Trading.TestCase
-if SOAK > 1:
-    TestTrading.pytestmark = [pytest.mark.timeout(0)]
+TestTrading.pytestmark = [pytest.mark.timeout(900 * SOAK)]

@@ -9,6 +9,8 @@ import pytest
 
 from tests.state.test_treasury import CREDIT
 from tests.state.trader import DAY, FAR_WETH_USDC, LINK_USDC, T0, USDC, WETH_USDC, Trader, cash_of, new_state
+from tradeexecutor.ledger.proof import prove
+from tradeexecutor.ledger.refunds import RefundAnswer, find_refund
 from tradeexecutor.state.errors import (
     InvalidTrade,
     PositionNotFound,
@@ -261,7 +263,8 @@ def test_a_refused_repair_changes_nothing(
 
 
 @pytest.mark.golden
-def test_repairing_a_file_of_a_version_that_did_not_refund(shared_dir: Path):
+def test_repairing_an_old_file_as_if_nothing_had_come_back(shared_dir: Path):
+    """The numbers of the reference, which pays twice: this file had its allocations back, see the next test."""
     state = State.read_json_file(shared_dir / "states" / "legacy--legacy-repair-dump.json")
     portfolio = state.portfolio
     result = repair_trades(state, now=NOW, allocation_returned=lambda trade: False)
@@ -273,6 +276,18 @@ def test_repairing_a_file_of_a_version_that_did_not_refund(shared_dir: Path):
     assert portfolio.get_net_asset_value() == portfolio.calculate_total_equity()
     assert portfolio.get_position_by_id(36).get_quantity() == D("3.180200722896299527")
     assert repair_trades(state, now=NOW).new_trades == []
+
+
+@pytest.mark.golden
+def test_repairing_an_old_file_by_its_evidence(shared_dir: Path):
+    state = State.read_json_file(shared_dir / "states" / "legacy--legacy-repair-dump.json")
+    proof = prove(state)
+    refunds = {trade.trade_id: find_refund(state, trade.trade_id, proof) for trade in find_trades_to_be_repaired(state)}
+    assert refunds[1].answer is refunds[50].answer is RefundAnswer.yes
+    cash = cash_of(state)
+    repair_trades(state, now=NOW, allocation_returned=lambda trade: refunds[trade.trade_id].answer is RefundAnswer.yes)
+    assert cash_of(state) == cash
+    assert prove(state).is_balanced
 
 
 @pytest.mark.golden

@@ -258,8 +258,8 @@ class Explainer:
                     flows[entry.position_id] = flows.get(entry.position_id, ZERO) + change
             for position_id, amount in flows.items():
                 yield (
-                    f"meanwhile the vault flows of position #{position_id} add up to {write_amount(amount)}: such flows "
-                    "contain transfers between cash and the account, of which the cash has no record"
+                    f"meanwhile the vault flows of position #{position_id} add up to {write_amount(amount)}: "
+                    "such flows contain transfers between cash and the account, of which the cash has no record"
                 )
         else:
             text = _find_overwritten(self._positions[recorded.position_id])

@@ -17,6 +17,7 @@ from tradeexecutor.ledger.recorded import Recorded, list_recorded
 from tradeexecutor.ledger.timeline import Timeline
 from tradeexecutor.ledger.trades import is_counter_trade
 from tradeexecutor.state.dust import get_close_epsilon_for_pair
+from tradeexecutor.state.garbage import pause_garbage_collection
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 
@@ -176,9 +177,10 @@ def prove(state: State, journal: Journal | None = None) -> Proof:
         Of this state; derived when not given.
     """
     journal = derive(state) if journal is None else journal
-    prover = _Prover(state, journal)
-    findings = [prover.judge(recorded) for recorded in list_recorded(state, journal)]
-    return Proof(journal, findings, _sum_up(journal, findings), prover.get_remarks())
+    with pause_garbage_collection():
+        prover = _Prover(state, journal)
+        findings = [prover.judge(recorded) for recorded in list_recorded(state, journal)]
+        return Proof(journal, findings, _sum_up(journal, findings), prover.get_remarks())
 
 
 class _Prover:
