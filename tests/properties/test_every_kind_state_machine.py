@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -691,6 +691,8 @@ Trading.TestCase.settings = settings(
     max_examples=200 * SOAK,
     stateful_step_count=50,
     deadline=None,
+    # Shrinking fifty steps takes longer than reading them.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 TestTrading = Trading.TestCase

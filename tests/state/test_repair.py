@@ -98,6 +98,19 @@ def test_repairing_twice_is_repairing_once():
     assert state.to_json() == after
 
 
+def test_a_position_with_a_trade_in_flight_stays_frozen_until_it_has_its_outcome():
+    state, trader = trading()
+    position, _ = trader.buy(WETH_USDC, "2", 2000.0)
+    waiting = trader.plan(WETH_USDC, "0.1", 2000.0)[1]
+    failed = trader.start_and_fail(WETH_USDC, "-0.5", 2200.0)
+    freeze_position_on_failed_trade(T0, state, [failed])
+    trader.start(waiting)
+    assert repair_trades(state, now=NOW).unfrozen_positions == []
+    assert position.is_frozen()
+    state.mark_trade_failed(NOW, waiting)
+    assert repair_trades(state, now=NOW).unfrozen_positions == [position]
+
+
 def test_looking_for_failures_changes_nothing():
     state, trader = trading()
     failed = trader.start_and_fail(LINK_USDC, "10", 10.0)

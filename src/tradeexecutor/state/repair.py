@@ -11,7 +11,7 @@ Every function checks first and then changes, so a refused repair changes nothin
 """
 
 import datetime
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -87,7 +87,8 @@ def repair_trades(
 ) -> RepairResult:
     """Repair all failed trades and unfreeze the positions that have nothing else wrong with them.
 
-    Positions with capital at risk somewhere else are left alone.
+    Positions with capital at risk somewhere else are left alone; positions with a trade in flight stay frozen until a
+    later repair.
 
     Parameters
     ----------
@@ -113,7 +114,7 @@ def repair_trades(
             returned = allocation_returned is None or allocation_returned(trade)
             result.new_trades.append(repair_trade(portfolio, trade, now, returned))
     for position in result.frozen_positions:
-        if position.is_repaired() and not position.get_failed_trades():
+        if _find_obstacle(position) is None:
             unfreeze_position(portfolio, position, now)
             result.unfrozen_positions.append(position)
     return result
@@ -307,10 +308,10 @@ def unfreeze_position(portfolio: Portfolio, position: TradingPosition, now: date
     position_id = position.position_id
     if portfolio.frozen_positions.get(position_id) is not position:
         raise WrongPositionStatus(f"position #{position_id} is not frozen")
-    _require_no_failures(position, position.trades.values())
+    obstacle = _find_obstacle(position)
+    if obstacle is not None:
+        raise WrongPositionStatus(f"position #{position_id} cannot be unfrozen: {obstacle}")
     quantity = position.get_quantity()
-    if quantity < 0:
-        raise WrongPositionStatus(f"position #{position_id} holds {quantity}, a repair cannot have left it so")
     is_empty = quantity == 0 and position.can_be_closed()
     position.unfrozen_at = now
     position.add_notes_message(f"Unfrozen at {now}")
@@ -322,14 +323,12 @@ def unfreeze_position(portfolio: Portfolio, position: TradingPosition, now: date
     return True
 
 
-def _require_no_failures(position: TradingPosition, trades: Iterable[TradeExecution]) -> None:
-    repaired = False
-    for trade in trades:
-        repaired = repaired or trade.is_repaired()
+def _find_obstacle(position: TradingPosition) -> str | None:
+    """Return why a frozen position cannot be taken back into use; None if it can."""
+    for trade in position.trades.values():
         if trade.is_failed() or not (trade.is_success() or trade.is_planned() or trade.expired_at):
-            raise WrongPositionStatus(
-                f"position #{position.position_id} cannot be unfrozen, trade #{trade.trade_id} is "
-                f"{trade.get_status().value}"
-            )
-    if not repaired:
-        raise WrongPositionStatus(f"position #{position.position_id} has no repaired trade")
+            return f"trade #{trade.trade_id} is {trade.get_status().value}"
+    if not position.is_repaired():
+        return "it has no repaired trade"
+    quantity = position.get_quantity()
+    return f"it holds {quantity}" if quantity < 0 and not position.is_short() else None
