@@ -22,6 +22,9 @@ from tradeexecutor.state.trade import TradeExecution, TradeType
 
 AT = datetime.datetime(2024, 1, 1)
 
+#: Closed positions of the long history.
+CLOSED = 100_000
+
 FIGURES = (
     "get_quantity", "get_average_price", "get_value", "get_equity", "get_unrealised_profit_usd",
     "get_realised_profit_usd", "get_total_profit_usd", "get_total_profit_percent", "get_available_trading_quantity",
@@ -87,8 +90,8 @@ def make_open_positions(count: int) -> Portfolio:
     return portfolio
 
 
-def run(largest: int = 100_000) -> None:
-    """Print all ratios; `largest` is the number of trades in the long history."""
+def run() -> None:
+    """Print all ratios."""
     print(f"{'':66} {'short':>11} {'long':>11} {'ratio':>9}")
     few, many = make_position(10), make_position(10_000)
     for name in FIGURES:
@@ -120,17 +123,17 @@ def run(largest: int = 100_000) -> None:
         memory = tracemalloc.get_traced_memory()[0] / 1_000
         tracemalloc.stop()
         short = trade(20, transactions=True).portfolio
-        long = trade(largest, transactions=True).portfolio
-    sizes = f"10 and {largest // 2:,} closed positions"
+        long = trade(2 * CLOSED, transactions=True).portfolio
+    sizes = f"10 and {CLOSED:,} closed positions"
     questions: dict[str, Callable[[Portfolio, int], Any]] = {
         "total equity": lambda portfolio, last: portfolio.calculate_total_equity(),
         "get_trade_by_id, found": lambda portfolio, last: portfolio.get_trade_by_id(last),
         "get_trade_by_id, missing": lambda portfolio, last: portfolio.get_trade_by_id(last + 1),
-        "get_trade_by_tx_hash, found": lambda portfolio, last: portfolio.get_trade_by_tx_hash(hex(last - 1)),
-        "get_trade_by_tx_hash, missing": lambda portfolio, last: portfolio.get_trade_by_tx_hash(hex(last)),
-        "check_for_nonce_reuse, unused": lambda portfolio, last: portfolio.check_for_nonce_reuse(last),
+        "get_trade_by_tx_hash, found": lambda portfolio, last: portfolio.get_trade_by_tx_hash(hex(last)),
+        "get_trade_by_tx_hash, missing": lambda portfolio, last: portfolio.get_trade_by_tx_hash(hex(last + 1)),
+        "check_for_nonce_reuse, unused": lambda portfolio, last: portfolio.check_for_nonce_reuse(last + 1),
         "get_frozen_position, missing": lambda portfolio, last: portfolio.get_frozen_position(PAIR),
     }
     for name, ask in questions.items():
-        compare(f"{name}, {sizes}", lambda ask=ask: ask(short, 20), lambda ask=ask: ask(long, largest))
+        compare(f"{name}, {sizes}", lambda ask=ask: ask(short, 20), lambda ask=ask: ask(long, 2 * CLOSED))
     print(f"memory of a closed round trip, a position and two trades without transactions: {memory:,.0f} bytes")

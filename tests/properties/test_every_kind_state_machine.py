@@ -695,5 +695,8 @@ Trading.TestCase.settings = settings(
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-TestTrading = Trading.TestCase
-TestTrading.pytestmark = [pytest.mark.timeout(900 * SOAK)]
+
+
+@pytest.mark.timeout(900 * SOAK)
+class TestTrading(Trading.TestCase):
+    pass

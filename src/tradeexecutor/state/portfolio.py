@@ -26,6 +26,7 @@ from tradeexecutor.state.errors import (
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.portfolio_equity import PortfolioEquity
 from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.position_table import by_pair, narrow_down
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade_pricing import TradePricing
@@ -222,7 +223,7 @@ class Portfolio(PortfolioEquity):
 
     def _find_position_to_trade(self, pair: TradingPairIdentifier) -> TradingPosition | None:
         """Return the open position for the pair, passing over those that planned trades will close."""
-        for position in self.open_positions.values():
+        for position in narrow_down(self.open_positions, by_pair, pair):
             if position.pair is pair or position.pair == pair:
                 closing = position.has_planned_trades() and (
                     abs(position.get_quantity(planned=True)) < get_dust_epsilon_for_pair(pair)

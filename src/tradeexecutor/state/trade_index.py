@@ -152,16 +152,18 @@ class TradeIndex:
         assert self._tables is not None
         closed = self._tables[_CLOSED]
         by_nonce, by_hash = self._by_field["nonce"], self._by_field["tx_hash"]
-        for key, trade in list(self._live.items()):
+        live: dict[int, TradeExecution] = {}
+        for key, trade in self._live.items():
             has_outcome = trade.executed_at is not None or trade.repaired_at is not None or trade.expired_at is not None
-            if not has_outcome and (trade.position_id not in closed or not trade.is_planned()):
-                continue
-            table = self._find_table(trade)
-            if isinstance(table, TradeTable) and seal(trade, table, trade.trade_id, SealedTrade):
-                del self._live[key]
-                for tx in trade.blockchain_transactions:
-                    self._put(by_nonce, tx.nonce, trade)
-                    self._put(by_hash, tx.tx_hash, trade)
+            if has_outcome or (trade.position_id in closed and trade.is_planned()):
+                table = self._find_table(trade)
+                if isinstance(table, TradeTable) and seal(trade, table, trade.trade_id, SealedTrade):
+                    for tx in trade.blockchain_transactions:
+                        self._put(by_nonce, tx.nonce, trade)
+                        self._put(by_hash, tx.tx_hash, trade)
+                    continue
+            live[key] = trade
+        self._live = live  # a new one: a dictionary that was large once stays slow to walk over
 
     def _put(self, index: dict[Any, TradeExecution | None], key: Any, trade: TradeExecution) -> None:
         other = index.setdefault(key, trade)
