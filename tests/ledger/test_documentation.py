@@ -30,6 +30,7 @@ def make_state() -> State:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("COLUMNS", "200")  # the page shows long lines whole
     (tmp_path / "state.json").write_text(make_state().to_json())
     monkeypatch.chdir(tmp_path)
     return tmp_path
