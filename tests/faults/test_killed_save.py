@@ -1,88 +1,143 @@
 """A process that dies in the middle of a save leaves a file that loads, with the last complete save in it.
 
-The child saves in a loop and says after every save which one it was. It is killed without warning at a random
+The writer saves in a loop and says after every save which one it was. It is killed without warning at a random
 moment. The file must then hold the save it last spoke of, or the one after that, which was under way.
 """
 
+import os
 import random
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.faults.scale import scaled
+from tradeexecutor.state.backups import BackupFolder, BackupPolicy
+from tradeexecutor.state.compressed_copy import decompress, read_compressed_copy
+from tradeexecutor.state.durable_file import find_temporary_files
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 
-CHILD = """
-import sys
+#: Starts a fresh writer for every line it reads; forking saves the time in which Python starts.
+LAUNCHER = """
+import os, sys
 from tests.state.trader import WETH_USDC, Trader, new_state
+from tradeexecutor.state.backups import BackupPolicy
 from tradeexecutor.state.store import JSONFileStore
 
-store = JSONFileStore(sys.argv[1])
-number = int(sys.argv[2])
-state = new_state()
-Trader(state).buy(WETH_USDC, "1", 2000.0)
-while True:
-    number += 1
-    state.cycle = number
-    # Sizes differ, so that a mix of two saves would not be JSON.
-    state.portfolio.open_positions[1].notes = f"{number} " * (number * 7919 % 50_000)
-    store.sync(state)
-    print(number, flush=True)
+def say(word):
+    os.write(1, f"{word}\\n".encode())  # in one piece, whatever happens
+
+def save_for_ever(path, number):
+    say(f"pid {os.getpid()}")
+    store = JSONFileStore(path, backups=BackupPolicy(last=2, daily=1), compressed=True)
+    state = new_state()
+    Trader(state).buy(WETH_USDC, "1", 2000.0)
+    while True:
+        number += 1
+        state.cycle = number
+        # Sizes differ, so that a mix of two saves would not be JSON.
+        state.portfolio.open_positions[1].notes = f"{number} " * (number * 7919 % 5_000)
+        store.sync(state)
+        say(number)
+
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        number, _, path = line.rstrip().partition(" ")
+        save_for_ever(path, int(number))
+    os.waitpid(child, 0)
+    say("dead")
 """
 
-#: Every round starts a process; a round of a few saves hits all stages of a save, given enough rounds.
-ROUNDS = 24
 
+class Writers:
+    """Starts writers and kills them."""
 
-@pytest.mark.parametrize("seed", [1])
-def test_a_killed_save_loses_nothing_that_was_acknowledged(tmp_path: Path, seed: int):
-    path = tmp_path / "state.json"
-    randomness = random.Random(seed)
-    saved = 0
-    for _ in range(ROUNDS):
-        child = subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(path), str(saved)], stdout=subprocess.PIPE, text=True
+    def __init__(self) -> None:
+        self._launcher = subprocess.Popen(
+            [sys.executable, "-c", LAUNCHER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        assert child.stdout is not None
-        try:
-            first = child.stdout.readline()
-            assert first, "the child did not save at all"
-            time.sleep(randomness.uniform(0, 0.05))
-        finally:
-            child.kill()
-            rest = child.stdout.read()
-            child.wait()
-            child.stdout.close()
-        acknowledged = int((first + rest).split()[-1])
+
+    def run(self, path: Path, saved: int, seconds: float, after_first: bool = True) -> int:
+        """Let a writer go on after save `saved`, and kill it some time after it has started or has saved once.
+
+        Returns the last save it spoke of.
+        """
+        assert self._launcher.stdin is not None
+        assert self._launcher.stdout is not None
+        self._launcher.stdin.write(f"{saved} {path}\n")
+        self._launcher.stdin.flush()
+        word, pid = self._launcher.stdout.readline().split()
+        assert word == "pid"
+        lines = [self._launcher.stdout.readline()] if after_first else []
+        assert lines != ["dead\n"], "the writer failed"
+        time.sleep(seconds)
+        os.kill(int(pid), signal.SIGKILL)
+        lines += iter(self._launcher.stdout.readline, "dead\n")
+        return int(lines[-1]) if lines else saved
+
+    def close(self) -> None:
+        self._launcher.kill()
+        self._launcher.communicate()
+
+
+@pytest.fixture
+def writers() -> Iterator[Writers]:
+    writers = Writers()
+    yield writers
+    writers.close()
+
+
+def test_a_killed_save_loses_nothing_that_was_acknowledged(writers: Writers, memory: Path):
+    path = memory / "state.json"
+    randomness = random.Random(1)
+    saved = 0
+    under_way = leftovers = 0
+    for _ in range(scaled(100)):
+        acknowledged = writers.run(path, saved, randomness.uniform(0.0, 0.02))
+        leftovers += bool(find_temporary_files(path))
         state = State.read_json_file(path)
         assert state.cycle in (acknowledged, acknowledged + 1)
-        assert state.portfolio.open_positions[1].notes == f"{state.cycle} " * (state.cycle * 7919 % 50_000)
+        under_way += state.cycle == acknowledged + 1
+        assert state.portfolio.open_positions[1].notes == f"{state.cycle} " * (state.cycle * 7919 % 5_000)
         state.perform_integrity_check()
+        compressed = read_compressed_copy(path)
+        assert compressed is None or decompress(compressed) == path.read_bytes()
         saved = state.cycle
-    assert saved > ROUNDS
+        backups = [State.read_json_file(backup.path).cycle for backup in BackupFolder(path).list_backups()]
+        assert {saved - 1, saved - 2} <= {*backups, saved, 0, -1}, "the saves before are there"
+        assert backups == sorted(backups)
+    assert saved > 100
+    assert under_way, "no writer was killed between its save and its word"
+    assert leftovers, "no writer was killed while it wrote"
 
-    with JSONFileStore(path) as store:
+    with JSONFileStore(path, backups=BackupPolicy(2, 0)) as store:
         state = store.load()
         state.cycle += 1
         store.sync(state)
     assert State.read_json_file(path).cycle == saved + 1
+    assert find_temporary_files(path) == []
 
 
-def test_what_a_killed_process_leaves_behind_does_not_disturb_the_next_one(tmp_path: Path):
-    """A dead writer cannot remove its temporary file and its lock file."""
-    path = tmp_path / "state.json"
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(path), "0"], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    child.stdout.readline()
-    child.kill()
-    child.stdout.close()
-    child.wait()
-    (tmp_path / ".state.json.abc.tmp").write_text('{"half": ')
-    with JSONFileStore(path) as store:
-        state = store.load()
-        state.name = "next"
-        store.sync(state)
-        assert store.load().name == "next"
+def test_a_first_save_that_is_killed_leaves_a_pristine_store_or_the_save(writers: Writers, memory: Path):
+    rounds = scaled(40)
+    pristine = 0
+    for number in range(rounds):
+        path = memory / f"{number}.json"
+        acknowledged = writers.run(path, 0, 0.01 * number / rounds, after_first=False)
+        store = JSONFileStore(path)
+        if store.is_pristine():
+            assert acknowledged == 0
+            pristine += 1
+        else:
+            assert store.load().cycle in (acknowledged, acknowledged + 1)
+        with store:
+            state = store.create("next") if store.is_pristine() else store.load()
+            store.sync(state)
+            assert find_temporary_files(path) == []
+    assert pristine

@@ -288,5 +288,5 @@ def _locate(error: BaseException, strategy: Path) -> str:
 
 def _save(state: State, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with JSONFileStore(path) as store:
+    with JSONFileStore(path, backups=None) as store:  # a backtest can be run again
         store.sync(state)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tradeexecutor.cli import audit, backtest, demo, show_positions, show_trades, validate, version
+from tradeexecutor.cli import audit, backtest, demo, show_positions, show_trades, store, validate, version
 from tradeexecutor.cli.failure import DEBUG_VARIABLE, report_failures, set_debug
 
 __all__ = ["app"]
@@ -48,6 +48,8 @@ for _name, _module, _function in (
     ("version", version, version.version),
 ):
     app.command(_name, epilog=_make_epilog(_module.EXAMPLES))(report_failures(_function))
+
+app.add_typer(store.app, name="store")
 
 
 if __name__ == "__main__":

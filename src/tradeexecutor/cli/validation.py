@@ -10,6 +10,7 @@ from tradeexecutor.cli.failure import CommandFailed, describe_error
 from tradeexecutor.cli.output import Column, format_usd, print_facts, print_line, print_table
 from tradeexecutor.cli.round_trip import find_losses, find_unknown_keys
 from tradeexecutor.state.errors import IntegrityError, StateFileError, TradeExecutorError, UncleanState
+from tradeexecutor.state.seal import parse_sealed
 from tradeexecutor.state.serialisation import parse
 from tradeexecutor.state.state import State
 from tradeexecutor.state.upcast import SCHEMA_VERSION, SCHEMA_VERSION_KEY, upcast
@@ -60,7 +61,7 @@ def _check_reading(path: Path, result: Validation) -> State | None:
     try:
         if path.is_dir():
             raise CommandFailed("is a folder, not a state file")
-        tree = parse(path.read_bytes())
+        tree = parse_sealed(path.read_bytes())
         version = tree.get(SCHEMA_VERSION_KEY, 0) if isinstance(tree, dict) else None
         if type(version) is int:
             result.schema_version = version

@@ -5,10 +5,14 @@
     TradeExecutorError
     |-- StateFileError                  a state file cannot be read or written
     |   |-- InvalidStateFile            malformed JSON, wrong types, values a constructor refuses
-    |   |-- NewerStateFile              written by a newer version of the program
+    |   |   |-- NewerStateFile          written by a newer version of the program
+    |   |   `-- DamagedStateFile        not what was saved: the checksum does not match
     |   |-- BadStateData                the tree holds something that must not reach a file
     |   |   `-- UnencodableValue        the value itself, before its path is known
-    |   `-- StoreLocked                 another process writes to the same file
+    |   |-- SaveFailed                  the disk refused a save
+    |   |-- StoreLocked                 another process writes to the same file
+    |   |-- StoreChanged                somebody else saved since this store loaded
+    |   `-- NothingToRecover            no intact copy of the file is left
     |-- InvalidValue                    a constructor or setter was given a wrong value
     |-- AccountingError                 an operation was refused; the state is as it was before
     |   |-- InvalidTrade                a trade that makes no sense
@@ -85,6 +89,26 @@ class NewerStateFile(InvalidStateFile):
         self.supported_version = supported_version
 
 
+class DamagedStateFile(InvalidStateFile):
+    """The text is not what was saved: its checksum does not match.
+
+    Either the disk has lost something, or something else than a store has changed the file.
+
+    Attributes
+    ----------
+    reason
+        What is wrong, without the name of the file and without the advice.
+    """
+
+    def __init__(self, reason: str, path: Path | None = None, advice: str = ""):
+        advice = advice or (
+            "`tradeexecutor store generations FILE` lists the copies that are intact (did you edit it yourself? "
+            'then remove "seal", its first member, and it is accepted as it is)'
+        )
+        super().__init__(f"{reason}; {advice}", path)
+        self.reason = reason
+
+
 class BadStateData(StateFileError, ValueError):
     """The tree holds a value that must not reach a file: NaN, infinity, an unknown type, a huge integer.
 
@@ -140,6 +164,68 @@ class StoreLocked(StateFileError, RuntimeError):
         super().__init__(f"{path} is being written by {holder}; stop that process first")
         self.path = path
         self.holder = holder
+
+
+class StoreChanged(StateFileError, RuntimeError):
+    """Somebody else saved after this store loaded; saving now would undo that.
+
+    Attributes
+    ----------
+    path
+        The state file.
+    """
+
+    def __init__(self, path: Path):
+        super().__init__(
+            f"{path} was saved by somebody else after it was loaded here; load it again and repeat what you did"
+        )
+        self.path = path
+
+
+class SaveFailed(StateFileError, OSError):
+    """The operating system refused a step of a save.
+
+    Attributes
+    ----------
+    errno, strerror
+        What it said, as in `OSError`.
+    path
+        The state file.
+    in_place
+        False: the file is as it was before the save.  True: the new state is in the file, and a power cut may still
+        undo it, because flushing the folder failed.
+    advice
+        What to do about it.
+    """
+
+    def __init__(self, path: Path, error: OSError, in_place: bool, advice: str):
+        where = f" ({error.filename})" if error.filename and str(error.filename) != str(path) else ""
+        super().__init__(error.errno, f"{error.strerror or error}{where}", str(path))
+        self.path = path
+        self.in_place = in_place
+        self.advice = advice
+
+    def __str__(self) -> str:
+        outcome = (
+            "the new state is in the file, but a power cut may undo it"
+            if self.in_place
+            else "the file is as it was before, the state is only in memory"
+        )
+        return f"{self.path} could not be saved: {self.strerror}; {outcome}; {self.advice}"
+
+
+class NothingToRecover(StateFileError, LookupError):
+    """There is no intact copy of the state file.
+
+    Attributes
+    ----------
+    path
+        The state file.
+    """
+
+    def __init__(self, path: Path, message: str):
+        super().__init__(f"{path}: {message}")
+        self.path = path
 
 
 class InvalidValue(TradeExecutorError, ValueError, AssertionError):

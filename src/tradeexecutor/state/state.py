@@ -14,12 +14,20 @@ from typing import Any, Self
 
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.durable_file import write_atomically
-from tradeexecutor.state.errors import IntegrityError, InvalidStateFile, InvalidValue, NewerStateFile, UncleanState
+from tradeexecutor.state.errors import (
+    DamagedStateFile,
+    IntegrityError,
+    InvalidStateFile,
+    InvalidValue,
+    NewerStateFile,
+    UncleanState,
+)
 from tradeexecutor.state.garbage import pause_garbage_collection
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
-from tradeexecutor.state.serialisation import decode, parse
+from tradeexecutor.state.seal import parse_sealed
+from tradeexecutor.state.serialisation import decode
 from tradeexecutor.state.state_fields import BacktestData
 from tradeexecutor.state.state_trading import StateTrading
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
@@ -78,9 +86,9 @@ class State(StateTrading):
 
     @classmethod
     def read_json_blob(cls, text: str | bytes) -> Self:
-        """Read a state from JSON text; raises `InvalidStateFile` or `NewerStateFile`."""
+        """Read a state from JSON text; raises `InvalidStateFile`, `DamagedStateFile` or `NewerStateFile`."""
         with pause_garbage_collection():
-            return cls.from_dict(parse(text))
+            return cls.from_dict(parse_sealed(text))
 
     @classmethod
     def read_json_file(cls, path: str | os.PathLike[str]) -> Self:
@@ -90,7 +98,7 @@ class State(StateTrading):
         ------
         FileNotFoundError
             There is no such file.
-        InvalidStateFile, NewerStateFile
+        InvalidStateFile, DamagedStateFile, NewerStateFile
             The message names the file.
         """
         path = Path(path)
@@ -99,6 +107,8 @@ class State(StateTrading):
             return cls.read_json_blob(content)
         except NewerStateFile as e:
             raise NewerStateFile(e.file_version, e.supported_version, path) from None
+        except DamagedStateFile as e:
+            raise DamagedStateFile(e.reason, path) from None
         except InvalidStateFile as e:
             raise InvalidStateFile(str(e), path) from e
 

@@ -13,6 +13,9 @@ SCHEMA_VERSION = 1
 #: Key of the root object.
 SCHEMA_VERSION_KEY = "schema_version"
 
+#: Key of the root object, see :mod:`tradeexecutor.state.seal`; it belongs to the text, not to the state.
+SEAL_KEY = "seal"
+
 #: Hex of a pickled None, in pickle protocols 4 and 5.
 _PICKLED_NONE = frozenset({"80044e2e", "80054e2e"})
 
@@ -32,7 +35,8 @@ Tree = dict[str, Any]
 
 
 def upcast(tree: Tree, version: int) -> None:
-    """Bring a tree of schema `version` up to `SCHEMA_VERSION`, in place."""
+    """Bring a tree of schema `version` up to `SCHEMA_VERSION`, in place, and take the seal off."""
+    tree.pop(SEAL_KEY, None)
     for step in _STEPS[version:]:
         for change in step:
             change(tree)
