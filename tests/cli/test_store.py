@@ -188,7 +188,7 @@ def test_a_dry_run_says_what_would_be_done(run: Run, damaged: Path):
 def test_without_a_yes_nothing_happens(damaged: Path):
     before = snapshot(damaged.parent)
     result = answer("n\n", "store", "recover", damaged)
-    assert result.exit_code == 0
+    assert result.exit_code == 1, "what was asked for is not done"
     assert "Nothing was changed" in result.stdout
     assert answer("", "store", "recover", damaged).exit_code == 1, "nobody there to ask"
     assert snapshot(damaged.parent) == before

@@ -110,14 +110,15 @@ def test_the_command_of_a_backup_brings_it_back(tmp_path: Path):
     folder.mkdir()
     path = folder / "demo.json"
     make_state("before").write_json_file(path)
+    before = path.read_bytes()
     backup = backup_state(path)
     with JSONFileStore(path) as store:
         store.sync(make_state("mended badly"))
-    program, group, command, file, option, source = shlex.split(backup.restore_command)
-    assert (program, group, command, option) == ("tradeexecutor", "store", "recover", "--from")
+    program, group, command, file, option, source, exact = shlex.split(backup.restore_command)
+    assert (program, group, command, option, exact) == ("tradeexecutor", "store", "recover", "--from", "--exact")
     assert Path(source) == backup.path
-    done = recover(Path(file), Path(source))
-    assert State.read_json_file(path).name == "before"
+    done = recover(Path(file), Path(source), exact=True)
+    assert path.read_bytes() == before
     assert done.kept_as is not None
     assert State.read_json_file(done.kept_as).name == "mended badly"
 
@@ -125,7 +126,7 @@ def test_the_command_of_a_backup_brings_it_back(tmp_path: Path):
 def test_the_command_is_relative_where_the_path_was(path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(path.parent)
     backup = backup_state("demo.json")
-    assert backup.restore_command == "tradeexecutor store recover demo.json --from demo.backup-1.json"
+    assert backup.restore_command == "tradeexecutor store recover demo.json --from demo.backup-1.json --exact"
     assert backup.path == Path("demo.backup-1.json")
 
 

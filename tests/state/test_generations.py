@@ -266,6 +266,34 @@ def test_a_named_copy_replaces_an_intact_file(path: Path):
     assert State.read_json_file(kept).name == "third"
 
 
+def test_an_exact_recovery_is_as_if_the_later_saves_had_never_been(path: Path):
+    first = BackupFolder(path).list_backups()[0].path
+    wanted = first.read_bytes()
+    done = recover(path, first, exact=True)
+    assert path.read_bytes() == wanted
+    assert done.kept_as is not None
+    assert State.read_json_file(done.kept_as).name == "third"
+    with JSONFileStore(path) as store:
+        state = store.load()
+        state.name = "goes on"
+        store.sync(state)
+    path.write_bytes(path.read_bytes()[:-1])
+    recover(path)
+    assert recovered_name(path) != "third", "it was replaced on purpose"
+
+
+def test_an_exact_recovery_of_a_compressed_copy_writes_its_text(path: Path):
+    with JSONFileStore(path, compressed=True) as store:
+        store.sync(store.load())
+    wanted = path.read_bytes()
+    compressed = path.with_name("kept.json.br")
+    compressed.write_bytes(path.with_name(f"{path.name}.br").read_bytes())
+    with JSONFileStore(path) as store:
+        store.sync(make_state("later"))
+    recover(path, compressed, exact=True)
+    assert path.read_bytes() == wanted
+
+
 def test_a_copy_from_anywhere_can_be_named(path: Path, tmp_path: Path):
     (tmp_path / "elsewhere").mkdir()
     source = tmp_path / "elsewhere" / "copy.json"

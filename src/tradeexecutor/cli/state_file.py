@@ -10,7 +10,7 @@ from tradeexecutor.cli.failure import CommandFailed
 if TYPE_CHECKING:
     from tradeexecutor.state.state import State
 
-__all__ = ["StateFile", "describe_state", "load_state"]
+__all__ = ["StateFile", "describe_state", "load_state", "require_state_file"]
 
 #: The argument of commands that read one state file.
 StateFile = Annotated[
@@ -34,15 +34,20 @@ def load_state(path: Path) -> "State":
     StateFileError, OSError
         It cannot be read.
     """
+    require_state_file(path)
+    from tradeexecutor.state.state import State
+
+    return State.read_json_file(path)
+
+
+def require_state_file(path: Path) -> None:
+    """Refuse a path under which there is no file; raises `CommandFailed`."""
     if path.is_dir():
         candidates = sorted(path.glob("*.json"))
         hint = f"Did you mean {candidates[0]}?" if candidates else ""
         raise CommandFailed(f"{path} is a folder, not a state file", hint)
     if not path.exists():
         raise CommandFailed(f"there is no file {path}")
-    from tradeexecutor.state.state import State
-
-    return State.read_json_file(path)
 
 
 def describe_state(state: "State", path: Path) -> str:

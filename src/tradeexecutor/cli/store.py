@@ -105,6 +105,10 @@ def recover(
             show_default=False,
         ),
     ] = None,
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Restore COPY to the byte, the number of its save included: undoes a change."),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON; needs --yes or --dry-run.")] = False,
@@ -134,8 +138,8 @@ def recover(
         return
     if not yes and not typer.confirm("Do it?"):
         print_line("Nothing was changed.")
-        return
-    done = run_recovery(file, source)
+        raise typer.Exit(EXIT_FAILURE)
+    done = run_recovery(file, source, exact=exact)
     if json_:
         print_json(_describe_recovery(done))
     else:

@@ -172,7 +172,7 @@ def backup_state(path: str | os.PathLike[str], suffix: str = "backup", files: Fi
     kept = _keep(given.resolve(), suffix, lambda source, target: copy_durably(source, target, files))
     files.flush_folder(kept.parent)
     shown = given.with_name(kept.name) if given.parent.resolve() == kept.parent else kept
-    command = shlex.join(["tradeexecutor", "store", "recover", str(given), "--from", str(shown)])
+    command = shlex.join(["tradeexecutor", "store", "recover", str(given), "--from", str(shown), "--exact"])
     return StateBackup(shown, command)
 
 

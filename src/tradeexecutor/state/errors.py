@@ -12,7 +12,8 @@
     |   |-- SaveFailed                  the disk refused a save
     |   |-- StoreLocked                 another process writes to the same file
     |   |-- StoreChanged                somebody else saved since this store loaded
-    |   `-- NothingToRecover            no intact copy of the file is left
+    |   |-- NothingToRecover            no intact copy of the file is left
+    |   `-- PatchFailed                 a JSON Patch does not fit the document
     |-- InvalidValue                    a constructor or setter was given a wrong value
     |-- AccountingError                 an operation was refused; the state is as it was before
     |   |-- InvalidTrade                a trade that makes no sense
@@ -225,6 +226,23 @@ class NothingToRecover(StateFileError, LookupError):
 
     def __init__(self, path: Path, message: str):
         super().__init__(f"{path}: {message}")
+        self.path = path
+
+
+class PatchFailed(StateFileError, ValueError):
+    """A JSON Patch was made for another document.
+
+    Attributes
+    ----------
+    number
+        Of the operation that does not fit, from 0.
+    path
+        JSON Pointer of that operation.
+    """
+
+    def __init__(self, number: int, path: str, reason: str):
+        super().__init__(f"operation {number} of the patch does not fit the document at {path or 'its root'}: {reason}")
+        self.number = number
         self.path = path
 
 

@@ -30,6 +30,9 @@ from tradeexecutor.state.state import State
 from tradeexecutor.state.upcast import SCHEMA_VERSION_KEY
 from tradeexecutor.state.writer_lock import WriterLock
 
+#: Suffix under which an intact file is kept that somebody replaced by an earlier one.
+_REPLACED = "replaced"
+
 
 class GenerationKind(enum.Enum):
     """Where a copy of a state comes from."""
@@ -239,13 +242,17 @@ def _describe_failure(generations: list[Generation]) -> str:
     return f"none of {len(generations)} copies is intact ({listed})"
 
 
-def _get_rank(generation: Generation) -> tuple[int, datetime.datetime]:
-    """Order by the number of the save, and what has none by the clock; of equals the first in the list wins."""
+def _get_rank(generation: Generation) -> tuple[bool, int, datetime.datetime]:
+    """Order by the number of the save, and what has none by the clock; of equals the first in the list wins.
+
+    What was replaced on purpose comes last, however new it is.
+    """
+    is_wanted = generation.kind is not GenerationKind.kept or f".{_REPLACED}-" not in generation.path.name
     number = -1 if generation.number is None else generation.number
-    return number, generation.last_updated_at or datetime.datetime.min
+    return is_wanted, number, generation.last_updated_at or datetime.datetime.min
 
 
-def recover(path: Path, source: Path | None = None, files: FileLayer = OS_FILES) -> Recovery:
+def recover(path: Path, source: Path | None = None, *, exact: bool = False, files: FileLayer = OS_FILES) -> Recovery:
     """Replace a damaged or missing state file by its newest good copy; an intact one is left alone.
 
     The damaged file is kept as ``STEM.damaged-N.json``.  The recovered file gets a new number, so that it counts as
@@ -255,6 +262,8 @@ def recover(path: Path, source: Path | None = None, files: FileLayer = OS_FILES)
     ----------
     source
         Use this copy, also when the file is intact; the file is then kept as ``STEM.replaced-N.json``.
+    exact
+        Restore the bytes of the copy, its number included: to undo a change as if it had never been.
 
     Raises
     ------
@@ -277,11 +286,14 @@ def recover(path: Path, source: Path | None = None, files: FileLayer = OS_FILES)
         content = chosen.path.read_bytes()
         text = decompress(content) if chosen.kind is GenerationKind.compressed else content
         parse_sealed(text)  # once more: it was read a moment ago
-        numbers = [item.number for item in (*generations, chosen) if item.number is not None]
-        head, rest = make_seal(remove_seal(text), max(numbers, default=0) + 1)
+        if exact:
+            head, rest = b"", memoryview(text)
+        else:
+            numbers = [item.number for item in (*generations, chosen) if item.number is not None]
+            head, rest = make_seal(remove_seal(text), max(numbers, default=0) + 1)
         kept_as = None
         if plan.current is not None:
-            kept_as = keep_original(path, "replaced" if plan.current.is_good else "damaged", files)
+            kept_as = keep_original(path, _REPLACED if plan.current.is_good else "damaged", files)
         write_atomically(path, head, rest, like=chosen.path, files=files)
         remove_compressed_copy(path, files)  # only now: it may have been the chosen one
         return Recovery(path, plan.current, chosen, kept_as)
