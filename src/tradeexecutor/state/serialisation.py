@@ -129,7 +129,7 @@ def field_types(cls: type) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
 
-def _strip_optional(hint: Any) -> Any:
+def strip_optional(hint: Any) -> Any:
     """Return X for ``X | None``; other types as they are."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         members = [member for member in typing.get_args(hint) if member is not type(None)]
@@ -342,7 +342,7 @@ def _class_encoder(cls: type) -> Encoder:
     ]
     for index, (name, hint) in enumerate(field_types(cls).items()):
         namespace[f"e{index}"] = _field_encoder(hint)
-        passes = " or ".join(filter(None, ("v is None", _PASSES_UNCHANGED.get(_strip_optional(hint)))))
+        passes = " or ".join(filter(None, ("v is None", _PASSES_UNCHANGED.get(strip_optional(hint)))))
         lines.append(f"        v = o.{name}; name = {name!r}; d[{name!r}] = v if {passes} else e{index}(v)")
     lines += [
         "    except UnencodableValue as e:",
@@ -359,7 +359,7 @@ def _class_encoder(cls: type) -> Encoder:
 
 def _field_encoder(hint: Any) -> Encoder:
     """Return the converter for values of the annotated type."""
-    hint = _strip_optional(hint)
+    hint = strip_optional(hint)
     if hint in _LEAF_ENCODERS:
         return _LEAF_ENCODERS[hint]
     if isinstance(hint, type) and issubclass(hint, WireType):
@@ -400,10 +400,18 @@ def _field_encoder(hint: Any) -> Encoder:
 # --- Reading --------------------------------------------------------------------------------------------------
 
 
-def decode(tree: Any, cls: type[T]) -> T:
+def decode(
+    tree: Any, cls: type[T], prepare: Callable[[Any, type, Callable[[Any, type], Any]], None] | None = None
+) -> T:
     """Build an object of the tree from plain JSON data.
 
     Keys the schema does not know and enum values of newer programs are kept, so that writing loses nothing.
+
+    Parameters
+    ----------
+    prepare
+        May replace parts of a tree that has no unknown keys by typed objects; called with the tree, the class, and what
+        builds one object.
 
     Raises
     ------
@@ -412,8 +420,11 @@ def decode(tree: Any, cls: type[T]) -> T:
     """
     try:
         with accept_unknown_enum_values(), pause_garbage_collection():
-            result = msgspec.convert(tree, cls, dec_hook=_decode_wire_type, str_keys=True)
-            if not _has_only_known_keys(tree, cls):
+            is_known = _has_only_known_keys(tree, cls)
+            if is_known and prepare is not None:
+                prepare(tree, cls, _convert)
+            result = _convert(tree, cls)
+            if not is_known:
                 _keep_unknown_keys(tree, result, cls)
     except msgspec.ValidationError as e:
         raise InvalidStateFile(str(e)) from e
@@ -422,6 +433,10 @@ def decode(tree: Any, cls: type[T]) -> T:
     except ArithmeticError as e:  # a constructor compared Decimal("NaN")
         raise InvalidStateFile(f"a number that is not finite: {e!r}") from e
     return result
+
+
+def _convert(tree: Any, cls: type[T]) -> T:
+    return msgspec.convert(tree, cls, dec_hook=_decode_wire_type, str_keys=True)
 
 
 _WIRE_DECODERS = WireType.decoders
@@ -447,7 +462,7 @@ def _twin(cls: type, level: int = 1) -> Any:
 
 
 def _twin_type(hint: Any, owner: type, level: int) -> Any:
-    hint = _strip_optional(hint)
+    hint = strip_optional(hint)
     if dataclasses.is_dataclass(hint):
         cls = cast(type, hint)
         if cls is not owner:
@@ -473,7 +488,7 @@ def _has_only_known_keys(tree: Any, cls: type) -> bool:
 
 def _keep_unknown_keys(tree: Any, value: Any, hint: Any) -> None:
     """Walk tree and object in parallel and store the keys that the object's class does not declare."""
-    hint = _strip_optional(hint)
+    hint = strip_optional(hint)
     if tree is None or value is None:
         return
     if dataclasses.is_dataclass(hint):

@@ -28,6 +28,7 @@ from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.seal import parse_sealed
 from tradeexecutor.state.serialisation import decode
+from tradeexecutor.state.sharing import share_equal_objects
 from tradeexecutor.state.state_fields import BacktestData
 from tradeexecutor.state.state_trading import StateTrading
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
@@ -61,10 +62,16 @@ class State(StateTrading):
         return {SCHEMA_VERSION_KEY: SCHEMA_VERSION, **super(StateTrading, self).to_dict()}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
+    def from_dict(cls, data: dict[str, Any], *, consume: bool = False) -> Self:
         """Build a state from the tree of a state file, old schema versions included.
 
         The objects inside the tree of an old file are changed in place; `data` itself is not.
+
+        Parameters
+        ----------
+        consume
+            The tree is not needed afterwards: equal pairs and assets in it may become one object, which halves the
+            memory of a state with many trades.
 
         Raises
         ------
@@ -82,13 +89,13 @@ class State(StateTrading):
         if version > SCHEMA_VERSION:
             raise NewerStateFile(version, SCHEMA_VERSION)
         upcast(data, version)
-        return decode(data, cls)
+        return decode(data, cls, share_equal_objects if consume else None)
 
     @classmethod
     def read_json_blob(cls, text: str | bytes) -> Self:
         """Read a state from JSON text; raises `InvalidStateFile`, `DamagedStateFile` or `NewerStateFile`."""
         with pause_garbage_collection():
-            return cls.from_dict(parse_sealed(text))
+            return cls.from_dict(parse_sealed(text), consume=True)
 
     @classmethod
     def read_json_file(cls, path: str | os.PathLike[str]) -> Self:
