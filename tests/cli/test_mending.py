@@ -47,6 +47,11 @@ def freeze(
     )
 
 
+@pytest.fixture(autouse=True)
+def _any_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     trader = Trader(new_state(20_000), 0.0, 1.0)
@@ -74,8 +79,7 @@ def test_a_dry_run_shows_the_differences_and_touches_nothing(path: Path):
         after = files_of(path)
     assert result.exit_code == 0
     assert "failed trades: [2]" in result.stdout
-    assert "portfolio.open_positions.1" in result.stdout
-    assert "moved to portfolio.frozen_positions" in result.stdout
+    assert "portfolio.open_positions.1 → frozen_positions" in result.stdout
     assert "Dry run: nothing was changed." in result.stdout
     assert after == before
 

@@ -69,3 +69,10 @@ def test_a_damaged_pair_is_reported_with_its_path(text: bytes):
     tree["portfolio"]["closed_positions"]["1"]["pair"] = 1
     with pytest.raises(InvalidStateFile, match=r"closed_positions.*pair"):
         State.read_json_blob(orjson.dumps(tree))
+
+
+def test_a_number_that_no_writer_prints_is_no_obstacle(text: bytes):
+    huge = text.replace(b'"internal_id":null', b'"internal_id":%d' % 2**70)
+    assert huge != text
+    state = State.read_json_blob(huge)
+    assert {trade.pair.base.internal_id for trade in state.portfolio.get_all_trades()} == {2**70}

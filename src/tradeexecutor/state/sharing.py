@@ -14,6 +14,7 @@ import typing
 from collections.abc import Callable
 from typing import Any, cast
 
+from tradeexecutor.state.errors import BadStateData
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.serialisation import dump, field_types, strip_optional
 
@@ -91,14 +92,14 @@ def _make_walk(hint: Any, owner: type) -> _Walk | None:
 def _share(cls: type, value: Any, known: _Known, decode: _Decode) -> Any:
     if not _is(value, dict):
         return value
-    key = cls, dump(value)
-    found = known.get(key)
-    if found is None:
-        walk = _get_walk(cls)
-        try:
+    try:
+        key = cls, dump(value)
+        found = known.get(key)
+        if found is None:
+            walk = _get_walk(cls)
             found = known[key] = decode(walk(value, known, decode) if walk else value, cls)
-        except (ValueError, ArithmeticError):
-            return value
+    except (BadStateData, ValueError, ArithmeticError):  # a huge integer, a wrong type, a number that is not finite
+        return value
     return found
 
 
