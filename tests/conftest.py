@@ -49,6 +49,18 @@ def state_files(shared_dir: Path) -> list[Path]:
     return find_state_files()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _shared_files_stay_as_they_are() -> Iterator[None]:
+    """The superuser may write to files that nobody may write to; no test must."""
+
+    def look() -> dict[Path, tuple[int, int]]:
+        return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in find_state_files()}
+
+    before = look()
+    yield
+    assert look() == before, "a test has changed a file of the shared data folder"
+
+
 @pytest.fixture(scope="session")
 def market_dir(shared_dir: Path) -> Path:
     """The folder of hourly candles (parquet)."""

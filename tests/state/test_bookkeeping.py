@@ -16,8 +16,9 @@ from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.interest_distribution import AssetInterestData, InterestDistributionOperation
 from tradeexecutor.state.metadata import Metadata, OnChainData, StrategyTag
 from tradeexecutor.state.other_data import OtherData
+from tradeexecutor.state.state import State
 from tradeexecutor.state.sync import BalanceEventRef, Deployment, Sync
-from tradeexecutor.state.uptime import Uptime
+from tradeexecutor.state.uptime import Uptime, load_latest_live_cycle_end
 from tradeexecutor.state.valuation import ValuationUpdate
 
 # --- Uptime
@@ -60,6 +61,57 @@ def test_times_come_back_as_times():
     assert uptime.uptime_checks == [datetime.datetime(1970, 1, 1, 0, 0, 1, 250_000)]
     assert uptime.cycles_completed_at == {7: datetime.datetime(2023, 11, 14, 22, 13, 20, 500_000)}
     assert uptime.to_dict()["cycles_completed_at"] == {"7": 1_700_000_000.5}
+
+
+# --- End of the latest cycle
+
+
+@pytest.mark.parametrize("reload", [False, True])
+def test_a_restarted_strategy_knows_when_its_latest_cycle_ended(reload: bool):
+    state = State()
+    assert load_latest_live_cycle_end(state) is None
+    state.record_cycle_end(1, T0, live=True)
+    state.record_cycle_end(2, T1 + DAY / 7, live=True)
+    state = State.read_json_blob(state.to_json()) if reload else state
+    assert load_latest_live_cycle_end(state) == T1 + DAY / 7
+
+
+@pytest.mark.parametrize("reload", [False, True])
+def test_without_a_live_record_the_log_of_cycles_says_when(reload: bool):
+    state = State()
+    state.record_cycle_end(12, T1)
+    state.record_cycle_end(3, T0)
+    state = State.read_json_blob(state.to_json()) if reload else state
+    assert load_latest_live_cycle_end(state) == T1
+    state.other_data = None
+    assert load_latest_live_cycle_end(state) == T1
+
+
+def test_only_the_latest_cycle_of_the_user_variables_counts():
+    state = State()
+    state.record_cycle_end(1, T1, live=True)
+    assert state.other_data is not None
+    state.other_data.save(2, "loaded_chart_count", 5)
+    state.uptime.cycles_completed_at = {1: T0}
+    assert load_latest_live_cycle_end(state) == T0
+
+
+@pytest.mark.parametrize(
+    "recorded",
+    [1_640_995_200, 1_640_995_200.0, "2022-01-01T00:00:00", "2022-01-01T01:00:00+01:00", datetime.datetime(2022, 1, 1)],
+)
+def test_the_end_of_a_cycle_may_be_recorded_in_several_forms(recorded: Any):
+    state = State()
+    state.uptime.cycles_completed_at = {1: recorded}
+    assert load_latest_live_cycle_end(state) == datetime.datetime(2022, 1, 1)
+
+
+@pytest.mark.parametrize("recorded", ["yesterday", [], True, 1e300])
+def test_what_is_no_time_is_refused(recorded: Any):
+    state = State()
+    state.uptime.cycles_completed_at = {1: recorded}
+    with pytest.raises(InvalidValue, match="is no time"):
+        load_latest_live_cycle_end(state)
 
 
 # --- User variables
@@ -107,6 +159,15 @@ def test_first_and_later_updates_are_logged():
         "Initialised strategy-file deployment information from x.json",
         "Updated strategy-file deployment information from y.json",
     ]
+
+
+def test_deployment_data_of_the_caller_stays_his_own():
+    info, data = DeploymentInfo(), {"deployments": {"base": 1}}
+    assert info.update_strategy_file_deployment_data("x.json", data)
+    data["deployments"]["base"] = 2
+    assert info.data == {"deployments": {"base": 1}}
+    assert info.update_strategy_file_deployment_data("x.json", data)
+    assert len(info.modified) == 2
 
 
 def test_deployment_data_must_be_a_dictionary():

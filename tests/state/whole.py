@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.state import samples
 from tests.state.trader import DAY, LINK_USDC, T0, USDC, VAULT, WBTC_USDC, WETH, WETH_USDC, Trader, new_state
+from tradeexecutor.state.archive import ArchiveRef
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.position import TriggerPriceUpdate
@@ -70,6 +71,7 @@ def make_whole_state() -> State:
     state.other_data = samples.other_data()
     state.backtest_data = BacktestData(T0, T0 + DAY, CycleDuration.cycle_1h, T0, "test")
     state.last_updated_at = T0
+    state.archives = [ArchiveRef("0" * 64, T0, 1_000, 3, 5, 0, 7)]
     return copy.deepcopy(state)  # the caller may change assets and pairs, which tests share
 
 

@@ -1,11 +1,15 @@
 """``tradeexecutor audit``."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tradeexecutor.cli.failure import EXIT_FAILURE
-from tradeexecutor.cli.state_file import StateFile, load_state
+from tradeexecutor.cli.failure import EXIT_FAILURE, describe_error
+from tradeexecutor.cli.state_file import DatabaseAddress, StateFile, load_state, open_address
+
+if TYPE_CHECKING:
+    from tradeexecutor.state.state import State
 
 EXAMPLES = (
     "tradeexecutor audit state.json",
@@ -47,10 +51,12 @@ def audit(
     parted: it is not. You see after which entry, by how much, and the likely cause.
     unprovable: the file does not say enough.
 
-    Nothing is changed. The exit code is 1 when a balance parted, with --strict
+    What `tradeexecutor prune-state` moved into archives beside the file is taken
+    into account. Nothing is changed. The exit code is 1 when a balance parted, with --strict
     also when one cannot be proven.
     """
     state = load_state(state_file)
+    lack = _restore(state, state_file)
     from tradeexecutor.cli.audit_report import make_report, print_entries, print_proof
     from tradeexecutor.cli.output import make_console, print_json
     from tradeexecutor.ledger.proof import prove
@@ -61,11 +67,32 @@ def audit(
             proof = prove(state)
     else:
         proof = prove(state)
+    if lack:
+        proof.remarks.append(lack)
     if json_:
         print_json(make_report(proof, state, entries, account, asset, limit))
     elif entries:
         print_entries(proof, state, state_file, account, asset, limit)
     else:
         print_proof(proof, state, state_file, all_, account, asset)
-    if proof.is_parted or (strict and not proof.is_balanced):
+    if proof.is_parted or (strict and (lack or not proof.is_balanced)):
         raise typer.Exit(EXIT_FAILURE)
+
+
+def _restore(state: "State", path: Path) -> str:
+    """Bring back in memory what was pruned; return what is to say when that is not possible, empty if it is."""
+    if not state.archives:
+        return ""
+    from tradeexecutor.state.errors import ArchiveError
+    from tradeexecutor.state.prune import restore_archives
+
+    if isinstance(path, DatabaseAddress):
+        from tradeexecutor.database.copying import get_site
+
+        path = get_site(open_address(path.text)[0]) or path  # a server has no archives beside it
+    try:
+        restore_archives(state, path)
+    except (ArchiveError, OSError) as error:
+        positions = sum(ref.positions for ref in state.archives)
+        return f"the pruned detail of {positions:,} closed positions was not examined: {describe_error(error)}"
+    return ""

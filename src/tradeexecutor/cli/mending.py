@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tradeexecutor.state.state import State
     from tradeexecutor.state.store import JSONFileStore
 
-__all__ = ["DryRunOption", "JsonOption", "YesOption", "mend"]
+__all__ = ["DryRunOption", "JsonOption", "YesOption", "mend", "print_differences"]
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the file is changed.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
@@ -50,6 +50,7 @@ def mend(
     dry_run: bool,
     json_: bool,
     backup_suffix: str,
+    before_save: Callable[[T], object] | None = None,
 ) -> T:
     """Change a state file, in the way described at the top of this module.
 
@@ -68,6 +69,9 @@ def mend(
         The options of the command.
     backup_suffix
         Of the copy of the original, e.g. ``repair-backup``.
+    before_save
+        Given the result, writes what has to be on the disk before the state that refers to it; not called when nothing
+        is saved.
 
     Returns
     -------
@@ -100,13 +104,15 @@ def mend(
         backup = None
         if not json_:
             print_result(preview.result)
-            _print_differences(preview)
+            print_differences(preview)
             if dry_run and not preview.is_empty:
                 print_line("Dry run: nothing was changed.", "bold")
         if not preview.is_empty and not dry_run:
             if not yes and not typer.confirm("Change the file?"):
                 print_line("Nothing was changed.")
                 raise typer.Exit(1)
+            if before_save is not None:
+                before_save(preview.result)
             backup = _save(store, preview.state, backup_suffix)
             if not json_:
                 _print_backup(file, backup)
@@ -149,18 +155,25 @@ def _print_backup(file: Path, backup: "StateBackup") -> None:
 # --- Differences
 
 
-def _print_differences(preview: "Preview[Any]") -> None:
+def print_differences(preview: "Preview[Any]", title: str = "What changes in the file") -> None:
+    """Print a table of what is different, or that nothing is."""
     from tradeexecutor.cli.output import Column, print_heading, print_line, print_table
 
     if preview.is_empty:
         print_line("Nothing to change.", "bold green")
         return
     rows = list(_fold(_describe_all(preview.describe())))
-    print_heading(f"What changes in the file ({len(preview.changes):,} differences)")
+    if len(rows) > _MAX_ROWS:
+        rows = list(_fold_places(rows))
+    print_heading(f"{title} ({len(preview.changes):,} differences)")
     columns = (Column("Where", is_text=True), Column("Before", is_text=True), Column("After", is_text=True))
     print_table(columns, rows[:_MAX_ROWS])
     if len(rows) > _MAX_ROWS:
         print_line(f"... and {len(rows) - _MAX_ROWS:,} more; --dry-run --json has all of them", "dim")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _describe_all(items: Iterable["Change | Move"]) -> Iterator[tuple[str, str, str]]:
@@ -168,7 +181,7 @@ def _describe_all(items: Iterable["Change | Move"]) -> Iterator[tuple[str, str, 
 
     for item in items:
         if isinstance(item, Move):
-            yield _join(item.source), "", f"moved to {_join(item.target[:-1])}"
+            yield f"{_join(item.source)} → {item.target[-2]}", "", "moved"
         elif item.op == "add":
             yield _join(item.path), "", _shorten(item.after)
         elif item.op == "remove":
@@ -199,6 +212,19 @@ def _fold_group(group: list[tuple[str, str, str]]) -> Iterator[tuple[str, str, s
     is_removal = group[0][2] == "removed"
     text = f"{len(group):,} entries {'removed' if is_removal else 'added'}"
     yield parent, group[0][1], text if is_removal else f"{text}: {group[0][2]}"
+
+
+def _fold_places(rows: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str, str]]:
+    """Put rows about the same field of several objects into one, with a ``*`` for the ids of the objects."""
+    groups: dict[str, list[tuple[str, str, str]]] = {}
+    for row in rows:
+        groups.setdefault(_join("*" if part.isdigit() else part for part in row[0].split(".")), []).append(row)
+    for place, group in groups.items():
+        if len(group) <= 3:
+            yield from group
+            continue
+        after = group[0][2] if len({row[2] for row in group}) == 1 else f"e.g. {group[0][2]}"
+        yield place, f"e.g. {group[0][1]}" if group[0][1] else "", f"{len(group):,} times {after}"
 
 
 def _join(path: Iterable[str | int]) -> str:

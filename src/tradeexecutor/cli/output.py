@@ -25,10 +25,41 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-PROGRAM = "tradeexecutor"
+from tradeexecutor.state.formatting import (
+    NOTHING,
+    format_percent,
+    format_price,
+    format_quantity,
+    format_ratio,
+    format_time,
+    format_usd,
+)
 
-#: Stands for a figure that does not exist.
-NOTHING = "-"
+__all__ = [
+    "NOTHING",
+    "PROGRAM",
+    "Column",
+    "format_line",
+    "format_percent",
+    "format_price",
+    "format_quantity",
+    "format_ratio",
+    "format_time",
+    "format_usd",
+    "get_program",
+    "make_console",
+    "print_command",
+    "print_facts",
+    "print_heading",
+    "print_json",
+    "print_line",
+    "print_next_steps",
+    "print_problem",
+    "print_table",
+    "shorten_path",
+]
+
+PROGRAM = "tradeexecutor"
 
 #: Wide enough for any line: what goes into a pipe is never folded.
 _UNLIMITED = 10_000
@@ -203,69 +234,7 @@ def print_facts(facts: Mapping[str, str]) -> None:
         print_line(f"  {name:<{width}}  {value}")
 
 
-# --- Numbers and times
-
-
-def format_usd(value: float | None) -> str:
-    """Format a dollar amount; small ones keep four significant digits.
-
-    >>> format_usd(1234.5), format_usd(-0.00123), format_usd(None)
-    ('1,234.50', '-0.00123', '-')
-    """
-    if value is None:
-        return NOTHING
-    if value and abs(value) < 0.01:
-        return f"{value:.3g}"
-    return f"{value:,.2f}"
-
-
-def format_price(value: float | None) -> str:
-    """Format a price with about six significant digits, never with an exponent.
-
-    >>> format_price(61234.5678), format_price(0.00001234567)
-    ('61,234.57', '0.0000123457')
-    """
-    if value is None:
-        return NOTHING
-    return f"{value:,.2f}" if abs(value) >= 1000 else _plain(Decimal(f"{value:.6g}"))
-
-
-def format_quantity(value: Decimal | None) -> str:
-    """Format a token amount with at most eight significant digits, never with an exponent.
-
-    >>> format_quantity(Decimal("1234.5000")), format_quantity(Decimal("0.000001234567891"))
-    ('1,234.5', '0.0000012345679')
-    """
-    return NOTHING if value is None else _plain(Decimal(f"{value:.8g}"))
-
-
-def _plain(value: Decimal) -> str:
-    text = f"{value:,f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def format_percent(value: float | None) -> str:
-    """Format a fraction.
-
-    >>> format_percent(0.1234), format_percent(230.0), format_percent(-0.00001)
-    ('12.34 %', '23,000 %', '0.00 %')
-    """
-    if value is None:
-        return NOTHING
-    text = f"{value * 100:,.0f}" if abs(value) >= 100 else f"{value * 100:,.2f}"
-    return f"{'0.00' if text == '-0.00' else text} %"
-
-
-def format_ratio(value: float | None) -> str:
-    """Format a number without a unit."""
-    return NOTHING if value is None else f"{value:,.2f}"
-
-
-def format_time(value: datetime.datetime | None, seconds: bool = False) -> str:
-    """Format a UTC time."""
-    if value is None:
-        return NOTHING
-    return f"{value:%Y-%m-%d %H:%M:%S}" if seconds else f"{value:%Y-%m-%d %H:%M}"
+# --- Texts
 
 
 def format_line(text: str | None) -> str:

@@ -122,12 +122,12 @@ def _make_position_row(state: State, position: TradingPosition, with_trades: boo
         position_id=position.position_id,
         ticker=position.pair.get_ticker(),
         kind=position.pair.kind.value,
-        status=_get_status(state, position),
+        status=get_status(state, position),
         flags=_get_flags(position),
-        value_usd=_get(position.get_value),
-        profit_usd=_get(position.get_total_profit_usd),
-        profit_pct=_get(position.get_total_profit_percent),
-        quantity=_get(position.get_quantity),
+        value_usd=get_figure(position.get_value),
+        profit_usd=get_figure(position.get_total_profit_usd),
+        profit_pct=get_figure(position.get_total_profit_percent),
+        quantity=get_figure(position.get_quantity),
         price=position.last_token_price,
         opened_at=position.opened_at,
         closed_at=position.closed_at,
@@ -136,7 +136,7 @@ def _make_position_row(state: State, position: TradingPosition, with_trades: boo
     )
 
 
-def _get(accessor: Callable[[], T]) -> T | None:
+def get_figure(accessor: Callable[[], T]) -> T | None:
     """Return a figure, None where this kind of position does not have it."""
     try:
         return accessor()
@@ -144,7 +144,8 @@ def _get(accessor: Callable[[], T]) -> T | None:
         return None
 
 
-def _get_status(state: State, position: TradingPosition) -> str:
+def get_status(state: State, position: TradingPosition) -> str:
+    """Return the name of the table that a position is in."""
     portfolio = state.portfolio
     for name, table in (
         ("open", portfolio.open_positions),

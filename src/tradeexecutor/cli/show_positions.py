@@ -56,7 +56,7 @@ def show_positions(
 
     report = make_report(
         state,
-        _select(state, position_type),
+        select_positions(state, position_type),
         with_trades=trade_type is TradeType.all,
         with_transactions=tx_type is not TransactionType.none,
         failed_transactions_only=tx_type is TransactionType.failed,
@@ -67,7 +67,8 @@ def show_positions(
     print_report(report, state, state_file, position_type.value)
 
 
-def _select(state: "State", position_type: PositionType) -> "list[TradingPosition]":
+def select_positions(state: "State", position_type: PositionType) -> "list[TradingPosition]":
+    """Return the positions of a type, each table in the order of ids."""
     portfolio = state.portfolio
     tables = [portfolio.open_positions]
     if position_type is not PositionType.open:

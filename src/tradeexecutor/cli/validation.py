@@ -9,6 +9,7 @@ from typing import Any
 from tradeexecutor.cli.failure import CommandFailed, describe_error
 from tradeexecutor.cli.output import Column, format_usd, print_facts, print_line, print_table
 from tradeexecutor.cli.round_trip import find_losses, find_unknown_keys
+from tradeexecutor.state.archive import find_archive_problems
 from tradeexecutor.state.errors import IntegrityError, StateFileError, TradeExecutorError, UncleanState
 from tradeexecutor.state.seal import parse_sealed
 from tradeexecutor.state.serialisation import parse
@@ -52,6 +53,7 @@ def validate_file(path: Path) -> Validation:
         result.facts = _count(state)
         _check_ids(state, result)
         _check_clean(state, result)
+        _check_archives(path, state, result)
         _check_round_trip(path, state, result)
         _check_unknown_keys(state, result)
     return result
@@ -105,6 +107,14 @@ def _check_clean(state: State, result: Validation) -> None:
         result.add("clean", False, describe_error(error))
     else:
         result.add("clean", True, "no trade was left between broadcast and confirmation")
+
+
+def _check_archives(path: Path, state: State, result: Validation) -> None:
+    if not state.archives:
+        return
+    problems = [describe_error(error) for error in find_archive_problems(path, state.archives).values()]
+    count = f"{len(state.archives):,} archive{'s' if len(state.archives) > 1 else ''} of pruned detail"
+    result.add("archives", not problems, _summarise(problems) or f"{count}, intact")
 
 
 def _check_round_trip(path: Path, state: State, result: Validation) -> None:

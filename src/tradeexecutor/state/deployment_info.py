@@ -1,5 +1,6 @@
 """How the strategy was deployed, copied from the deployment artifact, and when that copy changed."""
 
+import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,6 +49,6 @@ class DeploymentInfo(Serialisable):
             return False
         verb = "Updated" if self.data else "Initialised"
         message = f"{verb} strategy-file deployment information from {deployment_file}"
-        self.data = data
+        self.data = copy.deepcopy(data)  # what the caller does with his own is no change of the record
         self.modified.append(DeploymentInfoChange(change_summary_message=message))
         return True

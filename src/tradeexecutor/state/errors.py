@@ -12,7 +12,14 @@
     |   |-- SaveFailed                  the disk refused a save
     |   |-- StoreLocked                 another process writes to the same file
     |   |-- StoreChanged                somebody else saved since this store loaded
+    |   |-- StoreUnavailable            a database cannot be reached or opened
+    |   |-- RevisionNotFound            no such save, or it is not kept any more
+    |   |-- CopyFailed                  a state cannot be copied there
     |   |-- NothingToRecover            no intact copy of the file is left
+    |   |-- ArchiveError                detail that was taken out of a state cannot be brought back
+    |   |   |-- ArchiveMissing          its file is not beside the state
+    |   |   |-- DamagedArchive          the file is not what was written
+    |   |   `-- ArchiveMismatch         it does not fit into the state
     |   `-- PatchFailed                 a JSON Patch does not fit the document
     |-- InvalidValue                    a constructor or setter was given a wrong value
     |-- AccountingError                 an operation was refused; the state is as it was before
@@ -31,13 +38,24 @@
     |   |-- NotSinglePair
     |   |-- BalanceUpdateEventAlreadyAdded
     |   |-- UnexecutedTrades
+    |   |-- HypercoreDuplicateCloseError   the two positions are not, or no longer, a position and its duplicate
     |   |-- NotAvailable                the figure does not exist for this position or trade
     |   |-- LiquidationRisked           the loan would be too close to its liquidation
     |   |-- InterestRefused             interest cannot be booked
     |   |   `-- UnlikelyInterestGain    a balance changed by more than interest can
+    |   |-- UnexpectedAccountingCorrectionIssue   the difference of a balance cannot be corrected
+    |   |-- TreasuryEventRefused        a deposit, redemption or other event cannot have happened
     |   |-- PriceImpactToleranceExceeded   the trade would move the market too much
     |   `-- IntegrityError              ids of the tree contradict each other
+    |-- RecordFileError                 a file of recorded balances or events cannot be understood
+    |-- NothingToDraw                   a chart has nothing to show
+    |-- ImageFailed                     a chart cannot become an image file
+    |-- PrintingFailed                  a report cannot be printed to PDF
+    |-- MissingDependency               a package that only some need is not installed
+    |-- RevaluationFailed               a position could not be valued; all prices are as they were
     |-- UncleanState                    a trade was left between broadcast and confirmation
+    |-- AccountingCorrectionAborted     who was asked said no; nothing has changed
+    |-- RepairAborted                   who was asked said no; nothing has changed
     `-- LegacyDataException             old data did not record the figure
 
 An error carries the numbers it talks about as attributes, so that a program need not parse its text.
@@ -63,10 +81,10 @@ class InvalidStateFile(StateFileError, ValueError):
     Attributes
     ----------
     path
-        File that was read, or None when the text came from elsewhere.
+        File that was read, or address in a database; None when the text came from elsewhere.
     """
 
-    def __init__(self, message: str, path: Path | None = None):
+    def __init__(self, message: str, path: Path | str | None = None):
         super().__init__(f"{path}: {message}" if path else message)
         self.path = path
 
@@ -80,7 +98,7 @@ class NewerStateFile(InvalidStateFile):
         Schema version of the file and the newest one this program reads.
     """
 
-    def __init__(self, file_version: int, supported_version: int, path: Path | None = None):
+    def __init__(self, file_version: int, supported_version: int, path: Path | str | None = None):
         super().__init__(
             f"written with schema version {file_version}, this program reads up to {supported_version}; "
             "upgrade tradeexecutor to open it",
@@ -101,7 +119,7 @@ class DamagedStateFile(InvalidStateFile):
         What is wrong, without the name of the file and without the advice.
     """
 
-    def __init__(self, reason: str, path: Path | None = None, advice: str = ""):
+    def __init__(self, reason: str, path: Path | str | None = None, advice: str = ""):
         advice = advice or (
             "`tradeexecutor store generations FILE` lists the copies that are intact (did you edit it yourself? "
             'then remove "seal", its first member, and it is accepted as it is)'
@@ -158,10 +176,10 @@ class StoreLocked(StateFileError, RuntimeError):
     Attributes
     ----------
     path, holder
-        The state file and what is known about the writer, e.g. ``pid 1234 on host alpha``.
+        The state file, or address in a database, and what is known about the writer, e.g. ``process 12 on alpha``.
     """
 
-    def __init__(self, path: Path, holder: str):
+    def __init__(self, path: Path | str, holder: str):
         super().__init__(f"{path} is being written by {holder}; stop that process first")
         self.path = path
         self.holder = holder
@@ -173,10 +191,10 @@ class StoreChanged(StateFileError, RuntimeError):
     Attributes
     ----------
     path
-        The state file.
+        The state file, or address in a database.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path | str):
         super().__init__(
             f"{path} was saved by somebody else after it was loaded here; load it again and repeat what you did"
         )
@@ -191,7 +209,7 @@ class SaveFailed(StateFileError, OSError):
     errno, strerror
         What it said, as in `OSError`.
     path
-        The state file.
+        The state file, or address in a database.
     in_place
         False: the file is as it was before the save.  True: the new state is in the file, and a power cut may still
         undo it, because flushing the folder failed.
@@ -199,7 +217,7 @@ class SaveFailed(StateFileError, OSError):
         What to do about it.
     """
 
-    def __init__(self, path: Path, error: OSError, in_place: bool, advice: str):
+    def __init__(self, path: Path | str, error: OSError, in_place: bool, advice: str):
         where = f" ({error.filename})" if error.filename and str(error.filename) != str(path) else ""
         super().__init__(error.errno, f"{error.strerror or error}{where}", str(path))
         self.path = path
@@ -210,9 +228,51 @@ class SaveFailed(StateFileError, OSError):
         outcome = (
             "the new state is in the file, but a power cut may undo it"
             if self.in_place
-            else "the file is as it was before, the state is only in memory"
+            else "what was saved before is as it was, the state is only in memory"
         )
         return f"{self.path} could not be saved: {self.strerror}; {outcome}; {self.advice}"
+
+
+class StoreUnavailable(StateFileError, OSError):
+    """A database cannot be reached or opened, or the operating system does not let us read it.
+
+    Attributes
+    ----------
+    address
+        The database.
+    errno, strerror
+        What is wrong.
+    """
+
+    def __init__(self, address: str, reason: str, code: int = 0):
+        super().__init__(code, reason)
+        self.address = address
+
+    def __str__(self) -> str:
+        return f"{self.address} cannot be read: {self.strerror}"
+
+
+class RevisionNotFound(StateFileError, LookupError):
+    """There is no such save, or it is not kept any more.
+
+    Attributes
+    ----------
+    address, wanted
+        Where, and which save.
+    oldest, newest
+        Numbers of the saves that are kept.
+    """
+
+    def __init__(self, address: str, wanted: str, oldest: int, newest: int):
+        super().__init__(f"{address} has no save {wanted}; it keeps saves {oldest:,} to {newest:,}")
+        self.address = address
+        self.wanted = wanted
+        self.oldest = oldest
+        self.newest = newest
+
+
+class CopyFailed(StateFileError, RuntimeError):
+    """A state cannot be copied to this place, or the copy is not what it was copied from."""
 
 
 class NothingToRecover(StateFileError, LookupError):
@@ -221,12 +281,38 @@ class NothingToRecover(StateFileError, LookupError):
     Attributes
     ----------
     path
-        The state file.
+        The state file, or address in a database.
+    """
+
+    def __init__(self, path: Path | str, message: str):
+        super().__init__(f"{path}: {message}")
+        self.path = path
+
+
+class ArchiveError(StateFileError):
+    """Detail that was taken out of a state cannot be brought back; nothing has changed.
+
+    Attributes
+    ----------
+    path
+        The archive.
     """
 
     def __init__(self, path: Path, message: str):
-        super().__init__(f"{path}: {message}")
+        super().__init__(f"{message}: {path}")
         self.path = path
+
+
+class ArchiveMissing(ArchiveError, LookupError):
+    """There is no such file."""
+
+
+class DamagedArchive(ArchiveError, ValueError):
+    """The file is not what was written: its checksum does not match, or it holds no archive."""
+
+
+class ArchiveMismatch(ArchiveError, ValueError):
+    """The state has changed where the detail was taken out, or it never was in this state."""
 
 
 class PatchFailed(StateFileError, ValueError):
@@ -358,6 +444,20 @@ class UnexecutedTrades(AccountingError, RuntimeError, AssertionError):
     """The operation is not allowed while trades are started or broadcasted."""
 
 
+class HypercoreDuplicateCloseError(AccountingError, RuntimeError):
+    """The two positions are not, or no longer, a position and its duplicate.
+
+    Attributes
+    ----------
+    position_id
+        The position that was to be closed as the duplicate.
+    """
+
+    def __init__(self, message: str, position_id: int):
+        super().__init__(message)
+        self.position_id = position_id
+
+
 class NotAvailable(AccountingError, LookupError, AssertionError):
     """The figure does not exist for this object, e.g. the opening price of a position that never traded."""
 
@@ -375,6 +475,46 @@ class LiquidationRisked(AccountingError, ValueError):
         super().__init__(message)
         self.health_factor = health_factor
         self.desired_health_factor = desired_health_factor
+
+
+class UnexpectedAccountingCorrectionIssue(AccountingError, RuntimeError):
+    """Recorded and real balance differ in a way that cannot be corrected, or that must not go on.
+
+    Attributes
+    ----------
+    asset, expected, actual
+        Identifier and token units of the balance; None where it is not about one.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        asset: str | None = None,
+        expected: Decimal | None = None,
+        actual: Decimal | None = None,
+    ):
+        super().__init__(message)
+        self.asset = asset
+        self.expected = expected
+        self.actual = actual
+
+
+class TreasuryEventRefused(AccountingError, ValueError):
+    """A deposit, redemption, flow or settlement cannot have happened as it is told.
+
+    Attributes
+    ----------
+    event
+        Which one, e.g. ``redemption of 500 USDC in 0xab.., log 3``.
+    available, needed
+        Token units, when more is taken out than there is.
+    """
+
+    def __init__(self, message: str, event: str, available: Decimal | None = None, needed: Decimal | None = None):
+        super().__init__(message)
+        self.event = event
+        self.available = available
+        self.needed = needed
 
 
 class PriceImpactToleranceExceeded(AccountingError, ValueError):
@@ -430,6 +570,45 @@ class IntegrityError(AccountingError, RuntimeError, AssertionError):
     """Ids of the tree contradict each other."""
 
 
+class RecordFileError(TradeExecutorError, ValueError):
+    """A file of recorded balances or events cannot be understood.
+
+    Attributes
+    ----------
+    path
+        The file.
+    row
+        Number of the record, from 1, without the heading; None when it is about the file as a whole.
+    """
+
+    def __init__(self, path: Path | str, message: str, row: int | None = None):
+        super().__init__(f"{path}{'' if row is None else f', record {row}'}: {message}")
+        self.path = path
+        self.row = row
+
+
+class NothingToDraw(TradeExecutorError):
+    """A state has nothing that a chart could show; the text says what is missing."""
+
+
+class RevaluationFailed(TradeExecutorError, RuntimeError):
+    """A position could not be valued; the cause says why.
+
+    Attributes
+    ----------
+    position_id
+        The position.
+    """
+
+    def __init__(self, message: str, position_id: int):
+        super().__init__(message)
+        self.position_id = position_id
+
+
+class ImageFailed(TradeExecutorError, RuntimeError):
+    """A chart cannot become an image file; the text says what has to be installed."""
+
+
 class UncleanState(TradeExecutorError, RuntimeError):
     """A trade was broadcasted and its outcome never recorded.
 
@@ -444,5 +623,45 @@ class UncleanState(TradeExecutorError, RuntimeError):
         self.trade_ids = trade_ids or []
 
 
+class AccountingCorrectionAborted(TradeExecutorError):
+    """Who was asked whether to correct the accounts said no; nothing has changed."""
+
+
+class RepairAborted(TradeExecutorError):
+    """Who was asked whether to repair said no; nothing has changed.
+
+    Attributes
+    ----------
+    trade_ids
+        Trades that would have been repaired.
+    """
+
+    def __init__(self, trade_ids: list[int]):
+        numbers = ", ".join(f"#{number}" for number in trade_ids)
+        super().__init__(f"the repair of trades {numbers} was declined")
+        self.trade_ids = trade_ids
+
+
 class LegacyDataException(TradeExecutorError):
     """Asked for a figure that old data did not record."""
+
+
+class PrintingFailed(TradeExecutorError, RuntimeError):
+    """A report cannot be printed to PDF: there is no browser, or it failed."""
+
+
+class MissingDependency(TradeExecutorError, ImportError):
+    """A package that only some need is not installed.
+
+    Attributes
+    ----------
+    package, extra
+        What to install, and the extra of `tradeexecutor` that brings it.
+    """
+
+    def __init__(self, purpose: str, package: str, extra: str):
+        super().__init__(
+            f"{purpose} needs {package}, which `pip install 'tradeexecutor[{extra}]'` brings", name=package
+        )
+        self.package = package
+        self.extra = extra

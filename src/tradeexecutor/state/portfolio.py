@@ -24,6 +24,7 @@ from tradeexecutor.state.errors import (
     WrongPositionStatus,
 )
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.state.notebook import render_portfolio
 from tradeexecutor.state.portfolio_equity import PortfolioEquity
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position_table import by_pair, narrow_down
@@ -50,6 +51,9 @@ class Portfolio(PortfolioEquity):
     """Positions, trades and reserves of the strategy."""
 
     __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return render_portfolio(self)
 
     # --- Opening and closing
 

@@ -17,6 +17,7 @@ from tradeexecutor.state.errors import InvalidTrade, LiquidationRisked, WrongPos
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairKind
 from tradeexecutor.state.lending import LoanChange, get_loan_after_trade
 from tradeexecutor.state.loan import Loan
+from tradeexecutor.state.notebook import render_position
 from tradeexecutor.state.position_fields import TriggerPriceUpdate
 from tradeexecutor.state.position_profit import PositionProfit
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
@@ -60,6 +61,9 @@ class TradingPosition(PositionProfit):
             return f"<Open {name} ${self.get_value():,.2f}>"
         value = self.get_first_trade().get_value() if self.trades or self.pending_trades else 0
         return f"<Closed {name} ${value:,.2f}>"
+
+    def _repr_html_(self) -> str:
+        return render_position(self)
 
     # --- Predicates: stage
 

@@ -24,6 +24,7 @@ from tradeexecutor.state.errors import (
 )
 from tradeexecutor.state.garbage import pause_garbage_collection
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.state.notebook import render_state
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.seal import parse_sealed
@@ -55,11 +56,17 @@ class State(StateTrading):
     def __repr__(self) -> str:
         return f"<State for {self.name}>"
 
+    def _repr_html_(self) -> str:
+        return render_state(self)
+
     # --- JSON
 
     def to_dict(self) -> dict[str, Any]:
         """Return the tree of the state file: plain JSON data, with the schema version first."""
-        return {SCHEMA_VERSION_KEY: SCHEMA_VERSION, **super(StateTrading, self).to_dict()}
+        tree = {SCHEMA_VERSION_KEY: SCHEMA_VERSION, **super(StateTrading, self).to_dict()}
+        if not self.archives:
+            del tree["archives"]  # most states never have any, and other programs need not learn of it
+        return tree
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], *, consume: bool = False) -> Self:

@@ -3,6 +3,7 @@
 import datetime
 from dataclasses import dataclass, field
 
+from tradeexecutor.state.archive import ArchiveRef
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.deployment_info import DeploymentInfo
@@ -12,7 +13,7 @@ from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.serialisation import Serialisable
 from tradeexecutor.state.statistics import Statistics
 from tradeexecutor.state.sync import Sync
-from tradeexecutor.state.types import USDollarPrice, UTCDatetime, new_dict, new_set
+from tradeexecutor.state.types import USDollarPrice, UTCDatetime, new_dict, new_list, new_set
 from tradeexecutor.state.uptime import Uptime
 from tradeexecutor.state.visualisation import Visualisation
 
@@ -64,3 +65,5 @@ class StateFields(Serialisable):
     backtest_data: BacktestData | None = None
     #: User variables by cycle.
     other_data: OtherData | None = field(default_factory=OtherData)
+    #: Where detail went that was taken out of closed positions, oldest first.  Not in the file when there is none.
+    archives: list[ArchiveRef] = field(default_factory=new_list)

@@ -3,11 +3,15 @@
 import datetime
 import logging
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.serialisation import Serialisable
-from tradeexecutor.state.types import UTCDatetime, new_dict, new_list
+from tradeexecutor.state.types import EPOCH, UTCDatetime, new_dict, new_list
+
+if TYPE_CHECKING:
+    from tradeexecutor.state.state_fields import StateFields
 
 logger = logging.getLogger(__name__)
 
@@ -46,3 +50,34 @@ class Uptime(Serialisable):
     def record_post_valuation_settlement_complete(self) -> None:
         """Count a resolution of vault settlements."""
         self.post_valuation_settlements_completed += 1
+
+
+def load_latest_live_cycle_end(state: "StateFields") -> datetime.datetime | None:
+    """Return when the latest decision cycle ended: a live strategy that was restarted schedules the next one after it.
+
+    The end that the latest cycle of `State.other_data` has recorded (`State.record_cycle_end` with ``live``), else the
+    latest cycle of `Uptime.cycles_completed_at`; None when no cycle has ended yet.
+
+    Raises
+    ------
+    InvalidValue
+        What was recorded is no time.
+    """
+    recorded = None if state.other_data is None else state.other_data.load_latest("decision_cycle_ended_at")
+    if recorded is None and state.uptime.cycles_completed_at:
+        recorded = state.uptime.cycles_completed_at[max(state.uptime.cycles_completed_at)]
+    return None if recorded is None else _to_datetime(recorded)
+
+
+def _to_datetime(value: Any) -> datetime.datetime:
+    """Return a time that may be recorded as epoch seconds or ISO text, naive UTC."""
+    try:
+        if isinstance(value, str):
+            value = datetime.datetime.fromisoformat(value)
+        elif type(value) in (int, float):
+            value = EPOCH + datetime.timedelta(seconds=value)
+    except (ValueError, OverflowError):
+        pass
+    if not isinstance(value, datetime.datetime):
+        raise InvalidValue(f"the recorded end of a cycle is no time: {value!r}")
+    return value if value.tzinfo is None else value.astimezone(datetime.UTC).replace(tzinfo=None)

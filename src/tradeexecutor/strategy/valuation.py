@@ -1,16 +1,21 @@
 """Revaluing positions at current prices."""
 
+import dataclasses
 import datetime
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from itertools import chain
-from typing import Protocol
+from typing import Any, Protocol
 
-from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.errors import RevaluationFailed
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
+from tradeexecutor.state.types import JSONObject
 from tradeexecutor.state.valuation import ValuationUpdate
+from tradeexecutor.statistics.core import update_statistics
+from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.pricing_model import PricingModel
 
 __all__ = [
@@ -20,21 +25,12 @@ __all__ = [
     "ValuationModelFactory",
     "revalue_portfolio",
     "revalue_state",
+    "update_position_valuations",
 ]
 
 
-class InvalidValuationOutput(TradeExecutorError, RuntimeError):
-    """A position could not be valued; the cause says why.
-
-    Attributes
-    ----------
-    position_id
-        The position.
-    """
-
-    def __init__(self, message: str, position_id: int):
-        super().__init__(message)
-        self.position_id = position_id
+class InvalidValuationOutput(RevaluationFailed):
+    """A valuation model failed, or returned something else than a `ValuationUpdate`."""
 
 
 class ValuationModel(ABC):
@@ -63,29 +59,119 @@ def revalue_portfolio(
     portfolio: Portfolio,
     revalue_frozen: bool = True,
 ) -> None:
-    """Value all open positions, then the frozen ones.
+    """Value all open positions, then the frozen ones; all of them or, when one cannot be valued, none.
+
+    The model sets the price of each position, and stores its update if it is to be stored.
+
+    Parameters
+    ----------
+    ts
+        Time of the prices, naive UTC.
+    revalue_frozen
+        False leaves the frozen positions as they are.
 
     Raises
     ------
     InvalidValuationOutput
-        The model failed or returned something else than a `ValuationUpdate`.  Positions before it keep their new
-        value.
+        Names the position at which the model failed.  What the model changed in the positions is undone: prices,
+        times, recorded updates, loans.
     """
     frozen = portfolio.frozen_positions if revalue_frozen else None
     if not portfolio.open_positions and not frozen:
         return
-    for position in chain(portfolio.open_positions.values(), frozen.values() if frozen else ()):
-        try:
-            update = valuation_model(ts, position)
-        except Exception as error:
-            message = f"{position} could not be valued at {ts}: {error}"
-            raise InvalidValuationOutput(message, position.position_id) from error
-        if not isinstance(update, ValuationUpdate):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidValuationOutput(
-                f"the valuation of {position} returned {update!r} instead of a ValuationUpdate", position.position_id
-            )
+    done: list[_Before] = []
+    try:
+        for position in chain(portfolio.open_positions.values(), frozen.values() if frozen else ()):
+            done.append(_Before(position))
+            _value(valuation_model, ts, position)
+    except BaseException:
+        for before in done:
+            before.restore()
+        raise
+
+
+def _value(valuation_model: Valuate, ts: datetime.datetime, position: TradingPosition) -> None:
+    try:
+        update = valuation_model(ts, position)
+    except Exception as error:
+        message = f"{position} could not be valued at {ts}: {error}"
+        raise InvalidValuationOutput(message, position.position_id) from error
+    if not isinstance(update, ValuationUpdate):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidValuationOutput(
+            f"the valuation of {position} returned {update!r} instead of a ValuationUpdate", position.position_id
+        )
+
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(TradingPosition))
+_get_fields = operator.attrgetter(*_FIELDS)
+
+
+class _Before:
+    """What a position was before its valuation, as far as a valuation changes it."""
+
+    __slots__ = ("_loan", "_other_data", "_position", "_updates", "_values")
+
+    def __init__(self, position: TradingPosition):
+        self._position = position
+        self._values = _get_fields(position)
+        self._updates = position.valuation_updates.copy()
+        self._other_data = position.other_data and position.other_data.copy()
+        self._loan = None if position.loan is None else position.loan.clone()
+
+    def restore(self) -> None:
+        """Make the position what it was."""
+        position = self._position
+        for name, value in zip(_FIELDS, self._values, strict=True):
+            if getattr(position, name) is not value:
+                setattr(position, name, value)
+        position.valuation_updates[:] = self._updates
+        position.other_data = self._other_data
+        position.loan = self._loan
 
 
 def revalue_state(state: State, ts: datetime.datetime, valuation_model: Valuate) -> None:
     """Value all open and frozen positions of a state, see `revalue_portfolio`."""
     revalue_portfolio(valuation_model, ts, state.portfolio)
+
+
+def update_position_valuations(
+    timestamp: datetime.datetime,
+    state: State,
+    universe: Any,
+    execution_context: ExecutionContext,
+    valuation_model: Valuate,
+    routing_state: Any,
+    long_short_metrics_latest: JSONObject | None = None,
+    skip_statistics: bool = False,
+) -> None:
+    """Value all positions of a state, and record a sample of the portfolio.
+
+    Parameters
+    ----------
+    timestamp
+        Time of the prices and of the sample, naive UTC.
+    universe, routing_state
+        Accepted for existing callers; the valuation model has its own.
+    execution_context
+        Its mode says which figures are recorded.
+    long_short_metrics_latest
+        Replaces the recorded table, None too.
+    skip_statistics
+        True records no sample.
+
+    Raises
+    ------
+    InvalidValuationOutput
+        A position could not be valued; the state is as it was.
+    """
+    revalue_state(state, timestamp, valuation_model)
+    if not skip_statistics:
+        update_statistics(
+            timestamp,
+            state.stats,
+            state.portfolio,
+            execution_context.mode,
+            strategy_cycle_or_wall_clock=timestamp,
+            long_short_metrics_latest=long_short_metrics_latest,
+            treasury=state.sync.treasury,
+        )

@@ -1,0 +1,360 @@
+"""Take wrong samples out of the statistics, and cut off early history.
+
+Share prices and net asset values are sampled every cycle.  A sample that was taken while a chain, a price source or an
+account could not be read right looks like a crash and a recovery, and spoils every figure that is made from the
+series.  The functions here find such samples by comparing each with its neighbours, and remove them.
+
+They touch samples, plots and logs only: positions, trades, balances and so the ledger's entries stay as they are.  The
+ledger does look at samples of the cash, as earlier balances to compare with; a wrong one is a break less.
+"""
+
+import datetime
+from bisect import bisect_left, insort
+from collections.abc import Collection, Iterable, Sequence
+from itertools import accumulate, pairwise, starmap
+from typing import Any, TypedDict, TypeVar
+
+from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.state import State
+from tradeexecutor.state.statistics import PortfolioStatistics
+from tradeexecutor.state.types import Percent, USDollarPrice, to_epoch
+
+__all__ = [
+    "NAV_SYNC_MIN_COMPONENT_CHANGE",
+    "NAV_SYNC_OUTLIER_THRESHOLD",
+    "NAV_SYNC_WINDOW_SIZE",
+    "SHARE_PRICE_OUTLIER_THRESHOLD",
+    "SHARE_PRICE_WINDOW_SIZE",
+    "HistoryPruningStats",
+    "detect_duplicate_portfolio_stat_timestamps",
+    "detect_nav_sync_outliers",
+    "detect_share_price_outliers",
+    "filter_share_price_outliers",
+    "find_nav_sync_outliers",
+    "find_share_price_outliers",
+    "prune_history",
+    "remove_portfolio_stat_indices",
+    "remove_share_price_outliers",
+]
+
+#: Neighbours on each side that a share price is compared with.
+SHARE_PRICE_WINDOW_SIZE = 5
+#: Distance from the median of the neighbours, a fraction of it.
+SHARE_PRICE_OUTLIER_THRESHOLD: Percent = 0.20
+NAV_SYNC_WINDOW_SIZE = 24
+NAV_SYNC_OUTLIER_THRESHOLD: Percent = 0.15
+#: Change of cash or open positions from one sample to the next, a fraction of the net asset value.
+NAV_SYNC_MIN_COMPONENT_CHANGE: Percent = 0.10
+
+T = TypeVar("T")
+
+
+# --- Early history
+
+
+class HistoryPruningStats(TypedDict):
+    """How many entries of each sort `prune_history` removed."""
+
+    portfolio_stats_removed: int
+    position_stats_removed: int
+    closed_position_stats_removed: int
+    visualisation_messages_removed: int
+    visualisation_calculations_removed: int
+    visualisation_plot_points_removed: int
+    uptime_checks_removed: int
+    cycles_completed_removed: int
+
+
+def prune_history(state: State, cutoff_date: datetime.datetime) -> HistoryPruningStats:
+    """Remove samples, plot points, messages and logs of the time before a date.
+
+    The state begins at that date from then on (`created_at`), and returns are counted from the first share price that
+    is left (`initial_share_price`).  Positions, trades and reserves stay.
+
+    Parameters
+    ----------
+    cutoff_date
+        Naive UTC; what was recorded at this very moment stays.
+
+    Raises
+    ------
+    InvalidValue
+        Not a naive datetime.
+    """
+    if not isinstance(cutoff_date, datetime.datetime) or cutoff_date.tzinfo is not None:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidValue(f"the cut-off date must be a naive UTC datetime, got {cutoff_date!r}")
+    stats, visualisation, uptime = state.stats, state.visualisation, state.uptime
+    second = to_epoch(cutoff_date)
+    removed = HistoryPruningStats(
+        portfolio_stats_removed=_keep_items(
+            stats.portfolio, [item for item in stats.portfolio if item.calculated_at >= cutoff_date]
+        ),
+        position_stats_removed=sum(
+            _keep_items(samples, [item for item in samples if item.calculated_at >= cutoff_date])
+            for samples in stats.positions.values()
+        ),
+        closed_position_stats_removed=_drop_keys(
+            stats.closed_positions,
+            [key for key, item in stats.closed_positions.items() if item.calculated_at < cutoff_date],
+        ),
+        visualisation_messages_removed=_drop_early(visualisation.messages, second),
+        visualisation_calculations_removed=_drop_early(visualisation.calculations, second),
+        visualisation_plot_points_removed=sum(
+            _drop_early(plot.points, second) for plot in visualisation.plots.values()
+        ),
+        uptime_checks_removed=_keep_items(
+            uptime.uptime_checks, [item for item in uptime.uptime_checks if _to_second(item) >= second]
+        ),
+        cycles_completed_removed=_drop_keys(
+            uptime.cycles_completed_at,
+            [key for key, item in uptime.cycles_completed_at.items() if _to_second(item) < second],
+        ),
+    )
+    _drop_keys(stats.positions, [key for key, samples in stats.positions.items() if not samples])
+    state.created_at = max(state.created_at, cutoff_date)
+    _restart_returns(state)
+    return removed
+
+
+def _keep_items(items: list[T], kept: list[T]) -> int:
+    removed = len(items) - len(kept)
+    items[:] = kept
+    return removed
+
+
+def _drop_keys(table: dict[int, Any], keys: Collection[int]) -> int:
+    for key in keys:
+        del table[key]
+    return len(keys)
+
+
+def _drop_early(table: dict[int, Any], second: float) -> int:
+    """Drop entries by their key, epoch seconds."""
+    return _drop_keys(table, [key for key in table if key < second])
+
+
+def _to_second(value: datetime.datetime | float) -> float:
+    """Return epoch seconds; programs that keep the log as numbers put numbers into it."""
+    return to_epoch(value) if isinstance(value, datetime.datetime) else value
+
+
+def _restart_returns(state: State) -> None:
+    """Count returns from the first sample that is left, if it has a share price."""
+    first = state.stats.portfolio[0].share_price_usd if state.stats.portfolio else None
+    if first is not None:
+        state.initial_share_price = first
+
+
+# --- Finding wrong samples
+
+
+def detect_share_price_outliers(
+    state: State, window_size: int = SHARE_PRICE_WINDOW_SIZE, threshold: Percent = SHARE_PRICE_OUTLIER_THRESHOLD
+) -> set[int]:
+    """Return the samples that `find_share_price_outliers` finds: indices into ``state.stats.portfolio``."""
+    return set(find_share_price_outliers(state, window_size, threshold))
+
+
+def find_share_price_outliers(
+    state: State, window_size: int = SHARE_PRICE_WINDOW_SIZE, threshold: Percent = SHARE_PRICE_OUTLIER_THRESHOLD
+) -> dict[int, USDollarPrice]:
+    """Return the samples whose share price is far from that of their neighbours.
+
+    Each price is compared with the median of its neighbours.  What was found is then passed over, and the rest is
+    compared once more, so that outliers side by side do not hide each other.
+
+    Parameters
+    ----------
+    window_size
+        Neighbours on each side; samples without a share price do not count.
+    threshold
+        A distance above this fraction of the median is far.
+
+    Returns
+    -------
+    dict of int to float
+        Index into ``state.stats.portfolio`` -> the median it was compared with, USD.  Empty for fewer than three
+        prices.
+    """
+    prices = _get_share_prices(state)
+    indices = list(prices)
+    found = _find_outliers(list(prices.values()), window_size, threshold)
+    return {indices[place]: median for place, median in found.items()}
+
+
+def _get_share_prices(state: State) -> dict[int, float]:
+    """Return the share prices by the index of their sample."""
+    return {
+        index: float(item.share_price_usd)
+        for index, item in enumerate(state.stats.portfolio)
+        if item.share_price_usd is not None
+    }
+
+
+def detect_nav_sync_outliers(
+    state: State,
+    window_size: int = NAV_SYNC_WINDOW_SIZE,
+    threshold: Percent = NAV_SYNC_OUTLIER_THRESHOLD,
+    min_component_change: Percent = NAV_SYNC_MIN_COMPONENT_CHANGE,
+    max_passes: int = 3,
+) -> set[int]:
+    """Return the samples that `find_nav_sync_outliers` finds: indices into ``state.stats.portfolio``."""
+    return set(find_nav_sync_outliers(state, window_size, threshold, min_component_change, max_passes))
+
+
+def find_nav_sync_outliers(
+    state: State,
+    window_size: int = NAV_SYNC_WINDOW_SIZE,
+    threshold: Percent = NAV_SYNC_OUTLIER_THRESHOLD,
+    min_component_change: Percent = NAV_SYNC_MIN_COMPONENT_CHANGE,
+    max_passes: int = 3,
+) -> dict[int, USDollarPrice]:
+    """Return the samples that were taken while money was on its way from one place to another.
+
+    A transfer that is in neither balance, or in both, for a while moves the share price, and with it either the cash or
+    the value of the open positions, and back again.  So a sample is suspicious when its share price is far from that of
+    its neighbours, as in `find_share_price_outliers`, and near it one of the two jumps from one sample to the next.
+    The share price tells more than the net asset value: deposits and redemptions do not move it.
+
+    Parameters
+    ----------
+    window_size
+        Neighbours on each side; samples without a share price do not count.
+    threshold
+        A distance above this fraction of the median is far.
+    min_component_change
+        A change of cash or open positions from one sample to the next by this fraction of the larger net asset value
+        (at least one dollar) is a jump.
+    max_passes
+        The search is repeated without what was found, so often at most.
+
+    Returns
+    -------
+    dict of int to float
+        Index into ``state.stats.portfolio`` -> the median it was compared with, USD.
+    """
+    prices = _get_share_prices(state)
+    found: dict[int, USDollarPrice] = {}
+    for _ in range(max_passes):
+        rest = [index for index in prices if index not in found]
+        jumps = _count_jumps([state.stats.portfolio[index] for index in rest], min_component_change)
+        added = {
+            rest[place]: median
+            for place, median in _find_outliers([prices[index] for index in rest], window_size, threshold).items()
+            if jumps[min(place + window_size, len(rest) - 1)] > jumps[max(place - window_size, 0)]
+        }
+        if not added:
+            break
+        found |= added
+    return found
+
+
+def _count_jumps(samples: Sequence[PortfolioStatistics], min_component_change: Percent) -> list[int]:
+    """Return for each sample how many jumps there were up to it."""
+
+    def is_jump(before: PortfolioStatistics, after: PortfolioStatistics) -> bool:
+        change = max(
+            abs((after.free_cash or 0.0) - (before.free_cash or 0.0)),
+            abs((after.open_position_equity or 0.0) - (before.open_position_equity or 0.0)),
+        )
+        return change / max(abs(before.get_value()), abs(after.get_value()), 1.0) >= min_component_change
+
+    return list(accumulate(starmap(is_jump, pairwise(samples)), initial=0))
+
+
+def _find_outliers(values: Sequence[float], window_size: int, threshold: Percent) -> dict[int, float]:
+    """Return the places of values far from the median of their neighbours, and the median; in two rounds."""
+    if type(window_size) is not int or window_size < 1:
+        raise InvalidValue(f"the window size must be a number of samples, 1 or more, got {window_size!r}")
+    if not threshold >= 0:
+        raise InvalidValue(f"the threshold must be a fraction, 0 or more, got {threshold!r}")
+    if len(values) < 3:
+        return {}
+    found = _find_far(values, window_size, threshold, ())
+    return found | _find_far(values, window_size, threshold, found) if found else found
+
+
+def _find_far(values: Sequence[float], size: int, threshold: Percent, passed_over: Collection[int]) -> dict[int, float]:
+    """One round; the values in the window are kept in order, so that its size hardly matters."""
+    window = sorted(value for place, value in enumerate(values[:size]) if place not in passed_over)
+    found: dict[int, float] = {}
+    for place, value in enumerate(values):
+        entering, leaving = place + size, place - size - 1
+        if entering < len(values) and entering not in passed_over:
+            insort(window, values[entering])
+        if leaving >= 0 and leaving not in passed_over:
+            del window[bisect_left(window, values[leaving])]
+        if place in passed_over or len(window) < 2:
+            continue
+        median = _get_median_of_others(window, value)
+        if median and abs(value - median) / median > threshold:
+            found[place] = median
+    return found
+
+
+def _get_median_of_others(window: Sequence[float], value: float) -> float:
+    """Return the median of an ordered window, of at least two values, without one of them."""
+    own = bisect_left(window, value)
+    half, is_odd = divmod(len(window) - 1, 2)
+    upper = window[half if half < own else half + 1]
+    if is_odd:
+        return upper
+    lower = window[half - 1 if half - 1 < own else half]
+    return (lower + upper) / 2
+
+
+def detect_duplicate_portfolio_stat_timestamps(state: State) -> set[int]:
+    """Return the samples that have the same time as a later one of the list: indices into ``state.stats.portfolio``."""
+    last: dict[datetime.datetime, int] = {}
+    found: set[int] = set()
+    for index, item in enumerate(state.stats.portfolio):
+        if item.calculated_at in last:
+            found.add(last[item.calculated_at])
+        last[item.calculated_at] = index
+    return found
+
+
+# --- Removing them
+
+
+def remove_portfolio_stat_indices(state: State, indices: Iterable[int]) -> int:
+    """Remove samples of the portfolio; returns are counted from the first share price that is left.
+
+    Samples of positions stay.
+
+    Parameters
+    ----------
+    indices
+        Into ``state.stats.portfolio``.
+
+    Returns
+    -------
+    int
+        How many were removed.
+
+    Raises
+    ------
+    InvalidValue
+        There is no such sample.
+    """
+    samples = state.stats.portfolio
+    removed = set(indices)
+    wrong = sorted(index for index in removed if type(index) is not int or not 0 <= index < len(samples))
+    if wrong:
+        raise InvalidValue(f"there is no sample {wrong[0]} among {len(samples)}")
+    if removed:
+        _keep_items(samples, [item for index, item in enumerate(samples) if index not in removed])
+        _restart_returns(state)
+    return len(removed)
+
+
+def remove_share_price_outliers(state: State, indices: Iterable[int]) -> int:
+    """Same as `remove_portfolio_stat_indices`."""
+    return remove_portfolio_stat_indices(state, indices)
+
+
+def filter_share_price_outliers(
+    state: State, window_size: int = SHARE_PRICE_WINDOW_SIZE, threshold: Percent = SHARE_PRICE_OUTLIER_THRESHOLD
+) -> int:
+    """Remove what `detect_share_price_outliers` finds; returns how many."""
+    return remove_portfolio_stat_indices(state, detect_share_price_outliers(state, window_size, threshold))

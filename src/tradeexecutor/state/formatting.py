@@ -1,0 +1,112 @@
+"""Numbers and times as people read them: on a terminal, in a notebook, in a report.
+
+What does not exist, None, NaN and infinity, is ``-``.
+"""
+
+import datetime
+import math
+from decimal import Decimal
+
+__all__ = [
+    "NOTHING",
+    "format_count",
+    "format_percent",
+    "format_price",
+    "format_quantity",
+    "format_ratio",
+    "format_span",
+    "format_time",
+    "format_usd",
+]
+
+#: Stands for a figure that does not exist.
+NOTHING = "-"
+
+
+def format_usd(value: float | None) -> str:
+    """Format a dollar amount; small ones keep three significant digits.
+
+    >>> format_usd(1234.5), format_usd(-0.00123), format_usd(None)
+    ('1,234.50', '-0.00123', '-')
+    """
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    if value and abs(value) < 0.01:
+        return f"{value:.3g}"
+    return f"{value:,.2f}"
+
+
+def format_price(value: float | None) -> str:
+    """Format a price with about six significant digits, never with an exponent.
+
+    >>> format_price(61234.5678), format_price(0.00001234567)
+    ('61,234.57', '0.0000123457')
+    """
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return f"{value:,.2f}" if abs(value) >= 1000 else _plain(Decimal(f"{value:.6g}"))
+
+
+def format_quantity(value: Decimal | None) -> str:
+    """Format a token amount with at most eight significant digits, never with an exponent.
+
+    >>> format_quantity(Decimal("1234.5000")), format_quantity(Decimal("0.000001234567891"))
+    ('1,234.5', '0.0000012345679')
+    """
+    return NOTHING if value is None or not value.is_finite() else _plain(Decimal(f"{value:.8g}"))
+
+
+def _plain(value: Decimal) -> str:
+    text = f"{value:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def format_percent(value: float | None) -> str:
+    """Format a fraction.
+
+    >>> format_percent(0.1234), format_percent(230.0), format_percent(-0.00001)
+    ('12.34 %', '23,000 %', '0.00 %')
+    """
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    text = f"{value * 100:,.0f}" if abs(value) >= 100 else f"{value * 100:,.2f}"
+    return f"{'0.00' if text == '-0.00' else text} %"
+
+
+def format_ratio(value: float | None) -> str:
+    """Format a number without a unit."""
+    return NOTHING if value is None or not math.isfinite(value) else f"{value:,.2f}"
+
+
+def format_count(value: int | None) -> str:
+    """Format a whole number."""
+    return NOTHING if value is None else f"{value:,}"
+
+
+def format_time(value: datetime.datetime | None, seconds: bool = False) -> str:
+    """Format a UTC time."""
+    if value is None:
+        return NOTHING
+    return f"{value:%Y-%m-%d %H:%M:%S}" if seconds else f"{value:%Y-%m-%d %H:%M}"
+
+
+def format_span(span: datetime.timedelta | None, sign: bool = False) -> str:
+    """Format a length of time: its two largest units, days at most.
+
+    >>> format_span(datetime.timedelta(seconds=3725)), format_span(datetime.timedelta(seconds=-0.5), sign=True)
+    ('1 h 2 min', '-0.5 s')
+    """
+    if span is None:
+        return NOTHING
+    seconds = abs(span.total_seconds())
+    mark = "-" if span < datetime.timedelta(0) else "+" if sign and span else ""
+    if seconds < 59.5:
+        return f"{mark}{seconds:.3g} s"
+    if seconds < 3570:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{mark}{minutes} min" + (f" {rest} s" if rest else "")
+    if seconds < 86_370:
+        hours, rest = divmod(round(seconds / 60), 60)
+        return f"{mark}{hours} h" + (f" {rest} min" if rest else "")
+    days, rest = divmod(round(seconds / 3600), 24)
+    return f"{mark}{days:,} d" + (f" {rest} h" if rest else "")
