@@ -9,6 +9,7 @@ from decimal import Decimal
 
 __all__ = [
     "NOTHING",
+    "append_line",
     "format_count",
     "format_percent",
     "format_price",
@@ -110,3 +111,13 @@ def format_span(span: datetime.timedelta | None, sign: bool = False) -> str:
         return f"{mark}{hours} h" + (f" {rest} min" if rest else "")
     days, rest = divmod(round(seconds / 3600), 24)
     return f"{mark}{days:,} d" + (f" {rest} h" if rest else "")
+
+
+def append_line(notes: str | None, line: str) -> str:
+    r"""Return notes with one more line; each ends with a newline, also one that somebody wrote without.
+
+    >>> append_line("Breakout", "Repaired")
+    'Breakout\nRepaired\n'
+    """
+    notes = notes or ""
+    return f"{notes}\n{line}\n" if notes and not notes.endswith("\n") else f"{notes}{line}\n"

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import InvalidValue, NotAvailable, UnsupportedPairKind, WrongPositionStatus
+from tradeexecutor.state.formatting import append_line
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairKind
 from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.position_fields import is_pandas_object
@@ -321,7 +322,7 @@ class PositionValuation(PositionQuantities):
     def add_notes_message(self, msg: str | None) -> None:
         """Append a line to the notes; empty lines are ignored."""
         if msg:
-            self.notes = (self.notes or "") + msg + "\n"
+            self.notes = append_line(self.notes, msg)
 
     # --- Times
 

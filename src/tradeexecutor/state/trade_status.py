@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.errors import InvalidTrade, WrongTradeStatus
+from tradeexecutor.state.formatting import append_line
 from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS
 from tradeexecutor.state.trade_fields import TradeFields, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
@@ -195,7 +196,7 @@ class TradeLifeCycle(TradeFields):
     def add_note(self, line: str | None) -> None:
         """Append a line to the notes; empty lines are ignored."""
         if line:
-            self.notes = (self.notes or "") + line + "\n"
+            self.notes = append_line(self.notes, line)
 
     # --- Predicates: direction
 
