@@ -475,6 +475,9 @@ class Trading(RuleBasedStateMachine):
         except TradeExecutorError:
             assert self.state.to_json() == before
             return
+        self.give_back(trade)
+
+    def give_back(self, trade: TradeExecution) -> None:
         taken, from_far = self.under_way.pop(trade.trade_id, (ZERO, False))
         if from_far:
             self.far += taken
@@ -502,7 +505,7 @@ class Trading(RuleBasedStateMachine):
         if trade.is_short() or trade.position_id in self.portfolio.pending_positions:
             return
         if self.attempt(lambda: repair_tx_missing(self.portfolio, trade, self.ts)):
-            self.cash += self.under_way.pop(trade.trade_id, (ZERO, False))[0]
+            self.give_back(trade)
 
     # --- Balances that change by themselves
 

@@ -132,7 +132,7 @@ class StoreContract:
     ):
         times = [datetime.datetime(2030, 1, 1), datetime.datetime(2024, 1, 1)]
         for name, now in zip(("first", "second"), times, strict=True):
-            monkeypatch.setattr("tradeexecutor.state.store.utc_now", lambda now=now: now)
+            monkeypatch.setattr(f"{type(store).__module__}.utc_now", lambda now=now: now)
             store.sync(make_state(name))
         loaded = store.load()
         assert loaded.name == "second"

@@ -8,12 +8,26 @@ from typing import Any
 import pytest
 
 from tests.state.test_treasury import CREDIT
-from tests.state.trader import DAY, FAR_WETH_USDC, LINK_USDC, T0, USDC, WETH_USDC, Trader, cash_of, new_state
+from tests.state.trader import (
+    BRIDGE,
+    DAY,
+    FAR_WETH_USDC,
+    LINK_USDC,
+    SHORT,
+    T0,
+    USDC,
+    WETH_USDC,
+    Trader,
+    cash_of,
+    new_state,
+)
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.ledger.refunds import RefundAnswer, find_refund
+from tradeexecutor.state import repair
 from tradeexecutor.state.errors import (
     InvalidTrade,
     PositionNotFound,
+    RepairAborted,
     ReserveMissing,
     TradeExecutorError,
     UnexecutedTrades,
@@ -135,6 +149,96 @@ def test_capital_that_is_stuck_elsewhere_is_left_alone():
     assert cash_of(state) == 9900
 
 
+def test_capital_that_its_trade_retained_is_left_alone():
+    state, trader = trading()
+    trade = trader.plan(LINK_USDC, "10", 10.0)[1]
+    trade.other_data = {"retain_reserve_allocation_on_failure": True}
+    trader.send(trade)
+    trader.fail(trade)
+    freeze_position_on_failed_trade(T0, state, [trade])
+    before = state.to_json()
+    result = repair_trades(state, now=NOW, allocation_returned=lambda trade: False)
+    assert result.left_alone == {trade.trade_id: "capital of position #1 is outside"}
+    assert state.to_json() == before
+
+
+def test_a_trade_of_which_nobody_knows_whether_its_capital_came_back_is_left_alone():
+    state, trader = trading()
+    failed = [trader.start_and_fail(pair, "1", 10.0) for pair in (LINK_USDC, WETH_USDC)]
+    freeze_position_on_failed_trade(T0, state, failed)
+    result = repair_trades(state, now=NOW, allocation_returned=lambda trade: None if trade is failed[0] else True)
+    assert result.left_alone == {failed[0].trade_id: "it is not known whether its capital came back"}
+    assert [trade.repaired_trade_id for trade in result.new_trades] == [failed[1].trade_id]
+    assert list(state.portfolio.frozen_positions) == [failed[0].position_id]
+
+
+def test_who_wants_to_be_asked_is_asked_before_anything_changes():
+    state, trader = trading()
+    failed = trader.start_and_fail(LINK_USDC, "10", 10.0)
+    before = state.to_json()
+    with pytest.raises(RepairAborted) as error:
+        repair_trades(state, now=NOW, confirm=lambda trades: False)
+    assert error.value.trade_ids == [failed.trade_id]
+    assert state.to_json() == before
+    asked: list[TradeExecution] = []
+    repair_trades(state, now=NOW, confirm=lambda trades: not asked.extend(trades))
+    assert asked == [failed]
+    assert repair_trades(state, now=NOW, confirm=lambda trades: False).new_trades == []
+
+
+def test_if_one_allocation_cannot_go_back_no_trade_is_repaired():
+    state, trader = trading()
+    trader.buy(WETH_USDC, "1", 2000.0)
+    sell = trader.start_and_fail(WETH_USDC, "-1", 2000.0)
+    buy = trader.start_and_fail(LINK_USDC, "10", 10.0)
+    freeze_position_on_failed_trade(T0, state, [sell, buy])
+    state.portfolio.reserves.clear()
+    before = state.to_json()
+    with pytest.raises(ReserveMissing):
+        repair_trades(state, now=NOW, allocation_returned=lambda trade: trade is sell)
+    assert state.to_json() == before
+
+
+def test_a_failed_short_is_repaired():
+    """The reference leaves it out, and its position frozen for ever."""
+    state, _ = trading()
+    position, trade, _ = state.trade_short(
+        T0, SHORT, 2000.0, TradeType.rebalance, USDC, 1.0,
+        borrowed_quantity=D("-0.5"), collateral_quantity=D(1000), planned_collateral_consumption=D(1000),
+    )  # fmt: skip
+    state.start_execution(T0, trade)
+    state.mark_trade_failed(T0, trade)
+    freeze_position_on_failed_trade(T0, state, [trade])
+    result = repair_trades(state, now=NOW)
+    assert (result.new_trades[0].planned_quantity, result.unfrozen_positions) == (D("0.5"), [position])
+    assert (position.is_closed(), cash_of(state), state.portfolio.calculate_net_assets()) == (True, 10_000, 10_000.0)
+    assert State.from_json(state.to_json()).to_json() == state.to_json()
+
+
+def test_a_trade_below_the_dust_limit_is_repaired():
+    """A counter trade is not executed, so it may be too small to trade."""
+    state, trader = trading()
+    trade = trader.plan(LINK_USDC, "10", 10.0)[1]
+    trade.planned_quantity = D("1E-11")
+    counter = repair_tx_missing(state.portfolio, trade, NOW)
+    assert counter.planned_quantity == D("-1E-11")
+
+
+def test_capital_of_a_bridge_that_never_came_back_goes_back_to_the_bridge():
+    state, trader = trading()
+    bridge, out = trader.plan(BRIDGE, reserve="1000", price=1.0)
+    trader.run(out)
+    trade = trader.start_and_fail(FAR_WETH_USDC, "0.2", 2000.0)
+    bridge.adjust_bridge_capital_allocated(D(400))  # as old versions left it
+    repair_trade(state.portfolio, trade, NOW, allocation_returned=False)
+    assert (bridge.get_available_bridge_capital(), cash_of(state)) == (1000, 9000)
+
+
+@pytest.mark.parametrize("name", repair.__all__)
+def test_every_name_is_where_users_import_it_from(name: str):
+    assert hasattr(repair, name)
+
+
 @pytest.mark.parametrize("started", [False, True])
 def test_a_trade_that_was_never_sent_gives_its_capital_back(started: bool):
     """The reference keeps what a started buy took out, 900 for 1000."""
@@ -230,8 +334,8 @@ REFUSED: dict[
         lambda s, t: t.start_and_fail(LINK_USDC, "10", 10.0),
         lambda s, trade: repair_tx_missing(s.portfolio, trade),
     ),
-    "taking back the capital of a bridge": (
-        InvalidTrade,
+    "taking back the capital of a bridge that is not there": (
+        PositionNotFound,
         failed_far_buy,
         lambda s, trade: repair_tx_missing(s.portfolio, trade),
     ),

@@ -25,8 +25,8 @@ def test_the_examples_and_the_commands(
     (printed,) = re.findall(r"print\(.*?\)  # (.*)", PAGE)
     assert capsys.readouterr().out == f"{printed}\n"
 
-    commands = re.findall(r"^\$ tradeexecutor (.*?) *#", PAGE, re.MULTILINE)
-    assert len(commands) == 3
+    commands = re.findall(r"^\$ tradeexecutor (.*?) +# ", PAGE, re.MULTILINE)
+    assert len(commands) == 11
     for command in (*commands, f"{printed.removeprefix('tradeexecutor ')} --yes"):
         result = CliRunner().invoke(app, shlex.split(command))
         assert result.exit_code == 0, f"{command}: {result.output}"
@@ -37,9 +37,8 @@ def test_the_files_it_names_are_those_that_appear(tmp_path: Path, monkeypatch: p
     for example in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) * 2:
         exec(example, {})
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"demo.json", "demo.json.lock", "demo.json.backups"} | {
-        f"demo.prune-backup-{n}.json" for n in (1, 2)
-    }
+    files = {"demo.json", "demo.json.lock", "demo.json.backups", "trading.db", "trading.db.demo.lock"}
+    assert names == files | {f"demo.prune-backup-{n}.json" for n in (1, 2)}
     assert examine(tmp_path / "demo.json").number == 2
 
 

@@ -14,8 +14,9 @@ from tradeexecutor.backtest.backtest_sync import BacktestSyncModel
 from tradeexecutor.backtest.backtest_valuation import BacktestValuationModel
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
 from tradeexecutor.backtest.universe import create_universe
+from tradeexecutor.state.errors import UncleanState
 from tradeexecutor.state.state import State
-from tradeexecutor.state.trade import TradeStatus
+from tradeexecutor.state.trade import TradeStatus, TradeType
 from tradeexecutor.strategy.execution_context import ExecutionContext, ExecutionMode
 from tradeexecutor.strategy.pandas_trader.indicator import IndicatorSet
 from tradeexecutor.strategy.pandas_trader.indicator_results import calculate_indicators
@@ -222,3 +223,39 @@ def test_unconfirmed_deposits_end_the_cycle_without_trading():
     assert runner.tick(1, START) == []
     assert runner.state.cycle == 2
     assert len(runner.state.stats.portfolio) == 1
+
+
+# --- A state that its last run has not left in order
+
+
+def test_a_trade_of_unknown_outcome_stops_the_strategy_before_it_starts(caplog: pytest.LogCaptureFixture):
+    store = RecordingStore()
+    runner = make_runner({}, BARS, ExecutionMode.backtesting, store)
+    fund_and_plan(runner.state)
+    trade = next(runner.state.portfolio.get_all_trades())
+    runner.state.start_execution(START, trade)
+    runner.state.mark_broadcasted(START, trade)
+    with pytest.raises(UncleanState, match=r"trade #1 of position #1 .* was sent .*--failed 1") as error:
+        dataclasses.replace(runner)
+    assert error.value.trade_ids == [1]
+    assert "was sent and its outcome was never recorded" in caplog.text
+
+
+def test_what_else_needs_attention_is_logged(caplog: pytest.LogCaptureFixture):
+    runner = make_runner({}, BARS, ExecutionMode.backtesting, RecordingStore())
+    fund_and_plan(runner.state)
+    dataclasses.replace(runner)
+    assert "trade #1 of position #1 BTC-USD: was planned and never sent" in caplog.text
+    assert "repair STATE_FILE --only unsent" in caplog.text
+
+
+def fund_and_plan(state: State) -> None:
+    universe = create_universe({"BTC-USD": make_candles(BARS)})
+    reserve = universe.reserve_asset
+    if not state.portfolio.reserves:
+        state.portfolio.initialise_reserves(reserve, 1.0)
+    state.portfolio.adjust_reserves(reserve, Decimal(1000))
+    state.create_trade(
+        START, universe.get_single_pair(), None, Decimal(100), 100.0, TradeType.rebalance, reserve, 1.0,
+        planned_mid_price=100.0,
+    )  # fmt: skip

@@ -8,7 +8,36 @@ from typing import Annotated
 
 import typer
 
-from tradeexecutor.cli import audit, backtest, demo, show_positions, show_trades, store, validate, version
+from tradeexecutor.cli import (
+    audit,
+    backtest,
+    blacklist,
+    chart,
+    check_accounts,
+    check_trades,
+    close_position,
+    compare,
+    console,
+    correct_accounts,
+    correct_history,
+    demo,
+    export,
+    init,
+    prune_state,
+    repair,
+    report,
+    reset_state,
+    retry,
+    show_positions,
+    show_statistics,
+    show_trades,
+    show_valuation,
+    store,
+    sync_treasury,
+    unprune_state,
+    validate,
+    version,
+)
 from tradeexecutor.cli.failure import DEBUG_VARIABLE, report_failures, set_debug
 
 __all__ = ["app"]
@@ -45,6 +74,26 @@ for _name, _module, _function in (
     ("show-trades", show_trades, show_trades.show_trades),
     ("validate", validate, validate.validate),
     ("audit", audit, audit.audit),
+    ("check-trades", check_trades, check_trades.check_trades),
+    ("repair", repair, repair.repair),
+    ("retry", retry, retry.retry),
+    ("close-position", close_position, close_position.close_position),
+    ("blacklist", blacklist, blacklist.blacklist),
+    ("chart", chart, chart.chart),
+    ("compare", compare, compare.compare),
+    ("show-valuation", show_valuation, show_valuation.show_valuation),
+    ("prune-state", prune_state, prune_state.prune_state),
+    ("unprune-state", unprune_state, unprune_state.unprune_state),
+    ("correct-history", correct_history, correct_history.correct_history),
+    ("init", init, init.init),
+    ("reset-state", reset_state, reset_state.reset_state),
+    ("show-statistics", show_statistics, show_statistics.show_statistics),
+    ("report", report, report.report),
+    ("check-accounts", check_accounts, check_accounts.check_accounts),
+    ("correct-accounts", correct_accounts, correct_accounts.correct_accounts),
+    ("sync-treasury", sync_treasury, sync_treasury.sync_treasury),
+    ("export", export, export.export),
+    ("console", console, console.console),
     ("version", version, version.version),
 ):
     app.command(_name, epilog=_make_epilog(_module.EXAMPLES))(report_failures(_function))

@@ -162,18 +162,15 @@ def print_differences(preview: "Preview[Any]", title: str = "What changes in the
     if preview.is_empty:
         print_line("Nothing to change.", "bold green")
         return
-    rows = list(_fold(_describe_all(preview.describe())))
+    items = list(preview.describe())
+    rows = list(_fold(_describe_all(items)))
     if len(rows) > _MAX_ROWS:
         rows = list(_fold_places(rows))
-    print_heading(f"{title} ({len(preview.changes):,} differences)")
+    print_heading(f"{title} ({len(items):,} difference{'' if len(items) == 1 else 's'})")
     columns = (Column("Where", is_text=True), Column("Before", is_text=True), Column("After", is_text=True))
     print_table(columns, rows[:_MAX_ROWS])
     if len(rows) > _MAX_ROWS:
         print_line(f"... and {len(rows) - _MAX_ROWS:,} more; --dry-run --json has all of them", "dim")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _describe_all(items: Iterable["Change | Move"]) -> Iterator[tuple[str, str, str]]:
@@ -187,7 +184,10 @@ def _describe_all(items: Iterable["Change | Move"]) -> Iterator[tuple[str, str, 
         elif item.op == "remove":
             yield _join(item.path), _shorten(item.before), "removed"
         else:
-            yield _join(item.path), _shorten(item.before), _shorten(item.after)
+            before, after = _to_line(item.before), _to_line(item.after)
+            if len(after) > _MAX_VALUE_LENGTH and after.startswith(before):  # a line was added to notes
+                after = f"…{after[len(before) :]}"
+            yield _join(item.path), _shorten(before), _shorten(after)
 
 
 def _fold(rows: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str, str]]:
@@ -232,9 +232,12 @@ def _join(path: Iterable[str | int]) -> str:
 
 
 def _shorten(value: Any) -> str:
-    """Return JSON in one short line."""
+    text = _to_line(value)
+    return text if len(text) <= _MAX_VALUE_LENGTH else f"{text[: _MAX_VALUE_LENGTH - 1]}…"
+
+
+def _to_line(value: Any) -> str:
+    """Return JSON in one line; a text without its quotes."""
     from tradeexecutor.state.serialisation import dump
 
-    text = value if isinstance(value, str) else dump(value).decode()
-    text = " ".join(text.split())
-    return text if len(text) <= _MAX_VALUE_LENGTH else f"{text[: _MAX_VALUE_LENGTH - 1]}…"
+    return " ".join((value if isinstance(value, str) else dump(value).decode()).split())

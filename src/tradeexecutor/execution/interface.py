@@ -54,6 +54,11 @@ class ExecutionModel(ABC):
         """Tell whether positions may be closed between decisions."""
         return True
 
+    def find_rebroadcast_obstacle(self, state: State, trade: TradeExecution) -> str | None:
+        """Return why a failed trade cannot be sent again, for people; None if it can.  By default nothing can."""
+        del state
+        return f"{type(self).__name__} cannot send trade #{trade.trade_id} again"
+
     @abstractmethod
     def execute_trades(
         self,
@@ -64,6 +69,7 @@ class ExecutionModel(ABC):
         routing_state: Any = None,
         check_balances: bool = False,
         triggered: bool = False,
+        rebroadcast: bool = False,
     ) -> ExecutionReport:
         """Take planned trades to success or failure, in the given order, and book the outcome in the state.
 
@@ -81,6 +87,8 @@ class ExecutionModel(ABC):
             Compare the account with the state beforehand.
         triggered
             The trades come from stop loss, take profit or limit triggers, not from a decision.
+        rebroadcast
+            The trades are not planned, they have failed, and are sent again.
 
         Returns
         -------

@@ -17,6 +17,7 @@ from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, Ex
 from tradeexecutor.execution.slippage import MarketTooThin, NoSlippage, SlippageModel
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.errors import NotEnoughMoney, UnsupportedPairKind
+from tradeexecutor.state.failed_attempts import find_real_transaction, reopen_failed_trade
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.portfolio import Portfolio
@@ -24,12 +25,26 @@ from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.types import USDollarAmount
 
-__all__ = ["Fill", "SimulatedExecution", "calculate_total_assets"]
+__all__ = ["Fill", "NotSimulated", "SimulatedExecution", "calculate_total_assets"]
 
 logger = logging.getLogger(__name__)
 
 #: A seller may ask for this much more than is held; the excess is rounding and is not sold.
 SELL_EPSILON = Decimal(10) ** -9
+
+
+class NotSimulated(ExecutionError):
+    """A failed trade cannot be tried again in a simulation; nothing has changed.
+
+    Attributes
+    ----------
+    trade_id
+        The trade.
+    """
+
+    def __init__(self, message: str, trade_id: int):
+        super().__init__(message)
+        self.trade_id = trade_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +96,58 @@ class SimulatedExecution(ExecutionModel):
         routing_state: Any = None,
         check_balances: bool = False,
         triggered: bool = False,
+        rebroadcast: bool = False,
     ) -> ExecutionReport:
         """Start, fill and book each trade, see `ExecutionModel.execute_trades`.
 
         Each trade is finished before the next one starts, so that sells pay for the buys after them and the reserve
         never goes below zero on the way.
+
+        Raises
+        ------
+        NotSimulated
+            With `rebroadcast`: one of the trades has not failed, has a real transaction, or cannot be paid.
         """
         for trade in trades:
             if not trade.is_spot() or trade.is_vault():
                 raise UnsupportedPairKind(f"only spot pairs can be simulated, not {trade}")
+            obstacle = self.find_rebroadcast_obstacle(state, trade) if rebroadcast else None
+            if obstacle is not None:
+                raise NotSimulated(obstacle, trade.trade_id)
         if check_balances:
             self.check_balances(state)
         for trade in trades:
-            self._execute_one(ts, state, trade, triggered)
+            if rebroadcast:
+                reopen_failed_trade(trade, ts)
+            self._execute_one(ts, state, trade, triggered or rebroadcast)
         succeeded, failed = freeze_position_on_failed_trade(ts, state, trades)
         if trades:
             self.check_balances(state)
         return ExecutionReport(succeeded, failed)
+
+    def find_rebroadcast_obstacle(self, state: State, trade: TradeExecution) -> str | None:
+        """Return why a failed trade cannot be tried again; None if it can."""
+        number = trade.trade_id
+        if not trade.is_failed():
+            return f"trade #{number} has not failed, it is {trade.get_status().value}"
+        if not trade.is_spot() or trade.is_vault():
+            return f"trade #{number} is not a trade of a spot pair, only those can be simulated"
+        transaction = find_real_transaction(trade)
+        if transaction is not None:
+            return (
+                f"trade #{number} has the real transaction {transaction.tx_hash}: only a connection to its chain can "
+                "try it again, a simulation would invent the result"
+            )
+        position = state.portfolio.find_position_for_trade(trade)
+        if position.closed_at is not None:
+            return f"position #{position.position_id} of trade #{number} is closed"
+        if trade.is_buy():
+            available = _get_available_capital(state.portfolio, trade)
+            if available < trade.planned_reserve:
+                return f"trade #{number} needs {trade.planned_reserve}, {available} is available"
+        elif -trade.planned_quantity - position.get_quantity() > SELL_EPSILON:
+            return f"trade #{number} sells {-trade.planned_quantity}, its position holds {position.get_quantity()}"
+        return None
 
     def _execute_one(self, ts: datetime.datetime, state: State, trade: TradeExecution, triggered: bool) -> None:
         try:
@@ -181,6 +231,17 @@ class SimulatedExecution(ExecutionModel):
         nonce = self.next_nonce
         self.next_nonce += 1
         return nonce, hex(nonce)
+
+
+def _get_available_capital(portfolio: Portfolio, trade: TradeExecution) -> Decimal:
+    """Return what the start of a buy could take, token units."""
+    bridge = portfolio.get_bridge_position_for_chain(trade.pair.chain_id)
+    if bridge is not None:
+        return bridge.get_available_bridge_capital()
+    try:
+        return portfolio.get_reserve_position(trade.reserve_currency).quantity
+    except KeyError:
+        return Decimal(0)
 
 
 def _sum_fees(trade: TradeExecution) -> USDollarAmount:

@@ -484,6 +484,8 @@ class UnexpectedAccountingCorrectionIssue(AccountingError, RuntimeError):
     ----------
     asset, expected, actual
         Identifier and token units of the balance; None where it is not about one.
+    reason
+        Why, without the numbers.
     """
 
     def __init__(
@@ -492,11 +494,13 @@ class UnexpectedAccountingCorrectionIssue(AccountingError, RuntimeError):
         asset: str | None = None,
         expected: Decimal | None = None,
         actual: Decimal | None = None,
+        reason: str = "",
     ):
         super().__init__(message)
         self.asset = asset
         self.expected = expected
         self.actual = actual
+        self.reason = reason or message
 
 
 class TreasuryEventRefused(AccountingError, ValueError):

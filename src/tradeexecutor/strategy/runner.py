@@ -20,7 +20,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tradeexecutor.execution.interface import ExecutionModel
-from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.attention import find_attention
+from tradeexecutor.state.errors import TradeExecutorError, UncleanState
+from tradeexecutor.state.repair import close_hypercore_dust_positions
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag
 from tradeexecutor.state.trade_pricing import PriceImpactToleranceExceeded
@@ -119,6 +121,9 @@ class TickHookInput:
 class StrategyRunner:
     """Runs a strategy decision by decision.
 
+    A state that its last run has not left in order is looked through first: what needs attention is logged, and with a
+    trade of unknown outcome there is no runner.
+
     Attributes
     ----------
     state
@@ -135,6 +140,13 @@ class StrategyRunner:
         Hooks of the strategy module.
     backtested_state
         Outcome of a backtest of the same strategy, which live statistics are shown beside; None without one.
+
+    Raises
+    ------
+    UncleanState
+        A trade was sent and nobody knows what became of it; the text says how to find out.
+    ParametersNotValid
+        The limit of the price impact makes no sense.
     """
 
     state: State
@@ -153,6 +165,7 @@ class StrategyRunner:
     _max_price_impact: float | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self._check_state()
         self._save_often = self.store is not None and self.execution_context.live_trading
         self._max_price_impact = self.parameters.get("max_price_impact")
         if self._max_price_impact is not None and not 0 < self._max_price_impact < _MAX_PRICE_IMPACT:
@@ -171,6 +184,18 @@ class StrategyRunner:
             routing_model=self.models.routing_model,
             routing_state=self.models.routing_state,
         )
+
+    def _check_state(self) -> None:
+        found = find_attention(self.state)
+        blocking = [item for item in found if item.is_blocking]
+        for item in found:
+            logger.log(logging.ERROR if item.is_blocking else logging.WARNING, "%s", item)
+        if blocking:
+            texts = "; ".join(map(str, blocking))
+            raise UncleanState(
+                f"the strategy cannot start, the outcome of trades is not known: {texts}",
+                [item.trade_id for item in blocking if item.trade_id is not None],
+            )
 
     # --- The decision ----------------------------------------------------------------------------
 
@@ -220,6 +245,9 @@ class StrategyRunner:
         # Before any trade of the cycle changes the balances that earned.
         self.models.sync.sync_interests(ts, self.state, self.strategy_universe, self.models.pricing)
         self.revalue(ts)
+        if self.execution_context.live_trading:
+            # A redemption leaves a rest that the strategy must not take for a position.
+            close_hypercore_dust_positions(self.state.portfolio, ts)
         return True
 
     def revalue(self, ts: datetime.datetime) -> None:

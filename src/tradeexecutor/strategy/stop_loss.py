@@ -27,6 +27,7 @@ from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
 from tradeexecutor.state.trade import TradeExecution, TradeType
 from tradeexecutor.state.trigger import Trigger, TriggerCondition
 from tradeexecutor.state.types import USDollarPrice
+from tradeexecutor.state.waiting_orders import add_expired_triggers, expire_order, expire_waiting_orders
 from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
 from tradeexecutor.strategy.pricing_model import PriceUnavailable
@@ -260,20 +261,10 @@ def _activate(
     for other in trade.triggers or ():
         if other is not trigger:
             other.expired_at = ts
-            _add_expired(trade, [other])
+            add_expired_triggers(trade, [other])
     trade.triggers = []
     del position.pending_trades[trade.trade_id]
     position.trades[trade.trade_id] = trade
-
-
-def expire_waiting_orders(position: TradingPosition, ts: datetime.datetime) -> None:
-    """The position closes: its waiting orders lapse."""
-    for trade in list(position.pending_trades.values()):
-        for trigger in trade.triggers or ():
-            trigger.expired_at = ts
-        _add_expired(trade, trade.triggers or [])
-        trade.triggers = []
-        _expire_trade(position, trade, ts)
 
 
 def _expire_lapsed_orders(portfolio: Portfolio, position: TradingPosition, ts: datetime.datetime) -> None:
@@ -284,22 +275,10 @@ def _expire_lapsed_orders(portfolio: Portfolio, position: TradingPosition, ts: d
             continue
         for trigger in lapsed:
             trigger.expired_at = ts
-        _add_expired(trade, lapsed)
+        add_expired_triggers(trade, lapsed)
         trade.triggers = [trigger for trigger in trade.triggers or () if trigger.expired_at is None]
         if not trade.triggers:
-            _expire_trade(position, trade, ts)
+            expire_order(position, trade, ts)
     if position.is_pending() and not position.pending_trades:
         portfolio.pending_positions.pop(position.position_id)
         portfolio.expired_positions[position.position_id] = position
-
-
-def _add_expired(trade: TradeExecution, triggers: list[Trigger]) -> None:
-    trade.expired_triggers = [*(trade.expired_triggers or ()), *triggers]
-
-
-def _expire_trade(position: TradingPosition, trade: TradeExecution, ts: datetime.datetime) -> None:
-    trade.mark_expired(ts)
-    del position.pending_trades[trade.trade_id]
-    # Partial take profits are listed among the trades as well.
-    position.trades.pop(trade.trade_id, None)
-    position.expired_trades[trade.trade_id] = trade

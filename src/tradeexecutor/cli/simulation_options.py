@@ -1,0 +1,44 @@
+"""Options of commands that trade in a simulation with a state file."""
+
+import datetime
+from typing import Annotated
+
+import typer
+
+__all__ = ["AtOption", "DataOption", "FeeOption", "PairOption", "SlippageOption"]
+
+_TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
+
+DataOption = Annotated[
+    list[str],
+    typer.Option(
+        metavar="FILE",
+        help="Candles: a CSV or Parquet file, or the name of a data set that comes with the program. May be repeated.",
+        show_default=False,
+    ),
+]
+
+PairOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SYMBOL",
+        help="Use only this pair of the data; or, for data of one pair, what it is called. May be repeated.",
+        show_default=False,
+    ),
+]
+
+AtOption = Annotated[
+    datetime.datetime | None,
+    typer.Option(
+        formats=_TIME_FORMATS, metavar="TIME", help="When to trade, UTC.", show_default="last decision of the strategy"
+    ),
+]
+
+FeeOption = Annotated[
+    float,
+    typer.Option(min=0, max=0.5, metavar="FRACTION", help="Trading fee of pairs that declare none: 0.001 is 0.1 %."),
+]
+
+SlippageOption = Annotated[
+    float, typer.Option(min=0, max=0.5, metavar="FRACTION", help="How much worse than the market price trades fill.")
+]
