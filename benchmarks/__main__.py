@@ -7,7 +7,7 @@ import timeit
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import backtest, history, imports, serialisation, statistics, trades
+from benchmarks import backtest, charts, history, imports, report, serialisation, statistics, stores, trades
 
 
 def main(arguments: list[str]) -> int:
@@ -22,7 +22,10 @@ def main(arguments: list[str]) -> int:
         "serialisation": serialisation.run,
         "trades": partial(trades.run, options.trades),
         "history": history.run,
+        "charts": charts.run,
         "statistics": statistics.run,
+        "stores": stores.run,
+        "report": report.run,
         "backtest": backtest.run,
         "imports": imports.run,
     }

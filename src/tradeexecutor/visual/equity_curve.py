@@ -1,7 +1,7 @@
-"""Equity curve, share price and return series, under the name strategies import them by.
+"""Equity curve, share price and return series and their figures, under the name strategies import them by.
 
-They live in :mod:`tradeexecutor.analysis.equity_series` and :mod:`tradeexecutor.analysis.position_returns`, because
-statistics need them too.
+The series live in :mod:`tradeexecutor.analysis.equity_series` and :mod:`tradeexecutor.analysis.position_returns`,
+because statistics need them too.
 """
 
 from tradeexecutor.analysis.equity_series import (
@@ -29,6 +29,11 @@ from tradeexecutor.analysis.position_returns import (
     calculate_size_relative_realised_trading_returns,
     extract_compounding_unrealised_trading_profitability_portfolio_statistics,
 )
+from tradeexecutor.visual.return_figures import (
+    visualise_equity_curve,
+    visualise_returns_distribution,
+    visualise_returns_over_time,
+)
 
 __all__ = [
     "calculate_aggregate_returns",
@@ -52,4 +57,7 @@ __all__ = [
     "extract_compounding_unrealised_trading_profitability_portfolio_statistics",
     "generate_buy_and_hold_returns",
     "resample_returns",
+    "visualise_equity_curve",
+    "visualise_returns_distribution",
+    "visualise_returns_over_time",
 ]

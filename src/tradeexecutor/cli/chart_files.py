@@ -1,0 +1,159 @@
+"""Files that ``chart`` reads and writes: candles in, a page or an image out."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from tradeexecutor.backtest.candles import load_candle_file
+from tradeexecutor.backtest.dataset import list_datasets, load_dataset
+from tradeexecutor.cli.failure import CommandFailed
+from tradeexecutor.visual.candles import find_candles, list_pairs
+from tradeexecutor.visual.chart import Chart
+from tradeexecutor.visual.charts import CHARTS
+from tradeexecutor.visual.html_output import GENERATOR, render_plotly_figure_as_html
+from tradeexecutor.visual.image_output import IMAGE_FORMATS, render_plotly_figure_as_image_file
+
+if TYPE_CHECKING:
+    from tradeexecutor.state.state import State
+
+__all__ = ["choose_output", "find_chart", "read_benchmarks", "read_candles", "write_chart"]
+
+_FORMATS = ("html", *IMAGE_FORMATS, "json")
+
+
+def find_chart(name: str) -> Chart:
+    """Return a chart of the registry; raises `CommandFailed` with the nearest name."""
+    found = CHARTS.get(name.strip().lower().replace("_", "-"))
+    if found is None:
+        near = difflib.get_close_matches(name, CHARTS, n=1, cutoff=0.5)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        raise CommandFailed(f"there is no chart {name}", f"{hint}There are {', '.join(CHARTS)}.")
+    return found
+
+
+# --- Candles
+
+
+def _load(name: str) -> dict[str, pd.DataFrame]:
+    """Read a candle file or a bundled data set; ``PAIR=`` before it says what its only pair is called."""
+    called, equals, rest = name.partition("=")
+    source = rest if equals else name
+    dataset, _, only = source.partition(":")
+    known = list_datasets()
+    if dataset in known:
+        loaded = load_dataset(dataset, [only] if only else None)
+    elif Path(source).is_file():
+        loaded = load_candle_file(source)
+    else:
+        kind = "is a folder, not a file" if Path(source).is_dir() else "is neither a file nor a data set"
+        raise CommandFailed(f"{source} {kind}", f"Data sets that come with the program: {', '.join(known)}.")
+    if equals:
+        if len(loaded) != 1:
+            raise CommandFailed(f"{source} has {len(loaded)} pairs, so it cannot be {called}")
+        loaded = {called: next(iter(loaded.values()))}
+    return {symbol: candles.to_dataframe() for symbol, candles in loaded.items()}
+
+
+def _load_all(names: Iterable[str]) -> dict[str, pd.DataFrame]:
+    result: dict[str, pd.DataFrame] = {}
+    for name in names:
+        for symbol, frame in _load(name).items():
+            if symbol in result:
+                raise CommandFailed(f"{symbol} comes twice, the second time from {name}")
+            result[symbol] = frame
+    return result
+
+
+def read_candles(names: Iterable[str], state: "State") -> Mapping[str, pd.DataFrame] | pd.DataFrame | None:
+    """Read the candles for a state.
+
+    Returns
+    -------
+    Mapping or DataFrame or None
+        By pair.  Candles of a single pair that the state does not know are taken for the pair that is drawn; the chart
+        says when their prices do not fit.
+
+    Raises
+    ------
+    CommandFailed
+        A file is missing, or none of its pairs is one of the state.
+    InvalidCandles
+        A file cannot be read.
+    """
+    frames = _load_all(names)
+    if not frames:
+        return None
+    pairs = list_pairs(state)
+    if any(find_candles(frames, pair) is not None for pair in pairs):
+        return frames
+    if len(frames) == 1:
+        return next(iter(frames.values()))
+    have = ", ".join(list(frames)[:12])
+    known = ", ".join(pair.get_ticker() for pair in pairs[:12]) or "none"
+    raise CommandFailed(
+        f"the candles are of {have}, the pairs of the state are {known}", "Say which is which: --candles PAIR=FILE."
+    )
+
+
+def read_benchmarks(names: Iterable[str]) -> dict[str, Any]:
+    """Read prices to compare with, by name; errors as `read_candles`."""
+    return {symbol: frame["close"] for symbol, frame in _load_all(names).items()}
+
+
+# --- Output
+
+
+def choose_output(output: Path | None, name: str) -> Path:
+    """Return the file to write; what can be wrong about it is found before anything is drawn.
+
+    Raises
+    ------
+    CommandFailed
+        The ending is unknown, or a file that is not one of our pages has the default name.
+    """
+    if output is None:
+        path = Path(f"{name}.html")
+        if path.exists() and not _is_our_page(path):
+            raise CommandFailed(f"{path} exists, and this command did not write it", "Choose another file with -o.")
+        return path
+    if output.is_dir():
+        return output / f"{name}.html"
+    if output.suffix.removeprefix(".").lower() not in _FORMATS:
+        endings = ", ".join(f".{ending}" for ending in _FORMATS)
+        raise CommandFailed(f"{output} has none of the endings that tell what to write", f"Possible are {endings}.")
+    if not output.absolute().parent.is_dir():
+        raise CommandFailed(f"there is no folder {output.absolute().parent}")
+    return output
+
+
+def _is_our_page(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return GENERATOR.encode() in file.read(2_000)
+
+
+def write_chart(figure: go.Figure, path: Path, title: str, width: int) -> None:
+    """Write a figure in the form that the ending of the file says.
+
+    Raises
+    ------
+    ImageFailed
+        An image was wanted, and the browser that draws it is missing.
+    OSError
+        The file cannot be written.
+    """
+    ending = path.suffix.removeprefix(".").lower()
+    if ending == "html":
+        content = render_plotly_figure_as_html(figure, title).encode()
+    elif ending == "json":
+        text = figure.to_json()
+        assert text is not None
+        content = text.encode()
+    else:
+        content = render_plotly_figure_as_image_file(figure, ending, width, scale=2 if ending == "png" else 1)
+    path.write_bytes(content)

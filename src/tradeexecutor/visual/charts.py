@@ -1,0 +1,95 @@
+"""The registry of charts: every chart that can be drawn from a state, by name.
+
+>>> from tradeexecutor.visual.charts import CHARTS
+>>> CHARTS["drawdown"].title
+'Drawdown'
+
+``CHARTS[name].draw(state, ChartOptions(theme="dark"))`` gives a plotly figure, whatever the state.
+"""
+
+from tradeexecutor.visual.chart import Chart, ChartOptions, get_explanation
+from tradeexecutor.visual.comparison import draw_benchmark, draw_interest, draw_long_short
+from tradeexecutor.visual.growth import draw_drawdown, draw_equity, draw_rolling_sharpe
+from tradeexecutor.visual.money import draw_deposits, draw_exposure
+from tradeexecutor.visual.position import draw_position
+from tradeexecutor.visual.results import draw_position_profits, draw_position_scatter, draw_position_timeline
+from tradeexecutor.visual.returns import draw_monthly_returns, draw_returns_distribution
+from tradeexecutor.visual.single_pair import draw_price
+
+__all__ = ["CHARTS", "Chart", "ChartOptions", "get_explanation"]
+
+_ALL = (
+    Chart("equity", "Equity", "What the portfolio was worth, and how it grew without deposits.", draw_equity),
+    Chart(
+        "benchmark",
+        "Strategy and benchmark",
+        "Whether the strategy did better than simply holding what it trades.",
+        draw_benchmark,
+    ),
+    Chart(
+        "drawdown",
+        "Drawdown",
+        "How far the portfolio was below its highest value, and for how long.",
+        draw_drawdown,
+    ),
+    Chart(
+        "monthly-returns",
+        "Monthly returns",
+        "Which months and years made money, and which lost it.",
+        draw_monthly_returns,
+    ),
+    Chart(
+        "returns-distribution",
+        "Spread of returns",
+        "How often small and large gains and losses happened.",
+        draw_returns_distribution,
+    ),
+    Chart(
+        "rolling-sharpe",
+        "Rolling Sharpe ratio",
+        "Whether return for the risk taken got better or worse over time.",
+        draw_rolling_sharpe,
+    ),
+    Chart(
+        "price",
+        "Price and trades",
+        "At which prices the strategy entered and left the market, and what its indicators said.",
+        draw_price,
+    ),
+    Chart("positions", "Positions", "When which position was held, and how it ended.", draw_position_timeline),
+    Chart("exposure", "Exposure by asset", "In what the money was, and how much of it was idle.", draw_exposure),
+    Chart(
+        "profits",
+        "Profit by position",
+        "Whether the profit comes from many positions or from a few.",
+        draw_position_profits,
+    ),
+    Chart(
+        "profit-and-time",
+        "Profit and time held",
+        "Whether positions that are held longer do better.",
+        draw_position_scatter,
+    ),
+    Chart(
+        "long-short",
+        "Long and short positions",
+        "Which side of the market the profit comes from.",
+        draw_long_short,
+    ),
+    Chart(
+        "position",
+        "One position",
+        "What one position was worth over time, and when it was traded.",
+        draw_position,
+    ),
+    Chart("interest", "Interest earned", "What lending the cash brought.", draw_interest),
+    Chart(
+        "deposits",
+        "Deposits and redemptions",
+        "When money came in and went out, and how much is in.",
+        draw_deposits,
+    ),
+)
+
+#: Every chart by its name, in the order in which people look at them.
+CHARTS: dict[str, Chart] = {chart.name: chart for chart in _ALL}

@@ -1,0 +1,51 @@
+"""A chart as a web page of its own."""
+
+import html
+
+import plotly.graph_objects as go
+
+__all__ = ["GENERATOR", "render_plotly_figure_as_html"]
+
+#: Marks the pages that we wrote.
+GENERATOR = '<meta name="generator" content="tradeexecutor chart">'
+
+_CONFIG = {
+    "responsive": True,
+    "displaylogo": False,
+    # plotly offers to upload charts to a server of its makers; what a strategy earns stays here.
+    "showSendToCloud": False,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+    "toImageButtonOptions": {"format": "png", "scale": 2},
+}
+
+#: On a phone the buttons would cover the title.
+_STYLE = "@media (max-width: 600px) { .modebar { display: none !important; } }"
+
+
+def render_plotly_figure_as_html(figure: go.Figure, title: str, plotlyjs: bool = True) -> str:
+    """Return a page that shows a figure as wide as the window.
+
+    Parameters
+    ----------
+    title
+        Of the browser tab.
+    plotlyjs
+        Put the drawing library (4.8 MB) into the page, which then needs no network; otherwise the page loads it from
+        the address that plotly chooses.
+    """
+    background = figure.layout.paper_bgcolor or "#ffffff"
+    body = figure.to_html(
+        full_html=False,
+        include_plotlyjs=True if plotlyjs else "cdn",
+        config=_CONFIG,
+        div_id="chart",
+        default_width="100%",
+    )
+    return (
+        "<!doctype html>\n"
+        '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"{GENERATOR}\n<title>{html.escape(title)}</title>\n"
+        f"<style>body {{ margin: 0; background: {background}; }} {_STYLE}</style>\n"
+        f"</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )

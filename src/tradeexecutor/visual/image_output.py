@@ -1,0 +1,60 @@
+"""Charts as image files."""
+
+import plotly.graph_objects as go
+
+from tradeexecutor.state.errors import ImageFailed, InvalidValue
+
+__all__ = ["IMAGE_FORMATS", "render_plotly_figure_as_image_file"]
+
+IMAGE_FORMATS = ("png", "svg", "pdf", "jpeg", "webp")
+
+#: Of a figure that does not say how wide it is, pixels.
+_WIDTH, _HEIGHT = 1200, 600
+
+_ADVICE = "images need the package kaleido (pip install 'tradeexecutor[images]') and Chromium or Chrome"
+
+
+def render_plotly_figure_as_image_file(
+    figure: go.Figure, format: str = "png", width: int | None = None, height: int | None = None, scale: float = 1.0
+) -> bytes:
+    """Draw a figure into an image.
+
+    Parameters
+    ----------
+    format
+        One of `IMAGE_FORMATS`.
+    width, height
+        Pixels; None: what the figure says, else 1200 x 600.
+    scale
+        2.0 doubles the pixels of a png, for sharp screens.
+
+    Returns
+    -------
+    bytes
+        Content of the file.
+
+    Raises
+    ------
+    InvalidValue
+        Another format.
+    ImageFailed
+        kaleido or the browser that it drives is missing, or the browser failed.
+    """
+    if format not in IMAGE_FORMATS:
+        raise InvalidValue(f"images are {', '.join(IMAGE_FORMATS)}, not {format!r}")
+    try:
+        import kaleido
+    except ImportError as error:
+        raise ImageFailed(f"the chart cannot become an image: {_ADVICE}") from error
+    options = {
+        "format": format,
+        "width": width or figure.layout.width or _WIDTH,
+        "height": height or figure.layout.height or _HEIGHT,
+        "scale": scale,
+    }
+    try:
+        return kaleido.calc_fig_sync(figure.to_dict(), opts=options)
+    except Exception as error:
+        # The browser fails in many ways, each with a type of its own.
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ImageFailed(f"the chart cannot become an image: {reason}; {_ADVICE}") from error

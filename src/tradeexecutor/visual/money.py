@@ -1,0 +1,178 @@
+"""Charts of where the money is and where it came from: exposure by asset, deposits and redemptions."""
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from tradeexecutor.analysis.equity_series import make_time_series
+from tradeexecutor.analysis.performance import to_time_index
+from tradeexecutor.state.balance_update import BalanceUpdateCause
+from tradeexecutor.state.errors import NothingToDraw
+from tradeexecutor.visual.chart import ChartOptions
+from tradeexecutor.visual.formats import count, format_profit, get_tick_format
+from tradeexecutor.visual.history import crop, make_notes, read_history
+from tradeexecutor.visual.stems import add_stems
+from tradeexecutor.visual.theme import finish, get_theme, shorten, with_opacity
+from tradeexecutor.visual.thinning import choose_points, note_left_out
+
+if TYPE_CHECKING:
+    from tradeexecutor.state.state import State
+
+__all__ = ["calculate_exposure_by_asset", "draw_deposits", "draw_exposure"]
+
+#: Assets with a colour of their own; the rest is one area.
+_MOST_ASSETS = 7
+_OTHERS = "Others"
+
+_FLOWS = frozenset(
+    {BalanceUpdateCause.deposit, BalanceUpdateCause.redemption, BalanceUpdateCause.deposit_and_redemption}
+)
+
+
+def calculate_exposure_by_asset(state: "State") -> pd.DataFrame:
+    """Return what was held over time, USD: a column for each base token, and ``Cash``.
+
+    A position has the value of its latest sample, from its first to its last one; positions that are still open keep
+    theirs to the end.  Cash is the recorded free cash; where old samples lack it, the rest of the portfolio value.
+
+    Raises
+    ------
+    NothingToDraw
+        No portfolio value was recorded.
+    """
+    history = read_history(state, ChartOptions(), least=1)
+    index = pd.DatetimeIndex(history.value.index)
+    held: dict[str, NDArray[np.float64]] = defaultdict(lambda: np.zeros(len(index)))
+    for position in state.portfolio.get_all_positions():
+        samples = state.stats.positions.get(position.position_id)
+        if not samples:
+            continue
+        times = to_time_index(sample.calculated_at for sample in samples)
+        values = np.array([sample.value for sample in samples], dtype=np.float64)
+        order = np.argsort(times.asi8, kind="stable")
+        times, values = times[order], values[order]
+        first = int(index.searchsorted(times[0]))
+        last = len(index) if not position.is_closed() else int(index.searchsorted(times[-1], side="right"))
+        latest = np.maximum(times.searchsorted(index[first:last], side="right") - 1, 0)
+        held[position.pair.base.token_symbol][first:last] += values[latest]
+    frame = pd.DataFrame(dict(held), index=index)
+    samples = state.stats.portfolio
+    cash = make_time_series([sample.calculated_at for sample in samples], [sample.free_cash for sample in samples])
+    cash = cash[~cash.index.duplicated(keep="last")].reindex(index)
+    frame["Cash"] = cash.fillna((history.value - frame.sum(axis=1)).clip(lower=0.0))
+    return frame
+
+
+def draw_exposure(state: "State", options: ChartOptions) -> go.Figure:
+    """Draw in what the money was, stacked: a share of the portfolio for each asset, and cash.
+
+    Raises
+    ------
+    NothingToDraw
+        The state has no recorded values of positions.
+    """
+    theme = get_theme(options.theme)
+    frame = crop(calculate_exposure_by_asset(state), options.start_at, options.end_at)
+    if frame.shape[1] < 2:
+        raise NothingToDraw("the state has no recorded values of positions")
+    if len(frame) < 2:
+        raise NothingToDraw("there are fewer than two recorded values in the time asked for")
+    frame = _merge_small(frame)
+    total = frame.sum(axis=1)
+    rows = choose_points(pd.DatetimeIndex(frame.index).asi8, frame["Cash"].to_numpy(), options.max_points // 2)
+    note = note_left_out(len(rows), len(frame), "points")
+    frame, total = frame.iloc[rows], total.iloc[rows]
+    figure = go.Figure()
+    colours = iter(theme.colours)
+    for name in frame:
+        values = frame[name]
+        colour = theme.neutral if name in ("Cash", _OTHERS) else next(colours)
+        figure.add_scatter(
+            x=frame.index,
+            y=(values / total.where(total > 0)).fillna(0.0),
+            name=shorten(str(name)),
+            mode="lines",
+            stackgroup="all",
+            line={"color": colour, "width": 0.5, "shape": "hv"},
+            fillcolor=with_opacity(colour, 0.25 if name == "Cash" else 0.75),
+            customdata=values,
+            hovertemplate="%{y:.1%} (%{customdata:$,.0f})",
+        )
+    figure.update_layout(hovermode="x unified")
+    figure.update_yaxes(title_text="Share of the portfolio", tickformat=".0%", range=[0, 1])
+    figure.update_xaxes(title_text="Time (UTC)")
+    invested = 1 - float(frame["Cash"].iloc[-1] / total.iloc[-1]) if total.iloc[-1] > 0 else 0.0
+    notes = make_notes(state, f"At the end {invested:.0%} invested", *note)
+    return finish(figure, theme, "Exposure by asset", notes, options.height or 440)
+
+
+def _merge_small(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the assets with the most money over time first, then the others as one, and cash on top."""
+    assets = frame.drop(columns="Cash")
+    order = assets.sum().sort_values(ascending=False, kind="stable").index
+    result = assets[order[:_MOST_ASSETS]].copy()
+    if len(order) > _MOST_ASSETS:
+        result[_OTHERS] = assets[order[_MOST_ASSETS:]].sum(axis=1)
+    result["Cash"] = frame["Cash"]
+    return result
+
+
+def draw_deposits(state: "State", options: ChartOptions) -> go.Figure:
+    """Draw each deposit and redemption in USD, and above it the money that was in.
+
+    Raises
+    ------
+    NothingToDraw
+        None was recorded in the time asked for.
+    """
+    theme = get_theme(options.theme)
+    flows = sorted(
+        (ref.strategy_cycle_included_at, float(ref.usd_value))
+        for ref in state.sync.treasury.balance_update_refs
+        if ref.cause in _FLOWS and ref.usd_value and ref.strategy_cycle_included_at is not None
+    )
+    if not flows:
+        raise NothingToDraw("no deposits or redemptions are recorded")
+    frame = pd.DataFrame({"amount": [amount for _, amount in flows]}, index=to_time_index(when for when, _ in flows))
+    frame["total"] = frame["amount"].cumsum()
+    frame = crop(frame, options.start_at, options.end_at)
+    if not len(frame):
+        raise NothingToDraw("no deposits or redemptions are recorded in the time asked for")
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.55, 0.45], vertical_spacing=0.06)
+    times, total = pd.DatetimeIndex(frame.index), frame["total"].to_numpy()
+    end = max((sample.calculated_at for sample in state.stats.portfolio[-1:]), default=None)
+    if end is not None and options.end_at is None and pd.Timestamp(end) > times[-1]:
+        drawn_times, drawn_total = times.append(pd.DatetimeIndex([end])), np.append(total, total[-1])
+    else:
+        drawn_times, drawn_total = times, total
+    figure.add_scatter(
+        x=drawn_times,
+        y=drawn_total,
+        mode="lines",
+        name="Net deposits",
+        line={"color": theme.main, "width": 2, "shape": "hv"},
+        hovertemplate="%{x|%Y-%m-%d %H:%M}<br>%{y:$,.2f}<extra></extra>",
+        row=1,
+        col=1,
+    )
+    amounts = frame["amount"].to_numpy()
+    texts = [
+        f"{'Deposit' if amount >= 0 else 'Redemption'}<br>{when:%Y-%m-%d %H:%M}<br>{format_profit(amount)}"
+        for when, amount in zip(times, amounts, strict=True)
+    ]
+    add_stems(figure, times, amounts, texts, theme, ("Deposit", "Redemption"), row=2, limit=options.max_points)
+    figure.update_yaxes(title_text="Sum, USD", tickformat=get_tick_format(total), rangemode="tozero", row=1, col=1)
+    figure.update_yaxes(title_text="Each, USD", tickformat=get_tick_format(amounts), zeroline=True, row=2, col=1)
+    figure.update_xaxes(title_text="Time (UTC)", row=2, col=1)
+    notes = make_notes(
+        state,
+        f"{count(int((amounts >= 0).sum()), 'deposit')}, {count(int((amounts < 0).sum()), 'redemption')}, "
+        f"net {format_profit(total[-1])}",
+        *note_left_out(min(len(frame), options.max_points), len(frame), "amounts (the largest)"),
+    )
+    return finish(figure, theme, "Deposits and redemptions", notes, options.height or 460)

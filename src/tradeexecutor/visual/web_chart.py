@@ -1,0 +1,133 @@
+"""Time series as a web page asks for them: data only, no drawing."""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tradeexecutor.analysis.equity_series import (
+    calculate_equity_curve,
+    calculate_investment_flow,
+    calculate_share_price,
+)
+from tradeexecutor.analysis.position_returns import (
+    calculate_compounding_realised_trading_profitability,
+    calculate_realised_profitability,
+    extract_compounding_unrealised_trading_profitability_portfolio_statistics,
+)
+from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.state import State
+
+__all__ = ["WebChart", "WebChartSource", "WebChartType", "export_time_series", "render_web_chart"]
+
+_PROFITABILITY = "https://tradingstrategy.ai/glossary/profitability"
+
+
+class WebChartType(enum.StrEnum):
+    """What to show."""
+
+    compounding_unrealised_trading_profitability_sampled = "compounding_unrealised_trading_profitability_sampled"
+    compounding_realised_profitability = "compounding_realised_profitability"
+    total_equity = "total_equity"
+    netflow = "netflow"
+    share_price = "share_price"
+    share_price_based_return = "share_price_based_return"
+    realised_profitability = "realised_profitability"
+
+
+class WebChartSource(enum.StrEnum):
+    """Where the state comes from."""
+
+    live_trading = "live_trading"
+    backtest = "backtest"
+
+
+@dataclass(frozen=True, slots=True)
+class WebChart:
+    """A series for a web page.
+
+    Attributes
+    ----------
+    data
+        (epoch seconds, value), ascending.
+    help_link
+        Explains the figure; None: there is no page.
+    """
+
+    data: list[tuple[float, float]]
+    title: str
+    help_link: str | None
+    source: WebChartSource
+
+
+_Series = Callable[[State], "pd.Series[float]"]
+
+_CHARTS: dict[WebChartType, tuple[str, str | None, _Series]] = {
+    WebChartType.compounding_unrealised_trading_profitability_sampled: (
+        "Unrealised trading profitability %",
+        _PROFITABILITY,
+        extract_compounding_unrealised_trading_profitability_portfolio_statistics,
+    ),
+    WebChartType.compounding_realised_profitability: (
+        "Compounded realised trading position profitability % on close",
+        _PROFITABILITY,
+        calculate_compounding_realised_trading_profitability,
+    ),
+    WebChartType.total_equity: ("Total equity", None, calculate_equity_curve),
+    WebChartType.netflow: ("Netflow", None, calculate_investment_flow),
+    WebChartType.share_price: ("Share price", None, lambda state: calculate_share_price(state)["share_price_usd"]),
+    WebChartType.share_price_based_return: (
+        "Share price based return %",
+        _PROFITABILITY,
+        lambda state: calculate_share_price(state)["returns"],
+    ),
+    WebChartType.realised_profitability: (
+        "Realised profitability % of each position",
+        _PROFITABILITY,
+        calculate_realised_profitability,
+    ),
+}
+
+
+def render_web_chart(
+    state: State, type: WebChartType, source: WebChartSource = WebChartSource.live_trading
+) -> WebChart:
+    """Return the series of a chart.
+
+    Profits are fractions, equity and flows USD.  The equity has no invented points before the first sample or after the
+    last one.
+
+    Raises
+    ------
+    InvalidValue
+        There is no such chart or source.
+    LegacyDataException
+        The file did not record what the chart needs.
+    """
+    try:
+        type, source = WebChartType(type), WebChartSource(source)
+    except ValueError as error:
+        raise InvalidValue(str(error)) from None
+    title, help_link, read = _CHARTS[type]
+    return WebChart(export_time_series(read(state)), title, help_link, source)
+
+
+def export_time_series(series: "pd.Series[float]") -> list[tuple[float, float]]:
+    """Return (epoch seconds, value) of each entry, ascending; times are naive UTC.
+
+    Raises
+    ------
+    InvalidValue
+        A value is NaN or infinite, which JSON cannot hold.
+    """
+    if not len(series):
+        return []
+    series = series.sort_index(kind="stable")
+    values = series.to_numpy(dtype=np.float64)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise InvalidValue(f"the series has {values[bad[0]]} at {series.index[bad[0]]}")
+    seconds = pd.DatetimeIndex(series.index).as_unit("us").asi8 / 1_000_000
+    return list(zip(seconds.tolist(), values.tolist(), strict=True))
