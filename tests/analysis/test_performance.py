@@ -1,13 +1,14 @@
 """Returns and ratios from recorded equity."""
 
 import math
+from decimal import Decimal
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.analysis.portfolios import DAY, START, add_closed, add_open, make_state, record_equity, record_flow
+from tests.analysis.portfolios import DAY, START, USD, add_closed, add_open, make_state, record_equity, record_flow
 from tradeexecutor.analysis.performance import (
     calculate_cagr,
     calculate_drawdowns,
@@ -24,8 +25,9 @@ from tradeexecutor.analysis.performance import (
 )
 from tradeexecutor.analysis.performance_summary import summarise_performance
 from tradeexecutor.analysis.time_in_market import calculate_exposure
+from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
 from tradeexecutor.state.cycle_duration import CycleDuration
-from tradeexecutor.state.state import BacktestData
+from tradeexecutor.state.state import BacktestData, State
 
 returns_lists = st.lists(st.floats(-0.9, 2.0), min_size=1, max_size=50).map(np.array)
 
@@ -53,6 +55,48 @@ def test_a_deposit_that_dwarfs_the_portfolio_works_from_the_start_of_its_period(
 
 def test_a_deposit_that_its_sample_does_not_show_yet_belongs_to_the_next_one():
     assert get_returns({0: 50, 1: 50, 2: 1050}, {1: 1000}) == [0.0, 0.0]
+
+
+def record_reserve_event(state: State, event_id: int, day: float, usd: float) -> None:
+    reserve = next(iter(state.portfolio.reserves.values()))
+    reserve.balance_updates[event_id] = BalanceUpdate(
+        balance_update_id=event_id,
+        cause=BalanceUpdateCause.deposit,
+        position_type=BalanceUpdatePositionType.reserve,
+        asset=USD,
+        block_mined_at=START + day * DAY,
+        strategy_cycle_included_at=None,
+        chain_id=1,
+        quantity=Decimal(str(usd)),
+        old_balance=Decimal(0),
+        usd_value=usd,
+    )
+
+
+def test_a_deposit_that_only_the_reserve_knows_is_no_profit():
+    state = make_state()
+    record_equity(state, {0: 100, 1: 110, 2: 165})
+    record_reserve_event(state, 7, 2, 55.0)
+    assert calculate_returns(read_equity_curve(state)).round(9).tolist() == [0.1, 0.0]
+
+
+def test_a_deposit_that_treasury_and_reserve_know_counts_once():
+    state = make_state()
+    record_equity(state, {0: 100, 1: 110, 2: 165})
+    record_reserve_event(state, 1, 2, 55.0)
+    record_flow(state, 2, 55)
+    assert calculate_returns(read_equity_curve(state)).round(9).tolist() == [0.1, 0.0]
+
+
+def test_the_initial_equity_is_the_first_money():
+    state = make_state()
+    record_equity(state, {0: 0, 1: 100, 2: 160})
+    record_flow(state, 1, 100)
+    record_flow(state, 2, 50)
+    summary = summarise_performance(state)
+    assert summary.initial_equity == 100
+    assert summary.net_deposits == 50
+    assert summary.total_return == pytest.approx(0.1)
 
 
 def test_a_period_without_money_has_no_return():

@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 
 from tests.analysis.portfolios import DAY, START, add_closed, make_state, record_equity
+from tradeexecutor.analysis import trade_analyser
 from tradeexecutor.analysis.sides import Sides, get_sides_rows
 from tradeexecutor.analysis.trade_analyser import TradeSummary, build_trade_analysis
 from tradeexecutor.state.cycle_duration import TimeBucket
 from tradeexecutor.state.portfolio import Portfolio
+from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade_summary_rows import format_dollars, format_duration, format_percent
 
@@ -105,3 +107,33 @@ def test_the_return_is_divided_by_profit():
     assert rows["Annualised return %"]["Short"] == "-5.00%"
     given = {row.label: row.texts for row in get_sides_rows(sides, all_return=0.04)}
     assert given["Return %"]["Long"] == "6.00%"
+
+
+def test_sides_of_the_same_size_are_told_apart():
+    """As many longs as shorts: neither is everything."""
+    state = make_state()
+    add_closed(state, 100.0, 110.0, START, 1)
+    add_closed(state, 100.0, 90.0, START + 2 * DAY, 1)
+    _, second = state.portfolio.closed_positions.values()
+    shorts = {second.position_id}
+
+    def is_short(position: TradingPosition) -> bool:
+        return position.position_id in shorts
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trade_analyser, "_SHORT", dataclasses.replace(trade_analyser._SHORT, includes=is_short))
+        is_long = dataclasses.replace(trade_analyser._LONG, includes=lambda position: not is_short(position))
+        patch.setattr(trade_analyser, "_LONG", is_long)
+        sides = build_trade_analysis(state.portfolio).summarise_sides()
+    assert (sides.all.won, sides.all.lost) == (1, 1)
+    assert (sides.long.won, sides.long.lost) == (1, 0)
+    assert (sides.short.won, sides.short.lost) == (0, 1)
+
+
+def test_a_side_that_is_everything_has_the_figures_of_everything():
+    state = make_state()
+    add_closed(state, 100.0, 110.0, START, 1)
+    sides = build_trade_analysis(state.portfolio).summarise_sides(state=state)
+    alone = build_trade_analysis(state.portfolio).calculate_long_summary_statistics(None, state)
+    assert sides.long.to_dict() == alone.to_dict()
+    assert sides.short.total_positions == 0

@@ -16,7 +16,7 @@ All ratios are fractions, 0.05 is 5 %.  A year has 365 days.
 
 import datetime
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,13 +91,28 @@ def read_equity_curve(state: State) -> EquityCurve:
     times = times[is_last]
     values = np.array([sample.get_value() for sample in samples], dtype=np.float64)[order][is_last]
     flows = np.zeros(len(times))
-    for ref in state.sync.treasury.balance_update_refs:
-        if ref.cause in _FLOWS and ref.usd_value and ref.strategy_cycle_included_at is not None:
-            index = int(np.searchsorted(times, _to_us(ref.strategy_cycle_included_at)))
-            if index < len(flows):
-                flows[index] += ref.usd_value
+    for when, usd_value in _iterate_flows(state):
+        index = int(np.searchsorted(times, _to_us(when)))
+        if index < len(flows):
+            flows[index] += usd_value
     _move_late_flows(values, flows)
     return EquityCurve(times, values, flows)
+
+
+def _iterate_flows(state: State) -> Iterator[tuple[datetime.datetime, USDollarAmount]]:
+    """Yield time and value of each deposit and redemption.
+
+    The treasury lists them.  Some files have them with the reserve alone, and those count as well.
+    """
+    listed: set[int] = set()
+    for ref in state.sync.treasury.balance_update_refs:
+        listed.add(ref.balance_event_id)
+        if ref.cause in _FLOWS and ref.usd_value and ref.strategy_cycle_included_at is not None:
+            yield ref.strategy_cycle_included_at, ref.usd_value
+    for reserve in state.portfolio.reserves.values():
+        for event in reserve.balance_updates.values():
+            if event.cause in _FLOWS and event.usd_value and event.balance_update_id not in listed:
+                yield event.strategy_cycle_included_at or event.block_mined_at, event.usd_value
 
 
 def _move_late_flows(values: NDArray[np.float64], flows: NDArray[np.float64]) -> None:

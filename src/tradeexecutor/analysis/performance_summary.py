@@ -8,8 +8,10 @@ import datetime
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tradeexecutor.analysis.performance import (
+    EquityCurve,
     calculate_cagr,
     calculate_max_drawdown,
     calculate_max_runup,
@@ -28,7 +30,7 @@ from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.types import EPOCH, Percent, USDollarAmount
 
-__all__ = ["PerformanceSummary", "PositionResult", "summarise_performance"]
+__all__ = ["PerformanceSummary", "PositionResult", "read_returns", "summarise_performance"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,9 @@ class PerformanceSummary:
     start_at, end_at
         First and last recorded sample; None without samples.
     initial_equity, final_equity
-        Net asset value at these times; `final_equity` without samples is the present one.
+        Net asset value of the first sample with any money, and the present one.
     net_deposits
-        Deposits minus redemptions after the first sample.
+        Deposits minus redemptions after that first sample.
     total_return, cagr, max_drawdown, max_runup, sharpe, sortino
         See :mod:`tradeexecutor.analysis.performance`; None when there are too few samples.
     exposure
@@ -107,26 +109,52 @@ class PerformanceSummary:
     fees: USDollarAmount
 
 
-def summarise_performance(state: State) -> PerformanceSummary:
-    """Return the figures of a state.
+def read_returns(
+    state: State, curve: EquityCurve
+) -> tuple[USDollarAmount | None, NDArray[np.int64], NDArray[np.float64]]:
+    """Return the initial equity, and the end and the return of each period, deposits taken out.
 
     The initial deposit of a backtest is booked before its first sample, so that the costs of trades made in the very
-    first cycle count too: `initial_equity` is then the deposit.
+    first cycle count too: it is then the initial equity, and the first period ends at the first sample.
+
+    Parameters
+    ----------
+    state
+        Only read.
+    curve
+        Of this state.
+
+    Returns
+    -------
+    tuple
+        USD, None without samples; microseconds since 1970; fractions.
     """
+    returns = calculate_returns(curve)
+    if not len(curve):
+        return None, curve.times, returns
+    if state.backtest_data is None or not curve.flows[0] > 0:
+        return float(curve.values[_find_first_money(curve)]), curve.times[1:], returns
+    initial = float(curve.flows[0])
+    return initial, curve.times, np.concatenate(([float(curve.values[0]) / initial - 1.0], returns))
+
+
+def _find_first_money(curve: EquityCurve) -> int:
+    """Return the first sample with any money in the portfolio; 0 when none has."""
+    return int(np.argmax(curve.values > 0))
+
+
+def summarise_performance(state: State) -> PerformanceSummary:
+    """Return the figures of a state; returns are those of `read_returns`."""
     portfolio = state.portfolio
     curve = read_equity_curve(state)
     positions = list(portfolio.get_all_positions())
     tally = tally_positions(positions)
     closed = [position for position in positions if position.is_closed()]
     results = sorted((_describe(position) for position in closed), key=lambda result: result.profit_pct)
-    returns = calculate_returns(curve)
-    start_at = end_at = initial = total_return = None
+    start_at = end_at = total_return = None
+    initial, _, returns = read_returns(state, curve)
     if len(curve):
         start_at, end_at = (_from_us(int(curve.times[index])) for index in (0, -1))
-        initial = float(curve.values[0])
-        if state.backtest_data is not None and curve.flows[0] > 0:
-            initial = float(curve.flows[0])
-            returns = np.concatenate(([float(curve.values[0]) / initial - 1.0], returns))
     if len(returns):
         total_return = calculate_total_return(returns)
     return PerformanceSummary(
@@ -135,7 +163,7 @@ def summarise_performance(state: State) -> PerformanceSummary:
         end_at=end_at,
         initial_equity=initial,
         final_equity=portfolio.get_net_asset_value(),
-        net_deposits=float(curve.flows[1:].sum()),
+        net_deposits=float(curve.flows[_find_first_money(curve) + 1 :].sum()) if len(curve) else 0.0,
         total_return=total_return,
         cagr=None if total_return is None else calculate_cagr(total_return, calculate_years(curve)),
         max_drawdown=calculate_max_drawdown(returns) if len(returns) else None,

@@ -86,6 +86,7 @@ class Streaks:
 class PositionTally:
     """Sums and lists over positions; amounts in USD, profits as fractions."""
 
+    positions: int = 0
     trades: int = 0
     volume: USDollarAmount = 0
     volume_without_vaults: USDollarAmount = 0
@@ -118,6 +119,7 @@ class PositionTally:
 
     def add(self, position: TradingPosition) -> None:
         """Take in the next position, in the order of opening."""
+        self.positions += 1
         self._add_costs(position)
         if position.is_closed():
             self._add_outcome(position)

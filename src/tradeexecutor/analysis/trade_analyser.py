@@ -129,10 +129,15 @@ class TradeAnalysis:
         return self._summarise_side(time_bucket, state, _LONG)
 
     def _summarise_side(
-        self, time_bucket: TimeBucket | None, state: State | None, side: Side, ratios: Ratios | None = None
+        self,
+        time_bucket: TimeBucket | None,
+        state: State | None,
+        side: Side,
+        ratios: Ratios | None = None,
+        everything: PositionTally | None = None,
     ) -> TradeSummary:
         positions = [position for position in self.portfolio.get_all_positions() if side.includes(position)]
-        summary = self._summarise_positions(time_bucket, state, positions, ratios)
+        summary = self._summarise_positions(time_bucket, state, positions, ratios, everything)
         _add_compounding(summary, state, side.compound)
         if side is not _ALL and summary.compounding_returns is not None:
             summary.return_percent = float(summary.compounding_returns.iloc[-1])
@@ -150,9 +155,11 @@ class TradeAnalysis:
         state: State | None,
         positions: Iterable[TradingPosition],
         ratios: Ratios | None = None,
+        everything: PositionTally | None = None,
     ) -> TradeSummary:
         ordered = sorted(positions, key=lambda position: position.opened_at)
-        summary = _summarise(tally_positions(ordered), self.portfolio, time_bucket, state)
+        tally = tally_positions(ordered) if everything is None or len(ordered) < everything.positions else everything
+        summary = _summarise(tally, self.portfolio, time_bucket, state)
         if state is not None:
             _add_figures_of_state(summary, state, ordered)
             for name, ratio in (_calculate_ratios(state) if ratios is None else ratios).items():
@@ -192,10 +199,12 @@ class TradeAnalysis:
         """Return the summaries of all, long and short positions."""
         # The equity has no sides: its ratios are the same in all three.
         ratios = None if state is None else _calculate_ratios(state)
+        # A side with as many positions as there are is all of them, and adding up is what a summary costs.
+        everything = tally_positions(self.portfolio.get_all_positions())
         return Sides(
-            self._summarise_side(time_bucket, state, _ALL, ratios),
-            self._summarise_side(time_bucket, state, _LONG, ratios),
-            self._summarise_side(time_bucket, state, _SHORT, ratios),
+            self._summarise_side(time_bucket, state, _ALL, ratios, everything),
+            self._summarise_side(time_bucket, state, _LONG, ratios, everything),
+            self._summarise_side(time_bucket, state, _SHORT, ratios, everything),
         )
 
 

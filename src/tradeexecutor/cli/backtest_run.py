@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tradeexecutor.analysis.performance_summary import PerformanceSummary, summarise_performance
+from tradeexecutor.analysis.performance import EquityCurve, read_equity_curve
+from tradeexecutor.analysis.performance_summary import PerformanceSummary, read_returns, summarise_performance
 from tradeexecutor.backtest.backtest_runner import BacktestResult, run_backtest_for_module
 from tradeexecutor.backtest.candles import load_candle_file
 from tradeexecutor.backtest.dataset import list_datasets, load_dataset
@@ -83,6 +85,8 @@ class BacktestOutcome:
         Trades filled while the market was closed, at the last price.
     performance
         The figures.
+    curve, return_times, returns
+        Recorded equity; end (microseconds since 1970) and return of each period, deposits taken out.
     """
 
     strategy: Path
@@ -93,10 +97,14 @@ class BacktestOutcome:
     buy_and_hold: float | None
     stale_price_trades: int
     performance: PerformanceSummary
+    curve: EquityCurve
+    return_times: NDArray[np.int64]
+    returns: NDArray[np.float64]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures in one level, for JSON."""
-        own = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "performance"}
+        series = ("performance", "curve", "return_times", "returns")
+        own = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name not in series}
         return own | dataclasses.asdict(self.performance)
 
 
@@ -218,6 +226,8 @@ def run_backtest_and_save(request: BacktestRequest) -> BacktestOutcome:
         result = _run(request, universe)
     _save(result.state, path)
     performance = summarise_performance(result.state)
+    curve = read_equity_curve(result.state)
+    _, return_times, returns = read_returns(result.state, curve)
     diagnostics = result.diagnostics_data
     used = result.strategy_universe
     return BacktestOutcome(
@@ -229,6 +239,9 @@ def run_backtest_and_save(request: BacktestRequest) -> BacktestOutcome:
         buy_and_hold=calculate_buy_and_hold(used, performance.start_at, performance.end_at),
         stale_price_trades=diagnostics["stale_price_trades"],
         performance=performance,
+        curve=curve,
+        return_times=return_times,
+        returns=returns,
     )
 
 

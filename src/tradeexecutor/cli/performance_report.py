@@ -2,8 +2,14 @@
 
 import datetime
 import shlex
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 
+import numpy as np
+from rich.console import Console
+from rich.text import Text
+
+from tradeexecutor.analysis.performance import calculate_drawdowns
 from tradeexecutor.analysis.performance_summary import PerformanceSummary, PositionResult
 from tradeexecutor.cli.backtest_run import BacktestOutcome
 from tradeexecutor.cli.output import (
@@ -12,12 +18,31 @@ from tradeexecutor.cli.output import (
     format_percent,
     format_ratio,
     format_usd,
+    make_console,
     print_facts,
+    print_heading,
     print_line,
     print_next_steps,
     print_problem,
     print_table,
 )
+from tradeexecutor.cli.sparkline import (
+    MonthlyReturn,
+    can_show_blocks,
+    compound,
+    group_by_year,
+    list_monthly_returns,
+    make_sparkline,
+)
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+#: Characters of a sparkline, and of what stands before and after it.
+_MIN_SPARKLINE, _MAX_SPARKLINE = 20, 72
+_LABEL_WIDTH, _VALUE_WIDTH = 14, 28
+
+#: So many years are shown month by month.
+_MAX_YEARS = 20
 
 #: Over a shorter time a yearly figure says nothing.
 _SHORTEST_ANNUALISED = datetime.timedelta(days=30)
@@ -30,12 +55,14 @@ def print_outcome(outcome: BacktestOutcome) -> None:
     performance = outcome.performance
     print_line(performance.name or outcome.strategy.stem, "bold")
     print_facts(make_facts(outcome))
+    print_history(outcome)
     print_line()
     print_line(f"State saved to {outcome.state_file}")
     print_warnings(outcome)
     path = shlex.quote(str(outcome.state_file))
     print_next_steps(
         {
+            "Everything on one page": f"tradeexecutor report {path}",
             "Positions and their trades": f"tradeexecutor show-positions {path} --position-type all",
             "The latest trades": f"tradeexecutor show-trades {path} --limit 20",
             "Check the state file": f"tradeexecutor validate {path}",
@@ -73,6 +100,74 @@ def make_facts(outcome: BacktestOutcome) -> dict[str, str]:
     if performance.net_deposits:
         facts["Net deposits"] = f"{format_usd(performance.net_deposits)} USD after the start"
     return facts
+
+
+def print_history(outcome: BacktestOutcome) -> None:
+    """Print equity, drawdown and monthly returns as lines of text; nothing with fewer than two samples."""
+    curve, times, returns = outcome.curve, outcome.return_times, outcome.returns
+    if len(curve) < 2:
+        return
+    console = make_console()
+    blocks = can_show_blocks(sys.stdout.encoding)
+    width = max(min(console.width - _LABEL_WIDTH - _VALUE_WIDTH, _MAX_SPARKLINE), _MIN_SPARKLINE)
+    drawdowns = -calculate_drawdowns(returns)
+    monthly = list_monthly_returns(times, returns)
+    latest = np.array([item.value for item in monthly[-width:]])
+    months = "" if len(latest) == len(monthly) else f", last {len(latest)}"
+    lines = (
+        ("Equity", make_sparkline(curve.times, curve.values, width, blocks=blocks), _describe_range(outcome)),
+        (
+            "Drawdown",
+            make_sparkline(times, drawdowns, width, blocks=blocks, low=0.0),
+            f"deepest {format_percent(-float(drawdowns.max()))}",
+        ),
+        (
+            "Months",
+            make_sparkline(np.arange(len(latest)), latest, len(latest), blocks=blocks).ljust(width),
+            f"{format_percent(float(latest.min()))} to {format_percent(float(latest.max()))}{months}",
+        ),
+    )
+    print_line()
+    for label, line, text in lines:
+        print_line(f"  {label:<{_LABEL_WIDTH - 4}}{line}  {text}")
+    _print_months(monthly, console)
+
+
+def _describe_range(outcome: BacktestOutcome) -> str:
+    low, high = float(outcome.curve.values.min()), float(outcome.curve.values.max())
+    return f"{low:,.0f} to {high:,.0f} USD" if high >= 1000 else f"{format_usd(low)} to {format_usd(high)} USD"
+
+
+def _print_months(monthly: Sequence[MonthlyReturn], console: Console) -> None:
+    """Print a row for each year: the return of each month in percent, and of the whole year."""
+    print_heading("Monthly returns, %")
+    console.print(Text("        " + "".join(f"{name:>5}" for name in _MONTHS) + "     Year", style="dim"))
+    years = group_by_year(monthly)
+    shown = sorted(years)[-_MAX_YEARS:]
+    if len(shown) < len(years):
+        print_line(f"  {min(years)} to {shown[0] - 1}: {format_percent(_compound_years(years, shown[0]))}", "dim")
+    for year in shown:
+        by_month = {item.month: item.value for item in years[year]}
+        line = Text(f"  {year}  ")
+        for month in range(1, 13):
+            line.append_text(_make_cell(by_month.get(month), 5))
+        line.append_text(_make_cell(compound(years[year]), 9, bold=True))
+        console.print(line)
+
+
+def _compound_years(years: Mapping[int, Sequence[MonthlyReturn]], before: int) -> float:
+    return compound([item for year, items in years.items() if year < before for item in items])
+
+
+def _make_cell(value: float | None, width: int, bold: bool = False) -> Text:
+    if value is None:
+        return Text(" " * width)
+    percent = value * 100
+    text = f"{percent:.1f}" if abs(percent) < 9.95 else f"{percent:,.0f}"
+    if float(text.replace(",", "")) == 0:
+        return Text(f"{'0' if percent else '.':>{width}}", style="dim")
+    colour = "green" if percent > 0 else "red"
+    return Text(f"{text:>{width}}", style=f"bold {colour}" if bold else colour)
 
 
 def print_warnings(outcome: BacktestOutcome) -> None:

@@ -137,7 +137,7 @@ def book_vault_settlement(
     asset: AssetIdentifier,
     quantity: Decimal,
     origin: EventOrigin,
-    share_count: Decimal,
+    share_count: Decimal | None,
     reserve_token_price: USDollarPrice = 1.0,
 ) -> BalanceUpdate:
     """Book what deposits and redemptions settled together have changed: the net cash flow and the shares issued.
@@ -147,7 +147,7 @@ def book_vault_settlement(
     quantity
         Net flow, token units; may be zero.
     share_count
-        Shares that exist afterwards.
+        Shares that exist afterwards; None when that was not told.
 
     Raises
     ------
@@ -157,9 +157,10 @@ def book_vault_settlement(
         More flows out than there is.
     """
     _require_quantity(quantity, allow_zero=True)
-    _require_quantity(share_count, allow_zero=True)
-    if share_count < 0:
-        raise InvalidValue(f"share count must not be negative, got {share_count}")
+    if share_count is not None:
+        _require_quantity(share_count, allow_zero=True)
+        if share_count < 0:
+            raise InvalidValue(f"share count must not be negative, got {share_count}")
     reserve = _find_reserve(state, asset)
     available = ZERO_DECIMAL if reserve is None else reserve.quantity
     if quantity < 0 and available + quantity < 0:
@@ -167,8 +168,9 @@ def book_vault_settlement(
             f"cannot settle {quantity} {asset.token_symbol}, there is {available}", available, -quantity
         )
     event = _change_reserve(state, reserve, asset, quantity, _SETTLEMENT, origin, reserve_token_price)
-    event.other_data = {**(event.other_data or {}), "share_count": str(share_count)}
-    state.sync.treasury.share_count = share_count
+    if share_count is not None:
+        event.other_data = {**(event.other_data or {}), "share_count": str(share_count)}
+        state.sync.treasury.share_count = share_count
     return event
 
 
@@ -374,7 +376,8 @@ def _change_reserve(
         state.portfolio.reserves[asset.get_identifier()] = reserve
     if reserve.reserve_token_price is None:
         reserve.reserve_token_price, reserve.last_pricing_at = price, included_at
-    if reserve.initial_deposit is None and quantity > 0 and cause is not _CORRECTION and not reserve.balance_updates:
+    is_first = not reserve.balance_updates and not old_balance
+    if reserve.initial_deposit is None and quantity > 0 and cause is not _CORRECTION and is_first:
         reserve.initial_deposit, reserve.initial_deposit_reserve_token_price = quantity, price
     reserve.add_balance_update_event(event)
     reserve.quantity = old_balance + quantity
@@ -383,9 +386,26 @@ def _change_reserve(
     return event
 
 
-def _change_position(
-    state: State, position: TradingPosition, quantity: Decimal, cause: BalanceUpdateCause, origin: EventOrigin
-) -> BalanceUpdate:
+def check_position_change(state: State, position: TradingPosition, quantity: Decimal) -> Decimal:
+    """Check that the balance of a position can change by a quantity without a trade.
+
+    Parameters
+    ----------
+    quantity
+        Base token units, + in, - out.
+
+    Returns
+    -------
+    Decimal
+        What the position holds before, token units.
+
+    Raises
+    ------
+    PositionNotFound, WrongPositionStatus
+        The position is not an open position of this state, or is a credit supply without a loan.
+    NotEnoughMoney
+        It holds less than is taken out.
+    """
     portfolio = state.portfolio
     if portfolio.get_position_by_id(position.position_id) is not position:
         raise PositionNotFound(f"{position} belongs to another state")
@@ -402,6 +422,13 @@ def _change_position(
             old_balance,
             -quantity,
         )
+    return old_balance
+
+
+def _change_position(
+    state: State, position: TradingPosition, quantity: Decimal, cause: BalanceUpdateCause, origin: EventOrigin
+) -> BalanceUpdate:
+    old_balance = check_position_change(state, position, quantity)
     event = _make_event(
         state,
         position.pair.base,
@@ -420,7 +447,7 @@ def _change_position(
         elif old_balance + quantity > 0:
             value = float(old_balance + quantity) * position.last_token_price
             position.share_price_state = create_share_price_state_for_exchange_account(value, origin.happened_at)
-    elif is_credit and position.loan is not None:
+    elif position.is_credit_supply() and position.loan is not None:
         update_credit_supply_loan(position.loan, position, origin.happened_at, quantity_delta=quantity)
     position.add_balance_update_event(event)
     _register(state, event)

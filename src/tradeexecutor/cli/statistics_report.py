@@ -1,0 +1,143 @@
+"""What ``tradeexecutor show-statistics`` prints."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from tradeexecutor.analysis.performance_summary import PerformanceSummary
+from tradeexecutor.cli.output import (
+    Column,
+    format_percent,
+    format_ratio,
+    format_time,
+    format_usd,
+    print_heading,
+    print_line,
+    print_problem,
+    print_table,
+)
+from tradeexecutor.report.figures import FigureGroup, get_cagr
+from tradeexecutor.report.statistics_tables import MetricRow, SidesTable, StatisticsReport, describe_jumps
+
+_METRIC_COLUMNS = (
+    Column("Metric"),
+    Column("Value", right=True),
+    Column("Source", priority=1),
+    Column("From", priority=3),
+    Column("Until", priority=3),
+    Column("Note", priority=2, is_text=True),
+    Column("Help", priority=4),
+)
+
+_SIDES_COLUMNS = (
+    Column("Figure"),
+    Column("All", right=True),
+    Column("Long", right=True),
+    Column("Short", right=True),
+)
+
+_BACKTEST_COLUMNS = (Column("Figure"), Column("Live", right=True), Column("Backtest", right=True))
+
+
+def make_report(statistics: StatisticsReport) -> dict[str, Any]:
+    """Return all figures as plain data; unknown ones are null."""
+    return {
+        "name": statistics.name,
+        "as_of": statistics.as_of,
+        "performance": _to_dict(statistics.performance),
+        "groups": [
+            {"title": group.title, "figures": [_make_figure(figure) for figure in group.figures]}
+            for group in statistics.groups
+        ],
+        "backtest": None if statistics.backtest is None else _to_dict(statistics.backtest),
+        "key_metrics": {row.kind: _to_dict(row) for row in statistics.metrics},
+        "tables": statistics.tables,
+        "jumps": statistics.jumps,
+    }
+
+
+def _to_dict(record: Any) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+
+
+def _make_figure(figure: Any) -> dict[str, Any]:
+    return {**_to_dict(figure), "text": figure.text, "help": figure.help}
+
+
+def print_statistics(statistics: StatisticsReport, path: Path) -> None:
+    """Print all figures, and below them what is wrong with some."""
+    notes = {caveat: number for number, caveat in enumerate(statistics.caveats, 1)}
+    print_line(statistics.name or path.name, "bold")
+    print_line(f"  As of {format_time(statistics.as_of)}; deposits and redemptions are neither profit nor loss", "dim")
+    for group in statistics.groups:
+        _print_group(group)
+    if statistics.backtest is not None:
+        _print_backtest(statistics.performance, statistics.backtest)
+    print_heading("Key metrics, as dashboards define them")
+    print_table(_METRIC_COLUMNS, [_format_metric(row, notes) for row in statistics.metrics])
+    for table in statistics.tables:
+        which = "the backtest" if table.source == "backtest" else "live trading"
+        print_heading(f"Long and short positions of {which}, as recorded tables define them")
+        _print_sides(table, notes)
+    if notes:
+        print_line()
+        for caveat, number in notes.items():
+            print_line(f"[{number}] {caveat}.", "dim")
+    warning = describe_jumps(statistics.jumps)
+    if warning:
+        print_line()
+        print_problem(f"Warning: {warning}", "yellow")
+
+
+def _print_group(group: FigureGroup) -> None:
+    print_heading(group.title)
+    width = max(len(figure.name) for figure in group.figures)
+    for figure in group.figures:
+        unit = " USD" if figure.unit == "usd" and figure.value is not None else ""
+        note = f" ({figure.note})" if figure.note else ""
+        print_line(f"  {figure.name:<{width}}  {figure.text}{unit}{note}")
+
+
+def _print_backtest(live: PerformanceSummary, backtest: PerformanceSummary) -> None:
+    print_heading("Live and backtest")
+    rows = [
+        ("From", format_time(live.start_at), format_time(backtest.start_at)),
+        ("Until", format_time(live.end_at), format_time(backtest.end_at)),
+        ("Return", format_percent(live.total_return), format_percent(backtest.total_return)),
+        ("CAGR", format_percent(get_cagr(live)), format_percent(get_cagr(backtest))),
+        ("Max drawdown", format_percent(live.max_drawdown), format_percent(backtest.max_drawdown)),
+        ("Sharpe ratio", format_ratio(live.sharpe), format_ratio(backtest.sharpe)),
+        ("Sortino ratio", format_ratio(live.sortino), format_ratio(backtest.sortino)),
+        ("Win rate", format_percent(live.win_rate), format_percent(backtest.win_rate)),
+        ("Closed positions", f"{live.positions_closed:,}", f"{backtest.positions_closed:,}"),
+        ("Fees, USD", format_usd(live.fees), format_usd(backtest.fees)),
+    ]
+    print_table(_BACKTEST_COLUMNS, rows)
+
+
+def _format_metric(row: MetricRow, notes: dict[str, int]) -> tuple[str, ...]:
+    return (
+        row.name,
+        _mark(row.text, row.caveat, notes),
+        row.source,
+        format_time(row.window_start_at) if row.window_start_at else "",
+        format_time(row.window_end_at) if row.window_end_at else "",
+        row.reason,
+        row.help_link or "",
+    )
+
+
+def _print_sides(table: SidesTable, notes: dict[str, int]) -> None:
+    rows: list[tuple[str, ...]] = []
+    styles: list[str] = []
+    for group in table.groups:
+        rows.append((group.title, "", "", ""))
+        styles.append("bold")
+        for row in group.rows:
+            rows.append((f"  {row.label}", _mark(row.all, row.caveat, notes), row.long, row.short))
+            styles.append("")
+    print_table(_SIDES_COLUMNS, rows, styles)
+
+
+def _mark(text: str, caveat: str, notes: dict[str, int]) -> str:
+    return f"[{notes[caveat]}] {text}" if caveat else text

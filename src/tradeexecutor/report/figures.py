@@ -1,0 +1,288 @@
+"""The figures of a state for people: in groups, with units, with what is wrong about them.
+
+Figures that are adjusted for deposits come first.  Figures that keep the definition of existing dashboards and recorded
+files come after them, and where they mislead in this state, a caveat says how.
+"""
+
+import datetime
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from tradeexecutor.analysis.performance import (
+    EquityCurve,
+    calculate_drawdowns,
+    calculate_periods_per_year,
+    calculate_returns,
+    read_equity_curve,
+)
+from tradeexecutor.analysis.performance_summary import PerformanceSummary, PositionResult, summarise_performance
+from tradeexecutor.report.glossary import GLOSSARY
+from tradeexecutor.state.cycle_duration import CycleDuration
+from tradeexecutor.state.formatting import (
+    NOTHING,
+    format_count,
+    format_percent,
+    format_ratio,
+    format_span,
+    format_time,
+    format_usd,
+)
+from tradeexecutor.state.state import State
+from tradeexecutor.state.types import EPOCH
+
+__all__ = [
+    "Figure",
+    "FigureGroup",
+    "Jump",
+    "Unit",
+    "describe_performance",
+    "find_jumps",
+    "format_value",
+    "get_cagr",
+    "make_figure",
+]
+
+Unit = Literal["usd", "fraction", "ratio", "count", "time", "span", "text"]
+
+#: Over a shorter time a yearly figure says nothing.
+_SHORTEST_ANNUALISED = datetime.timedelta(days=30)
+
+#: The equity rarely changes by more than these factors from sample to sample.
+_LEAP_UP, _LEAP_DOWN = 1.25, 1 / 1.25
+
+#: Below this the equity is nothing, USD.
+_NO_MONEY = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure.
+
+    Attributes
+    ----------
+    key
+        Stable name; the key of the glossary.
+    name
+        For people.
+    value
+        None when there is none.
+    unit
+        ``usd``, ``fraction`` (0.05 is 5 %), ``ratio``, ``count``, ``time`` (naive UTC), ``span`` (a `timedelta`), or
+        ``text``.
+    note
+        Why there is no value, or what to know about it; empty when there is nothing to say.
+    """
+
+    key: str
+    name: str
+    value: Any
+    unit: Unit
+    note: str = ""
+
+    @property
+    def text(self) -> str:
+        """The value for people; ``-`` when there is none."""
+        return format_value(self.value, self.unit)
+
+    @property
+    def help(self) -> str:
+        """What the figure says; empty when the glossary does not have it."""
+        return GLOSSARY[self.key][1] if self.key in GLOSSARY else ""
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether the figure is a loss or another number below zero."""
+        return isinstance(self.value, int | float) and self.value < 0
+
+
+@dataclass(frozen=True, slots=True)
+class FigureGroup:
+    """Figures that belong together."""
+
+    title: str
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """A change of the equity that trading hardly explains.
+
+    Attributes
+    ----------
+    at
+        Time of the sample after it, naive UTC.
+    before, after
+        Net asset values, USD.
+    flow
+        Recorded net deposits between the two samples, USD.
+    """
+
+    at: datetime.datetime
+    before: float
+    after: float
+    flow: float
+
+
+def format_value(value: Any, unit: Unit) -> str:
+    """Return a value for people; ``-`` for None, NaN and infinity.
+
+    >>> format_value(0.1234, "fraction"), format_value(float("nan"), "ratio"), format_value(1234, "usd")
+    ('12.34 %', '-', '1,234.00')
+    """
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return NOTHING
+    if unit == "text":
+        return value.value if isinstance(value, CycleDuration) else str(value)
+    formats = {
+        "usd": format_usd,
+        "fraction": format_percent,
+        "ratio": format_ratio,
+        "count": format_count,
+        "time": format_time,
+        "span": format_span,
+    }
+    return formats[unit](value)
+
+
+def describe_performance(state: State, summary: PerformanceSummary | None = None) -> list[FigureGroup]:
+    """Return the figures that are adjusted for deposits, in groups.
+
+    Parameters
+    ----------
+    state
+        Only read.
+    summary
+        Of this state, if it is known already.
+    """
+    summary = summary or summarise_performance(state)
+    curve = read_equity_curve(state)
+    return [
+        FigureGroup("Result", tuple(_make_result(state, summary, curve))),
+        FigureGroup("Risk", tuple(_make_risk(summary, curve))),
+        FigureGroup("Positions", tuple(_make_positions(summary))),
+        FigureGroup("Trading", tuple(_make_trading(summary))),
+    ]
+
+
+def make_figure(key: str, value: Any, unit: Unit, note: str = "") -> Figure:
+    """Return a figure with the name of the glossary."""
+    return Figure(key, GLOSSARY[key][0], value, unit, note)
+
+
+def _make_result(state: State, summary: PerformanceSummary, curve: EquityCurve) -> Iterable[Figure]:
+    few = "fewer than two samples are recorded" if summary.total_return is None else ""
+    span = summary.end_at - summary.start_at if summary.start_at and summary.end_at else None
+    yield make_figure("start_at", summary.start_at, "time")
+    yield make_figure("end_at", summary.end_at, "time")
+    yield make_figure("length", span, "span")
+    yield make_figure("initial_equity", summary.initial_equity, "usd")
+    yield make_figure("final_equity", summary.final_equity, "usd", _describe_last_sample(summary, curve))
+    yield make_figure("cash", state.portfolio.get_cash(), "usd")
+    yield make_figure("net_deposits", summary.net_deposits, "usd")
+    initial = summary.initial_equity
+    profit = None if initial is None else float(curve.values[-1]) - initial - summary.net_deposits
+    yield make_figure("profit", profit, "usd")
+    yield make_figure("total_return", summary.total_return, "fraction", few)
+    if span is not None and span < _SHORTEST_ANNUALISED:
+        few = f"under {_SHORTEST_ANNUALISED.days} days"
+    yield make_figure("cagr", get_cagr(summary), "fraction", few)
+
+
+def _describe_last_sample(summary: PerformanceSummary, curve: EquityCurve) -> str:
+    """Say so when the portfolio is worth something else than what was recorded last; rounding does not count."""
+    if not len(curve):
+        return ""
+    last = float(curve.values[-1])
+    is_same = math.isclose(last, summary.final_equity, rel_tol=1e-3, abs_tol=0.01)
+    return "" if is_same else f"last sample {format_usd(last)}"
+
+
+def get_cagr(summary: PerformanceSummary) -> float | None:
+    """Return the yearly return; None over less than 30 days, where it says nothing."""
+    if summary.start_at is None or summary.end_at is None or summary.end_at - summary.start_at < _SHORTEST_ANNUALISED:
+        return None
+    return summary.cagr
+
+
+def _make_risk(summary: PerformanceSummary, curve: EquityCurve) -> Iterable[Figure]:
+    returns = calculate_returns(curve)
+    volatility = None
+    if len(returns) > 1:
+        volatility = float(returns.std(ddof=1)) * math.sqrt(calculate_periods_per_year(curve))
+    yield make_figure("max_drawdown", summary.max_drawdown, "fraction")
+    yield make_figure("longest_drawdown", _find_longest_drawdown(curve), "span")
+    yield make_figure("max_runup", summary.max_runup, "fraction")
+    yield make_figure("volatility", volatility, "fraction")
+    yield make_figure("sharpe", summary.sharpe, "ratio")
+    no_loss = "no loss" if summary.sortino is None and summary.sharpe is not None else ""
+    yield make_figure("sortino", summary.sortino, "ratio", no_loss)
+    yield make_figure("exposure", summary.exposure, "fraction")
+
+
+def _find_longest_drawdown(curve: EquityCurve) -> datetime.timedelta | None:
+    if len(curve) < 2:
+        return None
+    is_high = np.concatenate(([True], calculate_drawdowns(calculate_returns(curve)) >= 0))
+    times = curve.times
+    # A spell lasts from the last high before it to the next one, or to the last sample.
+    last_high = np.maximum.accumulate(np.where(is_high, times, times[0]))
+    since = times[1:] - last_high[:-1]
+    below = ~is_high[1:] | ~is_high[:-1]
+    return datetime.timedelta(microseconds=int(np.where(below, since, 0).max()))
+
+
+def _make_positions(summary: PerformanceSummary) -> Iterable[Figure]:
+    counts = f"{summary.positions_closed:,} closed, {summary.positions_open:,} open"
+    if summary.positions_frozen:
+        counts += f", {summary.positions_frozen:,} frozen"
+    yield make_figure("positions", counts, "text")
+    closed = summary.positions_closed
+    yield make_figure("won", f"{summary.won:,} won, {summary.lost:,} lost" if closed else None, "text")
+    yield make_figure("win_rate", summary.win_rate, "fraction")
+    no_loser = "no losing position" if summary.profit_factor is None and summary.won else ""
+    yield make_figure("profit_factor", summary.profit_factor, "ratio", no_loser)
+    yield make_figure("best_position", _describe_position(summary.best_position), "text")
+    yield make_figure("worst_position", _describe_position(summary.worst_position), "text")
+    exits = f"{summary.stop_losses:,} stop loss, {summary.take_profits:,} take profit"
+    yield make_figure("exits", exits if closed else None, "text")
+
+
+def _describe_position(result: PositionResult | None) -> str | None:
+    if result is None:
+        return None
+    return (
+        f"{format_percent(result.profit_pct)}, {format_usd(result.profit_usd)} USD "
+        f"(#{result.position_id} {result.ticker})"
+    )
+
+
+def _make_trading(summary: PerformanceSummary) -> Iterable[Figure]:
+    yield make_figure("trades", summary.trades, "count")
+    yield make_figure("failed_trades", summary.failed_trades, "count")
+    yield make_figure("volume", summary.volume, "usd")
+    yield make_figure("fees", summary.fees, "usd")
+    yield make_figure("fee_rate", summary.fees / summary.volume if summary.volume else None, "fraction")
+
+
+def find_jumps(curve: EquityCurve) -> list[Jump]:
+    """Return the changes by more than a quarter up or a fifth down between samples, recorded deposits taken out.
+
+    Mostly they are money that was moved into or out of the wallet without a record, or a wrong price: the returns
+    around them say nothing.
+    """
+    growth = 1.0 + calculate_returns(curve)
+    # The first money, or money after there was none, is no return.
+    unusual = (curve.values[:-1] >= _NO_MONEY) & ((growth > _LEAP_UP) | (growth < _LEAP_DOWN))
+    return [
+        Jump(
+            EPOCH + datetime.timedelta(microseconds=int(curve.times[index + 1])),
+            float(curve.values[index]),
+            float(curve.values[index + 1]),
+            float(curve.flows[index + 1]),
+        )
+        for index in np.flatnonzero(unusual).tolist()
+    ]

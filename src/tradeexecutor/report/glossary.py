@@ -1,0 +1,56 @@
+"""What the figures of reports mean, a sentence each."""
+
+__all__ = ["GLOSSARY"]
+
+#: Key of a figure -> name for people, and what it says.
+GLOSSARY: dict[str, tuple[str, str]] = {
+    "start_at": ("From", "Time of the first recorded sample of the portfolio, UTC."),
+    "end_at": ("Until", "Time of the last recorded sample of the portfolio, UTC."),
+    "length": ("Length", "Time between the first and the last sample."),
+    "initial_equity": (
+        "Initial equity",
+        "Net asset value when there was money first; of a backtest its initial deposit, so that the costs of the first "
+        "trades count.",
+    ),
+    "final_equity": (
+        "Net asset value",
+        "What everything is worth now: cash, open and frozen positions, money in flight, less debts.",
+    ),
+    "cash": ("Cash", "Money in the reserves that is in no position."),
+    "net_deposits": ("Net deposits", "Deposits less redemptions after the initial equity. They are no profit."),
+    "profit": ("Profit", "Last recorded net asset value less initial equity and net deposits."),
+    "total_return": (
+        "Return",
+        "Time-weighted: growth from sample to sample, deposits and redemptions taken out, multiplied up. "
+        "It is what a dollar that stayed in all the time made.",
+    ),
+    "cagr": ("CAGR", "Compound annual growth rate: the return per year of 365 days that compounds to the return."),
+    "max_drawdown": (
+        "Max drawdown",
+        "The deepest fall from a high to a later low, deposits and redemptions taken out.",
+    ),
+    "max_runup": ("Max run-up", "The highest rise from a low to a later high."),
+    "longest_drawdown": ("Longest drawdown", "The longest time below an earlier high, until a new one or the end."),
+    "volatility": ("Volatility", "Standard deviation of the returns, scaled to a year."),
+    "sharpe": (
+        "Sharpe ratio",
+        "Average return divided by its standard deviation, scaled to a year; risk-free rate 0. Above 1 is good.",
+    ),
+    "sortino": ("Sortino ratio", "Like the Sharpe ratio, but only losses count as risk; without a loss there is none."),
+    "exposure": ("Time in market", "Part of the time with at least one open position; lent cash does not count."),
+    "positions": ("Positions", "How many are closed, open and frozen."),
+    "won": ("Won and lost", "Closed positions with a profit and with a loss; lending is neither."),
+    "win_rate": ("Win rate", "Closed positions with a profit, of all closed ones."),
+    "profit_factor": ("Profit factor", "Dollars won by the winners for each dollar lost by the losers."),
+    "best_position": ("Best position", "The closed position with the highest profit relative to what it cost."),
+    "worst_position": ("Worst position", "The closed position with the lowest profit relative to what it cost."),
+    "exits": ("Exits by trigger", "Positions closed by a stop loss and by a take profit."),
+    "trades": ("Trades", "All trades, whatever their outcome."),
+    "failed_trades": ("Failed trades", "Trades that failed and are not repaired."),
+    "volume": ("Volume", "Value of all trades."),
+    "fees": ("Fees", "Trading fees paid to markets and liquidity providers."),
+    "fee_rate": ("Fees of volume", "Fees as a part of the volume."),
+    "slippage": ("Slippage", "How much worse than planned a trade was filled; negative when better."),
+    "realised_profit": ("Realised profit", "What closed parts of positions earned, fees taken off."),
+    "unrealised_profit": ("Unrealised profit", "What open positions would earn if they were sold at the latest price."),
+}

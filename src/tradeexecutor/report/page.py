@@ -1,0 +1,439 @@
+"""The report: one HTML page with everything about a state, that needs nothing else.
+
+The page holds its own styles and scripts, plotly.js included, asks the network for nothing (its content security
+policy forbids it), and follows light and dark.  What comes from the state is escaped by the template, or packed as data
+that the script writes as text.  Charts are drawn when they are scrolled to, tables show a page of rows at a time, so
+that the page opens at once however long the history.
+"""
+
+import base64
+import datetime
+import functools
+import gzip
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
+
+from tradeexecutor import __version__
+from tradeexecutor.ledger.proof import Proof, Verdict, prove
+from tradeexecutor.report.figures import Figure, FigureGroup, describe_performance
+from tradeexecutor.report.glossary import GLOSSARY
+from tradeexecutor.report.problems import Check, Problem, check_state, find_problems
+from tradeexecutor.report.statistics_tables import StatisticsReport, collect_statistics, describe_jumps
+from tradeexecutor.report.table_data import (
+    TableData,
+    make_closed_positions,
+    make_flows,
+    make_open_positions,
+    make_trades,
+)
+from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.formatting import format_span, format_time
+from tradeexecutor.state.garbage import pause_full_collections
+from tradeexecutor.state.json_patch import find_changes
+from tradeexecutor.state.state import State
+from tradeexecutor.visual.chart import Chart, ChartOptions, get_explanation
+from tradeexecutor.visual.charts import CHARTS
+from tradeexecutor.visual.theme import THEMES, Theme
+
+__all__ = ["ReportContents", "ReportOptions", "collect_report", "make_report", "render_report"]
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+#: So many problems are listed; the rest is counted.
+_MAX_PROBLEMS = 200
+
+#: Points of a line in a chart: what a wide screen shows.
+_MAX_POINTS = 2_500
+
+#: Bytes of a chart as JSON: one that is larger makes the page slow, and shows nothing that the eye can tell apart.
+_MAX_CHART_SIZE = 8_000_000
+
+_CARDS = ("final_equity", "profit", "total_return", "cagr", "max_drawdown", "sharpe", "win_rate", "fees")
+
+PageTheme = Literal["auto", "light", "dark"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """What the page is made of.
+
+    Attributes
+    ----------
+    backtest
+        State of a backtest of the same strategy, shown beside a live state; None: without.
+    candles
+        Market data for the price chart, see `ChartOptions`; None: prices that the state knows.
+    theme
+        Colours at first; ``auto`` are those of the reader's system.
+    source
+        Where the state comes from, e.g. the name of its file; shown at the end.
+    checks
+        Outcome of the checks of the file; None: the checks that need only the state.
+    now
+        When the page is made, naive UTC; None: the wall clock.
+    """
+
+    backtest: State | None = None
+    candles: Any = None
+    theme: PageTheme = "auto"
+    source: str = ""
+    checks: Sequence[Check] | None = None
+    now: datetime.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnChart:
+    """A chart of the page; `dark` are paths and values that make the dark figure out of the light one."""
+
+    title: str
+    description: str
+    height: int
+    figure: dict[str, Any]
+    dark: list[tuple[tuple[str | int, ...], Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class NotDrawn:
+    """A chart that the state has nothing for."""
+
+    title: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A verdict in the header; `target` is the section it leads to."""
+
+    level: Literal["good", "bad", "doubt", "plain"]
+    text: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportContents:
+    """Everything that stands in the page.
+
+    Attributes
+    ----------
+    values
+        What the template asks for, by name.
+    charts, tables
+        Data of the page.
+    caveats
+        Why figures mislead; a figure refers to them by number.
+    """
+
+    values: dict[str, Any]
+    charts: list[DrawnChart]
+    tables: list[TableData]
+    caveats: list[str]
+
+
+def make_report(state: State, options: ReportOptions | None = None, *, packed: bool = True) -> str:
+    """Return the page of a state as HTML text: `render_report` of `collect_report`, where parameters are explained."""
+    return render_report(collect_report(state, options or ReportOptions()), packed=packed)
+
+
+def collect_report(state: State, options: ReportOptions) -> ReportContents:
+    """Calculate and draw everything that stands in the page.
+
+    Parameters
+    ----------
+    state
+        Only read.
+    options
+        See `ReportOptions`.
+
+    Raises
+    ------
+    InvalidValue
+        The candles are not what charts take.
+    """
+    with pause_full_collections():  # many small objects are made, none of them in cycles
+        return _collect(state, options)
+
+
+def _collect(state: State, options: ReportOptions) -> ReportContents:
+    statistics = collect_statistics(state, options.backtest)
+    proof = prove(state)
+    checks = list(options.checks) if options.checks is not None else check_state(state)
+    problems = find_problems(state, checks, proof, statistics.jumps)
+    tables = [make_open_positions(state), make_closed_positions(state), make_trades(state), make_flows(state)]
+    charts, not_drawn = _draw_charts(state, options)
+    figures = {figure.key: figure for group in statistics.groups for figure in group.figures}
+    values = {
+        "title": state.name or "Strategy without a name",
+        "kind": _describe_kind(state, options.backtest),
+        "period": _describe_period(state, statistics),
+        "theme": options.theme,
+        "version": __version__,
+        "source": options.source,
+        "made_at": options.now or utc_now(),
+        "chips": _make_chips(state, checks, proof, problems),
+        "warnings": [text for text in (describe_jumps(statistics.jumps),) if text],
+        "cards": [figures[key] for key in _CARDS],
+        "unders": _describe_cards(statistics),
+        "groups": statistics.groups,
+        "backtest_texts": _list_backtest_texts(options.backtest, statistics),
+        "charts": charts,
+        "not_drawn": not_drawn,
+        "problems": problems[:_MAX_PROBLEMS],
+        "problem_count": len(problems),
+        "checks": checks,
+        "all_passed": all(check.passed for check in checks) and proof.is_balanced,
+        "proof": _describe_proof(proof),
+        "metrics": statistics.metrics,
+        "sides_tables": statistics.tables,
+        "caveats": statistics.caveats,
+        "glossary": list(GLOSSARY.values()),
+    }
+    return ReportContents(values, charts, tables, statistics.caveats)
+
+
+def render_report(contents: ReportContents, *, packed: bool = True) -> str:
+    """Return the page as HTML text.
+
+    Parameters
+    ----------
+    contents
+        Of `collect_report`.
+    packed
+        Hold plotly.js and the data compressed, which makes the page a third as long.  Without, everything is drawn
+        before the page counts as loaded: for printing.
+    """
+    data = orjson.dumps(_make_data(contents.charts, contents.tables))
+    plotly: str = ""
+    if contents.charts:
+        plotly = _pack_plotly() if packed else Markup(_read_plotly())
+    template = _make_environment(contents.tables, contents.caveats).get_template("page.html")
+    return template.render(
+        contents.values,
+        packed=packed,
+        css=_read_css(),
+        js=Markup(_read("page.js")),
+        # Inside a script element only "<" could end it.
+        data=_pack(data) if packed else Markup(data.decode().replace("<", "\\u003c")),
+        plotly=plotly,
+    )
+
+
+# --- Words
+
+
+def _describe_kind(state: State, backtest: State | None) -> str:
+    if state.backtest_data is not None:
+        return "Backtest"
+    return "Live strategy" if backtest is None else "Live strategy, with its backtest"
+
+
+def _describe_period(state: State, statistics: StatisticsReport) -> str:
+    performance = statistics.performance
+    start, end = performance.start_at, performance.end_at
+    if start is None or end is None:
+        return f"Created {format_time(state.created_at)}, nothing recorded yet"
+    return f"{format_time(start)} to {format_time(end)} UTC, {format_span(end - start)}"
+
+
+def _describe_cards(statistics: StatisticsReport) -> dict[str, str]:
+    performance = statistics.performance
+    figures = {figure.key: figure for group in statistics.groups for figure in group.figures}
+    return {
+        "final_equity": f"from {figures['initial_equity'].text}" if performance.initial_equity is not None else "",
+        "profit": f"net deposits {figures['net_deposits'].text}" if performance.net_deposits else "",
+        "total_return": "time-weighted",
+        "cagr": "per year",
+        "max_drawdown": f"longest {figures['longest_drawdown'].text}",
+        "sharpe": f"Sortino {figures['sortino'].text}",
+        "win_rate": figures["positions"].text,
+        "fees": f"{figures['fee_rate'].text} of volume" if performance.volume else "",
+    }
+
+
+def _list_backtest_texts(backtest: State | None, statistics: StatisticsReport) -> dict[str, str]:
+    if backtest is None:
+        return {}
+    groups: Iterable[FigureGroup] = describe_performance(backtest, statistics.backtest)
+    return {figure.key: figure.text for group in groups for figure in group.figures}
+
+
+def _make_chips(state: State, checks: Sequence[Check], proof: Proof, problems: Sequence[Problem]) -> list[Chip]:
+    failed = sum(not check.passed for check in checks)
+    chips = [
+        Chip("bad", f"File: {failed} of {len(checks)} checks failed", "problems")
+        if failed
+        else Chip("good", f"File: all {len(checks)} checks passed", "problems")
+    ]
+    words = _describe_proof(proof)
+    levels: dict[str, Literal["good", "bad", "doubt"]] = {"error": "bad", "warning": "doubt", "good": "good"}
+    chips.append(Chip(levels[words["level"]], f"Balances: {words['verdict']}", "problems"))
+    portfolio = state.portfolio
+    if portfolio.frozen_positions:
+        chips.append(Chip("bad", _count(len(portfolio.frozen_positions), "frozen position"), "problems"))
+    failures = sum(problem.topic == "failed" for problem in problems)
+    if failures:
+        chips.append(Chip("doubt", _count(failures, "failed trade"), "problems"))
+    repaired = sum(problem.topic == "repaired" for problem in problems)
+    if repaired:
+        chips.append(Chip("plain", _count(repaired, "repaired trade"), "problems"))
+    if portfolio.open_positions:
+        chips.append(Chip("plain", _count(len(portfolio.open_positions), "open position"), "positions"))
+    return chips
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def _describe_proof(proof: Proof) -> dict[str, str]:
+    counts = {verdict: len(proof.get_findings(verdict)) for verdict in Verdict}
+    listed = ", ".join(f"{count:,} {verdict.value}" for verdict, count in counts.items() if count)
+    entries = f"{len(proof.journal.entries):,} entries, {len(proof.findings):,} balances: {listed or 'none'}"
+    if counts[Verdict.parted]:
+        verdict, level = f"{counts[Verdict.parted]:,} of {len(proof.findings):,} do not add up", "error"
+    elif counts[Verdict.unprovable]:
+        verdict, level = f"{counts[Verdict.unprovable]:,} of {len(proof.findings):,} cannot be proven", "warning"
+    else:
+        verdict, level = f"all {len(proof.findings):,} add up", "good"
+    return {"verdict": verdict, "level": level, "text": entries}
+
+
+# --- Charts
+
+
+def _draw_charts(state: State, options: ReportOptions) -> tuple[list[DrawnChart], list[NotDrawn]]:
+    drawn: list[DrawnChart] = []
+    not_drawn: list[NotDrawn] = []
+    for chart in CHARTS.values():
+        made = _draw(chart, state, options)
+        if isinstance(made, DrawnChart):
+            drawn.append(made)
+        else:
+            not_drawn.append(made)
+    return drawn, not_drawn
+
+
+def _draw(chart: Chart, state: State, options: ReportOptions) -> DrawnChart | NotDrawn:
+    light = chart.draw(state, _make_chart_options("light", options))
+    reason = get_explanation(light)
+    if reason is not None:
+        return NotDrawn(chart.title, reason)
+    dark = chart.draw(state, _make_chart_options("dark", options))
+    texts = [str(made.to_json(validate=False)) for made in (light, dark)]
+    if len(texts[0]) > _MAX_CHART_SIZE:
+        return NotDrawn(chart.title, f"too much for a page, see `tradeexecutor chart {chart.name}`")
+    # The figures differ in colours; only what differs is sent twice.
+    figure, dark_figure = map(orjson.loads, texts)
+    return DrawnChart(
+        title=chart.title,
+        description=chart.description,
+        height=int(light.layout.height or 450),
+        figure=figure,
+        dark=_list_replacements(figure, dark_figure),
+    )
+
+
+def _make_chart_options(theme: Literal["light", "dark"], options: ReportOptions) -> ChartOptions:
+    return ChartOptions(theme=theme, candles=options.candles, max_points=_MAX_POINTS)
+
+
+def _list_replacements(light: dict[str, Any], dark: dict[str, Any]) -> list[tuple[tuple[str | int, ...], Any]]:
+    changes = list(find_changes(light, dark))
+    if all(change.op == "replace" and change.path for change in changes):
+        return [(change.path, change.after) for change in changes]
+    return [((key,), value) for key, value in dark.items()]  # the themes differ in more than values
+
+
+# --- Data of the page
+
+
+def _make_data(charts: Sequence[DrawnChart], tables: Sequence[TableData]) -> dict[str, Any]:
+    return {
+        "charts": [{"figure": chart.figure, "dark": chart.dark} for chart in charts],
+        "tables": [table.to_dict() for table in tables if len(table)],
+    }
+
+
+def _pack(data: bytes) -> str:
+    # mtime 0: the same state gives the same page.
+    return base64.b64encode(gzip.compress(data, compresslevel=6, mtime=0)).decode("ascii")
+
+
+@functools.cache
+def _read_plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return get_plotlyjs()
+
+
+@functools.cache
+def _pack_plotly() -> str:
+    return _pack(_read_plotly().encode())
+
+
+@functools.cache
+def _read(name: str) -> str:
+    return (_TEMPLATES / name).read_text("utf-8")
+
+
+def _read_css() -> Markup:
+    light, dark = (_make_variables(THEMES[name]) for name in ("light", "dark"))
+    variables = (
+        f":root {{ color-scheme: light; {light} }}\n"
+        "@media screen and (prefers-color-scheme: dark) "
+        f'{{ :root[data-theme="auto"] {{ color-scheme: dark; {dark} }} }}\n'
+        f'@media screen {{ :root[data-theme="dark"] {{ color-scheme: dark; {dark} }} }}\n'
+    )
+    return Markup(_read("page.css").replace("@@variables@@", variables))
+
+
+def _make_variables(theme: Theme) -> str:
+    is_dark = theme.name == "dark"
+    values = {
+        "page": "#0e1116" if is_dark else "#f5f6f8",
+        "doubt": "#e8b04a" if is_dark else "#a86500",
+        "background": theme.background,
+        "text": theme.text,
+        "faint": theme.faint_text,
+        "grid": theme.grid,
+        "zero": theme.zero,
+        "main": theme.main,
+        "gain": theme.gain,
+        "loss": theme.loss,
+    }
+    return " ".join(f"--{name}: {value};" for name, value in values.items())
+
+
+# --- Template
+
+
+def _make_environment(tables: Sequence[TableData], caveats: Sequence[str]) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True, auto_reload=False
+    )
+    lengths = {table.name: len(table) for table in tables}
+
+    def table(name: str, nothing: str) -> Markup:
+        if not lengths[name]:
+            return Markup('<p class="note">{}</p>').format(nothing)
+        return Markup('<div id="table-{}"><p class="note">{:,} rows</p></div>').format(name, lengths[name])
+
+    def mark(caveat: str) -> Markup:
+        return Markup(" <small>[{}]</small>").format(caveats.index(caveat) + 1) if caveat else Markup("")
+
+    environment.globals.update(format_time=format_time, table=table, mark=mark, sign=_get_sign)
+    return environment
+
+
+_SIGNED = {"profit", "total_return", "cagr", "max_drawdown", "sharpe", "sortino"}
+
+
+def _get_sign(figure: Figure) -> str:
+    if figure.key not in _SIGNED or not isinstance(figure.value, int | float) or not figure.value:
+        return ""
+    return "loss" if figure.value < 0 else "gain" if figure.key in ("profit", "total_return") else ""

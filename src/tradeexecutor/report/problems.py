@@ -1,0 +1,196 @@
+"""What went wrong: what a state says about failures, damage and doubtful numbers, in one list."""
+
+import datetime
+import enum
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from tradeexecutor.ledger.proof import Finding, Proof, Verdict
+from tradeexecutor.report.figures import Jump
+from tradeexecutor.state.errors import IntegrityError, UncleanState
+from tradeexecutor.state.formatting import format_quantity, format_time, format_usd
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution
+
+__all__ = ["Check", "Problem", "Severity", "check_state", "find_problems"]
+
+
+class Severity(enum.StrEnum):
+    """How bad it is."""
+
+    #: Money is missing or stuck, or the file contradicts itself.
+    error = "error"
+    #: Something failed or is doubtful.
+    warning = "warning"
+    #: It went wrong and was made good, or is only worth knowing.
+    note = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Outcome of one check of the file; `detail` says what was found, good or bad."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that went wrong.
+
+    Attributes
+    ----------
+    severity
+        How bad it is.
+    topic
+        A word or two: what sort of problem.
+    subject
+        What it is about, e.g. ``trade #12``.
+    at
+        When, naive UTC; None when it has no time.
+    text
+        What happened.
+    """
+
+    severity: Severity
+    topic: str
+    subject: str
+    at: datetime.datetime | None
+    text: str
+
+
+def check_state(state: State) -> list[Check]:
+    """Return the checks that need nothing but the state: consistent ids, and no trade of unknown outcome."""
+    checks: list[Check] = []
+    try:
+        state.perform_integrity_check()
+    except IntegrityError as error:
+        checks.append(Check("consistent ids", False, str(error)))
+    else:
+        checks.append(Check("consistent ids", True, "positions, trades and statistics refer to each other correctly"))
+    try:
+        state.check_if_clean()
+    except UncleanState as error:
+        checks.append(Check("clean", False, str(error)))
+    else:
+        checks.append(Check("clean", True, "no trade was left between broadcast and confirmation"))
+    return checks
+
+
+def find_problems(state: State, checks: Sequence[Check], proof: Proof, jumps: Sequence[Jump]) -> list[Problem]:
+    """Return everything that went wrong, the worst first, then the latest first.
+
+    Parameters
+    ----------
+    state
+        Only read.
+    checks
+        Of the file.
+    proof
+        Of the ledger of this state.
+    jumps
+        Doubtful changes of the equity.
+    """
+    found = [
+        *(
+            Problem(Severity.error, "check failed", check.name, None, check.detail)
+            for check in checks
+            if not check.passed
+        ),
+        *_find_in_proof(proof),
+        *_find_in_positions(state),
+        *_find_in_samples(jumps),
+    ]
+    order = list(Severity)
+    return sorted(found, key=lambda item: (order.index(item.severity), -_to_seconds(item.at)))
+
+
+def _to_seconds(when: datetime.datetime | None) -> float:
+    return float("inf") if when is None else (when - datetime.datetime(1970, 1, 1)).total_seconds()
+
+
+def _find_in_proof(proof: Proof) -> Iterator[Problem]:
+    severities = {Verdict.parted: Severity.error, Verdict.unprovable: Severity.warning, Verdict.mended: Severity.note}
+    for finding in proof.findings:
+        severity = severities.get(finding.verdict)
+        if severity is not None:
+            first = finding.first_break
+            at = None if first is None or first.jump.after.time is None else first.jump.after.time
+            yield Problem(
+                severity, f"balance {finding.verdict.value}", finding.name, at, _describe_finding(proof, finding)
+            )
+    for item in proof.conservation:
+        if not item.is_conserved and item.difference is not None:
+            text = (
+                f"{format_quantity(item.recorded)} {item.symbol} are recorded, what came in makes "
+                f"{format_quantity(item.derived)}"
+            )
+            yield Problem(Severity.error, "not conserved", item.symbol, None, text)
+
+
+def _describe_finding(proof: Proof, finding: Finding) -> str:
+    parts: list[str] = []
+    symbol = proof.journal.get_symbol(finding.asset)
+    if finding.verdict is Verdict.parted and finding.difference:
+        parts.append(
+            f"{format_quantity(finding.recorded)} {symbol} are recorded, the movements make "
+            f"{format_quantity(finding.derived)}"
+        )
+    if finding.reason:
+        parts.append(finding.reason)
+    first = finding.first_break
+    if first is not None:
+        causes = list(dict.fromkeys(cause.text for cause in first.causes))
+        parts += causes[:3]
+        if len(finding.breaks) > 1:
+            parts.append(f"and {len(finding.breaks) - 1} more differences")
+    return "; ".join(parts) or "the file does not say enough"
+
+
+def _find_in_positions(state: State) -> Iterator[Problem]:
+    portfolio = state.portfolio
+    for position in portfolio.frozen_positions.values():
+        yield _make_frozen(position)
+    for table in portfolio.get_position_tables():
+        for position in table.values():
+            for trade in position.trades.values():
+                yield from _find_in_trade(position, trade)
+
+
+def _make_frozen(position: TradingPosition) -> Problem:
+    text = f"{position.pair.get_ticker()} is frozen: it is not traded until it has been repaired"
+    return Problem(Severity.error, "frozen", f"position #{position.position_id}", position.frozen_at, text)
+
+
+def _find_in_trade(position: TradingPosition, trade: TradeExecution) -> Iterable[Problem]:
+    subject = f"trade #{trade.trade_id}"
+    what = f"{'buy' if trade.is_buy() else 'sell'} {trade.pair.get_ticker()} of position #{position.position_id}"
+    if trade.is_repaired():
+        text = f"{what}: {_get_reason(trade)}; repaired {format_time(trade.repaired_at)}"
+        yield Problem(Severity.note, "repaired", subject, trade.failed_at or trade.repaired_at, text)
+    elif trade.is_failed():
+        yield Problem(Severity.warning, "failed", subject, trade.failed_at, f"{what}: {_get_reason(trade)}")
+    elif trade.is_unfinished():
+        text = f"{what}: {trade.get_status().value} since {format_time(trade.started_at)}, outcome not recorded"
+        yield Problem(Severity.warning, "in flight", subject, trade.started_at, text)
+
+
+def _get_reason(trade: TradeExecution) -> str:
+    reason = trade.get_revert_reason()
+    return " ".join(reason.split()) if reason else "no reason is recorded"
+
+
+def _find_in_samples(jumps: Iterable[Jump]) -> Iterator[Problem]:
+    for jump in jumps:
+        change = f"from {format_usd(jump.before)} to {format_usd(jump.after)} USD"
+        flow = f", recorded deposits {format_usd(jump.flow)} USD" if jump.flow else " without a recorded deposit"
+        yield Problem(
+            Severity.warning,
+            "doubtful equity",
+            "sample",
+            jump.at,
+            f"the net asset value jumps {change}{flow}: money moved without a record, an unvalued position, or a wrong "
+            "price; return and risk figures count it as profit or loss",
+        )

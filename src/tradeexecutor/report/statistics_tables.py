@@ -1,0 +1,387 @@
+"""Everything ``show-statistics`` tells about a state, as records.
+
+The figures adjusted for deposits are in :mod:`tradeexecutor.report.figures`.  Those here, key metrics and the table of
+long and short positions, keep the definitions of recorded files and dashboards.  Each that misleads in this very state
+carries the reason as its caveat.
+"""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tradeexecutor.analysis.performance import EquityCurve, read_equity_curve
+from tradeexecutor.analysis.performance_summary import PerformanceSummary, summarise_performance
+from tradeexecutor.analysis.sides import get_sides_rows
+from tradeexecutor.analysis.trade_analyser import build_trade_analysis
+from tradeexecutor.report.figures import FigureGroup, Jump, Unit, describe_performance, find_jumps, format_value
+from tradeexecutor.state.formatting import NOTHING, format_time, format_usd
+from tradeexecutor.state.state import State
+from tradeexecutor.statistics.key_metric import calculate_key_metrics
+from tradeexecutor.statistics.metrics import KeyMetric, KeyMetricKind, KeyMetricSource
+from tradeexecutor.statistics.statistics_table import serialise_live_long_short_stats
+
+__all__ = ["MetricRow", "SidesGroup", "SidesTable", "SidesTableRow", "StatisticsReport", "collect_statistics"]
+
+_90_DAYS = datetime.timedelta(days=90)
+
+_COUNTS_DEPOSITS = "takes deposits for profit"
+
+_UNITS: dict[KeyMetricKind, Unit] = {
+    KeyMetricKind.all_time_returns: "fraction",
+    KeyMetricKind.cagr: "fraction",
+    KeyMetricKind.decision_cycle_duration: "text",
+    KeyMetricKind.last_trade: "time",
+    KeyMetricKind.max_drawdown: "fraction",
+    KeyMetricKind.profitability: "fraction",
+    KeyMetricKind.share_price_entries: "count",
+    KeyMetricKind.sharpe: "ratio",
+    KeyMetricKind.sortino: "ratio",
+    KeyMetricKind.started_at: "time",
+    KeyMetricKind.total_equity: "usd",
+    KeyMetricKind.trades_last_week: "count",
+    KeyMetricKind.trades_per_month: "ratio",
+}
+
+#: Ratios of a backtest come from its total equity.
+_FROM_EQUITY = {
+    KeyMetricKind.all_time_returns,
+    KeyMetricKind.cagr,
+    KeyMetricKind.max_drawdown,
+    KeyMetricKind.profitability,
+    KeyMetricKind.sharpe,
+    KeyMetricKind.sortino,
+}
+
+_NAMES = {
+    KeyMetricKind.all_time_returns: "All-time return",
+    KeyMetricKind.cagr: "CAGR",
+    KeyMetricKind.decision_cycle_duration: "Cycle duration",
+    KeyMetricKind.last_trade: "Last trade",
+    KeyMetricKind.max_drawdown: "Max drawdown",
+    KeyMetricKind.profitability: "Profitability",
+    KeyMetricKind.share_price_entries: "Share price samples",
+    KeyMetricKind.sharpe: "Sharpe ratio",
+    KeyMetricKind.sortino: "Sortino ratio",
+    KeyMetricKind.started_at: "Started",
+    KeyMetricKind.total_equity: "Total equity",
+    KeyMetricKind.trades_last_week: "Trades of last week",
+    KeyMetricKind.trades_per_month: "Trades per 30 days",
+}
+
+_SOURCES = {
+    KeyMetricSource.backtesting: "backtest",
+    KeyMetricSource.live_trading: "live",
+    KeyMetricSource.missing: NOTHING,
+}
+
+#: Title -> labels of rows; the rest comes last.
+_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "Return": (
+        "Trading period length", "Trading start", "Trading end", "Return %", "Annualised return %", "Max drawdown",
+        "Max pullback of total capital", "Cash at start", "Value at end", "Cash left at the end",
+        "Realised profit and loss", "Unrealised profit and loss", "Portfolio unrealised value",
+    ),
+    "Positions": (
+        "Total positions", "Won positions", "Lost positions", "Zero profit positions", "Positions open at the end",
+        "Position win percent", "Average position", "Median position", "Average winning position profit %",
+        "Average losing position loss %", "Biggest winning position %", "Biggest losing position %",
+        "Most consecutive wins", "Most consecutive losses",
+    ),
+    "Time": (
+        "Time in market", "Time in market volatile", "Average duration of winning positions",
+        "Average duration of losing positions", "Average duration between position openings",
+        "Average positions per day", "Average bars of winning positions", "Average bars of losing positions",
+    ),
+    "Exits by trigger": (
+        "Stop losses triggered", "Stop loss % of all", "Winning stop losses", "Winning stop losses percent",
+        "Losing stop losses", "Losing stop losses percent", "Take profits triggered", "Take profit % of all",
+        "Take profit % of won",
+    ),
+    "Risk of positions": (
+        "Biggest realised risk", "Avg realised risk", "Max loss risk at opening of position",
+    ),
+    "Volume and costs": (
+        "Trade volume", "Trade volume, no vault", "Trade volume, taxed tokens", "Token tax paid", "LP fees paid",
+        "LP fees paid % of volume", "LP fees paid, no vault", "LP fees paid % of volume, no vault",
+    ),
+    "Interest": (
+        "Average interest paid", "Median interest paid", "Total interest paid",
+        "Extra returns on lending pool interest",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """A key metric.
+
+    Attributes
+    ----------
+    kind, name, value
+        What it says; `value` is None when there is none.
+    text
+        The value for people.
+    source
+        ``live``, ``backtest``, or ``-``.
+    window_start_at, window_end_at
+        What it was calculated from, naive UTC; None for the present.
+    help_link
+        Page that explains the kind.
+    reason
+        Why there is no value; empty when there is one.
+    caveat
+        Why the value misleads in this state; empty when it does not.
+    """
+
+    kind: str
+    name: str
+    value: Any
+    text: str
+    source: str
+    window_start_at: datetime.datetime | None
+    window_end_at: datetime.datetime | None
+    help_link: str | None
+    reason: str
+    caveat: str
+
+
+@dataclass(frozen=True, slots=True)
+class SidesTableRow:
+    """One line of the table of long and short positions, as texts."""
+
+    label: str
+    all: str
+    long: str
+    short: str
+    help_link: str | None
+    caveat: str
+
+
+@dataclass(frozen=True, slots=True)
+class SidesGroup:
+    """Lines that belong together."""
+
+    title: str
+    rows: tuple[SidesTableRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SidesTable:
+    """All, long and short positions side by side; `source` is ``live`` or ``backtest``."""
+
+    source: str
+    groups: tuple[SidesGroup, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsReport:
+    """Result of `collect_statistics`.
+
+    Attributes
+    ----------
+    name, as_of
+        Of the strategy; the time that counts as now, naive UTC.
+    performance
+        Figures adjusted for deposits.
+    groups
+        The same in words, in groups.
+    backtest
+        Figures of the backtest, adjusted for deposits; None without one.
+    metrics
+        Key metrics.
+    tables
+        Trade summary of the state, then of the backtest if there is one.
+    jumps
+        Changes of the equity that are hardly profit or loss.
+    """
+
+    name: str | None
+    as_of: datetime.datetime
+    performance: PerformanceSummary
+    groups: list[FigureGroup]
+    backtest: PerformanceSummary | None
+    metrics: list[MetricRow]
+    tables: list[SidesTable]
+    jumps: list[Jump]
+
+    @property
+    def caveats(self) -> list[str]:
+        """All caveats once, in order of appearance."""
+        rows = [row for table in self.tables for group in table.groups for row in group.rows]
+        return list(dict.fromkeys(item.caveat for item in (*self.metrics, *rows) if item.caveat))
+
+
+def collect_statistics(
+    state: State,
+    backtest: State | None = None,
+    as_of: datetime.datetime | None = None,
+    required_history: datetime.timedelta = _90_DAYS,
+) -> StatisticsReport:
+    """Calculate all figures of a state.
+
+    Parameters
+    ----------
+    state
+        Live or a backtest; only read.
+    backtest
+        Backtest of the same strategy: key metrics come from it while the live history is short.
+    as_of
+        What counts as now, naive UTC; None: when the state was last saved or sampled, so that the figures of an old
+        file do not change with the day on which it is looked at.
+    required_history
+        How long live trading has to last before key metrics come from it.
+    """
+    as_of = as_of or find_last_time(state)
+    curve = read_equity_curve(state)
+    performance = summarise_performance(state)
+    is_backtest = state.backtest_data is not None
+    metrics = calculate_key_metrics(
+        state,
+        state if is_backtest and backtest is None else backtest,
+        required_history=datetime.timedelta.max if is_backtest and backtest is None else required_history,
+        cycle_duration=state.backtest_data.decision_cycle_duration if state.backtest_data is not None else None,
+        now_=as_of,
+    )
+    backtest_curve = curve if backtest is None else read_equity_curve(backtest)
+    reviewer = _Reviewer(state, curve, backtest_curve, performance)
+    tables = [_make_table(state, as_of, reviewer)]
+    if backtest is not None:
+        backtest_performance = summarise_performance(backtest)
+        backtest_reviewer = _Reviewer(backtest, backtest_curve, backtest_curve, backtest_performance)
+        tables.append(_make_table(backtest, find_last_time(backtest), backtest_reviewer))
+    else:
+        backtest_performance = None
+    return StatisticsReport(
+        name=state.name,
+        as_of=as_of,
+        performance=performance,
+        groups=describe_performance(state, performance),
+        backtest=backtest_performance,
+        metrics=[_make_metric(metric, reviewer) for metric in metrics],
+        tables=tables,
+        jumps=find_jumps(curve),
+    )
+
+
+def find_last_time(state: State) -> datetime.datetime:
+    """Return when anything was recorded last, naive UTC."""
+    _, end = state.get_strategy_time_range()
+    latest = state.stats.get_latest_portfolio_stats()
+    candidates = [state.created_at, end, None if latest is None else latest.calculated_at]
+    if state.backtest_data is None:
+        candidates.append(state.last_updated_at)
+    return max(when for when in candidates if when is not None)
+
+
+def describe_jumps(jumps: list[Jump]) -> str:
+    """Return a sentence about the largest of the jumps; empty without any."""
+    if not jumps:
+        return ""
+    largest = max(jumps, key=lambda jump: abs(jump.after - jump.before - jump.flow))
+    others = len(jumps) - 1
+    more = f", and {others} more such jump{'s' if others > 1 else ''}" if others else ""
+    return (
+        f"The recorded equity jumps from {format_usd(largest.before)} to {format_usd(largest.after)} USD at "
+        f"{format_time(largest.at)}{more}. That is hardly trading: rather money moved without a record, a position "
+        "that was not valued, or a wrong price. Return, drawdown and ratios take it for profit and loss."
+    )
+
+
+# --- What misleads
+
+
+@dataclass(frozen=True, slots=True)
+class _Reviewer:
+    state: State
+    curve: EquityCurve
+    #: Of the state that backtested metrics come from.
+    backtest_curve: EquityCurve
+    performance: PerformanceSummary
+
+    def review_metric(self, metric: KeyMetric) -> str:
+        """Return the caveat of a metric; empty without one."""
+        if metric.value is None:
+            return ""
+        kind = metric.kind
+        if kind is KeyMetricKind.sortino and metric.value == 99.0:
+            return "99 stands for no losing period"
+        if kind is KeyMetricKind.total_equity and self.state.portfolio.frozen_positions:
+            return "leaves frozen positions out; the net asset value has them"
+        if kind in _FROM_EQUITY:
+            if metric.source is KeyMetricSource.backtesting:
+                return _COUNTS_DEPOSITS if _has_flows(self.backtest_curve) else ""
+            return "closed positions only, compounded one after another"
+        return ""
+
+    def review_row(self, label: str, text: str) -> str:
+        """Return the caveat of a row of the long/short table; empty without one."""
+        if text == NOTHING:
+            return ""
+        is_backtest = self.state.backtest_data is not None
+        if label in ("Return %", "Max drawdown"):
+            if is_backtest:
+                return _COUNTS_DEPOSITS if _has_flows(self.curve) else ""
+            if label == "Max drawdown":
+                return "closed positions only, compounded one after another"
+            return "all positions, compounded one after another"
+        if label == "Annualised return %":
+            return "scaled linearly to a year; the CAGR compounds"
+        if label == "Time in market":
+            exposure = self.performance.exposure
+            recorded = float(text.rstrip("%")) / 100
+            if exposure is not None and abs(recorded - exposure) > 0.005:
+                return f"overlapping positions and the time after an open one are miscounted; it is {exposure:.2%}"
+        if label == "Cash at start" and self.performance.net_deposits:
+            return "the first deposit only"
+        return ""
+
+
+def _has_flows(curve: EquityCurve) -> bool:
+    return bool(np.any(curve.flows[1:]))
+
+
+# --- Rows
+
+
+def _make_metric(metric: KeyMetric, reviewer: _Reviewer) -> MetricRow:
+    text = format_value(metric.value, _UNITS.get(metric.kind, "text"))
+    has_value = text != NOTHING
+    return MetricRow(
+        kind=metric.kind.value,
+        name=_NAMES.get(metric.kind) or metric.kind.value.replace("_", " ").capitalize(),
+        value=metric.value if has_value else None,
+        text=text,
+        source=_SOURCES[metric.source] if has_value else NOTHING,
+        window_start_at=metric.calculation_window_start_at,
+        window_end_at=metric.calculation_window_end_at,
+        help_link=metric.help_link,
+        reason="" if has_value else metric.unavailability_reason or "",
+        caveat=reviewer.review_metric(metric),
+    )
+
+
+def _make_table(state: State, as_of: datetime.datetime, reviewer: _Reviewer) -> SidesTable:
+    if state.backtest_data is not None:
+        sides = build_trade_analysis(state.portfolio).summarise_sides(state=state)
+        rows = {row.label: (row.texts, row.help_link) for row in get_sides_rows(sides)}
+        source = "backtest"
+    else:
+        # Recorded live tables have their own return and drawdown, from the profits of positions.
+        table = serialise_live_long_short_stats(state, as_of)
+        rows = {metric.name or kind: (metric.value, metric.help_link) for kind, metric in table.rows.items()}
+        source = "live"
+    made = {
+        label: SidesTableRow(
+            label, texts["All"], texts["Long"], texts["Short"], link, reviewer.review_row(label, texts["All"])
+        )
+        for label, (texts, link) in rows.items()
+    }
+    groups = [
+        SidesGroup(title, tuple(made.pop(label) for label in labels if label in made))
+        for title, labels in _GROUPS.items()
+    ]
+    groups.append(SidesGroup("Other", tuple(made.values())))
+    return SidesTable(source, tuple(group for group in groups if group.rows))

@@ -1,0 +1,300 @@
+"""The tables of the report: rows of plain values by column, which the page sorts, searches and formats.
+
+Columns are kept apart, so that 100,000 rows stay small.  Values are numbers, texts or None; times are milliseconds
+since 1970, UTC.  Token amounts become floats: they are shown, not counted.
+"""
+
+import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal, TypeVar
+
+from tradeexecutor.state.balance_update import BalanceUpdateCause
+from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.state.trade_amounts import sum_fees
+from tradeexecutor.state.types import EPOCH
+
+__all__ = ["TableData", "make_closed_positions", "make_flows", "make_open_positions", "make_trades"]
+
+#: How the page shows a column: ``id`` and ``count`` are whole numbers, ``profit`` is USD with the colour of its sign,
+#: ``gain`` a fraction with it.
+Kind = Literal["id", "text", "time", "span", "quantity", "price", "usd", "profit", "fraction", "gain", "count"]
+
+#: A minor column in which nothing else stands is left out.
+_USUAL = frozenset({"", "spot market hold"})
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ColumnData:
+    """A column; `is_minor` ones are hidden on narrow screens."""
+
+    name: str
+    kind: Kind
+    values: list[Any]
+    is_minor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TableData:
+    """A table.
+
+    Attributes
+    ----------
+    name
+        Key in the page.
+    columns
+        All of the same length.
+    sort
+        Index of the column that the rows are sorted by at first, the highest first; None: as they are.
+    """
+
+    name: str
+    columns: tuple[ColumnData, ...]
+    sort: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.columns[0].values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for the page."""
+        return {
+            "name": self.name,
+            "sort": self.sort,
+            "columns": [
+                {"name": column.name, "kind": column.kind, "minor": column.is_minor, "values": column.values}
+                for column in self.columns
+            ],
+        }
+
+
+def to_milliseconds(when: datetime.datetime | None) -> int | None:
+    """Return milliseconds since 1970 of a naive UTC time."""
+    return None if when is None else (when - EPOCH) // datetime.timedelta(milliseconds=1)
+
+
+def _to_float(value: Decimal | float | None) -> float | None:
+    if value is None:
+        return None
+    number = float(value)
+    return number if number == number and abs(number) != float("inf") else None
+
+
+def _get(accessor: Callable[[], T]) -> T | None:
+    try:
+        return accessor()
+    except TradeExecutorError:
+        return None
+
+
+def _make_table(
+    name: str, specs: Sequence[tuple[str, Kind, bool]], rows: Iterable[Sequence[Any]], sort: int | None = None
+) -> TableData:
+    columns: list[list[Any]] = [[] for _ in specs]
+    for row in rows:
+        for values, value in zip(columns, row, strict=True):
+            values.append(value)
+    made = tuple(
+        ColumnData(column, kind, values, is_minor)
+        for (column, kind, is_minor), values in zip(specs, columns, strict=True)
+    )
+    first = None if sort is None else made[sort]
+    kept = tuple(column for column in made if not (column.is_minor and _USUAL.issuperset(column.values)))
+    return TableData(name, kept, None if first is None else kept.index(first))
+
+
+# --- Positions
+
+_OPEN: tuple[tuple[str, Kind, bool], ...] = (
+    ("#", "id", False),
+    ("Pair", "text", False),
+    ("Kind", "text", True),
+    ("Status", "text", False),
+    ("Opened", "time", True),
+    ("Quantity", "quantity", False),
+    ("Price", "price", True),
+    ("Value, USD", "usd", False),
+    ("Profit, USD", "profit", False),
+    ("Profit", "gain", False),
+    ("Trades", "count", True),
+)
+
+
+def make_open_positions(state: State) -> TableData:
+    """Return the open, frozen and pending positions, the most valuable first."""
+    portfolio = state.portfolio
+    tables = {
+        "open": portfolio.open_positions,
+        "frozen": portfolio.frozen_positions,
+        "pending": portfolio.pending_positions,
+    }
+    rows = (_make_open(position, status) for status, table in tables.items() for position in table.values())
+    return _make_table("open", _OPEN, rows, sort=7)
+
+
+def _make_open(position: TradingPosition, status: str) -> tuple[Any, ...]:
+    profit_usd, profit_pct = _get(position.get_total_profit) or (None, None)
+    return (
+        position.position_id,
+        position.pair.get_ticker(),
+        _name_kind(position),
+        status,
+        to_milliseconds(position.opened_at),
+        _to_float(_get(position.get_quantity)),
+        _to_float(position.last_token_price),
+        _to_float(_get(position.get_value)),
+        _to_float(profit_usd),
+        _to_float(profit_pct),
+        len(position.trades),
+    )
+
+
+def _name_kind(position: TradingPosition) -> str:
+    return position.pair.kind.value.replace("_", " ")
+
+
+_CLOSED: tuple[tuple[str, Kind, bool], ...] = (
+    ("#", "id", False),
+    ("Pair", "text", False),
+    ("Kind", "text", True),
+    ("Opened", "time", True),
+    ("Closed", "time", False),
+    ("Held", "span", True),
+    ("Bought, USD", "usd", True),
+    ("Profit, USD", "profit", False),
+    ("Profit", "gain", False),
+    ("Fees, USD", "usd", True),
+    ("Exit", "text", True),
+    ("Trades", "count", True),
+)
+
+
+def make_closed_positions(state: State) -> TableData:
+    """Return the closed positions, the latest first."""
+    rows = (_make_closed(position) for position in state.portfolio.closed_positions.values())
+    return _make_table("closed", _CLOSED, rows, sort=4)
+
+
+def _make_closed(position: TradingPosition) -> tuple[Any, ...]:
+    profit_usd, profit_pct = _get(position.get_total_profit) or (None, None)
+    closed_at = position.closed_at
+    held = None if closed_at is None else (closed_at - position.opened_at) // datetime.timedelta(milliseconds=1)
+    last = position.get_last_trade() if position.trades else None
+    exit_ = "stop loss" if position.is_stop_loss() else "take profit" if position.is_take_profit() else ""
+    if not exit_ and last is not None and last.is_repair_trade():
+        exit_ = "repair"
+    entry = position.get_total_bought_usd if position.is_long() else position.get_total_sold_usd
+    return (
+        position.position_id,
+        position.pair.get_ticker(),
+        _name_kind(position),
+        to_milliseconds(position.opened_at),
+        to_milliseconds(closed_at),
+        held,
+        _to_float(_get(entry)),
+        _to_float(profit_usd),
+        _to_float(profit_pct),
+        _to_float(_get(position.get_total_lp_fees_paid)),
+        exit_,
+        len(position.trades),
+    )
+
+
+# --- Trades
+
+_TRADES: tuple[tuple[str, Kind, bool], ...] = (
+    ("#", "id", False),
+    ("Position", "id", True),
+    ("Pair", "text", False),
+    ("Side", "text", False),
+    ("Type", "text", True),
+    ("Status", "text", False),
+    ("Decided", "time", False),
+    ("Executed", "time", True),
+    ("Quantity", "quantity", True),
+    ("Price", "price", False),
+    ("Value, USD", "usd", False),
+    ("Fees, USD", "usd", True),
+    ("Slippage", "fraction", True),
+)
+
+
+def make_trades(state: State) -> TableData:
+    """Return all trades, waiting and expired ones included, the latest first."""
+    trades: dict[int, TradeExecution] = {}
+    for table in state.portfolio.get_position_tables():
+        for position in table.values():
+            for own in (position.trades, position.pending_trades, position.expired_trades):
+                trades.update(own)
+    return _make_table("trades", _TRADES, (_make_trade(trades[number]) for number in sorted(trades)), sort=0)
+
+
+def _make_trade(trade: TradeExecution) -> tuple[Any, ...]:
+    quantity = trade.planned_quantity if trade.executed_quantity is None else trade.executed_quantity
+    return (
+        trade.trade_id,
+        trade.position_id,
+        trade.pair.get_ticker(),
+        "buy" if trade.is_buy() else "sell",
+        trade.trade_type.value.replace("_", " "),
+        trade.get_status().value.replace("_", " "),
+        to_milliseconds(trade.opened_at),
+        to_milliseconds(trade.executed_at),
+        _to_float(quantity),
+        _to_float(trade.executed_price or trade.planned_price),
+        _to_float(trade.get_value()),
+        _to_float(sum_fees(trade.lp_fees_paid)),
+        _to_float(_get(trade.get_execution_cost)) if trade.executed_price else None,
+    )
+
+
+# --- Deposits
+
+_FLOWS: tuple[tuple[str, Kind, bool], ...] = (
+    ("Time", "time", False),
+    ("Event", "text", False),
+    ("Asset", "text", False),
+    ("Quantity", "quantity", False),
+    ("USD", "profit", False),
+    ("Owner", "text", True),
+    ("Notes", "text", True),
+)
+
+_FLOW_NAMES: Mapping[BalanceUpdateCause, str] = {
+    BalanceUpdateCause.deposit: "deposit",
+    BalanceUpdateCause.redemption: "redemption",
+    BalanceUpdateCause.deposit_and_redemption: "deposit and redemption",
+}
+
+
+def make_flows(state: State) -> TableData:
+    """Return the deposits, redemptions and corrections, the latest first; interest is not among them."""
+    events = [
+        event
+        for reserve in state.portfolio.reserves.values()
+        for event in reserve.balance_updates.values()
+        if event.cause is not BalanceUpdateCause.interest
+    ]
+    for table in state.portfolio.get_position_tables():
+        for position in table.values():
+            events += [
+                event for event in position.balance_updates.values() if event.cause is not BalanceUpdateCause.interest
+            ]
+    rows = (
+        (
+            to_milliseconds(event.strategy_cycle_included_at or event.block_mined_at),
+            _FLOW_NAMES.get(event.cause, event.cause.value.replace("_", " ")),
+            event.asset.token_symbol,
+            _to_float(event.quantity),
+            _to_float(event.usd_value),
+            event.owner_address or "",
+            event.notes or "",
+        )
+        for event in events
+    )
+    return _make_table("flows", _FLOWS, rows, sort=0)
