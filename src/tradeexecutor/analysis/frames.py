@@ -74,7 +74,8 @@ class Column:
     unit: str | None = None
 
 
-def _make_table(columns: Iterable[Column], rows: Iterable[Any], as_arrow: bool) -> "pd.DataFrame | pa.Table":
+def make_table(columns: Iterable[Column], rows: Iterable[Any], as_arrow: bool) -> "pd.DataFrame | pa.Table":
+    """Return rows as a table with the given columns, see the top of this module."""
     rows = list(rows)
     content = [(column, [column.read(row) for row in rows]) for column in columns]
     if as_arrow:
@@ -197,7 +198,7 @@ def positions_to_frame(state: State, as_arrow: bool = False) -> "pd.DataFrame | 
     rows = (
         _PositionRow(position, status, *position.get_total_profit()) for status, position in _iterate_positions(state)
     )
-    return _make_table(_POSITION_COLUMNS, rows, as_arrow)
+    return make_table(_POSITION_COLUMNS, rows, as_arrow)
 
 
 # --- Trades
@@ -259,7 +260,7 @@ def trades_to_frame(state: State, as_arrow: bool = False) -> "pd.DataFrame | pa.
     for _, position in _iterate_positions(state):
         for table in (position.trades, position.pending_trades, position.expired_trades):
             trades.update(table)
-    return _make_table(_TRADE_COLUMNS, (trades[trade_id] for trade_id in sorted(trades)), as_arrow)
+    return make_table(_TRADE_COLUMNS, (trades[trade_id] for trade_id in sorted(trades)), as_arrow)
 
 
 # --- Balance updates
@@ -301,7 +302,7 @@ def balance_updates_to_frame(state: State, as_arrow: bool = False) -> "pd.DataFr
 
     `quantity` is signed, `value` as it was recorded.
     """
-    return _make_table(_BALANCE_UPDATE_COLUMNS, _iterate_balance_updates(state), as_arrow)
+    return make_table(_BALANCE_UPDATE_COLUMNS, _iterate_balance_updates(state), as_arrow)
 
 
 # --- Valuations
@@ -331,7 +332,7 @@ def valuations_to_frame(state: State, as_arrow: Literal[False] = False) -> pd.Da
 def valuations_to_frame(state: State, as_arrow: Literal[True]) -> pa.Table: ...
 def valuations_to_frame(state: State, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
     """Return a row per recorded revaluation, by position, oldest first."""
-    return _make_table(_VALUATION_COLUMNS, _iterate_valuations(state), as_arrow)
+    return make_table(_VALUATION_COLUMNS, _iterate_valuations(state), as_arrow)
 
 
 # --- Portfolio history
@@ -363,4 +364,4 @@ def portfolio_to_frame(state: State, as_arrow: Literal[True]) -> pa.Table: ...
 def portfolio_to_frame(state: State, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
     """Return a row per recorded sample of the portfolio, in the order of recording; a time can occur twice."""
     samples: list[PortfolioStatistics] = state.stats.portfolio
-    return _make_table(_PORTFOLIO_COLUMNS, samples, as_arrow)
+    return make_table(_PORTFOLIO_COLUMNS, samples, as_arrow)

@@ -1,0 +1,204 @@
+"""``tradeexecutor console``."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tradeexecutor.cli.failure import EXIT_FAILURE, CommandFailed
+from tradeexecutor.cli.state_file import DatabaseAddress, StateFile, load_state, require_state_file
+
+if TYPE_CHECKING:
+    from tradeexecutor.state.state import State
+    from tradeexecutor.state.store import JSONFileStore
+
+EXAMPLES = (
+    "tradeexecutor console state.json",
+    "tradeexecutor console state.json --code 'portfolio.get_net_asset_value()'",
+    "tradeexecutor console state.json --code - < report.py",
+)
+
+#: What is there, for the banner; the values are made in `make_namespace`.
+_NAMES = {
+    "state": "the state; portfolio is state.portfolio",
+    "positions()": "data frame of all positions; also trades(), balance_updates(), valuations(),",
+    "": "portfolio_history(), position_statistics(), ledger()",
+    "summary()": "performance of the strategy",
+    "proof()": "whether every balance adds up",
+    "save()": "write the state back, after a backup; nothing is written otherwise",
+    "pd, np, Decimal, datetime": "as usual",
+}
+
+
+def console(
+    state_file: StateFile,
+    code: Annotated[
+        str | None,
+        typer.Option(
+            "--code",
+            "-c",
+            metavar="TEXT",
+            help="Run this Python code and exit; - reads it from standard input.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Look into a state with Python.
+
+    An interactive shell in which the state is loaded, with functions that return
+    it as data frames. Nothing you do changes the file until you call save(),
+    which makes a backup first. Strategies in a database are only read.
+
+    --code runs a snippet instead: a last line that is an expression is printed.
+    The exit code is 1 when the snippet fails, and the one it gives to sys.exit().
+    """
+    if code is None:
+        _require_shell()
+    if isinstance(state_file, DatabaseAddress):
+        _run(state_file, code, make_namespace(load_state(state_file), None))
+        return
+    from tradeexecutor.state.store import JSONFileStore
+
+    require_state_file(state_file)
+    compressed = state_file.resolve().with_name(f"{state_file.resolve().name}.br").exists()
+    with JSONFileStore(state_file, compressed=compressed) as store:
+        _run(state_file, code, make_namespace(store.load(), store))
+
+
+def _run(path: Path, code: str | None, names: dict[str, Any]) -> None:
+    if code is None:
+        _start_shell(path, names)
+        return
+    status = run_code(sys.stdin.read() if code == "-" else code, names)
+    if status:
+        raise typer.Exit(status)
+
+
+def make_namespace(state: "State", store: "JSONFileStore | None") -> dict[str, Any]:
+    """Return the names that code in the console can use.
+
+    Parameters
+    ----------
+    store
+        What `save` writes to; None for a strategy in a database, which is only read.
+    """
+    import datetime
+    import functools
+    from decimal import Decimal
+
+    import numpy as np
+    import pandas as pd
+
+    from tradeexecutor.analysis import frames, history_frames
+    from tradeexecutor.analysis.performance_summary import summarise_performance
+    from tradeexecutor.ledger.journal import derive
+    from tradeexecutor.ledger.proof import prove
+
+    def save() -> Path:
+        """Write the state to its file, after a copy of the file was made beside it; return that copy."""
+        if store is None:
+            raise CommandFailed("a strategy in a database is only read here")
+        return _save(state, store)
+
+    bound: dict[str, Any] = {
+        "positions": frames.positions_to_frame,
+        "trades": frames.trades_to_frame,
+        "balance_updates": frames.balance_updates_to_frame,
+        "valuations": frames.valuations_to_frame,
+        "portfolio_history": frames.portfolio_to_frame,
+        "position_statistics": history_frames.position_statistics_to_frame,
+        "ledger": history_frames.ledger_to_frame,
+        "summary": summarise_performance,
+        "proof": prove,
+    }
+    return {
+        "__name__": "__main__",
+        "state": state,
+        "portfolio": state.portfolio,
+        **{name: functools.partial(function, state) for name, function in bound.items()},
+        "derive": derive,
+        "prove": prove,
+        "save": save,
+        "pd": pd,
+        "np": np,
+        "Decimal": Decimal,
+        "datetime": datetime,
+    }
+
+
+def _save(state: "State", store: "JSONFileStore") -> Path:
+    from tradeexecutor.cli.output import print_command, print_line
+    from tradeexecutor.state.backups import backup_state
+
+    store.acquire_writer_lock()
+    state.to_json_bytes()  # what cannot be saved makes no backup
+    backup = backup_state(store.path, "console-backup")
+    store.sync(state)
+    print_line(f"{store.path} was saved. To bring back what it was:", "bold green")
+    print_command(f"  {backup.restore_command}")
+    return backup.path
+
+
+def run_code(text: str, names: dict[str, Any]) -> int:
+    """Run Python code, print the value of a last line that is an expression, and return the exit status.
+
+    Raises
+    ------
+    CommandFailed
+        The code raised an error, which is the cause.
+    """
+    import ast
+
+    from tradeexecutor.cli.output import print_problem
+
+    try:
+        tree = ast.parse(text, "<code>")
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, "<code>", "exec"), names)
+        if isinstance(last, ast.Expr):
+            value = eval(compile(ast.Expression(last.value), "<code>", "eval"), names)
+            if value is not None:
+                print(value)
+    except SystemExit as error:
+        if error.code is None or isinstance(error.code, int):
+            return error.code or 0
+        print_problem(str(error.code))
+        return EXIT_FAILURE
+    except SyntaxError as error:
+        raise CommandFailed(f"line {error.lineno} of the code: {error.msg}") from error
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}".strip(": ")
+        raise CommandFailed(f"line {_find_line(error)} of the code: {text}") from error
+    return 0
+
+
+def _find_line(error: BaseException) -> int:
+    """Return the last line of the code, not of the functions it calls, that an error came through."""
+    import traceback
+
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<code>"]
+    return (lines[-1] if lines else 1) or 1
+
+
+def _require_shell() -> None:
+    import importlib.util
+
+    if importlib.util.find_spec("IPython") is None:
+        raise CommandFailed(
+            "the interactive console needs IPython, which is not installed",
+            f"To install it: {sys.executable} -m pip install ipython; --code works without it",
+        )
+
+
+def _start_shell(path: Path, names: dict[str, Any]) -> None:
+    import IPython
+    from traitlets.config import Config
+
+    width = max(map(len, _NAMES))
+    lines = [f"{path} is loaded; nothing is written until you call save().", ""]
+    lines += [f"  {name:<{width}}  {text}" for name, text in _NAMES.items()]
+    config = Config()
+    config.TerminalInteractiveShell.banner1 = "\n".join(lines) + "\n"
+    config.TerminalInteractiveShell.banner2 = ""
+    IPython.start_ipython(argv=[], user_ns=names, config=config)
