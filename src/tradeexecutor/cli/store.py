@@ -1,4 +1,4 @@
-"""``tradeexecutor store``: verify, generations, recover."""
+"""``tradeexecutor store``: verify, generations, recover; the other commands stand in modules of their own."""
 
 import shlex
 from collections.abc import Sequence
@@ -7,19 +7,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tradeexecutor.cli import store_copies, store_history
 from tradeexecutor.cli.failure import EXIT_FAILURE, CommandFailed, report_failures
+from tradeexecutor.cli.state_file import DatabaseAddress, parse_state_argument
+from tradeexecutor.cli.store_database import recover_database, verify_databases
 
 if TYPE_CHECKING:
     from tradeexecutor.state.generations import Generation, Recovery
 
 __all__ = ["app", "generations", "recover", "verify"]
 
-_File = Annotated[Path, typer.Argument(metavar="FILE", help="State file (JSON).", show_default=False, readable=False)]
+_File = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="State file (JSON).", show_default=False, parser=parse_state_argument),
+]
+_Place = Annotated[
+    Path,
+    typer.Argument(
+        metavar="PLACE",
+        help="State file (JSON), or strategy in a database: sqlite:///trading.db#my-strategy.",
+        show_default=False,
+        parser=parse_state_argument,
+    ),
+]
 
 app = typer.Typer(
-    help="Check the saves of a strategy, and bring back an earlier one.\n\n"
-    "A live strategy saves its state into one file. Beside it stand earlier saves (FILE.backups), perhaps a"
-    " compressed copy (FILE.br), and backups that were made before something was mended.",
+    help="Check the saves of a strategy, look at earlier ones, and bring one back.\n\n"
+    "A live strategy saves its state into one file, beside which stand earlier saves (FILE.backups), perhaps a"
+    " compressed copy (FILE.br), and backups that were made before something was mended; or into a database, which"
+    " keeps every save.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -29,26 +45,34 @@ def verify(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE...",
-            help="State files, backups or compressed copies (.br).",
+            metavar="PLACE...",
+            help="State files, backups or compressed copies (.br), databases (sqlite:///trading.db) or"
+            " strategies in them (sqlite:///trading.db#my-strategy).",
             show_default=False,
-            readable=False,
+            parser=parse_state_argument,
         ),
     ],
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Tell whether a file is what was saved, bit for bit.
+    """Tell whether a file or a database is what was saved, bit for bit.
 
     A file that a strategy saved carries a checksum of all its bytes. Files of
-    other programs have none: only their form can be checked.
+    other programs have none: only their form can be checked. In a database
+    every save is checked, not only the newest.
 
-    Nothing is changed. The exit code is 1 when a file is damaged or cannot be
+    Nothing is changed. The exit code is 1 when something is damaged or cannot be
     read. `tradeexecutor validate` goes on from here and checks whether the
     content of the state makes sense.
     """
     from tradeexecutor.cli.output import print_json, print_line
     from tradeexecutor.state.generations import GenerationKind, examine
 
+    databases = [file for file in files if isinstance(file, DatabaseAddress)]
+    if databases:
+        if len(databases) < len(files):
+            raise CommandFailed("files and databases are checked one after the other: name only one kind")
+        verify_databases(databases, json_)
+        return
     found: list[Generation] = []
     for file in files:
         _require_file(file)
@@ -82,6 +106,8 @@ def generations(
     from tradeexecutor.cli.output import print_json
     from tradeexecutor.state.generations import GenerationKind, list_generations
 
+    if isinstance(file, DatabaseAddress):
+        raise CommandFailed("a database keeps every save", f"`tradeexecutor store history {file}` lists them")
     found = list_generations(file)
     if not found:
         raise CommandFailed(f"there is no file {file}, and no copy of it")
@@ -94,16 +120,20 @@ def generations(
 
 
 def recover(
-    file: _File,
+    file: _Place,
     source: Annotated[
         Path | None,
         typer.Option(
             "--from",
             metavar="COPY",
-            help="Use this copy, also when FILE is intact.",
+            help="Use this copy, also when the file is intact.",
             readable=False,
             show_default=False,
         ),
+    ] = None,
+    at: Annotated[
+        int | None,
+        typer.Option(metavar="NUMBER", help="In a database: go back to this save, also when the newest is intact."),
     ] = None,
     exact: Annotated[
         bool,
@@ -113,16 +143,25 @@ def recover(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON; needs --yes or --dry-run.")] = False,
 ) -> None:
-    """Replace a damaged or missing state file by its newest intact copy.
+    """Replace a damaged or missing state by its newest intact save.
 
-    The damaged file is kept beside it under another name. An intact file is
-    left alone, unless you name a copy with --from. The strategy must not run.
+    The damaged file is kept beside it under another name; in a database the
+    earlier save is saved anew, and nothing is removed. What is intact is left
+    alone, unless you name a copy with --from, or a save of a database with --at.
+    The strategy must not run.
 
-    What happened after the copy was saved is not in it: compare it with the
-    chain or the exchange before you trade on.
+    What happened after that save is not in it: compare it with the chain or the
+    exchange before you trade on.
     """
     if json_ and not (yes or dry_run):
         raise typer.BadParameter("--json needs --yes or --dry-run: it cannot ask")
+    if isinstance(file, DatabaseAddress):
+        if source is not None:
+            raise typer.BadParameter("--from is for files; --at names a save of a database")
+        recover_database(file, at, yes=yes, dry_run=dry_run, json_=json_)
+        return
+    if at is not None:
+        raise typer.BadParameter("--at is for databases; --from names a copy of a file")
     from tradeexecutor.cli.output import print_json, print_line
     from tradeexecutor.state.generations import plan_recovery
     from tradeexecutor.state.generations import recover as run_recovery
@@ -150,6 +189,7 @@ _EXAMPLES = {
     verify: (
         "tradeexecutor store verify state.json",
         "tradeexecutor store verify state.json.backups/* state.json.br",
+        "tradeexecutor store verify sqlite:///trading.db",
     ),
     generations: (
         "tradeexecutor store generations state.json",
@@ -159,12 +199,19 @@ _EXAMPLES = {
         "tradeexecutor store recover state.json --dry-run",
         "tradeexecutor store recover state.json",
         "tradeexecutor store recover state.json --from state.backup-1.json",
+        "tradeexecutor store recover sqlite:///trading.db#demo --at 118",
     ),
+    store_history.list_: store_history.EXAMPLES["list"],
+    store_history.history: store_history.EXAMPLES["history"],
+    store_history.show: store_history.EXAMPLES["show"],
+    store_history.diff: store_history.EXAMPLES["diff"],
+    store_copies.convert: store_copies.EXAMPLES["convert"],
+    store_copies.compact: store_copies.EXAMPLES["compact"],
 }
 
 for _command, _examples in _EXAMPLES.items():
     _lines = "\n\n".join(f"$ {_example}".replace("[", r"\[") for _example in _examples)
-    app.command(_command.__name__, epilog=f"Examples:\n\n{_lines}")(report_failures(_command))
+    app.command(_command.__name__.strip("_"), epilog=f"Examples:\n\n{_lines}")(report_failures(_command))
 
 
 def _require_file(path: Path) -> None:

@@ -1,0 +1,319 @@
+"""What changed from save to save, as JSON Patches (RFC 6902).
+
+A follower keeps the JSON of a state and the cursor of the revision it is at.  It asks for the changes since then and
+applies them in their order; its JSON is then the newest, to the byte::
+
+    feed = store.changes(since=cursor)
+    if feed.snapshot is not None:  # it is new, or the way from its revision to the present is lost
+        document = feed.snapshot.document
+    for change in feed.changes:
+        document = apply_patch(document, change.patch)
+    cursor = feed.cursor
+
+A patch is made of the parts that changed, not by comparing whole states, so it costs what the change costs.  The way is
+lost when history was compacted, when the revision is unknown, and, provided that the follower gives a cursor and not
+just a number, when the database was replaced by another one or by an older copy of itself.
+"""
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, select
+
+from tradeexecutor.database.address import Address
+from tradeexecutor.database.parts import Part, assemble, find_holes, get_base, join_path
+from tradeexecutor.database.reading import Strategy, finding_damage, read_revision, read_revisions, read_text
+from tradeexecutor.database.revisions import Revision
+from tradeexecutor.database.schema import parts
+from tradeexecutor.state.json_patch import Change, find_changes, parse_pointer
+from tradeexecutor.state.serialisation import parse
+
+__all__ = ["Feed", "RevisionChange", "Snapshot", "read_feed"]
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionChange:
+    """What one save changed.
+
+    Attributes
+    ----------
+    revision
+        Number of the save.
+    saved_at
+        When, UTC.
+    cursor
+        Of the revision that the patch leads to.
+    patch
+        Operations of a JSON Patch, from the revision before.
+    """
+
+    revision: int
+    saved_at: datetime.datetime
+    cursor: str
+    patch: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A whole state, to begin with.
+
+    Attributes
+    ----------
+    revision
+        Number of the save.
+    cursor
+        Of that revision.
+    reason
+        Why there are no changes from where the follower was.
+    document
+        JSON tree of the state.
+    """
+
+    revision: int
+    cursor: str
+    reason: str
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The answer to a follower.
+
+    Attributes
+    ----------
+    cursor
+        To ask with the next time.
+    snapshot
+        To begin anew with; None when the changes lead on from where the follower is.
+    changes
+        In the order of saves; empty after a snapshot, and when nothing was saved.
+    """
+
+    cursor: str
+    snapshot: Snapshot | None = None
+    changes: list[RevisionChange] = field(default_factory=list[RevisionChange])
+
+
+def read_feed(connection: Connection, address: Address, strategy: Strategy, since: int | str | None) -> Feed:
+    """Return what has changed since a revision, or a snapshot; see `SQLStateStore.changes`."""
+    found = _find_start(connection, address, strategy, since)
+    if isinstance(found, str):
+        newest = read_revision(connection, address, strategy)
+        document = parse(read_text(connection, address, strategy, newest))
+        return Feed(newest.cursor, Snapshot(newest.number, newest.cursor, found, document))
+    changes: list[RevisionChange] = []
+    cursor = found.cursor
+    for revision in read_revisions(connection, address, strategy, found.number + 1):
+        with finding_damage(address):
+            patch = [
+                change.to_operation() for change in find_revision_changes(connection, strategy.id, revision.number)
+            ]
+        cursor = revision.cursor
+        changes.append(RevisionChange(revision.number, revision.saved_at, cursor, patch))
+    return Feed(cursor, None, changes)
+
+
+def _find_start(
+    connection: Connection, address: Address, strategy: Strategy, since: int | str | None
+) -> Revision | str:
+    """Return the revision from which changes are known, or why they are not."""
+    if since is None:
+        return "no revision was given"
+    number, _, checksum = str(since).partition("-")
+    if not number.isascii() or not number.isdigit():
+        return f"{since!r} is no revision"
+    if int(number) < strategy.oldest:
+        return f"revision {number} is not kept any more, the oldest is {strategy.oldest}"
+    if int(number) > strategy.newest:
+        return f"there is no revision {number}, the newest is {strategy.newest}"
+    revision = read_revision(connection, address, strategy, int(number))
+    if checksum and revision.cursor != since:
+        return f"revision {number} is another one here, the database was replaced"
+    return revision
+
+
+# --- From rows to changes
+
+
+class _Row(NamedTuple):
+    path: str
+    ordinal: int
+    behind: int
+    key: str | None
+    body: bytes
+
+
+class _Containers(dict[str, list[Part]]):
+    """The containers of a revision, read when they are asked for."""
+
+    def __init__(self, connection: Connection, strategy_id: int, revision: int):
+        super().__init__()
+        self._connection = connection
+        self._query = (
+            select(parts.c.key, parts.c.body)
+            .where(parts.c.strategy_id == strategy_id, parts.c.added_in <= revision, parts.c.removed_in > revision)
+            .order_by(parts.c.ordinal)
+        )
+
+    def __missing__(self, path: str) -> list[Part]:
+        self[path] = [Part(*row) for row in self._connection.execute(self._query.where(parts.c.path == path))]
+        return self[path]
+
+    def parse(self, path: str) -> Any:
+        """Return the tree of a container."""
+        return parse(b"".join(assemble(self, path)))
+
+    def parse_part(self, path: str, part: Part) -> Any:
+        """Return the entries of a part, with everything that was cut out of it."""
+        return parse(b"".join(assemble(_Overlay(self, path, part), path)))
+
+
+class _Overlay(dict[str, list[Part]]):
+    """The same with only one part in a container."""
+
+    def __init__(self, containers: _Containers, path: str, part: Part):
+        super().__init__({path: [part]})
+        self._containers = containers
+
+    def __missing__(self, path: str) -> list[Part]:
+        return self._containers[path]
+
+
+class _Hole(str):
+    """Stands for a container that was cut out, on both sides."""
+
+    __slots__ = ()
+
+
+def find_revision_changes(connection: Connection, strategy_id: int, revision: int) -> Iterator[Change]:
+    """Find the differences between a revision and the one before, in the order in which they can be applied."""
+    columns = (parts.c.path, parts.c.ordinal, parts.c.behind, parts.c.key, parts.c.body)
+    own = select(*columns).where(parts.c.strategy_id == strategy_id)
+    removed = _group(_Row(*row) for row in connection.execute(own.where(parts.c.removed_in == revision)))
+    added = _group(_Row(*row) for row in connection.execute(own.where(parts.c.added_in == revision)))
+    new = _Containers(connection, strategy_id, revision)
+    for path, rows in added.items():
+        if rows[0].ordinal == 0 and rows[0].behind == len(rows) - 1:  # nothing of the container is older
+            new[path] = [Part(row.key, row.body) for row in rows]
+    finder = _Finder(_Containers(connection, strategy_id, revision - 1), new)
+    for path in sorted({*removed, *added}, key=len):  # what a container was cut out of comes before it
+        yield from finder.compare(path, removed.get(path, []), added.get(path, []))
+
+
+def _group(rows: Iterator[_Row]) -> dict[str, list[_Row]]:
+    groups: dict[str, list[_Row]] = {}
+    for row in sorted(rows, key=lambda row: row.ordinal):
+        groups.setdefault(row.path, []).append(row)
+    return groups
+
+
+class _Finder:
+    """Compares containers by the rows that changed."""
+
+    def __init__(self, old: _Containers, new: _Containers):
+        self._old = old
+        self._new = new
+        #: What changes told so far contain whole.
+        self._covered: list[str] = []
+
+    def compare(self, path: str, removed: list[_Row], added: list[_Row]) -> Iterator[Change]:
+        """Find the differences in a container."""
+        if any(path == base or path.startswith(f"{base}/") for base in self._covered):
+            return
+        kinds = {row.body[:1] for row in (*removed, *added)}
+        are_keyed = {row.key is not None for row in (*removed, *added)}
+        if len(kinds) > 1 or len(are_keyed) > 1:
+            yield from self._compare_whole(path)
+        elif are_keyed == {True} or path == "":
+            yield from self._compare_entries(path, removed, added)
+        else:
+            yield from self._compare_pages(path, removed, added)
+
+    def _compare_whole(self, path: str) -> Iterator[Change]:
+        self._covered.append(path)
+        yield from find_changes(self._old.parse(path), self._new.parse(path), tuple(parse_pointer(path)))
+
+    def _compare_entries(self, path: str, removed: list[_Row], added: list[_Row]) -> Iterator[Change]:
+        steps = tuple(parse_pointer(path))
+        before = {row.ordinal: row for row in removed}
+        after = {row.ordinal: row for row in added}
+        kept = {ordinal for ordinal, row in after.items() if ordinal in before and before[ordinal].key == row.key}
+        for row in removed:
+            if row.ordinal not in kept:
+                assert row.key is not None
+                self._covered.append(get_base(path, row.key))
+                yield Change("remove", (*steps, row.key), None, None)
+        for ordinal in sorted(kept):
+            yield from self._compare_entry(path, Part(*before[ordinal][3:]), Part(*after[ordinal][3:]))
+        for row in added:
+            if row.ordinal not in kept:
+                assert row.key is not None
+                self._covered.append(get_base(path, row.key))
+                value = self._new.parse_part(path, Part(row.key, row.body))[row.key]
+                yield Change("add", (*steps, row.key), None, value)
+
+    def _compare_entry(self, path: str, before: Part, after: Part) -> Iterator[Change]:
+        """Compare two bodies of one part; what was cut out of both is compared elsewhere."""
+        steps = tuple(parse_pointer(path))
+        holes = set(find_holes(before.body)) & set(find_holes(after.body))
+        old = self._parse_with_holes(self._old, path, before, holes)
+        new = self._parse_with_holes(self._new, path, after, holes)
+        changes = list(find_changes(old, new, steps))
+        if any(_has_hole(change.after) for change in changes):  # the order of keys changed
+            holes = set[str]()
+            old = self._parse_with_holes(self._old, path, before, holes)
+            new = self._parse_with_holes(self._new, path, after, holes)
+            changes = list(find_changes(old, new, steps))
+        base = get_base(path, after.key)
+        self._covered += [
+            join_path(base, hole) for part in (before, after) for hole in find_holes(part.body) if hole not in holes
+        ]
+        yield from changes
+
+    def _parse_with_holes(self, containers: _Containers, path: str, part: Part, kept: set[str]) -> Any:
+        """Return the entries of a part with its containers but those that stay cut out."""
+        tree: Any = parse(part.body)
+        base = get_base(path, part.key)
+        for hole in find_holes(part.body):
+            way = [*([part.key] if part.key is not None else []), *hole.split("/")]
+            *way, name = [step for step in way if step]
+            holder = tree
+            for step in way:
+                holder = holder[step]
+            holder[name] = _Hole(hole) if hole in kept else containers.parse(join_path(base, hole))
+        return tree
+
+    def _compare_pages(self, path: str, removed: list[_Row], added: list[_Row]) -> Iterator[Change]:
+        """Compare pages: mostly something was appended, else the whole container is looked at."""
+        is_tail = [row.behind for row in reversed(added)] == list(range(len(added)))
+        if added and is_tail and all(row.ordinal >= added[0].ordinal for row in removed):
+            steps = tuple(parse_pointer(path))
+            kind = added[0].body[:1]
+            old, new = _join(kind, removed), _join(kind, added)
+            changes = list(find_changes(old, new, steps))
+            if type(new) is dict:
+                yield from changes
+                return
+            if new[: len(old)] == old and all(change.op == "add" for change in changes):
+                for value in new[len(old) :]:
+                    yield Change("add", (*steps, "-"), None, value)
+                return
+        yield from self._compare_whole(path)
+
+
+def _join(kind: bytes, rows: list[_Row]) -> Any:
+    """Return the entries of pages."""
+    pages = [parse(row.body) for row in rows]
+    if kind == b"{":
+        return {key: value for page in pages for key, value in page.items()}
+    return [value for page in pages for value in page]
+
+
+def _has_hole(value: Any) -> bool:
+    if isinstance(value, _Hole):
+        return True
+    if type(value) is dict:
+        return any(map(_has_hole, value.values()))
+    return type(value) is list and any(map(_has_hole, value))

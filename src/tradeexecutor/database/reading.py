@@ -1,0 +1,268 @@
+"""Reading the tables, and finding out whether they are what was written."""
+
+import contextlib
+import datetime
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, inspect, literal, select
+
+from tradeexecutor.database.address import Address
+from tradeexecutor.database.connection import make_damaged
+from tradeexecutor.database.contents import Contents
+from tradeexecutor.database.parts import Part, assemble
+from tradeexecutor.database.revisions import Revision, make_seal
+from tradeexecutor.database.schema import LAYOUT_VERSION, TABLES, layout, parts, revisions, select_parts, strategies
+from tradeexecutor.state.errors import NewerStateFile, RevisionNotFound, StateFileError
+from tradeexecutor.state.garbage import pause_garbage_collection
+from tradeexecutor.state.upcast import SCHEMA_VERSION
+
+__all__ = [
+    "Moment",
+    "Strategy",
+    "find_revision",
+    "finding_damage",
+    "list_strategies",
+    "read_contents",
+    "read_revision",
+    "read_revisions",
+    "read_strategy",
+    "read_text",
+]
+
+#: Number of a save, or a time (UTC): then the newest save of that time or before.
+Moment = int | datetime.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A strategy in the database.
+
+    Attributes
+    ----------
+    id, name
+        Key of the tables, and executor id.
+    oldest, newest
+        Numbers of the revisions that are kept.
+    """
+
+    id: int
+    name: str
+    oldest: int
+    newest: int
+
+    @property
+    def seal(self) -> str:
+        """Checksum of the row."""
+        return make_seal(self.id, self.name, self.oldest, self.newest)
+
+
+@contextlib.contextmanager
+def finding_damage(address: Address) -> Iterator[None]:
+    """Take whatever goes wrong in the block while rows are read for what it is: they are not what was written."""
+    try:
+        yield
+    except StateFileError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, MemoryError, RecursionError) as error:
+        raise make_damaged(str(error) or type(error).__name__, address) from error
+
+
+def list_strategies(connection: Connection, address: Address, is_damaged: bool = False) -> list[Strategy]:
+    """Return all strategies by name; empty when nothing was ever saved in this database.
+
+    Parameters
+    ----------
+    is_damaged
+        Whether the database is known to be damaged: then it is not searched for what is missing.
+
+    Raises
+    ------
+    NewerStateFile
+        A newer program has made the tables.
+    DamagedStateFile
+        Rows are missing or changed.
+    """
+    found = TABLES.intersection(inspect(connection).get_table_names())
+    if not found:
+        return []
+    if found != TABLES:
+        raise make_damaged(f"tables are missing: {', '.join(sorted(TABLES - found))}", address)
+    with finding_damage(address):
+        version = connection.execute(select(layout.c.version)).scalar()
+        if version is None or version < 1:
+            raise make_damaged("the version of its tables is missing", address)
+        if version > LAYOUT_VERSION:
+            raise NewerStateFile(version, LAYOUT_VERSION, str(address))
+        listed: list[Strategy] = []
+        for *values, seal in connection.execute(select(strategies)):
+            strategy = Strategy(*values)
+            if strategy.seal != seal:
+                raise make_damaged(f"the record of strategy {strategy.name!r} is damaged", address)
+            listed.append(strategy)
+        ids = [strategy.id for strategy in listed]
+        for table in () if is_damaged else (revisions, parts):
+            orphan = select(literal(1)).where(table.c.strategy_id.not_in(ids)).limit(1)
+            if connection.execute(orphan).first():
+                raise make_damaged("the record of a strategy is missing", address)
+        return sorted(listed, key=lambda strategy: strategy.name)
+
+
+def read_strategy(connection: Connection, address: Address) -> Strategy | None:
+    """Return the strategy of an address; None when nothing was ever saved there.  Raises as `list_strategies`."""
+    found = (item for item in list_strategies(connection, address) if item.name == address.strategy)
+    return next(found, None)
+
+
+def read_revision(connection: Connection, address: Address, strategy: Strategy, number: int | None = None) -> Revision:
+    """Return the record of a save, by default of the newest.
+
+    Raises
+    ------
+    RevisionNotFound
+        There is none of this number.
+    DamagedStateFile
+        It is missing or changed.
+    """
+    number = strategy.newest if number is None else number
+    if not strategy.oldest <= number <= strategy.newest:
+        raise RevisionNotFound(str(address), f"{number:,}", strategy.oldest, strategy.newest)
+    query = select(revisions).where(revisions.c.strategy_id == strategy.id, revisions.c.number == number)
+    with finding_damage(address):
+        row = connection.execute(query).first()
+        if row is None:
+            raise make_damaged(f"the record of save {number:,} is missing", address)
+        revision = Revision.from_row(row)
+        if row[0] != strategy.id or revision.number != number:
+            raise make_damaged(f"the record of save {number:,} is damaged", address)
+        return revision
+
+
+def read_revisions(
+    connection: Connection, address: Address, strategy: Strategy, first: int | None = None
+) -> list[Revision]:
+    """Return the records of all saves from a number on, oldest first.
+
+    Raises
+    ------
+    DamagedStateFile
+        One is missing or changed.
+    """
+    first = max(strategy.oldest, first or 0)
+    query = (
+        select(revisions)
+        .where(revisions.c.strategy_id == strategy.id, revisions.c.number >= first)
+        .order_by(revisions.c.number)
+    )
+    with finding_damage(address):
+        found = [Revision.from_row(row) for row in connection.execute(query)]
+    if [item.number for item in found] != list(range(first, strategy.newest + 1)):
+        raise make_damaged("the record of a save is missing", address)
+    return found
+
+
+def find_revision(
+    connection: Connection,
+    address: Address,
+    strategy: Strategy,
+    at: Moment | None = None,
+    cycle: int | None = None,
+) -> Revision:
+    """Return the record of the save as of a moment or cycle: of all saves up to then, the one with the largest number.
+
+    Raises
+    ------
+    RevisionNotFound
+        There was none yet, or it is not kept any more.
+    DamagedStateFile
+        Records are missing or changed.
+    """
+    if at is None and cycle is None:
+        return read_revision(connection, address, strategy)
+    if isinstance(at, int):
+        return read_revision(connection, address, strategy, at)
+    conditions: list[ColumnElement[bool]] = []
+    wanted: list[str] = []
+    if at is not None:
+        conditions.append(revisions.c.saved_at <= at)
+        wanted.append(f"of {at:%Y-%m-%d %H:%M:%S} or before")
+    if cycle is not None:
+        conditions.append(revisions.c.cycle <= cycle)
+        wanted.append(f"of cycle {cycle:,} or before")
+    query = (
+        select(revisions.c.number)
+        .where(revisions.c.strategy_id == strategy.id, *conditions)
+        .order_by(revisions.c.number.desc())
+        .limit(1)
+    )
+    number = connection.execute(query).scalar()
+    # A damaged record may have hidden itself from the search, so all later ones are looked at.
+    later = read_revisions(connection, address, strategy, strategy.oldest if number is None else number)
+    matching = [
+        item
+        for item in later
+        if (at is None or item.saved_at <= at) and (cycle is None or (item.cycle is not None and item.cycle <= cycle))
+    ]
+    if not matching:
+        raise RevisionNotFound(str(address), " and ".join(wanted), strategy.oldest, strategy.newest)
+    return matching[-1]
+
+
+def read_text(connection: Connection, address: Address, strategy: Strategy, revision: Revision) -> bytes:
+    """Return the JSON text of a state as it was saved.
+
+    Raises
+    ------
+    DamagedStateFile
+        It cannot be put together any more: the checksum does not match.
+    NewerStateFile
+        A newer program has saved it.
+    """
+    check_version(revision, address)
+    number = None if revision.number == strategy.newest else revision.number
+    query = select_parts(strategy.id, number, parts.c.path, parts.c.ordinal, parts.c.key, parts.c.body)
+    with finding_damage(address), pause_garbage_collection():
+        rows: dict[str, list[tuple[int, Part]]] = {}
+        found_rows: Any = connection.execute(query)
+        for path, ordinal, key, body in found_rows:
+            rows.setdefault(path, []).append((ordinal, Part(key, body)))
+        containers: dict[str, list[Part]] = {}
+        for path, found in rows.items():
+            found.sort(key=lambda item: item[0])
+            containers[path] = [part for _, part in found]
+        try:
+            text = b"".join(assemble(containers))
+        except (LookupError, ValueError):
+            raise make_damaged(f"parts of save {revision.number:,} are missing", address) from None
+        if hashlib.sha256(text).hexdigest() != revision.sha256:
+            raise make_damaged(f"save {revision.number:,} is not what was saved, the checksum does not match", address)
+        return text
+
+
+def check_version(revision: Revision, address: Address) -> None:
+    """Refuse what a newer program has saved; raises `NewerStateFile`."""
+    if revision.schema_version > SCHEMA_VERSION:
+        raise NewerStateFile(revision.schema_version, SCHEMA_VERSION, str(address))
+
+
+def read_contents(connection: Connection, address: Address, strategy: Strategy, revision: Revision) -> Contents:
+    """Return what the database holds of the newest revision, to be compared with the next one.
+
+    Raises
+    ------
+    DamagedStateFile
+        It is not what was written.
+    """
+    columns = (parts.c.path, parts.c.key, parts.c.ordinal, parts.c.added_in, parts.c.behind, parts.c.body)
+    query = select_parts(strategy.id, None, *columns)
+    contents = Contents()
+    with finding_damage(address), pause_garbage_collection():
+        found_rows: Any = connection.execute(query)
+        for path, key, ordinal, added_in, behind, body in found_rows:
+            contents.add(path, key, ordinal, added_in, behind, body)
+        contents.arrange()
+    if f"{contents.sum:032x}" != revision.parts_sum:
+        raise make_damaged(f"parts of save {revision.number:,} are damaged or missing", address)
+    return contents

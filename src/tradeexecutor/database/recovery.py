@@ -1,0 +1,208 @@
+"""Going back to an earlier save: because the newest is damaged, or because somebody wants to.
+
+An earlier save is saved anew, as the newest one.  Nothing is removed, so going back can be undone.  When SQLite finds
+its file damaged, a new file is made with the newest save of each strategy that can still be read, and the damaged one
+is kept as ``STEM.damaged-N.SUFFIX`` beside it.
+"""
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sqlalchemy import Connection, update
+
+from tradeexecutor.database.address import Address
+from tradeexecutor.database.connection import Database
+from tradeexecutor.database.contents import Contents
+from tradeexecutor.database.parts import cut
+from tradeexecutor.database.reading import finding_damage, list_strategies, read_revision, read_text
+from tradeexecutor.database.revisions import Revision
+from tradeexecutor.database.schema import ALIVE, parts
+from tradeexecutor.database.store import SQLStateStore, get_checksum, write_revision
+from tradeexecutor.database.verification import verify_database
+from tradeexecutor.state.errors import DamagedStateFile, NothingToRecover, RevisionNotFound, StateFileError
+from tradeexecutor.state.state import State
+from tradeexecutor.state.writer_lock import WriterLock
+
+__all__ = ["DatabaseRecovery", "plan_recovery", "recover"]
+
+#: From a damaged file, so many of the last saves are tried.
+_MOST_TRIES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseRecovery:
+    """What a recovery does, or has done.
+
+    Attributes
+    ----------
+    address
+        The strategy.
+    problem
+        What is wrong with the newest save; empty when it is intact.
+    chosen
+        Record of the save to go back to; None when nothing is to be done.
+    is_rebuilt
+        Whether a new file is made, with the newest intact save of each strategy.
+    lost
+        Strategies of which nothing could be read; only when a new file is made.
+    kept_as
+        Where the damaged file is now; None before the recovery, and when none was made.
+    """
+
+    address: Address
+    problem: str
+    chosen: Revision | None
+    is_rebuilt: bool = False
+    lost: tuple[str, ...] = ()
+    kept_as: Path | None = None
+
+
+def plan_recovery(address: Address, at: int | None = None) -> DatabaseRecovery:
+    """Say what `recover` would do; nothing is changed.  Raises as `recover`, but for the lock."""
+    if address.strategy is None:
+        raise NothingToRecover(str(address), "say which strategy: add #NAME to the address")
+    problem = ""
+    try:
+        (check,) = verify_database(address)
+    except DamagedStateFile as error:
+        if address.path is None:
+            raise NothingToRecover(str(address), f"the server has lost data: {error.reason}") from error
+        try:
+            salvaged, lost = _salvage(address)
+        except DamagedStateFile:
+            salvaged, lost = {}, ()
+        chosen = salvaged.get(address.strategy)
+        if chosen is None:
+            raise NothingToRecover(str(address), f"no save can be read any more: {error.reason}") from error
+        return DatabaseRecovery(address, error.reason, chosen[0], True, lost)
+    problem = check.problem
+    if check.is_newer_schema and at is None:
+        raise NothingToRecover(str(address), f"intact, but {problem}; --at NUMBER goes back all the same")
+    if at is None and not problem:
+        return DatabaseRecovery(address, "", None)
+    if at is not None and at not in check.intact:
+        if at in check.damaged:
+            raise NothingToRecover(str(address), f"save {at:,} is damaged")
+        raise RevisionNotFound(str(address), f"{at:,}", check.strategy.oldest, check.strategy.newest)
+    candidates = check.intact if at is None else [at]
+    with SQLStateStore(address).reading() as (connection, strategy):
+        for number in reversed(candidates):
+            with contextlib.suppress(StateFileError):
+                revision = read_revision(connection, address, strategy, number)
+                State.read_json_blob(read_text(connection, address, strategy, revision))
+                return DatabaseRecovery(address, problem, revision)
+    raise NothingToRecover(str(address), "no save is intact")
+
+
+def recover(address: Address, at: int | None = None) -> DatabaseRecovery:
+    """Go back to the newest intact save; an intact newest one is left alone.
+
+    Parameters
+    ----------
+    at
+        Go back to this save, also when the newest one is intact.
+
+    Raises
+    ------
+    NothingToRecover
+        No save is intact, or the wanted one is not.
+    RevisionNotFound
+        There is no such save.
+    FileNotFoundError
+        Nothing was ever saved there.
+    StoreLocked
+        The strategy runs.
+    SaveFailed, OSError
+        The database, or the folder, cannot be written to; nothing has changed.
+    """
+    plan = plan_recovery(address, at)
+    if plan.chosen is None:
+        return plan
+    if plan.is_rebuilt:
+        return _rebuild(plan)
+    store = SQLStateStore(address)
+    with store, store.writing() as connection:
+        strategy = store.require_strategy(connection)
+        state = State.read_json_blob(read_text(connection, address, strategy, plan.chosen))
+        containers = cut(state.to_dict())
+        number = strategy.newest + 1
+        alive = (parts.c.strategy_id == strategy.id) & (parts.c.removed_in == ALIVE)
+        connection.execute(update(parts).where(alive).values(removed_in=number))
+        write_revision(connection, strategy, Contents().plan(containers, number), state, *get_checksum(containers))
+    return plan
+
+
+# --- A damaged file
+
+
+def _salvage(address: Address) -> tuple[dict[str, tuple[Revision, State]], tuple[str, ...]]:
+    """Return the newest save of each strategy that can be read, and the strategies that have none."""
+    salvaged: dict[str, tuple[Revision, State]] = {}
+    lost: list[str] = []
+    with Database(address).reading() as connection:
+        for strategy in list_strategies(connection, address, is_damaged=True):
+            tries = range(strategy.newest, max(strategy.oldest, strategy.newest - _MOST_TRIES) - 1, -1)
+            for number in tries:
+                with contextlib.suppress(StateFileError), _own_transaction(address) as own:
+                    own_address = address.with_strategy(strategy.name)
+                    revision = read_revision(own, own_address, strategy, number)
+                    state = State.read_json_blob(read_text(own, own_address, strategy, revision))
+                    salvaged[strategy.name] = revision, state
+                    break
+            else:
+                lost.append(strategy.name)
+    return salvaged, tuple(lost)
+
+
+@contextlib.contextmanager
+def _own_transaction(address: Address) -> Iterator[Connection]:
+    with Database(address).reading() as connection, finding_damage(address):
+        yield connection
+
+
+def _rebuild(plan: DatabaseRecovery) -> DatabaseRecovery:
+    path = plan.address.path
+    assert path is not None
+    with contextlib.ExitStack() as stack:
+        for name in {str(plan.address.strategy), *_find_locked_names(path)}:
+            lock = WriterLock(path.with_name(f"{path.name}.{name}"))
+            lock.acquire()
+            stack.callback(lock.release)
+        salvaged, lost = _salvage(plan.address)
+        new = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
+        stack.callback(_remove_database, new)
+        url = plan.address.url.set(database=str(new))
+        for name, (_, state) in salvaged.items():
+            with SQLStateStore(Address(url, name)) as store:
+                store.import_state(state)
+        kept_as = _find_free_name(path)
+        for suffix in ("-wal", "-shm", ""):
+            old = path.with_name(path.name + suffix)
+            if old.exists():
+                os.rename(old, kept_as.with_name(kept_as.name + suffix))
+        os.rename(new, path)
+    return replace(plan, lost=lost, kept_as=kept_as)
+
+
+def _find_locked_names(path: Path) -> list[str]:
+    """Return the strategies that have lock files."""
+    start, end = f"{path.name}.", ".lock"
+    names = [item.name for item in path.parent.iterdir()]
+    return [name[len(start) : -len(end)] for name in names if name.startswith(start) and name.endswith(end)]
+
+
+def _find_free_name(path: Path) -> Path:
+    for number in itertools.count(1):
+        target = path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")
+        if not target.exists():
+            return target
+    raise AssertionError("numbers do not end")
+
+
+def _remove_database(path: Path) -> None:
+    for item in path.parent.glob(f"{path.name}*"):
+        item.unlink(missing_ok=True)

@@ -1,0 +1,174 @@
+"""What is known about each save."""
+
+import contextlib
+import datetime
+import hashlib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from tradeexecutor.database.contents import Plan
+from tradeexecutor.state.serialisation import dump, parse
+from tradeexecutor.state.state import State
+
+__all__ = ["Revision", "Summary", "make_seal", "summarise"]
+
+#: So many ids of positions are told for one save.
+_MOST_IDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Figures of a state when it was saved; None where the state does not tell.
+
+    Attributes
+    ----------
+    open_positions, frozen_positions, closed_positions
+        How many there were.
+    next_position_id, next_trade_id
+        What the next ones would be called; from two summaries follows which were made in between.
+    cash, net_asset_value
+        US dollars; the latter with frozen positions.
+    closed
+        Ids of positions that were closed by this save, at most 20.
+    """
+
+    open_positions: int = 0
+    frozen_positions: int = 0
+    closed_positions: int = 0
+    next_position_id: int = 1
+    next_trade_id: int = 1
+    cash: float | None = None
+    net_asset_value: float | None = None
+    closed: tuple[str, ...] = ()
+
+    def describe_since(self, before: "Summary | None") -> str:
+        """Return in a few words what happened since an earlier save."""
+        before = before or Summary()
+        words = [
+            _describe_ids("opened", range(before.next_position_id, self.next_position_id)),
+            _describe_ids("closed", self.closed)
+            if len(self.closed) <= 3
+            else f"closed {_count(self.closed)} positions",
+        ]
+        trades = self.next_trade_id - before.next_trade_id
+        if trades:
+            words.append(
+                _describe_ids("trade" if trades == 1 else "trades", range(before.next_trade_id, self.next_trade_id))
+            )
+        return ", ".join(filter(None, words))
+
+    def to_json(self) -> str:
+        """Return JSON text."""
+        return dump({name: getattr(self, name) for name in self.__slots__}).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> "Summary":
+        """Read JSON text; what it lacks has its default, what is unknown is passed over."""
+        tree = parse(text)
+        known: dict[str, Any] = {name: tree[name] for name in cls.__slots__ if name in tree}
+        known["closed"] = tuple(known.get("closed", ()))
+        return cls(**known)
+
+
+def _count(ids: tuple[str, ...]) -> str:
+    return f"{len(ids)} or more" if len(ids) == _MOST_IDS else str(len(ids))
+
+
+def _describe_ids(word: str, ids: Iterable[object]) -> str:
+    items = [f"#{item}" for item in ids]
+    if not items:
+        return ""
+    if len(items) <= 3:
+        return f"{word} {' '.join(items)}"
+    return f"{word} {items[0]}..{items[-1]}"
+
+
+def summarise(state: State, plan: Plan) -> Summary:
+    """Return the figures of a state that is being saved; a figure that cannot be computed does not stop the save."""
+    portfolio = state.portfolio
+    cash = value = None
+    with contextlib.suppress(Exception):
+        cash = float(portfolio.get_cash())
+    with contextlib.suppress(Exception):
+        value = float(portfolio.get_net_asset_value())
+    path = "/portfolio/closed_positions"
+    before = {row.entry.key for row in plan.removed if row.path == path}
+    closed = [str(row.key) for row in plan.added if row.path == path and row.key not in before]
+    return Summary(
+        len(portfolio.open_positions),
+        len(portfolio.frozen_positions),
+        len(portfolio.closed_positions),
+        portfolio.next_position_id,
+        portfolio.next_trade_id,
+        cash if cash is not None and math.isfinite(cash) else None,
+        value if value is not None and math.isfinite(value) else None,
+        tuple(closed[:_MOST_IDS]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One save.
+
+    Attributes
+    ----------
+    number
+        The order of saves, from 1, whatever the clock said.
+    saved_at
+        When, UTC.
+    cycle, last_updated_at, schema_version
+        Of the state.
+    size, sha256
+        Bytes and checksum of the JSON text of the state.
+    parts_sum
+        Checksum of the rows it consists of.
+    parts_added, parts_removed
+        How many rows it wrote and ended.
+    summary
+        Figures of the state.
+    """
+
+    number: int
+    saved_at: datetime.datetime
+    cycle: int | None
+    last_updated_at: datetime.datetime | None
+    schema_version: int
+    size: int
+    sha256: str
+    parts_sum: str
+    parts_added: int
+    parts_removed: int
+    summary: Summary
+
+    @property
+    def cursor(self) -> str:
+        """What a follower of the change feed remembers: number and beginning of the checksum."""
+        return f"{self.number}-{self.sha256[:16]}"
+
+    def to_row(self, strategy_id: int) -> dict[str, Any]:
+        """Return the row of the database."""
+        row = {name: getattr(self, name) for name in self.__slots__} | {"summary": self.summary.to_json()}
+        return {"strategy_id": strategy_id, **row, "seal": make_seal(strategy_id, *row.values())}
+
+    @classmethod
+    def from_row(cls, row: Any) -> "Revision":
+        """Read a row of the database.
+
+        Raises
+        ------
+        ValueError
+            It is not what was written.
+        """
+        *values, seal = row
+        if make_seal(*values) != seal:
+            raise ValueError(f"the record of save {values[1]} is damaged")
+        names = [name for name in cls.__slots__ if name != "summary"]
+        figures: dict[str, Any] = dict(zip(names, values[1:-1], strict=True))
+        return cls(**figures, summary=Summary.from_json(values[-1]))
+
+
+def make_seal(*values: object) -> str:
+    """Return a checksum of the values of a row, 32 hex digits."""
+    return hashlib.blake2b(repr(values).encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()

@@ -1,0 +1,163 @@
+"""A state that is cut into parts and put together again is the same to the byte."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.state.store_contract import make_state
+from tests.state.whole import make_whole_state
+from tradeexecutor.database.contents import Contents
+from tradeexecutor.database.parts import Part, assemble, cut, find_holes
+from tradeexecutor.state.serialisation import dump, parse
+from tradeexecutor.state.state import State
+
+#: Texts that look like holes, or like what is around them.
+TRICKY = ['"\\/trades"', "/trades", "\\/", '"\\\\/trades"', "\\", '\\"', '"/', "\x00", "\x1f/", "é", "</script>", '"']
+
+
+def check(tree: dict[str, Any]) -> dict[str, list[Part]]:
+    text = dump(tree)
+    containers = cut(parse(text))
+    assert b"".join(assemble(containers)) == text
+    for parts in containers.values():
+        for part in parts:
+            orjson.loads(part.body)  # any database function can read it
+    return containers
+
+
+def test_a_real_state_file(state_file: Path):
+    containers = check(State.read_json_file(state_file).to_dict())
+    assert len(containers[""][0].body) < 20_000, "what is written by every save is small"
+
+
+def test_a_state_with_every_class():
+    containers = check(make_whole_state().to_dict())
+    assert {"/portfolio/open_positions", "/portfolio/reserves", "/visualisation/plots"} <= set(containers)
+
+
+def test_an_empty_state():
+    assert set(check(State().to_dict())) == {"", "/sync/interest"}
+
+
+def make_busy_tree() -> dict[str, Any]:
+    """Every container that is cut has more entries than are left alone."""
+    tree = make_whole_state().to_dict()
+    position = tree["portfolio"]["open_positions"]["1"]
+    position["trades"] = {str(number): position["trades"]["1"] for number in range(1, 30)}
+    position["valuation_updates"] *= 100
+    tree["stats"]["portfolio"] *= 50
+    tree["stats"]["positions"]["1"] *= 100
+    plot = next(iter(tree["visualisation"]["plots"].values()))
+    plot["points"] = {str(number): number / 7 for number in range(1000)}
+    tree["uptime"]["cycles_completed_at"] = {str(number): number for number in range(300)}
+    tree["uptime"]["uptime_checks"] = list(range(200))
+    return tree
+
+
+def test_everything_that_grows_is_cut():
+    containers = check(make_busy_tree())
+    assert len(containers["/portfolio/open_positions/1/trades"]) == 29
+    assert len(containers["/uptime/uptime_checks"]) == 4
+    assert len(containers["/stats/positions/1"]) == 7
+    sizes = [len(part.body) for path, parts in containers.items() for part in parts if path != "/sync/interest"]
+    assert max(sizes) < 30_000
+
+
+@pytest.mark.parametrize("text", TRICKY)
+def test_texts_that_look_like_holes(text: str):
+    state = make_state()
+    state.name = text
+    state.portfolio.open_positions[1].notes = text
+    state.visualisation.messages = {1: [text], 2: [text]}
+    state.visualisation.discardable_data = {text: {text: text}}
+    containers = check(state.to_dict())
+    assert find_holes(containers["/visualisation/discardable_data"][0].body) == []
+    assert set(find_holes(containers[""][0].body)) == {
+        "portfolio/open_positions",
+        "portfolio/reserves",
+        "sync/interest",
+        "visualisation/discardable_data",
+    }
+
+
+@pytest.mark.parametrize("key", ["", "a/b", "~", "~1", "/", '"', *TRICKY])
+def test_any_key(key: str):
+    tree = make_busy_tree()
+    plot = next(iter(tree["visualisation"]["plots"].values()))
+    tree["visualisation"]["plots"] = {key: plot, f"{key}x": plot}
+    containers = check(tree)
+    assert len([path for path in containers if path.endswith("/points")]) == 2
+
+
+def test_containers_of_unexpected_kinds_are_left_alone():
+    tree = make_busy_tree()
+    tree["portfolio"]["closed_positions"] = None
+    tree["stats"] = []
+    tree["visualisation"] = "none"
+    tree["uptime"]["uptime_checks"] = {}
+    check(tree)
+
+
+def test_a_missing_container_is_noticed():
+    containers = check(make_busy_tree())
+    del containers["/stats/portfolio"]
+    with pytest.raises(KeyError):
+        assemble(containers)
+
+
+# --- What a save writes
+
+
+def save(contents: Contents, tree: dict[str, Any], revision: int) -> tuple[Contents, list[str], list[str]]:
+    """The contents afterwards, and the paths of rows that are removed and added."""
+    plan = contents.plan(cut(parse(dump(tree))), revision)
+    return plan.contents, [row.path for row in plan.removed], [row.path for row in plan.added]
+
+
+def test_what_did_not_change_is_not_written():
+    contents, _, _ = save(Contents(), make_busy_tree(), 1)
+    _, removed, added = save(contents, make_busy_tree(), 2)
+    assert removed == added == []
+
+
+def test_a_new_trade_is_one_row():
+    tree = make_busy_tree()
+    contents, _, _ = save(Contents(), tree, 1)
+    trades = tree["portfolio"]["open_positions"]["1"]["trades"]
+    trades["30"] = trades["1"]
+    _, removed, added = save(contents, tree, 2)
+    assert (removed, added) == ([], ["/portfolio/open_positions/1/trades"])
+
+
+def test_a_sample_that_is_appended_or_dropped_is_one_page():
+    tree = make_busy_tree()
+    contents, _, _ = save(Contents(), tree, 1)
+    tree["stats"]["portfolio"].append(tree["stats"]["portfolio"][0])
+    contents, removed, added = save(contents, tree, 2)
+    assert (len(removed), len(added)) == (1, 1)
+    del tree["stats"]["portfolio"][:4]
+    _, removed, added = save(contents, tree, 3)
+    assert (len(removed), len(added)) == (1, 0)
+
+
+def test_a_position_that_is_closed_moves():
+    tree = make_busy_tree()
+    contents, _, _ = save(Contents(), tree, 1)
+    tree["portfolio"]["closed_positions"]["1"] = tree["portfolio"]["open_positions"].pop("1")
+    _, removed, added = save(contents, tree, 2)
+    assert {path for path in added if "closed" not in path} == {""}
+    assert all("/open_positions" in path for path in removed if path)
+
+
+def test_the_sum_of_checksums_does_not_depend_on_the_way():
+    tree = make_busy_tree()
+    contents, _, _ = save(Contents(), tree, 1)
+    before = contents.sum
+    tree["cycle"] += 1
+    contents, _, _ = save(contents, tree, 2)
+    assert contents.sum != before
+    tree["cycle"] -= 1
+    contents, _, _ = save(contents, tree, 3)
+    assert contents.sum == before

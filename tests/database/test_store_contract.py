@@ -1,0 +1,20 @@
+"""The SQL store keeps the promises of every store, on SQLite and on PostgreSQL."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.database.places import DatabasePlace
+from tests.state.store_contract import DurableStoreContract, Place
+
+
+class TestSQLite(DurableStoreContract):
+    @pytest.fixture
+    def place(self, tmp_path: Path) -> Place:
+        return DatabasePlace(f"sqlite:///{tmp_path}/trading.db")
+
+
+class TestPostgreSQL(DurableStoreContract):
+    @pytest.fixture
+    def place(self, postgresql: str) -> Place:
+        return DatabasePlace(postgresql)
