@@ -144,7 +144,7 @@ def test_a_trade_without_outcome_makes_a_check_impossible(run: Run, path: Path, 
     ("arguments", "code", "text"),
     [
         ((), 2, "--balances FILE"),
-        (("--balances", "absent.csv"), 1, "absent.csv: No such file"),
+        (("--balances", "absent.csv"), 1, "there is no file absent.csv"),
         (("--balances", "state.json"), 1, "expected a list of objects"),
         (("--balances", "BALANCES", "--at", "noon"), 2, "is no time"),
         (("--balances", "BALANCES", "--at", "2001-01-01"), 1, "no balance was read until"),

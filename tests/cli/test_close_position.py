@@ -106,7 +106,7 @@ def test_a_frozen_position_has_to_be_repaired_first(run: Run, strategy: Path, ca
     ("options", "code", "text"),
     [
         ((), 2, "choose with --position-id"),
-        (("--position-id", "9"), 1, "position #9 is not there"),
+        (("--position-id", "9"), 1, "there is no position #9"),
         (("--position-id", "1", "--pair", "ETH-USD"), 2, "belongs to --data"),
         (("--position-id", "1", "--data", "CANDLES", "--write-off"), 2, "either sell with --data or write off"),
         (("--position-id", "1", "--data", "CANDLES"), 1, "has no price of WETH-USDC"),

@@ -80,6 +80,8 @@ def test_a_file_that_has_vanished_is_not_new(run: Run, path: Path):
         ("--deposit", "1.0000001"),
         ("--decimals", "0"),
         ("--chain-id", "one"),
+        ("--name", " "),
+        ("--symbol", ""),
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(run: Run, path: Path, changed: tuple[str, str]):

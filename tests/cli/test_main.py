@@ -1,5 +1,6 @@
 """The command as a whole: help, exit codes, errors, colours, speed."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,9 @@ def test_help_lists_all_commands_and_a_first_step(run: Run):
     for command in COMMANDS:
         assert command in output
     assert "tradeexecutor demo" in output
+    panels = [output.index(f"─ {panel} ") for panel in ("Run", "Look", "Check", "Mend", "Keep", "This program")]
+    assert panels == sorted(panels)
+    assert "─ Commands ─" not in output, "a command without a panel"
     assert run("-h").stdout == output
 
 
@@ -89,7 +93,7 @@ def test_a_folder_in_place_of_a_file(run: Run, backtest_state: Path):
 def test_an_unknown_position(run: Run, backtest_state: Path):
     result = run("show-trades", backtest_state, "--position", 5)
     assert result.exit_code == 1
-    assert "there is no position 5" in result.stderr
+    assert "there is no position #5" in result.stderr
 
 
 def test_a_defect_of_ours_is_one_line_too_and_asks_for_a_report(
@@ -151,3 +155,30 @@ def test_help_loads_nothing_heavy():
 def test_the_command_has_no_state_of_its_own(run: Run, backtest_state: Path):
     assert app.info.name == "tradeexecutor"
     assert run("show-positions", backtest_state).stdout == run("show-positions", backtest_state).stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "x.csv"), "there is no file x.csv"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "none/x.csv"), "there is no folder none"),
+        (PermissionError(errno.EACCES, "Permission denied", "x.json.lock"), "the folder FOLDER is not writable"),
+        (PermissionError(errno.EACCES, "Permission denied", "there.json"), "there.json: Permission denied"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+    ],
+    ids=str,
+)
+def test_what_the_system_refused_is_said_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, text: str
+):
+    (tmp_path / "there.json").touch()
+    monkeypatch.chdir(tmp_path)
+    assert failure.describe_error(error) == text.replace("FOLDER", str(tmp_path))
+
+
+def test_files_in_the_working_folder_are_named_as_the_user_names_them(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "empty.json").touch()
+    monkeypatch.chdir(tmp_path)
+    assert run("prune-state", "empty.json").stderr.startswith("Error: empty.json: ")

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -172,3 +173,22 @@ def test_many_entries_of_a_list_are_one_row(path: Path):
     output = CliRunner().invoke(app_, [str(path)]).stdout
     assert "100 entries removed" in output
     assert "(100 differences)" in output
+
+
+def test_times_are_shown_as_times_and_long_places_by_their_ends(path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    lines = invoke(path, "--dry-run").stdout.splitlines()
+    frozen_at = next(line for line in lines if "frozen_at" in line)
+    assert re.search(r"null +20\d\d-\d\d-\d\d \d\d:\d\d:\d\d$", frozen_at)
+    monkeypatch.setenv("COLUMNS", "60")
+    assert any(
+        re.match(r"portfolio\.…[a-z_0-9.]*\.frozen_at ", line) for line in invoke(path, "--dry-run").stdout.splitlines()
+    )
+
+
+def test_no_answer_is_no(path: Path):
+    before = path.read_bytes()
+    result = invoke(path, answer="")
+    assert result.exit_code == 1
+    assert "Nothing was changed." in result.stdout
+    assert path.read_bytes() == before

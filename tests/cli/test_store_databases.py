@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run, Spawn
+from tests.state.samples import blockchain_transaction
 from tests.state.store_contract import make_state
 from tests.state.trader import WETH_USDC, Trader, new_state
 from tradeexecutor.database.store import SQLStateStore
@@ -205,7 +206,62 @@ def test_a_running_strategy_is_left_alone(run: Run, address: str):
             assert "is being written by process" in result.stderr
 
 
-def test_commands_that_change_files_refuse_databases(run: Run, address: str):
-    result = run("prune-state", address, "--yes")
+def test_generations_are_of_files(run: Run, address: str):
+    result = run("store", "generations", address)
     assert result.exit_code == 1
-    assert "works with state files, not with databases" in result.stderr
+    assert "Traceback" not in result.output
+
+
+# --- Commands that change a state
+
+
+def test_a_strategy_in_a_database_is_mended_like_a_file_and_undone_by_the_command_that_is_printed(
+    run: Run, address: str
+):
+    token = "0x" + "11" * 20
+    before = SQLStateStore(address).load().to_json_bytes()
+    shown = run("blacklist", address, "--add-token", token, "--chain", "1", "--dry-run")
+    assert shown.exit_code == 0, shown.output
+    assert len(SQLStateStore(address).history()) == 4
+    done = run("blacklist", address, "--add-token", token, "--chain", "1", "--yes", "--json")
+    assert done.exit_code == 0, done.output
+    outcome = json.loads(done.stdout)
+    assert outcome["changed"] is True
+    assert outcome["backup"] is None
+    assert outcome["undo"] == f"tradeexecutor store recover '{address}' --at 4"
+    assert len(SQLStateStore(address).load().asset_blacklist) == 1
+    undone = run("store", "recover", address, "--at", "4", "--yes")
+    assert undone.exit_code == 0, undone.output
+    assert SQLStateStore(address).load().to_json_bytes() == before
+
+
+def test_only_the_newest_save_can_be_changed(run: Run, address: str):
+    result = run("blacklist", f"{address}@2", "--add-token", "0x" + "11" * 20, "--chain", "1", "--yes")
+    assert result.exit_code == 1
+    assert "only the newest save can be changed" in result.output
+    assert len(SQLStateStore(address).history()) == 4
+
+
+def test_validate_reads_databases(run: Run, address: str):
+    result = run("validate", address, f"{address}@2")
+    assert result.exit_code == 0, result.output
+    assert address in result.stdout
+
+
+def test_archives_stand_beside_the_database(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    trader = Trader(new_state())
+    trader.buy(WETH_USDC, "1", 2000.0)
+    position, sale = trader.sell(WETH_USDC, "1", 2000.0)
+    assert position.is_closed()
+    sale.blockchain_transactions = [blockchain_transaction()]
+    with SQLStateStore("sqlite:///trading.db#demo") as store:
+        store.sync(trader.state)
+        before = store.load().portfolio.to_json_bytes()
+    pruned = run("prune-state", "sqlite:///trading.db#demo", "--yes")
+    assert pruned.exit_code == 0, pruned.output
+    assert list(tmp_path.glob("trading.db.demo.archives/*.json.br"))
+    assert SQLStateStore("sqlite:///trading.db#demo").load().portfolio.to_json_bytes() != before
+    restored = run("unprune-state", "sqlite:///trading.db#demo", "--yes")
+    assert restored.exit_code == 0, restored.output
+    assert SQLStateStore("sqlite:///trading.db#demo").load().portfolio.to_json_bytes() == before

@@ -92,6 +92,8 @@ def test_keys_of_a_newer_program_are_reported_and_are_no_fault(run: Run, backtes
         ('{"schema_version": 99}', "written with schema version 99"),
         ('{"schema_version": "new"}', "schema_version must be"),
         ('{"created_at": NaN}', "not valid JSON"),
+        ("{}", "not a state: it has no portfolio"),
+        ('{"name": "package", "version": "1.0"}', "not a state: it has no portfolio"),
     ],
 )
 def test_an_unreadable_file_fails_with_the_reason(run: Run, tmp_path: Path, content: str, reason: str):
@@ -106,7 +108,7 @@ def test_an_unreadable_file_fails_with_the_reason(run: Run, tmp_path: Path, cont
 def test_all_files_are_checked_even_when_the_first_is_bad(run: Run, backtest_state: Path, tmp_path: Path):
     result = run("validate", tmp_path / "missing.json", tmp_path, backtest_state)
     assert result.exit_code == 1
-    assert "No such file" in result.stdout
+    assert "there is no file" in result.stdout
     assert "is a folder" in result.stdout
     assert "3 files, 2 with problems" in result.stdout
 

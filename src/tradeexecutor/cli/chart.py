@@ -84,7 +84,14 @@ def chart(
         typer.Option(metavar="PAIR", help="Ticker, base token or id of the pair to show.", show_default=False),
     ] = None,
     position: Annotated[
-        int | None, typer.Option(metavar="ID", help="The position to show, or to show around.", show_default=False)
+        int | None,
+        typer.Option(
+            "--position",
+            "--position-id",
+            metavar="ID",
+            help="The position to show, or to show around.",
+            show_default=False,
+        ),
     ] = None,
     width: Annotated[int, typer.Option(min=200, max=8000, help="Of an image, pixels; a page fits its window.")] = 1200,
     height: Annotated[

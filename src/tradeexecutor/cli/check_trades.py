@@ -126,7 +126,7 @@ def _print(path: Path, items: Sequence["Attention"]) -> None:
 def _name(items: "Sequence[Attention]") -> str:
     """Return e.g. ``trades #3, #4``."""
     trades = [item.trade_id for item in items if item.trade_id is not None]
-    numbers = trades or [item.position_id for item in items]
+    numbers = sorted(trades or [item.position_id for item in items])
     noun = "trade" if trades else "position"
     if len(numbers) > _MAX_NAMED:
         return f"{len(numbers)} {noun}s"

@@ -21,7 +21,13 @@ def close_position(
     state_file: StateFile,
     position_id: Annotated[
         list[int] | None,
-        typer.Option("--position-id", metavar="ID", help="Close this position; may be repeated.", show_default=False),
+        typer.Option(
+            "--position-id",
+            "--position",
+            metavar="ID",
+            help="Close this position; may be repeated.",
+            show_default=False,
+        ),
     ] = None,
     all_test_trades: Annotated[
         bool, typer.Option("--all-test-trades", help="Close the positions of test trades.")

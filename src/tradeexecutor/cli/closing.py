@@ -7,7 +7,15 @@ from typing import Any
 
 from tradeexecutor.cli.candle_market import CandleExecution, CandleMarket, choose_time, is_sellable, require_simulated
 from tradeexecutor.cli.failure import CommandFailed
-from tradeexecutor.cli.output import Column, format_quantity, format_usd, print_facts, print_line, print_table
+from tradeexecutor.cli.output import (
+    Column,
+    format_quantity,
+    format_usd,
+    format_usd_change,
+    print_facts,
+    print_line,
+    print_table,
+)
 from tradeexecutor.state.counter_trade import close_position_with_empty_trade
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair_missing import can_be_emptied
@@ -130,9 +138,10 @@ def _choose(state: State, request: CloseRequest) -> list[TradingPosition]:
     for number in request.position_ids:
         position = portfolio.open_positions.get(number) or portfolio.frozen_positions.get(number)
         if position is None:
-            where = "closed already" if number in portfolio.closed_positions else "not there"
             known = ", ".join(f"#{p.position_id}" for p in portfolio.get_open_and_frozen_positions()) or "none"
-            raise CommandFailed(f"position #{number} is {where}", f"Open or frozen: {known}.")
+            is_closed = number in portfolio.closed_positions
+            problem = f"position #{number} is closed already" if is_closed else f"there is no position #{number}"
+            raise CommandFailed(problem, f"Open or frozen: {known}.")
         chosen[number] = position
     for position in portfolio.get_open_and_frozen_positions():
         is_test = request.all_test_trades and position.is_test()
@@ -289,6 +298,6 @@ def print_closing(report: CloseReport) -> None:
     print_table(_COLUMNS, rows, ["" if item.is_closed else "red" for item in report.items])
     print_line()
     changes = {"Cash": report.cash, "Net asset value": report.net_asset_value}
-    print_facts({name: f"{format_usd(old)} -> {format_usd(new)} USD" for name, (old, new) in changes.items()})
+    print_facts({name: format_usd_change(old, new) for name, (old, new) in changes.items()})
     if report.blacklisted:
         print_line(f"Blacklisted: {', '.join(report.blacklisted)}")

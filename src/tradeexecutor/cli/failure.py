@@ -15,6 +15,7 @@ import functools
 import logging
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -78,15 +79,32 @@ def report_failures(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+def _describe_os_error(error: OSError) -> str:
+    """Say what is missing, or may not be written, rather than which system call failed."""
+    from tradeexecutor.cli.output import shorten_path
+
+    if not isinstance(error.filename, str | os.PathLike):
+        return error.strerror or str(error)
+    if error.strerror != os.strerror(error.errno or 0):  # not the system's words but ours, and perhaps no path
+        return f"{os.fspath(error.filename)}: {error.strerror}"
+    path = Path(os.fspath(error.filename))
+    name, folder = shorten_path(path), shorten_path(path.parent)
+    if error.errno == errno.ENOENT:
+        return f"there is no file {name}" if path.parent.is_dir() else f"there is no folder {folder}"
+    if error.errno in (errno.EACCES, errno.EROFS) and not path.exists() and path.parent.is_dir():
+        return f"the folder {path.parent.absolute() if folder == '.' else folder} is not writable"
+    return f"{name}: {error.strerror}"
+
+
 def describe_error(error: BaseException) -> str:
     """Return one line that tells a user what is wrong."""
     from tradeexecutor.state.errors import TradeExecutorError
 
     if isinstance(error, CommandFailed | TradeExecutorError):
-        return " ".join(str(error).split())
+        # Stores name files by their whole path; what is in the working folder is known by its name.
+        return " ".join(str(error).split()).replace(f"{Path.cwd()}{os.sep}", "")
     if isinstance(error, OSError) and error.strerror:
-        where = f"{os.fspath(error.filename)}: " if error.filename else ""
-        return f"{where}{error.strerror}"
+        return _describe_os_error(error)
     if isinstance(error, MemoryError):
         return "out of memory"
     text = " ".join(str(error).split())

@@ -45,6 +45,9 @@ def init(
     A file that exists is never overwritten: `tradeexecutor reset-state` starts an
     existing strategy anew.
     """
+    for text, option in ((name, "--name"), (symbol, "--symbol")):
+        if not text.strip():
+            raise typer.BadParameter("is empty", param_hint=option)
     amount = _parse_amount(deposit, decimals)
     if not _is_address(address):
         raise typer.BadParameter(f"{address} is no address, or its checksum is wrong", param_hint="--address")

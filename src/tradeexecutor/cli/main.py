@@ -67,38 +67,52 @@ def _make_epilog(examples: tuple[str, ...]) -> str:
     return f"Examples:\n\n{lines}"
 
 
-for _name, _module, _function in (
-    ("demo", demo, demo.demo),
-    ("backtest", backtest, backtest.backtest),
-    ("show-positions", show_positions, show_positions.show_positions),
-    ("show-trades", show_trades, show_trades.show_trades),
-    ("validate", validate, validate.validate),
-    ("audit", audit, audit.audit),
-    ("check-trades", check_trades, check_trades.check_trades),
-    ("repair", repair, repair.repair),
-    ("retry", retry, retry.retry),
-    ("close-position", close_position, close_position.close_position),
-    ("blacklist", blacklist, blacklist.blacklist),
-    ("chart", chart, chart.chart),
-    ("compare", compare, compare.compare),
-    ("show-valuation", show_valuation, show_valuation.show_valuation),
-    ("prune-state", prune_state, prune_state.prune_state),
-    ("unprune-state", unprune_state, unprune_state.unprune_state),
-    ("correct-history", correct_history, correct_history.correct_history),
-    ("init", init, init.init),
-    ("reset-state", reset_state, reset_state.reset_state),
-    ("show-statistics", show_statistics, show_statistics.show_statistics),
-    ("report", report, report.report),
-    ("check-accounts", check_accounts, check_accounts.check_accounts),
-    ("correct-accounts", correct_accounts, correct_accounts.correct_accounts),
-    ("sync-treasury", sync_treasury, sync_treasury.sync_treasury),
-    ("export", export, export.export),
-    ("console", console, console.console),
-    ("version", version, version.version),
-):
-    app.command(_name, epilog=_make_epilog(_module.EXAMPLES))(report_failures(_function))
+#: The commands as ``--help`` lists them: what one needs first stands first.
+_PANELS = {
+    "Run": (
+        ("demo", demo, demo.demo),
+        ("backtest", backtest, backtest.backtest),
+        ("init", init, init.init),
+    ),
+    "Look": (
+        ("show-statistics", show_statistics, show_statistics.show_statistics),
+        ("show-positions", show_positions, show_positions.show_positions),
+        ("show-trades", show_trades, show_trades.show_trades),
+        ("show-valuation", show_valuation, show_valuation.show_valuation),
+        ("chart", chart, chart.chart),
+        ("report", report, report.report),
+        ("compare", compare, compare.compare),
+        ("export", export, export.export),
+        ("console", console, console.console),
+    ),
+    "Check": (
+        ("validate", validate, validate.validate),
+        ("check-trades", check_trades, check_trades.check_trades),
+        ("check-accounts", check_accounts, check_accounts.check_accounts),
+        ("audit", audit, audit.audit),
+    ),
+    "Mend (shows what changes, asks, and keeps a backup)": (
+        ("repair", repair, repair.repair),
+        ("retry", retry, retry.retry),
+        ("close-position", close_position, close_position.close_position),
+        ("sync-treasury", sync_treasury, sync_treasury.sync_treasury),
+        ("correct-accounts", correct_accounts, correct_accounts.correct_accounts),
+        ("correct-history", correct_history, correct_history.correct_history),
+        ("blacklist", blacklist, blacklist.blacklist),
+        ("reset-state", reset_state, reset_state.reset_state),
+    ),
+    "Keep": (
+        ("prune-state", prune_state, prune_state.prune_state),
+        ("unprune-state", unprune_state, unprune_state.unprune_state),
+    ),
+    "This program": (("version", version, version.version),),
+}
 
-app.add_typer(store.app, name="store")
+for _panel, _commands in _PANELS.items():
+    for _name, _module, _function in _commands:
+        app.command(_name, epilog=_make_epilog(_module.EXAMPLES), rich_help_panel=_panel)(report_failures(_function))
+
+app.add_typer(store.app, name="store", rich_help_panel="Keep")
 
 
 if __name__ == "__main__":

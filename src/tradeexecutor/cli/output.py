@@ -46,6 +46,7 @@ __all__ = [
     "format_ratio",
     "format_time",
     "format_usd",
+    "format_usd_change",
     "get_program",
     "make_console",
     "print_command",
@@ -235,6 +236,12 @@ def print_facts(facts: Mapping[str, str]) -> None:
 
 
 # --- Texts
+
+
+def format_usd_change(before: float | None, after: float | None) -> str:
+    """Return what an amount was and is, or that it is as before."""
+    old, new = format_usd(before), format_usd(after)
+    return f"{old} USD, as before" if old == new else f"{old} -> {new} USD"
 
 
 def format_line(text: str | None) -> str:

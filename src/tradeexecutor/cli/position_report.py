@@ -176,8 +176,9 @@ def print_report(report: PositionReport, state: State, path: Path, which: str) -
     """Print the report for people."""
     portfolio = state.portfolio
     print_line(describe_state(state, path), "bold")
+    updated = report.last_updated_at
     print_line(
-        f"Last updated {format_time(report.last_updated_at)} UTC. "
+        f"Last updated {f'{format_time(updated)} UTC' if updated else 'at an unknown time'}. "
         f"Cash {format_usd(report.cash_usd)} USD, net asset value {format_usd(report.net_asset_value_usd)} USD."
     )
     counts = [

@@ -1,14 +1,16 @@
 """``tradeexecutor prune-state``."""
 
 import datetime
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tradeexecutor.cli.failure import CommandFailed
 from tradeexecutor.cli.mending import DryRunOption, JsonOption, YesOption, mend
-from tradeexecutor.cli.state_file import StateFile
+from tradeexecutor.cli.state_file import DatabaseAddress, StateFile
 
 if TYPE_CHECKING:
     from tradeexecutor.state.prune import TakenOut
@@ -73,6 +75,8 @@ def prune_state(
     updates of closed positions. Their quantity and profit may then be shown wrong,
     and cannot be proven any more.
     """
+    if not discard and isinstance(state_file, DatabaseAddress) and not state_file.has_archives():
+        raise CommandFailed("archives stand beside a file, and a database server has none", "only --discard works here")
     result = mend(
         state_file,
         _discard if discard else _archive,
@@ -159,13 +163,15 @@ def _print(result: Pruning, state_file: Path) -> None:
     if result.valuation_updates:
         facts["Valuation updates"] = f"{result.valuation_updates:,}"
     saved = (result.size_before - result.size_after) / result.size_before
-    facts["State"] = (
-        f"{result.size_before:,} bytes before, {result.size_after:,} after, {format_percent(saved)} smaller"
-    )
+    facts["State"] = f"{result.size_before:,} bytes"
+    if saved:
+        facts["State"] += f" before, {result.size_after:,} after, {format_percent(saved)} smaller"
     if result.taken_out is not None:
         ref = result.taken_out.ref
         facts["Archive"] = f"{ref.size:,} bytes in {shorten_path(get_archive_path(state_file, ref))}"
     print_facts(facts)
+    if saved and not isinstance(state_file, DatabaseAddress) and state_file.stat().st_size < result.size_before:
+        print_line("An older program wrote the file and left out what is empty; from now on everything is written.")
     if result.positions_changed:
         print_line(
             f"Positions that will show another quantity, profit or interest than before: {result.positions_changed:,}. "
@@ -177,7 +183,7 @@ def _print(result: Pruning, state_file: Path) -> None:
 def _print_next(state_file: Path) -> None:
     import shlex
 
-    from tradeexecutor.cli.output import print_command, print_line
+    from tradeexecutor.cli.output import get_program, print_command, print_line
 
     print_line("  Put the detail back, whenever you want, without losing what happened since:")
-    print_command(f"    {shlex.join(['tradeexecutor', 'unprune-state', str(state_file)])}")
+    print_command(f"    {get_program(sys.argv[0])} {shlex.join(['unprune-state', str(state_file)])}")

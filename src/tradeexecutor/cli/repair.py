@@ -7,7 +7,7 @@ import typer
 
 from tradeexecutor.cli.failure import EXIT_FAILURE
 from tradeexecutor.cli.mending import DryRunOption, JsonOption, YesOption, mend
-from tradeexecutor.cli.state_file import StateFile, load_state, require_state_file
+from tradeexecutor.cli.state_file import StateFile, load_state
 
 if TYPE_CHECKING:
     from tradeexecutor.cli.repairing import RepairRequest
@@ -115,7 +115,6 @@ def repair(
     if twice:
         raise typer.BadParameter(f"trade {min(twice)} either failed or was filled", param_hint="--failed")
     if allocation is None and "failed" in kinds and not (yes or dry_run or json_):
-        require_state_file(state_file)
         _ask(load_state(state_file), request)
     report = mend(
         state_file,

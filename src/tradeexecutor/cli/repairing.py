@@ -12,7 +12,7 @@ from tradeexecutor.cli.failure import CommandFailed
 from tradeexecutor.cli.output import (
     Column,
     format_quantity,
-    format_usd,
+    format_usd_change,
     print_facts,
     print_heading,
     print_line,
@@ -337,14 +337,7 @@ def print_report(report: RepairReport) -> None:
         print_table(_COLUMNS, rows)
         print_line()
         changes = {"Cash": report.cash, "Total equity": report.equity, "Net asset value": report.net_asset_value}
-        print_facts(
-            {
-                name: f"{format_usd(before)} USD, as before"
-                if before == after
-                else f"{format_usd(before)} -> {format_usd(after)} USD"
-                for name, (before, after) in changes.items()
-            }
-        )
+        print_facts({name: format_usd_change(before, after) for name, (before, after) in changes.items()})
     elif not report.left_alone:
         print_line("No trade and no position needs repair.")
     if report.left_alone:

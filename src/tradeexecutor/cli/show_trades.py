@@ -32,7 +32,9 @@ class Status(enum.StrEnum):
 
 def show_trades(
     state_file: StateFile,
-    position: Annotated[int | None, typer.Option(metavar="ID", help="Only trades of this position.")] = None,
+    position: Annotated[
+        int | None, typer.Option("--position", "--position-id", metavar="ID", help="Only trades of this position.")
+    ] = None,
     status: Annotated[list[Status] | None, typer.Option(help="Only trades with this status; may be repeated.")] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only the N latest trades.", show_default="all")
@@ -53,7 +55,7 @@ def show_trades(
     positions = {item.position_id: item for table in state.portfolio.get_position_tables() for item in table.values()}
     if position is not None and position not in positions:
         known = f"the positions are {min(positions)} to {max(positions)}" if positions else "there are no positions"
-        raise CommandFailed(f"there is no position {position}; {known}")
+        raise CommandFailed(f"there is no position #{position}; {known}")
     chosen = [positions[position]] if position is not None else positions.values()
     trades = {
         trade.trade_id: trade

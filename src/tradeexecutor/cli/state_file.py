@@ -21,6 +21,7 @@ __all__ = [
     "open_address",
     "parse_moment",
     "parse_state_argument",
+    "read_state_text",
     "require_state_file",
 ]
 
@@ -41,10 +42,16 @@ class DatabaseAddress(PosixPath):
         return self.text
 
     def resolve(self, strict: bool = False) -> Path:
-        """Return the path beside which the archives of the strategy stand."""
+        """Return the path beside which the archives of the strategy stand; a server has none, and no such path."""
         from tradeexecutor.database.copying import get_site
 
         return get_site(open_address(self.text)[0]) or Path(self.text)
+
+    def has_archives(self) -> bool:
+        """Tell whether archives can stand beside the database."""
+        from tradeexecutor.database.copying import get_site
+
+        return get_site(open_address(self.text)[0]) is not None
 
 
 def parse_state_argument(text: str) -> Path:
@@ -61,8 +68,8 @@ StateFile = Annotated[
     Path,
     typer.Argument(
         metavar="STATE_FILE",
-        help="State file (JSON) of a backtest or a live strategy; commands that change nothing also read a strategy in"
-        " a database: sqlite:///trading.db#my-strategy, and #my-strategy@120 as of its save 120.",
+        help="State file (JSON) of a backtest or a live strategy, or a strategy in a database:"
+        " sqlite:///trading.db#my-strategy. Commands that change nothing also read #my-strategy@120, as of save 120.",
         show_default=False,
         parser=parse_state_argument,
     ),
@@ -88,6 +95,17 @@ def load_state(path: Path) -> "State":
     from tradeexecutor.state.state import State
 
     return State.read_json_file(path)
+
+
+def read_state_text(path: Path) -> bytes:
+    """Return the JSON text that `load_state` parses; raises what that raises, but for wrong content."""
+    if isinstance(path, DatabaseAddress):
+        from tradeexecutor.database.store import SQLStateStore
+
+        address, at, cycle = open_address(path.text)
+        return SQLStateStore(address).read(at, cycle=cycle)[1]
+    require_state_file(path)
+    return path.read_bytes()
 
 
 def require_state_file(path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tradeexecutor.cli.failure import EXIT_FAILURE
+from tradeexecutor.cli.state_file import parse_state_argument
 
 EXAMPLES = (
     "tradeexecutor validate state.json",
@@ -17,7 +18,12 @@ EXAMPLES = (
 def validate(
     state_files: Annotated[
         list[Path],
-        typer.Argument(metavar="STATE_FILE...", help="State files (JSON).", show_default=False, readable=False),
+        typer.Argument(
+            metavar="STATE_FILE...",
+            help="State files (JSON), or strategies in a database: sqlite:///trading.db#my-strategy.",
+            show_default=False,
+            parser=parse_state_argument,
+        ),
     ],
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

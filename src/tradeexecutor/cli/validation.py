@@ -9,6 +9,7 @@ from typing import Any
 from tradeexecutor.cli.failure import CommandFailed, describe_error
 from tradeexecutor.cli.output import Column, format_usd, print_facts, print_line, print_table
 from tradeexecutor.cli.round_trip import find_losses, find_unknown_keys
+from tradeexecutor.cli.state_file import DatabaseAddress, read_state_text
 from tradeexecutor.state.archive import find_archive_problems
 from tradeexecutor.state.errors import IntegrityError, StateFileError, TradeExecutorError, UncleanState
 from tradeexecutor.state.seal import parse_sealed
@@ -18,6 +19,9 @@ from tradeexecutor.state.upcast import SCHEMA_VERSION, SCHEMA_VERSION_KEY, upcas
 
 #: So many examples of a problem are shown.
 _EXAMPLES = 3
+
+#: Longer explanations of what failed stand below the table, too.
+_MAX_DETAIL_WIDTH = 55
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +65,15 @@ def validate_file(path: Path) -> Validation:
 
 def _check_reading(path: Path, result: Validation) -> State | None:
     try:
-        if path.is_dir():
+        if not isinstance(path, DatabaseAddress) and path.is_dir():
             raise CommandFailed("is a folder, not a state file")
-        tree = parse_sealed(path.read_bytes())
+        tree = parse_sealed(read_state_text(path))
         version = tree.get(SCHEMA_VERSION_KEY, 0) if isinstance(tree, dict) else None
         if type(version) is int:
             result.schema_version = version
         state = State.from_dict(tree)
+        if "portfolio" not in tree:
+            raise CommandFailed("is JSON, but not a state: it has no portfolio")
     except (CommandFailed, OSError, StateFileError) as error:
         result.add("readable", False, describe_error(error))
         return None
@@ -120,7 +126,7 @@ def _check_archives(path: Path, state: State, result: Validation) -> None:
 def _check_round_trip(path: Path, state: State, result: Validation) -> None:
     """Compare the file with what saving it would write, and that with what saving once more would write."""
     try:
-        original = parse(path.read_bytes())
+        original = parse(read_state_text(path))
         upcast(original, original.pop(SCHEMA_VERSION_KEY, 0))
         written = state.to_dict()
         losses = list(find_losses(original, written))
@@ -165,6 +171,10 @@ def print_validation(result: Validation) -> None:
     columns = (Column("Check"), Column("Result"), Column("Detail", is_text=True))
     rows = [(check.name, "ok" if check.passed else "FAILED", check.detail) for check in result.checks]
     print_table(columns, rows, ["" if check.passed else "red" for check in result.checks])
+    for check in result.checks:
+        if not check.passed and len(check.detail) > _MAX_DETAIL_WIDTH:  # the table may have cut it off
+            print_line()
+            print_line(f"{check.name}: {check.detail}", "red")
 
 
 _OVERVIEW = (

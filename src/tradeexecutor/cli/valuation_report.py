@@ -105,8 +105,11 @@ _COLUMNS = (
 def print_report(report: ValuationReport, state: State, path: Path) -> None:
     """Print the report for people."""
     print_line(describe_state(state, path), "bold")
-    what = "Saved" if state.backtest_data is None else "Simulated until"
-    print_line(f"{what} {format_time(report.as_of)} UTC; ages are counted up to then.")
+    if report.as_of is None:
+        print_line("The state does not say when it was saved, so ages are unknown.")
+    else:
+        what = "Saved" if state.backtest_data is None else "Simulated until"
+        print_line(f"{what} {format_time(report.as_of)} UTC; ages are counted up to then.")
     print_heading(f"Positions: {len(report.positions):,}")
     if report.positions:
         print_table(_COLUMNS, [_format_row(item) for item in report.positions])
