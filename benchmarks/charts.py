@@ -1,4 +1,4 @@
-"""What a long history costs a chart: each chart of 10,000 and of 1,000,000 samples, or of 100 and 10,000 positions.
+"""What a long history costs a chart: each chart of 10,000 and of 1,000,000 samples, or of 10,000 and 100,000 positions.
 
 Drawing includes the text that a page or a report carries.  Charts are thinned, so the text should hardly grow.
 """
@@ -14,7 +14,7 @@ from benchmarks.trades import trade
 from tradeexecutor.state.garbage import pause_full_collections
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.state import State
-from tradeexecutor.state.statistics import PortfolioStatistics
+from tradeexecutor.state.statistics import PortfolioStatistics, PositionStatistics
 from tradeexecutor.visual.charts import CHARTS, ChartOptions
 from tradeexecutor.visual.thinning import choose_points
 
@@ -22,7 +22,7 @@ AT = datetime.datetime(2020, 1, 1)
 MINUTE = datetime.timedelta(minutes=1)
 
 _OF_SAMPLES = ("equity", "drawdown", "monthly-returns", "returns-distribution", "rolling-sharpe", "benchmark")
-_OF_POSITIONS = ("positions", "profits", "profit-and-time", "long-short", "price")
+_OF_POSITIONS = ("positions", "profits", "profit-and-time", "long-short", "price", "exposure", "position")
 
 
 def make_samples(count: int) -> State:
@@ -36,6 +36,18 @@ def make_samples(count: int) -> State:
         PortfolioStatistics(AT + number * MINUTE, value, value, free_cash=value)
         for number, value in enumerate(values.tolist())
     ]
+    return state
+
+
+def sample_positions(state: State) -> State:
+    """Record the value of the portfolio, and of each closed position, when it was opened and when it was closed."""
+    samples = state.stats.portfolio
+    for position in state.portfolio.closed_positions.values():
+        own = state.stats.positions[position.position_id] = []
+        for when, quantity in ((position.opened_at, 0.25), (position.closed_at or position.opened_at, 0.0)):
+            value = 2400.0 * quantity
+            own.append(PositionStatistics(when, when, 0.0, 0.0, quantity, value))
+            samples.append(PortfolioStatistics(when, 1_000_000.0, 1_000_000.0, free_cash=1_000_000.0 - value))
     return state
 
 
@@ -65,8 +77,8 @@ def run() -> None:
         options = ChartOptions(benchmarks={"Index": prices})
         _compare(_OF_SAMPLES, make_samples(10_000), make_samples(1_000_000), options)
 
-        print(f"\n{'':22} {'100 positions':>22} {'10,000 positions':>22}")
-        _compare(_OF_POSITIONS, trade(200), trade(20_000), ChartOptions())
+        print(f"\n{'':22} {'10,000 positions':>22} {'100,000 positions':>22}")
+        _compare(_OF_POSITIONS, sample_positions(trade(20_000)), sample_positions(trade(200_000)), ChartOptions())
 
         x = np.arange(1_000_000)
         y = np.random.default_rng(3).normal(size=1_000_000).cumsum()

@@ -105,7 +105,7 @@ def test_the_table_names_asset_position_and_value(run: Run, path: Path, write: W
 def test_what_is_not_in_the_file_is_not_clean(run: Run, path: Path, write: Write):
     result = run("check-accounts", path, "--balances", write({USDC: 6_000}))
     assert result.exit_code == 1
-    assert "Not clean: 1 was not read." in result.stdout
+    assert "Not clean: 1 balance was not read." in result.stdout
 
 
 def test_a_tolerance_can_be_given(run: Run, path: Path, write: Write):

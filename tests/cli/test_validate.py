@@ -85,7 +85,7 @@ def test_keys_of_a_newer_program_are_reported_and_are_no_fault(run: Run, backtes
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "not valid JSON"),
+        ("", "the text is empty"),
         ('{"portfolio": ', "not valid JSON"),
         ("[1, 2]", "a state is a JSON object"),
         ('{"portfolio": 5}', "Expected `object`"),
@@ -136,5 +136,5 @@ def test_these_are_no_losses():
 
 
 def test_unknown_keys_are_named_with_their_place():
-    state = State.read_json_blob('{"surprise": 1, "uptime": {"more": 2}}')
+    state = State.read_json_blob('{"surprise": 1, "portfolio": {}, "uptime": {"more": 2}}')
     assert sorted(find_unknown_keys(state)) == ["surprise", "uptime.more"]

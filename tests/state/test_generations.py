@@ -56,7 +56,7 @@ def test_a_good_file(path: Path):
 
 def test_a_file_without_a_seal_is_good_as_far_as_can_be_told(tmp_path: Path):
     path = tmp_path / "old.json"
-    path.write_text("{}")
+    path.write_text('{"portfolio": {}}')
     found = examine(path)
     assert found.is_good
     assert (found.number, found.checksum, found.schema_version, found.name) == (None, None, 0, None)
@@ -65,7 +65,7 @@ def test_a_file_without_a_seal_is_good_as_far_as_can_be_told(tmp_path: Path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "not valid JSON"),
+        ("", "the text is empty"),
         ("[]", "a state is a JSON object"),
         ('{"portfolio": 5}', "Expected `object`"),
         ('{"seal": 1}', "the seal at the beginning is damaged"),
@@ -318,7 +318,7 @@ def test_a_damaged_copy_cannot_be_named(path: Path, tmp_path: Path):
 
 def test_an_old_file_stays_an_old_file(path: Path, tmp_path: Path):
     source = tmp_path / "old.json"
-    source.write_text('{ "name": "old" }')
+    source.write_text('{ "name": "old", "portfolio": {} }')
     recover(path, source)
     found = examine(path)
     assert (found.schema_version, found.name, found.number) == (0, "old", 4)

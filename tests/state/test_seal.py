@@ -65,7 +65,7 @@ def test_a_state_without_a_seal_is_read():
 
 
 def test_text_and_bytes_are_checked_alike():
-    sealed = seal('{"name":"€"}'.encode())
+    sealed = seal('{"name":"€","portfolio":{}}'.encode())
     assert State.read_json_blob(sealed.decode()).name == "€"
     with pytest.raises(DamagedStateFile):
         State.read_json_blob(sealed.decode().replace("€", "$"))

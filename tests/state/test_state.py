@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,7 +13,7 @@ from tests.state.samples import portfolio_statistics, position_statistics
 from tests.state.trader import DAY, LINK_USDC, T0, USDC, WETH, WETH_USDC, Trader, asset, new_state, pair
 from tests.state.whole import make_whole_state
 from tradeexecutor.state.cycle_duration import CycleDuration
-from tradeexecutor.state.errors import IntegrityError, InvalidValue, NewerStateFile, UncleanState
+from tradeexecutor.state.errors import IntegrityError, InvalidStateFile, InvalidValue, NewerStateFile, UncleanState
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.state import BacktestData, State
 from tradeexecutor.state.trade import TradeFlag
@@ -365,3 +366,13 @@ def test_reading_a_tree_leaves_the_tree_of_the_caller_alone():
     for _ in range(2):
         with pytest.raises(NewerStateFile):
             State.from_dict(newer)
+
+
+def test_what_another_program_wrote_is_not_taken_for_an_empty_state(tmp_path: Path):
+    path = tmp_path / "package.json"
+    path.write_text('{"name": "package", "version": "1.0"}')
+    with pytest.raises(InvalidStateFile, match="not a state: it has no portfolio"):
+        State.read_json_file(path)
+    path.write_text("")
+    with pytest.raises(InvalidStateFile, match="is empty"):
+        State.read_json_file(path)

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tradeexecutor.analysis.sharing import shared
 from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.state import State
 from tradeexecutor.state.types import EPOCH, Percent, USDollarAmount
@@ -76,6 +77,7 @@ class EquityCurve:
         return len(self.times)
 
 
+@shared
 def read_equity_curve(state: State) -> EquityCurve:
     """Read the recorded net asset values, where old files lack them the total equity, and the recorded flows.
 

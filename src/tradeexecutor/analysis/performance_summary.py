@@ -24,7 +24,7 @@ from tradeexecutor.analysis.performance import (
     calculate_years,
     read_equity_curve,
 )
-from tradeexecutor.analysis.position_tally import tally_positions
+from tradeexecutor.analysis.position_tally import get_total_profit, tally_portfolio
 from tradeexecutor.analysis.time_in_market import calculate_exposure
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
@@ -148,7 +148,7 @@ def summarise_performance(state: State) -> PerformanceSummary:
     portfolio = state.portfolio
     curve = read_equity_curve(state)
     positions = list(portfolio.get_all_positions())
-    tally = tally_positions(positions)
+    tally = tally_portfolio(portfolio)
     closed = [position for position in positions if position.is_closed()]
     results = sorted((_describe(position) for position in closed), key=lambda result: result.profit_pct)
     start_at = end_at = total_return = None
@@ -190,7 +190,7 @@ def summarise_performance(state: State) -> PerformanceSummary:
 
 
 def _describe(position: TradingPosition) -> PositionResult:
-    profit_usd, profit_pct = position.get_total_profit()
+    profit_usd, profit_pct = get_total_profit(position)
     return PositionResult(position.position_id, position.pair.get_ticker(), profit_pct, profit_usd)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 import pandas as pd
 
 from tradeexecutor.analysis.equity_series import Frequency, make_time_series, resample_returns
+from tradeexecutor.analysis.sharing import shared
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
@@ -30,6 +31,9 @@ __all__ = [
 ]
 
 
+_get_size_relative_return = shared(TradingPosition.get_size_relative_realised_profit_percent)
+
+
 def _by_closing_time(
     positions: Iterable[TradingPosition], figure: Callable[[TradingPosition], float]
 ) -> "pd.Series[float]":
@@ -42,6 +46,7 @@ def calculate_realised_profitability(state: State) -> "pd.Series[float]":
     return _by_closing_time(state.portfolio.closed_positions.values(), TradingPosition.get_realised_profit_percent)
 
 
+@shared
 def calculate_size_relative_realised_trading_returns(state: State) -> "pd.Series[float]":
     """Return the size-relative realised profit of each closed position, by closing time, in map order.
 
@@ -54,9 +59,10 @@ def calculate_size_relative_realised_trading_returns(state: State) -> "pd.Series
 
 
 def _get_size_relative_returns(positions: Iterable[TradingPosition]) -> "pd.Series[float]":
-    return _by_closing_time(positions, TradingPosition.get_size_relative_realised_profit_percent)
+    return _by_closing_time(positions, _get_size_relative_return)
 
 
+@shared
 def calculate_compounding_realised_trading_profitability(
     state: State, fill_time_gaps: bool = True
 ) -> "pd.Series[float]":
@@ -78,6 +84,7 @@ def calculate_compounding_realised_trading_profitability(
     return _compound_realised(state, returns, fill_time_gaps)
 
 
+@shared
 def calculate_long_compounding_realised_trading_profitability(
     state: State, fill_time_gaps: bool = True
 ) -> "pd.Series[float]":
@@ -86,6 +93,7 @@ def calculate_long_compounding_realised_trading_profitability(
     return _compound_realised(state, _get_size_relative_returns(longs), fill_time_gaps)
 
 
+@shared
 def calculate_short_compounding_realised_trading_profitability(
     state: State, fill_time_gaps: bool = True
 ) -> "pd.Series[float]":

@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from tradeexecutor.analysis.sharing import shared
+from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.types import LegacyDataException, Percent, USDollarAmount
 
@@ -13,6 +15,10 @@ logger = logging.getLogger(__name__)
 
 #: Unknown figures of a position are None.
 OptionalFigures = list[float | None]
+
+
+#: Total profit of a position, USD and as a fraction.
+get_total_profit = shared(TradingPosition.get_total_profit)
 
 
 @dataclass(slots=True)
@@ -174,7 +180,7 @@ class PositionTally:
     def _classify(self, position: TradingPosition) -> Outcomes:
         if position.is_credit_supply():
             return self.neutral
-        profit = position.get_total_profit_usd()
+        profit = get_total_profit(position)[0]
         return self.won if profit > 0 else self.lost if profit < 0 else self.zero
 
     def get_closed(self) -> tuple[Outcomes, Outcomes, Outcomes, Outcomes]:
@@ -199,6 +205,12 @@ def tally_positions(positions: Iterable[TradingPosition]) -> PositionTally:
     for position in sorted(positions, key=lambda position: position.opened_at):
         tally.add(position)
     return tally
+
+
+@shared
+def tally_portfolio(portfolio: Portfolio) -> PositionTally:
+    """Add up all positions of a portfolio."""
+    return tally_positions(portfolio.get_all_positions())
 
 
 def average(values: Iterable[float | None]) -> float | None:

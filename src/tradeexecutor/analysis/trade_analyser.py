@@ -22,7 +22,14 @@ from tradeexecutor.analysis.position_returns import (
     calculate_long_compounding_realised_trading_profitability,
     calculate_short_compounding_realised_trading_profitability,
 )
-from tradeexecutor.analysis.position_tally import PositionTally, average, average_duration, median, tally_positions
+from tradeexecutor.analysis.position_tally import (
+    PositionTally,
+    average,
+    average_duration,
+    median,
+    tally_portfolio,
+    tally_positions,
+)
 from tradeexecutor.analysis.ratios import (
     calculate_annualised_return,
     calculate_max_drawdown,
@@ -200,7 +207,7 @@ class TradeAnalysis:
         # The equity has no sides: its ratios are the same in all three.
         ratios = None if state is None else _calculate_ratios(state)
         # A side with as many positions as there are is all of them, and adding up is what a summary costs.
-        everything = tally_positions(self.portfolio.get_all_positions())
+        everything = tally_portfolio(self.portfolio)
         return Sides(
             self._summarise_side(time_bucket, state, _ALL, ratios, everything),
             self._summarise_side(time_bucket, state, _LONG, ratios, everything),

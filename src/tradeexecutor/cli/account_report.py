@@ -97,13 +97,13 @@ def print_comparison(result: AccountComparison, state: State, all_: bool) -> Non
         print_table(_COLUMNS, rows, styles)
     hidden = len(result.checks) - len(shown)
     if hidden:
-        print_line(f"{hidden:,} more assets of which nothing should be there, and is; --all lists them", "dim")
+        print_line(f"{hidden:,} more assets of which nothing should be there, and nothing is; --all lists them", "dim")
     print_line()
     print_facts(_get_legend(result, shown))
     print_line()
     problems = [f"{unclean:,} balance{'s do' if unclean > 1 else ' does'} not match"] if unclean else []
     if result.unread:
-        problems.append(f"{len(result.unread):,} {'were' if len(result.unread) > 1 else 'was'} not read")
+        problems.append(f"{len(result.unread):,} balance{'s were' if len(result.unread) > 1 else ' was'} not read")
     if problems:
         print_line(f"Not clean: {', '.join(problems)}.", "bold red")
     else:

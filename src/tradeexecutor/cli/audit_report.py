@@ -265,7 +265,10 @@ def print_proof(proof: Proof, state: State, path: Path, all_: bool, account: str
         if all_ or item.position_id not in closed or item.verdict is not Verdict.balanced or item.remarks
     ]
     print_line(describe_state(state, path), "bold")
-    print_line(f"  {len(proof.journal.entries):,} entries, {len(proof.findings):,} recorded balances")
+    print_line(
+        f"  {len(proof.journal.entries):,} entries, {len(proof.findings):,} recorded balance"
+        f"{'' if len(proof.findings) == 1 else 's'}"
+    )
     print_heading("Balances")
     rows = [
         (

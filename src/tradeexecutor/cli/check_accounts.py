@@ -142,7 +142,7 @@ def _check(
         print_json(comparison_to_json(result))
         return result.is_clean
     print_comparison(result, state, all_)
-    if not result.is_clean:
+    if any(check.is_unclean() for check in result.checks):
         files = [str(state_file), "--balances", recorded.name]
         steps = {
             "Find the event after which they part": [
@@ -197,7 +197,7 @@ def _write_model(state: "State", path: Path, address: str | None, json_: bool) -
     from tradeexecutor.strategy.balance_source import write_balance_file
 
     if path.exists():
-        raise CommandFailed(f"{path} exists")
+        raise CommandFailed(f"{path} exists", "Choose another name, or remove it.")
     expected = build_expected_asset_map(state.portfolio)
     write_balance_file(path, utc_now(), {asset: mapping.quantity for asset, mapping in expected.items()}, address)
     if not json_:

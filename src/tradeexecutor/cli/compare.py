@@ -24,7 +24,7 @@ def compare(
     a: Annotated[
         Path,
         typer.Argument(
-            metavar="A",
+            metavar="STATE_A",
             help="State file, e.g. of the backtest.",
             show_default=False,
             parser=parse_state_argument,
@@ -33,7 +33,7 @@ def compare(
     b: Annotated[
         Path,
         typer.Argument(
-            metavar="B",
+            metavar="STATE_B",
             help="State file to compare with it, e.g. of the live strategy.",
             show_default=False,
             parser=parse_state_argument,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tradeexecutor.cli.failure import EXIT_FAILURE, CommandFailed
+from tradeexecutor.cli.failure import EXIT_FAILURE, CommandFailed, describe_error
 from tradeexecutor.cli.state_file import DatabaseAddress, StateFile, load_state, require_state_file
 
 if TYPE_CHECKING:
@@ -168,7 +168,8 @@ def run_code(text: str, names: dict[str, Any]) -> int:
     except SyntaxError as error:
         raise CommandFailed(f"line {error.lineno} of the code: {error.msg}") from error
     except Exception as error:
-        text = f"{type(error).__name__}: {error}".strip(": ")
+        is_refusal = isinstance(error, PermissionError)  # the path of a lock file is nobody's business
+        text = describe_error(error) if is_refusal else f"{type(error).__name__}: {error}".strip(": ")
         raise CommandFailed(f"line {_find_line(error)} of the code: {text}") from error
     return 0
 

@@ -19,12 +19,12 @@ __all__ = ["app", "generations", "recover", "verify"]
 
 _File = Annotated[
     Path,
-    typer.Argument(metavar="FILE", help="State file (JSON).", show_default=False, parser=parse_state_argument),
+    typer.Argument(metavar="STATE_FILE", help="State file (JSON).", show_default=False, parser=parse_state_argument),
 ]
 _Place = Annotated[
     Path,
     typer.Argument(
-        metavar="PLACE",
+        metavar="STATE_FILE",
         help="State file (JSON), or strategy in a database: sqlite:///trading.db#my-strategy.",
         show_default=False,
         parser=parse_state_argument,
@@ -45,7 +45,7 @@ def verify(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PLACE...",
+            metavar="STATE_FILE...",
             help="State files, backups or compressed copies (.br), databases (sqlite:///trading.db) or"
             " strategies in them (sqlite:///trading.db#my-strategy).",
             show_default=False,
@@ -108,6 +108,7 @@ def generations(
 
     if isinstance(file, DatabaseAddress):
         raise CommandFailed("a database keeps every save", f"`tradeexecutor store history {file}` lists them")
+    _require_no_folder(file)
     found = list_generations(file)
     if not found:
         raise CommandFailed(f"there is no file {file}, and no copy of it")
@@ -166,6 +167,7 @@ def recover(
     from tradeexecutor.state.generations import plan_recovery
     from tradeexecutor.state.generations import recover as run_recovery
 
+    _require_no_folder(file)
     if source is not None:
         _require_file(source)
     plan = plan_recovery(file, source)
@@ -214,9 +216,13 @@ for _command, _examples in _EXAMPLES.items():
     app.command(_command.__name__.strip("_"), epilog=f"Examples:\n\n{_lines}")(report_failures(_command))
 
 
-def _require_file(path: Path) -> None:
+def _require_no_folder(path: Path) -> None:
     if path.is_dir():
-        raise CommandFailed(f"{path} is a folder, not a file")
+        raise CommandFailed(f"{path} is a folder, not a state file")
+
+
+def _require_file(path: Path) -> None:
+    _require_no_folder(path)
     if not path.exists():
         raise CommandFailed(f"there is no file {path}")
 
@@ -251,9 +257,11 @@ def _describe_recovery(recovery: "Recovery") -> dict[str, Any]:
     }
 
 
-def _describe_verdict(item: "Generation") -> str:
+def _describe_verdict(item: "Generation", is_short: bool = False) -> str:
     if not item.is_good:
         return f"{item.verdict.value.replace('_', ' ').upper()}: {item.reason}"
+    if is_short:
+        return "good" if item.checksum else "good (no checksum)"
     return "good, the checksum matches" if item.checksum else "good, as far as can be told: it has no checksum"
 
 
@@ -295,7 +303,7 @@ def _print_generations(file: Path, found: Sequence["Generation"]) -> None:
             _describe_age(item, newest),
             format_time(item.last_updated_at, seconds=True),
             f"{item.size:,}",
-            _describe_verdict(item),
+            _describe_verdict(item, is_short=True),
         )
         for item in found
     ]
@@ -334,7 +342,7 @@ def _describe_copy(item: "Generation") -> str:
 
     if not item.is_good:
         return _describe_verdict(item)
-    save = "" if item.number is None else f"save {item.number} "
+    save = "the state " if item.number is None else f"save {item.number} "
     return f"{save}of {format_time(item.last_updated_at, seconds=True)} ({item.path.name})"
 
 

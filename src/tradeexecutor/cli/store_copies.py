@@ -33,16 +33,19 @@ EXAMPLES = {
     ),
 }
 
-_PlaceArgument = typer.Argument(
-    help="State file, or strategy in a database: sqlite:///trading.db#my-strategy.",
-    show_default=False,
-    parser=parse_state_argument,
-)
+
+def _make_argument(name: str) -> Any:
+    return typer.Argument(
+        metavar=name,
+        help="State file, or strategy in a database: sqlite:///trading.db#my-strategy.",
+        show_default=False,
+        parser=parse_state_argument,
+    )
 
 
 def convert(
-    source: Annotated[Path, _PlaceArgument],
-    target: Annotated[Path, _PlaceArgument],
+    source: Annotated[Path, _make_argument("SOURCE")],
+    target: Annotated[Path, _make_argument("TARGET")],
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Copy a strategy from a file to a database, or back, or between databases.
@@ -136,11 +139,17 @@ def _print_plan(plan: "Compaction") -> None:
     if not plan.removed_revisions:
         print_line("There is nothing to remove.", "bold green")
         return
-    print_line(f"Saves {plan.oldest:,} to {plan.newest:,} stay.", "bold")
+    is_one = plan.oldest == plan.newest
+    stay = f"Save {plan.newest:,} stays." if is_one else f"Saves {plan.oldest:,} to {plan.newest:,} stay."
+    print_line(stay, "bold")
     print_line(
-        f"Removed are {plan.removed_revisions:,} older ones, and {plan.removed_rows:,} parts"
-        f" ({plan.removed_bytes:,} bytes of JSON) that only they needed."
+        f"To be removed: {_count(plan.removed_revisions, 'older save')}, and {_count(plan.removed_rows, 'part')}"
+        f" ({plan.removed_bytes:,} bytes of JSON) that nothing else needs."
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _print_done(done: "Compaction") -> None:

@@ -1,5 +1,6 @@
 """What ``tradeexecutor store verify`` and ``recover`` do with databases."""
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +125,7 @@ def recover_database(place: DatabaseAddress, at: int | None, *, yes: bool, dry_r
     print_line(f"Went back to save {done.chosen.number:,}; it is the newest save again.", "bold green")
     if done.kept_as is not None:
         print_line(f"The damaged file is now {done.kept_as}.")
-    print_next_steps({"Look into it": f"tradeexecutor show-positions {address}"})
+    print_next_steps({"Look into it": f"tradeexecutor show-positions {shlex.quote(str(address))}"})
 
 
 def _print_plan(plan: "DatabaseRecovery") -> None:

@@ -1,6 +1,7 @@
 """``tradeexecutor store``: list, history, show, diff; for databases."""
 
 import dataclasses
+import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -194,10 +195,12 @@ def show(
             "Size": f"{revision.size:,} bytes of JSON, the checksum matches",
         }
     )
-    steps = {"See its positions": f"tradeexecutor show-positions {store.address}@{revision.number}"}
+    address = shlex.quote(str(store.address))
+    past = shlex.quote(f"{store.address}@{revision.number}")
+    steps = {"See its positions": f"tradeexecutor show-positions {past}"}
     if revision.number > 1:
         saves = f"{revision.number - 1} {revision.number}"
-        steps["See what this save changed"] = f"tradeexecutor store diff {store.address} {saves}"
+        steps["See what this save changed"] = f"tradeexecutor store diff {address} {saves}"
     print_next_steps(steps)
 
 

@@ -15,7 +15,7 @@ from tradeexecutor.state.errors import IntegrityError, StateFileError, TradeExec
 from tradeexecutor.state.seal import parse_sealed
 from tradeexecutor.state.serialisation import parse
 from tradeexecutor.state.state import State
-from tradeexecutor.state.upcast import SCHEMA_VERSION, SCHEMA_VERSION_KEY, upcast
+from tradeexecutor.state.upcast import SCHEMA_VERSION, SCHEMA_VERSION_KEY, require_state, upcast
 
 #: So many examples of a problem are shown.
 _EXAMPLES = 3
@@ -67,13 +67,11 @@ def _check_reading(path: Path, result: Validation) -> State | None:
     try:
         if not isinstance(path, DatabaseAddress) and path.is_dir():
             raise CommandFailed("is a folder, not a state file")
-        tree = parse_sealed(read_state_text(path))
+        tree = require_state(parse_sealed(read_state_text(path)))
         version = tree.get(SCHEMA_VERSION_KEY, 0) if isinstance(tree, dict) else None
         if type(version) is int:
             result.schema_version = version
         state = State.from_dict(tree)
-        if "portfolio" not in tree:
-            raise CommandFailed("is JSON, but not a state: it has no portfolio")
     except (CommandFailed, OSError, StateFileError) as error:
         result.add("readable", False, describe_error(error))
         return None

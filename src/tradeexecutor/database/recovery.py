@@ -18,7 +18,7 @@ from tradeexecutor.database.address import Address
 from tradeexecutor.database.connection import Database
 from tradeexecutor.database.contents import Contents
 from tradeexecutor.database.parts import cut
-from tradeexecutor.database.reading import finding_damage, list_strategies, read_revision, read_text
+from tradeexecutor.database.reading import finding_damage, list_strategies, read_contents, read_revision, read_text
 from tradeexecutor.database.revisions import Revision
 from tradeexecutor.database.schema import ALIVE, parts
 from tradeexecutor.database.store import SQLStateStore, get_checksum, write_revision
@@ -130,9 +130,16 @@ def recover(address: Address, at: int | None = None) -> DatabaseRecovery:
         state = State.read_json_blob(read_text(connection, address, strategy, plan.chosen))
         containers = cut(state.to_dict())
         number = strategy.newest + 1
-        alive = (parts.c.strategy_id == strategy.id) & (parts.c.removed_in == ALIVE)
-        connection.execute(update(parts).where(alive).values(removed_in=number))
-        write_revision(connection, strategy, Contents().plan(containers, number), state, *get_checksum(containers))
+        if plan.problem:  # nothing of what lives can be relied on
+            alive = (parts.c.strategy_id == strategy.id) & (parts.c.removed_in == ALIVE)
+            connection.execute(update(parts).where(alive).values(removed_in=number))
+            contents = Contents()
+        else:
+            contents = read_contents(connection, address, strategy, read_revision(connection, address, strategy))
+        checksum, size = get_checksum(containers)
+        write_revision(
+            connection, strategy, contents.plan(containers, number), state, checksum, size, restored=plan.chosen.number
+        )
     return plan
 
 

@@ -32,6 +32,8 @@ class Summary:
         US dollars; the latter with frozen positions.
     closed
         Ids of positions that were closed by this save, at most 20.
+    restored
+        Number of the earlier save that was brought back by this one.
     """
 
     open_positions: int = 0
@@ -42,9 +44,13 @@ class Summary:
     cash: float | None = None
     net_asset_value: float | None = None
     closed: tuple[str, ...] = ()
+    restored: int | None = None
 
     def describe_since(self, before: "Summary | None") -> str:
         """Return in a few words what happened since an earlier save."""
+        if self.restored is not None:
+            return f"went back to save {self.restored:,}"
+        is_first = before is None
         before = before or Summary()
         words = [
             _describe_ids("opened", range(before.next_position_id, self.next_position_id)),
@@ -57,7 +63,7 @@ class Summary:
             words.append(
                 _describe_ids("trade" if trades == 1 else "trades", range(before.next_trade_id, self.next_trade_id))
             )
-        return ", ".join(filter(None, words))
+        return ", ".join(filter(None, words)) or ("" if is_first else "other changes")
 
     def to_json(self) -> str:
         """Return JSON text."""
@@ -85,8 +91,14 @@ def _describe_ids(word: str, ids: Iterable[object]) -> str:
     return f"{word} {items[0]}..{items[-1]}"
 
 
-def summarise(state: State, plan: Plan) -> Summary:
-    """Return the figures of a state that is being saved; a figure that cannot be computed does not stop the save."""
+def summarise(state: State, plan: Plan, restored: int | None = None) -> Summary:
+    """Return the figures of a state that is being saved; a figure that cannot be computed does not stop the save.
+
+    Parameters
+    ----------
+    restored
+        Number of the earlier save that is brought back, if it is one.
+    """
     portfolio = state.portfolio
     cash = value = None
     with contextlib.suppress(Exception):
@@ -105,6 +117,7 @@ def summarise(state: State, plan: Plan) -> Summary:
         cash if cash is not None and math.isfinite(cash) else None,
         value if value is not None and math.isfinite(value) else None,
         tuple(closed[:_MOST_IDS]),
+        restored,
     )
 
 

@@ -402,7 +402,13 @@ def write_strategy(connection: Connection, strategy: Strategy) -> None:
 
 
 def write_revision(
-    connection: Connection, strategy: Strategy, plan: Plan, state: State, checksum: str, size: int
+    connection: Connection,
+    strategy: Strategy,
+    plan: Plan,
+    state: State,
+    checksum: str,
+    size: int,
+    restored: int | None = None,
 ) -> Strategy:
     """Write the next revision of a strategy; returns the strategy as it is then.
 
@@ -412,6 +418,8 @@ def write_revision(
         Rows.
     checksum, size
         SHA-256 and number of bytes of the JSON text.
+    restored
+        Number of the earlier save that is brought back, if it is one.
     """
     number = strategy.newest + 1
     revision = Revision(
@@ -425,7 +433,7 @@ def write_revision(
         parts_sum=f"{plan.contents.sum:032x}",
         parts_added=len(plan.added),
         parts_removed=len(plan.removed),
-        summary=summarise(state, plan),
+        summary=summarise(state, plan, restored),
     )
     write_plan(connection, strategy.id, number, plan)
     connection.execute(insert(revisions), revision.to_row(strategy.id))

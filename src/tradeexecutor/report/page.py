@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 from tradeexecutor import __version__
+from tradeexecutor.analysis.sharing import share_results
 from tradeexecutor.ledger.proof import Proof, Verdict, prove
 from tradeexecutor.report.figures import Figure, FigureGroup, describe_performance
 from tradeexecutor.report.glossary import GLOSSARY
@@ -155,7 +156,8 @@ def collect_report(state: State, options: ReportOptions) -> ReportContents:
     InvalidValue
         The candles are not what charts take.
     """
-    with pause_full_collections():  # many small objects are made, none of them in cycles
+    # Many small objects are made, none of them in cycles.
+    with pause_full_collections(), share_results():
         return _collect(state, options)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
+from tradeexecutor.analysis.position_tally import get_total_profit
 from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.position import TradingPosition
@@ -138,7 +139,7 @@ def make_open_positions(state: State) -> TableData:
 
 
 def _make_open(position: TradingPosition, status: str) -> tuple[Any, ...]:
-    profit_usd, profit_pct = _get(position.get_total_profit) or (None, None)
+    profit_usd, profit_pct = _get(lambda: get_total_profit(position)) or (None, None)
     return (
         position.position_id,
         position.pair.get_ticker(),
@@ -181,7 +182,7 @@ def make_closed_positions(state: State) -> TableData:
 
 
 def _make_closed(position: TradingPosition) -> tuple[Any, ...]:
-    profit_usd, profit_pct = _get(position.get_total_profit) or (None, None)
+    profit_usd, profit_pct = _get(lambda: get_total_profit(position)) or (None, None)
     closed_at = position.closed_at
     held = None if closed_at is None else (closed_at - position.opened_at) // datetime.timedelta(milliseconds=1)
     last = position.get_last_trade() if position.trades else None

@@ -27,7 +27,7 @@ from tradeexecutor.state.errors import DamagedStateFile, InvalidStateFile, Newer
 from tradeexecutor.state.file_layer import OS_FILES, FileLayer
 from tradeexecutor.state.seal import make_seal, parse_sealed, read_seal, remove_seal
 from tradeexecutor.state.state import State
-from tradeexecutor.state.upcast import SCHEMA_VERSION_KEY
+from tradeexecutor.state.upcast import SCHEMA_VERSION_KEY, require_state
 from tradeexecutor.state.writer_lock import WriterLock
 
 #: Suffix under which an intact file is kept that somebody replaced by an earlier one.
@@ -122,7 +122,7 @@ def examine(path: Path, kind: GenerationKind = GenerationKind.current, number: i
     state: State | None = None
     try:
         text = decompress(content) if kind is GenerationKind.compressed else content
-        tree = parse_sealed(text)
+        tree = require_state(parse_sealed(text))
         seal = read_seal(text)
         if seal is not None:
             checksum = seal.checksum

@@ -108,6 +108,8 @@ def parse(text: str | bytes, path: Path | None = None) -> Any:
         with pause_garbage_collection():
             return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
+        if not text.strip():
+            raise InvalidStateFile("the file is empty" if path else "the text is empty", path) from e
         raise InvalidStateFile(f"not valid JSON: {e}", path) from e
 
 

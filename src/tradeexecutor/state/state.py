@@ -34,7 +34,7 @@ from tradeexecutor.state.state_fields import BacktestData
 from tradeexecutor.state.state_trading import StateTrading
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.trade_status import require_naive
-from tradeexecutor.state.upcast import SCHEMA_VERSION, SCHEMA_VERSION_KEY, upcast
+from tradeexecutor.state.upcast import SCHEMA_VERSION, SCHEMA_VERSION_KEY, require_state, upcast
 
 __all__ = [
     "BacktestData",
@@ -102,7 +102,7 @@ class State(StateTrading):
     def read_json_blob(cls, text: str | bytes) -> Self:
         """Read a state from JSON text; raises `InvalidStateFile`, `DamagedStateFile` or `NewerStateFile`."""
         with pause_garbage_collection():
-            return cls.from_dict(parse_sealed(text), consume=True)
+            return cls.from_dict(require_state(parse_sealed(text)), consume=True)
 
     @classmethod
     def read_json_file(cls, path: str | os.PathLike[str]) -> Self:

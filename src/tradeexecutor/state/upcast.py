@@ -7,6 +7,8 @@ Files of the reference implementation carry no version and count as version 0.  
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
+from tradeexecutor.state.errors import InvalidStateFile
+
 #: Version that this program writes.
 SCHEMA_VERSION = 1
 
@@ -32,6 +34,13 @@ _POSITION_TABLES = (
 _TRADE_TABLES = ("trades", "pending_trades", "expired_trades")
 
 Tree = dict[str, Any]
+
+
+def require_state(tree: Any) -> Any:
+    """Return the tree of a file as it is; raises `InvalidStateFile` for an object that some other program has written."""
+    if isinstance(tree, dict) and "portfolio" not in tree and SCHEMA_VERSION_KEY not in tree:
+        raise InvalidStateFile("this is JSON, but not a state: it has no portfolio")
+    return cast(Any, tree)
 
 
 def upcast(tree: Tree, version: int) -> None:

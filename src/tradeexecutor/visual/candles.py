@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from tradeexecutor.analysis.performance import to_time_index
+from tradeexecutor.analysis.sharing import shared
 from tradeexecutor.state.errors import InvalidValue, NotSinglePair
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
@@ -70,6 +71,7 @@ def has_price(pair: TradingPairIdentifier) -> bool:
     return pair.kind.is_spot() or pair.kind.is_vault() or pair.kind.is_leverage()
 
 
+@shared
 def list_pairs(state: "State") -> list[TradingPairIdentifier]:
     """Return the pairs that a price chart can show: those with positions, the most traded first, then plotted ones."""
     trades: dict[TradingPairIdentifier, int] = {}
@@ -195,6 +197,7 @@ def read_candles(frame: pd.DataFrame) -> pd.DataFrame:
 # --- Prices that the state recorded
 
 
+@shared
 def read_recorded_prices(state: "State", pair: TradingPairIdentifier) -> "pd.Series[float]":
     """Return the prices of a pair that trades and valuations recorded, by naive UTC time, ascending.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import plotly.graph_objects as go
 
+from tradeexecutor.analysis.sharing import share_results
 from tradeexecutor.state.errors import InvalidValue, NothingToDraw
 from tradeexecutor.visual.theme import THEMES, explain
 
@@ -105,7 +106,8 @@ class Chart:
         """
         options = options or ChartOptions()
         try:
-            return self.make(state, options)
+            with share_results():
+                return self.make(state, options)
         except NothingToDraw as nothing:
             return explain(self.title, str(nothing), options.theme)
 

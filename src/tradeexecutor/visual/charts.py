@@ -12,7 +12,8 @@ from tradeexecutor.visual.comparison import draw_benchmark, draw_interest, draw_
 from tradeexecutor.visual.growth import draw_drawdown, draw_equity, draw_rolling_sharpe
 from tradeexecutor.visual.money import draw_deposits, draw_exposure
 from tradeexecutor.visual.position import draw_position
-from tradeexecutor.visual.results import draw_position_profits, draw_position_scatter, draw_position_timeline
+from tradeexecutor.visual.position_timeline import draw_position_timeline
+from tradeexecutor.visual.results import draw_position_profits, draw_position_scatter
 from tradeexecutor.visual.returns import draw_monthly_returns, draw_returns_distribution
 from tradeexecutor.visual.single_pair import draw_price
 

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tradeexecutor.analysis.performance import calculate_drawdowns, calculate_returns, read_equity_curve
+from tradeexecutor.analysis.sharing import shared
 from tradeexecutor.state.errors import NothingToDraw
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.visual.chart import ChartOptions
@@ -16,7 +17,7 @@ from tradeexecutor.visual.chart import ChartOptions
 if TYPE_CHECKING:
     from tradeexecutor.state.state import State
 
-__all__ = ["History", "Period", "crop", "find_end", "is_of_pair", "make_notes", "read_history", "read_positions"]
+__all__ = ["History", "Period", "crop", "find_end", "is_of_pair", "make_notes", "read_history"]
 
 _DAY = pd.Timedelta(days=1)
 
@@ -114,17 +115,24 @@ def read_history(state: "State", options: ChartOptions, least: int = 2) -> Histo
     NothingToDraw
         There are fewer samples than `least`.
     """
+    history = _read_history(state, options.start_at, options.end_at)
+    count = len(history.value)
+    if count < least:
+        raise NothingToDraw(_describe_shortage(state, options, count, least))
+    return history
+
+
+@shared
+def _read_history(state: "State", start_at: datetime.datetime | None, end_at: datetime.datetime | None) -> History:
     curve = read_equity_curve(state)
     if not len(curve):
         raise NothingToDraw("the state has no recorded portfolio values yet")
     index = pd.DatetimeIndex(curve.times.view("datetime64[us]"))
-    first, last = _find_range(index, options.start_at, options.end_at)
+    first, last = _find_range(index, start_at, end_at)
     returns: NDArray[np.float64] = np.concatenate(([0.0], calculate_returns(curve)))[first:last]
-    if last - first < least:
-        raise NothingToDraw(_describe_shortage(state, options, last - first, least))
     if first:
-        returns = np.concatenate(([0.0], returns[1:]))
-    elif state.backtest_data is not None and curve.flows[0] > 0:
+        returns = np.concatenate(([0.0], returns[1:]))[: last - first]
+    elif last and state.backtest_data is not None and curve.flows[0] > 0:
         returns[0] = max(float(curve.values[0] / curve.flows[0]), 0.0) - 1.0
     index = index[first:last]
     return History(
@@ -154,29 +162,6 @@ def crop(data: pd.DataFrame, start_at: datetime.datetime | None, end_at: datetim
     """Return the rows of a time, both ends inclusive; the index must be ascending."""
     first, last = _find_range(pd.DatetimeIndex(data.index), start_at, end_at)
     return data.iloc[first:last]
-
-
-def read_positions(state: "State", options: ChartOptions) -> list[TradingPosition]:
-    """Return the positions that were open at some time that the options ask for, by opening time.
-
-    Raises
-    ------
-    NothingToDraw
-        There is none.
-    """
-    positions = [
-        position
-        for position in state.portfolio.get_all_positions()
-        if position.is_properly_opened()
-        and (options.start_at is None or (position.closed_at or find_end(state, position)) >= options.start_at)
-        and (options.end_at is None or position.opened_at <= options.end_at)
-    ]
-    if options.pair is not None:
-        positions = [position for position in positions if is_of_pair(position, options.pair)]
-    if not positions:
-        where = "" if options == ChartOptions(theme=options.theme) else " of that time and pair"
-        raise NothingToDraw(f"the strategy has not opened any position{where}")
-    return sorted(positions, key=lambda position: (position.opened_at, position.position_id))
 
 
 def find_end(state: "State", position: TradingPosition) -> datetime.datetime:

@@ -1,6 +1,5 @@
 """Charts of where the money is and where it came from: exposure by asset, deposits and redemptions."""
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ from plotly.subplots import make_subplots
 
 from tradeexecutor.analysis.equity_series import make_time_series
 from tradeexecutor.analysis.performance import to_time_index
+from tradeexecutor.analysis.sharing import shared
 from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.errors import NothingToDraw
 from tradeexecutor.visual.chart import ChartOptions
@@ -18,10 +18,12 @@ from tradeexecutor.visual.formats import count, format_profit, get_tick_format
 from tradeexecutor.visual.history import crop, make_notes, read_history
 from tradeexecutor.visual.stems import add_stems
 from tradeexecutor.visual.theme import finish, get_theme, shorten, with_opacity
-from tradeexecutor.visual.thinning import choose_points, note_left_out
+from tradeexecutor.visual.thinning import Thinner, choose_points, note_left_out
 
 if TYPE_CHECKING:
+    from tradeexecutor.state.position import TradingPosition
     from tradeexecutor.state.state import State
+    from tradeexecutor.state.statistics import PositionStatistics
 
 __all__ = ["calculate_exposure_by_asset", "draw_deposits", "draw_exposure"]
 
@@ -34,6 +36,7 @@ _FLOWS = frozenset(
 )
 
 
+@shared
 def calculate_exposure_by_asset(state: "State") -> pd.DataFrame:
     """Return what was held over time, USD: a column for each base token, and ``Cash``.
 
@@ -47,25 +50,46 @@ def calculate_exposure_by_asset(state: "State") -> pd.DataFrame:
     """
     history = read_history(state, ChartOptions(), least=1)
     index = pd.DatetimeIndex(history.value.index)
-    held: dict[str, NDArray[np.float64]] = defaultdict(lambda: np.zeros(len(index)))
-    for position in state.portfolio.get_all_positions():
-        samples = state.stats.positions.get(position.position_id)
-        if not samples:
-            continue
-        times = to_time_index(sample.calculated_at for sample in samples)
-        values = np.array([sample.value for sample in samples], dtype=np.float64)
-        order = np.argsort(times.asi8, kind="stable")
-        times, values = times[order], values[order]
-        first = int(index.searchsorted(times[0]))
-        last = len(index) if not position.is_closed() else int(index.searchsorted(times[-1], side="right"))
-        latest = np.maximum(times.searchsorted(index[first:last], side="right") - 1, 0)
-        held[position.pair.base.token_symbol][first:last] += values[latest]
-    frame = pd.DataFrame(dict(held), index=index)
+    frame = pd.DataFrame(_add_up_positions(state, index), index=index)
     samples = state.stats.portfolio
     cash = make_time_series([sample.calculated_at for sample in samples], [sample.free_cash for sample in samples])
     cash = cash[~cash.index.duplicated(keep="last")].reindex(index)
     frame["Cash"] = cash.fillna((history.value - frame.sum(axis=1)).clip(lower=0.0))
     return frame
+
+
+def _add_up_positions(state: "State", index: pd.DatetimeIndex) -> dict[str, NDArray[np.float64]]:
+    """Return the value of what was held of each base token at the times of an ascending index."""
+    symbols: dict[str, list[tuple[TradingPosition, list[PositionStatistics]]]] = {}
+    for position in state.portfolio.get_all_positions():
+        samples = state.stats.positions.get(position.position_id)
+        if samples:
+            symbols.setdefault(position.pair.base.token_symbol, []).append((position, samples))
+    return {symbol: _add_up(held, index) for symbol, held in symbols.items()}
+
+
+def _add_up(
+    held: "list[tuple[TradingPosition, list[PositionStatistics]]]", index: pd.DatetimeIndex
+) -> NDArray[np.float64]:
+    times = to_time_index(sample.calculated_at for _, samples in held for sample in samples)
+    values = np.array([sample.value for _, samples in held for sample in samples], dtype=np.float64)
+    # A value that is no number would make everything after it unknown.
+    values = np.where(np.isfinite(values), values, 0.0)
+    owners = np.repeat(np.arange(len(held)), [len(samples) for _, samples in held])
+    order = np.lexsort((times.asi8, owners))
+    times, values = times[order], values[order]
+    is_first = np.diff(owners, prepend=-1) != 0
+    is_last = np.diff(owners, append=len(held)) != 0
+    is_closed = np.array([position.is_closed() for position, _ in held], dtype=np.bool_)
+    ends = np.where(is_closed, index.searchsorted(times[is_last], side="right"), len(index))
+    # A sample changes the sum by what it differs from the one before; the end of a position takes its value out again.
+    changes = np.where(is_first, values, np.diff(values, prepend=0.0))
+    at = np.concatenate((index.searchsorted(times), ends))
+    total = np.bincount(at, np.concatenate((changes, -values[is_last])), len(index) + 1)[:-1].cumsum()
+    starts = np.bincount(at[: len(times)][is_first], minlength=len(index) + 1)
+    open_count = (starts - np.bincount(ends, minlength=len(index) + 1))[:-1].cumsum()
+    # What rounding leaves of a sum in which nothing is held is nothing.
+    return np.where(open_count > 0, total, 0.0)
 
 
 def draw_exposure(state: "State", options: ChartOptions) -> go.Figure:
@@ -150,9 +174,11 @@ def draw_deposits(state: "State", options: ChartOptions) -> go.Figure:
         drawn_times, drawn_total = times.append(pd.DatetimeIndex([end])), np.append(total, total[-1])
     else:
         drawn_times, drawn_total = times, total
+    thinner = Thinner(options.max_points)
+    line = thinner.thin(pd.Series(drawn_total, index=drawn_times))
     figure.add_scatter(
-        x=drawn_times,
-        y=drawn_total,
+        x=line.index,
+        y=line,
         mode="lines",
         name="Net deposits",
         line={"color": theme.main, "width": 2, "shape": "hv"},
@@ -161,11 +187,12 @@ def draw_deposits(state: "State", options: ChartOptions) -> go.Figure:
         col=1,
     )
     amounts = frame["amount"].to_numpy()
-    texts = [
-        f"{'Deposit' if amount >= 0 else 'Redemption'}<br>{when:%Y-%m-%d %H:%M}<br>{format_profit(amount)}"
-        for when, amount in zip(times, amounts, strict=True)
-    ]
-    add_stems(figure, times, amounts, texts, theme, ("Deposit", "Redemption"), row=2, limit=options.max_points)
+
+    def describe(row: int) -> str:
+        name = "Deposit" if amounts[row] >= 0 else "Redemption"
+        return f"{name}<br>{times[row]:%Y-%m-%d %H:%M}<br>{format_profit(amounts[row])}"
+
+    add_stems(figure, times, amounts, describe, theme, ("Deposit", "Redemption"), row=2, limit=options.max_points)
     figure.update_yaxes(title_text="Sum, USD", tickformat=get_tick_format(total), rangemode="tozero", row=1, col=1)
     figure.update_yaxes(title_text="Each, USD", tickformat=get_tick_format(amounts), zeroline=True, row=2, col=1)
     figure.update_xaxes(title_text="Time (UTC)", row=2, col=1)
@@ -174,5 +201,6 @@ def draw_deposits(state: "State", options: ChartOptions) -> go.Figure:
         f"{count(int((amounts >= 0).sum()), 'deposit')}, {count(int((amounts < 0).sum()), 'redemption')}, "
         f"net {format_profit(total[-1])}",
         *note_left_out(min(len(frame), options.max_points), len(frame), "amounts (the largest)"),
+        *thinner.get_notes(),
     )
     return finish(figure, theme, "Deposits and redemptions", notes, options.height or 460)

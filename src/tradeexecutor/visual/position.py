@@ -15,7 +15,7 @@ from tradeexecutor.state.trade_amounts import sum_fees
 from tradeexecutor.visual.candles import find_candles, get_price_pair
 from tradeexecutor.visual.chart import MAX_POINTS, ChartOptions
 from tradeexecutor.visual.formats import format_profit, get_price_tick_format, get_tick_format
-from tradeexecutor.visual.history import crop, make_notes, read_positions
+from tradeexecutor.visual.history import crop, make_notes
 from tradeexecutor.visual.position_profit import (
     PnLMethod,
     calculate_lot_level_pnl_fifo,
@@ -24,6 +24,7 @@ from tradeexecutor.visual.position_profit import (
     track_lot_profitability,
     track_lot_profitability_detailed,
 )
+from tradeexecutor.visual.position_table import read_positions
 from tradeexecutor.visual.theme import Theme, finish, get_theme, shorten
 from tradeexecutor.visual.thinning import Thinner
 
@@ -262,15 +263,18 @@ def draw_position(state: "State", options: ChartOptions) -> go.Figure:
         if not (kind.is_spot() or kind.is_vault()):
             raise NothingToDraw(f"a timeline is drawn of spot and vault positions, not of {kind.value}")
     else:
-        suitable = [
+        table = read_positions(state, options)
+        # The largest result first; of equal ones the first opened.
+        order = np.argsort(-np.abs(table.profit_usd), kind="stable")
+        suitable: list[TradingPosition] = [
             position
-            for position in read_positions(state, options)
+            for position in table.positions[order]
             if (position.pair.kind.is_spot() or position.pair.kind.is_vault())
             and any(trade.executed_quantity for trade in position.get_executed_trades())
         ]
         if not suitable:
             raise NothingToDraw("no spot or vault position was traded")
-        position = max(suitable, key=lambda position: abs(position.get_total_profit()[0]))
+        position = suitable[0]
         note = f"The largest result of {len(suitable)} positions" if len(suitable) > 1 else None
     source = options.candles if find_candles(options.candles, get_price_pair(position.pair)) is not None else None
     if source is None:

@@ -15,6 +15,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from tradeexecutor.analysis.sharing import shared
 from tradeexecutor.state.errors import InvalidValue, NothingToDraw
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.visualisation import Plot
@@ -29,7 +30,7 @@ from tradeexecutor.visual.technical_indicator import (
 )
 from tradeexecutor.visual.theme import Theme, finish, shorten
 from tradeexecutor.visual.thinning import Thinner, merge_candles
-from tradeexecutor.visual.trade_markers import count_marks, export_trades_as_dataframe, visualise_trades
+from tradeexecutor.visual.trade_markers import count_marks, read_trades, visualise_trades
 
 if TYPE_CHECKING:
     from tradeexecutor.state.state import State
@@ -68,7 +69,7 @@ class PairRows:
     on_price, detached
         Plots, see `choose_plots`.
     trades
-        See `export_trades_as_dataframe`.
+        See `read_trades`.
     """
 
     pair: TradingPairIdentifier
@@ -100,6 +101,7 @@ def find_range(
     return start_at, end_at
 
 
+@shared
 def read_pair(
     state: "State",
     pair: TradingPairIdentifier,
@@ -156,7 +158,7 @@ def read_pair(
         raise NothingToDraw(
             f"the state recorded no prices of {pair.get_ticker()} in this time, and no candles are given"
         )
-    frame = export_trades_as_dataframe(state, pair, start_at, end_at, credit)
+    frame = read_trades(state, pair, start_at, end_at, credit)
     if candles is not None and not _is_fitting(frame, prices):
         notes.append(
             f"Trades of {pair.get_ticker()} were not made at the prices of the candles: is this the right market?"

@@ -3,7 +3,7 @@
 A bar as wide as an hour is invisible among years; a stem is not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ def add_stems(
     figure: go.Figure,
     times: pd.DatetimeIndex,
     amounts: NDArray[np.float64],
-    texts: Sequence[str],
+    describe: Callable[[int], str],
     theme: Theme,
     names: tuple[str, str],
     row: int,
@@ -29,8 +29,8 @@ def add_stems(
 
     Parameters
     ----------
-    texts
-        Shown when hovering.
+    describe
+        Returns what is shown when hovering, by index.
     names
         Of the two traces.
     limit
@@ -47,7 +47,7 @@ def add_stems(
         values = np.full(3 * len(side), np.nan)
         values[0::3], values[1::3] = 0.0, amounts[side]
         labels = np.full(3 * len(side), "", dtype=object)
-        labels[1::3] = [texts[index] for index in side]
+        labels[1::3] = [describe(index) for index in side.tolist()]
         sizes = np.zeros(3 * len(side))
         sizes[1::3] = 7 if len(side) < 300 else 4
         figure.add_scatter(

@@ -3,13 +3,14 @@
 import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from tradeexecutor.analysis.performance import to_time_index
+from tradeexecutor.analysis.position_tally import get_total_profit
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution
@@ -92,14 +93,27 @@ def export_trades_as_dataframe(
         planned mid price, else the planned price; USD per base token), ``is_profitable`` (of the position),
         ``text`` (HTML).
     """
-    rows = []
+    frame = read_trades(state, pair, start_at, end_at, include_credit_supply)
+    texts = [format_trade(trade) for trade in frame["trade"]]
+    return frame.drop(columns="trade").assign(text=pd.Series(texts, index=frame.index, dtype=object))
+
+
+def read_trades(
+    state: "State",
+    pair: TradingPairIdentifier | None,
+    start_at: datetime.datetime | None,
+    end_at: datetime.datetime | None,
+    include_credit_supply: bool,
+) -> pd.DataFrame:
+    """Return `export_trades_as_dataframe` with the trades themselves in a column ``trade`` instead of their texts."""
+    rows: list[tuple[Any, ...]] = []
     for position in state.portfolio.get_all_positions():
         is_credit = position.pair.kind.is_credit_supply()
         if is_credit and not include_credit_supply:
             continue
         if not is_credit and pair is not None and get_price_pair(position.pair) != pair:
             continue
-        is_profitable = position.get_total_profit()[0] > 0
+        is_profitable = get_total_profit(position)[0] > 0
         for trade in position.trades.values():
             when = trade.executed_at or trade.failed_at
             if when is None or (start_at is not None and when < start_at) or (end_at is not None and when > end_at):
@@ -108,10 +122,8 @@ def export_trades_as_dataframe(
             row = (when, trade.trade_id, position.position_id, _get_type(trade), price, is_profitable, trade)
             rows.append(row)
     rows.sort(key=lambda row: row[:2])
-    columns = ("trade_id", "position_id", "type", "price", "is_profitable")
-    frame = pd.DataFrame([row[1:6] for row in rows], columns=list(columns), index=to_time_index(r[0] for r in rows))
-    frame["text"] = [format_trade(row[6]) for row in rows]
-    return frame
+    columns = ["trade_id", "position_id", "type", "price", "is_profitable", "trade"]
+    return pd.DataFrame([row[1:] for row in rows], columns=columns, index=to_time_index(row[0] for row in rows))
 
 
 def visualise_trades(
@@ -129,26 +141,26 @@ def visualise_trades(
     fig
         Changed.
     trades
-        Of `export_trades_as_dataframe`.
+        Of `export_trades_as_dataframe` or `read_trades`.
     prices
         Where the marks of loans are drawn, which have no price of their own.
     limit
-        Marks of a trace; the latest stay.
+        Of marks; the latest stay.
 
     Returns
     -------
     int
         Number of marks that were left out.
     """
-    left_out = 0
+    size = 12 if len(trades) <= _MANY else 9
+    trades = trades[trades["type"] != FAILED]
+    left_out = 0 if limit is None else max(len(trades) - limit, 0)
+    trades = trades.iloc[left_out:]
     place = {} if row is None else {"row": row, "col": 1}
     for kind, mark in _get_marks(theme).items():
         chosen = trades[trades["type"] == kind]
         if not len(chosen) and kind not in ("buy", "sell"):
             continue
-        if limit is not None and len(chosen) > limit:
-            left_out += len(chosen) - limit
-            chosen = chosen.iloc[-limit:]
         fill: str | list[str] = mark.fill or [theme.gain if good else theme.loss for good in chosen["is_profitable"]]
         fig.add_scatter(
             x=chosen.index,
@@ -157,11 +169,11 @@ def visualise_trades(
             name=mark.name,
             marker={
                 "symbol": mark.symbol,
-                "size": 12 if len(trades) <= _MANY else 9,
+                "size": size,
                 "color": fill,
                 "line": {"color": mark.border, "width": 1},
             },
-            text=chosen["text"],
+            text=chosen["text"] if "text" in chosen else [format_trade(trade) for trade in chosen["trade"]],
             hoverinfo="text",
             showlegend=bool(len(chosen)),
             **place,
