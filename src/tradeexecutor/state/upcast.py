@@ -37,7 +37,7 @@ Tree = dict[str, Any]
 
 
 def require_state(tree: Any) -> Any:
-    """Return the tree of a file as it is; raises `InvalidStateFile` for an object that some other program has written."""
+    """Return the tree of a file; raises `InvalidStateFile` for an object that some other program has written."""
     if isinstance(tree, dict) and "portfolio" not in tree and SCHEMA_VERSION_KEY not in tree:
         raise InvalidStateFile("this is JSON, but not a state: it has no portfolio")
     return cast(Any, tree)
