@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from tests.state.trader import LINK_USDC, WETH_USDC, Trader, new_state
-from tradeexecutor.state.errors import InvalidStateFile
+from tradeexecutor.state.errors import BadStateData, InvalidStateFile
 from tradeexecutor.state.state import State
 
 
@@ -76,3 +76,25 @@ def test_a_number_that_no_writer_prints_is_no_obstacle(text: bytes):
     assert huge != text
     state = State.read_json_blob(huge)
     assert {trade.pair.base.internal_id for trade in state.portfolio.get_all_trades()} == {2**70}
+
+
+def test_a_tree_that_is_asked_for_shares_nothing(text: bytes):
+    state = State.read_json_blob(text)
+    tree = state.to_dict()
+    trades = [
+        trade
+        for table in ("open_positions", "closed_positions")
+        for position in tree["portfolio"][table].values()
+        for trade in position["trades"].values()
+    ]
+    assert len({id(trade["pair"]) for trade in trades}) == len(trades)
+
+
+def test_a_value_that_cannot_be_saved_is_named_also_in_a_shared_pair(text: bytes):
+    state = State.read_json_blob(text)
+    next(iter(state.portfolio.get_all_trades())).pair.fee = float("nan")
+    with pytest.raises(BadStateData, match=r"positions.*pair\.fee"):
+        state.to_json_bytes()
+    next(iter(state.portfolio.get_all_trades())).pair.fee = 0.0005
+    changed = orjson.loads(state.to_json_bytes())
+    assert changed == state.to_dict()

@@ -54,6 +54,7 @@ from tradeexecutor.state.errors import (
     StoreUnavailable,
 )
 from tradeexecutor.state.garbage import pause_garbage_collection
+from tradeexecutor.state.serialisation import encode_repeated_objects_once
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import SaveHook, StateStore
 from tradeexecutor.state.upcast import SCHEMA_VERSION
@@ -330,7 +331,8 @@ class SQLStateStore(StateStore):
 
     def _save(self, state: State) -> None:
         with pause_garbage_collection():
-            containers = cut(state.to_dict())
+            with encode_repeated_objects_once():
+                containers = cut(state.to_dict())
             checksum, size = get_checksum(containers)
             connection = self._writer.connection
             base, self._base = self._base, None  # read again if anything fails

@@ -7,7 +7,7 @@ pair by its base, quote, fee and pool; equality and hash agree on that.
 import enum
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from tradeexecutor.accounting.accuracy import SUM_EPSILON, ensure_exact_zero, sum_decimal
 from tradeexecutor.state.clock import utc_now
@@ -131,6 +131,8 @@ class AssetIdentifier(OpenAttributes):
     InvalidValue
         Address, chain or decimals of a wrong type, or an address of unknown form.
     """
+
+    is_repeated: ClassVar[bool] = True
 
     #: Chain number, exactly an ``int``.
     chain_id: int
@@ -261,6 +263,8 @@ class TradingPairIdentifier(PairMetadata, Serialisable):
     InvalidValue
         Base and quote on different chains (except for a bridge), or a fee that is not a float.
     """
+
+    is_repeated: ClassVar[bool] = True
 
     #: Bought token; for leverage the debt token, for credit the aToken.
     base: AssetIdentifier

@@ -13,14 +13,16 @@ Rules of the JSON text: datetimes are epoch seconds, durations seconds, ``Decima
 value, sets sorted arrays, dictionary keys text.  ``None`` is written as ``null``; no declared field is omitted.
 """
 
+import contextlib
 import dataclasses
 import datetime
 import enum
 import functools
 import math
+import threading
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar, cast
@@ -51,6 +53,9 @@ class Serialisable:
         """Plain JSON data under keys of the file that this version does not declare; written back on save."""
         return getattr(self, "_unknown", None) or {}
 
+    #: Whether many places of the tree refer to the same object, as trades do to their pair.
+    is_repeated: ClassVar[bool] = False
+
     #: Filled by the `dataclass` decorator of the subclass.
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
@@ -70,7 +75,8 @@ class Serialisable:
 
     def to_json_bytes(self) -> bytes:
         """Return compact JSON text in UTF-8; raises `BadStateData` like `to_dict`."""
-        return dump(self.to_dict())
+        with encode_repeated_objects_once():
+            return dump(self.to_dict())
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
@@ -91,6 +97,25 @@ class Serialisable:
 
 class OpenAttributes(Serialisable):
     """Base of the classes on which callers may set attributes of their own; those are never saved."""
+
+
+class _Repeated(threading.local):
+    """Plain data of the objects of repeated classes that were encoded, by their id; None when each gets its own."""
+
+    known: "dict[int, dict[str, Any]] | None" = None
+
+
+_repeated = _Repeated()
+
+
+@contextlib.contextmanager
+def encode_repeated_objects_once() -> Generator[None]:
+    """Let the tree that is made inside have the same dict in several places: for one that is printed and given up."""
+    before, _repeated.known = _repeated.known, {}
+    try:
+        yield
+    finally:
+        _repeated.known = before
 
 
 # --- JSON text ------------------------------------------------------------------------------------------------
@@ -359,6 +384,19 @@ def _class_encoder(cls: type) -> Encoder:
     return namespace["encode_object"]
 
 
+def _encode_once(encode_object: Encoder) -> Encoder:
+    def encode_repeated(value: Any) -> Any:
+        known = _repeated.known
+        if known is None:
+            return encode_object(value)
+        encoded = known.get(id(value))
+        if encoded is None:
+            encoded = known[id(value)] = encode_object(value)
+        return encoded
+
+    return encode_repeated
+
+
 def _field_encoder(hint: Any) -> Encoder:
     """Return the converter for values of the annotated type."""
     hint = strip_optional(hint)
@@ -379,6 +417,8 @@ def _field_encoder(hint: Any) -> Encoder:
             nonlocal encoder
             if encoder is None:
                 encoder = _class_encoder(cls)
+                if issubclass(cls, Serialisable) and cls.is_repeated:
+                    encoder = _encode_once(encoder)
             return encoder(value)
 
         return encode_nested

@@ -4,8 +4,9 @@ A file repeats the trading pair and the reserve asset in every position and ever
 loaded state would be copies of them.  A state that trades has no such copies: its trades refer to the pair of the
 universe.  So `share_equal_objects` gives a loaded state the same shape.
 
-Two are equal when their JSON texts are: the symbol, the fee and the metadata count, not only the address that makes
-`TradingPairIdentifier` compare equal.
+Which classes are meant, they say themselves (`Serialisable.is_repeated`); every other object of the tree belongs to
+the one place where it stands.  Two are equal when their JSON texts are: the symbol, the fee and the metadata count, not
+only the address that makes `TradingPairIdentifier` compare equal.
 """
 
 import dataclasses
@@ -15,13 +16,9 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from tradeexecutor.state.errors import BadStateData
-from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
-from tradeexecutor.state.serialisation import dump, field_types, strip_optional
+from tradeexecutor.state.serialisation import Serialisable, dump, field_types, strip_optional
 
 __all__ = ["share_equal_objects"]
-
-#: What is shared; every other object of the tree belongs to the one place where it stands.
-_SHARED: tuple[type, ...] = (AssetIdentifier, TradingPairIdentifier)
 
 #: Builds an object of a class from plain JSON data, or raises.
 _Decode = Callable[[Any, type], Any]
@@ -68,10 +65,11 @@ def _get_walk(cls: type) -> _Walk | None:
 
 def _make_walk(hint: Any, owner: type) -> _Walk | None:
     hint = strip_optional(hint)
-    if hint in _SHARED:
-        return functools.partial(_share, hint)
     if dataclasses.is_dataclass(hint):
-        return _get_walk(cast(type, hint)) if hint is not owner else None
+        kind = cast(type[Any], hint)
+        if issubclass(kind, Serialisable) and kind.is_repeated:
+            return functools.partial(_share, cast(type, hint))
+        return _get_walk(kind) if kind is not owner else None
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     item = _make_walk(arguments[-1], owner) if origin in (list, dict) and arguments else None
     if item is None:
