@@ -256,3 +256,10 @@ def test_a_deposit_changes_no_ratio():
     want, got = summarise_performance(plain), summarise_performance(paid_in)
     for name in ("total_return", "max_drawdown", "max_runup", "sharpe", "sortino"):
         assert getattr(got, name) == pytest.approx(getattr(want, name)), name
+
+
+def test_deposits_count_before_anything_is_sampled():
+    state = make_state()
+    record_flow(state, 1, 500)
+    record_flow(state, 2, -100)
+    assert summarise_performance(state).net_deposits == 400

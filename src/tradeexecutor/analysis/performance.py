@@ -40,6 +40,7 @@ __all__ = [
     "calculate_sortino",
     "calculate_total_return",
     "calculate_years",
+    "iterate_flows",
     "read_equity_curve",
     "to_time_index",
 ]
@@ -93,7 +94,7 @@ def read_equity_curve(state: State) -> EquityCurve:
     times = times[is_last]
     values = np.array([sample.get_value() for sample in samples], dtype=np.float64)[order][is_last]
     flows = np.zeros(len(times))
-    for when, usd_value in _iterate_flows(state):
+    for when, usd_value in iterate_flows(state):
         index = int(np.searchsorted(times, _to_us(when)))
         if index < len(flows):
             flows[index] += usd_value
@@ -101,7 +102,7 @@ def read_equity_curve(state: State) -> EquityCurve:
     return EquityCurve(times, values, flows)
 
 
-def _iterate_flows(state: State) -> Iterator[tuple[datetime.datetime, USDollarAmount]]:
+def iterate_flows(state: State) -> Iterator[tuple[datetime.datetime, USDollarAmount]]:
     """Yield time and value of each deposit and redemption.
 
     The treasury lists them.  Some files have them with the reserve alone, and those count as well.

@@ -22,6 +22,7 @@ from tradeexecutor.analysis.performance import (
     calculate_sortino,
     calculate_total_return,
     calculate_years,
+    iterate_flows,
     read_equity_curve,
 )
 from tradeexecutor.analysis.position_tally import get_total_profit, tally_portfolio
@@ -56,7 +57,7 @@ class PerformanceSummary:
     initial_equity, final_equity
         Net asset value of the first sample with any money, and the present one.
     net_deposits
-        Deposits minus redemptions after that first sample.
+        Deposits minus redemptions after that first sample; all of them where there are no samples.
     total_return, cagr, max_drawdown, max_runup, sharpe, sortino
         See :mod:`tradeexecutor.analysis.performance`; None when there are too few samples.
     exposure
@@ -163,7 +164,11 @@ def summarise_performance(state: State) -> PerformanceSummary:
         end_at=end_at,
         initial_equity=initial,
         final_equity=portfolio.get_net_asset_value(),
-        net_deposits=float(curve.flows[_find_first_money(curve) + 1 :].sum()) if len(curve) else 0.0,
+        net_deposits=(
+            float(curve.flows[_find_first_money(curve) + 1 :].sum())
+            if len(curve)
+            else sum(usd_value for _, usd_value in iterate_flows(state))
+        ),
         total_return=total_return,
         cagr=None if total_return is None else calculate_cagr(total_return, calculate_years(curve)),
         max_drawdown=calculate_max_drawdown(returns) if len(returns) else None,
