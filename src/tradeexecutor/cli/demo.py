@@ -42,8 +42,10 @@ def demo(
     state_file, strategy = shlex.quote(str(last.state_file)), shlex.quote(shorten_path(last.strategy))
     print_next_steps(
         {
+            "Everything on one page": f"tradeexecutor report {state_file} -o report.html",
             "Positions and trades": f"tradeexecutor show-positions {state_file} --position-type all",
             "Check the state files": f"tradeexecutor validate {shlex.quote(str(output))}/*/state.json",
+            "Prove its balances": f"tradeexecutor audit {state_file}",
             "Make a strategy your own": f"cp {strategy} my_strategy.py",
             "Run it on other prices": "tradeexecutor backtest my_strategy.py --data us-stocks-daily:AAPL-USD",
             "What else a backtest can do": "tradeexecutor backtest --help",
