@@ -230,7 +230,7 @@ def test_what_the_demo_suggests_works(spawn: Spawn, tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     result = spawn("demo")
     commands = [line.strip() for line in result.stdout.splitlines() if line.startswith("    ")]
-    assert len(commands) == 5
+    assert len(commands) == 7
     for command in commands:
         if command.startswith("cp "):
             shutil.copy(*command.split()[1:])
