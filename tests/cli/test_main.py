@@ -62,7 +62,7 @@ def test_a_wrong_command_line_has_exit_code_2(run: Run, arguments: tuple[str, ..
     ("content", "reason"),
     [
         (None, "there is no file"),
-        ("", "not valid JSON"),
+        ("", "it is empty"),
         ("{", "not valid JSON"),
         ("[]", "a state is a JSON object"),
         ('{"portfolio": 5}', "Expected `object`"),

@@ -85,7 +85,7 @@ def test_keys_of_a_newer_program_are_reported_and_are_no_fault(run: Run, backtes
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "the text is empty"),
+        ("", "it is empty"),
         ('{"portfolio": ', "not valid JSON"),
         ("[1, 2]", "a state is a JSON object"),
         ('{"portfolio": 5}', "Expected `object`"),

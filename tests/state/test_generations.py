@@ -65,7 +65,7 @@ def test_a_file_without_a_seal_is_good_as_far_as_can_be_told(tmp_path: Path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "the text is empty"),
+        ("", "it is empty"),
         ("[]", "a state is a JSON object"),
         ('{"portfolio": 5}', "Expected `object`"),
         ('{"seal": 1}', "the seal at the beginning is damaged"),

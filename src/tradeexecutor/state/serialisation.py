@@ -134,7 +134,7 @@ def parse(text: str | bytes, path: Path | None = None) -> Any:
             return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         if not text.strip():
-            raise InvalidStateFile("the file is empty" if path else "the text is empty", path) from e
+            raise InvalidStateFile("it is empty", path) from e
         raise InvalidStateFile(f"not valid JSON: {e}", path) from e
 
 
