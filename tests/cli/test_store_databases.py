@@ -265,3 +265,9 @@ def test_archives_stand_beside_the_database(run: Run, tmp_path: Path, monkeypatc
     restored = run("unprune-state", "sqlite:///trading.db#demo", "--yes")
     assert restored.exit_code == 0, restored.output
     assert SQLStateStore("sqlite:///trading.db#demo").load().portfolio.to_json_bytes() == before
+
+
+def test_a_chart_of_a_strategy_in_a_database(run: Run, address: str, tmp_path: Path):
+    drawn = run("chart", "positions", address, "-o", tmp_path / "positions.json")
+    assert drawn.exit_code == 0, drawn.output
+    assert json.loads((tmp_path / "positions.json").read_text())["data"]

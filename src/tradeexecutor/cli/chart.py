@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tradeexecutor.cli.failure import EXIT_FAILURE
+from tradeexecutor.cli.state_file import describe_state, load_state, parse_state_argument
 
 EXAMPLES = (
     "tradeexecutor chart --list",
@@ -36,9 +37,9 @@ def chart(
         Path | None,
         typer.Argument(
             metavar="STATE_FILE",
-            help="State file (JSON) of a backtest or a live strategy.",
+            help="State file (JSON), or a strategy in a database: sqlite:///trading.db#my-strategy.",
             show_default=False,
-            readable=False,
+            parser=parse_state_argument,
         ),
     ] = None,
     output: Annotated[
@@ -121,7 +122,6 @@ def chart(
         raise typer.BadParameter(f"{end} is before the start, {start}", param_hint="--end")
     from tradeexecutor.cli.chart_files import choose_output, find_chart, read_benchmarks, read_candles, write_chart
     from tradeexecutor.cli.output import print_json, print_line, print_problem
-    from tradeexecutor.cli.state_file import describe_state, load_state
     from tradeexecutor.visual.chart import ChartOptions, get_explanation
 
     drawn = find_chart(name)
