@@ -3,20 +3,18 @@
 Like `test_killed_save`, for the SQL store; and a second process reads while a thousand saves are made.
 """
 
-import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults.scale import scaled
+from tests.faults.writers import Writers
 from tests.state.store_contract import make_state
 from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.database.verification import verify_database
@@ -54,40 +52,9 @@ for line in sys.stdin:
 """
 
 
-class Writers:
-    """Starts writers and kills them."""
-
-    def __init__(self) -> None:
-        self._launcher = subprocess.Popen(
-            [sys.executable, "-c", LAUNCHER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def run(self, address: str, saved: int, seconds: float, after_first: bool) -> int:
-        """Let a writer go on after save `saved`, and kill it some time after it has started or has saved once.
-
-        Returns the last save it spoke of.
-        """
-        assert self._launcher.stdin is not None
-        assert self._launcher.stdout is not None
-        self._launcher.stdin.write(f"{saved} {address}\n")
-        self._launcher.stdin.flush()
-        word, pid = self._launcher.stdout.readline().split()
-        assert word == "pid"
-        lines = [self._launcher.stdout.readline()] if after_first else []
-        assert lines != ["dead\n"], "the writer failed"
-        time.sleep(seconds)
-        os.kill(int(pid), signal.SIGKILL)
-        lines += iter(self._launcher.stdout.readline, "dead\n")
-        return int(lines[-1]) if lines else saved
-
-    def close(self) -> None:
-        self._launcher.kill()
-        self._launcher.communicate()
-
-
 @pytest.fixture
 def writers() -> Iterator[Writers]:
-    writers = Writers()
+    writers = Writers(LAUNCHER)
     yield writers
     writers.close()
 

@@ -4,18 +4,14 @@ The writer saves in a loop and says after every save which one it was. It is kil
 moment. The file must then hold the save it last spoke of, or the one after that, which was under way.
 """
 
-import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults.scale import scaled
+from tests.faults.writers import Writers
 from tradeexecutor.state.backups import BackupFolder, BackupPolicy
 from tradeexecutor.state.compressed_copy import decompress, read_compressed_copy
 from tradeexecutor.state.durable_file import find_temporary_files
@@ -55,40 +51,9 @@ for line in sys.stdin:
 """
 
 
-class Writers:
-    """Starts writers and kills them."""
-
-    def __init__(self) -> None:
-        self._launcher = subprocess.Popen(
-            [sys.executable, "-c", LAUNCHER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def run(self, path: Path, saved: int, seconds: float, after_first: bool = True) -> int:
-        """Let a writer go on after save `saved`, and kill it some time after it has started or has saved once.
-
-        Returns the last save it spoke of.
-        """
-        assert self._launcher.stdin is not None
-        assert self._launcher.stdout is not None
-        self._launcher.stdin.write(f"{saved} {path}\n")
-        self._launcher.stdin.flush()
-        word, pid = self._launcher.stdout.readline().split()
-        assert word == "pid"
-        lines = [self._launcher.stdout.readline()] if after_first else []
-        assert lines != ["dead\n"], "the writer failed"
-        time.sleep(seconds)
-        os.kill(int(pid), signal.SIGKILL)
-        lines += iter(self._launcher.stdout.readline, "dead\n")
-        return int(lines[-1]) if lines else saved
-
-    def close(self) -> None:
-        self._launcher.kill()
-        self._launcher.communicate()
-
-
 @pytest.fixture
 def writers() -> Iterator[Writers]:
-    writers = Writers()
+    writers = Writers(LAUNCHER)
     yield writers
     writers.close()
 
