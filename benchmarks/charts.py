@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.trades import trade
-from tradeexecutor.state.garbage import pause_full_collections
+from tradeexecutor.state.codec.gc_pause import pause_full_collections
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.state import State
 from tradeexecutor.state.statistics import PortfolioStatistics, PositionStatistics

@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.measure import best_times
 from benchmarks.trades import PAIR, USDC, WETH, trade
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
-from tradeexecutor.state.garbage import pause_full_collections
+from tradeexecutor.state.codec.gc_pause import pause_full_collections
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition

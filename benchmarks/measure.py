@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from tradeexecutor.state.garbage import pause_garbage_collection
+from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 
 T = TypeVar("T")
 

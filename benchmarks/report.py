@@ -19,7 +19,7 @@ from tradeexecutor.ledger.proof import prove
 from tradeexecutor.report.page import ReportOptions, collect_report, render_report
 from tradeexecutor.report.statistics_tables import collect_statistics
 from tradeexecutor.report.table_data import make_closed_positions, make_trades
-from tradeexecutor.state.garbage import pause_full_collections
+from tradeexecutor.state.codec.gc_pause import pause_full_collections
 from tradeexecutor.state.state import State
 
 

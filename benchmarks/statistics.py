@@ -15,7 +15,7 @@ from tradeexecutor.analysis.equity_series import calculate_daily_returns, calcul
 from tradeexecutor.analysis.frames import portfolio_to_frame, positions_to_frame
 from tradeexecutor.analysis.performance_summary import summarise_performance
 from tradeexecutor.analysis.trade_analyser import build_trade_analysis
-from tradeexecutor.state.garbage import pause_full_collections
+from tradeexecutor.state.codec.gc_pause import pause_full_collections
 from tradeexecutor.state.state import State
 from tradeexecutor.state.statistics import PortfolioStatistics
 from tradeexecutor.statistics.statistics_table import serialise_long_short_stats_as_json_table

@@ -17,8 +17,8 @@ import orjson
 from benchmarks.measure import timed
 from benchmarks.trades import trade
 from tradeexecutor.database.store import SQLStateStore
-from tradeexecutor.state.durable_file import write_atomically
-from tradeexecutor.state.garbage import pause_full_collections
+from tradeexecutor.state.codec.gc_pause import pause_full_collections
+from tradeexecutor.state.files.durable_file import write_atomically
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore, StateStore
 

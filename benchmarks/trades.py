@@ -3,7 +3,7 @@
 Every second trade sells what the one before bought, so half as many positions are opened and closed.  The history
 grows, and a trade should cost what the first one did.
 
-The collector makes no full collections meanwhile, as in a backtest; see `tradeexecutor.state.garbage`.
+The collector makes no full collections meanwhile, as in a backtest; see `tradeexecutor.state.codec.gc_pause`.
 """
 
 import datetime
@@ -12,7 +12,7 @@ from functools import partial
 
 from benchmarks.measure import best_times, timed
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
-from tradeexecutor.state.garbage import pause_full_collections
+from tradeexecutor.state.codec.gc_pause import pause_full_collections
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.state import State, TradeType
 

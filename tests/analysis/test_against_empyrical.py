@@ -23,7 +23,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tests.analysis.portfolios import DAY, START, add_closed, make_state, record_equity
+from tests.kit.portfolios import DAY, START, add_closed, make_state, record_equity
 from tradeexecutor.analysis import performance, ratios
 from tradeexecutor.analysis.equity_series import calculate_daily_returns
 from tradeexecutor.analysis.performance import EquityCurve, read_equity_curve

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.analysis.portfolios import DAY, PAIR, START, USD, add_closed, add_open, execute, make_state, record_equity
+from tests.kit.portfolios import DAY, PAIR, START, USD, add_closed, add_open, execute, make_state, record_equity
 from tradeexecutor.analysis.comparison import Tolerances, compare_states
 from tradeexecutor.analysis.comparison_equity import compare_equity
 from tradeexecutor.analysis.comparison_matching import match

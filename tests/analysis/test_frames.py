@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tests.analysis.portfolios import DAY, PAIR, START, USD, add_closed, add_open, make_state, record_equity
+from tests.kit.portfolios import DAY, PAIR, START, USD, add_closed, add_open, make_state, record_equity
 from tradeexecutor.analysis.frames import (
     balance_updates_to_frame,
     portfolio_to_frame,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.analysis.portfolios import DAY, START, USD, add_closed, add_open, make_state, record_equity, record_flow
+from tests.kit.portfolios import DAY, START, USD, add_closed, add_open, make_state, record_equity, record_flow
 from tradeexecutor.analysis.performance import (
     calculate_cagr,
     calculate_drawdowns,

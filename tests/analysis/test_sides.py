@@ -7,15 +7,15 @@ import math
 import pandas as pd
 import pytest
 
-from tests.analysis.portfolios import DAY, START, add_closed, make_state, record_equity
+from tests.kit.portfolios import DAY, START, add_closed, make_state, record_equity
 from tradeexecutor.analysis import trade_analyser
 from tradeexecutor.analysis.sides import Sides, get_sides_rows
 from tradeexecutor.analysis.trade_analyser import TradeSummary, build_trade_analysis
 from tradeexecutor.state.cycle_duration import TimeBucket
+from tradeexecutor.state.display.trade_summary_rows import format_dollars, format_duration, format_percent
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
-from tradeexecutor.state.trade_summary_rows import format_dollars, format_duration, format_percent
 
 
 def make_traded() -> State:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.backtest.markets import HOUR, START, at_cycle, buy, flat, get_trades, make_candles, random_walk, run, sell
+from tests.kit.markets import HOUR, START, at_cycle, buy, flat, get_trades, make_candles, random_walk, run, sell
 from tradeexecutor.backtest.backtest_engine import BacktestPeriodNotValid
 from tradeexecutor.backtest.backtest_runner import BacktestNotPossible, run_backtest_inline
 from tradeexecutor.backtest.backtest_sync import FundingNotPossible

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.backtest.markets import DAY, HOUR, START, Bar, buy, flat, make_candles, run_two
+from tests.kit.markets import DAY, HOUR, START, Bar, buy, flat, make_candles, run_two
 from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.universe import create_universe
 from tradeexecutor.state.errors import InvalidValue

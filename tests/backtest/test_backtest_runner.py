@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.backtest.markets import DAY, HOUR, START, flat, make_candles, random_walk, run
+from tests.kit.markets import DAY, HOUR, START, flat, make_candles, random_walk, run
 from tradeexecutor.backtest.backtest_engine import BacktestPeriodNotValid, find_decision_times
 from tradeexecutor.backtest.backtest_runner import (
     BacktestNotPossible,

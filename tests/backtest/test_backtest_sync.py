@@ -5,9 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.backtest.markets import DAY, HOUR, START
-from tests.state.samples import AUSDC, USDC, VWETH, WETH
-from tests.strategy.lenders import (
+from tests.kit.lending_positions import (
     FixedPricing,
     FixedRates,
     check_balances_add_up,
@@ -16,6 +14,8 @@ from tests.strategy.lenders import (
     short,
     supply,
 )
+from tests.kit.markets import DAY, HOUR, START
+from tests.kit.samples import AUSDC, USDC, VWETH, WETH
 from tradeexecutor.backtest.backtest_sync import BacktestSyncModel, FundingNotPossible
 from tradeexecutor.backtest.lending_rates import LendingRateHistory, NoLendingData, RateCandle
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet

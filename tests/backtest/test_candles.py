@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.backtest.markets import HOUR, flat, make_candles
+from tests.kit.markets import HOUR, flat, make_candles
 from tradeexecutor.backtest.candles import load_candle_file, load_candles, parse_time_frame, read_dataframe
 from tradeexecutor.strategy.market_data import MONTH, CandleCursor, Candles, InvalidCandles, to_us
 

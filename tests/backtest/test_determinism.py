@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from tests.backtest.markets import START, buy, random_walk, run, sell
+from tests.kit.markets import START, buy, random_walk, run, sell
 from tests.support import REPOSITORY
 from tradeexecutor.state.state import State
 

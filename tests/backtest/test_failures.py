@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.backtest.markets import buy, flat, get_trades, make_candles, run, sell
+from tests.kit.markets import buy, flat, get_trades, make_candles, run, sell
 from tradeexecutor.execution.failures import RandomFailures
 from tradeexecutor.execution.slippage import FixedSlippage, VolumeShareSlippage
 from tradeexecutor.state.trade import TradeStatus

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.backtest.markets import HOUR, START, Bar, get_trades, random_walk, run
+from tests.kit.markets import HOUR, START, Bar, get_trades, random_walk, run
 from tradeexecutor.backtest.backtest_pricing import FuturePrice
 from tradeexecutor.strategy.pandas_trader.indicator import IndicatorSet, IndicatorSource
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput

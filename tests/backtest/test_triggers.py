@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.backtest.markets import DAY, HOUR, START, Bar, at_cycle, buy, flat, get_trades, make_candles, run
+from tests.kit.markets import DAY, HOUR, START, Bar, at_cycle, buy, flat, get_trades, make_candles, run
 from tradeexecutor.backtest.backtest_runner import run_backtest_inline
 from tradeexecutor.backtest.universe import create_universe
 from tradeexecutor.state.cycle_duration import CycleDuration

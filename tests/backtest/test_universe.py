@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.backtest.markets import flat, make_candles
+from tests.kit.markets import flat, make_candles
 from tradeexecutor.backtest.universe import create_universe, parse_pair_symbol
 from tradeexecutor.strategy.trading_strategy_universe import PairNotFound, UniverseNotValid
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli.conftest import Run
-from tests.state.mending import list_differences
-from tests.state.trader import Trader
+from tests.kit.funded_trader import list_differences
+from tests.kit.trader import Trader
 from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
 from tradeexecutor.cli.backtest_run import load_universe
 from tradeexecutor.state.state import State

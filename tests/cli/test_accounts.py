@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
-from tests.ledger.driver import Driver
-from tests.state.trader import LINK, LINK_USDC, SECOND, USDC, WETH, WETH_USDC, Trader, asset
+from tests.kit.every_kind_trader import Driver
+from tests.kit.trader import LINK, LINK_USDC, SECOND, USDC, WETH, WETH_USDC, Trader, asset
 from tests.support import REPOSITORY
 from tradeexecutor.ledger.divergence import WalletBooks
 from tradeexecutor.ledger.proof import prove

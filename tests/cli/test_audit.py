@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Run, Spawn
-from tests.ledger.driver import RAW_UNIT, D, Driver
+from tests.kit.every_kind_trader import RAW_UNIT, D, Driver
 from tradeexecutor.cli.audit_report import format_exact
 from tradeexecutor.state.state import State
 

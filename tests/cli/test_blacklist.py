@@ -7,8 +7,8 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.cli.mended_files import check_done, check_mending, save
-from tests.state.mending import fund
-from tests.state.trader import FAR_CHAIN, LINK, LINK_USDC, USDC, WETH_USDC, Trader
+from tests.kit.funded_trader import fund
+from tests.kit.trader import FAR_CHAIN, LINK, LINK_USDC, USDC, WETH_USDC, Trader
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.state import State
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.portfolios import make_state
 from tests.cli.conftest import Run
-from tests.visual.states import make_candles, make_traded
+from tests.kit.chart_states import make_candles, make_traded
+from tests.kit.portfolios import make_state
 from tradeexecutor.visual.charts import CHARTS
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.cli.mended_files import check_done, check_mending, is_sell, run_failing_backtest, save
-from tests.state.mending import fail, fund
-from tests.state.trader import BRIDGE, LINK_USDC, VAULT, WETH_USDC, cash_of
+from tests.kit.funded_trader import fail, fund
+from tests.kit.trader import BRIDGE, LINK_USDC, VAULT, WETH_USDC, cash_of
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeFlag, TradeStatus
 

@@ -11,10 +11,10 @@ import typer
 from typer.testing import CliRunner, Result
 
 from tests.cli.conftest import Run
-from tests.state.trader import T0, WETH_USDC, Trader, new_state
+from tests.kit.trader import T0, WETH_USDC, Trader, new_state
 from tradeexecutor.cli.failure import report_failures
 from tradeexecutor.cli.mending import DryRunOption, JsonOption, YesOption, mend
-from tradeexecutor.state.compressed_copy import get_compressed_path
+from tradeexecutor.state.files.compressed_copy import get_compressed_path
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore

@@ -9,12 +9,12 @@ from typer.testing import CliRunner
 
 from tests.cli.conftest import Run
 from tests.cli.mended_files import check_done, check_mending, save
-from tests.ledger.driver import D, Driver
-from tests.state.mending import fail, fund
-from tests.state.samples import blockchain_transaction
-from tests.state.test_repair_hypercore import make_phantom
-from tests.state.test_repair_hypercore import trader as _hypercore_trader
-from tests.state.trader import LINK_USDC, WETH_USDC, Trader, cash_of
+from tests.kit.every_kind_trader import D, Driver
+from tests.kit.funded_trader import fail, fund
+from tests.kit.samples import blockchain_transaction
+from tests.kit.trader import LINK_USDC, WETH_USDC, Trader, cash_of
+from tests.state.repair.test_hypercore import make_phantom
+from tests.state.repair.test_hypercore import trader as _hypercore_trader
 from tradeexecutor.cli.main import app
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeStatus

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.cli.mended_files import check_done, check_mending, is_sell, run_failing_backtest
-from tradeexecutor.state.failed_attempts import get_failed_attempts
+from tradeexecutor.state.repair.attempts import get_failed_attempts
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeStatus
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.analysis.portfolios import DAY, START, add_closed, make_state, record_equity, record_flow
 from tests.cli.conftest import Run
+from tests.kit.portfolios import DAY, START, add_closed, make_state, record_equity, record_flow
 from tradeexecutor.analysis.performance_summary import summarise_performance
 from tradeexecutor.report.figures import format_value
 from tradeexecutor.state.state import State

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
-from tests.state.trader import T0, WBTC_USDC, WETH_USDC, Trader, new_state
+from tests.kit.trader import T0, WBTC_USDC, WETH_USDC, Trader, new_state
 from tradeexecutor.cli.valuation_report import format_age
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.state import BacktestData, State

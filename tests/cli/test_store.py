@@ -7,12 +7,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.cli.conftest import Run
-from tests.state.store_contract import make_state
+from tests.kit.store_contract import make_state
 from tradeexecutor.cli.main import app
-from tradeexecutor.state.backups import BackupFolder, backup_state
-from tradeexecutor.state.compressed_copy import get_compressed_path
+from tradeexecutor.state.files.compressed_copy import get_compressed_path
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
+from tradeexecutor.state.store.backups import BackupFolder, backup_state
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run, Spawn
-from tests.state.samples import blockchain_transaction
-from tests.state.store_contract import make_state
-from tests.state.trader import WETH_USDC, Trader, new_state
+from tests.kit.samples import blockchain_transaction
+from tests.kit.store_contract import make_state
+from tests.kit.trader import WETH_USDC, Trader, new_state
 from tradeexecutor.database.store import SQLStateStore
-from tradeexecutor.state.json_patch import apply_patch
+from tradeexecutor.state.codec.json_patch import apply_patch
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 

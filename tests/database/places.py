@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from tests.database.faulty import Faults, connect, make_error
 from tests.faults.files import Crash, fail_at
-from tests.state.store_contract import Place
+from tests.kit.store_contract import Place
 from tradeexecutor.database.address import Address
 from tradeexecutor.database.connection import Database
 from tradeexecutor.database.reading import read_revision, read_strategy

@@ -3,12 +3,12 @@
 import jsonpatch
 import pytest
 
-from tests.state.store_contract import make_state
-from tests.state.trader import WETH_USDC, Trader, new_state
+from tests.kit.store_contract import make_state
+from tests.kit.trader import WETH_USDC, Trader, new_state
 from tradeexecutor.database.compaction import compact
 from tradeexecutor.database.store import SQLStateStore
-from tradeexecutor.state.json_patch import apply_patch
-from tradeexecutor.state.serialisation import dump, parse
+from tradeexecutor.state.codec.codec import dump, parse
+from tradeexecutor.state.codec.json_patch import apply_patch
 
 
 @pytest.fixture

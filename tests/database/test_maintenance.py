@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.state.store_contract import make_state
+from tests.kit.store_contract import make_state
 from tradeexecutor.database.compaction import compact, plan_compaction
 from tradeexecutor.database.recovery import plan_recovery, recover
 from tradeexecutor.database.store import SQLStateStore

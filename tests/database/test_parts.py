@@ -6,11 +6,11 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.state.store_contract import make_state
-from tests.state.whole import make_whole_state
+from tests.kit.store_contract import make_state
+from tests.kit.whole import make_whole_state
 from tradeexecutor.database.contents import Contents
 from tradeexecutor.database.parts import Part, assemble, cut, find_holes
-from tradeexecutor.state.serialisation import dump, parse
+from tradeexecutor.state.codec.codec import dump, parse
 from tradeexecutor.state.state import State
 
 #: Texts that look like holes, or like what is around them.

@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
 from tests.faults.mutate import mutate
-from tests.faults.scale import SOAK, scaled
+from tests.kit.soak import SOAK, scaled
+from tests.kit.whole import make_whole_state
 from tests.properties.test_every_kind_state_machine import Trading
-from tests.state.whole import make_whole_state
 from tradeexecutor.database.compaction import compact
 from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.database.verification import verify_database
+from tradeexecutor.state.codec.codec import dump, parse
+from tradeexecutor.state.codec.json_patch import apply_patch
 from tradeexecutor.state.errors import BadStateData, InvalidStateFile
-from tradeexecutor.state.json_patch import apply_patch
-from tradeexecutor.state.serialisation import dump, parse
 from tradeexecutor.state.state import State
 from tradeexecutor.state.statistics import PortfolioStatistics
 from tradeexecutor.state.visualisation import PlotKind

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.state.store_contract import make_state
-from tests.state.trader import WETH_USDC, Trader, new_state
+from tests.kit.store_contract import make_state
+from tests.kit.trader import WETH_USDC, Trader, new_state
 from tradeexecutor.database.address import Address
 from tradeexecutor.database.copying import copy_strategy
 from tradeexecutor.database.store import SQLStateStore

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.database.places import DatabasePlace
-from tests.state.store_contract import DurableStoreContract, Place
+from tests.kit.store_contract import DurableStoreContract, Place
 
 
 class TestSQLite(DurableStoreContract):

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.state.mending import fail, fund
-from tests.state.trader import DAY, LINK, LINK_USDC, T0, USDC, WETH_USDC
+from tests.kit.funded_trader import fail, fund
+from tests.kit.trader import DAY, LINK, LINK_USDC, T0, USDC, WETH_USDC
 from tradeexecutor.backtest.backtest_execution import BacktestExecution, BacktestExecutionFailed
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
 from tradeexecutor.execution.current_price import CurrentPriceSlippage

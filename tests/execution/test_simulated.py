@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.backtest.markets import HOUR, START
+from tests.kit.markets import HOUR, START
 from tradeexecutor.backtest.backtest_execution import BacktestExecution, BacktestExecutionFailed
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
 from tradeexecutor.backtest.universe import create_pair, create_reserve_asset

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.backtest.markets import START
+from tests.kit.markets import START
 from tradeexecutor.execution.failures import InvalidFailureRate, RandomFailures
 from tradeexecutor.execution.slippage import (
     FixedSlippage,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tradeexecutor.state.file_layer import FileLayer
+from tradeexecutor.state.files.syscalls import FileLayer
 
 #: Every system call of the layer.
 CALLS = [name for name in vars(FileLayer) if not name.startswith("_")]

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.scale import scaled
-from tests.state.store_contract import make_state
-from tests.state.whole import make_whole_state
-from tradeexecutor.state.compressed_copy import decompress, get_compressed_path, read_compressed_copy
+from tests.kit.soak import scaled
+from tests.kit.store_contract import make_state
+from tests.kit.whole import make_whole_state
 from tradeexecutor.state.errors import DamagedStateFile, InvalidStateFile
-from tradeexecutor.state.generations import GenerationKind, examine, list_generations, recover
-from tradeexecutor.state.seal import HEAD_SIZE, check_seal, read_seal
+from tradeexecutor.state.files.checksum_header import HEAD_SIZE, check_seal, read_seal
+from tradeexecutor.state.files.compressed_copy import decompress, get_compressed_path, read_compressed_copy
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
+from tradeexecutor.state.store.copies import GenerationKind, examine, list_generations, recover
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.scale import scaled
-from tests.state.store_contract import make_state
-from tests.state.trader import WETH_USDC, Trader
+from tests.kit.soak import scaled
+from tests.kit.store_contract import make_state
+from tests.kit.trader import WETH_USDC, Trader
 from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.database.verification import verify_database
 from tradeexecutor.state.errors import DamagedStateFile, NewerStateFile, StateFileError

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.scale import scaled
 from tests.faults.test_full_disk import small_disk
-from tests.state.store_contract import make_state
+from tests.kit.soak import scaled
+from tests.kit.store_contract import make_state
 from tradeexecutor.database.connection import connect_sqlite
 from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.database.verification import verify_database
@@ -100,7 +100,7 @@ def test_a_database_that_may_not_grow(memory: Path):
 #: Saves with a limit on the size of files, which the system enforces in the middle of a write.
 LIMITED = """
 import resource, sys
-from tests.state.store_contract import make_state
+from tests.kit.store_contract import make_state
 from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.state.errors import SaveFailed
 address, start, stop, step = sys.argv[1], *map(int, sys.argv[2:])

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.scale import scaled
 from tests.faults.writers import Writers
-from tests.state.store_contract import make_state
+from tests.kit.soak import scaled
+from tests.kit.store_contract import make_state
 from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.database.verification import verify_database
 from tradeexecutor.state.errors import StateFileError
@@ -23,7 +23,7 @@ from tradeexecutor.state.errors import StateFileError
 #: Starts a fresh writer for every line it reads; forking saves the time in which Python starts.
 LAUNCHER = """
 import os, sys
-from tests.state.trader import WETH_USDC, Trader, new_state
+from tests.kit.trader import WETH_USDC, Trader, new_state
 from tradeexecutor.database.store import SQLStateStore
 
 def say(word):

@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 
 from tests.faults.files import CALLS, Crash, FaultyFiles, ShortWrites, fail_always, fail_at
-from tests.state.store_contract import make_state
-from tradeexecutor.state.backups import BackupPolicy, backup_state
-from tradeexecutor.state.compressed_copy import decompress, get_compressed_path, read_compressed_copy
-from tradeexecutor.state.durable_file import find_temporary_files
+from tests.kit.store_contract import make_state
 from tradeexecutor.state.errors import SaveFailed
-from tradeexecutor.state.generations import GenerationKind, list_generations, recover
+from tradeexecutor.state.files.compressed_copy import decompress, get_compressed_path, read_compressed_copy
+from tradeexecutor.state.files.durable_file import find_temporary_files
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
+from tradeexecutor.state.store.backups import BackupPolicy, backup_state
+from tradeexecutor.state.store.copies import GenerationKind, list_generations, recover
 
 CODES = [errno.ENOSPC, errno.EIO, errno.EACCES]
 

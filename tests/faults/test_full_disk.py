@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.state.store_contract import make_state
-from tradeexecutor.state.backups import backup_state
-from tradeexecutor.state.durable_file import find_temporary_files
+from tests.kit.store_contract import make_state
 from tradeexecutor.state.errors import SaveFailed
+from tradeexecutor.state.files.durable_file import find_temporary_files
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
+from tradeexecutor.state.store.backups import backup_state
 
 SIZE = 256 * 1024
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.faults.scale import scaled
+from tests.kit.soak import scaled
 
 #: Address space of the process; reading the largest of the mutated files takes a few megabytes.
 MEMORY_LIMIT = 1 << 30
@@ -16,10 +16,10 @@ MEMORY_LIMIT = 1 << 30
 FUZZER = """
 import json, os, random, resource, signal, sys
 from tests.faults.mutate import mutate
-from tests.state.store_contract import make_state
-from tests.state.whole import make_whole_state
+from tests.kit.store_contract import make_state
+from tests.kit.whole import make_whole_state
 from tradeexecutor.state.errors import BadStateData, InvalidStateFile
-from tradeexecutor.state.seal import make_seal
+from tradeexecutor.state.files.checksum_header import make_seal
 from tradeexecutor.state.state import State
 
 folder, seed, rounds, limit = sys.argv[1], *map(int, sys.argv[2:])

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.scale import scaled
 from tests.faults.writers import Writers
-from tradeexecutor.state.backups import BackupFolder, BackupPolicy
-from tradeexecutor.state.compressed_copy import decompress, read_compressed_copy
-from tradeexecutor.state.durable_file import find_temporary_files
+from tests.kit.soak import scaled
+from tradeexecutor.state.files.compressed_copy import decompress, read_compressed_copy
+from tradeexecutor.state.files.durable_file import find_temporary_files
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
+from tradeexecutor.state.store.backups import BackupFolder, BackupPolicy
 
 #: Starts a fresh writer for every line it reads; forking saves the time in which Python starts.
 LAUNCHER = """
 import os, sys
-from tests.state.trader import WETH_USDC, Trader, new_state
-from tradeexecutor.state.backups import BackupPolicy
+from tests.kit.trader import WETH_USDC, Trader, new_state
+from tradeexecutor.state.store.backups import BackupPolicy
 from tradeexecutor.state.store import JSONFileStore
 
 def say(word):

@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 
 from tests.faults.files import CALLS
-from tests.faults.scale import scaled
-from tests.state.store_contract import make_state
-from tradeexecutor.state.backups import BackupPolicy
-from tradeexecutor.state.compressed_copy import decompress, read_compressed_copy
-from tradeexecutor.state.file_layer import FileLayer
-from tradeexecutor.state.generations import GenerationKind, list_generations
+from tests.kit.soak import scaled
+from tests.kit.store_contract import make_state
+from tradeexecutor.state.files.compressed_copy import decompress, read_compressed_copy
+from tradeexecutor.state.files.syscalls import FileLayer
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
+from tradeexecutor.state.store.backups import BackupPolicy
+from tradeexecutor.state.store.copies import GenerationKind, list_generations
 
 
 @dataclass

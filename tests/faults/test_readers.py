@@ -5,13 +5,13 @@ import sys
 import threading
 from pathlib import Path
 
-from tests.faults.scale import scaled
-from tests.state.store_contract import make_state
-from tradeexecutor.state.backups import BackupPolicy
-from tradeexecutor.state.compressed_copy import decompress, read_compressed_copy
+from tests.kit.soak import scaled
+from tests.kit.store_contract import make_state
 from tradeexecutor.state.errors import DamagedStateFile
+from tradeexecutor.state.files.compressed_copy import decompress, read_compressed_copy
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
+from tradeexecutor.state.store.backups import BackupPolicy
 
 READER = """
 import sys

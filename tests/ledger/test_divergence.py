@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.ledger.driver import A_USDC, V_WETH, D, Driver
+from tests.kit.every_kind_trader import A_USDC, V_WETH, D, Driver
+from tests.kit.trader import DAY, SECOND, T0, USDC, WETH, WETH_USDC
 from tests.ledger.test_random_damage import TEXT
-from tests.state.trader import DAY, SECOND, T0, USDC, WETH, WETH_USDC
 from tradeexecutor.ledger.divergence import (
     Divergence,
     ExpectedBalances,
@@ -19,9 +19,9 @@ from tradeexecutor.ledger.divergence import (
     find_divergence,
     find_first_divergence,
 )
+from tradeexecutor.state.booking.treasury import EventOrigin, book_reserve_flow
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.state import State
-from tradeexecutor.state.treasury import EventOrigin, book_reserve_flow
 from tradeexecutor.strategy.asset import build_expected_asset_map
 
 NEVER = datetime.datetime.max

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.ledger.driver import Driver
+from tests.kit.every_kind_trader import Driver
 from tests.support import REPOSITORY
 from tradeexecutor.cli.main import app
 from tradeexecutor.ledger.entry import AccountKind

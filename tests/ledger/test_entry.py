@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.ledger.driver import D, Driver, balance
-from tests.state.trader import USDC, WETH
+from tests.kit.every_kind_trader import D, Driver, balance
+from tests.kit.trader import USDC, WETH
 from tradeexecutor.ledger.entry import Account, AccountKind, Entry, EntryKind, Posting, UnbalancedEntry
 from tradeexecutor.ledger.exact import exact_arithmetic, get_rounding_limit, is_snapped_to_zero
 from tradeexecutor.ledger.journal import derive

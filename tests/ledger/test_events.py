@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.ledger.driver import (
+from tests.kit.every_kind_trader import (
     ACCOUNT,
     CREDIT,
     D,
@@ -12,18 +12,18 @@ from tests.ledger.driver import (
     find,
     load_copy,
 )
-from tests.state.trader import BRIDGE, FAR_USDC, FAR_WETH, FAR_WETH_USDC, SHARES, USDC, VAULT, WETH, WETH_USDC
+from tests.kit.trader import BRIDGE, FAR_USDC, FAR_WETH, FAR_WETH_USDC, SHARES, USDC, VAULT, WETH, WETH_USDC
 from tradeexecutor.ledger.entry import AccountKind, EntryKind
 from tradeexecutor.ledger.journal import derive
 from tradeexecutor.ledger.proof import Verdict, prove
-from tradeexecutor.state.repair import close_position_with_empty_trade, repair_trades, repair_tx_missing
-from tradeexecutor.state.trade import TradeFlag
-from tradeexecutor.state.treasury import (
+from tradeexecutor.state.booking.treasury import (
     book_position_correction,
     book_vault_flow,
     book_vault_settlement,
     redeem_in_kind,
 )
+from tradeexecutor.state.repair import close_position_with_empty_trade, repair_trades, repair_tx_missing
+from tradeexecutor.state.trade import TradeFlag
 
 CASH, IN_FLIGHT, HOLDING = AccountKind.cash, AccountKind.in_flight, AccountKind.holding
 

@@ -2,14 +2,14 @@
 
 from decimal import Decimal
 
-from tests.ledger.driver import A_USDC, V_WETH, D, Driver, assert_balanced, balance, find, load_copy
-from tests.state.trader import USDC
+from tests.kit.every_kind_trader import A_USDC, V_WETH, D, Driver, assert_balanced, balance, find, load_copy
+from tests.kit.trader import USDC
 from tradeexecutor.ledger.entry import AccountKind, EntryKind
 from tradeexecutor.ledger.journal import derive
 from tradeexecutor.ledger.proof import Verdict, prove
+from tradeexecutor.state.booking.treasury import book_position_correction, redeem_in_kind
 from tradeexecutor.state.interest import Interest
 from tradeexecutor.state.state import State
-from tradeexecutor.state.treasury import book_position_correction, redeem_in_kind
 
 CASH = AccountKind.cash
 

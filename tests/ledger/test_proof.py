@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.ledger.driver import (
+from tests.kit.every_kind_trader import (
     A_USDC,
     ACCOUNT,
     RAW_UNIT,
@@ -18,15 +18,15 @@ from tests.ledger.driver import (
     find,
     load_copy,
 )
-from tests.state.trader import BRIDGE, FAR_WETH_USDC, USDC, VAULT, WETH, WETH_USDC
+from tests.kit.trader import BRIDGE, FAR_WETH_USDC, USDC, VAULT, WETH, WETH_USDC
 from tradeexecutor.ledger.entry import EntryKind
 from tradeexecutor.ledger.explanation import CauseKind
 from tradeexecutor.ledger.journal import derive
 from tradeexecutor.ledger.proof import Finding, Verdict, prove
+from tradeexecutor.state.booking.treasury import book_vault_flow, redeem_in_kind
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
-from tradeexecutor.state.treasury import book_vault_flow, redeem_in_kind
 
 
 def busy() -> Driver:

@@ -6,14 +6,14 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.ledger.driver import A_USDC, ACCOUNT, RAW_UNIT, V_WETH, D, Driver, assert_balanced
-from tests.state.trader import BRIDGE, FAR_WETH_USDC, VAULT, WETH_USDC
+from tests.kit.every_kind_trader import A_USDC, ACCOUNT, RAW_UNIT, V_WETH, D, Driver, assert_balanced
+from tests.kit.trader import BRIDGE, FAR_WETH_USDC, VAULT, WETH_USDC
 from tradeexecutor.ledger.entry import EntryKind
 from tradeexecutor.ledger.journal import derive
 from tradeexecutor.ledger.proof import Verdict, prove
+from tradeexecutor.state.booking.treasury import book_vault_flow, redeem_in_kind
 from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.state import State
-from tradeexecutor.state.treasury import book_vault_flow, redeem_in_kind
 
 
 def everything() -> State:

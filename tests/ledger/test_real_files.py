@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ledger.driver import D, find
+from tests.kit.every_kind_trader import D, find
 from tradeexecutor.ledger.explanation import CauseKind
 from tradeexecutor.ledger.proof import Finding, Proof, Verdict, prove
 from tradeexecutor.ledger.refunds import RefundAnswer, find_refund

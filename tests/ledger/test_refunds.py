@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.ledger.driver import D, Driver
-from tests.state.trader import BRIDGE, FAR_WETH_USDC, WETH_USDC
+from tests.kit.every_kind_trader import D, Driver
+from tests.kit.trader import BRIDGE, FAR_WETH_USDC, WETH_USDC
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.ledger.refunds import RefundAnswer, find_refund
 from tradeexecutor.state.repair import repair_trade, repair_tx_missing

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.kit.trader import SECOND, T0, cash_of
 from tests.properties.world import (
     ACCOUNT,
     BRIDGE,
@@ -30,18 +31,9 @@ from tests.properties.world import (
     VAULT,
     WETH_USDC,
 )
-from tests.state.trader import SECOND, T0, cash_of
 from tradeexecutor.ledger.proof import Verdict, prove
-from tradeexecutor.state.errors import TradeExecutorError
-from tradeexecutor.state.freeze import freeze_position_on_failed_trade
-from tradeexecutor.state.identifier import TradingPairIdentifier, TradingPairKind
-from tradeexecutor.state.interest_booking import InterestBatch
-from tradeexecutor.state.leverage import LeverageEstimate
-from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.repair import repair_trades, repair_tx_missing
-from tradeexecutor.state.state import State
-from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
-from tradeexecutor.state.treasury import (
+from tradeexecutor.state.booking.interest import InterestBatch
+from tradeexecutor.state.booking.treasury import (
     EventOrigin,
     book_position_correction,
     book_reserve_correction,
@@ -49,6 +41,14 @@ from tradeexecutor.state.treasury import (
     book_vault_flow,
     redeem_in_kind,
 )
+from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.freeze import freeze_position_on_failed_trade
+from tradeexecutor.state.identifier import TradingPairIdentifier, TradingPairKind
+from tradeexecutor.state.loan.leverage import LeverageEstimate
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.repair import repair_trades, repair_tx_missing
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.trigger import Trigger, TriggerCondition, TriggerType
 
 ZERO = Decimal(0)

@@ -15,9 +15,9 @@ from tradeexecutor.state.errors import MultipleOpenPositionsWithAsset, NonceAlre
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.position_table import PositionTable
+from tradeexecutor.state.position.grouping import PositionTable
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
-from tradeexecutor.state.trade_table import TradeTable
+from tradeexecutor.state.trade.totals import TradeTable
 
 AT = datetime.datetime(2024, 1, 1)
 TABLES = ("open_positions", "closed_positions", "frozen_positions", "pending_positions")

@@ -31,13 +31,11 @@ from tests.properties.test_every_kind_state_machine import (
 from tests.properties.world import CENT
 from tradeexecutor.cli.mending import mend
 from tradeexecutor.execution.simulated import SimulatedExecution
-from tradeexecutor.state.attention import AttentionKind, find_attention
+from tradeexecutor.state.booking.treasury import book_position_correction
+from tradeexecutor.state.codec.json_patch import apply_patch
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
-from tradeexecutor.state.generations import recover
 from tradeexecutor.state.identifier import TradingPairIdentifier, TradingPairKind
-from tradeexecutor.state.json_patch import apply_patch
-from tradeexecutor.state.preview import preview_change
 from tradeexecutor.state.repair import (
     ReportedOutcome,
     close_position_with_empty_trade,
@@ -46,13 +44,15 @@ from tradeexecutor.state.repair import (
     repair_tx_not_generated,
     repair_zero_quantity,
 )
-from tradeexecutor.state.repair_missing import can_be_emptied, find_trades_without_transactions
+from tradeexecutor.state.repair.issues import AttentionKind, find_attention
+from tradeexecutor.state.repair.preview import preview_change
+from tradeexecutor.state.repair.unsent import can_be_emptied, find_trades_without_transactions
 from tradeexecutor.state.retry import retry_trades
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
+from tradeexecutor.state.store.copies import recover
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
-from tradeexecutor.state.trade_planning import EXCHANGE_KINDS
-from tradeexecutor.state.treasury import book_position_correction
+from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS
 
 SPOT_ONLY = frozenset({TradingPairKind.spot_market_hold})
 

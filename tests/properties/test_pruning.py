@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.kit import samples
+from tests.kit.figures import get_closed_figures
+from tests.kit.trader import T0
 from tests.properties.test_every_kind_state_machine import SOAK, Trading
-from tests.state import samples
-from tests.state.figures import get_closed_figures
-from tests.state.trader import T0
 from tradeexecutor.cli.audit_report import make_report
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.state.balance_update import BalanceUpdateCause, BalanceUpdatePositionType

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from tradeexecutor.accounting.accuracy import sum_decimal
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
-from tradeexecutor.state.balance_update_table import BalanceUpdateTable
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.position.balance_totals import BalanceUpdateTable
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.trade import TradeExecution, TradeStatus, TradeType
-from tradeexecutor.state.trade_table import TradeTable, add_up, split_trades
+from tradeexecutor.state.trade.totals import TradeTable, add_up, split_trades
 
 AT = datetime.datetime(2024, 1, 1)
 USDC = AssetIdentifier(1, "0x01", "USDC", 6)

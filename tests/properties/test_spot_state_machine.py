@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.state.trader import LINK_USDC, SECOND, T0, USDC, WETH, WETH_USDC, cash_of, new_state
+from tests.kit.trader import LINK_USDC, SECOND, T0, USDC, WETH, WETH_USDC, cash_of, new_state
 from tradeexecutor.state.errors import (
     InvalidTrade,
     InvalidValue,

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from tests.state.trader import BRIDGE, FAR_WETH_USDC, LINK_USDC, USDC, WETH, WETH_USDC, asset, pair
+from tests.kit.trader import BRIDGE, FAR_WETH_USDC, LINK_USDC, USDC, WETH, WETH_USDC, asset, pair
 from tradeexecutor.state.identifier import AssetIdentifier, AssetType, TradingPairIdentifier, TradingPairKind
 
 __all__ = [

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.analysis.portfolios import DAY, START, add_closed, add_open, make_state, record_equity, record_flow
+from tests.kit.portfolios import DAY, START, add_closed, add_open, make_state, record_equity, record_flow
 from tradeexecutor.report.browser import find_browser
 from tradeexecutor.report.page import ReportContents, ReportOptions, collect_report, make_report, render_report
 from tradeexecutor.report.problems import Check, Severity, check_state, find_problems

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.state.samples import T0, T1, USDC, WETH, balance_update
+from tests.kit.samples import T0, T1, USDC, WETH, balance_update
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
 from tradeexecutor.state.errors import InvalidStateFile, InvalidValue
 from tradeexecutor.state.identifier import AssetIdentifier

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.state.samples import T1, USDC, blockchain_transaction
+from tests.kit.samples import T1, USDC, blockchain_transaction
 from tests.state.test_pickle_over_json import signed_transaction
 from tradeexecutor.state import blockchain_transaction as module
 from tradeexecutor.state import blockhain_transaction as alias
@@ -16,9 +16,9 @@ from tradeexecutor.state.blockchain_transaction import (
     JSONAssetDelta,
     solidity_arg_encoder,
 )
+from tradeexecutor.state.codec.signed_transaction import decode_signed_transaction
 from tradeexecutor.state.errors import BadStateData, InvalidStateFile, InvalidValue, NotAvailable
 from tradeexecutor.state.pickle_over_json import HexBytes, encode_pickle_over_json
-from tradeexecutor.state.signed_transaction import decode_signed_transaction
 
 #: Example 9 of EIP-155: 1 ether to 0x3535..., nonce 9, signed with key 0x4646...
 LEGACY = (

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.state.samples import DAY, T0, T1, USDC, VWETH, balance_update, deployment_info, interest_distribution, sync
-from tradeexecutor.state.chain import ChainId
+from tests.kit.samples import DAY, T0, T1, USDC, VWETH, balance_update, deployment_info, interest_distribution, sync
 from tradeexecutor.state.deployment_info import DeploymentInfo
 from tradeexecutor.state.errors import InvalidStateFile, InvalidValue, NotAvailable
 from tradeexecutor.state.execution_mode import ExecutionMode
+from tradeexecutor.state.identifier.chain import ChainId
 from tradeexecutor.state.interest_distribution import AssetInterestData, InterestDistributionOperation
 from tradeexecutor.state.metadata import Metadata, OnChainData, StrategyTag
 from tradeexecutor.state.other_data import OtherData

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.state.trader import (
+from tests.kit.trader import (
     ACCOUNT,
     BRIDGE,
     FAR_CHAIN,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.state import samples
-from tests.state.trader import DAY, T0
+from tests.kit import samples
+from tests.kit.trader import DAY, T0
 from tradeexecutor.ledger.proof import Verdict, prove
 from tradeexecutor.state.correct_history import (
     detect_duplicate_portfolio_stat_timestamps,

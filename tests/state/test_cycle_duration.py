@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.state.samples import T0
+from tests.kit.samples import T0
 from tradeexecutor.state.cycle_duration import CycleDuration, TimeBucket, snap_to_next_tick, snap_to_previous_tick
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.state.trader import (
+from tests.kit.trader import (
     BRIDGE,
     FAR_USDC,
     FAR_WETH_USDC,

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.state.trader import (
+from tests.kit.trader import (
     A_USDC,
     ACCOUNT,
     BRIDGE,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.state.samples import blockchain_transaction
-from tests.state.trader import DAY, LINK_USDC, T0, WETH_USDC, Trader, new_state
+from tests.kit.samples import blockchain_transaction
+from tests.kit.trader import DAY, LINK_USDC, T0, WETH_USDC, Trader, new_state
 from tradeexecutor.state.errors import WrongPositionStatus
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.position import TradingPosition

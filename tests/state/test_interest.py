@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.state.samples import T0, T1, interest
+from tests.kit.samples import T0, T1, interest
 from tradeexecutor.state.errors import InvalidStateFile, InvalidTrade, InvalidValue
 from tradeexecutor.state.interest import Interest
 

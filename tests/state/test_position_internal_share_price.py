@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.state.samples import DAY, T0, T1, share_price_state
+from tests.kit.samples import DAY, T0, T1, share_price_state
 from tradeexecutor.accounting.share_price import calculate_profit
 from tradeexecutor.state.errors import InvalidStateFile
 from tradeexecutor.state.position_internal_share_price import (

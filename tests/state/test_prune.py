@@ -10,20 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults.files import Crash, FaultyFiles
-from tests.state import samples
-from tests.state.figures import ACCESSORS, get_closed_figures, get_figures
-from tests.state.trader import ACCOUNT, DAY, T0, WBTC_USDC, WETH_USDC, Trader, new_state
+from tests.kit import samples
+from tests.kit.figures import ACCESSORS, get_closed_figures, get_figures
+from tests.kit.trader import ACCOUNT, DAY, T0, WBTC_USDC, WETH_USDC, Trader, new_state
 from tradeexecutor.ledger.proof import Proof, prove
-from tradeexecutor.state.archive import (
-    ArchivedPosition,
-    ArchiveRef,
-    find_archive_problems,
-    get_archive_folder,
-    get_archive_path,
-    read_archive,
-    write_archive,
-)
-from tradeexecutor.state.backups import backup_state
 from tradeexecutor.state.balance_update import BalanceUpdateCause, BalanceUpdatePositionType
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.errors import (
@@ -48,6 +38,16 @@ from tradeexecutor.state.prune import (
 )
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
+from tradeexecutor.state.store.archive import (
+    ArchivedPosition,
+    ArchiveRef,
+    find_archive_problems,
+    get_archive_folder,
+    get_archive_path,
+    read_archive,
+    write_archive,
+)
+from tradeexecutor.state.store.backups import backup_state
 from tradeexecutor.state.valuation import ValuationUpdate
 
 LATER = datetime.datetime(2026, 1, 2, 3, 4, 5)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.state.whole import decimal_texts, iterate_typed
+from tests.kit.whole import decimal_texts, iterate_typed
 from tradeexecutor.state.state import State
 
 PICKLED_NONE = ("80044e2e", "80054e2e")

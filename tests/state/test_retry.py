@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from tests.state.mending import fail, fund
-from tests.state.trader import DAY, LINK_USDC, SECOND, T0, VAULT, WETH_USDC, Trader, cash_of
+from tests.kit.funded_trader import fail, fund
+from tests.kit.trader import DAY, LINK_USDC, SECOND, T0, VAULT, WETH_USDC, Trader, cash_of
 from tradeexecutor.execution.current_price import CurrentPriceSlippage
 from tradeexecutor.execution.interface import ExecutionModel
 from tradeexecutor.execution.simulated import NotSimulated, SimulatedExecution
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.state.errors import RepairAborted, TradeExecutorError, UnsupportedPairKind, WrongTradeStatus
-from tradeexecutor.state.failed_attempts import get_failed_attempts, has_failed_before, reopen_failed_trade
 from tradeexecutor.state.repair import repair_trades
+from tradeexecutor.state.repair.attempts import get_failed_attempts, has_failed_before, reopen_failed_trade
 from tradeexecutor.state.retry import rebroadcast_trade, retry_trades
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.state.samples import size_risk
+from tests.kit.samples import size_risk
 from tradeexecutor.state.errors import InvalidStateFile, InvalidValue
 from tradeexecutor.state.size_risk import SizeRisk
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.state.samples import (
+from tests.kit.samples import (
     DAY,
     T0,
     T1,

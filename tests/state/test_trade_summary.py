@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.state.samples import full_trade_summary, trade_summary
+from tests.kit.samples import full_trade_summary, trade_summary
 from tradeexecutor.state.errors import BadStateData, InvalidStateFile
 from tradeexecutor.state.trade_summary import TradeSummary
 

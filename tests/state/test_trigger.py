@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.state.samples import T0, T1, trigger
+from tests.kit.samples import T0, T1, trigger
 from tradeexecutor.state.errors import InvalidStateFile, InvalidValue
 from tradeexecutor.state.trigger import Trigger, TriggerCondition, TriggerType
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.state.samples import T0, position_statistics, uptime
+from tests.kit.samples import T0, position_statistics, uptime
 from tradeexecutor.state import errors, validator
 from tradeexecutor.state.types import JS_MAX_INT
 from tradeexecutor.state.validator import (

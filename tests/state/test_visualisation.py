@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.state.samples import DAY, PAIR, T0, T1, USDC, WETH, plot
+from tests.kit.samples import DAY, PAIR, T0, T1, USDC, WETH, plot
 from tradeexecutor.state.errors import BadStateData, InvalidStateFile, InvalidValue, NotAvailable
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.visualisation import Plot, PlotKind, PlotLabel, PlotShape, RecordingTime, Visualisation

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.analysis.portfolios import DAY, START, add_closed, make_state, record_equity
+from tests.kit.portfolios import DAY, START, add_closed, make_state, record_equity
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.state import BacktestData, State
 from tradeexecutor.statistics.key_metric import (

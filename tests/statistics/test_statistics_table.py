@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.portfolios import DAY, START, add_closed, make_state, record_equity
-from tradeexecutor.state.serialisation import dump
+from tests.kit.portfolios import DAY, START, add_closed, make_state, record_equity
+from tradeexecutor.state.codec.codec import dump
 from tradeexecutor.state.state import State
 from tradeexecutor.statistics.statistics_table import StatisticsTable, serialise_long_short_stats_as_json_table
 

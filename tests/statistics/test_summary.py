@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.analysis.portfolios import DAY, START, add_closed, add_open, make_state, record_equity, record_flow
+from tests.kit.portfolios import DAY, START, add_closed, add_open, make_state, record_equity, record_flow
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.state import State
 from tradeexecutor.state.types import EPOCH

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.state.lender import shorted, supplied
-from tests.state.trader import (
+from tests.kit.lending_trader import shorted, supplied
+from tests.kit.trader import (
     A_USDC,
     ACCOUNT,
     BRIDGE,

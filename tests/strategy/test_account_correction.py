@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.ledger.driver import Driver, assert_balanced
-from tests.state.lender import earn, loan_of, shorted, supplied
-from tests.state.trader import (
+from tests.kit.every_kind_trader import Driver, assert_balanced
+from tests.kit.lending_positions import FixedPricing
+from tests.kit.lending_trader import earn, loan_of, shorted, supplied
+from tests.kit.trader import (
     A_USDC,
     CREDIT,
     DAY,
@@ -29,7 +30,6 @@ from tests.state.trader import (
     new_state,
     pair,
 )
-from tests.strategy.lenders import FixedPricing
 from tradeexecutor.ledger.divergence import WalletBooks, find_divergence
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause
 from tradeexecutor.state.errors import (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.state.trader import DAY, FAR_USDC, T0, USDC, WETH
+from tests.kit.trader import DAY, FAR_USDC, T0, USDC, WETH
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
 from tradeexecutor.state.errors import InvalidValue, RecordFileError
 from tradeexecutor.strategy.balance_source import (

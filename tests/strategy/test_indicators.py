@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.backtest.markets import HOUR, START, flat, make_candles, run
+from tests.kit.markets import HOUR, START, flat, make_candles, run
 from tradeexecutor.backtest.backtest_runner import run_backtest_inline
 from tradeexecutor.backtest.universe import create_universe
 from tradeexecutor.strategy.execution_context import ExecutionContext, ExecutionMode

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.state.samples import AUSDC, PAIR, SHORT, USDC, VWETH
-from tests.strategy.lenders import (
+from tests.kit.lending_positions import (
     CREDIT,
     DAY,
     START,
@@ -22,10 +21,11 @@ from tests.strategy.lenders import (
     short,
     supply,
 )
+from tests.kit.samples import AUSDC, PAIR, SHORT, USDC, VWETH
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
+from tradeexecutor.state.booking.interest import InterestBatch
 from tradeexecutor.state.errors import InvalidValue, NotAvailable, UnsupportedPairKind, WrongPositionStatus
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
-from tradeexecutor.state.interest_booking import InterestBatch
 from tradeexecutor.state.interest_distribution import InterestDistributionOperation
 from tradeexecutor.state.loan import LoanSide
 from tradeexecutor.state.position import TradingPosition

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.backtest.markets import BacktestResult, buy, flat, get_trades, run, sell
+from tests.kit.markets import BacktestResult, buy, flat, get_trades, run, sell
 from tradeexecutor.state.trade import TradeFlag, TradeType
 from tradeexecutor.strategy.pandas_trader.position_manager import (
     NoSingleOpenPositionException,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.backtest.markets import START, at_cycle, buy, flat, get_trades, make_candles, run, sell
+from tests.kit.markets import START, at_cycle, buy, flat, get_trades, make_candles, run, sell
 from tradeexecutor.backtest.backtest_execution import BacktestExecution
 from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.backtest_runner import BacktestOptions, run_backtest

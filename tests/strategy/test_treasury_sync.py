@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.faults.scale import SOAK
-from tests.ledger.driver import Driver, assert_balanced
-from tests.state.lender import loan_of, supplied
-from tests.state.trader import A_USDC, ACCOUNT, DAY, LINK, LINK_USDC, SECOND, T0, USDC, WETH, asset, cash_of
+from tests.kit.every_kind_trader import Driver, assert_balanced
+from tests.kit.lending_trader import loan_of, supplied
+from tests.kit.soak import SOAK
+from tests.kit.trader import A_USDC, ACCOUNT, DAY, LINK, LINK_USDC, SECOND, T0, USDC, WETH, asset, cash_of
 from tests.strategy.test_account_check import read
 from tradeexecutor.state.balance_update import BalanceUpdateCause
-from tradeexecutor.state.chain import ChainId
 from tradeexecutor.state.errors import InvalidValue, RecordFileError, TreasuryEventRefused
+from tradeexecutor.state.identifier.chain import ChainId
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeFlag
 from tradeexecutor.strategy.sync_model import BalanceNotReadable

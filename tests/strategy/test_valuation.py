@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.state import samples
-from tests.state.trader import DAY, LINK_USDC, T0, WBTC_USDC, WETH_USDC, Trader, new_state
+from tests.kit import samples
+from tests.kit.trader import DAY, LINK_USDC, T0, WBTC_USDC, WETH_USDC, Trader, new_state
 from tradeexecutor.state import revaluation
 from tradeexecutor.state.errors import RevaluationFailed, TradeExecutorError
 from tradeexecutor.state.position import TradingPosition

@@ -11,8 +11,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from tests.analysis.portfolios import make_state, record_equity
-from tests.visual.states import DAY, GOLD_PAIR, PAIR, START, make_candles, make_traded
+from tests.kit.chart_states import DAY, GOLD_PAIR, PAIR, START, make_candles, make_traded
+from tests.kit.portfolios import make_state, record_equity
 from tradeexecutor.analysis.position_returns import calculate_long_compounding_realised_trading_profitability
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import InvalidValue, NothingToDraw

@@ -13,8 +13,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from tests.analysis.portfolios import add_closed, make_state, record_equity, record_flow
-from tests.visual.states import DAY, START, make_candles, make_traded
+from tests.kit.chart_states import DAY, START, make_candles, make_traded
+from tests.kit.portfolios import add_closed, make_state, record_equity, record_flow
 from tradeexecutor.analysis.performance_summary import summarise_performance
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import InvalidValue, PositionNotFound

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.analysis.portfolios import START
-from tests.visual.states import make_traded
+from tests.kit.chart_states import make_traded
+from tests.kit.portfolios import START
 from tradeexecutor.report.page import ReportOptions, collect_report
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.analysis.portfolios import make_state
-from tests.visual.states import START, make_traded
+from tests.kit.chart_states import START, make_traded
+from tests.kit.portfolios import make_state
 from tradeexecutor.state.errors import ImageFailed, InvalidValue, LegacyDataException, NothingToDraw
 from tradeexecutor.visual.charts import CHARTS
 from tradeexecutor.visual.equity_curve import (

@@ -8,8 +8,8 @@ import math
 import pandas as pd
 import pytest
 
-from tests.analysis.portfolios import make_state
-from tests.visual.states import DAY, START, make_candles, make_traded, trade_pair
+from tests.kit.chart_states import DAY, START, make_candles, make_traded, trade_pair
+from tests.kit.portfolios import make_state
 from tradeexecutor.state.errors import InvalidValue, NothingToDraw
 from tradeexecutor.visual import position as module
 from tradeexecutor.visual.position import (

@@ -11,8 +11,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from tests.analysis.portfolios import make_state
-from tests.visual.states import DAY, GOLD_PAIR, PAIR, START, make_candles, make_traded, trade_pair
+from tests.kit.chart_states import DAY, GOLD_PAIR, PAIR, START, make_candles, make_traded, trade_pair
+from tests.kit.portfolios import make_state
 from tradeexecutor.state.errors import InvalidValue, NothingToDraw, NotSinglePair
 from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.state import State

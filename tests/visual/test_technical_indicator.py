@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from tests.visual.states import DAY, GOLD_PAIR, PAIR, START
+from tests.kit.chart_states import DAY, GOLD_PAIR, PAIR, START
 from tradeexecutor.state.visualisation import Plot, PlotKind, PlotLabel, PlotShape, RecordingTime, Visualisation
 from tradeexecutor.visual.technical_indicator import (
     choose_colours,

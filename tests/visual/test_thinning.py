@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.visual.states import DAY, START, make_candles
+from tests.kit.chart_states import DAY, START, make_candles
 from tradeexecutor.visual.thinning import Thinner, choose_points, merge_candles, note_left_out
 
 

@@ -35,7 +35,7 @@ from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.statistics import PortfolioStatistics
 from tradeexecutor.state.trade import TradeExecution
-from tradeexecutor.state.trade_amounts import sum_fees
+from tradeexecutor.state.trade.amounts import sum_fees
 from tradeexecutor.state.valuation import ValuationUpdate
 
 __all__ = [

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from tradeexecutor.analysis.ratios import calculate_annualised_return
+from tradeexecutor.state.display.trade_summary_rows import MISSING, format_percent, get_summary_rows
 from tradeexecutor.state.trade_summary import TradeSummary
-from tradeexecutor.state.trade_summary_rows import MISSING, format_percent, get_summary_rows
 from tradeexecutor.state.types import Percent
 
 __all__ = ["Sides", "SidesRow", "compare_sides", "get_sides_rows"]

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.identifier import TradingPairIdentifier
-from tradeexecutor.state.trade_pricing import TradePricing
+from tradeexecutor.state.trade.pricing import TradePricing
 from tradeexecutor.strategy.market_data import CandleCursor, from_us, to_us
 from tradeexecutor.strategy.pricing_model import PriceUnavailable, PricingModel
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse

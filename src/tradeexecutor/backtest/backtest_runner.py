@@ -20,12 +20,12 @@ from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
 from tradeexecutor.backtest.universe import DEFAULT_FEE, create_universe
 from tradeexecutor.execution.failures import FailureModel
 from tradeexecutor.execution.slippage import FixedSlippage, SlippageModel
+from tradeexecutor.state.codec.gc_pause import pause_full_collections
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.execution_mode import ExecutionMode
-from tradeexecutor.state.garbage import pause_full_collections
 from tradeexecutor.state.state import State
-from tradeexecutor.state.state_fields import BacktestData
+from tradeexecutor.state.state.fields import BacktestData
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.market_data import Candles

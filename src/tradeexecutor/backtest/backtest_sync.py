@@ -9,10 +9,10 @@ from typing import Any
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.backtest.simulated_wallet import OutOfSimulatedBalance, SimulatedWallet
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
+from tradeexecutor.state.booking.interest import get_interest_tracker
 from tradeexecutor.state.errors import InterestRefused, TradeExecutorError
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.interest import Interest
-from tradeexecutor.state.interest_booking import get_interest_tracker
 from tradeexecutor.state.interest_distribution import InterestDistributionEntry, InterestDistributionOperation
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import State

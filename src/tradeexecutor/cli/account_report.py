@@ -18,7 +18,7 @@ from tradeexecutor.cli.output import (
     print_table,
 )
 from tradeexecutor.ledger.divergence import Divergence, Step, Suspicion
-from tradeexecutor.state.dust import DEFAULT_USD_LOW_VALUE_THRESHOLD
+from tradeexecutor.state.identifier.dust import DEFAULT_USD_LOW_VALUE_THRESHOLD
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import State
 from tradeexecutor.strategy.account_check import AccountComparison, AccountingBalanceCheck, is_blacklisted

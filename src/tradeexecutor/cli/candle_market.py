@@ -10,9 +10,9 @@ from tradeexecutor.cli.failure import CommandFailed
 from tradeexecutor.execution.current_price import CurrentPriceSlippage
 from tradeexecutor.execution.interface import ExecutionReport
 from tradeexecutor.execution.simulated import SimulatedExecution
-from tradeexecutor.state.failed_attempts import find_real_transaction, get_failed_attempts
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.repair.attempts import find_real_transaction, get_failed_attempts
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.strategy.pricing_model import PriceUnavailable

@@ -11,7 +11,7 @@ from tradeexecutor.cli.failure import EXIT_FAILURE
 from tradeexecutor.cli.state_file import load_state, parse_state_argument
 
 if TYPE_CHECKING:
-    from tradeexecutor.state.attention import Attention
+    from tradeexecutor.state.repair.issues import Attention
 
 EXAMPLES = (
     "tradeexecutor check-trades state.json",
@@ -47,7 +47,7 @@ def check_trades(
     Nothing is changed. The exit code is 1 when something needs attention.
     """
     from tradeexecutor.cli.output import print_json, print_line
-    from tradeexecutor.state.attention import find_attention
+    from tradeexecutor.state.repair.issues import find_attention
 
     found = {path: find_attention(load_state(path)) for path in state_files}
     if json_:
@@ -80,7 +80,7 @@ def _describe(item: "Attention", path: Path) -> dict[str, Any]:
 
 
 def _fill_in(text: str, path: Path) -> str:
-    from tradeexecutor.state.attention import FILE
+    from tradeexecutor.state.repair.issues import FILE
 
     return text.replace(FILE, shlex.quote(str(path)))
 

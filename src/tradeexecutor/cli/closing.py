@@ -16,12 +16,12 @@ from tradeexecutor.cli.output import (
     print_line,
     print_table,
 )
-from tradeexecutor.state.counter_trade import close_position_with_empty_trade
+from tradeexecutor.state.booking.waiting_orders import expire_waiting_orders
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.repair_missing import can_be_emptied
+from tradeexecutor.state.repair.counter_trade import close_position_with_empty_trade
+from tradeexecutor.state.repair.unsent import can_be_emptied
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeType
-from tradeexecutor.state.waiting_orders import expire_waiting_orders
 
 __all__ = ["CloseReport", "CloseRequest", "Closed", "describe_closing", "print_closing", "run_closing"]
 

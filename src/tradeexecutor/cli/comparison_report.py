@@ -28,7 +28,7 @@ from tradeexecutor.cli.output import (
     print_line,
     print_table,
 )
-from tradeexecutor.state.formatting import format_count, format_span
+from tradeexecutor.state.display.formatting import format_count, format_span
 
 #: Names of figures for people.
 _NAMES = {

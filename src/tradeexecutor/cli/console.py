@@ -129,7 +129,7 @@ def make_namespace(state: "State", store: "JSONFileStore | None") -> dict[str, A
 
 def _save(state: "State", store: "JSONFileStore") -> Path:
     from tradeexecutor.cli.output import print_command, print_line
-    from tradeexecutor.state.backups import backup_state
+    from tradeexecutor.state.store.backups import backup_state
 
     store.acquire_writer_lock()
     state.to_json_bytes()  # what cannot be saved makes no backup

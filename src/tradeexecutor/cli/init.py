@@ -107,8 +107,8 @@ def _parse_amount(text: str | None, decimals: int) -> Decimal | None:
 
 
 def _fill(state: "State", chain_id: int, address: str, symbol: str, decimals: int, amount: Decimal | None) -> None:
+    from tradeexecutor.state.booking.treasury import EventOrigin, book_reserve_flow
     from tradeexecutor.state.identifier import AssetIdentifier
-    from tradeexecutor.state.treasury import EventOrigin, book_reserve_flow
 
     asset = AssetIdentifier(chain_id, address, symbol, decimals)
     state.portfolio.initialise_reserves(asset, reserve_token_price=1.0)
@@ -118,7 +118,7 @@ def _fill(state: "State", chain_id: int, address: str, symbol: str, decimals: in
 
 def _print(state: "State", state_file: Path) -> None:
     from tradeexecutor.cli.output import format_quantity, print_facts, print_line, print_next_steps
-    from tradeexecutor.state.chain import describe_chain
+    from tradeexecutor.state.identifier.chain import describe_chain
 
     reserve = state.portfolio.get_default_reserve_position()
     asset = reserve.asset

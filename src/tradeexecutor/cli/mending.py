@@ -22,8 +22,8 @@ from tradeexecutor.cli.state_file import DatabaseAddress, open_address, require_
 
 if TYPE_CHECKING:
     from tradeexecutor.database.store import SQLStateStore
-    from tradeexecutor.state.json_patch import Change
-    from tradeexecutor.state.preview import Move, Preview
+    from tradeexecutor.state.codec.json_patch import Change
+    from tradeexecutor.state.repair.preview import Move, Preview
     from tradeexecutor.state.state import State
     from tradeexecutor.state.store import JSONFileStore
 
@@ -98,7 +98,7 @@ def mend(
         raise typer.BadParameter("--json needs --yes or --dry-run: it cannot ask")
     from tradeexecutor.cli.output import print_json, print_line
     from tradeexecutor.state.clock import utc_now
-    from tradeexecutor.state.preview import preview_change
+    from tradeexecutor.state.repair.preview import preview_change
 
     now = utc_now()
     with _open_store(file) as store:
@@ -153,7 +153,7 @@ def _open_store(file: Path) -> "JSONFileStore | SQLStateStore":
         if at is not None or cycle is not None:
             raise CommandFailed(f"only the newest save can be changed; leave out what stands after @ in {file}")
         return SQLStateStore(address)
-    from tradeexecutor.state.compressed_copy import get_compressed_path
+    from tradeexecutor.state.files.compressed_copy import get_compressed_path
     from tradeexecutor.state.store import JSONFileStore
 
     require_state_file(file)
@@ -170,8 +170,8 @@ class _Undo(NamedTuple):
 
 def _save(store: "JSONFileStore | SQLStateStore", state: "State", backup_suffix: str) -> _Undo:
     from tradeexecutor.cli.output import shorten_path
-    from tradeexecutor.state.backups import backup_state
     from tradeexecutor.state.store import JSONFileStore
+    from tradeexecutor.state.store.backups import backup_state
 
     if isinstance(store, JSONFileStore):
         backup = backup_state(store.path, backup_suffix)
@@ -220,7 +220,7 @@ def print_differences(preview: "Preview[Any]", title: str = "What changes in the
 
 
 def _describe_all(items: Iterable["Change | Move"]) -> Iterator[tuple[str, str, str]]:
-    from tradeexecutor.state.preview import Move
+    from tradeexecutor.state.repair.preview import Move
 
     for item in items:
         if isinstance(item, Move):
@@ -292,7 +292,7 @@ def _shorten(text: str) -> str:
 def _to_text(path: Sequence[str | int], value: Any) -> str:
     """Return a value for people: a time as such, else its JSON in one line, a text without its quotes."""
     from tradeexecutor.cli.output import format_time
-    from tradeexecutor.state.serialisation import dump
+    from tradeexecutor.state.codec.codec import dump
 
     if str(path[-1]).endswith(("_at", "timestamp")) and type(value) in (int, float):
         with suppress(ValueError, OverflowError, OSError):  # a number that is no time

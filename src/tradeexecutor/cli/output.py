@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tradeexecutor.state.formatting import (
+from tradeexecutor.state.display.formatting import (
     NOTHING,
     format_percent,
     format_price,

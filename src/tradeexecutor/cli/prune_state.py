@@ -131,7 +131,7 @@ def _discard(state: "State", now: datetime.datetime) -> Pruning:
 
 
 def _to_json(result: Pruning, state_file: Path) -> dict[str, Any]:
-    from tradeexecutor.state.archive import get_archive_path
+    from tradeexecutor.state.store.archive import get_archive_path
 
     out = result.taken_out
     return {
@@ -150,7 +150,7 @@ def _to_json(result: Pruning, state_file: Path) -> dict[str, Any]:
 
 def _print(result: Pruning, state_file: Path) -> None:
     from tradeexecutor.cli.output import format_percent, print_facts, print_heading, print_line, shorten_path
-    from tradeexecutor.state.archive import get_archive_path
+    from tradeexecutor.state.store.archive import get_archive_path
 
     print_heading("Detail of closed positions")
     facts = {

@@ -140,7 +140,7 @@ def _write_pages(
 ) -> None:
     from tradeexecutor.report.browser import print_to_pdf
     from tradeexecutor.report.page import collect_report, render_report
-    from tradeexecutor.state.durable_file import write_atomically
+    from tradeexecutor.state.files.durable_file import write_atomically
 
     contents = collect_report(state, options)
     if page is not None:

@@ -13,7 +13,7 @@ from tradeexecutor.cli.state_file import DatabaseAddress, parse_state_argument
 from tradeexecutor.cli.store_database import recover_database, verify_databases
 
 if TYPE_CHECKING:
-    from tradeexecutor.state.generations import Generation, Recovery
+    from tradeexecutor.state.store.copies import Generation, Recovery
 
 __all__ = ["app", "generations", "recover", "verify"]
 
@@ -65,7 +65,7 @@ def verify(
     content of the state makes sense.
     """
     from tradeexecutor.cli.output import print_json, print_line
-    from tradeexecutor.state.generations import GenerationKind, examine
+    from tradeexecutor.state.store.copies import GenerationKind, examine
 
     databases = [file for file in files if isinstance(file, DatabaseAddress)]
     if databases:
@@ -104,7 +104,7 @@ def generations(
     Nothing is changed. The exit code is 1 when the current file is not intact.
     """
     from tradeexecutor.cli.output import print_json
-    from tradeexecutor.state.generations import GenerationKind, list_generations
+    from tradeexecutor.state.store.copies import GenerationKind, list_generations
 
     if isinstance(file, DatabaseAddress):
         raise CommandFailed("a database keeps every save", f"`tradeexecutor store history {file}` lists them")
@@ -164,8 +164,8 @@ def recover(
     if at is not None:
         raise typer.BadParameter("--at is for databases; --from names a copy of a file")
     from tradeexecutor.cli.output import print_json, print_line
-    from tradeexecutor.state.generations import plan_recovery
-    from tradeexecutor.state.generations import recover as run_recovery
+    from tradeexecutor.state.store.copies import plan_recovery
+    from tradeexecutor.state.store.copies import recover as run_recovery
 
     _require_no_folder(file)
     if source is not None:
@@ -282,7 +282,7 @@ def _print_verdict(item: "Generation") -> None:
 
 def _print_generations(file: Path, found: Sequence["Generation"]) -> None:
     from tradeexecutor.cli.output import NOTHING, Column, format_time, print_line, print_next_steps, print_table
-    from tradeexecutor.state.generations import GenerationKind
+    from tradeexecutor.state.store.copies import GenerationKind
 
     columns = (
         Column("File", is_text=True),

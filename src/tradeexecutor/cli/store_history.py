@@ -220,9 +220,9 @@ def diff(
 
     from tradeexecutor.cli.mending import print_differences
     from tradeexecutor.cli.output import format_time, print_json, print_line
-    from tradeexecutor.state.json_patch import make_patch
-    from tradeexecutor.state.preview import Preview
-    from tradeexecutor.state.serialisation import parse
+    from tradeexecutor.state.codec.codec import parse
+    from tradeexecutor.state.codec.json_patch import make_patch
+    from tradeexecutor.state.repair.preview import Preview
     from tradeexecutor.state.state import State
 
     store, moment, cycle = _open(address)

@@ -17,7 +17,7 @@ from tradeexecutor.cli.output import (
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.errors import AccountingError
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
-from tradeexecutor.state.trade_amounts import sum_fees
+from tradeexecutor.state.trade.amounts import sum_fees
 
 #: Flag -> meaning, in the order in which they are shown.
 TRADE_FLAGS = {

@@ -11,7 +11,7 @@ from tradeexecutor.cli.mending import DryRunOption, JsonOption, YesOption, mend
 from tradeexecutor.cli.state_file import StateFile
 
 if TYPE_CHECKING:
-    from tradeexecutor.state.archive import ArchiveRef
+    from tradeexecutor.state.archive_ref import ArchiveRef
     from tradeexecutor.state.state import State
 
 EXAMPLES = (
@@ -69,7 +69,7 @@ def unprune_state(
 
 
 def _describe(ref: "ArchiveRef", state_file: Path) -> dict[str, Any]:
-    from tradeexecutor.state.archive import find_archive
+    from tradeexecutor.state.store.archive import find_archive
 
     return {
         "archive": find_archive(state_file, ref),

@@ -10,12 +10,12 @@ from tradeexecutor.cli.failure import CommandFailed, describe_error
 from tradeexecutor.cli.output import Column, format_usd, print_facts, print_line, print_table
 from tradeexecutor.cli.round_trip import find_losses, find_unknown_keys
 from tradeexecutor.cli.state_file import DatabaseAddress, read_state_text
-from tradeexecutor.state.archive import find_archive_problems
+from tradeexecutor.state.codec.codec import parse
+from tradeexecutor.state.codec.upcast import SCHEMA_VERSION, SCHEMA_VERSION_KEY, require_state, upcast
 from tradeexecutor.state.errors import IntegrityError, StateFileError, TradeExecutorError, UncleanState
-from tradeexecutor.state.seal import parse_sealed
-from tradeexecutor.state.serialisation import parse
+from tradeexecutor.state.files.checksum_header import parse_sealed
 from tradeexecutor.state.state import State
-from tradeexecutor.state.upcast import SCHEMA_VERSION, SCHEMA_VERSION_KEY, require_state, upcast
+from tradeexecutor.state.store.archive import find_archive_problems
 
 #: So many examples of a problem are shown.
 _EXAMPLES = 3

@@ -13,7 +13,7 @@ EXAMPLES = ("tradeexecutor version", "tradeexecutor version --json")
 
 def version(json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Print the version, and which state files it reads."""
-    from tradeexecutor.state.upcast import SCHEMA_VERSION
+    from tradeexecutor.state.codec.upcast import SCHEMA_VERSION
 
     if json_:
         print_json({"version": __version__, "schema_version": SCHEMA_VERSION, "python": platform.python_version()})

@@ -21,9 +21,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from tradeexecutor.database.address import Address
-from tradeexecutor.state.durable_file import keep_under
 from tradeexecutor.state.errors import DamagedStateFile, SaveFailed, StoreUnavailable
-from tradeexecutor.state.file_layer import OS_FILES
+from tradeexecutor.state.files.durable_file import keep_under
+from tradeexecutor.state.files.syscalls import OS_FILES
 
 __all__ = [
     "Connect",

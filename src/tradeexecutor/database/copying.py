@@ -12,13 +12,13 @@ from tradeexecutor.database.reading import Strategy, read_revisions
 from tradeexecutor.database.schema import parts, revisions
 from tradeexecutor.database.store import SQLStateStore, make_strategy, make_tables, write_strategy
 from tradeexecutor.database.verification import Progress, verify_database
-from tradeexecutor.state.archive import get_archive_folder
-from tradeexecutor.state.durable_file import write_atomically
 from tradeexecutor.state.errors import CopyFailed
-from tradeexecutor.state.seal import make_seal
+from tradeexecutor.state.files.checksum_header import make_seal
+from tradeexecutor.state.files.durable_file import write_atomically
+from tradeexecutor.state.files.writer_lock import WriterLock
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
-from tradeexecutor.state.writer_lock import WriterLock
+from tradeexecutor.state.store.archive import get_archive_folder
 
 __all__ = ["Copy", "Source", "copy_strategy", "get_archives_folder", "get_site"]
 

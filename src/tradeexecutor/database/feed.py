@@ -27,8 +27,8 @@ from tradeexecutor.database.parts import Part, assemble, find_holes, get_base, j
 from tradeexecutor.database.reading import Strategy, finding_damage, read_revision, read_revisions, read_text
 from tradeexecutor.database.revisions import Revision
 from tradeexecutor.database.schema import parts
-from tradeexecutor.state.json_patch import Change, find_changes, parse_pointer
-from tradeexecutor.state.serialisation import parse
+from tradeexecutor.state.codec.codec import parse
+from tradeexecutor.state.codec.json_patch import Change, find_changes, parse_pointer
 
 __all__ = ["Feed", "RevisionChange", "Snapshot", "read_feed"]
 

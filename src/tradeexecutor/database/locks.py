@@ -1,8 +1,8 @@
 """One writer for each strategy, in a database that has many.
 
 SQLite: a lock file beside the database, which the operating system releases when its process ends, however it ends
-(:mod:`tradeexecutor.state.writer_lock`).  PostgreSQL: an advisory lock of the session, which the server releases when
-the connection breaks, as it does when the process ends.
+(:mod:`tradeexecutor.state.files.writer_lock`).  PostgreSQL: an advisory lock of the session, which the server releases
+when the connection breaks, as it does when the process ends.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from sqlalchemy import Connection, text
 from tradeexecutor.database.address import Address
 from tradeexecutor.database.connection import Database
 from tradeexecutor.state.errors import StoreLocked
-from tradeexecutor.state.writer_lock import WriterLock
+from tradeexecutor.state.files.writer_lock import WriterLock
 
 __all__ = ["Writer", "make_writer"]
 

@@ -27,8 +27,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from tradeexecutor.state.json_patch import format_pointer
-from tradeexecutor.state.serialisation import dump
+from tradeexecutor.state.codec.codec import dump
+from tradeexecutor.state.codec.json_patch import format_pointer
 
 __all__ = ["HOLE", "Part", "assemble", "cut", "find_holes", "get_base", "join_path"]
 

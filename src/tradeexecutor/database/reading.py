@@ -15,9 +15,9 @@ from tradeexecutor.database.contents import Contents
 from tradeexecutor.database.parts import Part, assemble
 from tradeexecutor.database.revisions import Revision, make_seal
 from tradeexecutor.database.schema import LAYOUT_VERSION, TABLES, layout, parts, revisions, select_parts, strategies
+from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
+from tradeexecutor.state.codec.upcast import SCHEMA_VERSION
 from tradeexecutor.state.errors import NewerStateFile, RevisionNotFound, StateFileError
-from tradeexecutor.state.garbage import pause_garbage_collection
-from tradeexecutor.state.upcast import SCHEMA_VERSION
 
 __all__ = [
     "Moment",

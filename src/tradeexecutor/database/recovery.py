@@ -24,8 +24,8 @@ from tradeexecutor.database.schema import ALIVE, parts
 from tradeexecutor.database.store import SQLStateStore, get_checksum, write_revision
 from tradeexecutor.database.verification import verify_database
 from tradeexecutor.state.errors import DamagedStateFile, NothingToRecover, RevisionNotFound, StateFileError
+from tradeexecutor.state.files.writer_lock import WriterLock
 from tradeexecutor.state.state import State
-from tradeexecutor.state.writer_lock import WriterLock
 
 __all__ = ["DatabaseRecovery", "plan_recovery", "recover"]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tradeexecutor.database.contents import Plan
-from tradeexecutor.state.serialisation import dump, parse
+from tradeexecutor.state.codec.codec import dump, parse
 from tradeexecutor.state.state import State
 
 __all__ = ["Revision", "Summary", "make_seal", "summarise"]

@@ -45,6 +45,9 @@ from tradeexecutor.database.reading import (
 from tradeexecutor.database.revisions import Revision, summarise
 from tradeexecutor.database.schema import ALIVE, LAYOUT_VERSION, TABLES, layout, metadata, parts, revisions, strategies
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.codec.codec import encode_repeated_objects_once
+from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
+from tradeexecutor.state.codec.upcast import SCHEMA_VERSION
 from tradeexecutor.state.errors import (
     DamagedStateFile,
     InvalidValue,
@@ -53,11 +56,8 @@ from tradeexecutor.state.errors import (
     StoreChanged,
     StoreUnavailable,
 )
-from tradeexecutor.state.garbage import pause_garbage_collection
-from tradeexecutor.state.serialisation import encode_repeated_objects_once
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import SaveHook, StateStore
-from tradeexecutor.state.upcast import SCHEMA_VERSION
 
 __all__ = ["SQLStateStore"]
 

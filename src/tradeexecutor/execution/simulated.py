@@ -17,10 +17,10 @@ from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, Ex
 from tradeexecutor.execution.slippage import MarketTooThin, NoSlippage, SlippageModel
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.errors import NotEnoughMoney, UnsupportedPairKind
-from tradeexecutor.state.failed_attempts import find_real_transaction, reopen_failed_trade
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.portfolio import Portfolio
+from tradeexecutor.state.repair.attempts import find_real_transaction, reopen_failed_trade
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.types import USDollarAmount

@@ -22,8 +22,8 @@ from tradeexecutor.ledger.entry import Account, AccountKind, Entry
 from tradeexecutor.ledger.exact import ZERO, exact_arithmetic
 from tradeexecutor.ledger.journal import Journal, derive, list_positions
 from tradeexecutor.ledger.opening import has_known_opening
-from tradeexecutor.state.dust import get_dust_epsilon_for_asset, get_relative_epsilon_for_asset
 from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.identifier.dust import get_dust_epsilon_for_asset, get_relative_epsilon_for_asset
 from tradeexecutor.state.state import State
 
 __all__ = [

@@ -17,7 +17,7 @@ from tradeexecutor.ledger.flows import book_cash_flow, book_position_flow
 from tradeexecutor.ledger.loans import book_loan_position
 from tradeexecutor.ledger.opening import book_initial_deposit
 from tradeexecutor.ledger.trades import book_exchange
-from tradeexecutor.state.garbage import pause_garbage_collection
+from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State

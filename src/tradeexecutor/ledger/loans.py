@@ -46,8 +46,8 @@ from tradeexecutor.ledger.trades import (
     not_before_start,
 )
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause
-from tradeexecutor.state.dust import get_close_epsilon_for_pair
 from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution, TradeFlag
 

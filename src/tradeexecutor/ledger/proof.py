@@ -16,8 +16,8 @@ from tradeexecutor.ledger.journal import Journal, derive, list_positions
 from tradeexecutor.ledger.recorded import Recorded, list_recorded
 from tradeexecutor.ledger.timeline import Timeline
 from tradeexecutor.ledger.trades import is_counter_trade
-from tradeexecutor.state.dust import get_close_epsilon_for_pair
-from tradeexecutor.state.garbage import pause_garbage_collection
+from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
+from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 

@@ -22,7 +22,7 @@ from tradeexecutor.analysis.performance import (
 from tradeexecutor.analysis.performance_summary import PerformanceSummary, PositionResult, summarise_performance
 from tradeexecutor.report.glossary import GLOSSARY
 from tradeexecutor.state.cycle_duration import CycleDuration
-from tradeexecutor.state.formatting import (
+from tradeexecutor.state.display.formatting import (
     NOTHING,
     format_count,
     format_percent,

@@ -34,9 +34,9 @@ from tradeexecutor.report.table_data import (
     make_trades,
 )
 from tradeexecutor.state.clock import utc_now
-from tradeexecutor.state.formatting import format_span, format_time
-from tradeexecutor.state.garbage import pause_full_collections
-from tradeexecutor.state.json_patch import find_changes
+from tradeexecutor.state.codec.gc_pause import pause_full_collections
+from tradeexecutor.state.codec.json_patch import find_changes
+from tradeexecutor.state.display.formatting import format_span, format_time
 from tradeexecutor.state.state import State
 from tradeexecutor.visual.chart import Chart, ChartOptions, get_explanation
 from tradeexecutor.visual.charts import CHARTS

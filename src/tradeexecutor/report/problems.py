@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from tradeexecutor.ledger.proof import Finding, Proof, Verdict
 from tradeexecutor.report.figures import Jump
+from tradeexecutor.state.display.formatting import format_quantity, format_time, format_usd
 from tradeexecutor.state.errors import IntegrityError, UncleanState
-from tradeexecutor.state.formatting import format_quantity, format_time, format_usd
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution

@@ -17,7 +17,7 @@ from tradeexecutor.analysis.performance_summary import PerformanceSummary, summa
 from tradeexecutor.analysis.sides import get_sides_rows
 from tradeexecutor.analysis.trade_analyser import build_trade_analysis
 from tradeexecutor.report.figures import FigureGroup, Jump, Unit, describe_performance, find_jumps, format_value
-from tradeexecutor.state.formatting import NOTHING, format_time, format_usd
+from tradeexecutor.state.display.formatting import NOTHING, format_time, format_usd
 from tradeexecutor.state.state import State
 from tradeexecutor.statistics.key_metric import calculate_key_metrics
 from tradeexecutor.statistics.metrics import KeyMetric, KeyMetricKind, KeyMetricSource

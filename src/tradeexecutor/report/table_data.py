@@ -16,7 +16,7 @@ from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
-from tradeexecutor.state.trade_amounts import sum_fees
+from tradeexecutor.state.trade.amounts import sum_fees
 from tradeexecutor.state.types import EPOCH
 
 __all__ = ["TableData", "make_closed_positions", "make_flows", "make_open_positions", "make_trades"]

@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.codec.watched_dict import Sealable
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.identifier import AssetIdentifier
-from tradeexecutor.state.table import Sealable
 from tradeexecutor.state.types import (
     BlockNumber,
     JSONHexAddress,

@@ -7,6 +7,7 @@ import datetime
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import InvalidValue, NotAvailable, UnencodableValue
 from tradeexecutor.state.pickle_over_json import (
     OpaquePickle,
@@ -14,7 +15,6 @@ from tradeexecutor.state.pickle_over_json import (
     SignedTransactionWithNonce,
     decode_pickle_over_json,
 )
-from tradeexecutor.state.serialisation import Serialisable
 from tradeexecutor.state.types import (
     BlockNumber,
     JSONHexAddress,
@@ -292,7 +292,7 @@ class BlockchainTransaction(Serialisable):
             return stored
         if self.signed_bytes is None:
             raise NotAvailable(f"the signed form of {self!r} was not stored")
-        from tradeexecutor.state.signed_transaction import decode_signed_transaction
+        from tradeexecutor.state.codec.signed_transaction import decode_signed_transaction
 
         return decode_signed_transaction(self.get_prepared_raw_transaction())
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import InvalidValue
-from tradeexecutor.state.serialisation import Serialisable
 from tradeexecutor.state.types import JSONObject, UTCDatetime, new_dict, new_list
 
 #: `DeploymentInfo.source` of data that came from the file beside the strategy.

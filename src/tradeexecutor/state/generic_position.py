@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from tradeexecutor.state.balance_update import BalanceUpdate
+from tradeexecutor.state.codec.codec import OpenAttributes
 from tradeexecutor.state.errors import BalanceUpdateEventAlreadyAdded
 from tradeexecutor.state.identifier import AssetIdentifier
-from tradeexecutor.state.serialisation import OpenAttributes
 from tradeexecutor.state.types import USDollarAmount
 
 __all__ = ["BalanceUpdateEventAlreadyAdded", "GenericPosition"]

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import INTEREST_QUANTITY_EPSILON, ZERO_DECIMAL
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import InvalidTrade, InvalidValue
-from tradeexecutor.state.serialisation import Serialisable
 from tradeexecutor.state.types import BlockNumber, UTCDatetime
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class Interest(Serialisable):
         event_at: datetime.datetime,
         block_number: BlockNumber | None = None,
     ) -> None:
-        """Take in an interest event; the caller has checked it, see :mod:`tradeexecutor.state.interest_booking`.
+        """Take in an interest event; the caller has checked it, see :mod:`tradeexecutor.state.booking.interest`.
 
         The interest so far grows by this event alone.  It is not the sum of all events of the position: what a reset
         forgot stays forgotten.

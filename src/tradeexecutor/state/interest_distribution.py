@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
+from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import NotAvailable
 from tradeexecutor.state.identifier import AssetFriendlyId, AssetIdentifier, AssetWithTrackedValue
 from tradeexecutor.state.loan import LoanSide
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.serialisation import Serialisable
 from tradeexecutor.state.types import Percent, USDollarPrice, UTCDatetime, new_list
 
 
@@ -70,7 +70,7 @@ class AssetInterestData(Serialisable):
     total: Decimal = ZERO_DECIMAL
     #: Everything earned since the principal last changed, relative to the principal, per year of the *latest* period:
     #: a fraction that grows from sync to sync.  What the token really paid is
-    #: `tradeexecutor.state.interest_booking.calculate_realised_interest_rate` of the interest events.
+    #: `tradeexecutor.state.booking.interest.calculate_realised_interest_rate` of the interest events.
     effective_rate: Percent | None = None
     #: Entries of this asset.
     entries: list[InterestDistributionEntry] = field(default_factory=new_list)

@@ -4,8 +4,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import InvalidValue
-from tradeexecutor.state.serialisation import Serialisable
 from tradeexecutor.state.types import JSONObject
 
 

@@ -4,7 +4,7 @@ import datetime
 from dataclasses import dataclass
 
 from tradeexecutor.accounting.share_price import SharePrice, buy_shares, change_assets, sell_shares
-from tradeexecutor.state.serialisation import Serialisable
+from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice, UTCDatetime
 
 

@@ -19,7 +19,7 @@ a closed position that had some shows another quantity afterwards, another profi
 which lacks the entries, cannot prove its balance any more.
 
 **Archiving** changes no figure, and is undone exactly by `restore_archives`: what is taken out goes into an archive
-beside the state file (:mod:`tradeexecutor.state.archive`).  With it the ledger has all entries and all earlier
+beside the state file (:mod:`tradeexecutor.state.store.archive`).  With it the ledger has all entries and all earlier
 balances.  The order of writing makes a crash harmless: first the archive, then the state that refers to it.
 """
 
@@ -29,7 +29,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from tradeexecutor.state.archive import (
+from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
+from tradeexecutor.state.errors import ArchiveMismatch, InvalidValue, TradeExecutorError
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.position.balance_totals import BalanceUpdateTable
+from tradeexecutor.state.state import State
+from tradeexecutor.state.store.archive import (
     Archive,
     ArchivedPosition,
     ArchivedTransaction,
@@ -40,11 +45,6 @@ from tradeexecutor.state.archive import (
     read_archive,
     write_archive,
 )
-from tradeexecutor.state.balance_update_table import BalanceUpdateTable
-from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
-from tradeexecutor.state.errors import ArchiveMismatch, InvalidValue, TradeExecutorError
-from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
 
 __all__ = [

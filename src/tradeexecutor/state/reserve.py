@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tradeexecutor.state.balance_update import BalanceUpdate
-from tradeexecutor.state.balance_update_table import BalanceUpdateTable, sum_balance_updates
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.generic_position import GenericPosition, book_balance_update
 from tradeexecutor.state.identifier import AssetFriendlyId, AssetIdentifier, TradingPairIdentifier, TradingPairKind
+from tradeexecutor.state.position.balance_totals import BalanceUpdateTable, sum_balance_updates
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice, UTCDatetime
 
 

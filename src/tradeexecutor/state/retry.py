@@ -2,7 +2,7 @@
 
 The failure gave the capital back, so a new attempt takes it again; if it goes through, the trade is a success like any
 other, and its position is back in use.  It is not labelled repaired: it did what it was planned to do.
-:mod:`~tradeexecutor.state.failed_attempts` tells how the earlier attempts are remembered.
+:mod:`~tradeexecutor.state.repair.attempts` tells how the earlier attempts are remembered.
 """
 
 import datetime
@@ -10,14 +10,14 @@ from collections.abc import Collection
 from typing import Any, Protocol
 
 from tradeexecutor.state.clock import utc_now
-from tradeexecutor.state.counter_trade import has_capital_at_risk
 from tradeexecutor.state.errors import RepairAborted
-from tradeexecutor.state.failed_attempts import get_failed_attempts, has_failed_before
 from tradeexecutor.state.repair import RepairResult, find_trades_to_be_repaired, unfreeze_mended_positions
-from tradeexecutor.state.repair_missing import Confirm
+from tradeexecutor.state.repair.attempts import get_failed_attempts, has_failed_before
+from tradeexecutor.state.repair.counter_trade import has_capital_at_risk
+from tradeexecutor.state.repair.unsent import Confirm
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
-from tradeexecutor.state.trade_status import require_naive
+from tradeexecutor.state.trade.lifecycle import require_naive
 
 __all__ = ["Rebroadcaster", "get_failed_attempts", "has_failed_before", "rebroadcast_trade", "retry_trades"]
 

@@ -7,9 +7,9 @@ import datetime
 from dataclasses import dataclass
 from decimal import Decimal
 
+from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.identifier import TradingPairIdentifier
-from tradeexecutor.state.serialisation import Serialisable
 from tradeexecutor.state.types import (
     BlockNumber,
     JSONObject,

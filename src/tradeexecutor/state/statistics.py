@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
-from tradeexecutor.state.serialisation import Serialisable
 from tradeexecutor.state.trade_summary import TradeSummary
 from tradeexecutor.state.types import (
     JSONObject,

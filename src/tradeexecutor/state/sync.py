@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
-from tradeexecutor.state.chain import ChainId
+from tradeexecutor.state.codec.codec import OpenAttributes, Serialisable
+from tradeexecutor.state.identifier.chain import ChainId
 from tradeexecutor.state.interest_distribution import InterestDistributionOperation
-from tradeexecutor.state.serialisation import OpenAttributes, Serialisable
 from tradeexecutor.state.types import BlockNumber, JSONHexAddress, JSONHexBytes, USDollarAmount, UTCDatetime, new_list
 
 

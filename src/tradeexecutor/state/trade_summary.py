@@ -8,10 +8,10 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.cycle_duration import TimeBucket
+from tradeexecutor.state.display.trade_summary_rows import get_summary_rows
 from tradeexecutor.state.errors import UnencodableValue
-from tradeexecutor.state.serialisation import Serialisable
-from tradeexecutor.state.trade_summary_rows import get_summary_rows
 from tradeexecutor.state.types import Duration, Percent, USDollarAmount, UTCDatetime, WireType
 
 if TYPE_CHECKING:

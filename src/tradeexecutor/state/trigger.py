@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
 
+from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import InvalidValue
-from tradeexecutor.state.serialisation import Serialisable
 from tradeexecutor.state.types import Duration, StateEnum, USDollarPrice, UTCDatetime
 
 #: One partial take profit: where (price, point in time, or time after opening), how much (base tokens, negative),

@@ -7,7 +7,7 @@ Two kinds of names live here.
 
 *Wire types* (:class:`UTCDatetime`, :class:`Duration` ...) annotate dataclass fields whose JSON form is not
 the obvious one.  For a type checker they are the Python type the user sees; at run time they are markers that
-:mod:`tradeexecutor.state.serialisation` looks up to convert the value.
+:mod:`tradeexecutor.state.codec.codec` looks up to convert the value.
 """
 
 import contextlib

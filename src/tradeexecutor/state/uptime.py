@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import InvalidValue
-from tradeexecutor.state.serialisation import Serialisable
 from tradeexecutor.state.types import EPOCH, UTCDatetime, new_dict, new_list
 
 if TYPE_CHECKING:
-    from tradeexecutor.state.state_fields import StateFields
+    from tradeexecutor.state.state.fields import StateFields
 
 logger = logging.getLogger(__name__)
 

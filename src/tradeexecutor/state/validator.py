@@ -10,8 +10,8 @@ import math
 from decimal import Decimal
 from typing import Any, cast
 
+from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import BadStateData
-from tradeexecutor.state.serialisation import Serialisable
 from tradeexecutor.state.types import JS_MAX_INT
 
 __all__ = [

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tradeexecutor.state.serialisation import OpenAttributes
+from tradeexecutor.state.codec.codec import OpenAttributes
 from tradeexecutor.state.types import BlockNumber, USDollarAmount, USDollarPrice, UTCDatetime
 
 

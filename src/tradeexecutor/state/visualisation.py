@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tradeexecutor.state.codec.codec import OpenAttributes, Serialisable
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
 from tradeexecutor.state.identifier import TradingPairIdentifier
-from tradeexecutor.state.serialisation import OpenAttributes, Serialisable
 from tradeexecutor.state.types import EPOCH, JSONObject, StateEnum, new_dict, new_list
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tradeexecutor.state.serialisation import Serialisable
+from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.types import StateEnum, UTCDatetime
 
 __all__ = ["KeyMetric", "KeyMetricCalculationMethod", "KeyMetricKind", "KeyMetricSource"]

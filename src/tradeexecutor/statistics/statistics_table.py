@@ -11,10 +11,10 @@ from tradeexecutor.analysis.ratios import calculate_annualised_return, calculate
 from tradeexecutor.analysis.sides import Sides, get_sides_rows
 from tradeexecutor.analysis.trade_analyser import build_trade_analysis
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.codec.codec import Serialisable
+from tradeexecutor.state.display.trade_summary_rows import format_duration, format_percent
 from tradeexecutor.state.errors import LegacyDataException
-from tradeexecutor.state.serialisation import Serialisable
 from tradeexecutor.state.state import State
-from tradeexecutor.state.trade_summary_rows import format_duration, format_percent
 from tradeexecutor.state.types import JSONObject, Percent, UTCDatetime
 from tradeexecutor.statistics.metrics import KeyMetric, KeyMetricKind, KeyMetricSource
 

@@ -13,14 +13,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tradeexecutor.ledger.divergence import WalletBooks
-from tradeexecutor.state.dust import (
+from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.identifier.dust import (
     DEFAULT_USD_LOW_VALUE_THRESHOLD,
     get_close_epsilon_for_pair,
     get_dust_epsilon_for_asset,
     get_relative_epsilon_for_asset,
 )
-from tradeexecutor.state.errors import InvalidValue
-from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import State

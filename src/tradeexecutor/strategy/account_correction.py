@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tradeexecutor.execution.simulated import calculate_total_assets
 from tradeexecutor.state.balance_update import BalanceUpdate
-from tradeexecutor.state.counter_trade import close_position_with_empty_trade
+from tradeexecutor.state.booking.treasury import EventOrigin, book_position_correction, book_reserve_correction
 from tradeexecutor.state.errors import (
     AccountingCorrectionAborted,
     InvalidValue,
@@ -25,10 +25,10 @@ from tradeexecutor.state.errors import (
     WrongPositionStatus,
 )
 from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.repair.counter_trade import close_position_with_empty_trade
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeStatus
-from tradeexecutor.state.treasury import EventOrigin, book_position_correction, book_reserve_correction
 from tradeexecutor.strategy.account_check import (
     AccountComparison,
     AccountingBalanceCheck,

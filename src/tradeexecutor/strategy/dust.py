@@ -1,6 +1,6 @@
 """How small a remainder counts as nothing: the import path that strategies use."""
 
-from tradeexecutor.state.dust import (
+from tradeexecutor.state.identifier.dust import (
     DEFAULT_DUST_EPSILON,
     DEFAULT_RELATIVE_EPSILON,
     DEFAULT_USD_LOW_VALUE_THRESHOLD,

@@ -10,7 +10,7 @@ included, and booked as one event per position and token::
 
 Every function here either does all of its work or raises and leaves the state as it was.  Events are made in a fixed
 order: tokens by identifier, positions by id.  Booking itself, and the checkpoint, are in
-:mod:`tradeexecutor.state.interest_booking`.
+:mod:`tradeexecutor.state.booking.interest`.
 
 Nothing is lost between syncs.  Each side of each loan remembers up to when its interest is booked
 (`Interest.last_event_at`) and what it should hold (`Interest.last_token_amount`); the interest of the next sync is
@@ -28,9 +28,7 @@ from tradeexecutor.accounting import interest as maths
 from tradeexecutor.accounting.accuracy import INTEREST_EPSILON, ZERO_DECIMAL
 from tradeexecutor.accounting.interest import YEAR
 from tradeexecutor.state.balance_update import BalanceUpdate
-from tradeexecutor.state.errors import InvalidValue, UnsupportedPairKind
-from tradeexecutor.state.identifier import AssetIdentifier, AssetWithTrackedValue
-from tradeexecutor.state.interest_booking import (
+from tradeexecutor.state.booking.interest import (
     DEFAULT_MAX_INTEREST_GAIN,
     InterestBatch,
     InterestRefused,
@@ -39,6 +37,8 @@ from tradeexecutor.state.interest_booking import (
     get_interest_gain_usd,
     set_interest_checkpoint,
 )
+from tradeexecutor.state.errors import InvalidValue, UnsupportedPairKind
+from tradeexecutor.state.identifier import AssetIdentifier, AssetWithTrackedValue
 from tradeexecutor.state.interest_distribution import (
     AssetInterestData,
     InterestDistributionEntry,

@@ -1,6 +1,6 @@
-"""Import path of existing strategies; loans are built in :mod:`tradeexecutor.state.lending`."""
+"""Import path of existing strategies; loans are built in :mod:`tradeexecutor.state.loan.changes`."""
 
-from tradeexecutor.state.lending import (
+from tradeexecutor.state.loan.changes import (
     create_credit_supply_loan,
     create_short_loan,
     reset_credit_supply_loan,

@@ -16,9 +16,9 @@ from tradeexecutor.state.errors import (
     UnsupportedPairKind,
 )
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
-from tradeexecutor.state.lending import LoanChange, get_loan_after_trade
-from tradeexecutor.state.pnl import create_share_price_state
+from tradeexecutor.state.loan.changes import LoanChange, get_loan_after_trade
 from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.position.pnl import create_share_price_state
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.strategy.account_check import AccountingBalanceCheck

@@ -1,5 +1,5 @@
 """Profit of positions: the import path that strategies use."""
 
-from tradeexecutor.state.pnl import ProfitData, calculate_pnl, calculate_pnl_generic, calculate_share_price_pnl
+from tradeexecutor.state.position.pnl import ProfitData, calculate_pnl, calculate_pnl_generic, calculate_share_price_pnl
 
 __all__ = ["ProfitData", "calculate_pnl", "calculate_pnl_generic", "calculate_share_price_pnl"]

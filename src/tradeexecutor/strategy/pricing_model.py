@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.identifier import TradingPairIdentifier
-from tradeexecutor.state.trade_pricing import TradePricing
+from tradeexecutor.state.trade.pricing import TradePricing
 
 __all__ = ["PriceUnavailable", "PricingModel"]
 

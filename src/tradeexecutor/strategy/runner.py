@@ -20,12 +20,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tradeexecutor.execution.interface import ExecutionModel
-from tradeexecutor.state.attention import find_attention
 from tradeexecutor.state.errors import TradeExecutorError, UncleanState
 from tradeexecutor.state.repair import close_hypercore_dust_positions
+from tradeexecutor.state.repair.issues import find_attention
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag
-from tradeexecutor.state.trade_pricing import PriceImpactToleranceExceeded
+from tradeexecutor.state.trade.pricing import PriceImpactToleranceExceeded
 from tradeexecutor.statistics.core import needs_long_short_table, update_statistics
 from tradeexecutor.statistics.statistics_table import serialise_long_short_stats_as_json_table
 from tradeexecutor.strategy.execution_context import ExecutionContext

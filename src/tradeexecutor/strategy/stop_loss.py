@@ -22,12 +22,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from tradeexecutor.state.booking.waiting_orders import add_expired_triggers, expire_order, expire_waiting_orders
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
 from tradeexecutor.state.trade import TradeExecution, TradeType
 from tradeexecutor.state.trigger import Trigger, TriggerCondition
 from tradeexecutor.state.types import USDollarPrice
-from tradeexecutor.state.waiting_orders import add_expired_triggers, expire_order, expire_waiting_orders
 from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
 from tradeexecutor.strategy.pricing_model import PriceUnavailable

@@ -1,6 +1,6 @@
 """Price estimates of trades: the import path that strategies use."""
 
-from tradeexecutor.state.trade_pricing import (
+from tradeexecutor.state.trade.pricing import (
     PriceImpactToleranceExceeded,
     TradePricing,
     format_fees_dollars,

@@ -13,6 +13,14 @@ from decimal import Decimal
 from typing import Any
 
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause
+from tradeexecutor.state.booking.treasury import (
+    EventOrigin,
+    book_reserve_flow,
+    book_vault_flow,
+    book_vault_settlement,
+    check_position_change,
+    redeem_in_kind,
+)
 from tradeexecutor.state.errors import (
     AccountingError,
     NotEnoughMoney,
@@ -23,14 +31,6 @@ from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.sync import BalanceEventRef
-from tradeexecutor.state.treasury import (
-    EventOrigin,
-    book_reserve_flow,
-    book_vault_flow,
-    book_vault_settlement,
-    check_position_change,
-    redeem_in_kind,
-)
 from tradeexecutor.strategy.balance_source import BalanceSource
 from tradeexecutor.strategy.sync_model import BalanceNotReadable, OnChainBalance, SyncModel
 from tradeexecutor.strategy.treasury_event import (

@@ -9,15 +9,15 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from tradeexecutor.state.balance_update import BalanceUpdate
+from tradeexecutor.state.booking.treasury import EventOrigin, redeem_in_kind
 from tradeexecutor.state.errors import InvalidTrade, InvalidValue, PositionNotFound
 from tradeexecutor.state.identifier import TradingPairIdentifier
-from tradeexecutor.state.leverage import LeverageEstimate
+from tradeexecutor.state.loan.leverage import LeverageEstimate
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.position_fields import is_pandas_object
+from tradeexecutor.state.position.fields import is_pandas_object
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
-from tradeexecutor.state.treasury import EventOrigin, redeem_in_kind
 from tradeexecutor.state.types import LeverageMultiplier, USDollarAmount, USDollarPrice
 
 #: How long one step in the life of a trade takes.
@@ -428,7 +428,7 @@ class UnitTestTrader:
         Raises
         ------
         InvalidValue, NotEnoughMoney, UnsupportedPairKind, PositionNotFound, WrongPositionStatus
-            See `tradeexecutor.state.treasury.redeem_in_kind`; nothing changes and no id is used up.
+            See `tradeexecutor.state.booking.treasury.redeem_in_kind`; nothing changes and no id is used up.
         """
         if portfolio is not self.state.portfolio:
             raise PositionNotFound("the portfolio belongs to another state")

@@ -1,5 +1,9 @@
-"""Import path of existing strategies; the estimates are in :mod:`tradeexecutor.state.leverage`."""
+"""Import path of existing strategies; the estimates are in :mod:`tradeexecutor.state.loan.leverage`."""
 
-from tradeexecutor.state.leverage import LeverageEstimate, calculate_liquidation_price, calculate_sizes_for_leverage
+from tradeexecutor.state.loan.leverage import (
+    LeverageEstimate,
+    calculate_liquidation_price,
+    calculate_sizes_for_leverage,
+)
 
 __all__ = ["LeverageEstimate", "calculate_liquidation_price", "calculate_sizes_for_leverage"]

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 from tradeexecutor.analysis.performance import to_time_index
 from tradeexecutor.state.errors import InvalidValue, NothingToDraw
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.trade_amounts import sum_fees
+from tradeexecutor.state.trade.amounts import sum_fees
 from tradeexecutor.visual.candles import find_candles, get_price_pair
 from tradeexecutor.visual.chart import MAX_POINTS, ChartOptions
 from tradeexecutor.visual.formats import format_profit, get_price_tick_format, get_tick_format

@@ -14,7 +14,7 @@ from tradeexecutor.analysis.position_tally import get_total_profit
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution
-from tradeexecutor.state.trade_amounts import sum_fees
+from tradeexecutor.state.trade.amounts import sum_fees
 from tradeexecutor.visual.candles import get_price_pair
 from tradeexecutor.visual.formats import format_price
 from tradeexecutor.visual.theme import Theme, shorten

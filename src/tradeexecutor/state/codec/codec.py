@@ -1,0 +1,556 @@
+"""The one place where state becomes JSON and JSON becomes state.
+
+Reading
+    bytes -> plain tree (`msgspec.json.decode`) -> upcasting of old files (:mod:`tradeexecutor.state.codec.upcast`) ->
+    typed objects (`msgspec.convert`; constructors check and normalise) -> keys the schema does not know are put
+    on the objects that had them.
+
+Writing
+    typed objects -> plain tree (one pass, driven by the field annotations, refuses NaN, infinity and integers
+    that JavaScript would round) -> bytes (`orjson.dumps`).
+
+Rules of the JSON text: datetimes are epoch seconds, durations seconds, ``Decimal`` its exact text, enums their
+value, sets sorted arrays, dictionary keys text.  ``None`` is written as ``null``; no declared field is omitted.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import enum
+import functools
+import math
+import threading
+import types
+import typing
+from collections.abc import Callable, Generator, Iterable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar, cast
+
+import msgspec
+import orjson
+
+from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
+from tradeexecutor.state.errors import BadStateData, InvalidStateFile, UnencodableValue
+from tradeexecutor.state.types import JS_MAX_INT, WireType, accept_unknown_enum_values, to_epoch
+
+T = TypeVar("T")
+
+#: Converts one field value, never None, to plain JSON data.
+Encoder = Callable[[Any], Any]
+
+
+class Serialisable:
+    """Mixin of every class of the state tree: JSON in both directions.
+
+    Keys of a file that this version does not declare are kept on the object and written back.
+    """
+
+    __slots__ = ("_unknown",)
+
+    @property
+    def unknown_keys(self) -> dict[str, Any]:
+        """Plain JSON data under keys of the file that this version does not declare; written back on save."""
+        return getattr(self, "_unknown", None) or {}
+
+    #: Whether many places of the tree refer to the same object, as trades do to their pair.
+    is_repeated: ClassVar[bool] = False
+
+    #: Filled by the `dataclass` decorator of the subclass.
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data: the tree that `to_json` prints.
+
+        Raises
+        ------
+        BadStateData
+            A value cannot be represented in JSON; the message names its path.
+        """
+        return encode(self)
+
+    def to_json(self) -> str:
+        """Return compact JSON text; raises `BadStateData` like `to_dict`."""
+        return self.to_json_bytes().decode()
+
+    def to_json_bytes(self) -> bytes:
+        """Return compact JSON text in UTF-8; raises `BadStateData` like `to_dict`."""
+        with encode_repeated_objects_once():
+            return dump(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Build the object from plain JSON data, running all constructors.
+
+        Raises
+        ------
+        InvalidStateFile
+            A key is missing, a type is wrong or a constructor refuses a value.
+        """
+        return decode(data, cls)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Build the object from JSON text; raises `InvalidStateFile` like `from_dict`."""
+        return cls.from_dict(parse(text))
+
+
+class OpenAttributes(Serialisable):
+    """Base of the classes on which callers may set attributes of their own; those are never saved."""
+
+
+class _Repeated(threading.local):
+    """Plain data of the objects of repeated classes that were encoded, by their id; None when each gets its own."""
+
+    known: "dict[int, dict[str, Any]] | None" = None
+
+
+_repeated = _Repeated()
+
+
+@contextlib.contextmanager
+def encode_repeated_objects_once() -> Generator[None]:
+    """Let the tree that is made inside have the same dict in several places: for one that is printed and given up."""
+    before, _repeated.known = _repeated.known, {}
+    try:
+        yield
+    finally:
+        _repeated.known = before
+
+
+# --- JSON text ------------------------------------------------------------------------------------------------
+
+
+def parse(text: str | bytes, path: Path | None = None) -> Any:
+    """Parse strict JSON; integers of any size stay exact.
+
+    Raises
+    ------
+    InvalidStateFile
+        Not JSON.  ``NaN`` and ``Infinity`` tokens, which some writers emit, are not JSON either.
+    """
+    try:
+        with pause_garbage_collection():
+            return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
+        if not text.strip():
+            raise InvalidStateFile("it is empty", path) from e
+        raise InvalidStateFile(f"not valid JSON: {e}", path) from e
+
+
+def dump(tree: Any) -> bytes:
+    """Print a plain tree as compact UTF-8 JSON; the tree must come from `encode`."""
+    try:
+        return orjson.dumps(tree)
+    except TypeError as e:
+        raise BadStateData(str(e)) from e
+
+
+# --- Field types ----------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def field_types(cls: type) -> dict[str, Any]:
+    """Return the resolved annotation of every dataclass field of `cls`, in declaration order."""
+    hints = typing.get_type_hints(cls)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+
+
+def strip_optional(hint: Any) -> Any:
+    """Return X for ``X | None``; other types as they are."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        members = [member for member in typing.get_args(hint) if member is not type(None)]
+        if len(members) == 1:
+            return members[0]
+    return hint
+
+
+# --- Writing --------------------------------------------------------------------------------------------------
+
+
+def encode(value: Any) -> Any:
+    """Turn a dataclass of the tree, or free-form data, into plain JSON data.
+
+    Raises
+    ------
+    BadStateData
+        Names the path of the value that cannot be written.
+    """
+    try:
+        with pause_garbage_collection():
+            return _encode_free(value)
+    except UnencodableValue as e:
+        raise e.located() from None
+
+
+def _encode_float(value: Any) -> Any:
+    if type(value) is float:
+        if math.isfinite(value):
+            return value
+        raise UnencodableValue(value, "not a finite number, JSON has no such value")
+    if type(value) is int:
+        return float(_encode_int(value))  # as it reads back, so that the text of a reloaded state is the same
+    if isinstance(value, float):  # numpy.float64 is a float
+        return _encode_float(float(value))
+    raise UnencodableValue(value, "expected a number")
+
+
+def _encode_int(value: Any) -> Any:
+    if isinstance(value, int):
+        if -JS_MAX_INT <= value <= JS_MAX_INT:
+            return value
+        raise UnencodableValue(value, "larger than the largest integer JavaScript reads exactly")
+    if isinstance(value, float) and value.is_integer():
+        return float(value)
+    raise UnencodableValue(value, "expected an integer")
+
+
+def _encode_number(value: Any) -> Any:
+    return _encode_int(value) if type(value) is int else _encode_float(value)
+
+
+def _encode_decimal(value: Any) -> str:
+    if type(value) is Decimal:
+        if value.is_finite():
+            return str(value)
+        raise UnencodableValue(value, "not a finite number")
+    if type(value) is int:
+        return str(value)
+    raise UnencodableValue(value, "expected a Decimal")
+
+
+def _encode_enum(value: Any) -> Any:
+    if isinstance(value, enum.Enum):
+        return value.value
+    raise UnencodableValue(value, "expected an enum member")
+
+
+def _encode_text(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    raise UnencodableValue(value, "expected text")
+
+
+def _encode_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
+    raise UnencodableValue(value, "expected true or false")
+
+
+def _encode_free(value: Any) -> Any:
+    """Encode data whose type is known only at run time."""
+    kind = cast(type[Any], type(value))
+    if value is None or kind is str or kind is bool:
+        return value
+    encoder = _FREE_ENCODERS.get(kind)
+    if encoder is not None:
+        return encoder(value)
+    if dataclasses.is_dataclass(kind):
+        return _class_encoder(kind)(value)
+    for base, encoder in _FREE_FALLBACKS:
+        if isinstance(value, base):
+            return encoder(value)
+    raise UnencodableValue(value, "this type cannot be written to a state file")
+
+
+def _encode_free_key(key: Any) -> str:
+    if type(key) is str:
+        return key
+    if type(key) is int or type(key) is float:
+        return str(key)
+    raise UnencodableValue(key, "dictionary keys must be text or numbers")
+
+
+def _encode_free_mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, item in value.items():
+        try:
+            text = _encode_free_key(key)
+            if text in result:
+                raise UnencodableValue(key, "two dictionary keys have the same text")
+            result[text] = _encode_free(item)
+        except UnencodableValue as e:
+            e.prepend(key if isinstance(key, int) else str(key))
+            raise
+    return result
+
+
+def _encode_free_list(value: Iterable[Any]) -> list[Any]:
+    return _encode_list(value, _encode_free)
+
+
+def _encode_list(value: Iterable[Any], encode_item: Encoder) -> list[Any]:
+    result: list[Any] = []
+    append = result.append
+    try:
+        for item in value:
+            append(None if item is None else encode_item(item))
+    except UnencodableValue as e:
+        e.prepend(len(result))
+        raise
+    return result
+
+
+def _encode_set(value: Iterable[Any], encode_item: Encoder) -> list[Any]:
+    """Sets are written in sorted order, so that equal states have equal files."""
+    return sorted(_encode_list(value, encode_item), key=repr)
+
+
+def _encode_mapping(value: Mapping[Any, Any], encode_item: Encoder) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    key: Any = None
+    try:
+        for key, item in value.items():
+            result[str(key)] = None if item is None else encode_item(item)
+    except UnencodableValue as e:
+        e.prepend(key)
+        raise
+    return result
+
+
+_FREE_ENCODERS: dict[type, Encoder] = {
+    int: _encode_int,
+    float: _encode_float,
+    dict: _encode_free_mapping,
+    list: _encode_free_list,
+    tuple: _encode_free_list,
+    Decimal: _encode_decimal,
+    datetime.datetime: to_epoch,
+    datetime.timedelta: datetime.timedelta.total_seconds,
+    set: functools.partial(_encode_set, encode_item=_encode_free),
+    frozenset: functools.partial(_encode_set, encode_item=_encode_free),
+}
+
+#: Subclasses and abstract types, in order of precedence.
+_FREE_FALLBACKS: tuple[tuple[type, Encoder], ...] = (
+    (enum.Enum, _encode_enum),
+    (str, str),
+    (int, _encode_int),
+    (float, _encode_float),
+    (datetime.datetime, to_epoch),
+    (datetime.timedelta, datetime.timedelta.total_seconds),
+    (Mapping, _encode_free_mapping),
+    (list, _encode_free_list),
+    (tuple, _encode_free_list),
+)
+
+_LEAF_ENCODERS: dict[Any, Encoder] = {
+    str: _encode_text,
+    bool: _encode_bool,
+    int: _encode_int,
+    float: _encode_float,
+    Decimal: _encode_decimal,
+}
+
+#: Values that pass unchanged, checked in the generated code before the general encoder is called.
+_PASSES_UNCHANGED: dict[Any, str] = {
+    str: "type(v) is str",
+    bool: "type(v) is bool",
+    int: f"type(v) is int and -{JS_MAX_INT} <= v <= {JS_MAX_INT}",
+    float: "type(v) is float and isfinite(v)",
+}
+
+
+@functools.cache
+def _class_encoder(cls: type) -> Encoder:
+    """Compile the function that turns an object of `cls` into a dictionary.
+
+    Saving visits every field of a large tree, so the function is generated as straight-line code, like the
+    ``__init__`` of a dataclass: ``v = o.name; d["name"] = v if <passes unchanged> else <encoder>(v)``.
+    """
+    namespace: dict[str, Any] = {"isfinite": math.isfinite, "UnencodableValue": UnencodableValue, "cls": cls}
+    lines = [
+        "def encode_object(o):",
+        "    if type(o) is not cls and not isinstance(o, cls):",
+        "        raise UnencodableValue(o, 'expected a ' + cls.__name__)",
+        "    d = {}",
+        "    name = ''",
+        "    try:",
+    ]
+    for index, (name, hint) in enumerate(field_types(cls).items()):
+        namespace[f"e{index}"] = _field_encoder(hint)
+        passes = " or ".join(filter(None, ("v is None", _PASSES_UNCHANGED.get(strip_optional(hint)))))
+        lines.append(f"        v = o.{name}; name = {name!r}; d[{name!r}] = v if {passes} else e{index}(v)")
+    lines += [
+        "    except UnencodableValue as e:",
+        "        e.prepend(name)",
+        "        raise",
+        "    unknown = getattr(o, '_unknown', None)",
+        "    if unknown:",
+        "        d.update(unknown)",
+        "    return d",
+    ]
+    exec("\n".join(lines), namespace)
+    return namespace["encode_object"]
+
+
+def _encode_once(encode_object: Encoder) -> Encoder:
+    def encode_repeated(value: Any) -> Any:
+        known = _repeated.known
+        if known is None:
+            return encode_object(value)
+        encoded = known.get(id(value))
+        if encoded is None:
+            encoded = known[id(value)] = encode_object(value)
+        return encoded
+
+    return encode_repeated
+
+
+def _field_encoder(hint: Any) -> Encoder:
+    """Return the converter for values of the annotated type."""
+    hint = strip_optional(hint)
+    if hint in _LEAF_ENCODERS:
+        return _LEAF_ENCODERS[hint]
+    if isinstance(hint, type) and issubclass(hint, WireType):
+        wire_type = hint
+        if wire_type.free:
+            return lambda value: _encode_free(wire_type.encode(value))
+        return wire_type.encode
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return _encode_enum
+    if dataclasses.is_dataclass(hint):  # pyright: ignore[reportUnknownArgumentType]
+        cls = cast(type, hint)
+        encoder: Encoder | None = None
+
+        def encode_nested(value: Any) -> Any:  # resolved on first use: classes may refer to themselves
+            nonlocal encoder
+            if encoder is None:
+                encoder = _class_encoder(cls)
+                if issubclass(cls, Serialisable) and cls.is_repeated:
+                    encoder = _encode_once(encoder)
+            return encoder(value)
+
+        return encode_nested
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is list:
+        return functools.partial(_encode_list, encode_item=_field_encoder(arguments[0]))
+    if origin is set:
+        return functools.partial(_encode_set, encode_item=_field_encoder(arguments[0]))
+    if origin is dict:
+        if arguments[1] is Any:
+            return _encode_free_mapping
+        return functools.partial(_encode_mapping, encode_item=_field_encoder(arguments[1]))
+    if origin in (typing.Union, types.UnionType) and float in arguments:
+        # A number, or a list of them: integers as they read back.
+        encode_number = _encode_number if int in arguments else _encode_float
+        lists = [_field_encoder(member) for member in arguments if typing.get_origin(member) is list]
+        return lambda value: lists[0](value) if lists and type(value) is list else encode_number(value)
+    return _encode_free
+
+
+# --- Reading --------------------------------------------------------------------------------------------------
+
+
+def decode(
+    tree: Any, cls: type[T], prepare: Callable[[Any, type, Callable[[Any, type], Any]], None] | None = None
+) -> T:
+    """Build an object of the tree from plain JSON data.
+
+    Keys the schema does not know and enum values of newer programs are kept, so that writing loses nothing.
+
+    Parameters
+    ----------
+    prepare
+        May replace parts of a tree that has no unknown keys by typed objects; called with the tree, the class, and what
+        builds one object.
+
+    Raises
+    ------
+    InvalidStateFile
+        A required key is missing, a type is wrong or a constructor refuses a value.
+    """
+    try:
+        with accept_unknown_enum_values(), pause_garbage_collection():
+            is_known = _has_only_known_keys(tree, cls)
+            if is_known and prepare is not None:
+                prepare(tree, cls, _convert)
+            result = _convert(tree, cls)
+            if not is_known:
+                _keep_unknown_keys(tree, result, cls)
+    except msgspec.ValidationError as e:
+        raise InvalidStateFile(str(e)) from e
+    except RecursionError as e:
+        raise InvalidStateFile("nested too deeply") from e
+    except ArithmeticError as e:  # a constructor compared Decimal("NaN")
+        raise InvalidStateFile(f"a number that is not finite: {e!r}") from e
+    return result
+
+
+def _convert(tree: Any, cls: type[T]) -> T:
+    return msgspec.convert(tree, cls, dec_hook=_decode_wire_type, str_keys=True)
+
+
+_WIRE_DECODERS = WireType.decoders
+
+
+def _decode_wire_type(cls: type, value: Any) -> Any:
+    return _WIRE_DECODERS[cls](value)
+
+
+# Unknown keys are rare.  A structural twin of the classes, checked in C, tells quickly whether a tree has any;
+# only then the slow search runs.
+
+
+#: A class may contain itself (the underlying pair of a pair); this many levels of it are checked.
+_TWIN_LEVELS = 4
+
+
+@functools.cache
+def _twin(cls: type, level: int = 1) -> Any:
+    """Return a msgspec struct type with the keys of `cls` that refuses any other key."""
+    fields = [(name, _twin_type(hint, cls, level), None) for name, hint in field_types(cls).items()]
+    return msgspec.defstruct(cls.__name__, fields, forbid_unknown_fields=True, gc=False)
+
+
+def _twin_type(hint: Any, owner: type, level: int) -> Any:
+    hint = strip_optional(hint)
+    if dataclasses.is_dataclass(hint):
+        cls = cast(type, hint)
+        if cls is not owner:
+            return _twin(cls) | None
+        return _twin(cls, level + 1) | None if level < _TWIN_LEVELS else Any
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (list, set):
+        item = _twin_type(arguments[0], owner, level)
+        return Any if item is Any else list[item] | None
+    if origin is dict:
+        item = _twin_type(arguments[1], owner, level)
+        return Any if item is Any else dict[str, item] | None
+    return Any
+
+
+def _has_only_known_keys(tree: Any, cls: type) -> bool:
+    try:
+        msgspec.convert(tree, _twin(cls))
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _keep_unknown_keys(tree: Any, value: Any, hint: Any) -> None:
+    """Walk tree and object in parallel and store the keys that the object's class does not declare."""
+    hint = strip_optional(hint)
+    if tree is None or value is None:
+        return
+    if dataclasses.is_dataclass(hint):
+        hints = field_types(cast(type, hint))
+        unknown = {key: item for key, item in tree.items() if key not in hints}
+        if unknown:
+            object.__setattr__(value, "_unknown", unknown)
+        for name, field_hint in hints.items():
+            if name in tree:
+                _keep_unknown_keys(tree[name], getattr(value, name), field_hint)
+        return
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is list:
+        for item, element in zip(tree, value, strict=True):
+            _keep_unknown_keys(item, element, arguments[0])
+    elif origin is dict and isinstance(value, dict):
+        for item, element in zip(tree.values(), cast(dict[Any, Any], value).values(), strict=True):
+            _keep_unknown_keys(item, element, arguments[1])
+    elif origin is set and dataclasses.is_dataclass(arguments[0]):
+        element_type = cast(type[Any], arguments[0])
+        elements: set[Any] = {decode(item, element_type) for item in tree}
+        value.clear()
+        value.update(elements)

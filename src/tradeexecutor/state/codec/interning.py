@@ -1,0 +1,105 @@
+"""Equal pairs and assets of a file become one object.
+
+A file repeats the trading pair and the reserve asset in every position and every trade, and most of the memory of a
+loaded state would be copies of them.  A state that trades has no such copies: its trades refer to the pair of the
+universe.  So `share_equal_objects` gives a loaded state the same shape.
+
+Which classes are meant, they say themselves (`Serialisable.is_repeated`); every other object of the tree belongs to
+the one place where it stands.  Two are equal when their JSON texts are: the symbol, the fee and the metadata count, not
+only the address that makes `TradingPairIdentifier` compare equal.
+"""
+
+import dataclasses
+import functools
+import typing
+from collections.abc import Callable
+from typing import Any, cast
+
+from tradeexecutor.state.codec.codec import Serialisable, dump, field_types, strip_optional
+from tradeexecutor.state.errors import BadStateData
+
+__all__ = ["share_equal_objects"]
+
+#: Builds an object of a class from plain JSON data, or raises.
+_Decode = Callable[[Any, type], Any]
+
+#: The objects that there are, by class and JSON text.
+_Known = dict[tuple[type, bytes], Any]
+
+_Walk = Callable[[Any, _Known, _Decode], Any]
+
+
+def share_equal_objects(tree: Any, cls: type, decode: _Decode) -> None:
+    """Replace the pairs and assets in a plain tree by typed objects, equal ones by the same object.
+
+    Parameters
+    ----------
+    tree
+        Plain JSON data of an object of `cls`, without unknown keys; changed in place.
+    decode
+        What it cannot decode stays plain data, so that decoding the whole tree reports it with its path.
+    """
+    walk = _get_walk(cls)
+    if walk is not None:
+        walk(tree, {}, decode)
+
+
+@functools.cache
+def _get_walk(cls: type) -> _Walk | None:
+    """Return the function that looks through the plain data of a class; None when nothing in it can be shared."""
+    fields = {name: walk for name, hint in field_types(cls).items() if (walk := _make_walk(hint, cls))}
+    if not fields:
+        return None
+    items = tuple(fields.items())
+
+    def walk_fields(value: Any, known: _Known, decode: _Decode) -> Any:
+        if _is(value, dict):
+            for name, walk in items:
+                part = value.get(name)
+                if part is not None:
+                    value[name] = walk(part, known, decode)
+        return value
+
+    return walk_fields
+
+
+def _make_walk(hint: Any, owner: type) -> _Walk | None:
+    hint = strip_optional(hint)
+    if dataclasses.is_dataclass(hint):
+        kind = cast(type[Any], hint)
+        if issubclass(kind, Serialisable) and kind.is_repeated:
+            return functools.partial(_share, cast(type, hint))
+        return _get_walk(kind) if kind is not owner else None
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    item = _make_walk(arguments[-1], owner) if origin in (list, dict) and arguments else None
+    if item is None:
+        return None
+    walk_item = item
+
+    def walk_items(value: Any, known: _Known, decode: _Decode) -> Any:
+        if _is(value, list):
+            value[:] = [walk_item(part, known, decode) for part in value]
+        elif _is(value, dict):
+            for key, part in value.items():
+                value[key] = walk_item(part, known, decode)
+        return value
+
+    return walk_items
+
+
+def _share(cls: type, value: Any, known: _Known, decode: _Decode) -> Any:
+    if not _is(value, dict):
+        return value
+    try:
+        key = cls, dump(value)
+        found = known.get(key)
+        if found is None:
+            walk = _get_walk(cls)
+            found = known[key] = decode(walk(value, known, decode) if walk else value, cls)
+    except (BadStateData, ValueError, ArithmeticError):  # a huge integer, a wrong type, a number that is not finite
+        return value
+    return found
+
+
+def _is(value: object, kind: type) -> bool:
+    return type(value) is kind

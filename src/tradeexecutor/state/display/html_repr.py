@@ -1,0 +1,244 @@
+"""How a state, a portfolio and a position look in a notebook: a small table instead of one line of text.
+
+The HTML is self-contained, takes its colours from the notebook, so that it is readable on light and dark pages, and has
+a bounded number of rows however long the history.  Every text from the state is escaped.
+"""
+
+import html
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+from tradeexecutor.state.display.formatting import (
+    NOTHING,
+    format_count,
+    format_percent,
+    format_price,
+    format_quantity,
+    format_span,
+    format_time,
+    format_usd,
+)
+from tradeexecutor.state.errors import TradeExecutorError
+
+if TYPE_CHECKING:
+    from tradeexecutor.state.portfolio.equity import PortfolioEquity
+    from tradeexecutor.state.position.profit import PositionProfit
+    from tradeexecutor.state.reserve import ReservePosition
+    from tradeexecutor.state.state.fields import StateFields
+    from tradeexecutor.state.trade import TradeExecution
+
+__all__ = ["render_portfolio", "render_position", "render_state"]
+
+#: Rows of one table; what is left out is counted below it.
+MAX_ROWS = 10
+
+#: Legible on white and on black.
+_GAIN, _LOSS = "#1c9a68", "#d9604c"
+
+_TABLE = "border-collapse:collapse;font-size:13px;margin:0.4em 0;font-variant-numeric:tabular-nums;color:inherit"
+_CELL = "padding:0.15em 0.7em 0.15em 0;border:0;border-bottom:1px solid rgba(128,128,128,0.25);color:inherit"
+_FAINT = "opacity:0.7"
+
+T = TypeVar("T")
+
+
+def _get(accessor: Callable[[], T]) -> T | None:
+    """Return a figure, None where the object does not have it."""
+    try:
+        return accessor()
+    except TradeExecutorError:
+        return None
+
+
+# --- HTML
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """A text with the colour of its sign."""
+
+    text: str
+    value: float | None
+
+
+_Cell = str | _Signed
+
+
+def _render_cell(cell: _Cell, right: bool) -> str:
+    style = f"{_CELL};text-align:{'right' if right else 'left'}"
+    if isinstance(cell, _Signed):
+        if cell.value:
+            style += f";color:{_GAIN if cell.value > 0 else _LOSS}"
+        cell = cell.text
+    return f'<td style="{style}">{html.escape(cell)}</td>'
+
+
+def _render_table(names: Sequence[str], rows: Iterable[Sequence[_Cell]], left: int) -> str:
+    """Return a table; the first `left` columns are aligned left, the others right."""
+    head = "".join(
+        f'<th style="{_CELL};text-align:{"left" if index < left else "right"};{_FAINT}">{html.escape(name)}</th>'
+        for index, name in enumerate(names)
+    )
+    body = "".join(
+        "<tr>" + "".join(_render_cell(cell, index >= left) for index, cell in enumerate(row)) + "</tr>" for row in rows
+    )
+    return (
+        f'<table style="{_TABLE}"><thead><tr style="background:transparent">{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
+    )
+
+
+def _render_facts(facts: Iterable[tuple[str, _Cell]]) -> str:
+    body = "".join(
+        f'<tr style="background:transparent"><th style="{_CELL};text-align:left;font-weight:normal;{_FAINT}">'
+        f"{html.escape(name)}</th>{_render_cell(value, False)}</tr>"
+        for name, value in facts
+    )
+    return f'<table style="{_TABLE}"><tbody>{body}</tbody></table>'
+
+
+def _render_title(text: str, faint: str = "") -> str:
+    rest = f' <span style="font-weight:normal;{_FAINT}">{html.escape(faint)}</span>' if faint else ""
+    return f'<div style="margin-top:0.6em"><b>{html.escape(text)}</b>{rest}</div>'
+
+
+def _wrap(*parts: str) -> str:
+    return f'<div style="font-size:13px;line-height:1.35;overflow-x:auto">{"".join(parts)}</div>'
+
+
+def _color_usd(value: float | None) -> _Signed:
+    return _Signed(format_usd(value), value)
+
+
+def _color_percent(value: float | None) -> _Signed:
+    return _Signed(format_percent(value), value)
+
+
+# --- State and portfolio
+
+
+def render_state(state: "StateFields") -> str:
+    """Return the HTML of a state: when, what, and its portfolio."""
+    samples = state.stats.portfolio
+    facts: list[tuple[str, _Cell]] = [
+        ("Created", format_time(state.created_at)),
+        ("Last updated", format_time(state.last_updated_at)),
+        ("Cycle", format_count(state.cycle)),
+        ("Recorded samples", format_count(len(samples))),
+    ]
+    if state.backtest_data is not None:
+        data = state.backtest_data
+        facts.insert(0, ("Backtest", f"{format_time(data.start_at)} to {format_time(data.end_at)}"))
+    return _wrap(
+        _render_title(state.name or "State", "" if state.name else "without a name"),
+        _render_facts(facts),
+        _render_holdings(state.portfolio),
+    )
+
+
+def render_portfolio(portfolio: "PortfolioEquity") -> str:
+    """Return the HTML of a portfolio: cash, and the open, frozen and latest closed positions."""
+    return _wrap(_render_title("Portfolio"), _render_holdings(portfolio))
+
+
+def _render_holdings(portfolio: "PortfolioEquity") -> str:
+    facts: list[tuple[str, _Cell]] = [
+        ("Net asset value", f"{format_usd(_get(portfolio.get_net_asset_value))} USD"),
+        ("Cash", ", ".join(_describe_reserve(item) for item in islice(portfolio.reserves.values(), 5)) or NOTHING),
+        (
+            "Positions",
+            f"{len(portfolio.open_positions):,} open, {len(portfolio.frozen_positions):,} frozen, "
+            f"{len(portfolio.pending_positions):,} pending, {len(portfolio.closed_positions):,} closed",
+        ),
+    ]
+    parts = [_render_facts(facts)]
+    for title, table in (
+        ("Open positions", portfolio.open_positions),
+        ("Frozen positions", portfolio.frozen_positions),
+        ("Pending positions", portfolio.pending_positions),
+        ("Closed positions", portfolio.closed_positions),
+    ):
+        if table:
+            parts.append(_render_positions(title, list(islice(reversed(table.values()), MAX_ROWS)), len(table)))
+    return "".join(parts)
+
+
+def _describe_reserve(reserve: "ReservePosition") -> str:
+    return f"{format_quantity(reserve.quantity)} {reserve.asset.token_symbol}"
+
+
+_POSITION_NAMES = ("#", "Pair", "Opened", "Closed", "Quantity", "Price", "Value USD", "Profit USD", "Profit")
+
+
+def _render_positions(title: str, positions: Sequence["PositionProfit"], count: int) -> str:
+    rows = [_make_position_row(position) for position in positions]
+    more = f"the latest {len(rows)} of {count:,}" if count > len(rows) else f"{count:,}"
+    return _render_title(title, more) + _render_table(_POSITION_NAMES, rows, left=4)
+
+
+def _make_position_row(position: "PositionProfit") -> tuple[_Cell, ...]:
+    profit = _get(position.get_total_profit)
+    usd, percent = profit if profit is not None else (None, None)
+    return (
+        str(position.position_id),
+        position.pair.get_ticker(),
+        format_time(position.opened_at),
+        format_time(position.closed_at),
+        format_quantity(_get(position.get_quantity)),
+        format_price(position.last_token_price),
+        format_usd(_get(position.get_value)),
+        _color_usd(usd),
+        _color_percent(percent),
+    )
+
+
+# --- Position
+
+_TRADE_NAMES = ("#", "Side", "Type", "Status", "Decided", "Executed", "Quantity", "Price", "Value USD")
+
+
+def render_position(position: "PositionProfit") -> str:
+    """Return the HTML of a position: its figures and its latest trades."""
+    pair = position.pair
+    profit = _get(position.get_total_profit)
+    usd, percent = profit if profit is not None else (None, None)
+    span = None if position.closed_at is None else position.closed_at - position.opened_at
+    facts: list[tuple[str, _Cell]] = [
+        ("Opened", format_time(position.opened_at)),
+        ("Closed", format_time(position.closed_at) + (f", after {format_span(span)}" if span else "")),
+        ("Quantity", f"{format_quantity(_get(position.get_quantity))} {pair.base.token_symbol}"),
+        ("Price", f"{format_price(position.last_token_price)} USD at {format_time(position.last_pricing_at)}"),
+        ("Value", f"{format_usd(_get(position.get_value))} USD"),
+        ("Profit", _Signed(f"{format_usd(usd)} USD, {format_percent(percent)}", usd)),
+    ]
+    if position.frozen_at is not None:
+        facts.append(("Frozen", format_time(position.frozen_at)))
+    if position.stop_loss is not None:
+        facts.append(("Stop loss", f"{format_price(position.stop_loss)} USD"))
+    if position.take_profit is not None:
+        facts.append(("Take profit", f"{format_price(position.take_profit)} USD"))
+    trades = list(islice(reversed(position.trades.values()), MAX_ROWS))
+    count = len(position.trades)
+    more = f"the latest {len(trades)} of {count:,}" if count > len(trades) else f"{count:,}"
+    return _wrap(
+        _render_title(f"Position #{position.position_id} {pair.get_ticker()}", pair.kind.value),
+        _render_facts(facts),
+        _render_title("Trades", more),
+        _render_table(_TRADE_NAMES, [_make_trade_row(trade) for trade in trades], left=6) if trades else "",
+    )
+
+
+def _make_trade_row(trade: "TradeExecution") -> tuple[_Cell, ...]:
+    return (
+        str(trade.trade_id),
+        "buy" if trade.is_buy() else "sell",
+        trade.trade_type.value,
+        trade.get_status().value,
+        format_time(trade.opened_at),
+        format_time(trade.executed_at),
+        format_quantity(trade.planned_quantity if trade.executed_quantity is None else trade.executed_quantity),
+        format_price(trade.executed_price or trade.planned_price),
+        format_usd(trade.get_value()),
+    )

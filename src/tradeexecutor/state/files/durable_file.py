@@ -1,0 +1,202 @@
+"""Write files so that a reader, and the disk after a crash, has either the old or the new content, whole.
+
+A new content goes into a temporary file in the same folder, ``.NAME.<16 hex digits>.tmp``; its bytes are flushed to
+the disk before it gets its name, and the folder afterwards.  A process that is killed leaves the temporary file.
+"""
+
+import contextlib
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
+
+#: How file systems without hard links, or with a limit on them, refuse one.
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
+
+
+class Replacement:
+    """New content for a file: first written beside it, then put in its place.
+
+    A symbolic link is followed.  The mode of an existing file is kept, and so is its owner when root writes.
+
+    Parameters
+    ----------
+    path
+        The file; it need not exist, its folder must.
+    like
+        Another file, whose mode and owner a new one gets.
+    """
+
+    def __init__(self, path: Path, like: Path | None = None, files: FileLayer = OS_FILES):
+        self.path = path.resolve()
+        self._like = like
+        self._files = files
+        self._temporary = self.path.with_name(f".{self.path.name}.{os.urandom(8).hex()}.tmp")
+        self._inode: tuple[int, int] | None = None
+
+    def write(self, *parts: bytes | memoryview) -> None:
+        """Write the content, in parts, and flush it to the disk; nobody sees it yet."""
+        files = self._files
+        old = _get_status(self.path) or (self._like and _get_status(self._like))
+        descriptor = files.create(self._temporary, stat.S_IMODE(old.st_mode) if old else 0o666)
+        try:
+            self._inode = _get_inode(os.fstat(descriptor))
+            for part in parts:
+                _write_all(files, descriptor, part)
+            if old is not None:
+                _keep_mode_and_owner(files, descriptor, old)
+            files.flush(descriptor)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                files.close(descriptor)
+            raise
+        files.close(descriptor)
+
+    def put_in_place(self) -> None:
+        """Rename the new file over the old one and flush the folder.
+
+        When the flush fails, `is_in_place` is True: the new content is there, but may not survive a power cut.
+        """
+        self._files.rename(self._temporary, self.path)
+        self._files.flush_folder(self.path.parent)
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the new content has the name, also when the renaming was interrupted."""
+        if self._inode is None:
+            return False  # nothing was written, and perhaps nothing may be read
+        now = _get_status(self.path)
+        return now is not None and self._inode == _get_inode(now)
+
+    def discard(self) -> None:
+        """Remove what was written, unless it is in place; never fails."""
+        if not self.is_in_place:
+            with contextlib.suppress(OSError):
+                self._files.unlink(self._temporary)
+
+
+def write_atomically(
+    path: Path, *parts: bytes | memoryview, like: Path | None = None, files: FileLayer = OS_FILES
+) -> None:
+    """Replace the content of a file, or make it; see `Replacement`.
+
+    When anything up to the renaming fails the old file is untouched and the temporary file is removed.  When only the
+    last step fails, flushing the folder, the new content is in place but may not survive a power cut.
+
+    Raises
+    ------
+    OSError
+        The folder does not exist or cannot be written to, or the disk is full.
+    """
+    replacement = Replacement(path, like, files)
+    try:
+        replacement.write(*parts)
+        replacement.put_in_place()
+    except BaseException:
+        replacement.discard()
+        raise
+
+
+def keep_under(source: Path, target: Path, files: FileLayer = OS_FILES) -> None:
+    """Give a file a second name that must be free, without copying where the file system can.
+
+    The caller flushes the folder of `target`.
+
+    Raises
+    ------
+    FileExistsError
+        The name is taken.
+    OSError
+        The file system refuses.
+    """
+    try:
+        files.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        copy_durably(source, target, files)
+
+
+def copy_durably(source: Path, target: Path, files: FileLayer = OS_FILES) -> None:
+    """Copy a file to a name that must be free; under that name there is never half of it.
+
+    The copy has the mode of the original.  The caller flushes the folder.
+
+    Raises
+    ------
+    FileExistsError
+        The name is taken.
+    OSError
+        The folder cannot be written to, or the disk is full.
+    """
+    content = source.read_bytes()
+    temporary = target.with_name(f".{target.name}.{os.urandom(8).hex()}.tmp")
+    descriptor = files.create(temporary, 0o600)
+    try:
+        try:
+            _write_all(files, descriptor, content)
+            _keep_mode_and_owner(files, descriptor, source.stat())
+            files.flush(descriptor)
+        finally:
+            files.close(descriptor)
+        _name_once(temporary, target, files)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            files.unlink(temporary)
+        raise
+
+
+def _name_once(temporary: Path, target: Path, files: FileLayer) -> None:
+    """Rename without replacing anything."""
+    try:
+        files.link(temporary, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if target.exists():  # the name could be taken between this line and the next, by a file system without links
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        files.rename(temporary, target)
+    else:
+        files.unlink(temporary)
+
+
+def find_temporary_files(path: Path) -> list[Path]:
+    """Return the temporary files of writers of `path`, alive or dead, in the order of their names."""
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{16}}\.tmp")
+    return sorted(item for item in _list_folder(path.parent) if pattern.fullmatch(item.name))
+
+
+def _list_folder(folder: Path) -> Iterable[Path]:
+    return folder.iterdir() if folder.is_dir() else ()
+
+
+def _write_all(files: FileLayer, descriptor: int, content: bytes | memoryview) -> None:
+    rest = memoryview(content)
+    while rest:
+        count = files.write(descriptor, rest)
+        if count <= 0:
+            raise OSError(errno.EIO, "the disk takes no bytes")
+        rest = rest[count:]
+
+
+def _get_status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _get_inode(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _keep_mode_and_owner(files: FileLayer, descriptor: int, old: os.stat_result) -> None:
+    new = os.fstat(descriptor)
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid) and os.geteuid() == 0:
+        files.set_owner(descriptor, old.st_uid, old.st_gid)  # else the strategy's user could not open it any more
+    if stat.S_IMODE(new.st_mode) != stat.S_IMODE(old.st_mode):
+        files.set_mode(descriptor, stat.S_IMODE(old.st_mode))

@@ -1,0 +1,82 @@
+"""How small a remainder counts as nothing, per asset and per pair."""
+
+from decimal import Decimal
+
+from tradeexecutor.accounting.accuracy import COLLATERAL_EPSILON
+from tradeexecutor.state.identifier.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
+
+#: Generic token dust.
+DEFAULT_DUST_EPSILON = Decimal(10**-10)
+
+#: Vault shares.
+DEFAULT_VAULT_EPSILON = Decimal(10**-6)
+
+#: Close threshold of Hypercore vaults, which keep a safety margin at redemption.
+HYPERLIQUID_VAULT_CLOSE_EPSILON = Decimal("2.00")
+
+#: Clean-up routing of small Hypercore positions.
+HYPERCORE_SMALL_POSITION_CLEANUP_CLOSE_EPSILON = Decimal("0.30")
+
+#: Key of `TradingPosition.other_data`: the position is being cleaned up and closes only when really empty.
+HYPERCORE_SMALL_POSITION_CLEANUP_PENDING_REDEEM = "hypercore_small_position_cleanup_pending_redeem"
+
+#: Variable debt tokens; a float in recorded behaviour.
+ONE_DELTA_CLOSE_EPSILON = 1 * 10**-4
+
+#: Relative balance drift that is not worth a correction.
+DEFAULT_RELATIVE_EPSILON = 5 * 10**-4
+HYPERLIQUID_VAULT_RELATIVE_EPSILON = 0.02
+
+#: USD value below which account checks do not care.
+DEFAULT_USD_LOW_VALUE_THRESHOLD = 0.10
+
+_CCTP_BRIDGE, _VAULT, _CREDIT_SUPPLY = TradingPairKind.cctp_bridge, TradingPairKind.vault, TradingPairKind.credit_supply
+
+_EPSILON_BY_SYMBOL: dict[str, Decimal] = {
+    **dict.fromkeys(("WBTC", "BTC", "ETH", "WETH"), Decimal(10**-7)),
+    # The binary error of 0.1 is part of recorded results.
+    **dict.fromkeys(("USDC", "USDC.e", "aPolUSDC", "aEthUSDC"), Decimal(0.1)),  # noqa: RUF032
+}
+
+
+def get_dust_epsilon_for_asset(asset: AssetIdentifier) -> Decimal | float:
+    """Return the dust limit of an asset by its symbol, token units."""
+    symbol = asset.token_symbol
+    epsilon = _EPSILON_BY_SYMBOL.get(symbol)
+    if epsilon is not None:
+        return epsilon
+    if "variableDebt" in symbol:
+        return ONE_DELTA_CLOSE_EPSILON
+    return DEFAULT_DUST_EPSILON
+
+
+def get_dust_epsilon_for_pair(pair: TradingPairIdentifier) -> Decimal | float:
+    """Return the quantity at or below which a new trade is refused, base token units."""
+    kind = pair.kind
+    if kind is _CCTP_BRIDGE:
+        return DEFAULT_DUST_EPSILON
+    if kind is _VAULT:
+        return DEFAULT_VAULT_EPSILON
+    return get_dust_epsilon_for_asset(pair.base)
+
+
+def get_close_epsilon_for_pair(pair: TradingPairIdentifier) -> Decimal | float:
+    """Return the quantity at or below which a position counts as closed, base token units."""
+    kind = pair.kind
+    if kind is _CREDIT_SUPPLY:
+        return COLLATERAL_EPSILON
+    if kind is _VAULT:
+        return HYPERLIQUID_VAULT_CLOSE_EPSILON if pair.is_hyperliquid_vault() else DEFAULT_VAULT_EPSILON
+    return get_dust_epsilon_for_asset(pair.base)
+
+
+def get_relative_epsilon_for_asset(asset: AssetIdentifier) -> float:
+    """Return the relative balance drift that is tolerated, a fraction."""
+    return 0.005 if asset.token_symbol in ("aPolUSDC", "USDC") else DEFAULT_RELATIVE_EPSILON
+
+
+def get_relative_epsilon_for_pair(pair: TradingPairIdentifier) -> float:
+    """Return the relative balance drift that is tolerated, a fraction."""
+    if pair.is_hyperliquid_vault():
+        return HYPERLIQUID_VAULT_RELATIVE_EPSILON
+    return get_relative_epsilon_for_asset(pair.base)

@@ -1,0 +1,509 @@
+"""How trades change loans: opening, growing, shrinking and closing shorts and credit supplies.
+
+A loan has two sides, collateral and debt.  Each side has a principal (`AssetWithTrackedValue.quantity`), the interest
+booked so far, the part of it that was paid out, and the token balance that the chain should show.  After every change::
+
+    balance == principal + accrued interest - paid interest
+
+Taking out more than the principal takes out interest: that part is claimed (collateral) or repaid (debt) at once.
+A little more than there is counts as interest that was not booked yet; more than that is refused.
+
+The same functions serve the plan, from the amounts a trade asks for, and the outcome, from the amounts it got.
+"""
+
+import datetime
+import logging
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from tradeexecutor.accounting.accuracy import (
+    CLOSE_POSITION_COLLATERAL_EPSILON,
+    COLLATERAL_EPSILON,
+    INTEREST_QUANTITY_EPSILON,
+    ZERO_DECIMAL,
+    ensure_exact_zero,
+)
+from tradeexecutor.state.errors import InvalidTrade, InvalidValue, LiquidationRisked, NotAvailable, UnsupportedPairKind
+from tradeexecutor.state.identifier import AssetType, AssetWithTrackedValue
+from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
+from tradeexecutor.state.interest import Interest
+from tradeexecutor.state.loan.loan import Loan
+from tradeexecutor.state.types import USDollarPrice
+
+if TYPE_CHECKING:
+    from tradeexecutor.state.position import TradingPosition
+    from tradeexecutor.state.trade import TradeExecution
+
+__all__ = [
+    "LoanChange",
+    "LoanPayments",
+    "create_credit_supply_loan",
+    "create_short_loan",
+    "get_loan_after_trade",
+    "reset_credit_supply_loan",
+    "update_credit_supply_loan",
+    "update_short_loan",
+]
+
+logger = logging.getLogger(__name__)
+
+#: Whether the planned or the executed amounts of a trade count.
+LoanMode: TypeAlias = Literal["plan", "execute"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoanChange:
+    """What a trade does to a loan.
+
+    Attributes
+    ----------
+    quantity
+        Base token units with the sign of the trade: credit + supplied, - recalled; short - borrowed, + bought back.
+    reserve
+        Moved from the reserves into the loan before the swap, reserve token units, >= 0.
+    consumption
+        Short: collateral gained (+) or spent (-) by the swap, reserve token units.
+    allocation
+        Short: reserve added (+) or collateral released (-) after the swap, reserve token units.
+    price
+        USD per base token.
+    reserve_price
+        USD per reserve token.
+    happened_at
+        Time of the change.
+    """
+
+    quantity: Decimal
+    reserve: Decimal
+    consumption: Decimal
+    allocation: Decimal
+    price: USDollarPrice
+    reserve_price: USDollarPrice
+    happened_at: datetime.datetime
+
+    @classmethod
+    def read(cls, trade: "TradeExecution", mode: LoanMode = "plan") -> "LoanChange":
+        """Return the planned or the executed amounts of a trade; missing reserve amounts are 0.
+
+        Raises
+        ------
+        NotAvailable
+            The trade has not executed yet.
+        """
+        reserve_price = float(trade.get_reserve_currency_exchange_rate())
+        if mode == "plan":
+            return cls(
+                trade.planned_quantity,
+                trade.planned_reserve,
+                trade.planned_collateral_consumption or ZERO_DECIMAL,
+                trade.planned_collateral_allocation or ZERO_DECIMAL,
+                float(trade.planned_price),
+                reserve_price,
+                trade.opened_at,
+            )
+        if trade.executed_quantity is None or trade.executed_price is None or trade.executed_at is None:
+            raise NotAvailable(f"trade #{trade.trade_id} is not executed")
+        return cls(
+            trade.executed_quantity,
+            trade.executed_reserve or ZERO_DECIMAL,
+            trade.executed_collateral_consumption or ZERO_DECIMAL,
+            trade.executed_collateral_allocation or ZERO_DECIMAL,
+            trade.executed_price,
+            reserve_price,
+            trade.executed_at,
+        )
+
+    def get_collateral_change(self) -> Decimal:
+        """Return what a short trade changes the collateral by, reserve token units."""
+        return self.consumption + self.allocation + self.reserve
+
+
+class LoanPayments(NamedTuple):
+    """Interest that a trade moved, beyond principal."""
+
+    #: Collateral interest, reserve token units, >= 0.
+    claimed: Decimal = ZERO_DECIMAL
+    #: Debt interest, base token units, >= 0.
+    repaid: Decimal = ZERO_DECIMAL
+
+
+def get_loan_after_trade(
+    loan: Loan | None, trade: "TradeExecution", change: LoanChange, closing: bool
+) -> tuple[Loan, LoanPayments]:
+    """Return the loan as it is after a change, and the interest that was moved; `loan` itself stays as it is.
+
+    Parameters
+    ----------
+    loan
+        Loan of the position before; None opens one.
+    trade
+        Names the pair and the position in errors.
+    closing
+        A short is being closed: once its debt is gone, collateral that remains within 2 % of the change is written
+        off, as recorded figures do.
+
+    Raises
+    ------
+    InvalidTrade
+        More is taken out than there is, the first trade does not put anything in, or a swap changes the collateral in
+        the wrong direction.
+    LiquidationRisked
+        A short would be liquidated at once.
+    UnsupportedPairKind
+        The kind has no loan that is supported.
+    """
+    kind = trade.pair.kind
+    if kind.is_credit_supply():
+        if loan is None:
+            return _open_credit(trade, change), LoanPayments()
+        loan = loan.clone()
+        return loan, LoanPayments(claimed=_change_credit(loan, change))
+    if not kind.is_shorting():
+        raise UnsupportedPairKind(f"loans of kind {kind.value} are not supported: trade #{trade.trade_id}")
+    if (change.consumption > 0 and change.quantity >= 0) or (change.consumption < 0 and change.quantity <= 0):
+        raise InvalidTrade(
+            f"trade #{trade.trade_id} cannot change the collateral by {change.consumption} by a swap of "
+            f"{change.quantity}: borrowing adds to it, buying back takes from it"
+        )
+    if loan is None:
+        loan, payments = _open_short(trade, change), LoanPayments()
+    else:
+        loan = loan.clone()
+        payments = _change_short(loan, change, closing)
+    if not (closing and _is_debt_gone(loan)):
+        _check_health(loan, trade)
+    return loan, payments
+
+
+# --- Credit supply
+
+
+def _open_credit(trade: "TradeExecution", change: LoanChange) -> Loan:
+    if change.quantity <= 0:
+        raise InvalidTrade(
+            f"trade #{trade.trade_id} recalls credit, but position #{trade.position_id} has supplied none"
+        )
+    base = trade.pair.base
+    when = change.happened_at
+    return Loan(
+        pair=trade.pair,
+        collateral=AssetWithTrackedValue(
+            base,
+            change.quantity,
+            change.reserve_price,
+            when,
+            created_at=when,
+            created_strategy_cycle_at=trade.opened_at,
+        ),
+        collateral_interest=Interest.open_new(change.quantity, when),
+    )
+
+
+def _change_credit(loan: Loan, change: LoanChange) -> Decimal:
+    return _change_side(
+        loan.collateral,
+        loan.collateral_interest,
+        change.quantity,
+        change.reserve_price,
+        change.happened_at,
+        COLLATERAL_EPSILON,
+    )
+
+
+# --- Short
+
+
+def _open_short(trade: "TradeExecution", change: LoanChange) -> Loan:
+    pair, trade_id = trade.pair, trade.trade_id
+    _check_short_assets(trade)
+    collateral = change.get_collateral_change()
+    if change.quantity >= 0:
+        raise InvalidTrade(f"trade #{trade_id} opens a short, it must borrow: its quantity is {change.quantity}")
+    if collateral <= 0:
+        raise InvalidTrade(f"trade #{trade_id} opens a short without collateral: {collateral}")
+    when = change.happened_at
+    return Loan(
+        pair=pair,
+        collateral=AssetWithTrackedValue(pair.quote, collateral, change.reserve_price, when, created_at=when),
+        collateral_interest=Interest.open_new(collateral, when),
+        borrowed=AssetWithTrackedValue(
+            pair.base,
+            -change.quantity,
+            change.price,
+            when,
+            created_at=when,
+            created_strategy_cycle_at=trade.opened_at,
+        ),
+        borrowed_interest=Interest.open_new(-change.quantity, when),
+    )
+
+
+def _check_short_assets(trade: "TradeExecution") -> None:
+    base, quote = trade.pair.base, trade.pair.quote
+    if base.underlying is None or base.type is not AssetType.borrowed:
+        raise InvalidTrade(f"base {base} of a short must be a debt token with an underlying asset")
+    if quote.underlying is None or quote.type is not AssetType.collateral:
+        raise InvalidTrade(f"quote {quote} of a short must be a collateral token with an underlying asset")
+    if not quote.underlying.is_stablecoin():
+        raise InvalidTrade(f"collateral {quote} of a short must be a stablecoin")
+
+
+def _change_short(loan: Loan, change: LoanChange, closing: bool) -> LoanPayments:
+    borrowed, borrowed_interest = loan.borrowed, loan.borrowed_interest
+    if borrowed is None or borrowed_interest is None:
+        raise InvalidTrade(f"the loan of {loan.pair} has no debt, it is not a short")
+    repaid = ZERO_DECIMAL
+    if change.quantity:
+        # Moving collateral only says nothing new about the price of the debt.
+        repaid = _change_side(
+            borrowed,
+            borrowed_interest,
+            -change.quantity,
+            change.price,
+            change.happened_at,
+            INTEREST_QUANTITY_EPSILON,
+        )
+    collateral_change = change.get_collateral_change()
+    tolerance = COLLATERAL_EPSILON
+    # A closing trade that did not get rid of the debt leaves the position open: nothing is written off then.
+    closed = closing and _is_debt_gone(loan)
+    if closed:
+        tolerance = max(tolerance, abs(CLOSE_POSITION_COLLATERAL_EPSILON * collateral_change))
+    claimed = _change_side(
+        loan.collateral,
+        loan.collateral_interest,
+        collateral_change,
+        change.reserve_price,
+        change.happened_at,
+        tolerance,
+        write_off=closed,
+    )
+    return LoanPayments(claimed, repaid)
+
+
+def _is_debt_gone(loan: Loan) -> bool:
+    """Tell whether no debt is left but dust, which a close forgets."""
+    return loan.get_borrowed_principal_and_interest_quantity() <= get_close_epsilon_for_pair(loan.pair)
+
+
+def _check_health(loan: Loan, trade: "TradeExecution") -> None:
+    if loan.borrowed is None or loan.borrowed.quantity <= 0:
+        return
+    try:
+        loan.check_health()
+    except LiquidationRisked as error:
+        raise LiquidationRisked(
+            f"trade #{trade.trade_id} of position #{trade.position_id}: {error}",
+            error.health_factor,
+            error.desired_health_factor,
+        ) from None
+
+
+# --- Both
+
+
+def _change_side(
+    tracker: AssetWithTrackedValue,
+    interest: Interest,
+    delta: Decimal,
+    price: USDollarPrice,
+    when: datetime.datetime,
+    tolerance: Decimal,
+    write_off: bool = False,
+) -> Decimal:
+    """Put tokens into one side of a loan, or take them out; return the interest that was taken out.
+
+    Parameters
+    ----------
+    delta
+        Token units, + in, - out.
+    tolerance
+        Less than this may be taken out beyond what is there, token units.
+    write_off
+        A remainder below the tolerance is dropped.
+    """
+    available = interest.get_remaining_interest()
+    principal = tracker.quantity + delta
+    left = principal + available
+    if delta < 0 and left < 0:
+        if -left >= tolerance:
+            raise InvalidTrade(
+                f"cannot take {-delta} {tracker.asset.token_symbol} out of {tracker.quantity} and interest of "
+                f"{available}: {-left} too much"
+            )
+        # Tokens that are there without having been booked are interest that was not synced yet.
+        interest.last_accrued_interest -= left
+        available -= left
+        left = ZERO_DECIMAL
+    paid = ZERO_DECIMAL
+    if principal < 0:
+        paid, principal = -principal, ZERO_DECIMAL
+    principal = ensure_exact_zero(principal)
+    balance = max(ensure_exact_zero(interest.last_token_amount + delta), ZERO_DECIMAL)
+    if write_off and left < tolerance:
+        if left >= COLLATERAL_EPSILON:
+            logger.warning("%s %s are written off when their short is closed", left, tracker.asset.token_symbol)
+        principal = balance = ZERO_DECIMAL
+        paid = available  # closing settles all interest
+    tracker.revalue(price, when)
+    tracker.quantity = principal
+    interest.last_token_amount = balance
+    interest.interest_payments += paid
+    return paid
+
+
+# --- Public builders over trades
+
+
+def create_short_loan(
+    position: "TradingPosition", trade: "TradeExecution", timestamp: datetime.datetime, mode: LoanMode = "plan"
+) -> Loan:
+    """Return the loan that the first trade of a short position opens.
+
+    Raises
+    ------
+    InvalidTrade
+        The position has a loan already, or the trade does not open a short.
+    LiquidationRisked
+        The loan would be liquidated at once.
+    """
+    if not trade.is_short():
+        raise InvalidTrade(f"trade #{trade.trade_id} is not a short")
+    return _create_loan(position, trade, timestamp, mode)
+
+
+def create_credit_supply_loan(
+    position: "TradingPosition", trade: "TradeExecution", timestamp: datetime.datetime, mode: LoanMode = "plan"
+) -> Loan:
+    """Return the loan that the first trade of a credit supply position opens.
+
+    Raises
+    ------
+    InvalidTrade
+        The position has a loan already, or the trade does not supply anything.
+    """
+    if not trade.is_credit_supply():
+        raise InvalidTrade(f"trade #{trade.trade_id} does not supply credit")
+    return _create_loan(position, trade, timestamp, mode)
+
+
+def _create_loan(
+    position: "TradingPosition", trade: "TradeExecution", timestamp: datetime.datetime, mode: LoanMode
+) -> Loan:
+    if position.loan is not None:
+        raise InvalidTrade(f"position #{position.position_id} has a loan already")
+    loan, _ = get_loan_after_trade(None, trade, LoanChange.read(trade, mode), closing=False)
+    for tracker, interest in ((loan.collateral, loan.collateral_interest), (loan.borrowed, loan.borrowed_interest)):
+        if tracker is not None and interest is not None:
+            tracker.last_pricing_at = tracker.created_at = timestamp
+            interest.last_updated_at = interest.last_event_at = timestamp
+    return loan
+
+
+def update_short_loan(
+    loan: Loan,
+    position: "TradingPosition",
+    trade: "TradeExecution",
+    mode: LoanMode = "plan",
+    close_position: bool = False,
+) -> LoanPayments:
+    """Apply a trade to a loan, which is changed in place, and return the interest it moved.
+
+    Raises
+    ------
+    InvalidTrade
+        More is taken out than there is; the loan is unchanged.
+    LiquidationRisked
+        The loan would be liquidated at once; the loan is unchanged.
+    """
+    if not position.is_short():
+        raise InvalidTrade(f"position #{position.position_id} is not a short")
+    after, payments = get_loan_after_trade(loan, trade, LoanChange.read(trade, mode), close_position)
+    _replace(loan, after)
+    return payments
+
+
+def update_credit_supply_loan(
+    loan: Loan,
+    position: "TradingPosition",
+    timestamp: datetime.datetime,
+    trade: "TradeExecution | None" = None,
+    quantity_delta: Decimal = ZERO_DECIMAL,
+    mode: LoanMode = "plan",
+) -> Loan:
+    """Apply a trade, or a change without a trade such as a redemption in kind, to a loan in place; return the loan.
+
+    Parameters
+    ----------
+    timestamp
+        Time of a change without a trade.
+    quantity_delta
+        Token units, + in, - out, when there is no trade.
+
+    Raises
+    ------
+    InvalidTrade
+        More is taken out than there is, or there is neither trade nor delta; the loan is unchanged.
+    """
+    if not position.is_credit_supply():
+        raise InvalidTrade(f"position #{position.position_id} does not supply credit")
+    after = loan.clone()
+    if trade is not None:
+        if quantity_delta:
+            raise InvalidTrade("give either a trade or a quantity, not both")
+        after, _ = get_loan_after_trade(loan, trade, LoanChange.read(trade, mode), closing=False)
+    else:
+        if not quantity_delta:
+            raise InvalidTrade(f"nothing changes the loan of position #{position.position_id}")
+        _change_side(
+            after.collateral,
+            after.collateral_interest,
+            quantity_delta,
+            after.collateral.last_usd_price,
+            timestamp,
+            COLLATERAL_EPSILON,
+        )
+    _replace(loan, after)
+    return loan
+
+
+def reset_credit_supply_loan(
+    position: "TradingPosition",
+    timestamp: datetime.datetime,
+    block_number: int,
+    quantity: Decimal,
+    reserve_currency_exchange_rate: USDollarPrice = 1.0,
+) -> None:
+    """Set the loan of a credit position to a corrected balance, which becomes principal; interest starts anew.
+
+    Parameters
+    ----------
+    timestamp, block_number
+        Where the balance was read.
+    quantity
+        Token units, >= 0.
+    reserve_currency_exchange_rate
+        USD per token.
+
+    Raises
+    ------
+    InvalidValue
+        The position is not a credit supply with a loan, the block is missing or an amount is wrong; nothing changes.
+    """
+    loan = position.loan
+    if not position.is_credit_supply() or loan is None or loan.borrowed is not None:
+        raise InvalidValue(f"position #{position.position_id} is not a credit supply with a loan")
+    if not block_number:
+        raise InvalidValue("a correction needs the block at which the balance was read")
+    corrected = loan.clone()
+    corrected.collateral.revalue(float(reserve_currency_exchange_rate), timestamp)
+    corrected.collateral_interest.reset(quantity, timestamp, block_number)
+    corrected.collateral.reset(quantity)
+    _replace(loan, corrected)
+
+
+def _replace(loan: Loan, after: Loan) -> None:
+    """Take over the sides of another loan."""
+    loan.collateral, loan.collateral_interest = after.collateral, after.collateral_interest
+    loan.borrowed, loan.borrowed_interest = after.borrowed, after.borrowed_interest

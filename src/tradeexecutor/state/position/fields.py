@@ -1,0 +1,142 @@
+"""What a position records: the fields of `TradingPosition` and the rules of its constructor."""
+
+import datetime
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from tradeexecutor.state.balance_update import BalanceUpdate
+from tradeexecutor.state.codec.codec import Serialisable
+from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.generic_position import GenericPosition
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.state.loan import Loan
+from tradeexecutor.state.position.balance_totals import BalanceUpdateTable
+from tradeexecutor.state.position_internal_share_price import PositionInternalSharePriceState
+from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.state.trade.totals import TradeTable
+from tradeexecutor.state.types import (
+    JSONObject,
+    Percent,
+    USDollarAmount,
+    USDollarPrice,
+    UTCDatetime,
+    new_dict,
+    new_list,
+)
+from tradeexecutor.state.valuation import ValuationUpdate
+
+
+def is_pandas_object(value: object) -> bool:
+    """Tell whether `value` comes from pandas, without importing it."""
+    return type(value) is not datetime.datetime and type(value).__module__.startswith("pandas")
+
+
+@dataclass(slots=True, frozen=True)
+class TriggerPriceUpdate(Serialisable):
+    """Record of a moved stop loss or take profit; USD mid prices.
+
+    Raises
+    ------
+    InvalidValue
+        The timestamp is not a datetime or the mid price not a float.
+    """
+
+    timestamp: UTCDatetime
+    mid_price: int | float | None = None
+    stop_loss_before: USDollarPrice | None = None
+    stop_loss_after: USDollarPrice | None = None
+    take_profit_before: USDollarPrice | None = None
+    take_profit_after: USDollarPrice | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.timestamp, datetime.datetime):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidValue(f"timestamp must be a datetime, got {self.timestamp!r}")
+        if self.mid_price and type(self.mid_price) is not float:
+            raise InvalidValue(f"mid_price must be a float, got {self.mid_price!r}")
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class PositionFields(GenericPosition):
+    """Fields of a position.  Users see `tradeexecutor.state.position.TradingPosition`.
+
+    Raises
+    ------
+    InvalidValue
+        The constructor rules of a position are not met, see `__post_init__`.
+    """
+
+    position_id: int
+    pair: TradingPairIdentifier
+    #: Strategy time of opening.
+    opened_at: UTCDatetime
+    last_pricing_at: UTCDatetime
+    #: USD per base token at the latest valuation.  Trades do not change it.
+    last_token_price: USDollarPrice
+    #: USD per reserve token, normally 1.0.
+    last_reserve_price: USDollarPrice
+    reserve_currency: AssetIdentifier
+    #: Trade id -> trade, in order of creation; a `TradeTable` after construction.
+    trades: dict[int, TradeExecution] = field(default_factory=TradeTable)
+    #: Trades whose trigger has not fired.
+    pending_trades: dict[int, TradeExecution] = field(default_factory=new_dict)
+    #: Trades whose triggers lapsed.
+    expired_trades: dict[int, TradeExecution] = field(default_factory=new_dict)
+    closed_at: UTCDatetime | None = None
+    frozen_at: UTCDatetime | None = None
+    unfrozen_at: UTCDatetime | None = None
+    last_trade_at: UTCDatetime | None = None
+    #: Total equity of the portfolio when the position was opened, USD.
+    portfolio_value_at_open: USDollarAmount | None = None
+    #: Set while the position waits for a market limit trigger.
+    pending_since_at: UTCDatetime | None = None
+    #: Trigger levels, USD mid price.
+    stop_loss: USDollarPrice | None = None
+    take_profit: USDollarPrice | None = None
+    #: Fraction of the price at which a trailing stop follows: 0.9 is 10 % below.
+    trailing_stop_loss_pct: Percent | None = None
+    notes: str | None = None
+    #: Deposits, redemptions, interest and corrections by event id; a `BalanceUpdateTable` after construction.
+    balance_updates: dict[int, BalanceUpdate] = field(default_factory=BalanceUpdateTable)
+    #: Oldest first.
+    trigger_updates: list[TriggerPriceUpdate] = field(default_factory=new_list)
+    #: Oldest first.
+    valuation_updates: list[ValuationUpdate] = field(default_factory=new_list)
+    loan: Loan | None = None
+    share_price_state: PositionInternalSharePriceState | None = None
+    #: USD price at which the loan is liquidated.
+    liquidation_price: USDollarPrice | None = None
+    other_data: JSONObject | None = field(default_factory=new_dict)
+    #: Made by a test run on a forked chain; not a live asset.
+    simulated: bool = False
+    #: Bridge positions: capital lent to trades on the far chain; negative when they returned a profit.
+    bridge_capital_allocated: Decimal = Decimal(0)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.trades, TradeTable):
+            self.trades = TradeTable(self.trades)
+        if not isinstance(self.balance_updates, BalanceUpdateTable):
+            self.balance_updates = BalanceUpdateTable(self.balance_updates)
+        if self.position_id <= 0:
+            raise InvalidValue(f"position id must be positive, got {self.position_id}")
+        if self.last_pricing_at is None or self.reserve_currency is None:  # pyright: ignore[reportUnnecessaryComparison]
+            raise InvalidValue(f"position #{self.position_id} needs last_pricing_at and reserve_currency")
+        if not self.last_token_price >= 0 or not self.last_reserve_price >= 0:
+            raise InvalidValue(
+                f"position #{self.position_id} prices must not be negative: "
+                f"{self.last_token_price}, {self.last_reserve_price}"
+            )
+        if not isinstance(self.opened_at, datetime.datetime) or is_pandas_object(self.opened_at):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidValue(f"position #{self.position_id} opened_at must be a datetime, got {self.opened_at!r}")
+        if self.opened_at.tzinfo is not None:
+            raise InvalidValue(f"position #{self.position_id} opened_at must be naive UTC, got {self.opened_at!r}")
+        for value in (self.last_token_price, self.stop_loss):
+            if value is not None and type(value) is not float and type(value).__module__ == "numpy":
+                raise InvalidValue(f"position #{self.position_id} prices must be Python floats, got {value!r}")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PositionFields):
+            return NotImplemented
+        return self.position_id == other.position_id
+
+    def __hash__(self) -> int:
+        return hash(self.position_id)

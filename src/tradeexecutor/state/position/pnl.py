@@ -1,0 +1,192 @@
+"""Profit of a position from its trades: average cost, and share price.  Users import `tradeexecutor.strategy.pnl`."""
+
+import datetime
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tradeexecutor.accounting.profit import annualise_compounded, calculate_average_cost_profit, walk_average_cost
+from tradeexecutor.accounting.share_price import calculate_profit
+from tradeexecutor.state.errors import InvalidValue, NotAvailable
+from tradeexecutor.state.position_internal_share_price import (
+    PositionInternalSharePriceData,
+    PositionInternalSharePriceState,
+)
+from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
+
+if TYPE_CHECKING:
+    from tradeexecutor.state.position.profit import PositionProfit
+    from tradeexecutor.state.position.value import PositionValuation
+    from tradeexecutor.state.trade import TradeExecution
+
+
+@dataclass(slots=True, frozen=True)
+class ProfitData:
+    """Profit of a position; USD amounts and fractions (0.05 is 5 %)."""
+
+    profit_usd: USDollarAmount
+    profit_pct: Percent
+    #: Compounded to a year; None when the duration is unknown.
+    profit_pct_annualised: Percent | None
+    realised_usd: USDollarAmount | None
+    unrealised_usd: USDollarAmount | None
+    duration: datetime.timedelta | None
+
+    def is_win(self) -> bool:
+        """Profit is positive."""
+        return self.profit_usd > 0
+
+    def is_loss(self) -> bool:
+        """Profit is not positive."""
+        return not self.is_win()
+
+
+def get_holding_time(position: "PositionValuation", end_at: datetime.datetime | None) -> datetime.timedelta:
+    """Return how long a position was open, until `end_at` if it still is.
+
+    Raises
+    ------
+    InvalidValue
+        The position is open and `end_at` is missing, or no time has passed.
+    """
+    end = position.closed_at or end_at
+    if end is None:
+        raise InvalidValue(f"position #{position.position_id} is open, its profit needs end_at")
+    duration = end - position.opened_at
+    if duration <= datetime.timedelta(0):
+        raise InvalidValue(f"position #{position.position_id} has no duration: {position.opened_at} - {end}")
+    return duration
+
+
+def calculate_pnl(
+    position: "PositionValuation",
+    end_at: datetime.datetime | None = None,
+    mark_price: USDollarPrice | None = None,
+    epsilon: float = 1e-6,
+    max_annualised_profit: float = 100,
+) -> ProfitData:
+    """Walk the trades with an average cost; spot and vault only.
+
+    The rules and an example are in `tradeexecutor.accounting.profit.walk_average_cost`.  What was redeemed in kind
+    shows as a loss of its cost, as in recorded figures; `TradingPosition.get_net_profit_usd` does not count it.
+
+    Parameters
+    ----------
+    end_at
+        Valuation time of an open position.
+    mark_price
+        USD per base token; the latest valuation if missing or 0.
+    epsilon
+        A remaining cost below this is 0, USD.
+    max_annualised_profit
+        Used when the annualised figure overflows.
+    """
+    if not position.is_spot():
+        raise InvalidValue(f"position #{position.position_id} is not a spot position")
+    duration = get_holding_time(position, end_at)
+    walked = walk_average_cost(
+        (float(trade.executed_quantity or 0), trade.executed_price or 0.0, trade.get_value())
+        for trade in position.get_executed_trades()
+    )
+    price = mark_price or position.last_token_price
+    realised, unrealised, profit, fraction = calculate_average_cost_profit(
+        walked, position.get_quantity(), price, epsilon
+    )
+    return ProfitData(
+        profit_usd=profit,
+        profit_pct=fraction,
+        profit_pct_annualised=annualise_compounded(fraction, duration, max_annualised_profit),
+        realised_usd=realised,
+        unrealised_usd=unrealised,
+        duration=duration,
+    )
+
+
+def create_share_price_state(
+    trade: "TradeExecution", initial_share_price: float = 1.0
+) -> PositionInternalSharePriceState:
+    """Start the internal share price of a position with its first executed trade."""
+    return PositionInternalSharePriceState.open(
+        trade.get_value(), float(trade.executed_quantity or 0), trade.executed_at, initial_share_price
+    )
+
+
+def update_share_price_state(
+    state: PositionInternalSharePriceState, trade: "TradeExecution"
+) -> PositionInternalSharePriceState:
+    """Return the internal share price after another executed trade."""
+    return state.after_trade(
+        float(trade.executed_quantity or 0), trade.executed_price or 0.0, trade.get_value(), trade.executed_at
+    )
+
+
+def calculate_share_price_profit(
+    position: "PositionValuation",
+    state: PositionInternalSharePriceState,
+    mark_price: USDollarPrice | None,
+    duration: datetime.timedelta | None,
+) -> PositionInternalSharePriceData:
+    """Return the profit of a position with an internal share price; see `TradingPosition.get_share_price_profit`.
+
+    Recorded figures do not see tokens that come or go without a trade, except those of an exchange account, and after a
+    total sale they count sells that failed; `TradingPosition.get_net_profit_usd` has neither flaw.
+    """
+    sold = 0.0
+    if not state.total_supply > 0:
+        sold = position.get_trade_totals().all_sold_usd
+    profit = calculate_profit(
+        current_share_price=state.current_share_price,
+        total_supply=state.total_supply,
+        total_invested=state.total_invested,
+        initial_share_price=state.initial_share_price,
+        quantity=float(position.get_quantity()),
+        mark_price=mark_price or position.last_token_price,
+        total_sold=sold,
+    )
+    return PositionInternalSharePriceData(
+        initial_share_price=state.initial_share_price,
+        current_share_price=profit.current_share_price,
+        total_supply=state.total_supply,
+        total_assets=profit.total_assets,
+        profit_pct=profit.profit_pct,
+        profit_usd=profit.profit_usd,
+        duration=duration,
+    )
+
+
+def calculate_share_price_pnl(
+    position: "PositionValuation",
+    end_at: datetime.datetime | None = None,
+    mark_price: USDollarPrice | None = None,
+    initial_share_price: float = 1.0,
+) -> PositionInternalSharePriceData:
+    """Replay the trades of the position with an internal share price, see `TradingPosition.get_share_price_profit`."""
+    duration = get_holding_time(position, end_at)
+    state = None
+    for trade in position.get_executed_trades():
+        if state is None:
+            state = create_share_price_state(trade, initial_share_price)
+        else:
+            state = update_share_price_state(state, trade)
+    if state is None:
+        raise NotAvailable(f"position #{position.position_id} has no executed trade")
+    return calculate_share_price_profit(position, state, mark_price, duration)
+
+
+def calculate_pnl_generic(
+    position: "PositionProfit",
+    end_at: datetime.datetime | None = None,
+    mark_price: USDollarPrice | None = None,
+    epsilon: float = 1e-6,
+) -> ProfitData:
+    """Return `calculate_pnl` for spot and vault positions, the position's own figures for other kinds."""
+    kind = position.pair.kind
+    if kind.is_spot() or kind.is_vault() or kind.is_freqtrade():
+        return calculate_pnl(position, end_at, mark_price, epsilon)
+    return ProfitData(
+        profit_usd=position.get_total_profit_usd(),
+        profit_pct=position.get_total_profit_percent(),
+        profit_pct_annualised=position.calculate_total_profit_percent_annualised(end_at=end_at) if end_at else None,
+        realised_usd=None,
+        unrealised_usd=None,
+        duration=position.get_duration(end_at=end_at),
+    )

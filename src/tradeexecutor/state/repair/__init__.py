@@ -1,0 +1,53 @@
+"""What brings a state back in order after trades failed.
+
+`issues` says what is wrong, `repair` puts it right; `counter_trade`, `unsent`, `hypercore`, `attempts` and
+`reported_outcome` are the single remedies, and `preview` shows what one of them would change.
+"""
+
+from tradeexecutor.state.repair.repair import (
+    AllocationReturned,
+    Confirm,
+    HypercoreDuplicateCloseCandidate,
+    HypercoreDuplicateCloseError,
+    RepairAborted,
+    RepairResult,
+    ReportedOutcome,
+    close_hypercore_duplicate_clone,
+    close_hypercore_dust_positions,
+    close_position_with_empty_trade,
+    find_hypercore_duplicate_close_candidates,
+    find_trades_to_be_repaired,
+    make_counter_trade,
+    reconfirm_trade,
+    repair_trade,
+    repair_trades,
+    repair_tx_missing,
+    repair_tx_not_generated,
+    repair_zero_quantity,
+    unfreeze_mended_positions,
+    unfreeze_position,
+)
+
+__all__ = [
+    "AllocationReturned",
+    "Confirm",
+    "HypercoreDuplicateCloseCandidate",
+    "HypercoreDuplicateCloseError",
+    "RepairAborted",
+    "RepairResult",
+    "ReportedOutcome",
+    "close_hypercore_duplicate_clone",
+    "close_hypercore_dust_positions",
+    "close_position_with_empty_trade",
+    "find_hypercore_duplicate_close_candidates",
+    "find_trades_to_be_repaired",
+    "make_counter_trade",
+    "reconfirm_trade",
+    "repair_trade",
+    "repair_trades",
+    "repair_tx_missing",
+    "repair_tx_not_generated",
+    "repair_zero_quantity",
+    "unfreeze_mended_positions",
+    "unfreeze_position",
+]

@@ -1,0 +1,102 @@
+"""Failed trades that are tried again, and the memory of their earlier attempts.
+
+A trade that is tried again starts anew: it takes its capital a second time, because its failure gave it back, and gets
+new transactions.  When it goes through it is a success like any other.  What happened before stays in its
+`other_data`, under ``failed_attempts``, the oldest first, with its transactions.
+"""
+
+import datetime
+from collections.abc import Callable
+
+from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
+from tradeexecutor.state.trade import TradeExecution, TradeStatus
+from tradeexecutor.state.trade.lifecycle import require_naive
+from tradeexecutor.state.types import JSONObject
+
+__all__ = [
+    "FAILED_ATTEMPTS_KEY",
+    "find_real_transaction",
+    "get_failed_attempts",
+    "has_failed_before",
+    "reopen_failed_trade",
+]
+
+#: Key of `TradeExecution.other_data`.
+FAILED_ATTEMPTS_KEY = "failed_attempts"
+
+_FIELDS = (
+    "started_at",
+    "broadcasted_at",
+    "failed_at",
+    "reserve_currency_allocated",
+    "bridge_currency_allocated",
+    "planned_quantity",
+    "planned_reserve",
+    "planned_max_slippage",
+    "blockchain_transactions",
+    "other_data",
+    "notes",
+)
+
+
+def get_failed_attempts(trade: TradeExecution) -> list[JSONObject]:
+    """Return what is known about the attempts before the present one, oldest first: times, reason, transactions."""
+    return (trade.other_data or {}).get(FAILED_ATTEMPTS_KEY) or []
+
+
+def has_failed_before(trade: TradeExecution) -> bool:
+    """Tell whether the trade was tried again after a failure."""
+    return bool(get_failed_attempts(trade))
+
+
+def reopen_failed_trade(trade: TradeExecution, now: datetime.datetime) -> Callable[[], None]:
+    """Make a failed trade a planned one again, and remember its failure.
+
+    Parameters
+    ----------
+    now
+        Time of the new attempt, naive UTC.
+
+    Returns
+    -------
+    Callable
+        Takes it all back, as long as the new attempt has not started.
+
+    Raises
+    ------
+    WrongTradeStatus
+        The trade has not failed, or is repaired.
+    """
+    trade.require_status(TradeStatus.failed)
+    require_naive(now, "time of the new attempt")
+    before = {name: getattr(trade, name) for name in _FIELDS}
+
+    def undo() -> None:
+        for name, value in before.items():
+            setattr(trade, name, value)
+
+    attempt: JSONObject = {
+        "started_at": _to_text(trade.started_at),
+        "broadcasted_at": _to_text(trade.broadcasted_at),
+        "failed_at": _to_text(trade.failed_at),
+        "reason": trade.get_revert_reason(),
+        "transactions": [tx.to_dict() for tx in trade.blockchain_transactions],
+    }
+    trade.other_data = {**(trade.other_data or {}), FAILED_ATTEMPTS_KEY: [*get_failed_attempts(trade), attempt]}
+    trade.started_at = trade.broadcasted_at = trade.failed_at = None
+    trade.reserve_currency_allocated = trade.bridge_currency_allocated = None
+    trade.blockchain_transactions = []
+    trade.add_note(f"Failed trade rebroadcasted at {now}")
+    return undo
+
+
+def find_real_transaction(trade: TradeExecution) -> BlockchainTransaction | None:
+    """Return a transaction of the trade that no simulation has made; None when there is none.
+
+    A simulated transaction has its own number for a hash.
+    """
+    return next((tx for tx in trade.blockchain_transactions if tx.nonce is None or tx.tx_hash != hex(tx.nonce)), None)
+
+
+def _to_text(when: datetime.datetime | None) -> str | None:
+    return None if when is None else when.isoformat()

@@ -1,0 +1,335 @@
+"""What a person has to look at before a strategy trades on: trades without outcome, frozen positions, stuck capital.
+
+A program that dies leaves traces in the state, by which its successor knows what was under way:
+
+=======================  ==============================================================  ===========================
+found                    how it came about                                               what puts it right
+=======================  ==============================================================  ===========================
+planned                  died before the execution                                       `repair`: it did not happen
+started, not sent        died with capital set aside, before the transaction             `repair`: capital comes back
+started, with            died around the broadcast                                       look the transactions up,
+transactions                                                                             `repair --failed / --filled`
+broadcasted              died before the confirmation                                    the same
+failed                   the transaction was reverted                                    `repair` or `retry`
+capital outside          failed, and the capital is stuck elsewhere                      bring it back
+in transit               on a bridge for a long time                                     look it up
+settlement pending       a vault has not answered for a long time                        look it up
+frozen                   a failure was made good, and the position not unfrozen          `repair`
+empty                    an open position holds nothing                                  `repair`
+=======================  ==============================================================  ===========================
+"""
+
+import datetime
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.identifier.chain import describe_chain
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.repair.attempts import find_real_transaction
+from tradeexecutor.state.repair.counter_trade import find_freeze_obstacle, is_capital_at_risk
+from tradeexecutor.state.repair.hypercore import find_hypercore_duplicate_close_candidates
+from tradeexecutor.state.repair.unsent import find_zero_quantity_positions
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution, TradeStatus
+
+__all__ = ["Attention", "AttentionKind", "describe_unclean", "find_attention"]
+
+#: Waiting longer than this is worth a look.
+BRIDGE_PATIENCE = datetime.timedelta(hours=1)
+VAULT_PATIENCE = datetime.timedelta(days=7)
+
+#: Stands for the state file in commands.
+FILE = "STATE_FILE"
+
+
+class AttentionKind(enum.StrEnum):
+    """What was found."""
+
+    not_sent = "not sent"
+    unknown_outcome = "unknown outcome"
+    failed = "failed"
+    capital_outside = "capital outside"
+    in_transit = "in transit"
+    settlement_pending = "settlement pending"
+    frozen = "frozen"
+    empty = "empty"
+    duplicate = "duplicate"
+
+
+#: Kinds that make it wrong to trade on: what the strategy holds is not known.
+_BLOCKING = frozenset({AttentionKind.unknown_outcome})
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """One thing that a person has to look at.
+
+    Attributes
+    ----------
+    kind
+        What was found.
+    position_id, trade_id
+        Where; the trade is None when it is about the position.
+    ticker
+        Of the pair.
+    since
+        Since when, UTC; None when the file does not say.
+    allocated, symbol
+        Capital that is set aside or outside, token units of the reserve currency; None when there is none.
+    reason
+        What is wrong, for people.
+    command
+        What puts it right, with `STATE_FILE` for the path; empty when no command can.
+    advice
+        What else to do; empty when there is nothing to say.
+    """
+
+    kind: AttentionKind
+    position_id: int
+    trade_id: int | None
+    ticker: str
+    since: datetime.datetime | None
+    allocated: Decimal | None
+    symbol: str
+    reason: str
+    command: str
+    advice: str = ""
+
+    @property
+    def is_blocking(self) -> bool:
+        """Whether the strategy must not trade before this is settled."""
+        return self.kind in _BLOCKING
+
+    def __str__(self) -> str:
+        what = f"position #{self.position_id} {self.ticker}"
+        if self.trade_id is not None:
+            what = f"trade #{self.trade_id} of {what}"
+        text = f"{what}: {self.reason}"
+        hints = [text for text in (self.advice, self.command) if text]
+        return "; ".join((text, *hints))
+
+
+def find_attention(
+    state: State,
+    now: datetime.datetime | None = None,
+    bridge_patience: datetime.timedelta = BRIDGE_PATIENCE,
+    vault_patience: datetime.timedelta = VAULT_PATIENCE,
+) -> list[Attention]:
+    """Find everything in a state that a person has to look at; the state is only read.
+
+    Parameters
+    ----------
+    now
+        Naive UTC.
+    bridge_patience, vault_patience
+        How long a transfer, or a request to a vault, may take before it is listed.
+
+    Returns
+    -------
+    list
+        What blocks trading first, otherwise by position and trade.
+    """
+    now = utc_now() if now is None else now
+    portfolio = state.portfolio
+    found: list[Attention] = []
+    for position in portfolio.get_all_positions(pending=True):
+        for trade in position.trades.values():
+            if trade.executed_at is not None and trade.failed_at is None:
+                continue  # nearly all
+            item = _judge_trade(position, trade, now, bridge_patience, vault_patience)
+            if item is not None:
+                found.append(item)
+    mentioned = {item.position_id for item in found}
+    found += _list_frozen(state, mentioned)
+    for position in find_zero_quantity_positions(portfolio):
+        found.append(_make_empty(position))
+    found += _list_duplicates(state)
+    found.sort(key=lambda item: (not item.is_blocking, item.position_id, item.trade_id or 0))
+    return found
+
+
+def describe_unclean(state: State) -> list[str]:
+    """Return a text for every trade whose outcome is not known: the strategy must not start before it is."""
+    return [str(item) for item in find_attention(state) if item.is_blocking]
+
+
+# --- Trades
+
+
+def _judge_trade(
+    position: TradingPosition,
+    trade: TradeExecution,
+    now: datetime.datetime,
+    bridge_patience: datetime.timedelta,
+    vault_patience: datetime.timedelta,
+) -> Attention | None:
+    status = trade.get_status()
+    if is_capital_at_risk(trade) and not trade.is_repaired():
+        return _make_outside(position, trade)
+    if status is TradeStatus.planned:
+        waits = trade.trade_id in position.pending_trades
+        return None if waits else _make_not_sent(position, trade, "was planned and never sent", trade.opened_at)
+    if status is TradeStatus.started and not trade.blockchain_transactions:
+        reason = f"was started and never sent{_describe_allocation(trade)}"
+        return _make_not_sent(position, trade, reason, trade.started_at)
+    if status in (TradeStatus.started, TradeStatus.broadcasted):
+        return _make_unknown(position, trade, status)
+    if status is TradeStatus.failed and position.closed_at is None:
+        return _make_failed(position, trade)
+    if status is TradeStatus.cctp_in_transit and _is_overdue(trade.cctp_in_transit_at, now, bridge_patience):
+        return _make_waiting(position, trade, AttentionKind.in_transit, "has been on its way over the bridge")
+    if status is TradeStatus.vault_settlement_pending and _is_overdue(
+        trade.vault_settlement_pending_at, now, vault_patience
+    ):
+        return _make_waiting(position, trade, AttentionKind.settlement_pending, "waits for the vault to settle")
+    return None
+
+
+def _is_overdue(since: datetime.datetime | None, now: datetime.datetime, patience: datetime.timedelta) -> bool:
+    return since is not None and now - since > patience
+
+
+def _make(
+    kind: AttentionKind,
+    position: TradingPosition,
+    trade: TradeExecution | None,
+    since: datetime.datetime | None,
+    reason: str,
+    command: str,
+    advice: str = "",
+) -> Attention:
+    allocated = _get_allocation(trade) if trade is not None and kind is not AttentionKind.failed else None
+    return Attention(
+        kind=kind,
+        position_id=position.position_id,
+        trade_id=None if trade is None else trade.trade_id,
+        ticker=position.pair.get_ticker(),
+        since=since,
+        allocated=allocated,
+        symbol=position.reserve_currency.token_symbol,
+        reason=reason,
+        command=command,
+        advice=advice,
+    )
+
+
+def _get_allocation(trade: TradeExecution) -> Decimal | None:
+    return trade.reserve_currency_allocated or trade.bridge_currency_allocated or None
+
+
+def _describe_allocation(trade: TradeExecution) -> str:
+    amount = _get_allocation(trade)
+    return f", {amount} {trade.reserve_currency.token_symbol} are set aside for it" if amount else ""
+
+
+def _make_not_sent(
+    position: TradingPosition, trade: TradeExecution, reason: str, since: datetime.datetime | None
+) -> Attention:
+    command = f"tradeexecutor repair {FILE} --only unsent"
+    return _make(AttentionKind.not_sent, position, trade, since, reason, command)
+
+
+def _make_unknown(position: TradingPosition, trade: TradeExecution, status: TradeStatus) -> Attention:
+    hashes = ", ".join(tx.tx_hash for tx in trade.blockchain_transactions if tx.tx_hash) or "without a hash"
+    sent = "was sent" if status is TradeStatus.broadcasted else "may have been sent"
+    number = trade.trade_id
+    return _make(
+        AttentionKind.unknown_outcome,
+        position,
+        trade,
+        trade.broadcasted_at or trade.started_at,
+        f"{sent} and its outcome was never recorded{_describe_allocation(trade)}",
+        f"tradeexecutor repair {FILE} --failed {number}, or --filled {number}:QUANTITY:{_get_reserve_name(trade)}",
+        f"look its transactions up on {describe_chain(trade.pair.chain_id)} ({hashes})",
+    )
+
+
+def _get_reserve_name(trade: TradeExecution) -> str:
+    return "SPENT" if trade.is_buy() else "RECEIVED"
+
+
+def _make_failed(position: TradingPosition, trade: TradeExecution) -> Attention:
+    why = trade.get_revert_reason()
+    place = " and its position is frozen" if position.is_frozen() else ""
+    is_simulated = trade.blockchain_transactions and find_real_transaction(trade) is None
+    retry = f"`tradeexecutor retry {FILE} --data CANDLES` tries simulated trades again"
+    return _make(
+        AttentionKind.failed,
+        position,
+        trade,
+        trade.failed_at,
+        f"failed{place}: {why}" if why else f"failed{place}",
+        f"tradeexecutor repair {FILE} --only failed",
+        retry if is_simulated else "",
+    )
+
+
+def _make_outside(position: TradingPosition, trade: TradeExecution) -> Attention:
+    data = trade.other_data or {}
+    stranded = data.get("hypercore_stranded_usdc") or data.get("hypercore_deposit_capital_at_risk")
+    where = f" ({stranded})" if stranded else ""
+    return _make(
+        AttentionKind.capital_outside,
+        position,
+        trade,
+        trade.failed_at or trade.started_at or trade.opened_at,
+        f"says that its capital is stuck outside{where}",
+        "",
+        "bring it back by hand; repairs leave the position alone as long as the trade says so",
+    )
+
+
+def _make_waiting(position: TradingPosition, trade: TradeExecution, kind: AttentionKind, what: str) -> Attention:
+    since = trade.cctp_in_transit_at or trade.vault_settlement_pending_at
+    hashes = ", ".join(tx.tx_hash for tx in trade.blockchain_transactions if tx.tx_hash)
+    return _make(
+        kind,
+        position,
+        trade,
+        since,
+        f"{what} since {since:%Y-%m-%d %H:%M}{_describe_allocation(trade)}",
+        "",
+        f"look it up{f' ({hashes})' if hashes else ''}",
+    )
+
+
+# --- Positions
+
+
+def _list_frozen(state: State, mentioned: set[int]) -> Iterator[Attention]:
+    for position in state.portfolio.frozen_positions.values():
+        if position.position_id in mentioned:
+            continue
+        obstacle = find_freeze_obstacle(position)
+        if obstacle is None:
+            reason, command, advice = "is frozen, its failures are made good", "repair {} --only failed", ""
+        else:
+            reason, command = f"is frozen, and {obstacle}", ""
+            advice = f"tradeexecutor show-trades {FILE} --position {position.position_id} tells what happened"
+        if command:
+            command = f"tradeexecutor {command.format(FILE)}"
+        yield _make(AttentionKind.frozen, position, None, position.frozen_at, reason, command, advice)
+
+
+def _make_empty(position: TradingPosition) -> Attention:
+    command = f"tradeexecutor repair {FILE} --only empty"
+    since = max((trade.executed_at for trade in position.get_executed_trades() if trade.executed_at), default=None)
+    return _make(AttentionKind.empty, position, None, since, "is open and holds nothing", command)
+
+
+def _list_duplicates(state: State) -> Iterator[Attention]:
+    candidates, _ = find_hypercore_duplicate_close_candidates(state.portfolio)
+    for candidate in candidates:
+        clone = candidate.clone_position
+        yield _make(
+            AttentionKind.duplicate,
+            clone,
+            None,
+            clone.opened_at,
+            f"is a {candidate.close_reason} of position #{candidate.survivor_position.position_id}, "
+            "whose value counts twice",
+            f"tradeexecutor repair {FILE} --only duplicates",
+        )

@@ -1,0 +1,94 @@
+"""The outcome of a trade that somebody has looked up.
+
+A program that dies between broadcast and confirmation leaves trades whose outcome it does not know.  The transactions
+tell: whoever has read them reports what they did, and the trade goes on as if the program had read it itself.
+"""
+
+import datetime
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.errors import InvalidTrade
+from tradeexecutor.state.freeze import freeze_position_on_failed_trade
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution, TradeStatus
+from tradeexecutor.state.trade.lifecycle import require_naive
+from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS
+
+__all__ = ["ReportedOutcome", "reconfirm_trade"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedOutcome:
+    """What became of a trade, by its transactions.
+
+    Attributes
+    ----------
+    quantity
+        Base tokens that changed hands, token units without a sign; None: none, the trade failed.
+    reserve
+        Reserve paid or received for them, token units; None when it failed.
+    """
+
+    quantity: Decimal | None = None
+    reserve: Decimal | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the trade went through."""
+        return self.quantity is not None
+
+
+def reconfirm_trade(
+    state: State, trade: TradeExecution, outcome: ReportedOutcome, now: datetime.datetime | None = None
+) -> None:
+    """Record the outcome of a trade that was started or broadcast and never confirmed.
+
+    A failed one gives its capital back and freezes its position, as always.
+
+    Parameters
+    ----------
+    now
+        Time of the outcome, naive UTC.
+
+    Raises
+    ------
+    WrongTradeStatus
+        The trade is not started or broadcasted.
+    InvalidTrade
+        The amounts make no sense, or the trade is one of a loan: amounts alone do not say what it did.
+    ReserveMissing, PositionNotFound, WrongPositionStatus
+        The state is unchanged.
+    """
+    now = utc_now() if now is None else now
+    require_naive(now, "executed_at")
+    trade.require_status(TradeStatus.started, TradeStatus.broadcasted)
+    if not outcome.is_success:
+        portfolio = state.portfolio
+        position = portfolio.find_position_for_trade(trade, pending=True)
+        state.mark_trade_failed(now, trade)
+        if position.closed_at is None:
+            freeze_position_on_failed_trade(now, state, [trade])
+        trade.add_note(f"Reported as failed at {now:%Y-%m-%d %H:%M}")
+        return
+    if trade.pair.kind not in EXCHANGE_KINDS:
+        raise InvalidTrade(f"trade #{trade.trade_id} changes a loan, its outcome cannot be reported by amounts")
+    quantity, reserve = outcome.quantity, outcome.reserve
+    if quantity is None or reserve is None or not (quantity.is_finite() and reserve.is_finite()):
+        raise InvalidTrade(f"report quantity and reserve of trade #{trade.trade_id}, got {quantity} and {reserve}")
+    if quantity <= 0 or reserve <= 0:
+        raise InvalidTrade(
+            f"report quantity and reserve of trade #{trade.trade_id} without a sign, got {quantity} and {reserve}"
+        )
+    state.mark_trade_success(
+        now,
+        trade,
+        executed_price=float(reserve / quantity),
+        executed_amount=quantity if trade.is_buy() else -quantity,
+        executed_reserve=reserve,
+        lp_fees=None,
+        native_token_price=None,
+        force=True,
+    )
+    trade.add_note(f"Reported as successful at {now:%Y-%m-%d %H:%M}")

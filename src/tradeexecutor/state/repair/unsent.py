@@ -1,0 +1,178 @@
+"""Trades that were never sent, and positions that hold nothing and are still open."""
+
+import datetime
+from collections.abc import Callable, Iterator, Sequence
+
+from tradeexecutor.state.booking.waiting_orders import expire_waiting_orders
+from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.errors import RepairAborted
+from tradeexecutor.state.portfolio import Portfolio
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.repair.counter_trade import (
+    apply_repair,
+    close_position_with_empty_trade,
+    has_capital_at_risk,
+    hides_money,
+    plan_repair_of_unsent,
+)
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution, TradeStatus
+from tradeexecutor.state.trade.lifecycle import require_naive
+
+__all__ = [
+    "Confirm",
+    "find_trades_without_transactions",
+    "find_zero_quantity_positions",
+    "repair_tx_not_generated",
+    "repair_zero_quantity",
+]
+
+#: Given the trades that will be repaired, says whether to go on.
+Confirm = Callable[[Sequence[TradeExecution]], bool]
+
+_UNSENT = (TradeStatus.planned, TradeStatus.started)
+
+
+# --- Trades without transactions
+
+
+def find_trades_without_transactions(state: State) -> list[TradeExecution]:
+    """Return the trades that were planned or started and never sent, sorted by id.
+
+    They are what is left when a program dies between its decision and its transactions.  Orders that wait for a
+    trigger are planned on purpose and left out, so are positions with capital at risk somewhere else.
+    """
+    return sorted(_iterate_unsent(state.portfolio), key=lambda trade: trade.trade_id)
+
+
+def _iterate_unsent(portfolio: Portfolio) -> Iterator[TradeExecution]:
+    for position in portfolio.get_all_positions(pending=True):
+        unsent = [
+            trade
+            for trade in position.trades.values()
+            if trade.get_status() in _UNSENT
+            and not trade.blockchain_transactions
+            and not (trade.is_planned() and trade.trade_id in position.pending_trades)
+        ]
+        if unsent and not has_capital_at_risk(position):
+            yield from unsent
+
+
+def repair_tx_not_generated(
+    state: State, now: datetime.datetime | None = None, confirm: Confirm | None = None
+) -> list[TradeExecution]:
+    """Make good all trades that were planned or started, but never sent.
+
+    What their start had set aside comes back.  A position that holds nothing and never traded otherwise is closed, and
+    one that waited for a trigger is pending no more.
+
+    Parameters
+    ----------
+    now
+        Time of the repair, naive UTC.
+    confirm
+        Given the trades that will be repaired, before anything changes.
+
+    Returns
+    -------
+    list
+        Counter trades, in the order of the ids of the trades they repair.
+
+    Raises
+    ------
+    RepairAborted
+        `confirm` said no.
+    ReserveMissing, PositionNotFound
+        There is nothing to give capital back to.
+    """
+    now = utc_now() if now is None else now
+    require_naive(now, "repaired_at")
+    portfolio = state.portfolio
+    trades = find_trades_without_transactions(state)
+    repairs = [plan_repair_of_unsent(portfolio, trade) for trade in trades]
+    if repairs and confirm is not None and not confirm(trades):
+        raise RepairAborted([trade.trade_id for trade in trades])
+    counters = [apply_repair(portfolio, repair, now) for repair in repairs]
+    for position in {repair.position.position_id: repair.position for repair in repairs}.values():
+        _put_in_its_place(portfolio, position, now)
+    return counters
+
+
+def _put_in_its_place(portfolio: Portfolio, position: TradingPosition, now: datetime.datetime) -> None:
+    """Move a position, some trades of which turned out not to have happened, to the table where it belongs."""
+    position_id = position.position_id
+    if position_id in portfolio.pending_positions and not position.pending_trades:
+        # Its entry was triggered; nothing is waited for any more.
+        portfolio.open_positions[position_id] = portfolio.pending_positions.pop(position_id)
+        position.pending_since_at = None
+    if position_id in portfolio.open_positions and _never_traded(position):
+        expire_waiting_orders(position, now)
+        portfolio.move_to_closed(position, now)
+
+
+def _never_traded(position: TradingPosition) -> bool:
+    is_over = all(trade.is_repaired() or trade.is_repair_trade() for trade in position.trades.values())
+    return is_over and position.get_quantity() == 0 and not hides_money(position)
+
+
+# --- Positions without tokens
+
+
+def find_zero_quantity_positions(portfolio: Portfolio) -> list[TradingPosition]:
+    """Return the open positions that hold nothing and can be closed, in map order.
+
+    A position that somebody is about to trade, or that waits for an answer, is not among them.
+    """
+    return [
+        position
+        for position in portfolio.open_positions.values()
+        if position.get_quantity() == 0
+        and position.can_be_closed()
+        and can_be_emptied(position)
+        and not has_capital_at_risk(position)
+    ]
+
+
+def can_be_emptied(position: TradingPosition) -> bool:
+    """Tell whether `close_position_with_empty_trade` accepts the position, and hides nothing with it."""
+    kind = position.pair.kind
+    return (
+        (position.is_spot() or kind.is_credit_supply() or kind.is_cctp_bridge())
+        and position.is_properly_opened()
+        and not position.has_trades_in_flight()
+        and not position.has_planned_trades()
+        and not any(trade.is_failed() for trade in position.trades.values())
+        and not hides_money(position)
+    )
+
+
+def repair_zero_quantity(
+    state: State,
+    now: datetime.datetime | None = None,
+    confirm: Callable[[Sequence[TradingPosition]], bool] | None = None,
+) -> list[TradeExecution]:
+    """Close the open positions that hold nothing, with an empty trade each.
+
+    Parameters
+    ----------
+    now
+        Time of the repair, naive UTC.
+    confirm
+        Given the positions that will be closed, before anything changes.
+
+    Returns
+    -------
+    list
+        The empty trades, in the map order of the positions; empty when there was nothing to close.
+
+    Raises
+    ------
+    RepairAborted
+        `confirm` said no.
+    """
+    now = utc_now() if now is None else now
+    require_naive(now, "closed_at")
+    positions = find_zero_quantity_positions(state.portfolio)
+    if positions and confirm is not None and not confirm(positions):
+        raise RepairAborted([position.get_first_trade().trade_id for position in positions])
+    return [close_position_with_empty_trade(state.portfolio, position, now) for position in positions]

@@ -1,0 +1,225 @@
+"""Archives: detail that was taken out of a state, in files beside it.
+
+`tradeexecutor.state.prune` says what is taken out.  Each time it goes into a new file::
+
+    demo.json                                   the state
+    demo.json.archives/<64 hex digits>.json.br  what was taken out of it: JSON, compressed with brotli
+
+The name of the file is the SHA-256 of its bytes, and the state records it (`State.archives`), so an archive is the one
+that was written, or it is refused.  An archive is written before the state that refers to it, is never changed, and is
+never removed by this program: backups of the state may refer to it as well.
+"""
+
+import hashlib
+import operator
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tradeexecutor.state.archive_ref import ArchiveRef
+from tradeexecutor.state.balance_update import BalanceUpdate
+from tradeexecutor.state.codec.codec import Serialisable
+from tradeexecutor.state.errors import ArchiveError, ArchiveMissing, DamagedArchive, InvalidStateFile
+from tradeexecutor.state.files.compressed_copy import decompress
+from tradeexecutor.state.files.durable_file import write_atomically
+from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
+from tradeexecutor.state.pickle_over_json import PickledArguments
+from tradeexecutor.state.types import JSONHexBytes, UTCDatetime, new_dict, new_list
+from tradeexecutor.state.valuation import ValuationUpdate
+
+__all__ = [
+    "Archive",
+    "ArchivedPosition",
+    "ArchivedTransaction",
+    "find_archive",
+    "find_archive_problems",
+    "get_archive_folder",
+    "get_archive_path",
+    "pack_archive",
+    "read_archive",
+    "write_archive",
+]
+
+#: Form of the archives that this program writes.
+ARCHIVE_VERSION = 1
+
+#: Name of a copy that `tradeexecutor.state.store.backups.backup_state` has made, without ``.json``.
+_KEPT_ORIGINAL = re.compile(r"(.+)\.[a-z0-9-]+-\d+")
+
+#: Of 0 to 11: transactions are archived once and kept for years.
+_QUALITY = 9
+
+
+@dataclass(slots=True)
+class ArchivedTransaction(Serialisable):
+    """What was taken out of a blockchain transaction; hash and nonce tell which one it belongs to."""
+
+    #: Place in the list of the trade.
+    index: int
+    tx_hash: JSONHexBytes | None = None
+    nonce: int | None = None
+    transaction_args: PickledArguments | None = None
+    wrapped_args: PickledArguments | None = None
+    signed_bytes: JSONHexBytes | None = None
+    signed_tx_object: str | None = None
+    #: ``data`` of the details.
+    data: Any = None
+
+
+@dataclass(slots=True)
+class ArchivedPosition(Serialisable):
+    """What was taken out of a position."""
+
+    #: Trade id -> transactions.
+    transactions: dict[int, list[ArchivedTransaction]] = field(default_factory=new_dict)
+    balance_updates: dict[int, BalanceUpdate] = field(default_factory=new_dict)
+    #: They stood before the ones that are left.
+    valuation_updates: list[ValuationUpdate] = field(default_factory=new_list)
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing was taken out."""
+        return not (self.transactions or self.balance_updates or self.valuation_updates)
+
+
+@dataclass(slots=True)
+class Archive(Serialisable):
+    """Content of an archive file."""
+
+    #: Position id -> what was taken out of it.
+    positions: dict[int, ArchivedPosition] = field(default_factory=new_dict)
+    archive_version: int = ARCHIVE_VERSION
+    #: Name of the strategy, for people.
+    strategy: str | None = None
+
+    def count(self) -> tuple[int, int, int, int]:
+        """Return the numbers of positions, transactions, balance updates and valuation updates."""
+        positions = self.positions.values()
+        return (
+            len(positions),
+            sum(len(items) for position in positions for items in position.transactions.values()),
+            sum(len(position.balance_updates) for position in positions),
+            sum(len(position.valuation_updates) for position in positions),
+        )
+
+
+_get_counts = operator.attrgetter("positions", "transactions", "balance_updates", "valuation_updates")
+
+
+# --- Files
+
+
+def get_archive_folder(state_path: Path) -> Path:
+    """Return where the archives of a state file are."""
+    target = state_path.resolve()
+    return target.with_name(f"{target.name}.archives")
+
+
+def get_archive_path(state_path: Path, ref: ArchiveRef) -> Path:
+    """Return the file of an archive."""
+    return get_archive_folder(state_path) / f"{ref.sha256}.json.br"
+
+
+def find_archive(state_path: Path, ref: ArchiveRef) -> Path:
+    """Return the file of an archive; a backup of a state file has its archives where the state file has them."""
+    own = get_archive_path(state_path, ref)
+    if own.exists():
+        return own
+    target = state_path.resolve()
+    owners: list[Path] = []
+    if target.parent.suffix == ".backups":
+        owners.append(target.parent.with_suffix(""))
+    kept = _KEPT_ORIGINAL.fullmatch(target.stem)
+    if kept is not None:
+        owners.append(target.with_name(f"{kept[1]}{target.suffix}"))
+    candidates = (get_archive_path(owner, ref) for owner in owners)
+    return next((path for path in candidates if path.exists()), own)
+
+
+def pack_archive(archive: Archive, created_at: UTCDatetime) -> tuple[bytes, ArchiveRef]:
+    """Return the bytes of an archive file, and what the state is to know about it.
+
+    Raises
+    ------
+    BadStateData
+        It holds something that must not reach a file.
+    """
+    content: bytes = _import_brotli().compress(archive.to_json_bytes(), quality=_QUALITY)
+    return content, ArchiveRef(hashlib.sha256(content).hexdigest(), created_at, len(content), *archive.count())
+
+
+def write_archive(state_path: Path, content: bytes, files: FileLayer = OS_FILES) -> Path:
+    """Write the bytes of an archive beside a state file; they are on the disk when this returns.
+
+    An archive of the same content, which an earlier attempt may have left, is kept.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written to, or the disk is full.
+    """
+    folder = get_archive_folder(state_path)
+    if not folder.is_dir():
+        files.make_folder(folder)
+    files.flush_folder(folder.parent)
+    path = folder / f"{hashlib.sha256(content).hexdigest()}.json.br"
+    if not path.is_file() or path.read_bytes() != content:
+        write_atomically(path, content, like=state_path.resolve(), files=files)
+    else:
+        files.flush_folder(folder)
+    return path
+
+
+def read_archive(state_path: Path, ref: ArchiveRef) -> Archive:
+    """Read an archive, and check that it is the one.
+
+    Raises
+    ------
+    ArchiveMissing
+        There is no such file.
+    DamagedArchive
+        It is not what was written.
+    OSError
+        It cannot be read.
+    """
+    path = find_archive(state_path, ref)
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise ArchiveMissing(
+            path,
+            f"the archive of {ref.created_at:%Y-%m-%d %H:%M:%S} is missing, "
+            "the folder of archives has to be beside the state file",
+        ) from None
+    if hashlib.sha256(content).hexdigest() != ref.sha256:
+        raise DamagedArchive(path, "the archive is damaged, its bytes do not match the checksum in its name")
+    try:
+        archive = Archive.from_json(decompress(content))
+    except InvalidStateFile as error:
+        raise DamagedArchive(path, f"this is no archive ({error})") from None
+    if archive.archive_version != ARCHIVE_VERSION:
+        raise DamagedArchive(
+            path, f"the archive has form {archive.archive_version}, this program reads {ARCHIVE_VERSION}; upgrade it"
+        )
+    if archive.count() != _get_counts(ref):
+        raise DamagedArchive(path, "the archive does not hold what the state says")
+    return archive
+
+
+def find_archive_problems(state_path: Path, refs: Iterable[ArchiveRef]) -> dict[str, ArchiveError | OSError]:
+    """Return why archives cannot be used, by their checksum; empty when all are there and intact."""
+    problems: dict[str, ArchiveError | OSError] = {}
+    for ref in refs:
+        try:
+            read_archive(state_path, ref)
+        except (ArchiveError, OSError) as error:
+            problems[ref.sha256] = error
+    return problems
+
+
+def _import_brotli() -> Any:
+    """Return the library; loaded only where something is archived."""
+    import brotli  # pyright: ignore[reportMissingTypeStubs]
+
+    return brotli

@@ -1,0 +1,232 @@
+"""Earlier saves of a state file, kept beside it.
+
+Two kinds, none of which the store ever reads on its own:
+
+**Rotating backups**, in the folder ``PATH.backups``: before a save replaces the file, the file gets a second name
+``NUMBER-TIME.json`` there (a hard link, nothing is copied).  The number grows by one with every save; the time is
+that of the save, UTC, for people.  `BackupPolicy` says how many stay.
+
+**Kept originals**, ``STEM.SUFFIX-N.json`` beside the file with the first free N: made before something is changed that
+cannot be undone, by `backup_state` and by a store that overwrites what it did not write.  They stay for ever.
+"""
+
+import datetime
+import errno
+import filecmp
+import itertools
+import logging
+import os
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.files.checksum_header import HEAD_SIZE, read_seal
+from tradeexecutor.state.files.durable_file import copy_durably, keep_under
+from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
+
+logger = logging.getLogger(__name__)
+
+_BACKUP_NAME = re.compile(r"(\d{8,})-\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}Z(\..*)?")
+_SUFFIX = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class BackupPolicy:
+    """Which rotating backups stay: the newest `last`, and besides the newest of each day for `daily` days.
+
+    Only days on which something was saved count, so a strategy that rests keeps its backups.
+
+    Attributes
+    ----------
+    last
+        Number of saves before the present one, 0 or more.
+    daily
+        Number of days (UTC), 0 or more.
+    """
+
+    last: int = 3
+    daily: int = 7
+
+    def __post_init__(self) -> None:
+        for name, value in (("last", self.last), ("daily", self.daily)):
+            if type(value) is not int or value < 0:
+                raise InvalidValue(f"BackupPolicy.{name} must be a number of backups, 0 or more, got {value!r}")
+
+
+class Backup(NamedTuple):
+    """A rotating backup: its file, and its number in the order of saves."""
+
+    number: int
+    path: Path
+
+
+class BackupFolder:
+    """The rotating backups of a state file; only the holder of the writer lock changes them.
+
+    Parameters
+    ----------
+    path
+        The state file, without symbolic links.
+    """
+
+    def __init__(self, path: Path, files: FileLayer = OS_FILES):
+        self._path = path
+        self._files = files
+        self.folder = path.with_name(f"{path.name}.backups")
+
+    def list_backups(self) -> list[Backup]:
+        """Return the backups, oldest first."""
+        if not self.folder.is_dir():
+            return []
+        found = ((_BACKUP_NAME.fullmatch(path.name), path) for path in self.folder.iterdir())
+        return sorted(Backup(int(match[1]), path) for match, path in found if match)
+
+    def has_current(self, backups: list[Backup]) -> bool:
+        """Tell whether the newest of the backups is the state file itself: a save that failed had come so far."""
+        return bool(backups) and is_same_save(backups[-1].path, self._path)
+
+    def add(self, number: int) -> None:
+        """Keep the state file, which is about to be replaced, and flush that to the disk.
+
+        Raises
+        ------
+        OSError
+            The folder cannot be written to, or the disk is full.
+        """
+        if not self.folder.is_dir():
+            self._files.make_folder(self.folder)
+        backups = self.list_backups()
+        if not backups:
+            self._files.flush_folder(self.folder.parent)
+        if not self.has_current(backups):
+            time = datetime.datetime.fromtimestamp(self._path.stat().st_mtime, datetime.UTC)
+            name = f"{number:08}-{time:%Y-%m-%dT%H-%M-%SZ}{self._path.suffix}"
+            keep_under(self._path, self.folder / name, self._files)
+        self._files.flush_folder(self.folder)
+
+    def prune(self, policy: BackupPolicy) -> None:
+        """Remove the backups that the policy does not keep; what cannot be removed stays until the next time."""
+        for backup in select_superfluous(self.list_backups(), policy):
+            try:
+                self._files.unlink(backup.path)
+            except OSError as error:
+                logger.warning("an old backup cannot be removed: %s", error)
+
+
+def select_superfluous(backups: list[Backup], policy: BackupPolicy) -> list[Backup]:
+    """Return those of the backups, oldest first, that the policy does not keep."""
+    newest_first = backups[::-1]
+    days: dict[str, Backup] = {}
+    for backup in newest_first:
+        days.setdefault(backup.path.name.partition("-")[2][:10], backup)
+    kept = {*newest_first[: policy.last], *itertools.islice(days.values(), policy.daily)}
+    return [backup for backup in backups if backup not in kept]
+
+
+# --- Kept originals
+
+
+@dataclass(frozen=True, slots=True)
+class StateBackup:
+    """A backup made on purpose.
+
+    Attributes
+    ----------
+    path
+        The copy.
+    restore_command
+        The one command that brings it back.
+    """
+
+    path: Path
+    restore_command: str
+
+
+def backup_state(path: str | os.PathLike[str], suffix: str = "backup", files: FileLayer = OS_FILES) -> StateBackup:
+    """Copy a state file to ``STEM.SUFFIX-N.json`` beside it, with the first free N: call it before mending a state.
+
+    The copy is on the disk when this returns.  It is never removed.  A file that is being written can be copied at any
+    time.
+
+    Parameters
+    ----------
+    path
+        The state file.
+    suffix
+        Says what the backup is from: lower-case words joined by hyphens, e.g. ``prune-backup``.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    InvalidValue
+        The suffix has other characters.
+    OSError
+        The folder cannot be written to, or the disk is full.
+    """
+    given = Path(path)
+    kept = _keep(given.resolve(), suffix, lambda source, target: copy_durably(source, target, files))
+    files.flush_folder(kept.parent)
+    shown = given.with_name(kept.name) if given.parent.resolve() == kept.parent else kept
+    command = shlex.join(["tradeexecutor", "store", "recover", str(given), "--from", str(shown), "--exact"])
+    return StateBackup(shown, command)
+
+
+def keep_original(path: Path, suffix: str, files: FileLayer = OS_FILES) -> Path:
+    """Keep a file that is about to be replaced, as ``STEM.SUFFIX-N.json``; returns the name.
+
+    The file itself gets the second name.  When an earlier attempt has already kept it, nothing is done.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written to, or the disk is full.
+    """
+    for item in find_kept_originals(path):
+        if item.name.startswith(f"{path.stem}.{suffix}-") and filecmp.cmp(item, path, shallow=False):
+            kept = item
+            break
+    else:
+        kept = _keep(path, suffix, lambda source, target: keep_under(source, target, files))
+    files.flush_folder(path.parent)
+    return kept
+
+
+def is_same_save(path: Path, other: Path) -> bool:
+    """Tell whether two files are one, or have the same content; sealed ones are compared by their seals."""
+    if path.samefile(other):
+        return True
+    with path.open("rb") as file, other.open("rb") as other_file:
+        seal, other_seal = (read_seal(item.read(HEAD_SIZE)) for item in (file, other_file))
+    if seal is not None and other_seal is not None:
+        return seal == other_seal
+    return filecmp.cmp(path, other, shallow=False)
+
+
+def _keep(path: Path, suffix: str, keep: Callable[[Path, Path], None]) -> Path:
+    if not _SUFFIX.fullmatch(suffix):
+        raise InvalidValue(f"the suffix of a backup is made of lower-case words joined by hyphens, got {suffix!r}")
+    if not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, "no such state file", str(path))
+    for number in itertools.count(1):
+        target = path.with_name(f"{path.stem}.{suffix}-{number}{path.suffix}")
+        if not target.exists():
+            try:
+                keep(path, target)
+            except FileExistsError:  # another process was faster
+                continue
+            return target
+    raise AssertionError("numbers do not end")
+
+
+def find_kept_originals(path: Path) -> list[Path]:
+    """Return the kept originals of a state file, in the order of suffix and number."""
+    pattern = re.compile(rf"{re.escape(path.stem)}\.({_SUFFIX.pattern})-(\d+){re.escape(path.suffix)}")
+    if not path.parent.is_dir():
+        return []
+    found = ((pattern.fullmatch(item.name), item) for item in path.parent.iterdir())
+    return [item for _, _, item in sorted((match[1], int(match[3]), item) for match, item in found if match)]

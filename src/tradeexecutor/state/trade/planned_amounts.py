@@ -1,0 +1,205 @@
+"""From what a strategy asks for to the planned amounts of a trade, per kind of instrument."""
+
+import math
+from decimal import Decimal
+from typing import NamedTuple
+
+from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
+from tradeexecutor.state.errors import InvalidTrade, UnsupportedPairKind
+from tradeexecutor.state.identifier import TradingPairIdentifier, TradingPairKind
+from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
+from tradeexecutor.state.loan import Loan
+from tradeexecutor.state.loan.leverage import LeverageEstimate
+from tradeexecutor.state.types import USDollarAmount, USDollarPrice
+
+#: Kinds where base tokens are exchanged for reserve at a price.
+EXCHANGE_KINDS = frozenset(
+    {
+        TradingPairKind.spot_market_hold,
+        TradingPairKind.vault,
+        TradingPairKind.freqtrade,
+        TradingPairKind.exchange_account,
+        TradingPairKind.cctp_bridge,
+    }
+)
+
+#: Kinds whose trades change a loan that is supported.
+LOAN_KINDS = frozenset({TradingPairKind.credit_supply, TradingPairKind.lending_protocol_short})
+
+
+class LoanPlan(NamedTuple):
+    """Planned amounts of a trade on a loan."""
+
+    #: Base token units, signed as in `TradeExecution`.
+    quantity: Decimal
+    #: Reserve token units, >= 0.
+    reserve: Decimal
+    #: Short: reserve token units, + into the collateral; None for credit.
+    consumption: Decimal | None = None
+    allocation: Decimal | None = None
+    #: USD; None keeps the caller's estimate.
+    lp_fees: USDollarAmount | None = None
+
+
+def plan_exchange(
+    kind: TradingPairKind, quantity: Decimal | None, reserve: Decimal | None, assumed_price: USDollarPrice
+) -> tuple[Decimal, Decimal]:
+    """Complete quantity from reserve, or reserve from quantity, at the assumed price.
+
+    Returns
+    -------
+    tuple
+        Planned quantity (base token units, signed) and planned reserve (reserve token units, >= 0).
+
+    >>> plan_exchange(TradingPairKind.spot_market_hold, None, Decimal(600), 2400.0)
+    (Decimal('0.25'), Decimal('600'))
+    >>> plan_exchange(TradingPairKind.spot_market_hold, Decimal("-0.25"), None, 2400.0)
+    (Decimal('-0.25'), Decimal('600.00'))
+
+    Raises
+    ------
+    InvalidTrade
+        Neither or both amounts are given.
+    UnsupportedPairKind
+        The kind has no price to exchange at.
+    """
+    if kind not in EXCHANGE_KINDS:
+        raise UnsupportedPairKind(f"trades of kind {kind.value} are not supported")
+    amount = quantity if reserve is None else reserve
+    if amount is None or (quantity is not None and reserve is not None):
+        raise InvalidTrade(f"give either the quantity or the reserve of a trade, got {quantity!r} and {reserve!r}")
+    if not (isinstance(amount, Decimal) and amount.is_finite()):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidTrade(f"the amount of a trade must be a finite Decimal, got {amount!r}")
+    _require_price(assumed_price)
+    price = Decimal(assumed_price)
+    return (amount / price, amount) if quantity is None else (amount, abs(amount * price))
+
+
+def plan_credit(quantity: Decimal | None, reserve: Decimal | None, is_repair: bool) -> LoanPlan:
+    """Check the amounts of a trade that supplies (+) or recalls (-) credit.
+
+    Raises
+    ------
+    InvalidTrade
+        An amount is missing, zero or not a finite Decimal, or they differ; repairs may have no reserve.
+    """
+    quantity = _require_amount("quantity", quantity)
+    reserve = ZERO_DECIMAL if reserve is None else _require_amount("reserve", reserve)
+    if not is_repair and (not quantity or reserve != abs(quantity)):
+        raise InvalidTrade(
+            f"credit is lent and recalled one for one, and not for nothing: got {quantity} and {reserve}"
+        )
+    return LoanPlan(quantity, reserve)
+
+
+def plan_short(
+    pair: TradingPairIdentifier,
+    loan: Loan | None,
+    quantity: Decimal | None,
+    reserve: Decimal | None,
+    assumed_price: USDollarPrice,
+    consumption: Decimal | None,
+    allocation: Decimal | None,
+) -> LoanPlan:
+    """Complete the amounts of a trade that opens, grows or shrinks a short.
+
+    What the swap moves defaults to minus quantity times price: the assumed price when opening, else the latest price
+    of the debt.
+
+    Parameters
+    ----------
+    loan
+        The loan before the trade; None opens one.
+
+    Raises
+    ------
+    InvalidTrade
+        An amount is missing or not a finite Decimal, or the reserve is negative.
+    """
+    _require_price(assumed_price)
+    quantity = _require_amount("quantity", quantity)
+    if loan is None:
+        price = assumed_price
+        reserve = _require_amount("reserve", reserve)
+    else:
+        if loan.borrowed is None:
+            raise InvalidTrade(f"the loan of {pair} has no debt, it is not a short")
+        price = loan.borrowed.last_usd_price
+        reserve = ZERO_DECIMAL if reserve is None else _require_amount("reserve", reserve)
+    if reserve < 0:
+        raise InvalidTrade(f"the reserve of a short must not be negative, got {reserve}: use the allocation")
+    default = -quantity * Decimal(price)
+    return LoanPlan(
+        quantity,
+        reserve,
+        default if consumption is None else _require_amount("planned_collateral_consumption", consumption),
+        ZERO_DECIMAL if allocation is None else _require_amount("planned_collateral_allocation", allocation),
+    )
+
+
+def plan_short_closing(
+    pair: TradingPairIdentifier,
+    loan: Loan | None,
+    quantity: Decimal | None,
+    reserve: Decimal | None,
+    mid_price: USDollarPrice | None,
+    consumption: Decimal | None,
+) -> LoanPlan:
+    """Complete the amounts of a trade that closes a short: buy back the debt, release what is left to the reserves.
+
+    Parameters
+    ----------
+    quantity
+        Base token units to buy back; by default principal and unpaid interest, nothing if that is dust.
+    mid_price
+        USD per base token, before the fee of the market.
+
+    Raises
+    ------
+    InvalidTrade
+        There is no debt to close, the mid price is missing, or amounts are given that follow from the loan.
+    """
+    if loan is None or loan.borrowed is None:
+        raise InvalidTrade(f"there is no open short of {pair} to close")
+    if reserve is not None or consumption:
+        raise InvalidTrade(
+            f"reserve and consumption of a closing trade follow from the loan, got {reserve}, {consumption}"
+        )
+    if mid_price is None:
+        raise InvalidTrade(f"closing a short of {pair} needs planned_mid_price")
+    _require_price(mid_price)
+    interest = loan.collateral_interest.get_remaining_interest()
+    if not quantity:
+        quantity = loan.get_borrowed_principal_and_interest_quantity()
+        if quantity <= get_close_epsilon_for_pair(pair):  # too little to be traded
+            quantity = ZERO_DECIMAL
+    quantity = _require_amount("quantity", quantity)
+    if not quantity:  # the debt is gone, what is left of the collateral is released
+        return LoanPlan(ZERO_DECIMAL, ZERO_DECIMAL, ZERO_DECIMAL, -loan.collateral.quantity - interest, 0.0)
+    if quantity < 0:
+        raise InvalidTrade(f"closing a short of {pair} buys back, it cannot borrow {-quantity}")
+    estimate = LeverageEstimate.close_short(
+        start_collateral=loan.collateral.quantity,
+        start_borrowed=loan.borrowed.quantity,
+        close_size=quantity,
+        borrowed_asset_price=mid_price,
+        fee=pair.get_pricing_pair().fee,
+    )
+    return LoanPlan(
+        quantity,
+        ZERO_DECIMAL,
+        estimate.additional_collateral_quantity,
+        -estimate.total_collateral_quantity - interest,
+        estimate.lp_fees,
+    )
+
+
+def _require_amount(name: str, amount: Decimal | None) -> Decimal:
+    if not isinstance(amount, Decimal) or not amount.is_finite():
+        raise InvalidTrade(f"the {name} of a trade on a loan must be a finite Decimal, got {amount!r}")
+    return amount
+
+
+def _require_price(price: USDollarPrice) -> None:
+    if (type(price) is not float and type(price) is not int) or not 0 < price < math.inf:
+        raise InvalidTrade(f"the price of a trade must be a positive float, got {price!r}")

@@ -1,0 +1,277 @@
+"""The trades of a position, with running totals, so that a long-lived position answers as fast as a new one.
+
+Trades settle in about the order in which they were made.  `TradeTable` adds up the settled ones at its beginning
+once, and looks at the few at its end every time.  A waiting trade that many later ones have overtaken, like a take
+profit far away or a request to a slow vault, does not hold them up: it is added up as what it is, and listed in
+`TradeTotals.overtaken`.
+
+The totals follow changes as :mod:`tradeexecutor.state.codec.watched_dict` describes: a trade that has been added up
+is sealed, and the table adds up anew after an assignment to one of the fields that the totals depend on, or after any
+change of the table other than appending a trade.  A position whose `trades` was replaced by a plain dictionary works
+as well, only slower.
+
+Sums run left to right in the order of the table whether they are kept or made anew, so both ways give the same
+digits.
+"""
+
+from collections.abc import Collection
+from decimal import Decimal
+from itertools import islice
+
+from tradeexecutor.accounting.accuracy import ZERO_DECIMAL, ensure_exact_zero
+from tradeexecutor.state.codec.watched_dict import Sealed, Table, WatchedTable, seal
+from tradeexecutor.state.trade.lifecycle import IN_FLIGHT
+from tradeexecutor.state.trade.trade import TradeExecution, TradeStatus
+from tradeexecutor.state.types import USDollarAmount, USDollarPrice
+
+_SUCCESS, _PLANNED, _EXPIRED = TradeStatus.success, TradeStatus.planned, TradeStatus.expired
+
+#: So many trades at the end of the table are looked at every time: fewer than this are not worth adding up.  A trade is
+#: overtaken when so many later ones are settled.
+_MAX_REST = 8
+
+#: A trade may stay like this for long.
+_WAITING = frozenset({_PLANNED, TradeStatus.vault_settlement_pending, TradeStatus.cctp_in_transit})
+
+#: Assigning to one of these on a sealed trade changes the totals, or what the portfolio knows of its transactions.
+_COUNTED_FIELDS = frozenset(
+    {
+        "blockchain_transactions",
+        "broadcasted_at",
+        "cctp_in_transit_at",
+        "executed_at",
+        "executed_price",
+        "executed_quantity",
+        "expired_at",
+        "failed_at",
+        "planned_price",
+        "planned_quantity",
+        "repaired_at",
+        "repaired_trade_id",
+        "started_at",
+        "vault_settlement_pending_at",
+    }
+)
+
+
+class TradeTotals:
+    """Sums over trades.
+
+    Attributes
+    ----------
+    quantity
+        What successful trades add to the position, base token units, signed.
+    tokens
+        Executed quantity of the trades that count as equity, base token units, signed.
+    locked_reserve
+        Capital of started and broadcasted buys, reserve token units.
+    bought, sold
+        Quantities of successful buys and sells, base token units, >= 0.
+    bought_usd, sold_usd
+        Their values, USD, >= 0.
+    all_bought_usd, all_sold_usd
+        Values of buys and sells of any status, USD, >= 0.
+    has_buys, has_sells
+        Whether there is a buy or sell of any status.
+    quantity_as_planned
+        `quantity` with the planned trades.
+    overtaken
+        The trades among those that were added up that wait for their outcome.
+    """
+
+    __slots__ = (
+        "all_bought_usd",
+        "all_sold_usd",
+        "bought",
+        "bought_usd",
+        "has_buys",
+        "has_sells",
+        "locked_reserve",
+        "overtaken",
+        "quantity",
+        "quantity_as_planned",
+        "sold",
+        "sold_usd",
+        "tokens",
+    )
+
+    def __init__(self) -> None:
+        self.quantity = self.quantity_as_planned = self.tokens = self.locked_reserve = ZERO_DECIMAL
+        self.bought = self.sold = ZERO_DECIMAL
+        self.bought_usd: USDollarAmount = 0
+        self.sold_usd: USDollarAmount = 0
+        self.all_bought_usd: USDollarAmount = 0
+        self.all_sold_usd: USDollarAmount = 0
+        self.has_buys = self.has_sells = False
+        self.overtaken: tuple[TradeExecution, ...] = ()
+
+    def copy(self) -> "TradeTotals":
+        """Return an independent copy."""
+        result = TradeTotals.__new__(TradeTotals)
+        result.quantity, result.quantity_as_planned = self.quantity, self.quantity_as_planned
+        result.tokens, result.locked_reserve = self.tokens, self.locked_reserve
+        result.bought, result.bought_usd, result.all_bought_usd = self.bought, self.bought_usd, self.all_bought_usd
+        result.sold, result.sold_usd, result.all_sold_usd = self.sold, self.sold_usd, self.all_sold_usd
+        result.has_buys, result.has_sells = self.has_buys, self.has_sells
+        result.overtaken = self.overtaken
+        return result
+
+    def add(self, trade: TradeExecution) -> None:
+        """Add one more trade."""
+        value = trade.get_value()
+        status = trade.get_status()
+        if status is _SUCCESS or status in IN_FLIGHT:
+            if trade.executed_quantity is not None:
+                self.tokens += trade.executed_quantity
+            if status is not _SUCCESS:
+                self.locked_reserve += trade.get_equity_for_reserve()
+        successful = trade.executed_at is not None
+        quantity = trade.get_position_quantity() if successful else ZERO_DECIMAL
+        if successful:
+            self.quantity += quantity
+            self.quantity_as_planned += quantity
+        elif status is _PLANNED:
+            self.quantity_as_planned += trade.get_position_quantity()
+        if trade.planned_quantity > 0:
+            self.has_buys = True
+            self.all_bought_usd += value
+            if successful:
+                self.bought += quantity
+                self.bought_usd += value
+        else:
+            self.has_sells = True
+            self.all_sold_usd += value
+            if successful:
+                self.sold += abs(quantity)
+                self.sold_usd += value
+
+    def get_buy_quantity(self) -> Decimal:
+        """Return `bought`, rounding errors removed."""
+        return ensure_exact_zero(self.bought)
+
+    def get_sell_quantity(self) -> Decimal:
+        """Return `sold`, rounding errors removed."""
+        return ensure_exact_zero(self.sold)
+
+    def get_average_buy(self) -> USDollarPrice:
+        """Return the average price of the successful buys, 0.0 without any."""
+        quantity = self.get_buy_quantity()
+        return self.bought_usd / float(quantity) if quantity else 0.0
+
+    def get_average_sell(self) -> USDollarPrice:
+        """Return the average price of the successful sells, 0.0 without any."""
+        quantity = self.get_sell_quantity()
+        return self.sold_usd / float(quantity) if quantity else 0.0
+
+
+_NOTHING = TradeTotals()
+
+
+class TradeTable(Table[int, TradeExecution]):
+    """Trade id -> trade, in order of creation, with totals of the settled trades at its beginning."""
+
+    __slots__ = ("_settled", "_settled_count")
+
+    #: Totals of the first `_settled_count` trades; set when the table becomes watched.
+    _settled: TradeTotals
+    _settled_count: int
+
+    def start_watching(self) -> None:
+        """Start with nothing added up."""
+        self.forget()
+
+    def forget(self) -> None:
+        """Add up anew next time."""
+        self._settled = _NOTHING
+        self._settled_count = 0
+
+    def on_removed(self, key: int, entry: TradeExecution) -> None:
+        """Add up anew."""
+        self.forget()
+        super().on_removed(key, entry)
+
+    def on_unsealed(self, entry: TradeExecution) -> None:
+        """Add up anew."""
+        self.forget()
+        super().on_unsealed(entry)
+
+    def on_changed(self) -> None:
+        """Add up anew."""
+        self.forget()
+        super().on_changed()
+
+    def split(self) -> tuple[TradeTotals, Collection[TradeExecution]]:
+        """Return the totals of the trades at the beginning, not to be changed, and the trades after them."""
+        if len(self) < _MAX_REST:
+            return _NOTHING, self.values()
+        self.watch()
+        size = len(self) - self._settled_count
+        rest = list(islice(reversed(self.values()), size))
+        rest.reverse()
+        return (self._settled, rest) if size < _MAX_REST else self._settle(rest)
+
+    def _settle(self, rest: list[TradeExecution]) -> tuple[TradeTotals, list[TradeExecution]]:
+        """Add the settled trades at the beginning of `rest` to the totals; return these and what is left."""
+        added = 0
+        settled_later = sum(map(_is_settled, rest))
+        for trade in rest:
+            settled = _is_settled(trade)
+            if settled:
+                settled_later -= 1
+            elif settled_later < _MAX_REST or trade.get_status() not in _WAITING:
+                break
+            if not seal(trade, self, trade.trade_id, SealedTrade):
+                break
+            if self._settled is _NOTHING:
+                self._settled = TradeTotals()
+            try:
+                self._settled.add(trade)
+            except BaseException:
+                self.forget()
+                raise
+            if not settled:
+                self._settled.overtaken += (trade,)
+            added += 1
+        self._settled_count += added
+        return self._settled, rest[added:]
+
+
+class _WatchedTradeTable(WatchedTable[int, TradeExecution], TradeTable):
+    __slots__ = ()
+
+
+TradeTable.plain_class, TradeTable.watched_class = TradeTable, _WatchedTradeTable
+
+
+class SealedTrade(Sealed, TradeExecution):
+    """A trade that is in the totals of its table, or in the index of a portfolio."""
+
+    __slots__ = ()
+
+    plain_class = TradeExecution
+    watched_fields = _COUNTED_FIELDS
+
+
+def _is_settled(trade: TradeExecution) -> bool:
+    """Tell whether the trade has its outcome; what is in flight depends on more fields than are watched."""
+    if trade.executed_at is not None or trade.failed_at is not None:
+        return True
+    return trade.expired_at is not None and trade.get_status() is _EXPIRED
+
+
+def split_trades(trades: dict[int, TradeExecution]) -> tuple[TradeTotals, Collection[TradeExecution]]:
+    """Return `TradeTable.split`, for a plain dictionary everything as unsettled."""
+    if len(trades) < _MAX_REST or not isinstance(trades, TradeTable):
+        return _NOTHING, trades.values()
+    return trades.split()
+
+
+def add_up(trades: dict[int, TradeExecution]) -> TradeTotals:
+    """Return the totals of all trades; not to be changed by the caller."""
+    settled, rest = split_trades(trades)
+    if not rest:
+        return settled
+    totals = TradeTotals() if settled is _NOTHING else settled.copy()
+    for trade in rest:
+        totals.add(trade)
+    return totals
