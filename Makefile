@@ -47,8 +47,8 @@ format: $(DEV) ## Format the code and apply safe lint fixes
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-soak: $(DEV) ## Run the random and fault tests SOAK (100) times as long
-	@SOAK=$(SOAK) $(PY) -m pytest -n $(WORKERS) --timeout=0 tests/properties tests/faults $(PYTEST_ARGS)
+soak: $(DEV) ## Search with the random and fault tests, SOAK (100) times as long
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-search} SOAK=$(SOAK) $(PY) -m pytest -n $(WORKERS) --timeout=0 tests/properties tests/faults $(PYTEST_ARGS)
 
 golden: $(DEV) ## Compare with recorded reference values, where the shared data folder is present
 	@$(PY) -m tests.golden.floor

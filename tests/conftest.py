@@ -10,16 +10,14 @@ from hypothesis import HealthCheck, settings
 
 from tests.support import NO_SHARED, find_shared_dir, find_state_files
 
-# "ci" repeats the same examples in every run, so that a change is judged by what it changed; "thorough" is for the
-# evening before a release. Choose with HYPOTHESIS_PROFILE.
-settings.register_profile("dev", deadline=2_000)
-settings.register_profile(
-    "ci", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.register_profile(
-    "thorough", deadline=None, max_examples=2_000, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+# A stranger's run of the tests depends on the code alone: "repeatable" tries the same examples every time. `make soak`
+# searches for new ones ("search"); each that it finds becomes an `@example` of its test. "thorough" is for the evening
+# before a release. Choose with HYPOTHESIS_PROFILE.
+_UNHURRIED = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("repeatable", derandomize=True, **_UNHURRIED)
+settings.register_profile("search", **_UNHURRIED)
+settings.register_profile("thorough", max_examples=2_000, **_UNHURRIED)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "repeatable")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,4 +1,6 @@
-"""Detail of the closed positions of any portfolio goes into an archive and comes back exactly, and no figure changes.
+"""Detail of the closed positions of any portfolio goes into an archive and comes back exactly.
+
+No figure changes, and the JSON gets smaller, or nothing is taken out.
 
 The portfolios are those of the random trading test, with transactions, valuations and empty balance updates made up.
 """

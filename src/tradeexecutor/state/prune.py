@@ -20,7 +20,8 @@ which lacks the entries, cannot prove its balance any more.
 
 **Archiving** changes no figure, and is undone exactly by `restore_archives`: what is taken out goes into an archive
 beside the state file (:mod:`tradeexecutor.state.store.archive`).  With it the ledger has all entries and all earlier
-balances.  The order of writing makes a crash harmless: first the archive, then the state that refers to it.
+balances.  The order of writing makes a crash harmless: first the archive, then the state that refers to it.  The state
+always gets smaller: where the reference to the archive would be longer than what is taken out, nothing is.
 """
 
 import datetime
@@ -187,7 +188,8 @@ def archive_closed_positions(state: State, created_at: datetime.datetime) -> Tak
     Returns
     -------
     TakenOut or None
-        None when there is nothing to take out; the state is then as before.
+        None when there is nothing to take out, or so little that the state would not get smaller; the state is then as
+        before.
 
     Raises
     ------
@@ -203,10 +205,22 @@ def archive_closed_positions(state: State, created_at: datetime.datetime) -> Tak
     if not archive.positions:
         return None
     content, ref = pack_archive(archive, created_at)
+    affected = [positions[position_id] for position_id in archive.positions]
+    size_before = _get_json_size(affected)
     for position_id, detail in archive.positions.items():
         _take_out(positions[position_id], detail)
+    # A comma separates the reference from the one before.
+    if _get_json_size(affected) + len(ref.to_json()) + 1 >= size_before:
+        for position_id, detail in archive.positions.items():
+            _put_back(positions[position_id], detail)
+        return None
     state.archives.append(ref)
     return TakenOut(ref, content)
+
+
+def _get_json_size(positions: list[TradingPosition]) -> int:
+    """Return how long the JSON of positions is, characters."""
+    return sum(len(position.to_json()) for position in positions)
 
 
 def _collect(position: TradingPosition) -> ArchivedPosition:
