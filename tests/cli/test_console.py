@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.cli.conftest import Run
-from tests.ledger.test_random_damage import TEXT
+from tests.kit.every_kind_trader import TEXT
 from tradeexecutor.cli.main import app
 from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.state.state import State

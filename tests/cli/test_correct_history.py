@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.cli.conftest import Run
+from tests.kit.share_prices import HOUR, make_state
 from tests.kit.trader import T0
-from tests.state.test_correct_history import HOUR, make_state
 from tradeexecutor.cli.main import app
 from tradeexecutor.state.state import State
 

@@ -11,8 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.cli.conftest import Run
-from tests.kit.every_kind_trader import Driver
-from tests.ledger.test_random_damage import TEXT
+from tests.kit.every_kind_trader import TEXT, Driver
 from tradeexecutor.analysis.frames import positions_to_frame, trades_to_frame
 from tradeexecutor.analysis.history_frames import ledger_to_frame, position_statistics_to_frame
 from tradeexecutor.cli.export_tables import TABLES, AmountFormat, make_frame, to_arrow

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
+from tests.kit.prunable import make_state
 from tests.kit.samples import deployment_info
-from tests.state.test_prune import make_state
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Run
+from tests.kit.prunable import make_state, make_transaction
 from tests.kit.trader import USDC, WETH_USDC, Trader
-from tests.state.test_prune import make_state, make_transaction
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore

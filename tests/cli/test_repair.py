@@ -11,15 +11,18 @@ from tests.cli.conftest import Run
 from tests.cli.mended_files import check_done, check_mending, save
 from tests.kit.every_kind_trader import D, Driver
 from tests.kit.funded_trader import fail, fund
+from tests.kit.hypercore import make_hypercore_trader, make_phantom
 from tests.kit.samples import blockchain_transaction
 from tests.kit.trader import LINK_USDC, WETH_USDC, Trader, cash_of
-from tests.state.repair.test_hypercore import make_phantom
-from tests.state.repair.test_hypercore import trader as _hypercore_trader
 from tradeexecutor.cli.main import app
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeStatus
 
-hypercore_trader = _hypercore_trader
+
+@pytest.fixture
+def hypercore_trader() -> Trader:
+    return make_hypercore_trader()
+
 
 # --- Everything at once
 

@@ -16,8 +16,8 @@ from hypothesis.stateful import invariant, rule
 
 from tests.faults.mutate import mutate
 from tests.kit.soak import SOAK, scaled
+from tests.kit.trading_machine import Trading
 from tests.kit.whole import make_whole_state
-from tests.properties.test_every_kind_state_machine import Trading
 from tradeexecutor.database.compaction import compact
 from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.database.verification import verify_database

@@ -10,15 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.test_full_disk import small_disk
 from tests.kit.soak import scaled
 from tests.kit.store_contract import make_state
 from tradeexecutor.database.connection import connect_sqlite
 from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.database.verification import verify_database
 from tradeexecutor.state.errors import SaveFailed, StateFileError
-
-__all__ = ["small_disk"]
 
 
 def test_a_strategy_whose_history_outgrows_the_disk(small_disk: Path):

@@ -3,34 +3,17 @@
 import errno
 import itertools
 import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.kit.soak import SMALL_DISK_SIZE as SIZE
 from tests.kit.store_contract import make_state
 from tradeexecutor.state.errors import SaveFailed
 from tradeexecutor.state.files.durable_file import find_temporary_files
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 from tradeexecutor.state.store.backups import backup_state
-
-SIZE = 256 * 1024
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if shutil.which("mount") is None:
-        pytest.skip("there is no mount command")
-    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"a file system cannot be mounted here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_strategy_whose_state_outgrows_the_disk(small_disk: Path):

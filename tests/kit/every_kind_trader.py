@@ -3,14 +3,34 @@
 from decimal import Decimal
 from typing import Any
 
-from tests.kit.trader import DAY, SECOND, T0, USDC, WETH, WETH_USDC, asset, pair
+from tests.kit.trader import (
+    A_USDC,
+    ACCOUNT,
+    BRIDGE,
+    CREDIT,
+    DAY,
+    FAR_WETH_USDC,
+    SECOND,
+    SHORT,
+    T0,
+    USDC,
+    V_WETH,
+    VAULT,
+    WETH_USDC,
+)
 from tradeexecutor.ledger.entry import Account, AccountKind
 from tradeexecutor.ledger.journal import derive
 from tradeexecutor.ledger.proof import Finding, Proof, Verdict, prove
 from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.booking.interest import InterestBatch
-from tradeexecutor.state.booking.treasury import EventOrigin, book_reserve_correction, book_reserve_flow
-from tradeexecutor.state.identifier import AssetIdentifier, AssetType, TradingPairIdentifier, TradingPairKind
+from tradeexecutor.state.booking.treasury import (
+    EventOrigin,
+    book_reserve_correction,
+    book_reserve_flow,
+    book_vault_flow,
+    redeem_in_kind,
+)
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import State
@@ -18,14 +38,6 @@ from tradeexecutor.state.statistics import PortfolioStatistics
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 
 D = Decimal
-
-A_USDC = AssetIdentifier(
-    1, f"0x{61:040x}", "aPolUSDC", 6, underlying=USDC, type=AssetType.collateral, liquidation_threshold=0.85
-)
-V_WETH = AssetIdentifier(1, f"0x{62:040x}", "variableDebtPolWETH", 18, underlying=WETH, type=AssetType.borrowed)
-CREDIT = pair(A_USDC, USDC, 0.0, 161, kind=TradingPairKind.credit_supply)
-SHORT = pair(V_WETH, A_USDC, 0.003, 162, kind=TradingPairKind.lending_protocol_short, underlying_spot_pair=WETH_USDC)
-ACCOUNT = pair(asset("ACCOUNT", 6, 64), USDC, 0.0, 164, kind=TradingPairKind.exchange_account)
 
 #: The smallest amount of the reserve currency.
 RAW_UNIT = D("0.000001")
@@ -225,3 +237,37 @@ def assert_balanced(state: State) -> Proof:
 def load_copy(state: State) -> State:
     """The state as a file would give it back, to be damaged."""
     return State.from_json(state.to_json())
+
+
+def everything() -> State:
+    """One position of each kind, loans with interest, and capital in every sort of flight."""
+    driver = Driver(50_000)
+    driver.sample()
+    driver.buy(1_000)
+    driver.sell("0.1")
+    driver.fail_to_buy(300)
+    credit = driver.position_of(driver.supply(4_000))
+    short = driver.position_of(driver.short("-1", 1_000, "2000"))
+    driver.accrue(credit, A_USDC, "10.5")
+    driver.accrue(short, V_WETH, "0.002")
+    driver.accrue(short, A_USDC, "3.25")
+    driver.supply(-500)
+    driver.short("0.25", 0, "-500", "-250")
+    account = driver.position_of(driver.buy(500, ACCOUNT, 1.0))
+    book_vault_flow(driver.state, account, D("12.5"), driver.tick())
+    driver.buy(2_000, BRIDGE, 1.0)
+    driver.buy(1_500, FAR_WETH_USDC, 1_000.0)
+    shares = driver.position_of(driver.buy(1_000, VAULT, 1.25))
+    redeem_in_kind(driver.state, shares, D("1.5"), driver.tick())
+    driver.sample()
+    waiting = driver.send(driver.plan(VAULT, 1.25, reserve=700))
+    driver.state.mark_vault_settlement_pending(driver.tick().happened_at, waiting, {})
+    transfer = driver.send(driver.plan(BRIDGE, 1.0, reserve=600))
+    driver.state.mark_bridge_in_transit(driver.tick().happened_at, transfer)
+    driver.send(driver.plan(WETH_USDC, 2_000.0, reserve=550))
+    driver.redeem(25)
+    driver.sample()
+    return driver.state
+
+
+TEXT = everything().to_json()

@@ -28,6 +28,10 @@ from tradeexecutor.state.interest_distribution import (
 )
 from tradeexecutor.state.loan import Loan, LoanSide
 from tradeexecutor.state.other_data import OtherData
+from tradeexecutor.state.pickle_over_json import (
+    HexBytes,
+    SignedTransactionWithNonce,
+)
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position_internal_share_price import PositionInternalSharePriceState
 from tradeexecutor.state.size_risk import SizeRisk, SizingType
@@ -373,3 +377,9 @@ ALL = {
         visualisation, uptime, other_data, deployment_info,
     )
 }  # fmt: skip
+
+
+def signed_transaction() -> SignedTransactionWithNonce:
+    return SignedTransactionWithNonce(
+        HexBytes(b"\x02raw"), HexBytes(b"h" * 32), 2**255, 7, 1, 88, "0xSigner", {"gas": 21_000, "data": "0x"}
+    )

@@ -1,6 +1,9 @@
-"""How long the random tests of this folder run: the environment variable SOAK multiplies their numbers."""
+"""How much the random and fault tests do: the environment variable SOAK multiplies their numbers."""
 
 import os
+
+#: Bytes on the file system that the tests of a full disk fill up.
+SMALL_DISK_SIZE = 256 * 1024
 
 SOAK = max(1, int(os.environ.get("SOAK") or 1))
 

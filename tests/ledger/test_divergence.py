@@ -7,9 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.kit.every_kind_trader import A_USDC, V_WETH, D, Driver
+from tests.kit.every_kind_trader import A_USDC, TEXT, V_WETH, D, Driver
 from tests.kit.trader import DAY, SECOND, T0, USDC, WETH, WETH_USDC
-from tests.ledger.test_random_damage import TEXT
 from tradeexecutor.ledger.divergence import (
     Divergence,
     ExpectedBalances,

@@ -6,48 +6,12 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kit.every_kind_trader import A_USDC, ACCOUNT, RAW_UNIT, V_WETH, D, Driver, assert_balanced
-from tests.kit.trader import BRIDGE, FAR_WETH_USDC, VAULT, WETH_USDC
+from tests.kit.every_kind_trader import RAW_UNIT, TEXT, assert_balanced
 from tradeexecutor.ledger.entry import EntryKind
 from tradeexecutor.ledger.journal import derive
 from tradeexecutor.ledger.proof import Verdict, prove
-from tradeexecutor.state.booking.treasury import book_vault_flow, redeem_in_kind
 from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.state import State
-
-
-def everything() -> State:
-    """One position of each kind, loans with interest, and capital in every sort of flight."""
-    driver = Driver(50_000)
-    driver.sample()
-    driver.buy(1_000)
-    driver.sell("0.1")
-    driver.fail_to_buy(300)
-    credit = driver.position_of(driver.supply(4_000))
-    short = driver.position_of(driver.short("-1", 1_000, "2000"))
-    driver.accrue(credit, A_USDC, "10.5")
-    driver.accrue(short, V_WETH, "0.002")
-    driver.accrue(short, A_USDC, "3.25")
-    driver.supply(-500)
-    driver.short("0.25", 0, "-500", "-250")
-    account = driver.position_of(driver.buy(500, ACCOUNT, 1.0))
-    book_vault_flow(driver.state, account, D("12.5"), driver.tick())
-    driver.buy(2_000, BRIDGE, 1.0)
-    driver.buy(1_500, FAR_WETH_USDC, 1_000.0)
-    shares = driver.position_of(driver.buy(1_000, VAULT, 1.25))
-    redeem_in_kind(driver.state, shares, D("1.5"), driver.tick())
-    driver.sample()
-    waiting = driver.send(driver.plan(VAULT, 1.25, reserve=700))
-    driver.state.mark_vault_settlement_pending(driver.tick().happened_at, waiting, {})
-    transfer = driver.send(driver.plan(BRIDGE, 1.0, reserve=600))
-    driver.state.mark_bridge_in_transit(driver.tick().happened_at, transfer)
-    driver.send(driver.plan(WETH_USDC, 2_000.0, reserve=550))
-    driver.redeem(25)
-    driver.sample()
-    return driver.state
-
-
-TEXT = everything().to_json()
 
 Damage = Callable[[Decimal], None]
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from tests.properties.test_every_kind_state_machine import (
+from tests.kit.trading_machine import (
     AMOUNTS,
     BROADCASTED,
     FRACTIONS,
@@ -28,7 +28,7 @@ from tests.properties.test_every_kind_state_machine import (
     TOKEN_KINDS,
     Trading,
 )
-from tests.properties.world import CENT
+from tests.kit.world import CENT
 from tradeexecutor.cli.mending import mend
 from tradeexecutor.execution.simulated import SimulatedExecution
 from tradeexecutor.state.booking.treasury import book_position_correction

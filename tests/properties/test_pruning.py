@@ -16,8 +16,9 @@ from hypothesis import settings
 
 from tests.kit import samples
 from tests.kit.figures import get_closed_figures
+from tests.kit.soak import SOAK
 from tests.kit.trader import T0
-from tests.properties.test_every_kind_state_machine import SOAK, Trading
+from tests.kit.trading_machine import Trading
 from tradeexecutor.cli.audit_report import make_report
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.state.balance_update import BalanceUpdateCause, BalanceUpdatePositionType

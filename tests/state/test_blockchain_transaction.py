@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.samples import T1, USDC, blockchain_transaction
-from tests.state.test_pickle_over_json import signed_transaction
+from tests.kit.samples import T1, USDC, blockchain_transaction, signed_transaction
 from tradeexecutor.state import blockchain_transaction as module
 from tradeexecutor.state import blockhain_transaction as alias
 from tradeexecutor.state.blockchain_transaction import (

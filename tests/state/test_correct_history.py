@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit import samples
+from tests.kit.share_prices import HOUR, make_state
 from tests.kit.trader import DAY, T0
 from tradeexecutor.ledger.proof import Verdict, prove
 from tradeexecutor.state.correct_history import (
@@ -26,29 +27,8 @@ from tradeexecutor.state.correct_history import (
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.other_data import OtherData
 from tradeexecutor.state.state import State
-from tradeexecutor.state.statistics import FinalPositionStatistics, PortfolioStatistics, PositionStatistics
+from tradeexecutor.state.statistics import FinalPositionStatistics, PositionStatistics
 from tradeexecutor.state.visualisation import PlotKind
-
-HOUR = datetime.timedelta(hours=1)
-
-
-def make_state(*prices: float | None, cash: list[float] | None = None, equity: list[float] | None = None) -> State:
-    """A sample an hour; a hundred shares."""
-    state = State(created_at=T0)
-    for number, price in enumerate(prices):
-        value = 100 * (price or 1.0)
-        state.stats.portfolio.append(
-            PortfolioStatistics(
-                calculated_at=T0 + number * HOUR,
-                total_equity=value,
-                net_asset_value=value,
-                share_price_usd=price,
-                free_cash=cash[number] if cash else value,
-                open_position_equity=equity[number] if equity else 0.0,
-            )
-        )
-    return state
-
 
 # --- Share prices
 

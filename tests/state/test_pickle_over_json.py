@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.kit.samples import signed_transaction
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.errors import BadStateData, InvalidStateFile, UnencodableValue
 from tradeexecutor.state.pickle_over_json import (
@@ -47,12 +48,6 @@ def values() -> st.SearchStrategy[Any]:
             | st.dictionaries(st.text(max_size=5), inner, max_size=3)
         ),
         max_leaves=10,
-    )
-
-
-def signed_transaction() -> SignedTransactionWithNonce:
-    return SignedTransactionWithNonce(
-        HexBytes(b"\x02raw"), HexBytes(b"h" * 32), 2**255, 7, 1, 88, "0xSigner", {"gas": 21_000, "data": "0x"}
     )
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.faults.files import Crash, FaultyFiles
-from tests.kit import samples
 from tests.kit.figures import ACCESSORS, get_closed_figures, get_figures
+from tests.kit.prunable import add_event, make_state, make_transaction
 from tests.kit.trader import ACCOUNT, DAY, T0, WBTC_USDC, WETH_USDC, Trader, new_state
 from tradeexecutor.ledger.proof import Proof, prove
-from tradeexecutor.state.balance_update import BalanceUpdateCause, BalanceUpdatePositionType
+from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.errors import (
     ArchiveError,
@@ -24,7 +24,6 @@ from tradeexecutor.state.errors import (
     DamagedArchive,
     InvalidValue,
 )
-from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.prune import (
     TakenOut,
     archive_closed_positions,
@@ -53,51 +52,6 @@ from tradeexecutor.state.valuation import ValuationUpdate
 LATER = datetime.datetime(2026, 1, 2, 3, 4, 5)
 
 DETAIL = ("transaction_args", "wrapped_args", "signed_bytes", "signed_tx_object")
-
-
-def make_transaction(number: int) -> BlockchainTransaction:
-    tx = samples.blockchain_transaction()
-    tx.tx_hash, tx.nonce = f"0x{number:064x}", number
-    tx.signed_bytes = "0x" + "ab" * 500
-    tx.details = {"gas": 21_000, "data": "0x" + "cd" * 400, "nonce": number}
-    return tx
-
-
-def add_event(position: TradingPosition, number: int, quantity: str, cause: BalanceUpdateCause) -> None:
-    event = samples.balance_update(
-        balance_update_id=number,
-        cause=cause,
-        position_type=BalanceUpdatePositionType.open_position,
-        asset=position.pair.base,
-        quantity=Decimal(quantity),
-        old_balance=Decimal(0),
-        position_id=position.position_id,
-    )
-    position.add_balance_update_event(event)
-
-
-def make_state() -> State:
-    """Two closed positions with transactions, events and valuations, and an open one."""
-    trader = Trader(new_state(100_000))
-    for pair in (WETH_USDC, WBTC_USDC):
-        position, _ = trader.buy(pair, "2", 2000.0)
-        trader.sell(pair, "2", 2100.0)
-    open_position, _ = trader.buy(WETH_USDC, "1", 2000.0)
-    for position in (*trader.state.portfolio.closed_positions.values(), open_position):
-        for trade in position.trades.values():
-            trade.blockchain_transactions = [
-                make_transaction(2 * trade.trade_id),
-                make_transaction(2 * trade.trade_id + 1),
-            ]
-        position.valuation_updates = [
-            ValuationUpdate(position.position_id, T0 + number * DAY, T0 + number * DAY, 1.0, 2.0) for number in range(4)
-        ]
-    first, second = trader.state.portfolio.closed_positions.values()
-    add_event(first, 1, "0", BalanceUpdateCause.vault_flow)
-    add_event(first, 2, "0.0", BalanceUpdateCause.correction)
-    add_event(second, 3, "0.5", BalanceUpdateCause.correction)
-    trader.state.portfolio.next_balance_update_id = 4
-    return State.read_json_blob(trader.state.to_json())
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from tests.kit.markets import START as MARKET_START
 from tests.kit.markets import buy, flat
 from tests.kit.portfolios import DAY, START, add_closed, add_open, make_state, trade
-from tests.strategy.test_runner import RecordingStore, make_runner
+from tests.kit.runner import RecordingStore, make_runner
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.state import State

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from tests.kit.balances import read
 from tests.kit.lending_trader import shorted, supplied
 from tests.kit.trader import (
     A_USDC,
@@ -49,11 +50,6 @@ from tradeexecutor.strategy.sync_model import BalanceNotReadable
 D = Decimal
 NOW = T0 + 10 * DAY
 UNKNOWN = asset("SCAM", 18, 77)
-
-
-def read(balances: Mapping[AssetIdentifier, str | Decimal | int]) -> RecordedBalances:
-    """What was read on the chain just now."""
-    return RecordedBalances(RecordedBalance(NOW, asset, D(amount), 7, "0xabc") for asset, amount in balances.items())
 
 
 def check_of(

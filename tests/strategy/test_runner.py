@@ -6,27 +6,20 @@ from typing import Any
 
 import pytest
 
-from tests.kit.markets import START, at_cycle, buy, flat, get_trades, make_candles, run, sell
-from tradeexecutor.backtest.backtest_execution import BacktestExecution
-from tradeexecutor.backtest.backtest_pricing import BacktestPricing
+from tests.kit.markets import START, buy, flat, get_trades, make_candles, run, sell
+from tests.kit.runner import RecordingStore, make_runner
 from tradeexecutor.backtest.backtest_runner import BacktestOptions, run_backtest
 from tradeexecutor.backtest.backtest_sync import BacktestSyncModel
-from tradeexecutor.backtest.backtest_valuation import BacktestValuationModel
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
 from tradeexecutor.backtest.universe import create_universe
 from tradeexecutor.state.errors import UncleanState
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeStatus, TradeType
-from tradeexecutor.strategy.execution_context import ExecutionContext, ExecutionMode
-from tradeexecutor.strategy.pandas_trader.indicator import IndicatorSet
-from tradeexecutor.strategy.pandas_trader.indicator_results import calculate_indicators
-from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInputIndicators
+from tradeexecutor.strategy.execution_context import ExecutionMode
 from tradeexecutor.strategy.parameters import ParametersNotValid, StrategyParameters
 from tradeexecutor.strategy.runner import (
     DecisionFailed,
     InvalidDecision,
-    Models,
-    StrategyRunner,
     prepare_sorted_trades,
 )
 from tradeexecutor.strategy.strategy_module import StrategyModule
@@ -133,37 +126,6 @@ def test_the_state_knows_when_it_was_last_invested():
     assert result.state.last_cycle_at == START.replace(hour=5)
     assert result.state.last_open_positions_cycle_at == START.replace(hour=2)
     assert result.state.portfolio.get_cash() == Decimal(10_000)
-
-
-class RecordingStore:
-    """Keeps what was saved."""
-
-    def __init__(self) -> None:
-        self.saved: list[State] = []
-
-    def sync(self, state: State) -> None:
-        self.saved.append(State.read_json_blob(state.to_json_safe()))
-
-
-def make_runner(plans: Any, bars: Any, mode: ExecutionMode, store: RecordingStore, sync: Any = None) -> StrategyRunner:
-    """A runner put together by hand, as a live program would."""
-    universe = create_universe({"BTC-USD": make_candles(bars)}, fee=0)
-    wallet = SimulatedWallet()
-    sync = sync or BacktestSyncModel(wallet, Decimal(10_000))
-    pricing = BacktestPricing(universe)
-    context = ExecutionContext(mode)
-    results = calculate_indicators(IndicatorSet(), universe, context)
-    models = Models(pricing, BacktestValuationModel(pricing), sync, BacktestExecution(wallet))
-    return StrategyRunner(
-        state=State(created_at=START),
-        strategy_universe=universe,
-        decide_trades=at_cycle(plans),
-        parameters=StrategyParameters(),
-        indicators=StrategyInputIndicators(universe, results),
-        execution_context=context,
-        models=models,
-        store=store,
-    )
 
 
 def test_a_live_cycle_saves_before_and_after_trading_and_at_its_end():

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.kit.balances import read
 from tests.kit.every_kind_trader import Driver, assert_balanced
 from tests.kit.lending_trader import loan_of, supplied
 from tests.kit.soak import SOAK
 from tests.kit.trader import A_USDC, ACCOUNT, DAY, LINK, LINK_USDC, SECOND, T0, USDC, WETH, asset, cash_of
-from tests.strategy.test_account_check import read
 from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.errors import InvalidValue, RecordFileError, TreasuryEventRefused
 from tradeexecutor.state.identifier.chain import ChainId

@@ -6,7 +6,21 @@ from decimal import Decimal
 
 import pytest
 
-from tests.kit.trader import DAY, LINK_USDC, T0, USDC, WETH, WETH_USDC, Trader, asset, cash_of, new_state, pair
+from tests.kit.trader import (
+    ACCOUNT,
+    CREDIT,
+    DAY,
+    LINK_USDC,
+    T0,
+    USDC,
+    WETH,
+    WETH_USDC,
+    Trader,
+    asset,
+    cash_of,
+    new_state,
+    pair,
+)
 from tradeexecutor.state.balance_update import BalanceUpdateCause, BalanceUpdatePositionType
 from tradeexecutor.state.booking.share_price import backfill_share_price_state, migrate_share_price_state
 from tradeexecutor.state.booking.treasury import (
@@ -29,16 +43,13 @@ from tradeexecutor.state.errors import (
     UnsupportedPairKind,
     WrongPositionStatus,
 )
-from tradeexecutor.state.identifier import AssetIdentifier, AssetType, TradingPairKind
+from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeType
 
 D = Decimal
 ORIGIN = EventOrigin(T0 + DAY, T0 + 2 * DAY, block_number=7, tx_hash="0xabc", log_index=3, owner_address="0x01")
-A_USDC = AssetIdentifier(1, f"0x{31:040x}", "aPolUSDC", 6, underlying=USDC, type=AssetType.collateral)
-CREDIT = pair(A_USDC, USDC, 0.0, 131, kind=TradingPairKind.credit_supply)
-ACCOUNT = pair(asset("ACCOUNT", 6, 32), USDC, 0.0, 132, kind=TradingPairKind.exchange_account)
 BRIDGE = pair(asset("USDC", 6, 33, 8453), USDC, None, 133, kind=TradingPairKind.cctp_bridge)
 
 

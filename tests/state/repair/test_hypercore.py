@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.kit.trader import DAY, SECOND, T0, Trader, asset, cash_of, new_state, pair
+from tests.kit.hypercore import V1, V2, V3, deposit, make_hypercore_trader, make_phantom
+from tests.kit.trader import DAY, SECOND, T0, Trader, cash_of
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.state.booking.treasury import EventOrigin, book_vault_flow
 from tradeexecutor.state.errors import HypercoreDuplicateCloseError
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
-from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair import (
     close_hypercore_duplicate_clone,
@@ -22,38 +22,16 @@ from tradeexecutor.state.repair import (
     repair_trades,
     unfreeze_position,
 )
-from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import State
-from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
+from tradeexecutor.state.trade import TradeFlag, TradeType
 
 D = Decimal
 NOW = T0 + DAY
-HYPERCORE = 9999
-H_USDC = asset("USDC", 6, 71, HYPERCORE)
-
-
-def vault(number: int):
-    return pair(
-        asset("SHARE", 6, 700 + number, HYPERCORE), H_USDC, 0.0, 710 + number,
-        kind=TradingPairKind.vault, other_data={"vault_name": f"Vault {number}"},
-    )  # fmt: skip
-
-
-V1, V2, V3 = (vault(number) for number in (1, 2, 3))
-
-
-class HypercoreTrader(Trader):
-    def plan(self, *arguments: Any, **more: Any) -> tuple[TradingPosition, TradeExecution]:
-        return super().plan(*arguments, reserve_currency=H_USDC, **more)
 
 
 @pytest.fixture
 def trader() -> Trader:
-    state = new_state(10_000)
-    state.portfolio.reserves.clear()
-    reserve = ReservePosition(H_USDC, D(10_000), T0, 1.0, T0)
-    state.portfolio.reserves[reserve.get_identifier()] = reserve
-    return HypercoreTrader(state, 0.0, 1.0)
+    return make_hypercore_trader()
 
 
 def leave(trader: Trader, v: Any, rest: str) -> TradingPosition:
@@ -109,19 +87,6 @@ def test_what_is_not_dust(trader: Trader, case: str):
 
 
 # --- Duplicates
-
-
-def deposit(trader: Trader, v: Any = V1, amount: str = "50", **more: Any) -> TradingPosition:
-    position, trade = trader.plan(v, amount, 1.0, **more)
-    trader.send(trade)
-    trader.succeed(trade)
-    return position
-
-
-def make_phantom(trader: Trader) -> tuple[TradingPosition, TradingPosition]:
-    older = deposit(trader)
-    newer = deposit(trader, flags={TradeFlag.ignore_open})
-    return older, newer
 
 
 def make_stale(trader: Trader) -> tuple[TradingPosition, TradingPosition]:

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from tests.kit.funded_trader import fail, fund
+from tests.kit.hypercore import HypercoreTrader, make_hypercore_trader, make_phantom
 from tests.kit.samples import blockchain_transaction
 from tests.kit.trader import BRIDGE, DAY, LINK_USDC, T0, VAULT, WETH_USDC, Trader
-from tests.state.repair.test_hypercore import HypercoreTrader, make_phantom
-from tests.state.repair.test_hypercore import trader as _make_hypercore_trader
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair import repair_trades, repair_tx_not_generated, repair_zero_quantity
@@ -21,7 +20,11 @@ from tradeexecutor.state.trigger import Trigger, TriggerCondition, TriggerType
 
 D = Decimal
 NOW = T0 + DAY
-hypercore_trader = _make_hypercore_trader
+
+
+@pytest.fixture
+def hypercore_trader() -> Trader:
+    return make_hypercore_trader()
 
 
 def look(trader: Trader, now: datetime.datetime = NOW) -> list[Attention]:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.kit.trader import (
     BRIDGE,
+    CREDIT,
     DAY,
     FAR_WETH_USDC,
     LINK_USDC,
@@ -20,7 +21,6 @@ from tests.kit.trader import (
     cash_of,
     new_state,
 )
-from tests.state.booking.test_treasury import CREDIT
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.ledger.refunds import RefundAnswer, find_refund
 from tradeexecutor.state import repair

@@ -8,8 +8,7 @@ import pytest
 
 from tests.kit.funded_trader import fund
 from tests.kit.samples import blockchain_transaction
-from tests.kit.trader import DAY, LINK_USDC, T0, USDC, Trader, cash_of
-from tests.state.booking.test_treasury import CREDIT
+from tests.kit.trader import CREDIT, DAY, LINK_USDC, T0, USDC, Trader, cash_of
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.state.errors import InvalidTrade, TradeExecutorError, UncleanState, WrongTradeStatus
 from tradeexecutor.state.repair import ReportedOutcome, reconfirm_trade, repair_trades
