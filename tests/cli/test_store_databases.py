@@ -254,7 +254,9 @@ def test_archives_stand_beside_the_database(run: Run, tmp_path: Path, monkeypatc
     trader.buy(WETH_USDC, "1", 2000.0)
     position, sale = trader.sell(WETH_USDC, "1", 2000.0)
     assert position.is_closed()
-    sale.blockchain_transactions = [blockchain_transaction(signed_bytes="0x" + "ab" * 200)]
+    transaction = blockchain_transaction()
+    transaction.signed_bytes = "0x" + "ab" * 200
+    sale.blockchain_transactions = [transaction]
     with SQLStateStore("sqlite:///trading.db#demo") as store:
         store.sync(trader.state)
         before = store.load().portfolio.to_json_bytes()

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.kit.trader import T0, Trader, asset, new_state, pair
+from tradeexecutor.state.booking.treasury import EventOrigin, book_vault_flow
 from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
@@ -35,6 +36,13 @@ def make_hypercore_trader() -> Trader:
     reserve = ReservePosition(H_USDC, D(10_000), T0, 1.0, T0)
     state.portfolio.reserves[reserve.get_identifier()] = reserve
     return HypercoreTrader(state, 0.0, 1.0)
+
+
+def leave(trader: Trader, v: Any, rest: str) -> TradingPosition:
+    """Buy 100 and sell all but a rest, without closing: programs of the past did not."""
+    position, _ = trader.buy(v, "100", 1.0)
+    book_vault_flow(trader.state, position, D(rest) - 100, EventOrigin(trader.ts, trader.ts))
+    return position
 
 
 def deposit(trader: Trader, v: Any = V1, amount: str = "50", **more: Any) -> TradingPosition:

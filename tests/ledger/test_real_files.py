@@ -14,6 +14,12 @@ zero-quantity-positions     everything adds up, corrections and repairs included
 hyperai-cleanup             begins with cash that nothing records
 gmx-ai-current-state        transfers to an exchange account are in the flows of the account and not in the cash, which
                             was set to the chain's balance; one flow was overwritten by another with its number
+hyper-ai-dust-close         begins with cash that nothing records; the sale of position #2 is recorded as failed and yet
+                            its tokens went, so a sync found 7.777157 USDC more than was booked (6.799305 of them left
+                            the position, nothing tells where the rest is from); nine purchases booked the unrounded
+                            plan as spent, and the next sync found the fractions of raw units
+credit-no-profit            two supplies of credit kept a fraction of a raw unit of what was set aside; the sync of the
+                            second deposit put the first right, the second is still missing
 ==========================  =======================================================================================
 """
 
@@ -33,6 +39,7 @@ from tradeexecutor.state.state import State
 VERDICTS = {
     "arbitrum-btc-usd-sls-binance-data-1h": (79, 0, 0, 0),
     "cli--show-positions-long": (5, 0, 1, 0),
+    "hyperliquid--state--hyper-ai-dust-close": (17, 0, 1, 0),
     "hyperliquid--state--hyperai-cleanup": (1, 0, 0, 1),
     "legacy--legacy-repair-dump": (54, 1, 0, 0),
     "legacy--legacy-state-dump": (7, 1, 0, 0),
@@ -40,6 +47,7 @@ VERDICTS = {
     "legacy--zero-quantity-positions": (12, 0, 0, 0),
     "mainnet_fork--ausdc-broken-position": (19, 0, 8, 0),
     "mainnet_fork--correct_history_outliers--gmx-ai-current-state": (0, 1, 1, 0),
+    "mainnet_fork--credit-no-profit": (6, 0, 1, 0),
 }
 
 pytestmark = pytest.mark.golden
@@ -189,3 +197,48 @@ def test_a_flow_that_another_with_its_number_replaced(shared_dir: Path):
     assert settled.jump.is_recovery
     assert settled.jump.before is not None
     assert settled.jump.before.source == "balance update #13"
+
+
+def test_a_redemption_that_came_back_after_its_sale_was_recorded_as_failed(shared_dir: Path):
+    """Position #2 was sold, but trade #4 is recorded as failed: cash rose without an entry, the position fell later."""
+    state, proof = load(shared_dir, "hyperliquid--state--hyper-ai-dust-close")
+    cash = find(proof, "USDC cash")
+    returned, fractions = cash.breaks
+    assert returned.jump.opening == 15
+    assert cash.reason.startswith("the history begins with a balance that nothing records")
+    assert returned.jump.amount == D("7.777157")
+    assert cash.difference is not None
+    assert abs(cash.difference - (15 + returned.jump.amount + fractions.jump.amount)) < D("1E-22")
+    assert returned.jump.before is not None
+    assert (returned.jump.before.source, returned.jump.after.source) == ("balance update #2", "balance update #12")
+    assert state.portfolio.open_positions[2].trades[4].is_repaired()
+    assert state.portfolio.open_positions[2].balance_updates[15].quantity == D("-6.799305")
+    # The redemptions of positions #1 and #3 are booked: as corrections of the cash, and as flows of the vaults.
+    corrections = [entry for entry in proof.journal.entries if "correction" in entry.description]
+    assert [entry.description.split(":")[0] for entry in corrections] == ["balance update #17", "balance update #23"]
+
+
+def test_purchases_that_booked_an_unrounded_amount_as_spent(shared_dir: Path):
+    """The chain moved whole raw units, the trades say what was planned; the sync after them found the fractions."""
+    state, proof = load(shared_dir, "hyperliquid--state--hyper-ai-dust-close")
+    _, fractions = find(proof, "USDC cash").breaks
+    assert fractions.jump.after.source == "balance update #57"
+    bought = [trade for trade in state.portfolio.get_all_trades() if trade.trade_id >= 13]
+    assert len(bought) == 9
+    booked = sum((trade.executed_reserve or D(0)) - (trade.executed_quantity or D(0)) for trade in bought)
+    # The sample before the sync is a float, it gives the amount to 16 digits.
+    assert abs(fractions.jump.amount - booked) < D("1E-12")
+
+
+def test_supplies_of_credit_that_kept_fractions_of_a_raw_unit(shared_dir: Path):
+    _, proof = load(shared_dir, "mainnet_fork--credit-no-profit")
+    (cash,) = proof.get_findings(Verdict.parted)
+    causes = [(cause.kind, cause.trade_id) for item in cash.breaks for cause in item.causes]
+    assert causes == [(CauseKind.unspent_kept, 3), (CauseKind.restored, None), (CauseKind.unspent_kept, 4)]
+    lost, restored, lost_again = (item.jump.amount for item in cash.breaks)
+    assert lost == -restored
+    assert cash.difference is not None
+    assert abs(cash.difference - lost_again) < D("1E-12")
+    entry = proof.get_first_entry()
+    assert entry is not None
+    assert entry.description == "trade #4 supplies aBasUSDC"  # what trade #3 kept has come back since

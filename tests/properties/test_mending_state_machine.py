@@ -38,6 +38,7 @@ from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.identifier import TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.repair import (
     ReportedOutcome,
+    close_hypercore_dust_positions,
     close_position_with_empty_trade,
     reconfirm_trade,
     repair_trades,
@@ -218,6 +219,18 @@ class Mending(Trading):
         assert {item.trade_id for item in found if item.kind is AttentionKind.unknown_outcome} == sent
         unsent = {trade.trade_id for trade in self.trades(STARTED)}
         assert unsent <= {item.trade_id for item in found if item.kind is AttentionKind.not_sent}
+
+    @rule()
+    def repairs_change_what_is_found_and_nothing_else(self) -> None:
+        state = State.read_json_blob(self.state.to_json())
+        before = state.to_json()
+        named = any("--only" in item.command for item in find_attention(state, self.ts))
+        repair_tx_not_generated(state, self.ts)
+        repair_zero_quantity(state, self.ts)
+        repair_trades(state, now=self.ts)
+        close_hypercore_dust_positions(state.portfolio, self.ts)
+        assert (state.to_json() != before) == named
+        assert not any("--only" in item.command for item in find_attention(state, self.ts))
 
     @precondition(lambda self: self.trades(PLANNED, STARTED, TradeStatus.failed))
     @rule()

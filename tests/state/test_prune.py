@@ -538,6 +538,7 @@ COUNTERS = {
     "mainnet_fork--ausdc-broken-position": (16, 20, 2, 10),
     "legacy--legacy-repair-dump": (100, 100, 0, 50),
     "legacy--trade-missing-tx": (5, 4, 0, 2),
+    "mainnet_fork--credit-no-profit": (4, 2, 0, 1),
     "cli--show-positions-long": (4, 4, 0, 2),
     "legacy--zero-quantity-positions": (2, 2, 0, 1),
     "legacy--legacy-state-dump": (14, 14, 0, 7),

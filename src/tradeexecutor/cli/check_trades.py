@@ -40,7 +40,8 @@ def check_trades(
 
     Trades that were planned and never sent, sent and never confirmed, that
     failed, or whose capital is stuck; positions that are frozen, or open and
-    empty. For each it says why, since when, and what puts it right.
+    empty, or of which only dust is left. For each it says why, since when, and
+    what puts it right.
 
     With a trade of unknown outcome (marked with !) a strategy does not start.
 

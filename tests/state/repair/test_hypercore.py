@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -32,13 +31,6 @@ NOW = T0 + DAY
 @pytest.fixture
 def trader() -> Trader:
     return make_hypercore_trader()
-
-
-def leave(trader: Trader, v: Any, rest: str) -> TradingPosition:
-    """Buy 100 and sell all but a rest, without closing: programs of the past did not."""
-    position, _ = trader.buy(v, "100", 1.0)
-    book_vault_flow(trader.state, position, D(rest) - 100, EventOrigin(trader.ts, trader.ts))
-    return position
 
 
 # --- Dust

@@ -8,12 +8,17 @@ from typing import Any
 import pytest
 
 from tests.kit.funded_trader import fail, fund
-from tests.kit.hypercore import HypercoreTrader, make_hypercore_trader, make_phantom
+from tests.kit.hypercore import V1, V2, V3, HypercoreTrader, leave, make_hypercore_trader, make_phantom
 from tests.kit.samples import blockchain_transaction
 from tests.kit.trader import BRIDGE, DAY, LINK_USDC, T0, VAULT, WETH_USDC, Trader
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.repair import repair_trades, repair_tx_not_generated, repair_zero_quantity
+from tradeexecutor.state.repair import (
+    close_hypercore_dust_positions,
+    repair_trades,
+    repair_tx_not_generated,
+    repair_zero_quantity,
+)
 from tradeexecutor.state.repair.issues import Attention, AttentionKind, describe_unclean, find_attention
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trigger import Trigger, TriggerCondition, TriggerType
@@ -177,6 +182,43 @@ def test_a_duplicate_on_hypercore(hypercore_trader: HypercoreTrader):
     (item,) = look(hypercore_trader)
     assert (item.kind, item.position_id) == (AttentionKind.duplicate, 2)
     assert item.command.endswith("--only duplicates")
+
+
+def test_dust_of_a_vault_on_hypercore_is_found_by_the_repair_that_closes_it(hypercore_trader: HypercoreTrader):
+    dust, zero = leave(hypercore_trader, V1, "1.99"), leave(hypercore_trader, V2, "0")
+    leave(hypercore_trader, V3, "2.01")
+    found = look(hypercore_trader)
+    assert [(item.kind, item.position_id) for item in found] == [
+        (AttentionKind.dust, dust.position_id),
+        (AttentionKind.empty, zero.position_id),
+    ]
+    assert found[0].command == "tradeexecutor repair STATE_FILE --only dust"
+    assert "only 1.99 are left" in found[0].reason
+    assert found[0].since == dust.get_last_trade().executed_at
+    close_hypercore_dust_positions(hypercore_trader.state.portfolio, NOW)
+    assert look(hypercore_trader) == []
+
+
+def test_no_command_is_named_that_leaves_the_trade_alone():
+    """Repairs do not touch a position, capital of which is outside, nor a trade that has transactions."""
+    trader = fund()
+    fail_outside(trader)
+    position = trader.state.portfolio.open_positions[1]
+    trader.start(trader.plan(LINK_USDC, "10", 10.0, position=position)[1])
+    trader.start_and_fail(LINK_USDC, "5", 10.0)
+    trader.plan(WETH_USDC, "1", 2000.0)[1].blockchain_transactions = [blockchain_transaction()]
+    found = look(trader)
+    assert [item.kind for item in found] == [
+        AttentionKind.capital_outside,
+        AttentionKind.not_sent,
+        AttentionKind.failed,
+        AttentionKind.not_sent,
+    ]
+    assert not any(item.command for item in found)
+    assert all("bring the capital of its position back first" in item.advice for item in found[1:3])
+    assert "look them up" in found[3].advice
+    assert repair_tx_not_generated(trader.state, NOW) == []
+    assert repair_trades(trader.state, now=NOW).new_trades == []
 
 
 def test_what_is_named_puts_it_right():

@@ -16,6 +16,7 @@ in transit               on a bridge for a long time                            
 settlement pending       a vault has not answered for a long time                        look it up
 frozen                   a failure was made good, and the position not unfrozen          `repair`
 empty                    an open position holds nothing                                  `repair`
+dust                     a redemption left a little in a Hypercore vault                 `repair`
 =======================  ==============================================================  ===========================
 """
 
@@ -29,9 +30,16 @@ from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.identifier.chain import describe_chain
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair.attempts import find_real_transaction
-from tradeexecutor.state.repair.counter_trade import find_freeze_obstacle, is_capital_at_risk
-from tradeexecutor.state.repair.hypercore import find_hypercore_duplicate_close_candidates
-from tradeexecutor.state.repair.unsent import find_zero_quantity_positions
+from tradeexecutor.state.repair.counter_trade import (
+    find_freeze_obstacle,
+    has_capital_at_risk,
+    is_capital_at_risk,
+)
+from tradeexecutor.state.repair.hypercore import (
+    find_hypercore_duplicate_close_candidates,
+    find_hypercore_dust_positions,
+)
+from tradeexecutor.state.repair.unsent import find_zero_quantity_positions, is_unsent
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
 
@@ -43,6 +51,9 @@ VAULT_PATIENCE = datetime.timedelta(days=7)
 
 #: Stands for the state file in commands.
 FILE = "STATE_FILE"
+
+#: Advice on a trade that repairs leave alone, because of another one of its position.
+_OUTSIDE_FIRST = "bring the capital of its position back first; repairs leave it alone until then"
 
 
 class AttentionKind(enum.StrEnum):
@@ -56,6 +67,7 @@ class AttentionKind(enum.StrEnum):
     settlement_pending = "settlement pending"
     frozen = "frozen"
     empty = "empty"
+    dust = "dust"
     duplicate = "duplicate"
 
 
@@ -144,8 +156,13 @@ def find_attention(
                 found.append(item)
     mentioned = {item.position_id for item in found}
     found += _list_frozen(state, mentioned)
-    for position in find_zero_quantity_positions(portfolio):
-        found.append(_make_empty(position))
+    empty = {position.position_id: position for position in find_zero_quantity_positions(portfolio)}
+    found += map(_make_empty, empty.values())
+    found += [
+        _make_dust(position)
+        for position in find_hypercore_dust_positions(portfolio)
+        if position.position_id not in empty
+    ]
     found += _list_duplicates(state)
     found.sort(key=lambda item: (not item.is_blocking, item.position_id, item.trade_id or 0))
     return found
@@ -172,7 +189,7 @@ def _judge_trade(
     if status is TradeStatus.planned:
         waits = trade.trade_id in position.pending_trades
         return None if waits else _make_not_sent(position, trade, "was planned and never sent", trade.opened_at)
-    if status is TradeStatus.started and not trade.blockchain_transactions:
+    if is_unsent(position, trade):
         reason = f"was started and never sent{_describe_allocation(trade)}"
         return _make_not_sent(position, trade, reason, trade.started_at)
     if status in (TradeStatus.started, TradeStatus.broadcasted):
@@ -228,8 +245,15 @@ def _describe_allocation(trade: TradeExecution) -> str:
 def _make_not_sent(
     position: TradingPosition, trade: TradeExecution, reason: str, since: datetime.datetime | None
 ) -> Attention:
-    command = f"tradeexecutor repair {FILE} --only unsent"
-    return _make(AttentionKind.not_sent, position, trade, since, reason, command)
+    command = advice = ""
+    if has_capital_at_risk(position):
+        advice = _OUTSIDE_FIRST
+    elif is_unsent(position, trade):
+        command = f"tradeexecutor repair {FILE} --only unsent"
+    else:
+        hashes = ", ".join(tx.tx_hash for tx in trade.blockchain_transactions if tx.tx_hash)
+        advice = f"it was never started and has transactions, look them up{f' ({hashes})' if hashes else ''}"
+    return _make(AttentionKind.not_sent, position, trade, since, reason, command, advice)
 
 
 def _make_unknown(position: TradingPosition, trade: TradeExecution, status: TradeStatus) -> Attention:
@@ -256,14 +280,15 @@ def _make_failed(position: TradingPosition, trade: TradeExecution) -> Attention:
     place = " and its position is frozen" if position.is_frozen() else ""
     is_simulated = trade.blockchain_transactions and find_real_transaction(trade) is None
     retry = f"`tradeexecutor retry {FILE} --data CANDLES` tries simulated trades again"
+    is_outside = has_capital_at_risk(position)
     return _make(
         AttentionKind.failed,
         position,
         trade,
         trade.failed_at,
         f"failed{place}: {why}" if why else f"failed{place}",
-        f"tradeexecutor repair {FILE} --only failed",
-        retry if is_simulated else "",
+        "" if is_outside else f"tradeexecutor repair {FILE} --only failed",
+        _OUTSIDE_FIRST if is_outside else retry if is_simulated else "",
     )
 
 
@@ -316,8 +341,19 @@ def _list_frozen(state: State, mentioned: set[int]) -> Iterator[Attention]:
 
 def _make_empty(position: TradingPosition) -> Attention:
     command = f"tradeexecutor repair {FILE} --only empty"
-    since = max((trade.executed_at for trade in position.get_executed_trades() if trade.executed_at), default=None)
-    return _make(AttentionKind.empty, position, None, since, "is open and holds nothing", command)
+    return _make(
+        AttentionKind.empty, position, None, _get_last_execution(position), "is open and holds nothing", command
+    )
+
+
+def _make_dust(position: TradingPosition) -> Attention:
+    command = f"tradeexecutor repair {FILE} --only dust"
+    reason = f"is a vault of which only {position.get_quantity()} are left"
+    return _make(AttentionKind.dust, position, None, _get_last_execution(position), reason, command)
+
+
+def _get_last_execution(position: TradingPosition) -> datetime.datetime | None:
+    return max((trade.executed_at for trade in position.get_executed_trades() if trade.executed_at), default=None)
 
 
 def _list_duplicates(state: State) -> Iterator[Attention]:

@@ -23,6 +23,7 @@ __all__ = [
     "Confirm",
     "find_trades_without_transactions",
     "find_zero_quantity_positions",
+    "is_unsent",
     "repair_tx_not_generated",
     "repair_zero_quantity",
 ]
@@ -47,15 +48,18 @@ def find_trades_without_transactions(state: State) -> list[TradeExecution]:
 
 def _iterate_unsent(portfolio: Portfolio) -> Iterator[TradeExecution]:
     for position in portfolio.get_all_positions(pending=True):
-        unsent = [
-            trade
-            for trade in position.trades.values()
-            if trade.get_status() in _UNSENT
-            and not trade.blockchain_transactions
-            and not (trade.is_planned() and trade.trade_id in position.pending_trades)
-        ]
+        unsent = [trade for trade in position.trades.values() if is_unsent(position, trade)]
         if unsent and not has_capital_at_risk(position):
             yield from unsent
+
+
+def is_unsent(position: TradingPosition, trade: TradeExecution) -> bool:
+    """Tell whether a trade was planned or started, has no transactions, and does not wait for a trigger."""
+    return (
+        trade.get_status() in _UNSENT
+        and not trade.blockchain_transactions
+        and not (trade.is_planned() and trade.trade_id in position.pending_trades)
+    )
 
 
 def repair_tx_not_generated(
