@@ -24,7 +24,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tradeexecutor.analysis.sharing import shared
-from tradeexecutor.state.balance_update import BalanceUpdateCause
+from tradeexecutor.state.balance_update import INVESTOR_FLOWS
 from tradeexecutor.state.state import State
 from tradeexecutor.state.types import EPOCH, Percent, USDollarAmount
 
@@ -50,12 +50,8 @@ _YEAR_US = 365 * 86_400 * 1_000_000
 #: Below this deviation per period the returns are constant but for rounding.
 _NO_DEVIATION = 1e-14
 
+
 #: Causes of balance updates that are no profit.
-_FLOWS = frozenset(
-    {BalanceUpdateCause.deposit, BalanceUpdateCause.redemption, BalanceUpdateCause.deposit_and_redemption}
-)
-
-
 @dataclass(frozen=True, slots=True)
 class EquityCurve:
     """Value of a portfolio over time.
@@ -110,11 +106,11 @@ def iterate_flows(state: State) -> Iterator[tuple[datetime.datetime, USDollarAmo
     listed: set[int] = set()
     for ref in state.sync.treasury.balance_update_refs:
         listed.add(ref.balance_event_id)
-        if ref.cause in _FLOWS and ref.usd_value and ref.strategy_cycle_included_at is not None:
+        if ref.cause in INVESTOR_FLOWS and ref.usd_value and ref.strategy_cycle_included_at is not None:
             yield ref.strategy_cycle_included_at, ref.usd_value
     for reserve in state.portfolio.reserves.values():
         for event in reserve.balance_updates.values():
-            if event.cause in _FLOWS and event.usd_value and event.balance_update_id not in listed:
+            if event.cause in INVESTOR_FLOWS and event.usd_value and event.balance_update_id not in listed:
                 yield event.strategy_cycle_included_at or event.block_mined_at, event.usd_value
 
 

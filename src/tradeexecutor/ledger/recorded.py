@@ -17,13 +17,13 @@ from tradeexecutor.ledger.entry import Account, AccountKind
 from tradeexecutor.ledger.exact import ZERO
 from tradeexecutor.ledger.journal import Journal, list_positions, list_trades
 from tradeexecutor.ledger.opening import has_known_opening
-from tradeexecutor.ledger.trades import is_stuck
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.interest import Interest
 from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
+from tradeexecutor.state.trade.capital_at_risk import keeps_allocation_on_failure
 
 __all__ = ["Recorded", "list_recorded"]
 
@@ -163,7 +163,7 @@ def _list_in_flight(position: TradingPosition, derived: list[Account]) -> Iterat
         if trade.executed_at is not None or trade.started_at is None:
             continue
         kind = AccountKind.stuck if trade.failed_at is not None else _WAITING.get(trade.get_status())
-        if kind is None or (kind is AccountKind.stuck and not is_stuck(trade)):
+        if kind is None or (kind is AccountKind.stuck and not keeps_allocation_on_failure(trade)):
             continue
         asset, amount = _get_allocation(position, trade, kind)
         if amount:

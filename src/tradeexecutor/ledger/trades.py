@@ -28,6 +28,7 @@ from tradeexecutor.ledger.exact import ZERO
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
+from tradeexecutor.state.trade.capital_at_risk import keeps_allocation_on_failure
 
 __all__ = [
     "Funding",
@@ -38,7 +39,6 @@ __all__ = [
     "get_funding",
     "is_counter_trade",
     "is_really_executed",
-    "is_stuck",
     "not_before_start",
 ]
 
@@ -48,14 +48,6 @@ _HOLDING, _MARKET, _IN_FLIGHT = AccountKind.holding, AccountKind.market, Account
 def is_counter_trade(trade: TradeExecution) -> bool:
     """Tell whether a trade only marks another one as repaired, or closes a position; such a trade moves nothing."""
     return bool(trade.repaired_trade_id) or (trade.trade_type is TradeType.repair and not trade.executed_quantity)
-
-
-def is_stuck(trade: TradeExecution) -> bool:
-    """Tell whether the capital of a failed trade is marked as being outside."""
-    data = trade.other_data or {}
-    return bool(data.get("retain_reserve_allocation_on_failure")) or (
-        data.get("hypercore_deposit_capital_at_risk") is not None
-    )
 
 
 def is_really_executed(trade: TradeExecution) -> bool:
@@ -130,7 +122,7 @@ def book_stop(book: Book, trade: TradeExecution, funding: Funding, bucket: Accou
     amount = funding.allocated
     if trade.failed_at is not None:
         target, what = funding.source, "gets its capital back"
-        if is_stuck(trade):
+        if keeps_allocation_on_failure(trade):
             target, what = book.get_account(AccountKind.stuck, funding.asset, position_id), "leaves its capital stuck"
         book.record(
             (not_before_start(trade, trade.failed_at), Rank.outcome, trade_id),

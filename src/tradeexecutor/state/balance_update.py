@@ -127,7 +127,7 @@ class BalanceUpdate(Sealable):
         """
         if self.tx_hash is None:
             return self.cause, self.position_type, self.position_id, self.balance_update_id
-        position_id = None if self.cause in _FLOWS else self.position_id
+        position_id = None if self.cause in INVESTOR_FLOWS else self.position_id
         tx_hash = self.tx_hash.lower().removeprefix("0x")
         return self.cause, self.chain_id, tx_hash, _as_number(self.log_index), self.asset, position_id
 
@@ -164,7 +164,13 @@ class BalanceUpdate(Sealable):
         return (self.other_data or {}).get("share_count")
 
 
-_FLOWS = frozenset({BalanceUpdateCause.deposit, BalanceUpdateCause.redemption})
+#: Causes by which investors put money in or take it out, in cash or in kind.
+INVESTOR_FLOWS = frozenset(
+    {BalanceUpdateCause.deposit, BalanceUpdateCause.redemption, BalanceUpdateCause.deposit_and_redemption}
+)
+
+#: Causes by which capital comes and goes; the others gain or lose something.
+CAPITAL_FLOWS = INVESTOR_FLOWS | {BalanceUpdateCause.vault_flow}
 
 
 def _as_number(log_index: int | str | None) -> int | str | None:

@@ -13,10 +13,10 @@ from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import RepairAborted
 from tradeexecutor.state.repair import RepairResult, find_trades_to_be_repaired, unfreeze_mended_positions
 from tradeexecutor.state.repair.attempts import get_failed_attempts, has_failed_before
-from tradeexecutor.state.repair.counter_trade import has_capital_at_risk
 from tradeexecutor.state.repair.unsent import Confirm
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
+from tradeexecutor.state.trade.capital_at_risk import has_capital_at_risk
 from tradeexecutor.state.trade.lifecycle import require_naive
 
 __all__ = ["Rebroadcaster", "get_failed_attempts", "has_failed_before", "rebroadcast_trade", "retry_trades"]

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 from tradeexecutor.analysis.equity_series import make_time_series
 from tradeexecutor.analysis.performance import to_time_index
 from tradeexecutor.analysis.sharing import shared
-from tradeexecutor.state.balance_update import BalanceUpdateCause
+from tradeexecutor.state.balance_update import INVESTOR_FLOWS
 from tradeexecutor.state.errors import NothingToDraw
 from tradeexecutor.visual.chart import ChartOptions
 from tradeexecutor.visual.formats import count, format_profit, get_tick_format
@@ -30,10 +30,6 @@ __all__ = ["calculate_exposure_by_asset", "draw_deposits", "draw_exposure"]
 #: Assets with a colour of their own; the rest is one area.
 _MOST_ASSETS = 7
 _OTHERS = "Others"
-
-_FLOWS = frozenset(
-    {BalanceUpdateCause.deposit, BalanceUpdateCause.redemption, BalanceUpdateCause.deposit_and_redemption}
-)
 
 
 @shared
@@ -158,7 +154,7 @@ def draw_deposits(state: "State", options: ChartOptions) -> go.Figure:
     flows = sorted(
         (ref.strategy_cycle_included_at, float(ref.usd_value))
         for ref in state.sync.treasury.balance_update_refs
-        if ref.cause in _FLOWS and ref.usd_value and ref.strategy_cycle_included_at is not None
+        if ref.cause in INVESTOR_FLOWS and ref.usd_value and ref.strategy_cycle_included_at is not None
     )
     if not flows:
         raise NothingToDraw("no deposits or redemptions are recorded")

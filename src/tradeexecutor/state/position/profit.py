@@ -24,7 +24,7 @@ from tradeexecutor.accounting.profit import (
     get_closed_short_quantity,
     get_fraction,
 )
-from tradeexecutor.state.balance_update import BalanceUpdateCause
+from tradeexecutor.state.balance_update import CAPITAL_FLOWS, INVESTOR_FLOWS, BalanceUpdateCause
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import InvalidValue, NotAvailable, UnsupportedPairKind
 from tradeexecutor.state.execution_mode import ExecutionMode
@@ -41,16 +41,6 @@ from tradeexecutor.state.trade.totals import TradeTotals
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
 
 _EXCHANGE_ACCOUNT, _VAULT = TradingPairKind.exchange_account, TradingPairKind.vault
-
-#: Balance events by which capital comes and goes in kind; the others gain or lose something.
-_FLOWS = frozenset(
-    {
-        BalanceUpdateCause.deposit,
-        BalanceUpdateCause.redemption,
-        BalanceUpdateCause.deposit_and_redemption,
-        BalanceUpdateCause.vault_flow,
-    }
-)
 
 
 class PositionProfit(PositionValuation):
@@ -188,7 +178,7 @@ class PositionProfit(PositionValuation):
         """Return the base tokens that came (+) and went (-) in kind."""
         base = self.pair.base
         # The balance of an exchange account is its value: what changes it without a trade is profit.
-        flows = _FLOWS - {BalanceUpdateCause.vault_flow} if self.pair.kind is _EXCHANGE_ACCOUNT else _FLOWS
+        flows = INVESTOR_FLOWS if self.pair.kind is _EXCHANGE_ACCOUNT else CAPITAL_FLOWS
         return sum(
             (event.quantity for event in self.balance_updates.values() if event.asset == base and event.cause in flows),
             ZERO_DECIMAL,

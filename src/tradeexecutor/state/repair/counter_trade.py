@@ -30,14 +30,11 @@ from tradeexecutor.state.trade.lifecycle import ZERO, require_naive
 from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS
 
 __all__ = [
-    "CAPITAL_AT_RISK_KEYS",
     "PlannedRepair",
     "apply_repair",
     "close_position_with_empty_trade",
     "find_freeze_obstacle",
-    "has_capital_at_risk",
     "hides_money",
-    "is_capital_at_risk",
     "make_counter_trade",
     "plan_repair",
     "plan_repair_of_unsent",
@@ -45,26 +42,6 @@ __all__ = [
     "repair_tx_missing",
     "unfreeze_position",
 ]
-
-#: Keys of `TradeExecution.other_data` that say that capital is still somewhere: no counter trade can make that good.
-CAPITAL_AT_RISK_KEYS = ("hypercore_deposit_capital_at_risk", "hypercore_stranded_usdc")
-
-#: True: the capital stays where it is when the trade fails.
-RETAINED_KEY = "retain_reserve_allocation_on_failure"
-
-
-def is_capital_at_risk(trade: TradeExecution) -> bool:
-    """Tell whether the trade says that its capital is neither here nor there."""
-    data = trade.other_data or {}
-    # The first key is also an instruction to a trade that has not failed.
-    is_retained = bool(data.get(RETAINED_KEY)) and trade.is_failed()
-    return is_retained or any(data.get(key) is not None for key in CAPITAL_AT_RISK_KEYS)
-
-
-def has_capital_at_risk(position: TradingPosition) -> bool:
-    """Tell whether any trade of the position that is not made good says that its capital is neither here nor there."""
-    return any(is_capital_at_risk(trade) for trade in position.trades.values() if not trade.is_repaired())
-
 
 # --- Failed trades, and trades that were never sent
 

@@ -13,8 +13,9 @@ from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import HypercoreDuplicateCloseError
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.repair.counter_trade import close_position_with_empty_trade, has_capital_at_risk
+from tradeexecutor.state.repair.counter_trade import close_position_with_empty_trade
 from tradeexecutor.state.trade import TradeExecution, TradeFlag
+from tradeexecutor.state.trade.capital_at_risk import has_capital_at_risk
 from tradeexecutor.state.trade.lifecycle import require_naive
 
 __all__ = [

@@ -30,11 +30,7 @@ from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.identifier.chain import describe_chain
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair.attempts import find_real_transaction
-from tradeexecutor.state.repair.counter_trade import (
-    find_freeze_obstacle,
-    has_capital_at_risk,
-    is_capital_at_risk,
-)
+from tradeexecutor.state.repair.counter_trade import find_freeze_obstacle
 from tradeexecutor.state.repair.hypercore import (
     find_hypercore_duplicate_close_candidates,
     find_hypercore_dust_positions,
@@ -42,6 +38,7 @@ from tradeexecutor.state.repair.hypercore import (
 from tradeexecutor.state.repair.unsent import find_zero_quantity_positions, is_unsent
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
+from tradeexecutor.state.trade.capital_at_risk import find_capital_at_risk, has_capital_at_risk, is_capital_at_risk
 
 __all__ = ["Attention", "AttentionKind", "describe_unclean", "find_attention"]
 
@@ -293,9 +290,8 @@ def _make_failed(position: TradingPosition, trade: TradeExecution) -> Attention:
 
 
 def _make_outside(position: TradingPosition, trade: TradeExecution) -> Attention:
-    data = trade.other_data or {}
-    stranded = data.get("hypercore_stranded_usdc") or data.get("hypercore_deposit_capital_at_risk")
-    where = f" ({stranded})" if stranded else ""
+    recorded = find_capital_at_risk(trade)
+    where = f" ({recorded})" if recorded else ""
     return _make(
         AttentionKind.capital_outside,
         position,

@@ -22,7 +22,6 @@ from tradeexecutor.state.repair.counter_trade import (
     apply_repair,
     close_position_with_empty_trade,
     find_freeze_obstacle,
-    has_capital_at_risk,
     make_counter_trade,
     plan_repair,
     repair_trade,
@@ -39,6 +38,7 @@ from tradeexecutor.state.repair.reported_outcome import ReportedOutcome, reconfi
 from tradeexecutor.state.repair.unsent import Confirm, repair_tx_not_generated, repair_zero_quantity
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.state.trade.capital_at_risk import has_capital_at_risk
 from tradeexecutor.state.trade.lifecycle import require_naive
 
 __all__ = [

@@ -11,12 +11,12 @@ from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair.counter_trade import (
     apply_repair,
     close_position_with_empty_trade,
-    has_capital_at_risk,
     hides_money,
     plan_repair_of_unsent,
 )
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
+from tradeexecutor.state.trade.capital_at_risk import has_capital_at_risk
 from tradeexecutor.state.trade.lifecycle import require_naive
 
 __all__ = [

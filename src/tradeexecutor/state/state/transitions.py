@@ -42,6 +42,7 @@ from tradeexecutor.state.position.pnl import create_share_price_state, update_sh
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state.settlement import StateSettlement
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
+from tradeexecutor.state.trade.capital_at_risk import keeps_allocation_on_failure
 from tradeexecutor.state.trade.lifecycle import ZERO, require_finite, require_naive
 from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS, LOAN_KINDS
 from tradeexecutor.state.types import BPS, USDollarAmount, USDollarPrice
@@ -375,8 +376,8 @@ class StateTrading(StateSettlement):
     def mark_trade_failed(self, failed_at: datetime.datetime, trade: TradeExecution) -> None:
         """Record the failure of a started or broadcasted trade and give its allocation back.
 
-        The allocation fields keep their value, as evidence.  Capital that is stuck elsewhere stays debited: trades
-        marked with ``retain_reserve_allocation_on_failure`` or ``hypercore_deposit_capital_at_risk``.
+        The allocation fields keep their value, as evidence.  Capital that is stuck elsewhere stays debited, see
+        :mod:`~tradeexecutor.state.trade.capital_at_risk`.
 
         Raises
         ------
@@ -384,15 +385,10 @@ class StateTrading(StateSettlement):
             The state is unchanged.
         """
         trade.require_status(TradeStatus.broadcasted, TradeStatus.started)
-        other_data = trade.other_data or {}
-        stuck = (
-            other_data.get("retain_reserve_allocation_on_failure")
-            or other_data.get("hypercore_deposit_capital_at_risk") is not None
-        )
         self.portfolio.find_position_for_trade(trade, pending=True)  # refuses a trade of another state
         from_reserves, from_bridge = trade.reserve_currency_allocated, trade.bridge_currency_allocated
         account: ReservePosition | TradingPosition | None = None
-        if not stuck and (from_reserves or from_bridge):
+        if not keeps_allocation_on_failure(trade) and (from_reserves or from_bridge):
             account = self._require_reserve(trade) if from_reserves else self._require_bridge(trade)
         trade.mark_failed(failed_at)
         if account is not None:
