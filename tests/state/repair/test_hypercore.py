@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.hypercore import V1, V2, V3, deposit, make_hypercore_trader, make_phantom
+from tests.kit.hypercore import V1, V2, V3, deposit, leave, make_hypercore_trader, make_phantom
 from tests.kit.trader import DAY, SECOND, T0, Trader, cash_of
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.state.booking.treasury import EventOrigin, book_vault_flow
