@@ -25,7 +25,7 @@ RUNTIME := $(VENV)/.installed-runtime
 DEV     := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format soak golden bench setup setup-dev lock clean distclean
+.PHONY: help demo test test-fast lint format soak golden bench setup setup-dev lock clean distclean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -36,6 +36,9 @@ demo: $(RUNTIME) ## Backtest the example strategies and show what comes out
 
 test: $(DEV) ## Run all tests on WORKERS processes (2)
 	@$(PY) -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+test-fast: $(DEV) ## The same without the slow tests
+	@$(PY) -m pytest -n $(WORKERS) -m "not slow" $(PYTEST_ARGS)
 
 lint: $(DEV) ## Check style, format, types and import layers
 	@$(BIN)/ruff check .
@@ -62,11 +65,14 @@ setup: $(RUNTIME) ## Install the package and what it runs with into .venv
 setup-dev: $(DEV) ## The same, with the developers' tools
 	@:
 
+# UPGRADE= keeps the versions that are pinned and adds only what is missing.
+UPGRADE ?= --upgrade
+
 lock: $(PY) ## Pin the newest versions that pyproject.toml admits (both lock files)
 	$(PIP) install --quiet --target build/uv --upgrade uv
-	build/uv/bin/uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 \
+	build/uv/bin/uv pip compile --quiet $(UPGRADE) --universal --fork-strategy fewest --python-version 3.11 \
 		--no-header --no-annotate --extra dev pyproject.toml --output-file requirements-dev.lock
-	build/uv/bin/uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 \
+	build/uv/bin/uv pip compile --quiet $(UPGRADE) --universal --fork-strategy fewest --python-version 3.11 \
 		--no-header --no-annotate --extra build --constraint requirements-dev.lock pyproject.toml \
 		--output-file requirements.lock
 
