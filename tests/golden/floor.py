@@ -20,8 +20,15 @@ from tests.support import NO_SHARED, REPOSITORY, find_shared_dir
 
 FLOOR_FILE = REPOSITORY / ".ci" / "golden-floor.json"
 
-#: Name of a floor -> the script of the shared folder's `golden/` that measures it.
-COMPARISONS = {"accessors": "compare.py", "statistics": "compare_statistics.py"}
+#: Name of a floor -> the script of the shared folder's `golden/` that measures it, and the folders of states and
+#: recorded values where these are not the real files. "made" are states of the reference's own tests, for kinds of
+#: positions that the real files lack.
+COMPARISONS: dict[str, tuple[str, ...]] = {
+    "accessors": ("compare.py",),
+    "statistics": ("compare_statistics.py",),
+    "made accessors": ("compare.py", "made/states", "made/golden"),
+    "made statistics": ("compare_statistics.py", "made/states", "made/golden-statistics"),
+}
 
 LAST_LINE = re.compile(r"^(\d+) of (\d+) reference \w+ agree \(", re.MULTILINE)
 
@@ -49,7 +56,11 @@ class Measurement:
 
 def measure(name: str, shared: Path) -> Measurement:
     """Run one comparison. Its exit status is ignored: it is non-zero as soon as one value differs."""
-    command = [sys.executable, "-X", "utf8", str(shared / "golden" / COMPARISONS[name])]
+    script, *folders = COMPARISONS[name]
+    command = [sys.executable, "-X", "utf8", str(shared / "golden" / script)]
+    if folders:
+        states, recorded = (str(shared / folder) for folder in folders)
+        command += ["--states", states, "--golden", recorded]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=600, check=False, cwd=REPOSITORY)
     return Measurement.parse(name, done.stdout + done.stderr)
 

@@ -490,7 +490,7 @@ def test_how_a_value_is_read(tree: dict[str, Any], name: str, value: Any, expect
         pytest.param("planned_quantity", [], id="list for a Decimal"),
         pytest.param("planned_quantity", "0", id="a quantity that a constructor refuses"),
         pytest.param("slippage_tolerance", 0.5, id="a tolerance that a constructor refuses"),
-        pytest.param("native_token_price", "1.5", id="text for a number"),
+        pytest.param("native_token_price", "half", id="words for a number"),
         pytest.param("trade_id", "1", id="text for an integer"),
         pytest.param("trade_id", 1.5, id="fraction for an integer"),
         pytest.param("notes", 5, id="number for text"),

@@ -31,6 +31,7 @@ import msgspec
 import orjson
 
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
+from tradeexecutor.state.codec.numbers_as_text import replace_numbers_written_as_text
 from tradeexecutor.state.errors import BadStateData, InvalidStateFile, UnencodableValue
 from tradeexecutor.state.types import JS_MAX_INT, WireType, accept_unknown_enum_values, to_epoch
 
@@ -465,7 +466,7 @@ def decode(
             is_known = _has_only_known_keys(tree, cls)
             if is_known and prepare is not None:
                 prepare(tree, cls, _convert)
-            result = _convert(tree, cls)
+            result = _convert_liberally(tree, cls)
             if not is_known:
                 _keep_unknown_keys(tree, result, cls)
     except msgspec.ValidationError as e:
@@ -479,6 +480,16 @@ def decode(
 
 def _convert(tree: Any, cls: type[T]) -> T:
     return msgspec.convert(tree, cls, dec_hook=_decode_wire_type, str_keys=True)
+
+
+def _convert_liberally(tree: Any, cls: type[T]) -> T:
+    """Convert a tree that may have numbers as text; only a tree that does not convert pays for the search."""
+    try:
+        return _convert(tree, cls)
+    except msgspec.ValidationError:
+        if not replace_numbers_written_as_text(tree, cls, field_types):
+            raise
+    return _convert(tree, cls)
 
 
 _WIRE_DECODERS = WireType.decoders

@@ -69,10 +69,16 @@ def _get(container: Any, key: str) -> Any:
 
 
 def iterate_positions(tree: Tree) -> Iterator[Tree]:
-    """Yield the positions of all tables of a plain tree."""
+    """Yield the positions of a plain tree: those of all tables, and the copies in the last distribution of interest."""
     portfolio = tree.get("portfolio")
     for table in _POSITION_TABLES:
         yield from _objects(portfolio, table)
+    distribution = _get(_get(tree.get("sync"), "interest"), "last_distribution")
+    for owner in (distribution, *_objects(distribution, "asset_interest_data")):
+        for entry in _objects(owner, "entries"):
+            position = entry.get("position")
+            if isinstance(position, dict):
+                yield cast(Tree, position)
 
 
 def iterate_trades(tree: Tree) -> Iterator[Tree]:

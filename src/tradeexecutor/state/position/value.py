@@ -372,5 +372,6 @@ class PositionValuation(PositionQuantities):
 
     def get_loss_risk_at_open_pct(self) -> Percent:
         """Return `get_loss_risk_at_open` as a fraction of the portfolio at open; 0 when that is unknown."""
-        risk = self.get_loss_risk_at_open()
-        return risk / self.portfolio_value_at_open if self.portfolio_value_at_open else 0
+        if not self.portfolio_value_at_open:
+            return 0
+        return self.get_loss_risk_at_open() / self.portfolio_value_at_open

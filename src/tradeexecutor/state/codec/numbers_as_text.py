@@ -1,0 +1,81 @@
+"""Numbers that the reference wrote as text.
+
+Some of its computations put a ``Decimal`` into a field that is declared as a float, such as the liquidation price of a
+short, and its files then have ``"2294.99"`` where a number belongs.  Such texts are read as the number that they spell;
+they are written as numbers.
+"""
+
+import math
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from typing import Any, cast
+
+__all__ = ["replace_numbers_written_as_text"]
+
+#: Longer texts are no number that a float was meant to hold.
+_MAX_DIGITS = 100
+
+
+def replace_numbers_written_as_text(tree: Any, cls: type, get_field_types: Callable[[type], dict[str, Any]]) -> bool:
+    """Replace texts that spell a finite number, where `cls` declares a float, by that number; in place.
+
+    Parameters
+    ----------
+    tree
+        Plain JSON data of one object of `cls`.
+    get_field_types
+        Gives the resolved annotations of a data class.
+
+    Returns
+    -------
+    bool
+        Whether anything was replaced.
+    """
+    if not isinstance(tree, dict):
+        return False
+    node, replaced = cast(dict[str, Any], tree), False
+    for name, hint in get_field_types(cls).items():
+        if node.get(name) is not None:
+            node[name], changed = _read(node[name], hint, get_field_types)
+            replaced |= changed
+    return replaced
+
+
+def _read(value: Any, hint: Any, get_field_types: Callable[[type], dict[str, Any]]) -> tuple[Any, bool]:
+    """Return the value as its annotation wants it, and whether it is another one."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        members = [member for member in typing.get_args(hint) if member is not type(None)]
+        if isinstance(value, str) and str not in members and float in members:
+            return _read_number(value)
+        hint = members[0] if len(members) == 1 else hint
+    if hint is float and isinstance(value, str):
+        return _read_number(value)
+    if is_dataclass(hint):
+        return value, replace_numbers_written_as_text(value, cast(type, hint), get_field_types)
+    arguments = typing.get_args(hint)
+    if not arguments:
+        return value, False
+    return value, _replace_items(value, arguments[-1], get_field_types)
+
+
+def _replace_items(container: Any, hint: Any, get_field_types: Callable[[type], dict[str, Any]]) -> bool:
+    """Do the same for the items of a list or map, in place; tell whether any is another one."""
+    if isinstance(container, dict):
+        places: list[Any] = list(cast(dict[str, Any], container))
+    else:
+        places = list(range(len(cast(list[Any], container)))) if isinstance(container, list) else []
+    replaced = False
+    for place in places:
+        container[place], changed = _read(container[place], hint, get_field_types)
+        replaced |= changed
+    return replaced
+
+
+def _read_number(text: str) -> tuple[Any, bool]:
+    try:
+        number = float(text) if len(text) <= _MAX_DIGITS and "_" not in text else math.nan
+    except ValueError:
+        number = math.nan
+    return (number, True) if math.isfinite(number) else (text, False)
