@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from tests.cli.conftest import Run
 from tests.kit.trader import T0, WETH_USDC, Trader, new_state
 from tradeexecutor.cli.failure import report_failures
-from tradeexecutor.cli.mending import DryRunOption, JsonOption, YesOption, mend
+from tradeexecutor.operations.state_change import DryRunOption, JsonOption, YesOption, mend
 from tradeexecutor.state.files.compressed_copy import get_compressed_path
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.state import State

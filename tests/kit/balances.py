@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from tests.kit.trader import DAY, T0
 from tradeexecutor.state.identifier import AssetIdentifier
-from tradeexecutor.strategy.balance_source import RecordedBalance, RecordedBalances
+from tradeexecutor.strategy.accounts.balance_source import RecordedBalance, RecordedBalances
 
 #: When the balances were read.
 READ_AT = T0 + 10 * DAY

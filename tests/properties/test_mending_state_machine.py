@@ -29,8 +29,8 @@ from tests.kit.trading_machine import (
     Trading,
 )
 from tests.kit.world import CENT
-from tradeexecutor.cli.mending import mend
 from tradeexecutor.execution.simulated import SimulatedExecution
+from tradeexecutor.operations.state_change import mend
 from tradeexecutor.state.booking.treasury import book_position_correction
 from tradeexecutor.state.codec.json_patch import apply_patch
 from tradeexecutor.state.errors import TradeExecutorError

@@ -19,7 +19,7 @@ from tests.kit.figures import get_closed_figures
 from tests.kit.soak import SOAK
 from tests.kit.trader import T0
 from tests.kit.trading_machine import Trading
-from tradeexecutor.cli.audit_report import make_report
+from tradeexecutor.cli.printers.audit import make_report
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.state.balance_update import BalanceUpdateCause, BalanceUpdatePositionType
 from tradeexecutor.state.position import TradingPosition

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tradeexecutor.cli import (
+from tradeexecutor.cli.commands import (
     audit,
     backtest,
     blacklist,
@@ -32,12 +32,12 @@ from tradeexecutor.cli import (
     show_statistics,
     show_trades,
     show_valuation,
-    store,
     sync_treasury,
     unprune_state,
     validate,
     version,
 )
+from tradeexecutor.cli.commands.store import saves as store
 from tradeexecutor.cli.failure import DEBUG_VARIABLE, report_failures, set_debug
 
 __all__ = ["app"]

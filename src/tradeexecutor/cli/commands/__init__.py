@@ -1,0 +1,1 @@
+"""One small module for each command: reads arguments, asks, calls an operation, prints."""

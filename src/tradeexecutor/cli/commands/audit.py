@@ -1,0 +1,98 @@
+"""``tradeexecutor audit``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tradeexecutor.cli.failure import EXIT_FAILURE, describe_error
+from tradeexecutor.cli.state_file import DatabaseAddress, StateFile, load_state, open_address
+
+if TYPE_CHECKING:
+    from tradeexecutor.state.state import State
+
+EXAMPLES = (
+    "tradeexecutor audit state.json",
+    "tradeexecutor audit state.json --all --strict",
+    "tradeexecutor audit state.json --entries --asset USDC --limit 20",
+    "tradeexecutor audit state.json --entries --account cash",
+    "tradeexecutor audit state.json --json | jq '.findings[] | select(.verdict == \"parted\")'",
+)
+
+#: Reading the entries of fewer trades takes no time.
+_MANY_TRADES = 5_000
+
+
+def audit(
+    state_file: StateFile,
+    all_: Annotated[bool, typer.Option("--all", help="List the balances of closed positions, too.")] = False,
+    entries: Annotated[bool, typer.Option("--entries", help="List the entries instead of the balances.")] = False,
+    account: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Only accounts whose name contains this: cash, in_flight, position #3."),
+    ] = None,
+    asset: Annotated[
+        str | None, typer.Option(metavar="SYMBOL", help="Only this asset: a ticker or an address.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only the N latest entries.", show_default="all")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail when a balance cannot be proven, too.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Prove that every balance is the sum of its recorded movements.
+
+    Trades, deposits, redemptions, interest and corrections are booked as double
+    entries. Each balance that the file records - cash, positions, loans, capital
+    in flight - is then compared with the sum of its entries, exactly.
+
+    balanced: it is that sum, and so were its recorded earlier values.
+    mended: it is that sum now, and was not at some time before.
+    parted: it is not. You see after which entry, by how much, and the likely cause.
+    unprovable: the file does not say enough.
+
+    What `tradeexecutor prune-state` moved into archives beside the file is taken
+    into account. Nothing is changed. The exit code is 1 when a balance parted, with --strict
+    also when one cannot be proven.
+    """
+    state = load_state(state_file)
+    lack = _restore(state, state_file)
+    from tradeexecutor.cli.output import make_console, print_json
+    from tradeexecutor.cli.printers.audit import make_report, print_entries, print_proof
+    from tradeexecutor.ledger.proof import prove
+
+    console = make_console(stderr=True)
+    if console.is_terminal and state.portfolio.next_trade_id > _MANY_TRADES:
+        with console.status(f"Booking {state.portfolio.next_trade_id - 1:,} trades"):
+            proof = prove(state)
+    else:
+        proof = prove(state)
+    if lack:
+        proof.remarks.append(lack)
+    if json_:
+        print_json(make_report(proof, state, entries, account, asset, limit))
+    elif entries:
+        print_entries(proof, state, state_file, account, asset, limit)
+    else:
+        print_proof(proof, state, state_file, all_, account, asset)
+    if proof.is_parted or (strict and (lack or not proof.is_balanced)):
+        raise typer.Exit(EXIT_FAILURE)
+
+
+def _restore(state: "State", path: Path) -> str:
+    """Bring back in memory what was pruned; return what is to say when that is not possible, empty if it is."""
+    if not state.archives:
+        return ""
+    from tradeexecutor.state.errors import ArchiveError
+    from tradeexecutor.state.prune import restore_archives
+
+    if isinstance(path, DatabaseAddress):
+        from tradeexecutor.database.copying import get_site
+
+        path = get_site(open_address(path.text)[0]) or path  # a server has no archives beside it
+    try:
+        restore_archives(state, path)
+    except (ArchiveError, OSError) as error:
+        positions = sum(ref.positions for ref in state.archives)
+        return f"the pruned detail of {positions:,} closed positions was not examined: {describe_error(error)}"
+    return ""

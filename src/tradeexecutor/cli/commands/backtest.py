@@ -1,0 +1,123 @@
+"""``tradeexecutor backtest``."""
+
+import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = (
+    "tradeexecutor backtest my_strategy.py",
+    "tradeexecutor backtest my_strategy.py --data btc-usd-monthly",
+    "tradeexecutor backtest my_strategy.py --data candles.csv --pair ETH-USD --start 2021-01-01 --end 2023-01-01",
+    "tradeexecutor backtest my_strategy.py --cash 5000 --fee 0.003 --slippage 0.001 --set fast=10 --set slow=50",
+    "tradeexecutor backtest my_strategy.py --output runs/first --json | jq .sharpe",
+)
+
+_TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+
+
+def backtest(
+    strategy: Annotated[
+        Path,
+        typer.Argument(metavar="STRATEGY", help="Python file of the strategy.", show_default=False, readable=False),
+    ],
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Candles: a CSV or Parquet file, or the name of a data set that comes with the program "
+            "(a wrong name lists them; one pair of a set: us-stocks-daily:AAPL-USD). May be repeated. "
+            "Without it the strategy chooses.",
+            show_default=False,
+        ),
+    ] = None,
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SYMBOL",
+            help="Use only this pair of the data; or, for data of one pair, what it is called. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    start: Annotated[
+        datetime.datetime | None,
+        typer.Option(
+            formats=_TIME_FORMATS, metavar="DATE", help="First decision, UTC.", show_default="start of the data"
+        ),
+    ] = None,
+    end: Annotated[
+        datetime.datetime | None,
+        typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="Stop before, UTC.", show_default="end of the data"),
+    ] = None,
+    cash: Annotated[
+        float | None,
+        typer.Option(min=0.01, metavar="USD", help="Initial deposit.", show_default="initial_cash of the strategy"),
+    ] = None,
+    fee: Annotated[
+        float, typer.Option(min=0, max=0.5, metavar="FRACTION", help="Trading fee: 0.001 is 0.1 % of each trade.")
+    ] = 0.001,
+    slippage: Annotated[
+        float,
+        typer.Option(min=0, max=0.5, metavar="FRACTION", help="How much worse than the market price trades fill."),
+    ] = 0.0,
+    cycle: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="How often to decide, e.g. 1h, 1d, 7d.", show_default="cycle_duration of the strategy"
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Change a parameter of the strategy. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for state.json.", show_default="backtests/STRATEGY"),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the state.json of an earlier run.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Run a strategy over history.
+
+    Saves the state of the strategy as state.json, and prints how it did.
+
+    A strategy is a Python file; `tradeexecutor demo` runs some to copy from.
+    """
+    if pair and not data:
+        raise typer.BadParameter("chooses from --data, which is missing", param_hint="--pair")
+    if start is not None and end is not None and end <= start:
+        raise typer.BadParameter(f"{end} is not after the start, {start}", param_hint="--end")
+    from tradeexecutor.cli.output import print_json
+    from tradeexecutor.cli.printers.performance import print_outcome
+    from tradeexecutor.operations.backtest_run import (
+        BacktestRequest,
+        parse_cycle,
+        parse_parameters,
+        run_backtest_and_save,
+    )
+
+    request = BacktestRequest(
+        strategy=strategy,
+        output=output or Path("backtests") / strategy.stem,
+        data=tuple(data or ()),
+        pairs=tuple(pair or ()),
+        start_at=start,
+        end_at=end,
+        cash=cash,
+        fee=fee,
+        slippage=slippage,
+        cycle_duration=parse_cycle(cycle) if cycle else None,
+        parameters=parse_parameters(set_ or ()),
+        overwrite=overwrite,
+    )
+    outcome = run_backtest_and_save(request)
+    if json_:
+        print_json(outcome.to_dict())
+    else:
+        print_outcome(outcome)

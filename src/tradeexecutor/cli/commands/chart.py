@@ -1,0 +1,170 @@
+"""``tradeexecutor chart``."""
+
+import datetime
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tradeexecutor.cli.failure import EXIT_FAILURE
+from tradeexecutor.cli.state_file import describe_state, load_state, parse_state_argument
+
+EXAMPLES = (
+    "tradeexecutor chart --list",
+    "tradeexecutor chart equity state.json",
+    "tradeexecutor chart price state.json --pair ETH-USDC --candles ETH-USDC=candles.parquet",
+    "tradeexecutor chart price state.json --position 12 --candles us-stocks-daily:AAPL-USD -o entry.png",
+    "tradeexecutor chart drawdown state.json --start 2023-01-01 --theme dark -o drawdown.svg",
+)
+
+_TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+
+
+class ThemeName(enum.StrEnum):
+    """Looks that a chart can have."""
+
+    light = "light"
+    dark = "dark"
+
+
+def chart(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="Which chart; --list tells what there is.", show_default=False),
+    ] = None,
+    state_file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="STATE_FILE",
+            help="State file (JSON), or a strategy in a database: sqlite:///trading.db#my-strategy.",
+            show_default=False,
+            parser=parse_state_argument,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where to write; the ending chooses what: .html, .png, .svg, .pdf, .jpeg, .webp, or .json for plotly. "
+            "A folder gets NAME.html. An existing file is replaced.",
+            show_default="NAME.html in the current folder",
+        ),
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the charts and what to read from them.")] = False,
+    theme: Annotated[ThemeName, typer.Option(help="Colours.")] = ThemeName.light,
+    candles: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Prices: a CSV or Parquet file, PAIR=FILE, or the name of a data set that comes with the program. "
+            "May be repeated. Without it charts show the prices that trades and valuations recorded.",
+            show_default=False,
+        ),
+    ] = None,
+    benchmark: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Prices to compare the strategy with, in the same forms: NAME=FILE. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    start: Annotated[
+        datetime.datetime | None,
+        typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="Show from here on, UTC.", show_default=False),
+    ] = None,
+    end: Annotated[
+        datetime.datetime | None,
+        typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="Show until here, UTC.", show_default=False),
+    ] = None,
+    pair: Annotated[
+        str | None,
+        typer.Option(metavar="PAIR", help="Ticker, base token or id of the pair to show.", show_default=False),
+    ] = None,
+    position: Annotated[
+        int | None,
+        typer.Option(
+            "--position",
+            "--position-id",
+            metavar="ID",
+            help="The position to show, or to show around.",
+            show_default=False,
+        ),
+    ] = None,
+    width: Annotated[int, typer.Option(min=200, max=8000, help="Of an image, pixels; a page fits its window.")] = 1200,
+    height: Annotated[
+        int | None, typer.Option(min=150, max=8000, help="Pixels.", show_default="what suits the chart")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print what was written, or the list, as JSON.")] = False,
+) -> None:
+    """Draw a chart of a state file.
+
+    A page (.html) works without a network: hover for figures, drag to zoom.
+    Images need the package kaleido, and Chromium or Chrome.
+
+    Deposits that the state recorded are not shown as profit. Where a line has
+    more points than a screen shows, it is thinned, and the chart says so.
+
+    The exit code is 1 when the state has nothing that the chart could show;
+    nothing is written then.
+    """
+    if list_:
+        _list_charts(json_)
+        return
+    if name is None:
+        raise typer.BadParameter("say which chart; --list tells what there is", param_hint="NAME")
+    if state_file is None:
+        raise typer.BadParameter("the state file is missing", param_hint="STATE_FILE")
+    if start is not None and end is not None and end < start:
+        raise typer.BadParameter(f"{end} is before the start, {start}", param_hint="--end")
+    from tradeexecutor.cli.output import print_json, print_line, print_problem
+    from tradeexecutor.operations.chart_files import (
+        choose_output,
+        find_chart,
+        read_benchmarks,
+        read_candles,
+        write_chart,
+    )
+    from tradeexecutor.visual.chart import ChartOptions, get_explanation
+
+    drawn = find_chart(name)
+    path = choose_output(output, drawn.name)
+    state = load_state(state_file)
+    options = ChartOptions(
+        theme=theme.value,
+        start_at=start,
+        end_at=end,
+        candles=read_candles(candles or (), state),
+        pair=int(pair) if pair is not None and pair.isdecimal() else pair,
+        position=position,
+        benchmarks=read_benchmarks(benchmark or ()),
+        height=height,
+    )
+    figure = drawn.draw(state, options)
+    reason = get_explanation(figure)
+    if reason is None:
+        write_chart(figure, path, f"{drawn.title} - {describe_state(state, state_file)}", width)
+    if json_:
+        print_json({"chart": drawn.name, "file": None if reason else path, "nothing_to_draw": reason})
+    elif reason is None:
+        print_line(f"Wrote {path}")
+    else:
+        print_problem(f"Nothing to draw: {reason}.")
+    if reason is not None:
+        raise typer.Exit(EXIT_FAILURE)
+
+
+def _list_charts(json_: bool) -> None:
+    from tradeexecutor.cli.output import Column, print_json, print_table
+    from tradeexecutor.visual.charts import CHARTS
+
+    if json_:
+        print_json(
+            [{"name": item.name, "title": item.title, "description": item.description} for item in CHARTS.values()]
+        )
+        return
+    columns = (Column("Name"), Column("What to read from it", is_text=True))
+    print_table(columns, [(item.name, item.description) for item in CHARTS.values()])

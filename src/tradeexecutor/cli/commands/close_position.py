@@ -1,0 +1,107 @@
+"""``tradeexecutor close-position``."""
+
+from typing import Annotated
+
+import typer
+
+from tradeexecutor.cli.failure import EXIT_FAILURE
+from tradeexecutor.cli.simulation_options import AtOption, FeeOption, PairOption, SlippageOption
+from tradeexecutor.cli.state_file import StateFile
+from tradeexecutor.operations.state_change import DryRunOption, JsonOption, YesOption, mend
+
+EXAMPLES = (
+    "tradeexecutor close-position backtests/ema_cross/state.json --position-id 3 --data btc-usd-monthly",
+    "tradeexecutor close-position state.json --position-id 7 --write-off --blacklist",
+    "tradeexecutor close-position state.json --close-dust",
+    "tradeexecutor close-position state.json --all-test-trades --data candles.csv --pair ETH-USD --dry-run",
+)
+
+
+def close_position(
+    state_file: StateFile,
+    position_id: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--position-id",
+            "--position",
+            metavar="ID",
+            help="Close this position; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    all_test_trades: Annotated[
+        bool, typer.Option("--all-test-trades", help="Close the positions of test trades.")
+    ] = False,
+    close_dust: Annotated[
+        bool, typer.Option("--close-dust", help="Close the positions of which nothing or only dust is left.")
+    ] = False,
+    write_off: Annotated[
+        bool,
+        typer.Option("--write-off", help="Give up what cannot be sold: its value is lost. The tokens are not touched."),
+    ] = False,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Sell in a simulation at the prices of these candles: a CSV or Parquet file, or the name of a data "
+            "set that comes with the program. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    pair: PairOption = None,
+    at: AtOption = None,
+    fee: FeeOption = 0.001,
+    slippage: SlippageOption = 0.0,
+    blacklist: Annotated[
+        bool, typer.Option("--blacklist", help="Stop trading the tokens of the closed positions.")
+    ] = False,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Close positions: sell them in a simulation, or take them out of the books.
+
+    A position that holds nothing or only dust is closed with an empty trade.
+
+    One that holds something is sold at the prices of --data; that works for the
+    states of backtests and paper trading, not for those with real blockchain
+    transactions.
+
+    Or it is written off with --write-off: its price becomes 0, and what it was
+    worth is a loss of the portfolio. For tokens without a market.
+
+    The exit code is 1 when a sale failed.
+    """
+    if not (position_id or all_test_trades or close_dust):
+        raise typer.BadParameter("choose with --position-id, --all-test-trades or --close-dust what to close")
+    if (pair or at) and not data:
+        raise typer.BadParameter("belongs to --data, which is missing", param_hint="--pair" if pair else "--at")
+    if write_off and data:
+        raise typer.BadParameter("either sell with --data or write off", param_hint="--write-off")
+    from tradeexecutor.operations.close_position import CloseRequest, describe_closing, print_closing, run_closing
+
+    request = CloseRequest(
+        position_ids=tuple(dict.fromkeys(position_id or ())),
+        all_test_trades=all_test_trades,
+        close_dust=close_dust,
+        write_off=write_off,
+        data=tuple(data or ()),
+        pairs=tuple(pair or ()),
+        at=at,
+        fee=fee,
+        slippage=slippage,
+        blacklist=blacklist,
+    )
+    report = mend(
+        state_file,
+        lambda state, now: run_closing(state, now, request),
+        command="close-position",
+        print_result=print_closing,
+        to_json=describe_closing,
+        yes=yes,
+        dry_run=dry_run,
+        json_=json_,
+        backup_suffix="close-position-backup",
+    )
+    if any(not item.is_closed for item in report.items):
+        raise typer.Exit(EXIT_FAILURE)

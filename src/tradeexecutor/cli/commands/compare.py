@@ -1,0 +1,100 @@
+"""``tradeexecutor compare``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tradeexecutor.cli.failure import EXIT_FAILURE
+from tradeexecutor.cli.option_values import parse_duration, parse_fraction, read_option
+from tradeexecutor.cli.state_file import load_state, parse_state_argument
+
+if TYPE_CHECKING:
+    from tradeexecutor.analysis.comparison import Comparison
+
+EXAMPLES = (
+    "tradeexecutor compare monday.json tuesday.json",
+    "tradeexecutor compare backtest.json live.json --time-tolerance 10m --price-tolerance 0.5% --relative",
+    "tradeexecutor compare before.json after.json --all --limit 100",
+    "tradeexecutor compare a.json b.json --json | jq .divergence",
+)
+
+
+def compare(
+    a: Annotated[
+        Path,
+        typer.Argument(
+            metavar="STATE_A",
+            help="State file, e.g. of the backtest.",
+            show_default=False,
+            parser=parse_state_argument,
+        ),
+    ],
+    b: Annotated[
+        Path,
+        typer.Argument(
+            metavar="STATE_B",
+            help="State file to compare with it, e.g. of the live strategy.",
+            show_default=False,
+            parser=parse_state_argument,
+        ),
+    ],
+    time_tolerance: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME", help="Trades this far apart may be the same decision, e.g. 30s, 5m, 1h.", show_default=True
+        ),
+    ] = "0",
+    price_tolerance: Annotated[
+        str, typer.Option(metavar="FRACTION", help="Prices differ only beyond this: 0.001 or 0.1%.")
+    ] = "0",
+    amount_tolerance: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FRACTION",
+            help="The same for quantities, values, fees, profits and equity.",
+            show_default="--price-tolerance",
+        ),
+    ] = None,
+    relative: Annotated[
+        bool,
+        typer.Option("--relative", help="Compare amounts as fractions of the equity, for runs with different capital."),
+    ] = False,
+    all_: Annotated[bool, typer.Option("--all", help="List trades and positions that are the same, too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="List at most N trades, and N positions.")] = 20,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare two state files, and find where they part.
+
+    A backtest against the live strategy, or one run against another: trades, how
+    they were filled, positions, fees, timing and equity side by side, and the
+    first thing that differs. What differs later often only follows from it.
+
+    Trades are the same decision when pair and side are the same and the times of
+    decision are at most the time tolerance apart. Without tolerances, only what
+    is exactly the same is equal.
+
+    The exit code is 0 when nothing differs, and 1 when something does.
+    """
+    times = read_option("--time-tolerance", parse_duration, time_tolerance)
+    prices = read_option("--price-tolerance", parse_fraction, price_tolerance)
+    amounts = (
+        prices if amount_tolerance is None else read_option("--amount-tolerance", parse_fraction, amount_tolerance)
+    )
+    states = load_state(a), load_state(b)
+    from tradeexecutor.analysis.comparison import Tolerances, compare_states
+
+    result = compare_states(*states, Tolerances(times, prices, amounts), relative_to_equity=relative)
+    _show(result, a, b, all_=all_, limit=limit, json_=json_)
+    if not result.is_equal:
+        raise typer.Exit(EXIT_FAILURE)
+
+
+def _show(result: "Comparison", a: Path, b: Path, *, all_: bool, limit: int, json_: bool) -> None:
+    from tradeexecutor.cli.output import print_json
+    from tradeexecutor.cli.printers.comparison import make_report, print_comparison
+
+    if json_:
+        print_json(make_report(result, a, b))
+    else:
+        print_comparison(result, a, b, all_=all_, limit=limit)

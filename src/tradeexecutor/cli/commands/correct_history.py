@@ -1,0 +1,104 @@
+"""``tradeexecutor correct-history``."""
+
+import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tradeexecutor.cli.state_file import StateFile
+from tradeexecutor.operations.state_change import DryRunOption, JsonOption, YesOption, mend
+
+if TYPE_CHECKING:
+    from tradeexecutor.operations.correct_history import Correction
+    from tradeexecutor.state.state import State
+
+EXAMPLES = (
+    "tradeexecutor correct-history state.json --remove-share-price-outliers --dry-run",
+    "tradeexecutor correct-history state.json --remove-share-price-outliers --remove-nav-sync-outliers",
+    "tradeexecutor correct-history state.json --remove-duplicate-timestamp-stats --yes",
+    "tradeexecutor correct-history state.json --cutoff-date 2026-01-15",
+)
+
+
+def correct_history(
+    state_file: StateFile,
+    cutoff_date: Annotated[
+        datetime.datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+            help="Remove everything recorded before this day (UTC): samples, plots, messages, logs.",
+            show_default=False,
+        ),
+    ] = None,
+    remove_share_price_outliers: Annotated[
+        bool, typer.Option("--remove-share-price-outliers", help="Share price far from that of its neighbours.")
+    ] = False,
+    remove_nav_sync_outliers: Annotated[
+        bool,
+        typer.Option(
+            "--remove-nav-sync-outliers", help="The same, less far, near a jump of the cash or the open positions."
+        ),
+    ] = False,
+    remove_duplicate_timestamp_stats: Annotated[
+        bool,
+        typer.Option("--remove-duplicate-timestamp-stats", help="All but the last of the samples with the same time."),
+    ] = False,
+    outlier_window_size: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Neighbours of a share price, on each side.")
+    ] = 5,
+    outlier_threshold: Annotated[
+        float, typer.Option(min=0, metavar="FRACTION", help="Far is more than this from their median.")
+    ] = 0.2,
+    nav_sync_window_size: Annotated[
+        int, typer.Option(min=1, metavar="N", help="The same for --remove-nav-sync-outliers.")
+    ] = 24,
+    nav_sync_threshold: Annotated[
+        float, typer.Option(min=0, metavar="FRACTION", help="The same for --remove-nav-sync-outliers.")
+    ] = 0.15,
+    nav_sync_min_component_change: Annotated[
+        float, typer.Option(min=0, metavar="FRACTION", help="What counts as a jump, of the net asset value.")
+    ] = 0.1,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Remove wrong samples from the statistics, or early history.
+
+    A sample that was taken while a price, a balance or a transfer could not be
+    seen right looks like a crash and a recovery. You see each entry that goes,
+    and why. Removed is also what --cutoff-date says, after the outliers.
+
+    Returns are counted from the first share price that is left. Positions, trades
+    and balances are not touched.
+    """
+    wanted = (remove_share_price_outliers, remove_nav_sync_outliers, remove_duplicate_timestamp_stats)
+    if cutoff_date is None and not any(wanted):
+        raise typer.BadParameter(
+            "say what to remove: --cutoff-date, --remove-share-price-outliers, --remove-nav-sync-outliers "
+            "or --remove-duplicate-timestamp-stats"
+        )
+    from tradeexecutor.operations.correct_history import correct, describe, print_correction
+
+    def change(state: "State", now: datetime.datetime) -> "Correction":
+        return correct(
+            state,
+            share_price=(outlier_window_size, outlier_threshold) if remove_share_price_outliers else None,
+            nav_sync=(nav_sync_window_size, nav_sync_threshold, nav_sync_min_component_change)
+            if remove_nav_sync_outliers
+            else None,
+            duplicates=remove_duplicate_timestamp_stats,
+            cutoff_date=cutoff_date,
+        )
+
+    mend(
+        state_file,
+        change,
+        command="correct-history",
+        print_result=print_correction,
+        to_json=describe,
+        yes=yes,
+        dry_run=dry_run,
+        json_=json_,
+        backup_suffix="correct-history-backup",
+    )

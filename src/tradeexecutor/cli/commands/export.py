@@ -1,0 +1,175 @@
+"""``tradeexecutor export``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tradeexecutor.cli.failure import CommandFailed, describe_error
+from tradeexecutor.cli.state_file import DatabaseAddress, StateFile, load_state, open_address
+from tradeexecutor.operations.export_tables import TABLES, AmountFormat, FileFormat, make_frame, to_arrow, write_table
+
+if TYPE_CHECKING:
+    from tradeexecutor.state.state import State
+
+EXAMPLES = (
+    "tradeexecutor export state.json -o tables",
+    "tradeexecutor export state.json -o tables --format parquet --table positions,trades",
+    "tradeexecutor export state.json --columns --table ledger",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A file that was written; `size` in bytes."""
+
+    table: str
+    rows: int
+    columns: int
+    size: int
+    path: Path
+
+
+def export(
+    state_file: StateFile,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", help="Where the files go; made if needed.", show_default=False
+        ),
+    ] = None,
+    file_format: Annotated[
+        FileFormat, typer.Option("--format", "-f", help="Of the files; arrow and feather are the same format.")
+    ] = FileFormat.csv,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAMES", help="Which tables, separated by commas.", show_default="all"),
+    ] = None,
+    amounts: Annotated[
+        AmountFormat,
+        typer.Option(help="Token amounts: text and decimal are exact, float is rounded."),
+    ] = AmountFormat.text,
+    columns: Annotated[bool, typer.Option("--columns", help="List the columns, write nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Write a state as tables for other programs: CSV, Parquet or Arrow files.
+
+    positions, trades, balance-updates, valuations, portfolio (its recorded
+    history), position-statistics, and ledger (every posting). Each table is a
+    file of its name. Tables have the same columns whatever the state; --columns
+    lists them with their types and units.
+
+    Token amounts are exact: text with all digits, or with --amounts decimal a
+    decimal of 38 digits, 18 of them after the point, which is refused when an
+    amount does not fit. USD are floating-point numbers, times naive UTC, and what
+    is unknown is empty. Detail that `prune-state` has archived is included.
+    """
+    chosen = _choose(table)
+    if output is None and not columns:
+        raise typer.BadParameter("say where the files go: --output FOLDER", param_hint="--output")
+    state = load_state(state_file)
+    if columns or output is None:
+        _print_columns(state, chosen, amounts, json_)
+        return
+    files = {name: output / f"{name}.{file_format.value}" for name in chosen}
+    existing = [path for path in files.values() if path.exists()]
+    if existing and not force:
+        raise CommandFailed(f"{existing[0]} exists", "To replace it: --force")
+    lack = _restore_archives(state, state_file)
+    output.mkdir(parents=True, exist_ok=True)
+    _print_result(_write_all(state, files, file_format, amounts), lack, json_)
+
+
+def _choose(names: list[str] | None) -> list[str]:
+    """Return the tables that were asked for, in their own order."""
+    if not names:
+        return list(TABLES)
+    wanted = {name.strip().lower().replace("_", "-") for item in names for name in item.split(",") if name.strip()}
+    unknown = sorted(wanted - set(TABLES))
+    if unknown or not wanted:
+        raise typer.BadParameter(
+            f"there is no table {(unknown or [''])[0]!r}; there are {', '.join(TABLES)}", param_hint="--table"
+        )
+    return [name for name in TABLES if name in wanted]
+
+
+def _restore_archives(state: "State", path: Path) -> str:
+    """Bring back in memory what was pruned; return what is to say when that is not possible, empty if it is."""
+    if not state.archives:
+        return ""
+    from tradeexecutor.state.errors import ArchiveError
+    from tradeexecutor.state.prune import restore_archives
+
+    if isinstance(path, DatabaseAddress):
+        from tradeexecutor.database.copying import get_site
+
+        path = get_site(open_address(path.text)[0]) or path  # a server has no archives beside it
+    try:
+        restore_archives(state, path)
+    except (ArchiveError, OSError) as error:
+        return f"what was pruned is not in the tables: {describe_error(error)}"
+    return ""
+
+
+def _write_all(
+    state: "State", files: dict[str, Path], file_format: FileFormat, amounts: AmountFormat
+) -> list[Exported]:
+    from tradeexecutor.cli.output import make_console
+
+    console = make_console(stderr=True)
+    done: list[Exported] = []
+    # The line is shown on terminals only; short work is over before anybody sees it.
+    with console.status("Collecting") as status:
+        for name, path in files.items():
+            status.update(f"Collecting {name} ({len(done) + 1} of {len(files)})")
+            content = to_arrow(make_frame(state, name), name, amounts)
+            status.update(f"Writing {content.num_rows:,} rows of {name} ({len(done) + 1} of {len(files)})")
+            write_table(content, path, file_format)
+            done.append(Exported(name, content.num_rows, content.num_columns, path.stat().st_size, path))
+    return done
+
+
+def _print_result(done: list[Exported], lack: str, json_: bool) -> None:
+    from tradeexecutor.cli.output import Column, print_json, print_line, print_table, shorten_path
+
+    if json_:
+        print_json({"files": done, "missing": lack})
+        return
+    columns = (
+        Column("Table"),
+        Column("Rows", right=True),
+        Column("Columns", right=True),
+        Column("Bytes", right=True),
+        Column("File", is_text=True),
+    )
+    rows = [
+        [item.table, f"{item.rows:,}", f"{item.columns:,}", f"{item.size:,}", shorten_path(item.path)] for item in done
+    ]
+    print_table(columns, rows)
+    if lack:
+        print_line(f"Warning: {lack}", "yellow")
+
+
+def _print_columns(state: "State", tables: list[str], amounts: AmountFormat, json_: bool) -> None:
+    from tradeexecutor.cli.output import Column, print_heading, print_json, print_table
+
+    report = {
+        name: [
+            {
+                "column": field.name,
+                "type": str(field.type),
+                "unit": (field.metadata or {}).get(b"unit", b"").decode() or None,
+            }
+            for field in to_arrow(make_frame(state, name).iloc[:0], name, amounts).schema
+        ]
+        for name in tables
+    }
+    if json_:
+        print_json(report)
+        return
+    for name, fields in report.items():
+        print_heading(f"{name}: {TABLES[name].description}")
+        rows = [[field["column"] or "", field["type"] or "", field["unit"] or ""] for field in fields]
+        print_table((Column("Column"), Column("Type"), Column("Unit")), rows)

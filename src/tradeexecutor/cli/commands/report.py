@@ -1,0 +1,170 @@
+"""``tradeexecutor report``."""
+
+import enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tradeexecutor.cli.commands.show_statistics import BacktestOption
+from tradeexecutor.cli.failure import CommandFailed
+from tradeexecutor.cli.state_file import StateFile, load_state
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tradeexecutor.report.page import ReportOptions
+    from tradeexecutor.report.problems import Check
+    from tradeexecutor.state.state import State
+
+EXAMPLES = (
+    "tradeexecutor report state.json",
+    "tradeexecutor report live.json -o report.html --backtest backtest.json",
+    "tradeexecutor report state.json --candles ETH-USD=candles.parquet --theme dark",
+    "tradeexecutor report state.json --pdf report.pdf --tearsheet tearsheet.html",
+)
+
+
+class PageTheme(enum.StrEnum):
+    """Colours of the page."""
+
+    auto = "auto"
+    light = "light"
+    dark = "dark"
+
+
+def report(
+    state_file: StateFile,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The page. An existing file is replaced.",
+            show_default="report.html in the current folder, unless --pdf or --tearsheet is given",
+        ),
+    ] = None,
+    backtest: BacktestOption = None,
+    candles: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Prices for the price chart: a CSV or Parquet file, PAIR=FILE, or the name of a data set that comes "
+            "with the program. May be repeated. Without it the chart shows the prices that the state knows.",
+            show_default=False,
+        ),
+    ] = None,
+    theme: Annotated[
+        PageTheme, typer.Option(help="Colours at first; auto are those of the reader's system.")
+    ] = PageTheme.auto,
+    pdf: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Print to a PDF file; needs Chromium or Chrome.", show_default=False),
+    ] = None,
+    tearsheet: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the tear sheet of quantstats (HTML); needs the extra tradeexecutor\\[tearsheet].",
+            show_default=False,
+        ),
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print which files were written as JSON.")] = False,
+) -> None:
+    """Make one page with everything about a state.
+
+    Key figures, charts, positions and trades to sort and search, what went wrong,
+    deposits and redemptions. Deposits are nowhere taken for profit. The page is a
+    single file: it needs no network, and can be mailed, archived and printed.
+
+    The exit code is 0 when the page was written, whatever it says about the state;
+    `validate` and `audit` are the commands that judge.
+    """
+    page = output
+    if page is None and pdf is None and tearsheet is None:
+        page = Path("report.html")
+    elif page is not None and page.is_dir():
+        page = page / "report.html"
+    _check_targets(state_file, backtest, [path for path in (page, pdf, tearsheet) if path is not None])
+    if pdf is not None:
+        from tradeexecutor.report.browser import require_browser
+
+        require_browser()  # before the work is done
+    state = load_state(state_file)
+    written: dict[str, Path] = {}
+    if tearsheet is not None:
+        from tradeexecutor.report.tearsheet import write_tearsheet
+
+        write_tearsheet(state, tearsheet)
+        written["tearsheet"] = tearsheet
+    if page is not None or pdf is not None:
+        _write_pages(state, _make_options(state, state_file, backtest, candles, theme), page, pdf, written)
+    from tradeexecutor.cli.output import print_json, print_line
+
+    if json_:
+        print_json(written)
+        return
+    for path in written.values():
+        print_line(f"Wrote {path}")
+
+
+def _check_targets(state_file: Path, backtest: Path | None, targets: "Sequence[Path]") -> None:
+    """Refuse what cannot be written, and what would replace the state, before the work is done."""
+    for target in targets:
+        if target.is_dir():
+            raise CommandFailed(f"{target} is a folder")
+        if not target.absolute().parent.is_dir():
+            raise CommandFailed(f"there is no folder {target.parent}")
+        for source in (state_file, backtest):
+            if source is not None and target.exists() and source.exists() and target.samefile(source):
+                raise CommandFailed(f"{target} is the state file: the report would replace it")
+
+
+def _make_options(
+    state: "State", state_file: Path, backtest: Path | None, candles: list[str] | None, theme: PageTheme
+) -> "ReportOptions":
+    from tradeexecutor.report.page import ReportOptions
+
+    return ReportOptions(
+        backtest=None if backtest is None else load_state(backtest),
+        candles=_read_candles(candles, state),
+        theme=theme.value,
+        source=state_file.name,
+        checks=_check_file(state_file),
+    )
+
+
+def _write_pages(
+    state: "State", options: "ReportOptions", page: Path | None, pdf: Path | None, written: dict[str, Path]
+) -> None:
+    from tradeexecutor.report.browser import print_to_pdf
+    from tradeexecutor.report.page import collect_report, render_report
+    from tradeexecutor.state.files.durable_file import write_atomically
+
+    contents = collect_report(state, options)
+    if page is not None:
+        write_atomically(page, render_report(contents).encode())
+        written["page"] = page
+    if pdf is not None:
+        print_to_pdf(render_report(contents, packed=False), pdf)
+        written["pdf"] = pdf
+
+
+def _read_candles(names: list[str] | None, state: "State") -> Any:
+    if not names:
+        return None
+    from tradeexecutor.operations.chart_files import read_candles
+
+    return read_candles(names, state)
+
+
+def _check_file(path: Path) -> "Sequence[Check] | None":
+    """Return what `validate` finds about a file; None for what is not in a file."""
+    from tradeexecutor.cli.state_file import DatabaseAddress
+    from tradeexecutor.operations.validate import validate_file
+    from tradeexecutor.report.problems import Check
+
+    if isinstance(path, DatabaseAddress):
+        return None
+    return [Check(check.name, check.passed, check.detail) for check in validate_file(path).checks]

@@ -1,0 +1,72 @@
+"""``tradeexecutor retry``."""
+
+from typing import Annotated
+
+import typer
+
+from tradeexecutor.cli.failure import EXIT_FAILURE
+from tradeexecutor.cli.simulation_options import AtOption, DataOption, FeeOption, PairOption, SlippageOption
+from tradeexecutor.cli.state_file import StateFile
+from tradeexecutor.operations.state_change import DryRunOption, JsonOption, YesOption, mend
+
+EXAMPLES = (
+    "tradeexecutor retry backtests/ema_cross/state.json --data btc-usd-monthly --dry-run",
+    "tradeexecutor retry state.json --data candles.csv --pair ETH-USD --at '2023-05-01 12:00' --tolerance 0.1",
+    "tradeexecutor retry state.json --data candles.parquet --trade 12 --slippage 0.001 --yes",
+)
+
+
+def retry(
+    state_file: StateFile,
+    data: DataOption,
+    trade: Annotated[
+        list[int] | None,
+        typer.Option(metavar="ID", help="Only this trade; may be repeated.", show_default="all failed ones"),
+    ] = None,
+    pair: PairOption = None,
+    at: AtOption = None,
+    fee: FeeOption = 0.001,
+    slippage: SlippageOption = 0.0,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=0.32,
+            metavar="FRACTION",
+            help="How much worse than its plan a trade may fill: 0.02 is 2 %.",
+            show_default="what each trade says",
+        ),
+    ] = None,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Try failed trades again, in a simulation at the prices of candles.
+
+    For the states of backtests and paper trading. A trade that goes through is a
+    success like any other, and its frozen position is back in use; one that
+    fails again gives its capital back and stays failed. Trades fill at the
+    market price of that time, whatever they were planned at, and fail again if
+    that is worse than their plan by more than their slippage tolerance.
+
+    States with real blockchain transactions are refused: only a connection to
+    their chain could try again, and this program has none yet.
+
+    The exit code is 1 when a trade failed again or could not be tried.
+    """
+    from tradeexecutor.operations.retry import RetryRequest, describe_retry, print_retry, run_retry
+
+    request = RetryRequest(tuple(data), tuple(pair or ()), frozenset(trade or ()), at, fee, slippage, tolerance)
+    report = mend(
+        state_file,
+        lambda state, now: run_retry(state, request),
+        command="retry",
+        print_result=print_retry,
+        to_json=describe_retry,
+        yes=yes,
+        dry_run=dry_run,
+        json_=json_,
+        backup_suffix="retry-backup",
+    )
+    if not report.is_all_well:
+        raise typer.Exit(EXIT_FAILURE)

@@ -1,0 +1,68 @@
+"""``tradeexecutor show-statistics``."""
+
+import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tradeexecutor.cli.option_values import parse_duration, read_option
+from tradeexecutor.cli.state_file import StateFile, load_state, parse_state_argument
+
+EXAMPLES = (
+    "tradeexecutor show-statistics state.json",
+    "tradeexecutor show-statistics live.json --backtest backtest.json",
+    "tradeexecutor show-statistics state.json --history 14d",
+    "tradeexecutor show-statistics state.json --json | jq .performance.max_drawdown",
+)
+
+_TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+
+#: The option of commands that can take a backtest for comparison.
+BacktestOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="STATE_FILE",
+        help="State of a backtest of the same strategy.",
+        show_default=False,
+        parser=parse_state_argument,
+    ),
+]
+
+
+def show_statistics(
+    state_file: StateFile,
+    backtest: BacktestOption = None,
+    history: Annotated[
+        str, typer.Option(metavar="TIME", help="Key metrics come from live trading once it lasted this long.")
+    ] = "90d",
+    as_of: Annotated[
+        datetime.datetime | None,
+        typer.Option(
+            formats=_TIME_FORMATS,
+            metavar="DATE",
+            help="What counts as now, UTC.",
+            show_default="when the state last changed",
+        ),
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show how a strategy did: return, risk, positions, costs.
+
+    First come figures in which deposits and redemptions are neither profit nor
+    loss. Then the key metrics and the table of long and short positions, with
+    the definitions that dashboards and recorded files use. Figures among them
+    that mislead in this state have a number in brackets; the notes below say why.
+    """
+    required = read_option("--history", parse_duration, history)
+    state = load_state(state_file)
+    tested = load_state(backtest) if backtest is not None else None
+    from tradeexecutor.cli.output import print_json
+    from tradeexecutor.cli.printers.statistics import make_report, print_statistics
+    from tradeexecutor.report.statistics_tables import collect_statistics
+
+    statistics = collect_statistics(state, tested, as_of, required)
+    if json_:
+        print_json(make_report(statistics))
+    else:
+        print_statistics(statistics, state_file)

@@ -1,0 +1,167 @@
+"""``tradeexecutor sync-treasury``."""
+
+import datetime
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tradeexecutor.cli.state_file import StateFile
+from tradeexecutor.operations.state_change import DryRunOption, JsonOption, YesOption, mend
+
+if TYPE_CHECKING:
+    from tradeexecutor.state.state import State
+    from tradeexecutor.strategy.accounts.treasury_sync import TreasurySyncResult
+
+EXAMPLES = (
+    "tradeexecutor sync-treasury state.json --events events.csv --dry-run",
+    "tradeexecutor sync-treasury state.json --events events.json --yes",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """What was booked, and the figures before and after; USD, None where they do not exist."""
+
+    result: "TreasurySyncResult"
+    cash: tuple[float | None, float | None]
+    share_count: tuple[Decimal | None, Decimal | None]
+    share_price: tuple[float | None, float | None]
+
+
+def sync_treasury(
+    state_file: StateFile,
+    events: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="Deposits, redemptions and flows: a .csv or .json file.", show_default=False),
+    ],
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Book deposits, redemptions and flows from a file of events.
+
+    The file has a record for each event:
+
+    kind, time, chain_id, token, amount, tx_hash, log_index, block, owner,
+    share_count, position_id, notes
+
+    All up to log_index are needed. kind is deposit, redemption, settlement (net
+    flow of deposits and redemptions that a vault settled together) or vault_flow
+    (a position that is known by its value gained or lost). The token is the
+    contract of a reserve currency, or for redemptions in kind and vault flows of
+    what a position holds. amount is in tokens; settlements and vault flows are
+    signed.
+
+    An event that is booked already is passed over, so the same file can be given
+    again, and files may overlap. When an event cannot have happened, such as a
+    redemption of more than there is, nothing is booked and the exit code is 1.
+    """
+    mend(
+        state_file,
+        lambda state, now: _sync(state, now, events),
+        command="sync-treasury",
+        print_result=_print,
+        to_json=_to_json,
+        yes=yes,
+        dry_run=dry_run,
+        json_=json_,
+        backup_suffix="treasury-backup",
+    )
+
+
+def _sync(state: "State", now: datetime.datetime, path: Path) -> Sync:
+    from tradeexecutor.strategy.accounts.treasury_sync import apply_treasury_events, read_treasury_events
+
+    before = _get_figures(state)
+    result = apply_treasury_events(state, read_treasury_events(path), now)
+    after = _get_figures(state)
+    return Sync(result, (before[0], after[0]), (before[1], after[1]), (before[2], after[2]))
+
+
+def _get_figures(state: "State") -> tuple[float | None, Decimal | None, float | None]:
+    from tradeexecutor.state.errors import TradeExecutorError
+
+    shares = state.sync.treasury.share_count
+    try:
+        cash, value = state.portfolio.get_cash(), state.portfolio.get_net_asset_value()
+    except TradeExecutorError:
+        return None, shares, None
+    return cash, shares, value / float(shares) if shares else None
+
+
+def _print(sync: Sync) -> None:
+    from tradeexecutor.cli.output import (
+        Column,
+        format_price,
+        format_quantity,
+        format_time,
+        format_usd,
+        print_facts,
+        print_heading,
+        print_line,
+        print_table,
+    )
+
+    columns = (
+        Column("Id", right=True),
+        Column("What"),
+        Column("Of", is_text=True),
+        Column("Amount", right=True),
+        Column("USD", right=True),
+        Column("When"),
+        Column("Transaction", is_text=True, priority=1),
+    )
+    booked = sync.result.booked
+    print_heading(f"{len(booked):,} new events, {len(sync.result.known):,} are booked already")
+    if booked:
+        rows = [
+            [
+                str(event.balance_update_id),
+                event.cause.value,
+                event.asset.token_symbol if event.position_id is None else f"position #{event.position_id}",
+                format_quantity(event.quantity),
+                format_usd(event.usd_value),
+                format_time(event.block_mined_at, seconds=True),
+                event.tx_hash or "",
+            ]
+            for event in booked
+        ]
+        print_table(columns, rows)
+        facts = {"Cash": f"{format_usd(sync.cash[0])} USD before, {format_usd(sync.cash[1])} USD after"}
+        if sync.share_count[1] is not None:
+            counts = [format_quantity(count) for count in sync.share_count]
+            prices = [format_price(price) for price in sync.share_price]
+            facts["Shares"] = f"{counts[0]} before, {counts[1]} after"
+            facts["Share price"] = f"{prices[0]} USD before, {prices[1]} USD after"
+        print_facts(facts)
+    elif sync.result.known:
+        print_line("There is nothing new in the file.")
+
+
+def _to_json(sync: Sync) -> dict[str, Any]:
+    return {
+        "booked": [
+            {
+                "balance_update_id": event.balance_update_id,
+                "cause": event.cause,
+                "asset": event.asset.get_identifier(),
+                "position_id": event.position_id,
+                "quantity": event.quantity,
+                "usd_value": event.usd_value,
+                "time": event.block_mined_at,
+                "tx_hash": event.tx_hash,
+                "log_index": event.log_index,
+            }
+            for event in sync.result.booked
+        ],
+        "known": len(sync.result.known),
+        "cash_before": sync.cash[0],
+        "cash_after": sync.cash[1],
+        "share_count_before": sync.share_count[0],
+        "share_count_after": sync.share_count[1],
+        "share_price_before": sync.share_price[0],
+        "share_price_after": sync.share_price[1],
+    }

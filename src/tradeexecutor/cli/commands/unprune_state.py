@@ -1,0 +1,113 @@
+"""``tradeexecutor unprune-state``."""
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tradeexecutor.cli.state_file import StateFile
+from tradeexecutor.operations.state_change import DryRunOption, JsonOption, YesOption, mend
+
+if TYPE_CHECKING:
+    from tradeexecutor.state.archive_ref import ArchiveRef
+    from tradeexecutor.state.state import State
+
+EXAMPLES = (
+    "tradeexecutor unprune-state state.json --dry-run",
+    "tradeexecutor unprune-state state.json",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """Archives that were put back, and archives that were given up."""
+
+    restored: "list[ArchiveRef]"
+    given_up: "list[ArchiveRef]"
+
+
+def unprune_state(
+    state_file: StateFile,
+    give_up: Annotated[
+        bool, typer.Option("--give-up", help="Forget archives that are missing or damaged; put back the others.")
+    ] = False,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Put back what prune-state moved into archives.
+
+    Everything comes back exactly as it was; what happened since stays. All
+    archives that the state refers to are needed, and each has to be intact: when
+    one is missing, damaged or does not fit, nothing is changed.
+
+    The archives are not removed: backups of the state may still refer to them.
+    """
+
+    def change(state: "State", now: datetime.datetime) -> Restoration:
+        from tradeexecutor.state.prune import forget_unusable_archives, restore_archives
+
+        given_up = forget_unusable_archives(state, state_file) if give_up else []
+        return Restoration(restore_archives(state, state_file), given_up)
+
+    mend(
+        state_file,
+        change,
+        command="unprune-state",
+        print_result=_print,
+        to_json=lambda result: {
+            "restored": [_describe(ref, state_file) for ref in result.restored],
+            "given_up": [_describe(ref, state_file) for ref in result.given_up],
+        },
+        yes=yes,
+        dry_run=dry_run,
+        json_=json_,
+        backup_suffix="unprune-backup",
+    )
+
+
+def _describe(ref: "ArchiveRef", state_file: Path) -> dict[str, Any]:
+    from tradeexecutor.state.store.archive import find_archive
+
+    return {
+        "archive": find_archive(state_file, ref),
+        "created_at": ref.created_at,
+        "positions": ref.positions,
+        "transactions": ref.transactions,
+        "balance_updates": ref.balance_updates,
+        "valuation_updates": ref.valuation_updates,
+    }
+
+
+def _print(result: Restoration) -> None:
+    from tradeexecutor.cli.output import Column, format_time, print_heading, print_line, print_table
+
+    print_heading("Archives")
+    if not result.restored and not result.given_up:
+        print_line("None: nothing was pruned from this state, or what was pruned was discarded.")
+        return
+    columns = (
+        Column("Pruned at (UTC)"),
+        Column("Positions", right=True),
+        Column("Transactions", right=True),
+        Column("Balance updates", right=True),
+        Column("Valuation updates", right=True),
+        Column("Archive", is_text=True, priority=1),
+        Column("What is done"),
+    )
+    outcomes = [(ref, "put back") for ref in result.restored] + [(ref, "given up: lost") for ref in result.given_up]
+    rows = [
+        (
+            format_time(ref.created_at, seconds=True),
+            f"{ref.positions:,}",
+            f"{ref.transactions:,}",
+            f"{ref.balance_updates:,}",
+            f"{ref.valuation_updates:,}",
+            ref.sha256[:16],
+            outcome,
+        )
+        for ref, outcome in outcomes
+    ]
+    print_table(columns, rows, ["red" if "lost" in outcome else "" for _, outcome in outcomes])

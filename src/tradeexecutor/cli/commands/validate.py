@@ -1,0 +1,46 @@
+"""``tradeexecutor validate``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tradeexecutor.cli.failure import EXIT_FAILURE
+from tradeexecutor.cli.state_file import parse_state_argument
+
+EXAMPLES = (
+    "tradeexecutor validate state.json",
+    "tradeexecutor validate state/*.json",
+    "tradeexecutor validate state.json --json | jq '.[].checks[] | select(.passed | not)'",
+)
+
+
+def validate(
+    state_files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="STATE_FILE...",
+            help="State files (JSON), or strategies in a database: sqlite:///trading.db#my-strategy.",
+            show_default=False,
+            parser=parse_state_argument,
+        ),
+    ],
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check state files for damage.
+
+    Can they be read, are they consistent, does saving lose anything? Nothing is changed. The exit code is 1 when a
+    check failed.
+    """
+    from tradeexecutor.cli.output import print_json
+    from tradeexecutor.operations.validate import print_validation, print_validations, validate_file
+
+    results = [validate_file(path) for path in state_files]
+    if json_:
+        print_json(results)
+    elif len(results) == 1:
+        print_validation(results[0])
+    else:
+        print_validations(results)
+    if not all(result.passed for result in results):
+        raise typer.Exit(EXIT_FAILURE)

@@ -1,0 +1,309 @@
+"""What ``tradeexecutor close-position`` does to a state, and how it is told."""
+
+import datetime
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from tradeexecutor.cli.failure import CommandFailed
+from tradeexecutor.cli.output import (
+    Column,
+    format_quantity,
+    format_usd,
+    format_usd_change,
+    print_facts,
+    print_line,
+    print_table,
+)
+from tradeexecutor.operations.candle_market import (
+    CandleExecution,
+    CandleMarket,
+    choose_time,
+    is_sellable,
+    require_simulated,
+)
+from tradeexecutor.state.booking.waiting_orders import expire_waiting_orders
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.repair.counter_trade import close_position_with_empty_trade
+from tradeexecutor.state.repair.unsent import can_be_emptied
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeType
+
+__all__ = ["CloseReport", "CloseRequest", "Closed", "describe_closing", "print_closing", "run_closing"]
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRequest:
+    """What the user asked for; see the options of the command.
+
+    Attributes
+    ----------
+    position_ids, all_test_trades, close_dust
+        What to close.
+    write_off
+        Give up what holds something.
+    data, pairs, at, fee, slippage
+        The market to sell in; empty `data`: nothing is sold.
+    blacklist
+        Stop trading the tokens.
+    """
+
+    position_ids: tuple[int, ...] = ()
+    all_test_trades: bool = False
+    close_dust: bool = False
+    write_off: bool = False
+    data: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
+    at: datetime.datetime | None = None
+    fee: float = 0.001
+    slippage: float = 0.0
+    blacklist: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What became of one position.
+
+    Attributes
+    ----------
+    position_id, ticker
+        Which one.
+    how
+        For people: sold, closed as empty, written off, or why it is still open.
+    quantity
+        What it held, token units.
+    value_before
+        What it was worth, USD.
+    proceeds
+        What it brought in, reserve token units; None when nothing was sold.
+    trade_id
+        Trade that closed it; None when it was written off.
+    is_closed
+        False after a sale that failed.
+    """
+
+    position_id: int
+    ticker: str
+    how: str
+    quantity: Decimal
+    value_before: float
+    proceeds: Decimal | None
+    trade_id: int | None
+    is_closed: bool
+
+
+@dataclass(slots=True)
+class CloseReport:
+    """What was closed, what was blacklisted, and cash and net asset value before and after, USD."""
+
+    items: list[Closed] = field(default_factory=list[Closed])
+    blacklisted: list[str] = field(default_factory=list[str])
+    cash: tuple[float, float] = (0.0, 0.0)
+    net_asset_value: tuple[float, float] = (0.0, 0.0)
+
+
+def run_closing(state: State, now: datetime.datetime, request: CloseRequest) -> CloseReport:
+    """Close the positions that were asked for.
+
+    Raises
+    ------
+    CommandFailed
+        There is no such position, it cannot be closed, or nothing is said about what to do with what it holds.
+    """
+    portfolio = state.portfolio
+    positions = _choose(state, request)
+    for position in positions:
+        _check(position)
+    seller = _Seller(state, request) if request.data else None
+    report = CloseReport()
+    before = portfolio.get_cash(), portfolio.get_net_asset_value()
+    for position in positions:
+        if _is_empty(position):
+            report.items.append(_close_empty(state, position, now))
+        elif seller is not None:
+            report.items.append(seller.sell(position))
+        elif request.write_off:
+            report.items.append(_write_off(state, position, now))
+        else:
+            held = f"{format_quantity(position.get_quantity())} {position.pair.base.token_symbol}"
+            raise CommandFailed(
+                f"position #{position.position_id} holds {held} worth {format_usd(position.get_value())} USD",
+                "Sell it in a simulation with --data, or give it up with --write-off.",
+            )
+        if request.blacklist and report.items[-1].is_closed and position.pair.base not in state.blacklisted_assets:
+            state.blacklist_asset(position.pair.base, f"Position #{position.position_id} was closed by hand")
+            report.blacklisted.append(position.pair.base.token_symbol)
+    after = portfolio.get_cash(), portfolio.get_net_asset_value()
+    report.cash, report.net_asset_value = zip(before, after, strict=True)
+    return report
+
+
+def _choose(state: State, request: CloseRequest) -> list[TradingPosition]:
+    portfolio = state.portfolio
+    chosen: dict[int, TradingPosition] = {}
+    for number in request.position_ids:
+        position = portfolio.open_positions.get(number) or portfolio.frozen_positions.get(number)
+        if position is None:
+            known = ", ".join(f"#{p.position_id}" for p in portfolio.get_open_and_frozen_positions()) or "none"
+            is_closed = number in portfolio.closed_positions
+            problem = f"position #{number} is closed already" if is_closed else f"there is no position #{number}"
+            raise CommandFailed(problem, f"Open or frozen: {known}.")
+        chosen[number] = position
+    for position in portfolio.get_open_and_frozen_positions():
+        is_test = request.all_test_trades and position.is_test()
+        is_dust = request.close_dust and _is_empty(position) and _find_problem(position) is None
+        if is_test or is_dust:
+            chosen[position.position_id] = position
+    return list(chosen.values())
+
+
+def _is_empty(position: TradingPosition) -> bool:
+    return position.can_be_closed() and can_be_emptied(position)
+
+
+def _check(position: TradingPosition) -> None:
+    problem = _find_problem(position)
+    if problem:
+        raise CommandFailed(
+            f"position #{position.position_id} cannot be closed: it has {problem}",
+            "`tradeexecutor check-trades` tells what to do about it.",
+        )
+
+
+def _find_problem(position: TradingPosition) -> str | None:
+    if position.has_trades_in_flight():
+        return "trades in flight"
+    if any(trade.is_planned() and trade.trade_id not in position.pending_trades for trade in position.trades.values()):
+        return "planned trades"
+    return "failed trades that are not repaired" if any(t.is_failed() for t in position.trades.values()) else None
+
+
+def _describe(
+    position: TradingPosition,
+    how: str,
+    quantity: Decimal,
+    value: float,
+    trade_id: int | None,
+    proceeds: Decimal | None = None,
+) -> Closed:
+    return Closed(
+        position_id=position.position_id,
+        ticker=position.pair.get_ticker(),
+        how=how,
+        quantity=quantity,
+        value_before=value,
+        proceeds=proceeds,
+        trade_id=trade_id,
+        is_closed=position.is_closed(),
+    )
+
+
+def _close_empty(state: State, position: TradingPosition, now: datetime.datetime) -> Closed:
+    quantity, value = position.get_quantity(), position.get_value()
+    if position.is_frozen():
+        position.unfrozen_at = now
+    trade = close_position_with_empty_trade(state.portfolio, position, now, "Closed by hand, nothing to sell is left")
+    how = "closed, only dust is left" if quantity else "closed, nothing is left"
+    return _describe(position, how, quantity, value, trade.trade_id)
+
+
+def _write_off(state: State, position: TradingPosition, now: datetime.datetime) -> Closed:
+    if position.is_loan_based():
+        raise CommandFailed(f"position #{position.position_id} is a loan, it cannot be written off")
+    if position.pair.kind.is_cctp_bridge():
+        raise CommandFailed(f"position #{position.position_id} is capital on another chain, it cannot be written off")
+    quantity, value = position.get_quantity(), position.get_value()
+    expire_waiting_orders(position, now)
+    state.portfolio.mark_down_position(position)
+    return _describe(position, "written off", quantity, value, None)
+
+
+class _Seller:
+    """Sells positions at the prices of candles."""
+
+    def __init__(self, state: State, request: CloseRequest):
+        require_simulated(state, "positions cannot be sold")
+        self.state = state
+        self.at = choose_time(state, request.at)
+        self.market = CandleMarket(request.data, request.pairs, request.fee)
+        self.execution = CandleExecution(self.market, state, self.at, request.slippage)
+
+    def sell(self, position: TradingPosition) -> Closed:
+        """Sell all that the position holds; a sale that fails freezes it."""
+        number, pair, at = position.position_id, position.pair, self.at
+        if not is_sellable(position):
+            raise CommandFailed(f"position #{number} is {pair.kind.value}, only spot positions can be sold here")
+        mid = self.market.get_mid_price(at, pair)
+        if mid is None:
+            raise CommandFailed(self.market.describe_missing(at, pair))
+        quantity, value = position.get_quantity(), position.get_value()
+        fee = self.market.get_fee(pair)
+        _, trade, _ = self.state.create_trade(
+            strategy_cycle_at=at,
+            pair=pair,
+            quantity=-quantity,
+            reserve=None,
+            assumed_price=mid * (1 - fee),
+            trade_type=TradeType.rebalance,
+            reserve_currency=position.reserve_currency,
+            reserve_currency_price=position.last_reserve_price,
+            pair_fee=fee,
+            lp_fees_estimated=float(quantity) * mid * fee,
+            planned_mid_price=mid,
+            position=position,
+            closing=True,
+            notes="Closed by hand in a simulation",
+        )
+        self.execution.execute_trades(at, self.state, [trade])
+        if trade.is_failed():
+            how = f"the sale failed, the position is frozen: {trade.get_revert_reason()}"
+            return _describe(position, how, quantity, value, trade.trade_id)
+        expire_waiting_orders(position, at)
+        return _describe(position, "sold", quantity, value, trade.trade_id, trade.executed_reserve)
+
+
+# --- Telling
+
+
+def describe_closing(report: CloseReport) -> dict[str, Any]:
+    """Return a report as plain data."""
+    changes = {"cash": report.cash, "net_asset_value": report.net_asset_value}
+    return {
+        "positions": report.items,
+        "blacklisted": report.blacklisted,
+        **{name: {"before": before, "after": after} for name, (before, after) in changes.items()},
+    }
+
+
+_COLUMNS = (
+    Column("Position"),
+    Column("Quantity", right=True, priority=1),
+    Column("Was worth USD", right=True),
+    Column("Brings in", right=True),
+    Column("Trade", right=True, priority=2),
+    Column("What", is_text=True),
+)
+
+
+def print_closing(report: CloseReport) -> None:
+    """Print what was, or would be, closed."""
+    if not report.items:
+        print_line("No position is to be closed.")
+        return
+    rows = [
+        (
+            f"#{item.position_id} {item.ticker}",
+            format_quantity(item.quantity),
+            format_usd(item.value_before),
+            "" if item.proceeds is None else format_quantity(item.proceeds),
+            "" if item.trade_id is None else f"#{item.trade_id}",
+            item.how,
+        )
+        for item in report.items
+    ]
+    print_table(_COLUMNS, rows, ["" if item.is_closed else "red" for item in report.items])
+    print_line()
+    changes = {"Cash": report.cash, "Net asset value": report.net_asset_value}
+    print_facts({name: format_usd_change(old, new) for name, (old, new) in changes.items()})
+    if report.blacklisted:
+        print_line(f"Blacklisted: {', '.join(report.blacklisted)}")

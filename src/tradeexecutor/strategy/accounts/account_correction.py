@@ -1,0 +1,317 @@
+"""Making the books match what is really there.
+
+A correction is an entry in the ledger like any other: a balance update of the cause ``correction``, held by the reserve
+or position whose balance was wrong.  Equity moves by exactly what the difference is worth.  Nothing is taken from the
+reserves to make good for it, and no profit is booked.
+
+Tokens that no position holds become a new position, see :mod:`tradeexecutor.strategy.accounts.missing_position`.
+
+Nothing here asks anybody.  Who wants to be asked passes a function: ``confirm`` gets the differences and returns
+whether to go on.
+"""
+
+import datetime
+import enum
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from tradeexecutor.execution.simulated import calculate_total_assets
+from tradeexecutor.state.balance_update import BalanceUpdate
+from tradeexecutor.state.booking.treasury import EventOrigin, book_position_correction, book_reserve_correction
+from tradeexecutor.state.errors import (
+    AccountingCorrectionAborted,
+    InvalidValue,
+    UnexecutedTrades,
+    UnexpectedAccountingCorrectionIssue,
+    WrongPositionStatus,
+)
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.repair.counter_trade import close_position_with_empty_trade
+from tradeexecutor.state.reserve import ReservePosition
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeStatus
+from tradeexecutor.strategy.accounts.account_check import (
+    AccountComparison,
+    AccountingBalanceCheck,
+    AccountingCorrectionCause,
+    calculate_account_corrections,
+    check_accounts,
+    compare_accounts,
+    is_relative_mismatch,
+)
+from tradeexecutor.strategy.accounts.missing_position import (
+    MissingPosition,
+    apply_missing_position,
+    find_missing_position,
+    open_missing_credit_position,
+    open_missing_position,
+    open_missing_spot_position,
+    open_missing_spot_position_direct,
+)
+from tradeexecutor.strategy.asset import PairUniverse, build_expected_asset_map
+from tradeexecutor.strategy.pricing_model import PricingModel
+
+__all__ = [
+    "AccountComparison",
+    "AccountingBalanceCheck",
+    "AccountingCorrectionAborted",
+    "AccountingCorrectionCause",
+    "MissingPosition",
+    "UnexpectedAccountingCorrectionIssue",
+    "UnknownTokenPositionFix",
+    "apply_accounting_correction",
+    "apply_missing_position",
+    "build_expected_asset_map",
+    "calculate_account_corrections",
+    "calculate_total_assets",
+    "check_accounts",
+    "check_state_internal_coherence",
+    "compare_accounts",
+    "correct_accounts",
+    "find_correction_obstacle",
+    "find_missing_position",
+    "is_accounting_correction_confirmation_yes",
+    "is_relative_mismatch",
+    "is_token_without_position",
+    "open_missing_credit_position",
+    "open_missing_position",
+    "open_missing_spot_position",
+    "open_missing_spot_position_direct",
+    "preflight_state_for_account_correction",
+]
+
+#: Given the differences, returns whether to correct them.
+Confirm = Callable[[Sequence[AccountingBalanceCheck]], bool]
+
+
+class UnknownTokenPositionFix(enum.Enum):
+    """What to do with tokens that no position holds."""
+
+    open_missing_position = "open_missing_position"
+    #: The value is spelled as recorded configuration has it.
+    transfer_away = "tranfer_away"
+
+
+def is_accounting_correction_confirmation_yes(answer: str | None) -> bool:
+    """Tell whether an answer to "correct the accounts?" means yes: only ``y`` or ``Y`` does."""
+    return answer is not None and answer.strip() in ("y", "Y")
+
+
+# --- Before
+
+
+def check_state_internal_coherence(state: State) -> None:
+    """Check that nothing is half done: no planned trade, and no trade that has started and has no transaction.
+
+    Raises
+    ------
+    UnexecutedTrades
+        Names the first such trade.
+    """
+    for position in state.portfolio.get_open_and_frozen_positions():
+        for trade in position.get_unsettled_trades():
+            status = trade.get_status()
+            if status is TradeStatus.planned and not trade.is_partial_take_profit():
+                raise UnexecutedTrades(f"trade #{trade.trade_id} of {position} is planned and was not executed")
+            if status is TradeStatus.started and not trade.blockchain_transactions:
+                raise UnexecutedTrades(f"trade #{trade.trade_id} of {position} has started and has no transaction")
+
+
+def preflight_state_for_account_correction(state: State) -> None:
+    """Check that what the state says is held can be compared with what is there at all.
+
+    Raises
+    ------
+    UncleanState
+        A trade was broadcasted and its outcome never recorded.
+    UnexecutedTrades
+        A trade is half done.
+    WrongPositionStatus
+        A position is frozen: its failed trade has to be repaired first, which may return tokens.
+    """
+    state.check_if_clean()
+    try:
+        check_state_internal_coherence(state)
+    except UnexecutedTrades as error:
+        raise UnexecutedTrades(f"the accounts cannot be corrected: {error}; repair it first") from error
+    frozen = list(state.portfolio.frozen_positions)
+    if frozen:
+        names = ", ".join(f"#{number}" for number in frozen[:5])
+        raise WrongPositionStatus(
+            f"the accounts cannot be corrected while positions are frozen ({names}): repair them first"
+        )
+
+
+def is_token_without_position(check: AccountingBalanceCheck) -> bool:
+    """Tell whether there are tokens that no reserve and no open position holds."""
+    holder = check.position
+    return holder is None or (isinstance(holder, TradingPosition) and holder.closed_at is not None)
+
+
+def find_correction_obstacle(check: AccountingBalanceCheck) -> str | None:
+    """Return why a balance cannot be corrected; None if it can.  Tokens without a position are another matter."""
+    if is_token_without_position(check):
+        return "no open position holds it"
+    if len(check.positions) > 1:
+        return "several positions hold it, and which of them is wrong cannot be told"
+    if check.type is not AccountingCorrectionCause.unknown_cause:
+        return f"differences of the cause {check.type.value} are not corrected"
+    holder = check.position
+    assert holder is not None
+    if isinstance(holder, ReservePosition):
+        return None
+    kind = holder.pair.kind
+    if not (holder.is_spot() or kind.is_credit_supply() or kind.is_cctp_bridge()):
+        return f"the balances of a position of kind {kind.value} depend on each other"
+    if kind.is_credit_supply() and holder.loan is None:
+        return f"position #{holder.position_id} has not lent anything yet"
+    if holder.get_quantity() + check.quantity < 0:
+        return f"position #{holder.position_id} would hold less than nothing"
+    return None
+
+
+# --- Corrections
+
+
+def apply_accounting_correction(
+    state: State, correction: AccountingBalanceCheck, strategy_cycle_included_at: datetime.datetime | None
+) -> BalanceUpdate:
+    """Book the difference of one balance; a position of which nothing is left is closed.
+
+    A credit supply that is corrected keeps its interest; what is missing is taken from the principal first.
+
+    Parameters
+    ----------
+    strategy_cycle_included_at
+        Cycle in which the difference was found.
+
+    Returns
+    -------
+    BalanceUpdate
+        The entry.
+
+    Raises
+    ------
+    UnexpectedAccountingCorrectionIssue
+        There is no difference, or it cannot be corrected, see `find_correction_obstacle`; nothing has changed.
+    """
+    _require_correctable(correction)
+    holder = correction.position
+    quantity = correction.quantity
+    when = correction.timestamp
+    origin = EventOrigin(
+        when,
+        strategy_cycle_included_at,
+        block_number=correction.block_number,
+        notes=(
+            f"Accounting correction based on the actual balance.\n"
+            f"Expected amount: {correction.expected_amount}\n"
+            f"Actual amount: {correction.actual_amount}\n"
+            f"Difference: {quantity} {correction.asset.token_symbol}"
+        ),
+    )
+    if isinstance(holder, ReservePosition):
+        event = book_reserve_correction(state, correction.asset, quantity, origin)
+    else:
+        assert isinstance(holder, TradingPosition)
+        event = book_position_correction(state, holder, quantity, origin)
+        if holder.can_be_closed() and holder.is_properly_opened() and not holder.has_trades_in_flight():
+            close_position_with_empty_trade(
+                state.portfolio, holder, strategy_cycle_included_at or when, "Closed: its tokens are gone"
+            )
+    accounting = state.sync.accounting
+    accounting.last_updated_at = strategy_cycle_included_at or when
+    if correction.block_number is not None:
+        accounting.last_block_scanned = max(correction.block_number, accounting.last_block_scanned or 0)
+    return event
+
+
+def _require_correctable(correction: AccountingBalanceCheck) -> None:
+    obstacle = find_correction_obstacle(correction)
+    if obstacle is None and not correction.quantity:
+        obstacle = "there is no difference"
+    if obstacle is not None:
+        raise UnexpectedAccountingCorrectionIssue(
+            f"cannot correct {correction.asset} from {correction.expected_amount} to {correction.actual_amount}: "
+            f"{obstacle}",
+            correction.asset.get_identifier(),
+            correction.expected_amount,
+            correction.actual_amount,
+        )
+
+
+def correct_accounts(
+    state: State,
+    corrections: Iterable[AccountingBalanceCheck],
+    strategy_cycle_included_at: datetime.datetime | None,
+    tx_builder: object | None = None,
+    interactive: bool = False,
+    unknown_token_receiver: str | None = None,
+    block_identifier: int | None = None,
+    block_timestamp: datetime.datetime | None = None,
+    token_fix_method: UnknownTokenPositionFix = UnknownTokenPositionFix.open_missing_position,
+    strategy_universe: PairUniverse | None = None,
+    pricing_model: PricingModel | None = None,
+    confirm: Confirm | None = None,
+) -> Iterator[BalanceUpdate]:
+    """Book differences, and open positions for tokens that have none; nothing happens before the first is asked for.
+
+    Everything is checked before anything changes.  What is opened yields no balance update: its trade is the entry.
+
+    Parameters
+    ----------
+    corrections
+        From `calculate_account_corrections`.
+    strategy_cycle_included_at
+        Cycle in which the differences were found.
+    tx_builder, unknown_token_receiver
+        Not used: tokens are not sent away by this version.
+    interactive
+        Ask `confirm` before the first change.
+    block_identifier, block_timestamp
+        Block of the balances: deposits up to it are known from now on.
+    token_fix_method
+        What to do with tokens that no position holds.
+    strategy_universe, pricing_model
+        Pairs and prices of new positions; without them only pairs and prices that the state knows.
+    confirm
+        Given the differences, returns whether to correct them.
+
+    Raises
+    ------
+    AccountingCorrectionAborted
+        `confirm` said no.
+    UnexpectedAccountingCorrectionIssue
+        A difference cannot be corrected; nothing has changed.
+    UncleanState, UnexecutedTrades, WrongPositionStatus
+        See `preflight_state_for_account_correction`.
+    """
+    del tx_builder, unknown_token_receiver
+    chosen = list(corrections)
+    preflight_state_for_account_correction(state)
+    missing: dict[int, MissingPosition] = {}
+    for number, correction in enumerate(chosen):
+        if not is_token_without_position(correction):
+            _require_correctable(correction)
+        elif token_fix_method is UnknownTokenPositionFix.transfer_away:
+            raise UnexpectedAccountingCorrectionIssue(
+                f"{correction.quantity} {correction.asset} cannot be sent away: this version sends no transactions",
+                correction.asset.get_identifier(),
+                correction.expected_amount,
+                correction.actual_amount,
+            )
+        elif correction.positions or not correction.is_usd_low_value_diff():
+            missing[number] = find_missing_position(state, correction, strategy_universe, pricing_model)
+    if interactive and confirm is None:
+        raise InvalidValue("an interactive correction needs a function to confirm it: nobody is asked here")
+    if confirm is not None and not confirm(chosen):
+        raise AccountingCorrectionAborted("the correction of the accounts was declined")
+    for number, correction in enumerate(chosen):
+        if number in missing:
+            apply_missing_position(state, missing[number], correction.timestamp)
+        elif not is_token_without_position(correction):
+            yield apply_accounting_correction(state, correction, strategy_cycle_included_at)
+    if block_identifier is not None:
+        treasury = state.sync.treasury
+        treasury.last_block_scanned = max(block_identifier, treasury.last_block_scanned or 0)
+        if block_timestamp is not None:
+            treasury.last_updated_at = max(block_timestamp, treasury.last_updated_at or block_timestamp)
