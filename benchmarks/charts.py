@@ -16,7 +16,7 @@ from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.state import State
 from tradeexecutor.state.statistics import PortfolioStatistics, PositionStatistics
 from tradeexecutor.visual.charts import CHARTS, ChartOptions
-from tradeexecutor.visual.thinning import choose_points
+from tradeexecutor.visual.parts.thinning import choose_points
 
 AT = datetime.datetime(2020, 1, 1)
 MINUTE = datetime.timedelta(minutes=1)

@@ -11,9 +11,9 @@ from functools import partial
 
 from benchmarks.measure import timed
 from benchmarks.trades import trade
-from tradeexecutor.analysis.equity_series import calculate_daily_returns, calculate_equity_curve
+from tradeexecutor.analysis.adjusted.summary import summarise_performance
 from tradeexecutor.analysis.frames import portfolio_to_frame, positions_to_frame
-from tradeexecutor.analysis.performance_summary import summarise_performance
+from tradeexecutor.analysis.recorded.equity_series import calculate_daily_returns, calculate_equity_curve
 from tradeexecutor.analysis.trade_analyser import build_trade_analysis
 from tradeexecutor.state.codec.gc_pause import pause_full_collections
 from tradeexecutor.state.state import State

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.portfolios import DAY, START, add_closed, add_open, make_state, record_equity, record_flow
-from tradeexecutor.analysis.performance_summary import summarise_performance
+from tradeexecutor.analysis.adjusted.summary import summarise_performance
 from tradeexecutor.analysis.trade_analyser import TradeSummary, build_trade_analysis
 from tradeexecutor.state import trade_summary
 from tradeexecutor.state.portfolio import Portfolio

@@ -22,7 +22,7 @@ from tradeexecutor.visual.equity_curve import (
 )
 from tradeexecutor.visual.html_output import render_plotly_figure_as_html
 from tradeexecutor.visual.image_output import render_plotly_figure_as_image_file
-from tradeexecutor.visual.theme import shorten, with_opacity
+from tradeexecutor.visual.parts.theme import shorten, with_opacity
 from tradeexecutor.visual.web_chart import WebChartSource, WebChartType, export_time_series, render_web_chart
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser", "chrome"))), None)

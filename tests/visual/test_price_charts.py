@@ -18,22 +18,22 @@ from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeType
 from tradeexecutor.state.visualisation import PlotKind
-from tradeexecutor.visual.candles import find_candles, find_pair, list_pairs, read_candles, read_recorded_prices
 from tradeexecutor.visual.charts import CHARTS, ChartOptions, get_explanation
-from tradeexecutor.visual.multiple_pairs import visualise_multiple_pairs
-from tradeexecutor.visual.single_pair import (
+from tradeexecutor.visual.notebook.multiple_pairs import visualise_multiple_pairs
+from tradeexecutor.visual.notebook.single_pair import (
     display_positions_table,
     visualise_single_pair,
     visualise_single_pair_positions_with_duration_and_slippage,
     visualise_single_position,
 )
-from tradeexecutor.visual.strategy_state import (
+from tradeexecutor.visual.notebook.strategy_state import (
     draw_multi_pair_strategy_state,
     draw_single_pair_strategy_state,
     visualise_single_pair_strategy_state,
 )
-from tradeexecutor.visual.theme import THEMES
-from tradeexecutor.visual.trade_markers import export_trades_as_dataframe, format_trade
+from tradeexecutor.visual.parts.candles import find_candles, find_pair, list_pairs, read_candles, read_recorded_prices
+from tradeexecutor.visual.parts.theme import THEMES
+from tradeexecutor.visual.parts.trade_markers import export_trades_as_dataframe, format_trade
 
 CANDLES = {"COIN-USD": make_candles(), "GOLD-USD": make_candles(base=50)}
 

@@ -5,7 +5,7 @@
 0
 
 The figures of `TradeSummary` keep the definitions of recorded files: a deposit counts as profit in its returns,
-drawdown and ratios.  The same figures with deposits taken out are in :mod:`tradeexecutor.analysis.performance_summary`.
+drawdown and ratios.  The same figures with deposits taken out are in :mod:`tradeexecutor.analysis.adjusted.summary`.
 """
 
 import datetime
@@ -16,13 +16,18 @@ from typing import Any
 
 import pandas as pd
 
-from tradeexecutor.analysis.equity_series import calculate_daily_returns, calculate_equity_curve, calculate_returns
-from tradeexecutor.analysis.position_returns import (
+from tradeexecutor.analysis.recorded.equity_series import (
+    calculate_daily_returns,
+    calculate_equity_curve,
+    calculate_returns,
+)
+from tradeexecutor.analysis.recorded.long_short_table import Sides, compare_sides
+from tradeexecutor.analysis.recorded.position_returns import (
     calculate_compounding_realised_trading_profitability,
     calculate_long_compounding_realised_trading_profitability,
     calculate_short_compounding_realised_trading_profitability,
 )
-from tradeexecutor.analysis.position_tally import (
+from tradeexecutor.analysis.recorded.position_tally import (
     PositionTally,
     average,
     average_duration,
@@ -30,7 +35,7 @@ from tradeexecutor.analysis.position_tally import (
     tally_portfolio,
     tally_positions,
 )
-from tradeexecutor.analysis.ratios import (
+from tradeexecutor.analysis.recorded.ratios import (
     calculate_annualised_return,
     calculate_max_drawdown,
     calculate_max_runup,
@@ -38,8 +43,7 @@ from tradeexecutor.analysis.ratios import (
     calculate_sharpe,
     calculate_sortino,
 )
-from tradeexecutor.analysis.sides import Sides, compare_sides
-from tradeexecutor.analysis.time_in_market import calculate_time_in_market
+from tradeexecutor.analysis.recorded.time_in_market import calculate_time_in_market
 from tradeexecutor.state.cycle_duration import TimeBucket
 from tradeexecutor.state.errors import LegacyDataException
 from tradeexecutor.state.portfolio import Portfolio
@@ -176,7 +180,7 @@ class TradeAnalysis:
     def calculate_time_in_market(self, state: State | None, sorted_positions: Sequence[TradingPosition]) -> Percent:
         """Return the recorded figure for the fraction of time in the market; 0 without a state.
 
-        See :py:func:`tradeexecutor.analysis.time_in_market.calculate_time_in_market`.
+        See :py:func:`tradeexecutor.analysis.recorded.time_in_market.calculate_time_in_market`.
         """
         if state is None:
             return 0

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tradeexecutor.analysis.performance import EquityCurve, read_equity_curve
-from tradeexecutor.analysis.performance_summary import PerformanceSummary, read_returns, summarise_performance
+from tradeexecutor.analysis.adjusted.performance import EquityCurve, read_equity_curve
+from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, read_returns, summarise_performance
 from tradeexecutor.backtest.backtest_runner import BacktestResult, run_backtest_for_module
 from tradeexecutor.backtest.candles import load_candle_file
 from tradeexecutor.backtest.dataset import list_datasets, load_dataset

@@ -79,9 +79,9 @@ TABLES = {
     "valuations": TableKind("a revaluation of a position", _make("frames", "valuations_to_frame")),
     "portfolio": TableKind("a recorded sample of the portfolio", _make("frames", "portfolio_to_frame")),
     "position-statistics": TableKind(
-        "a recorded sample of a position", _make("history_frames", "position_statistics_to_frame")
+        "a recorded sample of a position", _make("frames.history", "position_statistics_to_frame")
     ),
-    "ledger": TableKind("a posting of the double-entry ledger", _make("history_frames", "ledger_to_frame")),
+    "ledger": TableKind("a posting of the double-entry ledger", _make("frames.history", "ledger_to_frame")),
 }
 
 #: Digits of `AmountFormat.decimal`, and how many of them are after the point.

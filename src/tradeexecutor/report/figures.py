@@ -12,14 +12,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tradeexecutor.analysis.performance import (
+from tradeexecutor.analysis.adjusted.performance import (
     EquityCurve,
     calculate_drawdowns,
     calculate_periods_per_year,
     calculate_returns,
     read_equity_curve,
 )
-from tradeexecutor.analysis.performance_summary import PerformanceSummary, PositionResult, summarise_performance
+from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, PositionResult, summarise_performance
 from tradeexecutor.report.glossary import GLOSSARY
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.display.formatting import (

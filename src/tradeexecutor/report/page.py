@@ -20,7 +20,7 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 from tradeexecutor import __version__
-from tradeexecutor.analysis.sharing import share_results
+from tradeexecutor.analysis.memo import share_results
 from tradeexecutor.ledger.proof import Proof, Verdict, prove
 from tradeexecutor.report.figures import Figure, FigureGroup, describe_performance
 from tradeexecutor.report.glossary import GLOSSARY
@@ -38,9 +38,9 @@ from tradeexecutor.state.codec.gc_pause import pause_full_collections
 from tradeexecutor.state.codec.json_patch import find_changes
 from tradeexecutor.state.display.formatting import format_span, format_time
 from tradeexecutor.state.state import State
-from tradeexecutor.visual.chart import Chart, ChartOptions, get_explanation
 from tradeexecutor.visual.charts import CHARTS
-from tradeexecutor.visual.theme import THEMES, Theme
+from tradeexecutor.visual.parts.chart import Chart, ChartOptions, get_explanation
+from tradeexecutor.visual.parts.theme import THEMES, Theme
 
 __all__ = ["ReportContents", "ReportOptions", "collect_report", "make_report", "render_report"]
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from tradeexecutor.analysis.performance import EquityCurve, read_equity_curve
-from tradeexecutor.analysis.performance_summary import PerformanceSummary, summarise_performance
-from tradeexecutor.analysis.sides import get_sides_rows
+from tradeexecutor.analysis.adjusted.performance import EquityCurve, read_equity_curve
+from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, summarise_performance
+from tradeexecutor.analysis.recorded.long_short_table import get_sides_rows
 from tradeexecutor.analysis.trade_analyser import build_trade_analysis
 from tradeexecutor.report.figures import FigureGroup, Jump, Unit, describe_performance, find_jumps, format_value
 from tradeexecutor.state.display.formatting import NOTHING, format_time, format_usd

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
-from tradeexecutor.analysis.position_tally import get_total_profit
+from tradeexecutor.analysis.recorded.position_tally import get_total_profit
 from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.position import TradingPosition

@@ -5,8 +5,8 @@ import io
 import warnings
 from pathlib import Path
 
-from tradeexecutor.analysis.equity_series import calculate_time_weighted_returns
-from tradeexecutor.analysis.ratios import DAYS_PER_YEAR
+from tradeexecutor.analysis.recorded.equity_series import calculate_time_weighted_returns
+from tradeexecutor.analysis.recorded.ratios import DAYS_PER_YEAR
 from tradeexecutor.state.errors import MissingDependency, NothingToDraw
 from tradeexecutor.state.state import State
 

@@ -1,9 +1,9 @@
 """The key metrics of a strategy, live or backtested, as existing dashboards show them.
 
-Ratios have the definitions of :mod:`tradeexecutor.analysis.ratios`.  Live ones come from the realised, size-relative
-profits of closed positions, or from the share price: deposits do not disturb either.  Backtested ones come from the
-total equity.  :py:func:`tradeexecutor.analysis.performance_summary.summarise_performance` has figures of the net asset
-value, adjusted for deposits, for both.
+Ratios have the definitions of :mod:`tradeexecutor.analysis.recorded.ratios`. Live ones come from the realised, size-
+relative profits of closed positions, or from the share price: deposits do not disturb either. Backtested ones come
+from the total equity. :py:func:`tradeexecutor.analysis.adjusted.summary.summarise_performance` has figures of the net
+asset value, adjusted for deposits, for both.
 """
 
 import datetime
@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from tradeexecutor.analysis.equity_series import Frequency, calculate_daily_returns, calculate_share_price
-from tradeexecutor.analysis.position_returns import calculate_non_cumulative_daily_returns
-from tradeexecutor.analysis.ratios import (
+from tradeexecutor.analysis.recorded.equity_series import Frequency, calculate_daily_returns, calculate_share_price
+from tradeexecutor.analysis.recorded.position_returns import calculate_non_cumulative_daily_returns
+from tradeexecutor.analysis.recorded.ratios import (
     DAYS_PER_YEAR,
     calculate_annualised_return,
     calculate_cagr,

@@ -3,12 +3,12 @@
 import datetime
 from dataclasses import dataclass, field
 
-from tradeexecutor.analysis.position_returns import (
+from tradeexecutor.analysis.recorded.long_short_table import Sides, get_sides_rows
+from tradeexecutor.analysis.recorded.position_returns import (
     calculate_compounding_unrealised_trading_profitability,
     calculate_non_cumulative_daily_returns,
 )
-from tradeexecutor.analysis.ratios import calculate_annualised_return, calculate_max_drawdown
-from tradeexecutor.analysis.sides import Sides, get_sides_rows
+from tradeexecutor.analysis.recorded.ratios import calculate_annualised_return, calculate_max_drawdown
 from tradeexecutor.analysis.trade_analyser import build_trade_analysis
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.codec.codec import Serialisable

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from tradeexecutor.analysis.equity_series import calculate_share_price
-from tradeexecutor.analysis.performance_summary import PerformanceSummary, summarise_performance
-from tradeexecutor.analysis.position_returns import (
+from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, summarise_performance
+from tradeexecutor.analysis.recorded.equity_series import calculate_share_price
+from tradeexecutor.analysis.recorded.position_returns import (
     calculate_compounding_unrealised_trading_profitability,
     extract_compounding_unrealised_trading_profitability_portfolio_statistics,
 )
-from tradeexecutor.analysis.ratios import calculate_annualised_return
+from tradeexecutor.analysis.recorded.ratios import calculate_annualised_return
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import LegacyDataException

@@ -1,10 +1,10 @@
 """Equity curve, share price and return series and their figures, under the name strategies import them by.
 
-The series live in :mod:`tradeexecutor.analysis.equity_series` and :mod:`tradeexecutor.analysis.position_returns`,
-because statistics need them too.
+The series live in :mod:`tradeexecutor.analysis.recorded.equity_series` and
+:mod:`tradeexecutor.analysis.recorded.position_returns`, because statistics need them too.
 """
 
-from tradeexecutor.analysis.equity_series import (
+from tradeexecutor.analysis.recorded.equity_series import (
     calculate_aggregate_returns,
     calculate_daily_returns,
     calculate_deposit_adjusted_returns,
@@ -18,7 +18,7 @@ from tradeexecutor.analysis.equity_series import (
     generate_buy_and_hold_returns,
     resample_returns,
 )
-from tradeexecutor.analysis.position_returns import (
+from tradeexecutor.analysis.recorded.position_returns import (
     calculate_compounding_realised_trading_profitability,
     calculate_compounding_unrealised_trading_profitability,
     calculate_cumulative_daily_returns,
@@ -29,7 +29,7 @@ from tradeexecutor.analysis.position_returns import (
     calculate_size_relative_realised_trading_returns,
     extract_compounding_unrealised_trading_profitability_portfolio_statistics,
 )
-from tradeexecutor.visual.return_figures import (
+from tradeexecutor.visual.notebook.return_figures import (
     visualise_equity_curve,
     visualise_returns_distribution,
     visualise_returns_over_time,

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tradeexecutor.analysis.equity_series import (
+from tradeexecutor.analysis.recorded.equity_series import (
     calculate_equity_curve,
     calculate_investment_flow,
     calculate_share_price,
 )
-from tradeexecutor.analysis.position_returns import (
+from tradeexecutor.analysis.recorded.position_returns import (
     calculate_compounding_realised_trading_profitability,
     calculate_realised_profitability,
     extract_compounding_unrealised_trading_profitability_portfolio_statistics,

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.kit.portfolios import DAY, START, add_closed, make_state, record_equity, record_flow
-from tradeexecutor.analysis.performance_summary import summarise_performance
+from tradeexecutor.analysis.adjusted.summary import summarise_performance
 from tradeexecutor.report.figures import format_value
 from tradeexecutor.state.state import State
 

@@ -128,7 +128,7 @@ def chart(
         read_candles,
         write_chart,
     )
-    from tradeexecutor.visual.chart import ChartOptions, get_explanation
+    from tradeexecutor.visual.parts.chart import ChartOptions, get_explanation
 
     drawn = find_chart(name)
     path = choose_output(output, drawn.name)

@@ -10,7 +10,7 @@ from tradeexecutor.cli.option_values import parse_duration, parse_fraction, read
 from tradeexecutor.cli.state_file import load_state, parse_state_argument
 
 if TYPE_CHECKING:
-    from tradeexecutor.analysis.comparison import Comparison
+    from tradeexecutor.analysis.compare.states import Comparison
 
 EXAMPLES = (
     "tradeexecutor compare monday.json tuesday.json",
@@ -82,7 +82,7 @@ def compare(
         prices if amount_tolerance is None else read_option("--amount-tolerance", parse_fraction, amount_tolerance)
     )
     states = load_state(a), load_state(b)
-    from tradeexecutor.analysis.comparison import Tolerances, compare_states
+    from tradeexecutor.analysis.compare.states import Tolerances, compare_states
 
     result = compare_states(*states, Tolerances(times, prices, amounts), relative_to_equity=relative)
     _show(result, a, b, all_=all_, limit=limit, json_=json_)

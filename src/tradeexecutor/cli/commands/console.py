@@ -91,7 +91,7 @@ def make_namespace(state: "State", store: "JSONFileStore | None") -> dict[str, A
     import pandas as pd
 
     from tradeexecutor.analysis import frames, history_frames
-    from tradeexecutor.analysis.performance_summary import summarise_performance
+    from tradeexecutor.analysis.adjusted.summary import summarise_performance
     from tradeexecutor.ledger.journal import derive
     from tradeexecutor.ledger.proof import prove
 

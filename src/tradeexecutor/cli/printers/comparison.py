@@ -6,14 +6,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tradeexecutor.analysis.comparison import (
+from tradeexecutor.analysis.adjusted.summary import PerformanceSummary
+from tradeexecutor.analysis.compare.states import (
     Comparison,
     Difference,
     Pairing,
     PositionFigures,
     TradeFigures,
 )
-from tradeexecutor.analysis.performance_summary import PerformanceSummary
 from tradeexecutor.cli.output import (
     NOTHING,
     Column,

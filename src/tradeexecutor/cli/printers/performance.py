@@ -9,8 +9,8 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from tradeexecutor.analysis.performance import calculate_drawdowns
-from tradeexecutor.analysis.performance_summary import PerformanceSummary, PositionResult
+from tradeexecutor.analysis.adjusted.performance import calculate_drawdowns
+from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, PositionResult
 from tradeexecutor.cli.output import (
     NOTHING,
     Column,

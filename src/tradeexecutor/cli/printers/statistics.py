@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from tradeexecutor.analysis.performance_summary import PerformanceSummary
+from tradeexecutor.analysis.adjusted.summary import PerformanceSummary
 from tradeexecutor.cli.output import (
     Column,
     format_percent,

@@ -1,0 +1,1 @@
+"""Two states side by side: which decisions they share, and where they differ."""

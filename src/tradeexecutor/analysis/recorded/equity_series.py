@@ -1,0 +1,262 @@
+"""Time series of the recorded equity, share price and deposits.
+
+A series that has no adjustment in its name takes a deposit for profit, as recorded figures do.
+`calculate_time_weighted_returns` takes deposits out.
+
+Every function is linear in the number of samples and leaves its argument alone.  Returns are fractions.
+"""
+
+import datetime
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from tradeexecutor.analysis.adjusted.performance import calculate_returns as calculate_adjusted_returns
+from tradeexecutor.analysis.adjusted.performance import read_equity_curve, to_time_index
+from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.state import State
+from tradeexecutor.state.types import USDollarPrice
+
+__all__ = [
+    "calculate_aggregate_returns",
+    "calculate_daily_returns",
+    "calculate_deposit_adjusted_returns",
+    "calculate_equity_curve",
+    "calculate_investment_flow",
+    "calculate_returns",
+    "calculate_rolling_returns",
+    "calculate_rolling_sharpe",
+    "calculate_share_price",
+    "calculate_time_weighted_returns",
+    "generate_buy_and_hold_returns",
+    "make_time_series",
+    "resample_returns",
+]
+
+#: pandas renamed its offsets; existing strategies use the old names.
+_RENAMED_OFFSETS = {"BM": "BME", "M": "ME", "Q": "QE", "A": "YE", "Y": "YE", "H": "h", "T": "min", "S": "s"}
+
+#: A frequency: a pandas offset or its name.
+Frequency = str | pd.DateOffset
+
+_DAY = "D"
+
+
+def _read_frequency(freq: Frequency) -> Frequency:
+    return _RENAMED_OFFSETS.get(freq, freq) if isinstance(freq, str) else freq
+
+
+def make_time_series(
+    times: Iterable[datetime.datetime], values: Iterable[float | None], name: str | None = None
+) -> "pd.Series[float]":
+    """Return floats by time, microseconds; None becomes NaN."""
+    return pd.Series(np.array(list(values), dtype=np.float64), index=to_time_index(times), name=name)
+
+
+def calculate_equity_curve(
+    state: State, attribute_name: str = "total_equity", fill_time_gaps: bool = False
+) -> "pd.Series[float]":
+    """Return a recorded figure of the portfolio over time; of samples with the same time the last one.
+
+    Parameters
+    ----------
+    state
+        Its portfolio samples are read.
+    attribute_name
+        Numeric field of :py:class:`~tradeexecutor.state.statistics.PortfolioStatistics`; USD unless a ratio.
+    fill_time_gaps
+        Let the series span the whole strategy: 0 at its start, the last value at its end.  Nothing is added where a
+        sample is at or beyond that time.
+
+    Returns
+    -------
+    pandas.Series
+        In the order of recording, with ``name`` of the state and ``curve`` ``"equity"`` in `attrs`.  Empty without
+        samples.
+    """
+    samples = state.stats.portfolio
+    curve = make_time_series(
+        [sample.calculated_at for sample in samples], [getattr(sample, attribute_name) for sample in samples]
+    )
+    if fill_time_gaps and len(curve):
+        curve = _fill_gaps(curve, state)
+    if not curve.index.is_unique:
+        curve = curve[~curve.index.duplicated(keep="last")]
+    curve.attrs = {"name": state.name, "curve": "equity"}
+    return curve
+
+
+def _fill_gaps(curve: "pd.Series[float]", state: State) -> "pd.Series[float]":
+    start, end = state.get_strategy_time_range()
+    parts = [curve]
+    if start is not None and start < curve.index.min():
+        parts.insert(0, make_time_series([start], [0.0]))
+    if end is not None and end > curve.index.max():
+        parts.append(make_time_series([end], [float(curve.iloc[-1])]))
+    return pd.concat(parts) if len(parts) > 1 else curve
+
+
+def calculate_returns(equity_curve: "pd.Series[float]") -> "pd.Series[float]":
+    """Return the change of each sample against the one before it; 0 for the first one.
+
+    Infinite where the equity was 0 before.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        returns = equity_curve.pct_change().fillna(0.0)
+    returns.attrs = {**equity_curve.attrs, "curve": "returns"}
+    return returns
+
+
+def generate_buy_and_hold_returns(buy_and_hold_price_series: "pd.Series[float]") -> "pd.Series[float]":
+    """Return the returns of holding something, from its prices over time."""
+    return calculate_returns(buy_and_hold_price_series)
+
+
+def calculate_aggregate_returns(equity_curve: "pd.Series[float]", freq: Frequency = "BME") -> "pd.Series[float]":
+    """Return the change from point to point of a regular grid, the first one NaN.
+
+    The grid starts with the first sample: with ``"D"`` its points are 24 hours apart from there, not midnights.  A
+    point has the value of the latest sample up to it.
+
+    Parameters
+    ----------
+    equity_curve
+        No time twice; any order.
+    freq
+        A pandas offset or its name, the old names of pandas included.
+    """
+    grid = equity_curve.sort_index().asfreq(_read_frequency(freq), method="ffill")  # pyright: ignore[reportArgumentType]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return grid.pct_change()
+
+
+def calculate_daily_returns(state: State, freq: Frequency = _DAY) -> "pd.Series[float]":
+    """Return `calculate_aggregate_returns` of the total equity; for backtests over the whole strategy time.
+
+    Empty without samples.
+    """
+    curve = calculate_equity_curve(state, fill_time_gaps=bool(state.backtest_data))
+    return calculate_aggregate_returns(curve, freq=freq) if len(curve) else curve
+
+
+def calculate_investment_flow(state: State) -> "pd.Series[float]":
+    """Return deposits (+) and redemptions (-) in USD, by the decision cycle that took them in.
+
+    Several of one time stay apart.  Events that no cycle took in, or without a value, are left out.
+    """
+    refs = [
+        ref
+        for ref in state.sync.treasury.balance_update_refs
+        if ref.strategy_cycle_included_at is not None and ref.usd_value is not None
+    ]
+    return make_time_series([ref.strategy_cycle_included_at for ref in refs], [ref.usd_value for ref in refs])  # pyright: ignore[reportArgumentType]
+
+
+def calculate_deposit_adjusted_returns(state: State, freq: Frequency = _DAY) -> "pd.Series[float]":
+    """Return per period last equity - first equity - net deposits, in USD.
+
+    NaN where the period has no sample, or lies before the first or after the last deposit.
+    `calculate_time_weighted_returns` has fractions, for every period.
+    """
+    freq = _read_frequency(freq)
+    equity = calculate_equity_curve(state)
+    flows = calculate_investment_flow(state)
+    if not len(equity):
+        return equity
+    per_period = equity.resample(freq)
+    change = per_period.last() - per_period.first()
+    if not len(flows):
+        return change * np.nan
+    return change.sub(flows.resample(freq).sum()).reindex(change.index)
+
+
+def calculate_time_weighted_returns(state: State, freq: Frequency | None = None) -> "pd.Series[float]":
+    """Return the returns of the net asset value, deposits and redemptions taken out.
+
+    The formula is that of :py:func:`tradeexecutor.analysis.adjusted.performance.calculate_returns`.
+
+    Parameters
+    ----------
+    state
+        Its portfolio samples and treasury events are read.
+    freq
+        Compound per period; None: one return for each sample but the first.
+    """
+    curve = read_equity_curve(state)
+    index = pd.DatetimeIndex(curve.times[1:].view("datetime64[us]"))
+    returns = pd.Series(calculate_adjusted_returns(curve), index=index)
+    return returns if freq is None else resample_returns(returns, freq)
+
+
+def resample_returns(returns: "pd.Series[float]", freq: Frequency) -> "pd.Series[float]":
+    """Return the compounded return of each period, product(1 + r) - 1; 0 for a period without returns."""
+    return (1 + returns).resample(_read_frequency(freq)).prod() - 1
+
+
+def calculate_rolling_returns(
+    returns: "pd.Series[float]", freq: Frequency = _DAY, periods: int = 90, diagnose: bool = False
+) -> "pd.Series[float]":
+    """Return, for each period, the compounded return of it and the ones before it.
+
+    Parameters
+    ----------
+    returns
+        Of any spacing.
+    freq
+        Compound to this spacing first.
+    periods
+        Length of the window; nothing is returned for the first ``periods - 1``.
+    diagnose
+        Accepted for existing strategies, no effect.
+    """
+    _require_window(periods)
+    # The sum of logarithms would be faster and lose the digits near 0; a product of 1 + r is exact enough and simple.
+    growth = 1 + resample_returns(returns, freq)
+    return growth.rolling(periods).apply(np.prod, raw=True).dropna() - 1
+
+
+def calculate_rolling_sharpe(
+    returns: "pd.Series[float]", freq: Frequency = _DAY, periods: int = 90, diagnose: bool = False
+) -> "pd.Series[float]":
+    """Return sqrt(periods) * mean / deviation of a sliding window; same parameters as `calculate_rolling_returns`.
+
+    The factor is the length of the window, so the figure is not annualised.
+    """
+    _require_window(periods)
+    window = resample_returns(returns, freq).rolling(periods)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (periods**0.5 * window.mean() / window.std()).dropna()
+
+
+def _require_window(periods: int) -> None:
+    if periods < 1:
+        raise InvalidValue(f"a window needs at least one period, not {periods}")
+
+
+def calculate_share_price(state: State, initial_share_price: USDollarPrice | None = None) -> pd.DataFrame:
+    """Return the vault share price over time, samples without one left out.
+
+    Parameters
+    ----------
+    state
+        Its portfolio samples are read.
+    initial_share_price
+        What the returns are relative to; None: `State.initial_share_price`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``share_price_usd``; ``nav``, USD; ``returns``, a fraction since the start.  Of samples with the same time all
+        are kept.
+    """
+    start = state.initial_share_price if initial_share_price is None else initial_share_price
+    samples = [
+        sample
+        for sample in state.stats.portfolio
+        if sample.share_price_usd is not None and sample.net_asset_value is not None
+    ]
+    times = [sample.calculated_at for sample in samples]
+    price = make_time_series(times, [sample.share_price_usd for sample in samples])
+    columns = {"share_price_usd": price, "nav": [sample.net_asset_value for sample in samples]}
+    return pd.DataFrame({**columns, "returns": price / start - 1}, index=price.index)

@@ -1,0 +1,186 @@
+"""Time series of the profits of positions.
+
+The return of a position is *size relative*: its profit as a fraction of what it cost, times the fraction of the
+portfolio that it tied at open.  Compounding these needs no equity, and deposits do not disturb it; interest of the cash
+is not in it, and positions held at the same time are compounded one after another.
+
+Every function is linear in the number of positions.  Returns are fractions.  Old files did not record the portfolio
+value at open: `LegacyDataException` is raised there.
+"""
+
+from collections.abc import Callable, Iterable
+
+import pandas as pd
+
+from tradeexecutor.analysis.memo import shared
+from tradeexecutor.analysis.recorded.equity_series import Frequency, make_time_series, resample_returns
+from tradeexecutor.state.portfolio import Portfolio
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.state import State
+
+__all__ = [
+    "calculate_compounding_realised_trading_profitability",
+    "calculate_compounding_unrealised_trading_profitability",
+    "calculate_cumulative_daily_returns",
+    "calculate_long_compounding_realised_trading_profitability",
+    "calculate_non_cumulative_daily_returns",
+    "calculate_realised_profitability",
+    "calculate_short_compounding_realised_trading_profitability",
+    "calculate_size_relative_realised_trading_returns",
+    "extract_compounding_unrealised_trading_profitability_portfolio_statistics",
+]
+
+
+_get_size_relative_return = shared(TradingPosition.get_size_relative_realised_profit_percent)
+
+
+def _by_closing_time(
+    positions: Iterable[TradingPosition], figure: Callable[[TradingPosition], float]
+) -> "pd.Series[float]":
+    closed = [(position.closed_at, figure(position)) for position in positions if position.closed_at is not None]
+    return make_time_series([when for when, _ in closed], [value for _, value in closed])
+
+
+def calculate_realised_profitability(state: State) -> "pd.Series[float]":
+    """Return the realised profit of each closed position as a fraction of its cost, by closing time, in map order."""
+    return _by_closing_time(state.portfolio.closed_positions.values(), TradingPosition.get_realised_profit_percent)
+
+
+@shared
+def calculate_size_relative_realised_trading_returns(state: State) -> "pd.Series[float]":
+    """Return the size-relative realised profit of each closed position, by closing time, in map order.
+
+    Raises
+    ------
+    LegacyDataException
+        The file did not record portfolio values.
+    """
+    return _get_size_relative_returns(state.portfolio.closed_positions.values())
+
+
+def _get_size_relative_returns(positions: Iterable[TradingPosition]) -> "pd.Series[float]":
+    return _by_closing_time(positions, _get_size_relative_return)
+
+
+@shared
+def calculate_compounding_realised_trading_profitability(
+    state: State, fill_time_gaps: bool = True
+) -> "pd.Series[float]":
+    """Return product(1 + r) - 1 of the closed positions up to each closing.
+
+    Parameters
+    ----------
+    state
+        Its closed positions are read.
+    fill_time_gaps
+        Add 0 at the start of the strategy, and the last value at its end if that is later than the last closing.
+
+    Raises
+    ------
+    LegacyDataException
+        The file did not record portfolio values.
+    """
+    returns = calculate_size_relative_realised_trading_returns(state)
+    return _compound_realised(state, returns, fill_time_gaps)
+
+
+@shared
+def calculate_long_compounding_realised_trading_profitability(
+    state: State, fill_time_gaps: bool = True
+) -> "pd.Series[float]":
+    """Return `calculate_compounding_realised_trading_profitability` of the long positions alone."""
+    longs = [position for position in state.portfolio.closed_positions.values() if position.is_long()]
+    return _compound_realised(state, _get_size_relative_returns(longs), fill_time_gaps)
+
+
+@shared
+def calculate_short_compounding_realised_trading_profitability(
+    state: State, fill_time_gaps: bool = True
+) -> "pd.Series[float]":
+    """Return `calculate_compounding_realised_trading_profitability` of the short positions alone."""
+    shorts = [position for position in state.portfolio.closed_positions.values() if position.is_short()]
+    return _compound_realised(state, _get_size_relative_returns(shorts), fill_time_gaps)
+
+
+def _compound(returns: "pd.Series[float]") -> "pd.Series[float]":
+    return (1 + returns).cumprod() - 1
+
+
+def _compound_realised(state: State, returns: "pd.Series[float]", fill_time_gaps: bool) -> "pd.Series[float]":
+    compounded = _compound(returns)
+    if not len(compounded) or not fill_time_gaps:
+        return compounded
+    start, end = state.get_strategy_time_range()
+    last_value = float(compounded.iloc[-1])
+    if start is not None:
+        compounded = pd.concat([make_time_series([start], [0.0]), compounded])
+    if end is not None and end > compounded.index[-1]:
+        compounded = pd.concat([compounded, make_time_series([end], [last_value])])
+    return compounded.sort_index(kind="stable")
+
+
+def calculate_compounding_unrealised_trading_profitability(
+    state: State | Portfolio, freq: Frequency | None = "D"
+) -> "pd.Series[float]":
+    """Return product(1 + r) - 1 of all positions, open ones at their latest price.
+
+    A position counts when it was last opened, traded, valued or closed.  Credit positions count with their estimated
+    interest.
+
+    Parameters
+    ----------
+    state
+        A state, or its portfolio.
+    freq
+        Length of the periods; None: one value per position.
+
+    Raises
+    ------
+    LegacyDataException
+        The file did not record portfolio values.
+    """
+    portfolio = state.portfolio if isinstance(state, State) else state
+    positions = list(portfolio.get_all_positions())
+    returns = make_time_series(
+        [position.get_profit_timeline_timestamp() for position in positions],
+        [position.get_size_relative_unrealised_or_realised_profit_percent() for position in positions],
+    ).sort_index(kind="stable")
+    if freq is not None and len(returns):
+        returns = resample_returns(returns, freq)
+    return _compound(returns)
+
+
+def extract_compounding_unrealised_trading_profitability_portfolio_statistics(state: State) -> "pd.Series[float]":
+    """Return the compounded profit of all positions as it was recorded over time; samples without it are left out."""
+    samples = [sample for sample in state.stats.portfolio if sample.unrealised_profitability is not None]
+    return make_time_series(
+        [sample.calculated_at for sample in samples], [sample.unrealised_profitability for sample in samples]
+    )
+
+
+def calculate_non_cumulative_daily_returns(state: State, freq_base: Frequency = "D") -> "pd.Series[float]":
+    """Return the compounded return of the positions closed in each period, 0 where none was.
+
+    Empty without closed positions.
+
+    Raises
+    ------
+    LegacyDataException
+        The file did not record portfolio values.
+    """
+    returns = calculate_size_relative_realised_trading_returns(state)
+    return resample_returns(returns, freq_base) if len(returns) else returns
+
+
+def calculate_cumulative_daily_returns(state: State, freq_base: Frequency = "D") -> "pd.Series[float]":
+    """Return the compounded realised return at the end of each period.
+
+    Raises
+    ------
+    LegacyDataException
+        The file did not record portfolio values.
+    """
+    compounded = calculate_compounding_realised_trading_profitability(state)
+    if not len(compounded):
+        return compounded
+    return compounded.resample(freq_base).last().ffill()  # pyright: ignore[reportArgumentType]

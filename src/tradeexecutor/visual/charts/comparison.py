@@ -1,0 +1,131 @@
+"""Charts that compare: the strategy with holding an asset, longs with shorts, and what lending brought."""
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from tradeexecutor.state.errors import NothingToDraw
+from tradeexecutor.visual.notebook.benchmark import visualise_long_short_benchmark, visualise_portfolio_interest_curve
+from tradeexecutor.visual.parts.candles import find_candles, find_pair, list_pairs, read_recorded_prices
+from tradeexecutor.visual.parts.chart import ChartOptions
+from tradeexecutor.visual.parts.history import crop, make_notes, read_history
+from tradeexecutor.visual.parts.theme import Theme, finish, get_theme, shorten
+from tradeexecutor.visual.parts.thinning import Thinner
+
+if TYPE_CHECKING:
+    from tradeexecutor.state.state import State
+
+__all__ = ["draw_benchmark", "draw_interest", "draw_long_short"]
+
+#: Where the highest value is this many times the lowest, the axis is logarithmic.
+_WIDE = 8.0
+
+
+def draw_benchmark(state: "State", options: ChartOptions) -> go.Figure:
+    """Draw the growth of the strategy against that of each benchmark.
+
+    Benchmarks are those of the options, else buying and holding each pair of which there are candles, at most five;
+    else the most traded pair at the prices that the state recorded.
+
+    Raises
+    ------
+    NothingToDraw
+        There are too few portfolio values, or no benchmark has a price in their time.
+    """
+    theme = get_theme(options.theme)
+    history = read_history(state, options)
+    thinner = Thinner(options.max_points)
+    start, end = history.value.index[0], history.value.index[-1]
+    benchmarks, note = _find_benchmarks(state, options)
+    lines: dict[str, pd.Series[float]] = {}
+    notes = [f"Strategy {float(history.growth.iloc[-1]):+,.1%}"]
+    for name, prices in benchmarks.items():
+        inside = crop(prices.dropna().sort_index().to_frame(), start, end).iloc[:, 0]
+        if len(inside) < 2 or inside.iloc[0] <= 0:
+            continue
+        grown = inside / inside.iloc[0]
+        if inside.index[0] - start > (end - start) / 50:
+            # It joins the strategy where it begins: from there on the two can be compared.
+            joined_at = history.growth.index.searchsorted(inside.index[0], side="right") - 1
+            grown *= 1.0 + float(history.growth.iloc[max(joined_at, 0)])
+            notes.append(f"{shorten(name, 24)} from {inside.index[0]:%Y-%m-%d} on")
+        else:
+            notes.append(f"{shorten(name, 24)} {float(grown.iloc[-1]) - 1.0:+,.1%}")
+        lines[shorten(name, 24)] = thinner.thin(grown)
+    if not lines:
+        raise NothingToDraw("there are no prices to compare with in this time; give candles or benchmarks")
+    lines["Strategy"] = thinner.thin(1.0 + history.growth)
+    figure = go.Figure()
+    _add_lines(figure, lines, theme)
+    figure.update_xaxes(title_text="Time (UTC)")
+    figure.update_layout(hovermode="x unified")
+    all_notes = make_notes(state, ", ".join(notes), note, *thinner.get_notes())
+    return finish(figure, theme, "Strategy and benchmark", all_notes, options.height or 460)
+
+
+def _add_lines(figure: go.Figure, lines: dict[str, "pd.Series[float]"], theme: Theme) -> None:
+    """Draw what 1 USD became; as growth in percent, or on a logarithmic axis where one line dwarfs the others."""
+    lowest = min(float(line.min()) for line in lines.values())
+    is_wide = lowest > 0 and max(float(line.max()) for line in lines.values()) / lowest > _WIDE
+    for number, (name, line) in enumerate(lines.items()):
+        is_strategy = name == "Strategy"
+        figure.add_scatter(
+            x=line.index,
+            y=line if is_wide else line - 1.0,
+            name=name,
+            mode="lines",
+            line={
+                "color": theme.main if is_strategy else theme.get_colour(number + 1),
+                "width": 2.4 if is_strategy else 1.4,
+            },
+            hovertemplate="%{y:$,.2f}" if is_wide else "%{y:+,.2%}",
+        )
+    if is_wide:
+        figure.update_yaxes(title_text="1 USD became (logarithmic)", type="log", tickformat="$,~g", dtick="D2")
+    else:
+        figure.update_yaxes(title_text="Growth", tickformat=",~%", zeroline=True)
+
+
+def _find_benchmarks(state: "State", options: ChartOptions) -> tuple[dict[str, "pd.Series[float]"], str | None]:
+    if options.benchmarks:
+        return dict(options.benchmarks), None
+    pairs = list_pairs(state)
+    if options.pair is not None:
+        pairs = [find_pair(state, options.pair)]
+    if isinstance(options.candles, pd.DataFrame):
+        pairs = pairs[:1]
+    found: dict[str, pd.Series[float]] = {}
+    for pair in pairs:
+        candles = find_candles(options.candles, pair)
+        if candles is not None and len(found) < 5:
+            found[f"Hold {pair.base.token_symbol}"] = candles["close"]
+    if found:
+        return found, None
+    if not pairs:
+        return {}, None
+    recorded = read_recorded_prices(state, pairs[0])
+    return {
+        f"Hold {pairs[0].base.token_symbol}": recorded
+    }, "Its price as recorded by trades and valuations, joined in between"
+
+
+def draw_long_short(state: "State", options: ChartOptions) -> go.Figure:
+    """Draw what long and short positions brought; see `visualise_long_short_benchmark`."""
+    figure = visualise_long_short_benchmark(
+        state, "Long and short positions", options.height or 420, options.theme, options.max_points
+    )
+    if options.start_at is not None or options.end_at is not None:
+        traces: Any = figure.data
+        times = pd.Series(pd.DatetimeIndex([when for trace in traces for when in trace.x]))
+        start_at = pd.Timestamp(options.start_at or times.min())
+        end_at = pd.Timestamp(options.end_at or times.max())
+        if not times.between(start_at, end_at).any():
+            raise NothingToDraw("no long or short position was closed in the time asked for")
+        figure.update_xaxes(range=[start_at, end_at])
+    return figure
+
+
+def draw_interest(state: "State", options: ChartOptions) -> go.Figure:
+    """Draw `visualise_portfolio_interest_curve`."""
+    return visualise_portfolio_interest_curve(None, state, None, options.height or 360, options.theme)

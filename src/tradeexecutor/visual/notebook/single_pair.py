@@ -1,0 +1,327 @@
+"""Price charts of one pair."""
+
+import datetime
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from tradeexecutor.state.errors import InvalidValue, NothingToDraw
+from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.visual.parts.candles import find_candles, find_pair, get_price_pair, list_pairs
+from tradeexecutor.visual.parts.chart import MAX_POINTS, ChartOptions
+from tradeexecutor.visual.parts.formats import count
+from tradeexecutor.visual.parts.history import make_notes
+from tradeexecutor.visual.parts.position_bands import draw_bands
+from tradeexecutor.visual.parts.price_rows import MAX_CANDLES, PriceChart, VolumeBarMode, find_range, read_pair
+from tradeexecutor.visual.parts.theme import get_theme, shorten
+from tradeexecutor.visual.parts.trade_markers import count_marks, iterate_positions_of
+
+if TYPE_CHECKING:
+    from tradeexecutor.state.state import State
+
+__all__ = [
+    "display_positions_table",
+    "draw_price",
+    "visualise_single_pair",
+    "visualise_single_pair_positions_with_duration_and_slippage",
+    "visualise_single_position",
+]
+
+#: Height of the price and of each row below it, pixels.
+_PRICE_HEIGHT = 460
+_ROW_HEIGHT = 120
+
+
+def draw_price(state: "State", options: ChartOptions) -> go.Figure:
+    """Draw the price of a pair with the trades and indicators of the strategy.
+
+    Raises
+    ------
+    NothingToDraw
+        There are no prices of the pair in the time asked for.
+    InvalidValue
+        There is no such pair or position.
+    """
+    start_at, end_at = options.start_at, options.end_at
+    known = list_pairs(state)
+    notes: list[str] = []
+    if options.position is not None:
+        position = state.portfolio.get_position_by_id(options.position)
+        pair = get_price_pair(position.pair)
+        margin = _get_margin(position)
+        start_at = start_at or position.opened_at - margin
+        end_at = end_at or (position.closed_at or position.get_last_valued_at()) + margin
+        notes.append(f"Around position #{position.position_id}")
+    elif options.pair is not None:
+        pair = find_pair(state, options.pair)
+    elif known:
+        visualised = [pair for pair in known if pair.internal_id in state.visualisation.pair_ids]
+        pair = (visualised or known)[0]
+        if len(known) > 1:
+            notes.append(f"1 of {len(known)} pairs, the one {'visualised' if visualised else 'with the most trades'}")
+    else:
+        raise NothingToDraw("the strategy has not traded in any market, and it plots no pair")
+    rows = read_pair(state, pair, options.candles, start_at, end_at, is_only_pair=len(known) <= 1)
+    theme = get_theme(options.theme)
+    chart = PriceChart([rows], theme, start_at=start_at, end_at=end_at, max_points=options.max_points)
+    marks = count_marks(rows.trades)
+    notes.insert(0, count(marks, "trade") if marks else "No trades in this time")
+    height = options.height or _PRICE_HEIGHT + _ROW_HEIGHT * len(rows.detached)
+    return chart.finish(f"Price of {shorten(pair.get_ticker(), 24)}", make_notes(state, *notes), height)
+
+
+def _get_margin(position: TradingPosition) -> datetime.timedelta:
+    length = (position.closed_at or position.get_last_valued_at()) - position.opened_at
+    return max(length / 2, datetime.timedelta(hours=1))
+
+
+def visualise_single_pair(
+    state: "State",
+    execution_context: Any = None,
+    candle_universe: Any = None,
+    start_at: datetime.datetime | None = None,
+    end_at: datetime.datetime | None = None,
+    pair_id: int | str | None = None,
+    height: int = 800,
+    axes: bool = True,
+    technical_indicators: bool = True,
+    title: bool | str = True,
+    theme: str = "plotly_white",
+    volume_bar_mode: VolumeBarMode | str = VolumeBarMode.overlay,
+    vertical_spacing: float = 0.05,
+    subplot_font_size: int = 11,
+    relative_sizing: Sequence[float] | None = None,
+    volume_axis_name: str = "Volume USD",
+    candle_decimals: int | None = 4,
+    detached_indicators: bool = True,
+    hover_text: bool = True,
+    include_credit_supply_positions: bool = False,
+    legend: bool = True,
+    max_candles: int = MAX_CANDLES,
+    max_points: int = MAX_POINTS,
+) -> go.Figure:
+    """Draw candles, volume, indicators and trades of one pair.
+
+    Parameters
+    ----------
+    execution_context
+        Accepted for existing notebooks, no effect.
+    candle_universe
+        See :py:mod:`tradeexecutor.visual.parts.candles`; None: prices that the state recorded.
+    start_at, end_at
+        Naive UTC; by default the time of the recorded statistics, else of the candles.
+    pair_id
+        Internal id or ticker; needed when the state has several pairs.
+    axes
+        Label the axes.
+    technical_indicators, detached_indicators
+        Draw the plots of the strategy at all, and in rows below the price.
+    title
+        True: the pair and the strategy; or a text.
+    theme
+        ``light``, ``dark``, or the name of a plotly template.
+    relative_sizing
+        Weight of each row, the price first.
+    candle_decimals
+        Of prices when hovering; None: what suits the price.
+    include_credit_supply_positions
+        Mark loans to the reserve, too.
+    max_candles, max_points
+        More candles are merged into longer ones, longer lines are thinned; the chart says so.
+
+    Raises
+    ------
+    NotSinglePair
+        There are several pairs, and no `pair_id`.
+    NothingToDraw
+        There are neither candles nor prices.
+    InvalidValue
+        There is no such pair, or an argument makes no sense.
+    """
+    pair = find_pair(state, pair_id)
+    rows = read_pair(
+        state,
+        pair,
+        candle_universe,
+        start_at,
+        end_at,
+        is_only_pair=len(list_pairs(state)) <= 1,
+        indicators=technical_indicators,
+        detached=detached_indicators,
+        credit=include_credit_supply_positions,
+        volume=volume_bar_mode,
+        limit=max_candles,
+    )
+    chart = PriceChart(
+        [rows],
+        get_theme(theme),
+        start_at=start_at,
+        end_at=end_at,
+        spacing=vertical_spacing,
+        relative_sizing=relative_sizing,
+        title_size=subplot_font_size,
+        hover_text=hover_text,
+        candle_decimals=candle_decimals,
+        volume_axis_name=volume_axis_name,
+        axes=axes,
+        max_points=max_points,
+    )
+    heading = f"Price of {shorten(pair.get_ticker(), 24)}" if title is True else title or None
+    return chart.finish(heading, make_notes(state) if title else [], height, legend)
+
+
+def visualise_single_pair_positions_with_duration_and_slippage(
+    state: "State",
+    execution_context: Any = None,
+    candles: Any = None,
+    pair_id: int | str | None = None,
+    start_at: datetime.datetime | None = None,
+    end_at: datetime.datetime | None = None,
+    height: int = 800,
+    axes: bool = True,
+    title: bool | str = True,
+    theme: str = "plotly_white",
+    technical_indicators: bool = True,
+    vertical_spacing: float = 0.05,
+    relative_sizing: Sequence[float] | None = None,
+    max_candles: int = MAX_CANDLES,
+) -> go.Figure:
+    """Draw each position as a band, green for profit and pink for loss, and how its trades slipped.
+
+    A black line goes from where a trade was started, at its planned price, to where it was executed, at its executed
+    price; the arrow at its end points right for buys and left for sells.  A dot at the highest price carries the
+    figures of the position.  Parameters are those of `visualise_single_pair`.
+
+    Raises
+    ------
+    NotSinglePair, NothingToDraw, InvalidValue
+        As `visualise_single_pair`.
+    """
+    pair = find_pair(state, pair_id)
+    rows = read_pair(
+        state,
+        pair,
+        candles,
+        start_at,
+        end_at,
+        is_only_pair=len(list_pairs(state)) <= 1,
+        indicators=technical_indicators,
+        trades=False,
+        volume=VolumeBarMode.hidden,
+        limit=max_candles,
+    )
+    look = get_theme(theme)
+    chart = PriceChart(
+        [rows], look, start_at=start_at, end_at=end_at, spacing=vertical_spacing, relative_sizing=relative_sizing,
+        axes=axes,
+    )  # fmt: skip
+    first, last = find_range(state, start_at, end_at, rows.candles)
+    positions = [
+        position
+        for position in iterate_positions_of(state, pair)
+        if position.is_properly_opened()
+        and (last is None or position.opened_at <= last)
+        and (first is None or position.closed_at is None or position.closed_at >= first)
+    ]
+    top = rows.candles["high"].max() if rows.candles is not None else rows.prices.max()
+    draw_bands(chart.figure, positions, float(top), last, look)
+    heading = f"Positions in {shorten(pair.get_ticker(), 24)}" if title is True else title or None
+    notes = make_notes(state, count(len(positions), "position")) if title else []
+    return chart.finish(heading, notes, height)
+
+
+def visualise_single_position(
+    state: "State",
+    strategy_universe: Any = None,
+    position: TradingPosition | None = None,
+    area_around: int | datetime.timedelta = 100,
+    execution_context: Any = None,
+    theme: str = "plotly_white",
+    height: int = 600,
+) -> go.Figure:
+    """Draw the price chart around a closed position, without title and margins.
+
+    Parameters
+    ----------
+    strategy_universe
+        See :py:mod:`tradeexecutor.visual.parts.candles`.
+    area_around
+        How much to show before and after: a number of candles, or a time.
+
+    Raises
+    ------
+    InvalidValue
+        There is no position, or it is not closed.
+    NothingToDraw
+        There are neither candles nor prices.
+    """
+    if position is None or position.closed_at is None:
+        raise InvalidValue(f"expected a closed position, got {position!r}")
+    pair = get_price_pair(position.pair)
+    if isinstance(area_around, datetime.timedelta):
+        margin = area_around
+    else:
+        candles = find_candles(strategy_universe, pair)
+        step = _get_step(candles) if candles is not None and len(candles) > 1 else _get_margin(position) / 100
+        margin = area_around * step
+    start_at, end_at = position.opened_at - margin, position.closed_at + margin
+    rows = read_pair(
+        state, pair, strategy_universe, start_at, end_at, is_only_pair=len(list_pairs(state)) <= 1, detached=False
+    )
+    chart = PriceChart([rows], get_theme(theme), start_at=start_at, end_at=end_at)
+    figure = chart.finish(None, [], height)
+    figure.update_layout(margin={"l": 0, "r": 0, "t": 0, "b": 0})
+    return figure
+
+
+def _get_step(candles: pd.DataFrame) -> datetime.timedelta:
+    steps = np.diff(pd.DatetimeIndex(candles.index).as_unit("us").asi8)
+    return datetime.timedelta(microseconds=float(np.median(steps)))
+
+
+def display_positions_table(
+    state: "State", pair: TradingPairIdentifier | str | int, sort_by: str = "PnL %", ascending: bool = True
+) -> pd.DataFrame:
+    """Return the closed positions of a pair.
+
+    Parameters
+    ----------
+    sort_by
+        A column, or ``Open``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        By opening time (``Open``): ``Close``, ``Duration`` (timedelta), ``PnL %`` (in percent: 5.0 is 5 %),
+        ``PnL USD``, ``Trades``.
+
+    Raises
+    ------
+    InvalidValue
+        There is no such column or pair.
+    """
+    rows = []
+    price_pair = find_pair(state, pair)
+    for position in state.portfolio.closed_positions.values():
+        if get_price_pair(position.pair) != price_pair or position.closed_at is None:
+            continue
+        usd, percent = position.get_total_profit()
+        rows.append(
+            {
+                "Open": position.opened_at,
+                "Close": position.closed_at,
+                "Duration": position.closed_at - position.opened_at,
+                "PnL %": percent * 100,
+                "PnL USD": usd,
+                "Trades": len(position.trades),
+            }
+        )
+    columns = ["Open", "Close", "Duration", "PnL %", "PnL USD", "Trades"]
+    if sort_by not in columns:
+        raise InvalidValue(f"no such column {sort_by!r}; there are {', '.join(columns)}")
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.sort_values(sort_by, ascending=ascending, kind="stable").set_index("Open")

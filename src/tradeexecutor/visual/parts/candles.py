@@ -1,0 +1,235 @@
+"""Where the candles of a chart come from.
+
+Charts take market data as plain pandas, or as anything that can hand it out:
+
+- a ``DataFrame`` with the columns ``open``, ``high``, ``low``, ``close`` and perhaps ``volume``, by naive UTC time in
+  the index or in a column ``timestamp``: for the one pair that is drawn;
+- a mapping from pair to such frames; keys are pairs, internal ids or texts: ``"ETH-USDC"``, or a file name that
+  contains the ticker, like ``"binance-ETHUSDC-1h"``;
+- an object with ``get_candles(pair)``, such as a ``TradingStrategyUniverse``.  It returns a ``DataFrame``, or an object
+  with ``to_dataframe()``, and raises ``LookupError`` for a pair it does not know.
+
+Without candles charts show the prices that the state itself recorded.
+"""
+
+import datetime
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+import pandas as pd
+
+from tradeexecutor.analysis.adjusted.performance import to_time_index
+from tradeexecutor.analysis.memo import shared
+from tradeexecutor.state.errors import InvalidValue, NotSinglePair
+from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.position import TradingPosition
+
+if TYPE_CHECKING:
+    from tradeexecutor.state.state import State
+
+__all__ = [
+    "CandleSource",
+    "CandleUniverse",
+    "break_at_gaps",
+    "find_candles",
+    "find_pair",
+    "get_price_pair",
+    "has_price",
+    "list_pairs",
+    "read_candles",
+    "read_recorded_prices",
+]
+
+_PRICES = ("open", "high", "low", "close")
+_TIME_COLUMNS = ("timestamp", "time", "date", "datetime")
+
+
+@runtime_checkable
+class CandleUniverse(Protocol):
+    """Knows the candles of many pairs."""
+
+    def get_candles(self, pair: TradingPairIdentifier) -> Any:
+        """Return a ``DataFrame``, or an object with ``to_dataframe()``; raises ``LookupError`` for an unknown pair."""
+        ...
+
+
+#: What charts take as candles.
+CandleSource: TypeAlias = "pd.DataFrame | Mapping[Any, Any] | CandleUniverse | None"
+
+
+# --- Pairs of a state
+
+
+def get_price_pair(pair: TradingPairIdentifier) -> TradingPairIdentifier:
+    """Return the pair whose price chart shows a position: the underlying market of leverage and lending."""
+    return pair.underlying_spot_pair or pair
+
+
+def has_price(pair: TradingPairIdentifier) -> bool:
+    """Tell whether a pair has a market price: loans, bridges and accounts elsewhere have none."""
+    return pair.kind.is_spot() or pair.kind.is_vault() or pair.kind.is_leverage()
+
+
+@shared
+def list_pairs(state: "State") -> list[TradingPairIdentifier]:
+    """Return the pairs that a price chart can show: those with positions, the most traded first, then plotted ones."""
+    trades: dict[TradingPairIdentifier, int] = {}
+    for position in state.portfolio.get_all_positions():
+        pair = get_price_pair(position.pair)
+        if has_price(position.pair):
+            trades[pair] = trades.get(pair, 0) + len(position.trades)
+    for plot in state.visualisation.plots.values():
+        if plot.pair is not None:
+            trades.setdefault(get_price_pair(plot.pair), 0)
+    return sorted(trades, key=lambda pair: -trades[pair])
+
+
+def find_pair(state: "State", pair: str | int | TradingPairIdentifier | None) -> TradingPairIdentifier:
+    """Return the pair that a user means.
+
+    Parameters
+    ----------
+    pair
+        A pair, its internal id, its ticker or its base token, in any case; None: the only pair of the state.
+
+    Raises
+    ------
+    NotSinglePair
+        None was given and there is not exactly one pair.
+    InvalidValue
+        There is no such pair, or more than one.
+    """
+    if isinstance(pair, TradingPairIdentifier):
+        return get_price_pair(pair)
+    known = list_pairs(state)
+    names = ", ".join(dict.fromkeys(candidate.get_ticker() for candidate in known[:12])) or "none"
+    names += ", ..." if len(known) > 12 else ""
+    if pair is None:
+        if len(known) != 1:
+            raise NotSinglePair(f"the state has {len(known)} pairs; say which one to show: {names}")
+        return known[0]
+    if isinstance(pair, int):
+        found = [candidate for candidate in known if candidate.internal_id == pair]
+    else:
+        wanted = _normalise(pair)
+        found = [candidate for candidate in known if _normalise(candidate.get_ticker()) == wanted]
+        found = found or [candidate for candidate in known if candidate.base.token_symbol.casefold() == wanted]
+    if not found:
+        raise InvalidValue(f"the state has no pair {pair!r}; it has {names}")
+    if len(found) > 1:
+        choices = ", ".join(f"{candidate.get_ticker()} (id {candidate.internal_id})" for candidate in found)
+        raise InvalidValue(f"{pair!r} may be {choices}; say which one by its id")
+    return found[0]
+
+
+def _normalise(text: str) -> str:
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
+
+
+# --- Market data
+
+
+def find_candles(source: "CandleSource", pair: TradingPairIdentifier) -> pd.DataFrame | None:
+    """Return the candles of a pair, ascending; None when the source is None or does not have it.
+
+    Raises
+    ------
+    InvalidValue
+        The source is none of what the top of this module lists, or the frame is not of candles.
+    """
+    if source is None:
+        return None
+    if isinstance(source, pd.DataFrame):
+        return read_candles(source)
+    if isinstance(source, Mapping):
+        found = _find_in_mapping(source, pair)
+    elif isinstance(source, CandleUniverse):
+        try:
+            found = source.get_candles(pair)
+        except LookupError:
+            found = None
+    else:
+        raise InvalidValue(f"candles come as a DataFrame, a mapping or a universe, not as {type(source).__name__}")
+    if found is None:
+        return None
+    return read_candles(found if isinstance(found, pd.DataFrame) else found.to_dataframe())
+
+
+def _find_in_mapping(source: Mapping[Any, Any], pair: TradingPairIdentifier) -> Any:
+    for key in (pair, pair.internal_id):
+        if key is not None and key in source:
+            return source[key]
+    ticker = _normalise(pair.get_ticker())
+    texts = {_normalise(key): frame for key, frame in source.items() if isinstance(key, str)}
+    if ticker in texts:
+        return texts[ticker]
+    matches = [frame for text, frame in texts.items() if ticker in text]
+    return matches[0] if len(matches) == 1 else None
+
+
+def read_candles(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return ``open``, ``high``, ``low``, ``close`` and ``volume`` (if there is one) by naive UTC time, ascending.
+
+    Raises
+    ------
+    InvalidValue
+        A column is missing, or there is no time.
+    """
+    frame = frame.rename(columns=lambda name: str(name).strip().lower())
+    missing = [name for name in _PRICES if name not in frame.columns]
+    if missing:
+        raise InvalidValue(f"candles need the columns open, high, low and close; missing: {', '.join(missing)}")
+    if not isinstance(frame.index, pd.DatetimeIndex):
+        column = next((name for name in _TIME_COLUMNS if name in frame.columns), None)
+        if column is None:
+            raise InvalidValue("candles need their time in the index, or in a column timestamp")
+        frame = frame.set_index(pd.DatetimeIndex(pd.to_datetime(frame[column])))
+    index = pd.DatetimeIndex(frame.index)
+    if index.tz is not None:
+        index = index.tz_convert("UTC").tz_localize(None)
+    columns = [*_PRICES, *(["volume"] if "volume" in frame.columns else [])]
+    result = frame[columns].set_axis(index).astype(np.float64)
+    result.index.name = None
+    return result if index.is_monotonic_increasing else result.sort_index(kind="stable")
+
+
+# --- Prices that the state recorded
+
+
+@shared
+def read_recorded_prices(state: "State", pair: TradingPairIdentifier) -> "pd.Series[float]":
+    """Return the prices of a pair that trades and valuations recorded, by naive UTC time, ascending.
+
+    Of one time the latest recorded counts.
+    """
+    prices: dict[datetime.datetime, float] = {}
+    for position in state.portfolio.get_all_positions():
+        if get_price_pair(position.pair) != pair or not has_price(position.pair):
+            continue
+        for sample in state.stats.positions.get(position.position_id, ()):
+            price = sample.underlying_price or _get_implied_price(position, sample.value, sample.quantity)
+            if price:
+                prices[sample.last_valuation_at] = price
+        for update in position.valuation_updates:
+            if update.new_price:
+                prices[update.valued_at] = update.new_price
+        for trade in position.trades.values():
+            if trade.executed_at is not None and trade.executed_price:
+                prices[trade.executed_at] = trade.executed_price
+    return pd.Series(list(prices.values()), index=to_time_index(prices), dtype="float64").sort_index(kind="stable")
+
+
+def _get_implied_price(position: TradingPosition, value: float, quantity: float) -> float | None:
+    """Return value / quantity where that is a price: not for leverage."""
+    return value / quantity if quantity and position.pair.kind.is_spot() else None
+
+
+def break_at_gaps(prices: "pd.Series[float]") -> "pd.Series[float]":
+    """Return the series with NaN where nothing is known for long: a line there would be made up."""
+    if len(prices) < 3:
+        return prices
+    steps = np.diff(pd.DatetimeIndex(prices.index).asi8)
+    before = np.flatnonzero(steps > 10 * np.median(steps))
+    gaps = pd.Series(np.nan, index=prices.index[before] + (prices.index[before + 1] - prices.index[before]) / 2)
+    return pd.concat([prices, gaps]).sort_index(kind="stable") if len(gaps) else prices

@@ -1,0 +1,118 @@
+"""What a chart is: a name, words about it, and a function that draws it from a state.
+
+The functions that draw raise `NothingToDraw` when the state has nothing to show.  `Chart.draw` never does: it returns a
+figure that says so in words, and `get_explanation` tells such a figure from a chart.
+"""
+
+import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import plotly.graph_objects as go
+
+from tradeexecutor.analysis.memo import share_results
+from tradeexecutor.state.errors import InvalidValue, NothingToDraw
+from tradeexecutor.visual.parts.theme import THEMES, explain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tradeexecutor.state.state import State
+
+__all__ = ["Chart", "ChartOptions", "get_explanation"]
+
+#: A line keeps this many points at most: more than any screen has pixels, few enough for a phone.
+MAX_POINTS = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class ChartOptions:
+    """How to draw; every option has a default, and a chart ignores what does not concern it.
+
+    Attributes
+    ----------
+    theme
+        ``"light"`` or ``"dark"``.
+    start_at, end_at
+        Show only this time, naive UTC, both inclusive; None: everything.
+    candles
+        Market data for the price chart: whatever :py:func:`tradeexecutor.visual.parts.candles.find_candles` takes,
+        e.g. a ``DataFrame`` or ``{"ETH-USDC": DataFrame}``.  None: prices that the state itself knows.
+    pair
+        Ticker, base token or internal id of the pair to show; None: the one the strategy visualises or trades most.
+    position
+        Id of the position to show.
+    benchmarks
+        Name -> prices by naive UTC time, drawn against the strategy.
+    max_points
+        A line with more points is thinned to this many, see :py:mod:`tradeexecutor.visual.parts.thinning`.
+    height
+        Pixels; None: what suits the chart.  The width is that of the page.
+
+    Raises
+    ------
+    InvalidValue
+        An option makes no sense.
+    """
+
+    theme: Literal["light", "dark"] = "light"
+    start_at: datetime.datetime | None = None
+    end_at: datetime.datetime | None = None
+    candles: Any = None
+    pair: str | int | None = None
+    position: int | None = None
+    benchmarks: Mapping[str, "pd.Series[float]"] = field(default_factory=dict)
+    max_points: int = MAX_POINTS
+    height: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.theme not in THEMES:
+            raise InvalidValue(f"theme must be one of {', '.join(THEMES)}, not {self.theme!r}")
+        for when in (self.start_at, self.end_at):
+            if when is not None and when.tzinfo is not None:
+                raise InvalidValue(f"times of a chart are naive UTC, not {when!r}")
+        if self.start_at is not None and self.end_at is not None and self.end_at < self.start_at:
+            raise InvalidValue(f"the end {self.end_at} is before the start {self.start_at}")
+        if self.max_points < 10:
+            raise InvalidValue(f"max_points must be at least 10, not {self.max_points}")
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart of the registry.
+
+    Attributes
+    ----------
+    name
+        Key in `CHARTS`, in kebab-case.
+    title
+        A few words.
+    description
+        One sentence: what to read from it.
+    make
+        Draws it; raises `NothingToDraw`.
+    """
+
+    name: str
+    title: str
+    description: str
+    make: Callable[["State", ChartOptions], go.Figure] = field(repr=False)
+
+    def draw(self, state: "State", options: ChartOptions | None = None) -> go.Figure:
+        """Draw the chart; where there is nothing to draw, a figure that says why (see `get_explanation`).
+
+        The width is left to the page.
+        """
+        options = options or ChartOptions()
+        try:
+            with share_results():
+                return self.make(state, options)
+        except NothingToDraw as nothing:
+            return explain(self.title, str(nothing), options.theme)
+
+
+def get_explanation(figure: go.Figure) -> str | None:
+    """Return why a figure of `Chart.draw` shows words instead of a chart; None when it is a chart."""
+    meta = figure.layout.meta
+    return meta.get("nothing_to_draw") if isinstance(meta, dict) else None

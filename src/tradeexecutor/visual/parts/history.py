@@ -1,0 +1,182 @@
+"""What charts read from a state: the value of the portfolio over time, and its positions."""
+
+import datetime
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tradeexecutor.analysis.adjusted.performance import calculate_drawdowns, calculate_returns, read_equity_curve
+from tradeexecutor.analysis.memo import shared
+from tradeexecutor.state.errors import NothingToDraw
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.visual.parts.chart import ChartOptions
+
+if TYPE_CHECKING:
+    from tradeexecutor.state.state import State
+
+__all__ = ["History", "Period", "crop", "find_end", "is_of_pair", "make_notes", "read_history"]
+
+_DAY = pd.Timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """How often a return is taken.
+
+    Attributes
+    ----------
+    freq
+        A pandas offset; None: from sample to sample.
+    name, adjective
+        In words, e.g. ``day`` and ``daily``.
+    """
+
+    freq: str | None
+    name: str
+    adjective: str
+
+
+_PERIODS = {
+    "hour": Period("h", "hour", "hourly"),
+    "day": Period("D", "day", "daily"),
+    "week": Period("W", "week", "weekly"),
+    "month": Period("MS", "month", "monthly"),
+}
+_SAMPLES = Period(None, "sample", "sample-to-sample")
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Value of the portfolio over time, by naive UTC time; deposits are no profit.
+
+    Attributes
+    ----------
+    value
+        Net asset value, USD.
+    net_deposits
+        Deposits minus redemptions up to this time, USD.
+    returns
+        Since the sample before; of the first one 0, except in a backtest, where it is what the first trades cost.
+    """
+
+    value: "pd.Series[float]"
+    net_deposits: "pd.Series[float]"
+    returns: "pd.Series[float]"
+
+    @property
+    def growth(self) -> "pd.Series[float]":
+        """Return since the beginning, a fraction."""
+        return (1.0 + self.returns).cumprod() - 1.0
+
+    @property
+    def drawdown(self) -> "pd.Series[float]":
+        """How far the growth is below its highest point so far, a fraction <= 0."""
+        return pd.Series(calculate_drawdowns(np.asarray(self.returns, dtype=np.float64)), index=self.returns.index)
+
+    @property
+    def has_deposits(self) -> bool:
+        """Whether any deposit or redemption was recorded."""
+        return bool((self.net_deposits != 0).any())
+
+    @property
+    def length(self) -> pd.Timedelta:
+        """From the first to the last sample."""
+        return self.value.index[-1] - self.value.index[0]
+
+    def choose_period(self, least: int = 20) -> Period:
+        """Return the period in which returns are best looked at: days where there are enough of them."""
+        spacing = self.length / max(len(self.value) - 1, 1)
+        if spacing >= 20 * _DAY:
+            return _PERIODS["month"]
+        if spacing >= 4 * _DAY:
+            return _PERIODS["week"]
+        if self.length >= least * _DAY:
+            return _PERIODS["day"]
+        if spacing <= pd.Timedelta(hours=1) and self.length >= pd.Timedelta(hours=least):
+            return _PERIODS["hour"]
+        return _SAMPLES
+
+    def get_returns(self, period: Period) -> "pd.Series[float]":
+        """Return the compounded returns of the periods that have samples; markets close at weekends."""
+        if period.freq is None:
+            return self.returns.iloc[1:]
+        bins = (1.0 + self.returns).resample(period.freq)
+        return (bins.prod() - 1.0)[bins.count() > 0]
+
+
+def read_history(state: "State", options: ChartOptions, least: int = 2) -> History:
+    """Read the recorded values of the portfolio in the time that the options ask for.
+
+    Raises
+    ------
+    NothingToDraw
+        There are fewer samples than `least`.
+    """
+    history = _read_history(state, options.start_at, options.end_at)
+    count = len(history.value)
+    if count < least:
+        raise NothingToDraw(_describe_shortage(state, options, count, least))
+    return history
+
+
+@shared
+def _read_history(state: "State", start_at: datetime.datetime | None, end_at: datetime.datetime | None) -> History:
+    curve = read_equity_curve(state)
+    if not len(curve):
+        raise NothingToDraw("the state has no recorded portfolio values yet")
+    index = pd.DatetimeIndex(curve.times.view("datetime64[us]"))
+    first, last = _find_range(index, start_at, end_at)
+    returns: NDArray[np.float64] = np.concatenate(([0.0], calculate_returns(curve)))[first:last]
+    if first:
+        returns = np.concatenate(([0.0], returns[1:]))[: last - first]
+    elif last and state.backtest_data is not None and curve.flows[0] > 0:
+        returns[0] = max(float(curve.values[0] / curve.flows[0]), 0.0) - 1.0
+    index = index[first:last]
+    return History(
+        pd.Series(curve.values[first:last], index=index),
+        pd.Series(np.cumsum(curve.flows)[first:last], index=index),
+        pd.Series(returns, index=index),
+    )
+
+
+def _describe_shortage(state: "State", options: ChartOptions, found: int, least: int) -> str:
+    where = "" if options.start_at is None and options.end_at is None else " in the time asked for"
+    if not found:
+        return f"the state has no recorded portfolio values{where}"
+    samples = "1 recorded portfolio value" if found == 1 else f"{found} recorded portfolio values"
+    return f"the state has {samples}{where}, and this needs at least {least}"
+
+
+def _find_range(
+    index: pd.DatetimeIndex, start_at: datetime.datetime | None, end_at: datetime.datetime | None
+) -> tuple[int, int]:
+    first = 0 if start_at is None else int(index.searchsorted(pd.Timestamp(start_at), side="left"))
+    last = len(index) if end_at is None else int(index.searchsorted(pd.Timestamp(end_at), side="right"))
+    return first, max(last, first)
+
+
+def crop(data: pd.DataFrame, start_at: datetime.datetime | None, end_at: datetime.datetime | None) -> pd.DataFrame:
+    """Return the rows of a time, both ends inclusive; the index must be ascending."""
+    first, last = _find_range(pd.DatetimeIndex(data.index), start_at, end_at)
+    return data.iloc[first:last]
+
+
+def find_end(state: "State", position: TradingPosition) -> datetime.datetime:
+    """Return the latest moment of which the state knows the value of an open position."""
+    return max([position.get_last_valued_at(), *(sample.calculated_at for sample in state.stats.portfolio[-1:])])
+
+
+def is_of_pair(position: TradingPosition, pair: str | int) -> bool:
+    """Tell whether a position is of a pair, given as ticker, base token or internal id."""
+    if isinstance(pair, int):
+        return position.pair.internal_id == pair
+    wanted = pair.casefold()
+    return wanted in (position.pair.get_ticker().casefold(), position.pair.base.token_symbol.casefold())
+
+
+def make_notes(state: "State", *notes: str | None) -> list[str]:
+    """Return the name of the strategy and what a reader must know."""
+    return [note for note in (state.name, *notes) if note]

@@ -1,0 +1,131 @@
+"""The positions of a state as columns, read once for all charts."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tradeexecutor.analysis.adjusted.performance import to_time_index
+from tradeexecutor.analysis.memo import shared
+from tradeexecutor.analysis.recorded.position_tally import get_total_profit
+from tradeexecutor.state.errors import NothingToDraw
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.visual.parts.chart import ChartOptions
+from tradeexecutor.visual.parts.history import find_end, is_of_pair
+from tradeexecutor.visual.parts.theme import shorten
+
+if TYPE_CHECKING:
+    from tradeexecutor.state.state import State
+
+__all__ = ["PositionTable", "read_positions"]
+
+
+@dataclass(frozen=True, slots=True)
+class PositionTable:
+    """Positions that were opened, a row each.
+
+    Attributes
+    ----------
+    positions
+        What the rows are of, for texts.
+    opened_at, ended_at
+        Naive UTC; where a position is not closed, the latest moment of which the state knows its value.
+    is_closed
+        Whether it is.
+    labels
+        Short names of what the positions are in; shorts are marked.
+    profit_usd, profit_pct
+        Total profit, USD and as a fraction.
+    """
+
+    positions: NDArray[np.object_]
+    opened_at: pd.DatetimeIndex
+    ended_at: pd.DatetimeIndex
+    is_closed: NDArray[np.bool_]
+    labels: NDArray[np.object_]
+    profit_usd: NDArray[np.float64]
+    profit_pct: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def choose(self, rows: NDArray[Any]) -> "PositionTable":
+        """Return some rows, given by index or as a mask."""
+        return PositionTable(
+            self.positions[rows],
+            self.opened_at[rows],
+            self.ended_at[rows],
+            self.is_closed[rows],
+            self.labels[rows],
+            self.profit_usd[rows],
+            self.profit_pct[rows],
+        )
+
+    def choose_closed(self, options: ChartOptions) -> "PositionTable":
+        """Return the positions that were closed in the time that the options ask for, by closing time.
+
+        Raises
+        ------
+        NothingToDraw
+            There is none.
+        """
+        wanted = self.is_closed.copy()
+        if options.end_at is not None:
+            wanted &= np.asarray(self.ended_at <= pd.Timestamp(options.end_at))
+        rows = np.flatnonzero(wanted)
+        if not len(rows):
+            raise NothingToDraw("no position has been closed yet")
+        numbers = [position.position_id for position in self.positions[rows]]
+        return self.choose(rows[np.lexsort((numbers, self.ended_at.asi8[rows]))])
+
+
+@shared
+def _read_all(state: "State") -> PositionTable:
+    positions = [position for position in state.portfolio.get_all_positions() if position.is_properly_opened()]
+    positions.sort(key=lambda position: (position.opened_at, position.position_id))
+    profits = np.array([get_total_profit(position) for position in positions], dtype=np.float64).reshape(-1, 2)
+    return PositionTable(
+        _to_objects(positions),
+        to_time_index(position.opened_at for position in positions),
+        to_time_index(position.closed_at or find_end(state, position) for position in positions),
+        np.array([position.closed_at is not None for position in positions], dtype=np.bool_),
+        _to_objects([_get_label(position) for position in positions]),
+        profits[:, 0],
+        profits[:, 1],
+    )
+
+
+def _to_objects(values: list[Any]) -> NDArray[np.object_]:
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
+
+
+def _get_label(position: TradingPosition) -> str:
+    ticker = shorten(position.pair.get_ticker(), 16)
+    return f"{ticker} (short)" if position.is_short() else ticker
+
+
+def read_positions(state: "State", options: ChartOptions) -> PositionTable:
+    """Return the positions that were open at some time that the options ask for, by opening time.
+
+    Raises
+    ------
+    NothingToDraw
+        There is none.
+    """
+    table = _read_all(state)
+    wanted = np.ones(len(table), dtype=np.bool_)
+    if options.start_at is not None:
+        wanted &= np.asarray(table.ended_at >= pd.Timestamp(options.start_at))
+    if options.end_at is not None:
+        wanted &= np.asarray(table.opened_at <= pd.Timestamp(options.end_at))
+    if options.pair is not None:
+        wanted &= np.array([is_of_pair(position, options.pair) for position in table.positions], dtype=np.bool_)
+    if not wanted.any():
+        is_everything = options.start_at is None and options.end_at is None and options.pair is None
+        where = "" if is_everything else " of that time and pair"
+        raise NothingToDraw(f"the strategy has not opened any position{where}")
+    return table if wanted.all() else table.choose(wanted)

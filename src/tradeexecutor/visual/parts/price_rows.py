@@ -1,0 +1,412 @@
+"""Price charts with rows below: candles, volume, indicators, trades.
+
+`PriceChart` lays the rows out and fills them; the public functions in `single_pair`, `multiple_pairs` and
+`strategy_state` say what goes in.
+"""
+
+import datetime
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from tradeexecutor.analysis.memo import shared
+from tradeexecutor.state.errors import InvalidValue, NothingToDraw
+from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.visualisation import Plot
+from tradeexecutor.visual.notebook.technical_indicator import (
+    choose_colours,
+    choose_plots,
+    get_row_title,
+    visualise_technical_indicator,
+)
+from tradeexecutor.visual.parts.candles import break_at_gaps, find_candles, read_recorded_prices
+from tradeexecutor.visual.parts.formats import format_price, get_price_tick_format
+from tradeexecutor.visual.parts.history import crop
+from tradeexecutor.visual.parts.theme import Theme, finish, shorten
+from tradeexecutor.visual.parts.thinning import Thinner, merge_candles
+from tradeexecutor.visual.parts.trade_markers import count_marks, read_trades, visualise_trades
+
+if TYPE_CHECKING:
+    from tradeexecutor.state.state import State
+
+__all__ = ["PairRows", "PriceChart", "VolumeBarMode", "find_range"]
+
+#: Candles that can be told apart on a wide screen.
+MAX_CANDLES = 1_000
+
+#: Rows of indicators; a chart with more of them shows nothing of any.
+MAX_INDICATOR_ROWS = 8
+
+_VOLUME_COLOUR = "rgba(128,128,128,0.5)"
+
+
+class VolumeBarMode(enum.StrEnum):
+    """Where the volume is drawn."""
+
+    #: Behind the candles, on an axis of its own.
+    overlay = "overlay"
+    #: In a row of its own.
+    separate = "separate"
+    hidden = "hidden"
+
+
+@dataclass(slots=True)
+class PairRows:
+    """What is shown of one pair.
+
+    Attributes
+    ----------
+    candles
+        Merged to what can be drawn; None: `prices` are drawn instead.
+    prices
+        What the state recorded, or the close of the candles.
+    on_price, detached
+        Plots, see `choose_plots`.
+    trades
+        See `read_trades`.
+    """
+
+    pair: TradingPairIdentifier
+    candles: pd.DataFrame | None
+    prices: "pd.Series[float]"
+    on_price: list[Plot]
+    detached: dict[str, list[Plot]]
+    trades: pd.DataFrame
+    volume: VolumeBarMode
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def has_volume(self) -> bool:
+        """Whether the candles have a volume that is wanted."""
+        wanted = self.volume is not VolumeBarMode.hidden
+        return wanted and self.candles is not None and "volume" in self.candles and bool(self.candles["volume"].any())
+
+
+def find_range(
+    state: "State", start_at: datetime.datetime | None, end_at: datetime.datetime | None, candles: pd.DataFrame | None
+) -> tuple[datetime.datetime | None, datetime.datetime | None]:
+    """Return the time to draw: what was asked for, else that of the recorded statistics, else all candles."""
+    samples = state.stats.portfolio
+    if samples:
+        times = [sample.calculated_at for sample in samples]
+        return start_at or min(times), end_at or max(times)
+    if candles is not None and len(candles):
+        return start_at or candles.index[0].to_pydatetime(), end_at or candles.index[-1].to_pydatetime()
+    return start_at, end_at
+
+
+@shared
+def read_pair(
+    state: "State",
+    pair: TradingPairIdentifier,
+    source: Any,
+    start_at: datetime.datetime | None,
+    end_at: datetime.datetime | None,
+    *,
+    is_only_pair: bool = True,
+    indicators: bool = True,
+    detached: bool = True,
+    trades: bool = True,
+    credit: bool = False,
+    volume: VolumeBarMode | str = VolumeBarMode.overlay,
+    limit: int = MAX_CANDLES,
+) -> PairRows:
+    """Collect what is shown of a pair in the given time.
+
+    Raises
+    ------
+    NothingToDraw
+        There are neither candles nor recorded prices nor plots.
+    InvalidValue
+        The candles or the volume mode make no sense.
+    """
+    try:
+        volume = VolumeBarMode(volume)
+    except ValueError:
+        raise InvalidValue(f"volume is shown as one of {', '.join(VolumeBarMode)}, not {volume!r}") from None
+    candles = find_candles(source, pair)
+    start_at, end_at = find_range(state, start_at, end_at, candles)
+    notes: list[str] = []
+    prices: pd.Series[float] | None = None
+    if candles is not None:
+        candles = crop(candles, start_at, end_at)
+        if len(candles):
+            prices = candles["close"]
+            candles, note = merge_candles(candles, limit)
+            notes += [note] if note else []
+        else:
+            notes.append("The candles do not cover this time: prices recorded by trades and valuations")
+            candles = None
+    elif source is not None:
+        notes.append(f"No candles of {pair.get_ticker()}: prices recorded by trades and valuations")
+    else:
+        notes.append("Prices recorded by trades and valuations")
+    if prices is None:
+        prices = crop(read_recorded_prices(state, pair).to_frame(), start_at, end_at).iloc[:, 0]
+    plots = state.visualisation.plots.values() if indicators else ()
+    on_price, rows = choose_plots(plots, pair, detached, is_only_pair)
+    if len(rows) > MAX_INDICATOR_ROWS:
+        notes.append(f"{MAX_INDICATOR_ROWS} of {len(rows)} indicators below the price shown")
+        rows = dict(list(rows.items())[:MAX_INDICATOR_ROWS])
+    if not len(prices) and not on_price and not rows:
+        raise NothingToDraw(
+            f"the state recorded no prices of {pair.get_ticker()} in this time, and no candles are given"
+        )
+    frame = read_trades(state, pair, start_at, end_at, credit)
+    if candles is not None and not _is_fitting(frame, prices):
+        notes.append(
+            f"Trades of {pair.get_ticker()} were not made at the prices of the candles: is this the right market?"
+        )
+    return PairRows(pair, candles, prices, on_price, rows, frame if trades else frame.iloc[:0], volume, notes)
+
+
+def _is_fitting(trades: pd.DataFrame, prices: "pd.Series[float]") -> bool:
+    """Tell whether the trades were made at about the prices of the candles; unknown counts as yes."""
+    trades = trades[trades["type"].isin(("buy", "sell", "stop_loss", "take_profit"))]
+    at = prices.index.searchsorted(pd.DatetimeIndex(trades.index), side="right") - 1
+    inside = at >= 0
+    if not inside.any():
+        return True
+    ratios = trades["price"].to_numpy()[inside] / prices.to_numpy()[at[inside]]
+    return bool(0.67 < float(np.median(ratios)) < 1.5)
+
+
+class PriceChart:
+    """Rows of one or more pairs in one figure with a shared time axis.
+
+    Parameters
+    ----------
+    pairs
+        From top to bottom.
+    spacing
+        Between rows, a fraction of the height.
+    relative_sizing
+        Weight of each row from top to bottom; None: 1 for prices, 0.3 for the others.
+    title_size
+        Font size of the headings of rows, pixels.
+    max_points
+        Of a line.
+
+    Raises
+    ------
+    InvalidValue
+        `relative_sizing` has not a number for each row.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[PairRows],
+        theme: Theme,
+        *,
+        start_at: datetime.datetime | None = None,
+        end_at: datetime.datetime | None = None,
+        spacing: float = 0.05,
+        relative_sizing: Sequence[float] | None = None,
+        title_size: int = 11,
+        hover_text: bool = True,
+        candle_decimals: int | None = None,
+        volume_axis_name: str = "Volume USD",
+        axes: bool = True,
+        max_points: int = 4_000,
+    ):
+        self.pairs = pairs
+        self.theme = theme
+        self.start_at, self.end_at = start_at, end_at
+        self.hover_text = hover_text
+        self.candle_decimals = candle_decimals
+        self.volume_axis_name = volume_axis_name
+        self.axes = axes
+        self.title_size = title_size
+        self.thinner = Thinner(max_points)
+        self.left_out = 0
+        weights, titles = self._plan_rows()
+        if relative_sizing is not None:
+            if len(relative_sizing) != len(weights):
+                raise InvalidValue(f"relative_sizing has {len(relative_sizing)} numbers for {len(weights)} rows")
+            weights = list(relative_sizing)
+        # plotly refuses rows that would leave no room between them.
+        spacing = min(spacing, 0.5 / max(len(weights) - 1, 1))
+        self.row_count = len(weights)
+        self.figure = make_subplots(
+            rows=len(weights),
+            cols=1,
+            shared_xaxes=True,
+            row_heights=weights,
+            vertical_spacing=spacing,
+            subplot_titles=titles,
+            specs=[[{"secondary_y": True}] for _ in weights],
+        )
+        self._style_row_titles()
+        row = 1
+        for pair in pairs:
+            row = self._draw_pair(pair, row)
+
+    def _plan_rows(self) -> tuple[list[float], list[str]]:
+        weights: list[float] = []
+        titles: list[str] = []
+        for rows in self.pairs:
+            weights.append(1.0)
+            titles.append(shorten(rows.pair.get_ticker(), 40) if len(self.pairs) > 1 else "")
+            if rows.has_volume and rows.volume is VolumeBarMode.separate:
+                weights.append(0.3)
+                titles.append("")
+            for plots in rows.detached.values():
+                weights.append(0.3)
+                titles.append(get_row_title(plots))
+        return weights, titles
+
+    def _style_row_titles(self) -> None:
+        self.figure.update_annotations(
+            font={"size": self.title_size, "color": self.theme.faint_text}, x=0.0, xanchor="left", align="left"
+        )
+
+    def _draw_pair(self, rows: PairRows, row: int) -> int:
+        """Fill the rows of a pair, and return the row after them."""
+        price_row = row
+        row += 1
+        if rows.has_volume:
+            is_separate = rows.volume is VolumeBarMode.separate
+            self._draw_volume(rows, row if is_separate else price_row, is_separate)
+            row += is_separate
+        self._draw_price(rows, price_row)
+        self._draw_plots(rows.on_price, price_row)
+        for plots in rows.detached.values():
+            self._draw_plots(plots, row)
+            self.figure.update_yaxes(tickformat="~g", nticks=4, row=row, col=1, secondary_y=False)
+            row += 1
+        if len(rows.trades):
+            self.left_out += visualise_trades(
+                self.figure, rows.trades, self.theme, price_row, rows.prices, self.thinner.limit
+            )
+        return row
+
+    def _draw_volume(self, rows: PairRows, row: int, is_separate: bool) -> None:
+        assert rows.candles is not None
+        volume = rows.candles["volume"]
+        self.figure.add_bar(
+            x=rows.candles.index,
+            y=volume,
+            name="Volume",
+            marker={"color": _VOLUME_COLOUR, "line": {"width": 0}},
+            hovertemplate="Volume: %{y:,.4~s}<extra></extra>",
+            showlegend=False,
+            row=row,
+            col=1,
+            secondary_y=not is_separate,
+        )
+        axis: dict[str, Any] = {"title_text": self.volume_axis_name if self.axes else "", "tickformat": "~s"}
+        if not is_separate:
+            # In the lowest fifth, where it hides nothing; numbers there would only be in the way.
+            axis |= {
+                "range": [0, 5 * float(volume.max())],
+                "showgrid": False,
+                "showticklabels": False,
+                "title_text": "",
+            }
+        self.figure.update_yaxes(**axis, row=row, col=1, secondary_y=not is_separate)
+
+    def _draw_price(self, rows: PairRows, row: int) -> None:
+        theme = self.theme
+        name = shorten(rows.pair.get_ticker())
+        if rows.candles is not None:
+            candles = rows.candles
+            self.figure.add_candlestick(
+                x=candles.index,
+                open=candles["open"],
+                high=candles["high"],
+                low=candles["low"],
+                close=candles["close"],
+                name=name,
+                text=self._describe_candles(candles) if self.hover_text else None,
+                hoverinfo="text" if self.hover_text else "skip",
+                increasing={"line": {"color": theme.gain, "width": 1}, "fillcolor": theme.gain},
+                decreasing={"line": {"color": theme.loss, "width": 1}, "fillcolor": theme.loss},
+                showlegend=False,
+                row=row,
+                col=1,
+                secondary_y=False,
+            )
+        elif len(rows.prices):
+            prices = break_at_gaps(self.thinner.thin(rows.prices))
+            self.figure.add_scatter(
+                x=prices.index,
+                y=prices,
+                mode="lines" if len(prices) > 100 else "lines+markers",
+                name=name,
+                line={"color": theme.neutral, "width": 1.2},
+                marker={"size": 4, "color": theme.neutral},
+                hovertemplate="%{y:$,.6~g}<extra></extra>",
+                showlegend=False,
+                row=row,
+                col=1,
+                secondary_y=False,
+            )
+        if self.axes:
+            shown = rows.prices if rows.candles is None else rows.candles["high"]
+            tick_format = get_price_tick_format(shown)
+            self.figure.update_yaxes(
+                title_text=f"{name}, USD", tickformat=tick_format, row=row, col=1, secondary_y=False
+            )
+
+    def _describe_candles(self, candles: pd.DataFrame) -> list[str]:
+        def price(value: float) -> str:
+            return format_price(value) if self.candle_decimals is None else f"{value:,.{self.candle_decimals}f}"
+
+        volumes = candles["volume"] if "volume" in candles else np.full(len(candles), np.nan)
+        texts: list[str] = []
+        columns = (candles[name].to_numpy() for name in ("open", "high", "low", "close"))
+        for first, high, low, last, volume in zip(*columns, volumes, strict=True):
+            change = f"{last / first - 1:+.2%}" if first else "-"
+            text = f"Open {price(first)}<br>High {price(high)}<br>Low {price(low)}<br>Close {price(last)}<br>{change}"
+            texts.append(f"{text}<br>Volume {volume:,.0f}" if volume == volume else text)
+        return texts
+
+    def _draw_plots(self, plots: Sequence[Plot], row: int) -> None:
+        for plot, colour in zip(plots, choose_colours(plots, self.theme), strict=True):
+            trace = visualise_technical_indicator(plot, self.start_at, self.end_at, colour, self.thinner)
+            if trace is not None:
+                self.figure.add_trace(trace, row=row, col=1, secondary_y=False)
+
+    def _find_ends(self) -> list[pd.Timestamp] | None:
+        """Return the time axis: what is drawn and a little room, less than plotly leaves for marks."""
+        traces: Any = self.figure.data
+        times = [pd.Timestamp(when) for trace in traces if len(trace.x) for when in (min(trace.x), max(trace.x))]
+        if not times or min(times) == max(times):
+            return None
+        room = (max(times) - min(times)) / 60
+        return [min(times) - room, max(times) + room]
+
+    def finish(self, title: str | None, notes: Sequence[str], height: int | None, legend: bool = True) -> go.Figure:
+        """Give the figure its look, and return it."""
+        own = [note for pair in self.pairs for note in pair.notes]
+        marks = sum(count_marks(pair.trades) for pair in self.pairs)
+        if self.left_out:
+            own.append(f"{marks - self.left_out:,} of {marks:,} trades shown (the latest)")
+        notes = list(dict.fromkeys([*notes, *own, *self.thinner.get_notes()]))
+        figure = finish(self.figure, self.theme, title, notes, height, legend)
+        if len(self.pairs) > 1:
+            # The heading of the first row stands above it.
+            figure.update_layout(margin_t=figure.layout.margin.t + 2 * self.title_size)
+        figure.update_xaxes(
+            range=self._find_ends(),
+            domain=[0, 1],  # plotly keeps room for numbers of the second y axis, which has none
+            rangeslider_visible=False,
+            showspikes=True,
+            spikemode="across",
+            spikedash="dot",
+            spikethickness=1,
+            spikecolor=self.theme.zero,
+            showticklabels=self.axes,
+        )
+        figure.update_xaxes(title_text="Time (UTC)" if self.axes else "", row=self.row_count, col=1)
+        figure.update_yaxes(showticklabels=self.axes, secondary_y=False)
+        # Every row reports what it has at the same moment.
+        figure.update_traces(xaxis=f"x{self.row_count}" if self.row_count > 1 else "x")
+        figure.update_layout(hovermode="x unified", bargap=0)
+        return figure
