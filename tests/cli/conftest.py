@@ -3,34 +3,13 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.kit.command_runner import STRATEGY, Run, Spawn
 from tradeexecutor.cli.main import app
-
-STRATEGY = '''
-"""Buys once, sells at the tenth decision."""
-
-trading_strategy_engine_version = "0.5"
-name = "Ten days"
-
-class Parameters:
-    cycle_duration = "1d"
-    initial_cash = 1000
-    share = 0.5
-
-def decide_trades(input):
-    manager = input.get_position_manager()
-    if input.cycle == 1:
-        cash = manager.get_current_cash() * input.parameters.share
-        return manager.open_spot(input.get_default_pair(), cash)
-    if input.cycle == 10:
-        return manager.close_all()
-    return []
-'''
 
 
 @pytest.fixture
@@ -49,9 +28,6 @@ def candles(tmp_path: Path) -> Path:
     return path
 
 
-Run = Callable[..., Result]
-
-
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in this process; standard output and standard error are apart."""
@@ -62,9 +38,6 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
         return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
     return invoke
-
-
-Spawn = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture

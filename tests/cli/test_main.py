@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run, Spawn
+from tests.kit.command_runner import Run, Spawn
 from tradeexecutor import __version__
-from tradeexecutor.cli import failure
+from tradeexecutor.cli import command_table, failure
+from tradeexecutor.cli.lazy_commands import CommandEntry, LazyCommand
 from tradeexecutor.cli.main import app
 
-COMMANDS = ["demo", "backtest", "show-positions", "show-trades", "validate", "audit", "version"]
+COMMANDS = [entry.name for entry in command_table.COMMANDS]
+EVERY_COMMAND = [*COMMANDS, *(f"store {entry.name}" for entry in command_table.STORE_COMMANDS)]
 
 
 def test_help_lists_all_commands_and_a_first_step(run: Run):
@@ -26,13 +28,28 @@ def test_help_lists_all_commands_and_a_first_step(run: Run):
     assert run("-h").stdout == output
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", EVERY_COMMAND)
 def test_help_of_a_command_has_examples(run: Run, command: str):
-    result = run(command, "--help")
+    result = run(*command.split(), "--help")
     assert result.exit_code == 0
     assert "Examples:" in result.stdout
     assert f"$ tradeexecutor {command}" in result.stdout
     assert "\x1b" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    "entry", [*command_table.COMMANDS, *command_table.STORE_COMMANDS], ids=lambda entry: entry.name
+)
+def test_the_line_in_the_list_is_the_first_of_the_help_of_a_command(entry: CommandEntry):
+    command = LazyCommand(entry).load()
+    assert command.name == entry.name
+    assert (command.help or "").partition("\n\n")[0].replace("\n", " ") == entry.help
+
+
+def test_a_misspelt_command_is_told_the_right_one(run: Run):
+    result = run("repai", "state.json")
+    assert result.exit_code == 2
+    assert "Did you mean 'repair'?" in result.stderr
 
 
 def test_version(run: Run):
@@ -140,6 +157,18 @@ def test_colours_can_be_forced_and_refused(spawn: Spawn, backtest_state: Path):
     coloured = spawn(*arguments, FORCE_COLOR="1", NO_COLOR="1").stdout
     # NO_COLOR refuses colours; bold and dim are none.
     assert "\x1b[3" not in coloured
+
+
+def test_help_of_no_command_loads_anything_heavy():
+    code = (
+        "import sys; from tradeexecutor.cli import command_table, lazy_commands\n"
+        "for entry in command_table.COMMANDS:\n"
+        "    lazy_commands.LazyCommand(entry).load()\n"
+        "    heavy = {'pandas', 'numpy', 'pyarrow', 'plotly', 'sqlalchemy', 'jinja2'} & set(sys.modules)\n"
+        "    if heavy: sys.exit(f'{entry.name}: {sorted(heavy)}')\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, f"loaded by {result.stderr}"
 
 
 def test_help_loads_nothing_heavy():

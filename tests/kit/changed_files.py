@@ -1,4 +1,4 @@
-"""State files that need mending, and what to expect when a command mends one."""
+"""State files with something to put right, and what to expect when a command changes one."""
 
 import datetime
 import json
@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from tests.cli.conftest import Run
+from tests.kit.command_runner import Run
 from tests.kit.funded_trader import list_differences
 from tests.kit.trader import Trader
 from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
@@ -39,7 +39,7 @@ def is_sell(trade: TradeExecution) -> bool:
     return trade.is_sell()
 
 
-def check_mending(run: Run, command: str, path: Path, *options: object, exit_code: int = 0) -> State:
+def check_change(run: Run, command: str, path: Path, *options: object, exit_code: int = 0) -> State:
     """Run a command that changes a file, and check everything that is true of all of them.
 
     The preview is the effect, nothing is lost, doing it again does nothing, and the printed command brings the file

@@ -30,7 +30,7 @@ from tests.kit.trading_machine import (
 )
 from tests.kit.world import CENT
 from tradeexecutor.execution.simulated import SimulatedExecution
-from tradeexecutor.operations.state_change import mend
+from tradeexecutor.operations.state_change import prepare_change, undo_change
 from tradeexecutor.state.booking.treasury import book_position_correction
 from tradeexecutor.state.codec.json_patch import apply_patch
 from tradeexecutor.state.errors import TradeExecutorError
@@ -45,13 +45,12 @@ from tradeexecutor.state.repair import (
     repair_tx_not_generated,
     repair_zero_quantity,
 )
-from tradeexecutor.state.repair.issues import AttentionKind, find_attention
+from tradeexecutor.state.repair.issues import IssueKind, find_issues
 from tradeexecutor.state.repair.preview import preview_change
 from tradeexecutor.state.repair.unsent import can_be_emptied, find_trades_without_transactions
 from tradeexecutor.state.retry import retry_trades
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
-from tradeexecutor.state.store.copies import recover
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
 from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS
 
@@ -213,48 +212,44 @@ class Mending(Trading):
     @rule()
     def look_for_what_needs_attention(self) -> None:
         before = self.state.to_json()
-        found = find_attention(self.state, self.ts)
+        found = find_issues(self.state, self.ts)
         assert self.state.to_json() == before
         sent = {trade.trade_id for trade in self.trades(BROADCASTED)}
-        assert {item.trade_id for item in found if item.kind is AttentionKind.unknown_outcome} == sent
+        assert {item.trade_id for item in found if item.kind is IssueKind.unknown_outcome} == sent
         unsent = {trade.trade_id for trade in self.trades(STARTED)}
-        assert unsent <= {item.trade_id for item in found if item.kind is AttentionKind.not_sent}
+        assert unsent <= {item.trade_id for item in found if item.kind is IssueKind.not_sent}
 
     @rule()
     def repairs_change_what_is_found_and_nothing_else(self) -> None:
         state = State.read_json_blob(self.state.to_json())
         before = state.to_json()
-        named = any("--only" in item.command for item in find_attention(state, self.ts))
+        named = any("--only" in item.command for item in find_issues(state, self.ts))
         repair_tx_not_generated(state, self.ts)
         repair_zero_quantity(state, self.ts)
         repair_trades(state, now=self.ts)
         close_hypercore_dust_positions(state.portfolio, self.ts)
         assert (state.to_json() != before) == named
-        assert not any("--only" in item.command for item in find_attention(state, self.ts))
+        assert not any("--only" in item.command for item in find_issues(state, self.ts))
 
     @precondition(lambda self: self.trades(PLANNED, STARTED, TradeStatus.failed))
     @rule()
-    def mend_the_file_and_take_it_back(self) -> None:
+    def change_the_file_and_take_it_back(self) -> None:
+        def repair(state: State, now: datetime.datetime) -> None:
+            repair_tx_not_generated(state, self.ts)
+            repair_trades(state, now=self.ts)
+
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "state.json"
             with JSONFileStore(path) as store:
                 store.sync(self.state)
             before = path.read_bytes()
-            mend(
-                path,
-                lambda state, now: [repair_tx_not_generated(state, self.ts), repair_trades(state, now=self.ts)],
-                command="repair",
-                print_result=lambda _: None,
-                to_json=lambda _: None,
-                yes=True,
-                dry_run=False,
-                json_=True,
-                backup_suffix="backup",
-            )
+            with prepare_change(path, repair) as prepared:
+                undo = None if prepared.is_empty else prepared.save("backup")
             backups = list(Path(folder).glob("*.backup-*.json"))
-            assert bool(backups) == (path.read_bytes() != before)
-            for backup in backups:
-                recover(path, backup, exact=True)
+            assert [item.name for item in backups] == ([undo.backup.name] if undo and undo.backup else [])
+            assert bool(undo) == (path.read_bytes() != before)
+            if undo is not None:
+                undo_change(undo)
             assert path.read_bytes() == before
 
 

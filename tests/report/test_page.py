@@ -17,8 +17,9 @@ import pytest
 from tests.kit.portfolios import DAY, START, add_closed, add_open, make_state, record_equity, record_flow
 from tradeexecutor.report.browser import find_browser
 from tradeexecutor.report.page import ReportContents, ReportOptions, collect_report, make_report, render_report
-from tradeexecutor.report.problems import Check, Severity, check_state, find_problems
+from tradeexecutor.report.problems import Severity, find_problems
 from tradeexecutor.report.table_data import make_closed_positions, make_flows, make_open_positions, make_trades
+from tradeexecutor.state.checks import Check, check_state
 from tradeexecutor.state.state import State
 
 NOW = datetime.datetime(2026, 1, 1)

@@ -13,14 +13,18 @@ code  meaning
 import errno
 import functools
 import logging
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import typer
 
 from tradeexecutor.cli.output import print_problem
+from tradeexecutor.cli.remedies import describe_remedy
+from tradeexecutor.operations.error_text import describe_error, is_expected
+from tradeexecutor.operations.remedy import Remedy
+from tradeexecutor.state.errors import TradeExecutorError
+
+__all__ = ["DEBUG_VARIABLE", "EXIT_FAILURE", "CommandFailed", "report_failures", "set_debug"]
 
 #: Set by ``--debug`` or the environment variable: errors show their traceback.
 DEBUG_VARIABLE = "TRADEEXECUTOR_DEBUG"
@@ -30,8 +34,8 @@ EXIT_FAILURE = 1
 _debug = False
 
 
-class CommandFailed(Exception):
-    """A command cannot do what it was asked; the text is for the user.
+class CommandFailed(TradeExecutorError):
+    """A command line asks for what this command cannot do; the text is for the user.
 
     Attributes
     ----------
@@ -70,42 +74,25 @@ def report_failures(command: Callable[..., Any]) -> Callable[..., Any]:
                 raise  # the reader of a pipe has had enough
             if _debug:
                 raise
-            print_problem(f"Error: {describe_error(error)}")
-            hint = getattr(error, "hint", "")
-            if hint:
+            advice = "" if is_expected(error) else " (run tradeexecutor --debug ... to see where; please report it)"
+            print_problem(f"Error: {describe_error(error)}{advice}")
+            for hint in _list_hints(error, kwargs.get("state_file")):
                 print_problem(hint, "")
             raise typer.Exit(EXIT_FAILURE) from error
 
     return run
 
 
-def _describe_os_error(error: OSError) -> str:
-    """Say what is missing, or may not be written, rather than which system call failed."""
-    from tradeexecutor.cli.output import shorten_path
+def _list_hints(error: Exception, place: object) -> list[str]:
+    """Return what else there is to say: facts, and what to do instead.
 
-    if not isinstance(error.filename, str | os.PathLike):
-        return error.strerror or str(error)
-    if error.strerror != os.strerror(error.errno or 0):  # not the system's words but ours, and perhaps no path
-        return f"{os.fspath(error.filename)}: {error.strerror}"
-    path = Path(os.fspath(error.filename))
-    name, folder = shorten_path(path), shorten_path(path.parent)
-    if error.errno == errno.ENOENT:
-        return f"there is no file {name}" if path.parent.is_dir() else f"there is no folder {folder}"
-    if error.errno in (errno.EACCES, errno.EROFS) and not path.exists() and path.parent.is_dir():
-        return f"the folder {path.parent.absolute() if folder == '.' else folder} is not writable"
-    return f"{name}: {error.strerror}"
-
-
-def describe_error(error: BaseException) -> str:
-    """Return one line that tells a user what is wrong."""
-    from tradeexecutor.state.errors import TradeExecutorError
-
-    if isinstance(error, CommandFailed | TradeExecutorError):
-        # Stores name files by their whole path; what is in the working folder is known by its name.
-        return " ".join(str(error).split()).replace(f"{Path.cwd()}{os.sep}", "")
-    if isinstance(error, OSError) and error.strerror:
-        return _describe_os_error(error)
-    if isinstance(error, MemoryError):
-        return "out of memory"
-    text = " ".join(str(error).split())
-    return f"unexpected {type(error).__name__}: {text} (run tradeexecutor --debug ... to see where; please report it)"
+    Parameters
+    ----------
+    place
+        The state that the command was given; None for a command without one.
+    """
+    hints = [getattr(error, "hint", "")]
+    remedy = getattr(error, "remedy", None)
+    if remedy is not None:
+        hints.append(describe_remedy(Remedy(remedy), place))
+    return [hint for hint in hints if hint]

@@ -1,13 +1,17 @@
-"""Reading the texts that options are given: lengths of time and fractions."""
+"""Reading the texts that options are given: lengths of time, fractions, parameters."""
 
+import ast
 import datetime
 import re
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import typer
 
-__all__ = ["parse_duration", "parse_fraction", "read_option"]
+from tradeexecutor.cli.failure import CommandFailed
+from tradeexecutor.state.cycle_duration import CycleDuration
+
+__all__ = ["parse_cycle", "parse_duration", "parse_fraction", "parse_parameters", "read_option"]
 
 T = TypeVar("T")
 
@@ -59,3 +63,35 @@ def read_option(option: str, parse: Callable[[str], T], text: str) -> T:
         return parse(text)
     except typer.BadParameter as error:
         raise typer.BadParameter(str(error), param_hint=option) from None
+
+
+def parse_cycle(text: str) -> CycleDuration:
+    """Read the time between decisions; raises `CommandFailed`."""
+    try:
+        return CycleDuration(text.strip().lower())
+    except ValueError:
+        known = ", ".join(member.value for member in CycleDuration if member is not CycleDuration.cycle_unknown)
+        raise CommandFailed(f"a strategy cannot decide every {text!r}", f"Possible are {known}.") from None
+
+
+def parse_parameters(assignments: Iterable[str]) -> dict[str, Any]:
+    """Read ``NAME=VALUE`` settings; a value that is not a Python literal is text.
+
+    >>> parse_parameters(["fast=10", "pairs=('a', 'b')", "mode=quick"])
+    {'fast': 10, 'pairs': ('a', 'b'), 'mode': 'quick'}
+
+    Raises
+    ------
+    CommandFailed
+        There is no ``=``, or no name.
+    """
+    result: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise CommandFailed(f"--set {assignment}: write NAME=VALUE, e.g. --set fast=10")
+        try:
+            result[name.strip()] = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError):
+            result[name.strip()] = text.strip()
+    return result

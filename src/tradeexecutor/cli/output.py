@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tradeexecutor.operations.error_text import shorten_path
 from tradeexecutor.state.display.formatting import (
     NOTHING,
     format_percent,
@@ -130,14 +131,6 @@ def get_program(started_as: str) -> str:
     if found is not None and Path(found).resolve() == path.resolve():
         return PROGRAM
     return shlex.quote(shorten_path(path))
-
-
-def shorten_path(path: Path) -> str:
-    """Return a path from the working folder where it is inside."""
-    try:
-        return str(path.absolute().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
 
 
 # --- Tables

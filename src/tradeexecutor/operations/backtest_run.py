@@ -1,13 +1,10 @@
-"""Run a backtest as a command does: find the data, run, save, sum up."""
+"""Running a backtest into a file: find the data, run, save, sum up."""
 
-import ast
-import contextlib
 import dataclasses
 import datetime
 import os
-import sys
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,9 +18,9 @@ from tradeexecutor.backtest.backtest_runner import BacktestResult, run_backtest_
 from tradeexecutor.backtest.candles import load_candle_file
 from tradeexecutor.backtest.dataset import list_datasets, load_dataset
 from tradeexecutor.backtest.universe import create_universe, parse_pair_symbol
-from tradeexecutor.cli.failure import CommandFailed
+from tradeexecutor.operations.remedy import Remedy
 from tradeexecutor.state.cycle_duration import CycleDuration
-from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.errors import OperationRefused, TradeExecutorError
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 from tradeexecutor.strategy.market_data import Candles
@@ -35,7 +32,7 @@ STATE_FILE_NAME = "state.json"
 
 @dataclass(frozen=True, slots=True)
 class BacktestRequest:
-    """What the user asked for; None leaves it to the strategy.
+    """What was asked for; None leaves it to the strategy.
 
     Attributes
     ----------
@@ -51,6 +48,8 @@ class BacktestRequest:
         Override those of the strategy.
     overwrite
         Replace an existing state file.
+    progress
+        Draw a progress bar on standard error; None: where that is a terminal.
     """
 
     strategy: Path
@@ -65,6 +64,7 @@ class BacktestRequest:
     cycle_duration: CycleDuration | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     overwrite: bool = False
+    progress: bool | None = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,38 +108,6 @@ class BacktestOutcome:
         return own | dataclasses.asdict(self.performance)
 
 
-def parse_cycle(text: str) -> CycleDuration:
-    """Read the time between decisions; raises `CommandFailed`."""
-    try:
-        return CycleDuration(text.strip().lower())
-    except ValueError:
-        known = ", ".join(member.value for member in CycleDuration if member is not CycleDuration.cycle_unknown)
-        raise CommandFailed(f"a strategy cannot decide every {text!r}", f"Possible are {known}.") from None
-
-
-def parse_parameters(assignments: Iterable[str]) -> dict[str, Any]:
-    """Read ``NAME=VALUE`` settings; a value that is not a Python literal is text.
-
-    >>> parse_parameters(["fast=10", "pairs=('a', 'b')", "mode=quick"])
-    {'fast': 10, 'pairs': ('a', 'b'), 'mode': 'quick'}
-
-    Raises
-    ------
-    CommandFailed
-        There is no ``=``, or no name.
-    """
-    result: dict[str, Any] = {}
-    for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        if not equals or not name.strip().isidentifier():
-            raise CommandFailed(f"--set {assignment}: write NAME=VALUE, e.g. --set fast=10")
-        try:
-            result[name.strip()] = ast.literal_eval(text.strip())
-        except (ValueError, SyntaxError):
-            result[name.strip()] = text.strip()
-    return result
-
-
 # --- Market data
 
 
@@ -148,7 +116,7 @@ def load_universe(data: Sequence[str], pairs: Sequence[str], fee: float) -> Trad
 
     Raises
     ------
-    CommandFailed
+    OperationRefused
         There is no such file or data set, a pair comes twice, or there is no such pair.
     TradeExecutorError
         The data cannot be used.
@@ -157,7 +125,7 @@ def load_universe(data: Sequence[str], pairs: Sequence[str], fee: float) -> Trad
     for name in data:
         for symbol, loaded in _load(name).items():
             if symbol in candles:
-                raise CommandFailed(f"{symbol} is in the market data twice, the second time in {name}")
+                raise OperationRefused(f"{symbol} is in the market data twice, the second time in {name}")
             candles[symbol] = loaded
     return create_universe(_select(candles, pairs) if pairs else candles, fee=fee)
 
@@ -169,7 +137,7 @@ def _load(name: str) -> dict[str, Candles]:
         return load_dataset(dataset, [only] if only else None)
     if not Path(name).is_file():
         kind = "is a folder, not a file" if Path(name).is_dir() else "is neither a file nor a data set"
-        raise CommandFailed(f"{name} {kind}", f"Data sets that come with the program: {', '.join(known)}.")
+        raise OperationRefused(f"{name} {kind}", f"Data sets that come with the program: {', '.join(known)}.")
     return load_candle_file(name)
 
 
@@ -179,7 +147,7 @@ def _select(candles: Mapping[str, Candles], pairs: Sequence[str]) -> dict[str, C
     if missing and len(candles) == len(pairs) == 1:
         return {pairs[0]: next(iter(candles.values()))}
     if missing:
-        raise CommandFailed(f"the market data has no pair {missing[0]}", f"It has {', '.join(names)}.")
+        raise OperationRefused(f"the market data has no pair {missing[0]}", f"It has {', '.join(names)}.")
     return {symbol: candles[symbol] for symbol in (names[_normalise(pair)] for pair in pairs)}
 
 
@@ -212,18 +180,16 @@ def calculate_buy_and_hold(
 def run_backtest_and_save(request: BacktestRequest) -> BacktestOutcome:
     """Run a backtest and save its state.
 
-    What can be wrong about the output folder is found out before the strategy runs.  What the strategy prints goes to
-    standard error, so that it does not get between the lines of a report.
+    What can be wrong about the output folder is found out before the strategy runs.
 
     Raises
     ------
-    CommandFailed, TradeExecutorError, OSError
+    OperationRefused, TradeExecutorError, OSError
         With a message for the user.
     """
     path = _check_output(request.output, request.overwrite)
     universe = load_universe(request.data, request.pairs, request.fee) if request.data else None
-    with contextlib.redirect_stdout(sys.stderr):
-        result = _run(request, universe)
+    result = _run(request, universe)
     _save(result.state, path)
     performance = summarise_performance(result.state)
     curve = read_equity_curve(result.state)
@@ -249,12 +215,12 @@ def _check_output(folder: Path, overwrite: bool) -> Path:
     """Return the path of the state file to write; nothing is created before there is something to save."""
     path = folder / STATE_FILE_NAME
     if path.exists() and not overwrite:
-        raise CommandFailed(f"{path} exists", "Add --overwrite to replace it, or choose another --output.")
+        raise OperationRefused(f"{path} exists", remedy=Remedy.replace_or_elsewhere)
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     if not existing.is_dir():
-        raise CommandFailed(f"{existing} is a file, not a folder to write to")
+        raise OperationRefused(f"{existing} is a file, not a folder to write to")
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise CommandFailed(f"the folder {existing} is not writable")
+        raise OperationRefused(f"the folder {existing} is not writable")
     return path
 
 
@@ -272,11 +238,12 @@ def _run(request: BacktestRequest, universe: TradingStrategyUniverse | None) -> 
             cycle_duration=request.cycle_duration,
             parameters=request.parameters,
             slippage=request.slippage or None,
+            progress=request.progress,
         )
     except TradeExecutorError as error:
         hint = _locate(error, request.strategy)
         if hint:
-            raise CommandFailed(str(error), hint) from error
+            raise OperationRefused(str(error), hint) from error
         raise
 
 
@@ -286,7 +253,7 @@ def _check_parameters(request: BacktestRequest) -> None:
     for name in request.parameters:
         if name not in known:
             names = ", ".join(sorted(name for name, _ in known.iterate_parameters()))
-            raise CommandFailed(f"the strategy has no parameter {name}", f"It has {names}.")
+            raise OperationRefused(f"the strategy has no parameter {name}", f"It has {names}.")
 
 
 def _locate(error: BaseException, strategy: Path) -> str:

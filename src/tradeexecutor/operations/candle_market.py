@@ -1,15 +1,16 @@
-"""A simulated market out of candles, for commands that trade with a state file."""
+"""A simulated market out of candles, for operations that trade with a state."""
 
 import datetime
 from collections.abc import Sequence
 from typing import Any
 
 from tradeexecutor.backtest.backtest_pricing import BacktestPricing
-from tradeexecutor.cli.failure import CommandFailed
 from tradeexecutor.execution.current_price import CurrentPriceSlippage
 from tradeexecutor.execution.interface import ExecutionReport
 from tradeexecutor.execution.simulated import SimulatedExecution
 from tradeexecutor.operations.backtest_run import load_universe
+from tradeexecutor.operations.remedy import Remedy
+from tradeexecutor.state.errors import OperationRefused
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair.attempts import find_real_transaction, get_failed_attempts
@@ -18,7 +19,7 @@ from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.strategy.pricing_model import PriceUnavailable
 from tradeexecutor.strategy.trading_strategy_universe import PairNotFound
 
-__all__ = ["CandleExecution", "CandleMarket", "choose_time", "require_simulated"]
+__all__ = ["CandleExecution", "CandleMarket", "choose_time", "is_sellable", "require_simulated"]
 
 
 class CandleMarket:
@@ -139,7 +140,7 @@ def _find_next_nonce(state: State) -> int:
 
 
 def require_simulated(state: State, what: str) -> None:
-    """Refuse a state with real transactions; raises `CommandFailed`.
+    """Refuse a state with real transactions; raises `OperationRefused`.
 
     Parameters
     ----------
@@ -149,11 +150,10 @@ def require_simulated(state: State, what: str) -> None:
     for trade in state.portfolio.get_all_trades():
         transaction = find_real_transaction(trade)
         if transaction is not None:
-            raise CommandFailed(
+            raise OperationRefused(
                 f"{what} in a simulation: trade #{trade.trade_id} of this state has the real blockchain transaction "
                 f"{transaction.tx_hash}, and what a simulation adds to it would not exist",
-                "This program has no connection to a chain yet. `tradeexecutor repair` gives failed trades up, "
-                "`tradeexecutor close-position --write-off` gives up positions.",
+                remedy=Remedy.repair_or_write_off,
             )
 
 
@@ -162,7 +162,7 @@ def choose_time(state: State, at: datetime.datetime | None) -> datetime.datetime
 
     Raises
     ------
-    CommandFailed
+    OperationRefused
         The time is before the state's latest trade, or there is none.
     """
     latest = max(
@@ -177,11 +177,13 @@ def choose_time(state: State, at: datetime.datetime | None) -> datetime.datetime
     )
     if at is not None:
         if latest is not None and at < latest:
-            raise CommandFailed(f"{at} is before the latest trade of the state, {latest}", "Choose a later --at.")
+            raise OperationRefused(
+                f"{at} is before the latest trade of the state, {latest}", remedy=Remedy.choose_later_time
+            )
         return at
     times = [time for time in (state.last_cycle_at, latest) if time is not None]
     if not times:
-        raise CommandFailed("the state has neither decisions nor trades", "Say with --at when to trade.")
+        raise OperationRefused("the state has neither decisions nor trades", remedy=Remedy.choose_time)
     return max(times)
 
 

@@ -1,20 +1,9 @@
-"""What ``tradeexecutor close-position`` does to a state, and how it is told."""
+"""Closing positions by hand: selling them in a simulation, or taking them out of the books."""
 
 import datetime
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
-from tradeexecutor.cli.failure import CommandFailed
-from tradeexecutor.cli.output import (
-    Column,
-    format_quantity,
-    format_usd,
-    format_usd_change,
-    print_facts,
-    print_line,
-    print_table,
-)
 from tradeexecutor.operations.candle_market import (
     CandleExecution,
     CandleMarket,
@@ -22,19 +11,22 @@ from tradeexecutor.operations.candle_market import (
     is_sellable,
     require_simulated,
 )
+from tradeexecutor.operations.remedy import Remedy
 from tradeexecutor.state.booking.waiting_orders import expire_waiting_orders
+from tradeexecutor.state.display.formatting import format_quantity, format_usd
+from tradeexecutor.state.errors import OperationRefused
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair.counter_trade import close_position_with_empty_trade
 from tradeexecutor.state.repair.unsent import can_be_emptied
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeType
 
-__all__ = ["CloseReport", "CloseRequest", "Closed", "describe_closing", "print_closing", "run_closing"]
+__all__ = ["CloseReport", "CloseRequest", "ClosedPosition", "close_positions"]
 
 
 @dataclass(frozen=True, slots=True)
 class CloseRequest:
-    """What the user asked for; see the options of the command.
+    """What the operator asked for.
 
     Attributes
     ----------
@@ -61,7 +53,7 @@ class CloseRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class ClosedPosition:
     """What became of one position.
 
     Attributes
@@ -96,18 +88,18 @@ class Closed:
 class CloseReport:
     """What was closed, what was blacklisted, and cash and net asset value before and after, USD."""
 
-    items: list[Closed] = field(default_factory=list[Closed])
+    items: list[ClosedPosition] = field(default_factory=list[ClosedPosition])
     blacklisted: list[str] = field(default_factory=list[str])
     cash: tuple[float, float] = (0.0, 0.0)
     net_asset_value: tuple[float, float] = (0.0, 0.0)
 
 
-def run_closing(state: State, now: datetime.datetime, request: CloseRequest) -> CloseReport:
+def close_positions(state: State, now: datetime.datetime, request: CloseRequest) -> CloseReport:
     """Close the positions that were asked for.
 
     Raises
     ------
-    CommandFailed
+    OperationRefused
         There is no such position, it cannot be closed, or nothing is said about what to do with what it holds.
     """
     portfolio = state.portfolio
@@ -126,9 +118,9 @@ def run_closing(state: State, now: datetime.datetime, request: CloseRequest) -> 
             report.items.append(_write_off(state, position, now))
         else:
             held = f"{format_quantity(position.get_quantity())} {position.pair.base.token_symbol}"
-            raise CommandFailed(
+            raise OperationRefused(
                 f"position #{position.position_id} holds {held} worth {format_usd(position.get_value())} USD",
-                "Sell it in a simulation with --data, or give it up with --write-off.",
+                remedy=Remedy.sell_or_write_off,
             )
         if request.blacklist and report.items[-1].is_closed and position.pair.base not in state.blacklisted_assets:
             state.blacklist_asset(position.pair.base, f"Position #{position.position_id} was closed by hand")
@@ -147,7 +139,7 @@ def _choose(state: State, request: CloseRequest) -> list[TradingPosition]:
             known = ", ".join(f"#{p.position_id}" for p in portfolio.get_open_and_frozen_positions()) or "none"
             is_closed = number in portfolio.closed_positions
             problem = f"position #{number} is closed already" if is_closed else f"there is no position #{number}"
-            raise CommandFailed(problem, f"Open or frozen: {known}.")
+            raise OperationRefused(problem, f"Open or frozen: {known}.")
         chosen[number] = position
     for position in portfolio.get_open_and_frozen_positions():
         is_test = request.all_test_trades and position.is_test()
@@ -164,9 +156,9 @@ def _is_empty(position: TradingPosition) -> bool:
 def _check(position: TradingPosition) -> None:
     problem = _find_problem(position)
     if problem:
-        raise CommandFailed(
+        raise OperationRefused(
             f"position #{position.position_id} cannot be closed: it has {problem}",
-            "`tradeexecutor check-trades` tells what to do about it.",
+            remedy=Remedy.list_issues,
         )
 
 
@@ -185,8 +177,8 @@ def _describe(
     value: float,
     trade_id: int | None,
     proceeds: Decimal | None = None,
-) -> Closed:
-    return Closed(
+) -> ClosedPosition:
+    return ClosedPosition(
         position_id=position.position_id,
         ticker=position.pair.get_ticker(),
         how=how,
@@ -198,7 +190,7 @@ def _describe(
     )
 
 
-def _close_empty(state: State, position: TradingPosition, now: datetime.datetime) -> Closed:
+def _close_empty(state: State, position: TradingPosition, now: datetime.datetime) -> ClosedPosition:
     quantity, value = position.get_quantity(), position.get_value()
     if position.is_frozen():
         position.unfrozen_at = now
@@ -207,11 +199,13 @@ def _close_empty(state: State, position: TradingPosition, now: datetime.datetime
     return _describe(position, how, quantity, value, trade.trade_id)
 
 
-def _write_off(state: State, position: TradingPosition, now: datetime.datetime) -> Closed:
+def _write_off(state: State, position: TradingPosition, now: datetime.datetime) -> ClosedPosition:
     if position.is_loan_based():
-        raise CommandFailed(f"position #{position.position_id} is a loan, it cannot be written off")
+        raise OperationRefused(f"position #{position.position_id} is a loan, it cannot be written off")
     if position.pair.kind.is_cctp_bridge():
-        raise CommandFailed(f"position #{position.position_id} is capital on another chain, it cannot be written off")
+        raise OperationRefused(
+            f"position #{position.position_id} is capital on another chain, it cannot be written off"
+        )
     quantity, value = position.get_quantity(), position.get_value()
     expire_waiting_orders(position, now)
     state.portfolio.mark_down_position(position)
@@ -228,14 +222,14 @@ class _Seller:
         self.market = CandleMarket(request.data, request.pairs, request.fee)
         self.execution = CandleExecution(self.market, state, self.at, request.slippage)
 
-    def sell(self, position: TradingPosition) -> Closed:
+    def sell(self, position: TradingPosition) -> ClosedPosition:
         """Sell all that the position holds; a sale that fails freezes it."""
         number, pair, at = position.position_id, position.pair, self.at
         if not is_sellable(position):
-            raise CommandFailed(f"position #{number} is {pair.kind.value}, only spot positions can be sold here")
+            raise OperationRefused(f"position #{number} is {pair.kind.value}, only spot positions can be sold here")
         mid = self.market.get_mid_price(at, pair)
         if mid is None:
-            raise CommandFailed(self.market.describe_missing(at, pair))
+            raise OperationRefused(self.market.describe_missing(at, pair))
         quantity, value = position.get_quantity(), position.get_value()
         fee = self.market.get_fee(pair)
         _, trade, _ = self.state.create_trade(
@@ -260,50 +254,3 @@ class _Seller:
             return _describe(position, how, quantity, value, trade.trade_id)
         expire_waiting_orders(position, at)
         return _describe(position, "sold", quantity, value, trade.trade_id, trade.executed_reserve)
-
-
-# --- Telling
-
-
-def describe_closing(report: CloseReport) -> dict[str, Any]:
-    """Return a report as plain data."""
-    changes = {"cash": report.cash, "net_asset_value": report.net_asset_value}
-    return {
-        "positions": report.items,
-        "blacklisted": report.blacklisted,
-        **{name: {"before": before, "after": after} for name, (before, after) in changes.items()},
-    }
-
-
-_COLUMNS = (
-    Column("Position"),
-    Column("Quantity", right=True, priority=1),
-    Column("Was worth USD", right=True),
-    Column("Brings in", right=True),
-    Column("Trade", right=True, priority=2),
-    Column("What", is_text=True),
-)
-
-
-def print_closing(report: CloseReport) -> None:
-    """Print what was, or would be, closed."""
-    if not report.items:
-        print_line("No position is to be closed.")
-        return
-    rows = [
-        (
-            f"#{item.position_id} {item.ticker}",
-            format_quantity(item.quantity),
-            format_usd(item.value_before),
-            "" if item.proceeds is None else format_quantity(item.proceeds),
-            "" if item.trade_id is None else f"#{item.trade_id}",
-            item.how,
-        )
-        for item in report.items
-    ]
-    print_table(_COLUMNS, rows, ["" if item.is_closed else "red" for item in report.items])
-    print_line()
-    changes = {"Cash": report.cash, "Net asset value": report.net_asset_value}
-    print_facts({name: format_usd_change(old, new) for name, (old, new) in changes.items()})
-    if report.blacklisted:
-        print_line(f"Blacklisted: {', '.join(report.blacklisted)}")

@@ -1,19 +1,8 @@
-"""What ``tradeexecutor correct-history`` removes, and why."""
+"""Removing wrong samples and early history from the statistics of a state, with the reason for each."""
 
 import datetime
 from dataclasses import dataclass, field
-from typing import Any
 
-from tradeexecutor.cli.output import (
-    Column,
-    format_percent,
-    format_price,
-    format_time,
-    format_usd,
-    print_heading,
-    print_line,
-    print_table,
-)
 from tradeexecutor.state.correct_history import (
     HistoryPruningStats,
     detect_duplicate_portfolio_stat_timestamps,
@@ -22,12 +11,72 @@ from tradeexecutor.state.correct_history import (
     prune_history,
     remove_portfolio_stat_indices,
 )
+from tradeexecutor.state.display.formatting import format_percent, format_price
 from tradeexecutor.state.state import State
 from tradeexecutor.state.statistics import PortfolioStatistics
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
 
-#: So many entries are listed; ``--json`` has all of them.
-_MAX_ROWS = 200
+__all__ = [
+    "HistoryCorrection",
+    "HistoryRequest",
+    "NavSyncSearch",
+    "RemovedSample",
+    "SharePriceSearch",
+    "correct_history",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SharePriceSearch:
+    """Which share prices are wrong: those too far from their neighbours.
+
+    Attributes
+    ----------
+    window_size
+        Neighbours on each side.
+    threshold
+        What is further from their median is wrong, a fraction.
+    """
+
+    window_size: int = 5
+    threshold: Percent = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class NavSyncSearch:
+    """Which share prices are wrong near a jump of the cash or the open positions.
+
+    Attributes
+    ----------
+    window_size, threshold
+        As in `SharePriceSearch`.
+    min_component_change
+        What counts as a jump, a fraction of the net asset value.
+    """
+
+    window_size: int = 24
+    threshold: Percent = 0.15
+    min_component_change: Percent = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRequest:
+    """What the operator asked for; None and False search for nothing.
+
+    Attributes
+    ----------
+    share_price, nav_sync
+        Outliers to search for.
+    duplicates
+        Remove all but the last of the samples with the same time.
+    cutoff_date
+        Remove everything recorded before this day (UTC), after the outliers.
+    """
+
+    share_price: SharePriceSearch | None = None
+    nav_sync: NavSyncSearch | None = None
+    duplicates: bool = False
+    cutoff_date: datetime.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +104,7 @@ class RemovedSample:
 
 
 @dataclass(slots=True)
-class Correction:
+class HistoryCorrection:
     """What was removed.
 
     Attributes
@@ -74,27 +123,16 @@ class Correction:
     cut_off: HistoryPruningStats | None = None
 
 
-def correct(
-    state: State,
-    share_price: tuple[int, Percent] | None,
-    nav_sync: tuple[int, Percent, Percent] | None,
-    duplicates: bool,
-    cutoff_date: datetime.datetime | None,
-) -> Correction:
-    """Remove samples and early history from a state.
-
-    Parameters
-    ----------
-    share_price
-        Window size and threshold; None does not search.
-    nav_sync
-        Window size, threshold and smallest change of a component; None does not search.
-    """
+def correct_history(state: State, request: HistoryRequest) -> HistoryCorrection:
+    """Remove samples and early history from a state; returns what is gone, and why."""
     samples = state.stats.portfolio
-    result = Correction(len(samples))
-    prices = find_share_price_outliers(state, *share_price) if share_price is not None else {}
-    values = find_nav_sync_outliers(state, *nav_sync) if nav_sync is not None else {}
-    repeated = detect_duplicate_portfolio_stat_timestamps(state) if duplicates else set[int]()
+    result = HistoryCorrection(len(samples))
+    price, nav = request.share_price, request.nav_sync
+    prices = {} if price is None else find_share_price_outliers(state, price.window_size, price.threshold)
+    values = (
+        {} if nav is None else find_nav_sync_outliers(state, nav.window_size, nav.threshold, nav.min_component_change)
+    )
+    repeated = detect_duplicate_portfolio_stat_timestamps(state) if request.duplicates else set[int]()
     everything = sorted({*prices, *values, *repeated})
     for index in everything:
         item = samples[index]
@@ -117,8 +155,8 @@ def correct(
             )
         )
     remove_portfolio_stat_indices(state, everything)
-    if cutoff_date is not None:
-        result.cut_off = prune_history(state, cutoff_date)
+    if request.cutoff_date is not None:
+        result.cut_off = prune_history(state, request.cutoff_date)
     result.samples_after = len(state.stats.portfolio)
     return result
 
@@ -129,53 +167,3 @@ def _compare(item: PortfolioStatistics, median: float) -> str:
     distance = (item.share_price_usd - median) / median
     side = "above" if distance > 0 else "below"
     return f"{format_percent(abs(distance))} {side} the median of its neighbours, {format_price(median)}"
-
-
-def describe(result: Correction) -> dict[str, Any]:
-    """Return what was removed as plain data."""
-    return {
-        "samples_before": result.samples_before,
-        "samples_after": result.samples_after,
-        "removed": result.removed,
-        "cut_off": result.cut_off,
-    }
-
-
-def print_correction(result: Correction) -> None:
-    """Print the entries that go."""
-    print_heading(f"Samples of the portfolio that go: {len(result.removed):,} of {result.samples_before:,}")
-    if result.removed:
-        columns = (
-            Column("Time (UTC)"),
-            Column("Share price", right=True),
-            Column("NAV USD", right=True),
-            Column("Source", priority=1),
-            Column("Why", is_text=True),
-        )
-        rows = [
-            (
-                format_time(item.time, seconds=True),
-                format_price(item.share_price),
-                format_usd(item.net_asset_value),
-                ", ".join(item.sources),
-                item.reason,
-            )
-            for item in result.removed[:_MAX_ROWS]
-        ]
-        print_table(columns, rows)
-        if len(result.removed) > _MAX_ROWS:
-            print_line(f"... and {len(result.removed) - _MAX_ROWS:,} more; --dry-run --json has all of them", "dim")
-    else:
-        print_line("None.")
-    if result.cut_off is not None:
-        print_heading("Early history that goes")
-        columns = (Column("What", is_text=True), Column("Entries", right=True))
-        rows = [
-            (name.removesuffix("_removed").replace("_", " "), f"{count:,}")
-            for name, count in result.cut_off.items()
-            if count
-        ]
-        if rows:
-            print_table(columns, rows)
-        else:
-            print_line("None.")

@@ -1,31 +1,20 @@
-"""What ``tradeexecutor retry`` does to a state, and how it is told."""
+"""Trying failed trades again, in a simulation at the prices of candles."""
 
 import datetime
 from dataclasses import dataclass
-from typing import Any
 
-from tradeexecutor.cli.failure import CommandFailed
-from tradeexecutor.cli.output import (
-    Column,
-    format_price,
-    format_quantity,
-    format_usd,
-    print_heading,
-    print_line,
-    print_table,
-)
 from tradeexecutor.operations.candle_market import CandleExecution, CandleMarket, choose_time, require_simulated
+from tradeexecutor.state.errors import OperationRefused
 from tradeexecutor.state.repair import RepairResult, find_trades_to_be_repaired
 from tradeexecutor.state.retry import retry_trades
 from tradeexecutor.state.state import State
-from tradeexecutor.state.trade import TradeStatus
 
-__all__ = ["RetryReport", "RetryRequest", "describe_retry", "print_retry", "run_retry"]
+__all__ = ["RetryReport", "RetryRequest", "retry_failed_trades"]
 
 
 @dataclass(frozen=True, slots=True)
 class RetryRequest:
-    """What the user asked for.
+    """What the operator asked for.
 
     Attributes
     ----------
@@ -64,12 +53,12 @@ class RetryReport:
         return not self.result.left_alone and all(not trade.is_failed() for trade in self.result.new_trades)
 
 
-def run_retry(state: State, request: RetryRequest) -> RetryReport:
+def retry_failed_trades(state: State, request: RetryRequest) -> RetryReport:
     """Try failed trades of a state again.
 
     Raises
     ------
-    CommandFailed
+    OperationRefused
         The state has real transactions, or a trade that was asked for has not failed.
     """
     failed = {trade.trade_id for trade in find_trades_to_be_repaired(state)}
@@ -78,7 +67,7 @@ def run_retry(state: State, request: RetryRequest) -> RetryReport:
     wrong = sorted(request.trade_ids - failed)
     if wrong:
         known = ", ".join(f"#{number}" for number in sorted(failed)) or "none"
-        raise CommandFailed(
+        raise OperationRefused(
             f"trade #{wrong[0]} is not a failed trade of an open or frozen position", f"Failed: {known}."
         )
     if not failed:
@@ -94,66 +83,3 @@ def run_retry(state: State, request: RetryRequest) -> RetryReport:
         if position is not None and price is not None and trade.is_success() and at >= position.last_pricing_at:
             position.revalue_base_asset(at, price)
     return RetryReport(at, result, prices)
-
-
-def describe_retry(report: RetryReport) -> dict[str, Any]:
-    """Return a report as plain data."""
-    return {
-        "at": report.at,
-        "tried": [
-            {
-                "trade_id": trade.trade_id,
-                "position_id": trade.position_id,
-                "status": trade.get_status().value,
-                "market_price": report.prices[trade.trade_id],
-                "executed_price": trade.executed_price,
-                "executed_quantity": trade.executed_quantity,
-                "executed_reserve": trade.executed_reserve,
-                "failure": trade.get_revert_reason() if trade.is_failed() else None,
-            }
-            for trade in report.result.new_trades
-        ],
-        "unfrozen_positions": [position.position_id for position in report.result.unfrozen_positions],
-        "left_alone": report.result.left_alone,
-    }
-
-
-_COLUMNS = (
-    Column("Trade", right=True),
-    Column("Position"),
-    Column("Result"),
-    Column("Quantity", right=True),
-    Column("Planned price", right=True, priority=1),
-    Column("Price", right=True),
-    Column("Value USD", right=True, priority=2),
-    Column("Why", is_text=True, priority=3),
-)
-
-
-def print_retry(report: RetryReport) -> None:
-    """Print what was, or would be, tried, and what became of it."""
-    result = report.result
-    if not result.trades_needing_repair:
-        print_line("No trade has failed.")
-        return
-    print_line(f"Failed trades tried again at {report.at:%Y-%m-%d %H:%M} UTC", "bold")
-    rows = [
-        (
-            f"#{trade.trade_id}",
-            f"#{trade.position_id} {trade.pair.get_ticker()}",
-            "failed again" if trade.is_failed() else trade.get_status().value,
-            format_quantity(trade.planned_quantity if trade.is_failed() else trade.executed_quantity),
-            format_price(trade.planned_price),
-            "" if trade.is_failed() else format_price(trade.executed_price),
-            "" if trade.is_failed() else format_usd(trade.get_value()),
-            (trade.get_revert_reason() or "") if trade.get_status() is TradeStatus.failed else "",
-        )
-        for trade in result.new_trades
-    ]
-    print_table(_COLUMNS, rows, ["red" if trade.is_failed() else "" for trade in result.new_trades])
-    for position in result.unfrozen_positions:
-        print_line(f"{position} is back in use." if position.is_open() else f"{position} is closed.")
-    if result.left_alone:
-        print_heading("Not tried")
-        for number, reason in result.left_alone.items():
-            print_line(f"  trade #{number}: {reason}", "yellow")

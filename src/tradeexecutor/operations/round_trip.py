@@ -3,8 +3,8 @@
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
 
 from tradeexecutor.state.trade_summary import TradeSummary
 
@@ -31,19 +31,23 @@ def find_losses(original: Any, written: Any, path: str = "") -> Iterator[str]:
         Where both are, e.g. ``portfolio.reserves``.
     """
     if isinstance(original, dict) and isinstance(written, dict):
-        for key, value in original.items():
-            if key in _RECOMPUTED and path.endswith(".summary"):
-                continue
-            inner = f"{path}.{key}" if path else str(key)
-            counterpart = written.get(key, _ABSENT)
-            if counterpart is _ABSENT:
-                yield f"{inner} is missing"
-            else:
-                yield from find_losses(value, counterpart, inner)
+        yield from _find_dict_losses(cast(dict[str, Any], original), cast(dict[str, Any], written), path)
     elif isinstance(original, list) and isinstance(written, list):
-        yield from _find_list_losses(original, written, path)
+        yield from _find_list_losses(cast(list[Any], original), cast(list[Any], written), path)
     elif not _is_same(original, written):
         yield f"{path}: {_shorten(original)} became {_shorten(written)}"
+
+
+def _find_dict_losses(original: dict[str, Any], written: dict[str, Any], path: str) -> Iterator[str]:
+    for key, value in original.items():
+        if key in _RECOMPUTED and path.endswith(".summary"):
+            continue
+        inner = f"{path}.{key}" if path else key
+        counterpart = written.get(key, _ABSENT)
+        if counterpart is _ABSENT:
+            yield f"{inner} is missing"
+        else:
+            yield from find_losses(value, counterpart, inner)
 
 
 def _find_list_losses(original: list[Any], written: list[Any], path: str) -> Iterator[str]:
@@ -95,8 +99,8 @@ def find_unknown_keys(value: Any, path: str = "") -> Iterator[str]:
             inner = f"{path}.{field.name}" if path else field.name
             yield from find_unknown_keys(getattr(value, field.name, None), inner)
     elif isinstance(value, dict):
-        for key, item in value.items():
+        for key, item in cast(dict[Any, Any], value).items():
             yield from find_unknown_keys(item, f"{path}[{key}]")
     elif isinstance(value, list | tuple | set):
-        for index, item in enumerate(value):
+        for index, item in enumerate(cast(Iterable[Any], value)):
             yield from find_unknown_keys(item, f"{path}[{index}]")

@@ -24,7 +24,7 @@ from tradeexecutor.analysis.memo import share_results
 from tradeexecutor.ledger.proof import Proof, Verdict, prove
 from tradeexecutor.report.figures import Figure, FigureGroup, describe_performance
 from tradeexecutor.report.glossary import GLOSSARY
-from tradeexecutor.report.problems import Check, Problem, check_state, find_problems
+from tradeexecutor.report.problems import Problem, find_problems
 from tradeexecutor.report.statistics_tables import StatisticsReport, collect_statistics, describe_jumps
 from tradeexecutor.report.table_data import (
     TableData,
@@ -33,6 +33,7 @@ from tradeexecutor.report.table_data import (
     make_open_positions,
     make_trades,
 )
+from tradeexecutor.state.checks import Check, check_state
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.codec.gc_pause import pause_full_collections
 from tradeexecutor.state.codec.json_patch import find_changes

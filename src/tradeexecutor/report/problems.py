@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from tradeexecutor.ledger.proof import Finding, Proof, Verdict
 from tradeexecutor.report.figures import Jump
+from tradeexecutor.state.checks import Check
 from tradeexecutor.state.display.formatting import format_quantity, format_time, format_usd
-from tradeexecutor.state.errors import IntegrityError, UncleanState
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
 
-__all__ = ["Check", "Problem", "Severity", "check_state", "find_problems"]
+__all__ = ["Problem", "Severity", "find_problems"]
 
 
 class Severity(enum.StrEnum):
@@ -25,15 +25,6 @@ class Severity(enum.StrEnum):
     warning = "warning"
     #: It went wrong and was made good, or is only worth knowing.
     note = "note"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """Outcome of one check of the file; `detail` says what was found, good or bad."""
-
-    name: str
-    passed: bool
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +50,6 @@ class Problem:
     subject: str
     at: datetime.datetime | None
     text: str
-
-
-def check_state(state: State) -> list[Check]:
-    """Return the checks that need nothing but the state: consistent ids, and no trade of unknown outcome."""
-    checks: list[Check] = []
-    try:
-        state.perform_integrity_check()
-    except IntegrityError as error:
-        checks.append(Check("consistent ids", False, str(error)))
-    else:
-        checks.append(Check("consistent ids", True, "positions, trades and statistics refer to each other correctly"))
-    try:
-        state.check_if_clean()
-    except UncleanState as error:
-        checks.append(Check("clean", False, str(error)))
-    else:
-        checks.append(Check("clean", True, "no trade was left between broadcast and confirmation"))
-    return checks
 
 
 def find_problems(state: State, checks: Sequence[Check], proof: Proof, jumps: Sequence[Jump]) -> list[Problem]:

@@ -52,6 +52,7 @@
     |-- ImageFailed                     a chart cannot become an image file
     |-- PrintingFailed                  a report cannot be printed to PDF
     |-- MissingDependency               a package that only some need is not installed
+    |-- OperationRefused                an operator's request cannot be carried out; nothing has changed
     |-- RevaluationFailed               a position could not be valued; all prices are as they were
     |-- UncleanState                    a trade was left between broadcast and confirmation
     |-- AccountingCorrectionAborted     who was asked said no; nothing has changed
@@ -593,6 +594,24 @@ class RecordFileError(TradeExecutorError, ValueError):
 
 class NothingToDraw(TradeExecutorError):
     """A state has nothing that a chart could show; the text says what is missing."""
+
+
+class OperationRefused(TradeExecutorError):
+    """What an operator asked for cannot be done; nothing has changed.
+
+    Attributes
+    ----------
+    hint
+        More facts, such as what there is to choose from; empty when there is nothing to say.
+    remedy
+        A word of `tradeexecutor.operations.remedy.Remedy` that says what to do instead, for a command line or a web
+        page to put in its own terms; None when nothing helps.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, remedy: str | None = None):
+        super().__init__(message)
+        self.hint = hint
+        self.remedy = remedy
 
 
 class RevaluationFailed(TradeExecutorError, RuntimeError):

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from tradeexecutor.execution.interface import ExecutionModel
 from tradeexecutor.state.errors import TradeExecutorError, UncleanState
 from tradeexecutor.state.repair import close_hypercore_dust_positions
-from tradeexecutor.state.repair.issues import find_attention
+from tradeexecutor.state.repair.issues import find_issues
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag
 from tradeexecutor.state.trade.pricing import PriceImpactToleranceExceeded
@@ -186,7 +186,7 @@ class StrategyRunner:
         )
 
     def _check_state(self) -> None:
-        found = find_attention(self.state)
+        found = find_issues(self.state)
         blocking = [item for item in found if item.is_blocking]
         for item in found:
             logger.log(logging.ERROR if item.is_blocking else logging.WARNING, "%s", item)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.kit.command_runner import Run
 from tests.kit.every_kind_trader import Driver
 from tests.kit.trader import LINK, LINK_USDC, SECOND, USDC, WETH, WETH_USDC, Trader, asset
 from tests.support import REPOSITORY

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Run, Spawn
+from tests.kit.command_runner import Run, Spawn
 from tests.kit.every_kind_trader import RAW_UNIT, D, Driver
 from tradeexecutor.cli.printers.audit import format_exact
 from tradeexecutor.state.state import State

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import STRATEGY, Run, Spawn
+from tests.kit.command_runner import STRATEGY, Run, Spawn
 from tests.support import REPOSITORY
 from tradeexecutor.cli import example_files
 from tradeexecutor.state.state import State

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
-from tests.kit.changed_files import check_done, check_mending, save
+from tests.kit.changed_files import check_change, check_done, save
+from tests.kit.command_runner import Run
 from tests.kit.funded_trader import fund
 from tests.kit.trader import FAR_CHAIN, LINK, LINK_USDC, USDC, WETH_USDC, Trader
 from tradeexecutor.state.identifier import AssetIdentifier
@@ -35,7 +35,7 @@ def test_nothing_is_listed(run: Run, path: Path):
 
 def test_a_token_is_added_listed_and_removed(run: Run, path: Path):
     add = ("--add-token", LINK.address.upper().replace("0X", "0x"), "--reason", "takes a tax")
-    state = check_mending(run, "blacklist", path, *add)
+    state = check_change(run, "blacklist", path, *add)
     assert (state.is_good_pair(LINK_USDC), state.is_good_pair(WETH_USDC)) == (False, True)
     output = check_done(run, "blacklist", path, *add)
     assert f"LINK 1-{LINK.address}: blacklisted." in output
@@ -47,7 +47,7 @@ def test_a_token_is_added_listed_and_removed(run: Run, path: Path):
     assert again.exit_code == 0
     assert "was blacklisted before" in again.stdout
     assert "Nothing to change." in again.stdout
-    state = check_mending(run, "blacklist", path, "--remove-token", f"1-{LINK.address}")
+    state = check_change(run, "blacklist", path, "--remove-token", f"1-{LINK.address}")
     assert state.is_good_pair(LINK_USDC)
     assert state.blacklist_reason == {}
 
@@ -82,7 +82,7 @@ def test_bare_addresses_of_old_files(run: Run, trader: Trader, tmp_path: Path):
     path = save(trader, tmp_path)
     assert "LINK" in run("blacklist", path).stdout
     assert not State.read_json_file(path).is_good_pair(LINK_USDC)
-    state = check_mending(run, "blacklist", path, "--remove-token", LINK.address)
+    state = check_change(run, "blacklist", path, "--remove-token", LINK.address)
     assert state.is_good_pair(LINK_USDC)
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
 from tests.kit.chart_states import make_candles, make_traded
+from tests.kit.command_runner import Run
 from tests.kit.portfolios import make_state
 from tradeexecutor.visual.charts import CHARTS
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
-from tests.kit.changed_files import check_done, check_mending, is_sell, run_failing_backtest, save
+from tests.kit.changed_files import check_change, check_done, is_sell, run_failing_backtest, save
+from tests.kit.command_runner import Run
 from tests.kit.funded_trader import fail, fund
 from tests.kit.trader import BRIDGE, LINK_USDC, VAULT, WETH_USDC, cash_of
 from tradeexecutor.state.state import State
@@ -33,7 +33,7 @@ def held(tmp_path: Path) -> Path:
 
 def test_a_position_is_sold_at_the_price_of_that_time(run: Run, open_position: Path, candles: Path):
     options = ("--position-id", "1", "--data", candles)
-    state = check_mending(run, "close-position", open_position, *options)
+    state = check_change(run, "close-position", open_position, *options)
     (position,) = state.portfolio.closed_positions.values()
     trade = position.get_last_trade()
     assert (trade.get_status(), trade.executed_price) == (TradeStatus.success, pytest.approx(104 * 0.999))
@@ -49,13 +49,13 @@ def test_a_position_is_sold_at_the_price_of_that_time(run: Run, open_position: P
 
 def test_slippage_and_time(run: Run, open_position: Path, candles: Path):
     options = ("--position-id", "1", "--data", candles, "--at", "2024-01-10", "--slippage", "0.01")
-    state = check_mending(run, "close-position", open_position, *options)
+    state = check_change(run, "close-position", open_position, *options)
     trade = state.portfolio.closed_positions[1].get_last_trade()
     assert trade.executed_price == pytest.approx(109 * 0.999 * 0.99)
 
 
 def test_dust_is_closed_with_an_empty_trade(run: Run, held: Path):
-    state = check_mending(run, "close-position", held, "--close-dust")
+    state = check_change(run, "close-position", held, "--close-dust")
     assert list(state.portfolio.closed_positions) == [3]
     assert state.portfolio.closed_positions[3].get_last_trade().planned_quantity == 0
     assert "closed, only dust is left" in check_done(run, "close-position", held, "--close-dust")
@@ -75,7 +75,7 @@ def test_what_holds_something_is_not_given_up_by_the_way(run: Run, held: Path):
 
 def test_writing_off(run: Run, held: Path):
     options = ("--position-id", "1", "--position-id", "3", "--write-off", "--blacklist")
-    state = check_mending(run, "close-position", held, *options)
+    state = check_change(run, "close-position", held, *options)
     assert sorted(state.portfolio.closed_positions) == [1, 3]
     assert state.portfolio.closed_positions[1].is_marked_down()
     assert not state.is_good_pair(WETH_USDC)
@@ -98,7 +98,7 @@ def test_a_frozen_position_has_to_be_repaired_first(run: Run, strategy: Path, ca
     assert result.exit_code == 1
     assert "it has failed trades that are not repaired" in result.output
     check_done(run, "repair", path)
-    state = check_mending(run, "close-position", path, *options)
+    state = check_change(run, "close-position", path, *options)
     assert list(state.portfolio.closed_positions) == [1]
 
 
@@ -158,4 +158,4 @@ def test_on_every_real_file_positions_can_be_written_off_and_not_sold(
         assert path.read_bytes() == before
         assert "Traceback" not in sale.output
         if not position.is_loan_based():
-            check_mending(run, "close-position", path, "--position-id", number, "--write-off")
+            check_change(run, "close-position", path, "--position-id", number, "--write-off")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.kit.command_runner import Run
 from tradeexecutor.cli.option_values import parse_duration, parse_fraction
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tests.cli.conftest import Run
+from tests.kit.command_runner import Run
 from tests.kit.every_kind_trader import TEXT
 from tradeexecutor.cli.main import app
 from tradeexecutor.database.store import SQLStateStore

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.cli.conftest import Run
+from tests.kit.command_runner import Run
 from tests.kit.share_prices import HOUR, make_state
 from tests.kit.trader import T0
 from tradeexecutor.cli.main import app

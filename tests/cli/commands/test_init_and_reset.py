@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.kit.command_runner import Run
 from tests.kit.prunable import make_state
 from tests.kit.samples import deployment_info
 from tradeexecutor.ledger.proof import prove

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from tests.cli.conftest import Run, Spawn
+from tests.kit.command_runner import Run, Spawn
 from tradeexecutor.cli.commands.show_trades import Status
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeStatus

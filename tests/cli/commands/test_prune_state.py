@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.kit.command_runner import Run
 from tests.kit.prunable import make_state, make_transaction
 from tests.kit.trader import USDC, WETH_USDC, Trader
 from tradeexecutor.state.clock import utc_now

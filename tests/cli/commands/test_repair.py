@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.cli.conftest import Run
-from tests.kit.changed_files import check_done, check_mending, save
+from tests.kit.changed_files import check_change, check_done, save
+from tests.kit.command_runner import Run
 from tests.kit.every_kind_trader import D, Driver
 from tests.kit.funded_trader import fail, fund
 from tests.kit.hypercore import make_hypercore_trader, make_phantom
@@ -39,7 +39,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_everything_is_put_right(run: Run, path: Path):
     assert run("check-trades", path).exit_code == 1
-    state = check_mending(run, "repair", path)
+    state = check_change(run, "repair", path)
     assert cash_of(state) == 9900
     assert not state.portfolio.open_positions
     assert not state.portfolio.frozen_positions
@@ -163,7 +163,7 @@ def test_a_trade_of_unknown_outcome_blocks_and_is_not_repaired(run: Run, sent: P
 
 
 def test_one_that_failed(run: Run, sent: Path):
-    state = check_mending(run, "repair", sent, "--failed", "1")
+    state = check_change(run, "repair", sent, "--failed", "1")
     assert (cash_of(state), list(state.portfolio.closed_positions)) == (10_000, [1])
     assert state.portfolio.next_trade_id == 3
     assert "100 USDC" in check_done(run, "repair", sent, "--failed", "1")
@@ -171,7 +171,7 @@ def test_one_that_failed(run: Run, sent: Path):
 
 
 def test_one_that_went_through(run: Run, sent: Path):
-    state = check_mending(run, "repair", sent, "--filled", "1:9.9:99.5")
+    state = check_change(run, "repair", sent, "--filled", "1:9.9:99.5")
     assert (cash_of(state), state.portfolio.open_positions[1].get_quantity()) == (D("9900.5"), D("9.9"))
 
 
@@ -203,7 +203,7 @@ def test_duplicates_are_merged_only_when_asked_for(run: Run, tmp_path: Path, hyp
     assert "Nothing to change." in run("repair", path, "--yes").stdout
     assert "--only duplicates" in run("check-trades", path).stdout
     for options in (("--merge-dustless-duplicates",), ("--only", "duplicates")):
-        state = check_mending(run, "repair", path, *options)
+        state = check_change(run, "repair", path, *options)
         assert list(state.portfolio.closed_positions) == [2]
     make_phantom(hypercore_trader)
     path = save(hypercore_trader, tmp_path)
@@ -218,8 +218,8 @@ def test_duplicates_are_merged_only_when_asked_for(run: Run, tmp_path: Path, hyp
 def test_check_trades_of_every_real_file(run: Run, state_file: Path):
     result = run("check-trades", state_file, "--json")
     (report,) = json.loads(result.stdout)
-    assert result.exit_code == bool(report["attention"])
-    assert all(item["command"] for item in report["attention"])
+    assert result.exit_code == bool(report["issues"])
+    assert all(item["command"] for item in report["issues"])
 
 
 def test_repair_of_every_real_file(run: Run, state_file: Path, tmp_path: Path):
@@ -230,7 +230,7 @@ def test_repair_of_every_real_file(run: Run, state_file: Path, tmp_path: Path):
         assert "Nothing to change." in run("repair", path, "--yes").stdout
         assert path.read_bytes() == before
         return
-    check_mending(run, "repair", path)
+    check_change(run, "repair", path)
     check_done(run, "repair", path)
     assert run("check-trades", path).exit_code == 0
 

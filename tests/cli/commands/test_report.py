@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.kit.command_runner import Run
 from tradeexecutor.report.browser import find_browser
 
 

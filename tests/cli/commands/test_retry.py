@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
-from tests.kit.changed_files import check_done, check_mending, is_sell, run_failing_backtest
+from tests.kit.changed_files import check_change, check_done, is_sell, run_failing_backtest
+from tests.kit.command_runner import Run
 from tradeexecutor.state.repair.attempts import get_failed_attempts
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeStatus
@@ -26,7 +26,7 @@ def failed_sell(strategy: Path, candles: Path, tmp_path: Path) -> Path:
 
 def test_a_failed_buy_goes_through_at_the_price_of_that_time(run: Run, failed_buy: Path, candles: Path):
     options = ("--data", candles, "--tolerance", "0.1")
-    state = check_mending(run, "retry", failed_buy, *options)
+    state = check_change(run, "retry", failed_buy, *options)
     (position,) = state.portfolio.open_positions.values()
     trade = position.get_first_trade()
     assert (trade.get_status(), trade.executed_reserve) == (TradeStatus.success, 500)
@@ -43,7 +43,7 @@ def test_a_failed_buy_goes_through_at_the_price_of_that_time(run: Run, failed_bu
 
 
 def test_a_failed_sell_closes_its_position(run: Run, failed_sell: Path, candles: Path):
-    state = check_mending(run, "retry", failed_sell, "--data", candles, "--slippage", "0.01")
+    state = check_change(run, "retry", failed_sell, "--data", candles, "--slippage", "0.01")
     (position,) = state.portfolio.closed_positions.values()
     assert position.get_last_trade().executed_price == pytest.approx(119 * 0.999 * 0.99)
     numbers = [tx.nonce for trade in position.trades.values() for tx in trade.blockchain_transactions]
@@ -53,7 +53,7 @@ def test_a_failed_sell_closes_its_position(run: Run, failed_sell: Path, candles:
 
 def test_another_time(run: Run, failed_buy: Path, candles: Path):
     options = ("--data", candles, "--at", "2024-01-25", "--tolerance", "0.3")
-    state = check_mending(run, "retry", failed_buy, *options)
+    state = check_change(run, "retry", failed_buy, *options)
     (position,) = state.portfolio.open_positions.values()
     assert position.get_first_trade().executed_price == pytest.approx(124 * 1.001)
     assert position.last_token_price == pytest.approx(124 * 0.999)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.kit.command_runner import Run
 from tests.kit.portfolios import DAY, START, add_closed, make_state, record_equity, record_flow
 from tradeexecutor.analysis.adjusted.summary import summarise_performance
 from tradeexecutor.report.figures import format_value

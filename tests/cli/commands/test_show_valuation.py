@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.kit.command_runner import Run
 from tests.kit.trader import T0, WBTC_USDC, WETH_USDC, Trader, new_state
 from tradeexecutor.cli.printers.valuation import format_age
 from tradeexecutor.state.cycle_duration import CycleDuration

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.kit.command_runner import Run
 from tradeexecutor.operations.round_trip import find_losses, find_unknown_keys
 from tradeexecutor.state.state import State
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.cli.conftest import Run, Spawn
+from tests.kit.command_runner import Run, Spawn
 from tradeexecutor.cli.printers.sparkline import (
     MonthlyReturn,
     can_show_blocks,

@@ -19,7 +19,7 @@ from tradeexecutor.state.repair import (
     repair_tx_not_generated,
     repair_zero_quantity,
 )
-from tradeexecutor.state.repair.issues import Attention, AttentionKind, describe_unclean, find_attention
+from tradeexecutor.state.repair.issues import Issue, IssueKind, describe_unclean, find_issues
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trigger import Trigger, TriggerCondition, TriggerType
 
@@ -32,9 +32,9 @@ def hypercore_trader() -> Trader:
     return make_hypercore_trader()
 
 
-def look(trader: Trader, now: datetime.datetime = NOW) -> list[Attention]:
+def look(trader: Trader, now: datetime.datetime = NOW) -> list[Issue]:
     before = trader.state.to_json()
-    found = find_attention(trader.state, now)
+    found = find_issues(trader.state, now)
     assert trader.state.to_json() == before
     return found
 
@@ -54,7 +54,7 @@ def test_a_state_that_is_clean_needs_no_attention():
     trader.sell(WETH_USDC, "1", 2000.0)
     assert look(trader) == []
     assert describe_unclean(trader.state) == []
-    assert find_attention(State(name="new")) == []
+    assert find_issues(State(name="new")) == []
 
 
 def plan(trader: Trader) -> None:
@@ -87,28 +87,28 @@ def empty(trader: Trader) -> None:
     trader.buy(LINK_USDC, "10", 10.0)[1].executed_quantity = D(0)
 
 
-CASES: dict[str, tuple[Callable[[Trader], object], AttentionKind, Decimal | None, str, str]] = {
-    "planned": (plan, AttentionKind.not_sent, None, "was planned and never sent", "--only unsent"),
-    "started": (start, AttentionKind.not_sent, D(100), "100 USDC are set aside for it", "--only unsent"),
-    "signed": (sign, AttentionKind.unknown_outcome, D(100), "may have been sent", "--failed 1"),
-    "broadcasted": (send, AttentionKind.unknown_outcome, D(100), "outcome was never recorded", "--filled 1:QUANTITY:"),
+CASES: dict[str, tuple[Callable[[Trader], object], IssueKind, Decimal | None, str, str]] = {
+    "planned": (plan, IssueKind.not_sent, None, "was planned and never sent", "--only unsent"),
+    "started": (start, IssueKind.not_sent, D(100), "100 USDC are set aside for it", "--only unsent"),
+    "signed": (sign, IssueKind.unknown_outcome, D(100), "may have been sent", "--failed 1"),
+    "broadcasted": (send, IssueKind.unknown_outcome, D(100), "outcome was never recorded", "--filled 1:QUANTITY:"),
     "failed": (
         lambda t: fail(t, LINK_USDC, "10", 10.0),
-        AttentionKind.failed,
+        IssueKind.failed,
         None,
         "its position is frozen: TRF",
         "--only failed",
     ),
-    "outside": (fail_outside, AttentionKind.capital_outside, D(100), "stuck outside", ""),
-    "in transit": (burn, AttentionKind.in_transit, D(100), "on its way over the bridge since 2022-01-01", ""),
-    "vault": (ask_vault, AttentionKind.settlement_pending, D(100), "waits for the vault", ""),
-    "empty": (empty, AttentionKind.empty, None, "is open and holds nothing", "--only empty"),
+    "outside": (fail_outside, IssueKind.capital_outside, D(100), "stuck outside", ""),
+    "in transit": (burn, IssueKind.in_transit, D(100), "on its way over the bridge since 2022-01-01", ""),
+    "vault": (ask_vault, IssueKind.settlement_pending, D(100), "waits for the vault", ""),
+    "empty": (empty, IssueKind.empty, None, "is open and holds nothing", "--only empty"),
 }
 
 
 @pytest.mark.parametrize(("make", "kind", "allocated", "reason", "command"), CASES.values(), ids=CASES)
 def test_everything_says_why_and_names_the_command(
-    make: Callable[[Trader], object], kind: AttentionKind, allocated: Decimal | None, reason: str, command: str
+    make: Callable[[Trader], object], kind: IssueKind, allocated: Decimal | None, reason: str, command: str
 ):
     trader = fund()
     make(trader)
@@ -118,7 +118,7 @@ def test_everything_says_why_and_names_the_command(
     assert command in item.command
     assert bool(item.command) == bool(command)
     assert item.command.startswith("tradeexecutor ") or item.advice
-    assert item.is_blocking == (kind is AttentionKind.unknown_outcome)
+    assert item.is_blocking == (kind is IssueKind.unknown_outcome)
     assert describe_unclean(trader.state) == ([str(item)] if item.is_blocking else [])
 
 
@@ -142,7 +142,7 @@ def test_what_blocks_comes_first():
     trader = fund()
     plan(trader)
     send(trader, WETH_USDC)
-    assert [item.kind for item in look(trader)] == [AttentionKind.unknown_outcome, AttentionKind.not_sent]
+    assert [item.kind for item in look(trader)] == [IssueKind.unknown_outcome, IssueKind.not_sent]
 
 
 def freeze(trader: Trader) -> TradingPosition:
@@ -159,7 +159,7 @@ def test_a_frozen_position_that_only_has_to_be_unfrozen():
     trade.executed_quantity = trade.executed_reserve = D(0)
     (item,) = look(trader)
     assert (item.kind, item.trade_id, item.command) == (
-        AttentionKind.frozen,
+        IssueKind.frozen,
         None,
         "tradeexecutor repair STATE_FILE --only failed",
     )
@@ -172,7 +172,7 @@ def test_a_frozen_position_in_which_nothing_has_failed():
     position = freeze(trader)
     del position.trades[2]
     (item,) = look(trader)
-    assert (item.kind, item.command) == (AttentionKind.frozen, "")
+    assert (item.kind, item.command) == (IssueKind.frozen, "")
     assert "it has no repaired trade" in item.reason
     assert "show-trades STATE_FILE --position 1" in item.advice
 
@@ -180,7 +180,7 @@ def test_a_frozen_position_in_which_nothing_has_failed():
 def test_a_duplicate_on_hypercore(hypercore_trader: HypercoreTrader):
     make_phantom(hypercore_trader)
     (item,) = look(hypercore_trader)
-    assert (item.kind, item.position_id) == (AttentionKind.duplicate, 2)
+    assert (item.kind, item.position_id) == (IssueKind.duplicate, 2)
     assert item.command.endswith("--only duplicates")
 
 
@@ -189,8 +189,8 @@ def test_dust_of_a_vault_on_hypercore_is_found_by_the_repair_that_closes_it(hype
     leave(hypercore_trader, V3, "2.01")
     found = look(hypercore_trader)
     assert [(item.kind, item.position_id) for item in found] == [
-        (AttentionKind.dust, dust.position_id),
-        (AttentionKind.empty, zero.position_id),
+        (IssueKind.dust, dust.position_id),
+        (IssueKind.empty, zero.position_id),
     ]
     assert found[0].command == "tradeexecutor repair STATE_FILE --only dust"
     assert "only 1.99 are left" in found[0].reason
@@ -209,10 +209,10 @@ def test_no_command_is_named_that_leaves_the_trade_alone():
     trader.plan(WETH_USDC, "1", 2000.0)[1].blockchain_transactions = [blockchain_transaction()]
     found = look(trader)
     assert [item.kind for item in found] == [
-        AttentionKind.capital_outside,
-        AttentionKind.not_sent,
-        AttentionKind.failed,
-        AttentionKind.not_sent,
+        IssueKind.capital_outside,
+        IssueKind.not_sent,
+        IssueKind.failed,
+        IssueKind.not_sent,
     ]
     assert not any(item.command for item in found)
     assert all("bring the capital of its position back first" in item.advice for item in found[1:3])

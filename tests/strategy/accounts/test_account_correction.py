@@ -48,7 +48,9 @@ from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeFlag, TradeType
 from tradeexecutor.strategy.accounts.account_check import AccountingBalanceCheck, compare_accounts
 from tradeexecutor.strategy.accounts.account_correction import (
+    CorrectionOptions,
     UnknownTokenPositionFix,
+    apply_account_corrections,
     apply_accounting_correction,
     check_state_internal_coherence,
     correct_accounts,
@@ -158,9 +160,25 @@ def test_the_block_of_the_balances_is_remembered(state: State):
     assert (state.sync.treasury.last_block_scanned, state.sync.treasury.last_updated_at) == (99, NOW)
 
 
-def test_nothing_happens_before_the_first_event_is_asked_for(state: State):
+def test_accounts_are_corrected_whether_the_entries_are_looked_at_or_not(state: State):
+    entries = correct_accounts(state, find(state, {USDC: 8_100}), NOW)
+    assert state.portfolio.get_cash() == 8_100
+    assert [entry.quantity for entry in entries] == [100]
+    assert not find(state, {USDC: 8_100})
+
+
+def test_what_cannot_be_corrected_is_refused_by_the_call_itself(state: State):
+    checks = find(state, {USDC: 8_100, LINK: 50})
     before = state.to_json()
-    correct_accounts(state, find(state, {USDC: 8_100}), NOW)
+    with pytest.raises(UnexpectedAccountingCorrectionIssue):
+        correct_accounts(state, checks, NOW, token_fix_method=UnknownTokenPositionFix.transfer_away)
+    assert state.to_json() == before
+
+
+def test_who_declines_changes_nothing(state: State):
+    before = state.to_json()
+    with pytest.raises(AccountingCorrectionAborted):
+        apply_account_corrections(state, find(state, {USDC: 8_100}), NOW, CorrectionOptions(confirm=lambda _: False))
     assert state.to_json() == before
 
 

@@ -1,15 +1,17 @@
 """``tradeexecutor audit``."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from tradeexecutor.cli.failure import EXIT_FAILURE, describe_error
-from tradeexecutor.cli.state_file import DatabaseAddress, StateFile, load_state, open_address
-
-if TYPE_CHECKING:
-    from tradeexecutor.state.state import State
+from tradeexecutor.cli.failure import EXIT_FAILURE
+from tradeexecutor.cli.output import make_console, print_json
+from tradeexecutor.cli.printers.audit import audit_to_json, print_entries, print_proof
+from tradeexecutor.cli.state_file import StateFile
+from tradeexecutor.ledger.proof import prove
+from tradeexecutor.operations.prune import restore_in_memory
+from tradeexecutor.operations.state_location import StateLocation, load_state
+from tradeexecutor.state.state import State
 
 EXAMPLES = (
     "tradeexecutor audit state.json",
@@ -57,9 +59,6 @@ def audit(
     """
     state = load_state(state_file)
     lack = _restore(state, state_file)
-    from tradeexecutor.cli.output import make_console, print_json
-    from tradeexecutor.cli.printers.audit import make_report, print_entries, print_proof
-    from tradeexecutor.ledger.proof import prove
 
     console = make_console(stderr=True)
     if console.is_terminal and state.portfolio.next_trade_id > _MANY_TRADES:
@@ -70,7 +69,7 @@ def audit(
     if lack:
         proof.remarks.append(lack)
     if json_:
-        print_json(make_report(proof, state, entries, account, asset, limit))
+        print_json(audit_to_json(proof, state, entries, account, asset, limit))
     elif entries:
         print_entries(proof, state, state_file, account, asset, limit)
     else:
@@ -79,20 +78,8 @@ def audit(
         raise typer.Exit(EXIT_FAILURE)
 
 
-def _restore(state: "State", path: Path) -> str:
+def _restore(state: State, place: StateLocation) -> str:
     """Bring back in memory what was pruned; return what is to say when that is not possible, empty if it is."""
-    if not state.archives:
-        return ""
-    from tradeexecutor.state.errors import ArchiveError
-    from tradeexecutor.state.prune import restore_archives
-
-    if isinstance(path, DatabaseAddress):
-        from tradeexecutor.database.copying import get_site
-
-        path = get_site(open_address(path.text)[0]) or path  # a server has no archives beside it
-    try:
-        restore_archives(state, path)
-    except (ArchiveError, OSError) as error:
-        positions = sum(ref.positions for ref in state.archives)
-        return f"the pruned detail of {positions:,} closed positions was not examined: {describe_error(error)}"
-    return ""
+    positions = sum(ref.positions for ref in state.archives)
+    problem = restore_in_memory(state, place)
+    return problem and f"the pruned detail of {positions:,} closed positions was not examined: {problem}"

@@ -1,10 +1,15 @@
 """``tradeexecutor backtest``."""
 
+import contextlib
 import datetime
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from tradeexecutor.cli.option_values import parse_cycle, parse_parameters
+from tradeexecutor.cli.output import print_json
 
 EXAMPLES = (
     "tradeexecutor backtest my_strategy.py",
@@ -93,14 +98,8 @@ def backtest(
         raise typer.BadParameter("chooses from --data, which is missing", param_hint="--pair")
     if start is not None and end is not None and end <= start:
         raise typer.BadParameter(f"{end} is not after the start, {start}", param_hint="--end")
-    from tradeexecutor.cli.output import print_json
     from tradeexecutor.cli.printers.performance import print_outcome
-    from tradeexecutor.operations.backtest_run import (
-        BacktestRequest,
-        parse_cycle,
-        parse_parameters,
-        run_backtest_and_save,
-    )
+    from tradeexecutor.operations.backtest_run import BacktestRequest, run_backtest_and_save
 
     request = BacktestRequest(
         strategy=strategy,
@@ -115,8 +114,11 @@ def backtest(
         cycle_duration=parse_cycle(cycle) if cycle else None,
         parameters=parse_parameters(set_ or ()),
         overwrite=overwrite,
+        progress=None,
     )
-    outcome = run_backtest_and_save(request)
+    # What the strategy prints must not get between the lines of a report.
+    with contextlib.redirect_stdout(sys.stderr):
+        outcome = run_backtest_and_save(request)
     if json_:
         print_json(outcome.to_dict())
     else:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from tradeexecutor.cli.failure import EXIT_FAILURE
-from tradeexecutor.cli.state_file import describe_state, load_state, parse_state_argument
+from tradeexecutor.cli.output import Column, print_json, print_line, print_problem, print_table
+from tradeexecutor.operations.state_location import describe_state, load_state, parse_state_location
 
 EXAMPLES = (
     "tradeexecutor chart --list",
@@ -39,7 +40,7 @@ def chart(
             metavar="STATE_FILE",
             help="State file (JSON), or a strategy in a database: sqlite:///trading.db#my-strategy.",
             show_default=False,
-            parser=parse_state_argument,
+            parser=parse_state_location,
         ),
     ] = None,
     output: Annotated[
@@ -120,8 +121,7 @@ def chart(
         raise typer.BadParameter("the state file is missing", param_hint="STATE_FILE")
     if start is not None and end is not None and end < start:
         raise typer.BadParameter(f"{end} is before the start, {start}", param_hint="--end")
-    from tradeexecutor.cli.output import print_json, print_line, print_problem
-    from tradeexecutor.operations.chart_files import (
+    from tradeexecutor.cli.chart_files import (
         choose_output,
         find_chart,
         read_benchmarks,
@@ -158,7 +158,6 @@ def chart(
 
 
 def _list_charts(json_: bool) -> None:
-    from tradeexecutor.cli.output import Column, print_json, print_table
     from tradeexecutor.visual.charts import CHARTS
 
     if json_:

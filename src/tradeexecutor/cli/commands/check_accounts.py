@@ -1,16 +1,32 @@
 """``tradeexecutor check-accounts``."""
 
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from tradeexecutor.cli.failure import EXIT_FAILURE, CommandFailed
-from tradeexecutor.cli.state_file import StateFile, load_state
-
-if TYPE_CHECKING:
-    from tradeexecutor.state.state import State
-    from tradeexecutor.strategy.accounts.balance_source import RecordedBalances
+from tradeexecutor.cli.failure import EXIT_FAILURE
+from tradeexecutor.cli.option_values import parse_fraction, read_option
+from tradeexecutor.cli.output import print_json, print_line, print_next_steps
+from tradeexecutor.cli.printers.accounts import (
+    account_comparison_to_json,
+    divergence_to_json,
+    print_comparison,
+    print_divergences,
+)
+from tradeexecutor.cli.state_file import StateFile
+from tradeexecutor.ledger.divergence import find_first_divergence
+from tradeexecutor.ledger.proof import prove
+from tradeexecutor.operations.check_accounts import (
+    check_state_accounts,
+    read_state_balances,
+    write_expected_balances,
+)
+from tradeexecutor.operations.state_location import StateLocation, load_state
+from tradeexecutor.state.state import State
+from tradeexecutor.strategy.accounts.balance_source import RecordedBalances
+from tradeexecutor.strategy.accounts.record_file import to_naive_utc
 
 EXAMPLES = (
     "tradeexecutor check-accounts state.json --write-balances balances.csv",
@@ -88,62 +104,44 @@ def check_accounts(
     if find_first_divergence:
         is_clean = _find(state, recorded, json_)
     else:
-        is_clean = _check(state, state_file, recorded, read_tolerance(tolerance), all_, json_)
+        is_clean = _check(state, state_file, recorded, read_tolerance(tolerance), all_=all_, json_=json_)
     if not is_clean:
         raise typer.Exit(EXIT_FAILURE)
 
 
 def read_tolerance(text: str | None) -> float | None:
     """Read the option; None leaves each asset its own."""
-    from tradeexecutor.cli.option_values import parse_fraction, read_option
-
     return None if text is None else read_option("--tolerance", parse_fraction, text)
 
 
-def read_balances(state: "State", path: Path, address: str | None, at: str | None = None) -> "RecordedBalances":
-    """Read a file of balances; tokens that the state knows get its names."""
-    from tradeexecutor.state.clock import utc_now
-    from tradeexecutor.strategy.accounts.balance_source import read_balance_file
-    from tradeexecutor.strategy.accounts.record_file import to_naive_utc
-    from tradeexecutor.strategy.asset import get_relevant_assets
-
-    known = get_relevant_assets(None, [], state)
-    recorded = read_balance_file(path, utc_now(), known, address)
+def read_balances(state: State, path: Path, address: str | None, at: str | None = None) -> RecordedBalances:
+    """Read a file of balances, of which only those until the time of ``--at`` count."""
+    recorded = read_state_balances(state, path, address)
     if at is None:
         return recorded
     try:
-        return recorded.until(to_naive_utc(at))
-    except ValueError as error:
-        from tradeexecutor.state.errors import RecordFileError
-
-        if isinstance(error, RecordFileError):
-            raise
+        time = to_naive_utc(at)
+    except ValueError:
         raise typer.BadParameter(f"{at!r} is no time, write e.g. 2024-05-01T12:00", param_hint="--at") from None
+    return recorded.until(time)
 
 
 def _check(
-    state: "State", state_file: Path, recorded: "RecordedBalances", tolerance: float | None, all_: bool, json_: bool
+    state: State,
+    place: StateLocation,
+    recorded: RecordedBalances,
+    tolerance: float | None,
+    *,
+    all_: bool,
+    json_: bool,
 ) -> bool:
-    import shlex
-
-    from tradeexecutor.cli.output import print_json, print_next_steps
-    from tradeexecutor.cli.printers.accounts import comparison_to_json, print_comparison
-    from tradeexecutor.state.errors import UncleanState
-    from tradeexecutor.strategy.accounts.account_check import compare_accounts
-
-    try:
-        state.check_if_clean()
-    except UncleanState as error:
-        raise CommandFailed(
-            f"nobody knows what should be held: {error}", f"To repair them: tradeexecutor repair {state_file}"
-        ) from error
-    result = compare_accounts(state, recorded, assets=recorded.get_assets(), relative_epsilon=tolerance, as_of=True)
+    result = check_state_accounts(state, recorded, tolerance=tolerance)
     if json_:
-        print_json(comparison_to_json(result))
+        print_json(account_comparison_to_json(result))
         return result.is_clean
     print_comparison(result, state, all_)
     if any(check.is_unclean() for check in result.checks):
-        files = [str(state_file), "--balances", recorded.name]
+        files = [str(place), "--balances", recorded.name]
         steps = {
             "Find the event after which they part": [
                 "tradeexecutor",
@@ -157,11 +155,7 @@ def _check(
     return result.is_clean
 
 
-def _find(state: "State", recorded: "RecordedBalances", json_: bool) -> bool:
-    from tradeexecutor.cli.output import print_json
-    from tradeexecutor.cli.printers.accounts import divergence_to_json, print_divergences
-    from tradeexecutor.ledger.divergence import find_first_divergence
-
+def _find(state: State, recorded: RecordedBalances, json_: bool) -> bool:
     assets = recorded.get_assets()
     found = find_first_divergence(state, {asset: recorded.get_observations(asset) for asset in assets})
     if json_:
@@ -178,11 +172,8 @@ def _find(state: "State", recorded: "RecordedBalances", json_: bool) -> bool:
     return not found
 
 
-def _print_inner_breaks(state: "State", is_found: bool) -> None:
+def _print_inner_breaks(state: State, is_found: bool) -> None:
     """Say so when the books of the state do not add up in themselves: then the ledger is not what it says it holds."""
-    from tradeexecutor.cli.output import print_line
-    from tradeexecutor.ledger.proof import prove
-
     if is_found and prove(state).is_parted:
         print_line()
         print_line(
@@ -190,17 +181,7 @@ def _print_inner_breaks(state: "State", is_found: bool) -> None:
         )
 
 
-def _write_model(state: "State", path: Path, address: str | None, json_: bool) -> None:
-    from tradeexecutor.cli.output import print_line
-    from tradeexecutor.state.clock import utc_now
-    from tradeexecutor.strategy.accounts.balance_source import write_balance_file
-    from tradeexecutor.strategy.asset import build_expected_asset_map
-
-    if path.exists():
-        raise CommandFailed(f"{path} exists", "Choose another name, or remove it.")
-    expected = build_expected_asset_map(state.portfolio)
-    write_balance_file(path, utc_now(), {asset: mapping.quantity for asset, mapping in expected.items()}, address)
+def _write_model(state: State, path: Path, address: str | None, json_: bool) -> None:
+    count = write_expected_balances(state, path, address)
     if not json_:
-        print_line(
-            f"{path} has {len(expected):,} balances, as they should be. Put in what is really there.", "bold green"
-        )
+        print_line(f"{path} has {count:,} balances, as they should be. Put in what is really there.", "bold green")

@@ -2,21 +2,28 @@
 
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from tradeexecutor.cli.failure import EXIT_FAILURE
-from tradeexecutor.cli.state_file import load_state, parse_state_argument
-
-if TYPE_CHECKING:
-    from tradeexecutor.state.repair.issues import Attention
+from tradeexecutor.cli.output import (
+    Column,
+    format_quantity,
+    format_time,
+    print_json,
+    print_line,
+    print_next_steps,
+    print_table,
+)
+from tradeexecutor.cli.state_file import StateFiles
+from tradeexecutor.operations.state_location import StateLocation, load_state
+from tradeexecutor.state.repair.issues import FILE, Issue, find_issues
 
 EXAMPLES = (
     "tradeexecutor check-trades state.json",
     "tradeexecutor check-trades state/*.json",
-    "tradeexecutor check-trades state.json --json | jq '.[].attention[] | select(.blocking)'",
+    "tradeexecutor check-trades state.json --json | jq '.[].issues[] | select(.blocking)'",
 )
 
 
@@ -25,15 +32,7 @@ _MAX_NAMED = 8
 
 
 def check_trades(
-    state_files: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="STATE_FILE...",
-            help="State files (JSON), or strategies in a database.",
-            show_default=False,
-            parser=parse_state_argument,
-        ),
-    ],
+    state_files: StateFiles,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the trades and positions that somebody has to look at.
@@ -47,13 +46,10 @@ def check_trades(
 
     Nothing is changed. The exit code is 1 when something needs attention.
     """
-    from tradeexecutor.cli.output import print_json, print_line
-    from tradeexecutor.state.repair.issues import find_attention
-
-    found = {path: find_attention(load_state(path)) for path in state_files}
+    found = {path: find_issues(load_state(path)) for path in state_files}
     if json_:
         print_json(
-            [{"path": path, "attention": [_describe(item, path) for item in items]} for path, items in found.items()]
+            [{"path": str(path), "issues": [_describe(item, path) for item in items]} for path, items in found.items()]
         )
     else:
         for number, (path, items) in enumerate(found.items()):
@@ -64,7 +60,7 @@ def check_trades(
         raise typer.Exit(EXIT_FAILURE)
 
 
-def _describe(item: "Attention", path: Path) -> dict[str, Any]:
+def _describe(item: Issue, path: StateLocation) -> dict[str, Any]:
     return {
         "kind": item.kind,
         "blocking": item.is_blocking,
@@ -80,15 +76,11 @@ def _describe(item: "Attention", path: Path) -> dict[str, Any]:
     }
 
 
-def _fill_in(text: str, path: Path) -> str:
-    from tradeexecutor.state.repair.issues import FILE
-
+def _fill_in(text: str, path: StateLocation) -> str:
     return text.replace(FILE, shlex.quote(str(path)))
 
 
-def _print(path: Path, items: Sequence["Attention"]) -> None:
-    from tradeexecutor.cli.output import Column, format_quantity, format_time, print_line, print_next_steps, print_table
-
+def _print(path: StateLocation, items: Sequence[Issue]) -> None:
     print_line(str(path), "bold")
     if not items:
         print_line("Nothing needs attention.", "green")
@@ -116,7 +108,7 @@ def _print(path: Path, items: Sequence["Attention"]) -> None:
     for text in dict.fromkeys(_fill_in(item.advice, path) for item in items if item.advice):
         print_line()
         print_line(f"{text[0].upper()}{text[1:]}.")
-    commands: dict[str, list[Attention]] = {}
+    commands: dict[str, list[Issue]] = {}
     for item in items:
         if item.command:
             commands.setdefault(_fill_in(item.command, path), []).append(item)
@@ -124,7 +116,7 @@ def _print(path: Path, items: Sequence["Attention"]) -> None:
         print_next_steps({f"Put right {_name(found)}": command for command, found in commands.items()})
 
 
-def _name(items: "Sequence[Attention]") -> str:
+def _name(items: Sequence[Issue]) -> str:
     """Return e.g. ``trades #3, #4``."""
     trades = [item.trade_id for item in items if item.trade_id is not None]
     numbers = sorted(trades or [item.position_id for item in items])

@@ -6,8 +6,8 @@ import typer
 
 from tradeexecutor.cli.failure import EXIT_FAILURE
 from tradeexecutor.cli.simulation_options import AtOption, FeeOption, PairOption, SlippageOption
+from tradeexecutor.cli.state_changing import DryRunOption, JsonOption, YesOption, run_change
 from tradeexecutor.cli.state_file import StateFile
-from tradeexecutor.operations.state_change import DryRunOption, JsonOption, YesOption, mend
 
 EXAMPLES = (
     "tradeexecutor close-position backtests/ema_cross/state.json --position-id 3 --data btc-usd-monthly",
@@ -78,7 +78,8 @@ def close_position(
         raise typer.BadParameter("belongs to --data, which is missing", param_hint="--pair" if pair else "--at")
     if write_off and data:
         raise typer.BadParameter("either sell with --data or write off", param_hint="--write-off")
-    from tradeexecutor.operations.close_position import CloseRequest, describe_closing, print_closing, run_closing
+    from tradeexecutor.cli.printers.close_position import closing_to_json, print_closing
+    from tradeexecutor.operations.close_position import CloseRequest, close_positions
 
     request = CloseRequest(
         position_ids=tuple(dict.fromkeys(position_id or ())),
@@ -92,12 +93,12 @@ def close_position(
         slippage=slippage,
         blacklist=blacklist,
     )
-    report = mend(
+    report = run_change(
         state_file,
-        lambda state, now: run_closing(state, now, request),
+        lambda state, now: close_positions(state, now, request),
         command="close-position",
         print_result=print_closing,
-        to_json=describe_closing,
+        to_json=closing_to_json,
         yes=yes,
         dry_run=dry_run,
         json_=json_,

@@ -7,7 +7,8 @@ import typer
 
 from tradeexecutor.cli.failure import EXIT_FAILURE
 from tradeexecutor.cli.option_values import parse_duration, parse_fraction, read_option
-from tradeexecutor.cli.state_file import load_state, parse_state_argument
+from tradeexecutor.cli.output import print_json
+from tradeexecutor.operations.state_location import load_state, parse_state_location
 
 if TYPE_CHECKING:
     from tradeexecutor.analysis.compare.states import Comparison
@@ -27,7 +28,7 @@ def compare(
             metavar="STATE_A",
             help="State file, e.g. of the backtest.",
             show_default=False,
-            parser=parse_state_argument,
+            parser=parse_state_location,
         ),
     ],
     b: Annotated[
@@ -36,7 +37,7 @@ def compare(
             metavar="STATE_B",
             help="State file to compare with it, e.g. of the live strategy.",
             show_default=False,
-            parser=parse_state_argument,
+            parser=parse_state_location,
         ),
     ],
     time_tolerance: Annotated[
@@ -91,10 +92,9 @@ def compare(
 
 
 def _show(result: "Comparison", a: Path, b: Path, *, all_: bool, limit: int, json_: bool) -> None:
-    from tradeexecutor.cli.output import print_json
-    from tradeexecutor.cli.printers.comparison import make_report, print_comparison
+    from tradeexecutor.cli.printers.comparison import comparison_to_json, print_comparison
 
     if json_:
-        print_json(make_report(result, a, b))
+        print_json(comparison_to_json(result, a, b))
     else:
         print_comparison(result, a, b, all_=all_, limit=limit)

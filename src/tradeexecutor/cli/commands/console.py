@@ -1,17 +1,25 @@
 """``tradeexecutor console``."""
 
+import ast
+import datetime
+import functools
 import sys
+import traceback
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from tradeexecutor.cli.failure import EXIT_FAILURE, CommandFailed, describe_error
-from tradeexecutor.cli.state_file import DatabaseAddress, StateFile, load_state, require_state_file
-
-if TYPE_CHECKING:
-    from tradeexecutor.state.state import State
-    from tradeexecutor.state.store import JSONFileStore
+from tradeexecutor.cli.output import print_command, print_line, print_problem
+from tradeexecutor.cli.state_file import StateFile
+from tradeexecutor.ledger.journal import derive
+from tradeexecutor.ledger.proof import prove
+from tradeexecutor.operations.state_location import StateLocation, load_state, open_store
+from tradeexecutor.state.state import State
+from tradeexecutor.state.store import JSONFileStore
+from tradeexecutor.state.store.backups import backup_state
 
 EXAMPLES = (
     "tradeexecutor console state.json",
@@ -55,18 +63,15 @@ def console(
     """
     if code is None:
         _require_shell()
-    if isinstance(state_file, DatabaseAddress):
+    if not isinstance(state_file, Path):
         _run(state_file, code, make_namespace(load_state(state_file), None))
         return
-    from tradeexecutor.state.store import JSONFileStore
-
-    require_state_file(state_file)
-    compressed = state_file.resolve().with_name(f"{state_file.resolve().name}.br").exists()
-    with JSONFileStore(state_file, compressed=compressed) as store:
+    with open_store(state_file) as store:
+        assert isinstance(store, JSONFileStore)
         _run(state_file, code, make_namespace(store.load(), store))
 
 
-def _run(path: Path, code: str | None, names: dict[str, Any]) -> None:
+def _run(path: StateLocation, code: str | None, names: dict[str, Any]) -> None:
     if code is None:
         _start_shell(path, names)
         return
@@ -75,7 +80,7 @@ def _run(path: Path, code: str | None, names: dict[str, Any]) -> None:
         raise typer.Exit(status)
 
 
-def make_namespace(state: "State", store: "JSONFileStore | None") -> dict[str, Any]:
+def make_namespace(state: State, store: JSONFileStore | None) -> dict[str, Any]:
     """Return the names that code in the console can use.
 
     Parameters
@@ -83,17 +88,11 @@ def make_namespace(state: "State", store: "JSONFileStore | None") -> dict[str, A
     store
         What `save` writes to; None for a strategy in a database, which is only read.
     """
-    import datetime
-    import functools
-    from decimal import Decimal
-
     import numpy as np
     import pandas as pd
 
     from tradeexecutor.analysis import frames, history_frames
     from tradeexecutor.analysis.adjusted.summary import summarise_performance
-    from tradeexecutor.ledger.journal import derive
-    from tradeexecutor.ledger.proof import prove
 
     def save() -> Path:
         """Write the state to its file, after a copy of the file was made beside it; return that copy."""
@@ -127,9 +126,7 @@ def make_namespace(state: "State", store: "JSONFileStore | None") -> dict[str, A
     }
 
 
-def _save(state: "State", store: "JSONFileStore") -> Path:
-    from tradeexecutor.cli.output import print_command, print_line
-    from tradeexecutor.state.store.backups import backup_state
+def _save(state: State, store: JSONFileStore) -> Path:
 
     store.acquire_writer_lock()
     state.to_json_bytes()  # what cannot be saved makes no backup
@@ -148,10 +145,6 @@ def run_code(text: str, names: dict[str, Any]) -> int:
     CommandFailed
         The code raised an error, which is the cause.
     """
-    import ast
-
-    from tradeexecutor.cli.output import print_problem
-
     try:
         tree = ast.parse(text, "<code>")
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
@@ -176,8 +169,6 @@ def run_code(text: str, names: dict[str, Any]) -> int:
 
 def _find_line(error: BaseException) -> int:
     """Return the last line of the code, not of the functions it calls, that an error came through."""
-    import traceback
-
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<code>"]
     return (lines[-1] if lines else 1) or 1
 
@@ -192,7 +183,7 @@ def _require_shell() -> None:
         )
 
 
-def _start_shell(path: Path, names: dict[str, Any]) -> None:
+def _start_shell(path: StateLocation, names: dict[str, Any]) -> None:
     import IPython
     from traitlets.config import Config
 

@@ -1,16 +1,15 @@
 """``tradeexecutor correct-history``."""
 
 import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from tradeexecutor.cli.printers.correct_history import history_to_json, print_history_correction
+from tradeexecutor.cli.state_changing import DryRunOption, JsonOption, YesOption, run_change
 from tradeexecutor.cli.state_file import StateFile
-from tradeexecutor.operations.state_change import DryRunOption, JsonOption, YesOption, mend
-
-if TYPE_CHECKING:
-    from tradeexecutor.operations.correct_history import Correction
-    from tradeexecutor.state.state import State
+from tradeexecutor.operations.correct_history import HistoryRequest, NavSyncSearch, SharePriceSearch
+from tradeexecutor.operations.correct_history import correct_history as correct_state_history
 
 EXAMPLES = (
     "tradeexecutor correct-history state.json --remove-share-price-outliers --dry-run",
@@ -78,25 +77,20 @@ def correct_history(
             "say what to remove: --cutoff-date, --remove-share-price-outliers, --remove-nav-sync-outliers "
             "or --remove-duplicate-timestamp-stats"
         )
-    from tradeexecutor.operations.correct_history import correct, describe, print_correction
-
-    def change(state: "State", now: datetime.datetime) -> "Correction":
-        return correct(
-            state,
-            share_price=(outlier_window_size, outlier_threshold) if remove_share_price_outliers else None,
-            nav_sync=(nav_sync_window_size, nav_sync_threshold, nav_sync_min_component_change)
-            if remove_nav_sync_outliers
-            else None,
-            duplicates=remove_duplicate_timestamp_stats,
-            cutoff_date=cutoff_date,
-        )
-
-    mend(
+    price = SharePriceSearch(outlier_window_size, outlier_threshold)
+    nav = NavSyncSearch(nav_sync_window_size, nav_sync_threshold, nav_sync_min_component_change)
+    request = HistoryRequest(
+        share_price=price if remove_share_price_outliers else None,
+        nav_sync=nav if remove_nav_sync_outliers else None,
+        duplicates=remove_duplicate_timestamp_stats,
+        cutoff_date=cutoff_date,
+    )
+    run_change(
         state_file,
-        change,
+        lambda state, now: correct_state_history(state, request),
         command="correct-history",
-        print_result=print_correction,
-        to_json=describe,
+        print_result=print_history_correction,
+        to_json=history_to_json,
         yes=yes,
         dry_run=dry_run,
         json_=json_,

@@ -1,9 +1,15 @@
 """``tradeexecutor demo``."""
 
+import contextlib
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from tradeexecutor.cli.example_files import find_examples, get_title
+from tradeexecutor.cli.output import print_heading, print_line, print_next_steps, shorten_path
 
 EXAMPLES = ("tradeexecutor demo", "tradeexecutor demo --output /tmp/demo")
 
@@ -15,10 +21,6 @@ def demo(
 
     They trade on price data that comes with the program. Results of an earlier demo in the same folder are replaced.
     """
-    import shlex
-
-    from tradeexecutor.cli.example_files import find_examples, get_title
-    from tradeexecutor.cli.output import print_heading, print_line, print_next_steps, shorten_path
     from tradeexecutor.cli.printers.performance import print_comparison, print_warnings
     from tradeexecutor.operations.backtest_run import BacktestRequest, run_backtest_and_save
 
@@ -27,7 +29,9 @@ def demo(
     outcomes = []
     for example in examples:
         print_heading(f"{example.name}: {get_title(example)}")
-        outcome = run_backtest_and_save(BacktestRequest(example, output / example.stem, overwrite=True))
+        with contextlib.redirect_stdout(sys.stderr):  # what the strategy prints is no part of the table
+            request = BacktestRequest(example, output / example.stem, overwrite=True, progress=None)
+            outcome = run_backtest_and_save(request)
         outcomes.append(outcome)
         performance = outcome.performance
         print_line(

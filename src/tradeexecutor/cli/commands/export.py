@@ -2,16 +2,25 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from tradeexecutor.cli.failure import CommandFailed, describe_error
-from tradeexecutor.cli.state_file import DatabaseAddress, StateFile, load_state, open_address
-from tradeexecutor.operations.export_tables import TABLES, AmountFormat, FileFormat, make_frame, to_arrow, write_table
-
-if TYPE_CHECKING:
-    from tradeexecutor.state.state import State
+from tradeexecutor.cli.export_tables import TABLES, AmountFormat, FileFormat, make_frame, to_arrow, write_table
+from tradeexecutor.cli.failure import CommandFailed
+from tradeexecutor.cli.output import (
+    Column,
+    make_console,
+    print_heading,
+    print_json,
+    print_line,
+    print_table,
+    shorten_path,
+)
+from tradeexecutor.cli.state_file import StateFile
+from tradeexecutor.operations.prune import restore_in_memory
+from tradeexecutor.operations.state_location import StateLocation, load_state
+from tradeexecutor.state.state import State
 
 EXAMPLES = (
     "tradeexecutor export state.json -o tables",
@@ -95,28 +104,13 @@ def _choose(names: list[str] | None) -> list[str]:
     return [name for name in TABLES if name in wanted]
 
 
-def _restore_archives(state: "State", path: Path) -> str:
+def _restore_archives(state: State, place: StateLocation) -> str:
     """Bring back in memory what was pruned; return what is to say when that is not possible, empty if it is."""
-    if not state.archives:
-        return ""
-    from tradeexecutor.state.errors import ArchiveError
-    from tradeexecutor.state.prune import restore_archives
-
-    if isinstance(path, DatabaseAddress):
-        from tradeexecutor.database.copying import get_site
-
-        path = get_site(open_address(path.text)[0]) or path  # a server has no archives beside it
-    try:
-        restore_archives(state, path)
-    except (ArchiveError, OSError) as error:
-        return f"what was pruned is not in the tables: {describe_error(error)}"
-    return ""
+    problem = restore_in_memory(state, place)
+    return problem and f"what was pruned is not in the tables: {problem}"
 
 
-def _write_all(
-    state: "State", files: dict[str, Path], file_format: FileFormat, amounts: AmountFormat
-) -> list[Exported]:
-    from tradeexecutor.cli.output import make_console
+def _write_all(state: State, files: dict[str, Path], file_format: FileFormat, amounts: AmountFormat) -> list[Exported]:
 
     console = make_console(stderr=True)
     done: list[Exported] = []
@@ -132,7 +126,6 @@ def _write_all(
 
 
 def _print_result(done: list[Exported], lack: str, json_: bool) -> None:
-    from tradeexecutor.cli.output import Column, print_json, print_line, print_table, shorten_path
 
     if json_:
         print_json({"files": done, "missing": lack})
@@ -152,8 +145,7 @@ def _print_result(done: list[Exported], lack: str, json_: bool) -> None:
         print_line(f"Warning: {lack}", "yellow")
 
 
-def _print_columns(state: "State", tables: list[str], amounts: AmountFormat, json_: bool) -> None:
-    from tradeexecutor.cli.output import Column, print_heading, print_json, print_table
+def _print_columns(state: State, tables: list[str], amounts: AmountFormat, json_: bool) -> None:
 
     report = {
         name: [

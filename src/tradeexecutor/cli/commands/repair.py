@@ -1,17 +1,20 @@
 """``tradeexecutor repair``."""
 
 import enum
-from typing import TYPE_CHECKING, Annotated
+from decimal import Decimal, InvalidOperation
+from typing import Annotated
 
 import typer
 
 from tradeexecutor.cli.failure import EXIT_FAILURE
-from tradeexecutor.cli.state_file import StateFile, load_state
-from tradeexecutor.operations.state_change import DryRunOption, JsonOption, YesOption, mend
-
-if TYPE_CHECKING:
-    from tradeexecutor.operations.repair import RepairRequest
-    from tradeexecutor.state.state import State
+from tradeexecutor.cli.output import print_line
+from tradeexecutor.cli.printers.repair import print_repair, repair_to_json
+from tradeexecutor.cli.state_changing import DryRunOption, JsonOption, YesOption, run_change
+from tradeexecutor.cli.state_file import StateFile
+from tradeexecutor.operations.repair import RepairKind, RepairRequest, find_unknown_refunds, repair_state
+from tradeexecutor.operations.state_location import load_state
+from tradeexecutor.state.repair import ReportedOutcome
+from tradeexecutor.state.state import State
 
 EXAMPLES = (
     "tradeexecutor repair state.json --dry-run",
@@ -20,16 +23,6 @@ EXAMPLES = (
     "tradeexecutor repair state.json --failed 12 --filled 13:0.5:1024.10",
     "tradeexecutor repair state.json --yes --json | jq .result.left_alone",
 )
-
-
-class Kind(enum.StrEnum):
-    """A sort of repair, in the order in which they are made."""
-
-    unsent = "unsent"
-    empty = "empty"
-    failed = "failed"
-    dust = "dust"
-    duplicates = "duplicates"
 
 
 class Allocation(enum.StrEnum):
@@ -42,7 +35,7 @@ class Allocation(enum.StrEnum):
 def repair(
     state_file: StateFile,
     only: Annotated[
-        list[Kind] | None,
+        list[RepairKind] | None,
         typer.Option(help="Only this sort of repair; may be repeated.", show_default="all but duplicates"),
     ] = None,
     failed: Annotated[
@@ -100,11 +93,9 @@ def repair(
 
     The exit code is 1 when something had to be left as it is.
     """
-    from tradeexecutor.operations.repair import RepairRequest, describe_report, parse_fill, print_report, run_repairs
-
-    kinds = frozenset(kind.value for kind in only or (item for item in Kind if item is not Kind.duplicates))
+    kinds = frozenset(only or set(RepairKind) - {RepairKind.duplicates})
     if merge:
-        kinds |= {Kind.duplicates.value}
+        kinds |= {RepairKind.duplicates}
     request = RepairRequest(
         kinds,
         frozenset(failed or ()),
@@ -114,14 +105,14 @@ def repair(
     twice = request.failed & request.filled.keys()
     if twice:
         raise typer.BadParameter(f"trade {min(twice)} either failed or was filled", param_hint="--failed")
-    if allocation is None and "failed" in kinds and not (yes or dry_run or json_):
+    if allocation is None and RepairKind.failed in kinds and not (yes or dry_run or json_):
         _ask(load_state(state_file), request)
-    report = mend(
+    report = run_change(
         state_file,
-        lambda state, now: run_repairs(state, now, request),
+        lambda state, now: repair_state(state, now, request),
         command="repair",
-        print_result=print_report,
-        to_json=describe_report,
+        print_result=print_repair,
+        to_json=repair_to_json,
         yes=yes,
         dry_run=dry_run,
         json_=json_,
@@ -131,12 +122,24 @@ def repair(
         raise typer.Exit(EXIT_FAILURE)
 
 
-def _ask(state: "State", request: "RepairRequest") -> None:
+def _ask(state: State, request: RepairRequest) -> None:
     """Ask about the failed trades of which the file does not tell whether their capital came back."""
-    from tradeexecutor.cli.output import print_line
-    from tradeexecutor.operations.repair import find_unknown_refunds
-
     for trade, refund in find_unknown_refunds(state):
         print_line(f"{trade} of position #{trade.position_id} failed at {trade.failed_at}.", "bold")
         print_line(f"Whether its {refund.amount} {trade.reserve_currency.token_symbol} came back: {refund.evidence}.")
         request.answers[trade.trade_id] = typer.confirm("Has the capital come back?")
+
+
+def parse_fill(text: str) -> tuple[int, ReportedOutcome]:
+    """Read ``TRADE:QUANTITY:RESERVE``; raises ``typer.BadParameter``.
+
+    >>> parse_fill("13:0.5:1024.10")
+    (13, ReportedOutcome(quantity=Decimal('0.5'), reserve=Decimal('1024.10')))
+    """
+    parts = text.split(":")
+    try:
+        number, quantity, reserve = parts
+        return int(number), ReportedOutcome(Decimal(quantity), Decimal(reserve))
+    except (ValueError, InvalidOperation):
+        message = f"{text!r} is not TRADE:QUANTITY:RESERVE, e.g. 13:0.5:1024.10"
+        raise typer.BadParameter(message, param_hint="--filled") from None

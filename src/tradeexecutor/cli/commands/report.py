@@ -1,6 +1,7 @@
 """``tradeexecutor report``."""
 
 import enum
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,14 +9,17 @@ import typer
 
 from tradeexecutor.cli.commands.show_statistics import BacktestOption
 from tradeexecutor.cli.failure import CommandFailed
-from tradeexecutor.cli.state_file import StateFile, load_state
+from tradeexecutor.cli.output import print_json, print_line
+from tradeexecutor.cli.state_file import StateFile
+from tradeexecutor.operations.state_location import StateLocation, load_state
+from tradeexecutor.operations.validate import validate_state
+from tradeexecutor.report.browser import print_to_pdf, require_browser
+from tradeexecutor.state.checks import Check
+from tradeexecutor.state.files.durable_file import write_atomically
+from tradeexecutor.state.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tradeexecutor.report.page import ReportOptions
-    from tradeexecutor.report.problems import Check
-    from tradeexecutor.state.state import State
 
 EXAMPLES = (
     "tradeexecutor report state.json",
@@ -88,8 +92,6 @@ def report(
         page = page / "report.html"
     _check_targets(state_file, backtest, [path for path in (page, pdf, tearsheet) if path is not None])
     if pdf is not None:
-        from tradeexecutor.report.browser import require_browser
-
         require_browser()  # before the work is done
     state = load_state(state_file)
     written: dict[str, Path] = {}
@@ -100,7 +102,6 @@ def report(
         written["tearsheet"] = tearsheet
     if page is not None or pdf is not None:
         _write_pages(state, _make_options(state, state_file, backtest, candles, theme), page, pdf, written)
-    from tradeexecutor.cli.output import print_json, print_line
 
     if json_:
         print_json(written)
@@ -109,7 +110,7 @@ def report(
         print_line(f"Wrote {path}")
 
 
-def _check_targets(state_file: Path, backtest: Path | None, targets: "Sequence[Path]") -> None:
+def _check_targets(state_file: StateLocation, backtest: Path | None, targets: Sequence[Path]) -> None:
     """Refuse what cannot be written, and what would replace the state, before the work is done."""
     for target in targets:
         if target.is_dir():
@@ -117,12 +118,12 @@ def _check_targets(state_file: Path, backtest: Path | None, targets: "Sequence[P
         if not target.absolute().parent.is_dir():
             raise CommandFailed(f"there is no folder {target.parent}")
         for source in (state_file, backtest):
-            if source is not None and target.exists() and source.exists() and target.samefile(source):
+            if isinstance(source, Path) and target.exists() and source.exists() and target.samefile(source):
                 raise CommandFailed(f"{target} is the state file: the report would replace it")
 
 
 def _make_options(
-    state: "State", state_file: Path, backtest: Path | None, candles: list[str] | None, theme: PageTheme
+    state: State, state_file: StateLocation, backtest: Path | None, candles: list[str] | None, theme: PageTheme
 ) -> "ReportOptions":
     from tradeexecutor.report.page import ReportOptions
 
@@ -136,11 +137,9 @@ def _make_options(
 
 
 def _write_pages(
-    state: "State", options: "ReportOptions", page: Path | None, pdf: Path | None, written: dict[str, Path]
+    state: State, options: "ReportOptions", page: Path | None, pdf: Path | None, written: dict[str, Path]
 ) -> None:
-    from tradeexecutor.report.browser import print_to_pdf
     from tradeexecutor.report.page import collect_report, render_report
-    from tradeexecutor.state.files.durable_file import write_atomically
 
     contents = collect_report(state, options)
     if page is not None:
@@ -151,20 +150,14 @@ def _write_pages(
         written["pdf"] = pdf
 
 
-def _read_candles(names: list[str] | None, state: "State") -> Any:
+def _read_candles(names: list[str] | None, state: State) -> Any:
     if not names:
         return None
-    from tradeexecutor.operations.chart_files import read_candles
+    from tradeexecutor.cli.chart_files import read_candles
 
     return read_candles(names, state)
 
 
-def _check_file(path: Path) -> "Sequence[Check] | None":
+def _check_file(place: StateLocation) -> Sequence[Check] | None:
     """Return what `validate` finds about a file; None for what is not in a file."""
-    from tradeexecutor.cli.state_file import DatabaseAddress
-    from tradeexecutor.operations.validate import validate_file
-    from tradeexecutor.report.problems import Check
-
-    if isinstance(path, DatabaseAddress):
-        return None
-    return [Check(check.name, check.passed, check.detail) for check in validate_file(path).checks]
+    return validate_state(place).checks if isinstance(place, Path) else None

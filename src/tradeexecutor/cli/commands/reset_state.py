@@ -1,16 +1,11 @@
 """``tradeexecutor reset-state``."""
 
 import dataclasses
-import datetime
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import TYPE_CHECKING
 
+from tradeexecutor.cli.output import format_time, format_usd, print_facts, print_heading, print_line
+from tradeexecutor.cli.state_changing import DryRunOption, JsonOption, YesOption, run_change
 from tradeexecutor.cli.state_file import StateFile
-from tradeexecutor.operations.state_change import DryRunOption, JsonOption, YesOption, mend
-
-if TYPE_CHECKING:
-    from tradeexecutor.state.state import State
+from tradeexecutor.operations import reset
 
 EXAMPLES = (
     "tradeexecutor reset-state state.json --dry-run",
@@ -18,37 +13,10 @@ EXAMPLES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """What a reset takes away.
-
-    Attributes
-    ----------
-    open_positions, frozen_positions, pending_positions, closed_positions, trades, samples, blacklisted_assets
-        How many there were.
-    cash_usd, net_asset_value_usd
-        What the state knew of; nothing happens to the money itself.
-    first, last
-        From when to when the strategy has sampled its value or traded.
-    """
-
-    open_positions: int
-    frozen_positions: int
-    pending_positions: int
-    closed_positions: int
-    trades: int
-    samples: int
-    blacklisted_assets: int
-    cash_usd: float | None
-    net_asset_value_usd: float | None
-    first: datetime.datetime | None
-    last: datetime.datetime | None
-
-
 def reset_state(
     state_file: StateFile, yes: YesOption = False, dry_run: DryRunOption = False, json_: JsonOption = False
 ) -> None:
-    """Start a strategy anew: an empty state with the same name and reserve currency.
+    """Start a strategy again: an empty state with the same name and reserve currency.
 
     Positions, trades, cash, statistics and the blacklist are no longer in the
     file; the copy that is made first has everything. What the strategy owns does
@@ -57,9 +25,9 @@ def reset_state(
 
     Kept are the name, the reserve currencies, and where the strategy is deployed.
     """
-    mend(
+    run_change(
         state_file,
-        _reset,
+        reset.reset_state,
         command="reset-state",
         print_result=_print,
         to_json=dataclasses.asdict,
@@ -70,49 +38,7 @@ def reset_state(
     )
 
 
-def _reset(state: "State", now: datetime.datetime) -> Loss:
-    loss = _describe(state)
-    from tradeexecutor.state.reserve import ReservePosition
-    from tradeexecutor.state.state import State
-
-    new = State(created_at=now, name=state.name, deployment_info=state.deployment_info)
-    new.sync.deployment = state.sync.deployment
-    for key, reserve in state.portfolio.reserves.items():
-        empty = ReservePosition(reserve.asset, Decimal(0), None, reserve.reserve_token_price, None)
-        new.portfolio.reserves[key] = empty
-    for field in dataclasses.fields(new):
-        setattr(state, field.name, getattr(new, field.name))
-    state.unknown_keys.clear()
-    return loss
-
-
-def _describe(state: "State") -> Loss:
-    from tradeexecutor.state.errors import TradeExecutorError
-
-    portfolio = state.portfolio
-    try:
-        cash, value = portfolio.get_cash(), portfolio.get_net_asset_value()
-    except TradeExecutorError:  # a state that cannot be valued can be reset all the same
-        cash = value = None
-    first, last = state.get_strategy_start_and_end()
-    return Loss(
-        len(portfolio.open_positions),
-        len(portfolio.frozen_positions),
-        len(portfolio.pending_positions),
-        len(portfolio.closed_positions),
-        sum(1 for _ in portfolio.get_all_trades()),
-        len(state.stats.portfolio),
-        len({asset.get_identifier() for asset in state.blacklisted_assets} | state.asset_blacklist),
-        cash,
-        value,
-        first,
-        last,
-    )
-
-
-def _print(loss: Loss) -> None:
-    from tradeexecutor.cli.output import format_time, format_usd, print_facts, print_heading, print_line
-
+def _print(loss: reset.Loss) -> None:
     print_heading("What the state will not know any more")
     facts = {
         "Positions": (

@@ -6,8 +6,8 @@ import typer
 
 from tradeexecutor.cli.failure import EXIT_FAILURE
 from tradeexecutor.cli.simulation_options import AtOption, DataOption, FeeOption, PairOption, SlippageOption
+from tradeexecutor.cli.state_changing import DryRunOption, JsonOption, YesOption, run_change
 from tradeexecutor.cli.state_file import StateFile
-from tradeexecutor.operations.state_change import DryRunOption, JsonOption, YesOption, mend
 
 EXAMPLES = (
     "tradeexecutor retry backtests/ema_cross/state.json --data btc-usd-monthly --dry-run",
@@ -54,15 +54,16 @@ def retry(
 
     The exit code is 1 when a trade failed again or could not be tried.
     """
-    from tradeexecutor.operations.retry import RetryRequest, describe_retry, print_retry, run_retry
+    from tradeexecutor.cli.printers.retry import print_retry, retry_to_json
+    from tradeexecutor.operations.retry import RetryRequest, retry_failed_trades
 
     request = RetryRequest(tuple(data), tuple(pair or ()), frozenset(trade or ()), at, fee, slippage, tolerance)
-    report = mend(
+    report = run_change(
         state_file,
-        lambda state, now: run_retry(state, request),
+        lambda state, now: retry_failed_trades(state, request),
         command="retry",
         print_result=print_retry,
-        to_json=describe_retry,
+        to_json=retry_to_json,
         yes=yes,
         dry_run=dry_run,
         json_=json_,

@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from tradeexecutor.cli.option_values import parse_duration, read_option
-from tradeexecutor.cli.state_file import StateFile, load_state, parse_state_argument
+from tradeexecutor.cli.output import print_json
+from tradeexecutor.cli.state_file import StateFile
+from tradeexecutor.operations.state_location import load_state, parse_state_location
 
 EXAMPLES = (
     "tradeexecutor show-statistics state.json",
@@ -25,7 +27,7 @@ BacktestOption = Annotated[
         metavar="STATE_FILE",
         help="State of a backtest of the same strategy.",
         show_default=False,
-        parser=parse_state_argument,
+        parser=parse_state_location,
     ),
 ]
 
@@ -57,12 +59,11 @@ def show_statistics(
     required = read_option("--history", parse_duration, history)
     state = load_state(state_file)
     tested = load_state(backtest) if backtest is not None else None
-    from tradeexecutor.cli.output import print_json
-    from tradeexecutor.cli.printers.statistics import make_report, print_statistics
+    from tradeexecutor.cli.printers.statistics import print_statistics, statistics_to_json
     from tradeexecutor.report.statistics_tables import collect_statistics
 
     statistics = collect_statistics(state, tested, as_of, required)
     if json_:
-        print_json(make_report(statistics))
+        print_json(statistics_to_json(statistics))
     else:
         print_statistics(statistics, state_file)

@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from tradeexecutor.cli.failure import CommandFailed
-from tradeexecutor.cli.state_file import StateFile, describe_state, load_state
+from tradeexecutor.cli.output import print_heading, print_json, print_line, print_table
+from tradeexecutor.cli.printers.trade_rows import (
+    TRADE_COLUMNS,
+    TRADE_FLAGS,
+    format_legend,
+    format_trade_row,
+    make_trade_row,
+)
+from tradeexecutor.cli.state_file import StateFile
+from tradeexecutor.operations.state_location import describe_state, load_state
 
 EXAMPLES = (
     "tradeexecutor show-trades state.json --limit 20",
@@ -43,14 +52,6 @@ def show_trades(
 ) -> None:
     """List trades, oldest decision first."""
     state = load_state(state_file)
-    from tradeexecutor.cli.output import print_heading, print_json, print_line, print_table
-    from tradeexecutor.cli.printers.trade_rows import (
-        TRADE_COLUMNS,
-        TRADE_FLAGS,
-        format_legend,
-        format_trade_row,
-        make_trade_row,
-    )
 
     positions = {item.position_id: item for table in state.portfolio.get_position_tables() for item in table.values()}
     if position is not None and position not in positions:

@@ -4,8 +4,11 @@ from typing import Annotated
 
 import typer
 
-from tradeexecutor.cli.commands.show_positions import PositionType
-from tradeexecutor.cli.state_file import StateFile, load_state
+from tradeexecutor.cli.output import print_json
+from tradeexecutor.cli.printers.positions import PositionType
+from tradeexecutor.cli.printers.valuation import collect_valuation, print_valuation
+from tradeexecutor.cli.state_file import StateFile
+from tradeexecutor.operations.state_location import load_state
 
 EXAMPLES = (
     "tradeexecutor show-valuation state.json",
@@ -25,11 +28,9 @@ def show_valuation(
     backtest up to its last cycle.
     """
     state = load_state(state_file)
-    from tradeexecutor.cli.output import print_json
-    from tradeexecutor.cli.printers.valuation import make_report, print_report
 
-    report = make_report(state, position_type)
+    report = collect_valuation(state, position_type)
     if json_:
         print_json(report)
     else:
-        print_report(report, state, state_file)
+        print_valuation(report, state, state_file)

@@ -1,34 +1,31 @@
 """``tradeexecutor sync-treasury``."""
 
-import datetime
-from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from tradeexecutor.cli.output import (
+    Column,
+    format_price,
+    format_quantity,
+    format_time,
+    format_usd,
+    print_facts,
+    print_heading,
+    print_line,
+    print_table,
+)
+from tradeexecutor.cli.state_changing import DryRunOption, JsonOption, YesOption, run_change
 from tradeexecutor.cli.state_file import StateFile
-from tradeexecutor.operations.state_change import DryRunOption, JsonOption, YesOption, mend
-
-if TYPE_CHECKING:
-    from tradeexecutor.state.state import State
-    from tradeexecutor.strategy.accounts.treasury_sync import TreasurySyncResult
+from tradeexecutor.operations.sync_treasury import TreasuryChange
+from tradeexecutor.operations.sync_treasury import sync_treasury as sync_state_treasury
+from tradeexecutor.strategy.accounts.treasury_event import read_treasury_events
 
 EXAMPLES = (
     "tradeexecutor sync-treasury state.json --events events.csv --dry-run",
     "tradeexecutor sync-treasury state.json --events events.json --yes",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Sync:
-    """What was booked, and the figures before and after; USD, None where they do not exist."""
-
-    result: "TreasurySyncResult"
-    cash: tuple[float | None, float | None]
-    share_count: tuple[Decimal | None, Decimal | None]
-    share_price: tuple[float | None, float | None]
 
 
 def sync_treasury(
@@ -59,9 +56,9 @@ def sync_treasury(
     again, and files may overlap. When an event cannot have happened, such as a
     redemption of more than there is, nothing is booked and the exit code is 1.
     """
-    mend(
+    run_change(
         state_file,
-        lambda state, now: _sync(state, now, events),
+        lambda state, now: sync_state_treasury(state, read_treasury_events(events), now),
         command="sync-treasury",
         print_result=_print,
         to_json=_to_json,
@@ -72,39 +69,7 @@ def sync_treasury(
     )
 
 
-def _sync(state: "State", now: datetime.datetime, path: Path) -> Sync:
-    from tradeexecutor.strategy.accounts.treasury_sync import apply_treasury_events, read_treasury_events
-
-    before = _get_figures(state)
-    result = apply_treasury_events(state, read_treasury_events(path), now)
-    after = _get_figures(state)
-    return Sync(result, (before[0], after[0]), (before[1], after[1]), (before[2], after[2]))
-
-
-def _get_figures(state: "State") -> tuple[float | None, Decimal | None, float | None]:
-    from tradeexecutor.state.errors import TradeExecutorError
-
-    shares = state.sync.treasury.share_count
-    try:
-        cash, value = state.portfolio.get_cash(), state.portfolio.get_net_asset_value()
-    except TradeExecutorError:
-        return None, shares, None
-    return cash, shares, value / float(shares) if shares else None
-
-
-def _print(sync: Sync) -> None:
-    from tradeexecutor.cli.output import (
-        Column,
-        format_price,
-        format_quantity,
-        format_time,
-        format_usd,
-        print_facts,
-        print_heading,
-        print_line,
-        print_table,
-    )
-
+def _print(sync: TreasuryChange) -> None:
     columns = (
         Column("Id", right=True),
         Column("What"),
@@ -130,10 +95,10 @@ def _print(sync: Sync) -> None:
             for event in booked
         ]
         print_table(columns, rows)
-        facts = {"Cash": f"{format_usd(sync.cash[0])} USD before, {format_usd(sync.cash[1])} USD after"}
-        if sync.share_count[1] is not None:
-            counts = [format_quantity(count) for count in sync.share_count]
-            prices = [format_price(price) for price in sync.share_price]
+        facts = {"Cash": f"{format_usd(sync.before.cash)} USD before, {format_usd(sync.after.cash)} USD after"}
+        if sync.after.share_count is not None:
+            counts = [format_quantity(count) for count in (sync.before.share_count, sync.after.share_count)]
+            prices = [format_price(price) for price in (sync.before.share_price, sync.after.share_price)]
             facts["Shares"] = f"{counts[0]} before, {counts[1]} after"
             facts["Share price"] = f"{prices[0]} USD before, {prices[1]} USD after"
         print_facts(facts)
@@ -141,7 +106,7 @@ def _print(sync: Sync) -> None:
         print_line("There is nothing new in the file.")
 
 
-def _to_json(sync: Sync) -> dict[str, Any]:
+def _to_json(sync: TreasuryChange) -> dict[str, Any]:
     return {
         "booked": [
             {
@@ -158,10 +123,10 @@ def _to_json(sync: Sync) -> dict[str, Any]:
             for event in sync.result.booked
         ],
         "known": len(sync.result.known),
-        "cash_before": sync.cash[0],
-        "cash_after": sync.cash[1],
-        "share_count_before": sync.share_count[0],
-        "share_count_after": sync.share_count[1],
-        "share_price_before": sync.share_price[0],
-        "share_price_after": sync.share_price[1],
+        "cash_before": sync.before.cash,
+        "cash_after": sync.after.cash,
+        "share_count_before": sync.before.share_count,
+        "share_count_after": sync.after.share_count,
+        "share_price_before": sync.before.share_price,
+        "share_price_after": sync.after.share_price,
     }

@@ -1,31 +1,22 @@
 """``tradeexecutor unprune-state``."""
 
-import datetime
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from tradeexecutor.cli.output import Column, format_time, print_heading, print_line, print_table
+from tradeexecutor.cli.state_changing import DryRunOption, JsonOption, YesOption, run_change
 from tradeexecutor.cli.state_file import StateFile
-from tradeexecutor.operations.state_change import DryRunOption, JsonOption, YesOption, mend
-
-if TYPE_CHECKING:
-    from tradeexecutor.state.archive_ref import ArchiveRef
-    from tradeexecutor.state.state import State
+from tradeexecutor.operations.prune import Restoration, restore_detail
+from tradeexecutor.operations.state_location import get_archives_path
+from tradeexecutor.state.archive_ref import ArchiveRef
+from tradeexecutor.state.store.archive import find_archive
 
 EXAMPLES = (
     "tradeexecutor unprune-state state.json --dry-run",
     "tradeexecutor unprune-state state.json",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Restoration:
-    """Archives that were put back, and archives that were given up."""
-
-    restored: "list[ArchiveRef]"
-    given_up: "list[ArchiveRef]"
 
 
 def unprune_state(
@@ -45,21 +36,15 @@ def unprune_state(
 
     The archives are not removed: backups of the state may still refer to them.
     """
-
-    def change(state: "State", now: datetime.datetime) -> Restoration:
-        from tradeexecutor.state.prune import forget_unusable_archives, restore_archives
-
-        given_up = forget_unusable_archives(state, state_file) if give_up else []
-        return Restoration(restore_archives(state, state_file), given_up)
-
-    mend(
+    archives = get_archives_path(state_file)
+    run_change(
         state_file,
-        change,
+        lambda state, now: restore_detail(state, state_file, give_up=give_up),
         command="unprune-state",
         print_result=_print,
         to_json=lambda result: {
-            "restored": [_describe(ref, state_file) for ref in result.restored],
-            "given_up": [_describe(ref, state_file) for ref in result.given_up],
+            "restored": [_describe(ref, archives) for ref in result.restored],
+            "given_up": [_describe(ref, archives) for ref in result.given_up],
         },
         yes=yes,
         dry_run=dry_run,
@@ -68,11 +53,9 @@ def unprune_state(
     )
 
 
-def _describe(ref: "ArchiveRef", state_file: Path) -> dict[str, Any]:
-    from tradeexecutor.state.store.archive import find_archive
-
+def _describe(ref: ArchiveRef, archives: Path | None) -> dict[str, Any]:
     return {
-        "archive": find_archive(state_file, ref),
+        "archive": archives and find_archive(archives, ref),
         "created_at": ref.created_at,
         "positions": ref.positions,
         "transactions": ref.transactions,
@@ -82,8 +65,6 @@ def _describe(ref: "ArchiveRef", state_file: Path) -> dict[str, Any]:
 
 
 def _print(result: Restoration) -> None:
-    from tradeexecutor.cli.output import Column, format_time, print_heading, print_line, print_table
-
     print_heading("Archives")
     if not result.restored and not result.given_up:
         print_line("None: nothing was pruned from this state, or what was pruned was discarded.")

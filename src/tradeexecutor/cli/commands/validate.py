@@ -1,12 +1,14 @@
 """``tradeexecutor validate``."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tradeexecutor.cli.failure import EXIT_FAILURE
-from tradeexecutor.cli.state_file import parse_state_argument
+from tradeexecutor.cli.output import print_json
+from tradeexecutor.cli.printers.validation import print_validation, print_validations
+from tradeexecutor.cli.state_file import StateFiles
+from tradeexecutor.operations.validate import validate_state
 
 EXAMPLES = (
     "tradeexecutor validate state.json",
@@ -16,15 +18,7 @@ EXAMPLES = (
 
 
 def validate(
-    state_files: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="STATE_FILE...",
-            help="State files (JSON), or strategies in a database: sqlite:///trading.db#my-strategy.",
-            show_default=False,
-            parser=parse_state_argument,
-        ),
-    ],
+    state_files: StateFiles,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check state files for damage.
@@ -32,10 +26,7 @@ def validate(
     Can they be read, are they consistent, does saving lose anything? Nothing is changed. The exit code is 1 when a
     check failed.
     """
-    from tradeexecutor.cli.output import print_json
-    from tradeexecutor.operations.validate import print_validation, print_validations, validate_file
-
-    results = [validate_file(path) for path in state_files]
+    results = [validate_state(path) for path in state_files]
     if json_:
         print_json(results)
     elif len(results) == 1:

@@ -7,14 +7,13 @@ import typer
 
 from tradeexecutor import __version__
 from tradeexecutor.cli.output import print_json, print_line
+from tradeexecutor.state.codec.upcast import SCHEMA_VERSION
 
 EXAMPLES = ("tradeexecutor version", "tradeexecutor version --json")
 
 
 def version(json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Print the version, and which state files it reads."""
-    from tradeexecutor.state.codec.upcast import SCHEMA_VERSION
-
     if json_:
         print_json({"version": __version__, "schema_version": SCHEMA_VERSION, "python": platform.python_version()})
         return

@@ -179,7 +179,7 @@ def check_to_json(check: AccountingBalanceCheck) -> dict[str, Any]:
     }
 
 
-def comparison_to_json(result: AccountComparison) -> dict[str, Any]:
+def account_comparison_to_json(result: AccountComparison) -> dict[str, Any]:
     """Return an account check as plain data."""
     return {
         "clean": result.is_clean,

@@ -3,7 +3,6 @@
 import datetime
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from tradeexecutor.cli.output import (
@@ -14,12 +13,12 @@ from tradeexecutor.cli.output import (
     print_line,
     print_table,
 )
-from tradeexecutor.cli.state_file import describe_state
 from tradeexecutor.ledger.checkpoints import Checkpoint
 from tradeexecutor.ledger.entry import Account, Entry
 from tradeexecutor.ledger.explanation import Break, Cause, CauseKind
 from tradeexecutor.ledger.journal import Journal
 from tradeexecutor.ledger.proof import Conservation, Finding, Proof, Verdict
+from tradeexecutor.operations.state_location import StateLocation, describe_state
 from tradeexecutor.state.state import State
 
 _STYLES = {Verdict.balanced: "", Verdict.mended: "", Verdict.parted: "red", Verdict.unprovable: "yellow"}
@@ -113,7 +112,7 @@ def _select_lines(journal: Journal, account: str | None, asset: str | None, limi
 # --- JSON
 
 
-def make_report(
+def audit_to_json(
     proof: Proof, state: State, entries: bool, account: str | None, asset: str | None, limit: int | None
 ) -> dict[str, Any]:
     """Return everything that was found as plain data; amounts are exact text."""
@@ -210,7 +209,7 @@ def _make_entry(number: int, entry: Entry) -> dict[str, Any]:
 
 
 def print_entries(
-    proof: Proof, state: State, path: Path, account: str | None, asset: str | None, limit: int | None
+    proof: Proof, state: State, path: StateLocation, account: str | None, asset: str | None, limit: int | None
 ) -> None:
     """Print the journal, a line for each posting."""
     journal = proof.journal
@@ -255,7 +254,9 @@ def format_exact(amount: Decimal | None, sign: bool = False) -> str:
 # --- Balances
 
 
-def print_proof(proof: Proof, state: State, path: Path, all_: bool, account: str | None, asset: str | None) -> None:
+def print_proof(
+    proof: Proof, state: State, path: StateLocation, all_: bool, account: str | None, asset: str | None
+) -> None:
     """Print a table of the balances, and the story of each that does not add up."""
     findings = _select_findings(proof, account, asset)
     closed = set(state.portfolio.closed_positions)

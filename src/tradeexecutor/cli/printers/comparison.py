@@ -76,7 +76,7 @@ _POSITION_COLUMNS = (
 )
 
 
-def make_report(result: Comparison, a: Path, b: Path) -> dict[str, Any]:
+def comparison_to_json(result: Comparison, a: Path, b: Path) -> dict[str, Any]:
     """Return everything that was found as plain data."""
     return {
         "equal": result.is_equal,

@@ -1,10 +1,10 @@
 """Positions with their trades and transactions, as ``show-positions`` prints them."""
 
 import datetime
+import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import TypeVar
 
 from tradeexecutor.cli.output import (
@@ -30,12 +30,32 @@ from tradeexecutor.cli.printers.trade_rows import (
     make_trade_row,
     make_transaction_rows,
 )
-from tradeexecutor.cli.state_file import describe_state
+from tradeexecutor.operations.state_location import StateLocation, describe_state
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 
 T = TypeVar("T")
+
+
+class PositionType(enum.StrEnum):
+    """Which positions to show."""
+
+    open = "open"
+    open_and_frozen = "open_and_frozen"
+    all = "all"
+
+
+def select_positions(state: State, position_type: PositionType) -> list[TradingPosition]:
+    """Return the positions of a type, each table in the order of ids."""
+    portfolio = state.portfolio
+    tables = [portfolio.open_positions]
+    if position_type is not PositionType.open:
+        tables.append(portfolio.frozen_positions)
+    if position_type is PositionType.all:
+        tables += [portfolio.pending_positions, portfolio.closed_positions, portfolio.expired_positions]
+    return [table[position_id] for table in tables for position_id in sorted(table)]
+
 
 #: Flag -> meaning, in the order in which they are shown.
 POSITION_FLAGS = {
@@ -97,7 +117,7 @@ class PositionReport:
     transactions: list[TransactionRow] | None
 
 
-def make_report(
+def collect_positions(
     state: State,
     positions: Sequence[TradingPosition],
     *,
@@ -172,7 +192,7 @@ def _get_flags(position: TradingPosition) -> tuple[str, ...]:
 # --- Text
 
 
-def print_report(report: PositionReport, state: State, path: Path, which: str) -> None:
+def print_positions(report: PositionReport, state: State, path: StateLocation, which: str) -> None:
     """Print the report for people."""
     portfolio = state.portfolio
     print_line(describe_state(state, path), "bold")

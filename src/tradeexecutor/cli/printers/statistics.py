@@ -1,7 +1,6 @@
 """What ``tradeexecutor show-statistics`` prints."""
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 from tradeexecutor.analysis.adjusted.summary import PerformanceSummary
@@ -16,6 +15,7 @@ from tradeexecutor.cli.output import (
     print_problem,
     print_table,
 )
+from tradeexecutor.operations.state_location import StateLocation
 from tradeexecutor.report.figures import FigureGroup, get_cagr
 from tradeexecutor.report.statistics_tables import MetricRow, SidesTable, StatisticsReport, describe_jumps
 
@@ -39,7 +39,7 @@ _SIDES_COLUMNS = (
 _BACKTEST_COLUMNS = (Column("Figure"), Column("Live", right=True), Column("Backtest", right=True))
 
 
-def make_report(statistics: StatisticsReport) -> dict[str, Any]:
+def statistics_to_json(statistics: StatisticsReport) -> dict[str, Any]:
     """Return all figures as plain data; unknown ones are null."""
     return {
         "name": statistics.name,
@@ -64,7 +64,7 @@ def _make_figure(figure: Any) -> dict[str, Any]:
     return {**_to_dict(figure), "text": figure.text, "help": figure.help}
 
 
-def print_statistics(statistics: StatisticsReport, path: Path) -> None:
+def print_statistics(statistics: StatisticsReport, path: StateLocation) -> None:
     """Print all figures, and below them what is wrong with some."""
     notes = {caveat: number for number, caveat in enumerate(statistics.caveats, 1)}
     print_line(statistics.name or path.name, "bold")

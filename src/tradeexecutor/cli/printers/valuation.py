@@ -3,9 +3,7 @@
 import datetime
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 
-from tradeexecutor.cli.commands.show_positions import PositionType, select_positions
 from tradeexecutor.cli.output import (
     NOTHING,
     Column,
@@ -18,8 +16,8 @@ from tradeexecutor.cli.output import (
     print_line,
     print_table,
 )
-from tradeexecutor.cli.printers.positions import get_figure, get_status
-from tradeexecutor.cli.state_file import describe_state
+from tradeexecutor.cli.printers.positions import PositionType, get_figure, get_status, select_positions
+from tradeexecutor.operations.state_location import StateLocation, describe_state
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 
@@ -54,7 +52,7 @@ class ValuationReport:
     net_asset_value_usd: float | None
 
 
-def make_report(state: State, which: PositionType) -> ValuationReport:
+def collect_valuation(state: State, which: PositionType) -> ValuationReport:
     """Extract what is shown."""
     as_of = _get_time(state)
     positions = [_make_row(state, position, as_of) for position in select_positions(state, which)]
@@ -102,7 +100,7 @@ _COLUMNS = (
 )
 
 
-def print_report(report: ValuationReport, state: State, path: Path) -> None:
+def print_valuation(report: ValuationReport, state: State, path: StateLocation) -> None:
     """Print the report for people."""
     print_line(describe_state(state, path), "bold")
     if report.as_of is None:

@@ -40,11 +40,11 @@ from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
 from tradeexecutor.state.trade.capital_at_risk import find_capital_at_risk, has_capital_at_risk, is_capital_at_risk
 
-__all__ = ["Attention", "AttentionKind", "describe_unclean", "find_attention"]
+__all__ = ["Issue", "IssueKind", "describe_unclean", "find_issues"]
 
 #: Waiting longer than this is worth a look.
-BRIDGE_PATIENCE = datetime.timedelta(hours=1)
-VAULT_PATIENCE = datetime.timedelta(days=7)
+MAX_BRIDGE_TIME = datetime.timedelta(hours=1)
+MAX_VAULT_TIME = datetime.timedelta(days=7)
 
 #: Stands for the state file in commands.
 FILE = "STATE_FILE"
@@ -53,7 +53,7 @@ FILE = "STATE_FILE"
 _OUTSIDE_FIRST = "bring the capital of its position back first; repairs leave it alone until then"
 
 
-class AttentionKind(enum.StrEnum):
+class IssueKind(enum.StrEnum):
     """What was found."""
 
     not_sent = "not sent"
@@ -69,11 +69,11 @@ class AttentionKind(enum.StrEnum):
 
 
 #: Kinds that make it wrong to trade on: what the strategy holds is not known.
-_BLOCKING = frozenset({AttentionKind.unknown_outcome})
+_BLOCKING = frozenset({IssueKind.unknown_outcome})
 
 
 @dataclass(frozen=True, slots=True)
-class Attention:
+class Issue:
     """One thing that a person has to look at.
 
     Attributes
@@ -96,7 +96,7 @@ class Attention:
         What else to do; empty when there is nothing to say.
     """
 
-    kind: AttentionKind
+    kind: IssueKind
     position_id: int
     trade_id: int | None
     ticker: str
@@ -121,19 +121,19 @@ class Attention:
         return "; ".join((text, *hints))
 
 
-def find_attention(
+def find_issues(
     state: State,
     now: datetime.datetime | None = None,
-    bridge_patience: datetime.timedelta = BRIDGE_PATIENCE,
-    vault_patience: datetime.timedelta = VAULT_PATIENCE,
-) -> list[Attention]:
+    max_bridge_time: datetime.timedelta = MAX_BRIDGE_TIME,
+    max_vault_time: datetime.timedelta = MAX_VAULT_TIME,
+) -> list[Issue]:
     """Find everything in a state that a person has to look at; the state is only read.
 
     Parameters
     ----------
     now
         Naive UTC.
-    bridge_patience, vault_patience
+    max_bridge_time, max_vault_time
         How long a transfer, or a request to a vault, may take before it is listed.
 
     Returns
@@ -143,12 +143,12 @@ def find_attention(
     """
     now = utc_now() if now is None else now
     portfolio = state.portfolio
-    found: list[Attention] = []
+    found: list[Issue] = []
     for position in portfolio.get_all_positions(pending=True):
         for trade in position.trades.values():
             if trade.executed_at is not None and trade.failed_at is None:
                 continue  # nearly all
-            item = _judge_trade(position, trade, now, bridge_patience, vault_patience)
+            item = _judge_trade(position, trade, now, max_bridge_time, max_vault_time)
             if item is not None:
                 found.append(item)
     mentioned = {item.position_id for item in found}
@@ -167,7 +167,7 @@ def find_attention(
 
 def describe_unclean(state: State) -> list[str]:
     """Return a text for every trade whose outcome is not known: the strategy must not start before it is."""
-    return [str(item) for item in find_attention(state) if item.is_blocking]
+    return [str(item) for item in find_issues(state) if item.is_blocking]
 
 
 # --- Trades
@@ -177,9 +177,9 @@ def _judge_trade(
     position: TradingPosition,
     trade: TradeExecution,
     now: datetime.datetime,
-    bridge_patience: datetime.timedelta,
-    vault_patience: datetime.timedelta,
-) -> Attention | None:
+    max_bridge_time: datetime.timedelta,
+    max_vault_time: datetime.timedelta,
+) -> Issue | None:
     status = trade.get_status()
     if is_capital_at_risk(trade) and not trade.is_repaired():
         return _make_outside(position, trade)
@@ -193,30 +193,30 @@ def _judge_trade(
         return _make_unknown(position, trade, status)
     if status is TradeStatus.failed and position.closed_at is None:
         return _make_failed(position, trade)
-    if status is TradeStatus.cctp_in_transit and _is_overdue(trade.cctp_in_transit_at, now, bridge_patience):
-        return _make_waiting(position, trade, AttentionKind.in_transit, "has been on its way over the bridge")
+    if status is TradeStatus.cctp_in_transit and _is_overdue(trade.cctp_in_transit_at, now, max_bridge_time):
+        return _make_waiting(position, trade, IssueKind.in_transit, "has been on its way over the bridge")
     if status is TradeStatus.vault_settlement_pending and _is_overdue(
-        trade.vault_settlement_pending_at, now, vault_patience
+        trade.vault_settlement_pending_at, now, max_vault_time
     ):
-        return _make_waiting(position, trade, AttentionKind.settlement_pending, "waits for the vault to settle")
+        return _make_waiting(position, trade, IssueKind.settlement_pending, "waits for the vault to settle")
     return None
 
 
-def _is_overdue(since: datetime.datetime | None, now: datetime.datetime, patience: datetime.timedelta) -> bool:
-    return since is not None and now - since > patience
+def _is_overdue(since: datetime.datetime | None, now: datetime.datetime, limit: datetime.timedelta) -> bool:
+    return since is not None and now - since > limit
 
 
 def _make(
-    kind: AttentionKind,
+    kind: IssueKind,
     position: TradingPosition,
     trade: TradeExecution | None,
     since: datetime.datetime | None,
     reason: str,
     command: str,
     advice: str = "",
-) -> Attention:
-    allocated = _get_allocation(trade) if trade is not None and kind is not AttentionKind.failed else None
-    return Attention(
+) -> Issue:
+    allocated = _get_allocation(trade) if trade is not None and kind is not IssueKind.failed else None
+    return Issue(
         kind=kind,
         position_id=position.position_id,
         trade_id=None if trade is None else trade.trade_id,
@@ -241,7 +241,7 @@ def _describe_allocation(trade: TradeExecution) -> str:
 
 def _make_not_sent(
     position: TradingPosition, trade: TradeExecution, reason: str, since: datetime.datetime | None
-) -> Attention:
+) -> Issue:
     command = advice = ""
     if has_capital_at_risk(position):
         advice = _OUTSIDE_FIRST
@@ -250,15 +250,15 @@ def _make_not_sent(
     else:
         hashes = ", ".join(tx.tx_hash for tx in trade.blockchain_transactions if tx.tx_hash)
         advice = f"it was never started and has transactions, look them up{f' ({hashes})' if hashes else ''}"
-    return _make(AttentionKind.not_sent, position, trade, since, reason, command, advice)
+    return _make(IssueKind.not_sent, position, trade, since, reason, command, advice)
 
 
-def _make_unknown(position: TradingPosition, trade: TradeExecution, status: TradeStatus) -> Attention:
+def _make_unknown(position: TradingPosition, trade: TradeExecution, status: TradeStatus) -> Issue:
     hashes = ", ".join(tx.tx_hash for tx in trade.blockchain_transactions if tx.tx_hash) or "without a hash"
     sent = "was sent" if status is TradeStatus.broadcasted else "may have been sent"
     number = trade.trade_id
     return _make(
-        AttentionKind.unknown_outcome,
+        IssueKind.unknown_outcome,
         position,
         trade,
         trade.broadcasted_at or trade.started_at,
@@ -272,14 +272,14 @@ def _get_reserve_name(trade: TradeExecution) -> str:
     return "SPENT" if trade.is_buy() else "RECEIVED"
 
 
-def _make_failed(position: TradingPosition, trade: TradeExecution) -> Attention:
+def _make_failed(position: TradingPosition, trade: TradeExecution) -> Issue:
     why = trade.get_revert_reason()
     place = " and its position is frozen" if position.is_frozen() else ""
     is_simulated = trade.blockchain_transactions and find_real_transaction(trade) is None
     retry = f"`tradeexecutor retry {FILE} --data CANDLES` tries simulated trades again"
     is_outside = has_capital_at_risk(position)
     return _make(
-        AttentionKind.failed,
+        IssueKind.failed,
         position,
         trade,
         trade.failed_at,
@@ -289,11 +289,11 @@ def _make_failed(position: TradingPosition, trade: TradeExecution) -> Attention:
     )
 
 
-def _make_outside(position: TradingPosition, trade: TradeExecution) -> Attention:
+def _make_outside(position: TradingPosition, trade: TradeExecution) -> Issue:
     recorded = find_capital_at_risk(trade)
     where = f" ({recorded})" if recorded else ""
     return _make(
-        AttentionKind.capital_outside,
+        IssueKind.capital_outside,
         position,
         trade,
         trade.failed_at or trade.started_at or trade.opened_at,
@@ -303,7 +303,7 @@ def _make_outside(position: TradingPosition, trade: TradeExecution) -> Attention
     )
 
 
-def _make_waiting(position: TradingPosition, trade: TradeExecution, kind: AttentionKind, what: str) -> Attention:
+def _make_waiting(position: TradingPosition, trade: TradeExecution, kind: IssueKind, what: str) -> Issue:
     since = trade.cctp_in_transit_at or trade.vault_settlement_pending_at
     hashes = ", ".join(tx.tx_hash for tx in trade.blockchain_transactions if tx.tx_hash)
     return _make(
@@ -320,7 +320,7 @@ def _make_waiting(position: TradingPosition, trade: TradeExecution, kind: Attent
 # --- Positions
 
 
-def _list_frozen(state: State, mentioned: set[int]) -> Iterator[Attention]:
+def _list_frozen(state: State, mentioned: set[int]) -> Iterator[Issue]:
     for position in state.portfolio.frozen_positions.values():
         if position.position_id in mentioned:
             continue
@@ -332,32 +332,30 @@ def _list_frozen(state: State, mentioned: set[int]) -> Iterator[Attention]:
             advice = f"tradeexecutor show-trades {FILE} --position {position.position_id} tells what happened"
         if command:
             command = f"tradeexecutor {command.format(FILE)}"
-        yield _make(AttentionKind.frozen, position, None, position.frozen_at, reason, command, advice)
+        yield _make(IssueKind.frozen, position, None, position.frozen_at, reason, command, advice)
 
 
-def _make_empty(position: TradingPosition) -> Attention:
+def _make_empty(position: TradingPosition) -> Issue:
     command = f"tradeexecutor repair {FILE} --only empty"
-    return _make(
-        AttentionKind.empty, position, None, _get_last_execution(position), "is open and holds nothing", command
-    )
+    return _make(IssueKind.empty, position, None, _get_last_execution(position), "is open and holds nothing", command)
 
 
-def _make_dust(position: TradingPosition) -> Attention:
+def _make_dust(position: TradingPosition) -> Issue:
     command = f"tradeexecutor repair {FILE} --only dust"
     reason = f"is a vault of which only {position.get_quantity()} are left"
-    return _make(AttentionKind.dust, position, None, _get_last_execution(position), reason, command)
+    return _make(IssueKind.dust, position, None, _get_last_execution(position), reason, command)
 
 
 def _get_last_execution(position: TradingPosition) -> datetime.datetime | None:
     return max((trade.executed_at for trade in position.get_executed_trades() if trade.executed_at), default=None)
 
 
-def _list_duplicates(state: State) -> Iterator[Attention]:
+def _list_duplicates(state: State) -> Iterator[Issue]:
     candidates, _ = find_hypercore_duplicate_close_candidates(state.portfolio)
     for candidate in candidates:
         clone = candidate.clone_position
         yield _make(
-            AttentionKind.duplicate,
+            IssueKind.duplicate,
             clone,
             None,
             clone.opened_at,

@@ -45,6 +45,7 @@ __all__ = [
     "calculate_account_corrections",
     "check_accounts",
     "compare_accounts",
+    "find_account_corrections",
     "is_relative_mismatch",
     "make_account_table",
 ]
@@ -261,29 +262,30 @@ def _get_expected_as_of(
     return expected.get_expected(balance.timestamp, like=balance.amount, held_now=mapping.quantity)
 
 
-def calculate_account_corrections(
-    pair_universe: PairUniverse | None,
-    reserve_assets: Collection[AssetIdentifier],
+def find_account_corrections(
     state: State,
-    sync_model: BalanceSource,
+    source: BalanceSource,
+    reserve_assets: Collection[AssetIdentifier],
+    *,
+    pair_universe: PairUniverse | None = None,
     relative_epsilon: Percent | None = None,
     all_balances: bool = False,
     block_identifier: BlockNumber | None = None,
-) -> Iterator[AccountingBalanceCheck]:
-    """Yield the assets whose real balance is not what it should be; nothing is read before the first is asked for.
+) -> list[AccountingBalanceCheck]:
+    """Return the assets whose real balance is not what it should be; the state is only read.
 
     Parameters
     ----------
-    pair_universe
-        What may be traded; None: only what was.
+    source
+        Where balances are read.
     reserve_assets
         Reserve currencies, at least one.
-    sync_model
-        Where balances are read.
+    pair_universe
+        What may be traded; None: only what was.
     relative_epsilon
         Tolerance as a fraction, instead of the one of each asset.
     all_balances
-        Yield assets that match, too.
+        Return assets that match, too.
     block_identifier
         Read balances at this block.
 
@@ -296,13 +298,36 @@ def calculate_account_corrections(
     """
     if not reserve_assets:
         raise InvalidValue("an account check needs at least one reserve currency")
-    result = compare_accounts(state, sync_model, pair_universe, reserve_assets, relative_epsilon, block_identifier)
+    result = compare_accounts(state, source, pair_universe, reserve_assets, relative_epsilon, block_identifier)
     if result.unread:
         names = ", ".join(str(mapping.asset) for mapping in result.unread)
         raise BalanceNotReadable(f"no balance was read of {names}")
-    for check in result.checks:
-        if check.mismatch or all_balances:
-            yield check
+    return [check for check in result.checks if check.mismatch or all_balances]
+
+
+def calculate_account_corrections(
+    pair_universe: PairUniverse | None,
+    reserve_assets: Collection[AssetIdentifier],
+    state: State,
+    sync_model: BalanceSource,
+    relative_epsilon: Percent | None = None,
+    all_balances: bool = False,
+    block_identifier: BlockNumber | None = None,
+) -> Iterator[AccountingBalanceCheck]:
+    """Iterate over what `find_account_corrections` returns, with the parameters of existing code.
+
+    All balances are read and checked by the call itself.
+    """
+    checks = find_account_corrections(
+        state,
+        sync_model,
+        reserve_assets,
+        pair_universe=pair_universe,
+        relative_epsilon=relative_epsilon,
+        all_balances=all_balances,
+        block_identifier=block_identifier,
+    )
+    return iter(checks)
 
 
 def _make_check(
@@ -407,13 +432,16 @@ def check_accounts(
     UncleanState
         A trade was broadcasted and its outcome never recorded: nobody knows what should be held.
     InvalidValue, BalanceNotReadable
-        As `calculate_account_corrections`.
+        As `find_account_corrections`.
     """
     state.check_if_clean()
-    checks = list(
-        calculate_account_corrections(
-            pair_universe, reserve_assets, state, sync_model, all_balances=True, block_identifier=block_identifier
-        )
+    checks = find_account_corrections(
+        state,
+        sync_model,
+        reserve_assets,
+        pair_universe=pair_universe,
+        all_balances=True,
+        block_identifier=block_identifier,
     )
     return not any(check.is_unclean() for check in checks), make_account_table(checks, state)
 

@@ -13,6 +13,7 @@ whether to go on.
 import datetime
 import enum
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from tradeexecutor.execution.simulated import calculate_total_assets
 from tradeexecutor.state.balance_update import BalanceUpdate
@@ -36,6 +37,7 @@ from tradeexecutor.strategy.accounts.account_check import (
     calculate_account_corrections,
     check_accounts,
     compare_accounts,
+    find_account_corrections,
     is_relative_mismatch,
 )
 from tradeexecutor.strategy.accounts.missing_position import (
@@ -55,9 +57,11 @@ __all__ = [
     "AccountingBalanceCheck",
     "AccountingCorrectionAborted",
     "AccountingCorrectionCause",
+    "CorrectionOptions",
     "MissingPosition",
     "UnexpectedAccountingCorrectionIssue",
     "UnknownTokenPositionFix",
+    "apply_account_corrections",
     "apply_accounting_correction",
     "apply_missing_position",
     "build_expected_asset_map",
@@ -67,6 +71,7 @@ __all__ = [
     "check_state_internal_coherence",
     "compare_accounts",
     "correct_accounts",
+    "find_account_corrections",
     "find_correction_obstacle",
     "find_missing_position",
     "is_accounting_correction_confirmation_yes",
@@ -239,6 +244,106 @@ def _require_correctable(correction: AccountingBalanceCheck) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class CorrectionOptions:
+    """How accounts are corrected.
+
+    Attributes
+    ----------
+    block_number, block_timestamp
+        Block of the balances: deposits up to it are known from now on; None where there is none.
+    token_fix_method
+        What to do with tokens that no position holds.
+    pair_universe, pricing_model
+        Pairs and prices of new positions; without them only pairs and prices that the state knows.
+    confirm
+        Given the differences, returns whether to correct them; None corrects them without asking.
+    """
+
+    block_number: int | None = None
+    block_timestamp: datetime.datetime | None = None
+    token_fix_method: UnknownTokenPositionFix = UnknownTokenPositionFix.open_missing_position
+    pair_universe: PairUniverse | None = None
+    pricing_model: PricingModel | None = None
+    confirm: Confirm | None = None
+
+
+def apply_account_corrections(
+    state: State,
+    corrections: Iterable[AccountingBalanceCheck],
+    strategy_cycle_included_at: datetime.datetime | None,
+    options: CorrectionOptions | None = None,
+) -> list[BalanceUpdate]:
+    """Book differences, and open positions for tokens that have none.
+
+    Everything is checked before anything changes.
+
+    Parameters
+    ----------
+    corrections
+        From `find_account_corrections`.
+    strategy_cycle_included_at
+        Cycle in which the differences were found.
+
+    Returns
+    -------
+    list of BalanceUpdate
+        The entries.  A position that is opened has none: its trade is the entry.
+
+    Raises
+    ------
+    AccountingCorrectionAborted
+        `CorrectionOptions.confirm` said no.
+    UnexpectedAccountingCorrectionIssue
+        A difference cannot be corrected; nothing has changed.
+    UncleanState, UnexecutedTrades, WrongPositionStatus
+        See `preflight_state_for_account_correction`.
+    """
+    options = options or CorrectionOptions()
+    chosen = list(corrections)
+    preflight_state_for_account_correction(state)
+    missing = _plan_missing_positions(state, chosen, options)
+    if options.confirm is not None and not options.confirm(chosen):
+        raise AccountingCorrectionAborted("the correction of the accounts was declined")
+    events: list[BalanceUpdate] = []
+    for number, correction in enumerate(chosen):
+        if number in missing:
+            apply_missing_position(state, missing[number], correction.timestamp)
+        elif not is_token_without_position(correction):
+            events.append(apply_accounting_correction(state, correction, strategy_cycle_included_at))
+    _remember_block(state, options)
+    return events
+
+
+def _plan_missing_positions(
+    state: State, corrections: Sequence[AccountingBalanceCheck], options: CorrectionOptions
+) -> dict[int, MissingPosition]:
+    """Check every difference, and return the positions to open by the index of the difference."""
+    missing: dict[int, MissingPosition] = {}
+    for number, correction in enumerate(corrections):
+        if not is_token_without_position(correction):
+            _require_correctable(correction)
+        elif options.token_fix_method is UnknownTokenPositionFix.transfer_away:
+            raise UnexpectedAccountingCorrectionIssue(
+                f"{correction.quantity} {correction.asset} cannot be sent away: this version sends no transactions",
+                correction.asset.get_identifier(),
+                correction.expected_amount,
+                correction.actual_amount,
+            )
+        elif correction.positions or not correction.is_usd_low_value_diff():
+            missing[number] = find_missing_position(state, correction, options.pair_universe, options.pricing_model)
+    return missing
+
+
+def _remember_block(state: State, options: CorrectionOptions) -> None:
+    if options.block_number is None:
+        return
+    treasury = state.sync.treasury
+    treasury.last_block_scanned = max(options.block_number, treasury.last_block_scanned or 0)
+    if options.block_timestamp is not None:
+        treasury.last_updated_at = max(options.block_timestamp, treasury.last_updated_at or options.block_timestamp)
+
+
 def correct_accounts(
     state: State,
     corrections: Iterable[AccountingBalanceCheck],
@@ -253,65 +358,26 @@ def correct_accounts(
     pricing_model: PricingModel | None = None,
     confirm: Confirm | None = None,
 ) -> Iterator[BalanceUpdate]:
-    """Book differences, and open positions for tokens that have none; nothing happens before the first is asked for.
+    """Do what `apply_account_corrections` does, with the parameters of existing code, and iterate over the entries.
 
-    Everything is checked before anything changes.  What is opened yields no balance update: its trade is the entry.
+    The accounts are correct when this returns, whether the entries are looked at or not.
 
     Parameters
     ----------
-    corrections
-        From `calculate_account_corrections`.
-    strategy_cycle_included_at
-        Cycle in which the differences were found.
     tx_builder, unknown_token_receiver
         Not used: tokens are not sent away by this version.
     interactive
-        Ask `confirm` before the first change.
-    block_identifier, block_timestamp
-        Block of the balances: deposits up to it are known from now on.
-    token_fix_method
-        What to do with tokens that no position holds.
-    strategy_universe, pricing_model
-        Pairs and prices of new positions; without them only pairs and prices that the state knows.
-    confirm
-        Given the differences, returns whether to correct them.
+        Require `confirm`.
 
     Raises
     ------
-    AccountingCorrectionAborted
-        `confirm` said no.
-    UnexpectedAccountingCorrectionIssue
-        A difference cannot be corrected; nothing has changed.
-    UncleanState, UnexecutedTrades, WrongPositionStatus
-        See `preflight_state_for_account_correction`.
+    InvalidValue
+        It is interactive, and there is nobody to ask.
     """
     del tx_builder, unknown_token_receiver
-    chosen = list(corrections)
-    preflight_state_for_account_correction(state)
-    missing: dict[int, MissingPosition] = {}
-    for number, correction in enumerate(chosen):
-        if not is_token_without_position(correction):
-            _require_correctable(correction)
-        elif token_fix_method is UnknownTokenPositionFix.transfer_away:
-            raise UnexpectedAccountingCorrectionIssue(
-                f"{correction.quantity} {correction.asset} cannot be sent away: this version sends no transactions",
-                correction.asset.get_identifier(),
-                correction.expected_amount,
-                correction.actual_amount,
-            )
-        elif correction.positions or not correction.is_usd_low_value_diff():
-            missing[number] = find_missing_position(state, correction, strategy_universe, pricing_model)
     if interactive and confirm is None:
         raise InvalidValue("an interactive correction needs a function to confirm it: nobody is asked here")
-    if confirm is not None and not confirm(chosen):
-        raise AccountingCorrectionAborted("the correction of the accounts was declined")
-    for number, correction in enumerate(chosen):
-        if number in missing:
-            apply_missing_position(state, missing[number], correction.timestamp)
-        elif not is_token_without_position(correction):
-            yield apply_accounting_correction(state, correction, strategy_cycle_included_at)
-    if block_identifier is not None:
-        treasury = state.sync.treasury
-        treasury.last_block_scanned = max(block_identifier, treasury.last_block_scanned or 0)
-        if block_timestamp is not None:
-            treasury.last_updated_at = max(block_timestamp, treasury.last_updated_at or block_timestamp)
+    options = CorrectionOptions(
+        block_identifier, block_timestamp, token_fix_method, strategy_universe, pricing_model, confirm
+    )
+    return iter(apply_account_corrections(state, corrections, strategy_cycle_included_at, options))

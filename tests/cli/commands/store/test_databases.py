@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run, Spawn
+from tests.kit.command_runner import Run, Spawn
 from tests.kit.samples import blockchain_transaction
 from tests.kit.store_contract import make_state
 from tests.kit.trader import WETH_USDC, Trader, new_state

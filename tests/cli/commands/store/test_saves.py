@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.cli.conftest import Run
+from tests.kit.command_runner import Run
 from tests.kit.store_contract import make_state
 from tradeexecutor.cli.main import app
 from tradeexecutor.state.files.compressed_copy import get_compressed_path

@@ -12,7 +12,8 @@ import typer
 
 from tradeexecutor.cli.commands.store.history import AddressArgument
 from tradeexecutor.cli.failure import CommandFailed
-from tradeexecutor.cli.state_file import DatabaseAddress, open_address, parse_state_argument, require_state_file
+from tradeexecutor.operations.database_address import DatabaseAddress, open_address
+from tradeexecutor.operations.state_location import parse_state_location, require_state_file
 
 if TYPE_CHECKING:
     from tradeexecutor.database.compaction import Compaction
@@ -39,7 +40,7 @@ def _make_argument(name: str) -> Any:
         metavar=name,
         help="State file, or strategy in a database: sqlite:///trading.db#my-strategy.",
         show_default=False,
-        parser=parse_state_argument,
+        parser=parse_state_location,
     )
 
 
@@ -99,7 +100,7 @@ def compact(
     from tradeexecutor.database.compaction import plan_compaction
     from tradeexecutor.database.store import SQLStateStore
 
-    if not isinstance(parse_state_argument(address), DatabaseAddress):
+    if not isinstance(parse_state_location(address), DatabaseAddress):
         raise CommandFailed(f"{address} is no address of a database")
     found, at, cycle = open_address(address)
     if at is not None or cycle is not None:

@@ -9,7 +9,7 @@ import typer
 from tradeexecutor.cli.commands.store.copying import showing_progress
 from tradeexecutor.cli.commands.store.history import describe_revision
 from tradeexecutor.cli.failure import EXIT_FAILURE, CommandFailed
-from tradeexecutor.cli.state_file import DatabaseAddress, open_address
+from tradeexecutor.operations.database_address import DatabaseAddress, open_address
 
 if TYPE_CHECKING:
     from tradeexecutor.database.recovery import DatabaseRecovery

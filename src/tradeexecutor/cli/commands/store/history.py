@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tradeexecutor.cli.failure import CommandFailed
-from tradeexecutor.cli.state_file import DatabaseAddress, open_address, parse_moment, parse_state_argument
+from tradeexecutor.operations.database_address import DatabaseAddress, open_address, parse_moment
+from tradeexecutor.operations.state_location import parse_state_location
 
 if TYPE_CHECKING:
     from tradeexecutor.database.reading import Moment
@@ -219,7 +220,7 @@ def diff(
     from typing import cast
 
     from tradeexecutor.cli.output import format_time, print_json, print_line
-    from tradeexecutor.operations.state_change import print_differences
+    from tradeexecutor.cli.printers.differences import print_differences
     from tradeexecutor.state.codec.codec import parse
     from tradeexecutor.state.codec.json_patch import make_patch
     from tradeexecutor.state.repair.preview import Preview
@@ -266,7 +267,7 @@ def describe_revision(revision: "Revision") -> dict[str, Any]:
 
 
 def _require_address(text: str) -> None:
-    if not isinstance(parse_state_argument(text), DatabaseAddress):
+    if not isinstance(parse_state_location(text), DatabaseAddress):
         raise CommandFailed(
             f"{text} is no address of a database",
             "A file keeps only its last saves: `tradeexecutor store generations FILE` lists them;"

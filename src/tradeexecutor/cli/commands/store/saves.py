@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tradeexecutor.cli.commands.store import copying as store_copies
-from tradeexecutor.cli.commands.store import history as store_history
 from tradeexecutor.cli.commands.store.databases import recover_database, verify_databases
-from tradeexecutor.cli.failure import EXIT_FAILURE, CommandFailed, report_failures
-from tradeexecutor.cli.state_file import DatabaseAddress, parse_state_argument
+from tradeexecutor.cli.failure import EXIT_FAILURE, CommandFailed
+from tradeexecutor.operations.database_address import DatabaseAddress
+from tradeexecutor.operations.state_location import parse_state_location
 
 if TYPE_CHECKING:
     from tradeexecutor.state.store.copies import Generation, Recovery
 
-__all__ = ["app", "generations", "recover", "verify"]
+__all__ = ["EXAMPLES", "generations", "recover", "verify"]
 
 _File = Annotated[
     Path,
-    typer.Argument(metavar="STATE_FILE", help="State file (JSON).", show_default=False, parser=parse_state_argument),
+    typer.Argument(metavar="STATE_FILE", help="State file (JSON).", show_default=False, parser=parse_state_location),
 ]
 _Place = Annotated[
     Path,
@@ -28,18 +27,9 @@ _Place = Annotated[
         metavar="STATE_FILE",
         help="State file (JSON), or strategy in a database: sqlite:///trading.db#my-strategy.",
         show_default=False,
-        parser=parse_state_argument,
+        parser=parse_state_location,
     ),
 ]
-
-app = typer.Typer(
-    help="Check the saves of a strategy, look at earlier ones, and bring one back.\n\n"
-    "A live strategy saves its state into one file, beside which stand earlier saves (FILE.backups), perhaps a"
-    " compressed copy (FILE.br), and backups that were made before something was mended; or into a database, which"
-    " keeps every save.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 
 
 def verify(
@@ -50,7 +40,7 @@ def verify(
             help="State files, backups or compressed copies (.br), databases (sqlite:///trading.db) or"
             " strategies in them (sqlite:///trading.db#my-strategy).",
             show_default=False,
-            parser=parse_state_argument,
+            parser=parse_state_location,
         ),
     ],
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -188,33 +178,23 @@ def recover(
         _print_recovery(done)
 
 
-_EXAMPLES = {
-    verify: (
+EXAMPLES = {
+    "verify": (
         "tradeexecutor store verify state.json",
         "tradeexecutor store verify state.json.backups/* state.json.br",
         "tradeexecutor store verify sqlite:///trading.db",
     ),
-    generations: (
+    "generations": (
         "tradeexecutor store generations state.json",
         "tradeexecutor store generations state.json --json | jq '.[] | select(.verdict == \"good\") | .path'",
     ),
-    recover: (
+    "recover": (
         "tradeexecutor store recover state.json --dry-run",
         "tradeexecutor store recover state.json",
         "tradeexecutor store recover state.json --from state.backup-1.json",
         "tradeexecutor store recover sqlite:///trading.db#demo --at 118",
     ),
-    store_history.list_: store_history.EXAMPLES["list"],
-    store_history.history: store_history.EXAMPLES["history"],
-    store_history.show: store_history.EXAMPLES["show"],
-    store_history.diff: store_history.EXAMPLES["diff"],
-    store_copies.convert: store_copies.EXAMPLES["convert"],
-    store_copies.compact: store_copies.EXAMPLES["compact"],
 }
-
-for _command, _examples in _EXAMPLES.items():
-    _lines = "\n\n".join(f"$ {_example}".replace("[", r"\[") for _example in _examples)
-    app.command(_command.__name__.strip("_"), epilog=f"Examples:\n\n{_lines}")(report_failures(_command))
 
 
 def _require_no_folder(path: Path) -> None:

@@ -10,10 +10,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from tests.cli.conftest import Run
+from tests.kit.command_runner import Run
 from tests.kit.trader import T0, WETH_USDC, Trader, new_state
 from tradeexecutor.cli.failure import report_failures
-from tradeexecutor.operations.state_change import DryRunOption, JsonOption, YesOption, mend
+from tradeexecutor.cli.state_changing import DryRunOption, JsonOption, YesOption, run_change
 from tradeexecutor.state.files.compressed_copy import get_compressed_path
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.state import State
@@ -35,7 +35,7 @@ def freeze(
             freeze_position_on_failed_trade(now, state, failed)
         return [trade.trade_id for trade in failed]
 
-    mend(
+    run_change(
         file,
         change,
         command="freeze",
@@ -158,7 +158,7 @@ def test_many_entries_of_a_list_are_one_row(path: Path):
 
     @app_.command()
     def clear(file: Path) -> None:
-        mend(
+        run_change(
             file,
             lambda state, now: state.visualisation.messages.clear(),
             command="clear",

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -11,14 +11,14 @@ import plotly.graph_objects as go
 from tradeexecutor.backtest.candles import load_candle_file
 from tradeexecutor.backtest.dataset import list_datasets, load_dataset
 from tradeexecutor.cli.failure import CommandFailed
+from tradeexecutor.state.state import State
+from tradeexecutor.visual.candles import find_candles, list_pairs
+from tradeexecutor.visual.chart import Chart
 from tradeexecutor.visual.charts import CHARTS
 from tradeexecutor.visual.html_output import GENERATOR, render_plotly_figure_as_html
 from tradeexecutor.visual.image_output import IMAGE_FORMATS, render_plotly_figure_as_image_file
 from tradeexecutor.visual.parts.candles import find_candles, list_pairs
 from tradeexecutor.visual.parts.chart import Chart
-
-if TYPE_CHECKING:
-    from tradeexecutor.state.state import State
 
 __all__ = ["choose_output", "find_chart", "read_benchmarks", "read_candles", "write_chart"]
 
@@ -68,7 +68,7 @@ def _load_all(names: Iterable[str]) -> dict[str, pd.DataFrame]:
     return result
 
 
-def read_candles(names: Iterable[str], state: "State") -> Mapping[str, pd.DataFrame] | pd.DataFrame | None:
+def read_candles(names: Iterable[str], state: State) -> Mapping[str, pd.DataFrame] | pd.DataFrame | None:
     """Read the candles for a state.
 
     Returns

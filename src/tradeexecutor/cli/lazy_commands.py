@@ -1,0 +1,85 @@
+"""Commands whose modules are imported when they run, so that ``--help`` and shell completion answer at once.
+
+A group knows of each command its name, one line of help and its module, and makes its own help of that alone.  The
+module is imported when the command runs, or when somebody asks for the help of the command.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from tradeexecutor.cli.failure import report_failures
+
+__all__ = ["CommandEntry", "LazyCommand", "make_lazy_group"]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEntry:
+    """What a group has to know of a command.
+
+    Attributes
+    ----------
+    name
+        As the user types it.
+    help
+        One line for the list of commands: the first of the command's own help.
+    module
+        Where its function is.  Its ``EXAMPLES`` are command lines, by the name of the command where the module has
+        several.
+    panel
+        Heading of the list under which it stands; empty for a group with a single list.
+    function
+        Empty: the name, with ``_`` for ``-``.
+    """
+
+    name: str
+    help: str
+    module: str
+    panel: str = ""
+    function: str = ""
+
+
+class LazyCommand(TyperCommand):
+    """A command as its group lists it: everything but its options."""
+
+    def __init__(self, entry: CommandEntry):
+        super().__init__(entry.name, help=entry.help, rich_help_panel=entry.panel or None)
+        self.entry = entry
+
+    def load(self) -> TyperCommand:
+        """Import the module of the command, and return the command with its options."""
+        entry = self.entry
+        module = importlib.import_module(entry.module)
+        function: Callable[..., Any] = getattr(module, entry.function or entry.name.replace("-", "_"))
+        examples = module.EXAMPLES[entry.name] if isinstance(module.EXAMPLES, dict) else module.EXAMPLES
+        app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+        app.command(entry.name, epilog=_make_epilog(examples))(report_failures(function))
+        command = get_command(app)
+        assert isinstance(command, TyperCommand)
+        return command
+
+
+def _make_epilog(examples: tuple[str, ...]) -> str:
+    lines = "\n\n".join(f"$ {example}".replace("[", r"\[") for example in examples)
+    return f"Examples:\n\n{lines}"
+
+
+def make_lazy_group(*entries: CommandEntry) -> type[TyperGroup]:
+    """Return the class of a group with these commands, in this order: ``typer.Typer(cls=make_lazy_group(...))``."""
+
+    class LazyGroup(TyperGroup):
+        def __init__(self, **attributes: Any):
+            super().__init__(**attributes)
+            # Commands and groups that are registered with typer itself stand below.
+            self.commands = {entry.name: LazyCommand(entry) for entry in entries} | dict(self.commands)
+
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+            name, command, rest = super().resolve_command(ctx, args)
+            return name, command.load() if isinstance(command, LazyCommand) else command, rest
+
+    return LazyGroup

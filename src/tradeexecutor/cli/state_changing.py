@@ -1,0 +1,128 @@
+"""How a command changes a state: it shows what would change, asks, saves, and prints the way back."""
+
+import datetime
+import shlex
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from tradeexecutor.cli.output import print_json, print_line, print_next_steps, shorten_path
+from tradeexecutor.cli.printers.differences import print_differences
+from tradeexecutor.operations.state_change import Undo, prepare_change
+from tradeexecutor.operations.state_location import StateLocation
+from tradeexecutor.state.state import State
+
+__all__ = ["DryRunOption", "JsonOption", "YesOption", "run_change"]
+
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the file is changed.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON; needs --yes or --dry-run.")]
+
+T = TypeVar("T")
+
+
+def run_change(
+    place: StateLocation,
+    change: Callable[[State, datetime.datetime], T],
+    *,
+    command: str,
+    print_result: Callable[[T], None],
+    to_json: Callable[[T], Any],
+    yes: bool,
+    dry_run: bool,
+    json_: bool,
+    backup_suffix: str,
+    before_save: Callable[[T], object] | None = None,
+) -> T:
+    """Run an operation that changes a state, in the way of :mod:`tradeexecutor.operations.state_change`.
+
+    Parameters
+    ----------
+    change
+        Changes the state it is given and returns what it did; the time is the one to record, naive UTC.  It must not
+        print and not ask; it is called once.
+    command
+        Name of the command.
+    print_result
+        Tells people what was, or would be, done; not called with ``--json``.
+    to_json
+        The same as plain data.
+    yes, dry_run, json_
+        The options of the command.
+    backup_suffix
+        Of the copy of the original, e.g. ``repair-backup``.
+    before_save
+        Given the result, writes what has to be on the disk before the state that refers to it; not called when nothing
+        is saved.
+
+    Returns
+    -------
+    What `change` returned.
+
+    Raises
+    ------
+    typer.BadParameter
+        ``--json`` without ``--yes`` or ``--dry-run``: there is no asking in between.
+    typer.Exit
+        The user said no; exit code 1, because what was asked for is not done.
+    OperationRefused, StateFileError, OSError
+        The file cannot be read or written.
+    """
+    if json_ and not (yes or dry_run):
+        raise typer.BadParameter("--json needs --yes or --dry-run: it cannot ask")
+    with prepare_change(place, change, preview_only=dry_run) as prepared:
+        undo = None
+        if not json_:
+            print_result(prepared.result)
+            print_differences(prepared.preview)
+            if dry_run and not prepared.is_empty:
+                print_line("Dry run: nothing was changed.", "bold")
+        if not prepared.is_empty and not dry_run:
+            if not yes and not _confirm():
+                print_line("Nothing was changed.")
+                raise typer.Exit(1)
+            undo = prepared.save(backup_suffix, before_save)
+            if not json_:
+                _print_undo(place, undo)
+    if json_:
+        print_json(
+            {
+                "command": command,
+                "file": str(place),
+                "changed": undo is not None,
+                "result": to_json(prepared.result),
+                "patch": prepared.preview.patch,
+                "backup": undo and undo.backup,
+                "undo": undo and make_undo_command(undo),
+            }
+        )
+    return prepared.result
+
+
+def _confirm() -> bool:
+    """Ask; no answer, because the input has ended or was interrupted, is no."""
+    try:
+        return typer.confirm("Change the file?")
+    except typer.Abort:
+        typer.echo()
+        return False
+
+
+def make_undo_command(undo: Undo) -> str:
+    """Return the command line that takes a change back."""
+    words = ["tradeexecutor", "store", "recover", undo.place]
+    words += ["--at", str(undo.save)] if undo.backup is None else ["--from", str(undo.backup), "--exact"]
+    return shlex.join(words)
+
+
+def _print_undo(place: StateLocation, undo: Undo) -> None:
+    kept = f"save {undo.save:,}" if undo.backup is None else shorten_path(undo.backup)
+    print_line()
+    print_line(f"{place} was changed. As it was before, it is kept as {kept}.", "bold green")
+    print_next_steps(
+        {
+            "Undo it": make_undo_command(undo),
+            "Check what it says now": shlex.join(["tradeexecutor", "validate", str(place)]),
+        }
+    )

@@ -1,0 +1,59 @@
+"""Booking deposits, redemptions and flows that were recorded outside."""
+
+import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.state import State
+from tradeexecutor.state.types import USDollarAmount, USDollarPrice
+from tradeexecutor.strategy.accounts.treasury_event import TreasuryEvent
+from tradeexecutor.strategy.accounts.treasury_sync import TreasurySyncResult, apply_treasury_events
+
+__all__ = ["TreasuryChange", "TreasuryFigures", "sync_treasury"]
+
+
+@dataclass(frozen=True, slots=True)
+class TreasuryFigures:
+    """Cash in USD, number of shares and USD price of a share; None where a figure does not exist."""
+
+    cash: USDollarAmount | None
+    share_count: Decimal | None
+    share_price: USDollarPrice | None
+
+
+@dataclass(frozen=True, slots=True)
+class TreasuryChange:
+    """What was booked, and the figures before and after."""
+
+    result: TreasurySyncResult
+    before: TreasuryFigures
+    after: TreasuryFigures
+
+
+def sync_treasury(state: State, events: Iterable[TreasuryEvent], now: datetime.datetime) -> TreasuryChange:
+    """Book the events that are not booked yet, all or none.
+
+    Parameters
+    ----------
+    now
+        Time of the booking, naive UTC.
+
+    Raises
+    ------
+    TreasuryEventRefused
+        An event cannot have happened; nothing is booked.
+    """
+    before = _get_figures(state)
+    result = apply_treasury_events(state, events, now)
+    return TreasuryChange(result, before, _get_figures(state))
+
+
+def _get_figures(state: State) -> TreasuryFigures:
+    shares = state.sync.treasury.share_count
+    try:
+        cash, value = state.portfolio.get_cash(), state.portfolio.get_net_asset_value()
+    except TradeExecutorError:
+        return TreasuryFigures(None, shares, None)
+    return TreasuryFigures(cash, shares, value / float(shares) if shares else None)

@@ -1,0 +1,38 @@
+"""Checks that need nothing but the state: are its ids consistent, and is the outcome of every trade known?"""
+
+from dataclasses import dataclass
+
+from tradeexecutor.state.errors import IntegrityError, UncleanState
+from tradeexecutor.state.state import State
+
+__all__ = ["Check", "check_state"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Outcome of one check of a state or its file; `detail` says what was found, good or bad."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+def check_state(state: State) -> list[Check]:
+    """Return the outcome of the checks; the state is only read."""
+    return [_check_ids(state), _check_outcomes(state)]
+
+
+def _check_ids(state: State) -> Check:
+    try:
+        state.perform_integrity_check()
+    except IntegrityError as error:
+        return Check("consistent ids", False, str(error))
+    return Check("consistent ids", True, "positions, trades and statistics refer to each other correctly")
+
+
+def _check_outcomes(state: State) -> Check:
+    try:
+        state.check_if_clean()
+    except UncleanState as error:
+        return Check("clean", False, str(error))
+    return Check("clean", True, "no trade was left between broadcast and confirmation")
