@@ -12,8 +12,6 @@ from tradeexecutor.backtest.candles import load_candle_file
 from tradeexecutor.backtest.dataset import list_datasets, load_dataset
 from tradeexecutor.cli.failure import CommandFailed
 from tradeexecutor.state.state import State
-from tradeexecutor.visual.candles import find_candles, list_pairs
-from tradeexecutor.visual.chart import Chart
 from tradeexecutor.visual.charts import CHARTS
 from tradeexecutor.visual.html_output import GENERATOR, render_plotly_figure_as_html
 from tradeexecutor.visual.image_output import IMAGE_FORMATS, render_plotly_figure_as_image_file

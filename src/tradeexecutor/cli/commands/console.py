@@ -91,8 +91,9 @@ def make_namespace(state: State, store: JSONFileStore | None) -> dict[str, Any]:
     import numpy as np
     import pandas as pd
 
-    from tradeexecutor.analysis import frames, history_frames
+    from tradeexecutor.analysis import frames
     from tradeexecutor.analysis.adjusted.summary import summarise_performance
+    from tradeexecutor.analysis.frames import history as history_frames
 
     def save() -> Path:
         """Write the state to its file, after a copy of the file was made beside it; return that copy."""
