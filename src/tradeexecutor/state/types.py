@@ -243,6 +243,11 @@ def accept_unknown_enum_values() -> Generator[None]:
 _unknown_members: dict[tuple[type, str | int], Any] = {}
 
 
+def is_pandas_object(value: object) -> bool:
+    """Tell whether `value` comes from pandas, without importing it."""
+    return type(value) is not datetime.datetime and type(value).__module__.startswith("pandas")
+
+
 class StateEnum(enum.Enum):
     """Enum whose members are written to JSON by value.
 

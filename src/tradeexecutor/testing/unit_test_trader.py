@@ -15,10 +15,9 @@ from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.loan.leverage import LeverageEstimate
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.position.fields import is_pandas_object
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
-from tradeexecutor.state.types import LeverageMultiplier, USDollarAmount, USDollarPrice
+from tradeexecutor.state.types import LeverageMultiplier, USDollarAmount, USDollarPrice, is_pandas_object
 
 #: How long one step in the life of a trade takes.
 _TICK = datetime.timedelta(seconds=1)

@@ -20,15 +20,11 @@ from tradeexecutor.state.types import (
     USDollarAmount,
     USDollarPrice,
     UTCDatetime,
+    is_pandas_object,
     new_dict,
     new_list,
 )
 from tradeexecutor.state.valuation import ValuationUpdate
-
-
-def is_pandas_object(value: object) -> bool:
-    """Tell whether `value` comes from pandas, without importing it."""
-    return type(value) is not datetime.datetime and type(value).__module__.startswith("pandas")
 
 
 @dataclass(slots=True, frozen=True)

@@ -10,12 +10,11 @@ from tradeexecutor.state.display.formatting import append_line
 from tradeexecutor.state.errors import InvalidValue, NotAvailable, UnsupportedPairKind, WrongPositionStatus
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairKind
 from tradeexecutor.state.loan import Loan
-from tradeexecutor.state.position.fields import is_pandas_object
 from tradeexecutor.state.position.quantity import PositionQuantities
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trade.amounts import sum_fees
 from tradeexecutor.state.trade.totals import TradeTotals, split_trades
-from tradeexecutor.state.types import LegacyDataException, Percent, USDollarAmount, USDollarPrice
+from tradeexecutor.state.types import LegacyDataException, Percent, USDollarAmount, USDollarPrice, is_pandas_object
 
 _CCTP_BRIDGE = TradingPairKind.cctp_bridge
 
