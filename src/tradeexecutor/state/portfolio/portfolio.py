@@ -9,6 +9,7 @@ import datetime
 from decimal import Decimal
 
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.contract import contract_signature, warn_ignored
 from tradeexecutor.state.display.html_repr import render_portfolio
 from tradeexecutor.state.errors import (
     InvalidTrade,
@@ -31,6 +32,7 @@ from tradeexecutor.state.position.grouping import by_pair, narrow_down
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade.pricing import TradePricing
+from tradeexecutor.state.trade.request import PENDING_HINT, TradeRequest
 from tradeexecutor.state.types import BPS, LeverageMultiplier, USDollarAmount, USDollarPrice
 
 __all__ = [
@@ -42,6 +44,8 @@ __all__ = [
     "ReserveMissing",
     "TooSmallTrade",
 ]
+
+_IGNORE_OPEN = TradeFlag.ignore_open
 
 #: Planned reserve and planned value of a spot trade may differ by this many dollars.
 _PLAN_TOLERANCE_USD = 0.01
@@ -143,6 +147,7 @@ class Portfolio(PortfolioEquity):
 
     # --- Trades
 
+    @contract_signature
     def create_trade(
         self,
         strategy_cycle_at: datetime.datetime,
@@ -168,46 +173,56 @@ class Portfolio(PortfolioEquity):
         pending: bool = False,
     ) -> tuple[TradingPosition, TradeExecution, bool]:
         """Plan a trade on the open position of the pair, or on a new one.  See `State.create_trade`."""
-        if notes is not None and not isinstance(notes, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidTrade(f"notes must be text, got {notes!r}")
-        ignore_open = isinstance(flags, set) and TradeFlag.ignore_open in flags
-        if ignore_open:
+        if pending:
+            warn_ignored("create_trade", "pending", PENDING_HINT)
+        request = TradeRequest(
+            strategy_cycle_at=strategy_cycle_at,
+            pair=pair,
+            quantity=quantity,
+            reserve=reserve,
+            assumed_price=assumed_price,
+            trade_type=trade_type,
+            reserve_currency=reserve_currency,
+            reserve_currency_price=reserve_currency_price,
+            notes=notes,
+            pair_fee=pair_fee,
+            lp_fees_estimated=lp_fees_estimated,
+            planned_mid_price=planned_mid_price,
+            price_structure=price_structure,
+            slippage_tolerance=slippage_tolerance,
+            leverage=leverage,
+            closing=closing,
+            planned_collateral_consumption=planned_collateral_consumption,
+            planned_collateral_allocation=planned_collateral_allocation,
+            flags=flags,
+        )
+        return self.request_trade(request, position)
+
+    def request_trade(
+        self, request: TradeRequest, position: TradingPosition | None = None
+    ) -> tuple[TradingPosition, TradeExecution, bool]:
+        """Plan a trade on the given position, on the open one of the pair, or on a new one.
+
+        See `State.request_trade`.
+        """
+        pair = request.pair
+        if request.flags and _IGNORE_OPEN in request.flags:
             position = None
         elif position is None:
             position = self._find_position_to_trade(pair)
-        elif position.pair != pair:
-            raise InvalidTrade(f"position #{position.position_id} trades {position.pair}, not {pair}")
-        elif position.closed_at is not None:
-            raise WrongPositionStatus(f"position #{position.position_id} is closed, it cannot trade any more")
-        elif all(table.get(position.position_id) is not position for table in self.get_position_tables()):
-            raise PositionNotFound(f"position #{position.position_id} belongs to another portfolio")
+        else:
+            self._check_can_trade(position, pair)
         created = position is None
         if position is None:
             position = self._new_position(
-                strategy_cycle_at, pair, assumed_price, reserve_currency, reserve_currency_price
+                request.strategy_cycle_at,
+                pair,
+                request.assumed_price,
+                request.reserve_currency,
+                request.reserve_currency_price,
             )
         portfolio_value = self.calculate_total_equity()
-        trade = position.plan_trade(
-            strategy_cycle_at,
-            self.next_trade_id,
-            quantity,
-            reserve,
-            assumed_price,
-            trade_type,
-            reserve_currency,
-            reserve_currency_price,
-            pair_fee,
-            lp_fees_estimated,
-            planned_mid_price,
-            price_structure,
-            slippage_tolerance,
-            portfolio_value,
-            leverage,
-            closing,
-            planned_collateral_consumption,
-            planned_collateral_allocation,
-            flags=flags,
-        )
+        trade = position.plan_trade(request, self.next_trade_id, portfolio_value)
         planned = trade.planned_quantity
         dust = get_dust_epsilon_for_pair(pair)
         if planned != 0 and abs(planned) <= dust:
@@ -220,10 +235,19 @@ class Portfolio(PortfolioEquity):
             self._register(position)
         position.trades[trade.trade_id] = trade
         self.next_trade_id += 1
-        if notes:
-            trade.add_note(notes)
-            position.add_notes_message(notes)
+        if request.notes:
+            trade.add_note(request.notes)
+            position.add_notes_message(request.notes)
         return position, trade, created
+
+    def _check_can_trade(self, position: TradingPosition, pair: TradingPairIdentifier) -> None:
+        """Raise unless the position is one of this portfolio, for the pair, and not closed."""
+        if position.pair != pair:
+            raise InvalidTrade(f"position #{position.position_id} trades {position.pair}, not {pair}")
+        if position.closed_at is not None:
+            raise WrongPositionStatus(f"position #{position.position_id} is closed, it cannot trade any more")
+        if all(table.get(position.position_id) is not position for table in self.get_position_tables()):
+            raise PositionNotFound(f"position #{position.position_id} belongs to another portfolio")
 
     def _find_position_to_trade(self, pair: TradingPairIdentifier) -> TradingPosition | None:
         """Return the open position for the pair, passing over those that planned trades will close."""

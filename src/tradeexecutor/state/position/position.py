@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from tradeexecutor.accounting.accuracy import COLLATERAL_EPSILON
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.display.html_repr import render_position
 from tradeexecutor.state.errors import InvalidTrade, LiquidationRisked, WrongPositionStatus
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairKind
@@ -27,13 +28,14 @@ from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade.lifecycle import require_finite
 from tradeexecutor.state.trade.planned_amounts import (
     LOAN_KINDS,
-    LoanPlan,
+    PlannedAmounts,
     plan_credit,
     plan_exchange,
     plan_short,
     plan_short_closing,
 )
 from tradeexecutor.state.trade.pricing import TradePricing
+from tradeexecutor.state.trade.request import TradeRequest
 from tradeexecutor.state.types import BPS, LeverageMultiplier, USDollarAmount, USDollarPrice
 
 _CCTP_BRIDGE = TradingPairKind.cctp_bridge
@@ -272,6 +274,7 @@ class TradingPosition(PositionProfit):
 
     # --- Opening trades
 
+    @contract_signature
     def open_trade(
         self,
         strategy_cycle_at: datetime.datetime,
@@ -313,9 +316,9 @@ class TradingPosition(PositionProfit):
         InvalidTrade
             The trade makes no sense; the position is unchanged.
         """
-        trade = self.plan_trade(
+        request = TradeRequest(
             strategy_cycle_at=strategy_cycle_at,
-            trade_id=trade_id,
+            pair=self.pair,
             quantity=quantity,
             reserve=reserve,
             assumed_price=assumed_price,
@@ -327,7 +330,6 @@ class TradingPosition(PositionProfit):
             planned_mid_price=planned_mid_price,
             price_structure=price_structure,
             slippage_tolerance=slippage_tolerance,
-            portfolio_value_at_creation=portfolio_value_at_creation,
             leverage=leverage,
             closing=closing,
             planned_collateral_consumption=planned_collateral_consumption,
@@ -335,35 +337,68 @@ class TradingPosition(PositionProfit):
             exchange_name=exchange_name,
             flags=flags,
         )
+        trade = self.plan_trade(request, trade_id, portfolio_value_at_creation)
         self.trades[trade_id] = trade
         return trade
 
     def plan_trade(
-        self,
-        strategy_cycle_at: datetime.datetime,
-        trade_id: int,
-        quantity: Decimal | None,
-        reserve: Decimal | None,
-        assumed_price: USDollarPrice,
-        trade_type: TradeType,
-        reserve_currency: AssetIdentifier,
-        reserve_currency_price: USDollarPrice,
-        pair_fee: BPS | None = None,
-        lp_fees_estimated: USDollarAmount | None = None,
-        planned_mid_price: USDollarPrice | None = None,
-        price_structure: TradePricing | None = None,
-        slippage_tolerance: BPS | None = None,
-        portfolio_value_at_creation: USDollarAmount | None = None,
-        leverage: LeverageMultiplier | None = None,
-        closing: bool | None = False,
-        planned_collateral_consumption: Decimal | None = None,
-        planned_collateral_allocation: Decimal | None = None,
-        exchange_name: str | None = None,
-        flags: set[TradeFlag] | None = None,
+        self, request: TradeRequest, trade_id: int, portfolio_value_at_creation: USDollarAmount | None = None
     ) -> TradeExecution:
-        """Build the trade that `open_trade` would add, without adding it; same parameters and errors."""
-        if price_structure is not None and not isinstance(price_structure, TradePricing):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidTrade(f"price_structure must be a TradePricing, got {price_structure!r}")
+        """Return the trade that a request comes to on this position, without adding it.
+
+        Parameters
+        ----------
+        trade_id
+            Id of the new trade.
+        portfolio_value_at_creation
+            Total equity of the portfolio, USD; recorded on the trade.
+
+        Raises
+        ------
+        InvalidTrade, LiquidationRisked, UnsupportedPairKind, WrongPositionStatus
+            The trade makes no sense.
+        """
+        self._check_request(request, trade_id)
+        flags: set[TradeFlag] = set() if request.flags is None else request.flags.copy()
+        if request.closing:
+            flags.add(TradeFlag.close)
+        kind = self.pair.kind
+        has_loan = kind in LOAN_KINDS
+        loan = self._get_loan_to_plan_on(request.strategy_cycle_at) if has_loan else None
+        amounts = self._plan_amounts(loan, request)
+        trade = TradeExecution(
+            trade_id,
+            self.position_id,
+            request.trade_type,
+            self.pair,
+            request.strategy_cycle_at,
+            amounts.quantity,
+            amounts.reserve,
+            request.assumed_price,
+            self.reserve_currency,
+            flags=flags,
+            slippage_tolerance=request.slippage_tolerance,
+        )
+        # Passing these to a constructor of 75 parameters takes longer than assigning them.
+        trade.planned_collateral_allocation = amounts.allocation
+        trade.planned_collateral_consumption = amounts.consumption
+        trade.reserve_currency_exchange_rate = request.reserve_currency_price
+        trade.planned_mid_price = request.planned_mid_price
+        trade.fee_tier = request.pair_fee
+        trade.lp_fees_estimated = request.lp_fees_estimated if amounts.lp_fees is None else amounts.lp_fees
+        trade.price_structure = request.price_structure
+        trade.portfolio_value_at_creation = portfolio_value_at_creation
+        trade.leverage = request.leverage
+        trade.closing = request.closing
+        trade.exchange_name = request.exchange_name
+        if has_loan and request.trade_type is not _REPAIR:
+            change = LoanChange.read(trade)
+            trade.planned_loan_update, _ = get_loan_after_trade(loan, trade, change, bool(request.closing))
+        return trade
+
+    def _check_request(self, request: TradeRequest, trade_id: int) -> None:
+        """Raise `InvalidTrade` if the request cannot be for this position, or has a number that is none."""
+        reserve_currency = request.reserve_currency
         if reserve_currency is not self.reserve_currency and reserve_currency != self.reserve_currency:
             raise InvalidTrade(
                 f"position #{self.position_id} settles to {self.reserve_currency}, not {reserve_currency}"
@@ -372,69 +407,14 @@ class TradingPosition(PositionProfit):
             raise InvalidTrade(f"trade id must be an int, got {trade_id!r}")
         if trade_id in self.trades:
             raise InvalidTrade(f"position #{self.position_id} already has a trade #{trade_id}")
-        if flags is None:
-            flags = set()
-        else:
-            if not isinstance(flags, set) or not all(isinstance(flag, TradeFlag) for flag in flags):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise InvalidTrade(f"flags must be a set of TradeFlag, got {flags!r}")
-            flags = flags.copy()
-        if closing:
-            flags.add(TradeFlag.close)
-        require_finite(trade_id, planned_mid_price, pair_fee, lp_fees_estimated, leverage, reserve_currency_price)
-        kind = self.pair.kind
-        loan: Loan | None = None
-        if kind in LOAN_KINDS:
-            loan = self._get_loan_to_plan_on(strategy_cycle_at)
-            (
-                planned_quantity,
-                planned_reserve,
-                planned_collateral_consumption,
-                planned_collateral_allocation,
-                lp_fees,
-            ) = self._plan_loan_trade(
-                loan,
-                quantity,
-                reserve,
-                assumed_price,
-                trade_type,
-                planned_mid_price,
-                bool(closing),
-                planned_collateral_consumption,
-                planned_collateral_allocation,
-            )
-            if lp_fees is not None:
-                lp_fees_estimated = lp_fees
-        else:
-            planned_quantity, planned_reserve = plan_exchange(kind, quantity, reserve, assumed_price)
-        trade = TradeExecution(
+        require_finite(
             trade_id,
-            self.position_id,
-            trade_type,
-            self.pair,
-            strategy_cycle_at,
-            planned_quantity,
-            planned_reserve,
-            assumed_price,
-            self.reserve_currency,
-            flags=flags,
-            slippage_tolerance=slippage_tolerance,
+            request.planned_mid_price,
+            request.pair_fee,
+            request.lp_fees_estimated,
+            request.leverage,
+            request.reserve_currency_price,
         )
-        # Passing these to a constructor of 75 parameters takes longer than assigning them.
-        trade.planned_collateral_allocation = planned_collateral_allocation
-        trade.planned_collateral_consumption = planned_collateral_consumption
-        trade.reserve_currency_exchange_rate = reserve_currency_price
-        trade.planned_mid_price = planned_mid_price
-        trade.fee_tier = pair_fee
-        trade.lp_fees_estimated = lp_fees_estimated
-        trade.price_structure = price_structure
-        trade.portfolio_value_at_creation = portfolio_value_at_creation
-        trade.leverage = leverage
-        trade.closing = closing
-        trade.exchange_name = exchange_name
-        if kind in LOAN_KINDS and trade_type is not _REPAIR:
-            change = LoanChange.read(trade)
-            trade.planned_loan_update, _ = get_loan_after_trade(loan, trade, change, bool(closing))
-        return trade
 
     def _get_loan_to_plan_on(self, strategy_cycle_at: datetime.datetime) -> Loan | None:
         """Return the loan as the trades in flight, and those planned earlier in the same cycle, will leave it.
@@ -453,23 +433,17 @@ class TradingPosition(PositionProfit):
                     loan, _ = get_loan_after_trade(loan, trade, LoanChange.read(trade), bool(trade.closing))
         return loan
 
-    def _plan_loan_trade(
-        self,
-        loan: Loan | None,
-        quantity: Decimal | None,
-        reserve: Decimal | None,
-        assumed_price: USDollarPrice,
-        trade_type: TradeType,
-        mid_price: USDollarPrice | None,
-        closing: bool,
-        consumption: Decimal | None,
-        allocation: Decimal | None,
-    ) -> LoanPlan:
+    def _plan_amounts(self, loan: Loan | None, request: TradeRequest) -> PlannedAmounts:
         pair = self.pair
+        if pair.kind not in LOAN_KINDS:
+            quantity, reserve = plan_exchange(pair.kind, request.quantity, request.reserve, request.assumed_price)
+            return PlannedAmounts(
+                quantity, reserve, request.planned_collateral_consumption, request.planned_collateral_allocation
+            )
         if pair.kind.is_credit_supply():
-            return plan_credit(quantity, reserve, trade_type is _REPAIR)
-        if not closing:
-            return plan_short(pair, loan, quantity, reserve, assumed_price, consumption, allocation)
+            return plan_credit(request)
+        if not request.closing:
+            return plan_short(pair, loan, request)
         if self.closed_at is not None:
             raise WrongPositionStatus(f"position #{self.position_id} is closed already")
-        return plan_short_closing(pair, loan, quantity, reserve, mid_price, consumption)
+        return plan_short_closing(pair, loan, request)

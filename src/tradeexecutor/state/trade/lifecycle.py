@@ -3,6 +3,7 @@
 import datetime
 import math
 from decimal import Decimal
+from math import isfinite
 
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.display.formatting import append_line
@@ -30,9 +31,9 @@ def require_naive(when: datetime.datetime, what: str) -> None:
 def require_finite(trade_id: int, *numbers: float | Decimal | list[float | None] | None) -> None:
     """Refuse what is no number, NaN or infinite: it would be found only when the state cannot be saved any more."""
     for number in numbers:
-        if number is None or isinstance(number, list):
+        if number is None or (type(number) is float and isfinite(number)) or isinstance(number, list):
             continue
-        if not isinstance(number, (int, float, Decimal)) or not math.isfinite(number):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(number, (int, float, Decimal)) or not isfinite(number):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidTrade(f"trade #{trade_id} was given {number!r} where a number is expected")
 
 

@@ -10,6 +10,8 @@ from tradeexecutor.state.identifier import TradingPairIdentifier, TradingPairKin
 from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
 from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.loan.leverage import LeverageEstimate
+from tradeexecutor.state.trade.fields import TradeType
+from tradeexecutor.state.trade.request import TradeRequest
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
 #: Kinds where base tokens are exchanged for reserve at a price.
@@ -27,8 +29,8 @@ EXCHANGE_KINDS = frozenset(
 LOAN_KINDS = frozenset({TradingPairKind.credit_supply, TradingPairKind.lending_protocol_short})
 
 
-class LoanPlan(NamedTuple):
-    """Planned amounts of a trade on a loan."""
+class PlannedAmounts(NamedTuple):
+    """What a request comes to."""
 
     #: Base token units, signed as in `TradeExecution`.
     quantity: Decimal
@@ -75,7 +77,7 @@ def plan_exchange(
     return (amount / price, amount) if quantity is None else (amount, abs(amount * price))
 
 
-def plan_credit(quantity: Decimal | None, reserve: Decimal | None, is_repair: bool) -> LoanPlan:
+def plan_credit(request: TradeRequest) -> PlannedAmounts:
     """Check the amounts of a trade that supplies (+) or recalls (-) credit.
 
     Raises
@@ -83,24 +85,16 @@ def plan_credit(quantity: Decimal | None, reserve: Decimal | None, is_repair: bo
     InvalidTrade
         An amount is missing, zero or not a finite Decimal, or they differ; repairs may have no reserve.
     """
-    quantity = _require_amount("quantity", quantity)
-    reserve = ZERO_DECIMAL if reserve is None else _require_amount("reserve", reserve)
-    if not is_repair and (not quantity or reserve != abs(quantity)):
+    quantity = _require_amount("quantity", request.quantity)
+    reserve = ZERO_DECIMAL if request.reserve is None else _require_amount("reserve", request.reserve)
+    if request.trade_type is not TradeType.repair and (not quantity or reserve != abs(quantity)):
         raise InvalidTrade(
             f"credit is lent and recalled one for one, and not for nothing: got {quantity} and {reserve}"
         )
-    return LoanPlan(quantity, reserve)
+    return PlannedAmounts(quantity, reserve)
 
 
-def plan_short(
-    pair: TradingPairIdentifier,
-    loan: Loan | None,
-    quantity: Decimal | None,
-    reserve: Decimal | None,
-    assumed_price: USDollarPrice,
-    consumption: Decimal | None,
-    allocation: Decimal | None,
-) -> LoanPlan:
+def plan_short(pair: TradingPairIdentifier, loan: Loan | None, request: TradeRequest) -> PlannedAmounts:
     """Complete the amounts of a trade that opens, grows or shrinks a short.
 
     What the swap moves defaults to minus quantity times price: the assumed price when opening, else the latest price
@@ -116,10 +110,10 @@ def plan_short(
     InvalidTrade
         An amount is missing or not a finite Decimal, or the reserve is negative.
     """
-    _require_price(assumed_price)
-    quantity = _require_amount("quantity", quantity)
+    _require_price(request.assumed_price)
+    quantity, reserve = _require_amount("quantity", request.quantity), request.reserve
     if loan is None:
-        price = assumed_price
+        price = request.assumed_price
         reserve = _require_amount("reserve", reserve)
     else:
         if loan.borrowed is None:
@@ -128,8 +122,9 @@ def plan_short(
         reserve = ZERO_DECIMAL if reserve is None else _require_amount("reserve", reserve)
     if reserve < 0:
         raise InvalidTrade(f"the reserve of a short must not be negative, got {reserve}: use the allocation")
+    consumption, allocation = request.planned_collateral_consumption, request.planned_collateral_allocation
     default = -quantity * Decimal(price)
-    return LoanPlan(
+    return PlannedAmounts(
         quantity,
         reserve,
         default if consumption is None else _require_amount("planned_collateral_consumption", consumption),
@@ -137,33 +132,23 @@ def plan_short(
     )
 
 
-def plan_short_closing(
-    pair: TradingPairIdentifier,
-    loan: Loan | None,
-    quantity: Decimal | None,
-    reserve: Decimal | None,
-    mid_price: USDollarPrice | None,
-    consumption: Decimal | None,
-) -> LoanPlan:
+def plan_short_closing(pair: TradingPairIdentifier, loan: Loan | None, request: TradeRequest) -> PlannedAmounts:
     """Complete the amounts of a trade that closes a short: buy back the debt, release what is left to the reserves.
 
-    Parameters
-    ----------
-    quantity
-        Base token units to buy back; by default principal and unpaid interest, nothing if that is dust.
-    mid_price
-        USD per base token, before the fee of the market.
+    The quantity, base token units, is by default principal and unpaid interest, and nothing if that is dust.
 
     Raises
     ------
     InvalidTrade
         There is no debt to close, the mid price is missing, or amounts are given that follow from the loan.
     """
+    quantity, mid_price = request.quantity, request.planned_mid_price
     if loan is None or loan.borrowed is None:
         raise InvalidTrade(f"there is no open short of {pair} to close")
-    if reserve is not None or consumption:
+    if request.reserve is not None or request.planned_collateral_consumption:
         raise InvalidTrade(
-            f"reserve and consumption of a closing trade follow from the loan, got {reserve}, {consumption}"
+            "reserve and consumption of a closing trade follow from the loan, "
+            f"got {request.reserve}, {request.planned_collateral_consumption}"
         )
     if mid_price is None:
         raise InvalidTrade(f"closing a short of {pair} needs planned_mid_price")
@@ -175,7 +160,7 @@ def plan_short_closing(
             quantity = ZERO_DECIMAL
     quantity = _require_amount("quantity", quantity)
     if not quantity:  # the debt is gone, what is left of the collateral is released
-        return LoanPlan(ZERO_DECIMAL, ZERO_DECIMAL, ZERO_DECIMAL, -loan.collateral.quantity - interest, 0.0)
+        return PlannedAmounts(ZERO_DECIMAL, ZERO_DECIMAL, ZERO_DECIMAL, -loan.collateral.quantity - interest, 0.0)
     if quantity < 0:
         raise InvalidTrade(f"closing a short of {pair} buys back, it cannot borrow {-quantity}")
     estimate = LeverageEstimate.close_short(
@@ -185,7 +170,7 @@ def plan_short_closing(
         borrowed_asset_price=mid_price,
         fee=pair.get_pricing_pair().fee,
     )
-    return LoanPlan(
+    return PlannedAmounts(
         quantity,
         ZERO_DECIMAL,
         estimate.additional_collateral_quantity,

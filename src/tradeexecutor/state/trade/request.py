@@ -1,0 +1,80 @@
+"""What a strategy asks for, before it is a trade."""
+
+# The checks below exist for callers without a type checker.
+# pyright: reportUnnecessaryIsInstance=false
+
+import datetime
+from decimal import Decimal
+
+import msgspec
+
+from tradeexecutor.state.errors import InvalidTrade
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.state.trade.fields import TradeFlag, TradeType
+from tradeexecutor.state.trade.pricing import TradePricing
+from tradeexecutor.state.types import BPS, LeverageMultiplier, USDollarAmount, USDollarPrice, is_pandas_object
+
+#: What to do instead of passing ``pending=True``.
+PENDING_HINT = "a trade waits once it has a trigger, see PositionManager.open_spot_with_market_limit"
+
+
+class TradeRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that planning a trade needs, except the position it is for.
+
+    `State.request_trade` makes a planned trade of it.  A request does not change and knows no ids, so it can be
+    refused, or made again on another position.  It is a msgspec structure because one is made for every trade: a frozen
+    dataclass takes four times as long to build.
+
+    Raises
+    ------
+    InvalidTrade
+        A value that is wrong for any position: a time that is no naive UTC datetime, a fee that is not exactly a
+        float, flags, notes or a price structure of another type.
+    """
+
+    #: Naive UTC time of the decision.
+    strategy_cycle_at: datetime.datetime
+    pair: TradingPairIdentifier
+    #: Base token units with the sign of the trade, or None.
+    quantity: Decimal | None = None
+    #: Reserve token units: what to spend instead of `quantity`, or what goes into a loan; or None.
+    reserve: Decimal | None = None
+    #: Expected fill price with fees, USD per base token.
+    assumed_price: USDollarPrice
+    trade_type: TradeType
+    reserve_currency: AssetIdentifier
+    #: USD per reserve token.
+    reserve_currency_price: USDollarPrice
+    notes: str | None = None
+    #: Fraction, 0.003 is 30 basis points.
+    pair_fee: BPS | None = None
+    lp_fees_estimated: USDollarAmount | None = None
+    #: USD per base token, before fees.  Closing a short needs it.
+    planned_mid_price: USDollarPrice | None = None
+    price_structure: TradePricing | None = None
+    #: Fraction, 0.01 is 1 %.
+    slippage_tolerance: BPS | None = None
+    leverage: LeverageMultiplier | None = None
+    #: The trade is meant to close the position.
+    closing: bool | None = False
+    #: Short: reserve token units, + into the collateral; None follows from quantity and price.
+    planned_collateral_consumption: Decimal | None = None
+    planned_collateral_allocation: Decimal | None = None
+    exchange_name: str | None = None
+    flags: set[TradeFlag] | None = None
+
+    def __post_init__(self) -> None:
+        decided_at = self.strategy_cycle_at
+        if not isinstance(decided_at, datetime.datetime) or is_pandas_object(decided_at):
+            raise InvalidTrade(f"strategy_cycle_at must be a datetime, got {decided_at!r}")
+        if decided_at.tzinfo is not None:
+            raise InvalidTrade(f"strategy_cycle_at must be naive UTC, got {decided_at!r}")
+        if self.pair_fee and type(self.pair_fee) is not float:
+            raise InvalidTrade(f"pair_fee must be a float, got {self.pair_fee!r}")
+        if self.notes is not None and not isinstance(self.notes, str):
+            raise InvalidTrade(f"notes must be text, got {self.notes!r}")
+        if self.price_structure is not None and not isinstance(self.price_structure, TradePricing):
+            raise InvalidTrade(f"price_structure must be a TradePricing, got {self.price_structure!r}")
+        flags = self.flags
+        if flags is not None and (not isinstance(flags, set) or not all(isinstance(flag, TradeFlag) for flag in flags)):
+            raise InvalidTrade(f"flags must be a set of TradeFlag, got {flags!r}")
