@@ -12,7 +12,7 @@ from typing import Any
 from tradeexecutor.state.codec.codec import encode
 from tradeexecutor.state.errors import BadStateData, InvalidTrade
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.state.planning import StatePlanning
+from tradeexecutor.state.state.fields import StateFields
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
 from tradeexecutor.state.trade.amounts import (
     VAULT_SETTLEMENT_REQUEST_QUANTITY_KEY,
@@ -24,7 +24,7 @@ from tradeexecutor.state.types import JSONObject
 _STARTED, _BROADCASTED = TradeStatus.started, TradeStatus.broadcasted
 
 
-class StateSettlement(StatePlanning):
+class StateSettlement(StateFields):
     """Transitions of trades that wait for another chain or a vault."""
 
     __slots__ = ()

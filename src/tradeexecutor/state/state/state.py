@@ -31,6 +31,7 @@ from tradeexecutor.state.files.durable_file import write_atomically
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
+from tradeexecutor.state.state import planning
 from tradeexecutor.state.state.fields import BacktestData
 from tradeexecutor.state.state.transitions import StateTrading
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
@@ -137,6 +138,15 @@ class State(StateTrading):
         `last_updated_at` is not changed.  Live strategies save through `tradeexecutor.state.store.JSONFileStore`.
         """
         write_atomically(Path(path), self.to_json_bytes())
+
+    # --- Planning trades
+
+    request_trade = planning.request_trade
+    request_short = planning.request_short
+    request_credit = planning.request_credit
+    create_trade = planning.create_trade
+    trade_short = planning.trade_short
+    supply_credit = planning.supply_credit
 
     # --- Cycle bookkeeping
 
