@@ -9,6 +9,7 @@ import datetime
 from collections.abc import Collection
 from typing import Any, Protocol
 
+from tradeexecutor.state.value_checks import check_naive_utc
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import RepairAborted
 from tradeexecutor.state.repair import RepairResult, find_trades_to_be_repaired, unfreeze_mended_positions
@@ -17,7 +18,6 @@ from tradeexecutor.state.repair.unsent import Confirm
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
 from tradeexecutor.state.trade.capital_at_risk import has_capital_at_risk
-from tradeexecutor.state.trade.lifecycle import require_naive
 
 __all__ = ["Rebroadcaster", "get_failed_attempts", "has_failed_before", "rebroadcast_trade", "retry_trades"]
 
@@ -67,9 +67,9 @@ def rebroadcast_trade(
     ExecutionError, UnsupportedPairKind
         The execution model cannot send it; nothing has changed.
     """
-    t.require_status(TradeStatus.failed)
+    t.check_status(TradeStatus.failed)
     now = utc_now() if now is None else now
-    require_naive(now, "time of the retry")
+    check_naive_utc(now, "time of the retry")
     execution_model.execute_trades(now, state, [t], routing_model, routing_state, rebroadcast=True)
     return t
 
@@ -113,7 +113,7 @@ def retry_trades(
     """
     portfolio = state.portfolio
     now = utc_now() if now is None else now
-    require_naive(now, "time of the retry")
+    check_naive_utc(now, "time of the retry")
     result = RepairResult(
         frozen_positions=list(portfolio.frozen_positions.values()),
         trades_needing_repair=[

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from tradeexecutor.accounting.accuracy import COLLATERAL_EPSILON
+from tradeexecutor.state.value_checks import check_finite
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.display.html_repr import render_position
 from tradeexecutor.state.errors import InvalidTrade, LiquidationRisked, WrongPositionStatus
@@ -24,8 +25,7 @@ from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.loan.changes import LoanChange, get_loan_after_trade
 from tradeexecutor.state.position.fields import TriggerPriceUpdate
 from tradeexecutor.state.position.profit import PositionProfit
-from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
-from tradeexecutor.state.trade.lifecycle import require_finite
+from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeRequest, TradeType
 from tradeexecutor.state.trade.planned_amounts import (
     LOAN_KINDS,
     PlannedAmounts,
@@ -35,7 +35,6 @@ from tradeexecutor.state.trade.planned_amounts import (
     plan_short_closing,
 )
 from tradeexecutor.state.trade.pricing import TradePricing
-from tradeexecutor.state.trade.request import TradeRequest
 from tradeexecutor.state.types import BPS, LeverageMultiplier, USDollarAmount, USDollarPrice
 
 _CCTP_BRIDGE = TradingPairKind.cctp_bridge
@@ -407,7 +406,7 @@ class TradingPosition(PositionProfit):
             raise InvalidTrade(f"trade id must be an int, got {trade_id!r}")
         if trade_id in self.trades:
             raise InvalidTrade(f"position #{self.position_id} already has a trade #{trade_id}")
-        require_finite(
+        check_finite(
             trade_id,
             request.planned_mid_price,
             request.pair_fee,

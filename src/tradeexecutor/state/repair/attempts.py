@@ -9,8 +9,8 @@ import datetime
 from collections.abc import Callable
 
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
+from tradeexecutor.state.value_checks import check_naive_utc
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
-from tradeexecutor.state.trade.lifecycle import require_naive
 from tradeexecutor.state.types import JSONObject
 
 __all__ = [
@@ -67,8 +67,8 @@ def reopen_failed_trade(trade: TradeExecution, now: datetime.datetime) -> Callab
     WrongTradeStatus
         The trade has not failed, or is repaired.
     """
-    trade.require_status(TradeStatus.failed)
-    require_naive(now, "time of the new attempt")
+    trade.check_status(TradeStatus.failed)
+    check_naive_utc(now, "time of the new attempt")
     before = {name: getattr(trade, name) for name in _FIELDS}
 
     def undo() -> None:

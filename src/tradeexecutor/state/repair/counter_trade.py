@@ -11,7 +11,9 @@ import datetime
 from dataclasses import dataclass
 from decimal import Decimal
 
+from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.state.booking.waiting_orders import expire_waiting_orders
+from tradeexecutor.state.value_checks import check_naive_utc
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import (
     PositionNotFound,
@@ -25,8 +27,7 @@ from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair.attempts import has_failed_before
 from tradeexecutor.state.reserve import ReservePosition
-from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
-from tradeexecutor.state.trade.lifecycle import ZERO, require_naive
+from tradeexecutor.state.trade import Fill, TradeExecution, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS
 
 __all__ = [
@@ -68,10 +69,10 @@ class PlannedRepair:
 
 def plan_repair(portfolio: Portfolio, trade: TradeExecution, allocation_returned: bool = True) -> PlannedRepair:
     """Check the repair of a failed trade; see `repair_trade`."""
-    trade.require_status(TradeStatus.failed)
-    refund = ZERO
+    trade.check_status(TradeStatus.failed)
+    refund = ZERO_DECIMAL
     if not allocation_returned:
-        refund = trade.reserve_currency_allocated or trade.bridge_currency_allocated or ZERO
+        refund = trade.reserve_currency_allocated or trade.bridge_currency_allocated or ZERO_DECIMAL
         if not refund and trade.is_buy():
             refund = trade.planned_reserve
     return _plan(portfolio, trade, refund)
@@ -79,18 +80,18 @@ def plan_repair(portfolio: Portfolio, trade: TradeExecution, allocation_returned
 
 def plan_repair_of_unsent(portfolio: Portfolio, trade: TradeExecution) -> PlannedRepair:
     """Check the repair of a trade that was never sent; see `repair_tx_missing`."""
-    trade.require_status(TradeStatus.planned, TradeStatus.started)
+    trade.check_status(TradeStatus.planned, TradeStatus.started)
     if trade.blockchain_transactions:
         raise WrongTradeStatus(
             f"trade #{trade.trade_id} has transactions, they must be confirmed", trade.trade_id, trade.get_status()
         )
-    return _plan(portfolio, trade, trade.reserve_currency_allocated or trade.bridge_currency_allocated or ZERO)
+    return _plan(portfolio, trade, trade.reserve_currency_allocated or trade.bridge_currency_allocated or ZERO_DECIMAL)
 
 
 def _plan(portfolio: Portfolio, trade: TradeExecution, refund: Decimal) -> PlannedRepair:
     position = portfolio.find_position_for_trade(trade, pending=True)
     if not refund:
-        return PlannedRepair(position, trade, ZERO, None)
+        return PlannedRepair(position, trade, ZERO_DECIMAL, None)
     if trade.bridge_currency_allocated and not trade.reserve_currency_allocated:
         bridge = portfolio.find_bridge_position_for_chain(trade.pair.chain_id)
         if bridge is None:
@@ -110,7 +111,7 @@ def apply_repair(portfolio: Portfolio, repair: PlannedRepair, now: datetime.date
     counter.repaired_trade_id = trade.trade_id
     counter.add_note(f"Repairing trade #{trade.trade_id}")
     trade.repaired_at = trade.executed_at = now
-    trade.executed_quantity = trade.executed_reserve = ZERO
+    trade.executed_quantity = trade.executed_reserve = ZERO_DECIMAL
     trade.add_note(f"Repaired at {now:%Y-%m-%d %H:%M}, by #{counter.trade_id}")
     account = repair.account
     if isinstance(account, ReservePosition):
@@ -176,7 +177,7 @@ def make_counter_trade(
     Planned trades that a closed position was left with get theirs, too.
     """
     now = _get_time(now)
-    reserve = ZERO
+    reserve = ZERO_DECIMAL
     if trade.pair.kind in EXCHANGE_KINDS:
         reserve = abs(trade.planned_quantity * Decimal(trade.planned_price))
     return _add_empty_trade(portfolio, position, trade, now, trade.strategy_cycle_at, -trade.planned_quantity, reserve)
@@ -188,8 +189,8 @@ def _add_empty_trade(
     model: TradeExecution,
     now: datetime.datetime,
     cycle_at: datetime.datetime,
-    quantity: Decimal = ZERO,
-    reserve: Decimal = ZERO,
+    quantity: Decimal = ZERO_DECIMAL,
+    reserve: Decimal = ZERO_DECIMAL,
 ) -> TradeExecution:
     """Add a repair trade priced as `model` that exchanged nothing.
 
@@ -215,7 +216,15 @@ def _add_empty_trade(
         closing=False,
         started_at=now,
     )
-    counter.mark_success(now, float(model.planned_price), ZERO, ZERO, 0.0, model.native_token_price, force=True)
+    fill = Fill(
+        executed_at=now,
+        price=float(model.planned_price),
+        quantity=ZERO_DECIMAL,
+        reserve=ZERO_DECIMAL,
+        lp_fees=0.0,
+        native_token_price=model.native_token_price,
+    )
+    counter.record_fill(fill, force=True)
     position.trades[counter.trade_id] = counter
     portfolio.next_trade_id += 1
     return counter
@@ -323,5 +332,5 @@ def find_freeze_obstacle(position: TradingPosition) -> str | None:
 def _get_time(now: datetime.datetime | None) -> datetime.datetime:
     if now is None:
         return utc_now()
-    require_naive(now, "time of the repair")
+    check_naive_utc(now, "time of the repair")
     return now

@@ -9,6 +9,7 @@ import datetime
 from dataclasses import dataclass
 
 from tradeexecutor.state.balance_update import BalanceUpdateCause
+from tradeexecutor.state.value_checks import check_naive_utc
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import HypercoreDuplicateCloseError
 from tradeexecutor.state.portfolio import Portfolio
@@ -16,7 +17,6 @@ from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair.counter_trade import close_position_with_empty_trade
 from tradeexecutor.state.trade import TradeExecution, TradeFlag
 from tradeexecutor.state.trade.capital_at_risk import has_capital_at_risk
-from tradeexecutor.state.trade.lifecycle import require_naive
 
 __all__ = [
     "HypercoreDuplicateCloseCandidate",
@@ -64,7 +64,7 @@ def close_hypercore_dust_positions(portfolio: Portfolio, now: datetime.datetime 
     What is left, at most 2 units of each, is in no equity afterwards.  A frozen position counts as unfrozen.
     """
     now = utc_now() if now is None else now
-    require_naive(now, "closed_at")
+    check_naive_utc(now, "closed_at")
     trades: list[TradeExecution] = []
     for position in find_hypercore_dust_positions(portfolio):
         if position.is_frozen():
@@ -255,7 +255,7 @@ def close_hypercore_duplicate_clone(
         The two are not, or no longer, what `find_hypercore_duplicate_close_candidates` says; nothing has changed.
     """
     now = utc_now() if now is None else now
-    require_naive(now, "closed_at")
+    check_naive_utc(now, "closed_at")
     survivor, clone = candidate.survivor_position, candidate.clone_position
     found, _ = find_hypercore_duplicate_close_candidates(portfolio)
     if not any(_is_same(item, candidate) for item in found):

@@ -14,6 +14,7 @@ import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from tradeexecutor.state.value_checks import check_naive_utc
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import HypercoreDuplicateCloseError, RepairAborted
 from tradeexecutor.state.position import TradingPosition
@@ -39,7 +40,6 @@ from tradeexecutor.state.repair.unsent import Confirm, repair_tx_not_generated, 
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trade.capital_at_risk import has_capital_at_risk
-from tradeexecutor.state.trade.lifecycle import require_naive
 
 __all__ = [
     "AllocationReturned",
@@ -135,7 +135,7 @@ def repair_trades(
     """
     portfolio = state.portfolio
     now = utc_now() if now is None else now
-    require_naive(now, "repaired_at")
+    check_naive_utc(now, "repaired_at")
     result = RepairResult(
         frozen_positions=list(portfolio.frozen_positions.values()),
         trades_needing_repair=find_trades_to_be_repaired(state),

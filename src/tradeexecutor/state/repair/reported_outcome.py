@@ -8,12 +8,12 @@ import datetime
 from dataclasses import dataclass
 from decimal import Decimal
 
+from tradeexecutor.state.value_checks import check_naive_utc
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import InvalidTrade
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
-from tradeexecutor.state.trade.lifecycle import require_naive
 from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS
 
 __all__ = ["ReportedOutcome", "reconfirm_trade"]
@@ -62,8 +62,8 @@ def reconfirm_trade(
         The state is unchanged.
     """
     now = utc_now() if now is None else now
-    require_naive(now, "executed_at")
-    trade.require_status(TradeStatus.started, TradeStatus.broadcasted)
+    check_naive_utc(now, "executed_at")
+    trade.check_status(TradeStatus.started, TradeStatus.broadcasted)
     if not outcome.is_success:
         portfolio = state.portfolio
         position = portfolio.find_position_for_trade(trade, pending=True)

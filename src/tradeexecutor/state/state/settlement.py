@@ -9,6 +9,7 @@ import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from tradeexecutor.state.value_checks import check_naive_utc
 from tradeexecutor.state.codec.codec import encode
 from tradeexecutor.state.errors import BadStateData, InvalidTrade
 from tradeexecutor.state.position import TradingPosition
@@ -18,7 +19,6 @@ from tradeexecutor.state.trade.amounts import (
     VAULT_SETTLEMENT_REQUEST_QUANTITY_KEY,
     VAULT_SETTLEMENT_REQUEST_RESERVE_KEY,
 )
-from tradeexecutor.state.trade.lifecycle import require_naive
 from tradeexecutor.state.types import JSONObject
 
 _STARTED, _BROADCASTED = TradeStatus.started, TradeStatus.broadcasted
@@ -46,8 +46,8 @@ class StateSettlement(StateFields):
         pair = trade.pair
         if not pair.kind.is_cctp_bridge():
             raise InvalidTrade(f"trade #{trade.trade_id} is not a bridge transfer")
-        trade.require_status(_STARTED, _BROADCASTED)
-        require_naive(ts, "cctp_in_transit_at")
+        trade.check_status(_STARTED, _BROADCASTED)
+        check_naive_utc(ts, "cctp_in_transit_at")
         position = self.portfolio.find_position_for_trade(trade)
         source, destination = pair.get_source_chain_id(), pair.get_destination_chain_id()
         if trade.is_sell():
@@ -75,7 +75,7 @@ class StateSettlement(StateFields):
         PositionNotFound
             The trade belongs to another state.
         """
-        trade.require_status(TradeStatus.cctp_in_transit)
+        trade.check_status(TradeStatus.cctp_in_transit)
         position = self.portfolio.find_position_for_trade(trade)
         trade.cctp_in_transit_at = None
         if trade.is_sell():
@@ -103,8 +103,8 @@ class StateSettlement(StateFields):
         """
         if not trade.is_vault():
             raise InvalidTrade(f"trade #{trade.trade_id} is not a vault trade")
-        trade.require_status(_STARTED, _BROADCASTED)
-        require_naive(ts, "vault_settlement_pending_at")
+        trade.check_status(_STARTED, _BROADCASTED)
+        check_naive_utc(ts, "vault_settlement_pending_at")
         self.portfolio.find_position_for_trade(trade, pending=True)
         facts: JSONObject = {
             "vault_async_flow": True,
@@ -140,7 +140,7 @@ class StateSettlement(StateFields):
         PositionNotFound
             The trade belongs to another state.
         """
-        trade.require_status(TradeStatus.vault_settlement_pending)
+        trade.check_status(TradeStatus.vault_settlement_pending)
         self.portfolio.find_position_for_trade(trade, pending=True)
         trade.vault_settlement_pending_at = None
 

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 from typing import Any, Self
 
+from tradeexecutor.state.value_checks import check_naive_utc
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.codec.codec import decode
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
@@ -35,7 +36,6 @@ from tradeexecutor.state.state import planning
 from tradeexecutor.state.state.fields import BacktestData
 from tradeexecutor.state.state.transitions import StateTrading
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
-from tradeexecutor.state.trade.lifecycle import require_naive
 
 __all__ = [
     "BacktestData",
@@ -155,7 +155,7 @@ class State(StateTrading):
         if type(cycle) is not int:
             raise InvalidValue(f"cycle must be an int, got {cycle!r}")
         now_ = now_ or utc_now()
-        require_naive(now_, "end of the cycle")
+        check_naive_utc(now_, "end of the cycle")
         self.uptime.record_cycle_complete(cycle, now_)
         if live and self.other_data is not None:
             self.other_data.save(cycle, "decision_cycle_ended_at", now_.isoformat())

@@ -25,6 +25,10 @@ import datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
+from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
+from tradeexecutor.state.value_checks import check_finite, check_naive_utc
 from tradeexecutor.state.errors import (
     InvalidTrade,
     PositionNotFound,
@@ -41,9 +45,9 @@ from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.pnl import create_share_price_state, update_share_price_state
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state.settlement import StateSettlement
-from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
+from tradeexecutor.state.trade import Fill, TradeExecution, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.trade.capital_at_risk import keeps_allocation_on_failure
-from tradeexecutor.state.trade.lifecycle import ZERO, require_finite, require_naive
+from tradeexecutor.state.trade.lifecycle import check_fill, set_fill
 from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS, LOAN_KINDS
 from tradeexecutor.state.types import BPS, USDollarAmount, USDollarPrice
 
@@ -96,9 +100,9 @@ class StateTrading(StateSettlement):
         NonceAlreadyUsed, UnsupportedPairKind
             The state is unchanged.
         """
-        require_naive(ts, "started_at")
+        check_naive_utc(ts, "started_at")
         if trade.get_status() is not _PLANNED:
-            trade.require_status(_PLANNED)
+            trade.check_status(_PLANNED)
         if not triggered and trade.flags and TradeFlag.triggered in trade.flags:
             raise WrongTradeStatus(f"trade #{trade.trade_id} waits for a trigger", trade.trade_id, _PLANNED)
         kind = trade.pair.kind
@@ -214,8 +218,19 @@ class StateTrading(StateSettlement):
         position = portfolio.find_position_for_trade(trade, pending=True)
         is_repair = trade.trade_type is _REPAIR
         if force and not is_repair:
-            trade.require_status(TradeStatus.started, TradeStatus.broadcasted)
-        trade.check_success(executed_at, executed_price, executed_amount, force)
+            trade.check_status(TradeStatus.started, TradeStatus.broadcasted)
+        fill = Fill(
+            executed_at=executed_at,
+            price=executed_price,
+            quantity=executed_amount,
+            reserve=executed_reserve,
+            lp_fees=lp_fees,
+            native_token_price=native_token_price,
+            cost_of_gas=cost_of_gas,
+            collateral_consumption=executed_collateral_consumption,
+            collateral_allocation=executed_collateral_allocation,
+        )
+        check_fill(trade, fill, force=force)
         has_loan = kind in LOAN_KINDS
         if position.closed_at is not None and (has_loan or trade.planned_quantity > 0):
             raise WrongPositionStatus(
@@ -225,7 +240,7 @@ class StateTrading(StateSettlement):
             raise InvalidTrade(
                 f"executed reserve of trade #{trade.trade_id} must be a finite Decimal, got {executed_reserve!r}"
             )
-        require_finite(trade.trade_id, lp_fees, native_token_price, cost_of_gas)
+        check_finite(trade.trade_id, lp_fees, native_token_price, cost_of_gas)
         loan, payments = None, LoanPayments()
         if has_loan:
             executed_collateral_consumption, executed_collateral_allocation = _complete_collateral_moves(
@@ -238,8 +253,8 @@ class StateTrading(StateSettlement):
                 change = LoanChange(
                     executed_amount,
                     executed_reserve,
-                    executed_collateral_consumption or ZERO,
-                    executed_collateral_allocation or ZERO,
+                    executed_collateral_consumption or ZERO_DECIMAL,
+                    executed_collateral_allocation or ZERO_DECIMAL,
                     executed_price,
                     float(trade.get_reserve_currency_exchange_rate()),
                     executed_at,
@@ -250,17 +265,13 @@ class StateTrading(StateSettlement):
             self._check_executed_amounts(trade, executed_amount, executed_reserve)
         returned, account = self._find_returned_capital(trade, executed_reserve, executed_collateral_allocation)
         # From here on nothing fails.
-        trade.set_outcome(
-            executed_at,
-            executed_price,
-            executed_amount,
-            executed_reserve,
-            lp_fees,
-            native_token_price,
-            cost_of_gas,
-            executed_collateral_consumption,
-            executed_collateral_allocation,
+        fill = msgspec.structs.replace(
+            fill,
+            reserve=executed_reserve,
+            collateral_consumption=executed_collateral_consumption,
+            collateral_allocation=executed_collateral_allocation,
         )
+        set_fill(trade, fill)
         if executed_amount and kind in _SHARE_PRICE_KINDS:
             shares = position.share_price_state
             position.share_price_state = (
@@ -309,11 +320,11 @@ class StateTrading(StateSettlement):
         allocated = trade.reserve_currency_allocated
         if kind not in TOKEN_TRADE_KINDS:
             if kind in LOAN_KINDS and (kind is _SHORT or trade.planned_quantity > 0):
-                returned = ZERO if allocated is None else allocated - executed_reserve
+                returned = ZERO_DECIMAL if allocated is None else allocated - executed_reserve
                 if executed_allocation and kind is _SHORT:
                     returned -= executed_allocation
             elif trade.planned_quantity > 0:
-                returned = allocated - executed_reserve if executed_reserve and allocated is not None else ZERO
+                returned = allocated - executed_reserve if executed_reserve and allocated is not None else ZERO_DECIMAL
             else:
                 returned = executed_reserve
             return returned, self._require_reserve(trade) if returned else None
@@ -323,7 +334,7 @@ class StateTrading(StateSettlement):
         if from_bridge:
             allocated = trade.bridge_currency_allocated
         if not executed_reserve or allocated is None or allocated == executed_reserve:
-            return ZERO, None
+            return ZERO_DECIMAL, None
         account = self._require_bridge(trade) if from_bridge else self._require_reserve(trade)
         return allocated - executed_reserve, account
 
@@ -384,7 +395,7 @@ class StateTrading(StateSettlement):
         WrongTradeStatus, ReserveMissing, PositionNotFound
             The state is unchanged.
         """
-        trade.require_status(TradeStatus.broadcasted, TradeStatus.started)
+        trade.check_status(TradeStatus.broadcasted, TradeStatus.started)
         self.portfolio.find_position_for_trade(trade, pending=True)  # refuses a trade of another state
         from_reserves, from_bridge = trade.reserve_currency_allocated, trade.bridge_currency_allocated
         account: ReservePosition | TradingPosition | None = None
@@ -392,7 +403,7 @@ class StateTrading(StateSettlement):
             account = self._require_reserve(trade) if from_reserves else self._require_bridge(trade)
         trade.mark_failed(failed_at)
         if account is not None:
-            self._return_capital(from_reserves or from_bridge or ZERO, account, failed_at)
+            self._return_capital(from_reserves or from_bridge or ZERO_DECIMAL, account, failed_at)
 
 
 def _may_close(position: TradingPosition) -> bool:

@@ -72,7 +72,7 @@ def plan_exchange(
         raise InvalidTrade(f"give either the quantity or the reserve of a trade, got {quantity!r} and {reserve!r}")
     if not (isinstance(amount, Decimal) and amount.is_finite()):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidTrade(f"the amount of a trade must be a finite Decimal, got {amount!r}")
-    _require_price(assumed_price)
+    _check_price(assumed_price)
     price = Decimal(assumed_price)
     return (amount / price, amount) if quantity is None else (amount, abs(amount * price))
 
@@ -85,8 +85,8 @@ def plan_credit(request: TradeRequest) -> PlannedAmounts:
     InvalidTrade
         An amount is missing, zero or not a finite Decimal, or they differ; repairs may have no reserve.
     """
-    quantity = _require_amount("quantity", request.quantity)
-    reserve = ZERO_DECIMAL if request.reserve is None else _require_amount("reserve", request.reserve)
+    quantity = _check_amount("quantity", request.quantity)
+    reserve = ZERO_DECIMAL if request.reserve is None else _check_amount("reserve", request.reserve)
     if request.trade_type is not TradeType.repair and (not quantity or reserve != abs(quantity)):
         raise InvalidTrade(
             f"credit is lent and recalled one for one, and not for nothing: got {quantity} and {reserve}"
@@ -110,16 +110,16 @@ def plan_short(pair: TradingPairIdentifier, loan: Loan | None, request: TradeReq
     InvalidTrade
         An amount is missing or not a finite Decimal, or the reserve is negative.
     """
-    _require_price(request.assumed_price)
-    quantity, reserve = _require_amount("quantity", request.quantity), request.reserve
+    _check_price(request.assumed_price)
+    quantity, reserve = _check_amount("quantity", request.quantity), request.reserve
     if loan is None:
         price = request.assumed_price
-        reserve = _require_amount("reserve", reserve)
+        reserve = _check_amount("reserve", reserve)
     else:
         if loan.borrowed is None:
             raise InvalidTrade(f"the loan of {pair} has no debt, it is not a short")
         price = loan.borrowed.last_usd_price
-        reserve = ZERO_DECIMAL if reserve is None else _require_amount("reserve", reserve)
+        reserve = ZERO_DECIMAL if reserve is None else _check_amount("reserve", reserve)
     if reserve < 0:
         raise InvalidTrade(f"the reserve of a short must not be negative, got {reserve}: use the allocation")
     consumption, allocation = request.planned_collateral_consumption, request.planned_collateral_allocation
@@ -127,8 +127,8 @@ def plan_short(pair: TradingPairIdentifier, loan: Loan | None, request: TradeReq
     return PlannedAmounts(
         quantity,
         reserve,
-        default if consumption is None else _require_amount("planned_collateral_consumption", consumption),
-        ZERO_DECIMAL if allocation is None else _require_amount("planned_collateral_allocation", allocation),
+        default if consumption is None else _check_amount("planned_collateral_consumption", consumption),
+        ZERO_DECIMAL if allocation is None else _check_amount("planned_collateral_allocation", allocation),
     )
 
 
@@ -152,13 +152,13 @@ def plan_short_closing(pair: TradingPairIdentifier, loan: Loan | None, request: 
         )
     if mid_price is None:
         raise InvalidTrade(f"closing a short of {pair} needs planned_mid_price")
-    _require_price(mid_price)
+    _check_price(mid_price)
     interest = loan.collateral_interest.get_remaining_interest()
     if not quantity:
         quantity = loan.get_borrowed_principal_and_interest_quantity()
         if quantity <= get_close_epsilon_for_pair(pair):  # too little to be traded
             quantity = ZERO_DECIMAL
-    quantity = _require_amount("quantity", quantity)
+    quantity = _check_amount("quantity", quantity)
     if not quantity:  # the debt is gone, what is left of the collateral is released
         return PlannedAmounts(ZERO_DECIMAL, ZERO_DECIMAL, ZERO_DECIMAL, -loan.collateral.quantity - interest, 0.0)
     if quantity < 0:
@@ -179,12 +179,12 @@ def plan_short_closing(pair: TradingPairIdentifier, loan: Loan | None, request: 
     )
 
 
-def _require_amount(name: str, amount: Decimal | None) -> Decimal:
+def _check_amount(name: str, amount: Decimal | None) -> Decimal:
     if not isinstance(amount, Decimal) or not amount.is_finite():
         raise InvalidTrade(f"the {name} of a trade on a loan must be a finite Decimal, got {amount!r}")
     return amount
 
 
-def _require_price(price: USDollarPrice) -> None:
+def _check_price(price: USDollarPrice) -> None:
     if (type(price) is not float and type(price) is not int) or not 0 < price < math.inf:
         raise InvalidTrade(f"the price of a trade must be a positive float, got {price!r}")

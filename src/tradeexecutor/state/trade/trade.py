@@ -1,20 +1,28 @@
 """A trade: one planned change of a position, its execution and its outcome.
 
-The class is cut by concern: fields and constructor rules (:mod:`~tradeexecutor.state.trade.fields`), status and
-transitions (:mod:`~tradeexecutor.state.trade.lifecycle`), quantities and values
-(:mod:`~tradeexecutor.state.trade.amounts`); labels, diagnostics and execution order are here.
+The record is `TradeFields`; what can be computed from it, and what can happen to it, stands in modules of functions by
+subject.  The methods of `TradeExecution` are those functions.
 """
 
-import pprint
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from tradeexecutor.state.trade import (
+    amounts,
+    costs,
+    execution_order,
+    labels,
+    lifecycle,
+    predicates,
+    transactions,
+)
 from tradeexecutor.state.trade.amounts import (
     VAULT_SETTLEMENT_REQUEST_QUANTITY_KEY,
     VAULT_SETTLEMENT_REQUEST_RESERVE_KEY,
-    TradeAmounts,
 )
-from tradeexecutor.state.trade.fields import TradeFlag, TradeStatus, TradeType
+from tradeexecutor.state.trade.execution_order import CCTP_BRIDGE_ORDER_BUMP, CCTP_BRIDGE_OUT_ORDER_BUMP
+from tradeexecutor.state.trade.fields import TradeFields, TradeFlag, TradeStatus, TradeType
+from tradeexecutor.state.trade.transactions import clean_revert_reason_message
 
 if TYPE_CHECKING:
     from tradeexecutor.state.trade.totals import TradeTable
@@ -28,34 +36,11 @@ __all__ = [
     "TradeFlag",
     "TradeStatus",
     "TradeType",
+    "clean_revert_reason_message",
 ]
 
-#: Execution order: bridge back first ...
-CCTP_BRIDGE_ORDER_BUMP = 30_000_000
-#: ... then bridge out; the rest of the order is in `TradeExecution.get_execution_sort_position`.
-CCTP_BRIDGE_OUT_ORDER_BUMP = 20_000_000
 
-_CREDIT_ORDER_BUMP = 200_000_000
-_CLOSING_ORDER_BUMP = 100_000_000
-_VAULT_ORDER_BUMP = 50_000_000
-_REDUCE_ORDER_BUMP = 40_000_000
-
-
-def clean_revert_reason_message(message: str | None) -> str:
-    r"""Strip the binary frame that some nodes put around a revert reason.
-
-    The frame starts with the character ``\x13`` and ends with NUL characters; text without it stays as it is.
-
-    >>> clean_revert_reason_message("execution reverted: \x13Too little received\x00\x00")
-    'Too little received'
-    """
-    if not message:
-        return ""
-    _, marker, rest = message.partition("\x13")
-    return rest.rstrip("\x00") if marker else message
-
-
-class TradeExecution(TradeAmounts):
+class TradeExecution(TradeFields):
     """One trade, from plan to outcome.
 
     Created by `State.create_trade`; the strategy plans it, the execution model starts, broadcasts and completes
@@ -79,85 +64,114 @@ class TradeExecution(TradeAmounts):
         #: The table that has added the trade up; set only then, by `tradeexecutor.state.trade.totals`.
         table: Callable[[], TradeTable | None]
 
+    # --- Life cycle
+
+    get_status = lifecycle.get_status
+    check_status = lifecycle.check_status
+    mark_broadcasted = lifecycle.mark_broadcasted
+    record_fill = lifecycle.record_fill
+    mark_success = lifecycle.mark_success
+    mark_failed = lifecycle.mark_failed
+    mark_expired = lifecycle.mark_expired
+    get_decision_lag = lifecycle.get_decision_lag
+    get_execution_lag = lifecycle.get_execution_lag
+    get_settlement_lag = lifecycle.get_settlement_lag
+
+    # --- Predicates
+
+    is_buy = predicates.is_buy
+    is_sell = predicates.is_sell
+    is_reduce = predicates.is_reduce
+    is_success = predicates.is_success
+    is_executed = predicates.is_success
+    is_failed = predicates.is_failed
+    is_repaired = predicates.is_repaired
+    is_repair_trade = predicates.is_repair_trade
+    is_repair_needed = predicates.is_failed
+    is_pending = predicates.is_pending
+    is_planned = predicates.is_planned
+    is_started = predicates.is_started
+    is_unfinished = predicates.is_unfinished
+    is_accounted_for_equity = predicates.is_accounted_for_equity
+    is_missing_blockchain_transactions = predicates.is_missing_blockchain_transactions
+    is_vault_settlement_in_flight = predicates.is_vault_settlement_in_flight
+    is_rebalance = predicates.is_rebalance
+    is_stop_loss = predicates.is_stop_loss
+    is_take_profit = predicates.is_take_profit
+    is_triggered = predicates.is_triggered
+    is_accounting_correction = predicates.is_accounting_correction
+    is_partial_take_profit = predicates.is_partial_take_profit
+    is_test = predicates.is_test
+    is_spot = predicates.is_spot
+    is_vault = predicates.is_vault
+    is_leverage = predicates.is_leverage
+    is_credit_based = predicates.is_credit_based
+    is_credit_supply = predicates.is_credit_supply
+    is_short = predicates.is_short
+    is_long = predicates.is_long
+
+    # --- Quantities
+
+    get_position_quantity = amounts.get_position_quantity
+    get_sign = amounts.get_sign
+    get_planned_reserve = amounts.get_planned_reserve
+    get_planned_collateral_allocation = amounts.get_planned_collateral_allocation
+    get_allocated_value = amounts.get_allocated_value
+    get_raw_planned_reserve = amounts.get_raw_planned_reserve
+    get_raw_planned_quantity = amounts.get_raw_planned_quantity
+    get_raw_planned_collateral_allocation = amounts.get_raw_planned_collateral_allocation
+    get_reserve_quantity = amounts.get_reserve_quantity
+    get_settled_reserve = amounts.get_settled_reserve
+    get_equity_for_position = amounts.get_equity_for_position
+    get_equity_for_reserve = amounts.get_equity_for_reserve
+    get_vault_settlement_request_reserve = amounts.get_vault_settlement_request_reserve
+    get_vault_settlement_request_quantity = amounts.get_vault_settlement_request_quantity
+    get_expected_borrow_quantity_change = amounts.get_expected_borrow_quantity_change
+    get_expected_collateral_quantity_change = amounts.get_expected_collateral_quantity_change
+    get_credit_supply_reserve_change = amounts.get_credit_supply_reserve_change
+    get_input_asset = amounts.get_input_asset
+    get_output_asset = amounts.get_output_asset
+    calculate_asset_deltas = amounts.calculate_asset_deltas
+
+    # --- Values
+
+    get_planned_value = amounts.get_planned_value
+    get_executed_value = amounts.get_executed_value
+    get_value = amounts.get_value
+    get_volume = amounts.get_volume
+    get_reserve_currency_exchange_rate = amounts.get_reserve_currency_exchange_rate
+    get_claimed_interest = amounts.get_claimed_interest
+    get_repaid_interest = amounts.get_repaid_interest
+
+    # --- Costs
+
+    get_fees_paid = costs.get_fees_paid
+    get_token_tax_paid = costs.get_token_tax_paid
+    get_cost_of_gas_usd = costs.get_cost_of_gas_usd
+    get_slippage = costs.get_slippage
+    get_execution_cost = costs.get_execution_cost
+
+    # --- Blockchain transactions
+
+    set_blockchain_transactions = transactions.set_blockchain_transactions
+    get_failed_transaction = transactions.get_failed_transaction
+    get_reverted_transaction = transactions.get_reverted_transaction
+    get_revert_reason = transactions.get_revert_reason
+    get_planned_max_gas_price = transactions.get_planned_max_gas_price
+
+    # --- Order of execution
+
+    get_execution_sort_position = execution_order.get_execution_sort_position
+
+    # --- Labels, notes and diagnostics
+
     def __repr__(self) -> str:
-        status = self.get_status().value
-        if self.is_spot():
-            quantity = abs(self.get_position_quantity())
-            price = self.executed_price or self.planned_price
-            return (
-                f"<{self.get_action_verb()} #{self.trade_id} {quantity} {self.pair.base.token_symbol} "
-                f"at {price}, {status} phase>"
-            )
-        return (
-            f"<{self.get_action_verb()} #{self.trade_id}\n"
-            f"   {self.planned_quantity} {self.pair.base.token_symbol} at {self.planned_price},\n"
-            f"   collateral {self.planned_reserve} {self.reserve_currency.token_symbol}, {status} phase\n"
-            f">"
-        )
+        return labels.get_repr(self)
 
-    def get_action_verb(self) -> str:
-        """Return what the trade does, e.g. ``Buy`` or ``Close short``."""
-        kind = self.pair.kind
-        if kind.is_cctp_bridge():
-            return "Bridge out" if self.is_buy() else "Bridge back"
-        if kind.is_shorting():
-            if self.planned_quantity < 0:
-                return "Increase short"
-            return "Close short" if self.closing else "Reduce short"
-        if kind.is_credit_supply():
-            return "Supply credit" if self.is_buy() else "Recall credit"
-        return "Buy" if self.is_buy() else "Sell"
-
-    def get_short_label(self) -> str:
-        """Return e.g. ``Buy WETH #3``."""
-        kind = self.pair.kind
-        pair = self.pair.get_pricing_pair() if kind.is_leverage() else self.pair
-        return f"{self.get_action_verb()} {pair.base.token_symbol} #{self.trade_id}"
-
-    def get_human_description(self) -> str:
-        """Return e.g. ``Buy 0.25 WETH <id:12> at 2400.0``."""
-        base = self.pair.base
-        verb, quantity = ("Buy", self.planned_quantity) if self.is_buy() else ("Sell", abs(self.planned_quantity))
-        return f"{verb} {quantity} {base.token_symbol} <id:{base.internal_id}> at {self.planned_price}"
-
-    def pretty_print(self) -> str:
-        """Return all fields as indented text."""
-        return pprint.pformat(self.to_dict(), sort_dicts=False)
-
-    def get_debug_dump(self) -> str:
-        """Same as `pretty_print`."""
-        return self.pretty_print()
-
-    def get_revert_reason(self) -> str | None:
-        """Return why the trade failed, as far as recorded."""
-        tx = self.get_failed_transaction()
-        if tx is not None:
-            return clean_revert_reason_message(tx.revert_reason)
-        return (self.other_data or {}).get("hypercore_failure_diagnosis") or None
-
-    def get_yield_decision(self) -> Any:
-        """Return the yield manager's reasoning, if any."""
-        return (self.other_data or {}).get("yield_decision")
-
-    def get_execution_sort_position(self) -> int:
-        """Return the place in the execution order of a cycle; lower runs first.
-
-        Capital is freed before it is spent: credit and closing trades first, then vault redemptions, sells,
-        bridges, buys, vault deposits and credit supply.  Within the freeing groups higher ids run first.
-        """
-        flags = self.flags or ()
-        kind = self.pair.kind
-        trade_id = self.trade_id
-        if kind.is_cctp_bridge():
-            return -trade_id - (CCTP_BRIDGE_OUT_ORDER_BUMP if self.is_buy() else CCTP_BRIDGE_ORDER_BUMP)
-        if kind.is_credit_supply() and TradeFlag.close in flags:
-            return -trade_id - _CREDIT_ORDER_BUMP
-        if self.closing:
-            return -trade_id - _CLOSING_ORDER_BUMP
-        if kind.is_credit_supply():
-            return trade_id + _CREDIT_ORDER_BUMP if TradeFlag.open in flags else trade_id
-        if self.is_reduce():
-            return -trade_id - (_VAULT_ORDER_BUMP if kind.is_vault() else _REDUCE_ORDER_BUMP)
-        if kind.is_vault() and self.is_buy():
-            return trade_id + _VAULT_ORDER_BUMP
-        return trade_id
+    get_action_verb = labels.get_action_verb
+    get_short_label = labels.get_short_label
+    get_human_description = labels.get_human_description
+    add_note = labels.add_note
+    get_yield_decision = labels.get_yield_decision
+    pretty_print = labels.pretty_print
+    get_debug_dump = labels.pretty_print

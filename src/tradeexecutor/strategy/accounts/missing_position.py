@@ -22,6 +22,8 @@ from tradeexecutor.state.position.pnl import create_share_price_state
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.strategy.accounts.account_check import AccountingBalanceCheck
+from tradeexecutor.state.trade import Fill, TradeExecution, TradeFlag, TradeRequest, TradeType
+from tradeexecutor.strategy.account_check import AccountingBalanceCheck
 from tradeexecutor.strategy.asset import PairUniverse
 from tradeexecutor.strategy.pricing_model import PricingModel
 
@@ -147,20 +149,36 @@ def apply_missing_position(
     reserve_currency = reserve_currency or pair.quote
     reserve_price = 1.0 if reserve_price is None else reserve_price
     notes = f"Opened for {quantity} {pair.base.token_symbol} that no position held"
-    if pair.kind.is_credit_supply():
-        position, trade, _ = state.supply_credit(
-            timestamp, pair, TradeType.rebalance, pair.quote, reserve_price, quantity, notes=notes, flags=set(_FLAGS)
-        )
+    is_credit = pair.kind.is_credit_supply()
+    request = TradeRequest(
+        strategy_cycle_at=timestamp,
+        pair=pair,
+        quantity=quantity,
+        assumed_price=1.0 if is_credit else price,
+        trade_type=TradeType.rebalance,
+        reserve_currency=pair.quote if is_credit else reserve_currency,
+        reserve_currency_price=reserve_price,
+        notes=notes,
+        planned_mid_price=None if is_credit else price,
+        flags=set(_FLAGS),
+    )
+    if is_credit:
+        position, trade, _ = state.request_credit(request)
     elif pair.kind.is_spot() or pair.kind.is_vault():
-        position, trade, _ = state.create_trade(
-            timestamp, pair, quantity, None, price, TradeType.rebalance, reserve_currency, reserve_price,
-            notes=notes, planned_mid_price=price, flags=set(_FLAGS),
-        )  # fmt: skip
+        position, trade, _ = state.request_trade(request)
     else:
         raise UnsupportedPairKind(f"tokens of {pair} are not opened as a position of their own")
     trade.started_at = timestamp
-    trade.mark_success(timestamp, trade.planned_price, quantity, trade.planned_reserve, 0.0, 1.0, force=True)
-    if pair.kind.is_credit_supply():
+    fill = Fill(
+        executed_at=timestamp,
+        price=float(trade.planned_price),
+        quantity=quantity,
+        reserve=trade.planned_reserve,
+        lp_fees=0.0,
+        native_token_price=1.0,
+    )
+    trade.record_fill(fill, force=True)
+    if is_credit:
         loan, _ = get_loan_after_trade(position.loan, trade, LoanChange.read(trade, "execute"), closing=False)
         position.loan, trade.executed_loan_update = loan, loan.clone()
     else:

@@ -1,0 +1,44 @@
+"""How a trade was executed."""
+
+import datetime
+from decimal import Decimal
+
+import msgspec
+
+from tradeexecutor.state.types import USDollarAmount, USDollarPrice
+
+
+class Fill(msgspec.Struct, frozen=True, kw_only=True):
+    """What a successful trade did, as the market, the chain or a simulation reports it.
+
+    `State.record_fill` books it.  LP fees and gas are only recorded: they are already part of price and quantity.
+    Like `TradeRequest` it is a msgspec structure, because one is made for every trade.
+
+    Worked example: 0.25 WETH bought for 600 USDC at a fee of 0.3 %:
+
+    >>> fill = Fill(
+    ...     executed_at=datetime.datetime(2024, 1, 1),
+    ...     price=2400.0,
+    ...     quantity=Decimal("0.25"),
+    ...     reserve=Decimal(600),
+    ...     lp_fees=1.8,
+    ... )
+    """
+
+    #: Naive UTC.
+    executed_at: datetime.datetime
+    #: USD per base token, exactly a float.
+    price: USDollarPrice
+    #: Base token units, + bought, - sold.
+    quantity: Decimal
+    #: Reserve token units, >= 0: what a buy spent or a sell brought in.  0 on a buy means not reported.
+    reserve: Decimal
+    #: USD.
+    lp_fees: USDollarAmount | None = None
+    #: USD per unit of the gas token.
+    native_token_price: USDollarPrice | None = None
+    #: Native token units.
+    cost_of_gas: Decimal | None = None
+    #: Short: reserve token units, + into the collateral, - out of it.  None means as planned.
+    collateral_consumption: Decimal | None = None
+    collateral_allocation: Decimal | None = None

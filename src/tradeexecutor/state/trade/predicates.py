@@ -1,0 +1,170 @@
+"""What is true of a trade: its direction, status, purpose and instrument."""
+
+from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS
+from tradeexecutor.state.trade.fields import TradeFields, TradeFlag, TradeStatus, TradeType
+from tradeexecutor.state.trade.lifecycle import IN_FLIGHT, get_status
+
+_PLANNED, _STARTED, _BROADCASTED = TradeStatus.planned, TradeStatus.started, TradeStatus.broadcasted
+_SUCCESS, _VAULT_SETTLEMENT_PENDING = TradeStatus.success, TradeStatus.vault_settlement_pending
+
+# --- Direction
+
+
+def is_buy(trade: TradeFields) -> bool:
+    """Base token is acquired."""
+    return trade.planned_quantity > 0
+
+
+def is_sell(trade: TradeFields) -> bool:
+    """Base token is given up; a zero quantity counts as a sell."""
+    return trade.planned_quantity <= 0
+
+
+def is_reduce(trade: TradeFields) -> bool:
+    """The trade makes the position smaller."""
+    kind = trade.pair.kind
+    if kind.is_shorting():
+        return trade.planned_quantity > 0
+    if kind.is_cctp_bridge() or kind.is_exchange_account():
+        return False
+    return trade.planned_quantity < 0
+
+
+# --- Status
+
+
+def is_success(trade: TradeFields) -> bool:
+    """The trade was executed; also true for a repaired trade."""
+    return trade.executed_at is not None
+
+
+def is_failed(trade: TradeFields) -> bool:
+    """The trade failed and was not repaired."""
+    return trade.failed_at is not None and trade.repaired_at is None
+
+
+def is_repaired(trade: TradeFields) -> bool:
+    """A failure was made good by a counter trade."""
+    return trade.repaired_at is not None
+
+
+def is_repair_trade(trade: TradeFields) -> bool:
+    """The trade is a counter trade or makes good a missing position."""
+    return trade.repaired_trade_id is not None or TradeFlag.missing_position_repair in (trade.flags or ())
+
+
+def is_pending(trade: TradeFields) -> bool:
+    """Started or broadcasted: the outcome is open."""
+    return get_status(trade) in IN_FLIGHT
+
+
+def is_planned(trade: TradeFields) -> bool:
+    """Nothing has happened yet."""
+    return get_status(trade) is _PLANNED
+
+
+def is_started(trade: TradeFields) -> bool:
+    """Capital is allocated, nothing is sent."""
+    return get_status(trade) is _STARTED
+
+
+def is_unfinished(trade: TradeFields) -> bool:
+    """Sent, outcome unknown."""
+    return get_status(trade) is _BROADCASTED
+
+
+def is_accounted_for_equity(trade: TradeFields) -> bool:
+    """Started, broadcasted or success."""
+    if trade.executed_at and not trade.failed_at and not trade.repaired_at:
+        return True  # nearly always
+    status = get_status(trade)
+    return status is _SUCCESS or status in IN_FLIGHT
+
+
+def is_missing_blockchain_transactions(trade: TradeFields) -> bool:
+    """Neither failed nor repaired, and has no transactions."""
+    return not is_failed(trade) and not is_repaired(trade) and not trade.blockchain_transactions
+
+
+def is_vault_settlement_in_flight(trade: TradeFields) -> bool:
+    """An asynchronous vault request waits for its settlement."""
+    status = get_status(trade)
+    return status is _VAULT_SETTLEMENT_PENDING or (
+        bool((trade.other_data or {}).get("vault_async_flow")) and status in IN_FLIGHT
+    )
+
+
+# --- Purpose
+
+
+def is_rebalance(trade: TradeFields) -> bool:
+    """Decided by the strategy."""
+    return trade.trade_type is TradeType.rebalance
+
+
+def is_stop_loss(trade: TradeFields) -> bool:
+    """Closed by a stop loss."""
+    return trade.trade_type is TradeType.stop_loss
+
+
+def is_take_profit(trade: TradeFields) -> bool:
+    """Closed by a take profit."""
+    return trade.trade_type is TradeType.take_profit
+
+
+def is_triggered(trade: TradeFields) -> bool:
+    """Stop loss or take profit; flexible triggers do not count."""
+    return trade.trade_type in (TradeType.take_profit, TradeType.stop_loss)
+
+
+def is_accounting_correction(trade: TradeFields) -> bool:
+    """Books a difference between the state and the real balance."""
+    return trade.trade_type is TradeType.accounting_correction
+
+
+def is_partial_take_profit(trade: TradeFields) -> bool:
+    """Sells a part of the position at a price or time level."""
+    return TradeFlag.partial_take_profit in (trade.flags or ())
+
+
+def is_test(trade: TradeFields) -> bool:
+    """Made to try the machinery with a small amount."""
+    return TradeFlag.test_trade in (trade.flags or ())
+
+
+# --- Instrument
+
+
+def is_spot(trade: TradeFields) -> bool:
+    """Tokens are bought with cash; includes vaults and Freqtrade."""
+    return trade.pair.kind in TOKEN_TRADE_KINDS
+
+
+def is_vault(trade: TradeFields) -> bool:
+    """Vault shares."""
+    return trade.pair.kind.is_vault()
+
+
+def is_leverage(trade: TradeFields) -> bool:
+    """Leveraged long or short."""
+    return trade.pair.kind.is_leverage()
+
+
+def is_credit_based(trade: TradeFields) -> bool:
+    """Carries a loan."""
+    return trade.pair.kind.is_credit_based()
+
+
+def is_credit_supply(trade: TradeFields) -> bool:
+    """Lends the reserve."""
+    return trade.pair.kind.is_credit_supply()
+
+
+def is_short(trade: TradeFields) -> bool:
+    """Leveraged short."""
+    return trade.pair.kind.is_shorting()
+
+
+def is_long(trade: TradeFields) -> bool:
+    """Leveraged long."""
+    return trade.pair.kind.is_longing()
