@@ -24,153 +24,154 @@ from tradeexecutor.state.types import JSONObject
 _STARTED, _BROADCASTED = TradeStatus.started, TradeStatus.broadcasted
 
 
-class StateSettlement(StateFields):
-    """Transitions of trades that wait for another chain or a vault."""
+# --- Bridges
 
-    __slots__ = ()
 
-    # --- Bridges
+def mark_bridge_in_transit(state: StateFields, ts: datetime.datetime, trade: TradeExecution) -> None:
+    """Record that a bridge transfer has left its source chain and not arrived.
 
-    def mark_bridge_in_transit(self, ts: datetime.datetime, trade: TradeExecution) -> None:
-        """Record that a bridge transfer has left its source chain and not arrived.
+    Capital on its way back is locked in the bridge position, so that no trade on the far chain can use it.
 
-        Capital on its way back is locked in the bridge position, so that no trade on the far chain can use it.
+    Raises
+    ------
+    InvalidTrade
+        The trade is not a bridge transfer.
+    WrongTradeStatus, PositionNotFound
+        The state is unchanged.
+    """
+    pair = trade.pair
+    if not pair.kind.is_cctp_bridge():
+        raise InvalidTrade(f"trade #{trade.trade_id} is not a bridge transfer")
+    trade.check_status(_STARTED, _BROADCASTED)
+    check_naive_utc(ts, "cctp_in_transit_at")
+    position = state.portfolio.find_position_for_trade(trade)
+    source, destination = pair.get_source_chain_id(), pair.get_destination_chain_id()
+    if trade.is_sell():
+        source, destination = destination, source
+    # The first transaction approves, the second burns.
+    transactions = trade.blockchain_transactions
+    trade.cctp_in_transit_at = ts
+    _get_data(trade).update(
+        cctp_burn_tx_hash=transactions[1].tx_hash if len(transactions) > 1 else None,
+        cctp_source_chain_id=source,
+        cctp_dest_chain_id=destination,
+    )
+    if trade.is_sell():
+        position.adjust_bridge_capital_allocated(abs(trade.planned_quantity))
 
-        Raises
-        ------
-        InvalidTrade
-            The trade is not a bridge transfer.
-        WrongTradeStatus, PositionNotFound
-            The state is unchanged.
-        """
-        pair = trade.pair
-        if not pair.kind.is_cctp_bridge():
-            raise InvalidTrade(f"trade #{trade.trade_id} is not a bridge transfer")
-        trade.check_status(_STARTED, _BROADCASTED)
-        check_naive_utc(ts, "cctp_in_transit_at")
-        position = self.portfolio.find_position_for_trade(trade)
-        source, destination = pair.get_source_chain_id(), pair.get_destination_chain_id()
-        if trade.is_sell():
-            source, destination = destination, source
-        # The first transaction approves, the second burns.
-        transactions = trade.blockchain_transactions
-        trade.cctp_in_transit_at = ts
-        _get_data(trade).update(
-            cctp_burn_tx_hash=transactions[1].tx_hash if len(transactions) > 1 else None,
-            cctp_source_chain_id=source,
-            cctp_dest_chain_id=destination,
-        )
-        if trade.is_sell():
-            position.adjust_bridge_capital_allocated(abs(trade.planned_quantity))
 
-    def resume_bridge_transfer(self, trade: TradeExecution) -> None:
-        """Take a bridge transfer that has arrived, or is given up, back to where it was and release its lock.
+def resume_bridge_transfer(state: StateFields, trade: TradeExecution) -> None:
+    """Take a bridge transfer that has arrived, or is given up, back to where it was and release its lock.
 
-        That is broadcasted, or started if it was never said to be broadcasted.
+    That is broadcasted, or started if it was never said to be broadcasted.
 
-        Raises
-        ------
-        WrongTradeStatus
-            The transfer is not in transit.
-        PositionNotFound
-            The trade belongs to another state.
-        """
-        trade.check_status(TradeStatus.cctp_in_transit)
-        position = self.portfolio.find_position_for_trade(trade)
-        trade.cctp_in_transit_at = None
-        if trade.is_sell():
-            position.adjust_bridge_capital_allocated(-abs(trade.planned_quantity))
+    Raises
+    ------
+    WrongTradeStatus
+        The transfer is not in transit.
+    PositionNotFound
+        The trade belongs to another state.
+    """
+    trade.check_status(TradeStatus.cctp_in_transit)
+    position = state.portfolio.find_position_for_trade(trade)
+    trade.cctp_in_transit_at = None
+    if trade.is_sell():
+        position.adjust_bridge_capital_allocated(-abs(trade.planned_quantity))
 
-    # --- Asynchronous vaults
 
-    def mark_vault_settlement_pending(
-        self, ts: datetime.datetime, trade: TradeExecution, ticket_data: JSONObject | None = None
-    ) -> None:
-        """Record that an asynchronous vault has accepted a request and not settled it.
+# --- Asynchronous vaults
 
-        Parameters
-        ----------
-        ticket_data
-            What the vault said about the request; kept in `TradeExecution.other_data`.
 
-        Raises
-        ------
-        InvalidTrade
-            The trade is not a vault trade, a deposit has not got its capital, or the ticket contradicts the trade,
-            has amounts that are none, or cannot be saved.
-        WrongTradeStatus, PositionNotFound
-            The state is unchanged.
-        """
-        if not trade.is_vault():
-            raise InvalidTrade(f"trade #{trade.trade_id} is not a vault trade")
-        trade.check_status(_STARTED, _BROADCASTED)
-        check_naive_utc(ts, "vault_settlement_pending_at")
-        self.portfolio.find_position_for_trade(trade, pending=True)
-        facts: JSONObject = {
-            "vault_async_flow": True,
-            "vault_chain_id": trade.pair.chain_id,
-            "vault_direction": "deposit" if trade.is_buy() else "redeem",
-        }
-        ticket = ticket_data or {}
-        try:
-            encode(ticket)
-        except BadStateData as error:
-            raise InvalidTrade(f"ticket of trade #{trade.trade_id} cannot be saved: {error}") from None
-        for key, fact in facts.items():
-            if ticket.get(key, fact) != fact:
-                raise InvalidTrade(f"ticket of trade #{trade.trade_id} says {key}={ticket[key]!r}, it is {fact!r}")
-        data: JSONObject = {**(trade.other_data or {}), **facts, **ticket}
-        if trade.is_buy():
-            _check_requested_capital(trade, data)
-        else:
-            requested = _read_amount(trade, data, VAULT_SETTLEMENT_REQUEST_QUANTITY_KEY)
-            if requested is not None and requested > 0:
-                raise InvalidTrade(f"vault redemption #{trade.trade_id} requests {requested}, it must be negative")
-        data["vault_settlement_requested_at"] = ts.isoformat()
-        trade.vault_settlement_pending_at = ts
-        trade.other_data = data
+def mark_vault_settlement_pending(
+    state: StateFields, ts: datetime.datetime, trade: TradeExecution, ticket_data: JSONObject | None = None
+) -> None:
+    """Record that an asynchronous vault has accepted a request and not settled it.
 
-    def resume_vault_settlement(self, trade: TradeExecution) -> None:
-        """Take a vault request that was settled, or is given up, back to where it was: broadcasted, or only started.
+    Parameters
+    ----------
+    ticket_data
+        What the vault said about the request; kept in `TradeExecution.other_data`.
 
-        Raises
-        ------
-        WrongTradeStatus
-            No settlement is pending.
-        PositionNotFound
-            The trade belongs to another state.
-        """
-        trade.check_status(TradeStatus.vault_settlement_pending)
-        self.portfolio.find_position_for_trade(trade, pending=True)
-        trade.vault_settlement_pending_at = None
+    Raises
+    ------
+    InvalidTrade
+        The trade is not a vault trade, a deposit has not got its capital, or the ticket contradicts the trade,
+        has amounts that are none, or cannot be saved.
+    WrongTradeStatus, PositionNotFound
+        The state is unchanged.
+    """
+    if not trade.is_vault():
+        raise InvalidTrade(f"trade #{trade.trade_id} is not a vault trade")
+    trade.check_status(_STARTED, _BROADCASTED)
+    check_naive_utc(ts, "vault_settlement_pending_at")
+    state.portfolio.find_position_for_trade(trade, pending=True)
+    facts: JSONObject = {
+        "vault_async_flow": True,
+        "vault_chain_id": trade.pair.chain_id,
+        "vault_direction": "deposit" if trade.is_buy() else "redeem",
+    }
+    ticket = ticket_data or {}
+    try:
+        encode(ticket)
+    except BadStateData as error:
+        raise InvalidTrade(f"ticket of trade #{trade.trade_id} cannot be saved: {error}") from None
+    for key, fact in facts.items():
+        if ticket.get(key, fact) != fact:
+            raise InvalidTrade(f"ticket of trade #{trade.trade_id} says {key}={ticket[key]!r}, it is {fact!r}")
+    data: JSONObject = {**(trade.other_data or {}), **facts, **ticket}
+    if trade.is_buy():
+        _check_requested_capital(trade, data)
+    else:
+        requested = _read_amount(trade, data, VAULT_SETTLEMENT_REQUEST_QUANTITY_KEY)
+        if requested is not None and requested > 0:
+            raise InvalidTrade(f"vault redemption #{trade.trade_id} requests {requested}, it must be negative")
+    data["vault_settlement_requested_at"] = ts.isoformat()
+    trade.vault_settlement_pending_at = ts
+    trade.other_data = data
 
-    def maybe_set_vault_lockup_expiry(self, position: TradingPosition, trade: TradeExecution) -> None:
-        """After a vault deposit, estimate when its shares can be redeemed.
 
-        The estimate never replaces a date that was read from the vault, and never moves backwards.
-        """
-        if not (trade.is_vault() and trade.is_buy()):
+def resume_vault_settlement(state: StateFields, trade: TradeExecution) -> None:
+    """Take a vault request that was settled, or is given up, back to where it was: broadcasted, or only started.
+
+    Raises
+    ------
+    WrongTradeStatus
+        No settlement is pending.
+    PositionNotFound
+        The trade belongs to another state.
+    """
+    trade.check_status(TradeStatus.vault_settlement_pending)
+    state.portfolio.find_position_for_trade(trade, pending=True)
+    trade.vault_settlement_pending_at = None
+
+
+def set_vault_lockup_estimate(position: TradingPosition, trade: TradeExecution) -> None:
+    """After a vault deposit, estimate when its shares can be redeemed.
+
+    The estimate never replaces a date that was read from the vault, and never moves backwards.
+    """
+    if not (trade.is_vault() and trade.is_buy()):
+        return
+    try:
+        days = float((trade.pair.other_data or {}).get("vault_lockup_days") or 0)
+    except (TypeError, ValueError):
+        return
+    if not days > 0:
+        return
+    try:
+        expires_at = (trade.executed_at or trade.opened_at) + datetime.timedelta(days=days)
+    except OverflowError:
+        expires_at = datetime.datetime.max
+    if position.other_data is None:
+        position.other_data = {}
+    data = position.other_data
+    if "vault_lockup_expires_at" in data:
+        if data.get("vault_lockup_estimated") is not True:
             return
-        try:
-            days = float((trade.pair.other_data or {}).get("vault_lockup_days") or 0)
-        except (TypeError, ValueError):
-            return
-        if not days > 0:
-            return
-        try:
-            expires_at = (trade.executed_at or trade.opened_at) + datetime.timedelta(days=days)
-        except OverflowError:
-            expires_at = datetime.datetime.max
-        if position.other_data is None:
-            position.other_data = {}
-        data = position.other_data
-        if "vault_lockup_expires_at" in data:
-            if data.get("vault_lockup_estimated") is not True:
-                return
-            with contextlib.suppress(TypeError, ValueError):  # an unreadable old estimate is replaced
-                expires_at = max(expires_at, datetime.datetime.fromisoformat(data["vault_lockup_expires_at"]))
-        data["vault_lockup_expires_at"] = expires_at.isoformat()
-        data["vault_lockup_estimated"] = True
+        with contextlib.suppress(TypeError, ValueError):  # an unreadable old estimate is replaced
+            expires_at = max(expires_at, datetime.datetime.fromisoformat(data["vault_lockup_expires_at"]))
+    data["vault_lockup_expires_at"] = expires_at.isoformat()
+    data["vault_lockup_estimated"] = True
 
 
 def _get_data(trade: TradeExecution) -> dict[str, Any]:

@@ -4,10 +4,10 @@
 >>> State.read_json_blob(state.to_json()).name
 'example'
 
-Trade transitions are in :mod:`~tradeexecutor.state.state.transitions`.
+The record is `StateFields`; what can happen to it stands in modules of functions by subject, and the methods of `State`
+are those functions.  Reading and writing files is here.
 """
 
-import datetime
 import os
 from pathlib import Path
 from typing import Any, Self
@@ -21,20 +21,24 @@ from tradeexecutor.state.codec.upcast import SCHEMA_VERSION, SCHEMA_VERSION_KEY,
 from tradeexecutor.state.display.html_repr import render_state
 from tradeexecutor.state.errors import (
     DamagedStateFile,
-    IntegrityError,
     InvalidStateFile,
-    InvalidValue,
     NewerStateFile,
     UncleanState,
 )
 from tradeexecutor.state.files.checksum_header import parse_sealed
 from tradeexecutor.state.files.durable_file import write_atomically
-from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
-from tradeexecutor.state.state import planning
-from tradeexecutor.state.state.fields import BacktestData
-from tradeexecutor.state.state.transitions import StateTrading
+from tradeexecutor.state.state import (
+    blacklist,
+    cycles,
+    integrity,
+    outcome,
+    planning,
+    settlement,
+    transitions,
+)
+from tradeexecutor.state.state.fields import BacktestData, StateFields
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
 
 __all__ = [
@@ -49,7 +53,7 @@ __all__ = [
 ]
 
 
-class State(StateTrading):
+class State(StateFields):
     """Everything a strategy remembers, in backtests and live trading alike."""
 
     __slots__ = ()
@@ -64,7 +68,7 @@ class State(StateTrading):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the tree of the state file: plain JSON data, with the schema version first."""
-        tree = {SCHEMA_VERSION_KEY: SCHEMA_VERSION, **super(StateTrading, self).to_dict()}
+        tree = {SCHEMA_VERSION_KEY: SCHEMA_VERSION, **super().to_dict()}
         if not self.archives:
             del tree["archives"]  # most states never have any, and other programs need not learn of it
         return tree
@@ -148,159 +152,54 @@ class State(StateTrading):
     trade_short = planning.trade_short
     supply_credit = planning.supply_credit
 
-    # --- Cycle bookkeeping
+    # --- Transitions of trades
 
-    def record_cycle_end(self, cycle: int, now_: datetime.datetime | None = None, live: bool = False) -> None:
-        """Record that a decision cycle is complete; live cycles also in `other_data`."""
-        if type(cycle) is not int:
-            raise InvalidValue(f"cycle must be an int, got {cycle!r}")
-        now_ = now_ or utc_now()
-        check_naive_utc(now_, "end of the cycle")
-        self.uptime.record_cycle_complete(cycle, now_)
-        if live and self.other_data is not None:
-            self.other_data.save(cycle, "decision_cycle_ended_at", now_.isoformat())
+    start_execution = transitions.start_execution
+    start_execution_all = transitions.start_execution_all
+    mark_broadcasted = transitions.mark_broadcasted
+    record_fill = outcome.record_fill
+    mark_trade_success = outcome.mark_trade_success
+    mark_trade_failed = transitions.mark_trade_failed
 
-    def mark_ready(self, timestamp: datetime.datetime) -> None:
-        """Record in a backtest when the strategy had enough data to decide; only the first call counts."""
-        if self.backtest_data is not None:
-            self.backtest_data.mark_ready(timestamp)
+    # --- Trades that wait for another chain or a vault
 
-    # --- Time ranges
+    mark_bridge_in_transit = settlement.mark_bridge_in_transit
+    resume_bridge_transfer = settlement.resume_bridge_transfer
+    mark_vault_settlement_pending = settlement.mark_vault_settlement_pending
+    resume_vault_settlement = settlement.resume_vault_settlement
 
-    def get_strategy_time_range(self) -> tuple[datetime.datetime | None, datetime.datetime | None]:
-        """Return start and end: of the backtest, else from creation to the last save."""
-        if self.backtest_data is not None and self.backtest_data.start_at:
-            return self.backtest_data.start_at, self.backtest_data.end_at or self.last_cycle_at
-        return self.created_at, self.last_updated_at
+    @staticmethod
+    def maybe_set_vault_lockup_expiry(position: TradingPosition, trade: TradeExecution) -> None:
+        """Estimate after a vault deposit when its shares can be redeemed, see `set_vault_lockup_estimate`."""
+        settlement.set_vault_lockup_estimate(position, trade)
 
-    def get_trading_time_range(self) -> tuple[datetime.datetime | None, datetime.datetime | None]:
-        """Return the strategy range without the time before it was ready and after the last open position."""
-        start, end = self.get_strategy_time_range()
-        if self.backtest_data is not None and self.backtest_data.ready_at:
-            return self.backtest_data.ready_at, self.last_open_positions_cycle_at or self.last_cycle_at
-        return start, self.last_open_positions_cycle_at or end
+    # --- Decision cycles and time ranges
 
-    def get_strategy_duration(self) -> datetime.timedelta | None:
-        """Return the length of the strategy range; None when either end is unknown."""
-        start, end = self.get_strategy_time_range()
-        return end - start if start is not None and end is not None else None
-
-    def get_formatted_strategy_duration(self) -> str:
-        """Return e.g. ``3 days 4 hours``, under a day ``4 hours 5 minutes``, or ``Unknown``."""
-        duration = self.get_strategy_duration()
-        if duration is None:
-            return "Unknown"
-        hours, rest = divmod(duration.seconds, 3600)
-        return f"{duration.days} days {hours} hours" if duration.days else f"{hours} hours {rest // 60} minutes"
-
-    def get_strategy_start_and_end(self) -> tuple[datetime.datetime | None, datetime.datetime | None]:
-        """Return the times of the first and last portfolio sample, or of the first and last trade."""
-        samples = self.stats.portfolio
-        if samples:
-            return samples[0].calculated_at, samples[-1].calculated_at
-        first, last = self.portfolio.get_first_and_last_executed_trade()
-        return (first.opened_at if first else None), (last.executed_at if last else None)
+    record_cycle_end = cycles.record_cycle_end
+    mark_ready = cycles.mark_ready
+    get_strategy_time_range = cycles.get_strategy_time_range
+    get_trading_time_range = cycles.get_trading_time_range
+    get_strategy_duration = cycles.get_strategy_duration
+    get_formatted_strategy_duration = cycles.get_formatted_strategy_duration
+    get_strategy_start_and_end = cycles.get_strategy_start_and_end
 
     # --- Assets that must not be traded
+
+    is_good_pair = blacklist.is_good_pair
+    blacklist_asset = blacklist.blacklist_asset
+    unblacklist_asset = blacklist.unblacklist_asset
+
+    # --- Checks
 
     def is_empty(self) -> bool:
         """Tell whether nothing has happened yet."""
         return self.portfolio.is_empty()
 
-    def is_good_pair(self, pair: TradingPairIdentifier) -> bool:
-        """Tell whether the pair is tradeable and neither of its tokens is blacklisted."""
-        if not isinstance(pair, TradingPairIdentifier):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidValue(f"expected a TradingPairIdentifier, got {pair!r}")
-        return pair.is_tradeable() and not self._is_blacklisted(pair.base) and not self._is_blacklisted(pair.quote)
-
-    def _is_blacklisted(self, asset: AssetIdentifier) -> bool:
-        return (
-            asset in self.blacklisted_assets
-            or asset.get_identifier() in self.asset_blacklist
-            or asset.address in self.asset_blacklist  # old files
-        )
-
-    def blacklist_asset(self, asset: AssetIdentifier, reason: str | None = None) -> None:
-        """Stop trading an asset; the reason is recorded with the time."""
-        if not isinstance(asset, AssetIdentifier):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidValue(f"expected an AssetIdentifier, got {asset!r}")
-        identifier = asset.get_identifier()
-        self.asset_blacklist.add(identifier)
-        self.blacklisted_assets.add(asset)
-        self.blacklist_reason[identifier] = f"Blacklisted {utc_now()}:\n{reason or '-'}"
-
-    def unblacklist_asset(self, asset: AssetIdentifier) -> None:
-        """Allow an asset again; raises `InvalidValue` if it is not blacklisted."""
-        if not self._is_blacklisted(asset):
-            raise InvalidValue(f"{asset} is not blacklisted")
-        identifier = asset.get_identifier()
-        self.asset_blacklist -= {identifier, asset.address}
-        self.blacklisted_assets.discard(asset)
-        self.blacklist_reason.pop(identifier, None)
+    check_if_clean = integrity.check_if_clean
+    perform_integrity_check = integrity.perform_integrity_check
 
     # --- Reserves
 
     def update_reserves(self, new_reserves: list[ReservePosition]) -> None:
         """Replace reserves by asset; raises `UnexecutedTrades` while trades are in flight."""
         self.portfolio.update_reserves(new_reserves)
-
-    # --- Checks
-
-    def check_if_clean(self) -> None:
-        """Raise `UncleanState` if a trade was broadcasted and its outcome never recorded."""
-        unclean = [
-            trade
-            for position in self.portfolio.get_open_and_frozen_positions()
-            for trade in position.trades.values()
-            if trade.is_unfinished()
-        ]
-        if unclean:
-            names = ", ".join(str(trade) for trade in unclean)
-            raise UncleanState(
-                f"trades were broadcasted and their outcome is not known: {names}; "
-                "check them on the chain and repair them",
-                [trade.trade_id for trade in unclean],
-            )
-
-    def perform_integrity_check(self) -> None:
-        """Check the ids of the tree.
-
-        Position and trade ids are unique over all tables, the id counters are above every used id, table keys
-        equal the ids in the values, trades know their position, and statistics belong to known positions.
-
-        Raises
-        ------
-        IntegrityError
-            Names the first contradiction.
-        """
-        portfolio = self.portfolio
-        positions: dict[int, TradingPosition] = {}
-        trades: dict[int, TradeExecution] = {}
-        for table in portfolio.get_position_tables():
-            for key, position in table.items():
-                if position.position_id != key or key in positions:
-                    raise IntegrityError(f"position id {key} is used twice or does not match its position {position!r}")
-                positions[key] = position
-        for position in positions.values():
-            for table in (position.trades, position.pending_trades, position.expired_trades):
-                for key, trade in table.items():
-                    # A partial take profit is in `trades` and `pending_trades` at once.
-                    if trade.trade_id != key or (key in trades and trades[key].position_id != trade.position_id):
-                        raise IntegrityError(
-                            f"trade id {key} is used twice or does not match its trade {trade.trade_id}"
-                        )
-                    if trade.position_id != position.position_id:
-                        raise IntegrityError(
-                            f"trade #{key} says position #{trade.position_id}, is in #{position.position_id}"
-                        )
-                    trades[key] = trade
-        for what, used, following in (
-            ("position", positions, portfolio.next_position_id),
-            ("trade", trades, portfolio.next_trade_id),
-        ):
-            highest = max(used, default=0)
-            if highest + 1 != following:
-                raise IntegrityError(f"next {what} id is {following}, the highest used one is {highest}")
-        unknown = sorted(set(self.stats.positions) - set(positions))
-        if unknown:
-            raise IntegrityError(f"statistics of unknown positions: {unknown}")

@@ -28,6 +28,9 @@ EXCHANGE_KINDS = frozenset(
 #: Kinds whose trades change a loan that is supported.
 LOAN_KINDS = frozenset({TradingPairKind.credit_supply, TradingPairKind.lending_protocol_short})
 
+#: Kinds whose trades can be executed; a leveraged long, for one, cannot.
+EXECUTABLE_KINDS = EXCHANGE_KINDS | LOAN_KINDS
+
 
 class PlannedAmounts(NamedTuple):
     """What a request comes to."""

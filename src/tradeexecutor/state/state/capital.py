@@ -1,0 +1,147 @@
+"""Where the capital of a trade comes from and goes back to: the cash, or a bridge position to another chain."""
+
+import datetime
+from decimal import Decimal
+
+from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
+from tradeexecutor.state.errors import PositionNotFound, ReserveMissing
+from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS, TradingPairKind
+from tradeexecutor.state.portfolio import Portfolio
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.reserve import ReservePosition
+from tradeexecutor.state.trade import Fill, TradeExecution
+from tradeexecutor.state.trade.planned_amounts import LOAN_KINDS
+
+_SHORT = TradingPairKind.lending_protocol_short
+
+
+def take_capital(portfolio: Portfolio, trade: TradeExecution, *, underflow_check: bool) -> None:
+    """Allocate the planned reserve of a trade that needs capital: a buy, and any trade of a short.
+
+    Tokens on a chain that a bridge position has capital on are paid from there, all else from the cash.
+
+    Raises
+    ------
+    InvalidTrade, ReserveMissing
+        Nothing has changed.
+    NotEnoughMoney
+        With `underflow_check`: less is available than planned.  Nothing has changed.
+    """
+    kind = trade.pair.kind
+    if trade.planned_quantity <= 0 and kind is not _SHORT:
+        return
+    if kind in TOKEN_TRADE_KINDS and portfolio.get_bridge_position_for_chain(trade.pair.chain_id) is not None:
+        portfolio.move_capital_from_bridge_to_spot_trade(trade, underflow_check)
+    else:
+        portfolio.move_capital_from_reserves_to_spot_trade(trade, underflow_check)
+
+
+def find_returned_capital(
+    portfolio: Portfolio, trade: TradeExecution, fill: Fill
+) -> tuple[Decimal, ReservePosition | TradingPosition | None]:
+    """Return what a success gives back, reserve token units, and the cash or bridge position that gets it.
+
+    That is the proceeds of a sell, or the part of a buy's allocation that it did not spend (negative when it spent
+    more), and the collateral that a short released.  Nothing changes here.
+
+    Raises
+    ------
+    ReserveMissing, PositionNotFound
+        There is no account for it.
+    """
+    kind, spent = trade.pair.kind, fill.reserve
+    allocated = trade.reserve_currency_allocated
+    if kind not in TOKEN_TRADE_KINDS:
+        if kind in LOAN_KINDS and (kind is _SHORT or trade.planned_quantity > 0):
+            returned = ZERO_DECIMAL if allocated is None else allocated - spent
+            if fill.collateral_allocation and kind is _SHORT:
+                returned -= fill.collateral_allocation
+        elif trade.planned_quantity > 0:
+            returned = allocated - spent if spent and allocated is not None else ZERO_DECIMAL
+        else:
+            returned = spent
+        return returned, get_reserve_of_trade(portfolio, trade) if returned else None
+    if trade.planned_quantity <= 0:
+        return spent, _get_account_of_proceeds(portfolio, trade) if spent else None
+    from_bridge = allocated is None
+    if from_bridge:
+        allocated = trade.bridge_currency_allocated
+    if not spent or allocated is None or allocated == spent:
+        return ZERO_DECIMAL, None
+    account = get_bridge_of_trade(portfolio, trade) if from_bridge else get_reserve_of_trade(portfolio, trade)
+    return allocated - spent, account
+
+
+def find_failed_capital(
+    portfolio: Portfolio, trade: TradeExecution
+) -> tuple[Decimal, ReservePosition | TradingPosition | None]:
+    """Return what a failure gives back, reserve token units, and the cash or bridge position that gets it.
+
+    That is what the start took.  Nothing changes here.
+
+    Raises
+    ------
+    ReserveMissing, PositionNotFound
+        There is no account for it.
+    """
+    from_reserves, from_bridge = trade.reserve_currency_allocated, trade.bridge_currency_allocated
+    if from_reserves:
+        return from_reserves, get_reserve_of_trade(portfolio, trade)
+    if from_bridge:
+        return from_bridge, get_bridge_of_trade(portfolio, trade)
+    return ZERO_DECIMAL, None
+
+
+def give_capital_back(
+    portfolio: Portfolio,
+    amount: Decimal,
+    account: ReservePosition | TradingPosition,
+    returned_at: datetime.datetime,
+) -> None:
+    """Add capital to the cash or to a bridge position, which is reopened if it was closed; reserve token units."""
+    if isinstance(account, ReservePosition):
+        account.quantity += amount
+        return
+    if account.closed_at is not None:
+        portfolio.reopen_closed_bridge_position_for_chain(account.pair.get_destination_chain_id(), returned_at)
+    account.adjust_bridge_capital_allocated(-amount)
+
+
+def _get_account_of_proceeds(portfolio: Portfolio, trade: TradeExecution) -> ReservePosition | TradingPosition:
+    """Return the cash, or the bridge position of the chain, that gets what a sell of tokens brought in.
+
+    What was sold on another chain while its bridge position is frozen or closed is there, not in the cash.
+    """
+    chain_id = trade.pair.chain_id
+    bridge = portfolio.get_bridge_position_for_chain(chain_id)
+    if bridge is None:
+        quote, reserve_currency = trade.pair.quote, trade.reserve_currency
+        if quote is reserve_currency or quote == reserve_currency:
+            reserve = _find_reserve(portfolio, trade)
+            if reserve is not None:
+                return reserve
+        bridge = portfolio.find_bridge_position_for_chain(chain_id)
+    return get_reserve_of_trade(portfolio, trade) if bridge is None else bridge
+
+
+def get_bridge_of_trade(portfolio: Portfolio, trade: TradeExecution) -> TradingPosition:
+    """Return the bridge position that a trade on another chain was paid from, which may be closed by now."""
+    bridge = portfolio.find_bridge_position_for_chain(trade.pair.chain_id)
+    if bridge is None:
+        raise PositionNotFound(f"no bridge position to chain {trade.pair.chain_id} for trade #{trade.trade_id}")
+    return bridge
+
+
+def get_reserve_of_trade(portfolio: Portfolio, trade: TradeExecution) -> ReservePosition:
+    """Return the cash in the reserve currency of a trade; raises `ReserveMissing` without one."""
+    reserve = _find_reserve(portfolio, trade)
+    if reserve is None:
+        raise ReserveMissing(f"no reserve {trade.reserve_currency} for the capital of trade #{trade.trade_id}")
+    return reserve
+
+
+def _find_reserve(portfolio: Portfolio, trade: TradeExecution) -> ReservePosition | None:
+    try:
+        return portfolio.get_reserve_position(trade.reserve_currency)
+    except KeyError:
+        return None

@@ -1,0 +1,278 @@
+"""The transition of a trade to success, in three steps: check, compute, apply.
+
+The first two change nothing, the third cannot fail: a refused outcome leaves the state as it was.
+"""
+
+import datetime
+from decimal import Decimal
+
+import msgspec
+
+from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
+from tradeexecutor.state.checks import check_finite
+from tradeexecutor.state.contract import contract_signature
+from tradeexecutor.state.errors import InvalidTrade, UnsupportedPairKind, WrongPositionStatus
+from tradeexecutor.state.identifier import TradingPairKind
+from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
+from tradeexecutor.state.loan import Loan
+from tradeexecutor.state.loan.changes import LoanChange, LoanPayments, get_loan_after_trade
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.position.pnl import create_share_price_state, update_share_price_state
+from tradeexecutor.state.reserve import ReservePosition
+from tradeexecutor.state.state.capital import find_returned_capital, give_capital_back
+from tradeexecutor.state.state.fields import StateFields
+from tradeexecutor.state.state.settlement import set_vault_lockup_estimate
+from tradeexecutor.state.trade import Fill, TradeExecution, TradeFlag, TradeStatus, TradeType
+from tradeexecutor.state.trade.lifecycle import check_fill, check_status, set_fill
+from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS, EXECUTABLE_KINDS, LOAN_KINDS
+from tradeexecutor.state.types import USDollarAmount, USDollarPrice
+
+_REPAIR = TradeType.repair
+_SHORT = TradingPairKind.lending_protocol_short
+_CCTP_BRIDGE = TradingPairKind.cctp_bridge
+
+#: Kinds whose positions keep an internal share price.
+_SHARE_PRICE_KINDS = EXCHANGE_KINDS - {_CCTP_BRIDGE}
+
+_NO_PAYMENTS = LoanPayments()
+
+
+class _Outcome(msgspec.Struct, frozen=True):
+    """What a success is going to change, known before anything has changed."""
+
+    position: TradingPosition
+    #: As reported; for a loan with the amounts that were left open.
+    fill: Fill
+    #: What the trade gives back, reserve token units, and the cash or bridge position that gets it.
+    returned: Decimal
+    account: ReservePosition | TradingPosition | None
+    #: The loan of the position after the trade, and the interest that was moved.
+    loan: Loan | None = None
+    payments: LoanPayments = _NO_PAYMENTS
+
+
+@contract_signature
+def mark_trade_success(
+    state: StateFields,
+    executed_at: datetime.datetime,
+    trade: TradeExecution,
+    executed_price: USDollarPrice,
+    executed_amount: Decimal,
+    executed_reserve: Decimal,
+    lp_fees: USDollarAmount | None,
+    native_token_price: USDollarPrice | None,
+    cost_of_gas: Decimal | None = None,
+    executed_collateral_consumption: Decimal | None = None,
+    executed_collateral_allocation: Decimal | None = None,
+    force: bool = False,
+) -> None:
+    """Record the outcome of a broadcasted trade, see `record_fill`; the parameters are the fields of `Fill`."""
+    fill = Fill(
+        executed_at=executed_at,
+        price=executed_price,
+        quantity=executed_amount,
+        reserve=executed_reserve,
+        lp_fees=lp_fees,
+        native_token_price=native_token_price,
+        cost_of_gas=cost_of_gas,
+        collateral_consumption=executed_collateral_consumption,
+        collateral_allocation=executed_collateral_allocation,
+    )
+    record_fill(state, trade, fill, force=force)
+
+
+def record_fill(state: StateFields, trade: TradeExecution, fill: Fill, *, force: bool = False) -> None:
+    """Record the outcome of a broadcasted trade, return capital, and close the position if nothing is left.
+
+    What a sell brought in goes to the cash (or the bridge position it came from).  A buy that reports in
+    `Fill.reserve` what it spent gives the rest of its allocation back, and takes what it spent beyond it; 0 means not
+    reported: all of it was spent, and credit, which is lent one for one, records the amount.
+
+    Parameters
+    ----------
+    force
+        Accept a trade that was started and not broadcasted; a repair need not be started.
+
+    Raises
+    ------
+    WrongTradeStatus, WrongPositionStatus, InvalidTrade, PositionNotFound, ReserveMissing, UnsupportedPairKind,
+    LiquidationRisked
+        The state is unchanged.
+    """
+    position = _check(state, trade, fill, force=force)
+    _apply(state, trade, _compute(state, trade, fill, position))
+
+
+# --- Check
+
+
+def _check(state: StateFields, trade: TradeExecution, fill: Fill, *, force: bool) -> TradingPosition:
+    """Raise unless the trade can have this outcome; return its position."""
+    kind = trade.pair.kind
+    if kind not in EXECUTABLE_KINDS:
+        raise UnsupportedPairKind(f"trades of kind {kind.value} cannot be executed: #{trade.trade_id}")
+    position = state.portfolio.find_position_for_trade(trade, pending=True)
+    is_repair = trade.trade_type is _REPAIR
+    if force and not is_repair:
+        check_status(trade, TradeStatus.started, TradeStatus.broadcasted)
+    check_fill(trade, fill, force=force)
+    has_loan = kind in LOAN_KINDS
+    if position.closed_at is not None and (has_loan or trade.planned_quantity > 0):
+        raise WrongPositionStatus(
+            f"position #{position.position_id} is closed, what trade #{trade.trade_id} brings would be in no equity"
+        )
+    reserve = fill.reserve
+    if not isinstance(reserve, Decimal) or not reserve.is_finite():  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidTrade(f"executed reserve of trade #{trade.trade_id} must be a finite Decimal, got {reserve!r}")
+    check_finite(trade.trade_id, fill.lp_fees, fill.native_token_price, fill.cost_of_gas)
+    if not is_repair:
+        if has_loan:
+            _check_loan_amounts(trade, fill)
+        else:
+            _check_exchanged_amounts(trade, fill)
+    return position
+
+
+def _check_exchanged_amounts(trade: TradeExecution, fill: Fill) -> None:
+    quantity, reserve = fill.quantity, fill.reserve
+    if trade.planned_quantity > 0:
+        if quantity <= 0:
+            raise InvalidTrade(f"buy #{trade.trade_id} must have a positive executed amount, got {quantity}")
+        if reserve < 0:
+            raise InvalidTrade(f"buy #{trade.trade_id} must not have a negative executed reserve, got {reserve}")
+    elif quantity >= 0 or reserve <= 0:
+        raise InvalidTrade(
+            f"sell #{trade.trade_id} must have a negative executed amount and a positive executed reserve, "
+            f"got {quantity} and {reserve}"
+        )
+
+
+def _check_loan_amounts(trade: TradeExecution, fill: Fill) -> None:
+    planned, quantity, reserve = trade.planned_quantity, fill.quantity, fill.reserve
+    if reserve < 0:
+        raise InvalidTrade(f"trade #{trade.trade_id} must not have a negative executed reserve, got {reserve}")
+    if (quantity > 0) != (planned > 0) or (quantity < 0) != (planned < 0):
+        raise InvalidTrade(
+            f"trade #{trade.trade_id} planned a quantity of {planned}, it cannot have executed {quantity}"
+        )
+    if trade.pair.kind is not _SHORT and planned < 0 and not reserve:
+        raise InvalidTrade(f"trade #{trade.trade_id} recalled {-quantity} and brought in nothing")
+
+
+# --- Compute
+
+
+def _compute(state: StateFields, trade: TradeExecution, fill: Fill, position: TradingPosition) -> _Outcome:
+    """Return what the outcome will change; raises `InvalidTrade`, `LiquidationRisked` or `ReserveMissing`."""
+    loan, payments = None, _NO_PAYMENTS
+    if trade.pair.kind in LOAN_KINDS:
+        fill = _complete_fill_of_loan(trade, fill)
+        if trade.trade_type is not _REPAIR:
+            change = LoanChange(
+                fill.quantity,
+                fill.reserve,
+                fill.collateral_consumption or ZERO_DECIMAL,
+                fill.collateral_allocation or ZERO_DECIMAL,
+                fill.price,
+                float(trade.get_reserve_currency_exchange_rate()),
+                fill.executed_at,
+            )
+            closing = TradeFlag.close in (trade.flags or ())
+            loan, payments = get_loan_after_trade(position.loan, trade, change, closing)
+    returned, account = find_returned_capital(state.portfolio, trade, fill)
+    return _Outcome(position, fill, returned, account, loan, payments)
+
+
+def _complete_fill_of_loan(trade: TradeExecution, fill: Fill) -> Fill:
+    """Return the fill with the collateral moves, and for credit with the reserve, that were not reported.
+
+    A caller that has set `executed_loan_update` says by it that the plan was executed as it was; from any other the
+    figures that the plan has must come.
+    """
+    if trade.pair.kind is not _SHORT:
+        if fill.quantity > 0 and not fill.reserve and trade.trade_type is not _REPAIR:
+            return msgspec.structs.replace(fill, reserve=fill.quantity)
+        return fill
+    as_planned = trade.executed_loan_update is not None
+    consumption, allocation = trade.planned_collateral_consumption, trade.planned_collateral_allocation
+    return msgspec.structs.replace(
+        fill,
+        collateral_consumption=_complete_move(
+            trade, "consumption", fill.collateral_consumption, consumption, as_planned=as_planned
+        ),
+        collateral_allocation=_complete_move(
+            trade, "allocation", fill.collateral_allocation, allocation, as_planned=as_planned
+        ),
+    )
+
+
+def _complete_move(
+    trade: TradeExecution, what: str, executed: Decimal | None, planned: Decimal | None, *, as_planned: bool
+) -> Decimal | None:
+    if executed is None:
+        if planned and not as_planned:
+            raise InvalidTrade(
+                f"trade #{trade.trade_id} planned a collateral {what} of {planned}, give the executed one"
+            )
+        return planned
+    if not isinstance(executed, Decimal) or not executed.is_finite():  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidTrade(f"collateral {what} of trade #{trade.trade_id} must be a finite Decimal, got {executed!r}")
+    return executed
+
+
+# --- Apply
+
+
+def _apply(state: StateFields, trade: TradeExecution, outcome: _Outcome) -> None:
+    """Change the trade, its position, the cash and the tables of the portfolio.  Nothing here fails."""
+    portfolio, position, fill, loan = state.portfolio, outcome.position, outcome.fill, outcome.loan
+    kind, executed_at = trade.pair.kind, fill.executed_at
+    set_fill(trade, fill)
+    if fill.quantity and kind in _SHARE_PRICE_KINDS:
+        shares = position.share_price_state
+        position.share_price_state = (
+            create_share_price_state(trade) if shares is None else update_share_price_state(shares, trade)
+        )
+    if outcome.account is not None:
+        give_capital_back(portfolio, outcome.returned, outcome.account, executed_at)
+    if position.position_id in portfolio.pending_positions:
+        del portfolio.pending_positions[position.position_id]
+        portfolio.open_positions[position.position_id] = position
+        position.pending_since_at = None
+    if kind.is_vault():
+        set_vault_lockup_estimate(position, trade)
+    if loan is not None:
+        position.loan = loan
+        _record_payments(trade, outcome.payments)
+    if _may_close(position):
+        portfolio.move_to_closed(position, executed_at)
+        if loan is not None:
+            _record_payments(trade, outcome.payments, final_loan=loan)
+    if loan is not None:
+        trade.executed_loan_update = loan.clone()
+
+
+def _may_close(position: TradingPosition) -> bool:
+    """Tell whether nothing is hidden when a position closes after a success.
+
+    Capital of another trade in flight would be invisible in a closed position, and so would capital of a bridge that
+    trades on the far chain have overdrawn.
+    """
+    if not position.can_be_closed() or position.has_trades_in_flight():
+        return False
+    return position.pair.kind is not _CCTP_BRIDGE or (
+        position.get_available_bridge_capital() >= -get_close_epsilon_for_pair(position.pair)
+    )
+
+
+def _record_payments(trade: TradeExecution, payments: LoanPayments, final_loan: Loan | None = None) -> None:
+    """Note the interest that a trade moved; the last trade of a position settles all that is left."""
+    claimed, repaid = payments
+    if final_loan is not None:
+        claimed += final_loan.claim_interest()
+        if final_loan.borrowed_interest is not None:
+            repaid += final_loan.repay_interest()
+    if claimed or final_loan is not None:
+        trade.claimed_interest = claimed
+    if repaid or (final_loan is not None and final_loan.borrowed_interest is not None):
+        trade.paid_interest = repaid
