@@ -9,7 +9,6 @@ import datetime
 from collections.abc import Collection
 from typing import Any, Protocol
 
-from tradeexecutor.state.value_checks import check_naive_utc
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import RepairAborted
 from tradeexecutor.state.repair import RepairResult, find_trades_to_be_repaired, unfreeze_mended_positions
@@ -18,6 +17,7 @@ from tradeexecutor.state.repair.unsent import Confirm
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
 from tradeexecutor.state.trade.capital_at_risk import has_capital_at_risk
+from tradeexecutor.state.value_checks import check_naive_utc
 
 __all__ = ["Rebroadcaster", "get_failed_attempts", "has_failed_before", "rebroadcast_trade", "retry_trades"]
 

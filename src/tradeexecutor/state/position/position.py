@@ -12,7 +12,6 @@ from decimal import Decimal
 from typing import Any
 
 from tradeexecutor.accounting.accuracy import COLLATERAL_EPSILON
-from tradeexecutor.state.value_checks import check_finite
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.display.html_repr import render_position
 from tradeexecutor.state.errors import InvalidTrade, LiquidationRisked, WrongPositionStatus
@@ -36,6 +35,7 @@ from tradeexecutor.state.trade.planned_amounts import (
 )
 from tradeexecutor.state.trade.pricing import TradePricing
 from tradeexecutor.state.types import BPS, LeverageMultiplier, USDollarAmount, USDollarPrice
+from tradeexecutor.state.value_checks import check_finite
 
 _CCTP_BRIDGE = TradingPairKind.cctp_bridge
 _REPAIR = TradeType.repair

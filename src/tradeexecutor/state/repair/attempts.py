@@ -9,9 +9,9 @@ import datetime
 from collections.abc import Callable
 
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
-from tradeexecutor.state.value_checks import check_naive_utc
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
 from tradeexecutor.state.types import JSONObject
+from tradeexecutor.state.value_checks import check_naive_utc
 
 __all__ = [
     "FAILED_ATTEMPTS_KEY",

@@ -13,7 +13,6 @@ from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.state.booking.waiting_orders import expire_waiting_orders
-from tradeexecutor.state.value_checks import check_naive_utc
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import (
     PositionNotFound,
@@ -29,6 +28,7 @@ from tradeexecutor.state.repair.attempts import has_failed_before
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.trade import Fill, TradeExecution, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS
+from tradeexecutor.state.value_checks import check_naive_utc
 
 __all__ = [
     "PlannedRepair",

@@ -9,7 +9,6 @@ import datetime
 from dataclasses import dataclass
 
 from tradeexecutor.state.balance_update import BalanceUpdateCause
-from tradeexecutor.state.value_checks import check_naive_utc
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import HypercoreDuplicateCloseError
 from tradeexecutor.state.portfolio import Portfolio
@@ -17,6 +16,7 @@ from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair.counter_trade import close_position_with_empty_trade
 from tradeexecutor.state.trade import TradeExecution, TradeFlag
 from tradeexecutor.state.trade.capital_at_risk import has_capital_at_risk
+from tradeexecutor.state.value_checks import check_naive_utc
 
 __all__ = [
     "HypercoreDuplicateCloseCandidate",

@@ -14,7 +14,6 @@ import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tradeexecutor.state.value_checks import check_naive_utc
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import HypercoreDuplicateCloseError, RepairAborted
 from tradeexecutor.state.position import TradingPosition
@@ -40,6 +39,7 @@ from tradeexecutor.state.repair.unsent import Confirm, repair_tx_not_generated, 
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trade.capital_at_risk import has_capital_at_risk
+from tradeexecutor.state.value_checks import check_naive_utc
 
 __all__ = [
     "AllocationReturned",

@@ -8,13 +8,13 @@ import datetime
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tradeexecutor.state.value_checks import check_naive_utc
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import InvalidTrade
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
 from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS
+from tradeexecutor.state.value_checks import check_naive_utc
 
 __all__ = ["ReportedOutcome", "reconfirm_trade"]
 

@@ -4,7 +4,6 @@ import datetime
 from collections.abc import Callable, Iterator, Sequence
 
 from tradeexecutor.state.booking.waiting_orders import expire_waiting_orders
-from tradeexecutor.state.value_checks import check_naive_utc
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import RepairAborted
 from tradeexecutor.state.portfolio import Portfolio
@@ -18,6 +17,7 @@ from tradeexecutor.state.repair.counter_trade import (
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
 from tradeexecutor.state.trade.capital_at_risk import has_capital_at_risk
+from tradeexecutor.state.value_checks import check_naive_utc
 
 __all__ = [
     "Confirm",

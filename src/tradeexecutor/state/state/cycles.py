@@ -2,11 +2,11 @@
 
 import datetime
 
-from tradeexecutor.state.checks import check_naive_utc
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.state.fields import StateFields
+from tradeexecutor.state.value_checks import check_naive_utc
 
 
 @contract_signature

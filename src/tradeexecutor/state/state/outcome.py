@@ -9,7 +9,6 @@ from decimal import Decimal
 import msgspec
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
-from tradeexecutor.state.checks import check_finite
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidTrade, UnsupportedPairKind, WrongPositionStatus
 from tradeexecutor.state.identifier import TradingPairKind
@@ -26,6 +25,7 @@ from tradeexecutor.state.trade import Fill, TradeExecution, TradeFlag, TradeStat
 from tradeexecutor.state.trade.lifecycle import check_fill, check_status, set_fill
 from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS, EXECUTABLE_KINDS, LOAN_KINDS
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
+from tradeexecutor.state.value_checks import check_finite
 
 _REPAIR = TradeType.repair
 _SHORT = TradingPairKind.lending_protocol_short

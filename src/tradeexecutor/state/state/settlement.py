@@ -9,7 +9,6 @@ import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from tradeexecutor.state.value_checks import check_naive_utc
 from tradeexecutor.state.codec.codec import encode
 from tradeexecutor.state.errors import BadStateData, InvalidTrade
 from tradeexecutor.state.position import TradingPosition
@@ -20,6 +19,7 @@ from tradeexecutor.state.trade.amounts import (
     VAULT_SETTLEMENT_REQUEST_RESERVE_KEY,
 )
 from tradeexecutor.state.types import JSONObject
+from tradeexecutor.state.value_checks import check_naive_utc
 
 _STARTED, _BROADCASTED = TradeStatus.started, TradeStatus.broadcasted
 

@@ -12,8 +12,6 @@ import os
 from pathlib import Path
 from typing import Any, Self
 
-from tradeexecutor.state.value_checks import check_naive_utc
-from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.codec.codec import decode
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.codec.interning import share_equal_objects

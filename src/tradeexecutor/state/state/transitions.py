@@ -27,33 +27,19 @@ import datetime
 from typing import Any
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
-from tradeexecutor.state.value_checks import check_finite, check_naive_utc
+from tradeexecutor.state.contract import contract_signature, warn_ignored
 from tradeexecutor.state.errors import (
-    InvalidTrade,
-    PositionNotFound,
-    ReserveMissing,
     UnsupportedPairKind,
     WrongPositionStatus,
     WrongTradeStatus,
 )
-from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS, TradingPairKind
-from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
-from tradeexecutor.state.loan import Loan
-from tradeexecutor.state.loan.changes import LoanChange, LoanPayments, get_loan_after_trade
-from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.position.pnl import create_share_price_state, update_share_price_state
-from tradeexecutor.state.reserve import ReservePosition
-from tradeexecutor.state.state.settlement import StateSettlement
-from tradeexecutor.state.trade import Fill, TradeExecution, TradeFlag, TradeStatus, TradeType
-from tradeexecutor.state.checks import check_naive_utc
-from tradeexecutor.state.contract import contract_signature, warn_ignored
-from tradeexecutor.state.errors import UnsupportedPairKind, WrongPositionStatus, WrongTradeStatus
 from tradeexecutor.state.state.capital import find_failed_capital, give_capital_back, take_capital
 from tradeexecutor.state.state.fields import StateFields
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus
 from tradeexecutor.state.trade.capital_at_risk import keeps_allocation_on_failure
 from tradeexecutor.state.trade.planned_amounts import EXECUTABLE_KINDS
 from tradeexecutor.state.types import BPS
+from tradeexecutor.state.value_checks import check_naive_utc
 
 _PLANNED = TradeStatus.planned
 _TRIGGERED = TradeFlag.triggered

@@ -15,12 +15,12 @@ import math
 from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
-from tradeexecutor.state.value_checks import check_naive_utc
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidTrade, NotAvailable, WrongTradeStatus
 from tradeexecutor.state.trade.fields import TradeFields, TradeStatus
 from tradeexecutor.state.trade.fill import Fill
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
+from tradeexecutor.state.value_checks import check_naive_utc
 
 # Looking a member up on its enum class is slow in Python 3.11, and these run for every trade of a position.
 _PLANNED, _STARTED, _BROADCASTED = TradeStatus.planned, TradeStatus.started, TradeStatus.broadcasted

@@ -20,10 +20,8 @@ from tradeexecutor.state.loan.changes import LoanChange, get_loan_after_trade
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.pnl import create_share_price_state
 from tradeexecutor.state.state import State
-from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
-from tradeexecutor.strategy.accounts.account_check import AccountingBalanceCheck
 from tradeexecutor.state.trade import Fill, TradeExecution, TradeFlag, TradeRequest, TradeType
-from tradeexecutor.strategy.account_check import AccountingBalanceCheck
+from tradeexecutor.strategy.accounts.account_check import AccountingBalanceCheck
 from tradeexecutor.strategy.asset import PairUniverse
 from tradeexecutor.strategy.pricing_model import PricingModel
 
