@@ -21,7 +21,9 @@ from tradeexecutor.backtest.lending_rates import LendingRateHistory, NoLendingDa
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
 from tradeexecutor.backtest.universe import create_reserve_asset
 from tradeexecutor.execution.simulated import calculate_total_assets
+from tradeexecutor.state.booking.treasury import EventOrigin, book_reserve_flow
 from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeFlag
 from tradeexecutor.strategy.interest import set_interest_checkpoint
@@ -69,6 +71,42 @@ def test_a_failing_sync_changes_nothing_and_keeps_the_queue():
     del model.fund_flow_queue[1]
     model.sync_treasury(START + HOUR, state, [USD])
     assert model.wallet.get_balance(USD) == state.portfolio.get_cash() == 1050
+
+
+def test_a_simulated_flow_is_booked_as_one_of_a_chain_is():
+    model, state = make_model()
+    model.simulate_funding(START + HOUR, Decimal(-300))
+    model.sync_treasury(START, state, [USD])
+    model.sync_treasury(START + DAY, state, [USD])
+    expected = State(created_at=START)
+    book_reserve_flow(expected, USD, Decimal(1000), EventOrigin(START, START))
+    book_reserve_flow(expected, USD, Decimal(-300), EventOrigin(START + HOUR, START + DAY))
+    expected.sync.treasury.last_updated_at = START + DAY
+    expected.last_updated_at = state.last_updated_at
+    assert state.to_json() == expected.to_json()
+
+
+def test_more_cash_in_a_reserve_that_had_some_is_no_initial_deposit():
+    model, state = make_model(None)
+    state.portfolio.reserves[USD.get_identifier()] = ReservePosition(USD, Decimal(70), START, 1.0, START)
+    model.wallet.set_balance(USD, Decimal(70))
+    model.simulate_funding(START, Decimal(30))
+    model.sync_treasury(START, state, [USD])
+    reserve = state.portfolio.get_default_reserve_position()
+    assert (reserve.quantity, reserve.initial_deposit) == (100, None)
+
+
+@pytest.mark.parametrize("has_reserve", [True, False])
+def test_a_redemption_of_what_only_the_wallet_has_is_refused(has_reserve: bool):
+    model, state = make_model(100 if has_reserve else None)
+    model.sync_treasury(START, state, [USD])
+    model.wallet.set_balance(USD, Decimal(500))
+    model.simulate_funding(START, Decimal(-200))
+    before = state.to_json()
+    with pytest.raises(FundingNotPossible, match=f"exceeds the reserves by {100 if has_reserve else 200}"):
+        model.sync_treasury(START + HOUR, state, [USD])
+    assert state.to_json() == before
+    assert model.wallet.get_balance(USD) == 500
 
 
 def test_events_wait_for_their_time():

@@ -7,16 +7,15 @@ from decimal import Decimal
 from typing import Any
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
-from tradeexecutor.backtest.simulated_wallet import OutOfSimulatedBalance, SimulatedWallet
-from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
+from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
+from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.booking.interest import get_interest_tracker
+from tradeexecutor.state.booking.treasury import EventOrigin, book_reserve_flow
 from tradeexecutor.state.errors import InterestRefused, TradeExecutorError
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.interest import Interest
 from tradeexecutor.state.interest_distribution import InterestDistributionEntry, InterestDistributionOperation
-from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import State
-from tradeexecutor.state.sync import BalanceEventRef
 from tradeexecutor.strategy.interest import (
     LendingRates,
     accrue_interest,
@@ -112,7 +111,9 @@ class BacktestSyncModel(SyncModel):
             raise FundingNotPossible("a backtest has no blocks")
         due = [event for event in queue if event.timestamp <= strategy_cycle_ts]
         asset = self._get_reserve_asset(state, supported_reserves)
-        balance = self.wallet.get_balance(asset)
+        reserve = state.portfolio.reserves.get(asset.get_identifier())
+        # Both are the same, unless somebody changed one of them by hand.
+        balance = min(self.wallet.get_balance(asset), ZERO_DECIMAL if reserve is None else reserve.quantity)
         for event in due:
             balance += event.amount
             if balance < 0:
@@ -132,44 +133,11 @@ class BacktestSyncModel(SyncModel):
     def _book(
         self, event: FundFlowEvent, asset: AssetIdentifier, cycle_ts: datetime.datetime, state: State
     ) -> BalanceUpdate:
-        portfolio = state.portfolio
-        mined_at = max(event.timestamp, state.created_at) if event.timestamp > datetime.datetime.min else cycle_ts
-        identifier = asset.get_identifier()
-        reserve = portfolio.reserves.get(identifier)
-        old_balance = reserve.quantity if reserve else Decimal(0)
-        try:
-            self.wallet.update_balance(asset, event.amount, "funding")
-        except OutOfSimulatedBalance as error:  # Excluded by the check of the whole batch.
-            raise FundingNotPossible(str(error)) from error
-        if reserve is None:
-            reserve = ReservePosition(
-                asset=asset,
-                quantity=Decimal(0),
-                last_sync_at=cycle_ts,
-                reserve_token_price=1.0,
-                last_pricing_at=cycle_ts,
-            )
-            portfolio.reserves[identifier] = reserve
-        if reserve.initial_deposit is None:
-            reserve.initial_deposit = event.amount
-            reserve.initial_deposit_reserve_token_price = 1.0
-        reserve.quantity = old_balance + event.amount
-        reserve.last_sync_at = cycle_ts
-        update = BalanceUpdate(
-            balance_update_id=portfolio.allocate_balance_update_id(),
-            cause=BalanceUpdateCause.deposit if event.amount > 0 else BalanceUpdateCause.redemption,
-            position_type=BalanceUpdatePositionType.reserve,
-            asset=asset,
-            block_mined_at=mined_at,
-            strategy_cycle_included_at=cycle_ts,
-            chain_id=asset.chain_id,
-            quantity=event.amount,
-            old_balance=old_balance,
-            usd_value=float(event.amount) * (reserve.reserve_token_price or 1.0),
-            created_at=cycle_ts,
-        )
-        reserve.add_balance_update_event(update)
-        state.sync.treasury.balance_update_refs.append(BalanceEventRef.from_balance_update_event(update))
+        """Book an event that was checked, in the state and in the wallet."""
+        is_initial = event.timestamp == datetime.datetime.min
+        happened_at = cycle_ts if is_initial else max(event.timestamp, state.created_at)
+        update = book_reserve_flow(state, asset, event.amount, EventOrigin(happened_at, cycle_ts))
+        self.wallet.update_balance(asset, event.amount, "funding")
         return update
 
     # --- Interest

@@ -124,12 +124,17 @@ class BalanceUpdate(Sealable):
         Events of a transaction are identified by it, by log and asset, so that an event which is read twice from the
         chain is recognised.  One log can pay interest or a correction to several positions: there the position counts,
         too.  Events without a transaction are identified by their id.
+
+        A reorganisation of the chain changes the log: what is read again is recognised by
+        :mod:`~tradeexecutor.state.booking.event_identity`.
         """
         if self.tx_hash is None:
             return self.cause, self.position_type, self.position_id, self.balance_update_id
         position_id = None if self.cause in INVESTOR_FLOWS else self.position_id
         tx_hash = self.tx_hash.lower().removeprefix("0x")
-        return self.cause, self.chain_id, tx_hash, _as_number(self.log_index), self.asset, position_id
+        number = read_log_index(self.log_index)
+        log = self.log_index if number is None else number
+        return self.cause, self.chain_id, tx_hash, log, self.asset, position_id
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, BalanceUpdate):
@@ -173,11 +178,11 @@ INVESTOR_FLOWS = frozenset(
 CAPITAL_FLOWS = INVESTOR_FLOWS | {BalanceUpdateCause.vault_flow}
 
 
-def _as_number(log_index: int | str | None) -> int | str | None:
-    """Return a hexadecimal log index as the number it means."""
+def read_log_index(log_index: int | str | None) -> int | None:
+    """Return a log index as a number, hexadecimal text included; None when there is none, or its text is no number."""
     if isinstance(log_index, str):
         try:
             return int(log_index, 0)
         except ValueError:
-            return log_index
+            return None
     return log_index

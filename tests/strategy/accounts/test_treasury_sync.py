@@ -268,6 +268,107 @@ def test_the_order_of_arrival_duplicates_and_batches_do_not_matter(data: st.Data
     assert summarise(deliver(batches)) == summarise(expected)
 
 
+# --- When the chain is reorganised
+
+
+def reorganise(history: Iterable[TreasuryEvent], blocks: int, logs: int) -> list[TreasuryEvent]:
+    """The same transactions in later blocks, behind other logs."""
+    return [
+        dataclasses.replace(
+            item,
+            block_number=item.block_number and item.block_number + blocks,
+            happened_at=item.happened_at + blocks * SECOND,
+            log_index=item.log_index + logs,
+        )
+        for item in history
+    ]
+
+
+@pytest.mark.parametrize(("blocks", "logs"), [(2, -4), (0, -4), (2, 0)])
+def test_a_deposit_that_is_mined_again_is_recognised(blocks: int, logs: int):
+    state = portfolio()
+    deposit = event(DEPOSIT, 250, log_index=7)
+    apply_treasury_events(state, [deposit], NOW)
+    before = state.to_json()
+    result = apply_treasury_events(state, reorganise([deposit], blocks, logs), NOW + DAY)
+    assert (len(result.booked), len(result.known)) == (0, 1)
+    assert state.to_json() == before
+
+
+def test_equal_transfers_of_one_transaction_are_told_apart_by_their_order():
+    state = portfolio()
+    two = [event(DEPOSIT, 10, tx_hash="0x1", log_index=number) for number in (4, 6)]
+    apply_treasury_events(state, two, NOW)
+    moved = reorganise(two, 1, 5)
+    three = [*moved, dataclasses.replace(moved[0], log_index=20)]
+    result = apply_treasury_events(state, three, NOW)
+    assert ([update.log_index for update in result.booked], result.known) == ([20], moved)
+    assert cash_of(state) == 1_030
+
+
+def test_both_versions_of_a_transaction_in_one_batch_are_one():
+    state = portfolio()
+    deposit = event(DEPOSIT, 250, log_index=7)
+    (update,) = apply_treasury_events(state, [deposit, *reorganise([deposit], 2, -4)], NOW).booked
+    assert (update.block_number, update.log_index) == (1_003, 3)
+    (other,) = reorganise([deposit], 4, 1)
+    is_refused(
+        portfolio(),
+        [deposit, dataclasses.replace(other, amount=D(251))],
+        "came twice, with different events: in block 1005 and in block 1001",
+    )
+
+
+def test_a_transaction_that_has_another_result_when_it_is_mined_again_is_refused():
+    """What it did before is booked, and nothing tells that this is undone: it is for a person to correct."""
+    state = portfolio()
+    deposit = event(DEPOSIT, 250, log_index=7)
+    apply_treasury_events(state, [deposit], NOW)
+    (moved,) = reorganise([deposit], 2, -4)
+    is_refused(state, [dataclasses.replace(moved, amount=D(251))], "was booked before as a deposit of 250")
+    # In the same block it is another log of the same transaction.
+    apply_treasury_events(state, [deposit, dataclasses.replace(deposit, log_index=8, amount=D(5))], NOW)
+    assert cash_of(state) == 1_255
+
+
+def test_a_settlement_of_an_old_file_has_no_log_and_is_recognised():
+    state = portfolio()
+    settlement = event(SETTLEMENT, 40)
+    (update,) = apply_treasury_events(state, [settlement], NOW).booked
+    update.log_index = update.block_number = None
+    assert not apply_treasury_events(state, [settlement], NOW).booked
+    is_refused(state, [event(SETTLEMENT, 41)], "was booked before as a deposit_and_redemption of 40")
+
+
+@settings(max_examples=40 * SOAK, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(
+    history=histories(),
+    blocks=st.integers(0, 3),
+    logs=st.integers(0, 9),
+    width=st.integers(1, 3),
+    unknown=st.booleans(),
+)
+def test_no_reorganisation_books_anything_again(
+    history: list[TreasuryEvent], blocks: int, logs: int, width: int, unknown: bool
+):
+    """Transactions with several transfers, equal ones among them, with and without blocks."""
+    packed = [
+        dataclasses.replace(
+            item,
+            tx_hash=f"0x{number // width:064x}",
+            happened_at=T0 + DAY + number // width * SECOND,
+            block_number=None if unknown else 1_000 + number // width,
+            log_index=number,
+        )
+        for number, item in enumerate(history)
+    ]
+    state = deliver([packed])
+    before = state.to_json()
+    again = apply_treasury_events(state, reorganise(packed, blocks, logs), NOW + DAY)
+    assert (again.booked, len(again.known)) == ([], len(packed))
+    assert state.to_json() == before
+
+
 # --- What cannot have happened
 
 

@@ -20,9 +20,11 @@ name             needed   meaning
 ``position_id``  no       needed when several positions hold the token
 ``notes``        no       for people
 ===============  =======  =====================================================================================
+
+An event is recognised by its transaction and token, see `tradeexecutor.state.booking.event_identity`: give all events
+of a transaction together.
 """
 
-import contextlib
 import datetime
 import enum
 from dataclasses import dataclass
@@ -30,10 +32,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tradeexecutor.state.balance_update import BalanceUpdateCause
+from tradeexecutor.state.booking.event_identity import TransferKey
 from tradeexecutor.state.errors import InvalidValue, RecordFileError
 from tradeexecutor.strategy.accounts.record_file import Record, read_records
 
-__all__ = ["Identity", "TreasuryEvent", "TreasuryEventKind", "make_identity", "read_treasury_events"]
+__all__ = ["TreasuryEvent", "TreasuryEventKind", "read_treasury_events"]
 
 
 class TreasuryEventKind(enum.StrEnum):
@@ -49,8 +53,12 @@ class TreasuryEventKind(enum.StrEnum):
     vault_flow = "vault_flow"
 
 
-#: Chain, transaction, log index and token address.
-Identity = tuple[int, str, int | str | None, str]
+_CAUSES = {
+    TreasuryEventKind.deposit: BalanceUpdateCause.deposit,
+    TreasuryEventKind.redemption: BalanceUpdateCause.redemption,
+    TreasuryEventKind.settlement: BalanceUpdateCause.deposit_and_redemption,
+    TreasuryEventKind.vault_flow: BalanceUpdateCause.vault_flow,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +75,10 @@ class TreasuryEvent:
         Token units: positive for deposits and redemptions, signed for settlements and vault flows.
     happened_at
         Block time, naive UTC.
-    tx_hash, log_index
-        What tells it from other events.
+    tx_hash
+        What it is recognised by, with the token.
+    log_index
+        Its place in the block, which may change when the chain is reorganised: it orders the events of a transaction.
     block_number, owner_address
         As far as known.
     share_count
@@ -121,21 +131,18 @@ class TreasuryEvent:
         """What came in (+) or went out (-), token units."""
         return -self.amount if self.kind is TreasuryEventKind.redemption else self.amount
 
-    def get_identity(self) -> Identity:
-        """Return what tells this event from others."""
-        return make_identity(self.chain_id, self.tx_hash, self.log_index, self.token)
+    @property
+    def cause(self) -> BalanceUpdateCause:
+        """What a balance update of this event says."""
+        return _CAUSES[self.kind]
+
+    def get_key(self) -> TransferKey:
+        """Return what names the transfers of this token in this transaction."""
+        return TransferKey.make(self.chain_id, self.tx_hash, self.token)
 
     def get_place(self) -> tuple[Any, ...]:
         """Return the place in the order of the chain."""
-        return self.happened_at, self.block_number or 0, self.log_index, *self.get_identity()
-
-
-def make_identity(chain_id: int, tx_hash: str, log_index: int | str | None, token: str) -> Identity:
-    """Return what tells events apart, however the hash and the index are written."""
-    if isinstance(log_index, str):
-        with contextlib.suppress(ValueError):
-            log_index = int(log_index, 0)  # some old files have hexadecimal text
-    return chain_id, tx_hash.lower().removeprefix("0x"), log_index, token.lower()
+        return self.happened_at, self.block_number or 0, self.log_index, *self.get_key()
 
 
 # --- Files

@@ -1,9 +1,10 @@
 """Taking in deposits, redemptions and flows from a list of events: of a chain indexer, a vault, a file.
 
-Events may arrive twice, in any order, and in several batches.  An event is recognised by its chain, transaction, log
-index and token, and booked once.  What one batch books is all or nothing: when an event cannot have happened, nothing
-changes, and the error says why with its numbers.  An event whose money comes from another event that has not arrived
-yet is refused like that; give it again together with the others.
+Events may arrive twice, in any order, and in several batches, only those of one transaction arrive together.  An event
+is recognised by its chain, transaction and token, and its place among the equal transfers of these, also after a
+reorganisation of the chain; it is booked once.  What one batch books is all or nothing: when an event cannot have
+happened, nothing changes, and the error says why with its numbers.  An event whose money comes from another event that
+has not arrived yet is refused like that; give it again together with the others.
 """
 
 import datetime
@@ -12,7 +13,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause
+from tradeexecutor.state.balance_update import BalanceUpdate, read_log_index
+from tradeexecutor.state.booking.event_identity import (
+    TransferKey,
+    count_transfers,
+    find_booked_flows,
+    find_conflict,
+    match_transfers,
+)
 from tradeexecutor.state.booking.treasury import (
     EventOrigin,
     book_reserve_flow,
@@ -28,15 +36,12 @@ from tradeexecutor.state.errors import (
 )
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.sync import BalanceEventRef
 from tradeexecutor.strategy.accounts.balance_source import BalanceSource
 from tradeexecutor.strategy.accounts.treasury_event import (
-    Identity,
     TreasuryEvent,
     TreasuryEventKind,
-    make_identity,
     read_treasury_events,
 )
 from tradeexecutor.strategy.sync_model import BalanceNotReadable, OnChainBalance, SyncModel
@@ -54,16 +59,6 @@ __all__ = [
 _CLOCK_TOLERANCE = datetime.timedelta(hours=1)
 
 _ZERO = Decimal(0)
-
-
-_CAUSES = {
-    TreasuryEventKind.deposit: BalanceUpdateCause.deposit,
-    TreasuryEventKind.redemption: BalanceUpdateCause.redemption,
-    TreasuryEventKind.settlement: BalanceUpdateCause.deposit_and_redemption,
-    TreasuryEventKind.vault_flow: BalanceUpdateCause.vault_flow,
-}
-
-_FLOW_CAUSES = frozenset(_CAUSES.values())
 
 
 @dataclass(slots=True)
@@ -109,31 +104,25 @@ def apply_treasury_events(
         was before the deployment, or it was booked before with another amount.  Nothing has changed.
     """
     result = TreasurySyncResult()
-    booked = _find_booked(state)
-    fresh: dict[Identity, TreasuryEvent] = {}
-    for event in events:
-        identity = event.get_identity()
-        earlier = _find_earlier(booked, event)
-        if earlier is not None:
-            if earlier.quantity != event.quantity or earlier.cause is not _CAUSES[event.kind]:
-                raise TreasuryEventRefused(
-                    f"{event} was booked before as a {earlier.cause.value} of {earlier.quantity} "
-                    f"(balance update #{earlier.balance_update_id})",
-                    str(event),
-                )
-            result.known.append(event)
-        elif identity in fresh:
-            if fresh[identity] != event:
-                raise TreasuryEventRefused(f"{event} came twice, the other time as {fresh[identity]}", str(event))
-            result.known.append(event)
-        else:
-            fresh[identity] = event
+    booked = find_booked_flows(state)
+    fresh: list[TreasuryEvent] = []
+    for key, told in _group_by_transaction(events).items():
+        once = _tell_once(told, result)
+        earlier = booked.get(key, [])
+        matches = match_transfers(once, earlier)
+        for event, match in zip(once, matches, strict=True):
+            if match is not None:
+                result.known.append(event)
+                continue
+            _refuse_conflict(event, find_conflict(event, earlier, matches))
+            fresh.append(event)
     if not fresh:
         return result
-    ordered = sorted(fresh.values(), key=TreasuryEvent.get_place)
+    ordered = sorted(fresh, key=TreasuryEvent.get_place)
     bookings = [_prepare(state, event, strategy_cycle_ts, supported_reserves) for event in ordered]
     _require_enough(state, bookings)
-    share_count = _choose_share_count(state, ordered, booked)
+    updates = [update for group in booked.values() for update in group]
+    share_count = _choose_share_count(state, ordered, updates)
     # From here on nothing fails.
     _book_all(state, bookings, result, strategy_cycle_ts)
     treasury = state.sync.treasury
@@ -142,32 +131,58 @@ def apply_treasury_events(
     blocks = [event.block_number for event in ordered if event.block_number is not None]
     if blocks:
         treasury.last_block_scanned = max(*blocks, treasury.last_block_scanned or 0)
-    _sort_references(treasury.balance_update_refs, [*booked.values(), *result.booked])
+    _sort_references(treasury.balance_update_refs, [*updates, *result.booked])
     return result
 
 
 # --- Recognising events
 
 
-def _find_booked(state: State) -> dict[Identity, BalanceUpdate]:
-    """Return the flows that are booked, by identity; those without a transaction cannot be recognised."""
-    holders: list[ReservePosition | TradingPosition] = list(state.portfolio.reserves.values())
-    for table in state.portfolio.get_position_tables():
-        holders += table.values()
-    return {
-        make_identity(event.chain_id, event.tx_hash, event.log_index, event.asset.address): event
-        for holder in holders
-        for event in holder.balance_updates.values()
-        if event.tx_hash is not None and event.cause in _FLOW_CAUSES
-    }
+def _group_by_transaction(events: Iterable[TreasuryEvent]) -> dict[TransferKey, list[TreasuryEvent]]:
+    groups: dict[TransferKey, list[TreasuryEvent]] = {}
+    for event in events:
+        groups.setdefault(event.get_key(), []).append(event)
+    return groups
 
 
-def _find_earlier(booked: dict[Identity, BalanceUpdate], event: TreasuryEvent) -> BalanceUpdate | None:
-    earlier = booked.get(event.get_identity())
-    if earlier is None and event.kind is TreasuryEventKind.settlement:
-        # A transaction settles once; old files do not have the log.
-        return booked.get(make_identity(event.chain_id, event.tx_hash, None, event.token))
-    return earlier
+def _tell_once(told: list[TreasuryEvent], result: TreasurySyncResult) -> list[TreasuryEvent]:
+    """Return the events of a transaction without those that came twice, in the order of their logs.
+
+    A transaction is in one block: of several blocks, which only a reorganised chain tells, the last one counts.
+
+    Raises
+    ------
+    TreasuryEventRefused
+        The same log, or the same transaction in another block, tells something else.
+    """
+    blocks: dict[int | None, dict[int, TreasuryEvent]] = {}
+    for event in told:
+        earlier = blocks.setdefault(event.block_number, {}).setdefault(event.log_index, event)
+        if earlier is not event:
+            if earlier != event:
+                raise TreasuryEventRefused(f"{event} came twice, the other time as {earlier}", str(event))
+            result.known.append(event)
+    numbers = sorted(blocks, key=lambda number: -1 if number is None else number)
+    last = blocks[numbers[-1]]
+    for number in numbers[:-1]:
+        if count_transfers(blocks[number].values()) != count_transfers(last.values()):
+            event = next(iter(last.values()))
+            raise TreasuryEventRefused(
+                f"the transaction of {event} came twice, with different events: in block {event.block_number} and "
+                f"{'without one' if number is None else f'in block {number}'}",
+                str(event),
+            )
+        result.known += blocks[number].values()
+    return sorted(last.values(), key=lambda event: event.log_index)
+
+
+def _refuse_conflict(event: TreasuryEvent, earlier: BalanceUpdate | None) -> None:
+    if earlier is not None:
+        raise TreasuryEventRefused(
+            f"{event} was booked before as a {earlier.cause.value} of {earlier.quantity} "
+            f"(balance update #{earlier.balance_update_id})",
+            str(event),
+        )
 
 
 # --- Checking
@@ -327,18 +342,16 @@ def _book(state: State, booking: _Booking, strategy_cycle_ts: datetime.datetime)
     return update
 
 
-def _choose_share_count(
-    state: State, events: list[TreasuryEvent], booked: dict[Identity, BalanceUpdate]
-) -> Decimal | None:
+def _choose_share_count(state: State, events: list[TreasuryEvent], booked: Iterable[BalanceUpdate]) -> Decimal | None:
     """Return the shares that exist after the latest event by block that tells it."""
     present = state.sync.treasury.share_count
     telling = [event for event in events if event.share_count is not None]
     if not telling:
         return present
     latest = telling[-1]
-    for identity, update in booked.items():
+    for update in booked:
         if update.get_share_count() is not None:
-            place = update.block_mined_at, update.block_number or 0, identity[2] or 0
+            place = update.block_mined_at, update.block_number or 0, read_log_index(update.log_index) or 0
             if place > (latest.happened_at, latest.block_number or 0, latest.log_index):
                 return present
     return latest.share_count
