@@ -7,12 +7,19 @@ import os
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tradeexecutor.state.errors import InvalidValue, UnencodableValue
+from tradeexecutor.state.identifier.asset import AssetIdentifier
 from tradeexecutor.state.identifier.chain import ChainId, describe_chain
-from tradeexecutor.state.types import JSONObject, Percent, StateEnum, USDollarAmount, WireType
+from tradeexecutor.state.identifier.pair_kind import TradingPairKind
+from tradeexecutor.state.types import (
+    JSONObject,
+    Percent,
+    StateEnum,
+    USDollarAmount,
+    WireType,
+    accept_unknown_enum_values,
+)
 
 if TYPE_CHECKING:
-    from tradeexecutor.state.identifier.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
-
     PairData: TypeAlias = JSONObject
 else:
 
@@ -50,8 +57,6 @@ class ERC4626Feature(StateEnum):
     @classmethod
     def of(cls, text: str) -> "ERC4626Feature":
         """Return the member for a feature text, also for one that is not declared here."""
-        from tradeexecutor.state.types import accept_unknown_enum_values
-
         with accept_unknown_enum_values():
             return cls(text)
 
@@ -74,7 +79,6 @@ class PairMetadata:
         exchange_address: str | None
         exchange_name: str | None
         internal_id: int | None
-        underlying_spot_pair: TradingPairIdentifier | None
         other_data: JSONObject | None
 
         @property
@@ -122,22 +126,6 @@ class PairMetadata:
             raise InvalidValue(f"{self} is not a bridge")
         return f"{self.base.token_symbol} (CCTP bridged to {describe_chain(self.base.chain_id)})"
 
-    def get_human_description(self, describe_type: bool = False) -> str | None:
-        """Return the ticker, with `describe_type` followed by what kind of position it makes."""
-        if not describe_type:
-            return self.get_ticker()
-        kind = self.kind
-        if kind.is_shorting() and self.underlying_spot_pair:
-            return f"{self.underlying_spot_pair.get_ticker()} short"
-        if kind.is_spot():
-            return f"{self.get_ticker()} spot"
-        if kind.is_credit_supply():
-            pair = self.underlying_spot_pair or self
-            return f"{pair.get_ticker()} credit"
-        if kind.is_vault():
-            return self.get_vault_name()
-        return self.get_ticker()
-
     def get_human_description_for_code(self) -> str:
         """Return the pair as a Python tuple a strategy file could contain."""
         if self.chain_id == ChainId.anvil:
@@ -168,11 +156,7 @@ class PairMetadata:
             info |= {key: value for key, value in (self.other_data or {}).items() if key not in info}
         return {key: str(value) for key, value in info.items()}
 
-    # --- Taxes and tags
-
-    def get_tags(self) -> set[str]:
-        """Return the tags of the base token, of the underlying pair for synthetic pairs."""
-        return (self.underlying_spot_pair or self).base.get_tags()
+    # --- Taxes
 
     def can_have_tax(self) -> bool:
         """Tell whether tokens of this exchange can take a tax on transfer."""

@@ -1,0 +1,270 @@
+"""Assets: tokens by chain and address, and amounts of them with a price."""
+
+import enum
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import ClassVar, TypeAlias
+
+from tradeexecutor.accounting.accuracy import SUM_EPSILON, ensure_exact_zero, sum_decimal
+from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.codec.codec import OpenAttributes, Serialisable
+from tradeexecutor.state.errors import InvalidTrade, InvalidValue
+from tradeexecutor.state.identifier.stablecoin import ALL_STABLECOIN_LIKE
+from tradeexecutor.state.types import EPOCH as _EPOCH
+from tradeexecutor.state.types import (
+    JSONHexAddress,
+    JSONObject,
+    Percent,
+    StateEnum,
+    USDollarAmount,
+    USDollarPrice,
+    UTCDatetime,
+    new_dict,
+)
+
+#: ``"{chain_id}-{lower-case address}"``
+AssetFriendlyId: TypeAlias = str
+
+
+#: Besides hexadecimal addresses some venues use invented ones.
+_ADDRESS_PREFIXES = ("0x", "vlt:", "lighter-pool-", "hibachi-vault-", "apex-vault-")
+
+
+class AssetType(StateEnum):
+    """Role of a token in a lending protocol."""
+
+    token = "token"
+    collateral = "collateral"
+    borrowed = "borrowed"
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class AssetIdentifier(OpenAttributes):
+    """A token, identified by chain and address.
+
+    Raises
+    ------
+    InvalidValue
+        Address, chain or decimals of a wrong type, or an address of unknown form.
+    """
+
+    is_repeated: ClassVar[bool] = True
+
+    #: Chain number, exactly an ``int``.
+    chain_id: int
+    #: Lower-cased on construction.
+    address: JSONHexAddress
+    #: Ticker as the chain spells it.
+    token_symbol: str
+    #: Number of decimals of the raw amount, 0 or more.
+    decimals: int
+    #: Data set key, unstable over time.
+    internal_id: int | None = None
+    info_url: str | None = None
+    #: Token that an aToken or vToken wraps.
+    underlying: "AssetIdentifier | None" = None
+    type: AssetType | None = None
+    #: Collateral liquidation threshold, 0..1.
+    liquidation_threshold: Percent | None = None
+    #: ``tags`` (set; a list after loading), ``buy_tax``, ``sell_tax``.
+    other_data: JSONObject | None = field(default_factory=new_dict)
+
+    def __post_init__(self) -> None:
+        address = self.address
+        if not isinstance(address, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidValue(f"asset address must be text, got {address!r}")
+        address = address.lower()
+        if not address.startswith(_ADDRESS_PREFIXES):
+            raise InvalidValue(f"asset address {self.address!r} starts with none of {', '.join(_ADDRESS_PREFIXES)}")
+        self.address = address
+        if type(self.chain_id) is not int:
+            raise InvalidValue(f"chain_id must be exactly an int, got {self.chain_id!r}")
+        if type(self.decimals) is not int:
+            if type(self.decimals).__name__ != "int64":
+                raise InvalidValue(f"decimals of {self.token_symbol} must be an int, got {self.decimals!r}")
+            self.decimals = int(self.decimals)
+        if self.decimals < 0:
+            raise InvalidValue(f"decimals of {self.token_symbol} must not be negative, got {self.decimals}")
+        if self.type and not isinstance(self.type, AssetType):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidValue(f"type of {self.token_symbol} must be an AssetType, got {self.type!r}")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, AssetIdentifier):
+            return NotImplemented
+        return self is other or (self.address == other.address and self.chain_id == other.chain_id)
+
+    def __hash__(self) -> int:
+        return hash((self.chain_id, self.address))
+
+    def __str__(self) -> str:
+        if self.underlying:
+            return f"<{self.token_symbol} ({self.underlying.token_symbol}) at {self.address}>"
+        return f"<{self.token_symbol} at {self.address}>"
+
+    __repr__ = __str__
+
+    def get_identifier(self) -> AssetFriendlyId:
+        """Return ``"{chain_id}-{address}"``, the key of persisted maps."""
+        return f"{self.chain_id}-{self.address}"
+
+    @property
+    def checksum_address(self) -> str:
+        """Address in EIP-55 mixed case."""
+        from eth_utils.address import to_checksum_address  # slow to import and rarely needed
+
+        return to_checksum_address(self.address)
+
+    def convert_to_raw_amount(self, amount: Decimal) -> int:
+        """Convert human units to the token's integer units, truncating toward zero."""
+        if not isinstance(amount, Decimal):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidValue(f"amount must be a Decimal, got {amount!r}")
+        return int(amount * Decimal(10**self.decimals))
+
+    def convert_to_decimal(self, raw_amount: int) -> Decimal:
+        """Convert the token's integer units to human units."""
+        return Decimal(raw_amount) / Decimal(10**self.decimals)
+
+    def is_stablecoin(self) -> bool:
+        """Tell whether the symbol is on the list of money-like tokens (exact case)."""
+        return self.token_symbol in ALL_STABLECOIN_LIKE
+
+    def is_interest_accruing(self) -> bool:
+        """Tell whether the token is a lending protocol receipt or debt token."""
+        return self.underlying is not None
+
+    def is_credit(self) -> bool | None:
+        """Tell whether this is an aToken; None for a token without underlying."""
+        return self.token_symbol.startswith("a") if self.underlying else None
+
+    def is_debt(self) -> bool:
+        """Tell whether this is a vToken; the token must have an underlying."""
+        if self.underlying is None:
+            raise InvalidValue(f"{self} has no underlying token")
+        return self.token_symbol.startswith("v")
+
+    def get_pricing_asset(self) -> "AssetIdentifier":
+        """Return the token whose market price applies: the underlying, or itself."""
+        return self.underlying or self
+
+    def get_tags(self) -> set[str]:
+        """Return the tags of the token."""
+        return set((self.other_data or {}).get("tags") or ())
+
+    def set_tags(self, tags: set[str]) -> None:
+        """Replace the tags of the token."""
+        if type(tags) is not set:
+            raise InvalidValue(f"tags must be a set, got {tags!r}")
+        self._extras()["tags"] = tags
+
+    def get_buy_tax(self) -> Percent | None:
+        """Return the fraction the token takes on a buy, or None if unknown."""
+        return (self.other_data or {}).get("buy_tax")
+
+    def get_sell_tax(self) -> Percent | None:
+        """Return the fraction the token takes on a sell, or None if unknown."""
+        return (self.other_data or {}).get("sell_tax")
+
+    def _extras(self) -> JSONObject:
+        if self.other_data is None:
+            self.other_data = {}
+        return self.other_data
+
+
+class LendingProtocolType(enum.Enum):
+    """Lending protocols that positions can use."""
+
+    aave_v3 = "aave_v3"
+
+
+@dataclass(slots=True)
+class AssetWithTrackedValue(Serialisable):
+    """Principal of one side of a loan and its latest price.
+
+    Raises
+    ------
+    InvalidValue
+        Quantity is not a Decimal or negative, or the price is missing or not positive.
+    """
+
+    #: aToken or vToken.
+    asset: AssetIdentifier
+    #: Principal without interest, token units, >= 0.
+    quantity: Decimal
+    #: USD per unit, > 0.
+    last_usd_price: USDollarPrice
+    last_pricing_at: UTCDatetime
+    created_at: UTCDatetime = field(default_factory=utc_now)
+    created_strategy_cycle_at: UTCDatetime | None = None
+    #: Yearly rate fractions.
+    interest_rate_at_open: Percent | None = None
+    last_interest_rate: Percent | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.quantity, Decimal):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidValue(f"quantity of {self.asset} must be a Decimal, got {self.quantity!r}")
+        if self.quantity < 0:
+            raise InvalidValue(f"quantity of {self.asset} must not be negative, got {self.quantity}")
+        if self.last_usd_price is None or not self.last_usd_price > 0:  # pyright: ignore[reportUnnecessaryComparison]
+            raise InvalidValue(f"price of {self.asset} must be positive, got {self.last_usd_price!r}")
+
+    def get_usd_value(self) -> USDollarAmount:
+        """Return principal times price."""
+        return float(self.quantity) * self.last_usd_price
+
+    def revalue(self, price: USDollarPrice, when: UTCDatetime) -> None:
+        """Set the price, USD per unit, exactly a float with ``0 < price < 1_000_000``."""
+        if not isinstance(when, type(_EPOCH)):
+            raise InvalidValue(f"time must be a datetime, got {when!r}")
+        if type(price) is not float or not 0 < price < 1_000_000:
+            raise InvalidValue(f"price of {self.asset} must be a float between 0 and 1,000,000, got {price!r}")
+        self.last_usd_price = price
+        self.last_pricing_at = when
+
+    def change_quantity_and_value(
+        self,
+        delta: Decimal,
+        price: USDollarPrice,
+        when: UTCDatetime,
+        allow_negative: bool = False,
+        available_accrued_interest: Decimal = Decimal(0),
+        epsilon: Decimal = SUM_EPSILON,
+        close_position: bool = False,
+    ) -> None:
+        """Change the principal by `delta` and revalue it; nothing changes when the result would be negative.
+
+        Parameters
+        ----------
+        delta
+            Token units, + in, - out.
+        allow_negative
+            Clamp an overshoot to zero instead of refusing it.
+        available_accrued_interest
+            Interest that may be withdrawn on top of the principal, token units.
+        epsilon
+            Amounts below this are zero.  When closing it is relative to `delta`.
+        close_position
+            A remainder within ``delta * epsilon`` is written off.
+
+        Raises
+        ------
+        InvalidTrade
+            More would be taken out than is there.
+        """
+        if not allow_negative:
+            left = sum_decimal((self.quantity + available_accrued_interest, delta), epsilon)
+            if close_position and left != 0 and abs(left) < abs(delta * epsilon):
+                delta = -self.quantity
+            elif left < 0:
+                raise InvalidTrade(
+                    f"cannot take {-delta} {self.asset.token_symbol} out of {self.quantity}, short by {-left}"
+                )
+        self.revalue(price, when)
+        self.quantity = max(ensure_exact_zero(self.quantity + delta, epsilon), Decimal(0))
+
+    def reset(self, quantity: Decimal) -> None:
+        """Set the principal from an account correction and forget the interest rates."""
+        if not isinstance(quantity, Decimal):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidValue(f"quantity must be a Decimal, got {quantity!r}")
+        self.quantity = quantity
+        self.interest_rate_at_open = None
+        self.last_interest_rate = None

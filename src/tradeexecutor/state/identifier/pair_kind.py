@@ -1,0 +1,81 @@
+"""Kinds of trading pairs."""
+
+from tradeexecutor.state.types import (
+    StateEnum,
+)
+
+
+class TradingPairKind(StateEnum):
+    """What kind of instrument a pair is."""
+
+    spot_market_hold = "spot_market_hold"
+    # The value is odd, and files contain it.
+    spot_market_hold_rebalancing_token = "spot_market_rebalancing token"
+    credit_supply = "credit_supply"
+    lending_protocol_long = "lending_protocol_long"
+    lending_protocol_short = "lending_protocol_short"
+    vault = "vault"
+    cash = "cash"
+    freqtrade = "freqtrade"
+    exchange_account = "exchange_account"
+    cctp_bridge = "cctp_bridge"
+
+    def is_spot(self) -> bool:
+        """Tokens are bought and held."""
+        return self in (TradingPairKind.spot_market_hold, TradingPairKind.spot_market_hold_rebalancing_token)
+
+    def is_interest_accruing(self) -> bool:
+        """The position carries a loan, so its balance grows by itself."""
+        return self in (
+            TradingPairKind.credit_supply,
+            TradingPairKind.lending_protocol_long,
+            TradingPairKind.lending_protocol_short,
+        )
+
+    def is_credit_based(self) -> bool:
+        """Same as `is_interest_accruing`."""
+        return self.is_interest_accruing()
+
+    def is_credit_supply(self) -> bool:
+        """Reserve is lent out for interest."""
+        return self is TradingPairKind.credit_supply
+
+    def is_shorting(self) -> bool:
+        """Borrowed token is sold."""
+        return self is TradingPairKind.lending_protocol_short
+
+    def is_longing(self) -> bool:
+        """Leveraged long on a lending protocol."""
+        return self is TradingPairKind.lending_protocol_long
+
+    def is_leverage(self) -> bool:
+        """Leveraged long or short."""
+        return self is TradingPairKind.lending_protocol_short or self is TradingPairKind.lending_protocol_long
+
+    def is_vault(self) -> bool:
+        """Shares of a vault."""
+        return self is TradingPairKind.vault
+
+    def is_cash(self) -> bool:
+        """The pseudo pair of a reserve currency with itself."""
+        return self is TradingPairKind.cash
+
+    def is_freqtrade(self) -> bool:
+        """Capital managed by a Freqtrade instance."""
+        return self is TradingPairKind.freqtrade
+
+    def is_exchange_account(self) -> bool:
+        """Capital in an account of an exchange, known only by its value."""
+        return self is TradingPairKind.exchange_account
+
+    def is_cctp_bridge(self) -> bool:
+        """The reserve currency moved to another chain."""
+        return self is TradingPairKind.cctp_bridge
+
+
+#: Kinds whose trades exchange base tokens for cash: spot, vault and Freqtrade.
+TOKEN_TRADE_KINDS = frozenset(
+    kind
+    for kind in TradingPairKind
+    if not (kind.is_exchange_account() or kind.is_cctp_bridge() or kind.is_credit_based())
+)
