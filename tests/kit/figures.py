@@ -24,7 +24,10 @@ def list_accessors() -> list[str]:
     return [
         name
         for name, method in inspect.getmembers(TradingPosition, callable)
-        if name.startswith(_PREFIXES) and name not in _LEFT_OUT and needs_nothing(method)
+        if name.startswith(_PREFIXES)
+        and name not in _LEFT_OUT
+        and not (method.__doc__ or "").startswith("Misspelt name")
+        and needs_nothing(method)
     ]
 
 

@@ -217,7 +217,9 @@ def test_unexecuted_reserve():
     assert position.get_unexecuted_reserve() == 0
     add(position, "1")
     add(position, "2", executed_at=None, failed_at=T0)
-    assert position.get_unexecuted_reserve() == position.get_unexeuted_reserve() == 4000
+    assert position.get_unexecuted_reserve() == 4000
+    with pytest.warns(DeprecationWarning, match="use get_unexecuted_reserve"):
+        assert position.get_unexeuted_reserve() == 4000
 
 
 # --- Trades
@@ -277,7 +279,9 @@ def test_triggers():
     assert position.get_original_stop_loss() is None
     position.stop_loss = 1900.0
     assert (position.has_automatic_close(), position.has_trigger_conditions()) == (True, True)
-    assert position.get_original_stop_loss() == position.get_orignal_stop_loss() == 1900.0
+    assert position.get_original_stop_loss() == 1900.0
+    with pytest.warns(DeprecationWarning, match="use get_original_stop_loss"):
+        assert position.get_orignal_stop_loss() == 1900.0
     assert make(take_profit=1.0).has_automatic_close()
     assert make(pending_trades={1: add(make(), "1")}).has_trigger_conditions()
 

@@ -1,35 +1,25 @@
 """The portfolio: cash, positions, and the rules by which capital moves between them.
 
-Look-ups are in :mod:`~tradeexecutor.state.portfolio.lookup`, value and profit in
-:mod:`~tradeexecutor.state.portfolio.equity`.  Every method here either does all of its work or raises and leaves
-the portfolio as it was.
+The record is in :mod:`~tradeexecutor.state.portfolio.fields`.  What can be computed from it, and what changes it,
+stands in modules of functions by subject, whose first argument is the portfolio; the class below names each of them
+as a method.
 """
 
 import datetime
 from decimal import Decimal
 
-from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.contract import contract_signature, warn_ignored
 from tradeexecutor.state.display.html_repr import render_portfolio
 from tradeexecutor.state.errors import (
-    InvalidTrade,
-    InvalidValue,
     MultipleOpenPositionsWithAsset,
     NotEnoughMoney,
     NotSinglePair,
-    PositionNotFound,
     ReserveAlreadyInitialised,
     ReserveMissing,
     TooSmallTrade,
-    UnexecutedTrades,
-    WrongPositionStatus,
 )
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
-from tradeexecutor.state.identifier.dust import get_dust_epsilon_for_pair
-from tradeexecutor.state.portfolio.equity import PortfolioEquity
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.position.grouping import by_pair, narrow_down
-from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade.pricing import TradePricing
 from tradeexecutor.state.trade.request import PENDING_HINT, TradeRequest
@@ -45,13 +35,12 @@ __all__ = [
     "TooSmallTrade",
 ]
 
-_IGNORE_OPEN = TradeFlag.ignore_open
 
-#: Planned reserve and planned value of a spot trade may differ by this many dollars.
-_PLAN_TOLERANCE_USD = 0.01
+from tradeexecutor.state.portfolio import capital, cash, equity, lookup, opening, trades
+from tradeexecutor.state.portfolio.fields import PortfolioFields
 
 
-class Portfolio(PortfolioEquity):
+class Portfolio(PortfolioFields):
     """Positions, trades and reserves of the strategy."""
 
     __slots__ = ()
@@ -59,93 +48,114 @@ class Portfolio(PortfolioEquity):
     def _repr_html_(self) -> str:
         return render_portfolio(self)
 
-    # --- Opening and closing
+    # --- What it is
 
-    def open_new_position(
-        self,
-        ts: datetime.datetime,
-        pair: TradingPairIdentifier,
-        assumed_price: USDollarPrice,
-        reserve_currency: AssetIdentifier,
-        reserve_currency_price: USDollarPrice,
-    ) -> TradingPosition:
-        """Add an open position without trades and return it."""
-        position = self._new_position(ts, pair, assumed_price, reserve_currency, reserve_currency_price)
-        position.portfolio_value_at_open = self.calculate_total_equity()
-        self._register(position)
-        return position
+    is_empty = lookup.is_empty
+    has_unexecuted_trades = trades.has_unexecuted_trades
+    has_trading_capital = equity.has_trading_capital
 
-    def _new_position(
-        self,
-        ts: datetime.datetime,
-        pair: TradingPairIdentifier,
-        assumed_price: USDollarPrice,
-        reserve_currency: AssetIdentifier,
-        reserve_currency_price: USDollarPrice,
-    ) -> TradingPosition:
-        return TradingPosition(
-            position_id=self.next_position_id,
-            pair=pair,
-            opened_at=ts,
-            last_pricing_at=ts,
-            last_token_price=assumed_price,
-            last_reserve_price=reserve_currency_price,
-            reserve_currency=reserve_currency,
-        )
+    # --- Positions
 
-    def _register(self, position: TradingPosition) -> None:
-        self.open_positions[position.position_id] = position
-        self.next_position_id += 1
-
-    def close_position(self, position: TradingPosition, executed_at: datetime.datetime) -> None:
-        """Move an open or frozen position to the closed ones.  Nothing is sold.
-
-        Raises
-        ------
-        WrongPositionStatus
-            The position is in neither table.
-        UnexecutedTrades
-            A trade is in flight: its capital would be invisible in a closed position.
-        """
-        self.check_can_leave(position)
-        self.move_to_closed(position, executed_at)
-
-    def move_to_closed(self, position: TradingPosition, executed_at: datetime.datetime) -> None:
-        """Do what `close_position` does, for a caller that has made its checks."""
-        position_id = position.position_id
-        table = self.open_positions if position_id in self.open_positions else self.frozen_positions
-        position.closed_at = executed_at
-        del table[position_id]
-        self.closed_positions[position_id] = position
-
-    def check_can_leave(self, position: TradingPosition) -> None:
-        """Raise what `close_position` would raise."""
-        position_id = position.position_id
-        if all(table.get(position_id) is not position for table in (self.open_positions, self.frozen_positions)):
-            raise WrongPositionStatus(f"position #{position_id} is not open, cannot close it")
-        if position.has_trades_in_flight():
-            raise UnexecutedTrades(f"position #{position_id} has trades in flight, cannot close it")
-
-    def mark_down_position(self, position: TradingPosition) -> None:
-        """Write a position off and move it to the closed ones; raises like `close_position`."""
-        self.check_can_leave(position)
-        position.mark_down()
-        self.move_to_closed(position, position.closed_at or utc_now())
-
-    def reopen_closed_bridge_position_for_chain(
-        self, chain_id: int, reopened_at: datetime.datetime
-    ) -> TradingPosition | None:
-        """Reopen the bridge position to the chain that was closed last; None without one."""
-        position = self.find_closed_bridge_position_for_chain(chain_id)
-        if position is None:
-            return None
-        position.closed_at = None
-        position.last_trade_at = reopened_at
-        del self.closed_positions[position.position_id]
-        self.open_positions[position.position_id] = position
-        return position
+    get_position_tables = lookup.get_position_tables
+    get_all_positions = lookup.get_all_positions
+    get_open_positions = lookup.get_open_positions
+    get_open_and_frozen_positions = lookup.get_open_and_frozen_positions
+    get_unfrozen_positions = lookup.get_unfrozen_positions
+    get_executed_positions = lookup.get_executed_positions
+    get_position_by_id = lookup.get_position_by_id
+    find_position_for_trade = lookup.find_position_for_trade
+    get_open_position_for_pair = lookup.get_open_position_for_pair
+    iterate_open_positions_for_pair = lookup.iterate_open_positions_for_pair
+    get_pending_position_for_pair = lookup.get_pending_position_for_pair
+    get_position_by_trading_pair = lookup.get_position_by_trading_pair
+    get_existing_open_position_by_trading_pair = lookup.get_existing_open_position_by_trading_pair
+    get_frozen_position = lookup.get_frozen_position
+    get_closed_positions_for_pair = lookup.get_closed_positions_for_pair
+    get_open_position_for_asset = lookup.get_open_position_for_asset
+    get_positions_closed_at = lookup.get_positions_closed_at
+    get_bridge_position_for_chain = lookup.get_bridge_position_for_chain
+    find_bridge_position_for_chain = lookup.find_bridge_position_for_chain
+    find_closed_bridge_position_for_chain = lookup.find_closed_bridge_position_for_chain
+    get_current_credit_positions = lookup.get_current_credit_positions
+    get_leverage_positions = lookup.get_leverage_positions
+    get_current_interest_positions = lookup.get_current_interest_positions
+    get_open_loans = lookup.get_open_loans
+    get_open_quantities_by_position_id = lookup.get_open_quantities_by_position_id
+    get_open_quantities_by_internal_id = lookup.get_open_quantities_by_internal_id
+    get_equity_for_pair = lookup.get_equity_for_pair
+    get_all_traded_pairs = lookup.get_all_traded_pairs
+    get_single_pair = lookup.get_single_pair
 
     # --- Trades
+
+    get_all_trades = trades.get_all_trades
+    get_trade_by_id = trades.get_trade_by_id
+    get_trade_by_tx_hash = trades.get_trade_by_tx_hash
+    check_for_nonce_reuse = trades.check_for_nonce_reuse
+    get_first_and_last_executed_trade = trades.get_first_and_last_executed_trade
+    get_trading_history_duration = trades.get_trading_history_duration
+
+    # --- Cash
+
+    get_cash = cash.get_cash
+    get_current_cash = cash.get_cash
+    get_initial_cash = cash.get_initial_cash
+    get_initial_deposit = cash.get_initial_cash
+    get_reserve_position = cash.get_reserve_position
+    get_default_reserve_position = cash.get_default_reserve_position
+    get_default_reserve_asset = cash.get_default_reserve_asset
+    get_reserve_assets = cash.get_reserve_assets
+    initialise_reserves = cash.initialise_reserves
+    update_reserves = cash.update_reserves
+    adjust_reserves = cash.adjust_reserves
+
+    # --- Equity, USD
+
+    calculate_total_equity = equity.calculate_total_equity
+    get_total_equity = equity.calculate_total_equity
+    get_net_asset_value = equity.get_net_asset_value
+    calculate_net_assets = equity.calculate_net_assets
+    calculate_total_equity_chain = equity.calculate_total_equity_chain
+    get_position_equity_and_loan_nav = equity.get_position_equity_and_loan_nav
+    get_all_loan_nav = equity.get_all_loan_nav
+    get_frozen_position_equity = equity.get_frozen_position_equity
+    get_live_position_equity = equity.get_live_position_equity
+    get_in_transit_value = equity.get_in_transit_value
+    get_vault_settlement_pending_value = equity.get_vault_settlement_pending_value
+    get_loan_in_flight_value = equity.get_loan_in_flight_value
+
+    # --- Profit and interest, USD
+
+    get_net_profit_usd = equity.get_net_profit_usd
+    get_unrealised_profit_usd = equity.get_unrealised_profit_usd
+    get_closed_profit_usd = equity.get_closed_profit_usd
+    get_unrealised_profit_in_leveraged_positions = equity.get_unrealised_profit_in_leveraged_positions
+    get_realised_profit_in_leveraged_positions = equity.get_realised_profit_in_leveraged_positions
+    get_borrowed = equity.get_borrowed
+    get_loan_net_asset_value = equity.get_loan_net_asset_value
+    get_total_claimed_interest = equity.get_total_claimed_interest
+    get_total_repaid_interest = equity.get_total_repaid_interest
+
+    # --- Opening and closing
+
+    open_new_position = opening.open_new_position
+    request_trade = opening.request_trade
+    check_can_leave = opening.check_can_leave
+    close_position = opening.close_position
+    move_to_closed = opening.move_to_closed
+    mark_down_position = opening.mark_down_position
+    reopen_closed_bridge_position_for_chain = opening.reopen_closed_bridge_position_for_chain
+    allocate_balance_update_id = opening.allocate_balance_update_id
+    correct_open_position_balance = opening.correct_open_position_balance
+
+    # --- Capital of trades
+
+    move_capital_from_reserves_to_spot_trade = capital.move_capital_from_reserves_to_spot_trade
+    move_capital_from_bridge_to_spot_trade = capital.move_capital_from_bridge_to_spot_trade
+    return_capital_to_reserves = capital.return_capital_to_reserves
+    return_capital_to_bridge = capital.return_capital_to_bridge
+
+    # --- Façade with the fixed signature
 
     @contract_signature
     def create_trade(
@@ -197,219 +207,3 @@ class Portfolio(PortfolioEquity):
             flags=flags,
         )
         return self.request_trade(request, position)
-
-    def request_trade(
-        self, request: TradeRequest, position: TradingPosition | None = None
-    ) -> tuple[TradingPosition, TradeExecution, bool]:
-        """Plan a trade on the given position, on the open one of the pair, or on a new one.
-
-        See `State.request_trade`.
-        """
-        pair = request.pair
-        if request.flags and _IGNORE_OPEN in request.flags:
-            position = None
-        elif position is None:
-            position = self._find_position_to_trade(pair)
-        else:
-            self._check_can_trade(position, pair)
-        created = position is None
-        if position is None:
-            position = self._new_position(
-                request.strategy_cycle_at,
-                pair,
-                request.assumed_price,
-                request.reserve_currency,
-                request.reserve_currency_price,
-            )
-        portfolio_value = self.calculate_total_equity()
-        trade = position.plan_trade(request, self.next_trade_id, portfolio_value)
-        planned = trade.planned_quantity
-        dust = get_dust_epsilon_for_pair(pair)
-        if planned != 0 and abs(planned) <= dust:
-            raise TooSmallTrade(
-                f"cannot trade {planned} {pair.base.token_symbol}: at or below the dust limit {dust}", planned, dust
-            )
-        # From here on nothing fails.
-        if created:
-            position.portfolio_value_at_open = portfolio_value
-            self._register(position)
-        position.trades[trade.trade_id] = trade
-        self.next_trade_id += 1
-        if request.notes:
-            trade.add_note(request.notes)
-            position.add_notes_message(request.notes)
-        return position, trade, created
-
-    def _check_can_trade(self, position: TradingPosition, pair: TradingPairIdentifier) -> None:
-        """Raise unless the position is one of this portfolio, for the pair, and not closed."""
-        if position.pair != pair:
-            raise InvalidTrade(f"position #{position.position_id} trades {position.pair}, not {pair}")
-        if position.closed_at is not None:
-            raise WrongPositionStatus(f"position #{position.position_id} is closed, it cannot trade any more")
-        if all(table.get(position.position_id) is not position for table in self.get_position_tables()):
-            raise PositionNotFound(f"position #{position.position_id} belongs to another portfolio")
-
-    def _find_position_to_trade(self, pair: TradingPairIdentifier) -> TradingPosition | None:
-        """Return the open position for the pair, passing over those that planned trades will close."""
-        for position in narrow_down(self.open_positions, by_pair, pair):
-            if position.pair is pair or position.pair == pair:
-                closing = position.has_planned_trades() and (
-                    abs(position.get_quantity(planned=True)) < get_dust_epsilon_for_pair(pair)
-                )
-                if not closing:
-                    return position
-        return None
-
-    # --- Reserves
-
-    def initialise_reserves(
-        self, asset: AssetIdentifier, reserve_token_price: USDollarPrice | None = None
-    ) -> ReservePosition:
-        """Add an empty reserve; raises `ReserveAlreadyInitialised` if there is any."""
-        if self.reserves:
-            raise ReserveAlreadyInitialised(f"the portfolio already has reserves: {', '.join(self.reserves)}")
-        reserve = ReservePosition(
-            asset=asset,
-            quantity=Decimal(0),
-            last_sync_at=None,
-            reserve_token_price=reserve_token_price,
-            last_pricing_at=None,
-        )
-        self.reserves[reserve.get_identifier()] = reserve
-        return reserve
-
-    def update_reserves(self, new_reserves: list[ReservePosition]) -> None:
-        """Replace reserves by asset; raises `UnexecutedTrades` while trades are in flight."""
-        if self.has_unexecuted_trades():
-            raise UnexecutedTrades("cannot replace reserves while trades are started or broadcasted")
-        for reserve in new_reserves:
-            self.reserves.pop(reserve.asset.address, None)
-            self.reserves[reserve.get_identifier()] = reserve
-
-    def adjust_reserves(self, asset: AssetIdentifier, amount: Decimal, reason: str | None = None) -> None:
-        """Add to the cash, or take from it with a negative amount; the result may be negative.
-
-        Raises
-        ------
-        InvalidValue
-            The amount is not a Decimal.
-        KeyError
-            No such reserve (an amount of 0 is always accepted).
-        """
-        if not isinstance(amount, Decimal) or not amount.is_finite():  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidValue(f"amount must be a finite Decimal, got {amount!r}")
-        if not isinstance(asset, AssetIdentifier):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidValue(f"asset must be an AssetIdentifier, got {asset!r}")
-        if amount:
-            self.get_reserve_position(asset).quantity += amount
-
-    def allocate_balance_update_id(self) -> int:
-        """Return the next balance update id and count on."""
-        allocated = self.next_balance_update_id
-        self.next_balance_update_id += 1
-        return allocated
-
-    # --- Capital moves of trades
-
-    def move_capital_from_reserves_to_spot_trade(self, trade: TradeExecution, underflow_check: bool = True) -> None:
-        """Take the planned reserve out of the cash and allocate it to the trade.
-
-        Raises
-        ------
-        InvalidTrade
-            A spot trade is not a buy, or its planned reserve and value differ by a cent or more.
-        ReserveMissing
-            The reserve currency is unknown.
-        NotEnoughMoney
-            With `underflow_check`: less cash than planned.
-        """
-        if trade.is_spot():
-            if not trade.is_buy():
-                raise InvalidTrade(f"trade #{trade.trade_id} is a sell, it needs no cash")
-            difference = abs(float(trade.planned_reserve) - trade.get_planned_value())
-            if not difference < _PLAN_TOLERANCE_USD:
-                raise InvalidTrade(
-                    f"trade #{trade.trade_id} spends {trade.planned_reserve} on {trade.get_planned_value()} USD worth"
-                )
-        try:
-            reserve = self.get_reserve_position(trade.reserve_currency)
-        except KeyError:
-            raise ReserveMissing(f"no reserve {trade.reserve_currency} for trade #{trade.trade_id}") from None
-        amount = self._snap_or_check(trade, reserve.quantity, trade.reserve_currency, underflow_check)
-        trade.reserve_currency_allocated = amount
-        reserve.quantity -= amount
-
-    def move_capital_from_bridge_to_spot_trade(self, trade: TradeExecution, underflow_check: bool = True) -> None:
-        """Allocate capital of the bridge position on the pair's chain to the trade.
-
-        Raises
-        ------
-        NotEnoughMoney
-            There is no open bridge position, or with `underflow_check` not enough free capital in it.
-        """
-        bridge = self.get_bridge_position_for_chain(trade.pair.chain_id)
-        if bridge is None:
-            raise NotEnoughMoney(f"no open bridge position to chain {trade.pair.chain_id} for trade #{trade.trade_id}")
-        available = bridge.get_available_bridge_capital()
-        amount = self._snap_or_check(trade, available, trade.pair.quote, underflow_check)
-        trade.bridge_currency_allocated = amount
-        bridge.adjust_bridge_capital_allocated(amount)
-
-    @staticmethod
-    def _snap_or_check(
-        trade: TradeExecution, available: Decimal, funding_asset: AssetIdentifier, underflow_check: bool
-    ) -> Decimal:
-        """Return the amount to allocate.
-
-        A buy that is short by less than one raw unit of the funding asset, an artefact of decimal division, is
-        reduced to what is available.
-        """
-        needed = trade.planned_reserve
-        shortfall = needed - available
-        if shortfall <= 0:
-            return needed
-        kind = trade.pair.kind
-        can_snap = available > 0 and trade.is_buy() and (trade.is_spot() or kind.is_cctp_bridge())
-        if can_snap and shortfall < funding_asset.convert_to_decimal(1):
-            trade.planned_reserve = available
-            trade.planned_quantity = available / Decimal(str(trade.planned_price))
-            return available
-        if underflow_check:
-            raise NotEnoughMoney(
-                f"trade #{trade.trade_id} needs {needed} {funding_asset.token_symbol}, {available} available",
-                available,
-                needed,
-            )
-        return needed
-
-    def return_capital_to_reserves(self, trade: TradeExecution, underflow_check: bool = True) -> None:
-        """Add what a sell brought in to the cash."""
-        self.adjust_reserves(trade.reserve_currency, self._require_proceeds(trade))
-
-    def return_capital_to_bridge(self, trade: TradeExecution) -> None:
-        """Give what a sell brought in back to the bridge position of the pair's chain."""
-        proceeds = self._require_proceeds(trade)
-        bridge = self.get_bridge_position_for_chain(trade.pair.chain_id)
-        if bridge is None:
-            raise PositionNotFound(f"no open bridge position to chain {trade.pair.chain_id}")
-        bridge.adjust_bridge_capital_allocated(-proceeds)
-
-    @staticmethod
-    def _require_proceeds(trade: TradeExecution) -> Decimal:
-        if trade.is_spot() and trade.is_buy():
-            raise InvalidTrade(f"trade #{trade.trade_id} is a buy, it returns no capital")
-        if trade.executed_reserve is None or trade.executed_reserve <= 0:
-            raise InvalidTrade(f"trade #{trade.trade_id} brought in nothing: {trade.executed_reserve}")
-        return trade.executed_reserve
-
-    def correct_open_position_balance(
-        self,
-        position: TradingPosition,
-        expected_amount: Decimal,
-        actual_amount: Decimal,
-        strategy_cycle_ts: datetime.datetime,
-        block_number: int,
-        balance_update_id: int,
-    ) -> None:
-        """Not done here: corrections are balance updates."""
-        raise NotImplementedError("corrections are booked as balance updates, see BalanceUpdateCause.correction")

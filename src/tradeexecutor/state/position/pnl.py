@@ -2,21 +2,20 @@
 
 import datetime
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tradeexecutor.accounting.profit import annualise_compounded, calculate_average_cost_profit, walk_average_cost
 from tradeexecutor.accounting.share_price import calculate_profit
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
+from tradeexecutor.state.position.fields import PositionFields
+from tradeexecutor.state.position.predicates import is_spot
+from tradeexecutor.state.position.quantity import get_quantity
+from tradeexecutor.state.position.trades import get_executed_trades, get_trade_totals
 from tradeexecutor.state.position_internal_share_price import (
     PositionInternalSharePriceData,
     PositionInternalSharePriceState,
 )
+from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
-
-if TYPE_CHECKING:
-    from tradeexecutor.state.position.profit import PositionProfit
-    from tradeexecutor.state.position.value import PositionValuation
-    from tradeexecutor.state.trade import TradeExecution
 
 
 @dataclass(slots=True, frozen=True)
@@ -40,7 +39,7 @@ class ProfitData:
         return not self.is_win()
 
 
-def get_holding_time(position: "PositionValuation", end_at: datetime.datetime | None) -> datetime.timedelta:
+def get_holding_time(position: PositionFields, end_at: datetime.datetime | None) -> datetime.timedelta:
     """Return how long a position was open, until `end_at` if it still is.
 
     Raises
@@ -58,7 +57,7 @@ def get_holding_time(position: "PositionValuation", end_at: datetime.datetime | 
 
 
 def calculate_pnl(
-    position: "PositionValuation",
+    position: PositionFields,
     end_at: datetime.datetime | None = None,
     mark_price: USDollarPrice | None = None,
     epsilon: float = 1e-6,
@@ -80,16 +79,16 @@ def calculate_pnl(
     max_annualised_profit
         Used when the annualised figure overflows.
     """
-    if not position.is_spot():
+    if not is_spot(position):
         raise InvalidValue(f"position #{position.position_id} is not a spot position")
     duration = get_holding_time(position, end_at)
     walked = walk_average_cost(
         (float(trade.executed_quantity or 0), trade.executed_price or 0.0, trade.get_value())
-        for trade in position.get_executed_trades()
+        for trade in get_executed_trades(position)
     )
     price = mark_price or position.last_token_price
     realised, unrealised, profit, fraction = calculate_average_cost_profit(
-        walked, position.get_quantity(), price, epsilon
+        walked, get_quantity(position), price, epsilon
     )
     return ProfitData(
         profit_usd=profit,
@@ -102,7 +101,7 @@ def calculate_pnl(
 
 
 def create_share_price_state(
-    trade: "TradeExecution", initial_share_price: float = 1.0
+    trade: TradeExecution, initial_share_price: float = 1.0
 ) -> PositionInternalSharePriceState:
     """Start the internal share price of a position with its first executed trade."""
     return PositionInternalSharePriceState.open(
@@ -111,7 +110,7 @@ def create_share_price_state(
 
 
 def update_share_price_state(
-    state: PositionInternalSharePriceState, trade: "TradeExecution"
+    state: PositionInternalSharePriceState, trade: TradeExecution
 ) -> PositionInternalSharePriceState:
     """Return the internal share price after another executed trade."""
     return state.after_trade(
@@ -120,7 +119,7 @@ def update_share_price_state(
 
 
 def calculate_share_price_profit(
-    position: "PositionValuation",
+    position: PositionFields,
     state: PositionInternalSharePriceState,
     mark_price: USDollarPrice | None,
     duration: datetime.timedelta | None,
@@ -132,13 +131,13 @@ def calculate_share_price_profit(
     """
     sold = 0.0
     if not state.total_supply > 0:
-        sold = position.get_trade_totals().all_sold_usd
+        sold = get_trade_totals(position).all_sold_usd
     profit = calculate_profit(
         current_share_price=state.current_share_price,
         total_supply=state.total_supply,
         total_invested=state.total_invested,
         initial_share_price=state.initial_share_price,
-        quantity=float(position.get_quantity()),
+        quantity=float(get_quantity(position)),
         mark_price=mark_price or position.last_token_price,
         total_sold=sold,
     )
@@ -154,7 +153,7 @@ def calculate_share_price_profit(
 
 
 def calculate_share_price_pnl(
-    position: "PositionValuation",
+    position: PositionFields,
     end_at: datetime.datetime | None = None,
     mark_price: USDollarPrice | None = None,
     initial_share_price: float = 1.0,
@@ -162,7 +161,7 @@ def calculate_share_price_pnl(
     """Replay the trades of the position with an internal share price, see `TradingPosition.get_share_price_profit`."""
     duration = get_holding_time(position, end_at)
     state = None
-    for trade in position.get_executed_trades():
+    for trade in get_executed_trades(position):
         if state is None:
             state = create_share_price_state(trade, initial_share_price)
         else:
@@ -170,23 +169,3 @@ def calculate_share_price_pnl(
     if state is None:
         raise NotAvailable(f"position #{position.position_id} has no executed trade")
     return calculate_share_price_profit(position, state, mark_price, duration)
-
-
-def calculate_pnl_generic(
-    position: "PositionProfit",
-    end_at: datetime.datetime | None = None,
-    mark_price: USDollarPrice | None = None,
-    epsilon: float = 1e-6,
-) -> ProfitData:
-    """Return `calculate_pnl` for spot and vault positions, the position's own figures for other kinds."""
-    kind = position.pair.kind
-    if kind.is_spot() or kind.is_vault() or kind.is_freqtrade():
-        return calculate_pnl(position, end_at, mark_price, epsilon)
-    return ProfitData(
-        profit_usd=position.get_total_profit_usd(),
-        profit_pct=position.get_total_profit_percent(),
-        profit_pct_annualised=position.calculate_total_profit_percent_annualised(end_at=end_at) if end_at else None,
-        realised_usd=None,
-        unrealised_usd=None,
-        duration=position.get_duration(end_at=end_at),
-    )

@@ -1,44 +1,40 @@
 """A position: everything the strategy did with one trading pair from opening to closing.
 
-The class is cut by concern: fields (:mod:`~tradeexecutor.state.position.fields`), trades and quantities
-(:mod:`~tradeexecutor.state.position.quantity`), prices and value (:mod:`~tradeexecutor.state.position.value`),
-profit (:mod:`~tradeexecutor.state.position.profit`); predicates, labels and the opening of trades are here.
+The record is in :mod:`~tradeexecutor.state.position.fields`.  What can be computed from it stands in modules of
+functions by subject, whose first argument is the position; the class below names each of them as a method::
+
+    from tradeexecutor.state.position import value
+
+    value.get_equity(position) == position.get_equity()
 """
 
-import contextlib
 import datetime
-import pprint
 from decimal import Decimal
-from typing import Any
 
 from tradeexecutor.accounting.accuracy import COLLATERAL_EPSILON
 from tradeexecutor.state.contract import contract_signature
+from tradeexecutor.state.contract import contract_signature, misspelt
 from tradeexecutor.state.display.html_repr import render_position
-from tradeexecutor.state.errors import InvalidTrade, LiquidationRisked, WrongPositionStatus
-from tradeexecutor.state.identifier import AssetIdentifier, TradingPairKind
-from tradeexecutor.state.identifier.dust import (
-    HYPERCORE_SMALL_POSITION_CLEANUP_PENDING_REDEEM,
-    get_close_epsilon_for_pair,
+from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.position import (
+    interest,
+    labels,
+    planning,
+    predicates,
+    profit,
+    quantity,
+    revaluing,
+    risk,
+    times,
+    trades,
+    value,
 )
-from tradeexecutor.state.loan import Loan
-from tradeexecutor.state.loan.changes import LoanChange, get_loan_after_trade
-from tradeexecutor.state.position.fields import TriggerPriceUpdate
-from tradeexecutor.state.position.profit import PositionProfit
-from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeRequest, TradeType
-from tradeexecutor.state.trade.planned_amounts import (
-    LOAN_KINDS,
-    PlannedAmounts,
-    plan_credit,
-    plan_exchange,
-    plan_short,
-    plan_short_closing,
-)
+from tradeexecutor.state.position.fields import PositionFields, TriggerPriceUpdate
+from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade.pricing import TradePricing
+from tradeexecutor.state.trade.request import TradeRequest
 from tradeexecutor.state.types import BPS, LeverageMultiplier, USDollarAmount, USDollarPrice
 from tradeexecutor.state.value_checks import check_finite
-
-_CCTP_BRIDGE = TradingPairKind.cctp_bridge
-_REPAIR = TradeType.repair
 
 __all__ = ["CLOSED_POSITION_DUST_EPSILON", "TradingPosition", "TriggerPriceUpdate"]
 
@@ -46,7 +42,7 @@ __all__ = ["CLOSED_POSITION_DUST_EPSILON", "TradingPosition", "TriggerPriceUpdat
 CLOSED_POSITION_DUST_EPSILON = 0.0001
 
 
-class TradingPosition(PositionProfit):
+class TradingPosition(PositionFields):
     """One position in one trading pair.
 
     Identity is the position id.  Quantities come from the trades and balance events, the price from the latest
@@ -69,207 +65,197 @@ class TradingPosition(PositionProfit):
     def _repr_html_(self) -> str:
         return render_position(self)
 
-    # --- Predicates: stage
+    # --- What it is: its stage
 
-    def is_closed(self) -> bool:
-        """Tell whether the position is closed."""
-        return self.closed_at is not None
+    is_open = predicates.is_open
+    is_closed = predicates.is_closed
+    is_pending = predicates.is_pending
+    is_frozen = predicates.is_frozen
+    is_unfrozen = predicates.is_unfrozen
+    is_about_to_close = quantity.is_about_to_close
+    can_be_closed = quantity.can_be_closed
+    is_properly_opened = predicates.is_properly_opened
+    is_marked_down = predicates.is_marked_down
+    is_repaired = predicates.is_repaired
+    is_test = predicates.is_test
 
-    def is_unfrozen(self) -> bool:
-        """Tell whether a repair unfroze the position."""
-        return self.unfrozen_at is not None
+    # --- What it is: its instrument
 
-    def is_pending(self) -> bool:
-        """Tell whether the position waits for a market limit trigger."""
-        return self.pending_since_at is not None
+    is_spot = predicates.is_spot
+    is_spot_market = predicates.is_spot
+    is_long = predicates.is_long
+    is_short = predicates.is_short
+    is_leverage = predicates.is_leverage
+    is_loan_based = predicates.is_loan_based
+    is_credit_supply = predicates.is_credit_supply
+    is_vault = predicates.is_vault
+    is_freqtrade = predicates.is_freqtrade
+    is_exchange_account = predicates.is_exchange_account
+    is_using_internal_share_price_profit = predicates.is_using_internal_share_price_profit
 
-    def is_test(self) -> bool:
-        """Tell whether any trade is a test trade."""
-        return any(trade.is_test() for trade in self.trades.values())
+    # --- What it is: its triggers
 
-    def is_repaired(self) -> bool:
-        """Tell whether any trade was repaired."""
-        return any(trade.is_repaired() for trade in self.trades.values())
+    is_stop_loss = predicates.is_stop_loss
+    is_stop_loss_closed = predicates.is_stop_loss
+    is_take_profit = predicates.is_take_profit
+    is_take_profit_closed = predicates.is_take_profit
+    is_trailing_stop_loss = predicates.is_trailing_stop_loss
+    has_automatic_close = predicates.has_automatic_close
+    has_trigger_conditions = predicates.has_trigger_conditions
 
-    def is_marked_down(self) -> bool:
-        """Tell whether the position was written off."""
-        return "marked_down_at" in (self.other_data or {})
+    # --- What it is: its trades and result
 
-    def is_about_to_close(self) -> bool:
-        """Tell whether the planned trades would leave nothing of the position."""
-        return self.has_planned_trades() and abs(self.get_quantity(planned=True)) <= get_close_epsilon_for_pair(
-            self.pair
-        )
+    has_trade = predicates.has_trade
+    has_executed_trades = predicates.has_executed_trades
+    has_unexecuted_trades = predicates.has_unexecuted_trades
+    has_trades_in_flight = predicates.has_trades_in_flight
+    has_planned_trades = predicates.has_planned_trades
+    has_buys = predicates.has_buys
+    has_sells = predicates.has_sells
+    is_reduced = predicates.is_reduced
+    has_realised_profit = predicates.has_realised_profit
+    is_profitable = profit.is_profitable
+    is_loss = profit.is_loss
+    has_pending_vault_settlement = predicates.has_pending_vault_settlement
+    has_async_vault_flow = predicates.has_async_vault_flow
+    has_bad_data_issues = predicates.has_bad_data_issues
 
-    def can_be_closed(self) -> bool:
-        """Tell whether nothing, or only dust, is left.
+    # --- Trades
 
-        A short without debt that still has collateral cannot: closed, its collateral would be in no equity.  Trades
-        that are still planned, pending or failed are not considered.
-        """
-        if self.closed_at is not None:
-            return False
-        kind = self.pair.kind
-        if kind is _CCTP_BRIDGE:
-            available = self.get_available_bridge_capital()
-            return available <= 0 or abs(available) <= get_close_epsilon_for_pair(self.pair)
-        quantity = self.get_quantity()
-        if quantity <= 0 and (self.is_spot() or kind.is_credit_supply()):
-            return True
-        if self.other_data and self.other_data.get(HYPERCORE_SMALL_POSITION_CLEANUP_PENDING_REDEEM):
-            return quantity <= 0
-        if kind.is_shorting():
-            # Buying back more than was owed closes, like selling more than is held.
-            return quantity >= -get_close_epsilon_for_pair(self.pair) and not self._has_collateral()
-        return abs(quantity) <= get_close_epsilon_for_pair(self.pair)
+    get_first_trade = trades.get_first_trade
+    get_last_trade = trades.get_last_trade
+    get_executed_trades = trades.get_executed_trades
+    get_successful_trades = trades.get_successful_trades
+    get_failed_trades = trades.get_failed_trades
+    get_unsettled_trades = trades.get_unsettled_trades
+    get_trades_by_strategy_cycle = trades.get_trades_by_strategy_cycle
+    get_trade_count = trades.get_trade_count
+    get_trade_totals = trades.get_trade_totals
+    get_unexecuted_reserve = trades.get_unexecuted_reserve
+    get_unexeuted_reserve = misspelt("get_unexeuted_reserve")(trades.get_unexecuted_reserve)
+    get_last_tx_hash = trades.get_last_tx_hash
+    plan_trade = planning.plan_trade
 
-    def _has_collateral(self) -> bool:
-        return self.loan is not None and self.loan.get_collateral_quantity() > COLLATERAL_EPSILON
+    # --- Quantity, token units
 
-    # --- Predicates: instrument
+    def get_quantity(self, planned: bool = False) -> Decimal:
+        """Return how much of the base token the position holds, see `quantity.get_quantity`."""
+        return quantity.get_quantity(self, planned)
 
-    def is_spot_market(self) -> bool:
-        """Same as `is_spot`."""
-        return self.is_spot()
+    get_quantity_old = quantity.get_quantity
+    get_net_quantity = quantity.get_quantity
+    get_pending_quantity = quantity.get_pending_quantity
+    get_available_trading_quantity = quantity.get_available_trading_quantity
+    get_quantity_at_open = quantity.get_quantity_at_open
+    get_buy_quantity = quantity.get_buy_quantity
+    get_sell_quantity = quantity.get_sell_quantity
+    get_available_bridge_capital = quantity.get_available_bridge_capital
+    adjust_bridge_capital_allocated = quantity.adjust_bridge_capital_allocated
+    get_held_assets = quantity.get_held_assets
 
-    def is_vault(self) -> bool:
-        """Vault shares."""
-        return self.pair.kind.is_vault()
+    # --- Balance events, token units
 
-    def is_freqtrade(self) -> bool:
-        """Capital managed by Freqtrade."""
-        return self.pair.kind.is_freqtrade()
+    get_balance_update_events = quantity.get_balance_update_events
+    add_balance_update_event = quantity.add_balance_update_event
+    get_base_token_balance_update_quantity = quantity.get_base_token_balance_update_quantity
+    get_redeemed = quantity.get_redeemed
+    calculate_accrued_interest_quantity = quantity.calculate_accrued_interest_quantity
 
-    def is_exchange_account(self) -> bool:
-        """Capital in an exchange account."""
-        return self.pair.kind.is_exchange_account()
+    # --- Prices, USD per base token
 
-    def is_short(self) -> bool:
-        """Leveraged short."""
-        return self.pair.kind.is_shorting()
+    get_current_price = value.get_current_price
+    get_opening_price = value.get_opening_price
+    get_closing_price = value.get_closing_price
+    get_price_at_open = value.get_opening_price
+    get_original_planned_price = value.get_original_planned_price
+    get_entry_price = value.get_entry_price
+    get_average_price = value.get_average_price
+    get_average_buy = value.get_average_buy
+    get_average_sell = value.get_average_sell
 
-    def is_leverage(self) -> bool:
-        """Leveraged long or short."""
-        return self.pair.kind.is_leverage()
+    # --- Value, USD
 
-    def is_loan_based(self) -> bool:
-        """Leverage or credit supply."""
-        return self.pair.kind.is_credit_based()
+    get_equity = value.get_equity
+    get_value = value.get_value
+    calculate_value_using_price = value.calculate_value_using_price
+    calculate_quantity_usd_value = value.calculate_quantity_usd_value
+    get_loan_based_nav = value.get_loan_based_nav
+    get_vault_settlement_pending_value = value.get_vault_settlement_pending_value
+    get_loan_in_flight_value = value.get_loan_in_flight_value
+    get_entry_value = value.get_entry_value
+    get_value_at_open = value.get_value_at_open
+    get_value_at_close = value.get_value_at_close
+    get_max_size = value.get_max_size
+    get_total_bought_usd = value.get_total_bought_usd
+    get_total_sold_usd = value.get_total_sold_usd
+    get_buy_value = value.get_buy_value
+    get_sell_value = value.get_sell_value
+    get_total_lp_fees_paid = value.get_total_lp_fees_paid
+    revalue_base_asset = revaluing.revalue_base_asset
+    mark_down = revaluing.mark_down
 
-    # --- Predicates: triggers
+    # --- Interest and loan, USD
 
-    def is_stop_loss(self) -> bool:
-        """Tell whether the last trade is a stop loss."""
-        return bool(self.trades) and self.get_last_trade().is_stop_loss()
+    get_accrued_interest = interest.get_accrued_interest
+    get_accrued_interest_with_repayments = interest.get_accrued_interest
+    get_claimed_interest = interest.get_claimed_interest
+    get_repaid_interest = interest.get_repaid_interest
+    get_borrowed = interest.get_borrowed
+    get_collateral = interest.get_collateral
+    estimate_gained_interest = interest.estimate_gained_interest
+    get_annualised_credit_interest = profit.get_annualised_credit_interest
 
-    def is_stop_loss_closed(self) -> bool:
-        """Same as `is_stop_loss`."""
-        return self.is_stop_loss()
+    # --- Profit, USD
 
-    def is_take_profit(self) -> bool:
-        """Tell whether the last trade is a take profit."""
-        return bool(self.trades) and self.get_last_trade().is_take_profit()
+    get_net_profit_usd = profit.get_net_profit_usd
+    get_total_profit_usd = profit.get_total_profit_usd
+    get_total_profit = profit.get_total_profit
+    get_realised_profit_usd = profit.get_realised_profit_usd
+    get_unrealised_profit_usd = profit.get_unrealised_profit_usd
+    get_share_price_profit = profit.get_share_price_profit
+    get_total_profit_at_timestamp = profit.get_total_profit_at_timestamp
 
-    def is_take_profit_closed(self) -> bool:
-        """Same as `is_take_profit`."""
-        return self.is_take_profit()
+    # --- Profit, fractions
 
-    def is_trailing_stop_loss(self) -> bool:
-        """Tell whether a stop loss that had been trailed closed the position."""
-        return (
-            self.trailing_stop_loss_pct is not None
-            and self.is_stop_loss()
-            and any(update.stop_loss_after for update in self.trigger_updates)
-        )
+    get_total_profit_percent = profit.get_total_profit_percent
+    get_unrealised_profit_pct = profit.get_unrealised_profit_pct
+    get_realised_profit_percent = profit.get_realised_profit_percent
+    get_unrealised_and_realised_profit_percent = profit.get_unrealised_and_realised_profit_percent
+    get_cost_adjusted_profit_percent = profit.get_cost_adjusted_profit_percent
+    get_size_relative_realised_profit_percent = profit.get_size_relative_realised_profit_percent
+    get_size_relative_profit_percent = profit.get_size_relative_realised_profit_percent
+    get_size_relative_unrealised_or_realised_profit_percent = (
+        profit.get_size_relative_unrealised_or_realised_profit_percent
+    )
+    calculate_total_profit_percent_annualised = profit.calculate_total_profit_percent_annualised
+    get_annualised_profit_percent = profit.get_annualised_profit_percent
+    calculate_annualised_profit = profit.calculate_annualised_profit
 
-    def has_automatic_close(self) -> bool:
-        """Tell whether a stop loss or take profit is set."""
-        return self.stop_loss is not None or self.take_profit is not None
+    # --- Risk
 
-    def has_trigger_conditions(self) -> bool:
-        """Tell whether anything can happen to the position between strategy cycles."""
-        return bool(self.stop_loss or self.take_profit or self.pending_trades)
+    get_original_stop_loss = risk.get_original_stop_loss
+    get_orignal_stop_loss = misspelt("get_orignal_stop_loss")(risk.get_original_stop_loss)
+    get_capital_tied_at_open_pct = risk.get_capital_tied_at_open_pct
+    get_loss_risk_at_open = risk.get_loss_risk_at_open
+    get_loss_risk_at_open_pct = risk.get_loss_risk_at_open_pct
 
-    def get_original_stop_loss(self) -> USDollarPrice | None:
-        """Return the stop loss before it was ever moved; None without a stop loss."""
-        if not self.stop_loss:
-            return None
-        return self.trigger_updates[0].stop_loss_before if self.trigger_updates else self.stop_loss
+    # --- Times
 
-    #: Historical spelling.
-    get_orignal_stop_loss = get_original_stop_loss
+    get_duration = times.get_duration
+    get_last_valued_at = times.get_last_valued_at
+    get_last_updated_at = times.get_last_updated_at
+    get_profit_timeline_timestamp = times.get_last_updated_at
 
-    # --- Predicates: vaults and data quality
+    # --- Labels and notes
 
-    def has_pending_vault_settlement(self) -> bool:
-        """Tell whether an asynchronous vault request is in flight."""
-        return any(trade.is_vault_settlement_in_flight() for trade in self.get_unsettled_trades())
-
-    def has_async_vault_flow(self) -> bool:
-        """Tell whether any trade went through an asynchronous vault."""
-        return any((trade.other_data or {}).get("vault_async_flow") for trade in self.trades.values())
-
-    def has_bad_data_issues(self) -> bool:
-        """Tell whether any trade lacks a mid price."""
-        return any(not trade.planned_mid_price for trade in self.trades.values())
-
-    # --- Labels
-
-    def get_identifier(self) -> str:
-        """Return ``"{pair identifier}-{position id}"``."""
-        return f"{self.pair.get_identifier()}-{self.position_id}"
-
-    def get_name(self) -> str:
-        """Return e.g. ``#3 WETH-USDC``."""
-        return f"#{self.position_id} {self.pair.base.token_symbol}-{self.pair.quote.token_symbol}"
-
-    def get_human_readable_name(self) -> str:
-        """Return e.g. ``Trading position #3 for WETH-USDC``."""
-        return f"Trading position #{self.position_id} for {self.pair.get_ticker()}"
-
-    def get_quantity_unit_name(self) -> str:
-        """Return the base symbol."""
-        return self.pair.base.token_symbol
-
-    def get_debug_dump(self, char_limit: int = 1000) -> str:
-        """Return all fields as indented text, cut at `char_limit`."""
-        text = pprint.pformat(self.to_dict(), sort_dicts=False)
-        return text if len(text) <= char_limit else text[:char_limit] + "..."
-
-    def get_human_summary(self) -> dict[str, Any]:
-        """Return a table row for people."""
-        opened = self.has_executed_trades()
-        return {
-            "Position id": self.position_id,
-            "Pair": self.pair.get_ticker(),
-            "Type": self.pair.kind.value,
-            "Trade count": self.get_trade_count(),
-            "PnL %": self.get_total_profit_percent() * 100,
-            "PnL USD": self.get_realised_profit_usd(),
-            "Started at": self.opened_at,
-            "Ended at": self.closed_at,
-            "Duration": self.get_duration(),
-            "Entry price": self.get_opening_price() if opened else None,
-            "Exit price": self.get_closing_price() if opened and self.is_closed() else None,
-            "Quantity (open)": self.get_quantity(),
-        }
-
-    def get_last_tx_hash(self) -> str | None:
-        """Return the hash of the last transaction of the last trade."""
-        transactions = self.get_last_trade().blockchain_transactions if self.trades else []
-        return transactions[-1].tx_hash if transactions else None
-
-    def get_freeze_reason(self) -> str | None:
-        """Return why the position is frozen, as far as recorded."""
-        if not self.is_frozen():
-            raise WrongPositionStatus(f"position #{self.position_id} is not frozen")
-        if not self.trades or not self.get_last_trade().blockchain_transactions:
-            return "Could not extract freeze reason"
-        for trade in reversed(self.trades.values()):
-            reason = trade.get_revert_reason()
-            if reason:
-                return reason
-        return None
+    get_identifier = labels.get_identifier
+    get_name = labels.get_name
+    get_human_readable_name = labels.get_human_readable_name
+    get_quantity_unit_name = labels.get_quantity_unit_name
+    get_human_summary = labels.get_human_summary
+    get_debug_dump = labels.get_debug_dump
+    get_freeze_reason = labels.get_freeze_reason
+    add_notes_message = revaluing.add_notes_message
 
     # --- Opening trades
 
@@ -339,110 +325,3 @@ class TradingPosition(PositionProfit):
         trade = self.plan_trade(request, trade_id, portfolio_value_at_creation)
         self.trades[trade_id] = trade
         return trade
-
-    def plan_trade(
-        self, request: TradeRequest, trade_id: int, portfolio_value_at_creation: USDollarAmount | None = None
-    ) -> TradeExecution:
-        """Return the trade that a request comes to on this position, without adding it.
-
-        Parameters
-        ----------
-        trade_id
-            Id of the new trade.
-        portfolio_value_at_creation
-            Total equity of the portfolio, USD; recorded on the trade.
-
-        Raises
-        ------
-        InvalidTrade, LiquidationRisked, UnsupportedPairKind, WrongPositionStatus
-            The trade makes no sense.
-        """
-        self._check_request(request, trade_id)
-        flags: set[TradeFlag] = set() if request.flags is None else request.flags.copy()
-        if request.closing:
-            flags.add(TradeFlag.close)
-        kind = self.pair.kind
-        has_loan = kind in LOAN_KINDS
-        loan = self._get_loan_to_plan_on(request.strategy_cycle_at) if has_loan else None
-        amounts = self._plan_amounts(loan, request)
-        trade = TradeExecution(
-            trade_id,
-            self.position_id,
-            request.trade_type,
-            self.pair,
-            request.strategy_cycle_at,
-            amounts.quantity,
-            amounts.reserve,
-            request.assumed_price,
-            self.reserve_currency,
-            flags=flags,
-            slippage_tolerance=request.slippage_tolerance,
-        )
-        # Passing these to a constructor of 75 parameters takes longer than assigning them.
-        trade.planned_collateral_allocation = amounts.allocation
-        trade.planned_collateral_consumption = amounts.consumption
-        trade.reserve_currency_exchange_rate = request.reserve_currency_price
-        trade.planned_mid_price = request.planned_mid_price
-        trade.fee_tier = request.pair_fee
-        trade.lp_fees_estimated = request.lp_fees_estimated if amounts.lp_fees is None else amounts.lp_fees
-        trade.price_structure = request.price_structure
-        trade.portfolio_value_at_creation = portfolio_value_at_creation
-        trade.leverage = request.leverage
-        trade.closing = request.closing
-        trade.exchange_name = request.exchange_name
-        if has_loan and request.trade_type is not _REPAIR:
-            change = LoanChange.read(trade)
-            trade.planned_loan_update, _ = get_loan_after_trade(loan, trade, change, bool(request.closing))
-        return trade
-
-    def _check_request(self, request: TradeRequest, trade_id: int) -> None:
-        """Raise `InvalidTrade` if the request cannot be for this position, or has a number that is none."""
-        reserve_currency = request.reserve_currency
-        if reserve_currency is not self.reserve_currency and reserve_currency != self.reserve_currency:
-            raise InvalidTrade(
-                f"position #{self.position_id} settles to {self.reserve_currency}, not {reserve_currency}"
-            )
-        if type(trade_id) is not int:
-            raise InvalidTrade(f"trade id must be an int, got {trade_id!r}")
-        if trade_id in self.trades:
-            raise InvalidTrade(f"position #{self.position_id} already has a trade #{trade_id}")
-        check_finite(
-            trade_id,
-            request.planned_mid_price,
-            request.pair_fee,
-            request.lp_fees_estimated,
-            request.leverage,
-            request.reserve_currency_price,
-        )
-
-    def _get_loan_to_plan_on(self, strategy_cycle_at: datetime.datetime) -> Loan | None:
-        """Return the loan as the trades in flight, and those planned earlier in the same cycle, will leave it.
-
-        What they planned is applied to the loan of today: other trades and interest may have changed it since.
-        """
-        loan = self.loan
-        for trade in self.get_unsettled_trades():
-            if (
-                trade.planned_loan_update is not None
-                and (trade.started_at or trade.opened_at == strategy_cycle_at)
-                and not (trade.executed_at or trade.failed_at or trade.expired_at)
-            ):
-                # One that cannot succeed any more does not count.
-                with contextlib.suppress(InvalidTrade, LiquidationRisked):
-                    loan, _ = get_loan_after_trade(loan, trade, LoanChange.read(trade), bool(trade.closing))
-        return loan
-
-    def _plan_amounts(self, loan: Loan | None, request: TradeRequest) -> PlannedAmounts:
-        pair = self.pair
-        if pair.kind not in LOAN_KINDS:
-            quantity, reserve = plan_exchange(pair.kind, request.quantity, request.reserve, request.assumed_price)
-            return PlannedAmounts(
-                quantity, reserve, request.planned_collateral_consumption, request.planned_collateral_allocation
-            )
-        if pair.kind.is_credit_supply():
-            return plan_credit(request)
-        if not request.closing:
-            return plan_short(pair, loan, request)
-        if self.closed_at is not None:
-            raise WrongPositionStatus(f"position #{self.position_id} is closed already")
-        return plan_short_closing(pair, loan, request)

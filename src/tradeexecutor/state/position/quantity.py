@@ -1,243 +1,210 @@
-"""Trades of a position and the token quantities that follow from them."""
+"""How much a position holds; token units, signed as in `TradeExecution`."""
 
-import datetime
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON, ZERO_DECIMAL, sum_decimal
+from tradeexecutor.accounting.accuracy import COLLATERAL_EPSILON, QUANTITY_EPSILON, ZERO_DECIMAL, sum_decimal
 from tradeexecutor.state.balance_update import BalanceUpdate
-from tradeexecutor.state.errors import InvalidValue, NotAvailable
+from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.generic_position import book_balance_update
-from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS, AssetIdentifier
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairKind
+from tradeexecutor.state.identifier.dust import (
+    HYPERCORE_SMALL_POSITION_CLEANUP_PENDING_REDEEM,
+    get_close_epsilon_for_pair,
+)
+from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.position.balance_totals import sum_balance_updates_of_asset, sum_interest
 from tradeexecutor.state.position.fields import PositionFields
-from tradeexecutor.state.trade import TradeExecution
-from tradeexecutor.state.trade.totals import TradeTotals, add_up, split_trades
-from tradeexecutor.state.types import USDollarAmount
+from tradeexecutor.state.position.predicates import has_planned_trades, is_spot
+from tradeexecutor.state.position.trades import get_first_trade, get_trade_totals, get_unsettled_trades
+from tradeexecutor.state.trade.totals import split_trades
+
+_CCTP_BRIDGE = TradingPairKind.cctp_bridge
 
 
-class PositionQuantities(PositionFields):
-    """Trade access and quantities; token units, signed as in `TradeExecution`."""
+# --- Balance events
 
-    __slots__ = ()
 
-    def is_spot(self) -> bool:
-        """Tokens are bought with cash and held; includes vaults and Freqtrade."""
-        return self.pair.kind in TOKEN_TRADE_KINDS
+def get_balance_update_events(position: PositionFields) -> Iterable[BalanceUpdate]:
+    """Return deposits, redemptions, interest and corrections, oldest first."""
+    return position.balance_updates.values()
 
-    # --- Trades
 
-    def get_first_trade(self) -> TradeExecution:
-        """Return the opening trade, pending or not."""
-        for trade in self.trades.values():
-            return trade
-        for trade in self.pending_trades.values():
-            return trade
-        raise NotAvailable(f"position #{self.position_id} has no trades")
+def add_balance_update_event(position: PositionFields, event: BalanceUpdate) -> None:
+    """Book an event by its id."""
+    book_balance_update(position.balance_updates, event, f"position #{position.position_id}")
 
-    def get_last_trade(self) -> TradeExecution:
-        """Return the latest trade."""
-        for trade in reversed(self.trades.values()):
-            return trade
-        raise NotAvailable(f"position #{self.position_id} has no trades")
 
-    def get_executed_trades(self) -> Iterator[TradeExecution]:
-        """Yield the trades that succeeded, repaired ones included."""
-        return (trade for trade in self.trades.values() if trade.executed_at is not None)
+def get_base_token_balance_update_quantity(position: PositionFields) -> Decimal:
+    """Return the sum of all balance events in the base token."""
+    if not position.balance_updates:
+        return ZERO_DECIMAL
+    return sum_balance_updates_of_asset(position.balance_updates, position.pair.base)
 
-    def get_successful_trades(self) -> list[TradeExecution]:
-        """Return the trades that succeeded, repaired ones included."""
-        return list(self.get_executed_trades())
 
-    def get_failed_trades(self) -> list[TradeExecution]:
-        """Return the trades that failed and were not repaired."""
-        return [trade for trade in self.trades.values() if trade.is_failed()]
+def get_redeemed(position: PositionFields) -> Decimal:
+    """Return the sum of all balance events in the base token (redemptions are negative); spot only."""
+    if not is_spot(position):
+        raise InvalidValue(f"position #{position.position_id} is not a spot position")
+    return get_base_token_balance_update_quantity(position)
 
-    def get_trades_by_strategy_cycle(self, timestamp: datetime.datetime) -> Iterator[TradeExecution]:
-        """Yield the trades decided at `timestamp`."""
-        return (trade for trade in self.trades.values() if trade.opened_at == timestamp)
 
-    def get_trade_count(self) -> int:
-        """Return the number of trades, whatever their status."""
-        return len(self.trades)
+def calculate_accrued_interest_quantity(position: PositionFields, asset: AssetIdentifier) -> Decimal:
+    """Return the interest booked for an aToken or vToken."""
+    if asset.underlying is None:
+        raise InvalidValue(f"{asset} does not accrue interest")
+    return sum_interest(position.balance_updates, asset)
 
-    def get_unexecuted_reserve(self) -> Decimal | int:
-        """Return the planned reserve of all trades that never executed, failed and planned ones included."""
-        return sum(trade.planned_reserve for trade in self.trades.values() if trade.executed_at is None)
 
-    #: Historical spelling.
-    get_unexeuted_reserve = get_unexecuted_reserve
+# --- Quantities
 
-    def has_trade(self, trade: TradeExecution) -> bool:
-        """Tell whether the trade belongs to this position."""
-        return trade.position_id == self.position_id and trade.trade_id in self.trades
 
-    def has_executed_trades(self) -> bool:
-        """Tell whether any trade succeeded."""
-        return any(trade.executed_at is not None for trade in self.trades.values())
+def get_quantity(position: PositionFields, planned: bool = False) -> Decimal:
+    """Return how much of the base token the position holds; negative for a short.
 
-    def has_unexecuted_trades(self) -> bool:
-        """Tell whether any trade is started or broadcasted."""
-        return any(trade.is_pending() for trade in self.get_unsettled_trades())
-
-    def has_trades_in_flight(self) -> bool:
-        """Tell whether the outcome of any trade is open: started, broadcasted, on a bridge or asked from a vault."""
-        return any(
-            trade.started_at and trade.executed_at is None and trade.failed_at is None
-            for trade in self.get_unsettled_trades()
-        )
-
-    def has_planned_trades(self) -> bool:
-        """Tell whether any trade is planned."""
-        # Trades that have started, nearly all of them, are passed over without asking for their status.
-        for trade in self.get_unsettled_trades():  # noqa: SIM110 - runs for every new trade
-            if trade.started_at is None and trade.is_planned():
-                return True
-        return False
-
-    def has_buys(self) -> bool:
-        """Tell whether there is a buy of any status."""
-        return self.get_trade_totals().has_buys
-
-    def has_sells(self) -> bool:
-        """Tell whether there is a sell of any status."""
-        return self.get_trade_totals().has_sells
-
-    # --- Balance events
-
-    def get_balance_update_events(self) -> Iterable[BalanceUpdate]:
-        """Return deposits, redemptions, interest and corrections, oldest first."""
-        return self.balance_updates.values()
-
-    def add_balance_update_event(self, event: BalanceUpdate) -> None:
-        """Book an event by its id."""
-        book_balance_update(self.balance_updates, event, f"position #{self.position_id}")
-
-    def get_base_token_balance_update_quantity(self) -> Decimal:
-        """Return the sum of all balance events in the base token."""
-        if not self.balance_updates:
-            return ZERO_DECIMAL
-        return sum_balance_updates_of_asset(self.balance_updates, self.pair.base)
-
-    def get_redeemed(self) -> Decimal:
-        """Return the sum of all balance events in the base token (redemptions are negative); spot only."""
-        if not self.is_spot():
-            raise InvalidValue(f"position #{self.position_id} is not a spot position")
-        return self.get_base_token_balance_update_quantity()
-
-    def calculate_accrued_interest_quantity(self, asset: AssetIdentifier) -> Decimal:
-        """Return the interest booked for an aToken or vToken."""
-        if asset.underlying is None:
-            raise InvalidValue(f"{asset} does not accrue interest")
-        return sum_interest(self.balance_updates, asset)
-
-    # --- Quantities
-
-    def get_quantity(self, planned: bool = False) -> Decimal:
-        """Return how much of the base token the position holds; negative for a short.
-
-        Successful trades (with `planned` also planned ones) in order, then the balance events.
-        """
-        settled, rest = split_trades(self.trades)
-        total = settled.quantity_as_planned if planned else settled.quantity
-        for trade in rest:
-            if trade.executed_at is not None:
-                if not trade.repaired_at and not trade.repaired_trade_id and trade.executed_quantity is not None:
-                    total += trade.executed_quantity
-                else:
-                    total += trade.get_position_quantity()
-            elif planned and trade.is_planned():
+    Successful trades (with `planned` also planned ones) in order, then the balance events.
+    """
+    settled, rest = split_trades(position.trades)
+    total = settled.quantity_as_planned if planned else settled.quantity
+    for trade in rest:
+        if trade.executed_at is not None:
+            if not trade.repaired_at and not trade.repaired_trade_id and trade.executed_quantity is not None:
+                total += trade.executed_quantity
+            else:
                 total += trade.get_position_quantity()
-        if self.balance_updates:
-            updates = self.get_base_token_balance_update_quantity()
-            total = total - updates if self.pair.kind.is_shorting() else total + updates
-        return ZERO_DECIMAL if -QUANTITY_EPSILON <= total <= QUANTITY_EPSILON else total
+        elif planned and trade.is_planned():
+            total += trade.get_position_quantity()
+    if position.balance_updates:
+        updates = get_base_token_balance_update_quantity(position)
+        total = total - updates if position.pair.kind.is_shorting() else total + updates
+    return ZERO_DECIMAL if -QUANTITY_EPSILON <= total <= QUANTITY_EPSILON else total
 
-    def get_quantity_old(self) -> Decimal:
-        """Same as `get_quantity`."""
-        return self.get_quantity()
 
-    def get_net_quantity(self) -> Decimal:
-        """Same as `get_quantity`."""
-        return self.get_quantity()
+def get_pending_quantity(position: PositionFields) -> Decimal:
+    """Return the quantity of the trades that wait for a trigger."""
+    return sum_decimal(
+        trade.get_position_quantity()
+        for trade in position.pending_trades.values()
+        if trade.executed_at is not None or trade.is_planned()
+    )
 
-    def get_pending_quantity(self) -> Decimal:
-        """Return the quantity of the trades that wait for a trigger."""
-        return sum_decimal(
+
+def get_available_trading_quantity(position: PositionFields, include_pending_trades: bool = False) -> Decimal:
+    """Return what the strategy can still decide about: holdings plus planned trades.
+
+    Partial take profits count only with `include_pending_trades`; shares under redemption in an asynchronous
+    vault do not count.
+    """
+    if include_pending_trades or position.pending_since_at is not None:
+        planned = get_pending_quantity(position)
+    else:
+        planned = sum_decimal(
             trade.get_position_quantity()
-            for trade in self.pending_trades.values()
-            if trade.executed_at is not None or trade.is_planned()
+            for trade in get_unsettled_trades(position)
+            if trade.is_planned() and not trade.is_partial_take_profit()
         )
+    redeeming = _get_redeeming_quantity(position)
+    available = planned + get_quantity(position) + redeeming
+    return ZERO_DECIMAL if redeeming < 0 and available < 0 else available
 
-    def get_available_trading_quantity(self, include_pending_trades: bool = False) -> Decimal:
-        """Return what the strategy can still decide about: holdings plus planned trades.
 
-        Partial take profits count only with `include_pending_trades`; shares under redemption in an asynchronous
-        vault do not count.
-        """
-        if include_pending_trades or self.pending_since_at is not None:
-            planned = self.get_pending_quantity()
-        else:
-            planned = sum_decimal(
-                trade.get_position_quantity()
-                for trade in self.get_unsettled_trades()
-                if trade.is_planned() and not trade.is_partial_take_profit()
-            )
-        redeeming = self._get_redeeming_quantity()
-        available = planned + self.get_quantity() + redeeming
-        return ZERO_DECIMAL if redeeming < 0 and available < 0 else available
+def _get_redeeming_quantity(position: PositionFields) -> Decimal:
+    """Return the shares that asynchronous vaults were asked to redeem, <= 0."""
+    return sum_decimal(
+        trade.get_vault_settlement_request_quantity()
+        for trade in get_unsettled_trades(position)
+        if trade.planned_quantity <= 0 and trade.is_vault_settlement_in_flight()
+    )
 
-    def _get_redeeming_quantity(self) -> Decimal:
-        """Return the shares that asynchronous vaults were asked to redeem, <= 0."""
-        return sum_decimal(
-            trade.get_vault_settlement_request_quantity()
-            for trade in self.get_unsettled_trades()
-            if trade.planned_quantity <= 0 and trade.is_vault_settlement_in_flight()
-        )
 
-    def get_trade_totals(self) -> TradeTotals:
-        """Return the sums over all trades; not to be changed."""
-        return add_up(self.trades)
+def get_buy_quantity(position: PositionFields) -> Decimal:
+    """Return the sum of all successful buys."""
+    return get_trade_totals(position).get_buy_quantity()
 
-    def get_unsettled_trades(self) -> Iterable[TradeExecution]:
-        """Return everything planned or in flight, and the settled trades that are not in the running totals yet."""
-        settled, rest = split_trades(self.trades)
-        return (*settled.overtaken, *rest) if settled.overtaken else rest
 
-    def get_buy_quantity(self) -> Decimal:
-        """Return the sum of all successful buys."""
-        return self.get_trade_totals().get_buy_quantity()
+def get_sell_quantity(position: PositionFields) -> Decimal:
+    """Return the sum of all successful sells, >= 0."""
+    return get_trade_totals(position).get_sell_quantity()
 
-    def get_sell_quantity(self) -> Decimal:
-        """Return the sum of all successful sells, >= 0."""
-        return self.get_trade_totals().get_sell_quantity()
 
-    def get_quantity_at_open(self) -> Decimal:
-        """Return the quantity of the first trade, even if that trade failed."""
-        return self.get_first_trade().get_position_quantity()
+def get_quantity_at_open(position: PositionFields) -> Decimal:
+    """Return the quantity of the first trade, even if that trade failed."""
+    return get_first_trade(position).get_position_quantity()
 
-    def get_available_bridge_capital(self) -> Decimal:
-        """Return the bridged capital that no trade on the far chain uses."""
-        return self.get_quantity() - self.bridge_capital_allocated
 
-    def adjust_bridge_capital_allocated(self, amount: Decimal) -> None:
-        """Change the capital lent to trades on the far chain; the total may become negative."""
-        self.bridge_capital_allocated += amount
+def get_available_bridge_capital(position: PositionFields) -> Decimal:
+    """Return the bridged capital that no trade on the far chain uses."""
+    return get_quantity(position) - position.bridge_capital_allocated
 
-    # --- Totals over trades, USD
 
-    def get_total_bought_usd(self) -> USDollarAmount:
-        """Return the value of all successful buys."""
-        return self.get_trade_totals().bought_usd
+def adjust_bridge_capital_allocated(position: PositionFields, amount: Decimal) -> None:
+    """Change the capital lent to trades on the far chain; the total may become negative."""
+    position.bridge_capital_allocated += amount
 
-    def get_total_sold_usd(self) -> USDollarAmount:
-        """Return the value of all successful sells."""
-        return self.get_trade_totals().sold_usd
 
-    def get_buy_value(self) -> USDollarAmount:
-        """Return the executed value of all buys."""
-        return sum(trade.get_executed_value() for trade in self.trades.values() if trade.is_buy())
+# --- Holdings
 
-    def get_sell_value(self) -> USDollarAmount:
-        """Return the executed value of all sells."""
-        return sum(trade.get_executed_value() for trade in self.trades.values() if trade.is_sell())
+
+def get_held_assets(position: PositionFields) -> Iterator[tuple[AssetIdentifier, Decimal]]:
+    """Yield the tokens that the wallet must hold for this position.
+
+    Nothing for exchange accounts and Hypercore vaults, whose balance is not a token.
+    """
+    kind = position.pair.kind
+    if kind.is_exchange_account() or position.pair.is_hyperliquid_vault():
+        return
+    if kind.is_cctp_bridge():
+        available = get_available_bridge_capital(position)
+        if available > 0:
+            yield position.pair.base, available
+    elif kind.is_credit_based():
+        if position.loan is not None:
+            yield from _get_loan_assets(position.loan)
+    else:
+        quantity = get_quantity(position)
+        if kind.is_vault():
+            quantity = max(quantity + _get_redeeming_quantity(position), Decimal(0))
+        yield position.pair.base, quantity
+
+
+def _get_loan_assets(loan: Loan) -> Iterator[tuple[AssetIdentifier, Decimal]]:
+    yield loan.collateral.asset, loan.get_collateral_quantity()
+    if loan.borrowed is not None:
+        yield loan.borrowed.asset, Decimal(loan.get_borrowed_quantity())
+
+
+# --- Predicates: stage
+
+
+def is_about_to_close(position: PositionFields) -> bool:
+    """Tell whether the planned trades would leave nothing of the position."""
+    return has_planned_trades(position) and abs(get_quantity(position, planned=True)) <= get_close_epsilon_for_pair(
+        position.pair
+    )
+
+
+def can_be_closed(position: PositionFields) -> bool:
+    """Tell whether nothing, or only dust, is left.
+
+    A short without debt that still has collateral cannot: closed, its collateral would be in no equity.  Trades
+    that are still planned, pending or failed are not considered.
+    """
+    if position.closed_at is not None:
+        return False
+    kind = position.pair.kind
+    if kind is _CCTP_BRIDGE:
+        available = get_available_bridge_capital(position)
+        return available <= 0 or abs(available) <= get_close_epsilon_for_pair(position.pair)
+    quantity = get_quantity(position)
+    if quantity <= 0 and (is_spot(position) or kind.is_credit_supply()):
+        return True
+    if position.other_data and position.other_data.get(HYPERCORE_SMALL_POSITION_CLEANUP_PENDING_REDEEM):
+        return quantity <= 0
+    if kind.is_shorting():
+        # Buying back more than was owed closes, like selling more than is held.
+        return quantity >= -get_close_epsilon_for_pair(position.pair) and not _has_collateral(position)
+    return abs(quantity) <= get_close_epsilon_for_pair(position.pair)
+
+
+def _has_collateral(position: PositionFields) -> bool:
+    return position.loan is not None and position.loan.get_collateral_quantity() > COLLATERAL_EPSILON

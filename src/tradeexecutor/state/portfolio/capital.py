@@ -1,0 +1,120 @@
+"""How capital moves between the cash, bridge positions and trades."""
+
+from decimal import Decimal
+
+from tradeexecutor.state.errors import (
+    InvalidTrade,
+    NotEnoughMoney,
+    PositionNotFound,
+    ReserveMissing,
+)
+from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.portfolio.cash import adjust_reserves, get_reserve_position
+from tradeexecutor.state.portfolio.fields import PortfolioFields
+from tradeexecutor.state.portfolio.lookup import get_bridge_position_for_chain
+from tradeexecutor.state.trade import TradeExecution
+
+#: Planned reserve and planned value of a spot trade may differ by this many dollars.
+_PLAN_TOLERANCE_USD = 0.01
+
+
+# --- Capital moves of trades
+
+
+def move_capital_from_reserves_to_spot_trade(
+    portfolio: PortfolioFields, trade: TradeExecution, underflow_check: bool = True
+) -> None:
+    """Take the planned reserve out of the cash and allocate it to the trade.
+
+    Raises
+    ------
+    InvalidTrade
+        A spot trade is not a buy, or its planned reserve and value differ by a cent or more.
+    ReserveMissing
+        The reserve currency is unknown.
+    NotEnoughMoney
+        With `underflow_check`: less cash than planned.
+    """
+    if trade.is_spot():
+        if not trade.is_buy():
+            raise InvalidTrade(f"trade #{trade.trade_id} is a sell, it needs no cash")
+        difference = abs(float(trade.planned_reserve) - trade.get_planned_value())
+        if not difference < _PLAN_TOLERANCE_USD:
+            raise InvalidTrade(
+                f"trade #{trade.trade_id} spends {trade.planned_reserve} on {trade.get_planned_value()} USD worth"
+            )
+    try:
+        reserve = get_reserve_position(portfolio, trade.reserve_currency)
+    except KeyError:
+        raise ReserveMissing(f"no reserve {trade.reserve_currency} for trade #{trade.trade_id}") from None
+    amount = _snap_or_check(trade, reserve.quantity, trade.reserve_currency, underflow_check)
+    trade.reserve_currency_allocated = amount
+    reserve.quantity -= amount
+
+
+def move_capital_from_bridge_to_spot_trade(
+    portfolio: PortfolioFields, trade: TradeExecution, underflow_check: bool = True
+) -> None:
+    """Allocate capital of the bridge position on the pair's chain to the trade.
+
+    Raises
+    ------
+    NotEnoughMoney
+        There is no open bridge position, or with `underflow_check` not enough free capital in it.
+    """
+    bridge = get_bridge_position_for_chain(portfolio, trade.pair.chain_id)
+    if bridge is None:
+        raise NotEnoughMoney(f"no open bridge position to chain {trade.pair.chain_id} for trade #{trade.trade_id}")
+    available = bridge.get_available_bridge_capital()
+    amount = _snap_or_check(trade, available, trade.pair.quote, underflow_check)
+    trade.bridge_currency_allocated = amount
+    bridge.adjust_bridge_capital_allocated(amount)
+
+
+def _snap_or_check(
+    trade: TradeExecution, available: Decimal, funding_asset: AssetIdentifier, underflow_check: bool
+) -> Decimal:
+    """Return the amount to allocate.
+
+    A buy that is short by less than one raw unit of the funding asset, an artefact of decimal division, is
+    reduced to what is available.
+    """
+    needed = trade.planned_reserve
+    shortfall = needed - available
+    if shortfall <= 0:
+        return needed
+    kind = trade.pair.kind
+    can_snap = available > 0 and trade.is_buy() and (trade.is_spot() or kind.is_cctp_bridge())
+    if can_snap and shortfall < funding_asset.convert_to_decimal(1):
+        trade.planned_reserve = available
+        trade.planned_quantity = available / Decimal(str(trade.planned_price))
+        return available
+    if underflow_check:
+        raise NotEnoughMoney(
+            f"trade #{trade.trade_id} needs {needed} {funding_asset.token_symbol}, {available} available",
+            available,
+            needed,
+        )
+    return needed
+
+
+def return_capital_to_reserves(portfolio: PortfolioFields, trade: TradeExecution, underflow_check: bool = True) -> None:
+    """Add what a sell brought in to the cash."""
+    adjust_reserves(portfolio, trade.reserve_currency, _require_proceeds(trade))
+
+
+def return_capital_to_bridge(portfolio: PortfolioFields, trade: TradeExecution) -> None:
+    """Give what a sell brought in back to the bridge position of the pair's chain."""
+    proceeds = _require_proceeds(trade)
+    bridge = get_bridge_position_for_chain(portfolio, trade.pair.chain_id)
+    if bridge is None:
+        raise PositionNotFound(f"no open bridge position to chain {trade.pair.chain_id}")
+    bridge.adjust_bridge_capital_allocated(-proceeds)
+
+
+def _require_proceeds(trade: TradeExecution) -> Decimal:
+    if trade.is_spot() and trade.is_buy():
+        raise InvalidTrade(f"trade #{trade.trade_id} is a buy, it returns no capital")
+    if trade.executed_reserve is None or trade.executed_reserve <= 0:
+        raise InvalidTrade(f"trade #{trade.trade_id} brought in nothing: {trade.executed_reserve}")
+    return trade.executed_reserve

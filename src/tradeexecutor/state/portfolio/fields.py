@@ -1,0 +1,65 @@
+"""What a portfolio records: the fields of `Portfolio`."""
+
+from dataclasses import dataclass, field
+
+from tradeexecutor.state.codec.codec import OpenAttributes
+from tradeexecutor.state.portfolio.trade_index import TradeIndex
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.position.grouping import PositionTable
+from tradeexecutor.state.reserve import ReservePosition
+from tradeexecutor.state.types import new_dict
+
+_POSITION_TABLES = ("open_positions", "closed_positions", "frozen_positions", "pending_positions", "expired_positions")
+
+
+class _Indexed(OpenAttributes):
+    #: Set when a trade is first looked up; not part of the data.
+    _trade_index: TradeIndex | None = None
+
+    def get_trade_index(self) -> TradeIndex:
+        """Return what finds the trades of this portfolio by id, nonce and transaction hash."""
+        index = self._trade_index
+        if index is None:
+            index = self._trade_index = TradeIndex()
+        return index
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class PortfolioFields(_Indexed):
+    """Tables of the portfolio.  A position is in exactly one of the position tables."""
+
+    next_position_id: int = 1
+    #: Unique over all positions; never reused.
+    next_trade_id: int = 1
+    next_balance_update_id: int = 1
+    #: Position id -> position; this and the other four tables are `PositionTable` after construction.
+    open_positions: dict[int, TradingPosition] = field(default_factory=PositionTable)
+    #: Asset identifier -> cash; the bare address in old files.
+    reserves: dict[str, ReservePosition] = field(default_factory=new_dict)
+    closed_positions: dict[int, TradingPosition] = field(default_factory=PositionTable)
+    #: Positions that wait for a repair after a failed trade.
+    frozen_positions: dict[int, TradingPosition] = field(default_factory=PositionTable)
+    #: Backtest aid: value positions without a price as zero.
+    revalue_failures_as_zero: bool = False
+    #: Positions that wait for a market limit trigger.
+    pending_positions: dict[int, TradingPosition] = field(default_factory=PositionTable)
+    #: Pending positions whose trigger lapsed.
+    expired_positions: dict[int, TradingPosition] = field(default_factory=PositionTable)
+
+    def __post_init__(self) -> None:
+        for name in _POSITION_TABLES:
+            table = getattr(self, name)
+            if not isinstance(table, PositionTable):
+                setattr(self, name, PositionTable(table))
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.to_dict() == other.to_dict()
+
+    def __repr__(self) -> str:
+        cash = ", ".join(f"{reserve.quantity} {reserve.asset.token_symbol}" for reserve in self.reserves.values())
+        return (
+            f"<Portfolio with {len(self.open_positions)} open, {len(self.frozen_positions)} frozen and "
+            f"{len(self.closed_positions)} closed positions, {cash or 'no reserves'}>"
+        )

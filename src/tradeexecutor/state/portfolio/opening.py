@@ -1,0 +1,221 @@
+"""How positions are opened and closed, and trades added to them.
+
+Every function either does all of its work or raises and leaves the portfolio as it was.
+"""
+
+import datetime
+from decimal import Decimal
+
+from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.errors import (
+    InvalidTrade,
+    PositionNotFound,
+    TooSmallTrade,
+    UnexecutedTrades,
+    WrongPositionStatus,
+)
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.state.identifier.dust import get_dust_epsilon_for_pair
+from tradeexecutor.state.portfolio.equity import calculate_total_equity
+from tradeexecutor.state.portfolio.fields import PortfolioFields
+from tradeexecutor.state.portfolio.lookup import find_closed_bridge_position_for_chain, get_position_tables
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.position.grouping import (
+    by_pair,
+    narrow_down,
+)
+from tradeexecutor.state.trade import TradeExecution, TradeFlag
+from tradeexecutor.state.trade.request import TradeRequest
+from tradeexecutor.state.types import USDollarPrice
+
+_IGNORE_OPEN = TradeFlag.ignore_open
+
+
+# --- Opening and closing
+
+
+def open_new_position(
+    portfolio: PortfolioFields,
+    ts: datetime.datetime,
+    pair: TradingPairIdentifier,
+    assumed_price: USDollarPrice,
+    reserve_currency: AssetIdentifier,
+    reserve_currency_price: USDollarPrice,
+) -> TradingPosition:
+    """Add an open position without trades and return it."""
+    position = _new_position(portfolio, ts, pair, assumed_price, reserve_currency, reserve_currency_price)
+    position.portfolio_value_at_open = calculate_total_equity(portfolio)
+    _register(portfolio, position)
+    return position
+
+
+def _new_position(
+    portfolio: PortfolioFields,
+    ts: datetime.datetime,
+    pair: TradingPairIdentifier,
+    assumed_price: USDollarPrice,
+    reserve_currency: AssetIdentifier,
+    reserve_currency_price: USDollarPrice,
+) -> TradingPosition:
+    return TradingPosition(
+        position_id=portfolio.next_position_id,
+        pair=pair,
+        opened_at=ts,
+        last_pricing_at=ts,
+        last_token_price=assumed_price,
+        last_reserve_price=reserve_currency_price,
+        reserve_currency=reserve_currency,
+    )
+
+
+def _register(portfolio: PortfolioFields, position: TradingPosition) -> None:
+    portfolio.open_positions[position.position_id] = position
+    portfolio.next_position_id += 1
+
+
+def close_position(portfolio: PortfolioFields, position: TradingPosition, executed_at: datetime.datetime) -> None:
+    """Move an open or frozen position to the closed ones.  Nothing is sold.
+
+    Raises
+    ------
+    WrongPositionStatus
+        The position is in neither table.
+    UnexecutedTrades
+        A trade is in flight: its capital would be invisible in a closed position.
+    """
+    check_can_leave(portfolio, position)
+    move_to_closed(portfolio, position, executed_at)
+
+
+def move_to_closed(portfolio: PortfolioFields, position: TradingPosition, executed_at: datetime.datetime) -> None:
+    """Do what `close_position` does, for a caller that has made its checks."""
+    position_id = position.position_id
+    table = portfolio.open_positions if position_id in portfolio.open_positions else portfolio.frozen_positions
+    position.closed_at = executed_at
+    del table[position_id]
+    portfolio.closed_positions[position_id] = position
+
+
+def check_can_leave(portfolio: PortfolioFields, position: TradingPosition) -> None:
+    """Raise what `close_position` would raise."""
+    position_id = position.position_id
+    if all(table.get(position_id) is not position for table in (portfolio.open_positions, portfolio.frozen_positions)):
+        raise WrongPositionStatus(f"position #{position_id} is not open, cannot close it")
+    if position.has_trades_in_flight():
+        raise UnexecutedTrades(f"position #{position_id} has trades in flight, cannot close it")
+
+
+def mark_down_position(portfolio: PortfolioFields, position: TradingPosition) -> None:
+    """Write a position off and move it to the closed ones; raises like `close_position`."""
+    check_can_leave(portfolio, position)
+    position.mark_down()
+    move_to_closed(portfolio, position, position.closed_at or utc_now())
+
+
+def reopen_closed_bridge_position_for_chain(
+    portfolio: PortfolioFields, chain_id: int, reopened_at: datetime.datetime
+) -> TradingPosition | None:
+    """Reopen the bridge position to the chain that was closed last; None without one."""
+    position = find_closed_bridge_position_for_chain(portfolio, chain_id)
+    if position is None:
+        return None
+    position.closed_at = None
+    position.last_trade_at = reopened_at
+    del portfolio.closed_positions[position.position_id]
+    portfolio.open_positions[position.position_id] = position
+    return position
+
+
+# --- Trades
+
+
+def request_trade(
+    portfolio: PortfolioFields, request: TradeRequest, position: TradingPosition | None = None
+) -> tuple[TradingPosition, TradeExecution, bool]:
+    """Plan a trade on the given position, on the open one of the pair, or on a new one.
+
+    See `State.request_trade`.
+    """
+    pair = request.pair
+    if request.flags and _IGNORE_OPEN in request.flags:
+        position = None
+    elif position is None:
+        position = _find_position_to_trade(portfolio, pair)
+    else:
+        _check_can_trade(portfolio, position, pair)
+    created = position is None
+    if position is None:
+        position = _new_position(
+            portfolio,
+            request.strategy_cycle_at,
+            pair,
+            request.assumed_price,
+            request.reserve_currency,
+            request.reserve_currency_price,
+        )
+    portfolio_value = calculate_total_equity(portfolio)
+    trade = position.plan_trade(request, portfolio.next_trade_id, portfolio_value)
+    planned = trade.planned_quantity
+    dust = get_dust_epsilon_for_pair(pair)
+    if planned != 0 and abs(planned) <= dust:
+        raise TooSmallTrade(
+            f"cannot trade {planned} {pair.base.token_symbol}: at or below the dust limit {dust}", planned, dust
+        )
+    # From here on nothing fails.
+    if created:
+        position.portfolio_value_at_open = portfolio_value
+        _register(portfolio, position)
+    position.trades[trade.trade_id] = trade
+    portfolio.next_trade_id += 1
+    if request.notes:
+        trade.add_note(request.notes)
+        position.add_notes_message(request.notes)
+    return position, trade, created
+
+
+def _check_can_trade(portfolio: PortfolioFields, position: TradingPosition, pair: TradingPairIdentifier) -> None:
+    """Raise unless the position is one of this portfolio, for the pair, and not closed."""
+    if position.pair != pair:
+        raise InvalidTrade(f"position #{position.position_id} trades {position.pair}, not {pair}")
+    if position.closed_at is not None:
+        raise WrongPositionStatus(f"position #{position.position_id} is closed, it cannot trade any more")
+    if all(table.get(position.position_id) is not position for table in get_position_tables(portfolio)):
+        raise PositionNotFound(f"position #{position.position_id} belongs to another portfolio")
+
+
+def _find_position_to_trade(portfolio: PortfolioFields, pair: TradingPairIdentifier) -> TradingPosition | None:
+    """Return the open position for the pair, passing over those that planned trades will close."""
+    for position in narrow_down(portfolio.open_positions, by_pair, pair):
+        if position.pair is pair or position.pair == pair:
+            closing = position.has_planned_trades() and (
+                abs(position.get_quantity(planned=True)) < get_dust_epsilon_for_pair(pair)
+            )
+            if not closing:
+                return position
+    return None
+
+
+# --- Reserves
+
+
+def allocate_balance_update_id(portfolio: PortfolioFields) -> int:
+    """Return the next balance update id and count on."""
+    allocated = portfolio.next_balance_update_id
+    portfolio.next_balance_update_id += 1
+    return allocated
+
+
+# --- Capital moves of trades
+
+
+def correct_open_position_balance(
+    portfolio: PortfolioFields,
+    position: TradingPosition,
+    expected_amount: Decimal,
+    actual_amount: Decimal,
+    strategy_cycle_ts: datetime.datetime,
+    block_number: int,
+    balance_update_id: int,
+) -> None:
+    """Not done here: corrections are balance updates."""
+    raise NotImplementedError("corrections are booked as balance updates, see BalanceUpdateCause.correction")

@@ -1,0 +1,81 @@
+"""How trades of a portfolio are found, by id, nonce or transaction hash without a scan.
+
+See :mod:`~tradeexecutor.state.portfolio.trade_index`.
+"""
+
+import datetime
+from collections.abc import Iterator
+from itertools import chain
+
+from tradeexecutor.state.errors import (
+    NonceAlreadyUsed,
+)
+from tradeexecutor.state.portfolio.fields import PortfolioFields
+from tradeexecutor.state.portfolio.lookup import get_all_positions
+from tradeexecutor.state.portfolio.trade_index import PositionTables
+from tradeexecutor.state.trade import TradeExecution
+
+# --- Trades
+
+
+def get_all_trades(portfolio: PortfolioFields) -> Iterator[TradeExecution]:
+    """Iterate over the trades of open, closed and frozen positions."""
+    return chain.from_iterable(position.trades.values() for position in get_all_positions(portfolio))
+
+
+def get_trade_by_id(portfolio: PortfolioFields, trade_id: int) -> TradeExecution | None:
+    """Return a trade of an open, closed or frozen position."""
+    return portfolio.get_trade_index().find_by_id(_get_tables_with_trades(portfolio), trade_id)
+
+
+def get_trade_by_tx_hash(portfolio: PortfolioFields, tx_hash: str) -> TradeExecution | None:
+    """Return the trade that made a blockchain transaction."""
+    return portfolio.get_trade_index().find_by_transaction(_get_tables_with_trades(portfolio), "tx_hash", tx_hash)
+
+
+def _get_tables_with_trades(portfolio: PortfolioFields) -> PositionTables:
+    return portfolio.open_positions, portfolio.closed_positions, portfolio.frozen_positions
+
+
+def has_unexecuted_trades(portfolio: PortfolioFields) -> bool:
+    """Tell whether any trade of an open position is started or broadcasted."""
+    return any(position.has_unexecuted_trades() for position in portfolio.open_positions.values())
+
+
+def check_for_nonce_reuse(portfolio: PortfolioFields, nonce: int) -> None:
+    """Raise `NonceAlreadyUsed` if a blockchain transaction already has the nonce."""
+    trade = portfolio.get_trade_index().find_by_transaction(_get_tables_with_trades(portfolio), "nonce", nonce)
+    if trade is not None:
+        tx_hash = next(tx.tx_hash for tx in trade.blockchain_transactions if tx.nonce == nonce)
+        raise NonceAlreadyUsed(
+            f"nonce {nonce} is already used by trade #{trade.trade_id}, transaction {tx_hash}",
+            nonce,
+            trade.trade_id,
+        )
+
+
+def get_first_and_last_executed_trade(
+    portfolio: PortfolioFields,
+) -> tuple[TradeExecution | None, TradeExecution | None]:
+    """Return the earliest and the latest executed trade.
+
+    Both start from the very first trade of the portfolio, so they are None only when there is no trade at
+    all, and may be an unexecuted trade when none was executed.
+    """
+    first = last = next(get_all_trades(portfolio), None)
+    for trade in get_all_trades(portfolio):
+        if trade.executed_at is None:
+            continue
+        if first is None or first.executed_at is None or trade.executed_at < first.executed_at:
+            first = trade
+        if last is None or last.executed_at is None or trade.executed_at > last.executed_at:
+            last = trade
+    return first, last
+
+
+def get_trading_history_duration(portfolio: PortfolioFields) -> datetime.timedelta | None:
+    """Return the time between the first and the last executed trade; None without executed trades."""
+    first, last = get_first_and_last_executed_trade(portfolio)
+    if first is None or last is None or first.executed_at is None or last.executed_at is None:
+        return None
+    return last.executed_at - first.executed_at

@@ -1,0 +1,71 @@
+"""Interest and loan amounts of a position; USD unless said otherwise."""
+
+import datetime
+
+from tradeexecutor.accounting.interest import calculate_simple_interest, calculate_yearly_yield
+from tradeexecutor.state.balance_update import BalanceUpdateCause
+from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.position.fields import PositionFields
+from tradeexecutor.state.position.times import get_duration
+from tradeexecutor.state.position.trades import get_executed_trades
+from tradeexecutor.state.types import Percent, USDollarAmount
+
+# --- Interest, USD
+
+
+def get_accrued_interest(position: PositionFields) -> USDollarAmount:
+    """Return interest earned minus interest owed that is not yet paid out; 0.0 without a loan."""
+    return position.loan.get_net_interest() if position.loan is not None else 0.0
+
+
+def get_claimed_interest(position: PositionFields) -> USDollarAmount:
+    """Return the collateral interest moved to cash by all successful trades."""
+    return sum(trade.get_claimed_interest() for trade in get_executed_trades(position))
+
+
+def get_repaid_interest(position: PositionFields) -> USDollarAmount:
+    """Return the debt interest repaid by all successful trades."""
+    return sum(trade.get_repaid_interest() for trade in get_executed_trades(position))
+
+
+def get_borrowed(position: PositionFields) -> USDollarAmount:
+    """Return the debt principal, USD; 0.0 without debt."""
+    return (
+        position.loan.borrowed.get_usd_value()
+        if position.loan is not None and position.loan.borrowed is not None
+        else 0.0
+    )
+
+
+def get_collateral(position: PositionFields) -> USDollarAmount:
+    """Return the collateral principal, USD; 0.0 without a loan."""
+    return position.loan.collateral.get_usd_value() if position.loan is not None else 0.0
+
+
+# --- Over time
+
+
+def estimate_gained_interest(position: PositionFields, interest_period: str = "position") -> Percent:
+    """Return the interest gained, from the mean yearly yield of the interest events; 0 without events.
+
+    Parameters
+    ----------
+    interest_period
+        ``"year"`` for the yearly rate, ``"position"`` for the time the position was open.
+    """
+    if interest_period not in ("position", "year"):
+        raise InvalidValue(f"unknown interest period {interest_period!r}")
+    rates = [
+        calculate_yearly_yield(event.quantity, event.old_balance, event.block_mined_at - event.previous_update_at)
+        for event in position.balance_updates.values()
+        if event.cause is BalanceUpdateCause.interest
+        and event.previous_update_at
+        and event.previous_update_at != event.block_mined_at
+        and event.old_balance
+    ]
+    if not rates:
+        return 0
+    rate = sum(rates) / len(rates)
+    if interest_period == "year":
+        return rate
+    return calculate_simple_interest(rate, get_duration(position, partial=True) or datetime.timedelta(0))

@@ -1,0 +1,141 @@
+"""How a request becomes a planned trade of a position."""
+
+import contextlib
+import datetime
+
+from tradeexecutor.state.checks import check_finite
+from tradeexecutor.state.errors import (
+    InvalidTrade,
+    LiquidationRisked,
+    WrongPositionStatus,
+)
+from tradeexecutor.state.loan import Loan
+from tradeexecutor.state.loan.changes import LoanChange, get_loan_after_trade
+from tradeexecutor.state.position.fields import PositionFields
+from tradeexecutor.state.position.trades import get_unsettled_trades
+from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeRequest, TradeType
+from tradeexecutor.state.trade.planned_amounts import (
+    LOAN_KINDS,
+    PlannedAmounts,
+    plan_credit,
+    plan_exchange,
+    plan_short,
+    plan_short_closing,
+)
+from tradeexecutor.state.types import USDollarAmount
+
+_REPAIR = TradeType.repair
+
+
+def plan_trade(
+    position: PositionFields,
+    request: TradeRequest,
+    trade_id: int,
+    portfolio_value_at_creation: USDollarAmount | None = None,
+) -> TradeExecution:
+    """Return the trade that a request comes to on this position, without adding it.
+
+    Parameters
+    ----------
+    trade_id
+        Id of the new trade.
+    portfolio_value_at_creation
+        Total equity of the portfolio, USD; recorded on the trade.
+
+    Raises
+    ------
+    InvalidTrade, LiquidationRisked, UnsupportedPairKind, WrongPositionStatus
+        The trade makes no sense.
+    """
+    _check_request(position, request, trade_id)
+    flags: set[TradeFlag] = set() if request.flags is None else request.flags.copy()
+    if request.closing:
+        flags.add(TradeFlag.close)
+    kind = position.pair.kind
+    has_loan = kind in LOAN_KINDS
+    loan = _get_loan_to_plan_on(position, request.strategy_cycle_at) if has_loan else None
+    amounts = _plan_amounts(position, loan, request)
+    trade = TradeExecution(
+        trade_id,
+        position.position_id,
+        request.trade_type,
+        position.pair,
+        request.strategy_cycle_at,
+        amounts.quantity,
+        amounts.reserve,
+        request.assumed_price,
+        position.reserve_currency,
+        flags=flags,
+        slippage_tolerance=request.slippage_tolerance,
+    )
+    # Passing these to a constructor of 75 parameters takes longer than assigning them.
+    trade.planned_collateral_allocation = amounts.allocation
+    trade.planned_collateral_consumption = amounts.consumption
+    trade.reserve_currency_exchange_rate = request.reserve_currency_price
+    trade.planned_mid_price = request.planned_mid_price
+    trade.fee_tier = request.pair_fee
+    trade.lp_fees_estimated = request.lp_fees_estimated if amounts.lp_fees is None else amounts.lp_fees
+    trade.price_structure = request.price_structure
+    trade.portfolio_value_at_creation = portfolio_value_at_creation
+    trade.leverage = request.leverage
+    trade.closing = request.closing
+    trade.exchange_name = request.exchange_name
+    if has_loan and request.trade_type is not _REPAIR:
+        change = LoanChange.read(trade)
+        trade.planned_loan_update, _ = get_loan_after_trade(loan, trade, change, bool(request.closing))
+    return trade
+
+
+def _check_request(position: PositionFields, request: TradeRequest, trade_id: int) -> None:
+    """Raise `InvalidTrade` if the request cannot be for this position, or has a number that is none."""
+    reserve_currency = request.reserve_currency
+    if reserve_currency is not position.reserve_currency and reserve_currency != position.reserve_currency:
+        raise InvalidTrade(
+            f"position #{position.position_id} settles to {position.reserve_currency}, not {reserve_currency}"
+        )
+    if type(trade_id) is not int:
+        raise InvalidTrade(f"trade id must be an int, got {trade_id!r}")
+    if trade_id in position.trades:
+        raise InvalidTrade(f"position #{position.position_id} already has a trade #{trade_id}")
+    check_finite(
+        trade_id,
+        request.planned_mid_price,
+        request.pair_fee,
+        request.lp_fees_estimated,
+        request.leverage,
+        request.reserve_currency_price,
+    )
+
+
+def _get_loan_to_plan_on(position: PositionFields, strategy_cycle_at: datetime.datetime) -> Loan | None:
+    """Return the loan as the trades in flight, and those planned earlier in the same cycle, will leave it.
+
+    What they planned is applied to the loan of today: other trades and interest may have changed it since.
+    """
+    loan = position.loan
+    for trade in get_unsettled_trades(position):
+        if (
+            trade.planned_loan_update is not None
+            and (trade.started_at or trade.opened_at == strategy_cycle_at)
+            and not (trade.executed_at or trade.failed_at or trade.expired_at)
+        ):
+            # One that cannot succeed any more does not count.
+            with contextlib.suppress(InvalidTrade, LiquidationRisked):
+                loan, _ = get_loan_after_trade(loan, trade, LoanChange.read(trade), bool(trade.closing))
+    return loan
+
+
+def _plan_amounts(position: PositionFields, loan: Loan | None, request: TradeRequest) -> PlannedAmounts:
+    pair = position.pair
+    if pair.kind not in LOAN_KINDS:
+        quantity, reserve = plan_exchange(pair.kind, request.quantity, request.reserve, request.assumed_price)
+        return PlannedAmounts(
+            quantity, reserve, request.planned_collateral_consumption, request.planned_collateral_allocation
+        )
+    if pair.kind.is_credit_supply():
+        return plan_credit(request)
+    if not request.closing:
+        return plan_short(pair, loan, request)
+    if position.closed_at is not None:
+        raise WrongPositionStatus(f"position #{position.position_id} is closed already")
+    return plan_short_closing(pair, loan, request)

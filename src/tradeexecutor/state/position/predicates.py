@@ -1,0 +1,215 @@
+"""What a position is and has: answers that follow from its fields and trades alone.
+
+Those that need quantities (`can_be_closed`) or profit (`is_profitable`) stand in the modules of these subjects.
+"""
+
+from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS, TradingPairKind
+from tradeexecutor.state.position.fields import PositionFields
+from tradeexecutor.state.position.trades import get_first_trade, get_last_trade, get_trade_totals, get_unsettled_trades
+from tradeexecutor.state.trade import TradeExecution
+
+_EXCHANGE_ACCOUNT, _VAULT = TradingPairKind.exchange_account, TradingPairKind.vault
+
+#: Kinds that profit when the price goes up.
+LONG_KINDS = frozenset(
+    {
+        TradingPairKind.spot_market_hold,
+        TradingPairKind.spot_market_hold_rebalancing_token,
+        TradingPairKind.vault,
+        TradingPairKind.lending_protocol_long,
+        TradingPairKind.exchange_account,
+    }
+)
+
+
+def is_spot(position: PositionFields) -> bool:
+    """Tokens are bought with cash and held; includes vaults and Freqtrade."""
+    return position.pair.kind in TOKEN_TRADE_KINDS
+
+
+def has_trade(position: PositionFields, trade: TradeExecution) -> bool:
+    """Tell whether the trade belongs to this position."""
+    return trade.position_id == position.position_id and trade.trade_id in position.trades
+
+
+def has_executed_trades(position: PositionFields) -> bool:
+    """Tell whether any trade succeeded."""
+    return any(trade.executed_at is not None for trade in position.trades.values())
+
+
+def has_unexecuted_trades(position: PositionFields) -> bool:
+    """Tell whether any trade is started or broadcasted."""
+    return any(trade.is_pending() for trade in get_unsettled_trades(position))
+
+
+def has_trades_in_flight(position: PositionFields) -> bool:
+    """Tell whether the outcome of any trade is open: started, broadcasted, on a bridge or asked from a vault."""
+    return any(
+        trade.started_at and trade.executed_at is None and trade.failed_at is None
+        for trade in get_unsettled_trades(position)
+    )
+
+
+def has_planned_trades(position: PositionFields) -> bool:
+    """Tell whether any trade is planned."""
+    # Trades that have started, nearly all of them, are passed over without asking for their status.
+    for trade in get_unsettled_trades(position):  # noqa: SIM110 - runs for every new trade
+        if trade.started_at is None and trade.is_planned():
+            return True
+    return False
+
+
+def has_buys(position: PositionFields) -> bool:
+    """Tell whether there is a buy of any status."""
+    return get_trade_totals(position).has_buys
+
+
+def has_sells(position: PositionFields) -> bool:
+    """Tell whether there is a sell of any status."""
+    return get_trade_totals(position).has_sells
+
+
+def is_long(position: PositionFields) -> bool:
+    """Profits when the price goes up: spot, vault, exchange account, leveraged long."""
+    return position.pair.kind in LONG_KINDS
+
+
+def is_credit_supply(position: PositionFields) -> bool:
+    """Lends the reserve."""
+    return position.pair.kind.is_credit_supply()
+
+
+def is_open(position: PositionFields) -> bool:
+    """Not closed; pending and frozen positions are open too."""
+    return position.closed_at is None
+
+
+def is_properly_opened(position: PositionFields) -> bool:
+    """Tell whether the first trade succeeded."""
+    return bool(position.trades) and get_first_trade(position).executed_at is not None
+
+
+def is_frozen(position: PositionFields) -> bool:
+    """Tell whether the position waits for a repair after a failed trade."""
+    return position.frozen_at is not None and position.unfrozen_at is None
+
+
+def is_reduced(position: PositionFields) -> bool:
+    """Tell whether there is a buy and a sell, of any status; `has_realised_profit` counts successes."""
+    return has_buys(position) and has_sells(position)
+
+
+def has_realised_profit(position: PositionFields) -> bool:
+    """Tell whether something was both bought and sold, so that there is a realised profit or loss."""
+    totals = get_trade_totals(position)
+    return bool(totals.bought and totals.sold)
+
+
+def is_using_internal_share_price_profit(position: PositionFields) -> bool:
+    """Tell whether profit comes from the internal share price, not from trade prices."""
+    kind = position.pair.kind
+    return kind is _EXCHANGE_ACCOUNT or (kind is _VAULT and position.pair.is_hyperliquid_vault())
+
+
+def is_closed(position: PositionFields) -> bool:
+    """Tell whether the position is closed."""
+    return position.closed_at is not None
+
+
+def is_unfrozen(position: PositionFields) -> bool:
+    """Tell whether a repair unfroze the position."""
+    return position.unfrozen_at is not None
+
+
+def is_pending(position: PositionFields) -> bool:
+    """Tell whether the position waits for a market limit trigger."""
+    return position.pending_since_at is not None
+
+
+def is_test(position: PositionFields) -> bool:
+    """Tell whether any trade is a test trade."""
+    return any(trade.is_test() for trade in position.trades.values())
+
+
+def is_repaired(position: PositionFields) -> bool:
+    """Tell whether any trade was repaired."""
+    return any(trade.is_repaired() for trade in position.trades.values())
+
+
+def is_marked_down(position: PositionFields) -> bool:
+    """Tell whether the position was written off."""
+    return "marked_down_at" in (position.other_data or {})
+
+
+def is_vault(position: PositionFields) -> bool:
+    """Vault shares."""
+    return position.pair.kind.is_vault()
+
+
+def is_freqtrade(position: PositionFields) -> bool:
+    """Capital managed by Freqtrade."""
+    return position.pair.kind.is_freqtrade()
+
+
+def is_exchange_account(position: PositionFields) -> bool:
+    """Capital in an exchange account."""
+    return position.pair.kind.is_exchange_account()
+
+
+def is_short(position: PositionFields) -> bool:
+    """Leveraged short."""
+    return position.pair.kind.is_shorting()
+
+
+def is_leverage(position: PositionFields) -> bool:
+    """Leveraged long or short."""
+    return position.pair.kind.is_leverage()
+
+
+def is_loan_based(position: PositionFields) -> bool:
+    """Leverage or credit supply."""
+    return position.pair.kind.is_credit_based()
+
+
+def is_stop_loss(position: PositionFields) -> bool:
+    """Tell whether the last trade is a stop loss."""
+    return bool(position.trades) and get_last_trade(position).is_stop_loss()
+
+
+def is_take_profit(position: PositionFields) -> bool:
+    """Tell whether the last trade is a take profit."""
+    return bool(position.trades) and get_last_trade(position).is_take_profit()
+
+
+def is_trailing_stop_loss(position: PositionFields) -> bool:
+    """Tell whether a stop loss that had been trailed closed the position."""
+    return (
+        position.trailing_stop_loss_pct is not None
+        and is_stop_loss(position)
+        and any(update.stop_loss_after for update in position.trigger_updates)
+    )
+
+
+def has_automatic_close(position: PositionFields) -> bool:
+    """Tell whether a stop loss or take profit is set."""
+    return position.stop_loss is not None or position.take_profit is not None
+
+
+def has_trigger_conditions(position: PositionFields) -> bool:
+    """Tell whether anything can happen to the position between strategy cycles."""
+    return bool(position.stop_loss or position.take_profit or position.pending_trades)
+
+
+def has_pending_vault_settlement(position: PositionFields) -> bool:
+    """Tell whether an asynchronous vault request is in flight."""
+    return any(trade.is_vault_settlement_in_flight() for trade in get_unsettled_trades(position))
+
+
+def has_async_vault_flow(position: PositionFields) -> bool:
+    """Tell whether any trade went through an asynchronous vault."""
+    return any((trade.other_data or {}).get("vault_async_flow") for trade in position.trades.values())
+
+
+def has_bad_data_issues(position: PositionFields) -> bool:
+    """Tell whether any trade lacks a mid price."""
+    return any(not trade.planned_mid_price for trade in position.trades.values())

@@ -1,0 +1,60 @@
+"""What changes the value of a position without a trade: a new price, or a write-off."""
+
+import datetime
+import math
+
+from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.display.formatting import append_line
+from tradeexecutor.state.errors import InvalidValue, WrongPositionStatus
+from tradeexecutor.state.position.fields import PositionFields
+from tradeexecutor.state.position.value import get_value
+from tradeexecutor.state.types import USDollarAmount, USDollarPrice, is_pandas_object
+
+
+def revalue_base_asset(
+    position: PositionFields, last_pricing_at: datetime.datetime, last_token_price: USDollarPrice
+) -> USDollarAmount:
+    """Set the price of the base token and return the new value.
+
+    Parameters
+    ----------
+    last_token_price
+        USD per base token, exactly a float.
+    """
+    if not isinstance(last_pricing_at, datetime.datetime) or is_pandas_object(last_pricing_at):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidValue(f"pricing time must be a datetime, got {last_pricing_at!r}")
+    if last_pricing_at.tzinfo is not None:
+        raise InvalidValue(f"pricing time must be naive UTC, got {last_pricing_at!r}")
+    if not isinstance(last_token_price, float):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidValue(f"price of position #{position.position_id} must be a float, got {last_token_price!r}")
+    if not 0 <= last_token_price < math.inf:
+        raise InvalidValue(f"price of position #{position.position_id} must be finite and >= 0, got {last_token_price}")
+    if position.pair.kind.is_shorting() and position.loan is not None and position.loan.borrowed is not None:
+        position.loan.borrowed.revalue(last_token_price, last_pricing_at)
+    position.last_pricing_at = last_pricing_at
+    position.last_token_price = last_token_price
+    return get_value(position)
+
+
+def mark_down(position: PositionFields) -> None:
+    """Write the position off: price 0 and closed, because its price source is gone for good.
+
+    The position stays in its table of the portfolio; `Portfolio.mark_down_position` also moves it.  Raises
+    `WrongPositionStatus` if it is closed.
+    """
+    if position.closed_at is not None:
+        raise WrongPositionStatus(f"position #{position.position_id} is closed, there is nothing to write off")
+    now = utc_now()
+    value = get_value(position)
+    if position.other_data is None:
+        position.other_data = {}
+    position.other_data["marked_down_at"] = now
+    add_notes_message(position, f"Marked down at {now}, last price {position.last_token_price}, last value {value}")
+    position.last_token_price = 0.0
+    position.last_pricing_at = position.closed_at = position.unfrozen_at = now
+
+
+def add_notes_message(position: PositionFields, msg: str | None) -> None:
+    """Append a line to the notes; empty lines are ignored."""
+    if msg:
+        position.notes = append_line(position.notes, msg)

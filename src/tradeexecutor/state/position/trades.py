@@ -1,0 +1,81 @@
+"""The trades of a position: access, and the sums over them."""
+
+import datetime
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+from tradeexecutor.state.errors import NotAvailable
+from tradeexecutor.state.position.fields import PositionFields
+from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.state.trade.totals import TradeTotals, add_up, split_trades
+
+# --- Trades
+
+
+def get_first_trade(position: PositionFields) -> TradeExecution:
+    """Return the opening trade, pending or not."""
+    for trade in position.trades.values():
+        return trade
+    for trade in position.pending_trades.values():
+        return trade
+    raise NotAvailable(f"position #{position.position_id} has no trades")
+
+
+def get_last_trade(position: PositionFields) -> TradeExecution:
+    """Return the latest trade."""
+    for trade in reversed(position.trades.values()):
+        return trade
+    raise NotAvailable(f"position #{position.position_id} has no trades")
+
+
+def get_executed_trades(position: PositionFields) -> Iterator[TradeExecution]:
+    """Yield the trades that succeeded, repaired ones included."""
+    return (trade for trade in position.trades.values() if trade.executed_at is not None)
+
+
+def get_successful_trades(position: PositionFields) -> list[TradeExecution]:
+    """Return the trades that succeeded, repaired ones included."""
+    return list(get_executed_trades(position))
+
+
+def get_failed_trades(position: PositionFields) -> list[TradeExecution]:
+    """Return the trades that failed and were not repaired."""
+    return [trade for trade in position.trades.values() if trade.is_failed()]
+
+
+def get_trades_by_strategy_cycle(position: PositionFields, timestamp: datetime.datetime) -> Iterator[TradeExecution]:
+    """Yield the trades decided at `timestamp`."""
+    return (trade for trade in position.trades.values() if trade.opened_at == timestamp)
+
+
+def get_trade_count(position: PositionFields) -> int:
+    """Return the number of trades, whatever their status."""
+    return len(position.trades)
+
+
+def get_unexecuted_reserve(position: PositionFields) -> Decimal | int:
+    """Return the planned reserve of all trades that never executed, failed and planned ones included."""
+    return sum(trade.planned_reserve for trade in position.trades.values() if trade.executed_at is None)
+
+
+# --- Quantities
+
+
+def get_trade_totals(position: PositionFields) -> TradeTotals:
+    """Return the sums over all trades; not to be changed."""
+    return add_up(position.trades)
+
+
+def get_unsettled_trades(position: PositionFields) -> Iterable[TradeExecution]:
+    """Return everything planned or in flight, and the settled trades that are not in the running totals yet."""
+    settled, rest = split_trades(position.trades)
+    return (*settled.overtaken, *rest) if settled.overtaken else rest
+
+
+# --- Labels
+
+
+def get_last_tx_hash(position: PositionFields) -> str | None:
+    """Return the hash of the last transaction of the last trade."""
+    transactions = get_last_trade(position).blockchain_transactions if position.trades else []
+    return transactions[-1].tx_hash if transactions else None
