@@ -3,15 +3,13 @@
 import datetime
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.other_data import OtherData
 from tradeexecutor.state.types import EPOCH, UTCDatetime, new_dict, new_list
-
-if TYPE_CHECKING:
-    from tradeexecutor.state.state.fields import StateFields
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +50,17 @@ class Uptime(Serialisable):
         self.post_valuation_settlements_completed += 1
 
 
-def load_latest_live_cycle_end(state: "StateFields") -> datetime.datetime | None:
+class HasUptime(Protocol):
+    """What `load_latest_live_cycle_end` reads of a state."""
+
+    @property
+    def other_data(self) -> OtherData | None: ...  # noqa: D102
+
+    @property
+    def uptime(self) -> Uptime: ...  # noqa: D102
+
+
+def load_latest_live_cycle_end(state: HasUptime) -> datetime.datetime | None:
     """Return when the latest decision cycle ended: a live strategy that was restarted schedules the next one after it.
 
     The end that the latest cycle of `State.other_data` has recorded (`State.record_cycle_end` with ``live``), else the

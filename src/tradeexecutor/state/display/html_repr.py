@@ -4,11 +4,13 @@ The HTML is self-contained, takes its colours from the notebook, so that it is r
 a bounded number of rows however long the history.  Every text from the state is escaped.
 """
 
+import datetime
 import html
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar, cast
 
 from tradeexecutor.state.display.formatting import (
     NOTHING,
@@ -21,13 +23,9 @@ from tradeexecutor.state.display.formatting import (
     format_usd,
 )
 from tradeexecutor.state.errors import TradeExecutorError
-
-if TYPE_CHECKING:
-    from tradeexecutor.state.portfolio.equity import PortfolioEquity
-    from tradeexecutor.state.position.profit import PositionProfit
-    from tradeexecutor.state.reserve import ReservePosition
-    from tradeexecutor.state.state.fields import StateFields
-    from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
 __all__ = ["render_portfolio", "render_position", "render_state"]
 
@@ -44,12 +42,134 @@ _FAINT = "opacity:0.7"
 T = TypeVar("T")
 
 
+# --- What is read of the objects that are shown; their own modules import this one
+
+
+class ShownReserve(Protocol):
+    """What is read of a reserve."""
+
+    @property
+    def quantity(self) -> Decimal: ...
+
+    @property
+    def asset(self) -> AssetIdentifier: ...
+
+
+class ShownPosition(Protocol):
+    """What is read of a position."""
+
+    @property
+    def position_id(self) -> int: ...
+
+    @property
+    def pair(self) -> TradingPairIdentifier: ...
+
+    @property
+    def opened_at(self) -> datetime.datetime: ...
+
+    @property
+    def closed_at(self) -> datetime.datetime | None: ...
+
+    @property
+    def frozen_at(self) -> datetime.datetime | None: ...
+
+    @property
+    def last_pricing_at(self) -> datetime.datetime: ...
+
+    @property
+    def last_token_price(self) -> USDollarPrice: ...
+
+    @property
+    def stop_loss(self) -> USDollarPrice | None: ...
+
+    @property
+    def take_profit(self) -> USDollarPrice | None: ...
+
+    @property
+    def trades(self) -> Mapping[int, TradeExecution]: ...
+
+    def get_quantity(self) -> Decimal: ...
+
+    def get_value(self) -> USDollarAmount: ...
+
+    def get_total_profit(self) -> tuple[USDollarAmount, float]: ...
+
+
+class ShownPortfolio(Protocol):
+    """What is read of a portfolio."""
+
+    @property
+    def reserves(self) -> Mapping[str, ShownReserve]: ...
+
+    @property
+    def open_positions(self) -> Mapping[int, ShownPosition]: ...
+
+    @property
+    def frozen_positions(self) -> Mapping[int, ShownPosition]: ...
+
+    @property
+    def pending_positions(self) -> Mapping[int, ShownPosition]: ...
+
+    @property
+    def closed_positions(self) -> Mapping[int, ShownPosition]: ...
+
+    def get_net_asset_value(self) -> USDollarAmount: ...
+
+
+class ShownPeriod(Protocol):
+    """What is read of the data of a backtest."""
+
+    @property
+    def start_at(self) -> datetime.datetime | None: ...
+
+    @property
+    def end_at(self) -> datetime.datetime | None: ...
+
+
+class ShownStatistics(Protocol):
+    """What is read of the statistics."""
+
+    @property
+    def portfolio(self) -> Sized: ...
+
+
+class ShownState(Protocol):
+    """What is read of a state."""
+
+    @property
+    def name(self) -> str | None: ...
+
+    @property
+    def created_at(self) -> datetime.datetime: ...
+
+    @property
+    def last_updated_at(self) -> datetime.datetime | None: ...
+
+    @property
+    def cycle(self) -> int: ...
+
+    @property
+    def stats(self) -> ShownStatistics: ...
+
+    @property
+    def backtest_data(self) -> ShownPeriod | None: ...
+
+    @property
+    def portfolio(self) -> ShownPortfolio: ...
+
+
 def _get(accessor: Callable[[], T]) -> T | None:
     """Return a figure, None where the object does not have it."""
     try:
         return accessor()
     except TradeExecutorError:
         return None
+
+
+def _get_latest(table: Mapping[int, T]) -> list[T]:
+    """Return the last `MAX_ROWS` entries, the last one first."""
+    entries = cast(dict[int, T], table)  # `Mapping` does not promise an order
+    return list(islice(reversed(entries.values()), MAX_ROWS))
 
 
 # --- HTML
@@ -119,7 +239,7 @@ def _color_percent(value: float | None) -> _Signed:
 # --- State and portfolio
 
 
-def render_state(state: "StateFields") -> str:
+def render_state(state: ShownState) -> str:
     """Return the HTML of a state: when, what, and its portfolio."""
     samples = state.stats.portfolio
     facts: list[tuple[str, _Cell]] = [
@@ -138,12 +258,12 @@ def render_state(state: "StateFields") -> str:
     )
 
 
-def render_portfolio(portfolio: "PortfolioEquity") -> str:
+def render_portfolio(portfolio: ShownPortfolio) -> str:
     """Return the HTML of a portfolio: cash, and the open, frozen and latest closed positions."""
     return _wrap(_render_title("Portfolio"), _render_holdings(portfolio))
 
 
-def _render_holdings(portfolio: "PortfolioEquity") -> str:
+def _render_holdings(portfolio: ShownPortfolio) -> str:
     facts: list[tuple[str, _Cell]] = [
         ("Net asset value", f"{format_usd(_get(portfolio.get_net_asset_value))} USD"),
         ("Cash", ", ".join(_describe_reserve(item) for item in islice(portfolio.reserves.values(), 5)) or NOTHING),
@@ -161,24 +281,24 @@ def _render_holdings(portfolio: "PortfolioEquity") -> str:
         ("Closed positions", portfolio.closed_positions),
     ):
         if table:
-            parts.append(_render_positions(title, list(islice(reversed(table.values()), MAX_ROWS)), len(table)))
+            parts.append(_render_positions(title, _get_latest(table), len(table)))
     return "".join(parts)
 
 
-def _describe_reserve(reserve: "ReservePosition") -> str:
+def _describe_reserve(reserve: ShownReserve) -> str:
     return f"{format_quantity(reserve.quantity)} {reserve.asset.token_symbol}"
 
 
 _POSITION_NAMES = ("#", "Pair", "Opened", "Closed", "Quantity", "Price", "Value USD", "Profit USD", "Profit")
 
 
-def _render_positions(title: str, positions: Sequence["PositionProfit"], count: int) -> str:
+def _render_positions(title: str, positions: Sequence[ShownPosition], count: int) -> str:
     rows = [_make_position_row(position) for position in positions]
     more = f"the latest {len(rows)} of {count:,}" if count > len(rows) else f"{count:,}"
     return _render_title(title, more) + _render_table(_POSITION_NAMES, rows, left=4)
 
 
-def _make_position_row(position: "PositionProfit") -> tuple[_Cell, ...]:
+def _make_position_row(position: ShownPosition) -> tuple[_Cell, ...]:
     profit = _get(position.get_total_profit)
     usd, percent = profit if profit is not None else (None, None)
     return (
@@ -199,7 +319,7 @@ def _make_position_row(position: "PositionProfit") -> tuple[_Cell, ...]:
 _TRADE_NAMES = ("#", "Side", "Type", "Status", "Decided", "Executed", "Quantity", "Price", "Value USD")
 
 
-def render_position(position: "PositionProfit") -> str:
+def render_position(position: ShownPosition) -> str:
     """Return the HTML of a position: its figures and its latest trades."""
     pair = position.pair
     profit = _get(position.get_total_profit)
@@ -219,7 +339,7 @@ def render_position(position: "PositionProfit") -> str:
         facts.append(("Stop loss", f"{format_price(position.stop_loss)} USD"))
     if position.take_profit is not None:
         facts.append(("Take profit", f"{format_price(position.take_profit)} USD"))
-    trades = list(islice(reversed(position.trades.values()), MAX_ROWS))
+    trades = _get_latest(position.trades)
     count = len(position.trades)
     more = f"the latest {len(trades)} of {count:,}" if count > len(trades) else f"{count:,}"
     return _wrap(
@@ -230,7 +350,7 @@ def render_position(position: "PositionProfit") -> str:
     )
 
 
-def _make_trade_row(trade: "TradeExecution") -> tuple[_Cell, ...]:
+def _make_trade_row(trade: TradeExecution) -> tuple[_Cell, ...]:
     return (
         str(trade.trade_id),
         "buy" if trade.is_buy() else "sell",

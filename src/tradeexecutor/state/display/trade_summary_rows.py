@@ -3,10 +3,9 @@
 import datetime
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-if TYPE_CHECKING:
-    from tradeexecutor.state.trade_summary import TradeSummary
+from tradeexecutor.state.cycle_duration import TimeBucket
 
 __all__ = [
     "MISSING",
@@ -162,7 +161,17 @@ _BARS = (
 )
 
 
-def get_summary_rows(summary: "TradeSummary") -> Iterator[SummaryRow]:
+class Summary(Protocol):
+    """What is read of a `TradeSummary`, besides the figures that the rows name."""
+
+    @property
+    def time_bucket(self) -> TimeBucket | None: ...
+
+    @property
+    def daily_returns(self) -> Any: ...
+
+
+def get_summary_rows(summary: Summary) -> Iterator[SummaryRow]:
     """Yield the rows of a summary in the order of display.
 
     Average bars are there with a time bucket, the maximum drawdown with daily returns.
@@ -179,8 +188,6 @@ def get_summary_rows(summary: "TradeSummary") -> Iterator[SummaryRow]:
         yield from _format_rows(summary, (("Max drawdown", "max_drawdown", format_percent, "maximum-drawdown"),))
 
 
-def _format_rows(
-    summary: "TradeSummary", rows: tuple[tuple[str, str, _Format, str | None], ...]
-) -> Iterator[SummaryRow]:
+def _format_rows(summary: Summary, rows: tuple[tuple[str, str, _Format, str | None], ...]) -> Iterator[SummaryRow]:
     for label, name, to_text, page in rows:
         yield SummaryRow(label, to_text(getattr(summary, name)), None if page is None else _GLOSSARY + page)

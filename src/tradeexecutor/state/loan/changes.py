@@ -15,7 +15,7 @@ import datetime
 import logging
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from tradeexecutor.accounting.accuracy import (
     CLOSE_POSITION_COLLATERAL_EPSILON,
@@ -29,11 +29,8 @@ from tradeexecutor.state.identifier import AssetType, AssetWithTrackedValue
 from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
 from tradeexecutor.state.interest import Interest
 from tradeexecutor.state.loan.loan import Loan
+from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.types import USDollarPrice
-
-if TYPE_CHECKING:
-    from tradeexecutor.state.position import TradingPosition
-    from tradeexecutor.state.trade import TradeExecution
 
 __all__ = [
     "LoanChange",
@@ -83,7 +80,7 @@ class LoanChange:
     happened_at: datetime.datetime
 
     @classmethod
-    def read(cls, trade: "TradeExecution", mode: LoanMode = "plan") -> "LoanChange":
+    def read(cls, trade: TradeExecution, mode: LoanMode = "plan") -> "LoanChange":
         """Return the planned or the executed amounts of a trade; missing reserve amounts are 0.
 
         Raises
@@ -129,7 +126,7 @@ class LoanPayments(NamedTuple):
 
 
 def get_loan_after_trade(
-    loan: Loan | None, trade: "TradeExecution", change: LoanChange, closing: bool
+    loan: Loan | None, trade: TradeExecution, change: LoanChange, closing: bool
 ) -> tuple[Loan, LoanPayments]:
     """Return the loan as it is after a change, and the interest that was moved; `loan` itself stays as it is.
 
@@ -179,7 +176,7 @@ def get_loan_after_trade(
 # --- Credit supply
 
 
-def _open_credit(trade: "TradeExecution", change: LoanChange) -> Loan:
+def _open_credit(trade: TradeExecution, change: LoanChange) -> Loan:
     if change.quantity <= 0:
         raise InvalidTrade(
             f"trade #{trade.trade_id} recalls credit, but position #{trade.position_id} has supplied none"
@@ -214,7 +211,7 @@ def _change_credit(loan: Loan, change: LoanChange) -> Decimal:
 # --- Short
 
 
-def _open_short(trade: "TradeExecution", change: LoanChange) -> Loan:
+def _open_short(trade: TradeExecution, change: LoanChange) -> Loan:
     pair, trade_id = trade.pair, trade.trade_id
     _check_short_assets(trade)
     collateral = change.get_collateral_change()
@@ -239,7 +236,7 @@ def _open_short(trade: "TradeExecution", change: LoanChange) -> Loan:
     )
 
 
-def _check_short_assets(trade: "TradeExecution") -> None:
+def _check_short_assets(trade: TradeExecution) -> None:
     base, quote = trade.pair.base, trade.pair.quote
     if base.underlying is None or base.type is not AssetType.borrowed:
         raise InvalidTrade(f"base {base} of a short must be a debt token with an underlying asset")
@@ -287,7 +284,7 @@ def _is_debt_gone(loan: Loan) -> bool:
     return loan.get_borrowed_principal_and_interest_quantity() <= get_close_epsilon_for_pair(loan.pair)
 
 
-def _check_health(loan: Loan, trade: "TradeExecution") -> None:
+def _check_health(loan: Loan, trade: TradeExecution) -> None:
     if loan.borrowed is None or loan.borrowed.quantity <= 0:
         return
     try:
@@ -356,8 +353,22 @@ def _change_side(
 # --- Public builders over trades
 
 
+class LoanPosition(Protocol):
+    """What is read of the position that has the loan."""
+
+    @property
+    def position_id(self) -> int: ...
+
+    @property
+    def loan(self) -> Loan | None: ...
+
+    def is_short(self) -> bool: ...
+
+    def is_credit_supply(self) -> bool: ...
+
+
 def create_short_loan(
-    position: "TradingPosition", trade: "TradeExecution", timestamp: datetime.datetime, mode: LoanMode = "plan"
+    position: LoanPosition, trade: TradeExecution, timestamp: datetime.datetime, mode: LoanMode = "plan"
 ) -> Loan:
     """Return the loan that the first trade of a short position opens.
 
@@ -374,7 +385,7 @@ def create_short_loan(
 
 
 def create_credit_supply_loan(
-    position: "TradingPosition", trade: "TradeExecution", timestamp: datetime.datetime, mode: LoanMode = "plan"
+    position: LoanPosition, trade: TradeExecution, timestamp: datetime.datetime, mode: LoanMode = "plan"
 ) -> Loan:
     """Return the loan that the first trade of a credit supply position opens.
 
@@ -388,9 +399,7 @@ def create_credit_supply_loan(
     return _create_loan(position, trade, timestamp, mode)
 
 
-def _create_loan(
-    position: "TradingPosition", trade: "TradeExecution", timestamp: datetime.datetime, mode: LoanMode
-) -> Loan:
+def _create_loan(position: LoanPosition, trade: TradeExecution, timestamp: datetime.datetime, mode: LoanMode) -> Loan:
     if position.loan is not None:
         raise InvalidTrade(f"position #{position.position_id} has a loan already")
     loan, _ = get_loan_after_trade(None, trade, LoanChange.read(trade, mode), closing=False)
@@ -403,8 +412,8 @@ def _create_loan(
 
 def update_short_loan(
     loan: Loan,
-    position: "TradingPosition",
-    trade: "TradeExecution",
+    position: LoanPosition,
+    trade: TradeExecution,
     mode: LoanMode = "plan",
     close_position: bool = False,
 ) -> LoanPayments:
@@ -426,9 +435,9 @@ def update_short_loan(
 
 def update_credit_supply_loan(
     loan: Loan,
-    position: "TradingPosition",
+    position: LoanPosition,
     timestamp: datetime.datetime,
-    trade: "TradeExecution | None" = None,
+    trade: TradeExecution | None = None,
     quantity_delta: Decimal = ZERO_DECIMAL,
     mode: LoanMode = "plan",
 ) -> Loan:
@@ -469,7 +478,7 @@ def update_credit_supply_loan(
 
 
 def reset_credit_supply_loan(
-    position: "TradingPosition",
+    position: LoanPosition,
     timestamp: datetime.datetime,
     block_number: int,
     quantity: Decimal,
