@@ -50,7 +50,7 @@ def test_file_with_bad_position_sample_is_refused(change: dict[str, Any]):
         PositionStatistics.from_dict(position_statistics().to_dict() | change)
 
 
-@pytest.mark.parametrize("value", [math.nan, "0.5", True])
+@pytest.mark.parametrize("value", [math.nan, "half", True])
 def test_portfolio_sample_refuses_odd_profitability(value: Any):
     with pytest.raises(InvalidValue):
         portfolio_statistics(unrealised_profitability=value)

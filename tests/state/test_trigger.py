@@ -104,7 +104,7 @@ def test_constructor_refuses_wrong_types(change: dict[str, Any]):
 
 @pytest.mark.parametrize(
     "change",
-    [{"price": "1.0"}, {"type": None}, {"condition": 5}, {"expires_at": "2024-01-01"}, {"triggering_at_delta": "1"}],
+    [{"price": "high"}, {"type": None}, {"condition": 5}, {"expires_at": "2024-01-01"}, {"triggering_at_delta": "1"}],
 )
 def test_file_with_wrong_types_is_refused(change: dict[str, Any]):
     with pytest.raises(InvalidStateFile):

@@ -3,7 +3,6 @@
 import contextlib
 import datetime
 
-from tradeexecutor.state.checks import check_finite
 from tradeexecutor.state.errors import (
     InvalidTrade,
     LiquidationRisked,
@@ -23,6 +22,7 @@ from tradeexecutor.state.trade.planned_amounts import (
     plan_short_closing,
 )
 from tradeexecutor.state.types import USDollarAmount
+from tradeexecutor.state.value_checks import check_finite
 
 _REPAIR = TradeType.repair
 

@@ -11,8 +11,6 @@ functions by subject, whose first argument is the position; the class below name
 import datetime
 from decimal import Decimal
 
-from tradeexecutor.accounting.accuracy import COLLATERAL_EPSILON
-from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.contract import contract_signature, misspelt
 from tradeexecutor.state.display.html_repr import render_position
 from tradeexecutor.state.identifier import AssetIdentifier
@@ -34,7 +32,6 @@ from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade.pricing import TradePricing
 from tradeexecutor.state.trade.request import TradeRequest
 from tradeexecutor.state.types import BPS, LeverageMultiplier, USDollarAmount, USDollarPrice
-from tradeexecutor.state.value_checks import check_finite
 
 __all__ = ["CLOSED_POSITION_DUST_EPSILON", "TradingPosition", "TriggerPriceUpdate"]
 
