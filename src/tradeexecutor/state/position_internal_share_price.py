@@ -33,9 +33,7 @@ class PositionInternalSharePriceState(Serialisable):
         value: USDollarAmount, quantity: float, at: datetime.datetime | None, initial_share_price: float = 1.0
     ) -> "PositionInternalSharePriceState":
         """Start with `quantity` tokens bought for `value` USD; of an exchange account, as many dollars as its value."""
-        return PositionInternalSharePriceState(
-            *SharePrice.open(value, quantity, initial_share_price), last_updated_at=at
-        )
+        return _record(SharePrice.open(value, quantity, initial_share_price), at)
 
     def after_trade(
         self, quantity: float, price: USDollarPrice, value: USDollarAmount, at: datetime.datetime | None
@@ -54,11 +52,11 @@ class PositionInternalSharePriceState(Serialisable):
             shares = buy_shares(shares, value, quantity)
         elif quantity < 0:
             shares = sell_shares(shares, -quantity, price)
-        return PositionInternalSharePriceState(*shares, last_updated_at=at)
+        return _record(shares, at)
 
     def after_balance_change(self, quantity: float, at: datetime.datetime | None) -> "PositionInternalSharePriceState":
         """Return the record after a gain or loss of `quantity` tokens (signed) that is not a trade."""
-        return PositionInternalSharePriceState(*change_assets(self._get_shares(), quantity), last_updated_at=at)
+        return _record(change_assets(self._get_shares(), quantity), at)
 
     def _get_shares(self) -> SharePrice:
         return SharePrice(
@@ -69,6 +67,12 @@ class PositionInternalSharePriceState(Serialisable):
             self.peak_total_supply,
             self.initial_share_price,
         )
+
+
+def _record(shares: SharePrice, at: datetime.datetime | None) -> PositionInternalSharePriceState:
+    # Every trade makes one, and naming the values is faster than unpacking them into the call.
+    share_price, supply, held, invested, peak, initial = shares
+    return PositionInternalSharePriceState(share_price, supply, held, invested, peak, initial, at)
 
 
 @dataclass(slots=True)

@@ -157,7 +157,7 @@ def request_trade(
     trade = position.plan_trade(request, portfolio.next_trade_id, portfolio_value)
     planned = trade.planned_quantity
     dust = get_dust_epsilon_for_pair(pair)
-    if planned != 0 and abs(planned) <= dust:
+    if planned and abs(planned) <= dust:
         raise TooSmallTrade(
             f"cannot trade {planned} {pair.base.token_symbol}: at or below the dust limit {dust}", planned, dust
         )

@@ -53,8 +53,12 @@ def plan_trade(
         flags.add(TradeFlag.close)
     kind = position.pair.kind
     has_loan = kind in LOAN_KINDS
-    loan = _get_loan_to_plan_on(position, request.strategy_cycle_at) if has_loan else None
-    amounts = _plan_amounts(position, loan, request)
+    loan: Loan | None = None
+    if has_loan:
+        loan = _get_loan_to_plan_on(position, request.strategy_cycle_at)
+        amounts = _plan_loan_amounts(position, loan, request)
+    else:
+        amounts = plan_exchange(kind, request)
     trade = TradeExecution(
         trade_id,
         position.position_id,
@@ -125,13 +129,8 @@ def _get_loan_to_plan_on(position: PositionFields, strategy_cycle_at: datetime.d
     return loan
 
 
-def _plan_amounts(position: PositionFields, loan: Loan | None, request: TradeRequest) -> PlannedAmounts:
+def _plan_loan_amounts(position: PositionFields, loan: Loan | None, request: TradeRequest) -> PlannedAmounts:
     pair = position.pair
-    if pair.kind not in LOAN_KINDS:
-        quantity, reserve = plan_exchange(pair.kind, request.quantity, request.reserve, request.assumed_price)
-        return PlannedAmounts(
-            quantity, reserve, request.planned_collateral_consumption, request.planned_collateral_allocation
-        )
     if pair.kind.is_credit_supply():
         return plan_credit(request)
     if not request.closing:

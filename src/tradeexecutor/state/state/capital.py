@@ -28,7 +28,7 @@ def take_capital(portfolio: Portfolio, trade: TradeExecution, *, underflow_check
         With `underflow_check`: less is available than planned.  Nothing has changed.
     """
     kind = trade.pair.kind
-    if trade.planned_quantity <= 0 and kind is not _SHORT:
+    if trade.planned_quantity <= ZERO_DECIMAL and kind is not _SHORT:
         return
     if kind in TOKEN_TRADE_KINDS and portfolio.get_bridge_position_for_chain(trade.pair.chain_id) is not None:
         portfolio.move_capital_from_bridge_to_spot_trade(trade, underflow_check)
@@ -61,7 +61,7 @@ def find_returned_capital(
         else:
             returned = spent
         return returned, get_reserve_of_trade(portfolio, trade) if returned else None
-    if trade.planned_quantity <= 0:
+    if trade.planned_quantity <= ZERO_DECIMAL:
         return spent, _get_account_of_proceeds(portfolio, trade) if spent else None
     from_bridge = allocated is None
     if from_bridge:

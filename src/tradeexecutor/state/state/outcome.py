@@ -37,7 +37,7 @@ _SHARE_PRICE_KINDS = EXCHANGE_KINDS - {_CCTP_BRIDGE}
 _NO_PAYMENTS = LoanPayments()
 
 
-class _Outcome(msgspec.Struct, frozen=True):
+class _Outcome(msgspec.Struct, frozen=True, gc=False):
     """What a success is going to change, known before anything has changed."""
 
     position: TradingPosition
@@ -135,12 +135,12 @@ def _check(state: StateFields, trade: TradeExecution, fill: Fill, *, force: bool
 
 def _check_exchanged_amounts(trade: TradeExecution, fill: Fill) -> None:
     quantity, reserve = fill.quantity, fill.reserve
-    if trade.planned_quantity > 0:
-        if quantity <= 0:
+    if trade.planned_quantity > ZERO_DECIMAL:
+        if quantity <= ZERO_DECIMAL:
             raise InvalidTrade(f"buy #{trade.trade_id} must have a positive executed amount, got {quantity}")
-        if reserve < 0:
+        if reserve < ZERO_DECIMAL:
             raise InvalidTrade(f"buy #{trade.trade_id} must not have a negative executed reserve, got {reserve}")
-    elif quantity >= 0 or reserve <= 0:
+    elif quantity >= ZERO_DECIMAL or reserve <= ZERO_DECIMAL:
         raise InvalidTrade(
             f"sell #{trade.trade_id} must have a negative executed amount and a positive executed reserve, "
             f"got {quantity} and {reserve}"

@@ -176,7 +176,7 @@ def create_trade(
         planned_collateral_allocation=planned_collateral_allocation,
         flags=flags,
     )
-    return request_trade(state, request, position)
+    return state.portfolio.request_trade(request, position)
 
 
 @contract_signature

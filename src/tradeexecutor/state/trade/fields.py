@@ -5,7 +5,7 @@ import enum
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON
+from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON, ZERO_DECIMAL
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.codec.codec import OpenAttributes
 from tradeexecutor.state.errors import InvalidTrade, InvalidValue
@@ -212,7 +212,7 @@ class TradeFields(OpenAttributes):
         price = self.planned_price
         if (type(price) is not float and type(price) is not int) or not price > 0:
             raise InvalidTrade(f"trade #{self.trade_id} planned price must be a positive float, got {price!r}")
-        if self.planned_reserve < 0 and not kind.is_credit_based():
+        if self.planned_reserve < ZERO_DECIMAL and not kind.is_credit_based():
             raise InvalidTrade(f"trade #{self.trade_id} planned reserve is negative: {self.planned_reserve}")
         if self.slippage_tolerance and not self.slippage_tolerance < MAX_SLIPPAGE_TOLERANCE:  # NaN too
             raise InvalidTrade(

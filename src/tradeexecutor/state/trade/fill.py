@@ -8,7 +8,7 @@ import msgspec
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
 
-class Fill(msgspec.Struct, frozen=True, kw_only=True):
+class Fill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a successful trade did, as the market, the chain or a simulation reports it.
 
     `State.record_fill` books it.  LP fees and gas are only recorded: they are already part of price and quantity.

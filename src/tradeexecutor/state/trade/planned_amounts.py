@@ -2,7 +2,8 @@
 
 import math
 from decimal import Decimal
-from typing import NamedTuple
+
+import msgspec
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.state.errors import InvalidTrade, UnsupportedPairKind
@@ -32,7 +33,7 @@ LOAN_KINDS = frozenset({TradingPairKind.credit_supply, TradingPairKind.lending_p
 EXECUTABLE_KINDS = EXCHANGE_KINDS | LOAN_KINDS
 
 
-class PlannedAmounts(NamedTuple):
+class PlannedAmounts(msgspec.Struct, frozen=True, gc=False):
     """What a request comes to."""
 
     #: Base token units, signed as in `TradeExecution`.
@@ -46,38 +47,35 @@ class PlannedAmounts(NamedTuple):
     lp_fees: USDollarAmount | None = None
 
 
-def plan_exchange(
-    kind: TradingPairKind, quantity: Decimal | None, reserve: Decimal | None, assumed_price: USDollarPrice
-) -> tuple[Decimal, Decimal]:
+def plan_exchange(kind: TradingPairKind, request: TradeRequest) -> PlannedAmounts:
     """Complete quantity from reserve, or reserve from quantity, at the assumed price.
 
-    Returns
-    -------
-    tuple
-        Planned quantity (base token units, signed) and planned reserve (reserve token units, >= 0).
-
-    >>> plan_exchange(TradingPairKind.spot_market_hold, None, Decimal(600), 2400.0)
-    (Decimal('0.25'), Decimal('600'))
-    >>> plan_exchange(TradingPairKind.spot_market_hold, Decimal("-0.25"), None, 2400.0)
-    (Decimal('-0.25'), Decimal('600.00'))
+    A request for 600 USDC worth at 2400 USD becomes a quantity of 0.25, a sale of 0.25 a reserve of 600.
 
     Raises
     ------
     InvalidTrade
-        Neither or both amounts are given.
+        Neither or both amounts are given, or one is not a finite Decimal.
     UnsupportedPairKind
         The kind has no price to exchange at.
     """
     if kind not in EXCHANGE_KINDS:
         raise UnsupportedPairKind(f"trades of kind {kind.value} are not supported")
+    quantity, reserve = request.quantity, request.reserve
     amount = quantity if reserve is None else reserve
     if amount is None or (quantity is not None and reserve is not None):
         raise InvalidTrade(f"give either the quantity or the reserve of a trade, got {quantity!r} and {reserve!r}")
     if not (isinstance(amount, Decimal) and amount.is_finite()):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidTrade(f"the amount of a trade must be a finite Decimal, got {amount!r}")
-    _check_price(assumed_price)
-    price = Decimal(assumed_price)
-    return (amount / price, amount) if quantity is None else (amount, abs(amount * price))
+    _check_price(request.assumed_price)
+    price = Decimal(request.assumed_price)
+    if quantity is None:
+        quantity, reserve = amount / price, amount
+    else:
+        reserve = abs(amount * price)
+    return PlannedAmounts(
+        quantity, reserve, request.planned_collateral_consumption, request.planned_collateral_allocation
+    )
 
 
 def plan_credit(request: TradeRequest) -> PlannedAmounts:

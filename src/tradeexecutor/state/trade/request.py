@@ -18,7 +18,7 @@ from tradeexecutor.state.types import BPS, LeverageMultiplier, USDollarAmount, U
 PENDING_HINT = "a trade waits once it has a trigger, see PositionManager.open_spot_with_market_limit"
 
 
-class TradeRequest(msgspec.Struct, frozen=True, kw_only=True):
+class TradeRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Everything that planning a trade needs, except the position it is for.
 
     `State.request_trade` makes a planned trade of it.  A request does not change and knows no ids, so it can be
@@ -64,11 +64,10 @@ class TradeRequest(msgspec.Struct, frozen=True, kw_only=True):
     flags: set[TradeFlag] | None = None
 
     def __post_init__(self) -> None:
+        # One comparison for what is nearly always given, and then a closer look.
         decided_at = self.strategy_cycle_at
-        if not isinstance(decided_at, datetime.datetime) or is_pandas_object(decided_at):
-            raise InvalidTrade(f"strategy_cycle_at must be a datetime, got {decided_at!r}")
-        if decided_at.tzinfo is not None:
-            raise InvalidTrade(f"strategy_cycle_at must be naive UTC, got {decided_at!r}")
+        if type(decided_at) is not datetime.datetime or decided_at.tzinfo is not None:
+            self._check_time()
         if self.pair_fee and type(self.pair_fee) is not float:
             raise InvalidTrade(f"pair_fee must be a float, got {self.pair_fee!r}")
         if self.notes is not None and not isinstance(self.notes, str):
@@ -78,3 +77,10 @@ class TradeRequest(msgspec.Struct, frozen=True, kw_only=True):
         flags = self.flags
         if flags is not None and (not isinstance(flags, set) or not all(isinstance(flag, TradeFlag) for flag in flags)):
             raise InvalidTrade(f"flags must be a set of TradeFlag, got {flags!r}")
+
+    def _check_time(self) -> None:
+        decided_at = self.strategy_cycle_at
+        if not isinstance(decided_at, datetime.datetime) or is_pandas_object(decided_at):
+            raise InvalidTrade(f"strategy_cycle_at must be a datetime, got {decided_at!r}")
+        if decided_at.tzinfo is not None:
+            raise InvalidTrade(f"strategy_cycle_at must be naive UTC, got {decided_at!r}")
