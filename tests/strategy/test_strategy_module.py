@@ -64,7 +64,7 @@ def test_a_strategy_is_read(tmp_path: Path):
         ("CycleDuration.cycle_4h", '"weekly"', "cycle_duration must be a CycleDuration", None),
         ("5000", '"much"', "initial_cash must be a positive number, not 'much'", None),
         ("5000", "-1", "initial_cash must be a positive number", None),
-        ("datetime.datetime(2024, 1, 1)", '"2024-01-01"', "backtest_start must be a datetime", None),
+        ("datetime.datetime(2024, 1, 1)", '"2024-01-01"', "backtest_start must be a naive UTC datetime", None),
         ("datetime.datetime(2024, 1, 1)", "datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)", "naive UTC", None),
         ('name = "Example"', "name = 5", "name must be text", None),
     ],

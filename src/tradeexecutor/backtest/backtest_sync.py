@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
+from tradeexecutor.accounting.values import is_finite_decimal
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
 from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.booking.interest import get_interest_tracker
@@ -78,7 +79,7 @@ class BacktestSyncModel(SyncModel):
 
     def simulate_funding(self, timestamp: datetime.datetime, amount: Decimal) -> None:
         """Queue a deposit (positive) or redemption (negative)."""
-        if not isinstance(amount, Decimal) or not amount.is_finite() or not amount:  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not is_finite_decimal(amount) or not amount:
             raise FundingNotPossible(f"a deposit or redemption is a non-zero Decimal, not {amount!r}")
         self.fund_flow_queue.append(FundFlowEvent(timestamp, amount))
         # Stable: events of the same time stay in the order they were queued.

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate, pairwise, starmap
 from typing import Any, TypedDict, TypeVar
 
+from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.state import State
 from tradeexecutor.state.statistics import PortfolioStatistics
@@ -81,8 +82,7 @@ def prune_history(state: State, cutoff_date: datetime.datetime) -> HistoryPrunin
     InvalidValue
         Not a naive datetime.
     """
-    if not isinstance(cutoff_date, datetime.datetime) or cutoff_date.tzinfo is not None:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidValue(f"the cut-off date must be a naive UTC datetime, got {cutoff_date!r}")
+    require_naive_utc(cutoff_date, "the cut-off date", InvalidValue)
     stats, visualisation, uptime = state.stats, state.visualisation, state.uptime
     second = to_epoch(cutoff_date)
     removed = HistoryPruningStats(

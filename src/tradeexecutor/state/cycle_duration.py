@@ -3,6 +3,7 @@
 import datetime
 from typing import TYPE_CHECKING
 
+from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
 from tradeexecutor.state.types import StateEnum
 
@@ -158,8 +159,7 @@ class CycleDuration(StateEnum):
 
 
 def _floor(ts: datetime.datetime, step: datetime.timedelta) -> datetime.datetime:
-    if ts.tzinfo is not None:
-        raise InvalidValue(f"time must be naive UTC, got {ts!r}")
+    require_naive_utc(ts, "time", InvalidValue)
     ts = datetime.datetime(ts.year, ts.month, ts.day, ts.hour, ts.minute, ts.second, ts.microsecond)
     return ts - (ts - _ORIGIN) % step
 

@@ -14,7 +14,6 @@ import contextlib
 import datetime
 import enum
 import functools
-import math
 import threading
 from collections.abc import Callable, Generator
 from decimal import Decimal
@@ -49,7 +48,6 @@ __all__ = [
     "accept_unknown_enum_values",
     "from_epoch",
     "from_seconds",
-    "is_finite_number",
     "new_dict",
     "new_list",
     "new_set",
@@ -139,11 +137,6 @@ def from_epoch(value: float) -> datetime.datetime:
         return EPOCH + datetime.timedelta(0, value)
     except (OverflowError, ValueError):
         raise ValueError(f"epoch seconds out of range: {value!r} (milliseconds?)") from None
-
-
-def is_finite_number(value: object) -> bool:
-    """Tell whether `value` is an int or a float that is neither NaN nor infinite; a bool is not a number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @functools.lru_cache(maxsize=1 << 14, typed=True)
@@ -241,11 +234,6 @@ def accept_unknown_enum_values() -> Generator[None]:
 
 
 _unknown_members: dict[tuple[type, str | int], Any] = {}
-
-
-def is_pandas_object(value: object) -> bool:
-    """Tell whether `value` comes from pandas, without importing it."""
-    return type(value) is not datetime.datetime and type(value).__module__.startswith("pandas")
 
 
 class StateEnum(enum.Enum):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.codec.codec import OpenAttributes, Serialisable
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
 from tradeexecutor.state.identifier import TradingPairIdentifier
@@ -58,11 +59,7 @@ class RecordingTime(StateEnum):
 
 def _to_second(timestamp: datetime.datetime) -> int:
     """Return whole epoch seconds, the fraction cut."""
-    if not isinstance(timestamp, datetime.datetime):
-        raise InvalidValue(f"timestamp must be a datetime, got {timestamp!r}")
-    if timestamp.tzinfo is not None:
-        raise InvalidValue(f"timestamp must be naive UTC, got {timestamp!r}")
-    since = timestamp - EPOCH
+    since = require_naive_utc(timestamp, "timestamp", InvalidValue) - EPOCH
     return since.days * 86_400 + since.seconds
 
 

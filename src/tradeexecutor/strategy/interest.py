@@ -27,6 +27,7 @@ from typing import Protocol
 from tradeexecutor.accounting import interest as maths
 from tradeexecutor.accounting.accuracy import INTEREST_EPSILON, ZERO_DECIMAL
 from tradeexecutor.accounting.interest import YEAR
+from tradeexecutor.accounting.values import require_finite_decimal
 from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.booking.interest import (
     DEFAULT_MAX_INTEREST_GAIN,
@@ -391,8 +392,7 @@ def _add_asset(
     batch: InterestBatch, operation: InterestDistributionOperation, asset: AssetIdentifier, new_amount: Decimal
 ) -> None:
     """Put the interest of one token into a batch."""
-    if not isinstance(new_amount, Decimal) or not new_amount.is_finite():  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InterestRefused(f"the balance of {asset} must be a finite Decimal, got {new_amount!r}")
+    require_finite_decimal(new_amount, f"the balance of {asset}", InterestRefused)
     entries = operation.get_interest_data(asset).entries
     balances = [entry.balance for entry in entries]
     accrued = new_amount - sum(balances)

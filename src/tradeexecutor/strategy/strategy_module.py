@@ -31,6 +31,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.strategy.cycle import CycleDuration
 from tradeexecutor.strategy.execution_context import ExecutionContext
@@ -381,10 +382,7 @@ def _get_time(parameters: StrategyParameters, name: str, fail: _Fail) -> datetim
     value = parameters.get(name)
     if value is None:
         return None
-    if not isinstance(value, datetime.datetime):
-        raise fail(f"{name} must be a datetime, not {value!r}")
-    if value.tzinfo is not None:
-        raise fail(f"{name} must be naive UTC, without a time zone")
+    value = require_naive_utc(value, name, fail)
     # pandas.Timestamp is a datetime, but does not compare and add like one.
     return datetime.datetime(*value.timetuple()[:6], value.microsecond)
 

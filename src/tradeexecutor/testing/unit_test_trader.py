@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
+from tradeexecutor.accounting.values import require_standard_utc
 from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.booking.treasury import EventOrigin, redeem_in_kind
 from tradeexecutor.state.errors import InvalidTrade, InvalidValue, PositionNotFound
@@ -17,7 +18,7 @@ from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
-from tradeexecutor.state.types import LeverageMultiplier, USDollarAmount, USDollarPrice, is_pandas_object
+from tradeexecutor.state.types import LeverageMultiplier, USDollarAmount, USDollarPrice
 
 #: How long one step in the life of a trade takes.
 _TICK = datetime.timedelta(seconds=1)
@@ -107,13 +108,7 @@ class UnitTestTrader:
         InvalidValue
             Not a naive datetime of the standard library.
         """
-        if (
-            not isinstance(timestamp, datetime.datetime)  # pyright: ignore[reportUnnecessaryIsInstance]
-            or is_pandas_object(timestamp)
-            or timestamp.tzinfo is not None
-        ):
-            raise InvalidValue(f"the clock needs a naive UTC datetime, got {timestamp!r}")
-        self.ts = timestamp
+        self.ts = require_standard_utc(timestamp, "the clock", InvalidValue)
 
     # --- Planning
 

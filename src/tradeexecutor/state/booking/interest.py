@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from tradeexecutor.accounting.interest import calculate_interest_gain_usd, calculate_weighted_yield
+from tradeexecutor.accounting.values import is_finite_decimal, require_naive_utc
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import (
@@ -90,10 +91,8 @@ class InterestBatch:
         max_interest_gain: Percent = DEFAULT_MAX_INTEREST_GAIN,
         created_at: datetime.datetime | None = None,
     ):
-        if not isinstance(event_at, datetime.datetime) or event_at.tzinfo is not None:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InterestRefused(f"the time of an interest event must be a naive UTC datetime, got {event_at!r}")
         self.portfolio = portfolio
-        self.event_at = event_at
+        self.event_at = require_naive_utc(event_at, "the time of an interest event", InterestRefused)
         self.block_number = block_number
         self.tx_hash = tx_hash
         self.log_index = log_index
@@ -199,7 +198,7 @@ class InterestBatch:
 
     @staticmethod
     def _check_numbers(asset: AssetIdentifier, new_token_amount: Decimal, asset_price: USDollarPrice) -> None:
-        if not isinstance(new_token_amount, Decimal) or not new_token_amount.is_finite() or new_token_amount < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not is_finite_decimal(new_token_amount) or new_token_amount < 0:
             raise InterestRefused(f"the balance of {asset} must be a Decimal >= 0, got {new_token_amount!r}")
         if type(asset_price) is not float or not 0 < asset_price < math.inf:
             raise InterestRefused(f"the price of {asset} must be a positive float, got {asset_price!r}")

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import COLLATERAL_EPSILON, ZERO_DECIMAL
+from tradeexecutor.accounting.values import is_finite_decimal, require_naive_utc
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
 from tradeexecutor.state.booking.share_price import (
     create_share_price_state_for_exchange_account,
@@ -341,7 +342,7 @@ def book_position_correction(
 
 
 def _require_quantity(quantity: Decimal, allow_zero: bool = False) -> None:
-    if not isinstance(quantity, Decimal) or not quantity.is_finite() or not (quantity or allow_zero):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not is_finite_decimal(quantity) or not (quantity or allow_zero):
         raise InvalidValue(f"a balance changes by a finite Decimal other than zero, got {quantity!r}")
 
 
@@ -467,8 +468,8 @@ def _make_event(
 ) -> BalanceUpdate:
     """Make an event with the next id, which is used up only by `_register`."""
     for what, when in (("happened_at", origin.happened_at), ("included_at", origin.included_at)):
-        if when is not None and (not isinstance(when, datetime.datetime) or when.tzinfo is not None):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidValue(f"{what} must be a naive UTC datetime, got {when!r}")
+        if when is not None:
+            require_naive_utc(when, what, InvalidValue)
     return BalanceUpdate(
         balance_update_id=state.portfolio.next_balance_update_id,
         cause=cause,

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from tradeexecutor.accounting.values import require_finite_decimal
 from tradeexecutor.state.errors import (
     InvalidValue,
     ReserveAlreadyInitialised,
@@ -113,8 +114,7 @@ def adjust_reserves(
     KeyError
         No such reserve (an amount of 0 is always accepted).
     """
-    if not isinstance(amount, Decimal) or not amount.is_finite():  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidValue(f"amount must be a finite Decimal, got {amount!r}")
+    require_finite_decimal(amount, "amount", InvalidValue)
     if not isinstance(asset, AssetIdentifier):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidValue(f"asset must be an AssetIdentifier, got {asset!r}")
     if amount:

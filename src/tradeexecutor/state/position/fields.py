@@ -4,6 +4,7 @@ import datetime
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from tradeexecutor.accounting.values import require_standard_utc
 from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import InvalidValue
@@ -20,7 +21,6 @@ from tradeexecutor.state.types import (
     USDollarAmount,
     USDollarPrice,
     UTCDatetime,
-    is_pandas_object,
     new_dict,
     new_list,
 )
@@ -121,10 +121,7 @@ class PositionFields(GenericPosition):
                 f"position #{self.position_id} prices must not be negative: "
                 f"{self.last_token_price}, {self.last_reserve_price}"
             )
-        if not isinstance(self.opened_at, datetime.datetime) or is_pandas_object(self.opened_at):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidValue(f"position #{self.position_id} opened_at must be a datetime, got {self.opened_at!r}")
-        if self.opened_at.tzinfo is not None:
-            raise InvalidValue(f"position #{self.position_id} opened_at must be naive UTC, got {self.opened_at!r}")
+        require_standard_utc(self.opened_at, f"position #{self.position_id} opened_at", InvalidValue)
         for value in (self.last_token_price, self.stop_loss):
             if value is not None and type(value) is not float and type(value).__module__ == "numpy":
                 raise InvalidValue(f"position #{self.position_id} prices must be Python floats, got {value!r}")

@@ -3,12 +3,13 @@
 import datetime
 import math
 
+from tradeexecutor.accounting.values import require_standard_utc
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.display.formatting import append_line
 from tradeexecutor.state.errors import InvalidValue, WrongPositionStatus
 from tradeexecutor.state.position.fields import PositionFields
 from tradeexecutor.state.position.value import get_value
-from tradeexecutor.state.types import USDollarAmount, USDollarPrice, is_pandas_object
+from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
 
 def revalue_base_asset(
@@ -21,10 +22,7 @@ def revalue_base_asset(
     last_token_price
         USD per base token, exactly a float.
     """
-    if not isinstance(last_pricing_at, datetime.datetime) or is_pandas_object(last_pricing_at):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidValue(f"pricing time must be a datetime, got {last_pricing_at!r}")
-    if last_pricing_at.tzinfo is not None:
-        raise InvalidValue(f"pricing time must be naive UTC, got {last_pricing_at!r}")
+    require_standard_utc(last_pricing_at, "pricing time", InvalidValue)
     if not isinstance(last_token_price, float):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidValue(f"price of position #{position.position_id} must be a float, got {last_token_price!r}")
     if not 0 <= last_token_price < math.inf:

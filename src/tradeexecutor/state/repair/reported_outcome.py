@@ -8,6 +8,7 @@ import datetime
 from dataclasses import dataclass
 from decimal import Decimal
 
+from tradeexecutor.accounting.values import is_finite_decimal
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import InvalidTrade
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
@@ -75,7 +76,7 @@ def reconfirm_trade(
     if trade.pair.kind not in EXCHANGE_KINDS:
         raise InvalidTrade(f"trade #{trade.trade_id} changes a loan, its outcome cannot be reported by amounts")
     quantity, reserve = outcome.quantity, outcome.reserve
-    if quantity is None or reserve is None or not (quantity.is_finite() and reserve.is_finite()):
+    if not is_finite_decimal(quantity) or not is_finite_decimal(reserve):
         raise InvalidTrade(f"report quantity and reserve of trade #{trade.trade_id}, got {quantity} and {reserve}")
     if quantity <= 0 or reserve <= 0:
         raise InvalidTrade(

@@ -9,6 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
+from tradeexecutor.accounting.values import require_finite_decimal
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidTrade, UnsupportedPairKind, WrongPositionStatus
 from tradeexecutor.state.identifier import TradingPairKind
@@ -122,8 +123,7 @@ def _check(state: StateFields, trade: TradeExecution, fill: Fill, *, force: bool
             f"position #{position.position_id} is closed, what trade #{trade.trade_id} brings would be in no equity"
         )
     reserve = fill.reserve
-    if not isinstance(reserve, Decimal) or not reserve.is_finite():  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidTrade(f"executed reserve of trade #{trade.trade_id} must be a finite Decimal, got {reserve!r}")
+    require_finite_decimal(reserve, f"executed reserve of trade #{trade.trade_id}", InvalidTrade)
     check_finite(trade.trade_id, fill.lp_fees, fill.native_token_price, fill.cost_of_gas)
     if not is_repair:
         if has_loan:
@@ -215,9 +215,7 @@ def _complete_move(
                 f"trade #{trade.trade_id} planned a collateral {what} of {planned}, give the executed one"
             )
         return planned
-    if not isinstance(executed, Decimal) or not executed.is_finite():  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidTrade(f"collateral {what} of trade #{trade.trade_id} must be a finite Decimal, got {executed!r}")
-    return executed
+    return require_finite_decimal(executed, f"collateral {what} of trade #{trade.trade_id}", InvalidTrade)
 
 
 # --- Apply

@@ -9,6 +9,7 @@ import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from tradeexecutor.accounting.values import is_finite_decimal
 from tradeexecutor.state.codec.codec import encode
 from tradeexecutor.state.errors import BadStateData, InvalidTrade
 from tradeexecutor.state.position import TradingPosition
@@ -202,6 +203,6 @@ def _read_amount(trade: TradeExecution, data: JSONObject, key: str) -> Decimal |
         amount = Decimal(str(value))
     except InvalidOperation:
         amount = None
-    if amount is None or not amount.is_finite():
+    if not is_finite_decimal(amount):
         raise InvalidTrade(f"ticket of trade #{trade.trade_id} says {key}={value!r}, it must be a number")
     return amount

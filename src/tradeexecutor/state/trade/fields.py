@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON, ZERO_DECIMAL
+from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON
+from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.codec.codec import OpenAttributes
 from tradeexecutor.state.errors import InvalidTrade, InvalidValue
@@ -197,10 +199,7 @@ class TradeFields(OpenAttributes):
         if self.trade_id <= 0:
             raise InvalidTrade(f"trade id must be positive, got {self.trade_id}")
         opened_at = self.opened_at
-        if not isinstance(opened_at, datetime.datetime):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidTrade(f"trade #{self.trade_id} has no opening time: {opened_at!r}")
-        if opened_at.tzinfo is not None:
-            raise InvalidTrade(f"trade #{self.trade_id} opened_at must be naive UTC, got {opened_at!r}")
+        require_naive_utc(opened_at, f"trade #{self.trade_id} opened_at", InvalidTrade)
         quantity = self.planned_quantity
         kind = self.pair.kind
         if (

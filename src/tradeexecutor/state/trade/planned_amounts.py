@@ -6,6 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
+from tradeexecutor.accounting.values import require_finite_decimal
 from tradeexecutor.state.errors import InvalidTrade, UnsupportedPairKind
 from tradeexecutor.state.identifier import TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
@@ -65,8 +66,7 @@ def plan_exchange(kind: TradingPairKind, request: TradeRequest) -> PlannedAmount
     amount = quantity if reserve is None else reserve
     if amount is None or (quantity is not None and reserve is not None):
         raise InvalidTrade(f"give either the quantity or the reserve of a trade, got {quantity!r} and {reserve!r}")
-    if not (isinstance(amount, Decimal) and amount.is_finite()):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidTrade(f"the amount of a trade must be a finite Decimal, got {amount!r}")
+    require_finite_decimal(amount, "the amount of a trade", InvalidTrade)
     _check_price(request.assumed_price)
     price = Decimal(request.assumed_price)
     if quantity is None:
@@ -181,9 +181,7 @@ def plan_short_closing(pair: TradingPairIdentifier, loan: Loan | None, request: 
 
 
 def _check_amount(name: str, amount: Decimal | None) -> Decimal:
-    if not isinstance(amount, Decimal) or not amount.is_finite():
-        raise InvalidTrade(f"the {name} of a trade on a loan must be a finite Decimal, got {amount!r}")
-    return amount
+    return require_finite_decimal(amount, f"the {name} of a trade on a loan", InvalidTrade)
 
 
 def _check_price(price: USDollarPrice) -> None:

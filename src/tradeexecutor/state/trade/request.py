@@ -8,11 +8,12 @@ from decimal import Decimal
 
 import msgspec
 
+from tradeexecutor.accounting.values import require_standard_utc
 from tradeexecutor.state.errors import InvalidTrade
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.trade.fields import TradeFlag, TradeType
 from tradeexecutor.state.trade.pricing import TradePricing
-from tradeexecutor.state.types import BPS, LeverageMultiplier, USDollarAmount, USDollarPrice, is_pandas_object
+from tradeexecutor.state.types import BPS, LeverageMultiplier, USDollarAmount, USDollarPrice
 
 #: What to do instead of passing ``pending=True``.
 PENDING_HINT = "a trade waits once it has a trigger, see PositionManager.open_spot_with_market_limit"
@@ -64,10 +65,10 @@ class TradeRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     flags: set[TradeFlag] | None = None
 
     def __post_init__(self) -> None:
-        # One comparison for what is nearly always given, and then a closer look.
+        # One comparison for what is nearly always given: this runs for every trade.
         decided_at = self.strategy_cycle_at
         if type(decided_at) is not datetime.datetime or decided_at.tzinfo is not None:
-            self._check_time()
+            require_standard_utc(decided_at, "strategy_cycle_at", InvalidTrade)
         if self.pair_fee and type(self.pair_fee) is not float:
             raise InvalidTrade(f"pair_fee must be a float, got {self.pair_fee!r}")
         if self.notes is not None and not isinstance(self.notes, str):
@@ -77,10 +78,3 @@ class TradeRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         flags = self.flags
         if flags is not None and (not isinstance(flags, set) or not all(isinstance(flag, TradeFlag) for flag in flags)):
             raise InvalidTrade(f"flags must be a set of TradeFlag, got {flags!r}")
-
-    def _check_time(self) -> None:
-        decided_at = self.strategy_cycle_at
-        if not isinstance(decided_at, datetime.datetime) or is_pandas_object(decided_at):
-            raise InvalidTrade(f"strategy_cycle_at must be a datetime, got {decided_at!r}")
-        if decided_at.tzinfo is not None:
-            raise InvalidTrade(f"strategy_cycle_at must be naive UTC, got {decided_at!r}")

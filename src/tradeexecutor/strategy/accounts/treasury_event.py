@@ -32,6 +32,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tradeexecutor.accounting.values import require_finite_decimal, require_naive_utc
 from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.booking.event_identity import TransferKey
 from tradeexecutor.state.errors import InvalidValue, RecordFileError
@@ -109,8 +110,8 @@ class TreasuryEvent:
 
     def __post_init__(self) -> None:
         amounts = [self.amount] if self.share_count is None else [self.amount, self.share_count]
-        if not all(isinstance(amount, Decimal) and amount.is_finite() for amount in amounts):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidValue(f"amounts of an event must be finite Decimals, got {amounts!r}")
+        for amount in amounts:
+            require_finite_decimal(amount, "an amount of an event", InvalidValue)
         if self.kind in (TreasuryEventKind.deposit, TreasuryEventKind.redemption) and self.amount <= 0:
             raise InvalidValue(f"the amount of a {self.kind} must be positive, got {self.amount}")
         if self.kind is TreasuryEventKind.vault_flow and not self.amount:
@@ -119,8 +120,7 @@ class TreasuryEvent:
             raise InvalidValue(f"share_count must not be negative, got {self.share_count}")
         if not self.tx_hash:
             raise InvalidValue(f"a {self.kind} without a transaction could not be recognised when it arrives again")
-        if self.happened_at.tzinfo is not None:
-            raise InvalidValue(f"the time of an event must be naive UTC, got {self.happened_at!r}")
+        require_naive_utc(self.happened_at, "the time of an event", InvalidValue)
 
     def __str__(self) -> str:
         where = f"{self.tx_hash[:12]}{'…' if len(self.tx_hash) > 12 else ''}, log {self.log_index}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import plotly.graph_objects as go
 
+from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.analysis.memo import share_results
 from tradeexecutor.state.errors import InvalidValue, NothingToDraw
 from tradeexecutor.visual.parts.theme import THEMES, explain
@@ -70,8 +71,8 @@ class ChartOptions:
         if self.theme not in THEMES:
             raise InvalidValue(f"theme must be one of {', '.join(THEMES)}, not {self.theme!r}")
         for when in (self.start_at, self.end_at):
-            if when is not None and when.tzinfo is not None:
-                raise InvalidValue(f"times of a chart are naive UTC, not {when!r}")
+            if when is not None:
+                require_naive_utc(when, "a time of a chart", InvalidValue)
         if self.start_at is not None and self.end_at is not None and self.end_at < self.start_at:
             raise InvalidValue(f"the end {self.end_at} is before the start {self.start_at}")
         if self.max_points < 10:
