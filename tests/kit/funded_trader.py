@@ -33,4 +33,4 @@ def fail(trader: Trader, pair: Any, quantity: str, price: float, nonce: int = 77
 
 def list_differences(state: State) -> set[tuple[str, int | None, Decimal | None]]:
     """Return the balances that are not the sum of their movements, and by how much."""
-    return {(f.name, f.position_id, f.difference) for f in prove(state).findings if f.verdict is Verdict.parted}
+    return {(f.name, f.position_id, f.difference) for f in prove(state).findings if f.verdict is Verdict.mismatch}

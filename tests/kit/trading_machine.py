@@ -682,7 +682,7 @@ class Trading(RuleBasedStateMachine):
     @invariant()
     def the_ledger_balances(self) -> None:
         findings = prove(self.state).findings
-        wrong = [finding for finding in findings if finding.verdict not in (Verdict.balanced, Verdict.mended)]
+        wrong = [finding for finding in findings if finding.verdict not in (Verdict.balanced, Verdict.recovered)]
         text = "; ".join(f"{f.name}: {f.derived} for {f.recorded}: {f.reason} {f.breaks}" for f in wrong)
         assert not wrong, text
 

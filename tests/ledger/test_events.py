@@ -340,7 +340,7 @@ def test_a_file_has_the_same_journal_as_the_state_it_was_written_from():
 def test_an_empty_state_has_nothing_to_prove():
     proof = prove(Driver(cash=0).state)
     assert proof.is_balanced
-    assert not proof.is_parted
+    assert not proof.has_mismatch
     assert (proof.findings, proof.conservation, proof.journal.entries, proof.remarks) == ([], [], [], [])
 
 

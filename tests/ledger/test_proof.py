@@ -68,13 +68,13 @@ def test_one_raw_unit_of_cash_is_found(amount: Decimal):
     state = load_copy(busy().state)
     state.portfolio.get_default_reserve_position().quantity += amount
     finding = cash(state)
-    assert (finding.verdict, finding.difference) == (Verdict.parted, amount)
+    assert (finding.verdict, finding.difference) == (Verdict.mismatch, amount)
     (item,) = finding.breaks
-    assert item.jump.amount == amount
+    assert item.change.amount == amount
     assert not item.is_explained
-    assert item.jump.before is not None
-    assert item.jump.before.source == "sample of the cash"
-    assert item.jump.after.source == "the balance as it is now"
+    assert item.change.before is not None
+    assert item.change.before.source == "sample of the cash"
+    assert item.change.after.source == "the balance as it is now"
     assert item.first_entry is None  # nothing happened after the last sample
     assert not prove(state).is_balanced
     (conservation,) = [item for item in prove(state).conservation if item.symbol == "USDC"]
@@ -114,7 +114,7 @@ def test_every_figure_of_a_loan_is_checked(side: str, part: str, attribute: str,
     assert_balanced(driver.state)
     change_loan(side, part, attribute)(position)
     proof = prove(driver.state)
-    (finding,) = proof.get_findings(Verdict.parted)
+    (finding,) = proof.get_findings(Verdict.mismatch)
     assert (finding.name, finding.difference) == (name, D("1E-6"))
 
 
@@ -123,7 +123,7 @@ def test_capital_lent_to_the_far_chain_is_checked():
     driver.buy(2_000, BRIDGE, 1.0)
     driver.buy(1_500, FAR_WETH_USDC, 1_000.0)
     driver.state.portfolio.open_positions[1].bridge_capital_allocated -= RAW_UNIT
-    (finding,) = prove(driver.state).get_findings(Verdict.parted)
+    (finding,) = prove(driver.state).get_findings(Verdict.mismatch)
     assert finding.name == "USDC of position #1: capital lent to trades on the far chain"
     assert finding.difference == -RAW_UNIT
 
@@ -132,11 +132,11 @@ def test_capital_in_flight_is_checked():
     driver = Driver()
     trade = driver.send(driver.plan(WETH_USDC, 2_000.0, reserve=1_000))
     trade.reserve_currency_allocated = D("999.999999")
-    (finding,) = prove(driver.state).get_findings(Verdict.parted)
+    (finding,) = prove(driver.state).get_findings(Verdict.mismatch)
     assert finding.name == "capital in flight for position #1"
     assert finding.difference == -RAW_UNIT
     trade.reserve_currency_allocated = None
-    (finding,) = prove(driver.state).get_findings(Verdict.parted)
+    (finding,) = prove(driver.state).get_findings(Verdict.mismatch)
     assert finding.recorded == 0
 
 
@@ -148,8 +148,8 @@ def test_capital_waiting_elsewhere_is_checked():
     driver.state.mark_bridge_in_transit(driver.tick().happened_at, bridge)
     vault.reserve_currency_allocated = D(1_001)
     bridge.reserve_currency_allocated = D(499)
-    parted = prove(driver.state).get_findings(Verdict.parted)
-    assert {item.name: item.difference for item in parted} == {
+    wrong = prove(driver.state).get_findings(Verdict.mismatch)
+    assert {item.name: item.difference for item in wrong} == {
         "capital that waits for the vault to settle for position #1": 1,
         "capital in transit between chains for position #2": -1,
     }
@@ -165,12 +165,12 @@ def test_a_trade_that_was_deleted_is_found(number: int):
     trade = position.trades.pop(number)
     proof = prove(state)
     finding = find(proof, "USDC cash")
-    assert finding.verdict is Verdict.parted
+    assert finding.verdict is Verdict.mismatch
     moved = trade.executed_reserve
     assert moved is not None
     assert finding.difference == (-moved if trade.is_buy() else moved)
     (item,) = finding.breaks
-    before, after = item.jump.before, item.jump.after
+    before, after = item.change.before, item.change.after
     assert before is not None
     assert before.time is not None
     assert after.time is not None
@@ -185,7 +185,7 @@ def test_a_position_whose_purchase_was_deleted_cannot_be_proven():
     state = load_copy(driver.state)
     del state.portfolio.closed_positions[1].trades[1]
     proof = prove(state)
-    assert find(proof, "USDC cash").verdict is Verdict.parted
+    assert find(proof, "USDC cash").verdict is Verdict.mismatch
     finding = find(proof, "WETH of position #1")
     assert (finding.verdict, finding.difference) == (Verdict.unprovable, 0)
     assert finding.reason == (
@@ -230,7 +230,7 @@ def test_a_balance_update_that_was_deleted_is_found():
     del reserve.balance_updates[2]
     proof = prove(state)
     finding = find(proof, "USDC cash")
-    assert (finding.verdict, finding.difference) == (Verdict.parted, -50)
+    assert (finding.verdict, finding.difference) == (Verdict.mismatch, -50)
     assert proof.remarks == ["the file lacks balance update #2"]
 
 
@@ -248,12 +248,12 @@ def test_a_flow_whose_number_was_used_twice_is_found():
     position.balance_updates[lost.balance_update_id] = later
     driver.state.portfolio.next_balance_update_id -= 1
     finding = find(prove(driver.state), "ACCOUNT of position #1")
-    assert finding.verdict is Verdict.mended
+    assert finding.verdict is Verdict.recovered
     missing, settled = finding.breaks
-    assert missing.jump.amount == D("0.0324")
+    assert missing.change.amount == D("0.0324")
     assert "the number was used twice, and the first event that had it is lost" in missing.notes[0]
     assert get_kinds(finding) == [CauseKind.unexplained, CauseKind.restored]
-    assert settled.jump.is_recovery
+    assert settled.change.is_recovery
 
 
 # --- What old programs did
@@ -272,7 +272,7 @@ def test_unspent_capital_that_was_kept_is_named():
     assert cause.text == "what trade #4 had set aside and did not spend was not given back"
 
 
-def test_unspent_capital_that_a_sync_put_right_is_mended():
+def test_unspent_capital_that_a_sync_put_right_is_recovered():
     driver = Driver()
     driver.buy(1_000, reserve="999.25")
     driver.buy(1_000, reserve="999.5")
@@ -281,7 +281,7 @@ def test_unspent_capital_that_a_sync_put_right_is_mended():
     driver.reserve.quantity += D("1.25")
     driver.sample()
     finding = cash(driver.state)
-    assert finding.verdict is Verdict.mended
+    assert finding.verdict is Verdict.recovered
     assert finding.difference == 0
     assert get_kinds(finding) == [CauseKind.unspent_kept, CauseKind.unspent_kept, CauseKind.restored]
     assert prove(driver.state).is_balanced
@@ -293,7 +293,7 @@ def test_a_sync_that_books_unspent_capital_as_a_deposit_is_seen():
     driver.reserve.quantity -= D("0.75")
     driver.deposit("0.75")
     finding = cash(driver.state)
-    assert (finding.verdict, finding.difference) == (Verdict.parted, D("-0.75"))
+    assert (finding.verdict, finding.difference) == (Verdict.mismatch, D("-0.75"))
     (item,) = finding.breaks
     assert [cause.kind for cause in item.causes] == [CauseKind.unspent_kept]
     assert item.notes == ["balance update #2 then books this amount as a deposit"]
@@ -351,11 +351,11 @@ def test_debt_that_was_booked_as_planned_is_named():
     state = load_copy(driver.state)
     trade = get_trade(state, trade.trade_id)
     trade.executed_quantity = D("0.1")
-    for finding in prove(state).get_findings(Verdict.parted):
+    for finding in prove(state).get_findings(Verdict.mismatch):
         (cause,) = finding.breaks[0].causes
         assert cause.kind is CauseKind.plan_booked
         assert finding.difference == D("-0.1")
-    assert prove(state).is_parted
+    assert prove(state).has_mismatch
     assert position.position_id == 1
 
 
@@ -367,7 +367,7 @@ def test_a_tracker_that_a_recall_did_not_lower_is_named():
     for loan in (position.loan, closing.executed_loan_update):
         assert loan is not None
         loan.collateral_interest.last_token_amount = D(100)
-    (finding,) = prove(driver.state).get_findings(Verdict.parted)
+    (finding,) = prove(driver.state).get_findings(Verdict.mismatch)
     assert finding.name == "aPolUSDC collateral of position #1: tokens"
     (cause,) = finding.breaks[0].causes
     assert (cause.kind, cause.trade_id) == (CauseKind.not_booked, closing.trade_id)
@@ -391,7 +391,7 @@ def test_reserves_set_by_a_sync_are_said_to_be_unexplained():
     book_vault_flow(driver.state, position, D(203), driver.tick())
     driver.sample()
     finding = cash(driver.state)
-    assert finding.verdict is Verdict.parted
+    assert finding.verdict is Verdict.mismatch
     (item,) = finding.breaks
     assert [cause.kind for cause in item.causes] == [CauseKind.unexplained]
     assert "the vault flows of position #1 add up to 203" in item.notes[0]
@@ -413,11 +413,11 @@ def test_an_opening_balance_that_nothing_records_cannot_be_proven():
     assert "value of the portfolio when trade #1 was planned of 2022-01-01 00:00:02: 10000)" in finding.reason
     assert finding.reason.endswith("from there on everything adds up")
     assert not proof.is_balanced
-    assert not proof.is_parted
+    assert not proof.has_mismatch
     reserve.quantity -= RAW_UNIT
     finding = cash(driver.state)
-    assert finding.verdict is Verdict.parted
-    assert finding.breaks[0].jump.amount == -RAW_UNIT
+    assert finding.verdict is Verdict.mismatch
+    assert finding.breaks[0].change.amount == -RAW_UNIT
 
 
 def test_an_opening_balance_without_anything_to_compare_it_with_cannot_be_proven():
@@ -453,7 +453,7 @@ def test_balances_whose_events_were_pruned_cannot_be_proven():
     for position in driver.state.portfolio.closed_positions.values():
         position.balance_updates.clear()
     proof = prove(driver.state)
-    assert not proof.is_parted
+    assert not proof.has_mismatch
     assert not proof.is_balanced
     unprovable = {item.name for item in proof.get_findings(Verdict.unprovable)}
     assert f"WETH of position #{bought.position_id}" in unprovable
@@ -497,7 +497,7 @@ def test_a_sample_may_be_taken_a_while_after_the_time_it_carries():
     assert_balanced(driver.state)
     sample.free_cash = 9_000.5
     finding = cash(driver.state)
-    assert finding.verdict is Verdict.mended
+    assert finding.verdict is Verdict.recovered
 
 
 def test_samples_of_the_cash_do_not_count_when_it_is_not_worth_a_dollar():
@@ -506,7 +506,7 @@ def test_samples_of_the_cash_do_not_count_when_it_is_not_worth_a_dollar():
     driver.reserve.reserve_token_price = 0.999
     assert_balanced(driver.state)
     driver.reserve.reserve_token_price = 1.0
-    assert cash(driver.state).verdict is Verdict.mended
+    assert cash(driver.state).verdict is Verdict.recovered
 
 
 def test_a_block_time_before_the_start_of_the_trade_changes_nothing():

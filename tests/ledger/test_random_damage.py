@@ -73,11 +73,11 @@ def test_any_change_of_a_recorded_balance_is_found(name: str, amount: Decimal):
     state = State.read_json_blob(TEXT)
     list_damage(state)[name](amount)
     proof = prove(state)
-    (finding,) = proof.get_findings(Verdict.parted)
+    (finding,) = proof.get_findings(Verdict.mismatch)
     assert (finding.name, finding.difference) == (name, amount)
     first = finding.first_break
     assert first is not None
-    assert first.jump.amount == amount
+    assert first.change.amount == amount
     # What is conserved over the whole tree changes by as much, unless the figure is contained in another one.
     changed = [item for item in proof.conservation if not item.is_conserved]
     assert len(changed) == (1 if finding.is_owned else 0)
@@ -91,7 +91,7 @@ def test_two_changes_are_both_found(data: st.DataObject, amount: Decimal):
     damage = list_damage(state)
     damage[first](amount)
     damage[second](-amount)
-    found = {item.name: item.difference for item in prove(state).get_findings(Verdict.parted)}
+    found = {item.name: item.difference for item in prove(state).get_findings(Verdict.mismatch)}
     assert found == {first: amount, second: -amount}
 
 
@@ -109,7 +109,7 @@ def test_any_trade_that_moved_cash_and_is_gone_is_found(data: st.DataObject):
     position = next(item for item in state.portfolio.open_positions.values() if number in item.trades)
     del position.trades[number]
     proof = prove(state)
-    assert proof.is_parted
+    assert proof.has_mismatch
     assert proof.remarks == [f"the file lacks trade #{number}"]
 
 
@@ -123,5 +123,5 @@ def test_any_event_of_cash_or_interest_whose_amount_was_changed_is_found(data: s
         if position.loan is not None:
             events |= position.balance_updates
     events[data.draw(st.sampled_from(sorted(events)))].quantity += amount
-    found = prove(state).get_findings(Verdict.parted)
+    found = prove(state).get_findings(Verdict.mismatch)
     assert any(abs(item.difference or 0) == abs(amount) for item in found)

@@ -35,7 +35,7 @@ from tradeexecutor.ledger.proof import Finding, Proof, Verdict, prove
 from tradeexecutor.ledger.refunds import RefundAnswer, find_refund
 from tradeexecutor.state.state import State
 
-#: Number of balances with each verdict: balanced, mended, parted, unprovable.
+#: Number of balances with each verdict: balanced, recovered, mismatch, unprovable.
 VERDICTS = {
     "arbitrum-btc-usd-sls-binance-data-1h": (79, 0, 0, 0),
     "cli--show-positions-long": (5, 0, 1, 0),
@@ -133,16 +133,16 @@ def test_a_repair_credited_a_refunded_purchase_again(shared_dir: Path):
 
 def test_unspent_capital_that_never_came_back(shared_dir: Path):
     _, proof = load(shared_dir, "legacy--trade-missing-tx")
-    (cash,) = proof.get_findings(Verdict.parted)
+    (cash,) = proof.get_findings(Verdict.mismatch)
     assert cash.name == "USDC cash"
     (item,) = cash.breaks
     assert [(cause.kind, cause.trade_id) for cause in item.causes] == [
         (CauseKind.unspent_kept, 5),
         (CauseKind.unspent_kept, 6),
     ]
-    assert item.jump.before is not None
-    assert item.jump.before.source == item.jump.after.source == "sample of the cash"
-    assert D("-7.41E-7") < item.jump.amount < D("-7.40E-7")
+    assert item.change.before is not None
+    assert item.change.before.source == item.change.after.source == "sample of the cash"
+    assert D("-7.41E-7") < item.change.amount < D("-7.40E-7")
     entry = proof.get_first_entry()
     assert entry is not None
     assert entry.description == "trade #5 buys WMATIC"
@@ -153,11 +153,11 @@ def test_loans_that_a_recall_did_not_lower(shared_dir: Path):
     assert find(proof, "USDC cash").verdict is Verdict.balanced
     tokens = {
         item.position_id: [cause.trade_id for cause in item.breaks[0].causes]
-        for item in proof.get_findings(Verdict.parted)
+        for item in proof.get_findings(Verdict.mismatch)
         if item.name.endswith("tokens")
     }
     assert tokens == {4: [8], 6: [12], 8: [16], 10: [20]}
-    interest = [item for item in proof.get_findings(Verdict.parted) if not item.name.endswith("tokens")]
+    interest = [item for item in proof.get_findings(Verdict.mismatch) if not item.name.endswith("tokens")]
     assert {(item.position_id, item.difference) for item in interest} == {(4, D("-0.000001")), (10, D("-0.000001"))}
     assert find(proof, "aEthUSDC collateral of position #4: principal").remarks == [
         "0.000001 aEthUSDC of interest was taken out that no event has booked"
@@ -176,10 +176,10 @@ def test_transfers_to_an_exchange_account_that_the_cash_does_not_record(shared_d
     _, proof = load(shared_dir, "mainnet_fork--correct_history_outliers--gmx-ai-current-state")
     cash = find(proof, "USDC cash")
     assert count_causes(cash) == {CauseKind.not_booked: 1, CauseKind.unexplained: 44}
-    assert cash.breaks[0].jump.opening == 25
+    assert cash.breaks[0].change.opening == 25
     assert cash.breaks[0].causes[0].text.endswith("trade #1 buys GMX-ACCOUNT")
     transfer = cash.breaks[1]
-    assert transfer.jump.amount == D("-24.750158")
+    assert transfer.change.amount == D("-24.750158")
     assert transfer.notes == [
         "syncs of the vault set this reserve to the balance on the chain, whatever was booked",
         "meanwhile the vault flows of position #1 add up to 24.88916796357407270797: such flows contain transfers "
@@ -190,13 +190,13 @@ def test_transfers_to_an_exchange_account_that_the_cash_does_not_record(shared_d
 def test_a_flow_that_another_with_its_number_replaced(shared_dir: Path):
     _, proof = load(shared_dir, "mainnet_fork--correct_history_outliers--gmx-ai-current-state")
     account = find(proof, "GMX-ACCOUNT of position #1")
-    assert account.verdict is Verdict.mended
+    assert account.verdict is Verdict.recovered
     lost, settled = account.breaks
-    assert abs(lost.jump.amount - D("0.03240222184509")) < D("1E-14")
+    assert abs(lost.change.amount - D("0.03240222184509")) < D("1E-14")
     assert lost.notes[0].startswith("balance update #13 of 2026-03-31 10:06 stands before #14 of 2026-03-15 13:15")
-    assert settled.jump.is_recovery
-    assert settled.jump.before is not None
-    assert settled.jump.before.source == "balance update #13"
+    assert settled.change.is_recovery
+    assert settled.change.before is not None
+    assert settled.change.before.source == "balance update #13"
 
 
 def test_a_redemption_that_came_back_after_its_sale_was_recorded_as_failed(shared_dir: Path):
@@ -204,13 +204,13 @@ def test_a_redemption_that_came_back_after_its_sale_was_recorded_as_failed(share
     state, proof = load(shared_dir, "hyperliquid--state--hyper-ai-dust-close")
     cash = find(proof, "USDC cash")
     returned, fractions = cash.breaks
-    assert returned.jump.opening == 15
+    assert returned.change.opening == 15
     assert cash.reason.startswith("the history begins with a balance that nothing records")
-    assert returned.jump.amount == D("7.777157")
+    assert returned.change.amount == D("7.777157")
     assert cash.difference is not None
-    assert abs(cash.difference - (15 + returned.jump.amount + fractions.jump.amount)) < D("1E-22")
-    assert returned.jump.before is not None
-    assert (returned.jump.before.source, returned.jump.after.source) == ("balance update #2", "balance update #12")
+    assert abs(cash.difference - (15 + returned.change.amount + fractions.change.amount)) < D("1E-22")
+    assert returned.change.before is not None
+    assert (returned.change.before.source, returned.change.after.source) == ("balance update #2", "balance update #12")
     assert state.portfolio.open_positions[2].trades[4].is_repaired()
     assert state.portfolio.open_positions[2].balance_updates[15].quantity == D("-6.799305")
     # The redemptions of positions #1 and #3 are booked: as corrections of the cash, and as flows of the vaults.
@@ -222,20 +222,20 @@ def test_purchases_that_booked_an_unrounded_amount_as_spent(shared_dir: Path):
     """The chain moved whole raw units, the trades say what was planned; the sync after them found the fractions."""
     state, proof = load(shared_dir, "hyperliquid--state--hyper-ai-dust-close")
     _, fractions = find(proof, "USDC cash").breaks
-    assert fractions.jump.after.source == "balance update #57"
+    assert fractions.change.after.source == "balance update #57"
     bought = [trade for trade in state.portfolio.get_all_trades() if trade.trade_id >= 13]
     assert len(bought) == 9
     booked = sum((trade.executed_reserve or D(0)) - (trade.executed_quantity or D(0)) for trade in bought)
     # The sample before the sync is a float, it gives the amount to 16 digits.
-    assert abs(fractions.jump.amount - booked) < D("1E-12")
+    assert abs(fractions.change.amount - booked) < D("1E-12")
 
 
 def test_supplies_of_credit_that_kept_fractions_of_a_raw_unit(shared_dir: Path):
     _, proof = load(shared_dir, "mainnet_fork--credit-no-profit")
-    (cash,) = proof.get_findings(Verdict.parted)
+    (cash,) = proof.get_findings(Verdict.mismatch)
     causes = [(cause.kind, cause.trade_id) for item in cash.breaks for cause in item.causes]
     assert causes == [(CauseKind.unspent_kept, 3), (CauseKind.restored, None), (CauseKind.unspent_kept, 4)]
-    lost, restored, lost_again = (item.jump.amount for item in cash.breaks)
+    lost, restored, lost_again = (item.change.amount for item in cash.breaks)
     assert lost == -restored
     assert cash.difference is not None
     assert abs(cash.difference - lost_again) < D("1E-12")

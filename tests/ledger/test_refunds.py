@@ -5,7 +5,7 @@ import pytest
 from tests.kit.every_kind_trader import D, Driver
 from tests.kit.trader import BRIDGE, FAR_WETH_USDC, WETH_USDC
 from tradeexecutor.ledger.proof import prove
-from tradeexecutor.ledger.refunds import RefundAnswer, find_refund
+from tradeexecutor.ledger.refunds import RefundAnswer, RefundReason, find_refund
 from tradeexecutor.state.repair import repair_trade, repair_tx_missing
 
 YES, NO, UNKNOWN = RefundAnswer.yes, RefundAnswer.no, RefundAnswer.unknown
@@ -33,6 +33,7 @@ def test_capital_of_a_trade_that_failed_today_came_back():
     refund = find_refund(driver.state, trade.trade_id)
     assert (refund.answer, refund.amount, refund.times) == (YES, 750, 1)
     assert refund.evidence == "the balance as it is now contains it"
+    assert refund.reason is RefundReason.contained
 
 
 def test_the_first_balance_after_the_failure_is_the_evidence():
@@ -51,6 +52,7 @@ def test_capital_that_old_programs_kept_did_not():
     refund = find_refund(driver.state, number)
     assert (refund.answer, refund.times) == (NO, 0)
     assert refund.evidence.endswith("lacks it, and nothing gave it back since")
+    assert refund.reason is RefundReason.missing
 
 
 def test_capital_that_a_later_sync_put_right_came_back():
@@ -62,6 +64,7 @@ def test_capital_that_a_later_sync_put_right_came_back():
     refund = find_refund(driver.state, number)
     assert (refund.answer, refund.times) == (YES, 1)
     assert " lacks it, the sample of the cash of " in refund.evidence
+    assert refund.reason is RefundReason.contained_later
 
 
 def test_a_repair_may_have_given_it_back():
@@ -124,6 +127,7 @@ def test_what_else_went_wrong_between_the_same_balances_hides_it():
     driver.sample()
     refund = find_refund(driver.state, number)
     assert (refund.answer, refund.times) == (UNKNOWN, None)
+    assert refund.reason is RefundReason.other_differences
 
 
 def test_a_cash_that_nothing_was_recorded_of_before_says_nothing():
@@ -134,7 +138,7 @@ def test_a_cash_that_nothing_was_recorded_of_before_says_nothing():
     trade = driver.state.portfolio.get_trade_by_id(number)
     assert trade is not None
     trade.portfolio_value_at_creation = None
-    assert find_refund(driver.state, number).answer is UNKNOWN
+    assert find_refund(driver.state, number).reason is RefundReason.not_recorded_before
     trade.portfolio_value_at_creation = 10_000.0
     assert find_refund(driver.state, number).answer is YES
 
@@ -146,6 +150,7 @@ def test_capital_that_is_stuck_did_not_come_back():
     driver.fail(trade)
     refund = find_refund(driver.state, trade.trade_id)
     assert (refund.answer, refund.amount) == (NO, 1_000)
+    assert refund.reason is RefundReason.stuck_outside
 
 
 def test_capital_of_the_far_chain_goes_back_there():
@@ -175,3 +180,9 @@ def test_a_trade_without_capital_had_nothing_to_come_back(fails: bool):
         driver.fail(trade)
     refund = find_refund(driver.state, trade.trade_id)
     assert (refund.answer, refund.amount, refund.times) == (YES, 0, 0)
+    assert refund.reason is RefundReason.nothing_set_aside
+
+
+def test_every_reason_has_its_answer():
+    assert {reason.answer for reason in RefundReason} == {YES, NO, UNKNOWN}
+    assert len({reason.value for reason in RefundReason}) == len(RefundReason) == 9

@@ -1,4 +1,4 @@
-"""Where the books and balances that were read outside part for the first time.
+"""Where the books and balances that were read outside differ for the first time.
 
 The journal says which tokens the wallet should hold after each event.  Balances that were read on the chain, at any
 times, are held against it.  Between the last one that agrees and the first one that does not, something happened that
@@ -162,7 +162,7 @@ class Divergence:
 
     @property
     def first_step(self) -> Step | None:
-        """The first event after which books and balances part; None when nothing is booked in between."""
+        """The first event after which books and balances differ; None when nothing is booked in between."""
         suspects = self.suspects
         return suspects[0] if suspects else next(iter(self.steps), None)
 

@@ -18,17 +18,17 @@ from tradeexecutor.ledger.book import get_event_time
 from tradeexecutor.ledger.entry import Account, AccountKind, Entry, EntryKind
 from tradeexecutor.ledger.exact import ZERO, exact_arithmetic, write_amount
 from tradeexecutor.ledger.journal import Journal, list_positions, list_trades
-from tradeexecutor.ledger.timeline import Jump, Timeline
+from tradeexecutor.ledger.timeline import DifferenceChange, Timeline
 from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
 
-__all__ = ["STOP_KINDS", "Break", "Cause", "CauseKind", "Explainer"]
+__all__ = ["RELEASE_KINDS", "Break", "Cause", "CauseKind", "Explainer"]
 
 #: Entries that give back what a trade without success had set aside.
-STOP_KINDS = frozenset({EntryKind.trade_failed, EntryKind.trade_repaired})
+RELEASE_KINDS = frozenset({EntryKind.trade_failed, EntryKind.trade_repaired})
 
 #: More entries than this between two checkpoints are not tried in pairs.
 _MAX_CANDIDATES = 60
@@ -86,11 +86,11 @@ class Cause:
 
 @dataclass(slots=True)
 class Break:
-    """A place where recorded and derived balance part, or come together again.
+    """A place from which on recorded and derived balance differ, differ by another amount, or agree again.
 
     Attributes
     ----------
-    jump
+    change
         The two checkpoints and the amounts.
     first_entry
         Number of the first entry after which the balances do not agree; None when no entry lies between the
@@ -101,7 +101,7 @@ class Break:
         What else happened between the checkpoints, or followed.
     """
 
-    jump: Jump
+    change: DifferenceChange
     first_entry: int | None
     causes: list[Cause]
     notes: list[str] = field(default_factory=list[str])
@@ -133,7 +133,7 @@ class Explainer:
         )
         self._syncs: dict[str, str] = {}
 
-    def explain(self, timeline: Timeline, jump: Jump, since: int) -> Break:
+    def explain(self, timeline: Timeline, change: DifferenceChange, since: int) -> Break:
         """Return what is known about a difference of a balance.
 
         Parameters
@@ -142,43 +142,43 @@ class Explainer:
             Number of the first entry after the previous difference of this balance.
         """
         with exact_arithmetic():
-            candidates = list(self._list_candidates(timeline, jump))
-            causes = _match(jump, candidates)
-            first = self._get_first_entry(timeline, jump)
+            candidates = list(self._list_candidates(timeline, change))
+            causes = _match(change, candidates)
+            first = self._get_first_entry(timeline, change)
             if not causes:
                 text = "unexplained: no entry, and nothing that programs are known to have done, has this amount"
                 return Break(
-                    jump,
+                    change,
                     first,
-                    [Cause(CauseKind.unexplained, jump.amount, text, first)],
-                    list(self._list_circumstances(timeline, jump, since)),
+                    [Cause(CauseKind.unexplained, change.amount, text, first)],
+                    list(self._list_circumstances(timeline, change, since)),
                 )
         named = [cause.entry for cause in causes if cause.entry is not None]
-        found = Break(jump, min(named) if named else first, causes)
-        found.notes += self._list_followers(timeline, jump)
+        found = Break(change, min(named) if named else first, causes)
+        found.notes += self._list_followers(timeline, change)
         return found
 
     # --- Candidates
 
-    def _list_candidates(self, timeline: Timeline, jump: Jump) -> Iterator[Cause]:
-        first, end = self._get_window(jump)
+    def _list_candidates(self, timeline: Timeline, change: DifferenceChange) -> Iterator[Cause]:
+        first, end = self._get_window(change)
         sign = timeline.recorded.sign
         accounts = timeline.recorded.accounts
         has_principal = any(account.kind in _PRINCIPAL_KINDS for account in accounts)
         for number, amount in timeline.get_movements(first, end):
             yield from self._list_entry_candidates(number, sign * amount, has_principal)
         if any(account.kind in (AccountKind.cash, AccountKind.bridge_lent) for account in accounts):
-            yield from self._list_repairs(jump, accounts, sign)
+            yield from self._list_repairs(change, accounts, sign)
 
-    def _get_window(self, jump: Jump) -> tuple[int, int]:
+    def _get_window(self, change: DifferenceChange) -> tuple[int, int]:
         """Return the entries between two checkpoints, including those whose order is not certain."""
         entries = self.journal.entries
-        first, end = jump.first, jump.end
-        if jump.before is not None and jump.before.time is not None:
-            while first and entries[first - 1].time >= jump.before.time.replace(microsecond=0):
+        first, end = change.first, change.end
+        if change.before is not None and change.before.time is not None:
+            while first and entries[first - 1].time >= change.before.time.replace(microsecond=0):
                 first -= 1
-        if jump.after.time is not None:
-            while end < len(entries) and entries[end].time <= jump.after.time:
+        if change.after.time is not None:
+            while end < len(entries) and entries[end].time <= change.after.time:
                 end += 1
         return first, end
 
@@ -199,7 +199,7 @@ class Explainer:
                 text = f"trade #{trade.trade_id} was booked with its planned quantity instead of the executed one"
                 yield make(CauseKind.plan_booked, planned - executed, text)
                 yield make(CauseKind.plan_booked, executed - planned, text)
-        if entry.kind in STOP_KINDS:
+        if entry.kind in RELEASE_KINDS:
             what = "failed" if entry.kind is EntryKind.trade_failed else "repaired"
             text = f"the capital of {what} trade #{entry.trade_id} was"
             yield make(CauseKind.refund_missing, -change, f"{text} not given back")
@@ -208,10 +208,10 @@ class Explainer:
         yield make(CauseKind.not_booked, -change, f"the recorded balance was not changed by: {entry.description}")
         yield make(CauseKind.booked_twice, change, f"the recorded balance was changed twice by: {entry.description}")
 
-    def _list_repairs(self, jump: Jump, accounts: tuple[Account, ...], sign: int) -> Iterator[Cause]:
+    def _list_repairs(self, change: DifferenceChange, accounts: tuple[Account, ...], sign: int) -> Iterator[Cause]:
         """Repairs move nothing in the journal, so they have no entry."""
-        start = datetime.datetime.min if jump.before is None else jump.before.time
-        end = jump.after.time or datetime.datetime.max
+        start = datetime.datetime.min if change.before is None else change.before.time
+        end = change.after.time or datetime.datetime.max
         for index in range(bisect_left(self._repairs, (start, 0)), len(self._repairs)):
             when, number = self._repairs[index]
             if when > end:
@@ -227,24 +227,24 @@ class Explainer:
 
     # --- What else is known
 
-    def _get_first_entry(self, timeline: Timeline, jump: Jump) -> int | None:
-        first, end = jump.first, jump.end
+    def _get_first_entry(self, timeline: Timeline, change: DifferenceChange) -> int | None:
+        first, end = change.first, change.end
         number = next((number for number, _ in timeline.get_movements(first, end)), None)
         return first if number is None and first < end else number
 
-    def _list_followers(self, timeline: Timeline, jump: Jump) -> Iterator[str]:
+    def _list_followers(self, timeline: Timeline, change: DifferenceChange) -> Iterator[str]:
         """Yield a balance update that books the missing amount as if it came from outside."""
-        missing = jump.opening - jump.level_after
-        if abs(missing) <= jump.tolerance:
+        missing = change.opening - change.level_after
+        if abs(missing) <= change.tolerance:
             return
-        for number, amount in islice(timeline.get_movements(jump.end), 1):
+        for number, amount in islice(timeline.get_movements(change.end), 1):
             entry = self.journal.entries[number]
-            is_same = abs(timeline.recorded.sign * amount - missing) <= jump.tolerance
+            is_same = abs(timeline.recorded.sign * amount - missing) <= change.tolerance
             if is_same and entry.balance_update_id is not None:
                 yield f"balance update #{entry.balance_update_id} then books this amount as a {entry.kind.value}"
 
-    def _list_circumstances(self, timeline: Timeline, jump: Jump, since: int) -> Iterator[str]:
-        _, end = self._get_window(jump)
+    def _list_circumstances(self, timeline: Timeline, change: DifferenceChange, since: int) -> Iterator[str]:
+        _, end = self._get_window(change)
         entries = self.journal.entries
         recorded = timeline.recorded
         if recorded.position_id is None:
@@ -254,8 +254,8 @@ class Explainer:
             flows: dict[int, Decimal] = {}
             for entry in entries[since:end]:
                 if entry.kind is EntryKind.vault_flow and entry.position_id is not None:
-                    change = sum((amount for account, amount in entry.postings if account.kind.is_owned), ZERO)
-                    flows[entry.position_id] = flows.get(entry.position_id, ZERO) + change
+                    moved = sum((amount for account, amount in entry.postings if account.kind.is_owned), ZERO)
+                    flows[entry.position_id] = flows.get(entry.position_id, ZERO) + moved
             for position_id, amount in flows.items():
                 yield (
                     f"meanwhile the vault flows of position #{position_id} add up to {write_amount(amount)}: "
@@ -304,23 +304,23 @@ def _find_overwritten(position: TradingPosition) -> str:
     return ""
 
 
-def _match(jump: Jump, candidates: list[Cause]) -> list[Cause]:
+def _match(change: DifferenceChange, candidates: list[Cause]) -> list[Cause]:
     """Return the causes whose amounts add up to the difference; empty if there are none.
 
     Simple explanations come first: agreement is back, capital that purchases kept, one event, two events.
     """
-    tolerance = jump.tolerance
+    tolerance = change.tolerance
     kept = [cause for cause in candidates if cause.kind is CauseKind.unspent_kept]
     others = [cause for cause in candidates if cause.kind is not CauseKind.unspent_kept]
     restored: list[Cause] = []
-    if abs(jump.level_before - jump.opening) > tolerance:
+    if abs(change.level_before - change.opening) > tolerance:
         text = "what the recorded balance differed by until then is settled, without an entry of its own"
-        restored = [Cause(CauseKind.restored, jump.opening - jump.level_before, text)]
+        restored = [Cause(CauseKind.restored, change.opening - change.level_before, text)]
     bases = [restored, kept, [*restored, *kept], []]
     known = [cause for cause in others if cause.kind in _KNOWN_KINDS]
     for extra, pool in ((0, others), (1, known), (1, others), (2, known[:_MAX_CANDIDATES])):
         for base in bases:
-            rest = jump.amount - sum((cause.amount for cause in base), ZERO)
+            rest = change.amount - sum((cause.amount for cause in base), ZERO)
             for chosen in combinations(pool, extra):
                 if (base or chosen) and abs(rest - sum((cause.amount for cause in chosen), ZERO)) <= tolerance:
                     return [*base, *chosen]
@@ -329,9 +329,9 @@ def _match(jump: Jump, candidates: list[Cause]) -> list[Cause]:
         total = ZERO
         for count, cause in enumerate(rest, 1):
             total += cause.amount
-            if abs(jump.amount - total) <= tolerance:
+            if abs(change.amount - total) <= tolerance:
                 return rest[:count]
-            if abs(jump.amount - cause.amount) <= tolerance:
+            if abs(change.amount - cause.amount) <= tolerance:
                 return [cause]
     return []
 

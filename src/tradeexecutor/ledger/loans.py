@@ -36,11 +36,11 @@ from tradeexecutor.ledger.entry import Account, AccountKind, EntryKind
 from tradeexecutor.ledger.exact import ZERO
 from tradeexecutor.ledger.flows import book_position_flow, describe_event, get_counter_kind, get_entry_kind
 from tradeexecutor.ledger.trades import (
-    Funding,
+    CapitalSource,
+    book_release,
     book_start,
-    book_stop,
+    get_capital_source,
     get_executed_quantity,
-    get_funding,
     is_counter_trade,
     is_really_executed,
     not_before_start,
@@ -186,16 +186,16 @@ class _LoanBook:
             if not is_really_executed(trade):
                 return []
             return [((executed_at, int(Rank.outcome), trade.trade_id), partial(self.find_tokens, trade))]
-        funding = get_funding(self.book, trade, self.debt is not None or trade.planned_quantity > 0)
-        book_start(self.book, trade, funding)
-        bucket = self.book.get_account(AccountKind.in_flight, funding.asset, trade.position_id)
+        capital = get_capital_source(self.book, trade, self.debt is not None or trade.planned_quantity > 0)
+        book_start(self.book, trade, capital)
+        bucket = self.book.get_account(AccountKind.in_flight, capital.asset, trade.position_id)
         if trade.failed_at is not None or not is_really_executed(trade):
-            book_stop(self.book, trade, funding, bucket)
-            funding.allocated = ZERO
+            book_release(self.book, trade, capital, bucket)
+            capital.allocated = ZERO
         if not is_really_executed(trade):
             return []
         key = not_before_start(trade, executed_at), int(Rank.outcome), trade.trade_id
-        return [(key, partial(self.succeed, trade, funding, bucket))]
+        return [(key, partial(self.succeed, trade, capital, bucket))]
 
     def find_tokens(self, trade: TradeExecution, key: Key) -> None:
         """Record collateral that was found without a trade."""
@@ -206,10 +206,10 @@ class _LoanBook:
         description = f"trade #{trade.trade_id} books {asset.token_symbol} that was found"
         self._record(key, EntryKind.tokens_found, description, postings, trade)
 
-    def succeed(self, trade: TradeExecution, funding: Funding, bucket: Account, key: Key) -> None:
+    def succeed(self, trade: TradeExecution, capital: CapitalSource, bucket: Account, key: Key) -> None:
         """Record a trade that changed the loan."""
-        postings = self._supply(trade, funding) if self.debt is None else self._trade_short(trade, self.debt, funding)
-        postings.append((bucket, -funding.allocated))
+        postings = self._supply(trade, capital) if self.debt is None else self._trade_short(trade, self.debt, capital)
+        postings.append((bucket, -capital.allocated))
         symbol = trade.pair.base.token_symbol
         self._record(
             key, EntryKind.trade_succeeded, f"trade #{trade.trade_id} {_get_verb(trade)} {symbol}", postings, trade
@@ -218,17 +218,17 @@ class _LoanBook:
             self._drop_collateral(trade, self.debt, key)
         self.last = key, trade
 
-    def _supply(self, trade: TradeExecution, funding: Funding) -> Postings:
+    def _supply(self, trade: TradeExecution, capital: CapitalSource) -> Postings:
         quantity, reserve = get_executed_quantity(trade), trade.executed_reserve or ZERO
         spent = reserve if quantity > 0 else -reserve
         return [
             *self.collateral.move(quantity),
             (self.market(self.collateral.asset), -quantity),
-            (funding.source, funding.allocated - spent),
-            (self.market(funding.asset), spent),
+            (capital.source, capital.allocated - spent),
+            (self.market(capital.asset), spent),
         ]
 
-    def _trade_short(self, trade: TradeExecution, debt: LoanSideBook, funding: Funding) -> Postings:
+    def _trade_short(self, trade: TradeExecution, debt: LoanSideBook, capital: CapitalSource) -> Postings:
         quantity = get_executed_quantity(trade)
         spent = (trade.executed_reserve or ZERO) + (trade.executed_collateral_allocation or ZERO)
         repayment = debt.move(-quantity, INTEREST_QUANTITY_EPSILON)
@@ -238,8 +238,8 @@ class _LoanBook:
             (self.market(debt.asset), -quantity),
             *self.collateral.move(change, self._get_tolerance(trade, debt)),
             (self.market(self.collateral.asset), -change),
-            (funding.source, funding.allocated - spent),
-            (self.market(funding.asset), spent),
+            (capital.source, capital.allocated - spent),
+            (self.market(capital.asset), spent),
         ]
 
     def _get_tolerance(self, trade: TradeExecution, debt: LoanSideBook) -> Decimal:

@@ -30,11 +30,24 @@ class Verdict(enum.StrEnum):
     #: It is the sum of its movements, and so were all its recorded earlier values.
     balanced = "balanced"
     #: It is the sum of its movements; some recorded earlier values were not.
-    mended = "mended"
+    recovered = "recovered"
     #: It is not the sum of its movements.
-    parted = "parted"
+    mismatch = "mismatch"
     #: The file does not say enough.
     unprovable = "unprovable"
+
+    @property
+    def label(self) -> str:
+        """The verdict for people, to be read after the name of a balance."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    Verdict.balanced: "balanced",
+    Verdict.recovered: "balanced at the end",
+    Verdict.mismatch: "does not balance",
+    Verdict.unprovable: "cannot be proven",
+}
 
 
 @dataclass(slots=True)
@@ -54,7 +67,7 @@ class Finding:
     verdict, reason
         Result, and why it is not ``balanced``; empty where the breaks say all.
     breaks
-        Where recorded and derived balance parted or came together again, in order.
+        Where the difference between recorded and derived balance changed, in order.
     remarks
         What is odd and no difference.
     is_owned
@@ -86,7 +99,7 @@ class Finding:
         """The first break after which the balances never agreed again; the first of all when they do now."""
         last_good = 0
         for number, item in enumerate(self.breaks):
-            if item.jump.is_recovery:
+            if item.change.is_recovery:
                 last_good = number + 1
         if last_good < len(self.breaks):
             return self.breaks[last_good]
@@ -145,12 +158,12 @@ class Proof:
     @property
     def is_balanced(self) -> bool:
         """Whether every balance is proven to be the sum of its movements."""
-        return all(item.verdict in (Verdict.balanced, Verdict.mended) for item in self.findings)
+        return all(item.verdict in (Verdict.balanced, Verdict.recovered) for item in self.findings)
 
     @property
-    def is_parted(self) -> bool:
+    def has_mismatch(self) -> bool:
         """Whether some balance is not the sum of its movements."""
-        return any(item.verdict is Verdict.parted for item in self.findings)
+        return any(item.verdict is Verdict.mismatch for item in self.findings)
 
     def get_findings(self, verdict: Verdict) -> list[Finding]:
         """Return the findings with a verdict."""
@@ -160,7 +173,7 @@ class Proof:
         """Return the first entry after which some balance does not add up; None when all do."""
         numbers = [
             item.first_break.first_entry
-            for item in self.get_findings(Verdict.parted)
+            for item in self.get_findings(Verdict.mismatch)
             if item.first_break is not None and item.first_break.first_entry is not None
         ]
         return self.journal.entries[min(numbers)] if numbers else None
@@ -223,15 +236,15 @@ class _Prover:
         with exact_arithmetic():
             difference = recorded.amount - derived
         finding.difference = difference
-        jumps = timeline.find_jumps()
+        changes = timeline.find_changes()
         since = 0
-        for jump in jumps:
-            finding.breaks.append(self.explainer.explain(timeline, jump, since))
-            since = jump.end
+        for change in changes:
+            finding.breaks.append(self.explainer.explain(timeline, change, since))
+            since = change.end
         if abs(difference) > limit and not is_snapped_to_zero(recorded.amount, derived):
             self._judge_difference(finding)
-        elif jumps:
-            finding.verdict = Verdict.mended
+        elif changes:
+            finding.verdict = Verdict.recovered
         position = self.positions.get(recorded.position_id or 0)
         if position is not None:
             self._judge_position(finding, recorded, timeline, position)
@@ -239,7 +252,7 @@ class _Prover:
 
     @staticmethod
     def _judge_difference(finding: Finding) -> None:
-        finding.verdict = Verdict.parted
+        finding.verdict = Verdict.mismatch
         if finding.is_opening_known:
             return
         first = finding.checkpoints[0]
@@ -267,13 +280,13 @@ class _Prover:
         elif kinds == {AccountKind.collateral} or kinds == {AccountKind.debt}:
             problem = self._check_loan_dust(finding, recorded)
         is_pruned = self.missing_events and position.closed_at is not None and not position.balance_updates
-        if is_pruned and (problem or finding.verdict is Verdict.parted):
+        if is_pruned and (problem or finding.verdict is Verdict.mismatch):
             finding.verdict = Verdict.unprovable
             finding.reason = (
                 "the balance updates of this closed position are not in the file: "
                 f"it lacks {_list_numbers('balance update', self.missing_events)}, which were pruned"
             )
-        elif problem and finding.verdict is not Verdict.parted and (self.missing_trades or self.missing_events):
+        elif problem and finding.verdict is not Verdict.mismatch and (self.missing_trades or self.missing_events):
             finding.verdict = Verdict.unprovable
             finding.reason = f"{problem}, and the file does not have all entries: {'; '.join(self.get_remarks())}"
         elif problem:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from tradeexecutor.ledger.checkpoints import Checkpoint
-from tradeexecutor.ledger.entry import AccountKind, Entry
+from tradeexecutor.ledger.entry import Account, AccountKind, Entry
 from tradeexecutor.ledger.exact import ZERO
-from tradeexecutor.ledger.explanation import STOP_KINDS, Break, CauseKind
+from tradeexecutor.ledger.explanation import RELEASE_KINDS, Break, CauseKind
 from tradeexecutor.ledger.proof import Finding, Proof, prove
 from tradeexecutor.state.state import State
 
-__all__ = ["Refund", "RefundAnswer", "find_refund"]
+__all__ = ["Refund", "RefundAnswer", "RefundReason", "find_refund"]
 
 
 class RefundAnswer(enum.StrEnum):
@@ -27,14 +27,41 @@ class RefundAnswer(enum.StrEnum):
     unknown = "unknown"
 
 
+class RefundReason(enum.Enum):
+    """What an answer rests on; the value is the answer."""
+
+    #: The trade has no failure with capital set aside.
+    nothing_set_aside = RefundAnswer.yes, 1
+    #: The next recorded balance contains the capital.
+    contained = RefundAnswer.yes, 2
+    #: The next recorded balance lacks it, a later one does not.
+    contained_later = RefundAnswer.yes, 3
+    #: The recorded balances lack it until a repair gave it back.
+    given_back_by_repair = RefundAnswer.yes, 4
+    #: The trade is marked: its capital is outside.
+    stuck_outside = RefundAnswer.no, 5
+    #: The recorded balances lack it, and nothing gave it back.
+    missing = RefundAnswer.no, 6
+    #: The balance it would go to is not recorded, or not before the failure.
+    not_recorded = RefundAnswer.unknown, 7
+    not_recorded_before = RefundAnswer.unknown, 8
+    #: The balances differ for other reasons as well, or other trades had the same capital at that time.
+    other_differences = RefundAnswer.unknown, 9
+
+    @property
+    def answer(self) -> RefundAnswer:
+        """Whether the capital came back."""
+        return self.value[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Refund:
     """What the file tells about the capital of one failed trade.
 
     Attributes
     ----------
-    answer
-        ``yes`` also for a trade that had set nothing aside.
+    reason
+        What the answer rests on.
     amount
         What it had set aside, token units of the account it came from.
     times
@@ -43,10 +70,15 @@ class Refund:
         Why, for people.
     """
 
-    answer: RefundAnswer
+    reason: RefundReason
     amount: Decimal
     times: int | None
     evidence: str
+
+    @property
+    def answer(self) -> RefundAnswer:
+        """Whether it came back; ``yes`` also for a trade that had set nothing aside."""
+        return self.reason.answer
 
 
 def find_refund(state: State, trade_id: int, proof: Proof | None = None) -> Refund:
@@ -62,64 +94,106 @@ def find_refund(state: State, trade_id: int, proof: Proof | None = None) -> Refu
         Of this state; made when not given.
     """
     proof = prove(state) if proof is None else proof
-    number = _find_failure(proof, trade_id)
-    if number is None:
-        return Refund(RefundAnswer.yes, ZERO, 0, f"trade #{trade_id} has no failure with capital set aside")
-    entry = proof.journal.entries[number]
-    account, amount = next((account, amount) for account, amount in entry.postings if amount > 0)
-    if account.kind is AccountKind.stuck:
-        return Refund(RefundAnswer.no, amount, 0, f"trade #{trade_id} is marked: its capital is stuck outside")
-    finding = next((item for item in proof.findings if item.accounts == (account,)), None)
+    failure = _find_failure(proof, trade_id)
+    if failure is None:
+        text = f"trade #{trade_id} has no failure with capital set aside"
+        return Refund(RefundReason.nothing_set_aside, ZERO, 0, text)
+    amount = failure.amount
+    if failure.account.kind is AccountKind.stuck:
+        text = f"trade #{trade_id} is marked: its capital is stuck outside"
+        return Refund(RefundReason.stuck_outside, amount, 0, text)
+    finding = next((item for item in proof.findings if item.accounts == (failure.account,)), None)
     if finding is None or finding.recorded is None:
-        return Refund(RefundAnswer.unknown, amount, None, "the file does not record the balance it would go to")
-    rivals = [
-        other
-        for other in proof.journal.entries
-        if other.kind in STOP_KINDS and other is not entry and other.get_change((account,)) == amount
-    ]
-    return _judge(finding, entry, number, amount, rivals)
+        text = "the file does not record the balance it would go to"
+        return Refund(RefundReason.not_recorded, amount, None, text)
+    judgement = _judge(finding, failure)
+    return Refund(judgement.reason, amount, judgement.times, _describe(judgement, finding))
 
 
-def _find_failure(proof: Proof, trade_id: int) -> int | None:
-    for number, entry in enumerate(proof.journal.entries):
-        if entry.trade_id == trade_id and entry.kind in STOP_KINDS:
-            return number
+# --- The verdict
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """The entry that gives the capital of a failed trade back.
+
+    Attributes
+    ----------
+    number, entry
+        Its place in the journal.
+    account, amount
+        Where it should go, and how much; token units.
+    rivals
+        Entries of other failures that give the same amount to the same account.
+    """
+
+    number: int
+    entry: Entry
+    account: Account
+    amount: Decimal
+    rivals: list[Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """A verdict without its sentences.
+
+    Attributes
+    ----------
+    lacking
+        The recorded balance that does not contain the capital, or differs for other reasons; None if there is none.
+    containing
+        The recorded balance that contains it; None if there is none.
+    """
+
+    reason: RefundReason
+    times: int | None
+    lacking: Checkpoint | None = None
+    containing: Checkpoint | None = None
+
+
+def _find_failure(proof: Proof, trade_id: int) -> _Failure | None:
+    entries = proof.journal.entries
+    for number, entry in enumerate(entries):
+        if entry.trade_id == trade_id and entry.kind in RELEASE_KINDS:
+            account, amount = next((account, amount) for account, amount in entry.postings if amount > 0)
+            rivals = [
+                other
+                for other in entries
+                if other.kind in RELEASE_KINDS and other is not entry and other.get_change((account,)) == amount
+            ]
+            return _Failure(number, entry, account, amount, rivals)
     return None
 
 
-def _judge(finding: Finding, entry: Entry, number: int, amount: Decimal, rivals: list[Entry]) -> Refund:
-    trade_id = entry.trade_id
-    checkpoints = finding.checkpoints
+def _judge(finding: Finding, failure: _Failure) -> _Judgement:
+    """Judge by the recorded values of the balance that the capital should go to."""
+    number, trade_id = failure.number, failure.entry.trade_id
+    checkpoints, breaks = finding.checkpoints, finding.breaks
     if not finding.is_opening_known and checkpoints[0].place > number:
-        evidence = f"the file does not record the {finding.name} before the failure"
-        return Refund(RefundAnswer.unknown, amount, None, evidence)
-    repairs = [item for item in finding.breaks if _names(item, CauseKind.refund_repeated, trade_id)]
-    index = next(
-        (index for index, item in enumerate(finding.breaks) if item.jump.first <= number < item.jump.end), None
-    )
-    covering = None if index is None else finding.breaks[index]
+        return _Judgement(RefundReason.not_recorded_before, None)
+    repairs = [item for item in breaks if _names(item, CauseKind.refund_repeated, trade_id)]
+    index = next((at for at, item in enumerate(breaks) if item.change.first <= number < item.change.end), None)
+    if index is None:
+        after = next(item for item in checkpoints if item.place > number)
+        return _Judgement(RefundReason.contained, 1 + len(repairs), containing=after)
+    covering, later = breaks[index], breaks[index + 1 :]
+    after = covering.change.after
     # Trades with the same capital that failed between the same balances cannot be told apart.
-    is_certain = covering is None or not any(_is_between(covering, other) for other in rivals)
-    is_missing = covering is not None and _names(covering, CauseKind.refund_missing, trade_id)
-    if covering is None or index is None or (covering.is_explained and is_certain and not is_missing):
-        after = covering.jump.after if covering else next(item for item in checkpoints if item.place > number)
-        evidence = f"{_describe(after)} contains it"
-        if repairs:
-            evidence += ", and it was given back once more"
-        return Refund(RefundAnswer.yes, amount, 1 + len(repairs), evidence)
-    lacking = f"{_describe(covering.jump.after)} lacks it"
-    later = finding.breaks[index + 1 :]
-    settled = next((item for item in later if item.jump.is_recovery), None)
-    if settled is not None:
-        evidence = f"{lacking}, {_describe(settled.jump.after)} contains it"
-        again = [item for item in later[later.index(settled) + 1 :] if item in repairs]
-        return Refund(RefundAnswer.yes, amount, 1 + len(again), evidence)
-    if is_missing and is_certain:
-        if repairs:
-            return Refund(RefundAnswer.yes, amount, len(repairs), f"{lacking}, the repair gave it back")
-        return Refund(RefundAnswer.no, amount, 0, f"{lacking}, and nothing gave it back since")
-    evidence = f"from {_describe(covering.jump.after)} on, the {finding.name} differs for other reasons, too"
-    return Refund(RefundAnswer.unknown, amount, None, evidence)
+    is_certain = not any(_is_between(covering, other) for other in failure.rivals)
+    is_missing = _names(covering, CauseKind.refund_missing, trade_id)
+    if covering.is_explained and is_certain and not is_missing:
+        return _Judgement(RefundReason.contained, 1 + len(repairs), containing=after)
+    recovery = next((at for at, item in enumerate(later) if item.change.is_recovery), None)
+    if recovery is not None:
+        again = [item for item in later[recovery + 1 :] if item in repairs]
+        containing = later[recovery].change.after
+        return _Judgement(RefundReason.contained_later, 1 + len(again), after, containing)
+    if not (is_missing and is_certain):
+        return _Judgement(RefundReason.other_differences, None, after)
+    if repairs:
+        return _Judgement(RefundReason.given_back_by_repair, len(repairs), after)
+    return _Judgement(RefundReason.missing, 0, after)
 
 
 def _names(item: Break, kind: CauseKind, trade_id: int | None) -> bool:
@@ -127,12 +201,35 @@ def _names(item: Break, kind: CauseKind, trade_id: int | None) -> bool:
 
 
 def _is_between(item: Break, entry: Entry) -> bool:
-    start = item.jump.before.time if item.jump.before is not None else None
-    end = item.jump.after.time
+    start = item.change.before.time if item.change.before is not None else None
+    end = item.change.after.time
     return (start is None or entry.time >= start) and (end is None or entry.time <= end)
 
 
-def _describe(checkpoint: Checkpoint) -> str:
+# --- Its sentences
+
+
+def _describe(judgement: _Judgement, finding: Finding) -> str:
+    lacking, containing = _name(judgement.lacking), _name(judgement.containing)
+    match judgement.reason:
+        case RefundReason.not_recorded_before:
+            return f"the file does not record the {finding.name} before the failure"
+        case RefundReason.contained:
+            repeated = ", and it was given back once more" if (judgement.times or 0) > 1 else ""
+            return f"{containing} contains it{repeated}"
+        case RefundReason.contained_later:
+            return f"{lacking} lacks it, {containing} contains it"
+        case RefundReason.given_back_by_repair:
+            return f"{lacking} lacks it, the repair gave it back"
+        case RefundReason.missing:
+            return f"{lacking} lacks it, and nothing gave it back since"
+        case _:
+            return f"from {lacking} on, the {finding.name} differs for other reasons, too"
+
+
+def _name(checkpoint: Checkpoint | None) -> str:
+    if checkpoint is None:
+        return ""
     if checkpoint.time is None:
         return checkpoint.source
     return f"the {checkpoint.source} of {checkpoint.time:%Y-%m-%d %H:%M:%S}"

@@ -11,14 +11,14 @@ from tradeexecutor.ledger.exact import ZERO, exact_arithmetic, get_rounding_limi
 from tradeexecutor.ledger.journal import Journal, Movement
 from tradeexecutor.ledger.recorded import Recorded
 
-__all__ = ["Jump", "Timeline"]
+__all__ = ["DifferenceChange", "Timeline"]
 
 #: Times of old and new files are whole seconds: the order within one is not recorded.
 _ONE_SECOND = datetime.timedelta(seconds=1)
 
 
 @dataclass(slots=True)
-class Jump:
+class DifferenceChange:
     """A change of the difference between recorded and derived balance.
 
     Attributes
@@ -128,15 +128,15 @@ class Timeline:
                 return
             yield movement
 
-    def find_jumps(self) -> list[Jump]:
-        """Return where recorded and derived balance parted, or came together again.
+    def find_changes(self) -> list[DifferenceChange]:
+        """Return where the difference between recorded and derived balance changed.
 
         The first checkpoint before which nothing moved sets the level when the opening balance is not recorded.
         """
         with exact_arithmetic():
-            return list(self._find_jumps())
+            return list(self._find_changes())
 
-    def _find_jumps(self) -> Iterator[Jump]:
+    def _find_changes(self) -> Iterator[DifferenceChange]:
         recorded = self.recorded
         level = opening = level_tolerance = opening_tolerance = ZERO
         is_level_known = recorded.is_opening_known
@@ -160,7 +160,7 @@ class Timeline:
             if agreeing is None:
                 back = self._choose_agreeing(checkpoint, difference, opening, allowed_opening)
                 difference = difference if back is None else back
-                yield Jump(before, checkpoint, difference - level, level, difference, opening, allowed)
+                yield DifferenceChange(before, checkpoint, difference - level, level, difference, opening, allowed)
                 level, level_tolerance = difference, checkpoint.tolerance
             elif not checkpoint.tolerance:
                 level_tolerance = ZERO

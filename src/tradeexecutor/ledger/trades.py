@@ -31,12 +31,12 @@ from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade.capital_at_risk import keeps_allocation_on_failure
 
 __all__ = [
-    "Funding",
+    "CapitalSource",
     "book_exchange",
+    "book_release",
     "book_start",
-    "book_stop",
+    "get_capital_source",
     "get_executed_quantity",
-    "get_funding",
     "is_counter_trade",
     "is_really_executed",
     "not_before_start",
@@ -57,7 +57,7 @@ def is_really_executed(trade: TradeExecution) -> bool:
     return bool(trade.executed_quantity) if trade.repaired_at or trade.failed_at else True
 
 
-class Funding:
+class CapitalSource:
     """Where the capital of a trade comes from and goes back to.
 
     Attributes
@@ -78,7 +78,7 @@ class Funding:
         self.allocated = allocated
 
 
-def get_funding(book: Book, trade: TradeExecution, takes_capital: bool) -> Funding:
+def get_capital_source(book: Book, trade: TradeExecution, takes_capital: bool) -> CapitalSource:
     """Return where the capital of a trade comes from.
 
     Parameters
@@ -97,33 +97,33 @@ def get_funding(book: Book, trade: TradeExecution, takes_capital: bool) -> Fundi
         bridge = book.find_bridge(trade, trade.started_at or trade.opened_at)
         if bridge is not None:
             asset = bridge.pair.base
-            return Funding(book.get_account(AccountKind.bridge_lent, asset, bridge.position_id), asset, allocated)
-    return Funding(book.get_account(AccountKind.cash, reserve), reserve, allocated)
+            return CapitalSource(book.get_account(AccountKind.bridge_lent, asset, bridge.position_id), asset, allocated)
+    return CapitalSource(book.get_account(AccountKind.cash, reserve), reserve, allocated)
 
 
-def book_start(book: Book, trade: TradeExecution, funding: Funding) -> None:
+def book_start(book: Book, trade: TradeExecution, capital: CapitalSource) -> None:
     """Set capital aside."""
-    if trade.started_at is None or not funding.allocated:
+    if trade.started_at is None or not capital.allocated:
         return
-    bucket = book.get_account(_IN_FLIGHT, funding.asset, trade.position_id)
+    bucket = book.get_account(_IN_FLIGHT, capital.asset, trade.position_id)
     book.record(
         (trade.started_at, Rank.start, trade.trade_id),
         EntryKind.trade_started,
         f"trade #{trade.trade_id} starts and takes its capital",
-        ((funding.source, -funding.allocated), (bucket, funding.allocated)),
+        ((capital.source, -capital.allocated), (bucket, capital.allocated)),
         trade_id=trade.trade_id,
         position_id=trade.position_id,
     )
 
 
-def book_stop(book: Book, trade: TradeExecution, funding: Funding, bucket: Account) -> None:
+def book_release(book: Book, trade: TradeExecution, capital: CapitalSource, bucket: Account) -> None:
     """Give capital back after a failure, or after the repair of a trade that has neither failed nor succeeded."""
     trade_id, position_id = trade.trade_id, trade.position_id
-    amount = funding.allocated
+    amount = capital.allocated
     if trade.failed_at is not None:
-        target, what = funding.source, "gets its capital back"
+        target, what = capital.source, "gets its capital back"
         if keeps_allocation_on_failure(trade):
-            target, what = book.get_account(AccountKind.stuck, funding.asset, position_id), "leaves its capital stuck"
+            target, what = book.get_account(AccountKind.stuck, capital.asset, position_id), "leaves its capital stuck"
         book.record(
             (not_before_start(trade, trade.failed_at), Rank.outcome, trade_id),
             EntryKind.trade_failed,
@@ -137,7 +137,7 @@ def book_stop(book: Book, trade: TradeExecution, funding: Funding, bucket: Accou
             (not_before_start(trade, trade.repaired_at), Rank.repair, trade_id),
             EntryKind.trade_repaired,
             f"trade #{trade_id} is repaired without an outcome and gets its capital back",
-            ((bucket, -amount), (funding.source, amount)),
+            ((bucket, -amount), (capital.source, amount)),
             trade_id=trade_id,
             position_id=position_id,
         )
@@ -151,25 +151,25 @@ def book_exchange(book: Book, position: TradingPosition, trade: TradeExecution) 
         _book_found_tokens(book, position, trade)
         return
     is_buy = trade.planned_quantity > 0
-    funding = get_funding(book, trade, is_buy)
-    book_start(book, trade, funding)
-    bucket = _book_waiting(book, position, trade, funding) if funding.allocated or not is_buy else None
+    capital = get_capital_source(book, trade, is_buy)
+    book_start(book, trade, capital)
+    bucket = _book_waiting(book, position, trade, capital) if capital.allocated or not is_buy else None
     if is_really_executed(trade):
         if trade.failed_at is not None:
             # Retried: what it had was given back when it failed.
-            book_stop(book, trade, funding, _in_flight(book, trade, funding))
-            funding.allocated = ZERO
+            book_release(book, trade, capital, _in_flight(book, trade, capital))
+            capital.allocated = ZERO
             bucket = None
         if is_buy:
-            _book_purchase(book, trade, funding, bucket)
+            _book_purchase(book, trade, capital, bucket)
         else:
             _book_sale(book, position, trade)
     elif trade.failed_at is not None or trade.repaired_at is not None:
-        book_stop(book, trade, funding, bucket or _in_flight(book, trade, funding))
+        book_release(book, trade, capital, bucket or _in_flight(book, trade, capital))
 
 
-def _in_flight(book: Book, trade: TradeExecution, funding: Funding) -> Account:
-    return book.get_account(_IN_FLIGHT, funding.asset, trade.position_id)
+def _in_flight(book: Book, trade: TradeExecution, capital: CapitalSource) -> Account:
+    return book.get_account(_IN_FLIGHT, capital.asset, trade.position_id)
 
 
 def not_before_start(trade: TradeExecution, when: datetime.datetime) -> datetime.datetime:
@@ -177,13 +177,15 @@ def not_before_start(trade: TradeExecution, when: datetime.datetime) -> datetime
     return max(when, trade.started_at) if trade.started_at is not None else when
 
 
-def _book_waiting(book: Book, position: TradingPosition, trade: TradeExecution, funding: Funding) -> Account | None:
+def _book_waiting(
+    book: Book, position: TradingPosition, trade: TradeExecution, capital: CapitalSource
+) -> Account | None:
     """Move capital on to where it waits; return the account it is in, None when the trade has no capital."""
     trade_id, position_id = trade.trade_id, trade.position_id
-    asset = funding.asset
-    bucket = book.get_account(_IN_FLIGHT, asset, position_id) if funding.allocated else None
+    asset = capital.asset
+    bucket = book.get_account(_IN_FLIGHT, asset, position_id) if capital.allocated else None
     if trade.cctp_in_transit_at is not None and position.pair.kind.is_cctp_bridge():
-        source, amount = bucket, funding.allocated
+        source, amount = bucket, capital.allocated
         if trade.planned_quantity <= 0:
             asset, amount = position.pair.base, abs(trade.planned_quantity)
             source = book.get_account(AccountKind.bridge_lent, asset, position_id)
@@ -207,7 +209,7 @@ def _book_waiting(book: Book, position: TradingPosition, trade: TradeExecution, 
             (not_before_start(trade, trade.vault_settlement_pending_at), Rank.waiting, trade_id),
             EntryKind.settlement_pending,
             f"trade #{trade_id} waits for the vault to settle",
-            ((bucket, -funding.allocated), (settlement, funding.allocated)),
+            ((bucket, -capital.allocated), (settlement, capital.allocated)),
             trade_id=trade_id,
             position_id=position_id,
         )
@@ -227,14 +229,14 @@ def _book_released_lock(book: Book, trade: TradeExecution, source: Account, tran
     )
 
 
-def _book_purchase(book: Book, trade: TradeExecution, funding: Funding, bucket: Account | None) -> None:
-    allocated = funding.allocated
+def _book_purchase(book: Book, trade: TradeExecution, capital: CapitalSource, bucket: Account | None) -> None:
+    allocated = capital.allocated
     spent = trade.executed_reserve or allocated
     quantity = get_executed_quantity(trade)
     base = trade.pair.base
     postings = [
-        (funding.source, allocated - spent),
-        (book.get_account(_MARKET, funding.asset), spent),
+        (capital.source, allocated - spent),
+        (book.get_account(_MARKET, capital.asset), spent),
         (book.get_account(_HOLDING, base, trade.position_id), quantity),
         (book.get_account(_MARKET, base), -quantity),
     ]

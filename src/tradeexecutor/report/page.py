@@ -295,10 +295,10 @@ def _count(number: int, what: str) -> str:
 
 def _describe_proof(proof: Proof) -> dict[str, str]:
     counts = {verdict: len(proof.get_findings(verdict)) for verdict in Verdict}
-    listed = ", ".join(f"{count:,} {verdict.value}" for verdict, count in counts.items() if count)
+    listed = ", ".join(f"{verdict.label}: {count:,}" for verdict, count in counts.items() if count)
     entries = f"{len(proof.journal.entries):,} entries, {len(proof.findings):,} balances: {listed or 'none'}"
-    if counts[Verdict.parted]:
-        verdict, level = f"{counts[Verdict.parted]:,} of {len(proof.findings):,} do not add up", "error"
+    if counts[Verdict.mismatch]:
+        verdict, level = f"{counts[Verdict.mismatch]:,} of {len(proof.findings):,} do not add up", "error"
     elif counts[Verdict.unprovable]:
         verdict, level = f"{counts[Verdict.unprovable]:,} of {len(proof.findings):,} cannot be proven", "warning"
     else:

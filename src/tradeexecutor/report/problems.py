@@ -85,15 +85,17 @@ def _to_seconds(when: datetime.datetime | None) -> float:
 
 
 def _find_in_proof(proof: Proof) -> Iterator[Problem]:
-    severities = {Verdict.parted: Severity.error, Verdict.unprovable: Severity.warning, Verdict.mended: Severity.note}
+    severities = {
+        Verdict.mismatch: Severity.error,
+        Verdict.unprovable: Severity.warning,
+        Verdict.recovered: Severity.note,
+    }
     for finding in proof.findings:
         severity = severities.get(finding.verdict)
         if severity is not None:
             first = finding.first_break
-            at = None if first is None or first.jump.after.time is None else first.jump.after.time
-            yield Problem(
-                severity, f"balance {finding.verdict.value}", finding.name, at, _describe_finding(proof, finding)
-            )
+            at = None if first is None or first.change.after.time is None else first.change.after.time
+            yield Problem(severity, finding.verdict.label, finding.name, at, _describe_finding(proof, finding))
     for item in proof.conservation:
         if not item.is_conserved and item.difference is not None:
             text = (
@@ -106,7 +108,7 @@ def _find_in_proof(proof: Proof) -> Iterator[Problem]:
 def _describe_finding(proof: Proof, finding: Finding) -> str:
     parts: list[str] = []
     symbol = proof.journal.get_symbol(finding.asset)
-    if finding.verdict is Verdict.parted and finding.difference:
+    if finding.verdict is Verdict.mismatch and finding.difference:
         parts.append(
             f"{format_quantity(finding.recorded)} {symbol} are recorded, the movements make "
             f"{format_quantity(finding.derived)}"

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import RepairAborted
-from tradeexecutor.state.repair import RepairResult, find_trades_to_be_repaired, unfreeze_mended_positions
+from tradeexecutor.state.repair import RepairResult, find_trades_to_be_repaired, unfreeze_repaired_positions
 from tradeexecutor.state.repair.attempts import get_failed_attempts, has_failed_before
 from tradeexecutor.state.repair.unsent import Confirm
 from tradeexecutor.state.state import State
@@ -152,6 +152,6 @@ def retry_trades(
         if position.closed_at is not None:
             position.unfrozen_at = now
             position.add_notes_message(f"Unfrozen at {now}")
-    unfreeze_mended_positions(state, still_frozen, now)
+    unfreeze_repaired_positions(state, still_frozen, now)
     result.unfrozen_positions = [position for position in result.frozen_positions if not position.is_frozen()]
     return result

@@ -29,7 +29,7 @@ def balanced(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def parted(tmp_path: Path) -> Path:
+def unbalanced(tmp_path: Path) -> Path:
     """The capital of a failed trade did not come back."""
     driver = Driver()
     driver.buy(1_000)
@@ -53,7 +53,7 @@ def unprovable(tmp_path: Path) -> Path:
 def test_a_state_that_adds_up_passes(run: Run, balanced: Path):
     result = run("audit", balanced)
     assert result.exit_code == 0, result.output
-    assert "Everything adds up: 3 balanced" in result.stdout
+    assert "Everything adds up (balanced: 3)" in result.stdout
     assert "USDC cash" in result.stdout
     assert "and 1 balances of closed positions, all balanced (--all lists them)" in result.stdout
     assert "WETH of position #1" not in result.stdout
@@ -66,18 +66,18 @@ def test_the_state_of_a_backtest_adds_up(run: Run, backtest_state: Path):
     assert "Everything adds up" in result.stdout
 
 
-def test_a_state_that_parted_fails_and_says_where_by_how_much_and_why(run: Run, parted: Path):
-    result = run("audit", parted)
+def test_a_state_that_does_not_balance_fails_and_says_where_by_how_much_and_why(run: Run, unbalanced: Path):
+    result = run("audit", unbalanced)
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
-    assert any(line.split() == ["USDC", "cash", "9,000", "8,300", "-700", "parted"] for line in lines)
-    story = result.stdout.partition("USDC cash: parted")[2]
+    assert any(line.split() == ["USDC", "cash", "9,000", "8,300", "-700", "does", "not", "balance"] for line in lines)
+    story = result.stdout.partition("USDC cash: does not balance")[2]
     assert "The state records 8,300, that is 700 less than the entries make." in story
     (marked,) = [line for line in story.splitlines() if line.startswith("  >")]
     assert marked.endswith("trade #2 fails and gets its capital back: +700")
     assert "-700: the capital of failed trade #2 was not given back" in story
     assert "Between sample of the cash of 2022-01-01 00:00:06 (9,000) and sample of the cash of" in story
-    assert "PARTED: 1 balanced, 1 parted" in story
+    assert "DOES NOT BALANCE (balanced: 1, does not balance: 1)" in story
 
 
 def test_one_raw_unit_is_enough(run: Run, balanced: Path):
@@ -94,7 +94,7 @@ def test_what_cannot_be_proven_is_said_and_fails_only_when_asked(run: Run, unpro
     result = run("audit", unprovable)
     assert result.exit_code == 0
     assert "The history begins with a balance that nothing records" in result.stdout
-    assert "NOT PROVEN: 1 balanced, 1 unprovable" in result.stdout
+    assert "NOT PROVEN (balanced: 1, cannot be proven: 1)" in result.stdout
     assert run("audit", unprovable, "--strict").exit_code == 1
 
 
@@ -154,13 +154,13 @@ def test_balances_can_be_chosen(run: Run, balanced: Path):
     assert "of position #2" not in output
 
 
-def test_json_has_everything(run: Run, parted: Path):
-    report: dict[str, Any] = json.loads(run("audit", parted, "--json").stdout)
+def test_json_has_everything(run: Run, unbalanced: Path):
+    report: dict[str, Any] = json.loads(run("audit", unbalanced, "--json").stdout)
     assert report["balanced"] is False
-    assert report["verdicts"] == {"balanced": 1, "mended": 0, "parted": 1, "unprovable": 0}
+    assert report["verdicts"] == {"balanced": 1, "recovered": 0, "mismatch": 1, "unprovable": 0}
     assert "entries" not in report
     cash = report["findings"][0]
-    assert (cash["name"], cash["symbol"], cash["verdict"]) == ("USDC cash", "USDC", "parted")
+    assert (cash["name"], cash["symbol"], cash["verdict"]) == ("USDC cash", "USDC", "mismatch")
     assert (D(cash["derived"]), D(cash["recorded"]), D(cash["difference"])) == (9_000, 8_300, -700)
     first = cash["first_break"]
     assert first == cash["breaks"][0]
@@ -193,15 +193,15 @@ def test_what_happened_often_is_told_in_sums(run: Run, tmp_path: Path):
     assert "10 times the recorded balance moved without the entries" in result.stdout
     assert "5 times, -1.25 in all, 2022-01-01: what a purchase had set aside and did not spend" in result.stdout
     assert "5 times, 1.25 in all, 2022-01-01: the difference was settled" in result.stdout
-    assert "Everything adds up: 1 balanced, 1 mended" in result.stdout
+    assert "Everything adds up (balanced: 1, balanced at the end: 1)" in result.stdout
 
 
 @pytest.mark.golden
 def test_every_real_state_is_judged(run: Run, state_file: Path):
     result = run("audit", state_file)
     report = json.loads(run("audit", state_file, "--json").stdout)
-    assert result.exit_code == (1 if report["verdicts"]["parted"] else 0)
-    assert ("PARTED" in result.stdout) == bool(report["verdicts"]["parted"])
+    assert result.exit_code == (1 if report["verdicts"]["mismatch"] else 0)
+    assert ("DOES NOT BALANCE" in result.stdout) == bool(report["verdicts"]["mismatch"])
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,16 @@ def test_an_unreadable_file_is_one_line_on_standard_error(run: Run, tmp_path: Pa
 
 def test_help_teaches(run: Run):
     output = run("audit", "--help").stdout
-    for word in ("balanced:", "mended:", "parted:", "unprovable:", "--strict", "--entries", "Examples:", "exit code"):
+    for word in (
+        "balanced:",
+        "balanced at the end:",
+        "does not balance:",
+        "cannot be proven:",
+        "--strict",
+        "--entries",
+        "Examples:",
+        "exit code",
+    ):
         assert word in output
     assert run("audit").exit_code == 2
 
@@ -228,13 +237,13 @@ def test_help_teaches(run: Run):
 def test_an_empty_state_passes(run: Run, tmp_path: Path):
     result = run("audit", write(Driver(cash=0), tmp_path))
     assert result.exit_code == 0
-    assert "Everything adds up: there is nothing to add up" in result.stdout
+    assert "Everything adds up (there is nothing to add up)" in result.stdout
 
 
-def test_nothing_is_changed(run: Run, parted: Path):
-    before = parted.read_bytes(), sorted(parted.parent.iterdir())
-    run("audit", parted)
-    assert (parted.read_bytes(), sorted(parted.parent.iterdir())) == before
+def test_nothing_is_changed(run: Run, unbalanced: Path):
+    before = unbalanced.read_bytes(), sorted(unbalanced.parent.iterdir())
+    run("audit", unbalanced)
+    assert (unbalanced.read_bytes(), sorted(unbalanced.parent.iterdir())) == before
 
 
 def test_it_can_be_piped(spawn: Spawn, balanced: Path):

@@ -47,7 +47,7 @@ def test_dust_is_closed_and_the_rest_stays(trader: Trader):
     assert (cash_of(state), portfolio.calculate_total_equity()) == (cash, pytest.approx(9700 + 2.01))
     assert f"left a final residual balance ({NOW.isoformat()})" in (dust.notes or "")
     assert close_hypercore_dust_positions(portfolio, NOW) == []
-    assert not prove(state).is_parted
+    assert not prove(state).has_mismatch
     state.perform_integrity_check()
 
 

@@ -114,7 +114,7 @@ def test_capital_of_a_bridge_goes_back_to_the_bridge(trader: Trader):
     assert bridge.get_available_bridge_capital() == 600
     repair_tx_not_generated(state, NOW)
     assert (bridge.get_available_bridge_capital(), get_cash(state)) == (1000, 9000)
-    assert prove(state).is_parted is False
+    assert prove(state).has_mismatch is False
 
 
 @pytest.mark.parametrize("started", [False, True])
@@ -130,7 +130,7 @@ def test_a_short_that_was_never_sent(trader: Trader, started: bool):
         trader.start(trade)
     repair_tx_not_generated(state, NOW)
     assert (position.is_closed(), get_cash(state)) == (True, 10_000)
-    assert not prove(state).is_parted
+    assert not prove(state).has_mismatch
 
 
 def test_positions_with_capital_outside_are_left_alone(trader: Trader):

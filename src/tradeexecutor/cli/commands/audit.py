@@ -18,7 +18,7 @@ EXAMPLES = (
     "tradeexecutor audit state.json --all --strict",
     "tradeexecutor audit state.json --entries --asset USDC --limit 20",
     "tradeexecutor audit state.json --entries --account cash",
-    "tradeexecutor audit state.json --json | jq '.findings[] | select(.verdict == \"parted\")'",
+    "tradeexecutor audit state.json --json | jq '.findings[] | select(.verdict == \"mismatch\")'",
 )
 
 #: Reading the entries of fewer trades takes no time.
@@ -49,13 +49,14 @@ def audit(
     in flight - is then compared with the sum of its entries, exactly.
 
     balanced: it is that sum, and so were its recorded earlier values.
-    mended: it is that sum now, and was not at some time before.
-    parted: it is not. You see after which entry, by how much, and the likely cause.
-    unprovable: the file does not say enough.
+    balanced at the end: it is that sum now, and was not at some time before.
+    does not balance: it is not. You see after which entry, by how much, and the
+    likely cause.
+    cannot be proven: the file does not say enough.
 
     What `tradeexecutor prune-state` moved into archives beside the file is taken
-    into account. Nothing is changed. The exit code is 1 when a balance parted, with --strict
-    also when one cannot be proven.
+    into account. Nothing is changed. The exit code is 1 when something does not
+    balance, with --strict also when something cannot be proven.
     """
     state = load_state(state_file)
     lack = _restore(state, state_file)
@@ -74,7 +75,7 @@ def audit(
         print_entries(proof, state, state_file, account, asset, limit)
     else:
         print_proof(proof, state, state_file, all_, account, asset)
-    if proof.is_parted or (strict and (lack or not proof.is_balanced)):
+    if proof.has_mismatch or (strict and (lack or not proof.is_balanced)):
         raise typer.Exit(EXIT_FAILURE)
 
 

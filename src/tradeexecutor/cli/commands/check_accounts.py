@@ -174,7 +174,7 @@ def _find(state: State, recorded: RecordedBalances, json_: bool) -> bool:
 
 def _print_inner_breaks(state: State, is_found: bool) -> None:
     """Say so when the books of the state do not add up in themselves: then the ledger is not what it says it holds."""
-    if is_found and prove(state).is_parted:
+    if is_found and prove(state).has_mismatch:
         print_line()
         print_line(
             "The balances in the state itself are not the sum of its ledger: see tradeexecutor audit first.", "yellow"

@@ -200,8 +200,8 @@ def account_comparison_to_json(result: AccountComparison) -> dict[str, Any]:
 
 
 def print_divergences(found: Sequence[Divergence], read: int, times: Sequence[datetime.datetime]) -> None:
-    """Print where books and balances part, asset by asset, earliest first."""
-    print_heading("Where books and balances part")
+    """Print where books and balances differ, asset by asset, earliest first."""
+    print_heading("Where books and balances differ")
     span = format_time(times[0], seconds=True)
     if len(times) > 1:
         span += f" to {format_time(times[-1], seconds=True)}"

@@ -21,9 +21,9 @@ from tradeexecutor.ledger.proof import Conservation, Finding, Proof, Verdict
 from tradeexecutor.operations.state_location import StateLocation, describe_state
 from tradeexecutor.state.state import State
 
-_STYLES = {Verdict.balanced: "", Verdict.mended: "", Verdict.parted: "red", Verdict.unprovable: "yellow"}
+_STYLES = {Verdict.balanced: "", Verdict.recovered: "", Verdict.mismatch: "red", Verdict.unprovable: "yellow"}
 
-#: A balance that parted more often is told in sums.
+#: The differences of a balance with more of them are told in sums.
 _MAX_BREAKS = 6
 
 #: So many remarks, and numbers in a list, are shown.
@@ -165,14 +165,14 @@ def _make_finding(journal: Journal, finding: Finding) -> dict[str, Any]:
 
 
 def _make_break(journal: Journal, item: Break) -> dict[str, Any]:
-    jump = item.jump
+    change = item.change
     number = item.first_entry
     return {
-        "amount": jump.amount,
-        "difference_before": jump.level_before,
-        "difference_after": jump.level_after,
-        "agreed": None if jump.before is None else _make_checkpoint(jump.before),
-        "disagreed": _make_checkpoint(jump.after),
+        "amount": change.amount,
+        "difference_before": change.level_before,
+        "difference_after": change.level_after,
+        "agreed": None if change.before is None else _make_checkpoint(change.before),
+        "disagreed": _make_checkpoint(change.after),
         "first_entry": None if number is None else _make_entry(number, journal.entries[number]),
         "explained": item.is_explained,
         "causes": item.causes,
@@ -277,7 +277,7 @@ def print_proof(
             format_quantity(item.derived),
             format_quantity(item.recorded),
             _format_difference(item),
-            item.verdict.value,
+            item.verdict.label,
         )
         for item in shown
     ]
@@ -303,13 +303,13 @@ def _format_difference(finding: Finding) -> str:
 
 def _print_verdict(proof: Proof) -> None:
     counts = {verdict: len(proof.get_findings(verdict)) for verdict in Verdict}
-    listed = ", ".join(f"{count:,} {verdict.value}" for verdict, count in counts.items() if count)
-    if counts[Verdict.parted]:
-        print_line(f"PARTED: {listed}", "bold red")
+    listed = ", ".join(f"{verdict.label}: {count:,}" for verdict, count in counts.items() if count)
+    if counts[Verdict.mismatch]:
+        print_line(f"DOES NOT BALANCE ({listed})", "bold red")
     elif counts[Verdict.unprovable]:
-        print_line(f"NOT PROVEN: {listed}", "bold yellow")
+        print_line(f"NOT PROVEN ({listed})", "bold yellow")
     else:
-        print_line(f"Everything adds up: {listed or 'there is nothing to add up'}", "bold green")
+        print_line(f"Everything adds up ({listed or 'there is nothing to add up'})", "bold green")
 
 
 def _print_conservation(items: Sequence[Conservation]) -> None:
@@ -334,8 +334,8 @@ def _print_conservation(items: Sequence[Conservation]) -> None:
 
 
 def _print_story(proof: Proof, finding: Finding) -> None:
-    print_heading(f"{finding.name}: {finding.verdict.value}")
-    if finding.verdict is Verdict.parted and finding.difference is not None and finding.difference:
+    print_heading(f"{finding.name}: {finding.verdict.label}")
+    if finding.verdict is Verdict.mismatch and finding.difference is not None and finding.difference:
         side = "more" if finding.difference > 0 else "less"
         print_line(
             f"  The state records {format_exact(finding.recorded)}, that is {format_exact(abs(finding.difference))} "
@@ -348,7 +348,7 @@ def _print_story(proof: Proof, finding: Finding) -> None:
     first = finding.first_break
     if first is None:
         return
-    if finding.verdict is Verdict.parted:
+    if finding.verdict is Verdict.mismatch:
         _print_first_break(proof.journal, finding, first)
     if len(finding.breaks) > _MAX_BREAKS:
         _print_sums(finding)
@@ -360,9 +360,9 @@ def _print_story(proof: Proof, finding: Finding) -> None:
 def _print_first_break(journal: Journal, finding: Finding, first: Break) -> None:
     number = first.first_entry
     if number is None:
-        print_line("  It parts without any entry, between the two balances below.")
+        print_line("  It became wrong without any entry, between the two balances below.")
         return
-    print_line("  It parts after the entry marked below:")
+    print_line("  It is wrong after the entry marked below:")
     touching = [index for index, _ in journal.get_movements(finding.accounts)]
     before = [index for index in touching if index < number][-1:]
     after = [index for index in touching if index > number][:1]
@@ -376,9 +376,9 @@ def _print_first_break(journal: Journal, finding: Finding, first: Break) -> None
 
 
 def _print_break(item: Break) -> None:
-    jump = item.jump
-    start = "the beginning" if jump.before is None else _describe(jump.before)
-    print_line(f"  Between {start} and {_describe(jump.after)}:")
+    change = item.change
+    start = "the beginning" if change.before is None else _describe(change.before)
+    print_line(f"  Between {start} and {_describe(change.after)}:")
     for text, causes in _group(item.causes):
         amount = sum((cause.amount for cause in causes), Decimal(0))
         print_line(f"    {format_exact(amount, sign=True)}: {text}")
@@ -431,7 +431,7 @@ def _print_sums(finding: Finding) -> None:
     print_line(f"  {len(finding.breaks)} times the recorded balance moved without the entries:")
     for kind, members in groups.items():
         amount = sum((cause.amount for _, cause in members), Decimal(0))
-        times = [item.jump.after.time for item, _ in members if item.jump.after.time is not None]
+        times = [item.change.after.time for item, _ in members if item.change.after.time is not None]
         often = "once" if len(members) == 1 else f"{len(members)} times"
         print_line(f"    {often}, {format_quantity(amount)} in all{_format_range(times)}: {_SUMMARIES[kind]}")
     print_line("  The first time of each sort (--json has all):")

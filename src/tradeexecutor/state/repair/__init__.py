@@ -24,8 +24,8 @@ from tradeexecutor.state.repair.repair import (
     repair_tx_missing,
     repair_tx_not_generated,
     repair_zero_quantity,
-    unfreeze_mended_positions,
     unfreeze_position,
+    unfreeze_repaired_positions,
 )
 
 __all__ = [
@@ -48,6 +48,6 @@ __all__ = [
     "repair_tx_missing",
     "repair_tx_not_generated",
     "repair_zero_quantity",
-    "unfreeze_mended_positions",
     "unfreeze_position",
+    "unfreeze_repaired_positions",
 ]

@@ -35,7 +35,7 @@ __all__ = [
     "apply_repair",
     "close_position_with_empty_trade",
     "find_freeze_obstacle",
-    "hides_money",
+    "holds_value_beyond_quantity",
     "make_counter_trade",
     "plan_repair",
     "plan_repair_of_unsent",
@@ -277,7 +277,7 @@ def close_position_with_empty_trade(
     return counter
 
 
-def hides_money(position: TradingPosition) -> bool:
+def holds_value_beyond_quantity(position: TradingPosition) -> bool:
     """Tell whether closing the position as empty would hide money that is not in its quantity.
 
     That is the collateral of a loan, and capital of a bridge that trades on the far chain have.
@@ -305,7 +305,10 @@ def unfreeze_position(portfolio: Portfolio, position: TradingPosition, now: date
         raise WrongPositionStatus(f"position #{position_id} cannot be unfrozen: {obstacle}")
     quantity = position.get_quantity()
     is_empty = (
-        quantity == 0 and position.can_be_closed() and not position.has_planned_trades() and not hides_money(position)
+        quantity == 0
+        and position.can_be_closed()
+        and not position.has_planned_trades()
+        and not holds_value_beyond_quantity(position)
     )
     position.unfrozen_at = now
     position.add_notes_message(f"Unfrozen at {now}")

@@ -146,7 +146,7 @@ def repair_trades(
     if repairs and confirm is not None and not confirm([repair.trade for repair in repairs]):
         raise RepairAborted([repair.trade.trade_id for repair in repairs])
     result.new_trades = [apply_repair(portfolio, repair, now) for repair in repairs]
-    result.unfrozen_positions = unfreeze_mended_positions(state, result.frozen_positions, now)
+    result.unfrozen_positions = unfreeze_repaired_positions(state, result.frozen_positions, now)
     return result
 
 
@@ -167,15 +167,15 @@ def _plan_repairs(
     return repairs
 
 
-def unfreeze_mended_positions(
+def unfreeze_repaired_positions(
     state: State, positions: Sequence[TradingPosition], now: datetime.datetime
 ) -> list[TradingPosition]:
     """Unfreeze those of the frozen positions that have nothing wrong with them any more, and return them."""
-    mended = [
+    repaired = [
         position
         for position in positions
         if find_freeze_obstacle(position) is None and not has_capital_at_risk(position)
     ]
-    for position in mended:
+    for position in repaired:
         unfreeze_position(state.portfolio, position, now)
-    return mended
+    return repaired

@@ -11,7 +11,7 @@ from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair.counter_trade import (
     apply_repair,
     close_position_with_empty_trade,
-    hides_money,
+    holds_value_beyond_quantity,
     plan_repair_of_unsent,
 )
 from tradeexecutor.state.state import State
@@ -116,7 +116,7 @@ def _put_in_its_place(portfolio: Portfolio, position: TradingPosition, now: date
 
 def _never_traded(position: TradingPosition) -> bool:
     is_over = all(trade.is_repaired() or trade.is_repair_trade() for trade in position.trades.values())
-    return is_over and position.get_quantity() == 0 and not hides_money(position)
+    return is_over and position.get_quantity() == 0 and not holds_value_beyond_quantity(position)
 
 
 # --- Positions without tokens
@@ -146,7 +146,7 @@ def can_be_emptied(position: TradingPosition) -> bool:
         and not position.has_trades_in_flight()
         and not position.has_planned_trades()
         and not any(trade.is_failed() for trade in position.trades.values())
-        and not hides_money(position)
+        and not holds_value_beyond_quantity(position)
     )
 
 

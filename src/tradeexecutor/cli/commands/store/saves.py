@@ -89,7 +89,7 @@ def generations(
     current: the last save.
     compressed: the same, compressed.
     backup: an earlier save; some of the last, and one for each of the last days.
-    kept: the original from before it was mended, migrated or recovered.
+    kept: the original from before it was repaired, migrated or recovered.
     temporary: a save that was under way when its process died.
 
     Nothing is changed. The exit code is 1 when the current file is not intact.
