@@ -148,10 +148,12 @@ class TradeAnalysis:
         everything: PositionTally | None = None,
     ) -> TradeSummary:
         positions = [position for position in self.portfolio.get_all_positions() if side.includes(position)]
+        compounded = None if state is None else _find_compounded_returns(state, side.compound)
+        if state is not None:
+            ratios = {**(_calculate_ratios(state) if ratios is None else ratios), "compounding_returns": compounded}
         summary = self._summarise_positions(time_bucket, state, positions, ratios, everything)
-        _add_compounding(summary, state, side.compound)
-        if side is not _ALL and summary.compounding_returns is not None:
-            summary.return_percent = float(summary.compounding_returns.iloc[-1])
+        if side is not _ALL and compounded is not None:
+            summary.return_percent = float(compounded.iloc[-1])
         return summary
 
     def calculate_summary_statistics_for_positions(
@@ -170,12 +172,11 @@ class TradeAnalysis:
     ) -> TradeSummary:
         ordered = sorted(positions, key=lambda position: position.opened_at)
         tally = tally_positions(ordered) if everything is None or len(ordered) < everything.positions else everything
-        summary = _summarise(tally, self.portfolio, time_bucket, state)
+        figures: dict[str, Any] = {}
         if state is not None:
-            _add_figures_of_state(summary, state, ordered)
-            for name, ratio in (_calculate_ratios(state) if ratios is None else ratios).items():
-                setattr(summary, name, ratio)
-        return summary
+            figures = _calculate_figures_of_state(state, ordered)
+            figures |= _calculate_ratios(state) if ratios is None else ratios
+        return _summarise(tally, self.portfolio, time_bucket, state, figures)
 
     def calculate_time_in_market(self, state: State | None, sorted_positions: Sequence[TradingPosition]) -> Percent:
         """Return the recorded figure for the fraction of time in the market; 0 without a state.
@@ -224,23 +225,31 @@ def build_trade_analysis(portfolio: Portfolio) -> TradeAnalysis:
     return TradeAnalysis(portfolio)
 
 
-def _add_compounding(
-    summary: TradeSummary, state: State | None, compound: Callable[[State], "pd.Series[float]"]
-) -> None:
-    """Fill in the compounded returns of closed positions; None without any, and where old files lack them."""
-    if state is None:
-        return
+def _find_compounded_returns(
+    state: State, compound: Callable[[State], "pd.Series[float]"]
+) -> "pd.Series[float] | None":
+    """Return the compounded returns of closed positions; None without any, and where old files lack them."""
     try:
         returns = compound(state)
     except LegacyDataException:
-        return
-    if len(returns):
-        summary.compounding_returns = returns
+        return None
+    return returns if len(returns) else None
 
 
 def _summarise(
-    tally: PositionTally, portfolio: Portfolio, time_bucket: TimeBucket | None, state: State | None
+    tally: PositionTally,
+    portfolio: Portfolio,
+    time_bucket: TimeBucket | None,
+    state: State | None,
+    figures: dict[str, Any],
 ) -> TradeSummary:
+    """Make a summary at once: one that is half filled in is never seen.
+
+    Parameters
+    ----------
+    figures
+        By field: what needs the recorded equity and the start and end of the strategy.
+    """
     won, lost, zero, neutral = tally.get_closed()
     closed = won.profits + lost.profits + zero.profits
     nothing = datetime.timedelta(0)
@@ -278,16 +287,6 @@ def _summarise(
         biggest_delta_neutral_pc=max(neutral.profits, default=None),
         delta_neutral=len(neutral),
         take_profits=sum(outcomes.take_profits for outcomes in tally.get_closed()),
-        trade_volume=tally.volume,
-        trade_volume_wo_vault=tally.volume_without_vaults,
-        trade_volume_taxed=tally.volume_taxed,
-        token_tax_paid=tally.token_tax,
-        lp_fees_paid=tally.lp_fees,
-        lp_fees_paid_wo_vault=tally.lp_fees_without_vaults,
-        lp_fees_average_pc=tally.lp_fees / tally.volume if tally.volume else 0,
-        lp_fees_average_pc_wo_vault=(
-            tally.lp_fees_without_vaults / tally.volume_without_vaults if tally.volume_without_vaults else 0
-        ),
         winning_stop_losses=won.stop_losses,
         losing_stop_losses=lost.stop_losses,
         winning_take_profits=won.take_profits,
@@ -299,29 +298,53 @@ def _summarise(
         average_duration_of_zero_loss_trades=average_duration(zero.durations),
         average_duration_of_all_trades=average_duration(won.durations + lost.durations + zero.durations),
         unrealised_profit=tally.unrealised_profit,
-        average_interest_paid_usd=average(tally.repaid_interest),
-        total_interest_paid_usd=sum(tally.repaid_interest),
-        median_interest_paid_usd=median(tally.repaid_interest),
-        max_interest_paid_usd=max(tally.repaid_interest, default=None),
-        min_interest_paid_usd=min(tally.repaid_interest, default=None),
-        total_claimed_interest=tally.claimed_interest,
-        average_duration_between_position_openings=nothing,
-        time_in_market=0,
-        time_in_market_volatile=0,
+        **_summarise_costs(tally),
+        **{
+            "average_duration_between_position_openings": nothing,
+            "time_in_market": 0,
+            "time_in_market_volatile": 0,
+            **figures,
+        },
     )
 
 
-def _add_figures_of_state(summary: TradeSummary, state: State, ordered: list[TradingPosition]) -> None:
-    """Fill in what needs the recorded equity and the start and end of the strategy."""
-    summary.start_at, summary.end_at = state.get_strategy_time_range()
-    if len(ordered) > 1:
-        summary.average_duration_between_position_openings = (ordered[-1].opened_at - ordered[0].opened_at) / (
-            len(ordered) - 1
-        )
+def _summarise_costs(tally: PositionTally) -> dict[str, Any]:
+    """Return by field what was traded, and what was paid in fees and interest."""
+    return {
+        "trade_volume": tally.volume,
+        "trade_volume_wo_vault": tally.volume_without_vaults,
+        "trade_volume_taxed": tally.volume_taxed,
+        "token_tax_paid": tally.token_tax,
+        "lp_fees_paid": tally.lp_fees,
+        "lp_fees_paid_wo_vault": tally.lp_fees_without_vaults,
+        "lp_fees_average_pc": tally.lp_fees / tally.volume if tally.volume else 0,
+        "lp_fees_average_pc_wo_vault": (
+            tally.lp_fees_without_vaults / tally.volume_without_vaults if tally.volume_without_vaults else 0
+        ),
+        "average_interest_paid_usd": average(tally.repaid_interest),
+        "total_interest_paid_usd": sum(tally.repaid_interest),
+        "median_interest_paid_usd": median(tally.repaid_interest),
+        "max_interest_paid_usd": max(tally.repaid_interest, default=None),
+        "min_interest_paid_usd": min(tally.repaid_interest, default=None),
+        "total_claimed_interest": tally.claimed_interest,
+    }
+
+
+def _calculate_figures_of_state(state: State, ordered: list[TradingPosition]) -> dict[str, Any]:
+    """Return by field what needs the start and end of the strategy."""
+    start, end = state.get_strategy_time_range()
     duration = state.get_strategy_duration()
     volatile = [position for position in ordered if not position.is_credit_supply()]
-    summary.time_in_market = calculate_time_in_market(ordered, summary.end_at, duration)
-    summary.time_in_market_volatile = calculate_time_in_market(volatile, summary.end_at, duration)
+    figures: dict[str, Any] = {
+        "start_at": start,
+        "end_at": end,
+        "time_in_market": calculate_time_in_market(ordered, end, duration),
+        "time_in_market_volatile": calculate_time_in_market(volatile, end, duration),
+    }
+    if len(ordered) > 1:
+        between = (ordered[-1].opened_at - ordered[0].opened_at) / (len(ordered) - 1)
+        figures["average_duration_between_position_openings"] = between
+    return figures
 
 
 def _calculate_ratios(state: State) -> Ratios:
