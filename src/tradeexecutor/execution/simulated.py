@@ -119,7 +119,7 @@ class SimulatedExecution(ExecutionModel):
         for trade in trades:
             if rebroadcast:
                 reopen_failed_trade(trade, ts)
-            self._execute_one(ts, state, trade, triggered or rebroadcast)
+            self._execute_one(ts, state, trade, triggered=triggered or rebroadcast)
         succeeded, failed = freeze_position_on_failed_trade(ts, state, trades)
         if trades:
             self.check_balances(state)
@@ -149,7 +149,7 @@ class SimulatedExecution(ExecutionModel):
             return f"trade #{number} sells {-trade.planned_quantity}, its position holds {position.get_quantity()}"
         return None
 
-    def _execute_one(self, ts: datetime.datetime, state: State, trade: TradeExecution, triggered: bool) -> None:
+    def _execute_one(self, ts: datetime.datetime, state: State, trade: TradeExecution, *, triggered: bool) -> None:
         try:
             state.start_execution(ts, trade, underflow_check=True, triggered=triggered)
         except NotEnoughMoney as error:

@@ -166,7 +166,7 @@ class Explainer:
         accounts = timeline.recorded.accounts
         has_principal = any(account.kind in _PRINCIPAL_KINDS for account in accounts)
         for number, amount in timeline.get_movements(first, end):
-            yield from self._list_entry_candidates(number, sign * amount, has_principal)
+            yield from self._list_entry_candidates(number, sign * amount, has_principal=has_principal)
         if any(account.kind in (AccountKind.cash, AccountKind.bridge_lent) for account in accounts):
             yield from self._list_repairs(change, accounts, sign)
 
@@ -182,7 +182,7 @@ class Explainer:
                 end += 1
         return first, end
 
-    def _list_entry_candidates(self, number: int, change: Decimal, has_principal: bool) -> Iterator[Cause]:
+    def _list_entry_candidates(self, number: int, change: Decimal, *, has_principal: bool) -> Iterator[Cause]:
         entry = self.journal.entries[number]
         trade = None if entry.trade_id is None else self._trades.get(entry.trade_id)
 

@@ -70,7 +70,7 @@ class LoanSideBook:
 
     __slots__ = ("_accounts", "_dust", "_sign", "_unbooked", "accrued", "asset", "paid", "principal")
 
-    def __init__(self, book: Book, asset: AssetIdentifier, position_id: int, is_debt: bool):
+    def __init__(self, book: Book, asset: AssetIdentifier, position_id: int, *, is_debt: bool):
         kinds = (
             (AccountKind.debt, AccountKind.debt_interest, AccountKind.debt_repaid)
             if is_debt
@@ -186,7 +186,9 @@ class _LoanBook:
             if not is_really_executed(trade):
                 return []
             return [((executed_at, int(Rank.outcome), trade.trade_id), partial(self.find_tokens, trade))]
-        capital = get_capital_source(self.book, trade, self.debt is not None or trade.planned_quantity > 0)
+        capital = get_capital_source(
+            self.book, trade, takes_capital=self.debt is not None or trade.planned_quantity > 0
+        )
         book_start(self.book, trade, capital)
         bucket = self.book.get_account(AccountKind.in_flight, capital.asset, trade.position_id)
         if trade.failed_at is not None or not is_really_executed(trade):

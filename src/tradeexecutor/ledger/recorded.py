@@ -212,10 +212,10 @@ def _list_loan(journal: Journal, position: TradingPosition) -> Iterator[Recorded
         sides.append((pair.base, debt, -1, "debt"))
     for asset, accounts, sign, side in sides:
         if loan is not None or any(account in journal.movements for account in accounts):
-            yield from _list_side(journal, position, loan, asset, accounts, sign, side)
+            yield from _list_side(journal, position, _Side(side, sign, asset, accounts))
 
 
-def _get_side_accounts(asset: AssetIdentifier, position_id: int, is_debt: bool) -> tuple[Account, ...]:
+def _get_side_accounts(asset: AssetIdentifier, position_id: int, *, is_debt: bool) -> tuple[Account, ...]:
     """Return principal, interest, paid interest and dust."""
     identifier = asset.get_identifier()
     kinds = (
@@ -231,24 +231,39 @@ def _get_side_accounts(asset: AssetIdentifier, position_id: int, is_debt: bool) 
     return tuple(Account(kind, identifier, position_id) for kind in kinds)
 
 
-def _list_side(
-    journal: Journal,
-    position: TradingPosition,
-    loan: Loan | None,
-    asset: AssetIdentifier,
-    accounts: tuple[Account, ...],
-    sign: int,
-    side: str,
-) -> Iterator[Recorded]:
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One side of a loan.
+
+    Attributes
+    ----------
+    name
+        ``collateral`` or ``debt``.
+    sign
+        1, or -1 for a debt: makes a positive figure of the balance of its accounts.
+    asset
+        aToken or vToken.
+    accounts
+        Principal, interest, paid interest and dust.
+    """
+
+    name: str
+    sign: int
+    asset: AssetIdentifier
+    accounts: tuple[Account, ...]
+
+
+def _list_side(journal: Journal, position: TradingPosition, side: _Side) -> Iterator[Recorded]:
+    loan, asset, accounts, sign = position.loan, side.asset, side.accounts, side.sign
     principal, accrued, paid, dust = accounts
-    tracker = loan and (loan.collateral if side == "collateral" else loan.borrowed)
-    interest = loan and _get_interest(loan, side)
+    tracker = loan and (loan.collateral if side.name == "collateral" else loan.borrowed)
+    interest = loan and _get_interest(loan, side.name)
     number = position.position_id
-    what = f"{asset.token_symbol} {side} of position #{number}"
+    what = f"{asset.token_symbol} {side.name} of position #{number}"
     identifier = asset.get_identifier()
 
     def make(
-        name: str, figure: Decimal | None, chosen: tuple[Account, ...], turn: int = sign, owned: bool = False
+        name: str, figure: Decimal | None, chosen: tuple[Account, ...], turn: int = sign, *, owned: bool = False
     ) -> Recorded:
         return Recorded(f"{what}: {name}", identifier, chosen, figure, number, turn, owned, related=accounts)
 
@@ -259,7 +274,7 @@ def _list_side(
         tokens.accounts = accounts
     events = (event for event in position.balance_updates.values() if event.asset == asset)
     tokens.checkpoints = sort_checkpoints(
-        [*list_event_checkpoints(journal, events), *_list_snapshots(journal, position, side)]
+        [*list_event_checkpoints(journal, events), *_list_snapshots(journal, position, side.name)]
     )
     yield tokens
     yield make("interest", interest and interest.last_accrued_interest, (accrued,), owned=True)

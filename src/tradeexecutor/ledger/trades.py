@@ -78,7 +78,7 @@ class CapitalSource:
         self.allocated = allocated
 
 
-def get_capital_source(book: Book, trade: TradeExecution, takes_capital: bool) -> CapitalSource:
+def get_capital_source(book: Book, trade: TradeExecution, *, takes_capital: bool) -> CapitalSource:
     """Return where the capital of a trade comes from.
 
     Parameters
@@ -151,7 +151,7 @@ def book_exchange(book: Book, position: TradingPosition, trade: TradeExecution) 
         _book_found_tokens(book, position, trade)
         return
     is_buy = trade.planned_quantity > 0
-    capital = get_capital_source(book, trade, is_buy)
+    capital = get_capital_source(book, trade, takes_capital=is_buy)
     book_start(book, trade, capital)
     bucket = _book_waiting(book, position, trade, capital) if capital.allocated or not is_buy else None
     if is_really_executed(trade):

@@ -130,7 +130,14 @@ def update_interest(
     InterestRefused, WrongPositionStatus
         Anything else is wrong; no id is used up.
     """
-    batch = InterestBatch(state.portfolio, event_at, block_number, tx_hash, log_index, max_interest_gain)
+    batch = InterestBatch(
+        state.portfolio,
+        event_at,
+        block_number=block_number,
+        tx_hash=tx_hash,
+        log_index=log_index,
+        max_interest_gain=max_interest_gain,
+    )
     batch.add(position, asset, new_token_amount, asset_price)
     return batch.book()[0]
 
@@ -155,7 +162,14 @@ def update_leveraged_position_interest(
     tuple
         The event of the vToken, and that of the aToken.
     """
-    batch = InterestBatch(state.portfolio, event_at, block_number, tx_hash, log_index, max_interest_gain)
+    batch = InterestBatch(
+        state.portfolio,
+        event_at,
+        block_number=block_number,
+        tx_hash=tx_hash,
+        log_index=log_index,
+        max_interest_gain=max_interest_gain,
+    )
     batch.add(position, position.pair.base, new_vtoken_amount, vtoken_price)
     batch.add(position, position.pair.quote, new_token_amount, atoken_price)
     vtoken_event, atoken_event = batch.book()
@@ -281,7 +295,7 @@ def distribute_to_entry(
     """
     if entry.weight is None:
         raise InterestRefused(f"{entry.asset} of position #{entry.position.position_id} has no weight")
-    batch = InterestBatch(state.portfolio, timestamp, block_number, max_interest_gain=max_interest_gain)
+    batch = InterestBatch(state.portfolio, timestamp, block_number=block_number, max_interest_gain=max_interest_gain)
     _add_entry(batch, entry, total_accrued * entry.weight)
     return batch.book()[0]
 
@@ -318,7 +332,7 @@ def distribute_interest_for_assets(
     NotAvailable
         The token took no part in the preparation.
     """
-    batch = InterestBatch(state.portfolio, timestamp, block_number, max_interest_gain=max_interest_gain)
+    batch = InterestBatch(state.portfolio, timestamp, block_number=block_number, max_interest_gain=max_interest_gain)
     _add_asset(batch, operation, asset, new_amount)
     return batch.book()
 
@@ -370,7 +384,11 @@ def accrue_interest(
     if not duration:
         return []
     batch = InterestBatch(
-        state.portfolio, block_timestamp, block_number, max_interest_gain=max_interest_gain, created_at=created_at
+        state.portfolio,
+        block_timestamp,
+        block_number=block_number,
+        max_interest_gain=max_interest_gain,
+        created_at=created_at,
     )
     rates: list[tuple[AssetInterestData, Percent | None]] = []
     for asset in sorted(on_chain_balances, key=AssetIdentifier.get_identifier):

@@ -309,7 +309,7 @@ class StrategyRunner:
                     )
 
     def execute(
-        self, ts: datetime.datetime, trades: list[TradeExecution], triggered: bool = False
+        self, ts: datetime.datetime, trades: list[TradeExecution], *, triggered: bool = False
     ) -> list[TradeExecution]:
         """Approve, sort and execute planned trades.
 
@@ -376,7 +376,7 @@ class StrategyRunner:
     # --- Between decisions -----------------------------------------------------------------------
 
     def check_triggers(
-        self, ts: datetime.datetime, price_ranges: PriceRangeSource | None = None, record: bool = True
+        self, ts: datetime.datetime, price_ranges: PriceRangeSource | None = None, *, record: bool = True
     ) -> list[TradeExecution]:
         """Execute the stop losses, take profits and waiting orders that the market has reached.
 

@@ -22,11 +22,10 @@ from tests.kit.trader import (
     pair,
 )
 from tradeexecutor.state.balance_update import BalanceUpdateCause, BalanceUpdatePositionType
+from tradeexecutor.state.booking.reserve_updates import ReserveUpdateEvent, apply_reserve_update_events
 from tradeexecutor.state.booking.share_price import backfill_share_price_state, migrate_share_price_state
 from tradeexecutor.state.booking.treasury import (
     EventOrigin,
-    ReserveUpdateEvent,
-    apply_reserve_update_events,
     book_position_correction,
     book_reserve_correction,
     book_reserve_flow,

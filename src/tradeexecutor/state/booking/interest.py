@@ -85,6 +85,7 @@ class InterestBatch:
         self,
         portfolio: Portfolio,
         event_at: datetime.datetime,
+        *,
         block_number: BlockNumber | None = None,
         tx_hash: JSONHexBytes | None = None,
         log_index: int | None = None,
@@ -153,7 +154,22 @@ class InterestBatch:
         usd_value = float(new_token_amount) * asset_price
         if not usd_value < math.inf:
             raise InterestRefused(f"the value of {new_token_amount} {asset} at {asset_price} USD is not a number")
-        event = BalanceUpdate(
+        event = self._make_event(position, asset, interest, gained, usd_value)
+        if event.balance_update_id in position.balance_updates:
+            raise BalanceUpdateEventAlreadyAdded(
+                f"position #{position.position_id} already has balance update #{event.balance_update_id}"
+            )
+        self._bookings.append(_Booking(position, interest, event, new_token_amount))
+
+    def _make_event(
+        self,
+        position: TradingPosition,
+        asset: AssetIdentifier,
+        interest: Interest,
+        gained: Decimal,
+        usd_value: USDollarAmount,
+    ) -> BalanceUpdate:
+        return BalanceUpdate(
             balance_update_id=self.portfolio.next_balance_update_id + len(self._bookings),
             cause=BalanceUpdateCause.interest,
             position_type=BalanceUpdatePositionType.open_position,
@@ -162,7 +178,7 @@ class InterestBatch:
             strategy_cycle_included_at=None,
             chain_id=asset.chain_id,
             quantity=gained,
-            old_balance=old_quantity,
+            old_balance=interest.last_token_amount,
             usd_value=usd_value,
             created_at=self.created_at or utc_now(),
             previous_update_at=interest.last_event_at,
@@ -171,11 +187,6 @@ class InterestBatch:
             position_id=position.position_id,
             block_number=self.block_number,
         )
-        if event.balance_update_id in position.balance_updates:
-            raise BalanceUpdateEventAlreadyAdded(
-                f"position #{position.position_id} already has balance update #{event.balance_update_id}"
-            )
-        self._bookings.append(_Booking(position, interest, event, new_token_amount))
 
     def book(self) -> list[BalanceUpdate]:
         """Book everything that was added, in that order, and return the events."""

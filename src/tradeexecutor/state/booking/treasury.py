@@ -21,7 +21,6 @@ Interest is booked in :mod:`tradeexecutor.strategy.interest`.
 
 import datetime
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -32,7 +31,6 @@ from tradeexecutor.state.booking.share_price import (
     create_share_price_state_for_exchange_account,
     update_share_price_state_for_balance_update,
 )
-from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import (
     InvalidValue,
     NotEnoughMoney,
@@ -47,11 +45,13 @@ from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.sync import BalanceEventRef
-from tradeexecutor.state.types import JSONObject, USDollarPrice
+from tradeexecutor.state.types import JSONObject, USDollarAmount, USDollarPrice
 
 _DEPOSIT, _REDEMPTION = BalanceUpdateCause.deposit, BalanceUpdateCause.redemption
 _SETTLEMENT = BalanceUpdateCause.deposit_and_redemption
 _VAULT_FLOW, _CORRECTION = BalanceUpdateCause.vault_flow, BalanceUpdateCause.correction
+
+_RESERVE, _POSITION = BalanceUpdatePositionType.reserve, BalanceUpdatePositionType.open_position
 
 _INDEXED_IN_ACCOUNTING = frozenset({_VAULT_FLOW, _CORRECTION})
 
@@ -119,7 +119,7 @@ def book_reserve_flow(
         A redemption of more than there is.
     """
     _require_quantity(quantity)
-    reserve = _find_reserve(state, asset)
+    reserve = find_reserve(state, asset)
     if quantity < 0:
         if reserve is None:
             raise ReserveMissing(f"no reserve {asset} to redeem {-quantity} from")
@@ -130,7 +130,7 @@ def book_reserve_flow(
                 -quantity,
             )
     cause = _DEPOSIT if quantity > 0 else _REDEMPTION
-    return _change_reserve(state, reserve, asset, quantity, cause, origin, reserve_token_price)
+    return _change_reserve(state, asset, quantity, cause, origin, reserve_token_price)
 
 
 def book_vault_settlement(
@@ -162,13 +162,13 @@ def book_vault_settlement(
         _require_quantity(share_count, allow_zero=True)
         if share_count < 0:
             raise InvalidValue(f"share count must not be negative, got {share_count}")
-    reserve = _find_reserve(state, asset)
+    reserve = find_reserve(state, asset)
     available = ZERO_DECIMAL if reserve is None else reserve.quantity
     if quantity < 0 and available + quantity < 0:
         raise NotEnoughMoney(
             f"cannot settle {quantity} {asset.token_symbol}, there is {available}", available, -quantity
         )
-    event = _change_reserve(state, reserve, asset, quantity, _SETTLEMENT, origin, reserve_token_price)
+    event = _change_reserve(state, asset, quantity, _SETTLEMENT, origin, reserve_token_price)
     if share_count is not None:
         event.other_data = {**(event.other_data or {}), "share_count": str(share_count)}
         state.sync.treasury.share_count = share_count
@@ -188,81 +188,9 @@ def book_reserve_correction(
         There is no such reserve.
     """
     _require_quantity(quantity)
-    reserve = _find_reserve(state, asset)
-    if reserve is None:
+    if find_reserve(state, asset) is None:
         raise ReserveMissing(f"no reserve {asset} to correct")
-    return _change_reserve(state, reserve, asset, quantity, _CORRECTION, origin, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class ReserveUpdateEvent:
-    """A balance of a reserve currency that was read from outside.
-
-    Attributes
-    ----------
-    asset
-        Reserve currency.
-    mined_at
-        Time of the balance, naive UTC.
-    updated_at
-        Strategy cycle that takes it in.
-    past_balance, new_balance
-        Token units, before and after.
-    block_number
-        Block of the balance.
-    """
-
-    asset: AssetIdentifier
-    mined_at: datetime.datetime
-    updated_at: datetime.datetime
-    past_balance: Decimal
-    new_balance: Decimal
-    block_number: int | None = None
-
-    @property
-    def change(self) -> Decimal:
-        """What came in (+) or went out (-), token units."""
-        return self.new_balance - self.past_balance
-
-
-def apply_reserve_update_events(
-    state: State, reserve_update_events: Iterable[ReserveUpdateEvent], default_price: USDollarPrice = 1.0
-) -> list[BalanceUpdate]:
-    """Book balances that were read from outside as deposits and redemptions; all or none.
-
-    An event without a change is passed over.
-
-    Raises
-    ------
-    InvalidValue
-        An event does not start at the recorded balance: what is between them would be in no record.
-    """
-    events = list(reserve_update_events)
-    balances: dict[str, Decimal] = {}
-    for event in events:
-        reserve = _find_reserve(state, event.asset)
-        identifier = event.asset.get_identifier()
-        recorded = balances.get(identifier, ZERO_DECIMAL if reserve is None else reserve.quantity)
-        _require_quantity(event.new_balance, allow_zero=True)
-        if event.past_balance != recorded or event.new_balance < 0:
-            raise InvalidValue(
-                f"{event.asset} goes from {event.past_balance} to {event.new_balance}, recorded is {recorded}"
-            )
-        balances[identifier] = event.new_balance
-    booked = [
-        book_reserve_flow(
-            state,
-            event.asset,
-            event.change,
-            EventOrigin(event.mined_at, event.updated_at, event.block_number),
-            default_price,
-        )
-        for event in events
-        if event.change
-    ]
-    if events:
-        state.sync.treasury.last_updated_at = utc_now()
-    return booked
+    return _change_reserve(state, asset, quantity, _CORRECTION, origin)
 
 
 # --- Positions
@@ -341,12 +269,13 @@ def book_position_correction(
 # --- Inside
 
 
-def _require_quantity(quantity: Decimal, allow_zero: bool = False) -> None:
+def _require_quantity(quantity: Decimal, *, allow_zero: bool = False) -> None:
     if not is_finite_decimal(quantity) or not (quantity or allow_zero):
         raise InvalidValue(f"a balance changes by a finite Decimal other than zero, got {quantity!r}")
 
 
-def _find_reserve(state: State, asset: AssetIdentifier) -> ReservePosition | None:
+def find_reserve(state: State, asset: AssetIdentifier) -> ReservePosition | None:
+    """Return the reserve of a currency; None when there is none yet."""
     try:
         return state.portfolio.get_reserve_position(asset)
     except KeyError:
@@ -355,22 +284,20 @@ def _find_reserve(state: State, asset: AssetIdentifier) -> ReservePosition | Non
 
 def _change_reserve(
     state: State,
-    reserve: ReservePosition | None,
     asset: AssetIdentifier,
     quantity: Decimal,
     cause: BalanceUpdateCause,
     origin: EventOrigin,
-    reserve_token_price: USDollarPrice,
+    new_price: USDollarPrice = 1.0,
 ) -> BalanceUpdate:
-    price = (
-        reserve_token_price if reserve is None or reserve.reserve_token_price is None else reserve.reserve_token_price
-    )
+    """Change the cash; `new_price` is the price of a reserve that has none yet, USD per token."""
+    reserve = find_reserve(state, asset)
+    price = new_price if reserve is None or reserve.reserve_token_price is None else reserve.reserve_token_price
     if not 0 < price < math.inf:
         raise InvalidValue(f"price of {asset} must be positive, got {price}")
     old_balance = ZERO_DECIMAL if reserve is None else reserve.quantity
-    event = _make_event(
-        state, asset, quantity, old_balance, float(quantity) * price, cause, origin, BalanceUpdatePositionType.reserve
-    )
+    change = _BalanceChange(asset, quantity, old_balance, float(quantity) * price, cause)
+    event = _make_event(state, change, origin)
     included_at = origin.included_at or origin.happened_at
     if reserve is None:
         reserve = ReservePosition(asset, ZERO_DECIMAL, included_at, price, included_at)
@@ -430,17 +357,9 @@ def _change_position(
     state: State, position: TradingPosition, quantity: Decimal, cause: BalanceUpdateCause, origin: EventOrigin
 ) -> BalanceUpdate:
     old_balance = check_position_change(state, position, quantity)
-    event = _make_event(
-        state,
-        position.pair.base,
-        quantity,
-        old_balance,
-        position.calculate_quantity_usd_value(quantity),
-        cause,
-        origin,
-        BalanceUpdatePositionType.open_position,
-        position.position_id,
-    )
+    usd_value = position.calculate_quantity_usd_value(quantity)
+    change = _BalanceChange(position.pair.base, quantity, old_balance, usd_value, cause, position.position_id)
+    event = _make_event(state, change, origin)
     if position.is_exchange_account():
         shares = position.share_price_state
         if shares is not None:
@@ -455,37 +374,51 @@ def _change_position(
     return event
 
 
-def _make_event(
-    state: State,
-    asset: AssetIdentifier,
-    quantity: Decimal,
-    old_balance: Decimal,
-    usd_value: float,
-    cause: BalanceUpdateCause,
-    origin: EventOrigin,
-    position_type: BalanceUpdatePositionType,
-    position_id: int | None = None,
-) -> BalanceUpdate:
+@dataclass(frozen=True, slots=True)
+class _BalanceChange:
+    """What an event changes.
+
+    Attributes
+    ----------
+    quantity, old_balance
+        Token units: what comes (+) or goes (-), and what was there.
+    usd_value
+        Of the quantity.
+    position_id
+        None: the cash.
+    """
+
+    asset: AssetIdentifier
+    quantity: Decimal
+    old_balance: Decimal
+    usd_value: USDollarAmount
+    cause: BalanceUpdateCause
+    position_id: int | None = None
+
+
+def _make_event(state: State, change: _BalanceChange, origin: EventOrigin) -> BalanceUpdate:
     """Make an event with the next id, which is used up only by `_register`."""
     for what, when in (("happened_at", origin.happened_at), ("included_at", origin.included_at)):
         if when is not None:
             require_naive_utc(when, what, InvalidValue)
     return BalanceUpdate(
         balance_update_id=state.portfolio.next_balance_update_id,
-        cause=cause,
-        position_type=position_type,
-        asset=asset,
+        cause=change.cause,
+        position_type=BalanceUpdatePositionType.reserve
+        if change.position_id is None
+        else BalanceUpdatePositionType.open_position,
+        asset=change.asset,
         block_mined_at=origin.happened_at,
         strategy_cycle_included_at=origin.included_at,
-        chain_id=asset.chain_id,
-        quantity=quantity,
-        old_balance=old_balance,
-        usd_value=usd_value,
+        chain_id=change.asset.chain_id,
+        quantity=change.quantity,
+        old_balance=change.old_balance,
+        usd_value=change.usd_value,
         created_at=origin.included_at or origin.happened_at,
         owner_address=origin.owner_address,
         tx_hash=origin.tx_hash,
         log_index=origin.log_index,
-        position_id=position_id,
+        position_id=change.position_id,
         notes=origin.notes,
         block_number=origin.block_number,
         other_data=origin.other_data,

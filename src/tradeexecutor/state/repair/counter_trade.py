@@ -67,7 +67,7 @@ class PlannedRepair:
     account: ReservePosition | TradingPosition | None
 
 
-def plan_repair(portfolio: Portfolio, trade: TradeExecution, allocation_returned: bool = True) -> PlannedRepair:
+def plan_repair(portfolio: Portfolio, trade: TradeExecution, *, allocation_returned: bool = True) -> PlannedRepair:
     """Check the repair of a failed trade; see `repair_trade`."""
     trade.check_status(TradeStatus.failed)
     refund = ZERO_DECIMAL
@@ -127,6 +127,7 @@ def repair_trade(
     portfolio: Portfolio,
     trade: TradeExecution,
     now: datetime.datetime | None = None,
+    *,
     allocation_returned: bool = True,
 ) -> TradeExecution:
     """Make a failed trade good and return its counter trade.
@@ -147,7 +148,7 @@ def repair_trade(
         There is nothing to give the allocation back to, or the trade belongs to another state.
     """
     now = _get_time(now)
-    return apply_repair(portfolio, plan_repair(portfolio, trade, allocation_returned), now)
+    return apply_repair(portfolio, plan_repair(portfolio, trade, allocation_returned=allocation_returned), now)
 
 
 def repair_tx_missing(
@@ -180,7 +181,15 @@ def make_counter_trade(
     reserve = ZERO_DECIMAL
     if trade.pair.kind in EXCHANGE_KINDS:
         reserve = abs(trade.planned_quantity * Decimal(trade.planned_price))
-    return _add_empty_trade(portfolio, position, trade, now, trade.strategy_cycle_at, -trade.planned_quantity, reserve)
+    return _add_empty_trade(
+        portfolio,
+        position,
+        trade,
+        now,
+        cycle_at=trade.strategy_cycle_at,
+        quantity=-trade.planned_quantity,
+        reserve=reserve,
+    )
 
 
 def _add_empty_trade(
@@ -188,6 +197,7 @@ def _add_empty_trade(
     position: TradingPosition,
     model: TradeExecution,
     now: datetime.datetime,
+    *,
     cycle_at: datetime.datetime,
     quantity: Decimal = ZERO_DECIMAL,
     reserve: Decimal = ZERO_DECIMAL,
@@ -266,7 +276,7 @@ def close_position_with_empty_trade(
         raise WrongPositionStatus(f"{position} was never properly opened")
     portfolio.check_can_leave(position)
     opening = position.get_first_trade()
-    counter = _add_empty_trade(portfolio, position, opening, now, now)
+    counter = _add_empty_trade(portfolio, position, opening, now, cycle_at=now)
     counter.price_structure = None  # nothing was priced for it
     counter.flags = set(flags or ())
     counter.repaired_trade_id = opening.trade_id

@@ -210,9 +210,10 @@ def _make(
     kind: IssueKind,
     position: TradingPosition,
     trade: TradeExecution | None,
+    *,
     since: datetime.datetime | None,
     reason: str,
-    command: str,
+    command: str = "",
     advice: str = "",
 ) -> Issue:
     allocated = _get_allocation(trade) if trade is not None and kind is not IssueKind.failed else None
@@ -250,7 +251,7 @@ def _make_not_sent(
     else:
         hashes = ", ".join(tx.tx_hash for tx in trade.blockchain_transactions if tx.tx_hash)
         advice = f"it was never started and has transactions, look them up{f' ({hashes})' if hashes else ''}"
-    return _make(IssueKind.not_sent, position, trade, since, reason, command, advice)
+    return _make(IssueKind.not_sent, position, trade, since=since, reason=reason, command=command, advice=advice)
 
 
 def _make_unknown(position: TradingPosition, trade: TradeExecution, status: TradeStatus) -> Issue:
@@ -261,10 +262,12 @@ def _make_unknown(position: TradingPosition, trade: TradeExecution, status: Trad
         IssueKind.unknown_outcome,
         position,
         trade,
-        trade.broadcasted_at or trade.started_at,
-        f"{sent} and its outcome was never recorded{_describe_allocation(trade)}",
-        f"tradeexecutor repair {FILE} --failed {number}, or --filled {number}:QUANTITY:{_get_reserve_name(trade)}",
-        f"look its transactions up on {describe_chain(trade.pair.chain_id)} ({hashes})",
+        since=trade.broadcasted_at or trade.started_at,
+        reason=f"{sent} and its outcome was never recorded{_describe_allocation(trade)}",
+        command=(
+            f"tradeexecutor repair {FILE} --failed {number}, or --filled {number}:QUANTITY:{_get_reserve_name(trade)}"
+        ),
+        advice=f"look its transactions up on {describe_chain(trade.pair.chain_id)} ({hashes})",
     )
 
 
@@ -282,10 +285,10 @@ def _make_failed(position: TradingPosition, trade: TradeExecution) -> Issue:
         IssueKind.failed,
         position,
         trade,
-        trade.failed_at,
-        f"failed{place}: {why}" if why else f"failed{place}",
-        "" if is_outside else f"tradeexecutor repair {FILE} --only failed",
-        _OUTSIDE_FIRST if is_outside else retry if is_simulated else "",
+        since=trade.failed_at,
+        reason=f"failed{place}: {why}" if why else f"failed{place}",
+        command="" if is_outside else f"tradeexecutor repair {FILE} --only failed",
+        advice=_OUTSIDE_FIRST if is_outside else retry if is_simulated else "",
     )
 
 
@@ -296,10 +299,9 @@ def _make_outside(position: TradingPosition, trade: TradeExecution) -> Issue:
         IssueKind.capital_outside,
         position,
         trade,
-        trade.failed_at or trade.started_at or trade.opened_at,
-        f"says that its capital is stuck outside{where}",
-        "",
-        "bring it back by hand; repairs leave the position alone as long as the trade says so",
+        since=trade.failed_at or trade.started_at or trade.opened_at,
+        reason=f"says that its capital is stuck outside{where}",
+        advice="bring it back by hand; repairs leave the position alone as long as the trade says so",
     )
 
 
@@ -310,10 +312,9 @@ def _make_waiting(position: TradingPosition, trade: TradeExecution, kind: IssueK
         kind,
         position,
         trade,
-        since,
-        f"{what} since {since:%Y-%m-%d %H:%M}{_describe_allocation(trade)}",
-        "",
-        f"look it up{f' ({hashes})' if hashes else ''}",
+        since=since,
+        reason=f"{what} since {since:%Y-%m-%d %H:%M}{_describe_allocation(trade)}",
+        advice=f"look it up{f' ({hashes})' if hashes else ''}",
     )
 
 
@@ -326,24 +327,27 @@ def _list_frozen(state: State, mentioned: set[int]) -> Iterator[Issue]:
             continue
         obstacle = find_freeze_obstacle(position)
         if obstacle is None:
-            reason, command, advice = "is frozen, its failures are made good", "repair {} --only failed", ""
+            reason, advice = "is frozen, its failures are made good", ""
+            command = f"tradeexecutor repair {FILE} --only failed"
         else:
             reason, command = f"is frozen, and {obstacle}", ""
             advice = f"tradeexecutor show-trades {FILE} --position {position.position_id} tells what happened"
-        if command:
-            command = f"tradeexecutor {command.format(FILE)}"
-        yield _make(IssueKind.frozen, position, None, position.frozen_at, reason, command, advice)
+        yield _make(
+            IssueKind.frozen, position, None, since=position.frozen_at, reason=reason, command=command, advice=advice
+        )
 
 
 def _make_empty(position: TradingPosition) -> Issue:
     command = f"tradeexecutor repair {FILE} --only empty"
-    return _make(IssueKind.empty, position, None, _get_last_execution(position), "is open and holds nothing", command)
+    since = _get_last_execution(position)
+    return _make(IssueKind.empty, position, None, since=since, reason="is open and holds nothing", command=command)
 
 
 def _make_dust(position: TradingPosition) -> Issue:
     command = f"tradeexecutor repair {FILE} --only dust"
     reason = f"is a vault of which only {position.get_quantity()} are left"
-    return _make(IssueKind.dust, position, None, _get_last_execution(position), reason, command)
+    since = _get_last_execution(position)
+    return _make(IssueKind.dust, position, None, since=since, reason=reason, command=command)
 
 
 def _get_last_execution(position: TradingPosition) -> datetime.datetime | None:
@@ -358,8 +362,8 @@ def _list_duplicates(state: State) -> Iterator[Issue]:
             IssueKind.duplicate,
             clone,
             None,
-            clone.opened_at,
-            f"is a {candidate.close_reason} of position #{candidate.survivor_position.position_id}, "
+            since=clone.opened_at,
+            reason=f"is a {candidate.close_reason} of position #{candidate.survivor_position.position_id}, "
             "whose value counts twice",
-            f"tradeexecutor repair {FILE} --only duplicates",
+            command=f"tradeexecutor repair {FILE} --only duplicates",
         )

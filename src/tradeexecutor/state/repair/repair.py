@@ -163,7 +163,7 @@ def _plan_repairs(
         if returned is None:
             result.left_alone[trade.trade_id] = "it is not known whether its capital came back"
         else:
-            repairs.append(plan_repair(state.portfolio, trade, returned))
+            repairs.append(plan_repair(state.portfolio, trade, allocation_returned=returned))
     return repairs
 
 
