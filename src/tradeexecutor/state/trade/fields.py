@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON, ZERO_DECIMAL
-from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON
 from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.codec.codec import OpenAttributes
