@@ -22,7 +22,9 @@ def test_help_lists_all_commands_and_a_first_step(run: Run):
     for command in COMMANDS:
         assert command in output
     assert "tradeexecutor demo" in output
-    panels = [output.index(f"─ {panel} ") for panel in ("Run", "Look", "Check", "Mend", "Keep", "This program")]
+    panels = [
+        output.index(f"─ {panel} ") for panel in ("Run", "Look", "Check", "Change a state", "Keep", "This program")
+    ]
     assert panels == sorted(panels)
     assert "─ Commands ─" not in output, "a command without a panel"
     assert run("-h").stdout == output

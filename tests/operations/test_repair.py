@@ -11,6 +11,7 @@ from tradeexecutor.operations.remedy import Remedy
 from tradeexecutor.operations.repair import RepairKind, RepairRequest, find_unknown_refunds, repair_state
 from tradeexecutor.state.errors import OperationRefused
 from tradeexecutor.state.repair import ReportedOutcome
+from tradeexecutor.state.repair.issues import find_issues
 from tradeexecutor.state.state import State
 
 NOW = datetime.datetime(2030, 1, 1)
@@ -34,6 +35,17 @@ def test_the_report_says_what_was_done_and_what_it_changed():
     assert [item.kind for item in report.done] == [RepairKind.unsent, RepairKind.failed, "unfrozen"]
     assert report.done[0].refund == 4000
     assert report.cash == (6000.0, cash_of(trader.state)) == (6000.0, 10_000.0)
+
+
+def test_a_position_whose_only_trade_failed_is_closed_at_once():
+    trader = fund()
+    trader.start_and_fail(WETH_USDC, "1", 2000.0)
+    assert trader.state.portfolio.open_positions, "not frozen: the program died before"
+    report = repair_state(trader.state, NOW, RepairRequest(ALL))
+    assert [item.kind for item in report.done] == [RepairKind.failed, RepairKind.empty]
+    assert not trader.state.portfolio.open_positions
+    assert not find_issues(trader.state, NOW)
+    assert not repair_state(trader.state, NOW, RepairRequest(ALL)).done
 
 
 def test_only_what_was_asked_for_is_repaired():

@@ -225,8 +225,8 @@ class Mending(Trading):
         before = state.to_json()
         named = any("--only" in item.command for item in find_issues(state, self.ts))
         repair_tx_not_generated(state, self.ts)
-        repair_zero_quantity(state, self.ts)
         repair_trades(state, now=self.ts)
+        repair_zero_quantity(state, self.ts)
         close_hypercore_dust_positions(state.portfolio, self.ts)
         assert (state.to_json() != before) == named
         assert not any("--only" in item.command for item in find_issues(state, self.ts))

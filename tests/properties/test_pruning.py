@@ -19,7 +19,7 @@ from tests.kit.figures import get_closed_figures
 from tests.kit.soak import SOAK
 from tests.kit.trader import T0
 from tests.kit.trading_machine import Trading
-from tradeexecutor.cli.printers.audit import audit_to_json
+from tradeexecutor.cli.printers.audit import AuditSelection, audit_to_json
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.state.balance_update import BalanceUpdateCause, BalanceUpdatePositionType
 from tradeexecutor.state.position import TradingPosition
@@ -71,7 +71,7 @@ def prune_and_restore(state: State, path: Path) -> None:
 
 
 def describe_proof(state: State) -> object:
-    return audit_to_json(prove(state), state, True, None, None, None)
+    return audit_to_json(prove(state), state, AuditSelection(), entries=True)
 
 
 def close_what_can_be_closed(state: State) -> None:

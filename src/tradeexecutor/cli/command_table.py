@@ -36,7 +36,7 @@ _COMMANDS = {
         "check-accounts": "Compare what a state says is held with balances that were read outside.",
         "audit": "Prove that every balance is the sum of its recorded movements.",
     },
-    "Mend (shows what changes, asks, and keeps a backup)": {
+    "Change a state (shows what changes, asks, and keeps a backup)": {
         "repair": "Make good what went wrong with trades. The strategy must not run.",
         "retry": "Try failed trades again, in a simulation at the prices of candles.",
         "close-position": "Close positions: sell them in a simulation, or take them out of the books.",

@@ -26,7 +26,7 @@ _store = typer.Typer(
     cls=make_lazy_group(*STORE_COMMANDS),
     help="Check the saves of a strategy, look at earlier ones, and bring one back.\n\n"
     "A live strategy saves its state into one file, beside which stand earlier saves (FILE.backups), perhaps a"
-    " compressed copy (FILE.br), and backups that were made before something was repaired; or into a database, which"
+    " compressed copy (FILE.br), and backups that were made before something was changed; or into a database, which"
     " keeps every save.",
     no_args_is_help=True,
     context_settings=_HELP_OPTIONS,

@@ -74,7 +74,7 @@ _MAX_TEXT_WIDTH = 100
 _GAP = 2
 
 
-def make_console(stderr: bool = False) -> Console:
+def make_console(*, stderr: bool = False) -> Console:
     """Return a console for standard output or standard error, as it is now.
 
     Colours appear on terminals only, and not when the environment variable ``NO_COLOR`` is set.

@@ -86,17 +86,9 @@ def run_change(
             if not json_:
                 _print_undo(place, undo)
     if json_:
-        print_json(
-            {
-                "command": command,
-                "file": str(place),
-                "changed": undo is not None,
-                "result": to_json(prepared.result),
-                "patch": prepared.preview.patch,
-                "backup": undo and undo.backup,
-                "undo": undo and make_undo_command(undo),
-            }
-        )
+        what = {"command": command, "file": str(place), "changed": undo is not None}
+        way_back = {"backup": undo and undo.backup, "undo": undo and make_undo_command(undo)}
+        print_json({**what, "result": to_json(prepared.result), "patch": prepared.preview.patch, **way_back})
     return prepared.result
 
 

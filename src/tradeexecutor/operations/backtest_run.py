@@ -187,7 +187,7 @@ def run_backtest_and_save(request: BacktestRequest) -> BacktestOutcome:
     OperationRefused, TradeExecutorError, OSError
         With a message for the user.
     """
-    path = _check_output(request.output, request.overwrite)
+    path = _check_output(request.output, overwrite=request.overwrite)
     universe = load_universe(request.data, request.pairs, request.fee) if request.data else None
     result = _run(request, universe)
     _save(result.state, path)
@@ -211,7 +211,7 @@ def run_backtest_and_save(request: BacktestRequest) -> BacktestOutcome:
     )
 
 
-def _check_output(folder: Path, overwrite: bool) -> Path:
+def _check_output(folder: Path, *, overwrite: bool) -> Path:
     """Return the path of the state file to write; nothing is created before there is something to save."""
     path = folder / STATE_FILE_NAME
     if path.exists() and not overwrite:

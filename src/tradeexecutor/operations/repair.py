@@ -36,10 +36,10 @@ class RepairKind(enum.StrEnum):
 
     #: Trades that were never sent.
     unsent = "unsent"
-    #: Open positions that hold nothing.
-    empty = "empty"
     #: Failed trades and frozen positions.
     failed = "failed"
+    #: Open positions that hold nothing; a failed trade that is made good may leave one.
+    empty = "empty"
     #: Positions in Hypercore vaults with a rest too small to redeem.
     dust = "dust"
     #: Of two positions in one Hypercore vault, the one that does not exist.
@@ -161,8 +161,8 @@ def repair_state(state: State, now: datetime.datetime, request: RepairRequest) -
     run.record_outcomes()
     steps = {
         RepairKind.unsent: run.repair_unsent,
-        RepairKind.empty: run.close_empty,
         RepairKind.failed: run.repair_failed,
+        RepairKind.empty: run.close_empty,
         RepairKind.dust: run.close_dust,
         RepairKind.duplicates: run.close_duplicates,
     }

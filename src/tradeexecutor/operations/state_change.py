@@ -6,9 +6,11 @@
 4. The copy of 2 is saved, so what was shown is what happens.
 5. `undo_change` brings back what was there before, to the byte.
 
->>> with prepare_change(Path("state.json"), rename) as prepared:  # doctest: +SKIP
-...     if not prepared.is_empty and confirm(prepared.preview):
-...         undo = prepared.save("rename-backup")
+::
+
+    with prepare_change(Path("state.json"), change) as prepared:
+        if not prepared.is_empty and confirm(prepared.preview):
+            undo = prepared.save("change-backup")
 """
 
 import datetime

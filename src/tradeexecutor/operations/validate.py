@@ -57,9 +57,7 @@ def _check_reading(path: StateLocation, result: Validation) -> State | None:
         if isinstance(path, Path) and path.is_dir():
             raise OperationRefused("is a folder, not a state file")
         tree = require_state(parse_sealed(read_state_text(path)))
-        version: object = cast(dict[str, Any], tree).get(SCHEMA_VERSION_KEY, 0) if isinstance(tree, dict) else None
-        if type(version) is int:  # True is no version
-            result.schema_version = version
+        version = result.schema_version = _read_version(tree)
         state = State.from_dict(tree)
     except (OperationRefused, OSError, StateFileError) as error:
         result.add("readable", False, describe_error(error))
@@ -67,6 +65,12 @@ def _check_reading(path: StateLocation, result: Validation) -> State | None:
     age = "current" if version == SCHEMA_VERSION else f"old, this program writes {SCHEMA_VERSION}"
     result.add("readable", True, f"schema version {version} ({age})")
     return state
+
+
+def _read_version(tree: Any) -> int | None:
+    """Return the schema version that a file names, 0 for one without; None for what is no version."""
+    version: object = cast(dict[str, Any], tree).get(SCHEMA_VERSION_KEY, 0) if isinstance(tree, dict) else None
+    return version if isinstance(version, int) and not isinstance(version, bool) else None
 
 
 def _count(state: State) -> dict[str, Any]:

@@ -33,10 +33,10 @@ from tradeexecutor.strategy.accounts.account_check import (
     AccountingBalanceCheck,
     AccountingCorrectionCause,
     calculate_account_corrections,
-    check_accounts,
     compare_accounts,
     is_relative_mismatch,
 )
+from tradeexecutor.strategy.accounts.account_table import check_accounts
 from tradeexecutor.strategy.accounts.balance_source import RecordedBalance, RecordedBalances, WalletBalances
 from tradeexecutor.strategy.asset import (
     build_expected_asset_map,

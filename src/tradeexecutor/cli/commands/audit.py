@@ -6,7 +6,7 @@ import typer
 
 from tradeexecutor.cli.failure import EXIT_FAILURE
 from tradeexecutor.cli.output import make_console, print_json
-from tradeexecutor.cli.printers.audit import audit_to_json, print_entries, print_proof
+from tradeexecutor.cli.printers.audit import AuditSelection, audit_to_json, print_entries, print_proof
 from tradeexecutor.cli.state_file import StateFile
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.operations.prune import restore_in_memory
@@ -69,12 +69,13 @@ def audit(
         proof = prove(state)
     if lack:
         proof.remarks.append(lack)
+    selection = AuditSelection(account, asset, limit)
     if json_:
-        print_json(audit_to_json(proof, state, entries, account, asset, limit))
+        print_json(audit_to_json(proof, state, selection, entries=entries))
     elif entries:
-        print_entries(proof, state, state_file, account, asset, limit)
+        print_entries(proof, state, state_file, selection)
     else:
-        print_proof(proof, state, state_file, all_, account, asset)
+        print_proof(proof, state, state_file, selection, all_=all_)
     if proof.has_mismatch or (strict and (lack or not proof.is_balanced)):
         raise typer.Exit(EXIT_FAILURE)
 

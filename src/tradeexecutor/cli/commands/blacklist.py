@@ -59,7 +59,7 @@ def blacklist(
     text = add_token or remove_token
     if text is None:
         state = load_state(state_file)
-        _show(list_blacklist(state), describe_state(state, state_file), json_)
+        _show(list_blacklist(state), describe_state(state, state_file), json_=json_)
         return
     try:
         token = TokenAddress.parse(text, chain)
@@ -91,7 +91,7 @@ def _print_change(change: BlacklistChange) -> None:
         print_line(f"Position {numbers} holds it and stays; `tradeexecutor close-position` closes it.", "yellow")
 
 
-def _show(tokens: list[BlacklistedToken], name: str, json_: bool) -> None:
+def _show(tokens: list[BlacklistedToken], name: str, *, json_: bool) -> None:
     if json_:
         print_json(tokens)
         return

@@ -113,7 +113,7 @@ def chart(
     nothing is written then.
     """
     if list_:
-        _list_charts(json_)
+        _list_charts(json_=json_)
         return
     if name is None:
         raise typer.BadParameter("say which chart; --list tells what there is", param_hint="NAME")
@@ -157,7 +157,7 @@ def chart(
         raise typer.Exit(EXIT_FAILURE)
 
 
-def _list_charts(json_: bool) -> None:
+def _list_charts(*, json_: bool) -> None:
     from tradeexecutor.visual.charts import CHARTS
 
     if json_:

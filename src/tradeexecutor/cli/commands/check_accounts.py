@@ -95,14 +95,14 @@ def check_accounts(
     """
     state = load_state(state_file)
     if write_balances is not None:
-        _write_model(state, write_balances, address, json_)
+        _write_model(state, write_balances, address, json_=json_)
         if balances is None:
             return
     if balances is None:
         raise typer.BadParameter("say where the balances are: --balances FILE", param_hint="--balances")
     recorded = read_balances(state, balances, address, at)
     if find_first_divergence:
-        is_clean = _find(state, recorded, json_)
+        is_clean = _find(state, recorded, json_=json_)
     else:
         is_clean = _check(state, state_file, recorded, read_tolerance(tolerance), all_=all_, json_=json_)
     if not is_clean:
@@ -139,7 +139,7 @@ def _check(
     if json_:
         print_json(account_comparison_to_json(result))
         return result.is_clean
-    print_comparison(result, state, all_)
+    print_comparison(result, state, all_=all_)
     if any(check.is_unclean() for check in result.checks):
         files = [str(place), "--balances", recorded.name]
         steps = {
@@ -155,7 +155,7 @@ def _check(
     return result.is_clean
 
 
-def _find(state: State, recorded: RecordedBalances, json_: bool) -> bool:
+def _find(state: State, recorded: RecordedBalances, *, json_: bool) -> bool:
     assets = recorded.get_assets()
     found = find_first_divergence(state, {asset: recorded.get_observations(asset) for asset in assets})
     if json_:
@@ -168,20 +168,21 @@ def _find(state: State, recorded: RecordedBalances, json_: bool) -> bool:
         print_json(report)
     else:
         print_divergences(found, len(assets), recorded.times)
-        _print_inner_breaks(state, bool(found))
+        if found:
+            _print_inner_breaks(state)
     return not found
 
 
-def _print_inner_breaks(state: State, is_found: bool) -> None:
+def _print_inner_breaks(state: State) -> None:
     """Say so when the books of the state do not add up in themselves: then the ledger is not what it says it holds."""
-    if is_found and prove(state).has_mismatch:
+    if prove(state).has_mismatch:
         print_line()
         print_line(
             "The balances in the state itself are not the sum of its ledger: see tradeexecutor audit first.", "yellow"
         )
 
 
-def _write_model(state: State, path: Path, address: str | None, json_: bool) -> None:
+def _write_model(state: State, path: Path, address: str | None, *, json_: bool) -> None:
     count = write_expected_balances(state, path, address)
     if not json_:
         print_line(f"{path} has {count:,} balances, as they should be. Put in what is really there.", "bold green")

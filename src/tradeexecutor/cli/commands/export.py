@@ -80,7 +80,7 @@ def export(
         raise typer.BadParameter("say where the files go: --output FOLDER", param_hint="--output")
     state = load_state(state_file)
     if columns or output is None:
-        _print_columns(state, chosen, amounts, json_)
+        _print_columns(state, chosen, amounts, json_=json_)
         return
     files = {name: output / f"{name}.{file_format.value}" for name in chosen}
     existing = [path for path in files.values() if path.exists()]
@@ -88,7 +88,7 @@ def export(
         raise CommandFailed(f"{existing[0]} exists", "To replace it: --force")
     lack = _restore_archives(state, state_file)
     output.mkdir(parents=True, exist_ok=True)
-    _print_result(_write_all(state, files, file_format, amounts), lack, json_)
+    _print_result(_write_all(state, files, file_format, amounts), lack, json_=json_)
 
 
 def _choose(names: list[str] | None) -> list[str]:
@@ -125,7 +125,7 @@ def _write_all(state: State, files: dict[str, Path], file_format: FileFormat, am
     return done
 
 
-def _print_result(done: list[Exported], lack: str, json_: bool) -> None:
+def _print_result(done: list[Exported], lack: str, *, json_: bool) -> None:
 
     if json_:
         print_json({"files": done, "missing": lack})
@@ -145,7 +145,7 @@ def _print_result(done: list[Exported], lack: str, json_: bool) -> None:
         print_line(f"Warning: {lack}", "yellow")
 
 
-def _print_columns(state: State, tables: list[str], amounts: AmountFormat, json_: bool) -> None:
+def _print_columns(state: State, tables: list[str], amounts: AmountFormat, *, json_: bool) -> None:
 
     report = {
         name: [

@@ -76,11 +76,11 @@ def repair(
     unsent: trades that were planned or started and never sent did not happen;
     what was set aside for them goes back.
 
-    empty: open positions that hold nothing are closed.
-
     failed: failed trades get a counter trade, and frozen positions go back into
     use. Whether the capital of a failed trade came back long ago is read from
     the balances that the file records; it is paid back once, and not twice.
+
+    empty: open positions that hold nothing are closed.
 
     dust: Hypercore vaults of which a redemption left less than 2 units are closed.
 

@@ -21,7 +21,8 @@ from tradeexecutor.ledger.divergence import Divergence, Step, Suspicion
 from tradeexecutor.state.identifier.dust import DEFAULT_USD_LOW_VALUE_THRESHOLD
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import State
-from tradeexecutor.strategy.accounts.account_check import AccountComparison, AccountingBalanceCheck, is_blacklisted
+from tradeexecutor.strategy.accounts.account_check import AccountComparison, AccountingBalanceCheck
+from tradeexecutor.strategy.accounts.account_table import is_blacklisted
 from tradeexecutor.strategy.asset import AssetToPositionsMapping, Holder, sort_holders
 
 _COLUMNS = (
@@ -86,7 +87,7 @@ def get_result(check: AccountingBalanceCheck) -> str:
     return "dust" if abs(check.quantity) < check.dust_epsilon or check.is_usd_low_value_diff() else "tolerated"
 
 
-def print_comparison(result: AccountComparison, state: State, all_: bool) -> None:
+def print_comparison(result: AccountComparison, state: State, *, all_: bool) -> None:
     """Print the table of an account check, and what its columns mean."""
     shown = [check for check in result.checks if all_ or check.mismatch or check.expected_amount or check.actual_amount]
     unclean = sum(check.is_unclean() for check in result.checks)

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -75,7 +76,27 @@ def _matches(journal: Journal, asset: str, wanted: str | None) -> bool:
     return wanted.strip().lower() in names
 
 
-def _select_findings(proof: Proof, account: str | None, asset: str | None) -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class AuditSelection:
+    """What of an audit is shown; None shows everything.
+
+    Attributes
+    ----------
+    account
+        Part of the name of an account.
+    asset
+        Ticker or address.
+    limit
+        Number of the latest entries.
+    """
+
+    account: str | None = None
+    asset: str | None = None
+    limit: int | None = None
+
+
+def _select_findings(proof: Proof, selection: AuditSelection) -> list[Finding]:
+    account, asset = selection.account, selection.asset
     return [
         finding
         for finding in proof.findings
@@ -91,8 +112,9 @@ def _select_findings(proof: Proof, account: str | None, asset: str | None) -> li
 Line = tuple[int, Entry, Account, Decimal, Decimal]
 
 
-def _select_lines(journal: Journal, account: str | None, asset: str | None, limit: int | None) -> list[Line]:
+def _select_lines(journal: Journal, selection: AuditSelection) -> list[Line]:
     """Return entry number, entry, account, amount and balance after it, for each posting that is wanted."""
+    account, asset, limit = selection.account, selection.asset, selection.limit
     balances: dict[Account, Decimal] = {}
     lines: list[Line] = []
     for number, entry in enumerate(journal.entries):
@@ -112,12 +134,10 @@ def _select_lines(journal: Journal, account: str | None, asset: str | None, limi
 # --- JSON
 
 
-def audit_to_json(
-    proof: Proof, state: State, entries: bool, account: str | None, asset: str | None, limit: int | None
-) -> dict[str, Any]:
-    """Return everything that was found as plain data; amounts are exact text."""
+def audit_to_json(proof: Proof, state: State, selection: AuditSelection, *, entries: bool) -> dict[str, Any]:
+    """Return what was found as plain data, on request with the entries of the ledger; amounts are exact text."""
     journal = proof.journal
-    findings = _select_findings(proof, account, asset)
+    findings = _select_findings(proof, selection)
     report: dict[str, Any] = {
         "strategy": state.name,
         "balanced": proof.is_balanced,
@@ -139,7 +159,7 @@ def audit_to_json(
         "remarks": proof.remarks,
     }
     if entries:
-        numbers = {line[0] for line in _select_lines(journal, account, asset, limit)}
+        numbers = {line[0] for line in _select_lines(journal, selection)}
         report["entries"] = [_make_entry(number, journal.entries[number]) for number in sorted(numbers)]
     return report
 
@@ -208,12 +228,10 @@ def _make_entry(number: int, entry: Entry) -> dict[str, Any]:
 # --- Entries
 
 
-def print_entries(
-    proof: Proof, state: State, path: StateLocation, account: str | None, asset: str | None, limit: int | None
-) -> None:
+def print_entries(proof: Proof, state: State, path: StateLocation, selection: AuditSelection) -> None:
     """Print the journal, a line for each posting."""
     journal = proof.journal
-    lines = _select_lines(journal, account, asset, limit)
+    lines = _select_lines(journal, selection)
     shown = len({line[0] for line in lines})
     print_line(describe_state(state, path), "bold")
     print_heading(f"Entries: {shown:,} of {len(journal.entries):,}")
@@ -239,7 +257,7 @@ def print_entries(
     print_table(_ENTRY_COLUMNS, rows)
 
 
-def format_exact(amount: Decimal | None, sign: bool = False) -> str:
+def format_exact(amount: Decimal | None, *, sign: bool = False) -> str:
     """Format a token amount with all its digits, never with an exponent.
 
     >>> format_exact(Decimal("1234.50")), format_exact(Decimal("1E-7"), sign=True)
@@ -254,11 +272,9 @@ def format_exact(amount: Decimal | None, sign: bool = False) -> str:
 # --- Balances
 
 
-def print_proof(
-    proof: Proof, state: State, path: StateLocation, all_: bool, account: str | None, asset: str | None
-) -> None:
+def print_proof(proof: Proof, state: State, path: StateLocation, selection: AuditSelection, *, all_: bool) -> None:
     """Print a table of the balances, and the story of each that does not add up."""
-    findings = _select_findings(proof, account, asset)
+    findings = _select_findings(proof, selection)
     closed = set(state.portfolio.closed_positions)
     shown = [
         item
@@ -288,7 +304,7 @@ def print_proof(
     for item in shown:
         if item.verdict is not Verdict.balanced or item.remarks:
             _print_story(proof, item)
-    _print_conservation([item for item in proof.conservation if _matches(proof.journal, item.asset, asset)])
+    _print_conservation([item for item in proof.conservation if _matches(proof.journal, item.asset, selection.asset)])
     for remark in proof.remarks:
         print_line(f"Remark: {remark}")
     print_line()

@@ -123,8 +123,8 @@ def print_comparison(result: Comparison, a: Path, b: Path, *, all_: bool, limit:
     )
     print_line()
     print_table(_SUMMARY_COLUMNS, _make_summary_rows(result))
-    _print_pairings("Trades", result.trades, _TRADE_COLUMNS, _format_trade, all_, limit)
-    _print_pairings("Positions", result.positions, _POSITION_COLUMNS, _format_position, all_, limit)
+    _print_pairings("Trades", result.trades, _TRADE_COLUMNS, _format_trade, all_=all_, limit=limit)
+    _print_pairings("Positions", result.positions, _POSITION_COLUMNS, _format_position, all_=all_, limit=limit)
     _print_equity(result)
     print_line()
     if result.divergence is None:
@@ -147,7 +147,7 @@ def _make_summary_rows(result: Comparison) -> list[tuple[str, str, str, str]]:
     a, b, fills = result.summary_a, result.summary_b, result.fills
     rows: list[tuple[str, str, str, str]] = []
 
-    def add(name: str, x: Any, y: Any, show: Callable[[Any], str], skip_equal: bool = False) -> None:
+    def add(name: str, x: Any, y: Any, show: Callable[[Any], str], *, skip_equal: bool = False) -> None:
         if x is None and y is None:
             return
         if not (skip_equal and x == y):
@@ -206,6 +206,7 @@ def _print_pairings(
     pairings: Sequence[Pairing[Any]],
     columns: Sequence[Column],
     show: Callable[[Pairing[Any]], tuple[str, ...]],
+    *,
     all_: bool,
     limit: int,
 ) -> None:

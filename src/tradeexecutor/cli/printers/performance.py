@@ -159,7 +159,7 @@ def _compound_years(years: Mapping[int, Sequence[MonthlyReturn]], before: int) -
     return compound([item for year, items in years.items() if year < before for item in items])
 
 
-def _make_cell(value: float | None, width: int, bold: bool = False) -> Text:
+def _make_cell(value: float | None, width: int, *, bold: bool = False) -> Text:
     if value is None:
         return Text(" " * width)
     percent = value * 100

@@ -132,12 +132,12 @@ def collect_positions(
         last_updated_at=state.last_updated_at,
         cash_usd=state.portfolio.get_cash(),
         net_asset_value_usd=state.portfolio.get_net_asset_value(),
-        positions=[_make_position_row(state, position, with_trades) for position in positions],
-        transactions=make_transaction_rows(trades, failed_transactions_only) if with_transactions else None,
+        positions=[_make_position_row(state, position, with_trades=with_trades) for position in positions],
+        transactions=make_transaction_rows(trades, failed_only=failed_transactions_only) if with_transactions else None,
     )
 
 
-def _make_position_row(state: State, position: TradingPosition, with_trades: bool) -> PositionRow:
+def _make_position_row(state: State, position: TradingPosition, *, with_trades: bool) -> PositionRow:
     return PositionRow(
         position_id=position.position_id,
         ticker=position.pair.get_ticker(),

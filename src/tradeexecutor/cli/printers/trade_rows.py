@@ -175,7 +175,7 @@ class TransactionRow:
     revert_reason: str | None
 
 
-def make_transaction_rows(trades: Iterable[TradeExecution], failed_only: bool) -> list[TransactionRow]:
+def make_transaction_rows(trades: Iterable[TradeExecution], *, failed_only: bool) -> list[TransactionRow]:
     """Extract what is shown of the transactions of trades."""
     return [
         _make_transaction_row(trade, tx)

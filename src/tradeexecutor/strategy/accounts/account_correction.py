@@ -35,11 +35,11 @@ from tradeexecutor.strategy.accounts.account_check import (
     AccountingBalanceCheck,
     AccountingCorrectionCause,
     calculate_account_corrections,
-    check_accounts,
     compare_accounts,
     find_account_corrections,
     is_relative_mismatch,
 )
+from tradeexecutor.strategy.accounts.account_table import check_accounts
 from tradeexecutor.strategy.accounts.missing_position import (
     MissingPosition,
     apply_missing_position,
