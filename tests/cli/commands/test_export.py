@@ -9,12 +9,12 @@ import pandas as pd
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
-from tradeexecutor.operations.export_tables import TABLES, AmountFormat, make_frame, to_arrow
 
 from tests.kit.command_runner import Run
 from tests.kit.every_kind_trader import TEXT, Driver
 from tradeexecutor.analysis.frames import positions_to_frame, trades_to_frame
 from tradeexecutor.analysis.frames.history import ledger_to_frame, position_statistics_to_frame
+from tradeexecutor.cli.export_tables import TABLES, AmountFormat, make_frame, to_arrow
 from tradeexecutor.cli.failure import CommandFailed
 from tradeexecutor.ledger.journal import derive
 from tradeexecutor.state.prune import archive_closed_positions

@@ -121,7 +121,7 @@ def chart(
         raise typer.BadParameter("the state file is missing", param_hint="STATE_FILE")
     if start is not None and end is not None and end < start:
         raise typer.BadParameter(f"{end} is before the start, {start}", param_hint="--end")
-    from tradeexecutor.operations.chart_files import (
+    from tradeexecutor.cli.chart_files import (
         choose_output,
         find_chart,
         read_benchmarks,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tradeexecutor.cli.export_tables import TABLES, AmountFormat, FileFormat, make_frame, to_arrow, write_table
 from tradeexecutor.cli.failure import CommandFailed
 from tradeexecutor.cli.output import (
     Column,
@@ -17,7 +18,6 @@ from tradeexecutor.cli.output import (
     shorten_path,
 )
 from tradeexecutor.cli.state_file import StateFile
-from tradeexecutor.operations.export_tables import TABLES, AmountFormat, FileFormat, make_frame, to_arrow, write_table
 from tradeexecutor.operations.prune import restore_in_memory
 from tradeexecutor.operations.state_location import StateLocation, load_state
 from tradeexecutor.state.state import State

@@ -153,7 +153,7 @@ def _write_pages(
 def _read_candles(names: list[str] | None, state: State) -> Any:
     if not names:
         return None
-    from tradeexecutor.operations.chart_files import read_candles
+    from tradeexecutor.cli.chart_files import read_candles
 
     return read_candles(names, state)
 
