@@ -1,5 +1,6 @@
 """blacklist: tokens that must not be traded are listed, added and removed."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def test_a_token_that_was_never_traded_needs_its_chain(run: Run, path: Path):
     asset = AssetIdentifier(1, UNKNOWN, "NEW", 18)
     state = State.read_json_file(path)
     assert state.asset_blacklist == {f"1-{UNKNOWN.lower()}"}
-    assert state._is_blacklisted(asset)  # pyright: ignore[reportPrivateUsage]
+    assert not state.is_good_pair(dataclasses.replace(LINK_USDC, base=asset))
     check_done(run, "blacklist", path, "--remove-token", UNKNOWN)
     assert State.read_json_file(path).asset_blacklist == set()
 
