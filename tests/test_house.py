@@ -1,0 +1,171 @@
+"""How the code is built: few positional parameters, booleans by keyword, short functions, short modules.
+
+What breaks a rule for a reason says so where it stands: functions whose signature existing strategies rely on carry
+`contract_signature`, and a long function or module has a comment ``# Longer than ... lines: why`` at its head.  The
+lists below are what is still to be mended.  They shrink: an entry that is not needed any more has to be taken off.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support import REPOSITORY
+
+PACKAGE = REPOSITORY / "src" / "tradeexecutor"
+
+MAX_POSITIONAL = 6
+MAX_FUNCTION_LINES = 70
+MAX_MODULE_LINES = 500
+
+#: Rooms in which no parameter that is a boolean can be given by position.
+BOOLEANS_BY_KEYWORD = ("state/state/", "state/trade/")
+
+MANY_PARAMETERS = """
+AssetWithTrackedValue.change_quantity_and_value BacktestPricing._make
+BlockchainTransaction.set_confirmation_information CandleExecution.execute_trades Candles.__init__
+ExecutionModel.execute_trades InterestBatch.__init__ PositionManager.__init__ PositionManager._plan_buy
+PositionManager._plan_sell PositionManager.adjust_position PositionManager.close_position
+PositionManager.close_spot_position PositionManager.open_spot Rebroadcaster.execute_trades
+SimulatedExecution.execute_trades StrategyInput.__init__ StrategyInputIndicators.get_indicator_value
+TriggerOrders._plan_sell TriggerOrders.open_spot Visualisation.plot_indicator _add_empty_trade _add_plots
+_change_reserve _change_side _list_side _make _make_event accrue_interest add_stems audit backtest blacklist
+calculate_account_corrections calculate_key_metrics calculate_profit calculate_summary_statistics chart check_accounts
+close_position compare compare_accounts correct_accounts correct_history correct_open_position_balance
+distribute_interest_for_assets draw_multi_pair_strategy_state draw_single_pair_strategy_state export init
+overlay_all_technical_indicators recover repair report retry update_interest update_leveraged_position_interest
+update_position_valuations update_statistics visualise_equity_curve_benchmark visualise_multiple_pairs
+visualise_position visualise_single_pair visualise_single_pair_positions_with_duration_and_slippage
+visualise_single_pair_strategy_state visualise_single_position visualise_vs_returns write_revision
+"""
+
+LONG_FUNCTIONS = """
+InterestBatch.add PositionManager.adjust_position _summarise backtest chart close_position correct_history repair
+report retry_trades run_backtest_inline run_change visualise_equity_curve_benchmark visualise_multiple_pairs
+visualise_single_pair
+"""
+
+LONG_MODULES = """
+state/codec/codec.py state/errors.py state/loan/changes.py strategy/accounts/account_check.py
+"""
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function or method of the package."""
+
+    #: Path of its module below the package.
+    module: str
+    #: E.g. ``Portfolio.create_trade``.
+    name: str
+    node: ast.FunctionDef | ast.AsyncFunctionDef
+    #: Whether it carries `contract_signature`.
+    is_contract: bool
+
+    @property
+    def positional(self) -> list[ast.arg]:
+        """What a caller may give by position."""
+        arguments = [*self.node.args.posonlyargs, *self.node.args.args]
+        return arguments[1:] if arguments and arguments[0].arg in {"self", "cls"} else arguments
+
+    @property
+    def positional_booleans(self) -> list[str]:
+        """Names of the parameters that are given True or False, maybe by position."""
+        arguments = self.node.args
+        defaults = dict(
+            zip(
+                [argument.arg for argument in reversed([*arguments.posonlyargs, *arguments.args])],
+                reversed(arguments.defaults),
+                strict=False,
+            )
+        )
+        return [argument.arg for argument in self.positional if _is_boolean(argument, defaults.get(argument.arg))]
+
+    @property
+    def lines(self) -> int:
+        """How long it is, with its docstring and without its decorators."""
+        assert self.node.end_lineno is not None
+        return self.node.end_lineno - self.node.lineno + 1
+
+
+def _is_boolean(argument: ast.arg, default: ast.expr | None) -> bool:
+    if isinstance(default, ast.Constant) and isinstance(default.value, bool):
+        return True
+    return argument.annotation is not None and ast.unparse(argument.annotation) in {"bool", "bool | None"}
+
+
+def _find_functions(module: str, tree: ast.AST, owner: str = "") -> Iterator[Function]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            decorators = {ast.unparse(decorator) for decorator in node.decorator_list}
+            yield Function(module, owner + node.name, node, "contract_signature" in decorators)
+            yield from _find_functions(module, node, f"{owner}{node.name}.")
+        elif isinstance(node, ast.ClassDef):
+            yield from _find_functions(module, node, f"{owner}{node.name}.")
+        else:
+            yield from _find_functions(module, node, owner)
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+MODULES = {path.relative_to(PACKAGE).as_posix(): _read(path) for path in sorted(PACKAGE.rglob("*.py"))}
+FUNCTIONS = [function for module, text in MODULES.items() for function in _find_functions(module, ast.parse(text))]
+
+
+def says_why(lines: list[str], limit: int) -> bool:
+    """Whether one of the lines is a comment that excuses the length."""
+    start = f"# Longer than {limit} lines: "
+    return any(line.strip().startswith(start) and len(line.strip()) > len(start) for line in lines)
+
+
+def test_only_signatures_of_the_contract_have_many_positional_parameters():
+    offenders = {f.name for f in FUNCTIONS if not f.is_contract and len(f.positional) > MAX_POSITIONAL}
+    assert offenders == set(MANY_PARAMETERS.split())
+
+
+def test_a_boolean_is_given_by_keyword():
+    offenders = [
+        (f.module, f.name, f.positional_booleans)
+        for f in FUNCTIONS
+        if f.module.startswith(BOOLEANS_BY_KEYWORD) and not f.is_contract and f.positional_booleans
+    ]
+    assert offenders == []
+
+
+def test_only_signatures_that_need_it_are_marked_as_contract():
+    marked = [f for f in FUNCTIONS if f.is_contract]
+    assert {"create_trade", "mark_trade_success", "TradingPosition.open_trade"} <= {f.name for f in marked}
+    needless = [f.name for f in marked if len(f.positional) <= MAX_POSITIONAL and not f.positional_booleans]
+    assert needless == []
+
+
+def test_functions_are_short():
+    offenders = {
+        f.name
+        for f in FUNCTIONS
+        if f.lines > MAX_FUNCTION_LINES
+        and not says_why(MODULES[f.module].splitlines()[f.node.lineno - 1 : f.node.body[0].lineno], MAX_FUNCTION_LINES)
+    }
+    assert offenders == set(LONG_FUNCTIONS.split())
+
+
+def test_modules_are_short():
+    offenders = {
+        module
+        for module, text in MODULES.items()
+        if len(text.splitlines()) > MAX_MODULE_LINES
+        and not says_why(text[: text.find("\nimport ")].splitlines(), MAX_MODULE_LINES)
+    }
+    assert offenders == set(LONG_MODULES.split())
+
+
+def test_the_rules_see_what_they_forbid():
+    text = "def f(a, b, c, d, e, f, g, *, h=False): pass\nclass C:\n    def m(self, a: bool, b=True, *, c=False): pass\n"
+    many, method = _find_functions("example.py", ast.parse(text))
+    assert len(many.positional) == 7
+    assert many.positional_booleans == []
+    assert (method.name, method.positional_booleans) == ("C.m", ["a", "b"])
+    assert says_why(["# Longer than 70 lines: one case of a table each."], 70)
+    assert not says_why(["# Longer than 70 lines: "], 70)
