@@ -24,29 +24,27 @@ BOOLEANS_BY_KEYWORD = ("state/state/", "state/trade/")
 MANY_PARAMETERS = """
 AssetWithTrackedValue.change_quantity_and_value BacktestPricing._make
 BlockchainTransaction.set_confirmation_information CandleExecution.execute_trades Candles.__init__
-ExecutionModel.execute_trades InterestBatch.__init__ PositionManager.__init__ PositionManager._plan_buy
-PositionManager._plan_sell PositionManager.adjust_position PositionManager.close_position
-PositionManager.close_spot_position PositionManager.open_spot Rebroadcaster.execute_trades
-SimulatedExecution.execute_trades StrategyInput.__init__ StrategyInputIndicators.get_indicator_value
-TriggerOrders._plan_sell TriggerOrders.open_spot Visualisation.plot_indicator _add_empty_trade _add_plots
-_change_reserve _change_side _list_side _make _make_event accrue_interest add_stems audit backtest blacklist
+ExecutionModel.execute_trades PositionManager.__init__ PositionManager._plan_buy PositionManager._plan_sell
+PositionManager.adjust_position PositionManager.close_position PositionManager.close_spot_position
+PositionManager.open_spot Rebroadcaster.execute_trades SimulatedExecution.execute_trades StrategyInput.__init__
+StrategyInputIndicators.get_indicator_value TriggerOrders._plan_sell TriggerOrders.open_spot
+Visualisation.plot_indicator _add_plots _change_side accrue_interest add_stems audit backtest blacklist
 calculate_account_corrections calculate_key_metrics calculate_profit calculate_summary_statistics chart check_accounts
-close_position compare compare_accounts correct_accounts correct_history correct_open_position_balance
-distribute_interest_for_assets draw_multi_pair_strategy_state draw_single_pair_strategy_state export init
-overlay_all_technical_indicators recover repair report retry update_interest update_leveraged_position_interest
-update_position_valuations update_statistics visualise_equity_curve_benchmark visualise_multiple_pairs
-visualise_position visualise_single_pair visualise_single_pair_positions_with_duration_and_slippage
-visualise_single_pair_strategy_state visualise_single_position visualise_vs_returns write_revision
+close_position compare correct_accounts correct_history correct_open_position_balance distribute_interest_for_assets
+draw_multi_pair_strategy_state draw_single_pair_strategy_state export init overlay_all_technical_indicators recover
+repair report retry update_interest update_leveraged_position_interest update_position_valuations update_statistics
+visualise_equity_curve_benchmark visualise_multiple_pairs visualise_position visualise_single_pair
+visualise_single_pair_positions_with_duration_and_slippage visualise_single_pair_strategy_state
+visualise_single_position visualise_vs_returns write_revision
 """
 
 LONG_FUNCTIONS = """
-InterestBatch.add PositionManager.adjust_position _summarise backtest chart close_position correct_history repair
-report retry_trades run_backtest_inline run_change visualise_equity_curve_benchmark visualise_multiple_pairs
-visualise_single_pair
+PositionManager.adjust_position backtest chart close_position correct_history repair report retry_trades
+run_backtest_inline visualise_equity_curve_benchmark visualise_multiple_pairs visualise_single_pair
 """
 
 LONG_MODULES = """
-state/codec/codec.py state/errors.py state/loan/changes.py strategy/accounts/account_check.py
+state/codec/codec.py state/errors.py state/loan/changes.py
 """
 
 
@@ -120,9 +118,16 @@ def says_why(lines: list[str], limit: int) -> bool:
     return any(line.strip().startswith(start) and len(line.strip()) > len(start) for line in lines)
 
 
+def check_against_list(offenders: set[str], still_to_be_mended: str) -> None:
+    """Fail for what is new and for what is on the list and need not be."""
+    listed = set(still_to_be_mended.split())
+    assert sorted(offenders - listed) == [], "these break the rule, see the head of this file"
+    assert sorted(listed - offenders) == [], "these are mended: take them off the list"
+
+
 def test_only_signatures_of_the_contract_have_many_positional_parameters():
     offenders = {f.name for f in FUNCTIONS if not f.is_contract and len(f.positional) > MAX_POSITIONAL}
-    assert offenders == set(MANY_PARAMETERS.split())
+    check_against_list(offenders, MANY_PARAMETERS)
 
 
 def test_a_boolean_is_given_by_keyword():
@@ -148,7 +153,7 @@ def test_functions_are_short():
         if f.lines > MAX_FUNCTION_LINES
         and not says_why(MODULES[f.module].splitlines()[f.node.lineno - 1 : f.node.body[0].lineno], MAX_FUNCTION_LINES)
     }
-    assert offenders == set(LONG_FUNCTIONS.split())
+    check_against_list(offenders, LONG_FUNCTIONS)
 
 
 def test_modules_are_short():
@@ -158,11 +163,13 @@ def test_modules_are_short():
         if len(text.splitlines()) > MAX_MODULE_LINES
         and not says_why(text[: text.find("\nimport ")].splitlines(), MAX_MODULE_LINES)
     }
-    assert offenders == set(LONG_MODULES.split())
+    check_against_list(offenders, LONG_MODULES)
 
 
 def test_the_rules_see_what_they_forbid():
-    text = "def f(a, b, c, d, e, f, g, *, h=False): pass\nclass C:\n    def m(self, a: bool, b=True, *, c=False): pass\n"
+    text = (
+        "def f(a, b, c, d, e, f, g, *, h=False): pass\nclass C:\n    def m(self, a: bool, b=True, *, c=False): pass\n"
+    )
     many, method = _find_functions("example.py", ast.parse(text))
     assert len(many.positional) == 7
     assert many.positional_booleans == []

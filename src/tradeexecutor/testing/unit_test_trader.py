@@ -17,7 +17,7 @@ from tradeexecutor.state.loan.leverage import LeverageEstimate
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
-from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
+from tradeexecutor.state.trade import Fill, TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.types import LeverageMultiplier, USDollarAmount, USDollarPrice
 
 #: How long one step in the life of a trade takes.
@@ -172,16 +172,22 @@ class UnitTestTrader:
         NotEnoughMoney
             And all that `State.start_execution` raises; the trade stays planned, clock and nonce are unchanged.
         """
-        self._send(trade, underflow_check, triggered=False)
+        self._send(trade, underflow_check=underflow_check, triggered=False)
         price = float(trade.planned_price * self.price_impact)
         quantity = trade.planned_quantity
         if trade.is_buy():
             quantity, reserve = quantity * Decimal(self.price_impact), _NOTHING
         else:
             reserve = abs(quantity * Decimal(price))
-        self.state.mark_trade_success(
-            self.ts, trade, price, quantity, reserve, float(self.lp_fees), self.native_token_price
+        fill = Fill(
+            executed_at=self.ts,
+            price=price,
+            quantity=quantity,
+            reserve=reserve,
+            lp_fees=float(self.lp_fees),
+            native_token_price=self.native_token_price,
         )
+        self.state.record_fill(trade, fill)
 
     def create_and_execute(
         self,
@@ -267,22 +273,27 @@ class UnitTestTrader:
         self._send(trade, underflow_check=False, triggered=triggered)
         is_token_buy = trade.is_spot() and trade.is_buy()
         fees: Any = trade.lp_fees_estimated or float(self.lp_fees)
-        self.state.mark_trade_success(
-            self.ts,
-            trade,
-            float(trade.planned_price),
-            trade.planned_quantity,
-            _NOTHING if is_token_buy else trade.planned_reserve,
-            fees,
-            self.native_token_price,
-            executed_collateral_consumption=trade.planned_collateral_consumption,
-            executed_collateral_allocation=trade.planned_collateral_allocation,
+        fill = Fill(
+            executed_at=self.ts,
+            price=float(trade.planned_price),
+            quantity=trade.planned_quantity,
+            reserve=_NOTHING if is_token_buy else trade.planned_reserve,
+            lp_fees=fees,
+            native_token_price=self.native_token_price,
+            collateral_consumption=trade.planned_collateral_consumption,
+            collateral_allocation=trade.planned_collateral_allocation,
         )
+        self.state.record_fill(trade, fill)
 
-    def _send(self, trade: TradeExecution, underflow_check: bool, triggered: bool) -> None:
+    def _send(self, trade: TradeExecution, *, underflow_check: bool, triggered: bool) -> None:
         """Start and broadcast a planned trade."""
         self.state.start_execution(
-            self.ts, trade, hex(self.nonce), self.nonce, underflow_check=underflow_check, triggered=triggered
+            self.ts,
+            trade,
+            txid=hex(self.nonce),
+            nonce=self.nonce,
+            underflow_check=underflow_check,
+            triggered=triggered,
         )
         self.nonce += 1
         self.ts += _TICK

@@ -52,7 +52,7 @@ def start_execution(
     trade: TradeExecution,
     txid: str | None = None,
     nonce: int | None = None,
-    underflow_check: bool = False,
+    underflow_check: bool = True,
     triggered: bool = False,
 ) -> None:
     """Allocate the capital of a planned trade and mark it started.
@@ -65,8 +65,8 @@ def start_execution(
     nonce
         Refused with `NonceAlreadyUsed` when a transaction has it already.
     underflow_check
-        Refuse to start when there is not enough cash; otherwise the cash may become negative, for batches
-        whose sells pay for their buys.
+        Refuse to start when there is not enough cash.  Without it the cash may become negative, for batches whose
+        sells pay for their buys.
     triggered
         Must be set for trades with the flag ``triggered``.
 
@@ -106,7 +106,7 @@ def start_execution_all(
     ts: datetime.datetime,
     trades: list[TradeExecution],
     max_slippage: BPS | None = None,
-    underflow_check: bool = False,
+    underflow_check: bool = True,
     rebroadcast: bool = False,
     triggered: bool = False,
 ) -> None:
