@@ -147,3 +147,14 @@ def test_rebroadcast_has_no_effect_and_is_reported_to_the_caller():
         trader.state.start_execution_all(T0, [trade], rebroadcast=True)
     assert caught[0].filename == __file__
     assert trade.is_started()
+
+
+def test_returning_capital_without_a_check_is_reported_to_the_caller():
+    trader, trade = broadcast(buy)
+    trader.state.record_fill(trade, make_fill(trade))
+    _, sale = trader.plan(WETH_USDC, "-1", 2000.0)
+    sale.executed_reserve = D(2000)
+    with pytest.warns(UserWarning, match="underflow_check of return_capital_to_reserves has no effect") as caught:
+        trader.state.portfolio.return_capital_to_reserves(sale, underflow_check=False)
+    assert caught[0].filename == __file__
+    assert cash_of(trader.state) == 10_000

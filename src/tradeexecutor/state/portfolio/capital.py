@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from tradeexecutor.state.contract import contract_signature, warn_ignored
 from tradeexecutor.state.errors import (
     InvalidTrade,
     NotEnoughMoney,
@@ -21,6 +22,7 @@ _PLAN_TOLERANCE_USD = 0.01
 # --- Capital moves of trades
 
 
+@contract_signature
 def move_capital_from_reserves_to_spot_trade(
     portfolio: PortfolioFields, trade: TradeExecution, underflow_check: bool = True
 ) -> None:
@@ -47,11 +49,12 @@ def move_capital_from_reserves_to_spot_trade(
         reserve = get_reserve_position(portfolio, trade.reserve_currency)
     except KeyError:
         raise ReserveMissing(f"no reserve {trade.reserve_currency} for trade #{trade.trade_id}") from None
-    amount = _snap_or_check(trade, reserve.quantity, trade.reserve_currency, underflow_check)
+    amount = _snap_or_check(trade, reserve.quantity, trade.reserve_currency, underflow_check=underflow_check)
     trade.reserve_currency_allocated = amount
     reserve.quantity -= amount
 
 
+@contract_signature
 def move_capital_from_bridge_to_spot_trade(
     portfolio: PortfolioFields, trade: TradeExecution, underflow_check: bool = True
 ) -> None:
@@ -66,13 +69,13 @@ def move_capital_from_bridge_to_spot_trade(
     if bridge is None:
         raise NotEnoughMoney(f"no open bridge position to chain {trade.pair.chain_id} for trade #{trade.trade_id}")
     available = bridge.get_available_bridge_capital()
-    amount = _snap_or_check(trade, available, trade.pair.quote, underflow_check)
+    amount = _snap_or_check(trade, available, trade.pair.quote, underflow_check=underflow_check)
     trade.bridge_currency_allocated = amount
     bridge.adjust_bridge_capital_allocated(amount)
 
 
 def _snap_or_check(
-    trade: TradeExecution, available: Decimal, funding_asset: AssetIdentifier, underflow_check: bool
+    trade: TradeExecution, available: Decimal, funding_asset: AssetIdentifier, *, underflow_check: bool
 ) -> Decimal:
     """Return the amount to allocate.
 
@@ -98,8 +101,11 @@ def _snap_or_check(
     return needed
 
 
+@contract_signature
 def return_capital_to_reserves(portfolio: PortfolioFields, trade: TradeExecution, underflow_check: bool = True) -> None:
-    """Add what a sell brought in to the cash."""
+    """Add what a sell brought in to the cash.  `underflow_check` has no effect, and to turn it off is warned about."""
+    if not underflow_check:
+        warn_ignored("return_capital_to_reserves", "underflow_check", "what comes back is never too little")
     adjust_reserves(portfolio, trade.reserve_currency, _require_proceeds(trade))
 
 

@@ -7,6 +7,7 @@ import datetime
 from decimal import Decimal
 
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import (
     InvalidTrade,
     PositionNotFound,
@@ -208,6 +209,7 @@ def allocate_balance_update_id(portfolio: PortfolioFields) -> int:
 # --- Capital moves of trades
 
 
+@contract_signature
 def correct_open_position_balance(
     portfolio: PortfolioFields,
     position: TradingPosition,
