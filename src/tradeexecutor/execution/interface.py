@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
@@ -60,6 +61,7 @@ class ExecutionModel(ABC):
         return f"{type(self).__name__} cannot send trade #{trade.trade_id} again"
 
     @abstractmethod
+    @contract_signature
     def execute_trades(
         self,
         ts: datetime.datetime,

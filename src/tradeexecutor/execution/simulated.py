@@ -16,6 +16,7 @@ from tradeexecutor.execution.failures import FailureModel
 from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, ExecutionReport
 from tradeexecutor.execution.slippage import MarketTooThin, NoSlippage, SlippageModel
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import NotEnoughMoney, UnsupportedPairKind
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.identifier import AssetIdentifier
@@ -87,6 +88,7 @@ class SimulatedExecution(ExecutionModel):
         self.failures = failures
         self.next_nonce = 0
 
+    @contract_signature
     def execute_trades(
         self,
         ts: datetime.datetime,

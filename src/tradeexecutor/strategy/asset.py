@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.portfolio import Portfolio
@@ -123,6 +124,7 @@ def get_relevant_assets(
     return {*reserve_assets, *expected}
 
 
+@contract_signature
 def build_expected_asset_map(
     portfolio: Portfolio,
     pair_universe: PairUniverse | None = None,

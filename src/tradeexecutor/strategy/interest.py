@@ -38,6 +38,7 @@ from tradeexecutor.state.booking.interest import (
     get_interest_gain_usd,
     set_interest_checkpoint,
 )
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue, UnsupportedPairKind
 from tradeexecutor.state.identifier import AssetIdentifier, AssetWithTrackedValue
 from tradeexecutor.state.interest_distribution import (
@@ -91,6 +92,7 @@ class LendingRates(Protocol):
 # --- One position
 
 
+@contract_signature
 def update_interest(
     state: State,
     position: TradingPosition,
@@ -142,6 +144,7 @@ def update_interest(
     return batch.book()[0]
 
 
+@contract_signature
 def update_leveraged_position_interest(
     state: State,
     position: TradingPosition,
@@ -271,6 +274,7 @@ def _get_price(entry: InterestDistributionEntry, at: datetime.datetime, pricing_
     return 1.0
 
 
+@contract_signature
 def distribute_to_entry(
     entry: InterestDistributionEntry,
     state: State,
@@ -300,6 +304,7 @@ def distribute_to_entry(
     return batch.book()[0]
 
 
+@contract_signature
 def distribute_interest_for_assets(
     operation: InterestDistributionOperation,
     state: State,
@@ -337,6 +342,7 @@ def distribute_interest_for_assets(
     return batch.book()
 
 
+@contract_signature
 def accrue_interest(
     state: State,
     on_chain_balances: Mapping[AssetIdentifier, Decimal],

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Any, Protocol
 
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import RevaluationFailed
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
@@ -53,6 +54,7 @@ class ValuationModelFactory(Protocol):
 Valuate = Callable[[datetime.datetime, TradingPosition], ValuationUpdate]
 
 
+@contract_signature
 def revalue_portfolio(
     valuation_model: Valuate,
     ts: datetime.datetime,
@@ -134,6 +136,7 @@ def revalue_state(state: State, ts: datetime.datetime, valuation_model: Valuate)
     revalue_portfolio(valuation_model, ts, state.portfolio)
 
 
+@contract_signature
 def update_position_valuations(
     timestamp: datetime.datetime,
     state: State,

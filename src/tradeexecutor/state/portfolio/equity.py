@@ -7,6 +7,7 @@
 
 from collections import defaultdict
 
+from tradeexecutor.state.contract import contract_signature, warn_ignored
 from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.identifier.chain import ChainId
 from tradeexecutor.state.portfolio.cash import get_cash
@@ -94,12 +95,15 @@ def get_position_equity_and_loan_nav(portfolio: PortfolioFields, include_interes
     return equity + loans
 
 
+@contract_signature
 def get_all_loan_nav(
     portfolio: PortfolioFields, include_interest: bool = True, include_trading_fees: bool = True
 ) -> USDollarAmount:
-    """Return the net asset value of the loans of open positions."""
+    """Return the net asset value of the loans of open positions, USD; fees are never part of it."""
+    if not include_trading_fees:
+        warn_ignored("get_all_loan_nav", "include_trading_fees", "the value of a loan contains no fees")
     return sum(
-        position.get_loan_based_nav(include_interest, include_trading_fees)
+        position.get_loan_based_nav(include_interest)
         for position in portfolio.open_positions.values()
         if position.is_loan_based()
     )

@@ -25,6 +25,7 @@ from tradeexecutor.accounting.profit import (
 )
 from tradeexecutor.state.balance_update import CAPITAL_FLOWS, INVESTOR_FLOWS
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.contract import contract_signature, warn_ignored
 from tradeexecutor.state.errors import (
     InvalidValue,
     NotAvailable,
@@ -104,14 +105,17 @@ def _iterate_paid_interest(position: PositionFields) -> Iterator[Decimal]:
     return (trade.paid_interest for trade in get_executed_trades(position) if trade.paid_interest)
 
 
+@contract_signature
 def get_unrealised_profit_usd(
     position: PositionFields, include_interest: bool = True, account_redemptions: bool = True
 ) -> USDollarAmount:
     """Return the profit of what is held at the latest price.
 
     As recorded, a bridge shows all it holds as profit, and the debt interest of a short counts as part of its
-    quantity, too; `get_net_profit_usd` counts each dollar once.
+    quantity, too; `get_net_profit_usd` counts each dollar once.  What was redeemed in kind is not held any more.
     """
+    if not account_redemptions:
+        warn_ignored("get_unrealised_profit_usd", "account_redemptions", "what was redeemed is never held")
     if is_using_internal_share_price_profit(position):
         return _get_share_price_profit_usd(position)
     return _get_unrealised_profit_usd(position, get_trade_totals(position), include_interest)

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from tradeexecutor.state.contract import contract_signature, warn_ignored
 from tradeexecutor.state.errors import InvalidValue, NotAvailable, UnsupportedPairKind
 from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.position.fields import PositionFields
@@ -176,10 +177,16 @@ def get_value(position: PositionFields, include_interest: bool = True) -> USDoll
     raise UnsupportedPairKind(f"a {kind.value} position has no value: #{position.position_id}")
 
 
+@contract_signature
 def get_loan_based_nav(
     position: PositionFields, include_interest: bool = True, include_fees: bool = True
 ) -> USDollarAmount:
-    """Return collateral minus debt, 0.0 before the first execution; loan positions only, USD."""
+    """Return collateral minus debt, 0.0 before the first execution; loan positions only, USD.
+
+    Fees are never part of it.
+    """
+    if not include_fees:
+        warn_ignored("get_loan_based_nav", "include_fees", "the value of a loan contains no fees")
     if not position.pair.kind.is_credit_based():
         raise InvalidValue(f"position #{position.position_id} has no loan")
     return 0.0 if position.loan is None else position.loan.get_net_asset_value(include_interest)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import HypercoreDuplicateCloseError, RepairAborted
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair.counter_trade import (
@@ -103,6 +104,7 @@ def find_trades_to_be_repaired(state: State) -> list[TradeExecution]:
     ]
 
 
+@contract_signature
 def repair_trades(
     state: State,
     attempt_repair: bool = True,
