@@ -15,9 +15,9 @@ from tradeexecutor.state.errors import MultipleOpenPositionsWithAsset, NonceAlre
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.position.grouping import PositionTable
+from tradeexecutor.state.position.grouping import PositionsById
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
-from tradeexecutor.state.trade.totals import TradeTable
+from tradeexecutor.state.trade.totals import TradesById
 
 AT = datetime.datetime(2024, 1, 1)
 TABLES = ("open_positions", "closed_positions", "frozen_positions", "pending_positions")
@@ -84,7 +84,7 @@ def replace_tables(portfolio: Portfolio, kind: Callable[[Any], Any], names: Any)
         setattr(portfolio, name, kind(getattr(portfolio, name)))
 
 
-KINDS: list[Callable[[Any], Any]] = [dict, PositionTable]
+KINDS: list[Callable[[Any], Any]] = [dict, PositionsById]
 WAYS = ["pop", "set and delete", "update"]
 
 
@@ -250,9 +250,9 @@ def change_trades(data: st.DataObject, position: TradingPosition, next_id: int) 
     elif action == "update":
         trades.update({key: make_trade(key, position), next_id: make_trade(next_id, position)})
     elif action == "new table":
-        position.trades = data.draw(st.sampled_from([dict, TradeTable]))(trades)
+        position.trades = data.draw(st.sampled_from([dict, TradesById]))(trades)
     elif action == "old table":
-        position.trades = TradeTable({key: make_trade(key, position)})
+        position.trades = TradesById({key: make_trade(key, position)})
         trades[next_id] = make_trade(next_id, position)  # belongs to no position any more
     else:
         trades.clear()
@@ -285,7 +285,7 @@ def test_trades_are_found_by_id_nonce_and_hash(data: st.DataObject):
                 key, way = data.draw(st.sampled_from(list(table))), data.draw(st.sampled_from(WAYS))
                 move(key, table, target, way)
         elif action == "table":
-            changes = ["clear", "delete", "other position", "dict", "PositionTable", "all PositionTable"]
+            changes = ["clear", "delete", "other position", "dict", "PositionsById", "all PositionsById"]
             change = data.draw(st.sampled_from(changes))
             if change == "clear":
                 table.clear()
@@ -300,7 +300,7 @@ def test_trades_are_found_by_id_nonce_and_hash(data: st.DataObject):
             elif change == "dict":
                 replace_tables(portfolio, dict, [name])
             else:
-                replace_tables(portfolio, PositionTable, TABLES if change.startswith("all") else [name])
+                replace_tables(portfolio, PositionsById, TABLES if change.startswith("all") else [name])
         elif action == "copy":
             duplicates: list[Callable[[Any], Any]] = [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
             portfolio = data.draw(st.sampled_from(duplicates))(portfolio)
@@ -325,7 +325,7 @@ def test_trades_are_found_by_id_nonce_and_hash(data: st.DataObject):
 class Listener:
     """Keeps a copy of a table by what it is told."""
 
-    def __init__(self, table: TradeTable) -> None:
+    def __init__(self, table: TradesById) -> None:
         self.copy = dict(table)
         table.add_listener(self)
 
@@ -335,11 +335,14 @@ class Listener:
     def entry_removed(self, table: Any, key: Any, entry: Any) -> None:
         assert self.copy.pop(key) is entry
 
-    def entry_unsealed(self, table: Any, entry: Any) -> None:
-        raise AssertionError("no entry was sealed")
+    def entry_changed(self, table: Any, entry: Any) -> None:
+        raise AssertionError("no entry was attached")
 
-    def table_changed(self, table: Any) -> None:
+    def dict_changed(self, table: Any) -> None:
         self.copy = dict(table)
+
+    def dict_replaced(self, table: Any, owner: Any) -> None:
+        raise AssertionError("no object had the table")
 
 
 def delete(table: dict[int, str], key: int, value: str) -> None:
@@ -375,7 +378,7 @@ def outcome(change: Callable[[Any, int, str], Any], *arguments: Any) -> Any:
 @given(st.lists(st.tuples(st.sampled_from(CHANGES), st.integers(0, 4), st.sampled_from("abc")), max_size=30))
 def test_a_watched_table_is_a_dictionary_that_tells_what_happens_to_it(changes: list[Any]):
     plain: dict[int, str] = {}
-    table: Any = TradeTable()
+    table: Any = TradesById()
     listeners = [Listener(table), Listener(table)]
     for change, key, value in changes:
         assert outcome(change, table, key, value) == outcome(change, plain, key, value)
@@ -384,5 +387,5 @@ def test_a_watched_table_is_a_dictionary_that_tells_what_happens_to_it(changes: 
         for listener in listeners:
             assert list(listener.copy.items()) == list(plain.items())
     for duplicate in (copy.copy(table), copy.deepcopy(table), pickle.loads(pickle.dumps(table))):
-        assert type(duplicate) is TradeTable
+        assert type(duplicate) is TradesById
         assert list(duplicate.items()) == list(plain.items())

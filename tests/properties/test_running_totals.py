@@ -15,10 +15,10 @@ from tradeexecutor.accounting.accuracy import sum_decimal
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.position.balance_totals import BalanceUpdateTable
+from tradeexecutor.state.position.balance_totals import BalanceUpdatesById
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.trade import TradeExecution, TradeStatus, TradeType
-from tradeexecutor.state.trade.totals import TradeTable, add_up, split_trades
+from tradeexecutor.state.trade.totals import TradesById, add_up, split_trades
 
 AT = datetime.datetime(2024, 1, 1)
 USDC = AssetIdentifier(1, "0x01", "USDC", 6)
@@ -130,7 +130,7 @@ def test_totals_follow_every_change(data: st.DataObject):
             elif change == "replace":
                 position.trades[key] = make_trade(key, data.draw(QUANTITIES))
             else:
-                position.trades = TradeTable(position.trades)
+                position.trades = TradesById(position.trades)
         assert_totals_are_true(position)
 
 
@@ -161,7 +161,7 @@ def test_a_trade_that_waits_for_its_price_does_not_hold_the_others_up():
         position.get_quantity()
     settled, rest = split_trades(position.trades)
     assert len(rest) < 10
-    assert settled.overtaken == (waiting,)
+    assert settled.waiting == (waiting,)
     assert position.has_planned_trades()
     assert (position.get_quantity(), position.get_quantity(planned=True)) == (99, 97)
     assert position.get_available_trading_quantity() == 97
@@ -175,7 +175,7 @@ def test_an_overtaken_trade_that_starts_is_in_flight():
     waiting = position.trades[1]
     waiting.executed_at = waiting.started_at = waiting.broadcasted_at = waiting.executed_quantity = None
     assert position.get_quantity() == 9
-    assert split_trades(position.trades)[0].overtaken == (waiting,)
+    assert split_trades(position.trades)[0].waiting == (waiting,)
     assert not position.has_trades_in_flight()
     waiting.started_at = AT
     assert position.has_trades_in_flight()
@@ -188,7 +188,7 @@ def test_a_request_to_a_slow_vault_does_not_hold_later_trades_up():
     slow.executed_at = slow.executed_quantity = None
     slow.vault_settlement_pending_at = AT
     assert position.get_quantity() == 19
-    assert split_trades(position.trades)[0].overtaken == (slow,)
+    assert split_trades(position.trades)[0].waiting == (slow,)
     assert position.has_trades_in_flight()
     assert not position.has_planned_trades()
     slow.executed_at, slow.executed_quantity = AT, Decimal(1)
@@ -321,7 +321,7 @@ def test_sums_of_balance_events_follow_every_change(data: st.DataObject):
             elif change == "copy":
                 position = copy.deepcopy(position)
             else:
-                position.balance_updates = dict(events) if change == "plain" else BalanceUpdateTable(events)
+                position.balance_updates = dict(events) if change == "plain" else BalanceUpdatesById(events)
         assert_sums_are_true(position, make_reserve(position.balance_updates))
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from tradeexecutor.state.clock import utc_now
-from tradeexecutor.state.codec.watched_dict import Sealable
+from tradeexecutor.state.codec.watched_record import WatchedRecord
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.types import (
@@ -51,7 +51,7 @@ class BalanceUpdatePositionType(StateEnum):
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class BalanceUpdate(Sealable):
+class BalanceUpdate(WatchedRecord):
     """One change of one balance.
 
     Two events are equal when they describe the same event on chain, see `get_identity`.

@@ -33,7 +33,7 @@ from typing import Any, TypedDict
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.errors import ArchiveMismatch, InvalidValue, TradeExecutorError
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.position.balance_totals import BalanceUpdateTable
+from tradeexecutor.state.position.balance_totals import BalanceUpdatesById
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store.archive import (
     Archive,
@@ -264,7 +264,7 @@ def needs_balance_updates(position: TradingPosition) -> bool:
     if position.share_price_state is None and position.is_exchange_account():
         return True  # `migrate_share_price_state` replays them
     before = _get_figures(position)
-    position.balance_updates = BalanceUpdateTable()
+    position.balance_updates = BalanceUpdatesById()
     try:
         return _get_figures(position) != before
     finally:
@@ -397,5 +397,5 @@ def _put_back(position: TradingPosition, detail: ArchivedPosition) -> None:
             if item.data is not None and tx.details:
                 tx.details["data"] = item.data
     if detail.balance_updates:
-        position.balance_updates = BalanceUpdateTable(detail.balance_updates | dict(position.balance_updates))
+        position.balance_updates = BalanceUpdatesById(detail.balance_updates | dict(position.balance_updates))
     position.valuation_updates = [*detail.valuation_updates, *position.valuation_updates]

@@ -9,7 +9,7 @@ from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.generic_position import GenericPosition, book_balance_update
 from tradeexecutor.state.identifier import AssetFriendlyId, AssetIdentifier, TradingPairIdentifier, TradingPairKind
-from tradeexecutor.state.position.balance_totals import BalanceUpdateTable, sum_balance_updates
+from tradeexecutor.state.position.balance_totals import BalanceUpdatesById, sum_balance_updates
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice, UTCDatetime
 
 
@@ -34,12 +34,12 @@ class ReservePosition(GenericPosition):
     #: First deposit, token units, and its price; None if not recorded.
     initial_deposit: Decimal | None = None
     initial_deposit_reserve_token_price: USDollarPrice | None = None
-    #: Event id -> event, in order of booking; a `BalanceUpdateTable` after construction.
-    balance_updates: dict[int, BalanceUpdate] = field(default_factory=BalanceUpdateTable)
+    #: Event id -> event, in order of booking; a `BalanceUpdatesById` after construction.
+    balance_updates: dict[int, BalanceUpdate] = field(default_factory=BalanceUpdatesById)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.balance_updates, BalanceUpdateTable):
-            self.balance_updates = BalanceUpdateTable(self.balance_updates)
+        if not isinstance(self.balance_updates, BalanceUpdatesById):
+            self.balance_updates = BalanceUpdatesById(self.balance_updates)
         if self.asset.decimals <= 0:
             raise InvalidValue(f"reserve currency {self.asset} must have decimals, got {self.asset.decimals}")
 

@@ -15,10 +15,10 @@ from tradeexecutor.state.errors import NonceAlreadyUsed
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.portfolio import Portfolio, trade_index
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.position.grouping import PositionTable
+from tradeexecutor.state.position.grouping import PositionsById
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag
-from tradeexecutor.state.trade.totals import TradeTable
+from tradeexecutor.state.trade.totals import TradesById
 
 
 def attach(trade: TradeExecution, nonce: int) -> None:
@@ -128,7 +128,7 @@ def test_trades_that_are_replaced_between_two_tables_are_found(trader: Trader, p
     _, trade = trader.buy(WBTC_USDC, "1", 2000.0)
     position = portfolio.open_positions.pop(trade.position_id)
     other = dataclasses.replace(trade, trade_id=100, blockchain_transactions=[BlockchainTransaction(nonce=100)])
-    position.trades = TradeTable({100: other})
+    position.trades = TradesById({100: other})
     portfolio.closed_positions[position.position_id] = position
     assert portfolio.get_trade_by_id(100) is other
     assert find_nonces(portfolio, [100]) == [100]
@@ -137,7 +137,7 @@ def test_trades_that_are_replaced_between_two_tables_are_found(trader: Trader, p
 def test_two_portfolios_that_share_a_position_both_follow_it(trader: Trader):
     one = trader.state.portfolio
     other = copy.copy(one)
-    other.open_positions, other.closed_positions = PositionTable(one.open_positions), PositionTable()
+    other.open_positions, other.closed_positions = PositionsById(one.open_positions), PositionsById()
     position, _ = trader.buy(WBTC_USDC, "1", 2000.0)
     other.open_positions[position.position_id] = position
     for portfolio in (one, other):
@@ -227,13 +227,13 @@ def test_a_position_that_was_given_another_pair_can_still_leave(trader: Trader):
 
 
 def test_plain_dictionaries_become_tables_when_a_portfolio_is_made(trader: Trader):
-    assert all(type(table) is PositionTable for table in Portfolio(open_positions={}).get_position_tables())
+    assert all(type(table) is PositionsById for table in Portfolio(open_positions={}).get_position_tables())
     before = trader.state.to_json()
     loaded = State.from_json(before)
-    assert all(type(table) is PositionTable for table in loaded.portfolio.get_position_tables())
+    assert all(type(table) is PositionsById for table in loaded.portfolio.get_position_tables())
     assert loaded.to_json() == before
     assert loaded.portfolio == trader.state.portfolio
-    assert type(copy.deepcopy(trader.state).portfolio.closed_positions) is PositionTable
+    assert type(copy.deepcopy(trader.state).portfolio.closed_positions) is PositionsById
 
 
 def test_closed_positions_cost_a_new_trade_nothing(trader: Trader, monkeypatch: pytest.MonkeyPatch):
@@ -241,14 +241,14 @@ def test_closed_positions_cost_a_new_trade_nothing(trader: Trader, monkeypatch: 
     portfolio = trader.state.portfolio
 
     def walk(name: str) -> Any:
-        def method(table: PositionTable) -> Any:
+        def method(table: PositionsById) -> Any:
             assert table is not portfolio.closed_positions, "walked over the closed positions"
             return getattr(dict, name)(table)
 
         return method
 
     for name in ("__iter__", "keys", "values", "items"):
-        monkeypatch.setattr(PositionTable, name, walk(name), raising=False)
+        monkeypatch.setattr(PositionsById, name, walk(name), raising=False)
     trade_often(trader, 2)
     assert portfolio.calculate_total_equity() == 100_000
     assert find_nonces(portfolio, [1, 44, 45]) == [1, 44, 0]

@@ -32,6 +32,7 @@ import orjson
 
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.codec.numbers_as_text import replace_numbers_written_as_text
+from tradeexecutor.state.codec.generated_code import compile_function
 from tradeexecutor.state.errors import BadStateData, InvalidStateFile, UnencodableValue
 from tradeexecutor.state.types import JS_MAX_INT, WireType, accept_unknown_enum_values, to_epoch
 
@@ -381,8 +382,8 @@ def _class_encoder(cls: type) -> Encoder:
         "        d.update(unknown)",
         "    return d",
     ]
-    exec("\n".join(lines), namespace)
-    return namespace["encode_object"]
+    described_as = f"encoder of {cls.__module__}.{cls.__qualname__}"
+    return compile_function("encode_object", "\n".join(lines), namespace, described_as)
 
 
 def _encode_once(encode_object: Encoder) -> Encoder:

@@ -2,7 +2,7 @@
 
 A file repeats the trading pair and the reserve asset in every position and every trade, and most of the memory of a
 loaded state would be copies of them.  A state that trades has no such copies: its trades refer to the pair of the
-universe.  So `share_equal_objects` gives a loaded state the same shape.
+universe.  So `intern_equal_objects` gives a loaded state the same shape.
 
 Which classes are meant, they say themselves (`Serialisable.is_repeated`); every other object of the tree belongs to
 the one place where it stands.  Two are equal when their JSON texts are: the symbol, the fee and the metadata count, not
@@ -18,7 +18,7 @@ from typing import Any, cast
 from tradeexecutor.state.codec.codec import Serialisable, dump, field_types, strip_optional
 from tradeexecutor.state.errors import BadStateData
 
-__all__ = ["share_equal_objects"]
+__all__ = ["intern_equal_objects"]
 
 #: Builds an object of a class from plain JSON data, or raises.
 _Decode = Callable[[Any, type], Any]
@@ -29,7 +29,7 @@ _Known = dict[tuple[type, bytes], Any]
 _Walk = Callable[[Any, _Known, _Decode], Any]
 
 
-def share_equal_objects(tree: Any, cls: type, decode: _Decode) -> None:
+def intern_equal_objects(tree: Any, cls: type, decode: _Decode) -> None:
     """Replace the pairs and assets in a plain tree by typed objects, equal ones by the same object.
 
     Parameters
@@ -68,7 +68,7 @@ def _make_walk(hint: Any, owner: type) -> _Walk | None:
     if dataclasses.is_dataclass(hint):
         kind = cast(type[Any], hint)
         if issubclass(kind, Serialisable) and kind.is_repeated:
-            return functools.partial(_share, cast(type, hint))
+            return functools.partial(_intern, cast(type, hint))
         return _get_walk(kind) if kind is not owner else None
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     item = _make_walk(arguments[-1], owner) if origin in (list, dict) and arguments else None
@@ -87,7 +87,7 @@ def _make_walk(hint: Any, owner: type) -> _Walk | None:
     return walk_items
 
 
-def _share(cls: type, value: Any, known: _Known, decode: _Decode) -> Any:
+def _intern(cls: type, value: Any, known: _Known, decode: _Decode) -> Any:
     if not _is(value, dict):
         return value
     try:

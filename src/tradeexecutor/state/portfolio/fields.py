@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from tradeexecutor.state.codec.codec import OpenAttributes
 from tradeexecutor.state.portfolio.trade_index import TradeIndex
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.position.grouping import PositionTable
+from tradeexecutor.state.position.grouping import PositionsById
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.types import new_dict
 
@@ -32,25 +32,25 @@ class PortfolioFields(_Indexed):
     #: Unique over all positions; never reused.
     next_trade_id: int = 1
     next_balance_update_id: int = 1
-    #: Position id -> position; this and the other four tables are `PositionTable` after construction.
-    open_positions: dict[int, TradingPosition] = field(default_factory=PositionTable)
+    #: Position id -> position; this and the other four tables are `PositionsById` after construction.
+    open_positions: dict[int, TradingPosition] = field(default_factory=PositionsById)
     #: Asset identifier -> cash; the bare address in old files.
     reserves: dict[str, ReservePosition] = field(default_factory=new_dict)
-    closed_positions: dict[int, TradingPosition] = field(default_factory=PositionTable)
+    closed_positions: dict[int, TradingPosition] = field(default_factory=PositionsById)
     #: Positions that wait for a repair after a failed trade.
-    frozen_positions: dict[int, TradingPosition] = field(default_factory=PositionTable)
+    frozen_positions: dict[int, TradingPosition] = field(default_factory=PositionsById)
     #: Backtest aid: value positions without a price as zero.
     revalue_failures_as_zero: bool = False
     #: Positions that wait for a market limit trigger.
-    pending_positions: dict[int, TradingPosition] = field(default_factory=PositionTable)
+    pending_positions: dict[int, TradingPosition] = field(default_factory=PositionsById)
     #: Pending positions whose trigger lapsed.
-    expired_positions: dict[int, TradingPosition] = field(default_factory=PositionTable)
+    expired_positions: dict[int, TradingPosition] = field(default_factory=PositionsById)
 
     def __post_init__(self) -> None:
         for name in _POSITION_TABLES:
             table = getattr(self, name)
-            if not isinstance(table, PositionTable):
-                setattr(self, name, PositionTable(table))
+            if not isinstance(table, PositionsById):
+                setattr(self, name, PositionsById(table))
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):

@@ -25,7 +25,7 @@ from tradeexecutor.state.position.grouping import (
     by_bridge_destination,
     by_pair,
     by_pool,
-    narrow_down,
+    get_candidates,
 )
 from tradeexecutor.state.trade import TradeExecution
 
@@ -151,7 +151,7 @@ def get_existing_open_position_by_trading_pair(
 ) -> TradingPosition | None:
     """Return the first open position in the same pool that has a successful trade."""
     pool = pair.get_identifier()
-    for position in narrow_down(portfolio.open_positions, by_pool, pool):
+    for position in get_candidates(portfolio.open_positions, by_pool, pool):
         if position.pair.get_identifier() == pool and position.has_executed_trades():
             return position
     return None
@@ -181,7 +181,7 @@ def get_open_position_for_asset(portfolio: PortfolioFields, asset: AssetIdentifi
     MultipleOpenPositionsWithAsset
         There is more than one.
     """
-    candidates = narrow_down(portfolio.open_positions, by_base, asset)
+    candidates = get_candidates(portfolio.open_positions, by_base, asset)
     found = [position for position in candidates if position.pair.base == asset]
     if len(found) > 1:
         ids = ", ".join(f"#{position.position_id}" for position in found)
@@ -197,7 +197,7 @@ def get_positions_closed_at(portfolio: PortfolioFields, ts: datetime.datetime) -
 def get_bridge_position_for_chain(portfolio: PortfolioFields, chain_id: int) -> TradingPosition | None:
     """Return the first open bridge position whose capital is on the chain."""
     # Runs several times for every trade: the loop without a generator.
-    for position in narrow_down(portfolio.open_positions, by_bridge_destination, chain_id):
+    for position in get_candidates(portfolio.open_positions, by_bridge_destination, chain_id):
         pair = position.pair
         if pair.kind is _CCTP_BRIDGE and pair.get_destination_chain_id() == chain_id:
             return position
@@ -279,7 +279,7 @@ def get_single_pair(portfolio: PortfolioFields) -> TradingPairIdentifier:
 
 
 def _find_by_pair(table: dict[int, TradingPosition], pair: TradingPairIdentifier) -> Iterator[TradingPosition]:
-    for position in narrow_down(table, by_pair, pair):
+    for position in get_candidates(table, by_pair, pair):
         if position.pair is pair or position.pair == pair:
             yield position
 
@@ -288,12 +288,12 @@ def _find_by_pool(table: dict[int, TradingPosition], pair: Any) -> TradingPositi
     if not isinstance(pair, TradingPairIdentifier):
         raise InvalidValue(f"expected a TradingPairIdentifier, got {pair!r}")
     pool = pair.get_identifier()
-    candidates = narrow_down(table, by_pool, pool)
+    candidates = get_candidates(table, by_pool, pool)
     return next((position for position in candidates if position.pair.get_identifier() == pool), None)
 
 
 def _iterate_bridges(table: dict[int, TradingPosition], chain_id: int) -> Iterator[TradingPosition]:
-    for position in narrow_down(table, by_bridge_destination, chain_id):
+    for position in get_candidates(table, by_bridge_destination, chain_id):
         pair = position.pair
         if pair.kind is _CCTP_BRIDGE and pair.get_destination_chain_id() == chain_id:
             yield position

@@ -23,7 +23,7 @@ from tradeexecutor.state.portfolio.lookup import find_closed_bridge_position_for
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.grouping import (
     by_pair,
-    narrow_down,
+    get_candidates,
 )
 from tradeexecutor.state.trade import TradeExecution, TradeFlag
 from tradeexecutor.state.trade.request import TradeRequest
@@ -186,7 +186,7 @@ def _check_can_trade(portfolio: PortfolioFields, position: TradingPosition, pair
 
 def _find_position_to_trade(portfolio: PortfolioFields, pair: TradingPairIdentifier) -> TradingPosition | None:
     """Return the open position for the pair, passing over those that planned trades will close."""
-    for position in narrow_down(portfolio.open_positions, by_pair, pair):
+    for position in get_candidates(portfolio.open_positions, by_pair, pair):
         if position.pair is pair or position.pair == pair:
             closing = position.has_planned_trades() and (
                 abs(position.get_quantity(planned=True)) < get_dust_epsilon_for_pair(pair)

@@ -6,12 +6,13 @@ tables gives: the first trade in the order of the tables.
 How the index stays true:
 
 1. The position tables, the `trades` table of each position in them, and the assignment of `position.trades` are
-   watched, see :mod:`tradeexecutor.state.codec.watched_dict`.  So every trade that was ever added is known by its id.
+   watched, see :mod:`tradeexecutor.state.codec.watched_dict` and `watched_record`.  So every trade that was ever
+   added is known by its id.
 2. Transactions may change without notice until the trade has its outcome: they are assigned, appended, signed.  So
    the trades without one, and the failed ones, which may be tried again, are looked at every time.  When a trade was
    executed, repaired or has expired, or is planned in a position that is closed, then its transactions are noted and
-   the trade is sealed: assigning to its `blockchain_transactions` or to one of its times brings it back to those that
-   are looked at.
+   the trade is attached to its table: assigning to its `blockchain_transactions` or to one of its times brings it back
+   to those that are looked at.
 3. A trade that was found is checked before it is returned.  If it is no longer there, or several trades have the
    same id, nonce or hash, the tables are scanned.
 4. What cannot be watched is scanned every time: position tables and `trades` that are plain dictionaries, subclasses
@@ -25,20 +26,21 @@ The first few questions are answered by a scan.  Only a portfolio that is asked 
 
 from typing import Any, Literal, SupportsIndex, TypeAlias, cast
 
-from tradeexecutor.state.codec.watched_dict import Table, seal
+from tradeexecutor.state.codec.watched_dict import WatchedDict
+from tradeexecutor.state.codec.watched_record import attach
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.fields import PositionFields
-from tradeexecutor.state.position.grouping import PositionTable
+from tradeexecutor.state.position.grouping import PositionsById
 from tradeexecutor.state.trade import TradeExecution
-from tradeexecutor.state.trade.totals import SealedTrade, TradeTable
+from tradeexecutor.state.trade.totals import AttachedTrade, TradesById
 
 #: Open, closed and frozen positions, in this order.
 PositionTables: TypeAlias = tuple[dict[int, TradingPosition], dict[int, TradingPosition], dict[int, TradingPosition]]
 #: Field of a transaction by which its trade is found.
 TransactionField: TypeAlias = Literal["nonce", "tx_hash"]
 
-#: So many questions are answered by a scan, which together costs about as much as making the index.
-_PATIENCE = 10
+#: This many questions are answered by a scan; together they cost about as much as making the index.
+QUESTIONS_BEFORE_INDEX = 10
 
 _CLOSED = 1
 
@@ -92,7 +94,7 @@ class TradeIndex:
         self._left: dict[int, TradingPosition] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return TradeIndex, ()  # a copy of the portfolio starts anew
+        return TradeIndex, ()  # a copy of the portfolio has an index of its own
 
     # --- Questions
 
@@ -157,7 +159,7 @@ class TradeIndex:
             has_outcome = trade.executed_at is not None or trade.repaired_at is not None or trade.expired_at is not None
             if has_outcome or (trade.position_id in closed and trade.is_planned()):
                 table = self._find_table(trade)
-                if isinstance(table, TradeTable) and seal(trade, table, trade.trade_id, SealedTrade):
+                if isinstance(table, TradesById) and attach(trade, table, trade.trade_id, AttachedTrade):
                     for tx in trade.blockchain_transactions:
                         self._put(by_nonce, tx.nonce, trade)
                         self._put(by_hash, tx.tx_hash, trade)
@@ -180,19 +182,19 @@ class TradeIndex:
                 self._let_go()
             return True
         self._questions += 1
-        if self._questions <= _PATIENCE or not all(isinstance(table, PositionTable) for table in tables):
+        if self._questions <= QUESTIONS_BEFORE_INDEX or not all(isinstance(table, PositionsById) for table in tables):
             return False
         self._forget()
         self._tables = tables
         for table in tables:
-            cast(PositionTable, table).add_listener(self)
+            cast(PositionsById, table).add_listener(self)
             for position in table.values():
                 self._add_position(position)
         return True
 
     def _add_position(self, position: TradingPosition) -> None:
         trades = position.trades
-        if isinstance(trades, TradeTable) and _watch_position(position):
+        if isinstance(trades, TradesById) and _watch_position(position):
             self._unwatched.pop(id(position), None)
             trades.add_listener(self)
             for trade_id, trade in trades.items():
@@ -216,7 +218,7 @@ class TradeIndex:
     def _is_in_tables(self, position: TradingPosition) -> bool:
         return any(table.get(position.position_id) is position for table in self._tables or ())
 
-    def entry_added(self, table: Table[Any, Any], key: Any, entry: Any) -> None:
+    def entry_added(self, table: WatchedDict[Any, Any], key: Any, entry: Any) -> None:
         """Take a position or a trade in."""
         if isinstance(entry, TradeExecution):
             self._add_trade(key, entry)
@@ -230,30 +232,30 @@ class TradeIndex:
             self._left.pop(id(entry), None)
             self._add_position(entry)
 
-    def entry_removed(self, table: Table[Any, Any], key: Any, entry: Any) -> None:
+    def entry_removed(self, table: WatchedDict[Any, Any], key: Any, entry: Any) -> None:
         """Do not look at a trade, or at the trades of a position, any more."""
         if isinstance(entry, TradeExecution):
             self._live.pop(id(entry), None)
         else:
             self._left[id(entry)] = entry
 
-    def entry_unsealed(self, table: Table[Any, Any], entry: TradeExecution) -> None:
+    def entry_changed(self, table: WatchedDict[Any, Any], entry: TradeExecution) -> None:
         """Look at the transactions of the trade again."""
         self._live[id(entry)] = entry
 
-    def table_changed(self, table: Table[Any, Any]) -> None:
+    def dict_changed(self, table: WatchedDict[Any, Any]) -> None:
         """Take everything in that may be new."""
-        if isinstance(table, TradeTable):
+        if isinstance(table, TradesById):
             for trade_id, trade in table.items():
                 self._add_trade(trade_id, trade)
         else:
             self._forget()
 
-    def trades_replaced(self, position: TradingPosition) -> None:
+    def dict_replaced(self, table: WatchedDict[Any, Any], owner: TradingPosition) -> None:
         """Take the new trades of a position in."""
-        self._left.pop(id(position), None)  # should it come back, it is not known any more
-        if self._is_in_tables(position):
-            self._add_position(position)
+        self._left.pop(id(owner), None)  # should it come back, it is not known any more
+        if self._is_in_tables(owner):
+            self._add_position(owner)
 
 
 # --- Watching the assignment of `position.trades`
@@ -264,9 +266,9 @@ _trades_field: Any = PositionFields.__dict__["trades"]
 def _replace_trades(position: TradingPosition, trades: dict[int, TradeExecution]) -> None:
     before = getattr(position, "trades", None)
     _trades_field.__set__(position, trades)
-    if isinstance(before, TradeTable):
+    if isinstance(before, TradesById):
         for listener in before.get_listeners():
-            cast(TradeIndex, listener).trades_replaced(position)
+            listener.dict_replaced(before, position)
 
 
 def _new_position() -> TradingPosition:

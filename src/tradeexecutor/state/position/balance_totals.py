@@ -1,12 +1,12 @@
 """The balance events of a position, with running sums, so that a loan of many years answers as fast as a new one.
 
-A loan gets an interest event every few hours.  `BalanceUpdateTable` adds up all events but the last few once, in
-total, per asset, and the interest among them per asset.  It follows changes as
-:mod:`tradeexecutor.state.codec.watched_dict` describes: assigning to the quantity, asset or cause of an event that
-has been added up, or changing the table other than by appending, makes it add up anew when it is next asked.  An
-asset must not change its address.
+A loan gets an interest event every few hours.  `BalanceUpdatesById` adds up all events but the last few once, in total,
+per asset, and the interest among them per asset.  The sums follow every change: an event that has been added up is
+attached to the table, see :mod:`tradeexecutor.state.codec.watched_record`, so the sums are made again after an
+assignment to its quantity, asset or cause, and after any change of the table but a new event at its end.  An asset must
+not change its address.
 
-Sums run left to right in the order of the table whether they are kept or made anew, so both ways give the same
+Sums run left to right in the order of the table whether they are kept or made again, so both ways give the same
 digits.  A plain dictionary works as well, only slower.
 """
 
@@ -15,13 +15,14 @@ from itertools import islice
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL, ensure_exact_zero, sum_decimal
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause
-from tradeexecutor.state.codec.watched_dict import Sealed, Table, WatchedTable, seal
+from tradeexecutor.state.codec.watched_dict import WatchedDict
+from tradeexecutor.state.codec.watched_record import Attached, attach
 from tradeexecutor.state.identifier import AssetIdentifier
 
 _INTEREST = BalanceUpdateCause.interest
 
-#: So many events at the end of the table are looked at every time: fewer than this are not worth adding up.
-_MAX_REST = 8
+#: Fewer events than this at the end of a table are not added up but looked at every time.
+UNCOUNTED_EVENTS = 8
 
 
 class _Sums:
@@ -45,12 +46,10 @@ class _Sums:
         self.count += 1
 
 
-class BalanceUpdateTable(Table[int, BalanceUpdate]):
+class BalanceUpdatesById(WatchedDict[int, BalanceUpdate]):
     """Event id -> event, in order of booking."""
 
-    __slots__ = ("_sums",)
-
-    #: Set when the table becomes watched.
+    #: Set when the dictionary becomes watched.
     _sums: _Sums
 
     def start_watching(self) -> None:
@@ -58,15 +57,15 @@ class BalanceUpdateTable(Table[int, BalanceUpdate]):
         self._sums = _Sums()
 
     def on_removed(self, key: int, entry: BalanceUpdate) -> None:
-        """Add up anew."""
+        """Forget the sums."""
         self._sums = _Sums()
 
-    def on_unsealed(self, entry: BalanceUpdate) -> None:
-        """Add up anew."""
+    def on_entry_changed(self, entry: BalanceUpdate) -> None:
+        """Forget the sums."""
         self._sums = _Sums()
 
     def on_changed(self) -> None:
-        """Add up anew."""
+        """Forget the sums."""
         self._sums = _Sums()
 
     def _add_up(self) -> tuple[_Sums, list[BalanceUpdate]]:
@@ -75,10 +74,10 @@ class BalanceUpdateTable(Table[int, BalanceUpdate]):
         sums = self._sums
         rest = list(islice(reversed(self.values()), len(self) - sums.count))
         rest.reverse()
-        if len(rest) < _MAX_REST:
+        if len(rest) < UNCOUNTED_EVENTS:
             return sums, rest
         for position, event in enumerate(rest):
-            if not seal(event, self, event.balance_update_id, _SealedBalanceUpdate):
+            if not attach(event, self, event.balance_update_id, _AttachedBalanceUpdate):
                 return sums, rest[position:]
             sums.add(event)
         return sums, []
@@ -101,14 +100,7 @@ class BalanceUpdateTable(Table[int, BalanceUpdate]):
         return sum((event.quantity for event in rest if event.cause is _INTEREST and event.asset == asset), total)
 
 
-class _WatchedBalanceUpdateTable(WatchedTable[int, BalanceUpdate], BalanceUpdateTable):
-    __slots__ = ()
-
-
-BalanceUpdateTable.plain_class, BalanceUpdateTable.watched_class = BalanceUpdateTable, _WatchedBalanceUpdateTable
-
-
-class _SealedBalanceUpdate(Sealed, BalanceUpdate):
+class _AttachedBalanceUpdate(Attached, BalanceUpdate):
     __slots__ = ()
 
     plain_class = BalanceUpdate
@@ -117,20 +109,20 @@ class _SealedBalanceUpdate(Sealed, BalanceUpdate):
 
 def sum_balance_updates(events: dict[int, BalanceUpdate]) -> Decimal:
     """Return the sum of all events, token units; closer to zero than the rounding error of a sum is zero."""
-    if len(events) >= _MAX_REST and isinstance(events, BalanceUpdateTable):
+    if len(events) >= UNCOUNTED_EVENTS and isinstance(events, BalanceUpdatesById):
         return ensure_exact_zero(events.sum_all())
     return sum_decimal(event.quantity for event in events.values())
 
 
 def sum_balance_updates_of_asset(events: dict[int, BalanceUpdate], asset: AssetIdentifier) -> Decimal:
     """Return the sum of the events in one asset, like `sum_balance_updates`."""
-    if len(events) >= _MAX_REST and isinstance(events, BalanceUpdateTable):
+    if len(events) >= UNCOUNTED_EVENTS and isinstance(events, BalanceUpdatesById):
         return ensure_exact_zero(events.sum_asset(asset))
     return sum_decimal(event.quantity for event in events.values() if event.asset == asset)
 
 
 def sum_interest(events: dict[int, BalanceUpdate], asset: AssetIdentifier) -> Decimal:
     """Return the sum of the interest events in one asset, like `sum_balance_updates`."""
-    if len(events) >= _MAX_REST and isinstance(events, BalanceUpdateTable):
+    if len(events) >= UNCOUNTED_EVENTS and isinstance(events, BalanceUpdatesById):
         return ensure_exact_zero(events.sum_interest(asset))
     return sum_decimal(event.quantity for event in events.values() if event.cause is _INTEREST and event.asset == asset)

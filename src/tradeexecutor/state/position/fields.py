@@ -11,10 +11,10 @@ from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.generic_position import GenericPosition
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.loan import Loan
-from tradeexecutor.state.position.balance_totals import BalanceUpdateTable
+from tradeexecutor.state.position.balance_totals import BalanceUpdatesById
 from tradeexecutor.state.position_internal_share_price import PositionInternalSharePriceState
 from tradeexecutor.state.trade import TradeExecution
-from tradeexecutor.state.trade.totals import TradeTable
+from tradeexecutor.state.trade.totals import TradesById
 from tradeexecutor.state.types import (
     JSONObject,
     Percent,
@@ -71,8 +71,8 @@ class PositionFields(GenericPosition):
     #: USD per reserve token, normally 1.0.
     last_reserve_price: USDollarPrice
     reserve_currency: AssetIdentifier
-    #: Trade id -> trade, in order of creation; a `TradeTable` after construction.
-    trades: dict[int, TradeExecution] = field(default_factory=TradeTable)
+    #: Trade id -> trade, in order of creation; a `TradesById` after construction.
+    trades: dict[int, TradeExecution] = field(default_factory=TradesById)
     #: Trades whose trigger has not fired.
     pending_trades: dict[int, TradeExecution] = field(default_factory=new_dict)
     #: Trades whose triggers lapsed.
@@ -91,8 +91,8 @@ class PositionFields(GenericPosition):
     #: Fraction of the price at which a trailing stop follows: 0.9 is 10 % below.
     trailing_stop_loss_pct: Percent | None = None
     notes: str | None = None
-    #: Deposits, redemptions, interest and corrections by event id; a `BalanceUpdateTable` after construction.
-    balance_updates: dict[int, BalanceUpdate] = field(default_factory=BalanceUpdateTable)
+    #: Deposits, redemptions, interest and corrections by event id; a `BalanceUpdatesById` after construction.
+    balance_updates: dict[int, BalanceUpdate] = field(default_factory=BalanceUpdatesById)
     #: Oldest first.
     trigger_updates: list[TriggerPriceUpdate] = field(default_factory=new_list)
     #: Oldest first.
@@ -108,10 +108,10 @@ class PositionFields(GenericPosition):
     bridge_capital_allocated: Decimal = Decimal(0)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.trades, TradeTable):
-            self.trades = TradeTable(self.trades)
-        if not isinstance(self.balance_updates, BalanceUpdateTable):
-            self.balance_updates = BalanceUpdateTable(self.balance_updates)
+        if not isinstance(self.trades, TradesById):
+            self.trades = TradesById(self.trades)
+        if not isinstance(self.balance_updates, BalanceUpdatesById):
+            self.balance_updates = BalanceUpdatesById(self.balance_updates)
         if self.position_id <= 0:
             raise InvalidValue(f"position id must be positive, got {self.position_id}")
         if self.last_pricing_at is None or self.reserve_currency is None:  # pyright: ignore[reportUnnecessaryComparison]

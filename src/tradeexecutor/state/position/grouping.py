@@ -1,10 +1,10 @@
 """Positions of a portfolio by id, found by what they trade without a scan.
 
-A `PositionTable` with many positions groups them by equal pair, by pool, by base asset or by bridge destination, each
+A `PositionsById` with many positions groups them by equal pair, by pool, by base asset or by bridge destination, each
 when it is first asked for, and keeps the groups up to date as positions come and go, see
 :mod:`tradeexecutor.state.codec.watched_dict`.  Within a group positions are in the order of the table, so an answer
 is the same, and in the same order, as a scan of the table gives.  Few positions are scanned: that is faster than
-keeping groups. So is a plain dictionary, however large; `narrow_down` tells what to scan.
+keeping groups.  So is a plain dictionary, however large; `get_candidates` returns the positions to look at.
 
 What a position trades is part of its identity: the pair of a position in a table, and the fields of that pair, must
 not be replaced by others.
@@ -13,25 +13,23 @@ not be replaced by others.
 from collections.abc import Callable, Collection, Hashable
 from typing import TypeAlias
 
-from tradeexecutor.state.codec.watched_dict import Table, WatchedTable
+from tradeexecutor.state.codec.watched_dict import WatchedDict
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.position.position import TradingPosition
 
 _CCTP_BRIDGE = TradingPairKind.cctp_bridge
 
-#: Up to so many positions are scanned.
-_FEW = 8
+#: Up to this many positions are scanned rather than grouped.
+SCANNED_POSITIONS = 8
 
 #: Tells to which group of a grouping a pair belongs; None for none.
 Grouping: TypeAlias = Callable[[TradingPairIdentifier], Hashable]
 
 
-class PositionTable(Table[int, TradingPosition]):
+class PositionsById(WatchedDict[int, TradingPosition]):
     """Position id -> position, in the order in which they came."""
 
-    __slots__ = ("_groupings",)
-
-    #: Grouping -> group -> position id -> position; set when the table becomes watched.
+    #: Grouping -> group -> position id -> position; set when the dictionary becomes watched.
     _groupings: dict[Grouping, dict[Hashable, dict[int, TradingPosition]]]
 
     def start_watching(self) -> None:
@@ -59,7 +57,7 @@ class PositionTable(Table[int, TradingPosition]):
         super().on_removed(key, entry)
 
     def on_changed(self) -> None:
-        """Group anew."""
+        """Forget the groups and tell the listeners."""
         self._groupings = {}
         super().on_changed()
 
@@ -73,13 +71,6 @@ class PositionTable(Table[int, TradingPosition]):
                 _put(groups, grouping(position.pair), key, position)
         group = groups.get(name)
         return () if group is None else group.values()
-
-
-class _WatchedPositionTable(WatchedTable[int, TradingPosition], PositionTable):
-    __slots__ = ()
-
-
-PositionTable.plain_class, PositionTable.watched_class = PositionTable, _WatchedPositionTable
 
 
 def _put(
@@ -116,13 +107,13 @@ def by_bridge_destination(pair: TradingPairIdentifier) -> int | None:
     return pair.get_destination_chain_id() if pair.kind is _CCTP_BRIDGE else None
 
 
-def narrow_down(
+def get_candidates(
     positions: dict[int, TradingPosition], grouping: Grouping, name: Hashable
 ) -> Collection[TradingPosition]:
     """Return all positions if they are few, else those of the group; in the order of the table.
 
     The collection follows the table: it must not be iterated over while positions come and go.
     """
-    if len(positions) > _FEW and isinstance(positions, PositionTable):
+    if len(positions) > SCANNED_POSITIONS and isinstance(positions, PositionsById):
         return positions.select(grouping, name)
     return positions.values()

@@ -68,8 +68,9 @@ def get_quantity(position: PositionFields, planned: bool = False) -> Decimal:
     total = settled.quantity_as_planned if planned else settled.quantity
     for trade in rest:
         if trade.executed_at is not None:
-            if not trade.repaired_at and not trade.repaired_trade_id and trade.executed_quantity is not None:
-                total += trade.executed_quantity
+            executed = trade.executed_quantity
+            if executed is not None and not trade.repaired_at and not trade.repaired_trade_id:
+                total += executed
             else:
                 total += trade.get_position_quantity()
         elif planned and trade.is_planned():

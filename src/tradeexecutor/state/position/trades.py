@@ -69,7 +69,7 @@ def get_trade_totals(position: PositionFields) -> TradeTotals:
 def get_unsettled_trades(position: PositionFields) -> Iterable[TradeExecution]:
     """Return everything planned or in flight, and the settled trades that are not in the running totals yet."""
     settled, rest = split_trades(position.trades)
-    return (*settled.overtaken, *rest) if settled.overtaken else rest
+    return (*settled.waiting, *rest) if settled.waiting else rest
 
 
 # --- Labels

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from tradeexecutor.state.codec.codec import decode
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
-from tradeexecutor.state.codec.interning import share_equal_objects
+from tradeexecutor.state.codec.interning import intern_equal_objects
 from tradeexecutor.state.codec.upcast import SCHEMA_VERSION, SCHEMA_VERSION_KEY, require_state, upcast
 from tradeexecutor.state.display.html_repr import render_state
 from tradeexecutor.state.errors import (
@@ -99,7 +99,7 @@ class State(StateFields):
         if version > SCHEMA_VERSION:
             raise NewerStateFile(version, SCHEMA_VERSION)
         upcast(data, version)
-        return decode(data, cls, share_equal_objects if consume else None)
+        return decode(data, cls, intern_equal_objects if consume else None)
 
     @classmethod
     def read_json_blob(cls, text: str | bytes) -> Self:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON, ZERO_DECIMAL
 from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
-from tradeexecutor.state.codec.codec import OpenAttributes
+from tradeexecutor.state.codec.watched_record import WatchedRecord
 from tradeexecutor.state.errors import InvalidTrade, InvalidValue
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.loan import Loan
@@ -90,7 +90,7 @@ _ZERO_QUANTITY_KINDS = frozenset(
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class TradeFields(OpenAttributes):
+class TradeFields(WatchedRecord):
     """Fields of a trade.  Users see `tradeexecutor.state.trade.TradeExecution`.
 
     Quantities are token units with the sign of the trade (+ buy, - sell), reserves are token units of the reserve

@@ -1,16 +1,16 @@
 """The trades of a position, with running totals, so that a long-lived position answers as fast as a new one.
 
-Trades settle in about the order in which they were made.  `TradeTable` adds up the settled ones at its beginning
-once, and looks at the few at its end every time.  A waiting trade that many later ones have overtaken, like a take
-profit far away or a request to a slow vault, does not hold them up: it is added up as what it is, and listed in
-`TradeTotals.overtaken`.
+Trades settle in about the order in which they were made.  `TradesById` adds up the settled ones at its beginning once,
+and looks at the few at its end every time.  A trade may wait while many later ones settle, like a take profit far away
+or a request to a slow vault.  It does not hold them up: it is added up as what it is, and listed in
+`TradeTotals.waiting`.
 
-The totals follow changes as :mod:`tradeexecutor.state.codec.watched_dict` describes: a trade that has been added up
-is sealed, and the table adds up anew after an assignment to one of the fields that the totals depend on, or after any
-change of the table other than appending a trade.  A position whose `trades` was replaced by a plain dictionary works
-as well, only slower.
+The totals follow every change.  A trade that has been added up is attached to the table, see
+:mod:`tradeexecutor.state.codec.watched_record`: the table adds all trades up again after an assignment to a field that
+the totals depend on, and after any change of the table but a new trade at its end.  A position whose `trades` was
+replaced by a plain dictionary works as well, only slower.
 
-Sums run left to right in the order of the table whether they are kept or made anew, so both ways give the same
+Sums run left to right in the order of the table whether they are kept or made again, so both ways give the same
 digits.
 """
 
@@ -19,39 +19,20 @@ from decimal import Decimal
 from itertools import islice
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL, ensure_exact_zero
-from tradeexecutor.state.codec.watched_dict import Sealed, Table, WatchedTable, seal
+from tradeexecutor.state.codec.watched_dict import WatchedDict
+from tradeexecutor.state.codec.watched_record import Attached, attach
 from tradeexecutor.state.trade.lifecycle import IN_FLIGHT
 from tradeexecutor.state.trade.trade import TradeExecution, TradeStatus
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
 _SUCCESS, _PLANNED, _EXPIRED = TradeStatus.success, TradeStatus.planned, TradeStatus.expired
 
-#: So many trades at the end of the table are looked at every time: fewer than this are not worth adding up.  A trade is
-#: overtaken when so many later ones are settled.
-_MAX_REST = 8
+#: Fewer trades than this at the end of a table are not added up but looked at every time.  A trade that waits is added
+#: up, too, once this many later ones are settled.
+UNCOUNTED_TRADES = 8
 
 #: A trade may stay like this for long.
 _WAITING = frozenset({_PLANNED, TradeStatus.vault_settlement_pending, TradeStatus.cctp_in_transit})
-
-#: Assigning to one of these on a sealed trade changes the totals, or what the portfolio knows of its transactions.
-_COUNTED_FIELDS = frozenset(
-    {
-        "blockchain_transactions",
-        "broadcasted_at",
-        "cctp_in_transit_at",
-        "executed_at",
-        "executed_price",
-        "executed_quantity",
-        "expired_at",
-        "failed_at",
-        "planned_price",
-        "planned_quantity",
-        "repaired_at",
-        "repaired_trade_id",
-        "started_at",
-        "vault_settlement_pending_at",
-    }
-)
 
 
 class TradeTotals:
@@ -75,8 +56,8 @@ class TradeTotals:
         Whether there is a buy or sell of any status.
     quantity_as_planned
         `quantity` with the planned trades.
-    overtaken
-        The trades among those that were added up that wait for their outcome.
+    waiting
+        Those of the trades that wait for their outcome.
     """
 
     __slots__ = (
@@ -87,12 +68,12 @@ class TradeTotals:
         "has_buys",
         "has_sells",
         "locked_reserve",
-        "overtaken",
         "quantity",
         "quantity_as_planned",
         "sold",
         "sold_usd",
         "tokens",
+        "waiting",
     )
 
     def __init__(self) -> None:
@@ -103,7 +84,7 @@ class TradeTotals:
         self.all_bought_usd: USDollarAmount = 0
         self.all_sold_usd: USDollarAmount = 0
         self.has_buys = self.has_sells = False
-        self.overtaken: tuple[TradeExecution, ...] = ()
+        self.waiting: tuple[TradeExecution, ...] = ()
 
     def copy(self) -> "TradeTotals":
         """Return an independent copy."""
@@ -113,7 +94,7 @@ class TradeTotals:
         result.bought, result.bought_usd, result.all_bought_usd = self.bought, self.bought_usd, self.all_bought_usd
         result.sold, result.sold_usd, result.all_sold_usd = self.sold, self.sold_usd, self.all_sold_usd
         result.has_buys, result.has_sells = self.has_buys, self.has_sells
-        result.overtaken = self.overtaken
+        result.waiting = self.waiting
         return result
 
     def add(self, trade: TradeExecution) -> None:
@@ -167,48 +148,42 @@ class TradeTotals:
 _NOTHING = TradeTotals()
 
 
-class TradeTable(Table[int, TradeExecution]):
+class TradesById(WatchedDict[int, TradeExecution]):
     """Trade id -> trade, in order of creation, with totals of the settled trades at its beginning."""
 
-    __slots__ = ("_settled", "_settled_count")
-
-    #: Totals of the first `_settled_count` trades; set when the table becomes watched.
-    _settled: TradeTotals
-    _settled_count: int
-
-    def start_watching(self) -> None:
-        """Start with nothing added up."""
-        self.forget()
+    #: Totals of the first `_settled_count` trades.
+    _settled: TradeTotals = _NOTHING
+    _settled_count: int = 0
 
     def forget(self) -> None:
-        """Add up anew next time."""
+        """Add all trades up again when they are next asked for."""
         self._settled = _NOTHING
         self._settled_count = 0
 
     def on_removed(self, key: int, entry: TradeExecution) -> None:
-        """Add up anew."""
+        """Forget the totals and tell the listeners."""
         self.forget()
         super().on_removed(key, entry)
 
-    def on_unsealed(self, entry: TradeExecution) -> None:
-        """Add up anew."""
+    def on_entry_changed(self, entry: TradeExecution) -> None:
+        """Forget the totals and tell the listeners."""
         self.forget()
-        super().on_unsealed(entry)
+        super().on_entry_changed(entry)
 
     def on_changed(self) -> None:
-        """Add up anew."""
+        """Forget the totals and tell the listeners."""
         self.forget()
         super().on_changed()
 
     def split(self) -> tuple[TradeTotals, Collection[TradeExecution]]:
         """Return the totals of the trades at the beginning, not to be changed, and the trades after them."""
-        if len(self) < _MAX_REST:
+        if len(self) < UNCOUNTED_TRADES:
             return _NOTHING, self.values()
         self.watch()
         size = len(self) - self._settled_count
         rest = list(islice(reversed(self.values()), size))
         rest.reverse()
-        return (self._settled, rest) if size < _MAX_REST else self._settle(rest)
+        return (self._settled, rest) if size < UNCOUNTED_TRADES else self._settle(rest)
 
     def _settle(self, rest: list[TradeExecution]) -> tuple[TradeTotals, list[TradeExecution]]:
         """Add the settled trades at the beginning of `rest` to the totals; return these and what is left."""
@@ -218,9 +193,9 @@ class TradeTable(Table[int, TradeExecution]):
             settled = _is_settled(trade)
             if settled:
                 settled_later -= 1
-            elif settled_later < _MAX_REST or trade.get_status() not in _WAITING:
+            elif settled_later < UNCOUNTED_TRADES or trade.get_status() not in _WAITING:
                 break
-            if not seal(trade, self, trade.trade_id, SealedTrade):
+            if not attach(trade, self, trade.trade_id, AttachedTrade):
                 break
             if self._settled is _NOTHING:
                 self._settled = TradeTotals()
@@ -230,26 +205,36 @@ class TradeTable(Table[int, TradeExecution]):
                 self.forget()
                 raise
             if not settled:
-                self._settled.overtaken += (trade,)
+                self._settled.waiting += (trade,)
             added += 1
         self._settled_count += added
         return self._settled, rest[added:]
 
 
-class _WatchedTradeTable(WatchedTable[int, TradeExecution], TradeTable):
-    __slots__ = ()
-
-
-TradeTable.plain_class, TradeTable.watched_class = TradeTable, _WatchedTradeTable
-
-
-class SealedTrade(Sealed, TradeExecution):
+class AttachedTrade(Attached, TradeExecution):
     """A trade that is in the totals of its table, or in the index of a portfolio."""
 
     __slots__ = ()
 
     plain_class = TradeExecution
-    watched_fields = _COUNTED_FIELDS
+    watched_fields = frozenset(
+        {
+            "blockchain_transactions",
+            "broadcasted_at",
+            "cctp_in_transit_at",
+            "executed_at",
+            "executed_price",
+            "executed_quantity",
+            "expired_at",
+            "failed_at",
+            "planned_price",
+            "planned_quantity",
+            "repaired_at",
+            "repaired_trade_id",
+            "started_at",
+            "vault_settlement_pending_at",
+        }
+    )
 
 
 def _is_settled(trade: TradeExecution) -> bool:
@@ -260,8 +245,8 @@ def _is_settled(trade: TradeExecution) -> bool:
 
 
 def split_trades(trades: dict[int, TradeExecution]) -> tuple[TradeTotals, Collection[TradeExecution]]:
-    """Return `TradeTable.split`, for a plain dictionary everything as unsettled."""
-    if len(trades) < _MAX_REST or not isinstance(trades, TradeTable):
+    """Return `TradesById.split`, for a plain dictionary everything as unsettled."""
+    if len(trades) < UNCOUNTED_TRADES or not isinstance(trades, TradesById):
         return _NOTHING, trades.values()
     return trades.split()
 

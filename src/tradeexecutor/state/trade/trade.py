@@ -4,9 +4,6 @@ The record is `TradeFields`; what can be computed from it, and what can happen t
 subject.  The methods of `TradeExecution` are those functions.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 from tradeexecutor.state.trade import (
     amounts,
     costs,
@@ -23,9 +20,6 @@ from tradeexecutor.state.trade.amounts import (
 from tradeexecutor.state.trade.execution_order import CCTP_BRIDGE_ORDER_BUMP, CCTP_BRIDGE_OUT_ORDER_BUMP
 from tradeexecutor.state.trade.fields import TradeFields, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.trade.transactions import clean_revert_reason_message
-
-if TYPE_CHECKING:
-    from tradeexecutor.state.trade.totals import TradeTable
 
 __all__ = [
     "CCTP_BRIDGE_ORDER_BUMP",
@@ -58,11 +52,7 @@ class TradeExecution(TradeFields):
     =========== =========== ======= ==============================================
     """
 
-    __slots__ = ("table",)
-
-    if TYPE_CHECKING:
-        #: The table that has added the trade up; set only then, by `tradeexecutor.state.trade.totals`.
-        table: Callable[[], TradeTable | None]
+    __slots__ = ()
 
     # --- Life cycle
 
