@@ -274,7 +274,6 @@ def _get_price(entry: InterestDistributionEntry, at: datetime.datetime, pricing_
     return 1.0
 
 
-@contract_signature
 def distribute_to_entry(
     entry: InterestDistributionEntry,
     state: State,

@@ -31,8 +31,8 @@ import msgspec
 import orjson
 
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
-from tradeexecutor.state.codec.numbers_as_text import replace_numbers_written_as_text
 from tradeexecutor.state.codec.generated_code import compile_function
+from tradeexecutor.state.codec.numbers_as_text import replace_numbers_written_as_text
 from tradeexecutor.state.errors import BadStateData, InvalidStateFile, UnencodableValue
 from tradeexecutor.state.types import JS_MAX_INT, WireType, accept_unknown_enum_values, to_epoch
 
