@@ -16,7 +16,8 @@ __all__ = ["check_finite", "check_naive_utc"]
 
 def check_naive_utc(when: datetime.datetime, what: str) -> None:
     """Raise `InvalidTrade`, naming `what`, unless `when` is a datetime without a time zone."""
-    require_naive_utc(when, what, InvalidTrade)
+    if type(when) is not datetime.datetime or when.tzinfo is not None:  # nearly never
+        require_naive_utc(when, what, InvalidTrade)
 
 
 def check_finite(trade_id: int, *numbers: float | Decimal | list[float | None] | None) -> None:

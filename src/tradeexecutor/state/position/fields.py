@@ -121,7 +121,8 @@ class PositionFields(GenericPosition):
                 f"position #{self.position_id} prices must not be negative: "
                 f"{self.last_token_price}, {self.last_reserve_price}"
             )
-        require_standard_utc(self.opened_at, f"position #{self.position_id} opened_at", InvalidValue)
+        if type(self.opened_at) is not datetime.datetime or self.opened_at.tzinfo is not None:
+            require_standard_utc(self.opened_at, f"position #{self.position_id} opened_at", InvalidValue)
         for value in (self.last_token_price, self.stop_loss):
             if value is not None and type(value) is not float and type(value).__module__ == "numpy":
                 raise InvalidValue(f"position #{self.position_id} prices must be Python floats, got {value!r}")

@@ -9,7 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
-from tradeexecutor.accounting.values import require_finite_decimal
+from tradeexecutor.accounting.values import is_finite_decimal, require_finite_decimal
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidTrade, UnsupportedPairKind, WrongPositionStatus
 from tradeexecutor.state.identifier import TradingPairKind
@@ -123,7 +123,8 @@ def _check(state: StateFields, trade: TradeExecution, fill: Fill, *, force: bool
             f"position #{position.position_id} is closed, what trade #{trade.trade_id} brings would be in no equity"
         )
     reserve = fill.reserve
-    require_finite_decimal(reserve, f"executed reserve of trade #{trade.trade_id}", InvalidTrade)
+    if not is_finite_decimal(reserve):
+        raise InvalidTrade(f"executed reserve of trade #{trade.trade_id} must be a finite Decimal, got {reserve!r}")
     check_finite(trade.trade_id, fill.lp_fees, fill.native_token_price, fill.cost_of_gas)
     if not is_repair:
         if has_loan:

@@ -198,7 +198,8 @@ class TradeFields(WatchedRecord):
         if self.trade_id <= 0:
             raise InvalidTrade(f"trade id must be positive, got {self.trade_id}")
         opened_at = self.opened_at
-        require_naive_utc(opened_at, f"trade #{self.trade_id} opened_at", InvalidTrade)
+        if type(opened_at) is not datetime.datetime or opened_at.tzinfo is not None:
+            require_naive_utc(opened_at, f"trade #{self.trade_id} opened_at", InvalidTrade)
         quantity = self.planned_quantity
         kind = self.pair.kind
         if (

@@ -15,7 +15,7 @@ import math
 from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
-from tradeexecutor.accounting.values import require_finite_decimal
+from tradeexecutor.accounting.values import is_finite_decimal
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidTrade, NotAvailable, WrongTradeStatus
 from tradeexecutor.state.trade.fields import TradeFields, TradeStatus
@@ -101,7 +101,8 @@ def check_fill(trade: TradeFields, fill: Fill, *, force: bool = False) -> None:
                 f"trade #{trade.trade_id} has its outcome already", trade.trade_id, get_status(trade)
             )
     quantity, price = fill.quantity, fill.price
-    require_finite_decimal(quantity, f"executed quantity of trade #{trade.trade_id}", InvalidTrade)
+    if not is_finite_decimal(quantity):
+        raise InvalidTrade(f"executed quantity of trade #{trade.trade_id} must be a finite Decimal, got {quantity!r}")
     if type(price) is not float or not 0 <= price < math.inf:
         raise InvalidTrade(f"executed price of trade #{trade.trade_id} must be a finite float >= 0, got {price!r}")
     check_naive_utc(fill.executed_at, "executed_at")

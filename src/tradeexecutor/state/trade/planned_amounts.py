@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
-from tradeexecutor.accounting.values import require_finite_decimal
+from tradeexecutor.accounting.values import is_finite_decimal, require_finite_decimal
 from tradeexecutor.state.errors import InvalidTrade, UnsupportedPairKind
 from tradeexecutor.state.identifier import TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
@@ -66,7 +66,8 @@ def plan_exchange(kind: TradingPairKind, request: TradeRequest) -> PlannedAmount
     amount = quantity if reserve is None else reserve
     if amount is None or (quantity is not None and reserve is not None):
         raise InvalidTrade(f"give either the quantity or the reserve of a trade, got {quantity!r} and {reserve!r}")
-    require_finite_decimal(amount, "the amount of a trade", InvalidTrade)
+    if not is_finite_decimal(amount):
+        raise InvalidTrade(f"the amount of a trade must be a finite Decimal, got {amount!r}")
     _check_price(request.assumed_price)
     price = Decimal(request.assumed_price)
     if quantity is None:
