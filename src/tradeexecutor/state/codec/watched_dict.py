@@ -18,8 +18,8 @@ V = TypeVar("V")
 
 _MISSING: Any = object()
 
-# Runs for every new trade, and this is half as slow as `super()`.
-_set_item: Callable[[Any, Any, Any], None] = dict.__setitem__
+# Runs for every new trade, and takes half the time of `super()`.
+_set_item: Callable[[Any, Any, Any], None] = dict.__setitem__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 class DictListener(Protocol):
