@@ -6,8 +6,10 @@ from typing import Any
 import psycopg
 
 from tests.faults.files import Crash, Fault
-from tradeexecutor.database.address import Address
-from tradeexecutor.database.connection import connect_postgresql, connect_sqlite
+from tradeexecutor.database.address import DatabaseAddress
+from tradeexecutor.database.connection import DEFAULT_TIMEOUT
+from tradeexecutor.database.postgresql import TimedConnection, connect_postgresql
+from tradeexecutor.database.sqlite import connect_sqlite
 
 
 class Faults:
@@ -37,18 +39,20 @@ class Faults:
             raise
 
 
-def connect(address: Address, writing: bool, faults: Faults) -> Any:
+def connect(address: DatabaseAddress, faults: Faults, *, writing: bool) -> Any:
     """A connection of the driver; only those that write fail."""
     if address.path is not None:
-        connection: Any = connect_sqlite(address.path, writing, _SQLiteConnection)
+        connection: Any = connect_sqlite(address.path, writing=writing, factory=_SQLiteConnection)
     else:
-        connection = connect_postgresql(address, writing, _make_postgresql_connection())
+        parameters = address.get_connection_parameters()
+        factory = _make_postgresql_connection()
+        connection = connect_postgresql(parameters, writing=writing, timeout=DEFAULT_TIMEOUT, factory=factory)
     if writing:
         connection.faults = faults
     return connection
 
 
-def make_error(address: Address, code: int) -> Exception:
+def make_error(address: DatabaseAddress, code: int) -> Exception:
     """The error of a driver for an error of the operating system."""
     import errno
 
@@ -115,7 +119,7 @@ def _make_postgresql_connection() -> Any:
             self.connection.check(str(query))  # pyright: ignore[reportAttributeAccessIssue]
             return super().executemany(query, *arguments, **options)
 
-    class Connection(psycopg.Connection[Any]):
+    class Connection(TimedConnection):
         faults: Faults | None = None
 
         def __init__(self, *arguments: Any, **options: Any):

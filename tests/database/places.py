@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import uuid
 from collections.abc import Iterator
 
@@ -10,7 +11,7 @@ from sqlalchemy import update
 from tests.database.faulty import Faults, connect, make_error
 from tests.faults.files import Crash, fail_at
 from tests.kit.store_contract import Place
-from tradeexecutor.database.address import Address
+from tradeexecutor.database.address import DatabaseAddress
 from tradeexecutor.database.connection import Database
 from tradeexecutor.database.reading import read_revision, read_strategy
 from tradeexecutor.database.schema import parts, revisions
@@ -22,7 +23,7 @@ class DatabasePlace(Place):
 
     def __init__(self, url: str):
         name = f"demo-{uuid.uuid4().hex[:8]}"
-        self.address = Address.parse(f"{url}#{name}")
+        self.address = DatabaseAddress.parse(f"{url}#{name}")
         self.text = f"{url}#{name}"
         self.faults = Faults()
 
@@ -30,7 +31,7 @@ class DatabasePlace(Place):
         return self._open(self.faults)
 
     def _open(self, faults: Faults) -> SQLStateStore:
-        return SQLStateStore(self.address, connect=lambda writing: connect(self.address, writing, faults))
+        return SQLStateStore(self.address, connect=functools.partial(connect, self.address, faults))
 
     def open_dying(self, steps: int) -> SQLStateStore:
         return self._open(Faults(fail_at(steps, Crash())))

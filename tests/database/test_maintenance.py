@@ -2,6 +2,8 @@
 
 import contextlib
 import datetime
+import errno
+import os
 import random
 import sqlite3
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.store_contract import make_state
+from tradeexecutor.database.address import DatabaseAddress
 from tradeexecutor.database.compaction import compact, plan_compaction
 from tradeexecutor.database.recovery import plan_recovery, recover
 from tradeexecutor.database.store import SQLStateStore
@@ -18,6 +21,7 @@ from tradeexecutor.state.errors import (
     InvalidValue,
     NothingToRecover,
     RevisionNotFound,
+    SaveFailed,
     StoreLocked,
 )
 
@@ -31,7 +35,8 @@ def store(url: str, monkeypatch: pytest.MonkeyPatch) -> SQLStateStore:
     with SQLStateStore(url) as store, SQLStateStore(url.replace("#demo", "#other")) as other:
         for number in range(1, 11):
             now = DAY + datetime.timedelta(days=number)
-            monkeypatch.setattr("tradeexecutor.database.store.utc_now", lambda now=now: now)
+            for module in ("store", "writing"):
+                monkeypatch.setattr(f"tradeexecutor.database.{module}.utc_now", lambda now=now: now)
             state.name = str(number)
             state.portfolio.open_positions[1].notes = random.Random(number).randbytes(20_000).hex()
             store.sync(state)
@@ -120,7 +125,7 @@ def test_compaction_on_a_server(postgresql: str):
 
 
 def test_an_intact_database(store: SQLStateStore):
-    demo, other = verify_database(store.address.__class__(store.address.url))
+    demo, other = verify_database(DatabaseAddress.parse(store.address.database))
     assert (demo.strategy.name, other.strategy.name) == ("demo", "other")
     assert demo.is_good
     assert other.is_good
@@ -209,18 +214,75 @@ def test_a_strategy_that_runs_is_not_recovered(store: SQLStateStore):
             recover(store.address, at=3)
 
 
+def break_blocks(path: Path, seed: int) -> bytes:
+    """Overwrite a block of the file; returns its content."""
+    randomness = random.Random(seed)
+    harmed = bytearray(path.read_bytes())
+    start = randomness.randrange(4096, len(harmed) - 4096)
+    harmed[start : start + 4096] = randomness.randbytes(4096)
+    path.write_bytes(harmed)
+    return bytes(harmed)
+
+
+def break_so_that_it_is_rebuilt(store: SQLStateStore) -> tuple[Path, bytes]:
+    path = store.address.path
+    assert path is not None
+    content = path.read_bytes()
+    for seed in range(100):
+        path.write_bytes(content)
+        harmed = break_blocks(path, seed)
+        with contextlib.suppress(NothingToRecover):
+            if plan_recovery(store.address).is_rebuilt:
+                return path, harmed
+    raise AssertionError("no damage leads to a new file")
+
+
+def test_a_new_file_whose_last_flush_fails_is_told_of(store: SQLStateStore, monkeypatch: pytest.MonkeyPatch):
+    path, harmed = break_so_that_it_is_rebuilt(store)
+    calls: list[Path] = []
+
+    def flush(folder: Path) -> None:
+        calls.append(folder)
+        if len(calls) == 2:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("tradeexecutor.database.recovery.OS_FILES.flush_folder", flush)
+    with pytest.raises(SaveFailed, match=r"a power cut may undo it.*trading\.damaged-1\.db") as failure:
+        recover(store.address)
+    assert failure.value.in_place
+    assert path.with_name("trading.damaged-1.db").read_bytes() == harmed
+    assert verify_database(store.address)[0].is_good
+
+
+def test_a_recovery_that_dies_leaves_a_database_at_the_path(store: SQLStateStore, monkeypatch: pytest.MonkeyPatch):
+    """Else the strategy would take its place for a new one."""
+    path, harmed = break_so_that_it_is_rebuilt(store)
+
+    def die(*arguments: object) -> None:
+        assert path.exists()
+        raise KeyboardInterrupt
+
+    for name in ("OS_FILES.flush_folder", "os.rename", "keep_under"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"tradeexecutor.database.recovery.{name}", die)
+            with pytest.raises(KeyboardInterrupt):
+                recover(store.address)
+        assert path.read_bytes() == harmed
+        assert store.is_pristine() is False
+    assert recover(store.address).is_rebuilt
+    assert verify_database(store.address)[0].is_good
+
+
 def test_a_new_file_is_made_when_the_old_one_is_broken(store: SQLStateStore):
     """Blocks of the file were overwritten: what can still be read is saved in a new one."""
     path = store.address.path
     assert path is not None
+    path.chmod(0o600)
     content = path.read_bytes()
     recovered = 0
     for seed in range(25):
-        randomness = random.Random(seed)
-        harmed = bytearray(content)
-        start = randomness.randrange(4096, len(content) - 4096)
-        harmed[start : start + 4096] = randomness.randbytes(4096)
-        path.write_bytes(harmed)
+        path.write_bytes(content)
+        harmed = break_blocks(path, seed)
         try:
             plan = plan_recovery(store.address)
         except NothingToRecover:
@@ -228,7 +290,10 @@ def test_a_new_file_is_made_when_the_old_one_is_broken(store: SQLStateStore):
         if plan.is_rebuilt:
             done = recover(store.address)
             assert done.kept_as is not None
-            assert done.kept_as.read_bytes() == bytes(harmed)
+            assert done.kept_as.read_bytes() == harmed
+            for item in (path, done.kept_as):
+                assert item.stat().st_mode & 0o777 == 0o600, "it is as secret as the old one"
+            assert not list(path.parent.glob(".trading.db*")), "nothing else is left"
             recovered += 1
             (check,) = verify_database(store.address)
             assert check.is_good

@@ -8,18 +8,18 @@ import pytest
 
 from tests.kit.store_contract import make_state
 from tests.kit.whole import make_whole_state
-from tradeexecutor.database.contents import Contents
-from tradeexecutor.database.parts import Part, assemble, cut, find_holes
+from tradeexecutor.database.parts import Part, assemble, find_placeholders, split
+from tradeexecutor.database.row_index import RowIndex
 from tradeexecutor.state.codec.codec import dump, parse
 from tradeexecutor.state.state import State
 
-#: Texts that look like holes, or like what is around them.
+#: Texts that look like placeholders, or like what is around them.
 TRICKY = ['"\\/trades"', "/trades", "\\/", '"\\\\/trades"', "\\", '\\"', '"/', "\x00", "\x1f/", "é", "</script>", '"']
 
 
 def check(tree: dict[str, Any]) -> dict[str, list[Part]]:
     text = dump(tree)
-    containers = cut(parse(text))
+    containers = split(parse(text))
     assert b"".join(assemble(containers)) == text
     for parts in containers.values():
         for part in parts:
@@ -56,7 +56,7 @@ def make_busy_tree() -> dict[str, Any]:
     return tree
 
 
-def test_everything_that_grows_is_cut():
+def test_everything_that_grows_is_split():
     containers = check(make_busy_tree())
     assert len(containers["/portfolio/open_positions/1/trades"]) == 29
     assert len(containers["/uptime/uptime_checks"]) == 4
@@ -66,15 +66,15 @@ def test_everything_that_grows_is_cut():
 
 
 @pytest.mark.parametrize("text", TRICKY)
-def test_texts_that_look_like_holes(text: str):
+def test_texts_that_look_like_placeholders(text: str):
     state = make_state()
     state.name = text
     state.portfolio.open_positions[1].notes = text
     state.visualisation.messages = {1: [text], 2: [text]}
     state.visualisation.discardable_data = {text: {text: text}}
     containers = check(state.to_dict())
-    assert find_holes(containers["/visualisation/discardable_data"][0].body) == []
-    assert set(find_holes(containers[""][0].body)) == {
+    assert find_placeholders(containers["/visualisation/discardable_data"][0].body) == []
+    assert set(find_placeholders(containers[""][0].body)) == {
         "portfolio/open_positions",
         "portfolio/reserves",
         "sync/interest",
@@ -110,54 +110,54 @@ def test_a_missing_container_is_noticed():
 # --- What a save writes
 
 
-def save(contents: Contents, tree: dict[str, Any], revision: int) -> tuple[Contents, list[str], list[str]]:
-    """The contents afterwards, and the paths of rows that are removed and added."""
-    plan = contents.plan(cut(parse(dump(tree))), revision)
-    return plan.contents, [row.path for row in plan.removed], [row.path for row in plan.added]
+def save(index: RowIndex, tree: dict[str, Any], revision: int) -> tuple[RowIndex, list[str], list[str]]:
+    """The index afterwards, and the paths of rows that are removed and added."""
+    changes = index.compare(split(parse(dump(tree))), revision)
+    return changes.index, [row.path for row in changes.removed], [row.path for row in changes.added]
 
 
 def test_what_did_not_change_is_not_written():
-    contents, _, _ = save(Contents(), make_busy_tree(), 1)
-    _, removed, added = save(contents, make_busy_tree(), 2)
+    index, _, _ = save(RowIndex(), make_busy_tree(), 1)
+    _, removed, added = save(index, make_busy_tree(), 2)
     assert removed == added == []
 
 
 def test_a_new_trade_is_one_row():
     tree = make_busy_tree()
-    contents, _, _ = save(Contents(), tree, 1)
+    index, _, _ = save(RowIndex(), tree, 1)
     trades = tree["portfolio"]["open_positions"]["1"]["trades"]
     trades["30"] = trades["1"]
-    _, removed, added = save(contents, tree, 2)
+    _, removed, added = save(index, tree, 2)
     assert (removed, added) == ([], ["/portfolio/open_positions/1/trades"])
 
 
 def test_a_sample_that_is_appended_or_dropped_is_one_page():
     tree = make_busy_tree()
-    contents, _, _ = save(Contents(), tree, 1)
+    index, _, _ = save(RowIndex(), tree, 1)
     tree["stats"]["portfolio"].append(tree["stats"]["portfolio"][0])
-    contents, removed, added = save(contents, tree, 2)
+    index, removed, added = save(index, tree, 2)
     assert (len(removed), len(added)) == (1, 1)
     del tree["stats"]["portfolio"][:4]
-    _, removed, added = save(contents, tree, 3)
+    _, removed, added = save(index, tree, 3)
     assert (len(removed), len(added)) == (1, 0)
 
 
 def test_a_position_that_is_closed_moves():
     tree = make_busy_tree()
-    contents, _, _ = save(Contents(), tree, 1)
+    index, _, _ = save(RowIndex(), tree, 1)
     tree["portfolio"]["closed_positions"]["1"] = tree["portfolio"]["open_positions"].pop("1")
-    _, removed, added = save(contents, tree, 2)
+    _, removed, added = save(index, tree, 2)
     assert {path for path in added if "closed" not in path} == {""}
     assert all("/open_positions" in path for path in removed if path)
 
 
 def test_the_sum_of_checksums_does_not_depend_on_the_way():
     tree = make_busy_tree()
-    contents, _, _ = save(Contents(), tree, 1)
-    before = contents.sum
+    index, _, _ = save(RowIndex(), tree, 1)
+    before = index.sum
     tree["cycle"] += 1
-    contents, _, _ = save(contents, tree, 2)
-    assert contents.sum != before
+    index, _, _ = save(index, tree, 2)
+    assert index.sum != before
     tree["cycle"] -= 1
-    contents, _, _ = save(contents, tree, 3)
-    assert contents.sum == before
+    index, _, _ = save(index, tree, 3)
+    assert index.sum == before

@@ -1,5 +1,6 @@
 """A disk that is full, fails, or may not be written: the database keeps its last save; the error says what to do."""
 
+import contextlib
 import errno
 import itertools
 import os
@@ -12,7 +13,7 @@ import pytest
 
 from tests.kit.soak import scaled
 from tests.kit.store_contract import make_state
-from tradeexecutor.database.connection import connect_sqlite
+from tradeexecutor.database.sqlite import connect_sqlite
 from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.database.verification import verify_database
 from tradeexecutor.state.errors import SaveFailed, StateFileError
@@ -39,16 +40,66 @@ def test_a_strategy_whose_history_outgrows_the_disk(small_disk: Path):
             with pytest.raises(SaveFailed):
                 store.sync(state)
         assert state.to_json() == before
-    # Readers of the log need a small file beside it, for which there is no room: the other disk has it.
-    elsewhere = small_disk.parent / "elsewhere"
-    shutil.copytree(small_disk, elsewhere)
-    store = SQLStateStore(f"sqlite:///{elsewhere}/trading.db#demo")
+        assert store.load().name == str(saves), "while the strategy runs"
+    fill(small_disk)
+    store = SQLStateStore(address)
     assert store.load().name == str(saves)
     assert verify_database(store.address)[0].is_good
-    with store:
+    with store, pytest.raises(SaveFailed, match="make room on the disk"):
+        store.sync(state)
+    assert store.load().name == str(saves)
+    (small_disk / "ballast").unlink()
+    elsewhere = small_disk.parent / "elsewhere"
+    shutil.copytree(small_disk, elsewhere)
+    with SQLStateStore(f"sqlite:///{elsewhere}/trading.db#demo") as store:
         store.load()
         store.sync(state)
     assert store.load().name == str(saves + 1)
+
+
+def fill(folder: Path) -> None:
+    """Leave not a byte."""
+    with (folder / "ballast").open("wb", buffering=0) as file:
+        for size in (4096, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(size))
+    status = os.statvfs(folder)
+    assert status.f_bavail == 0
+
+
+@pytest.mark.parametrize("end", ["closed", "killed", "killed, and the index of the log removed"])
+def test_a_database_is_readable_at_0_bytes_free(small_disk: Path, end: str):
+    address = f"sqlite:///{small_disk}/trading.db#demo"
+    kill = "os.kill(os.getpid(), 9)" if end != "closed" else "store.close()"
+    run_in_process(f"store.sync(make_state('first')); store.sync(make_state('second')); {kill}", address)
+    if end.endswith("removed"):
+        (small_disk / "trading.db-shm").unlink()
+    fill(small_disk)
+    store = SQLStateStore(address)
+    for _ in range(2):
+        assert store.load().name == "second"
+        assert [revision.number for revision in store.history()] == [1, 2]
+        assert verify_database(store.address)[0].is_good
+    assert store.is_pristine() is False
+    state = make_state("third")
+    with store, pytest.raises(SaveFailed, match="make room on the disk"):
+        store.sync(state)
+    assert state.last_updated_at is None
+    assert store.load().name == "second"
+    (small_disk / "ballast").unlink()
+    with store:
+        store.sync(state)
+    assert store.load().name == "third"
+
+
+def run_in_process(code: str, address: str) -> None:
+    preamble = (
+        "import os\nfrom tests.kit.store_contract import make_state\n"
+        "from tradeexecutor.database.store import SQLStateStore\n"
+        f"store = SQLStateStore({address!r})\n"
+    )
+    subprocess.run([sys.executable, "-c", preamble + code], check=False)
 
 
 def test_the_first_save_on_a_full_disk(small_disk: Path):
@@ -73,8 +124,8 @@ def test_a_database_that_may_not_grow(memory: Path):
     pages = path.stat().st_size // 4096
     limits = [pages]
 
-    def connect(writing: bool) -> object:
-        connection = connect_sqlite(path, writing)
+    def connect(*, writing: bool) -> object:
+        connection = connect_sqlite(path, writing=writing)
         if writing:
             connection.execute(f"PRAGMA max_page_count = {limits[-1]}")
         return connection

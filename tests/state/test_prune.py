@@ -22,6 +22,7 @@ from tradeexecutor.state.errors import (
     ArchiveMissing,
     BadStateData,
     DamagedArchive,
+    InvalidStateFile,
     InvalidValue,
 )
 from tradeexecutor.state.prune import (
@@ -529,6 +530,23 @@ def test_a_reference_survives_the_file():
     state = State()
     state.archives = [ArchiveRef("ab" * 32, LATER, 1, 2, 3, 4, 5)]
     assert State.read_json_blob(state.to_json()).archives == state.archives
+
+
+@pytest.mark.parametrize(
+    "sha256", ["", "ab" * 31, "AB" * 32, "../" * 20 + "etc", "/" + "a" * 63, "ab" * 32 + "\n", "g" * 64, "ab" * 33]
+)
+def test_an_archive_is_named_by_64_hex_digits(tmp_path: Path, sha256: str):
+    """The name becomes part of a path, and a state may come from anywhere."""
+    with pytest.raises(InvalidValue, match="64 hex digits"):
+        ArchiveRef(sha256, LATER, 1, 2, 3, 4, 5)
+    state = State()
+    state.archives = [ArchiveRef("ab" * 32, LATER, 1, 2, 3, 4, 5)]
+    tree = state.to_dict()
+    tree["archives"][0]["sha256"] = sha256
+    path = tmp_path / "hostile.json"
+    path.write_text(json.dumps(tree))
+    with pytest.raises(InvalidStateFile, match="64 hex digits"):
+        State.read_json_file(path)
 
 
 # --- Real files

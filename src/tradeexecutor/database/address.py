@@ -1,91 +1,343 @@
 """The address of a strategy in a database: ``sqlite:///trading.db#my-strategy``.
 
-Before the ``#`` stands the URL of the database as SQLAlchemy reads it, after it the id of the executor.  SQLite paths
-are relative with three slashes and absolute with four.  PostgreSQL has
-``postgresql://user:password@host/database#my-strategy``.
+Before the ``#`` stands the URL of the database, after it the executor id, and after an ``@`` perhaps an earlier save
+(`parse_as_of`)::
+
+    sqlite:///trading.db#demo                         a file in the working folder; an absolute path has four slashes
+    sqlite:////var/lib/trading.db#demo@120            as of save 120
+    postgresql://user@host:5432/trading#demo          a server; parameters of libpq may follow, as ?sslmode=require
+
+An address may contain a password.  It is printed in one form only, `str`, which never has one: `repr`, error messages,
+log messages and commands that are shown to users all use it.  The printed form is an address, too: it leads to the same
+strategy once the server gets the password from ``PGPASSWORD`` or from ``~/.pgpass``.
 """
 
+import contextlib
+import datetime
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import unquote
-
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from tradeexecutor.state.errors import InvalidValue
 
-__all__ = ["Address", "is_address"]
+__all__ = ["AsOf", "DatabaseAddress", "check_name", "is_address", "is_connection_string", "parse_as_of"]
+
+#: Number of a save, or a time (UTC): then the newest save of that time or before.
+AsOf = int | datetime.datetime
 
 #: Executor ids are parts of file names.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
-#: Driver for each kind of database.
-_DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+_URL = re.compile(
+    r"""(?P<scheme>\w+)(?:\+\w+)?://
+        (?:(?P<user>[^:/@?]*(?:@[^:/@?]*)?)(?::(?P<password>[^@]*))?@)?
+        (?:\[(?P<ipv6>[0-9A-Fa-f:.%]+)\]|(?P<host>[^:/?]*))
+        (?::(?P<port>[^/?]*))?
+        (?:/(?P<database>[^?]*))?
+        (?:\?(?P<query>.*))?""",
+    re.VERBOSE,
+)
+
+#: What a user who means a database may have typed instead of an address.
+_MALFORMED = re.compile(r"(sqlite|postgres|postgresql)(\+\w+)?:(?!//)", re.IGNORECASE)
+_CONNECTION_STRING = re.compile(r"(^|\s)(password|passwd|sslpassword|dbname|host|hostaddr)\s*=", re.IGNORECASE)
+
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
+
+_SERVERS = frozenset({"postgresql", "postgres"})
+
+#: Parameters of libpq that may be shown.  The list names what is known to be harmless, so that a parameter of a later
+#: version is not shown by mistake.
+_PRINTABLE = frozenset(
+    """application_name channel_binding client_encoding connect_timeout dbname fallback_application_name gssencmode host
+    hostaddr keepalives keepalives_count keepalives_idle keepalives_interval krbsrvname load_balance_hosts passfile port
+    require_auth requirepeer service servicefile sslcert sslcertmode sslcompression sslcrl sslcrldir sslkey sslmode
+    sslnegotiation sslrootcert sslsni target_session_attrs tcp_user_timeout user""".split()
+)
+
+_EXAMPLES = "an address looks like sqlite:///trading.db#my-strategy or postgresql://user@host/database#my-strategy"
+
+_ENCODING_ADVICE = (
+    "characters of a password such as @ : / ? # % have to be percent-encoded (@ as %40, # as %23), or leave the"
+    " password out of the address and set PGPASSWORD"
+)
 
 
 def is_address(text: str) -> bool:
-    """Tell whether a text names a database, and not a file."""
-    return "://" in text
+    """Tell whether a text is meant to name a database, and not a file."""
+    return "://" in text or _MALFORMED.match(text) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a strategy is kept.
+def is_connection_string(text: str) -> bool:
+    """Tell whether a text looks like ``host=... password=...``, which is no address; it must not be shown."""
+    return _CONNECTION_STRING.search(text) is not None
+
+
+class _Server:
+    """How to reach a database on a server.
 
     Attributes
     ----------
-    url
-        Of the database, for SQLAlchemy.
-    strategy
-        Executor id; None when the address names the database only.
+    shown
+        Keywords of libpq and their values, as far as they may be shown.
+    hidden
+        The others: the password among them.
     """
 
-    url: URL
-    strategy: str | None = None
+    __slots__ = ("hidden", "shown")
+
+    def __init__(self, parameters: Mapping[str, str]):
+        self.shown = {key: value for key, value in parameters.items() if key in _PRINTABLE}
+        self.hidden = {key: value for key, value in parameters.items() if key not in _PRINTABLE}
+
+
+class DatabaseAddress:
+    """Where a strategy is kept.
+
+    No data class, so that nothing prints, or turns into JSON, field by field what `str` does not show.
+
+    Attributes
+    ----------
+    file
+        The file of an SQLite database: an absolute path, in which symbolic links are not followed yet; None for a
+        server.
+    strategy
+        Executor id; None when the address names the database only.
+    at, cycle
+        The save that is meant: its number or its time (UTC), or its cycle; both None for the newest one.
+    """
+
+    __slots__ = ("_relative", "_server", "at", "cycle", "file", "strategy")
+
+    def __init__(
+        self,
+        file: Path | None = None,
+        strategy: str | None = None,
+        *,
+        at: AsOf | None = None,
+        cycle: int | None = None,
+        server: _Server | None = None,
+        relative: Path | None = None,
+    ):
+        self.file = file
+        self.strategy = strategy
+        self.at = at
+        self.cycle = cycle
+        self._server = server
+        #: The path as it was given, when that was a relative one; for printing.
+        self._relative = relative
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DatabaseAddress) and self._get_key() == other._get_key()
+
+    def __hash__(self) -> int:
+        return hash((self.file, self.strategy, self.at, self.cycle))
+
+    def _get_key(self) -> tuple[object, ...]:
+        return self.file, self.strategy, self.at, self.cycle, self.get_connection_parameters()
+
+    def _with(self, strategy: str | None, at: AsOf | None, cycle: int | None) -> "DatabaseAddress":
+        return DatabaseAddress(self.file, strategy, at=at, cycle=cycle, server=self._server, relative=self._relative)
 
     @classmethod
-    def parse(cls, text: str) -> "Address":
-        """Read an address.
+    def parse(cls, text: str) -> "DatabaseAddress":
+        """Read an address.  A relative path counts from the folder that is the working folder now.
 
         Raises
         ------
         InvalidValue
-            It is none, or names a kind of database that is not supported.
+            The text is not an address, or names a kind of database that is not supported.  The message does not repeat
+            the text, in which there may be a password.
         """
-        text, mark, name = text.partition("#")
+        if _CONTROL_CHARACTERS.search(text):
+            raise InvalidValue(f"an address has no control characters; {_EXAMPLES}")
+        place, mark, name = text.partition("#")
+        found = _URL.fullmatch(place)
+        if found is None:
+            raise InvalidValue(f"this is not an address of a database; {_EXAMPLES}; {_ENCODING_ADVICE}")
+        parts = found.groupdict()
+        if parts["scheme"].lower() == "sqlite":
+            address = _parse_file(parts)
+        elif parts["scheme"].lower() in _SERVERS:
+            address = _parse_server(parts)
+        else:
+            raise InvalidValue(f"{parts['scheme']}:// is not supported; {_EXAMPLES}")
+        if not mark:
+            return address
+        strategy, _, as_of = unquote(name).partition("@")
         try:
-            url = make_url(text)
-        except ArgumentError:
-            raise InvalidValue(f"{text!r} is no database URL; it looks like sqlite:///trading.db#my-strategy") from None
-        if url.drivername not in (*_DRIVERS, *_DRIVERS.values()):
-            raise InvalidValue(f"a database is sqlite:///... or postgresql://..., not {url.drivername}://...")
-        url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
-        if url.drivername == "sqlite" and (url.host or not url.database or url.database == ":memory:"):
-            raise InvalidValue(
-                f"{text!r} names no file: three slashes and a path, as in sqlite:///trading.db, or four and an absolute"
-                " path, as in sqlite:////var/trading.db"
-            )
-        return cls(url, check_name(unquote(name)) if mark else None)
+            at, cycle = parse_as_of(as_of) if as_of else (None, None)
+            return address._with(check_name(strategy) if strategy or not as_of else None, at, cycle)
+        except InvalidValue:
+            if address.file is not None:
+                raise
+            # The # may have stood in a password, of which nothing must be shown.
+            raise InvalidValue(f"what stands after the # is not an executor id; {_ENCODING_ADVICE}") from None
+
+    @classmethod
+    def of_file(cls, path: Path, strategy: str | None = None) -> "DatabaseAddress":
+        """Return the address of an SQLite database, or of a strategy in it."""
+        return cls(Path.cwd() / path, None if strategy is None else check_name(strategy))
+
+    def with_strategy(self, name: str) -> "DatabaseAddress":
+        """Return the address of a strategy in the same database."""
+        return self._with(check_name(name), self.at, self.cycle)
+
+    @property
+    def newest(self) -> "DatabaseAddress":
+        """The same address without what says which save is meant."""
+        return self._with(self.strategy, None, None)
 
     @property
     def path(self) -> Path | None:
-        """The file of an SQLite database, without symbolic links; None for a server."""
-        return Path(self.url.database or "").resolve() if self.url.drivername == "sqlite" else None
+        """The file of an SQLite database, with symbolic links followed as they lead now; None for a server."""
+        return None if self.file is None else self.file.resolve()
 
-    def with_strategy(self, name: str) -> "Address":
-        """Return the address of a strategy in the same database."""
-        return Address(self.url, check_name(name))
+    @property
+    def files_path(self) -> Path | None:
+        """The path beside which the other files of a strategy stand, as beside a state file; None for a server."""
+        path = self.path
+        return None if path is None else path.with_name(f"{path.name}.{self.strategy}")
+
+    @property
+    def is_hiding(self) -> bool:
+        """Whether the printed form lacks something that the address has: a password, or another secret parameter."""
+        return self._server is not None and bool(self._server.hidden)
+
+    def get_connection_parameters(self) -> dict[str, str]:
+        """Return what libpq is to be told, with the password; empty for SQLite."""
+        return {} if self._server is None else self._server.shown | self._server.hidden
 
     @property
     def database(self) -> str:
-        """The database alone, without a password."""
-        url = self.url.set(drivername=self.url.get_backend_name())
-        return url.render_as_string(hide_password=True)
+        """The address of the database alone, without a password."""
+        if self.file is not None:
+            return f"sqlite:///{_quote(str(self._shown_file))}"
+        assert self._server is not None
+        return _format_server(self._server)
+
+    @property
+    def _shown_file(self) -> Path | None:
+        """The path as it was given, as long as it leads to the file from the working folder."""
+        with contextlib.suppress(OSError):  # the working folder may have been removed
+            if self._relative is not None and Path.cwd() / self._relative == self.file:
+                return self._relative
+        return self.file
+
+    @property
+    def name(self) -> str:
+        """A short name for people: ``trading.db#demo``."""
+        if self.file is not None:
+            place = self.file.name
+        else:
+            place = self.get_connection_parameters().get("dbname") or "postgresql"
+        return place if self.strategy is None else f"{place}#{self.strategy}"
 
     def __str__(self) -> str:
-        """Return the address for people, without a password."""
-        return self.database if self.strategy is None else f"{self.database}#{self.strategy}"
+        """Return the address without a password; see the top of the module."""
+        text = self.database
+        if self.strategy is not None:
+            text += f"#{self.strategy}"
+        if self.at is not None or self.cycle is not None:
+            as_of = self.at.isoformat() if isinstance(self.at, datetime.datetime) else self.at
+            text += f"{'#' if self.strategy is None else ''}@{f'cycle:{self.cycle}' if as_of is None else as_of}"
+        return text
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+
+def _quote(text: str) -> str:
+    """Encode what has a meaning in an address; bytes that are no UTF-8 stay as Python represents them."""
+    return re.sub(r"%(?=[0-9A-Fa-f]{2})|[#?]", lambda found: quote(found[0]), text)
+
+
+def _parse_file(parts: Mapping[str, str | None]) -> DatabaseAddress:
+    path = unquote(parts["database"] or "", errors="surrogateescape")
+    has_host = parts["host"] or parts["ipv6"] or parts["user"] is not None or parts["port"] is not None
+    if has_host or path in ("", "/", ":memory:") or "\0" in path:
+        raise InvalidValue(
+            "the address names no file: three slashes and a path, as in sqlite:///trading.db, or four and an absolute"
+            " path, as in sqlite:////var/trading.db"
+        )
+    if parts["query"]:
+        raise InvalidValue("an SQLite database has no parameters: leave out what stands after the question mark")
+    given = Path(path)
+    return DatabaseAddress(Path.cwd() / given, relative=None if given.is_absolute() else given)
+
+
+def _parse_server(parts: Mapping[str, str | None]) -> DatabaseAddress:
+    host, database = parts["host"] or parts["ipv6"], parts["database"]
+    query = parts["query"] or ""
+    if "@" in f"{host}{query}" or (database and re.search(r"[/@:]", database)):
+        raise InvalidValue(f"the address has an @, a colon or a slash too many; {_ENCODING_ADVICE}")
+    if parts["port"] and not re.fullmatch(r"[0-9]{1,5}", parts["port"]):
+        raise InvalidValue(f"the port in the address is not a number; {_ENCODING_ADVICE}")
+    given = {"user": parts["user"], "password": parts["password"], "host": host, "port": parts["port"]}
+    given["dbname"] = database
+    found = {key: unquote(value) for key, value in given.items() if value}
+    seen: dict[str, str] = {}
+    if not all("=" in item for item in query.split("&") if query):
+        raise InvalidValue(f"a parameter of the address has no value; {_ENCODING_ADVICE}")
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        if key in seen and key not in ("host", "hostaddr", "port"):
+            raise InvalidValue("the address gives a parameter twice")
+        seen[key] = f"{seen[key]},{value}" if key in seen else value
+    found |= seen
+    if any("\0" in item for pair in found.items() for item in pair):
+        raise InvalidValue(f"an address has no control characters; {_EXAMPLES}")
+    return DatabaseAddress(server=_Server(found))
+
+
+def _format_server(server: _Server) -> str:
+    shown = dict(server.shown)
+    host = shown.get("host", "")
+    authority = ""
+    if re.fullmatch(r"[A-Za-z0-9._-]+", host):
+        authority = shown.pop("host")
+    elif re.fullmatch(r"[0-9A-Fa-f:.]+", host):
+        authority = f"[{shown.pop('host')}]"
+    if re.fullmatch(r"[0-9]{1,5}", shown.get("port", "")) and authority:
+        authority += f":{shown.pop('port')}"
+    if "user" in shown:
+        authority = f"{quote(shown.pop('user'), safe='')}@{authority}"
+    database = quote(shown.pop("dbname", ""), safe="")
+    query = f"?{urlencode(shown, quote_via=quote, safe='/,')}" if shown else ""
+    return f"postgresql://{authority}/{database}{query}"
+
+
+def parse_as_of(text: str) -> tuple[AsOf | None, int | None]:
+    """Read which save is meant: a save (120), a time (2026-03-01T12:30, UTC), or a cycle (cycle:15).
+
+    Returns
+    -------
+    Number or time of the save, and the cycle; one of them is None.
+
+    Raises
+    ------
+    InvalidValue
+        It is none of these.
+    """
+    word, _, number = text.rpartition(":")
+    if word == "cycle" and _is_number(number):
+        return None, int(number)
+    if _is_number(text.replace(",", "")):
+        return int(text.replace(",", "")), None
+    try:
+        time = datetime.datetime.fromisoformat(text if "-" in text else "")  # digits alone are a number
+        if time.tzinfo is not None:
+            time = time.astimezone(datetime.UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        raise InvalidValue(
+            f"{text[:40]!r} is neither a save, as 120, nor a time, as 2026-03-01T12:30, nor a cycle, as cycle:15"
+        ) from None
+    return time, None
+
+
+def _is_number(text: str) -> bool:
+    """Tell whether a text is a number that a database can hold."""
+    return re.fullmatch(r"[0-9]{1,18}", text) is not None
 
 
 def check_name(name: str) -> str:
@@ -94,10 +346,11 @@ def check_name(name: str) -> str:
     Raises
     ------
     InvalidValue
-        It has characters that do not belong into the name of a file.
+        It has characters that must not be in the name of a file.
     """
     if not _NAME.fullmatch(name):
         raise InvalidValue(
-            f"the id of an executor has letters, digits, dots, hyphens and underscores, at most 200, got {name!r}"
+            "the id of an executor has letters, digits, dots, hyphens and underscores, begins with a letter or a digit"
+            f" and has at most 200 characters, got {name[:40]!r}"
         )
     return name

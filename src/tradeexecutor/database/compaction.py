@@ -1,6 +1,7 @@
 """Giving up old saves, to make room."""
 
 import datetime
+import math
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, select
@@ -8,7 +9,8 @@ from sqlalchemy import Connection, delete, func, select
 from tradeexecutor.database.reading import Strategy, read_revisions
 from tradeexecutor.database.revisions import Revision
 from tradeexecutor.database.schema import parts, revisions
-from tradeexecutor.database.store import SQLStateStore, write_strategy
+from tradeexecutor.database.store import SQLStateStore
+from tradeexecutor.database.writing import write_strategy
 from tradeexecutor.state.errors import InvalidValue
 
 __all__ = ["Compaction", "compact", "plan_compaction"]
@@ -94,13 +96,14 @@ def compact(store: SQLStateStore, keep: int | None = None, days: float | None = 
 def _choose_oldest(records: list[Revision], keep: int | None, days: float | None) -> int:
     if keep is None and days is None:
         raise InvalidValue("say how many saves to keep, or of how many days")
-    if (keep is not None and keep < 1) or (days is not None and days <= 0):
+    if (keep is not None and keep < 1) or (days is not None and not 0 < days < math.inf):
         raise InvalidValue("at least the newest save stays: keep 1 or more, or of a positive number of days")
     candidates: list[int] = []
     if keep is not None:
         candidates.append(records[-keep:][0].number)
     if days is not None:
-        since = records[-1].saved_at - datetime.timedelta(days=days)
+        age = min(days, (records[-1].saved_at - datetime.datetime.min).days)
+        since = records[-1].saved_at - datetime.timedelta(days=age)
         candidates.append(next(item.number for item in records if item.saved_at >= since))
     return min(candidates)
 

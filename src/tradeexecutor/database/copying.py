@@ -1,32 +1,35 @@
 """Copying a strategy between a file and a database, or between two databases with all its saves."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, insert, select
 
-from tradeexecutor.database.address import Address
+from tradeexecutor.database.address import DatabaseAddress
 from tradeexecutor.database.reading import Strategy, read_revisions
 from tradeexecutor.database.schema import parts, revisions
-from tradeexecutor.database.store import SQLStateStore, make_strategy, make_tables, write_strategy
+from tradeexecutor.database.sqlite import make_file
+from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.database.verification import Progress, verify_database
-from tradeexecutor.state.errors import CopyFailed
+from tradeexecutor.database.writing import make_strategy, make_tables, write_strategy
+from tradeexecutor.state.errors import CopyFailed, InvalidValue
+from tradeexecutor.state.files.access import make_folder_beside
 from tradeexecutor.state.files.checksum_header import make_seal
 from tradeexecutor.state.files.durable_file import write_atomically
+from tradeexecutor.state.files.syscalls import OS_FILES
 from tradeexecutor.state.files.writer_lock import WriterLock
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 from tradeexecutor.state.store.archive import get_archive_folder
 
-__all__ = ["Copy", "Source", "copy_strategy", "get_archives_folder", "get_site"]
+__all__ = ["Copy", "StatePlace", "copy_strategy", "get_archives_folder"]
 
 #: Rows that are copied at a time.
 _BATCH = 500
 
 #: Where a state is: a file, or a strategy in a database.
-Source = Path | Address
+StatePlace = Path | DatabaseAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,11 @@ class Copy:
     archives: int
 
 
-def copy_strategy(source: Source, target: Source, progress: Progress | None = None) -> Copy:
+def copy_strategy(source: StatePlace, target: StatePlace, progress: Progress | None = None) -> Copy:
     """Copy a state, or a strategy with all its saves, and check that the copy gives the same bytes.
 
-    A file of an older program is upgraded on the way.  The source stays as it is.
+    A file of an older program is upgraded on the way.  The source stays as it is.  A file that is made, or an SQLite
+    database, has mode, owner and group of the source, as far as that is a file, too.
 
     Parameters
     ----------
@@ -66,6 +70,8 @@ def copy_strategy(source: Source, target: Source, progress: Progress | None = No
 
     Raises
     ------
+    InvalidValue
+        Both are files.
     CopyFailed
         There is something at the target, or the copy does not give the same bytes.
     FileNotFoundError
@@ -77,6 +83,8 @@ def copy_strategy(source: Source, target: Source, progress: Progress | None = No
     SaveFailed, OSError
         The target cannot be written.
     """
+    if isinstance(source, Path) and isinstance(target, Path):
+        raise InvalidValue("one of both has to be a strategy in a database; a file needs no more than to be copied")
     _require_free(target)
     folder = get_archives_folder(source)
     archives = sorted(folder.iterdir()) if folder is not None and folder.is_dir() else []
@@ -86,33 +94,32 @@ def copy_strategy(source: Source, target: Source, progress: Progress | None = No
             f"{source} refers to archives beside it, for which a server has no place;"
             " `tradeexecutor unprune-state` takes them in again"
         )
-    if isinstance(source, Address) and isinstance(target, Address):
+    if isinstance(target, DatabaseAddress) and target.path is not None and not target.path.exists():
+        make_file(target.path, source if isinstance(source, Path) else source.path)
+    if isinstance(source, DatabaseAddress) and isinstance(target, DatabaseAddress):
         saves = _copy_history(source, target, progress)
     else:
         saves = 1
         _copy_newest(source, target)
     if archives and target_folder is not None:
-        target_folder.mkdir(exist_ok=True)
+        copied = target if isinstance(target, Path) else target.path
+        assert copied is not None
+        make_folder_beside(copied, target_folder, OS_FILES)
         for path in archives:
-            shutil.copy2(path, target_folder / path.name)
+            write_atomically(target_folder / path.name, path.read_bytes(), like=copied)
     text = _read(source)
     if _read(target) != text:
         raise CopyFailed(f"{target} does not give the same bytes as {source}; do not use it")
     return Copy(str(source), str(target), len(text), saves, len(archives))
 
 
-def get_archives_folder(place: Source) -> Path | None:
+def get_archives_folder(place: StatePlace) -> Path | None:
     """Return the folder of archived detail of a state; None on a server, which has none."""
-    path = place if isinstance(place, Path) else get_site(place)
+    path = place if isinstance(place, Path) else place.files_path
     return None if path is None else get_archive_folder(path)
 
 
-def get_site(address: Address) -> Path | None:
-    """Return the path beside which stand the files of a strategy in an SQLite database."""
-    return None if address.path is None else address.path.with_name(f"{address.path.name}.{address.strategy}")
-
-
-def _require_free(target: Source) -> None:
+def _require_free(target: StatePlace) -> None:
     if isinstance(target, Path):
         if target.is_symlink() or not JSONFileStore(target).is_pristine():
             raise CopyFailed(f"there is {target} already, or a backup of it; choose another name")
@@ -120,16 +127,16 @@ def _require_free(target: Source) -> None:
         raise CopyFailed(f"there is {target} already; choose another name")
 
 
-def _read(place: Source) -> bytes:
+def _read(place: StatePlace) -> bytes:
     """Return the JSON text of the newest state, in the schema of this program."""
     if isinstance(place, Path):
         return State.read_json_file(place).to_json_bytes()
     return SQLStateStore(place).load().to_json_bytes()
 
 
-def _copy_newest(source: Source, target: Source) -> None:
+def _copy_newest(source: StatePlace, target: StatePlace) -> None:
     if isinstance(source, Path):
-        assert isinstance(target, Address)
+        assert isinstance(target, DatabaseAddress)
         with SQLStateStore(target) as store:
             store.import_state(State.read_json_file(source))
         return
@@ -141,24 +148,25 @@ def _copy_newest(source: Source, target: Source) -> None:
     try:
         if path.exists():
             raise CopyFailed(f"there is {target} already; choose another name")
-        write_atomically(path, *make_seal(text, 1))
+        write_atomically(path, *make_seal(text, 1), like=source.path)
     finally:
         lock.release()
 
 
-def _copy_history(source: Address, target: Address, progress: Progress | None) -> int:
+def _copy_history(source: DatabaseAddress, target: DatabaseAddress, progress: Progress | None) -> int:
     """Copy all rows of a strategy, in one transaction; returns the number of saves."""
     reader, writer = SQLStateStore(source), SQLStateStore(target)
     assert target.strategy is not None
     with reader.reading() as (old, strategy), writer, writer.writing() as new:
         records = read_revisions(old, source, strategy)
-        make_tables(new, target.path is not None)
+        make_tables(new)
         copy = make_strategy(new, target.strategy)
         own = parts.c.strategy_id == strategy.id
         total = old.execute(select(func.count()).select_from(parts).where(own)).scalar() or 0
         done = 0
-        for batch in old.execute(select(parts).where(own).execution_options(yield_per=_BATCH)).partitions():
-            rows: list[dict[str, Any]] = [dict(row._mapping) | {"strategy_id": copy.id} for row in batch]
+        found = old.execute(select(parts).where(own).execution_options(yield_per=_BATCH)).mappings()
+        for batch in found.partitions():
+            rows: list[dict[str, Any]] = [{**row, "strategy_id": copy.id} for row in batch]
             new.execute(insert(parts), rows)
             done += len(rows)
             if progress is not None:

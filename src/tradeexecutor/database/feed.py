@@ -18,12 +18,12 @@ just a number, when the database was replaced by another one or by an older copy
 import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, select
 
-from tradeexecutor.database.address import Address
-from tradeexecutor.database.parts import Part, assemble, find_holes, get_base, join_path
+from tradeexecutor.database.address import DatabaseAddress
+from tradeexecutor.database.parts import Part, assemble, find_placeholders, get_base, join_path
 from tradeexecutor.database.reading import Strategy, finding_damage, read_revision, read_revisions, read_text
 from tradeexecutor.database.revisions import Revision
 from tradeexecutor.database.schema import parts
@@ -86,7 +86,7 @@ class Feed:
     cursor
         To ask with the next time.
     snapshot
-        To begin anew with; None when the changes lead on from where the follower is.
+        To begin with again; None when the changes lead on from where the follower is.
     changes
         In the order of saves; empty after a snapshot, and when nothing was saved.
     """
@@ -96,7 +96,7 @@ class Feed:
     changes: list[RevisionChange] = field(default_factory=list[RevisionChange])
 
 
-def read_feed(connection: Connection, address: Address, strategy: Strategy, since: int | str | None) -> Feed:
+def read_feed(connection: Connection, address: DatabaseAddress, strategy: Strategy, since: int | str | None) -> Feed:
     """Return what has changed since a revision, or a snapshot; see `SQLStateStore.changes`."""
     found = _find_start(connection, address, strategy, since)
     if isinstance(found, str):
@@ -116,7 +116,7 @@ def read_feed(connection: Connection, address: Address, strategy: Strategy, sinc
 
 
 def _find_start(
-    connection: Connection, address: Address, strategy: Strategy, since: int | str | None
+    connection: Connection, address: DatabaseAddress, strategy: Strategy, since: int | str | None
 ) -> Revision | str:
     """Return the revision from which changes are known, or why they are not."""
     if since is None:
@@ -166,7 +166,7 @@ class _Containers(dict[str, list[Part]]):
         return parse(b"".join(assemble(self, path)))
 
     def parse_part(self, path: str, part: Part) -> Any:
-        """Return the entries of a part, with everything that was cut out of it."""
+        """Return the entries of a part, with the containers that are stored apart."""
         return parse(b"".join(assemble(_Overlay(self, path, part), path)))
 
 
@@ -181,8 +181,8 @@ class _Overlay(dict[str, list[Part]]):
         return self._containers[path]
 
 
-class _Hole(str):
-    """Stands for a container that was cut out, on both sides."""
+class _Placeholder(str):
+    """Stands for a container that is stored apart on both sides."""
 
     __slots__ = ()
 
@@ -198,7 +198,7 @@ def find_revision_changes(connection: Connection, strategy_id: int, revision: in
         if rows[0].ordinal == 0 and rows[0].behind == len(rows) - 1:  # nothing of the container is older
             new[path] = [Part(row.key, row.body) for row in rows]
     finder = _Finder(_Containers(connection, strategy_id, revision - 1), new)
-    for path in sorted({*removed, *added}, key=len):  # what a container was cut out of comes before it
+    for path in sorted({*removed, *added}, key=len):  # the part around a container comes before it
         yield from finder.compare(path, removed.get(path, []), added.get(path, []))
 
 
@@ -215,11 +215,11 @@ class _Finder:
     def __init__(self, old: _Containers, new: _Containers):
         self._old = old
         self._new = new
-        #: What changes told so far contain whole.
+        #: Paths of containers that the changes yielded so far hold completely.
         self._covered: list[str] = []
 
     def compare(self, path: str, removed: list[_Row], added: list[_Row]) -> Iterator[Change]:
-        """Find the differences in a container."""
+        """Return the differences in a container."""
         if any(path == base or path.startswith(f"{base}/") for base in self._covered):
             return
         kinds = {row.body[:1] for row in (*removed, *added)}
@@ -255,34 +255,34 @@ class _Finder:
                 yield Change("add", (*steps, row.key), None, value)
 
     def _compare_entry(self, path: str, before: Part, after: Part) -> Iterator[Change]:
-        """Compare two bodies of one part; what was cut out of both is compared elsewhere."""
+        """Compare two bodies of one part; containers that both store apart are compared elsewhere."""
         steps = tuple(parse_pointer(path))
-        holes = set(find_holes(before.body)) & set(find_holes(after.body))
-        old = self._parse_with_holes(self._old, path, before, holes)
-        new = self._parse_with_holes(self._new, path, after, holes)
+        apart = set(find_placeholders(before.body)) & set(find_placeholders(after.body))
+        old = self._parse(self._old, path, before, apart)
+        new = self._parse(self._new, path, after, apart)
         changes = list(find_changes(old, new, steps))
-        if any(_has_hole(change.after) for change in changes):  # the order of keys changed
-            holes = set[str]()
-            old = self._parse_with_holes(self._old, path, before, holes)
-            new = self._parse_with_holes(self._new, path, after, holes)
+        if any(_has_placeholder(change.after) for change in changes):  # the order of keys changed
+            apart = set[str]()
+            old = self._parse(self._old, path, before, apart)
+            new = self._parse(self._new, path, after, apart)
             changes = list(find_changes(old, new, steps))
         base = get_base(path, after.key)
-        self._covered += [
-            join_path(base, hole) for part in (before, after) for hole in find_holes(part.body) if hole not in holes
-        ]
+        for part in (before, after):
+            self._covered += [join_path(base, item) for item in find_placeholders(part.body) if item not in apart]
         yield from changes
 
-    def _parse_with_holes(self, containers: _Containers, path: str, part: Part, kept: set[str]) -> Any:
-        """Return the entries of a part with its containers but those that stay cut out."""
+    def _parse(self, containers: _Containers, path: str, part: Part, apart: set[str]) -> Any:
+        """Return the entries of a part with their containers, except those that stay apart."""
         tree: Any = parse(part.body)
         base = get_base(path, part.key)
-        for hole in find_holes(part.body):
-            way = [*([part.key] if part.key is not None else []), *hole.split("/")]
-            *way, name = [step for step in way if step]
+        for relative in find_placeholders(part.body):
+            steps = [*([part.key] if part.key is not None else []), *relative.split("/")]
+            *steps, name = [step for step in steps if step]
             holder = tree
-            for step in way:
+            for step in steps:
                 holder = holder[step]
-            holder[name] = _Hole(hole) if hole in kept else containers.parse(join_path(base, hole))
+            is_apart = relative in apart
+            holder[name] = _Placeholder(relative) if is_apart else containers.parse(join_path(base, relative))
         return tree
 
     def _compare_pages(self, path: str, removed: list[_Row], added: list[_Row]) -> Iterator[Change]:
@@ -311,9 +311,9 @@ def _join(kind: bytes, rows: list[_Row]) -> Any:
     return [value for page in pages for value in page]
 
 
-def _has_hole(value: Any) -> bool:
-    if isinstance(value, _Hole):
+def _has_placeholder(value: Any) -> bool:
+    if isinstance(value, _Placeholder):
         return True
-    if type(value) is dict:
-        return any(map(_has_hole, value.values()))
-    return type(value) is list and any(map(_has_hole, value))
+    if isinstance(value, dict):
+        return any(map(_has_placeholder, cast(dict[str, Any], value).values()))
+    return isinstance(value, list) and any(map(_has_placeholder, cast(list[Any], value)))

@@ -1,11 +1,10 @@
-r"""How the JSON of a state is cut into parts, and put together again to the byte.
+r"""How the JSON of a state is split into parts, and put together again to the byte.
 
-A save changes little of a state, so only parts that changed are written.  The tree is cut along seams that are known
-beforehand: each position, each trade of a position that has many, pages of time series.  What lies between the seams
-is the frame, the part with path ``""``.
+A save changes little of a state, so only parts that changed are written.  `_SPLIT_RULES` says where the tree is split:
+each position, each trade of a position that has many, pages of time series.  What remains is the part with path ``""``.
 
-A **container** is a dict or list that was cut out of its surroundings.  It is named by its JSON Pointer and has one or
-more parts; each part is a valid JSON dict or list with one or more consecutive entries::
+A **container** is a dict or list that is stored apart from the tree around it.  It is named by its JSON Pointer and has
+one or more parts; each part is a valid JSON dict or list with one or more consecutive entries::
 
     ""                                    {"schema_version":1,...,"open_positions":"\/portfolio/open_positions",...}
     "/portfolio/open_positions"           {"7":{"position_id":7,...,"trades":"\/trades",...}}
@@ -15,59 +14,60 @@ more parts; each part is a valid JSON dict or list with one or more consecutive 
     "/stats/portfolio"                    [{...},{...},{...},{...}]
                                           [{...}]
 
-Where a container was cut out stands a **hole**: a text that begins with an escaped slash, and goes on with the path of
-the container from here.  ``"\/`` never occurs in what orjson prints, which does not escape slashes; so a hole cannot be
-mistaken for data, and a part is JSON that any database function reads.
+In the place of a container stands a **placeholder**: a text that begins with an escaped slash, and goes on with the
+path of the container from here.  ``"\/`` never occurs in what orjson prints, which does not escape slashes; so a
+placeholder cannot be mistaken for data, and a part is JSON that any database function reads.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import orjson
 
 from tradeexecutor.state.codec.codec import dump
 from tradeexecutor.state.codec.json_patch import format_pointer
 
-__all__ = ["HOLE", "Part", "assemble", "cut", "find_holes", "get_base", "join_path"]
+__all__ = ["PLACEHOLDER", "Part", "assemble", "find_placeholders", "get_base", "join_path", "split"]
 
-#: A hole, and in its group the path of the container.
-HOLE = re.compile(rb'"\\/([a-z_/]*)"')
+#: A placeholder, and in its group the path of the container.
+PLACEHOLDER = re.compile(rb'"\\/([a-z_/]*)"')
 
-_HOLE_START = b'"\\/'
+_PLACEHOLDER_START = b'"\\/'
 
-#: More entries than there ever are.
-_ALL = 1 << 60
+#: More entries than a container ever has.
+_UNLIMITED = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
-class _Seam:
-    """How one container is cut.
+class _SplitRule:
+    """How one container is split.
 
     Attributes
     ----------
     page
         Entries of a part.
     above
-        The container is cut out when it has more entries than this.
+        The container is stored apart when it has more entries than this.
     inner
-        Seams in the entries, by their path; only for dicts with one entry a part, which are always cut out.
+        Rules for containers in the entries, by their path; only for dicts with one entry a part, which are always
+        stored apart.
     """
 
     page: int = 1
     above: int = 0
-    inner: Mapping[str, "_Seam"] = field(default_factory=dict[str, "_Seam"])
+    inner: Mapping[str, "_SplitRule"] = field(default_factory=dict[str, "_SplitRule"])
 
 
 # Pages are as large as what a save that appends to them may write again: some kilobytes.
-_EVENTS = _Seam(page=1, above=8)
-_SAMPLES = _Seam(page=4, above=4)
-_RECORDS = _Seam(page=16, above=16)
-_NUMBERS = _Seam(page=64, above=64)
-_WHOLE = _Seam(page=_ALL)
+_EVENTS = _SplitRule(page=1, above=8)
+_SAMPLES = _SplitRule(page=4, above=4)
+_RECORDS = _SplitRule(page=16, above=16)
+_NUMBERS = _SplitRule(page=64, above=64)
+_WHOLE = _SplitRule(page=_UNLIMITED)
 
-_POSITIONS = _Seam(
+_POSITIONS = _SplitRule(
     inner={
         "trades": _EVENTS,
         "pending_trades": _EVENTS,
@@ -78,21 +78,21 @@ _POSITIONS = _Seam(
     }
 )
 
-_SEAMS: Mapping[str, _Seam] = {
+_SPLIT_RULES: Mapping[str, _SplitRule] = {
     "portfolio/open_positions": _POSITIONS,
     "portfolio/closed_positions": _POSITIONS,
     "portfolio/frozen_positions": _POSITIONS,
     "portfolio/pending_positions": _POSITIONS,
     "portfolio/expired_positions": _POSITIONS,
-    "portfolio/reserves": _Seam(inner={"balance_updates": _EVENTS}),
+    "portfolio/reserves": _SplitRule(inner={"balance_updates": _EVENTS}),
     "stats/portfolio": _SAMPLES,
-    "stats/positions": _Seam(inner={"": _RECORDS}),
+    "stats/positions": _SplitRule(inner={"": _RECORDS}),
     "stats/closed_positions": _RECORDS,
     "stats/long_short_metrics_latest": _WHOLE,
-    "visualisation/plots": _Seam(inner={"points": _NUMBERS}),
+    "visualisation/plots": _SplitRule(inner={"points": _NUMBERS}),
     "visualisation/messages": _RECORDS,
-    "visualisation/calculations": _Seam(),
-    "visualisation/discardable_data": _Seam(),
+    "visualisation/calculations": _SplitRule(),
+    "visualisation/discardable_data": _SplitRule(),
     "uptime/uptime_checks": _NUMBERS,
     "uptime/cycles_completed_at": _NUMBERS,
     "sync/treasury/balance_update_refs": _RECORDS,
@@ -118,20 +118,20 @@ class Part(NamedTuple):
     body: bytes
 
 
-def join_path(base: str, hole: str) -> str:
-    """Return the path of a container that was cut out."""
-    return f"{base}/{hole}" if hole else base
+def join_path(base: str, relative: str) -> str:
+    """Return the path of the container of a placeholder."""
+    return f"{base}/{relative}" if relative else base
 
 
 def get_base(path: str, key: str | None) -> str:
-    """Return the path from which the holes of a part count."""
+    """Return the path from which the placeholders of a part count."""
     return path if key is None else path + format_pointer([key])
 
 
-def cut(tree: dict[str, Any]) -> dict[str, list[Part]]:
-    """Cut the tree of a state into parts; returns the parts of each container in their order.
+def split(tree: dict[str, Any]) -> dict[str, list[Part]]:
+    """Split the tree of a state into parts; returns the parts of each container in their order.
 
-    The tree is used up: containers are taken out of it.
+    The tree is changed: containers are taken out of it.
 
     Parameters
     ----------
@@ -144,57 +144,73 @@ def cut(tree: dict[str, Any]) -> dict[str, list[Part]]:
         It holds something that JSON cannot represent.
     """
     containers: dict[str, list[Part]] = {}
-    for hole, seam in _SEAMS.items():
-        *way, name = hole.split("/")
-        holder: Any = tree
-        for step in way:
-            holder = holder.get(step) if type(holder) is dict else None
-        if type(holder) is dict:
-            _cut_out(holder, name, "", hole, seam, containers)
+    for path, rule in _SPLIT_RULES.items():
+        *steps, name = path.split("/")
+        holder: dict[str, Any] | None = tree
+        for step in steps:
+            holder = _as_dict(holder.get(step)) if holder is not None else None
+        if holder is not None:
+            _split_off(holder, name, "", path, rule, containers)
     containers[""] = [Part(None, dump(tree))]
     return containers
 
 
-def _cut_out(
-    holder: dict[str, Any], name: str, base: str, hole: str, seam: _Seam, containers: dict[str, list[Part]]
+def _split_off(
+    holder: dict[str, Any], name: str, base: str, relative: str, rule: _SplitRule, containers: dict[str, list[Part]]
 ) -> None:
+    """Store an entry apart and put a placeholder in its place, if the rule says so.
+
+    Parameters
+    ----------
+    holder, name
+        Dict that has the container, and its key there.
+    base, relative
+        Path from which placeholders in `holder` count, and the path of the container from there.
+    """
     container: Any = holder.get(name)
-    kind = type(container)
-    if (kind is not dict and kind is not list) or len(container) <= seam.above:
+    kind = cast(type[object], type(container))
+    if (kind is not dict and kind is not list) or len(container) <= rule.above:
         return
-    path = join_path(base, hole)
+    path = join_path(base, relative)
     parts: list[Part] = []
-    if kind is dict and seam.page == 1:
+    if kind is dict and rule.page == 1:
         for key, value in container.items():
-            if seam.inner:
-                _cut_inside(container, key, value, path, seam, containers)
+            if rule.inner:
+                _split_entry(container, key, value, path, rule, containers)
             parts.append(Part(key, dump({key: container[key]})))
-    elif len(container) <= seam.page:
+    elif len(container) <= rule.page:
         parts.append(Part(None, dump(container)))
     else:
         entries = list(container.items()) if kind is dict else container
-        for start in range(0, len(entries), seam.page):
-            page = entries[start : start + seam.page]
+        for start in range(0, len(entries), rule.page):
+            page = entries[start : start + rule.page]
             parts.append(Part(None, dump(dict(page) if kind is dict else page)))
     containers[path] = parts
-    holder[name] = orjson.Fragment(b'"\\/%b"' % hole.encode())
+    holder[name] = orjson.Fragment(b'"\\/%b"' % relative.encode())
 
 
-def _cut_inside(
-    container: dict[str, Any], key: str, value: Any, path: str, seam: _Seam, containers: dict[str, list[Part]]
+def _split_entry(
+    container: dict[str, Any], key: str, value: Any, path: str, rule: _SplitRule, containers: dict[str, list[Part]]
 ) -> None:
+    """Store containers inside an entry apart."""
     base = ""
-    for name, inner in seam.inner.items():
+    for name, inner in rule.inner.items():
         if name == "":
-            _cut_out(container, key, get_base(path, key), "", inner, containers)
-        elif type(value) is dict and len(value.get(name) or ()) > inner.above:
-            base = base or get_base(path, key)
-            _cut_out(value, name, base, name, inner, containers)
+            _split_off(container, key, get_base(path, key), "", inner, containers)
+        else:
+            holder = _as_dict(value)
+            if holder is not None and len(holder.get(name) or ()) > inner.above:
+                base = base or get_base(path, key)
+                _split_off(holder, name, base, name, inner, containers)
 
 
-def find_holes(body: bytes) -> list[str]:
-    """Return the holes of a part."""
-    return [found.decode() for found in HOLE.findall(body)] if _HOLE_START in body else []
+def _as_dict(value: Any) -> dict[str, Any] | None:
+    return cast(dict[str, Any], value) if type(value) is dict else None
+
+
+def find_placeholders(body: bytes) -> list[str]:
+    """Return the paths in the placeholders of a part."""
+    return [found.decode() for found in PLACEHOLDER.findall(body)] if _PLACEHOLDER_START in body else []
 
 
 def assemble(containers: Mapping[str, Iterable[Part]], path: str = "") -> list[bytes | memoryview]:
@@ -236,7 +252,7 @@ def _assemble_part(
     containers: Mapping[str, Iterable[Part]], path: str, part: Part, pieces: list[bytes | memoryview]
 ) -> None:
     body = part.body
-    if _HOLE_START not in body:
+    if _PLACEHOLDER_START not in body:
         pieces.append(memoryview(body)[1:-1])
         return
     base = get_base(path, part.key)
@@ -248,5 +264,5 @@ def _assemble_part(
 
 
 def _split(body: bytes) -> Iterator[bytes]:
-    """Yield text and holes in turn, without the outer brackets."""
-    yield from HOLE.split(body[1:-1])
+    """Yield text and the paths of placeholders in turn, without the outer brackets."""
+    yield from PLACEHOLDER.split(body[1:-1])

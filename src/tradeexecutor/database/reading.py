@@ -1,39 +1,34 @@
 """Reading the tables, and finding out whether they are what was written."""
 
 import contextlib
-import datetime
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, inspect, literal, select
 
-from tradeexecutor.database.address import Address
-from tradeexecutor.database.connection import make_damaged
-from tradeexecutor.database.contents import Contents
+from tradeexecutor.database.address import AsOf, DatabaseAddress
+from tradeexecutor.database.failures import make_damaged
 from tradeexecutor.database.parts import Part, assemble
-from tradeexecutor.database.revisions import Revision, make_seal
+from tradeexecutor.database.revisions import Revision, get_row_checksum
+from tradeexecutor.database.row_index import RowIndex
 from tradeexecutor.database.schema import LAYOUT_VERSION, TABLES, layout, parts, revisions, select_parts, strategies
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.codec.upcast import SCHEMA_VERSION
 from tradeexecutor.state.errors import NewerStateFile, RevisionNotFound, StateFileError
 
 __all__ = [
-    "Moment",
     "Strategy",
     "find_revision",
     "finding_damage",
     "list_strategies",
-    "read_contents",
     "read_revision",
     "read_revisions",
+    "read_row_index",
     "read_strategy",
     "read_text",
 ]
-
-#: Number of a save, or a time (UTC): then the newest save of that time or before.
-Moment = int | datetime.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +51,11 @@ class Strategy:
     @property
     def seal(self) -> str:
         """Checksum of the row."""
-        return make_seal(self.id, self.name, self.oldest, self.newest)
+        return get_row_checksum(self.id, self.name, self.oldest, self.newest)
 
 
 @contextlib.contextmanager
-def finding_damage(address: Address) -> Iterator[None]:
+def finding_damage(address: DatabaseAddress) -> Generator[None]:
     """Take whatever goes wrong in the block while rows are read for what it is: they are not what was written."""
     try:
         yield
@@ -70,7 +65,7 @@ def finding_damage(address: Address) -> Iterator[None]:
         raise make_damaged(str(error) or type(error).__name__, address) from error
 
 
-def list_strategies(connection: Connection, address: Address, is_damaged: bool = False) -> list[Strategy]:
+def list_strategies(connection: Connection, address: DatabaseAddress, *, is_damaged: bool = False) -> list[Strategy]:
     """Return all strategies by name; empty when nothing was ever saved in this database.
 
     Parameters
@@ -110,13 +105,15 @@ def list_strategies(connection: Connection, address: Address, is_damaged: bool =
         return sorted(listed, key=lambda strategy: strategy.name)
 
 
-def read_strategy(connection: Connection, address: Address) -> Strategy | None:
+def read_strategy(connection: Connection, address: DatabaseAddress) -> Strategy | None:
     """Return the strategy of an address; None when nothing was ever saved there.  Raises as `list_strategies`."""
     found = (item for item in list_strategies(connection, address) if item.name == address.strategy)
     return next(found, None)
 
 
-def read_revision(connection: Connection, address: Address, strategy: Strategy, number: int | None = None) -> Revision:
+def read_revision(
+    connection: Connection, address: DatabaseAddress, strategy: Strategy, number: int | None = None
+) -> Revision:
     """Return the record of a save, by default of the newest.
 
     Raises
@@ -141,7 +138,7 @@ def read_revision(connection: Connection, address: Address, strategy: Strategy, 
 
 
 def read_revisions(
-    connection: Connection, address: Address, strategy: Strategy, first: int | None = None
+    connection: Connection, address: DatabaseAddress, strategy: Strategy, first: int | None = None
 ) -> list[Revision]:
     """Return the records of all saves from a number on, oldest first.
 
@@ -165,12 +162,12 @@ def read_revisions(
 
 def find_revision(
     connection: Connection,
-    address: Address,
+    address: DatabaseAddress,
     strategy: Strategy,
-    at: Moment | None = None,
+    at: AsOf | None = None,
     cycle: int | None = None,
 ) -> Revision:
-    """Return the record of the save as of a moment or cycle: of all saves up to then, the one with the largest number.
+    """Return the record of the save as of a time or cycle: of all saves up to then, the last one.
 
     Raises
     ------
@@ -210,7 +207,7 @@ def find_revision(
     return matching[-1]
 
 
-def read_text(connection: Connection, address: Address, strategy: Strategy, revision: Revision) -> bytes:
+def read_text(connection: Connection, address: DatabaseAddress, strategy: Strategy, revision: Revision) -> bytes:
     """Return the JSON text of a state as it was saved.
 
     Raises
@@ -241,14 +238,16 @@ def read_text(connection: Connection, address: Address, strategy: Strategy, revi
         return text
 
 
-def check_version(revision: Revision, address: Address) -> None:
+def check_version(revision: Revision, address: DatabaseAddress) -> None:
     """Refuse what a newer program has saved; raises `NewerStateFile`."""
     if revision.schema_version > SCHEMA_VERSION:
         raise NewerStateFile(revision.schema_version, SCHEMA_VERSION, str(address))
 
 
-def read_contents(connection: Connection, address: Address, strategy: Strategy, revision: Revision) -> Contents:
-    """Return what the database holds of the newest revision, to be compared with the next one.
+def read_row_index(
+    connection: Connection, address: DatabaseAddress, strategy: Strategy, revision: Revision
+) -> RowIndex:
+    """Return the index of the rows of the newest revision, to be compared with the next one.
 
     Raises
     ------
@@ -257,12 +256,12 @@ def read_contents(connection: Connection, address: Address, strategy: Strategy, 
     """
     columns = (parts.c.path, parts.c.key, parts.c.ordinal, parts.c.added_in, parts.c.behind, parts.c.body)
     query = select_parts(strategy.id, None, *columns)
-    contents = Contents()
+    index = RowIndex()
     with finding_damage(address), pause_garbage_collection():
         found_rows: Any = connection.execute(query)
         for path, key, ordinal, added_in, behind, body in found_rows:
-            contents.add(path, key, ordinal, added_in, behind, body)
-        contents.arrange()
-    if f"{contents.sum:032x}" != revision.parts_sum:
+            index.add(path, key, ordinal, added_in, behind, body)
+        index.arrange()
+    if f"{index.sum:032x}" != revision.parts_sum:
         raise make_damaged(f"parts of save {revision.number:,} are damaged or missing", address)
-    return contents
+    return index

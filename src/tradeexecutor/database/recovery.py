@@ -1,36 +1,45 @@
 """Going back to an earlier save: because the newest is damaged, or because somebody wants to.
 
-An earlier save is saved anew, as the newest one.  Nothing is removed, so going back can be undone.  When SQLite finds
-its file damaged, a new file is made with the newest save of each strategy that can still be read, and the damaged one
-is kept as ``STEM.damaged-N.SUFFIX`` beside it.
+An earlier save is saved once more, as the newest one.  Nothing is removed, so going back can be undone.  When SQLite
+finds its file damaged, a new file is made with the newest save of each strategy that can still be read, and the damaged
+one is kept as ``STEM.damaged-N.SUFFIX`` beside it.
 """
 
 import contextlib
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import Connection, update
 
-from tradeexecutor.database.address import Address
+from tradeexecutor.database.address import DatabaseAddress
 from tradeexecutor.database.connection import Database
-from tradeexecutor.database.contents import Contents
-from tradeexecutor.database.parts import cut
-from tradeexecutor.database.reading import finding_damage, list_strategies, read_contents, read_revision, read_text
+from tradeexecutor.database.parts import split
+from tradeexecutor.database.reading import finding_damage, list_strategies, read_revision, read_row_index, read_text
 from tradeexecutor.database.revisions import Revision
+from tradeexecutor.database.row_index import RowIndex
 from tradeexecutor.database.schema import ALIVE, parts
-from tradeexecutor.database.store import SQLStateStore, get_checksum, write_revision
+from tradeexecutor.database.sqlite import (
+    get_log_path,
+    get_shared_memory_path,
+    get_temporary_path,
+    write_empty_file,
+)
+from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.database.verification import verify_database
-from tradeexecutor.state.errors import DamagedStateFile, NothingToRecover, RevisionNotFound, StateFileError
+from tradeexecutor.database.writing import get_checksum, write_revision
+from tradeexecutor.state.errors import DamagedStateFile, NothingToRecover, RevisionNotFound, SaveFailed, StateFileError
+from tradeexecutor.state.files.durable_file import keep_under
+from tradeexecutor.state.files.syscalls import OS_FILES
 from tradeexecutor.state.files.writer_lock import WriterLock
 from tradeexecutor.state.state import State
 
 __all__ = ["DatabaseRecovery", "plan_recovery", "recover"]
 
-#: From a damaged file, so many of the last saves are tried.
-_MOST_TRIES = 200
+#: From a damaged file, so many of the last saves of a strategy are tried.
+_MAX_TRIED_SAVES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,7 @@ class DatabaseRecovery:
         Where the damaged file is now; None before the recovery, and when none was made.
     """
 
-    address: Address
+    address: DatabaseAddress
     problem: str
     chosen: Revision | None
     is_rebuilt: bool = False
@@ -61,7 +70,7 @@ class DatabaseRecovery:
     kept_as: Path | None = None
 
 
-def plan_recovery(address: Address, at: int | None = None) -> DatabaseRecovery:
+def plan_recovery(address: DatabaseAddress, at: int | None = None) -> DatabaseRecovery:
     """Say what `recover` would do; nothing is changed.  Raises as `recover`, but for the lock."""
     if address.strategy is None:
         raise NothingToRecover(str(address), "say which strategy: add #NAME to the address")
@@ -98,7 +107,7 @@ def plan_recovery(address: Address, at: int | None = None) -> DatabaseRecovery:
     raise NothingToRecover(str(address), "no save is intact")
 
 
-def recover(address: Address, at: int | None = None) -> DatabaseRecovery:
+def recover(address: DatabaseAddress, at: int | None = None) -> DatabaseRecovery:
     """Go back to the newest intact save; an intact newest one is left alone.
 
     Parameters
@@ -117,7 +126,8 @@ def recover(address: Address, at: int | None = None) -> DatabaseRecovery:
     StoreLocked
         The strategy runs.
     SaveFailed, OSError
-        The database, or the folder, cannot be written to; nothing has changed.
+        The database, or the folder, cannot be written to.  Nothing has changed, unless `SaveFailed.in_place` says that
+        a new file was made and only the flush of the folder failed.
     """
     plan = plan_recovery(address, at)
     if plan.chosen is None:
@@ -128,31 +138,30 @@ def recover(address: Address, at: int | None = None) -> DatabaseRecovery:
     with store, store.writing() as connection:
         strategy = store.require_strategy(connection)
         state = State.read_json_blob(read_text(connection, address, strategy, plan.chosen))
-        containers = cut(state.to_dict())
+        containers = split(state.to_dict())
         number = strategy.newest + 1
         if plan.problem:  # nothing of what lives can be relied on
             alive = (parts.c.strategy_id == strategy.id) & (parts.c.removed_in == ALIVE)
             connection.execute(update(parts).where(alive).values(removed_in=number))
-            contents = Contents()
+            index = RowIndex()
         else:
-            contents = read_contents(connection, address, strategy, read_revision(connection, address, strategy))
-        checksum, size = get_checksum(containers)
-        write_revision(
-            connection, strategy, contents.plan(containers, number), state, checksum, size, restored=plan.chosen.number
-        )
+            index = read_row_index(connection, address, strategy, read_revision(connection, address, strategy))
+        changes = index.compare(containers, number)
+        checksum = get_checksum(containers)
+        write_revision(connection, strategy, changes, state, checksum, restored=plan.chosen.number)
     return plan
 
 
 # --- A damaged file
 
 
-def _salvage(address: Address) -> tuple[dict[str, tuple[Revision, State]], tuple[str, ...]]:
+def _salvage(address: DatabaseAddress) -> tuple[dict[str, tuple[Revision, State]], tuple[str, ...]]:
     """Return the newest save of each strategy that can be read, and the strategies that have none."""
     salvaged: dict[str, tuple[Revision, State]] = {}
     lost: list[str] = []
     with Database(address).reading() as connection:
         for strategy in list_strategies(connection, address, is_damaged=True):
-            tries = range(strategy.newest, max(strategy.oldest, strategy.newest - _MOST_TRIES) - 1, -1)
+            tries = range(strategy.newest, max(strategy.oldest, strategy.newest - _MAX_TRIED_SAVES) - 1, -1)
             for number in tries:
                 with contextlib.suppress(StateFileError), _own_transaction(address) as own:
                     own_address = address.with_strategy(strategy.name)
@@ -166,7 +175,7 @@ def _salvage(address: Address) -> tuple[dict[str, tuple[Revision, State]], tuple
 
 
 @contextlib.contextmanager
-def _own_transaction(address: Address) -> Iterator[Connection]:
+def _own_transaction(address: DatabaseAddress) -> Generator[Connection]:
     with Database(address).reading() as connection, finding_damage(address):
         yield connection
 
@@ -176,23 +185,30 @@ def _rebuild(plan: DatabaseRecovery) -> DatabaseRecovery:
     assert path is not None
     with contextlib.ExitStack() as stack:
         for name in {str(plan.address.strategy), *_find_locked_names(path)}:
-            lock = WriterLock(path.with_name(f"{path.name}.{name}"))
+            lock = WriterLock(path.with_name(f"{path.name}.{name}"), like=path)
             lock.acquire()
             stack.callback(lock.release)
         salvaged, lost = _salvage(plan.address)
-        new = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
+        new = get_temporary_path(path)
         stack.callback(_remove_database, new)
-        url = plan.address.url.set(database=str(new))
+        write_empty_file(new, like=path)
         for name, (_, state) in salvaged.items():
-            with SQLStateStore(Address(url, name)) as store:
+            with SQLStateStore(DatabaseAddress.of_file(new, name)) as store:
                 store.import_state(state)
         kept_as = _find_free_name(path)
-        for suffix in ("-wal", "-shm", ""):
-            old = path.with_name(path.name + suffix)
-            if old.exists():
-                os.rename(old, kept_as.with_name(kept_as.name + suffix))
+        done = replace(plan, lost=lost, kept_as=kept_as)
+        keep_under(path, kept_as)  # so that at any moment there is a database at the path
+        for get_path in (get_log_path, get_shared_memory_path):
+            if get_path(path).exists():  # SQLite would mix the old log into the new file
+                os.rename(get_path(path), get_path(kept_as))
+        OS_FILES.flush_folder(path.parent)
         os.rename(new, path)
-    return replace(plan, lost=lost, kept_as=kept_as)
+        try:
+            OS_FILES.flush_folder(path.parent)
+        except OSError as error:
+            advice = f"it has the newest readable save of each strategy, and the damaged file is kept as {kept_as}"
+            raise SaveFailed(str(plan.address), error, True, advice) from error
+    return done
 
 
 def _find_locked_names(path: Path) -> list[str]:

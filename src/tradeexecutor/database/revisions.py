@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from tradeexecutor.database.contents import Plan
+from tradeexecutor.database.row_index import RowChanges
 from tradeexecutor.state.codec.codec import dump, parse
 from tradeexecutor.state.state import State
 
-__all__ = ["Revision", "Summary", "make_seal", "summarise"]
+__all__ = ["Revision", "Summary", "get_row_checksum", "summarise"]
 
 #: So many ids of positions are told for one save.
-_MOST_IDS = 20
+_MAX_LISTED_IDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Summary:
 
 
 def _count(ids: tuple[str, ...]) -> str:
-    return f"{len(ids)} or more" if len(ids) == _MOST_IDS else str(len(ids))
+    return f"{len(ids)} or more" if len(ids) == _MAX_LISTED_IDS else str(len(ids))
 
 
 def _describe_ids(word: str, ids: Iterable[object]) -> str:
@@ -91,7 +91,7 @@ def _describe_ids(word: str, ids: Iterable[object]) -> str:
     return f"{word} {items[0]}..{items[-1]}"
 
 
-def summarise(state: State, plan: Plan, restored: int | None = None) -> Summary:
+def summarise(state: State, changes: RowChanges, restored: int | None = None) -> Summary:
     """Return the figures of a state that is being saved; a figure that cannot be computed does not stop the save.
 
     Parameters
@@ -106,8 +106,8 @@ def summarise(state: State, plan: Plan, restored: int | None = None) -> Summary:
     with contextlib.suppress(Exception):
         value = float(portfolio.get_net_asset_value())
     path = "/portfolio/closed_positions"
-    before = {row.entry.key for row in plan.removed if row.path == path}
-    closed = [str(row.key) for row in plan.added if row.path == path and row.key not in before]
+    before = {row.entry.key for row in changes.removed if row.path == path}
+    closed = [str(row.key) for row in changes.added if row.path == path and row.key not in before]
     return Summary(
         len(portfolio.open_positions),
         len(portfolio.frozen_positions),
@@ -116,7 +116,7 @@ def summarise(state: State, plan: Plan, restored: int | None = None) -> Summary:
         portfolio.next_trade_id,
         cash if cash is not None and math.isfinite(cash) else None,
         value if value is not None and math.isfinite(value) else None,
-        tuple(closed[:_MOST_IDS]),
+        tuple(closed[:_MAX_LISTED_IDS]),
         restored,
     )
 
@@ -163,7 +163,7 @@ class Revision:
     def to_row(self, strategy_id: int) -> dict[str, Any]:
         """Return the row of the database."""
         row = {name: getattr(self, name) for name in self.__slots__} | {"summary": self.summary.to_json()}
-        return {"strategy_id": strategy_id, **row, "seal": make_seal(strategy_id, *row.values())}
+        return {"strategy_id": strategy_id, **row, "seal": get_row_checksum(strategy_id, *row.values())}
 
     @classmethod
     def from_row(cls, row: Any) -> "Revision":
@@ -175,13 +175,13 @@ class Revision:
             It is not what was written.
         """
         *values, seal = row
-        if make_seal(*values) != seal:
+        if get_row_checksum(*values) != seal:
             raise ValueError(f"the record of save {values[1]} is damaged")
         names = [name for name in cls.__slots__ if name != "summary"]
         figures: dict[str, Any] = dict(zip(names, values[1:-1], strict=True))
         return cls(**figures, summary=Summary.from_json(values[-1]))
 
 
-def make_seal(*values: object) -> str:
+def get_row_checksum(*values: object) -> str:
     """Return a checksum of the values of a row, 32 hex digits."""
     return hashlib.blake2b(repr(values).encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()

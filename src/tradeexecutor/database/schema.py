@@ -74,7 +74,7 @@ strategies = Table(
 revisions = Table(
     "state_revisions",
     metadata,
-    Column("strategy_id", ForeignKey(strategies.c.id), primary_key=True),
+    Column("strategy_id", Integer, ForeignKey(strategies.c.id), primary_key=True),
     Column("number", BigInteger, primary_key=True, autoincrement=False),  # the order of saves, from 1
     Column("saved_at", DateTime, nullable=False),  # what the clock said, UTC
     Column("cycle", BigInteger),
@@ -92,7 +92,7 @@ revisions = Table(
 parts = Table(
     "state_parts",
     metadata,
-    Column("strategy_id", ForeignKey(strategies.c.id), primary_key=True),
+    Column("strategy_id", Integer, ForeignKey(strategies.c.id), primary_key=True),
     Column("added_in", BigInteger, primary_key=True, autoincrement=False),
     Column("path", Text, primary_key=True),  # JSON Pointer of the container
     Column("ordinal", BigInteger, primary_key=True, autoincrement=False),  # the order within the container

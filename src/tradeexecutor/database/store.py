@@ -16,44 +16,43 @@ What is guaranteed is in ``docs/stores.md``.
 
 import contextlib
 import errno
-import hashlib
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, insert, inspect, select, text, update
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from tradeexecutor.database.address import Address
-from tradeexecutor.database.connection import Connect, Database, explain_failed_save
-from tradeexecutor.database.contents import Contents, Plan
+from tradeexecutor.database.address import AsOf, DatabaseAddress
+from tradeexecutor.database.connection import DEFAULT_TIMEOUT, Connect, Database
+from tradeexecutor.database.failures import explain_failed_save, is_transient
 from tradeexecutor.database.feed import Feed, read_feed
 from tradeexecutor.database.locks import make_writer
-from tradeexecutor.database.parts import Part, assemble, cut
+from tradeexecutor.database.parts import Part, split
 from tradeexecutor.database.reading import (
-    Moment,
     Strategy,
     check_version,
     find_revision,
-    read_contents,
     read_revision,
     read_revisions,
+    read_row_index,
     read_strategy,
     read_text,
 )
-from tradeexecutor.database.revisions import Revision, summarise
-from tradeexecutor.database.schema import ALIVE, LAYOUT_VERSION, TABLES, layout, metadata, parts, revisions, strategies
+from tradeexecutor.database.revisions import Revision
+from tradeexecutor.database.row_index import RowIndex
+from tradeexecutor.database.writing import get_checksum, is_current, make_strategy, make_tables, write_revision
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.codec.codec import encode_repeated_objects_once
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
-from tradeexecutor.state.codec.upcast import SCHEMA_VERSION
 from tradeexecutor.state.errors import (
     DamagedStateFile,
     InvalidValue,
     NewerStateFile,
     StateFileError,
     StoreChanged,
+    StoreLocked,
     StoreUnavailable,
 )
 from tradeexecutor.state.state import State
@@ -67,10 +66,7 @@ _VACUUM_SQLITE = ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
 _VACUUM_POSTGRESQL = ("VACUUM state_parts", "VACUUM state_revisions")
 
 #: The strategy, and what the database holds of its newest revision.
-_Base = tuple[Strategy, Contents]
-
-#: Lets two strategies that save for the first time not make the tables at once.
-_TABLES_LOCK = 0x7472616465
+_Base = tuple[Strategy, RowIndex]
 
 
 class SQLStateStore(StateStore):
@@ -89,27 +85,33 @@ class SQLStateStore(StateStore):
         Called with the state after every save.
     connect
         How to connect; for tests.
+    timeout
+        Seconds that a PostgreSQL server may take for one statement; a save or a load consists of few.  SQLite waits 30
+        seconds for the save of another strategy in the same file.
 
     Raises
     ------
     InvalidValue
-        The address or the executor id is missing or wrong.
+        The address or the executor id is missing or wrong, or the address says which save is meant.
     """
 
     def __init__(
         self,
-        address: str | Address,
+        address: str | DatabaseAddress,
         strategy: str | None = None,
         on_save: SaveHook | None = None,
         *,
         connect: Connect | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
     ):
-        parsed = Address.parse(address) if isinstance(address, str) else address
+        parsed = DatabaseAddress.parse(address) if isinstance(address, str) else address
         self.address = parsed.with_strategy(strategy) if strategy is not None else parsed
         if self.address.strategy is None:
             raise InvalidValue(f"which strategy in {self.address}? Add #NAME to the address")
+        if self.address != self.address.newest:
+            raise InvalidValue(f"a store has all saves: leave out what stands after the @ in {self.address}")
         self.on_save = on_save
-        self._database = Database(self.address, connect)
+        self._database = Database(self.address, connect, timeout=timeout)
         self._writer = make_writer(self.address, self._database)
         #: Checksum of the newest revision as this store loaded or saved it last.
         self._known: str | None = None
@@ -144,7 +146,7 @@ class SQLStateStore(StateStore):
             return False  # `load` tells more
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[tuple[Connection, Strategy]]:
+    def reading(self) -> Generator[tuple[Connection, Strategy]]:
         """Open a connection on which several questions have answers of the same moment.
 
         Raises
@@ -162,7 +164,7 @@ class SQLStateStore(StateStore):
             raise FileNotFoundError(errno.ENOENT, "nothing was ever saved there", str(self.address))
         return strategy
 
-    def load(self, at: Moment | None = None, *, cycle: int | None = None) -> State:
+    def load(self, at: AsOf | None = None, *, cycle: int | None = None) -> State:
         """Return the state as it was last saved, or as it was then; its checksum is checked.
 
         Parameters
@@ -191,7 +193,7 @@ class SQLStateStore(StateStore):
             self._known = revision.sha256
         return state
 
-    def read(self, at: Moment | None = None, *, cycle: int | None = None) -> tuple[Revision, bytes]:
+    def read(self, at: AsOf | None = None, *, cycle: int | None = None) -> tuple[Revision, bytes]:
         """Return the record of a save and the JSON text of the state; see `load`."""
         with self.reading() as (connection, strategy):
             revision = find_revision(connection, self.address, strategy, at, cycle)
@@ -247,22 +249,23 @@ class SQLStateStore(StateStore):
             self._save(state)
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self) -> Generator[Connection]:
         """Open a transaction as the only writer, for maintenance.
 
         Raises
         ------
-        StoreLocked, StoreChanged, SaveFailed
+        StoreLocked, StoreChanged, StoreMoved, SaveFailed
             As `sync`.
         """
         with self._explaining():
             self.acquire_writer_lock()
             self._base = None
-            with self._writer.connection.begin():
-                yield self._writer.connection
+            self._writer.allow_long_statements()
+            with self._writer.transaction() as connection:
+                yield connection
 
     @contextlib.contextmanager
-    def _explaining(self) -> Iterator[None]:
+    def _explaining(self) -> Generator[None]:
         self._writer.after_fork()
         with self._writer.mutex:
             try:
@@ -332,20 +335,29 @@ class SQLStateStore(StateStore):
     def _save(self, state: State) -> None:
         with pause_garbage_collection():
             with encode_repeated_objects_once():
-                containers = cut(state.to_dict())
+                containers = split(state.to_dict())
             checksum, size = get_checksum(containers)
-            connection = self._writer.connection
-            base, self._base = self._base, None  # read again if anything fails
             try:
-                with connection.begin():
-                    base = self._write(connection, state, containers, base, (checksum, size))
-                    self._uncertain = checksum
-            except BaseException as error:
-                if isinstance(error, DBAPIError) and error.connection_invalidated:
-                    self._writer.release()  # the lock went with the connection
-                raise
+                base = self._commit(state, containers, checksum, size)
+            except (DBAPIError, sqlite3.Error) as error:
+                if self._uncertain == checksum or self._writer.is_held or not is_transient(error):
+                    raise
+                # The connection was open since an earlier save and is broken: once more, with a new one.
+                try:
+                    self.acquire_writer_lock()
+                except StoreLocked:  # by the broken connection, which the server has not given up yet
+                    raise error from None
+                base = self._commit(state, containers, checksum, size)
         self._base = base
         self._known, self._uncertain = checksum, None
+
+    def _commit(self, state: State, containers: dict[str, list[Part]], checksum: str, size: int) -> _Base:
+        """Save in one transaction; returns what the next save is compared with."""
+        base, self._base = self._base, None  # read again if anything fails
+        with self._writer.transaction() as connection:
+            base = self._write(connection, state, containers, base, (checksum, size))
+            self._uncertain = checksum
+        return base
 
     def _write(
         self,
@@ -358,133 +370,18 @@ class SQLStateStore(StateStore):
         """Write a revision, which the caller commits; returns what the next one is compared with."""
         if base is None or not is_current(connection, base[0]):
             base = self._read_base(connection)
-        strategy, contents = base
-        plan = contents.plan(containers, strategy.newest + 1)
-        return write_revision(connection, strategy, plan, state, *checksum), plan.contents
+        strategy, index = base
+        changes = index.compare(containers, strategy.newest + 1)
+        return write_revision(connection, strategy, changes, state, checksum), changes.index
 
     def _read_base(self, connection: Connection) -> _Base:
         """Return the strategy, made where there is none, and what the database holds of its newest revision."""
-        make_tables(connection, self._database.is_sqlite)
+        make_tables(connection)
         strategy = read_strategy(connection, self.address)
         if strategy is None:
             assert self.address.strategy is not None
-            return make_strategy(connection, self.address.strategy), Contents()
+            return make_strategy(connection, self.address.strategy), RowIndex()
         newest = read_revision(connection, self.address, strategy)
         check_version(newest, self.address)
         self._check_known(newest)
-        return strategy, read_contents(connection, self.address, strategy, newest)
-
-
-def make_tables(connection: Connection, is_sqlite: bool) -> None:
-    """Make the tables where there are none."""
-    if not is_sqlite:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TABLES_LOCK})
-    if not TABLES.intersection(inspect(connection).get_table_names()):
-        metadata.create_all(connection)
-        connection.execute(insert(layout), {"version": LAYOUT_VERSION})
-
-
-def make_strategy(connection: Connection, name: str) -> Strategy:
-    """Add a strategy without revisions."""
-    values = {"name": name, "oldest": 1, "newest": 0, "seal": ""}
-    (number,) = connection.execute(insert(strategies), values).inserted_primary_key or (0,)
-    return Strategy(int(number), name, 1, 0)
-
-
-def is_current(connection: Connection, strategy: Strategy) -> bool:
-    """Tell whether the record of a strategy is still what it was."""
-    query = select(strategies.c.seal).where(strategies.c.id == strategy.id)
-    return connection.execute(query).scalar() == strategy.seal
-
-
-def write_strategy(connection: Connection, strategy: Strategy) -> None:
-    """Write the record of a strategy."""
-    values = {"oldest": strategy.oldest, "newest": strategy.newest, "seal": strategy.seal}
-    connection.execute(update(strategies).where(strategies.c.id == strategy.id).values(values))
-
-
-def write_revision(
-    connection: Connection,
-    strategy: Strategy,
-    plan: Plan,
-    state: State,
-    checksum: str,
-    size: int,
-    restored: int | None = None,
-) -> Strategy:
-    """Write the next revision of a strategy; returns the strategy as it is then.
-
-    Parameters
-    ----------
-    plan
-        Rows.
-    checksum, size
-        SHA-256 and number of bytes of the JSON text.
-    restored
-        Number of the earlier save that is brought back, if it is one.
-    """
-    number = strategy.newest + 1
-    revision = Revision(
-        number=number,
-        saved_at=utc_now(),
-        cycle=state.cycle,
-        last_updated_at=state.last_updated_at,
-        schema_version=SCHEMA_VERSION,
-        size=size,
-        sha256=checksum,
-        parts_sum=f"{plan.contents.sum:032x}",
-        parts_added=len(plan.added),
-        parts_removed=len(plan.removed),
-        summary=summarise(state, plan, restored),
-    )
-    write_plan(connection, strategy.id, number, plan)
-    connection.execute(insert(revisions), revision.to_row(strategy.id))
-    after = Strategy(strategy.id, strategy.name, strategy.oldest, number)
-    write_strategy(connection, after)
-    return after
-
-
-def write_plan(connection: Connection, strategy_id: int, revision: int, plan: Plan) -> None:
-    """End and add the rows of a revision."""
-    if plan.removed:
-        query = (
-            update(parts)
-            .where(
-                and_(
-                    parts.c.strategy_id == strategy_id,
-                    parts.c.path == bindparam("old_path"),
-                    parts.c.ordinal == bindparam("old_ordinal"),
-                    parts.c.added_in == bindparam("old_added_in"),
-                )
-            )
-            .values(removed_in=revision)
-        )
-        old = [
-            {"old_path": path, "old_ordinal": entry.ordinal, "old_added_in": entry.added_in}
-            for path, entry in plan.removed
-        ]
-        connection.execute(query, old)
-    if plan.added:
-        new: list[dict[str, Any]] = [
-            {
-                "strategy_id": strategy_id,
-                "path": path,
-                "ordinal": ordinal,
-                "behind": behind,
-                "added_in": revision,
-                "removed_in": ALIVE,
-                "key": key,
-                "body": body,
-            }
-            for path, key, ordinal, behind, body in plan.added
-        ]
-        connection.execute(insert(parts), new)
-
-
-def get_checksum(containers: dict[str, list[Part]]) -> tuple[str, int]:
-    """Return SHA-256 and number of bytes of the JSON text."""
-    checksum, size = hashlib.sha256(), 0
-    for piece in assemble(containers):
-        checksum.update(piece)
-        size += len(piece)
-    return checksum.hexdigest(), size
+        return strategy, read_row_index(connection, self.address, strategy, newest)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, func, select
 
-from tradeexecutor.database.address import Address
+from tradeexecutor.database.address import DatabaseAddress
 from tradeexecutor.database.connection import Database
-from tradeexecutor.database.contents import SUM_MODULUS, get_digest
 from tradeexecutor.database.reading import Strategy, finding_damage, list_strategies, read_revision, read_text
 from tradeexecutor.database.revisions import Revision
+from tradeexecutor.database.row_index import SUM_MODULUS, get_digest
 from tradeexecutor.database.schema import parts
 from tradeexecutor.state.errors import NewerStateFile, StateFileError, StoreUnavailable
 from tradeexecutor.state.state import State
@@ -21,7 +21,7 @@ __all__ = ["Progress", "StrategyCheck", "check_strategy", "verify_database"]
 Progress = Callable[[int, int], None]
 
 #: The problem of an intact SQLite file.
-_FINE = "ok"
+_INTACT = "ok"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class StrategyCheck:
         return not self.problem and not self.damaged
 
 
-def verify_database(address: Address, progress: Progress | None = None) -> list[StrategyCheck]:
+def verify_database(address: DatabaseAddress, progress: Progress | None = None) -> list[StrategyCheck]:
     """Check all saves of a strategy, or of all strategies when the address names none; nothing is changed.
 
     Raises
@@ -81,16 +81,16 @@ def verify_database(address: Address, progress: Progress | None = None) -> list[
         return [check_strategy(connection, address.with_strategy(item.name), item, progress) for item in found]
 
 
-def check_file(connection: Connection, address: Address) -> None:
+def check_file(connection: Connection, address: DatabaseAddress) -> None:
     """Let SQLite check its file; raises `DamagedStateFile`."""
     with finding_damage(address):
         problems = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check(3)")]
-        if problems != [_FINE]:
+        if problems != [_INTACT]:
             raise ValueError(f"the database file is damaged: {'; '.join(problems)}")
 
 
 def check_strategy(
-    connection: Connection, address: Address, strategy: Strategy, progress: Progress | None = None
+    connection: Connection, address: DatabaseAddress, strategy: Strategy, progress: Progress | None = None
 ) -> StrategyCheck:
     """Check the saves of one strategy."""
     damaged: set[int] = set()

@@ -12,6 +12,7 @@
     |   |-- SaveFailed                  the disk refused a save
     |   |-- StoreLocked                 another process writes to the same file
     |   |-- StoreChanged                somebody else saved since this store loaded
+    |   |-- StoreMoved                  what a store has opened is not at its path any more
     |   |-- StoreUnavailable            a database cannot be reached or opened
     |   |-- RevisionNotFound            no such save, or it is not kept any more
     |   |-- CopyFailed                  a state cannot be copied there
@@ -200,6 +201,26 @@ class StoreChanged(StateFileError, RuntimeError):
             f"{path} was saved by somebody else after it was loaded here; load it again and repeat what you did"
         )
         self.path = path
+
+
+class StoreMoved(StateFileError, RuntimeError):
+    """What a store has opened was deleted, renamed or replaced meanwhile, or a link in its path leads elsewhere now.
+
+    What the store was about to save is not at the path that the user named, so the save is not acknowledged; the state
+    is still in memory.
+
+    Attributes
+    ----------
+    path
+        The file, or address in a database.
+    reason
+        What has happened, and where known what to do.
+    """
+
+    def __init__(self, path: Path | str, reason: str):
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
 
 
 class SaveFailed(StateFileError, OSError):

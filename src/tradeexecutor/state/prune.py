@@ -170,9 +170,9 @@ class TakenOut:
     ref: ArchiveRef
     content: bytes
 
-    def write(self, state_path: Path) -> Path:
-        """Write the archive beside the state file and return its path; raises `OSError` like `write_archive`."""
-        return write_archive(state_path, self.content)
+    def write(self, state_path: Path, like: Path | None = None) -> Path:
+        """Write the archive beside the state file and return its path; see `write_archive`."""
+        return write_archive(state_path, self.content, like=like)
 
 
 def archive_closed_positions(state: State, created_at: datetime.datetime) -> TakenOut | None:

@@ -105,3 +105,45 @@ def test_an_old_copy_that_cannot_be_removed_stops_the_save(path: Path):
     with JSONFileStore(path, files=FaultyFiles(fail_always(13, "unlink"))) as store, pytest.raises(SaveFailed):
         store.sync(make_state("second"))
     assert State.read_json_file(path).name == "first"
+
+
+def test_a_flipped_bit_is_never_served(path: Path):
+    """Brotli decompresses many damaged texts to another text, without an error."""
+    compressed = get_compressed_path(path).read_bytes()
+    text = path.read_bytes()
+    step = max(1, len(compressed) * 8 // 600)
+    silent = 0
+    for bit in range(0, len(compressed) * 8, step):
+        damaged = bytearray(compressed)
+        damaged[bit // 8] ^= 1 << bit % 8
+        get_compressed_path(path).write_bytes(damaged)
+        served = read_compressed_copy(path)
+        if served is None:
+            silent += is_other_text(bytes(damaged), text)
+        else:
+            assert brotli.decompress(served) == text, bit
+    assert silent > 50, "only the checksum found these"
+
+
+def is_other_text(compressed: bytes, text: bytes) -> bool:
+    try:
+        return brotli.decompress(compressed) != text
+    except brotli.error:
+        return False
+
+
+@pytest.mark.parametrize("damage", ["cut off", "something behind", "twice"])
+def test_a_copy_with_another_end_is_not_served(path: Path, damage: str):
+    copy = get_compressed_path(path)
+    compressed = copy.read_bytes()
+    copy.write_bytes(
+        {"cut off": compressed[:-1], "something behind": compressed + b"x", "twice": compressed * 2}[damage]
+    )
+    assert read_compressed_copy(path) is None
+
+
+def test_a_damaged_copy_is_told_of(path: Path, caplog: pytest.LogCaptureFixture):
+    copy = get_compressed_path(path)
+    copy.write_bytes(copy.read_bytes()[:-1])
+    assert read_compressed_copy(path) is None
+    assert "demo.json.br is not used: the compressed copy is cut off" in caplog.text

@@ -1,15 +1,17 @@
 """Listing the copies of a state file, and recovering from them."""
 
 import datetime
+import errno
 import json
 import os
 from pathlib import Path
 
 import pytest
 
+from tests.faults.files import FaultyFiles, fail_always, fail_at
 from tests.kit.store_contract import make_state
-from tradeexecutor.state.errors import NothingToRecover, StoreLocked
-from tradeexecutor.state.files.compressed_copy import get_compressed_path
+from tradeexecutor.state.errors import NothingToRecover, SaveFailed, StoreLocked
+from tradeexecutor.state.files.compressed_copy import get_compressed_path, read_compressed_copy
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 from tradeexecutor.state.store.backups import BackupFolder, backup_state
@@ -382,3 +384,55 @@ def test_a_private_copy_stays_private(path: Path):
     path.unlink()
     recover(path)
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_recovery_whose_last_flush_fails_says_what_it_did(path: Path):
+    path.write_bytes(b"damaged")
+    files = FaultyFiles()
+
+    def fail(number: int, name: str) -> None:
+        if name == "flush_folder" and "rename" in files.calls:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    files.fault = fail
+    with pytest.raises(SaveFailed, match="a power cut may undo it") as failure:
+        recover(path, files=files)
+    assert failure.value.in_place
+    assert "recovered from" in str(failure.value)
+    assert "demo.damaged-1.json" in str(failure.value)
+    assert State.read_json_file(path).name == "third"
+    assert path.with_name("demo.damaged-1.json").read_bytes() == b"damaged"
+
+
+def test_a_recovery_that_fails_before_leaves_the_file_as_it_was(path: Path):
+    path.write_bytes(b"damaged")
+    for number in range(100):
+        files = FaultyFiles(fail_at(number, OSError(errno.EIO, os.strerror(errno.EIO))))
+        failure = attempt(path, files)
+        if failure is None or isinstance(failure, SaveFailed):
+            break
+        assert path.read_bytes() == b"damaged"
+    else:
+        pytest.fail("it never succeeds")
+    assert number > 5
+    assert failure is None or failure.in_place
+    assert State.read_json_file(path).name == "third"
+
+
+def attempt(path: Path, files: FaultyFiles) -> OSError | None:
+    try:
+        recover(path, files=files)
+    except OSError as error:
+        return error
+    return None
+
+
+def test_an_old_compressed_copy_that_cannot_be_removed_does_not_undo_the_recovery(
+    path: Path, caplog: pytest.LogCaptureFixture
+):
+    path.write_bytes(b"damaged")
+    get_compressed_path(path).write_bytes(b"damaged, too")
+    recover(path, files=FaultyFiles(fail_always(errno.EACCES, "unlink")))
+    assert State.read_json_file(path).name == "second"
+    assert "cannot be removed" in caplog.text
+    assert read_compressed_copy(path) is None

@@ -239,11 +239,11 @@ def test_the_data_is_on_the_disk_before_the_name_is(path: Path):
         files.calls.clear()
         store.sync(make_state())
     assert files.calls == [
-        *("create", "write", "write", "flush", "close"),
+        *("create", "set_mode", "write", "write", "flush", "close"),
         *("make_folder", "flush_folder", "link", "flush_folder"),  # the backup
         "unlink",  # the old compressed copy
         *("rename", "flush_folder"),
-        *("create", "write", "flush", "close", "rename", "flush_folder"),  # the new compressed copy
+        *("create", "set_mode", "write", "flush", "close", "rename", "flush_folder"),  # the new compressed copy
     ]
 
 

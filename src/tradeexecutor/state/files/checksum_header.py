@@ -27,7 +27,7 @@ HEAD_SIZE = 256
 _ZEROS = b"0" * 64
 _SEAL = re.compile(rb'\{"seal":\{"save":(0|[1-9][0-9]{0,15}),"sha256":"([0-9a-f]{64})"\}(,|(?=\}))')
 
-#: What is left of a seal after damage, or after another program has printed the file anew.
+#: What is left of a seal after damage, or after another program has formatted the file again.
 _TRACES = (b'"seal"', b'"sha256"')
 
 

@@ -1,18 +1,24 @@
 """The compressed copy of a state file, ``PATH.br``, for web servers that send it as it is.
 
-The copy holds the very bytes of the file, compressed with brotli.  A save first removes the old copy, then replaces the
-file, then writes the new copy; so a crash leaves no copy rather than an old one.  What a power cut leaves nobody can
-promise, therefore a reader compares: the copy belongs to the file when both begin with the same seal, because the seal
-is a checksum of all that follows (`read_compressed_copy` does that).
+The copy holds the very bytes of the file, compressed with brotli, and has mode, owner and group of the file.  A save
+first removes the old copy, then replaces the file, then writes the new copy; so a crash leaves no copy rather than an
+old one.  What a power cut leaves nobody can promise, and a disk may lose a bit: brotli has no checksum, and
+decompresses many damaged copies to another text.  So whoever reads or serves a copy has to check it: it belongs to the
+file when both have the same seal, and it is intact when its text matches the checksum in that seal.
+`read_compressed_copy` does both.
 """
 
+import logging
+import os
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from tradeexecutor.state.errors import DamagedStateFile
-from tradeexecutor.state.files.checksum_header import HEAD_SIZE, read_seal
+from tradeexecutor.state.files.checksum_header import HEAD_SIZE, check_seal, read_seal
 from tradeexecutor.state.files.durable_file import write_atomically
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
+
+logger = logging.getLogger(__name__)
 
 #: Of 0 to 11: fast, and a tenth of the size.
 QUALITY = 4
@@ -36,18 +42,21 @@ def get_compressed_path(path: Path) -> Path:
 def write_compressed_copy(path: Path, text: bytes, files: FileLayer = OS_FILES) -> None:
     """Write the copy of a state file that was saved just now; raises `OSError` like `write_atomically`."""
     brotli = _import_brotli()
-    write_atomically(get_compressed_path(path), brotli.compress(text, quality=QUALITY), files=files)
+    write_atomically(get_compressed_path(path), brotli.compress(text, quality=QUALITY), like=path, files=files)
 
 
 def remove_compressed_copy(path: Path, files: FileLayer = OS_FILES) -> None:
     """Remove the copy of a state file that is about to be replaced; it need not exist."""
     copy = get_compressed_path(path)
-    if copy.exists():
+    if os.path.lexists(copy):
         files.unlink(copy)
 
 
 def read_compressed_copy(path: Path) -> bytes | None:
-    """Return the compressed text of a state file as it is now, None when there is no copy of just this text.
+    """Return the compressed text of a state file as it is now, None when there is no intact copy of just this text.
+
+    The copy is decompressed and its checksum verified, which takes some milliseconds for each megabyte of the text:
+    a server that sends it often should keep the bytes until the file changes.
 
     Raises
     ------
@@ -62,12 +71,11 @@ def read_compressed_copy(path: Path) -> bytes | None:
         return None
     if seal is None:
         return None
-    brotli = _import_brotli()
     try:
-        head = cast(_Decompressor, brotli.Decompressor()).process(compressed, output_buffer_limit=HEAD_SIZE)
-    except brotli.error:
+        return compressed if check_seal(decompress(compressed)) == seal else None
+    except DamagedStateFile as error:
+        logger.warning("%s is not used: %s", get_compressed_path(path), error.reason)
         return None
-    return compressed if read_seal(head) == seal else None
 
 
 def decompress(compressed: bytes) -> bytes:

@@ -8,10 +8,10 @@ import contextlib
 import errno
 import os
 import re
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from tradeexecutor.state.files.access import give_access
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
 
 #: How file systems without hard links, or with a limit on them, refuse one.
@@ -21,19 +21,20 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSY
 class Replacement:
     """New content for a file: first written beside it, then put in its place.
 
-    A symbolic link is followed.  The mode of an existing file is kept, and so is its owner when root writes.
+    A symbolic link is followed.
 
     Parameters
     ----------
     path
         The file; it need not exist, its folder must.
     like
-        Another file, whose mode and owner a new one gets.
+        The file whose mode, owner and group the new one gets (:mod:`~.access`), by default the file that is replaced.
+        Where there is none, the new file has the usual mode.
     """
 
     def __init__(self, path: Path, like: Path | None = None, files: FileLayer = OS_FILES):
         self.path = path.resolve()
-        self._like = like
+        self.like = like
         self._files = files
         self._temporary = self.path.with_name(f".{self.path.name}.{os.urandom(8).hex()}.tmp")
         self._inode: tuple[int, int] | None = None
@@ -41,14 +42,14 @@ class Replacement:
     def write(self, *parts: bytes | memoryview) -> None:
         """Write the content, in parts, and flush it to the disk; nobody sees it yet."""
         files = self._files
-        old = _get_status(self.path) or (self._like and _get_status(self._like))
-        descriptor = files.create(self._temporary, stat.S_IMODE(old.st_mode) if old else 0o666)
+        old = _get_status(self.like or self.path)
+        descriptor = files.create(self._temporary, 0o600 if old else 0o666)
         try:
             self._inode = _get_inode(os.fstat(descriptor))
+            if old is not None:
+                give_access(files, descriptor, old)
             for part in parts:
                 _write_all(files, descriptor, part)
-            if old is not None:
-                _keep_mode_and_owner(files, descriptor, old)
             files.flush(descriptor)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -124,7 +125,7 @@ def keep_under(source: Path, target: Path, files: FileLayer = OS_FILES) -> None:
 def copy_durably(source: Path, target: Path, files: FileLayer = OS_FILES) -> None:
     """Copy a file to a name that must be free; under that name there is never half of it.
 
-    The copy has the mode of the original.  The caller flushes the folder.
+    The copy has mode, owner and group of the original.  The caller flushes the folder.
 
     Raises
     ------
@@ -138,8 +139,8 @@ def copy_durably(source: Path, target: Path, files: FileLayer = OS_FILES) -> Non
     descriptor = files.create(temporary, 0o600)
     try:
         try:
+            give_access(files, descriptor, source.stat())
             _write_all(files, descriptor, content)
-            _keep_mode_and_owner(files, descriptor, source.stat())
             files.flush(descriptor)
         finally:
             files.close(descriptor)
@@ -192,11 +193,3 @@ def _get_status(path: Path) -> os.stat_result | None:
 
 def _get_inode(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
-
-
-def _keep_mode_and_owner(files: FileLayer, descriptor: int, old: os.stat_result) -> None:
-    new = os.fstat(descriptor)
-    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid) and os.geteuid() == 0:
-        files.set_owner(descriptor, old.st_uid, old.st_gid)  # else the strategy's user could not open it any more
-    if stat.S_IMODE(new.st_mode) != stat.S_IMODE(old.st_mode):
-        files.set_mode(descriptor, stat.S_IMODE(old.st_mode))

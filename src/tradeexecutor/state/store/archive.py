@@ -22,6 +22,7 @@ from tradeexecutor.state.archive_ref import ArchiveRef
 from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import ArchiveError, ArchiveMissing, DamagedArchive, InvalidStateFile
+from tradeexecutor.state.files.access import make_folder_beside
 from tradeexecutor.state.files.compressed_copy import decompress
 from tradeexecutor.state.files.durable_file import write_atomically
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
@@ -149,10 +150,16 @@ def pack_archive(archive: Archive, created_at: UTCDatetime) -> tuple[bytes, Arch
     return content, ArchiveRef(hashlib.sha256(content).hexdigest(), created_at, len(content), *archive.count())
 
 
-def write_archive(state_path: Path, content: bytes, files: FileLayer = OS_FILES) -> Path:
+def write_archive(state_path: Path, content: bytes, files: FileLayer = OS_FILES, *, like: Path | None = None) -> Path:
     """Write the bytes of an archive beside a state file; they are on the disk when this returns.
 
     An archive of the same content, which an earlier attempt may have left, is kept.
+
+    Parameters
+    ----------
+    like
+        The file whose mode, owner and group the archive gets, by default the state file: for a strategy in a database,
+        the database.
 
     Raises
     ------
@@ -160,12 +167,12 @@ def write_archive(state_path: Path, content: bytes, files: FileLayer = OS_FILES)
         The folder cannot be written to, or the disk is full.
     """
     folder = get_archive_folder(state_path)
-    if not folder.is_dir():
-        files.make_folder(folder)
+    like = (like or state_path).resolve()
+    make_folder_beside(like, folder, files)
     files.flush_folder(folder.parent)
     path = folder / f"{hashlib.sha256(content).hexdigest()}.json.br"
     if not path.is_file() or path.read_bytes() != content:
-        write_atomically(path, content, like=state_path.resolve(), files=files)
+        write_atomically(path, content, like=like, files=files)
     else:
         files.flush_folder(folder)
     return path

@@ -18,19 +18,22 @@ import logging
 import os
 import re
 import shlex
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.files.access import make_folder_beside
 from tradeexecutor.state.files.checksum_header import HEAD_SIZE, read_seal
 from tradeexecutor.state.files.durable_file import copy_durably, keep_under
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
 
 logger = logging.getLogger(__name__)
 
-_BACKUP_NAME = re.compile(r"(\d{8,})-\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}Z(\..*)?")
+#: Name of a rotating backup; the group is its number.
+BACKUP_NAME = re.compile(r"(\d{8,})-\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}Z(\..*)?")
 _SUFFIX = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -82,7 +85,7 @@ class BackupFolder:
         """Return the backups, oldest first."""
         if not self.folder.is_dir():
             return []
-        found = ((_BACKUP_NAME.fullmatch(path.name), path) for path in self.folder.iterdir())
+        found = ((BACKUP_NAME.fullmatch(path.name), path) for path in self.folder.iterdir())
         return sorted(Backup(int(match[1]), path) for match, path in found if match)
 
     def has_current(self, backups: list[Backup]) -> bool:
@@ -97,8 +100,7 @@ class BackupFolder:
         OSError
             The folder cannot be written to, or the disk is full.
         """
-        if not self.folder.is_dir():
-            self._files.make_folder(self.folder)
+        make_folder_beside(self._path, self.folder, self._files)
         backups = self.list_backups()
         if not backups:
             self._files.flush_folder(self.folder.parent)
@@ -107,6 +109,25 @@ class BackupFolder:
             name = f"{number:08}-{time:%Y-%m-%dT%H-%M-%SZ}{self._path.suffix}"
             keep_under(self._path, self.folder / name, self._files)
         self._files.flush_folder(self.folder)
+
+    def restrict(self) -> None:
+        """Let nobody read earlier saves who may not read the state any more.
+
+        Raises
+        ------
+        OSError
+            The operating system refuses.
+        """
+        status = self._path.stat()
+        allowed = stat.S_IMODE(status.st_mode)
+        for backup in self.list_backups():
+            mode = stat.S_IMODE(backup.path.lstat().st_mode)
+            if mode & ~allowed:
+                descriptor = os.open(backup.path, os.O_RDONLY | os.O_NOFOLLOW)
+                try:
+                    self._files.set_mode(descriptor, mode & allowed)
+                finally:
+                    os.close(descriptor)
 
     def prune(self, policy: BackupPolicy) -> None:
         """Remove the backups that the policy does not keep; what cannot be removed stays until the next time."""
@@ -223,9 +244,14 @@ def _keep(path: Path, suffix: str, keep: Callable[[Path, Path], None]) -> Path:
     raise AssertionError("numbers do not end")
 
 
+def make_kept_name_pattern(path: Path) -> re.Pattern[str]:
+    """Return the pattern of the names of kept originals; groups 1 and 3 are suffix and number."""
+    return re.compile(rf"{re.escape(path.stem)}\.({_SUFFIX.pattern})-(\d+){re.escape(path.suffix)}")
+
+
 def find_kept_originals(path: Path) -> list[Path]:
     """Return the kept originals of a state file, in the order of suffix and number."""
-    pattern = re.compile(rf"{re.escape(path.stem)}\.({_SUFFIX.pattern})-(\d+){re.escape(path.suffix)}")
+    pattern = make_kept_name_pattern(path)
     if not path.parent.is_dir():
         return []
     found = ((pattern.fullmatch(item.name), item) for item in path.parent.iterdir())

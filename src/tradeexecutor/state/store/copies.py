@@ -15,20 +15,23 @@ A generation is good when its checksum matches, or it has none, and this program
 
 import datetime
 import enum
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from tradeexecutor.state.codec.upcast import SCHEMA_VERSION_KEY, require_state
-from tradeexecutor.state.errors import DamagedStateFile, InvalidStateFile, NewerStateFile, NothingToRecover
+from tradeexecutor.state.errors import DamagedStateFile, InvalidStateFile, NewerStateFile, NothingToRecover, SaveFailed
 from tradeexecutor.state.files.checksum_header import make_seal, parse_sealed, read_seal, remove_seal
 from tradeexecutor.state.files.compressed_copy import decompress, get_compressed_path, remove_compressed_copy
-from tradeexecutor.state.files.durable_file import find_temporary_files, write_atomically
+from tradeexecutor.state.files.durable_file import Replacement, find_temporary_files
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
 from tradeexecutor.state.files.writer_lock import WriterLock
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store.backups import BackupFolder, find_kept_originals, keep_original
+
+logger = logging.getLogger(__name__)
 
 #: Suffix under which an intact file is kept that somebody replaced by an earlier one.
 _REPLACED = "replaced"
@@ -271,6 +274,8 @@ def recover(path: Path, source: Path | None = None, *, exact: bool = False, file
         There is no good copy, or `source` is not one; also for an intact file of a newer program without a `source`.
     StoreLocked
         A process writes to the file.
+    SaveFailed
+        The file was replaced, and only the last step failed, the flush of the folder: a power cut may undo it.
     OSError
         The folder cannot be written to, or the disk is full; the file is as it was.
     """
@@ -294,8 +299,30 @@ def recover(path: Path, source: Path | None = None, *, exact: bool = False, file
         kept_as = None
         if plan.current is not None:
             kept_as = keep_original(path, _REPLACED if plan.current.is_good else "damaged", files)
-        write_atomically(path, head, rest, like=chosen.path, files=files)
-        remove_compressed_copy(path, files)  # only now: it may have been the chosen one
-        return Recovery(path, plan.current, chosen, kept_as)
+        done = Recovery(path, plan.current, chosen, kept_as)
+        _replace(done, Replacement(path, None if path.exists() else chosen.path, files), head, rest)
+        try:
+            remove_compressed_copy(path, files)  # only now: it may have been the chosen one
+        except OSError as error:  # it stays, and readers see by its checksum that it belongs to another save
+            logger.warning("%s is recovered, but its old compressed copy cannot be removed: %s", path, error)
+        return done
     finally:
         lock.release()
+
+
+def _replace(done: Recovery, replacement: Replacement, *parts: bytes | memoryview) -> None:
+    """Put the content in place; when only the last flush fails, say what was done all the same."""
+    try:
+        replacement.write(*parts)
+        replacement.put_in_place()
+    except BaseException as error:
+        if isinstance(error, OSError) and replacement.is_in_place:
+            raise SaveFailed(done.path, error, True, _describe(done)) from error
+        replacement.discard()
+        raise
+
+
+def _describe(done: Recovery) -> str:
+    assert done.chosen is not None
+    kept = "" if done.kept_as is None else f", and what was there before is now {done.kept_as}"
+    return f"it was recovered from {done.chosen.path}{kept}; `sync` writes it to the disk for good"

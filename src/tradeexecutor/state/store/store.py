@@ -17,6 +17,8 @@ import logging
 import os
 import re
 import shlex
+import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,14 +35,16 @@ from tradeexecutor.state.errors import (
     NewerStateFile,
     SaveFailed,
     StoreChanged,
+    StoreMoved,
 )
 from tradeexecutor.state.files.checksum_header import HEAD_SIZE, make_seal, parse_sealed, read_seal
 from tradeexecutor.state.files.compressed_copy import remove_compressed_copy, write_compressed_copy
-from tradeexecutor.state.files.durable_file import Replacement, find_temporary_files
+from tradeexecutor.state.files.durable_file import Replacement
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
 from tradeexecutor.state.files.writer_lock import WriterLock
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store.backups import BackupFolder, BackupPolicy, keep_original
+from tradeexecutor.state.store.stale_files import find_stale_files
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +65,8 @@ _ADVICE = {
     errno.EPERM: "let this user write to the folder and the files of this state in it, then save again",
     errno.EROFS: "mount the file system for writing, then save again",
     errno.ENOENT: "make the folder, then save again",
+    errno.ENOTDIR: "put a folder there, then save again",
+    errno.ELOOP: "make it a folder, or a link of your own, then save again",
     errno.EIO: "the disk fails: copy the folder to another one and continue there",
 }
 
@@ -156,16 +162,28 @@ class JSONFileStore(StateStore):
         compressed: bool = False,
         files: FileLayer = OS_FILES,
     ):
-        if not path:
+        text = os.fspath(path) if path else ""
+        if not text or "\0" in text:
             raise InvalidValue("a file store needs a path")
-        self.path = Path(path)
+        if "://" in text:  # it may have a password, and is not shown
+            raise InvalidValue("this is the address of a database, for which there is SQLStateStore, not a path")
+        self.path = Path(text)
         self.on_save = on_save
         self.backups = backups
         self.compressed = compressed
         self._files = files
-        self._target = self.path.resolve()  # the same for every link to the file
+        #: The path from the root, so that changing the working folder does not change the file.
+        self._named = Path.cwd() / self.path
+        #: Held while a thread saves.
+        self._mutex = threading.RLock()
+        self._bind()
+
+    def _bind(self) -> None:
+        """Take the file to which the path leads now as the one of this store."""
+        self._target = self._named.resolve()  # the same for every link to the file
         self._lock = WriterLock(self._target)
-        self._backup_folder = BackupFolder(self._target, files)
+        self._locked_since = 0.0
+        self._backup_folder = BackupFolder(self._target, self._files)
         #: The file as this store loaded or saved it last.
         self._known: _Identity | None = None
         #: The file whose number is `_number`.
@@ -195,6 +213,8 @@ class JSONFileStore(StateStore):
         NewerStateFile
             A newer program has written it.
         """
+        if not self._lock.is_held and self._named.resolve() != self._target:
+            self._bind()
         known = _identify(self._target)
         try:
             state = State.read_json_file(self._target)
@@ -225,22 +245,25 @@ class JSONFileStore(StateStore):
         After an error the file and the state are as before, with one exception: when nothing but flushing the folder
         failed, the new state is in the file and `last_updated_at` is its time (`SaveFailed.in_place`).
         """
-        self._lock.after_fork()
-        with self._lock.mutex:
+        if self._lock.after_fork():
+            self._mutex = threading.RLock()
+        with self._mutex:
             before = state.last_updated_at
-            replacement = Replacement(self._target, files=self._files)
+            replacement: Replacement | None = None
             try:
                 self.acquire_writer_lock()
+                replacement = Replacement(self._target, files=self._files)
                 state.last_updated_at = utc_now()
                 text = state.to_json_bytes()
                 self._save(text, replacement)
             except BaseException as error:
-                in_place = replacement.is_in_place
+                in_place = replacement is not None and replacement.is_in_place
                 if in_place:
                     self._known = _identify(self._target)
                 else:
                     state.last_updated_at = before
-                    replacement.discard()
+                    if replacement is not None:
+                        replacement.discard()
                 if isinstance(error, OSError):
                     raise SaveFailed(self.path, error, in_place, _advise(error)) from error
                 raise
@@ -252,12 +275,14 @@ class JSONFileStore(StateStore):
         """Replace the file, and keep what it was."""
         old = self._look_at_file()
         head, rest = make_seal(text, old.number + 1)
+        replacement.like = old.like
         replacement.write(head, rest)
         if old.keep_as:
             keep_original(self._target, old.keep_as, self._files)
         if self.backups is not None and old.exists:
             self._backup_folder.add(old.number)
         remove_compressed_copy(self._target, self._files)
+        self.acquire_writer_lock()  # once more: if its file was deleted, another process may have taken the lock
         replacement.put_in_place()
         self._known = self._examined = _identify(self._target)
         self._number = old.number + 1
@@ -268,7 +293,7 @@ class JSONFileStore(StateStore):
         last = backups[-1].number if backups else 0
         now = _identify(self._target)
         if now is None:
-            return _OldFile(last, exists=False)
+            return _OldFile(last, exists=False, like=backups[-1].path if backups else None)
         keep_as = None
         if now != self._examined:
             self._number, keep_as = _examine(self._target)
@@ -285,8 +310,9 @@ class JSONFileStore(StateStore):
                 write_compressed_copy(self._target, self._target.read_bytes(), self._files)
             if self.backups is not None:
                 self._backup_folder.prune(self.backups)
+            self._backup_folder.restrict()
             if not self._is_tidy:
-                for path in find_temporary_files(self._target):  # of processes that died
+                for path in find_stale_files(self._target, self._locked_since):
                     self._files.unlink(path)
                 self._is_tidy = True
         except OSError as error:
@@ -303,12 +329,16 @@ class JSONFileStore(StateStore):
             Names the process that writes to the file.
         StoreChanged
             Somebody else has saved since this store loaded.
+        StoreMoved
+            A symbolic link in the path leads to another file than the one that was loaded or saved here.
         OSError
             The folder does not exist or cannot be written to.
         """
+        self._follow_links()
         if self._lock.is_held:
             return
         self._lock.acquire()
+        self._locked_since = time.time()
         try:
             now = _identify(self._target)
             if now is not None and self._known is not None and now != self._known:
@@ -316,6 +346,17 @@ class JSONFileStore(StateStore):
         except BaseException:
             self._lock.release()
             raise
+
+    def _follow_links(self) -> None:
+        target = self._named.resolve()
+        if target == self._target:
+            return
+        if self._lock.is_held or self._known is not None:
+            raise StoreMoved(
+                self.path,
+                f"this path led to {self._target} when it was opened and leads to {target} now; nothing was saved",
+            )
+        self._bind()
 
     def close(self) -> None:
         """Release the writer lock."""
@@ -334,11 +375,14 @@ class _OldFile:
         Whether it is there.
     keep_as
         Suffix under which it has to be kept for ever, or None.
+    like
+        File whose mode and owner the new file gets when it is not there; None when there is none.
     """
 
     number: int
     exists: bool
     keep_as: str | None = None
+    like: Path | None = None
 
 
 def _identify(path: Path) -> _Identity | None:

@@ -1,4 +1,4 @@
-"""What a database holds of the newest revision, in memory: enough to see what a save has to write.
+"""An index, in memory, of the rows of the newest revision: enough to see what a save has to write.
 
 The bodies of the parts are not kept, only a hash of each.  Were two different bodies to have the same hash, a save
 would lose a change, and loading it would be refused because the checksum of the whole does not match; with 64 bits
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tradeexecutor.database.parts import Part
 
-__all__ = ["SUM_MODULUS", "Contents", "Entry", "NewRow", "OldRow", "Plan", "get_digest"]
+__all__ = ["SUM_MODULUS", "Entry", "NewRow", "OldRow", "RowChanges", "RowIndex", "get_digest"]
 
 #: Checksums of rows are added up modulo this.
 SUM_MODULUS = 1 << 128
@@ -53,35 +53,35 @@ class NewRow(NamedTuple):
 
 
 @dataclass(slots=True)
-class Plan:
+class RowChanges:
     """What a save writes.
 
     Attributes
     ----------
     removed, added
         Rows.
-    contents
-        What the database holds afterwards.
+    index
+        Of the rows that live afterwards.
     """
 
     removed: list[OldRow] = field(default_factory=list[OldRow])
     added: list[NewRow] = field(default_factory=list[NewRow])
-    contents: "Contents" = field(default_factory=lambda: Contents())
+    index: "RowIndex" = field(default_factory=lambda: RowIndex())
 
     def remove(self, path: str, entry: Entry) -> None:
         """Let a row end."""
         self.removed.append(OldRow(path, entry))
-        self.contents.sum = (self.contents.sum - entry.digest) % SUM_MODULUS
+        self.index.sum = (self.index.sum - entry.digest) % SUM_MODULUS
 
     def add(self, path: str, part: Part, ordinal: int, behind: int, revision: int) -> Entry:
         """Let a row begin."""
         self.added.append(NewRow(path, part.key, ordinal, behind, part.body))
         digest = get_digest(path, part.key, ordinal, behind, part.body)
-        self.contents.sum = (self.contents.sum + digest) % SUM_MODULUS
+        self.index.sum = (self.index.sum + digest) % SUM_MODULUS
         return Entry(part.key, ordinal, revision, hash(part.body), digest)
 
 
-class Contents:
+class RowIndex:
     """The rows of each container in their order.
 
     Attributes
@@ -105,7 +105,7 @@ class Contents:
         for entries in self._containers.values():
             entries.sort(key=lambda entry: entry.ordinal)
 
-    def plan(self, containers: Mapping[str, Sequence[Part]], revision: int) -> Plan:
+    def compare(self, containers: Mapping[str, Sequence[Part]], revision: int) -> RowChanges:
         """Compare with the parts of a new state.
 
         Parameters
@@ -113,21 +113,23 @@ class Contents:
         revision
             Under which they would be saved.
         """
-        plan = Plan()
-        plan.contents.sum = self.sum
+        changes = RowChanges()
+        changes.index.sum = self.sum
         for path, parts in containers.items():
-            plan.contents._containers[path] = _plan_container(
-                path, self._containers.get(path, []), parts, revision, plan
+            changes.index._containers[path] = _compare_container(
+                path, self._containers.get(path, []), parts, revision, changes
             )
         for path, entries in self._containers.items():
             if path not in containers:
                 for entry in entries:
-                    plan.remove(path, entry)
-        return plan
+                    changes.remove(path, entry)
+        return changes
 
 
-def _plan_container(path: str, old: list[Entry], parts: Sequence[Part], revision: int, plan: Plan) -> list[Entry]:
-    """Plan one container; returns its entries after the save.
+def _compare_container(
+    path: str, old: list[Entry], parts: Sequence[Part], revision: int, changes: RowChanges
+) -> list[Entry]:
+    """Compare one container; returns its entries after the save.
 
     A part keeps the ordinal of the row that it replaces, unless the order changed: then it goes behind all others, and
     so does everything after it.
@@ -148,13 +150,13 @@ def _plan_container(path: str, old: list[Entry], parts: Sequence[Part], revision
             ordinal = match.ordinal if match is not None and match.ordinal > last else free
             free = max(free, ordinal + 1)
             if match is not None:
-                plan.remove(path, match)
-            entries.append(plan.add(path, part, ordinal, len(parts) - len(entries) - 1, revision))
+                changes.remove(path, match)
+            entries.append(changes.add(path, part, ordinal, len(parts) - len(entries) - 1, revision))
         last = entries[-1].ordinal
     used = {match.ordinal for match in matches if match is not None}
     for entry in old:
         if entry.ordinal not in used:
-            plan.remove(path, entry)
+            changes.remove(path, entry)
     return entries
 
 

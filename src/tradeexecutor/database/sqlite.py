@@ -1,0 +1,285 @@
+"""SQLite files: making one, opening it, and telling whether it is still where it was opened.
+
+SQLite keeps a write-ahead log and flushes it to the disk at every commit (``synchronous=FULL``): with ``NORMAL``, the
+usual choice beside a write-ahead log, a power cut may undo the last commits, and a trade that was broadcast would be
+forgotten.  Readers see the last commit and never wait.
+
+A connection goes on writing to the files that it has opened, whatever happens to their names.  `OpenedFiles` remembers
+which files these were, so that a save into a file that was deleted, renamed or replaced is not acknowledged.
+"""
+
+import contextlib
+import os
+import re
+import sqlite3
+import stat
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from tradeexecutor.state.errors import StoreMoved
+from tradeexecutor.state.files.access import give_access
+from tradeexecutor.state.files.durable_file import keep_under
+from tradeexecutor.state.files.syscalls import OS_FILES
+
+__all__ = [
+    "APPLICATION_ID",
+    "OpenedFiles",
+    "connect_sqlite",
+    "find_stale_files",
+    "get_log_path",
+    "get_shared_memory_path",
+    "get_temporary_path",
+    "is_read_without_locks",
+    "make_file",
+    "write_empty_file",
+]
+
+#: Tells programs such as `file` whose database it is.
+APPLICATION_ID = 0x74726164
+
+#: Seconds to wait for the save of another strategy in the same file.
+_BUSY_TIMEOUT = 30.0
+
+#: The file of the write-ahead log is not kept larger than this many bytes.
+_MAX_LOG_SIZE = 16 << 20
+
+#: A temporary file that nobody has written to for so many seconds belongs to a process that has died.
+_STALE_AFTER = 3600.0
+
+#: Why a connection cannot use the shared-memory file beside the database: most often the disk is full.
+_NO_SHARED_MEMORY = frozenset(
+    {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM}
+)
+
+
+def get_log_path(path: Path) -> Path:
+    """Return where the write-ahead log of a database is."""
+    return path.with_name(f"{path.name}-wal")
+
+
+def get_shared_memory_path(path: Path) -> Path:
+    """Return where the index of the log is, which all connections share."""
+    return path.with_name(f"{path.name}-shm")
+
+
+def connect_sqlite(
+    path: Path, *, writing: bool, factory: type[sqlite3.Connection] = sqlite3.Connection
+) -> sqlite3.Connection:
+    """Open an SQLite database; only a writer makes one where there is none.
+
+    A connection that reads does so on a full disk, too, and in a folder that may only be read.
+    """
+    if writing:
+        _let_us_write(path)
+        return _connect(path, "rwc", _WRITING, factory)
+    if is_read_without_locks(path):
+        return _connect(path, "ro&immutable=1", _READING, factory)
+    try:
+        return _connect(path, "rw", _READING, factory)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in _NO_SHARED_MEMORY:
+            raise
+        with contextlib.suppress(sqlite3.OperationalError):
+            # In this mode SQLite keeps the shared index in memory: nothing has to be written to the disk.
+            return _connect(path, "rw", ("PRAGMA locking_mode = EXCLUSIVE", *_READING), factory, timeout=1.0)
+        raise
+
+
+def is_read_without_locks(path: Path) -> bool:
+    """Tell whether a reader takes no lock, because it cannot, or must not, make the files that hold the locks.
+
+    It cannot in a folder that it may not write to.  It must not when it may not write to the database: the files would
+    be as read-only as the database, and a writer could not use them.  When a process writes to the database, these
+    files exist, and readers use them.
+    """
+    may_write = os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)
+    return not may_write and not _has_log(path) and not get_shared_memory_path(path).exists()
+
+
+_SAFE = ("PRAGMA cell_size_check = ON", "PRAGMA trusted_schema = OFF")
+
+_WRITING = (
+    *_SAFE,
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    f"PRAGMA journal_size_limit = {_MAX_LOG_SIZE}",
+    "PRAGMA foreign_keys = ON",
+)
+
+#: The last of them opens the files: what goes wrong then goes wrong here.
+_READING = (*_SAFE, "PRAGMA query_only = ON", "SELECT count(*) FROM sqlite_master")
+
+
+def _connect(
+    path: Path,
+    mode: str,
+    statements: tuple[str, ...],
+    factory: type[sqlite3.Connection],
+    *,
+    timeout: float = _BUSY_TIMEOUT,
+) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"file:{quote(os.fsencode(path))}?mode={mode}",
+        uri=True,
+        timeout=timeout,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=factory,
+    )
+    try:
+        for statement in statements:
+            connection.execute(statement).fetchall()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _has_log(path: Path) -> bool:
+    log = get_log_path(path)
+    return log.exists() and log.stat().st_size > 0
+
+
+def _let_us_write(path: Path) -> None:
+    """Make files writable that a process left which could only read the database, as far as they are ours.
+
+    SQLite gives its log and the index of the log the mode that the database has then.  When the database becomes
+    writable later, these files do not, and every save would be refused.
+    """
+    if not path.exists() or not os.access(path, os.W_OK):
+        return
+    for item in (get_log_path(path), get_shared_memory_path(path)):
+        with contextlib.suppress(OSError):  # it is not there, or not ours: then the error of the save says what to do
+            if not os.access(item, os.W_OK):
+                item.chmod(stat.S_IMODE(path.stat().st_mode))
+
+
+# --- Making a file
+
+
+def make_file(path: Path, like: Path | None = None) -> None:
+    """Make an empty SQLite database; whenever the process dies, there is either none or a proper one.
+
+    Parameters
+    ----------
+    like
+        See `write_empty_file`.
+
+    Raises
+    ------
+    StoreMoved
+        There is the log of a database that is not there.  SQLite would mix its content into the new file.
+    OSError, sqlite3.Error
+        The folder cannot be written to, or the disk is full.
+    """
+    if _has_log(path):
+        raise StoreMoved(
+            path,
+            f"the database is gone, but its log {get_log_path(path).name} is there; put the database back beside it,"
+            " or remove the log as well to begin a new database",
+        )
+    temporary = get_temporary_path(path)
+    try:
+        write_empty_file(temporary, like)
+        with contextlib.suppress(FileExistsError):  # another strategy was faster
+            keep_under(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    OS_FILES.flush_folder(path.parent)
+
+
+def write_empty_file(path: Path, like: Path | None = None) -> None:
+    """Write an empty SQLite database to a path under which there is nothing.
+
+    Parameters
+    ----------
+    like
+        The file whose mode, owner and group the new one gets; without it, it has the usual mode.
+    """
+    if like is not None:
+        descriptor = OS_FILES.create(path, 0o600)  # SQLite takes an empty file for an empty database
+        try:
+            give_access(OS_FILES, descriptor, like.stat())
+        finally:
+            OS_FILES.close(descriptor)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")  # the first page is written
+
+
+def get_temporary_path(path: Path) -> Path:
+    """Return a new name for a temporary file that is to become a database."""
+    return path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
+
+
+def find_stale_files(path: Path) -> list[Path]:
+    """Return the temporary files beside a database that belong to processes which have died.
+
+    They have a name that only `make_file` and the recovery give, and nobody has written to them for an hour.
+    """
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{16}}\.tmp(-wal|-shm|-journal|\..+\.lock)?")
+    found = [item for item in path.parent.iterdir() if pattern.fullmatch(item.name)]
+    now = time.time()
+    return sorted(item for item in found if _is_stale(item, now))
+
+
+def _is_stale(path: Path, now: float) -> bool:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISREG(status.st_mode) and now - status.st_mtime > _STALE_AFTER
+
+
+# --- Where the files are
+
+
+class OpenedFiles:
+    """The files of a database that a connection has opened.
+
+    Parameters
+    ----------
+    named
+        The absolute path that the user named; symbolic links in it may be switched later.
+    path
+        The file that this path led to when the database was opened.
+    """
+
+    def __init__(self, named: Path, path: Path):
+        self._named = named
+        self._path = path
+        self._identities = {path: _identify(path)}
+
+    def check(self) -> None:
+        """Refuse to go on when a file is not at its path any more; call it inside transactions and after them.
+
+        The first call remembers the log and its index, which a transaction has open, and which stay as long as the
+        connection does.
+
+        Raises
+        ------
+        StoreMoved
+            Says which one.
+        """
+        target = self._named.resolve()
+        if target != self._path:
+            raise StoreMoved(self._named, f"this path led to {self._path} when it was opened and leads to {target} now")
+        for path in (get_log_path(self._path), get_shared_memory_path(self._path)):
+            self._identities.setdefault(path, _identify(path))
+        for path, identity in self._identities.items():
+            now = _identify(path)
+            if now == identity:
+                continue
+            what = "the database" if path == self._path else "the log of the database"
+            how = "was deleted, or renamed" if now is None else "was replaced by another file"
+            raise StoreMoved(path, f"{what} {how} while this process had it open")
+
+
+def _identify(path: Path) -> tuple[int, int] | None:
+    try:
+        status: Any = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status.st_dev, status.st_ino

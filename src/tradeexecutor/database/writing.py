@@ -1,0 +1,143 @@
+"""Writing the tables: what a save adds and ends."""
+
+import hashlib
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, insert, inspect, select, text, update
+
+from tradeexecutor.database.parts import Part, assemble
+from tradeexecutor.database.reading import Strategy
+from tradeexecutor.database.revisions import Revision, summarise
+from tradeexecutor.database.row_index import RowChanges
+from tradeexecutor.database.schema import ALIVE, LAYOUT_VERSION, TABLES, layout, metadata, parts, revisions, strategies
+from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.codec.upcast import SCHEMA_VERSION
+from tradeexecutor.state.state import State
+
+__all__ = [
+    "get_checksum",
+    "is_current",
+    "make_strategy",
+    "make_tables",
+    "write_changes",
+    "write_revision",
+    "write_strategy",
+]
+
+#: Lets two strategies that save for the first time not make the tables at once.
+_TABLES_LOCK = 0x7472616465
+
+
+def make_tables(connection: Connection) -> None:
+    """Make the tables where there are none."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TABLES_LOCK})
+    if not TABLES.intersection(inspect(connection).get_table_names()):
+        metadata.create_all(connection)
+        connection.execute(insert(layout), {"version": LAYOUT_VERSION})
+
+
+def make_strategy(connection: Connection, name: str) -> Strategy:
+    """Add a strategy without revisions."""
+    values = {"name": name, "oldest": 1, "newest": 0, "seal": ""}
+    (number,) = connection.execute(insert(strategies), values).inserted_primary_key or (0,)
+    return Strategy(int(number), name, 1, 0)
+
+
+def is_current(connection: Connection, strategy: Strategy) -> bool:
+    """Tell whether the record of a strategy is still what it was."""
+    query = select(strategies.c.seal).where(strategies.c.id == strategy.id)
+    return connection.execute(query).scalar() == strategy.seal
+
+
+def write_strategy(connection: Connection, strategy: Strategy) -> None:
+    """Write the record of a strategy."""
+    values = {"oldest": strategy.oldest, "newest": strategy.newest, "seal": strategy.seal}
+    connection.execute(update(strategies).where(strategies.c.id == strategy.id).values(values))
+
+
+def write_revision(
+    connection: Connection,
+    strategy: Strategy,
+    changes: RowChanges,
+    state: State,
+    checksum: tuple[str, int],
+    *,
+    restored: int | None = None,
+) -> Strategy:
+    """Write the next revision of a strategy; returns the strategy as it is then.
+
+    Parameters
+    ----------
+    changes
+        Rows that it ends and adds.
+    checksum
+        Of the JSON text, see `get_checksum`.
+    restored
+        Number of the earlier save that is brought back, if it is one.
+    """
+    number = strategy.newest + 1
+    revision = Revision(
+        number=number,
+        saved_at=utc_now(),
+        cycle=state.cycle,
+        last_updated_at=state.last_updated_at,
+        schema_version=SCHEMA_VERSION,
+        size=checksum[1],
+        sha256=checksum[0],
+        parts_sum=f"{changes.index.sum:032x}",
+        parts_added=len(changes.added),
+        parts_removed=len(changes.removed),
+        summary=summarise(state, changes, restored),
+    )
+    write_changes(connection, strategy.id, number, changes)
+    connection.execute(insert(revisions), revision.to_row(strategy.id))
+    after = Strategy(strategy.id, strategy.name, strategy.oldest, number)
+    write_strategy(connection, after)
+    return after
+
+
+def write_changes(connection: Connection, strategy_id: int, revision: int, changes: RowChanges) -> None:
+    """End and add the rows of a revision."""
+    if changes.removed:
+        query = (
+            update(parts)
+            .where(
+                and_(
+                    parts.c.strategy_id == strategy_id,
+                    parts.c.path == bindparam("old_path"),
+                    parts.c.ordinal == bindparam("old_ordinal"),
+                    parts.c.added_in == bindparam("old_added_in"),
+                )
+            )
+            .values(removed_in=revision)
+        )
+        old = [
+            {"old_path": path, "old_ordinal": entry.ordinal, "old_added_in": entry.added_in}
+            for path, entry in changes.removed
+        ]
+        connection.execute(query, old)
+    if changes.added:
+        new: list[dict[str, Any]] = [
+            {
+                "strategy_id": strategy_id,
+                "path": path,
+                "ordinal": ordinal,
+                "behind": behind,
+                "added_in": revision,
+                "removed_in": ALIVE,
+                "key": key,
+                "body": body,
+            }
+            for path, key, ordinal, behind, body in changes.added
+        ]
+        connection.execute(insert(parts), new)
+
+
+def get_checksum(containers: dict[str, list[Part]]) -> tuple[str, int]:
+    """Return SHA-256 and number of bytes of the JSON text."""
+    checksum, size = hashlib.sha256(), 0
+    for piece in assemble(containers):
+        checksum.update(piece)
+        size += len(piece)
+    return checksum.hexdigest(), size

@@ -1,0 +1,72 @@
+"""Temporary files that a process has left because it was killed.
+
+Their names are of a pattern that nothing else has, ``.NAME.<16 hex digits>.tmp``.  Most are written only by the holder
+of the writer lock; when they are older than the lock of this process, their process is dead.  Copies that are made
+before a state is mended are written by anybody, so a temporary file of one of them is believed to be left only after an
+hour.
+"""
+
+import re
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tradeexecutor.state.files.compressed_copy import get_compressed_path
+from tradeexecutor.state.store.archive import get_archive_folder
+from tradeexecutor.state.store.backups import BACKUP_NAME, BackupFolder, make_kept_name_pattern
+
+__all__ = ["find_stale_files"]
+
+#: Seconds after which a temporary file that needs no lock is believed to be left.
+_STALE_AFTER = 3600.0
+
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.tmp", re.DOTALL)
+
+_ARCHIVE_NAME = re.compile(r"[0-9a-f]{64}\.json\.br")
+
+
+def find_stale_files(path: Path, locked_since: float) -> list[Path]:
+    """Return the temporary files beside a state, and among its backups and archives, that killed processes have left.
+
+    Parameters
+    ----------
+    path
+        The state file, without symbolic links.  The caller holds its writer lock.
+    locked_since
+        When the caller took the lock, seconds since the epoch.
+    """
+    own = {path.name, get_compressed_path(path).name}
+    kept = make_kept_name_pattern(path)
+    unlocked_since = time.time() - _STALE_AFTER
+    found: list[Path] = []
+    for item, name in _list_temporary_files(path.parent):
+        if name in own:
+            found += [item] if _is_older(item, locked_since) else []
+        elif kept.fullmatch(name):
+            found += [item] if _is_older(item, min(locked_since, unlocked_since)) else []
+    for folder, pattern in ((BackupFolder(path).folder, BACKUP_NAME), (get_archive_folder(path), _ARCHIVE_NAME)):
+        found += [
+            item
+            for item, name in _list_temporary_files(folder)
+            if pattern.fullmatch(name) and _is_older(item, locked_since)
+        ]
+    return sorted(found)
+
+
+def _list_temporary_files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the temporary files of a folder and the names of the files that they were to become."""
+    if folder.is_dir():
+        for item in folder.iterdir():
+            match = _TEMPORARY.fullmatch(item.name)
+            if match:
+                yield item, match["name"]
+
+
+def _is_older(path: Path, since: float) -> bool:
+    """Tell whether it is a file, and nobody has written to it since then."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_mtime < since
