@@ -7,7 +7,7 @@ import pytest
 
 from tests.kit.funded_trader import fund
 from tests.kit.trader import WETH_USDC
-from tradeexecutor.database.address import Address
+from tradeexecutor.database.address import DatabaseAddress
 from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.operations.state_change import prepare_change, undo_change
 from tradeexecutor.operations.state_location import StateLocation, load_state, parse_state_location
@@ -29,7 +29,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> StateLocation:
             store.sync(make_state())
         return tmp_path / "state.json"
     text = f"sqlite:///{tmp_path / 'trading.db'}#demo"
-    with SQLStateStore(Address.parse(text)) as store:
+    with SQLStateStore(DatabaseAddress.parse(text)) as store:
         store.sync(make_state())
     return parse_state_location(text)
 
@@ -115,7 +115,7 @@ def test_what_the_state_will_refer_to_is_written_before_it(tmp_path: Path):
 
 def test_an_earlier_save_in_a_database_is_only_read(tmp_path: Path):
     text = f"sqlite:///{tmp_path / 'trading.db'}#demo"
-    with SQLStateStore(Address.parse(text)) as store:
+    with SQLStateStore(DatabaseAddress.parse(text)) as store:
         store.sync(make_state())
     with (
         pytest.raises(OperationRefused, match="only the newest"),

@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tradeexecutor.database.address import DatabaseAddress
 from tradeexecutor.operations.error_text import shorten_path
 from tradeexecutor.state.display.formatting import (
     NOTHING,
@@ -256,7 +257,7 @@ def _to_json(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, datetime.timedelta):
         return value.total_seconds()
-    if isinstance(value, Decimal | os.PathLike):
+    if isinstance(value, Decimal | os.PathLike | DatabaseAddress):
         return str(value)
     if isinstance(value, enum.Enum):
         return value.value

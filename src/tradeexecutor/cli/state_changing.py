@@ -9,6 +9,7 @@ import typer
 
 from tradeexecutor.cli.output import print_json, print_line, print_next_steps, shorten_path
 from tradeexecutor.cli.printers.differences import print_differences
+from tradeexecutor.database.address import DatabaseAddress
 from tradeexecutor.operations.state_change import Undo, prepare_change
 from tradeexecutor.operations.state_location import StateLocation
 from tradeexecutor.state.state import State
@@ -103,7 +104,7 @@ def _confirm() -> bool:
 
 def make_undo_command(undo: Undo) -> str:
     """Return the command line that takes a change back."""
-    words = ["tradeexecutor", "store", "recover", undo.place]
+    words = ["tradeexecutor", "store", "recover", str(undo.place)]
     words += ["--at", str(undo.save)] if undo.backup is None else ["--from", str(undo.backup), "--exact"]
     return shlex.join(words)
 
@@ -118,3 +119,5 @@ def _print_undo(place: StateLocation, undo: Undo) -> None:
             "Check what it says now": shlex.join(["tradeexecutor", "validate", str(place)]),
         }
     )
+    if isinstance(place, DatabaseAddress) and place.is_hiding:
+        print_line("Set PGPASSWORD first, or put the password into ~/.pgpass: commands do not show it.", "dim")

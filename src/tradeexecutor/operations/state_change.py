@@ -46,14 +46,14 @@ class Undo:
     Attributes
     ----------
     place
-        What was changed: the path of the file, or the address of the strategy without a moment.
+        What was changed: the path of the file, or the address of the strategy.
     backup
         The file as it was.
     save
         Number of the save in the database before the change.
     """
 
-    place: str
+    place: StateLocation
     backup: Path | None
     save: int | None
 
@@ -103,10 +103,10 @@ class PreparedChange(Generic[T]):
         if isinstance(store, JSONFileStore):
             backup = backup_state(store.path, backup_suffix)
             store.sync(self.preview.state)
-            return Undo(str(store.path), backup.path, None)
+            return Undo(store.path, backup.path, None)
         number = store.read()[0].number
         store.sync(self.preview.state)
-        return Undo(str(store.address), None, number)
+        return Undo(store.address, None, number)
 
 
 @contextmanager
@@ -149,10 +149,9 @@ def undo_change(undo: Undo) -> None:
     StateFileError, OSError
         The backup cannot be read, or the state not be written.
     """
-    if undo.backup is not None:
-        recover(Path(undo.place), undo.backup, exact=True)
+    if isinstance(undo.place, Path):
+        recover(undo.place, undo.backup, exact=True)
         return
     from tradeexecutor.database import recovery  # SQLAlchemy takes longer than all else
-    from tradeexecutor.database.address import Address
 
-    recovery.recover(Address.parse(undo.place), undo.save)
+    recovery.recover(undo.place, undo.save)

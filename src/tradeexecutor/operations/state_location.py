@@ -3,20 +3,21 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from tradeexecutor.database.address import DatabaseAddress, is_address, is_connection_string
 from tradeexecutor.operations.remedy import Remedy
-from tradeexecutor.state.errors import OperationRefused
+from tradeexecutor.state.errors import InvalidValue, OperationRefused
 from tradeexecutor.state.files.compressed_copy import get_compressed_path
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 
 if TYPE_CHECKING:
     from tradeexecutor.database.store import SQLStateStore
-    from tradeexecutor.operations.database_address import DatabaseAddress
 
 __all__ = [
     "StateLocation",
     "describe_state",
     "get_archives_path",
+    "get_stored_file",
     "load_state",
     "open_store",
     "parse_state_location",
@@ -25,16 +26,24 @@ __all__ = [
     "require_state_file",
 ]
 
-StateLocation: TypeAlias = "Path | DatabaseAddress"
+StateLocation: TypeAlias = Path | DatabaseAddress
 
 
 def parse_state_location(text: str) -> StateLocation:
-    """Read a path, or an address of a database such as ``sqlite:///trading.db#my-strategy``."""
-    if "://" not in text:
-        return Path(text)
-    from tradeexecutor.operations.database_address import DatabaseAddress  # SQLAlchemy takes longer than all else
+    """Read a path, or an address of a database such as ``sqlite:///trading.db#my-strategy``.
 
-    return DatabaseAddress(text)
+    Raises
+    ------
+    InvalidValue
+        It is neither.  The message does not repeat the text, in which there may be a password.
+    """
+    if is_connection_string(text):
+        raise InvalidValue("a database is not named by key=value, but as postgresql://user@host/database#NAME")
+    if is_address(text):
+        return DatabaseAddress.parse(text)
+    if "\0" in text:
+        raise InvalidValue("a path has no NUL characters")
+    return Path(text)
 
 
 def load_state(place: StateLocation) -> State:
@@ -48,7 +57,9 @@ def load_state(place: StateLocation) -> State:
         It cannot be read.
     """
     if not isinstance(place, Path):
-        return place.load()
+        from tradeexecutor.operations.databases import load_strategy  # SQLAlchemy takes longer than all else
+
+        return load_strategy(place)
     require_state_file(place)
     return State.read_json_file(place)
 
@@ -56,7 +67,9 @@ def load_state(place: StateLocation) -> State:
 def read_state_text(place: StateLocation) -> bytes:
     """Return the JSON text that `load_state` parses; raises what that raises, but for wrong content."""
     if not isinstance(place, Path):
-        return place.read_text()
+        from tradeexecutor.operations.databases import read_strategy_text
+
+        return read_strategy_text(place)
     require_state_file(place)
     return place.read_bytes()
 
@@ -70,14 +83,25 @@ def open_store(place: StateLocation) -> "JSONFileStore | SQLStateStore":
         There is no such file, or the address is of an earlier save.
     """
     if not isinstance(place, Path):
-        return place.open_store()
+        from tradeexecutor.operations.databases import open_strategy
+
+        return open_strategy(place)
     require_state_file(place)
     return JSONFileStore(place, compressed=get_compressed_path(place.resolve()).exists())
 
 
 def get_archives_path(place: StateLocation) -> Path | None:
     """Return the path beside which archives of pruned detail stand; None for a server, which has no such place."""
-    return place if isinstance(place, Path) else place.get_archives_path()
+    if isinstance(place, Path):
+        return place
+    from tradeexecutor.operations.databases import open_address
+
+    return open_address(place).files_path
+
+
+def get_stored_file(place: StateLocation) -> Path | None:
+    """Return the file that holds the state, whose mode and owner files beside it get; None for a server."""
+    return place if isinstance(place, Path) else place.path
 
 
 def require_state_file(place: StateLocation) -> None:

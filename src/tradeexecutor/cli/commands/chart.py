@@ -9,7 +9,8 @@ import typer
 
 from tradeexecutor.cli.failure import EXIT_FAILURE
 from tradeexecutor.cli.output import Column, print_json, print_line, print_problem, print_table
-from tradeexecutor.operations.state_location import describe_state, load_state, parse_state_location
+from tradeexecutor.cli.state_file import StatePlace, parse_place
+from tradeexecutor.operations.state_location import describe_state, load_state
 
 EXAMPLES = (
     "tradeexecutor chart --list",
@@ -35,12 +36,12 @@ def chart(
         typer.Argument(metavar="NAME", help="Which chart; --list tells what there is.", show_default=False),
     ] = None,
     state_file: Annotated[
-        Path | None,
+        StatePlace | None,
         typer.Argument(
             metavar="STATE_FILE",
             help="State file (JSON), or a strategy in a database: sqlite:///trading.db#my-strategy.",
             show_default=False,
-            parser=parse_state_location,
+            parser=parse_place,
         ),
     ] = None,
     output: Annotated[

@@ -1,6 +1,5 @@
 """``tradeexecutor compare``."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,7 +7,8 @@ import typer
 from tradeexecutor.cli.failure import EXIT_FAILURE
 from tradeexecutor.cli.option_values import parse_duration, parse_fraction, read_option
 from tradeexecutor.cli.output import print_json
-from tradeexecutor.operations.state_location import load_state, parse_state_location
+from tradeexecutor.cli.state_file import StatePlace, parse_place
+from tradeexecutor.operations.state_location import load_state
 
 if TYPE_CHECKING:
     from tradeexecutor.analysis.compare.states import Comparison
@@ -23,21 +23,21 @@ EXAMPLES = (
 
 def compare(
     a: Annotated[
-        Path,
+        StatePlace,
         typer.Argument(
             metavar="STATE_A",
             help="State file, e.g. of the backtest.",
             show_default=False,
-            parser=parse_state_location,
+            parser=parse_place,
         ),
     ],
     b: Annotated[
-        Path,
+        StatePlace,
         typer.Argument(
             metavar="STATE_B",
             help="State file to compare with it, e.g. of the live strategy.",
             show_default=False,
-            parser=parse_state_location,
+            parser=parse_place,
         ),
     ],
     time_tolerance: Annotated[
@@ -91,7 +91,7 @@ def compare(
         raise typer.Exit(EXIT_FAILURE)
 
 
-def _show(result: "Comparison", a: Path, b: Path, *, all_: bool, limit: int, json_: bool) -> None:
+def _show(result: "Comparison", a: StatePlace, b: StatePlace, *, all_: bool, limit: int, json_: bool) -> None:
     from tradeexecutor.cli.printers.comparison import comparison_to_json, print_comparison
 
     if json_:

@@ -19,7 +19,7 @@ from tradeexecutor.cli.output import (
 from tradeexecutor.cli.state_changing import DryRunOption, JsonOption, YesOption, run_change
 from tradeexecutor.cli.state_file import StateFile
 from tradeexecutor.operations.prune import Pruning, archive_detail, discard_detail, require_archives_path
-from tradeexecutor.operations.state_location import StateLocation
+from tradeexecutor.operations.state_location import StateLocation, get_stored_file
 from tradeexecutor.state.store.archive import get_archive_path
 
 EXAMPLES = (
@@ -56,7 +56,7 @@ def prune_state(
 
     def write_archive(result: Pruning) -> None:
         if result.taken_out is not None and archives is not None:
-            result.taken_out.write(archives)
+            result.taken_out.write(archives, get_stored_file(state_file))
 
     result = run_change(
         state_file,

@@ -110,7 +110,7 @@ def report(
         print_line(f"Wrote {path}")
 
 
-def _check_targets(state_file: StateLocation, backtest: Path | None, targets: Sequence[Path]) -> None:
+def _check_targets(state_file: StateLocation, backtest: StateLocation | None, targets: Sequence[Path]) -> None:
     """Refuse what cannot be written, and what would replace the state, before the work is done."""
     for target in targets:
         if target.is_dir():
@@ -123,7 +123,7 @@ def _check_targets(state_file: StateLocation, backtest: Path | None, targets: Se
 
 
 def _make_options(
-    state: State, state_file: StateLocation, backtest: Path | None, candles: list[str] | None, theme: PageTheme
+    state: State, state_file: StateLocation, backtest: StateLocation | None, candles: list[str] | None, theme: PageTheme
 ) -> "ReportOptions":
     from tradeexecutor.report.page import ReportOptions
 

@@ -1,15 +1,14 @@
 """``tradeexecutor show-statistics``."""
 
 import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tradeexecutor.cli.option_values import parse_duration, read_option
 from tradeexecutor.cli.output import print_json
-from tradeexecutor.cli.state_file import StateFile
-from tradeexecutor.operations.state_location import load_state, parse_state_location
+from tradeexecutor.cli.state_file import StateFile, StatePlace, parse_place
+from tradeexecutor.operations.state_location import load_state
 
 EXAMPLES = (
     "tradeexecutor show-statistics state.json",
@@ -22,12 +21,12 @@ _TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M
 
 #: The option of commands that can take a backtest for comparison.
 BacktestOption = Annotated[
-    Path | None,
+    StatePlace | None,
     typer.Option(
         metavar="STATE_FILE",
         help="State of a backtest of the same strategy.",
         show_default=False,
-        parser=parse_state_location,
+        parser=parse_place,
     ),
 ]
 

@@ -3,7 +3,6 @@
 import datetime
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from tradeexecutor.analysis.adjusted.summary import PerformanceSummary
@@ -28,6 +27,7 @@ from tradeexecutor.cli.output import (
     print_line,
     print_table,
 )
+from tradeexecutor.operations.state_location import StateLocation
 from tradeexecutor.state.display.formatting import format_count, format_span
 
 #: Names of figures for people.
@@ -76,7 +76,7 @@ _POSITION_COLUMNS = (
 )
 
 
-def comparison_to_json(result: Comparison, a: Path, b: Path) -> dict[str, Any]:
+def comparison_to_json(result: Comparison, a: StateLocation, b: StateLocation) -> dict[str, Any]:
     """Return everything that was found as plain data."""
     return {
         "equal": result.is_equal,
@@ -113,7 +113,7 @@ def _count(pairings: Sequence[Pairing[Any]]) -> dict[str, int]:
 # --- Text
 
 
-def print_comparison(result: Comparison, a: Path, b: Path, *, all_: bool, limit: int) -> None:
+def print_comparison(result: Comparison, a: StateLocation, b: StateLocation, *, all_: bool, limit: int) -> None:
     """Print figures side by side, what differs, and the first difference."""
     print_facts(
         {
@@ -139,7 +139,7 @@ def print_comparison(result: Comparison, a: Path, b: Path, *, all_: bool, limit:
         )
 
 
-def _describe_file(summary: PerformanceSummary, path: Path) -> str:
+def _describe_file(summary: PerformanceSummary, path: StateLocation) -> str:
     return f"{path} ({summary.name})" if summary.name else str(path)
 
 

@@ -273,3 +273,44 @@ def test_a_chart_of_a_strategy_in_a_database(run: Run, address: str, tmp_path: P
     drawn = run("chart", "positions", address, "-o", tmp_path / "positions.json")
     assert drawn.exit_code == 0, drawn.output
     assert json.loads((tmp_path / "positions.json").read_text())["data"]
+
+
+# --- Wrong usage
+
+
+def test_a_file_is_not_converted_to_a_file(run: Run, tmp_path: Path):
+    make_state().write_json_file(tmp_path / "a.json")
+    result = run("store", "convert", tmp_path / "a.json", tmp_path / "b.json")
+    assert result.exit_code == 2
+    assert "has to be a strategy in a database" in " ".join(result.stderr.split())
+    assert not (tmp_path / "b.json").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["sqlite:///a\0b.db#demo", "sqlite:///a%00b.db#demo", "a\0b.json", "sqlite://x", "oracle://x/y", "sqlite:///x#a/b"],
+)
+@pytest.mark.parametrize("command", ["show-positions", "validate", "store verify", "store history", "store recover"])
+def test_what_is_neither_a_file_nor_an_address_is_wrong_usage(run: Run, command: str, text: str):
+    result = run(*command.split(), text)
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("days", ["1e300", "nan", "inf", "-1", "365001"])
+def test_absurd_numbers_of_days(run: Run, address: str, days: str):
+    result = run("store", "compact", address, f"--days={days}", "--dry-run")
+    assert result.exit_code == 2, result.output
+
+
+def test_many_days_keep_everything(run: Run, address: str):
+    assert "nothing to remove" in run("store", "compact", address, "--days", "365000", "--dry-run").stdout
+
+
+def test_a_copy_is_as_secret_as_the_original(run: Run, address: str, tmp_path: Path):
+    (tmp_path / "trading.db").chmod(0o600)
+    assert run("store", "convert", address, "copy.json").exit_code == 0
+    assert run("store", "convert", "copy.json", "sqlite:///again.db#demo").exit_code == 0
+    assert run("store", "convert", address, "sqlite:///third.db#demo").exit_code == 0
+    for name in ("copy.json", "again.db", "third.db"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600, name

@@ -5,22 +5,24 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tradeexecutor.cli.commands.store.history import AddressArgument
+from tradeexecutor.cli.commands.store.history import AddressArgument, require_address
 from tradeexecutor.cli.failure import CommandFailed
-from tradeexecutor.operations.database_address import DatabaseAddress, open_address
-from tradeexecutor.operations.state_location import parse_state_location, require_state_file
+from tradeexecutor.cli.state_file import StatePlace, parse_place
+from tradeexecutor.database.address import DatabaseAddress
+from tradeexecutor.operations.state_location import require_state_file
 
 if TYPE_CHECKING:
     from tradeexecutor.database.compaction import Compaction
-    from tradeexecutor.database.copying import Source
     from tradeexecutor.database.verification import Progress
 
 __all__ = ["EXAMPLES", "compact", "convert", "showing_progress"]
+
+#: A thousand years.
+_MAX_DAYS = 365_000.0
 
 EXAMPLES = {
     "convert": (
@@ -40,13 +42,13 @@ def _make_argument(name: str) -> Any:
         metavar=name,
         help="State file, or strategy in a database: sqlite:///trading.db#my-strategy.",
         show_default=False,
-        parser=parse_state_location,
+        parser=parse_place,
     )
 
 
 def convert(
-    source: Annotated[Path, _make_argument("SOURCE")],
-    target: Annotated[Path, _make_argument("TARGET")],
+    source: Annotated[StatePlace, _make_argument("SOURCE")],
+    target: Annotated[StatePlace, _make_argument("TARGET")],
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Copy a strategy from a file to a database, or back, or between databases.
@@ -60,6 +62,8 @@ def convert(
     from tradeexecutor.cli.output import print_json, print_line, print_next_steps
     from tradeexecutor.database.copying import copy_strategy
 
+    if not isinstance(source, DatabaseAddress) and not isinstance(target, DatabaseAddress):
+        raise typer.BadParameter("one of both has to be a strategy in a database; a file is copied with `cp`")
     old = _resolve_source(source)
     new = _resolve_target(target, source)
     with showing_progress("Copying") as progress:
@@ -80,7 +84,7 @@ def compact(
     keep: Annotated[int | None, typer.Option(min=1, metavar="N", help="Keep the N newest saves.")] = None,
     days: Annotated[
         float | None,
-        typer.Option(min=0.0, metavar="D", help="Keep the saves of the D days before the newest."),
+        typer.Option(min=0.0, max=_MAX_DAYS, metavar="D", help="Keep the saves of the D days before the newest."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
@@ -99,12 +103,11 @@ def compact(
     from tradeexecutor.database.compaction import compact as run_compaction
     from tradeexecutor.database.compaction import plan_compaction
     from tradeexecutor.database.store import SQLStateStore
+    from tradeexecutor.operations.databases import open_address
 
-    if not isinstance(parse_state_location(address), DatabaseAddress):
-        raise CommandFailed(f"{address} is no address of a database")
-    found, at, cycle = open_address(address)
-    if at is not None or cycle is not None:
-        raise CommandFailed(f"leave out what stands after the @: {found} is compacted as a whole")
+    found = open_address(require_address(address))
+    if found != found.newest:
+        raise CommandFailed(f"leave out what stands after the @: {found.newest} is compacted as a whole")
     with SQLStateStore(found) as store:
         plan = plan_compaction(store, keep, days or None)
         if not json_:
@@ -166,31 +169,37 @@ def _print_done(done: "Compaction") -> None:
         print_line(f"The server uses the space of {done.removed_bytes:,} bytes of JSON again.")
 
 
-def _resolve_source(path: Path) -> "Source":
+def _resolve_source(path: StatePlace) -> StatePlace:
     if not isinstance(path, DatabaseAddress):
         require_state_file(path)
         return path
-    address, at, cycle = open_address(path.text)
-    if at is not None or cycle is not None:
+    from tradeexecutor.operations.databases import open_address
+
+    address = open_address(path)
+    if address != address.newest:
         raise CommandFailed(
             "only a whole strategy can be copied",
-            f"`tradeexecutor store show {path.text} --json > FILE` writes one save into a file",
+            f"`tradeexecutor store show {path} --json > FILE` writes one save into a file",
         )
     return address
 
 
-def _resolve_target(path: Path, source: Path) -> "Source":
-    from tradeexecutor.database.address import Address
-
+def _resolve_target(path: StatePlace, source: StatePlace) -> StatePlace:
     if not isinstance(path, DatabaseAddress):
         if path.is_dir():
             raise CommandFailed(f"{path} is a folder; name the file to write")
         return path
-    address = Address.parse(path.text)
-    if address.strategy is not None:
-        return address
-    name = (open_address(source.text)[0].strategy or "") if isinstance(source, DatabaseAddress) else source.stem
-    return address.with_strategy(re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("._-") or "strategy")
+    if path != path.newest:
+        raise CommandFailed(f"leave out what stands after the @ in {path}: a copy has all saves")
+    if path.strategy is not None:
+        return path
+    if isinstance(source, DatabaseAddress):
+        from tradeexecutor.operations.databases import open_address
+
+        name = open_address(source).strategy or ""
+    else:
+        name = source.stem
+    return path.with_strategy(re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("._-") or "strategy")
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import typer
 from tradeexecutor.cli.commands.store.copying import showing_progress
 from tradeexecutor.cli.commands.store.history import describe_revision
 from tradeexecutor.cli.failure import EXIT_FAILURE, CommandFailed
-from tradeexecutor.operations.database_address import DatabaseAddress, open_address
+from tradeexecutor.database.address import DatabaseAddress
 
 if TYPE_CHECKING:
     from tradeexecutor.database.recovery import DatabaseRecovery
@@ -24,14 +24,13 @@ _MAX_NAMED = 10
 def verify_databases(places: Sequence[DatabaseAddress], json_: bool) -> None:
     """Check every save; exit code 1 when one is damaged."""
     from tradeexecutor.cli.output import print_json, print_line
-    from tradeexecutor.database.address import Address
     from tradeexecutor.database.verification import verify_database
     from tradeexecutor.state.errors import DamagedStateFile, NewerStateFile
 
     is_good = True
     described: list[dict[str, Any]] = []
     for number, place in enumerate(places):
-        address = Address.parse(_without_moment(place.text))
+        address = place.newest
         if number and not json_:
             print_line()
         try:
@@ -54,11 +53,6 @@ def verify_databases(places: Sequence[DatabaseAddress], json_: bool) -> None:
         print_json(described)
     if not is_good:
         raise typer.Exit(EXIT_FAILURE)
-
-
-def _without_moment(text: str) -> str:
-    place, mark, name = text.partition("#")
-    return place + mark + name.partition("@")[0]
 
 
 def _describe_check(address: object, check: "StrategyCheck") -> dict[str, Any]:
@@ -99,13 +93,11 @@ def _print_check(address: object, check: "StrategyCheck") -> None:
 def recover_database(place: DatabaseAddress, at: int | None, *, yes: bool, dry_run: bool, json_: bool) -> None:
     """Go back to an earlier save of a strategy in a database."""
     from tradeexecutor.cli.output import print_json, print_line, print_next_steps
-    from tradeexecutor.database.address import Address
     from tradeexecutor.database.recovery import plan_recovery, recover
+    from tradeexecutor.operations.databases import open_address
 
-    address = Address.parse(_without_moment(place.text))
-    if address.strategy is None:
-        address = open_address(place.text)[0]
-    if "@" in place.text.partition("#")[2]:
+    address = open_address(place)
+    if address != address.newest:
         raise CommandFailed("leave out what stands after the @, and say --at NUMBER")
     plan = plan_recovery(address, at)
     if not json_:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tradeexecutor.cli.failure import CommandFailed
-from tradeexecutor.operations.database_address import DatabaseAddress, open_address, parse_moment
-from tradeexecutor.operations.state_location import parse_state_location
+from tradeexecutor.cli.state_file import StatePlace, parse_place
+from tradeexecutor.database.address import DatabaseAddress, parse_as_of
 
 if TYPE_CHECKING:
-    from tradeexecutor.database.reading import Moment
+    from tradeexecutor.database.address import AsOf
     from tradeexecutor.database.revisions import Revision
     from tradeexecutor.database.store import SQLStateStore
 
-__all__ = ["EXAMPLES", "diff", "history", "list_", "show"]
+__all__ = ["EXAMPLES", "AddressArgument", "diff", "history", "list_", "require_address", "show"]
 
 EXAMPLES = {
     "list": (
@@ -40,12 +40,13 @@ EXAMPLES = {
 }
 
 AddressArgument = Annotated[
-    str,
+    StatePlace,
     typer.Argument(
         metavar="ADDRESS",
         help="Strategy in a database: sqlite:///trading.db#my-strategy or postgresql://user@host/trading#my-strategy;"
         " #my-strategy may be left out when there is only one.",
         show_default=False,
+        parser=parse_place,
     ),
 ]
 
@@ -54,9 +55,12 @@ _MOMENT = "a save (120), a time in UTC (2026-03-01T12:30: the last save before),
 
 def list_(
     database: Annotated[
-        str,
+        StatePlace,
         typer.Argument(
-            metavar="DATABASE", help="sqlite:///trading.db or postgresql://user@host/trading.", show_default=False
+            metavar="DATABASE",
+            help="sqlite:///trading.db or postgresql://user@host/trading.",
+            show_default=False,
+            parser=parse_place,
         ),
     ],
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -65,13 +69,11 @@ def list_(
 
     Nothing is changed.
     """
-    _require_address(database)
+    address = require_address(database)
     from tradeexecutor.cli.output import NOTHING, Column, format_time, format_usd, print_json, print_line, print_table
-    from tradeexecutor.database.address import Address
     from tradeexecutor.database.connection import Database
     from tradeexecutor.database.reading import list_strategies, read_revision
 
-    address = Address.parse(database)
     with Database(address).reading() as connection:
         found = [(item, read_revision(connection, address, item)) for item in list_strategies(connection, address)]
     if json_:
@@ -177,7 +179,7 @@ def show(
 
     store, moment, cycle = _open(address)
     if at:
-        moment, cycle = parse_moment(at)
+        moment, cycle = parse_as_of(at)
     revision, text = store.read(moment, cycle=cycle)
     if json_:
         sys.stdout.buffer.write(text + b"\n")
@@ -196,12 +198,12 @@ def show(
             "Size": f"{revision.size:,} bytes of JSON, the checksum matches",
         }
     )
-    address = shlex.quote(str(store.address))
+    strategy = shlex.quote(str(store.address))
     past = shlex.quote(f"{store.address}@{revision.number}")
     steps = {"See its positions": f"tradeexecutor show-positions {past}"}
     if revision.number > 1:
         saves = f"{revision.number - 1} {revision.number}"
-        steps["See what this save changed"] = f"tradeexecutor store diff {address} {saves}"
+        steps["See what this save changed"] = f"tradeexecutor store diff {strategy} {saves}"
     print_next_steps(steps)
 
 
@@ -228,10 +230,10 @@ def diff(
 
     store, moment, cycle = _open(address)
     if second:
-        moment, cycle = parse_moment(second)
+        moment, cycle = parse_as_of(second)
     new, new_text = store.read(moment, cycle=cycle)
     if first:
-        moment, cycle = parse_moment(first)
+        moment, cycle = parse_as_of(first)
     elif new.number == 1:
         raise CommandFailed("there is no save before the first one")
     else:
@@ -266,18 +268,21 @@ def describe_revision(revision: "Revision") -> dict[str, Any]:
     }
 
 
-def _require_address(text: str) -> None:
-    if not isinstance(parse_state_location(text), DatabaseAddress):
+def require_address(place: StatePlace) -> DatabaseAddress:
+    """Return the address of a database; raises `CommandFailed` for a file."""
+    if not isinstance(place, DatabaseAddress):
         raise CommandFailed(
-            f"{text} is no address of a database",
+            f"{place} is no address of a database",
             "A file keeps only its last saves: `tradeexecutor store generations FILE` lists them;"
             " `tradeexecutor store convert FILE sqlite:///trading.db#my-strategy` begins a history.",
         )
 
+    return place
 
-def _open(text: str) -> "tuple[SQLStateStore, Moment | None, int | None]":
-    _require_address(text)
+
+def _open(place: StatePlace) -> "tuple[SQLStateStore, AsOf | None, int | None]":
     from tradeexecutor.database.store import SQLStateStore
+    from tradeexecutor.operations.databases import open_address
 
-    address, at, cycle = open_address(text)
-    return SQLStateStore(address), at, cycle
+    address = open_address(require_address(place))
+    return SQLStateStore(address.newest), address.at, address.cycle

@@ -9,8 +9,8 @@ import typer
 
 from tradeexecutor.cli.commands.store.databases import recover_database, verify_databases
 from tradeexecutor.cli.failure import EXIT_FAILURE, CommandFailed
-from tradeexecutor.operations.database_address import DatabaseAddress
-from tradeexecutor.operations.state_location import parse_state_location
+from tradeexecutor.cli.state_file import StatePlace, parse_place
+from tradeexecutor.database.address import DatabaseAddress
 
 if TYPE_CHECKING:
     from tradeexecutor.state.store.copies import Generation, Recovery
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
 __all__ = ["EXAMPLES", "generations", "recover", "verify"]
 
 _File = Annotated[
-    Path,
-    typer.Argument(metavar="STATE_FILE", help="State file (JSON).", show_default=False, parser=parse_state_location),
+    StatePlace,
+    typer.Argument(metavar="STATE_FILE", help="State file (JSON).", show_default=False, parser=parse_place),
 ]
 _Place = Annotated[
-    Path,
+    StatePlace,
     typer.Argument(
         metavar="STATE_FILE",
         help="State file (JSON), or strategy in a database: sqlite:///trading.db#my-strategy.",
         show_default=False,
-        parser=parse_state_location,
+        parser=parse_place,
     ),
 ]
 
 
 def verify(
     files: Annotated[
-        list[Path],
+        list[StatePlace],
         typer.Argument(
             metavar="STATE_FILE...",
             help="State files, backups or compressed copies (.br), databases (sqlite:///trading.db) or"
             " strategies in them (sqlite:///trading.db#my-strategy).",
             show_default=False,
-            parser=parse_state_location,
+            parser=parse_place,
         ),
     ],
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -66,6 +66,7 @@ def verify(
         return
     found: list[Generation] = []
     for file in files:
+        assert isinstance(file, Path)
         _require_file(file)
         kind = GenerationKind.compressed if file.suffix == ".br" else GenerationKind.current
         found.append(examine(file, kind))
