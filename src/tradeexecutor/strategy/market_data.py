@@ -16,57 +16,44 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tradeexecutor.state.errors import TradeExecutorError
-from tradeexecutor.state.types import EPOCH
+from tradeexecutor.strategy.candle_length import (
+    HALF_YEAR,
+    MONTH,
+    MONTHS,
+    QUARTER,
+    YEAR,
+    CandleLength,
+    InvalidCandles,
+    calculate_ends,
+    clamp_ends,
+    describe_length,
+    detect_length,
+    from_us,
+    get_typical_length,
+    to_us,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MONTH", "CandleCursor", "Candles", "InvalidCandles", "from_us", "to_us", "view_numbers"]
+__all__ = [
+    "HALF_YEAR",
+    "MONTH",
+    "QUARTER",
+    "YEAR",
+    "CandleCursor",
+    "CandleLength",
+    "Candles",
+    "InvalidCandles",
+    "from_us",
+    "to_us",
+    "view_numbers",
+]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 TimeArray: TypeAlias = NDArray[np.int64]
 
-_MICROSECOND = datetime.timedelta(microseconds=1)
 _PRICE_COLUMNS = ("open", "high", "low", "close")
-
-#: Bucket of candles that last one calendar month each.
-MONTH = "month"
-
-
-class InvalidCandles(TradeExecutorError, ValueError):
-    """Market data cannot be used: missing columns, duplicate times, impossible prices, or no data.
-
-    Attributes
-    ----------
-    source
-        File or pair the data came from; empty when unknown.
-    row
-        Number of the offending row, counted from 1 in the order of the data without its header; None when the
-        problem is not in one row.
-    """
-
-    def __init__(self, message: str, source: str = "", row: int | None = None):
-        where = f"{source}: " if source else ""
-        super().__init__(f"{where}row {row}: {message}" if row is not None else f"{where}{message}")
-        self.source = source
-        self.row = row
-
-
-def to_us(value: datetime.datetime) -> int:
-    """Convert a naive UTC time to microseconds since the epoch."""
-    return (value - EPOCH) // _MICROSECOND
-
-
-def from_us(value: int) -> datetime.datetime:
-    """Convert microseconds since the epoch to naive UTC time."""
-    return EPOCH + datetime.timedelta(microseconds=value)
-
-
-def _next_months(starts: TimeArray) -> TimeArray:
-    """Return the first moment of the month after each start."""
-    months = starts.astype("datetime64[us]").astype("datetime64[M]") + np.timedelta64(1, "M")
-    return months.astype("datetime64[us]").astype(np.int64)
 
 
 def _frozen(values: Any, dtype: Any) -> Any:
@@ -89,10 +76,13 @@ class Candles:
     volume
         Base units traded in the candle, not negative; None when the data has no volume.
     bucket
-        Length of a candle: a ``timedelta`` or `MONTH`.  Candles may be missing (weekends, halts), they may not
-        overlap.  None: taken from the most common distance of the starts.
+        Length of a candle: a ``timedelta``, `MONTH`, `QUARTER`, `HALF_YEAR` or `YEAR`.  Candles may be missing
+        (weekends, halts), they may not overlap.  None: told from the starts, see `detect_length`.
     source
         Named in error messages.
+    ends
+        End of each candle, us, after its start and not after the next one's; None: from the length.  For candles of a
+        zone with daylight saving, whose days are not all of one length.
 
     Raises
     ------
@@ -110,8 +100,9 @@ class Candles:
         low: FloatArray,
         close: FloatArray,
         volume: FloatArray | None = None,
-        bucket: datetime.timedelta | str | None = None,
+        bucket: CandleLength | None = None,
         source: str = "",
+        ends: TimeArray | None = None,
     ):
         self.source = source
         self.starts: TimeArray = _frozen(starts, np.int64)
@@ -121,34 +112,18 @@ class Candles:
         self.close: FloatArray = _frozen(close, np.float64)
         self.volume: FloatArray | None = None if volume is None else _frozen(volume, np.float64)
         _check_rows(self, source)
-        self.bucket = detect_bucket(self.starts, source) if bucket is None else bucket
-        self.ends: TimeArray = _frozen(self._calculate_ends(source), np.int64)
-
-    def _calculate_ends(self, source: str) -> TimeArray:
-        if isinstance(self.bucket, str):
-            if self.bucket != MONTH:
-                raise InvalidCandles(f"unknown candle length {self.bucket!r}", source)
-            ends = _next_months(self.starts)
-        else:
-            if self.bucket <= datetime.timedelta(0):
-                raise InvalidCandles(f"the candle length must be positive, not {self.bucket}", source)
-            ends = self.starts + np.int64(self.bucket // _MICROSECOND)
-        overlaps = np.flatnonzero(ends[:-1] > self.starts[1:])
-        if len(overlaps):
-            row = int(overlaps[0])
-            raise InvalidCandles(
-                f"the candle of {from_us(int(self.starts[row + 1]))} starts before the one of "
-                f"{from_us(int(self.starts[row]))} ends; candles of {self.bucket} must not overlap",
-                source,
-                row + 2,
-            )
-        return ends
+        self.bucket: CandleLength = detect_length(self.starts, source) if bucket is None else bucket
+        self.ends: TimeArray = _frozen(
+            calculate_ends(self.starts, self.bucket, source) if ends is None else ends, np.int64
+        )
+        if ends is not None:
+            _check_ends(self)
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def __repr__(self) -> str:
-        return f"<{len(self)} candles of {self.bucket}, {self.first_start_at} - {self.last_end_at}>"
+        return f"<{len(self)} candles of {describe_length(self.bucket)}, {self.first_start_at} - {self.last_end_at}>"
 
     @property
     def first_start_at(self) -> datetime.datetime:
@@ -162,8 +137,8 @@ class Candles:
 
     @property
     def typical_length(self) -> datetime.timedelta:
-        """Length of a candle; 31 days for calendar months."""
-        return datetime.timedelta(days=31) if isinstance(self.bucket, str) else self.bucket
+        """Length of a candle; the longest that there is for parts of the calendar: 31 days for months."""
+        return get_typical_length(self.bucket)
 
     def get_column(self, name: str) -> FloatArray:
         """Return the values of ``open``, ``high``, ``low``, ``close`` or ``volume`` (zeros without volume data)."""
@@ -213,29 +188,36 @@ class Candles:
     def _take(self, rows: slice) -> "Candles":
         volume = None if self.volume is None else self.volume[rows]
         columns = (self.open[rows], self.high[rows], self.low[rows], self.close[rows])
-        return Candles(self.starts[rows], *columns, volume, self.bucket, self.source)
+        return Candles(self.starts[rows], *columns, volume, self.bucket, self.source, self.ends[rows])
 
-    def resample(self, bucket: datetime.timedelta | str) -> "Candles":
+    def resample(self, bucket: CandleLength) -> "Candles":
         """Merge candles into longer ones: first open, highest high, lowest low, last close, summed volume.
 
         Periods start at multiples of `bucket` counted from 1970-01-01 UTC, weeks on Monday, or at the first of the
-        month.  A last period that the data covers only in part is kept.
+        month, quarter or year.  A last period that the data covers only in part is kept.  Where the last candle of a
+        period reaches into the next one (weeks in a month), the merged candle ends with it and the next starts then.
+
+        Raises
+        ------
+        InvalidCandles
+            The length is unknown, or shorter than that of the candles: prices inside them are not known.
         """
-        if isinstance(bucket, str):
-            if bucket != MONTH:
-                raise InvalidCandles(f"unknown candle length {bucket!r}", self.source)
-            months = self.starts.view("datetime64[us]").astype("datetime64[M]")
-            periods = months.astype("datetime64[us]").astype(np.int64)
-        else:
-            step = bucket // _MICROSECOND
-            # The epoch was a Thursday; four days later weeks start on Monday.
-            origin = 4 * 86_400_000_000 if bucket % datetime.timedelta(days=7) == datetime.timedelta(0) else 0
-            periods = (self.starts - origin) // step * step + origin
+        if isinstance(bucket, str) and bucket not in MONTHS:
+            raise InvalidCandles(f"unknown candle length {bucket!r}", self.source)
+        if get_typical_length(bucket) < self.typical_length:
+            raise InvalidCandles(
+                f"candles of {describe_length(self.bucket)} cannot be made shorter, {describe_length(bucket)}",
+                self.source,
+            )
+        periods, period_ends = _find_periods(self.starts, bucket)
         firsts = np.flatnonzero(np.r_[True, periods[1:] != periods[:-1]])
         lasts = np.r_[firsts[1:], len(self)] - 1
+        ends = np.maximum(period_ends[firsts], self.ends[lasts])
+        starts = periods[firsts].copy()
+        np.maximum(starts[1:], self.ends[lasts[:-1]], out=starts[1:])
         volume = None if self.volume is None else np.add.reduceat(self.volume, firsts)
         return Candles(
-            periods[firsts],
+            starts,
             self.open[firsts],
             np.maximum.reduceat(self.high, firsts),
             np.minimum.reduceat(self.low, firsts),
@@ -243,25 +225,38 @@ class Candles:
             volume,
             bucket,
             self.source,
+            clamp_ends(ends, starts),
         )
 
 
-def detect_bucket(starts: TimeArray, source: str = "") -> datetime.timedelta | str:
-    """Return the candle length: the most common distance of the starts, or `MONTH` for first-of-month stamps.
+def _find_periods(starts: TimeArray, bucket: CandleLength) -> tuple[TimeArray, TimeArray]:
+    """Return start and end of the period of `bucket` that each candle starts in."""
+    if isinstance(bucket, str):
+        step = MONTHS[bucket]
+        months = starts.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64) // step * step
+        first, following = (count.astype("datetime64[M]").astype("datetime64[us]") for count in (months, months + step))
+        return first.astype(np.int64), following.astype(np.int64)
+    step = bucket // datetime.timedelta(microseconds=1)
+    # The epoch was a Thursday; four days later weeks start on Monday.
+    origin = 4 * 86_400_000_000 if bucket % datetime.timedelta(days=7) == datetime.timedelta(0) else 0
+    periods = (starts - origin) // step * step + origin
+    return periods, periods + np.int64(step)
 
-    Raises
-    ------
-    InvalidCandles
-        Fewer than two candles.
-    """
-    if len(starts) < 2:
-        raise InvalidCandles("at least two candles are needed to tell how long a candle is", source)
-    times = starts.view("datetime64[us]")
-    months = times.astype("datetime64[M]")
-    if np.all(months.astype("datetime64[us]") == times):
-        return MONTH
-    distances, counts = np.unique(np.diff(starts), return_counts=True)
-    return datetime.timedelta(microseconds=int(distances[np.argmax(counts)]))
+
+def _check_ends(candles: Candles) -> None:
+    """Refuse ends that contradict the starts, naming the first bad row."""
+    starts, ends = candles.starts, candles.ends
+    if len(ends) != len(starts):
+        raise InvalidCandles(f"{len(ends)} ends for {len(starts)} candles", candles.source)
+    bad = (ends <= starts) | np.r_[ends[:-1] > starts[1:], False]
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InvalidCandles(
+            f"the candle of {from_us(int(starts[row]))} ends at {from_us(int(ends[row]))}, "
+            "which is before its start or after the start of the next",
+            candles.source,
+            row + 1,
+        )
 
 
 def _check_rows(candles: Candles, source: str) -> None:

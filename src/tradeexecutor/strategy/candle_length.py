@@ -1,0 +1,366 @@
+"""How long candles last: the lengths there are, how one is told from time stamps, and when each candle ends.
+
+A length is a fixed time (a ``timedelta``) or a part of the calendar: `MONTH`, `QUARTER`, `HALF_YEAR`, `YEAR`.  A candle
+that ended too early would show a strategy prices of the future; so stamps that fit no length are refused, and where an
+end is open by hours (daylight saving) or days (trading days of a month), it is the latest that the stamps allow.
+
+Times are 64-bit integers, microseconds since 1970-01-01 UTC, or since 1970-01-01 of a local clock.
+"""
+
+import datetime
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.types import EPOCH
+
+__all__ = [
+    "HALF_YEAR",
+    "MONTH",
+    "MONTHS",
+    "QUARTER",
+    "YEAR",
+    "CandleLength",
+    "InvalidCandles",
+    "calculate_ends",
+    "clamp_ends",
+    "count_calendar_months",
+    "describe_length",
+    "detect_length",
+    "from_us",
+    "get_typical_length",
+    "most_common_distance",
+    "to_us",
+]
+
+TimeArray: TypeAlias = NDArray[np.int64]
+
+#: Length of a candle: a fixed time, or one of the calendar lengths below.
+CandleLength: TypeAlias = datetime.timedelta | str
+
+MONTH = "month"
+QUARTER = "quarter"
+HALF_YEAR = "half-year"
+YEAR = "year"
+
+#: Months that each calendar length lasts.
+MONTHS: Mapping[str, int] = {MONTH: 1, QUARTER: 3, HALF_YEAR: 6, YEAR: 12}
+
+#: How a user says what the data leaves open; every refusal that it would settle names it.
+SAY_LENGTH = "say how long a candle is with --time-frame (in Python: bucket)"
+
+_MICROSECOND = datetime.timedelta(microseconds=1)
+_SECOND = 1_000_000
+_HOUR = 3_600 * _SECOND
+_DAY = 24 * _HOUR
+
+#: A Monday: the epoch was a Thursday.
+_MONDAY = 4 * _DAY
+
+#: Stamps nearer to each other than this are no calendar months: 1 March is 24 days after 5 February.
+_SHORTEST_MONTH = 24 * _DAY
+_LONGEST = 366 * _DAY
+
+#: A first trading day of a month is not later than this: New Year, a weekend, and holidays around them.
+_LAST_FIRST_TRADING_DAY = 7
+
+#: Clocks are not set forward or back by more.
+_CLOCK_CHANGE = _HOUR
+
+#: Nor are they changed more often: Morocco leaves daylight saving for the month of Ramadan.
+_SHORTEST_SUMMER = 20 * _DAY
+
+#: A stretch of another spacing that chance explains less often than this is another length of candle.
+_CHANCE = 1e-3
+_SHORTEST_STRETCH = 5
+
+
+class InvalidCandles(TradeExecutorError, ValueError):
+    """Market data cannot be used: missing columns, duplicate times, impossible prices, or no data.
+
+    Attributes
+    ----------
+    source
+        File or pair the data came from; empty when unknown.
+    row
+        Number of the offending row, counted from 1 in the order of the data without its header; None when the
+        problem is not in one row.
+    """
+
+    def __init__(self, message: str, source: str = "", row: int | None = None):
+        where = f"{source}: " if source else ""
+        super().__init__(f"{where}row {row}: {message}" if row is not None else f"{where}{message}")
+        self.source = source
+        self.row = row
+
+
+def to_us(value: datetime.datetime) -> int:
+    """Convert a naive UTC time to microseconds since the epoch."""
+    return (value - EPOCH) // _MICROSECOND
+
+
+def from_us(value: int) -> datetime.datetime:
+    """Convert microseconds since the epoch to naive UTC time."""
+    return EPOCH + datetime.timedelta(microseconds=value)
+
+
+def get_typical_length(length: CandleLength) -> datetime.timedelta:
+    """Return the length as a fixed time, the longest it can be for parts of the calendar: 31 days for a month."""
+    if isinstance(length, str):
+        return datetime.timedelta(days={MONTH: 31, QUARTER: 92, HALF_YEAR: 184, YEAR: 366}[length])
+    return length
+
+
+def describe_length(length: CandleLength) -> str:
+    """Return a length for people.
+
+    >>> describe_length(datetime.timedelta(hours=4)), describe_length("quarter")
+    ('4 hours', 'quarter')
+    """
+    if isinstance(length, str):
+        return length
+    for name, unit in (("week", 7 * _DAY), ("day", _DAY), ("hour", _HOUR), ("minute", 60 * _SECOND)):
+        count, rest = divmod(length // _MICROSECOND, unit)
+        if count and not rest:
+            return f"{count} {name}{'s' if count > 1 else ''}"
+    return str(length)
+
+
+# --- Telling the length from the stamps
+
+
+def detect_length(starts: TimeArray, source: str = "") -> CandleLength:
+    """Tell how long the candles are that start at these times.
+
+    Candles in different months, on the first day of each or at distances that no fixed time explains, are parts of the
+    calendar; else the most common distance is the length.  Candles may be missing.
+
+    Parameters
+    ----------
+    starts
+        Increasing.
+
+    Raises
+    ------
+    InvalidCandles
+        Fewer than two candles, or distances that are no length of a candle, or those of two different ones.
+    """
+    if len(starts) < 2:
+        raise InvalidCandles(f"at least two candles are needed to tell how long a candle is; {SAY_LENGTH}", source)
+    months = count_calendar_months(starts)
+    if months is not None:
+        return _name_calendar_length(starts, months, source)
+    distances = np.diff(starts)
+    length, share = most_common_distance(starts)
+    if not _SECOND <= length <= _LONGEST or length % _SECOND:
+        raise InvalidCandles(
+            f"the candles are {datetime.timedelta(microseconds=length)} apart, which is no length of a candle; "
+            "the times may be in another unit than they look",
+            source,
+        )
+    if share < 0.5 and (distances % length).any():
+        raise InvalidCandles(
+            f"the candles are at irregular distances (the most common one, {_describe_us(length)}, is "
+            f"{share:.0%} of them), so their length is not known; {SAY_LENGTH}",
+            source,
+        )
+    _refuse_two_lengths(starts, distances, length, source)
+    return datetime.timedelta(microseconds=length)
+
+
+def most_common_distance(starts: TimeArray) -> tuple[int, float]:
+    """Return the most common distance (us) of two starts or more, the shorter of equals, and its share of all."""
+    distances, counts = np.unique(np.diff(starts), return_counts=True)
+    most = int(np.argmax(counts))
+    return int(distances[most]), float(counts[most]) / (len(starts) - 1)
+
+
+def count_calendar_months(stamps: TimeArray) -> int | None:
+    """Return how many months are between stamps that follow the calendar; None when they do not follow it.
+
+    Stamps follow the calendar when no two are in one month, and they are all on a first day, or at distances that are
+    not multiples of one fixed time.
+    """
+    if len(stamps) < 2:
+        return None
+    distances = np.diff(stamps)
+    shortest = int(distances.min())
+    steps = np.diff(_to_months(stamps))
+    if shortest < _SHORTEST_MONTH or steps.min() < 1:
+        return None
+    if not (_to_days_of_month(stamps) == 1).all() and not (distances % shortest).any():
+        return None
+    return int(steps.min())
+
+
+def _name_calendar_length(starts: TimeArray, months: int, source: str) -> str:
+    steps = np.diff(_to_months(starts))
+    name = next((name for name, count in MONTHS.items() if count == months), None)
+    if name is None or (steps % months).any():
+        counts = ", ".join(str(step) for step in np.unique(steps)[:5])
+        raise InvalidCandles(
+            f"the candles are {counts} months apart, so it is not known how long one lasts; {SAY_LENGTH}", source
+        )
+    # One missing candle is a hole; the same distance twice running is a history of longer candles.
+    longer = np.flatnonzero((steps[1:] == steps[:-1]) & (steps[1:] > months))
+    if len(longer):
+        row = int(longer[0])
+        raise InvalidCandles(
+            f"from {_show(starts[row])} on the candles are {steps[row]} months apart, elsewhere {months}: "
+            f"two lengths of candles in one series; give each its own file, or {SAY_LENGTH}",
+            source,
+        )
+    return name
+
+
+def _refuse_two_lengths(starts: TimeArray, distances: TimeArray, length: int, source: str) -> None:
+    """Refuse a series that has candles of two lengths, such as daily history followed by hourly candles.
+
+    Read as hourly ones, the daily candles would end 23 hours before their close.  Holes do not look like this: a
+    stretch of candles none of which follows the one before at the common distance, all at multiples of one longer
+    distance.
+    """
+    other = distances != length
+    edges = np.flatnonzero(np.diff(np.r_[False, other, False].astype(np.int8)))
+    chance = float(other.mean())
+    for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        stretch = distances[first:last]
+        shortest = int(stretch.min())
+        if len(stretch) < 3 or shortest < 2 * length:
+            continue
+        is_one_block = bool((stretch == shortest).all()) and int((distances == shortest).sum()) == len(stretch)
+        is_regular = not (stretch % shortest).any() and float((stretch == shortest).mean()) >= 0.5
+        is_no_chance = len(stretch) >= _SHORTEST_STRETCH and len(starts) * chance ** len(stretch) < _CHANCE
+        if is_one_block or (is_regular and is_no_chance):
+            raise InvalidCandles(
+                f"from {_show(starts[first])} to {_show(starts[last])} the candles are {_describe_us(shortest)} apart, "
+                f"elsewhere {_describe_us(length)}: two lengths of candles in one series; give each its own file, "
+                f"or {SAY_LENGTH}",
+                source,
+            )
+
+
+# --- Ends
+
+
+def calculate_ends(starts: TimeArray, length: CandleLength, source: str = "") -> TimeArray:
+    """Return when each candle ends: never before its prices are known, never after the next one starts.
+
+    Parameters
+    ----------
+    starts
+        Increasing.
+    length
+        Of the candles.  Days in which clocks go forward or back are an hour shorter or longer; weeks that are stamped
+        with their first or last trading day end on Sunday night.
+
+    Raises
+    ------
+    InvalidCandles
+        The length is unknown or not positive, or candles overlap.
+    """
+    if isinstance(length, str):
+        if length not in MONTHS:
+            raise InvalidCandles(f"unknown candle length {length!r}; {SAY_LENGTH}", source)
+        ends = _calculate_calendar_ends(starts, MONTHS[length])
+        overlaps = np.diff(_to_months(starts)) < MONTHS[length]
+    else:
+        if length <= datetime.timedelta(0):
+            raise InvalidCandles(f"the candle length must be positive, not {length}", source)
+        step = length // _MICROSECOND
+        slack = _find_clock_change(starts, step)
+        ends = starts + np.int64(step) if slack is None else starts + np.int64(step) + slack
+        overlaps = np.diff(starts) < (step if slack is None else step - _CLOCK_CHANGE)
+        if step == 7 * _DAY and overlaps.any():
+            weeks = (starts - _MONDAY) // step
+            ends = (weeks + 1) * step + _MONDAY + int((starts % _DAY).max())
+            overlaps = np.diff(weeks) < 1
+    refuse_overlap(overlaps, starts, length, source)
+    return clamp_ends(ends, starts)
+
+
+def refuse_overlap(overlaps: NDArray[np.bool_], starts: TimeArray, length: CandleLength, source: str) -> None:
+    """Refuse candles of which one starts before the one before it ends, naming the first."""
+    if not overlaps.any():
+        return
+    row = int(np.argmax(overlaps))
+    raise InvalidCandles(
+        f"the candle of {from_us(int(starts[row + 1]))} starts before the one of {from_us(int(starts[row]))} ends; "
+        f"candles of {describe_length(length)} must not overlap; if they are of another length, {SAY_LENGTH}",
+        source,
+        row + 2,
+    )
+
+
+def clamp_ends(ends: TimeArray, starts: TimeArray) -> TimeArray:
+    """Return ends that are not after the start of the next candle: when it starts, the one before it is over."""
+    result = ends.copy()
+    np.minimum(result[:-1], starts[1:], out=result[:-1])
+    return result
+
+
+def _calculate_calendar_ends(starts: TimeArray, months: int) -> TimeArray:
+    """Return ends of candles that last calendar months, before they are clamped.
+
+    The time of day is the latest of all: a zone with daylight saving leaves two of them in UTC, and the end lies at
+    either.
+    """
+    days = _to_days_of_month(starts)
+    late = int((starts % _DAY).max())
+    following = (_to_months(starts) + months).astype("datetime64[M]")
+    if (days <= _LAST_FIRST_TRADING_DAY).all() and (days != days[0]).any():
+        days = np.ones_like(days)  # First trading days: the candle is that of the month.
+        spread = 0
+    else:
+        spread = int(days.max() - days.min())
+    month_lengths = ((following + 1).astype("datetime64[D]") - following.astype("datetime64[D]")).astype(np.int64)
+    first = following.astype("datetime64[us]").astype(np.int64)
+    return first + (np.minimum(days, month_lengths) - 1 + spread) * _DAY + late
+
+
+def _find_clock_change(starts: TimeArray, step: int) -> TimeArray | None:
+    """Return how much later each candle may end because clocks are set back; None when no clock was changed.
+
+    Days, weeks and four-hour candles of a zone with daylight saving start at two times of the UTC day that are an hour
+    apart.  The one in which clocks go forward is an hour shorter, the one in which they go back an hour longer.
+    """
+    if step < 2 * _HOUR:
+        return None
+    period = min(step, _DAY)
+    phases = starts % period
+    changes = np.flatnonzero(np.diff(phases))
+    known = np.unique(phases)
+    if len(known) != 2 or (np.diff(starts[changes]) < _SHORTEST_SUMMER).any():
+        return None
+    summer, winter = int(known[0]), int(known[1])
+    if winter - summer > _CLOCK_CHANGE:
+        summer, winter = winter, summer + period  # The two lie around midnight.
+    if winter - summer > _CLOCK_CHANGE:
+        return None
+    return np.where(phases == summer % period, winter - summer, 0).astype(np.int64)
+
+
+# --- Parts of a date
+
+
+def _to_months(times: TimeArray) -> TimeArray:
+    """Return months since January 1970."""
+    return times.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+
+
+def _to_days_of_month(times: TimeArray) -> TimeArray:
+    """Return days of the month, from 1."""
+    days = times.astype("datetime64[us]").astype("datetime64[D]")
+    return (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1
+
+
+def _describe_us(length: int) -> str:
+    return describe_length(datetime.timedelta(microseconds=length))
+
+
+def _show(time: np.int64) -> str:
+    moment = from_us(int(time))
+    return f"{moment:%Y-%m-%d}" if not int(time) % _DAY else f"{moment:%Y-%m-%d %H:%M}"
