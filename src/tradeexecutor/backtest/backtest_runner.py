@@ -28,7 +28,7 @@ from tradeexecutor.state.state import State
 from tradeexecutor.state.state.fields import BacktestData
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.strategy.execution_context import ExecutionContext
-from tradeexecutor.strategy.market_data import Candles
+from tradeexecutor.strategy.market_data import CandleLength, Candles
 from tradeexecutor.strategy.pandas_trader.indicator_results import IndicatorResults, calculate_indicators
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput, StrategyInputIndicators
 from tradeexecutor.strategy.parameters import StrategyParameters
@@ -260,7 +260,8 @@ def load_market_data(
     *names: str | Path,
     fee: float | Mapping[str, float] = DEFAULT_FEE,
     pair: str | None = None,
-    bucket: datetime.timedelta | str | None = None,
+    bucket: CandleLength | None = None,
+    date_format: str | None = None,
 ) -> TradingStrategyUniverse:
     """Open data sets that come with the program, or candle files, as one universe.
 
@@ -268,9 +269,9 @@ def load_market_data(
     ----------
     names
         Each a name of `list_datasets`, optionally with one pair of it (``us-stocks-daily:AAPL-USD``), or the path of
-        a CSV or Parquet file.
-    fee, pair, bucket
-        See `create_universe`; `pair` for a single file, `bucket` for files.
+        a file, see `load_candle_file`.
+    fee, pair, bucket, date_format
+        See `create_universe`; `pair` for a single file, `bucket` and `date_format` for files.
 
     Raises
     ------
@@ -290,9 +291,9 @@ def load_market_data(
         elif not Path(name).exists() and not Path(name).suffix:
             raise BacktestNotPossible(f"{name} is neither a file nor a data set; data sets: {', '.join(known)}")
         elif pair is not None:
-            return create_universe(name, pair=pair, fee=fee, bucket=bucket)
+            return create_universe(name, pair=pair, fee=fee, bucket=bucket, date_format=date_format)
         else:
-            loaded = load_candle_file(name, bucket)
+            loaded = load_candle_file(name, bucket, date_format=date_format)
         for symbol, candles in loaded.items():
             if symbol in sources:
                 raise BacktestNotPossible(f"{symbol} is in the market data twice")
@@ -310,6 +311,8 @@ def run_backtest_for_module(
     *,
     pair: str | None = None,
     fee: float | Mapping[str, float] = DEFAULT_FEE,
+    bucket: CandleLength | None = None,
+    date_format: str | None = None,
     cycle_duration: CycleDuration | None = None,
     parameters: Mapping[str, Any] | None = None,
     funding: Iterable[Funding] = (),
@@ -331,7 +334,7 @@ def run_backtest_for_module(
         Market data that is already a universe.  With neither, ``create_trading_universe`` of the strategy is asked.
     start_at, end_at, initial_deposit, funding, slippage, failures, data_delay_tolerance, name, progress
         See `BacktestOptions`.
-    pair, fee
+    pair, fee, bucket, date_format
         See `create_universe`; for `candles` only.
     cycle_duration
         Overrides that of the strategy.
@@ -362,7 +365,7 @@ def run_backtest_for_module(
         progress=progress,
     )
     if universe is None and candles is not None:
-        universe = create_universe(candles, pair=pair, fee=fee)
+        universe = create_universe(candles, pair=pair, fee=fee, bucket=bucket, date_format=date_format)
     return run_backtest(module, universe or _ask_for_universe(module, options, fee), options)
 
 
@@ -388,6 +391,8 @@ def run_backtest_inline(
     candles: CandleSource | Sequence[CandleSource] | Mapping[str, CandleSource] | None = None,
     pair: str | None = None,
     fee: float | Mapping[str, float] = DEFAULT_FEE,
+    bucket: CandleLength | None = None,
+    date_format: str | None = None,
     start_at: datetime.datetime | None = None,
     end_at: datetime.datetime | None = None,
     cycle_duration: CycleDuration | None = None,
@@ -409,7 +414,7 @@ def run_backtest_inline(
         As in a strategy module.
     parameters
         A parameters class, a mapping, or `StrategyParameters`.
-    universe, candles, pair, fee
+    universe, candles, pair, fee, bucket, date_format
         Market data, see `run_backtest_for_module`.
     cycle_duration
         None: ``cycle_duration`` of the parameters, else every candle.
@@ -453,5 +458,5 @@ def run_backtest_inline(
         progress=progress,
     )
     if universe is None and candles is not None:
-        universe = create_universe(candles, pair=pair, fee=fee)
+        universe = create_universe(candles, pair=pair, fee=fee, bucket=bucket, date_format=date_format)
     return run_backtest(module, universe or _ask_for_universe(module, options, fee), options)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tradeexecutor.backtest.candles import parse_time_frame
 from tradeexecutor.backtest.parquet import read_parquet
 from tradeexecutor.backtest.universe import parse_pair_symbol
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.strategy.market_data import Candles
+from tradeexecutor.strategy.time_frame import parse_time_frame
 
 __all__ = ["DatasetNotFound", "list_datasets", "load_dataset"]
 

@@ -1,6 +1,5 @@
 """Trading universes from candles: invents the pairs that files do not describe."""
 
-import datetime
 import hashlib
 import itertools
 import re
@@ -8,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from tradeexecutor.backtest.candles import CandleSource, load_candles
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
-from tradeexecutor.strategy.market_data import Candles
+from tradeexecutor.strategy.market_data import CandleLength, Candles
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse, UniverseNotValid
 
 __all__ = ["DEFAULT_FEE", "create_pair", "create_universe", "parse_pair_symbol"]
@@ -107,7 +106,9 @@ def create_universe(
     candles: CandleSource | Sequence[CandleSource] | Mapping[str, CandleSource],
     pair: str | None = None,
     fee: float | Mapping[str, float] = DEFAULT_FEE,
-    bucket: datetime.timedelta | str | None = None,
+    bucket: CandleLength | None = None,
+    *,
+    date_format: str | None = None,
 ) -> TradingStrategyUniverse:
     """Make a trading universe from candles of one or many pairs.
 
@@ -119,8 +120,8 @@ def create_universe(
         Symbol of the pair, for data of a single pair whose name does not tell.
     fee
         Trading fee as a fraction: one for all pairs, or by pair symbol or base symbol.
-    bucket
-        Length of a candle; None: detected for each pair.
+    bucket, date_format
+        Length of a candle, and how times are written, where the data leaves them open; see `load_candles`.
 
     Returns
     -------
@@ -137,7 +138,7 @@ def create_universe(
     """
     if pair is not None and not isinstance(candles, Mapping):
         candles = {pair: candles}  # pyright: ignore[reportAssignmentType]
-    loaded = load_candles(candles, bucket)
+    loaded = load_candles(candles, bucket, date_format=date_format)
     if pair is not None and list(loaded) != [pair]:
         raise UniverseNotValid(f"the data has several pairs ({', '.join(loaded)}), so {pair!r} cannot name them")
     if not loaded:

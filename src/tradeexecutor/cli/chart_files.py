@@ -8,9 +8,8 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from tradeexecutor.backtest.candles import load_candle_file
-from tradeexecutor.backtest.dataset import list_datasets, load_dataset
 from tradeexecutor.cli.failure import CommandFailed
+from tradeexecutor.operations.candle_data import DataForm, load_data
 from tradeexecutor.state.state import State
 from tradeexecutor.visual.charts import CHARTS
 from tradeexecutor.visual.html_output import GENERATOR, render_plotly_figure_as_html
@@ -36,19 +35,11 @@ def find_chart(name: str) -> Chart:
 # --- Candles
 
 
-def _load(name: str) -> dict[str, pd.DataFrame]:
+def _load(name: str, form: DataForm) -> dict[str, pd.DataFrame]:
     """Read a candle file or a bundled data set; ``PAIR=`` before it says what its only pair is called."""
     called, equals, rest = name.partition("=")
     source = rest if equals else name
-    dataset, _, only = source.partition(":")
-    known = list_datasets()
-    if dataset in known:
-        loaded = load_dataset(dataset, [only] if only else None)
-    elif Path(source).is_file():
-        loaded = load_candle_file(source)
-    else:
-        kind = "is a folder, not a file" if Path(source).is_dir() else "is neither a file nor a data set"
-        raise CommandFailed(f"{source} {kind}", f"Data sets that come with the program: {', '.join(known)}.")
+    loaded = load_data(source, form)
     if equals:
         if len(loaded) != 1:
             raise CommandFailed(f"{source} has {len(loaded)} pairs, so it cannot be {called}")
@@ -56,17 +47,19 @@ def _load(name: str) -> dict[str, pd.DataFrame]:
     return {symbol: candles.to_dataframe() for symbol, candles in loaded.items()}
 
 
-def _load_all(names: Iterable[str]) -> dict[str, pd.DataFrame]:
+def _load_all(names: Iterable[str], form: DataForm) -> dict[str, pd.DataFrame]:
     result: dict[str, pd.DataFrame] = {}
     for name in names:
-        for symbol, frame in _load(name).items():
+        for symbol, frame in _load(name, form).items():
             if symbol in result:
                 raise CommandFailed(f"{symbol} comes twice, the second time from {name}")
             result[symbol] = frame
     return result
 
 
-def read_candles(names: Iterable[str], state: State) -> Mapping[str, pd.DataFrame] | pd.DataFrame | None:
+def read_candles(
+    names: Iterable[str], state: State, form: DataForm
+) -> Mapping[str, pd.DataFrame] | pd.DataFrame | None:
     """Read the candles for a state.
 
     Returns
@@ -77,12 +70,12 @@ def read_candles(names: Iterable[str], state: State) -> Mapping[str, pd.DataFram
 
     Raises
     ------
-    CommandFailed
+    CommandFailed, OperationRefused
         A file is missing, or none of its pairs is one of the state.
     InvalidCandles
         A file cannot be read.
     """
-    frames = _load_all(names)
+    frames = _load_all(names, form)
     if not frames:
         return None
     pairs = list_pairs(state)
@@ -97,9 +90,9 @@ def read_candles(names: Iterable[str], state: State) -> Mapping[str, pd.DataFram
     )
 
 
-def read_benchmarks(names: Iterable[str]) -> dict[str, Any]:
+def read_benchmarks(names: Iterable[str], form: DataForm) -> dict[str, Any]:
     """Read prices to compare with, by name; errors as `read_candles`."""
-    return {symbol: frame["close"] for symbol, frame in _load_all(names).items()}
+    return {symbol: frame["close"] for symbol, frame in _load_all(names, form).items()}
 
 
 # --- Output

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AtOption", "DataOption", "FeeOption", "PairOption", "SlippageOption"]
+__all__ = [
+    "AtOption",
+    "DataOption",
+    "DateFormatOption",
+    "FeeOption",
+    "PairOption",
+    "SlippageOption",
+    "TimeFrameOption",
+]
 
 _TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
 
@@ -13,7 +21,8 @@ DataOption = Annotated[
     list[str],
     typer.Option(
         metavar="FILE",
-        help="Candles: a CSV or Parquet file, or the name of a data set that comes with the program. May be repeated.",
+        help="Candles: a CSV, Parquet, Feather or JSON file, or the name of a data set that comes with the program. "
+        "May be repeated.",
         show_default=False,
     ),
 ]
@@ -24,6 +33,25 @@ PairOption = Annotated[
         metavar="SYMBOL",
         help="Use only this pair of the data; or, for data of one pair, what it is called. May be repeated.",
         show_default=False,
+    ),
+]
+
+DateFormatOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FORMAT",
+        help="How times in candle files are written, where the files leave it open: day-first, month-first; "
+        "for numbers s, ms, us, ns, excel or YYYYMMDD; or a pattern such as '%d.%m.%Y %H:%M'.",
+        show_default="told from the files",
+    ),
+]
+
+TimeFrameOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LENGTH",
+        help="How long a candle of the files is: 1m or 1min, 4h, 1d, 1w, 1M or month, quarter, year.",
+        show_default="told from the files",
     ),
 ]
 

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from tradeexecutor.analysis.adjusted.performance import EquityCurve, read_equity_curve
 from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, read_returns, summarise_performance
 from tradeexecutor.backtest.backtest_runner import BacktestResult, run_backtest_for_module
-from tradeexecutor.backtest.candles import load_candle_file
-from tradeexecutor.backtest.dataset import list_datasets, load_dataset
 from tradeexecutor.backtest.universe import create_universe, parse_pair_symbol
+from tradeexecutor.operations.candle_data import TOLD_FROM_FILES, DataForm, load_data
 from tradeexecutor.operations.remedy import Remedy
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import OperationRefused, TradeExecutorError
@@ -42,6 +41,8 @@ class BacktestRequest:
         Folder for the state file.
     data, pairs
         Data set names and candle files; pairs to use of them, empty for all.
+    form
+        How the files are written.
     fee, slippage
         Fractions.
     parameters
@@ -56,6 +57,7 @@ class BacktestRequest:
     output: Path
     data: Sequence[str] = ()
     pairs: Sequence[str] = ()
+    form: DataForm = TOLD_FROM_FILES
     start_at: datetime.datetime | None = None
     end_at: datetime.datetime | None = None
     cash: float | None = None
@@ -111,7 +113,9 @@ class BacktestOutcome:
 # --- Market data
 
 
-def load_universe(data: Sequence[str], pairs: Sequence[str], fee: float) -> TradingStrategyUniverse:
+def load_universe(
+    data: Sequence[str], pairs: Sequence[str], fee: float, form: DataForm = TOLD_FROM_FILES
+) -> TradingStrategyUniverse:
     """Open data sets and candle files as one universe.
 
     Raises
@@ -123,22 +127,11 @@ def load_universe(data: Sequence[str], pairs: Sequence[str], fee: float) -> Trad
     """
     candles: dict[str, Candles] = {}
     for name in data:
-        for symbol, loaded in _load(name).items():
+        for symbol, loaded in load_data(name, form).items():
             if symbol in candles:
                 raise OperationRefused(f"{symbol} is in the market data twice, the second time in {name}")
             candles[symbol] = loaded
     return create_universe(_select(candles, pairs) if pairs else candles, fee=fee)
-
-
-def _load(name: str) -> dict[str, Candles]:
-    dataset, _, only = name.partition(":")
-    known = list_datasets()
-    if dataset in known:
-        return load_dataset(dataset, [only] if only else None)
-    if not Path(name).is_file():
-        kind = "is a folder, not a file" if Path(name).is_dir() else "is neither a file nor a data set"
-        raise OperationRefused(f"{name} {kind}", f"Data sets that come with the program: {', '.join(known)}.")
-    return load_candle_file(name)
 
 
 def _select(candles: Mapping[str, Candles], pairs: Sequence[str]) -> dict[str, Candles]:
@@ -188,7 +181,7 @@ def run_backtest_and_save(request: BacktestRequest) -> BacktestOutcome:
         With a message for the user.
     """
     path = _check_output(request.output, overwrite=request.overwrite)
-    universe = load_universe(request.data, request.pairs, request.fee) if request.data else None
+    universe = load_universe(request.data, request.pairs, request.fee, request.form) if request.data else None
     result = _run(request, universe)
     _save(result.state, path)
     performance = summarise_performance(result.state)

@@ -9,6 +9,7 @@ from tradeexecutor.execution.current_price import CurrentPriceSlippage
 from tradeexecutor.execution.interface import ExecutionReport
 from tradeexecutor.execution.simulated import SimulatedExecution
 from tradeexecutor.operations.backtest_run import load_universe
+from tradeexecutor.operations.candle_data import TOLD_FROM_FILES, DataForm
 from tradeexecutor.operations.remedy import Remedy
 from tradeexecutor.state.errors import OperationRefused
 from tradeexecutor.state.identifier import TradingPairIdentifier
@@ -35,10 +36,12 @@ class CandleMarket:
         Pairs to use of them; empty for all.
     fee
         Of pairs that declare none, a fraction.
+    form
+        How the files are written.
     """
 
-    def __init__(self, data: Sequence[str], pairs: Sequence[str], fee: float):
-        self.universe = load_universe(data, pairs, fee)
+    def __init__(self, data: Sequence[str], pairs: Sequence[str], fee: float, form: DataForm = TOLD_FROM_FILES):
+        self.universe = load_universe(data, pairs, fee, form)
         self.pricing = BacktestPricing(self.universe)
         self.fee = fee
 

@@ -4,6 +4,7 @@ import datetime
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from tradeexecutor.operations.candle_data import TOLD_FROM_FILES, DataForm
 from tradeexecutor.operations.candle_market import (
     CandleExecution,
     CandleMarket,
@@ -34,7 +35,7 @@ class CloseRequest:
         What to close.
     write_off
         Give up what holds something.
-    data, pairs, at, fee, slippage
+    data, form, pairs, at, fee, slippage
         The market to sell in; empty `data`: nothing is sold.
     blacklist
         Stop trading the tokens.
@@ -45,6 +46,7 @@ class CloseRequest:
     close_dust: bool = False
     write_off: bool = False
     data: tuple[str, ...] = ()
+    form: DataForm = TOLD_FROM_FILES
     pairs: tuple[str, ...] = ()
     at: datetime.datetime | None = None
     fee: float = 0.001
@@ -219,7 +221,7 @@ class _Seller:
         require_simulated(state, "positions cannot be sold")
         self.state = state
         self.at = choose_time(state, request.at)
-        self.market = CandleMarket(request.data, request.pairs, request.fee)
+        self.market = CandleMarket(request.data, request.pairs, request.fee, request.form)
         self.execution = CandleExecution(self.market, state, self.at, request.slippage)
 
     def sell(self, position: TradingPosition) -> ClosedPosition:

@@ -3,6 +3,7 @@
 import datetime
 from dataclasses import dataclass
 
+from tradeexecutor.operations.candle_data import TOLD_FROM_FILES, DataForm
 from tradeexecutor.operations.candle_market import CandleExecution, CandleMarket, choose_time, require_simulated
 from tradeexecutor.state.errors import OperationRefused
 from tradeexecutor.state.repair import RepairResult, find_trades_to_be_repaired
@@ -28,6 +29,8 @@ class RetryRequest:
         Fractions.
     tolerance
         How much worse than planned trades may fill, a fraction; None: what each trade says.
+    form
+        How the candle files are written.
     """
 
     data: tuple[str, ...]
@@ -37,6 +40,7 @@ class RetryRequest:
     fee: float = 0.001
     slippage: float = 0.0
     tolerance: float | None = None
+    form: DataForm = TOLD_FROM_FILES
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def retry_failed_trades(state: State, request: RetryRequest) -> RetryReport:
     if not failed:
         return RetryReport(request.at, RepairResult(), {})
     at = choose_time(state, request.at)
-    market = CandleMarket(request.data, request.pairs, request.fee)
+    market = CandleMarket(request.data, request.pairs, request.fee, request.form)
     model = CandleExecution(market, state, at, request.slippage, request.tolerance)
     result = retry_trades(state=state, execution_model=model, now=at, trade_ids=request.trade_ids or None)
     prices = {trade.trade_id: market.get_mid_price(at, trade.pair) for trade in result.new_trades}

@@ -83,6 +83,8 @@ class InvalidCandles(TradeExecutorError, ValueError):
 
     Attributes
     ----------
+    problem
+        The message without source and row.
     source
         File or pair the data came from; empty when unknown.
     row
@@ -93,8 +95,13 @@ class InvalidCandles(TradeExecutorError, ValueError):
     def __init__(self, message: str, source: str = "", row: int | None = None):
         where = f"{source}: " if source else ""
         super().__init__(f"{where}row {row}: {message}" if row is not None else f"{where}{message}")
+        self.problem = message
         self.source = source
         self.row = row
+
+    def at_row(self, row: int) -> "InvalidCandles":
+        """Return the same error of another row, for data that was sorted before it was checked."""
+        return InvalidCandles(self.problem, self.source, row)
 
 
 def to_us(value: datetime.datetime) -> int:
@@ -118,10 +125,10 @@ def describe_length(length: CandleLength) -> str:
     """Return a length for people.
 
     >>> describe_length(datetime.timedelta(hours=4)), describe_length("quarter")
-    ('4 hours', 'quarter')
+    ('4 hours', '1 quarter')
     """
     if isinstance(length, str):
-        return length
+        return f"1 {length}"
     for name, unit in (("week", 7 * _DAY), ("day", _DAY), ("hour", _HOUR), ("minute", 60 * _SECOND)):
         count, rest = divmod(length // _MICROSECOND, unit)
         if count and not rest:
@@ -181,8 +188,9 @@ def most_common_distance(starts: TimeArray) -> tuple[int, float]:
 def count_calendar_months(stamps: TimeArray) -> int | None:
     """Return how many months are between stamps that follow the calendar; None when they do not follow it.
 
-    Stamps follow the calendar when no two are in one month, and they are all on a first day, or at distances that are
-    not multiples of one fixed time.
+    Stamps follow the calendar when no two are in one month, and they are all on a first or all on a last day, or at
+    distances that are not multiples of one fixed time.  The same day of several months at one distance is either; then
+    the reading counts that ends later.
     """
     if len(stamps) < 2:
         return None
@@ -191,9 +199,19 @@ def count_calendar_months(stamps: TimeArray) -> int | None:
     steps = np.diff(_to_months(stamps))
     if shortest < _SHORTEST_MONTH or steps.min() < 1:
         return None
-    if not (_to_days_of_month(stamps) == 1).all() and not (distances % shortest).any():
-        return None
+    if not _lie_on_edges(stamps) and not (distances % shortest).any():
+        days = _to_days_of_month(stamps)
+        fixed_end, calendar_end = stamps[-1:] + shortest, _calculate_calendar_ends(stamps, int(steps.min()))[-1:]
+        if len(stamps) < 3 or (days != days[0]).any() or calendar_end < fixed_end:
+            return None
     return int(steps.min())
+
+
+def _lie_on_edges(stamps: TimeArray) -> bool:
+    """Tell whether all stamps are first days of months, or three and more are last days."""
+    if (_to_days_of_month(stamps) == 1).all():
+        return True
+    return len(stamps) >= 3 and bool((_to_days_of_month(stamps + _DAY) == 1).all())
 
 
 def _name_calendar_length(starts: TimeArray, months: int, source: str) -> str:
@@ -228,15 +246,17 @@ def _refuse_two_lengths(starts: TimeArray, distances: TimeArray, length: int, so
     chance = float(other.mean())
     for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
         stretch = distances[first:last]
-        shortest = int(stretch.min())
-        if len(stretch) < 3 or shortest < 2 * length:
+        if len(stretch) < 3:
             continue
-        is_one_block = bool((stretch == shortest).all()) and int((distances == shortest).sum()) == len(stretch)
-        is_regular = not (stretch % shortest).any() and float((stretch == shortest).mean()) >= 0.5
-        is_no_chance = len(stretch) >= _SHORTEST_STRETCH and len(starts) * chance ** len(stretch) < _CHANCE
-        if is_one_block or (is_regular and is_no_chance):
+        values, counts = np.unique(stretch, return_counts=True)
+        longer, count = int(values[np.argmax(counts)]), int(counts.max())
+        # Where the two parts meet there may be a distance of any kind.
+        is_regular = longer >= 2 * length and int((stretch % longer != 0).sum()) <= 1
+        is_one_block = 3 <= count >= len(stretch) - 1 and int((distances == longer).sum()) == count
+        is_no_chance = 2 * count >= len(stretch) >= _SHORTEST_STRETCH and len(starts) * chance ** len(stretch) < _CHANCE
+        if is_regular and (is_one_block or is_no_chance):
             raise InvalidCandles(
-                f"from {_show(starts[first])} to {_show(starts[last])} the candles are {_describe_us(shortest)} apart, "
+                f"from {_show(starts[first])} to {_show(starts[last])} the candles are {_describe_us(longer)} apart, "
                 f"elsewhere {_describe_us(length)}: two lengths of candles in one series; give each its own file, "
                 f"or {SAY_LENGTH}",
                 source,

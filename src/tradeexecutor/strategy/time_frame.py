@@ -96,7 +96,8 @@ def _read(number: int, unit: str, text: str) -> CandleLength:
     if unit in _CASED_MONTHS:
         if unit == "M" and number not in _NAMES:
             raise InvalidCandles(
-                f"{text!r} can be months or minutes; write {number}min for minutes, and 1mo, 3mo, 6mo or 12mo for months"
+                f"{text!r} can be months or minutes; write {number}min for minutes, "
+                "and 1mo, 3mo, 6mo or 12mo for months"
             )
         return _make_months(number * _CASED_MONTHS[unit], text)
     word = unit.lower()

@@ -10,11 +10,13 @@ import typer
 
 from tradeexecutor.cli.option_values import parse_cycle, parse_parameters
 from tradeexecutor.cli.output import print_json
+from tradeexecutor.cli.simulation_options import DateFormatOption, TimeFrameOption
 
 EXAMPLES = (
     "tradeexecutor backtest my_strategy.py",
     "tradeexecutor backtest my_strategy.py --data btc-usd-monthly",
     "tradeexecutor backtest my_strategy.py --data candles.csv --pair ETH-USD --start 2021-01-01 --end 2023-01-01",
+    "tradeexecutor backtest my_strategy.py --data candles.csv --date-format day-first --time-frame 4h",
     "tradeexecutor backtest my_strategy.py --cash 5000 --fee 0.003 --slippage 0.001 --set fast=10 --set slow=50",
     "tradeexecutor backtest my_strategy.py --output runs/first --json | jq .sharpe",
 )
@@ -31,7 +33,7 @@ def backtest(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Candles: a CSV or Parquet file, or the name of a data set that comes with the program "
+            help="Candles: a CSV, Parquet, Feather or JSON file, or the name of a data set that comes with the program "
             "(a wrong name lists them; one pair of a set: us-stocks-daily:AAPL-USD). May be repeated. "
             "Without it the strategy chooses.",
             show_default=False,
@@ -55,6 +57,8 @@ def backtest(
         datetime.datetime | None,
         typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="Stop before, UTC.", show_default="end of the data"),
     ] = None,
+    date_format: DateFormatOption = None,
+    time_frame: TimeFrameOption = None,
     cash: Annotated[
         float | None,
         typer.Option(min=0.01, metavar="USD", help="Initial deposit.", show_default="initial_cash of the strategy"),
@@ -98,6 +102,7 @@ def backtest(
         raise typer.BadParameter("chooses from --data, which is missing", param_hint="--pair")
     if start is not None and end is not None and end <= start:
         raise typer.BadParameter(f"{end} is not after the start, {start}", param_hint="--end")
+    from tradeexecutor.cli.data_form import read_data_form
     from tradeexecutor.cli.printers.performance import print_outcome
     from tradeexecutor.operations.backtest_run import BacktestRequest, run_backtest_and_save
 
@@ -106,6 +111,7 @@ def backtest(
         output=output or Path("backtests") / strategy.stem,
         data=tuple(data or ()),
         pairs=tuple(pair or ()),
+        form=read_data_form(time_frame, date_format, has_data=bool(data)),
         start_at=start,
         end_at=end,
         cash=cash,

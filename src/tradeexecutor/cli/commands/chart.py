@@ -11,6 +11,8 @@ from tradeexecutor.cli.failure import EXIT_FAILURE
 from tradeexecutor.cli.output import Column, print_json, print_line, print_problem, print_table
 from tradeexecutor.cli.state_file import StatePlace, parse_place
 from tradeexecutor.operations.state_location import describe_state, load_state
+from tradeexecutor.cli.simulation_options import DateFormatOption, TimeFrameOption
+from tradeexecutor.operations.state_location import describe_state, load_state, parse_state_location
 
 EXAMPLES = (
     "tradeexecutor chart --list",
@@ -61,8 +63,8 @@ def chart(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Prices: a CSV or Parquet file, PAIR=FILE, or the name of a data set that comes with the program. "
-            "May be repeated. Without it charts show the prices that trades and valuations recorded.",
+            help="Prices: a CSV, Parquet, Feather or JSON file, PAIR=FILE, or the name of a data set that comes with "
+            "the program. May be repeated. Without it charts show the prices that trades and valuations recorded.",
             show_default=False,
         ),
     ] = None,
@@ -74,6 +76,8 @@ def chart(
             show_default=False,
         ),
     ] = None,
+    date_format: DateFormatOption = None,
+    time_frame: TimeFrameOption = None,
     start: Annotated[
         datetime.datetime | None,
         typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="Show from here on, UTC.", show_default=False),
@@ -129,8 +133,10 @@ def chart(
         read_candles,
         write_chart,
     )
+    from tradeexecutor.cli.data_form import read_data_form
     from tradeexecutor.visual.parts.chart import ChartOptions, get_explanation
 
+    form = read_data_form(time_frame, date_format, has_data=bool(candles or benchmark))
     drawn = find_chart(name)
     path = choose_output(output, drawn.name)
     state = load_state(state_file)
@@ -138,10 +144,10 @@ def chart(
         theme=theme.value,
         start_at=start,
         end_at=end,
-        candles=read_candles(candles or (), state),
+        candles=read_candles(candles or (), state, form),
         pair=int(pair) if pair is not None and pair.isdecimal() else pair,
         position=position,
-        benchmarks=read_benchmarks(benchmark or ()),
+        benchmarks=read_benchmarks(benchmark or (), form),
         height=height,
     )
     figure = drawn.draw(state, options)

@@ -5,7 +5,14 @@ from typing import Annotated
 import typer
 
 from tradeexecutor.cli.failure import EXIT_FAILURE
-from tradeexecutor.cli.simulation_options import AtOption, FeeOption, PairOption, SlippageOption
+from tradeexecutor.cli.simulation_options import (
+    AtOption,
+    DateFormatOption,
+    FeeOption,
+    PairOption,
+    SlippageOption,
+    TimeFrameOption,
+)
 from tradeexecutor.cli.state_changing import DryRunOption, JsonOption, YesOption, run_change
 from tradeexecutor.cli.state_file import StateFile
 
@@ -43,12 +50,14 @@ def close_position(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Sell in a simulation at the prices of these candles: a CSV or Parquet file, or the name of a data "
-            "set that comes with the program. May be repeated.",
+            help="Sell in a simulation at the prices of these candles: a CSV, Parquet, Feather or JSON file, or "
+            "the name of a data set that comes with the program. May be repeated.",
             show_default=False,
         ),
     ] = None,
     pair: PairOption = None,
+    date_format: DateFormatOption = None,
+    time_frame: TimeFrameOption = None,
     at: AtOption = None,
     fee: FeeOption = 0.001,
     slippage: SlippageOption = 0.0,
@@ -78,6 +87,7 @@ def close_position(
         raise typer.BadParameter("belongs to --data, which is missing", param_hint="--pair" if pair else "--at")
     if write_off and data:
         raise typer.BadParameter("either sell with --data or write off", param_hint="--write-off")
+    from tradeexecutor.cli.data_form import read_data_form
     from tradeexecutor.cli.printers.close_position import closing_to_json, print_closing
     from tradeexecutor.operations.close_position import CloseRequest, close_positions
 
@@ -87,6 +97,7 @@ def close_position(
         close_dust=close_dust,
         write_off=write_off,
         data=tuple(data or ()),
+        form=read_data_form(time_frame, date_format, has_data=bool(data)),
         pairs=tuple(pair or ()),
         at=at,
         fee=fee,

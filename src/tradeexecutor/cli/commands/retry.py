@@ -5,7 +5,15 @@ from typing import Annotated
 import typer
 
 from tradeexecutor.cli.failure import EXIT_FAILURE
-from tradeexecutor.cli.simulation_options import AtOption, DataOption, FeeOption, PairOption, SlippageOption
+from tradeexecutor.cli.simulation_options import (
+    AtOption,
+    DataOption,
+    DateFormatOption,
+    FeeOption,
+    PairOption,
+    SlippageOption,
+    TimeFrameOption,
+)
 from tradeexecutor.cli.state_changing import DryRunOption, JsonOption, YesOption, run_change
 from tradeexecutor.cli.state_file import StateFile
 
@@ -24,6 +32,8 @@ def retry(
         typer.Option(metavar="ID", help="Only this trade; may be repeated.", show_default="all failed ones"),
     ] = None,
     pair: PairOption = None,
+    date_format: DateFormatOption = None,
+    time_frame: TimeFrameOption = None,
     at: AtOption = None,
     fee: FeeOption = 0.001,
     slippage: SlippageOption = 0.0,
@@ -54,10 +64,20 @@ def retry(
 
     The exit code is 1 when a trade failed again or could not be tried.
     """
+    from tradeexecutor.cli.data_form import read_data_form
     from tradeexecutor.cli.printers.retry import print_retry, retry_to_json
     from tradeexecutor.operations.retry import RetryRequest, retry_failed_trades
 
-    request = RetryRequest(tuple(data), tuple(pair or ()), frozenset(trade or ()), at, fee, slippage, tolerance)
+    request = RetryRequest(
+        data=tuple(data),
+        pairs=tuple(pair or ()),
+        trade_ids=frozenset(trade or ()),
+        at=at,
+        fee=fee,
+        slippage=slippage,
+        tolerance=tolerance,
+        form=read_data_form(time_frame, date_format, has_data=True),
+    )
     report = run_change(
         state_file,
         lambda state, now: retry_failed_trades(state, request),

@@ -1,0 +1,32 @@
+"""Reading ``--time-frame`` and ``--date-format``."""
+
+import typer
+
+from tradeexecutor.backtest.candles import check_date_format, parse_time_frame
+from tradeexecutor.operations.candle_data import DataForm
+from tradeexecutor.strategy.market_data import InvalidCandles
+
+__all__ = ["read_data_form"]
+
+
+def read_data_form(time_frame: str | None, date_format: str | None, *, has_data: bool) -> DataForm:
+    """Return what the user says of candle files; raises ``typer.BadParameter``.
+
+    Parameters
+    ----------
+    time_frame, date_format
+        What the user wrote.
+    has_data
+        Whether the command reads a file that they could be about.
+    """
+    for option, text in (("--time-frame", time_frame), ("--date-format", date_format)):
+        if text is not None and not has_data:
+            raise typer.BadParameter("says how candle files are written, and there is none", param_hint=option)
+    try:
+        bucket = None if time_frame is None else parse_time_frame(time_frame)
+    except InvalidCandles as error:
+        raise typer.BadParameter(str(error), param_hint="--time-frame") from None
+    try:
+        return DataForm(bucket, check_date_format(date_format))
+    except InvalidCandles as error:
+        raise typer.BadParameter(str(error), param_hint="--date-format") from None
