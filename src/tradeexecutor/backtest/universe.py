@@ -21,9 +21,17 @@ _EXCHANGE = "backtest"
 _RESERVE_DECIMALS = 6
 _BASE_DECIMALS = 18
 
-#: Quote currencies that count as one US dollar, the longest first so that BTCUSDT is not read as BTCUSD + T.
-_DOLLARS = ("FDUSD", "TUSD", "BUSD", "USDC", "USDT", "USD", "DAI")
-_OTHER_QUOTES = ("EUR", "GBP", "JPY", "CHF", "BTC", "ETH")
+#: Quote currencies that count as one US dollar.
+_DOLLARS = frozenset("FDUSD PYUSD RLUSD BUSD GUSD LUSD TUSD USDC USDD USDE USDP USDS USDT USD DAI".split())
+_OTHER_QUOTES = frozenset(
+    "AUD BRL CAD CHF EUR GBP JPY KRW TRY EURC EURI EURS EURT BNB BTC ETH SOL WBTC WETH WSTETH STETH".split()
+)
+
+#: All that a pair can be quoted in, the longest first: BTCUSDT is BTC in USDT, and BTCFDUSD is not BTCF in DUSD.
+_QUOTES = sorted(_DOLLARS | _OTHER_QUOTES, key=lambda quote: (-len(quote), quote))
+
+#: Quotes of three letters end many words; these leave a base of one letter.
+_SHORTEST_QUOTE_OF_A_LETTER = 4
 
 #: Words in file names that are neither base nor quote.
 _TIME_FRAME = re.compile(r"^(\d+(s|m|min|h|d|w|mo)|(hour|dai|week|month)ly|minute|hour|day|week|month)$", re.I)
@@ -35,12 +43,18 @@ _NOISE = frozenset(
 def parse_pair_symbol(text: str, default_quote: str = "USD") -> tuple[str, str]:
     """Tell base and quote from a pair symbol or a file name.
 
+    Two names with a dash or slash between them are base and quote, whatever they are.  A single word is split before
+    the longest known quote it ends with; a word that is a quote itself is not split.  In longer names the time frame,
+    the exchange and the like are left out first.
+
     >>> parse_pair_symbol("ETH/USDC")
     ('ETH', 'USDC')
     >>> parse_pair_symbol("binance-BTCUSDT-1h")
     ('BTC', 'USDT')
     >>> parse_pair_symbol("GOOG")
     ('GOOG', 'USD')
+    >>> parse_pair_symbol("STETH-PEPE"), parse_pair_symbol("WBTCETH")
+    (('STETH', 'PEPE'), ('WBTC', 'ETH'))
 
     Raises
     ------
@@ -49,17 +63,30 @@ def parse_pair_symbol(text: str, default_quote: str = "USD") -> tuple[str, str]:
     """
     words = [word for word in re.split(r"[^A-Za-z0-9.]+", text) if word]
     words = [word for word in words if not _TIME_FRAME.match(word) and word.lower() not in _NOISE] or words
-    quotes = (*_DOLLARS, *_OTHER_QUOTES)
-    for first, second in itertools.pairwise(words):
-        if second.upper() in quotes:
-            return first.upper(), second.upper()
-    for word in words:
-        for quote in quotes:
-            if word.upper().endswith(quote) and len(word) > len(quote) + 1:
-                return word.upper()[: -len(quote)], quote
     if not words:
         raise UniverseNotValid(f"cannot tell the pair from {text!r}; name it BASE-QUOTE")
+    if len(words) == 2 and re.search(rf"{re.escape(words[0])}[-/]{re.escape(words[1])}", text):
+        return words[0].upper(), words[1].upper()
+    for quotes in (_DOLLARS, _OTHER_QUOTES):
+        for first, second in itertools.pairwise(words):
+            if second.upper() in quotes:
+                return first.upper(), second.upper()
+    for word in words:
+        split = _split_word(word.upper())
+        if split is not None:
+            return split
     return words[0].upper(), default_quote
+
+
+def _split_word(word: str) -> tuple[str, str] | None:
+    """Split a word before the longest known quote that it ends with."""
+    if word in _QUOTES:
+        return None
+    for quote in _QUOTES:
+        shortest = 1 if len(quote) >= _SHORTEST_QUOTE_OF_A_LETTER else 2
+        if word.endswith(quote) and len(word) >= len(quote) + shortest:
+            return word[: -len(quote)], quote
+    return None
 
 
 def _make_address(kind: str, name: str) -> str:

@@ -33,8 +33,10 @@ def parse_duration(text: str) -> datetime.timedelta:
     >>> str(parse_duration("1.5h"))
     '1:30:00'
     """
-    found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([a-z]*)", text.strip().lower())
-    unit = _UNITS.get(found[2]) if found else None
+    found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)", text.strip())
+    if found and found[2] == "M":
+        raise typer.BadParameter(f"{text!r} can be months or minutes: write 5min for minutes and 30d for a month")
+    unit = _UNITS.get(found[2].lower()) if found else None
     if found and not found[2] and not float(found[1]):
         return datetime.timedelta(0)
     if found is None or unit is None:
@@ -66,12 +68,21 @@ def read_option(option: str, parse: Callable[[str], T], text: str) -> T:
 
 
 def parse_cycle(text: str) -> CycleDuration:
-    """Read the time between decisions; raises `CommandFailed`."""
+    """Read the time between decisions, in the ways `parse_time_frame` knows; raises `CommandFailed`."""
+    from tradeexecutor.strategy.candle_length import InvalidCandles, describe_length
+    from tradeexecutor.strategy.time_frame import parse_time_frame
+
+    if text.strip().lower() == CycleDuration.cycle_unknown.value:
+        return CycleDuration.cycle_unknown
+    known = {member.to_timedelta(): member for member in CycleDuration if member is not CycleDuration.cycle_unknown}
+    hint = f"Possible are {', '.join(member.value for member in known.values())}."
     try:
-        return CycleDuration(text.strip().lower())
-    except ValueError:
-        known = ", ".join(member.value for member in CycleDuration if member is not CycleDuration.cycle_unknown)
-        raise CommandFailed(f"a strategy cannot decide every {text!r}", f"Possible are {known}.") from None
+        length = parse_time_frame(text)
+    except InvalidCandles:
+        raise CommandFailed(f"a strategy cannot decide every {text!r}", hint) from None
+    if isinstance(length, str) or length not in known:
+        raise CommandFailed(f"a strategy cannot decide every {text!r}, {describe_length(length)}", hint)
+    return known[length]
 
 
 def parse_parameters(assignments: Iterable[str]) -> dict[str, Any]:

@@ -381,6 +381,6 @@ def _describe_us(length: int) -> str:
     return describe_length(datetime.timedelta(microseconds=length))
 
 
-def _show(time: np.int64) -> str:
+def _show(time: "np.int64 | TimeArray") -> str:
     moment = from_us(int(time))
     return f"{moment:%Y-%m-%d}" if not int(time) % _DAY else f"{moment:%Y-%m-%d %H:%M}"

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tradeexecutor.backtest.candles.arrow import pc
 from tradeexecutor.strategy.candle_length import InvalidCandles
 
 __all__ = ["read_numbers"]

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tradeexecutor.backtest.candles.arrow import pc
 from tradeexecutor.backtest.candles.dates import CandleTimes, Parts, compose, describe_problem, latest_time, show
 from tradeexecutor.strategy.candle_length import InvalidCandles, from_us
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from tradeexecutor.backtest.candles.arrow import pc
 from tradeexecutor.backtest.candles.dates import CandleTimes, check_times
 from tradeexecutor.backtest.candles.number_times import UNITS, Numbers, read_number_times
 from tradeexecutor.backtest.candles.text_times import FORMAT_OPTION, ORDERS, read_text_times, read_with_pattern
@@ -17,6 +17,9 @@ __all__ = ["check_date_format", "read_times"]
 
 _PLAIN_NUMBER = r"^[+-]?\d+(\.\d*)?$"
 _LONGEST_NUMBER = 20
+
+#: Types whose numbers have too few digits for an epoch time.
+_COARSE = ("float16", "float32", "float[pyarrow]", "halffloat[pyarrow]")
 
 
 def check_date_format(date_format: str | None) -> str | None:
@@ -101,7 +104,7 @@ def _to_numbers(values: "pd.Series[Any]", source: str) -> Numbers:
     if pd.api.types.is_integer_dtype(values):
         return values.to_numpy(dtype=np.int64)
     numbers = values.to_numpy(dtype=np.float64)
-    if values.dtype.kind == "f" and values.dtype.itemsize < 8:
+    if str(values.dtype).lower() in _COARSE:
         raise InvalidCandles(f"the times are {values.dtype} numbers, which are too coarse to hold a time", source)
     if not np.isfinite(numbers).all():
         row = int(np.argmin(np.isfinite(numbers)))

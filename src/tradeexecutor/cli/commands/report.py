@@ -10,6 +10,7 @@ import typer
 from tradeexecutor.cli.commands.show_statistics import BacktestOption
 from tradeexecutor.cli.failure import CommandFailed
 from tradeexecutor.cli.output import print_json, print_line
+from tradeexecutor.cli.simulation_options import DateFormatOption, TimeFrameOption
 from tradeexecutor.cli.state_file import StateFile
 from tradeexecutor.operations.state_location import StateLocation, load_state
 from tradeexecutor.operations.validate import validate_state
@@ -19,6 +20,7 @@ from tradeexecutor.state.files.durable_file import write_atomically
 from tradeexecutor.state.state import State
 
 if TYPE_CHECKING:
+    from tradeexecutor.operations.candle_data import DataForm
     from tradeexecutor.report.page import ReportOptions
 
 EXAMPLES = (
@@ -54,11 +56,14 @@ def report(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Prices for the price chart: a CSV or Parquet file, PAIR=FILE, or the name of a data set that comes "
-            "with the program. May be repeated. Without it the chart shows the prices that the state knows.",
+            help="Prices for the price chart: a CSV, Parquet, Feather or JSON file, PAIR=FILE, or the name of a data "
+            "set that comes with the program. May be repeated. Without it the chart shows the prices that the state "
+            "knows.",
             show_default=False,
         ),
     ] = None,
+    date_format: DateFormatOption = None,
+    time_frame: TimeFrameOption = None,
     theme: Annotated[
         PageTheme, typer.Option(help="Colours at first; auto are those of the reader's system.")
     ] = PageTheme.auto,
@@ -85,6 +90,9 @@ def report(
     The exit code is 0 when the page was written, whatever it says about the state;
     `validate` and `audit` are the commands that judge.
     """
+    from tradeexecutor.cli.data_form import read_data_form
+
+    form = read_data_form(time_frame, date_format, has_data=bool(candles))
     page = output
     if page is None and pdf is None and tearsheet is None:
         page = Path("report.html")
@@ -101,7 +109,8 @@ def report(
         write_tearsheet(state, tearsheet)
         written["tearsheet"] = tearsheet
     if page is not None or pdf is not None:
-        _write_pages(state, _make_options(state, state_file, backtest, candles, theme), page, pdf, written)
+        options = _make_options(state, state_file, backtest, _read_candles(candles, state, form), theme)
+        _write_pages(state, options, page, pdf, written)
 
     if json_:
         print_json(written)
@@ -123,13 +132,13 @@ def _check_targets(state_file: StateLocation, backtest: StateLocation | None, ta
 
 
 def _make_options(
-    state: State, state_file: StateLocation, backtest: StateLocation | None, candles: list[str] | None, theme: PageTheme
+    state: State, state_file: StateLocation, backtest: StateLocation | None, candles: Any, theme: PageTheme
 ) -> "ReportOptions":
     from tradeexecutor.report.page import ReportOptions
 
     return ReportOptions(
         backtest=None if backtest is None else load_state(backtest),
-        candles=_read_candles(candles, state),
+        candles=candles,
         theme=theme.value,
         source=state_file.name,
         checks=_check_file(state_file),
@@ -150,12 +159,12 @@ def _write_pages(
         written["pdf"] = pdf
 
 
-def _read_candles(names: list[str] | None, state: State) -> Any:
+def _read_candles(names: list[str] | None, state: State, form: "DataForm") -> Any:
     if not names:
         return None
     from tradeexecutor.cli.chart_files import read_candles
 
-    return read_candles(names, state)
+    return read_candles(names, state, form)
 
 
 def _check_file(place: StateLocation) -> Sequence[Check] | None:

@@ -1,5 +1,6 @@
 """Calculated indicators, and how far back a decision may look into them."""
 
+import contextlib
 import datetime
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.strategy.candle_length import InvalidCandles, calculate_ends, detect_length
 from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.market_data import CandleCursor, Candles, view_numbers
 from tradeexecutor.strategy.pandas_trader.indicator import (
@@ -116,14 +118,25 @@ class IndicatorResults:
             )
         if not len(values):
             raise IndicatorCalculationFailed(f"{where} returned nothing")
-        return IndicatorSeries(self._make_cursor(_as_us(index, where), where), values, series)
+        return IndicatorSeries(self._make_cursor(_as_us(index, where), candles, where), values, series)
 
-    def _make_cursor(self, starts: NDArray[np.int64], where: str) -> CandleCursor:
-        """Place values with times of their own; each is visible one universe time bucket after its stamp."""
-        if np.any(np.diff(starts) <= 0):
+    def _make_cursor(self, stamps: NDArray[np.int64], candles: Candles | None, where: str) -> CandleCursor:
+        """Place values with times of their own, such as those of resampled prices.
+
+        A stamp is taken for the start of what the value is made of: a candle, or, where the stamps are farther apart
+        than candles, all the time to the next stamp.  So a weekly value is visible when its week is over, whichever
+        candles it has seen.
+        """
+        if np.any(np.diff(stamps) <= 0):
             raise IndicatorCalculationFailed(f"{where}: times must increase and not repeat")
-        length = self.universe.time_bucket // datetime.timedelta(microseconds=1)
-        return CandleCursor(_Moments(starts + np.int64(length)))  # pyright: ignore[reportArgumentType]
+        if candles is None:
+            known = stamps + np.int64(self.universe.time_bucket // datetime.timedelta(microseconds=1))
+        else:
+            known = _find_ends(stamps, candles)
+        # Values at irregular times are picked from the candles, not made of several.
+        with contextlib.suppress(InvalidCandles):
+            known = np.maximum(known, calculate_ends(stamps, detect_length(stamps)))
+        return CandleCursor(_Moments(known))  # pyright: ignore[reportArgumentType]
 
     def get_columns(self, name: str, pair_id: int) -> dict[str | None, IndicatorSeries] | None:
         """Return the columns of an indicator of a pair (`UNIVERSE` for none); a plain series is column None."""
@@ -145,6 +158,14 @@ class IndicatorResults:
             owner = pair.get_ticker() if pair else "the universe"
             raise IndicatorNotFound(f"there is no indicator {name!r} for {owner} (known: {known})")
         return self.raw[key]
+
+
+def _find_ends(stamps: NDArray[np.int64], candles: Candles) -> NDArray[np.int64]:
+    """Return the end of the candle that each stamp lies in; where there is none, that of one which starts then."""
+    index = np.searchsorted(candles.starts, stamps, side="right") - 1
+    ends = candles.ends[np.maximum(index, 0)]
+    is_inside = (index >= 0) & (stamps < ends)
+    return np.where(is_inside, ends, stamps + np.int64(candles.typical_length // datetime.timedelta(microseconds=1)))
 
 
 class _Moments:

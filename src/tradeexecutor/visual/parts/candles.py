@@ -174,7 +174,7 @@ def read_candles(frame: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     InvalidValue
-        A column is missing, or there is no time.
+        A column is missing, or there is no time, or a time that has two meanings.
     """
     frame = frame.rename(columns=lambda name: str(name).strip().lower())
     missing = [name for name in _PRICES if name not in frame.columns]
@@ -184,7 +184,7 @@ def read_candles(frame: pd.DataFrame) -> pd.DataFrame:
         column = next((name for name in _TIME_COLUMNS if name in frame.columns), None)
         if column is None:
             raise InvalidValue("candles need their time in the index, or in a column timestamp")
-        frame = frame.set_index(pd.DatetimeIndex(pd.to_datetime(frame[column])))
+        frame = frame.set_index(_read_times(frame[column]))
     index = pd.DatetimeIndex(frame.index)
     if index.tz is not None:
         index = index.tz_convert("UTC").tz_localize(None)
@@ -192,6 +192,16 @@ def read_candles(frame: pd.DataFrame) -> pd.DataFrame:
     result = frame[columns].set_axis(index).astype(np.float64)
     result.index.name = None
     return result if index.is_monotonic_increasing else result.sort_index(kind="stable")
+
+
+def _read_times(column: "pd.Series[Any]") -> pd.DatetimeIndex:
+    """Return times that have one meaning: dates, and ISO 8601 text; candle files are read by the backtest."""
+    if pd.api.types.is_numeric_dtype(column):
+        raise InvalidValue(f"the times of candles are numbers ({column.iloc[0]}); convert them to datetimes")
+    try:
+        return pd.DatetimeIndex(pd.to_datetime(column, format="ISO8601"))
+    except (ValueError, TypeError) as error:
+        raise InvalidValue(f"the times of candles are neither datetimes nor ISO 8601 text: {error}") from error
 
 
 # --- Prices that the state recorded
