@@ -1,6 +1,7 @@
 """Entry points: run a strategy over history and get its state."""
 
 import datetime
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.backtest_sync import BacktestSyncModel
 from tradeexecutor.backtest.backtest_valuation import BacktestValuationModel
 from tradeexecutor.backtest.candles import CandleSource, load_candle_file
+from tradeexecutor.backtest.coverage import describe_coverage
 from tradeexecutor.backtest.dataset import list_datasets, load_dataset
 from tradeexecutor.backtest.progress import show_progress
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
@@ -46,6 +48,8 @@ __all__ = [
     "run_backtest_inline",
 ]
 
+logger = logging.getLogger(__name__)
+
 #: A deposit (positive) or redemption (negative) at a time, reserve currency.
 Funding = tuple[datetime.datetime, Decimal | float | int]
 
@@ -67,7 +71,8 @@ class BacktestResult:
     diagnostics_data
         ``decisions`` (int), ``seconds`` (float, wall clock of the loop), ``trades``, ``failed_trades``,
         ``stale_price_trades`` (int: filled while the market was closed, at the last price), ``pending_funding``
-        (deposits and redemptions that were never due).
+        (deposits and redemptions that were never due), ``coverage`` (list of str: what the market data lacks of the
+        period, see `describe_coverage`; also logged).
     indicators
         Calculated indicators.
     strategy_module
@@ -132,14 +137,14 @@ class _Setup:
     universe: TradingStrategyUniverse
     options: BacktestOptions
     context: ExecutionContext
+    wanted: tuple[datetime.datetime | None, datetime.datetime | None] = field(init=False)
     start_at: datetime.datetime = field(init=False)
     end_at: datetime.datetime = field(init=False)
 
     def __post_init__(self) -> None:
         module, options = self.module, self.options
-        self.start_at, self.end_at = find_period(
-            self.universe, options.start_at or module.backtest_start, options.end_at or module.backtest_end
-        )
+        self.wanted = (options.start_at or module.backtest_start, options.end_at or module.backtest_end)
+        self.start_at, self.end_at = find_period(self.universe, *self.wanted)
 
     def make_state(self) -> State:
         """Return an empty state that begins at strategy time: no wall clock gets into a backtest."""
@@ -220,6 +225,9 @@ def run_backtest(
     seconds = time.perf_counter() - began
     state.perform_integrity_check()
     diagnostics = _make_diagnostics(state, pricing, len(times), seconds)
+    diagnostics["coverage"] = describe_coverage(universe, setup.wanted, (setup.start_at, setup.end_at))
+    for note in diagnostics["coverage"]:
+        logger.warning("%s", note)
     diagnostics["pending_funding"] = [(event.timestamp, event.amount) for event in sync.fund_flow_queue]
     return BacktestResult(state, universe, diagnostics, results, module)
 

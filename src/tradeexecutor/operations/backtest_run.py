@@ -85,6 +85,8 @@ class BacktestOutcome:
         Return of holding all pairs from the start, equal amounts of each; a fraction before fees.
     stale_price_trades
         Trades filled while the market was closed, at the last price.
+    coverage
+        What the market data lacks of the period, in sentences.
     performance
         The figures.
     curve, return_times, returns
@@ -98,6 +100,7 @@ class BacktestOutcome:
     seconds: float
     buy_and_hold: float | None
     stale_price_trades: int
+    coverage: tuple[str, ...]
     performance: PerformanceSummary
     curve: EquityCurve
     return_times: NDArray[np.int64]
@@ -197,6 +200,7 @@ def run_backtest_and_save(request: BacktestRequest) -> BacktestOutcome:
         seconds=diagnostics["seconds"],
         buy_and_hold=calculate_buy_and_hold(used, performance.start_at, performance.end_at),
         stale_price_trades=diagnostics["stale_price_trades"],
+        coverage=tuple(diagnostics["coverage"]),
         performance=performance,
         curve=curve,
         return_times=return_times,

@@ -177,6 +177,8 @@ def print_warnings(outcome: BacktestOutcome) -> None:
         print_problem("Warning: the strategy never traded.", "yellow")
     if performance.failed_trades:
         print_problem(f"Warning: {performance.failed_trades} trades failed.", "yellow")
+    for note in outcome.coverage:
+        print_problem(f"Note: {note}", "yellow")
     if outcome.stale_price_trades:
         print_problem(
             f"Warning: {outcome.stale_price_trades} trades were filled while the market was closed, at the last price.",

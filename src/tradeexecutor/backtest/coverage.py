@@ -1,0 +1,166 @@
+"""What the market data of a run covers, and what of the wanted period it does not: said once, when the run is over.
+
+A market that closes has holes in its candles that nobody misses: nights, weekends, holidays.  They are told from
+missing candles by when they come again.
+"""
+
+import datetime
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tradeexecutor.strategy.candle_length import describe_length
+from tradeexecutor.strategy.market_data import Candles, from_us, to_us
+from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
+
+__all__ = ["Hole", "describe_coverage", "find_holes", "has_closing_hours"]
+
+_HOUR = 3_600_000_000
+_DAY = 24 * _HOUR
+_WEEK = 7 * _DAY
+
+#: Holidays do not close a market for longer, weekends around them included.
+_LONGEST_CLOSING = 5 * _DAY
+
+#: Holes that are so large a part of all at one time of the day, or the week, are the hours in which a market is closed.
+_REGULAR_SHARE = 0.25
+_FEWEST_CLOSINGS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A time without candles between two candles, naive UTC, and how many candles would fill it."""
+
+    start_at: datetime.datetime
+    end_at: datetime.datetime
+    candles: int
+
+
+def describe_coverage(
+    universe: TradingStrategyUniverse,
+    wanted: tuple[datetime.datetime | None, datetime.datetime | None],
+    used: tuple[datetime.datetime, datetime.datetime],
+) -> list[str]:
+    """Return sentences about what the data lacks; empty when it lacks nothing.
+
+    Parameters
+    ----------
+    universe
+        The market data.
+    wanted
+        Start and end that the strategy or the user asked for; None: whatever there is.
+    used
+        Start and end of the run.
+    """
+    notes = _describe_period(universe, wanted, used)
+    for pair in universe.iterate_pairs():
+        notes += _describe_pair(pair.get_ticker(), universe.get_candles(pair), used)
+    return notes
+
+
+def _describe_period(
+    universe: TradingStrategyUniverse,
+    wanted: tuple[datetime.datetime | None, datetime.datetime | None],
+    used: tuple[datetime.datetime, datetime.datetime],
+) -> list[str]:
+    notes: list[str] = []
+    all_candles = {pair.get_ticker(): universe.get_candles(pair) for pair in universe.iterate_pairs()}
+    can_close = any(has_closing_hours(candles) for candles in all_candles.values())
+    tolerance = datetime.timedelta(microseconds=_LONGEST_CLOSING if can_close else 0)
+    start, end = used
+    if wanted[0] is not None and start - wanted[0] > tolerance:
+        notes.append(f"The run starts {_show(start)} and not {_show(wanted[0])}: the market data begins then.")
+    if wanted[1] is not None and wanted[1] - end > tolerance:
+        notes.append(f"The run ends {_show(end)} and not {_show(wanted[1])}: the market data ends then.")
+    if wanted[0] is None:
+        first_ticker, first = min(all_candles.items(), key=lambda item: item[1].first_start_at)
+        last_ticker, last = max(all_candles.items(), key=lambda item: item[1].first_start_at)
+        if start == last.first_start_at and start - first.first_start_at > tolerance:
+            notes.append(
+                f"The run starts {_show(start)}, when {last_ticker} begins; "
+                f"{first_ticker} begins {_show(first.first_start_at)}."
+            )
+    return notes
+
+
+def _describe_pair(ticker: str, candles: Candles, used: tuple[datetime.datetime, datetime.datetime]) -> list[str]:
+    start, end = used
+    can_close = has_closing_hours(candles)
+    tolerance = max(datetime.timedelta(microseconds=_LONGEST_CLOSING if can_close else 0), candles.typical_length)
+    notes: list[str] = []
+    if candles.first_start_at - start > tolerance:
+        notes.append(f"{ticker} begins {_show(candles.first_start_at)}, after the start of the run.")
+    if end - candles.last_end_at > tolerance:
+        notes.append(f"{ticker} ends {_show(candles.last_end_at)}, before the end of the run.")
+    holes = [hole for hole in find_holes(candles) if start < hole.end_at and hole.start_at < end]
+    if not holes:
+        return notes
+    longest = max(holes, key=lambda hole: hole.end_at - hole.start_at)
+    when = f"{_show(longest.start_at)} to {_show(longest.end_at)}"
+    if can_close:
+        places = "" if len(holes) == 1 else f"{len(holes)} times for more than five days, the longest "
+        notes.append(f"{ticker} has no prices {places}from {when}.")
+    else:
+        missing = sum(hole.candles for hole in holes)
+        present = int(((candles.starts >= to_us(start)) & (candles.starts < to_us(end))).sum())
+        candle = f"candles of {describe_length(candles.bucket)}"
+        places = "" if len(holes) == 1 else f" in {len(holes):,} places, the most"
+        notes.append(f"{ticker} lacks {missing:,} of {missing + present:,} {candle},{places} from {when}.")
+    return notes
+
+
+def _show(time: datetime.datetime) -> str:
+    return f"{time:%Y-%m-%d}" if time.time() == datetime.time() else f"{time:%Y-%m-%d %H:%M}"
+
+
+# --- Holes
+
+
+def find_holes(candles: Candles) -> list[Hole]:
+    """Return the times without candles that need an explanation.
+
+    All of them where the market never closes; where it does, those that are longer than holidays.
+    """
+    starts, lengths = _find_gaps(candles)
+    if has_closing_hours(candles):
+        kept = lengths > _LONGEST_CLOSING
+        starts, lengths = starts[kept], lengths[kept]
+    step = candles.typical_length // datetime.timedelta(microseconds=1)
+    return [
+        Hole(from_us(start), from_us(start + length), max(round(length / step), 1))
+        for start, length in zip(starts.tolist(), lengths.tolist(), strict=True)
+    ]
+
+
+def _find_gaps(candles: Candles) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    lengths = candles.starts[1:] - candles.ends[:-1]
+    # The hour that daylight saving takes from a day, or adds to it, is no hole.
+    shortest = _HOUR if candles.typical_length > datetime.timedelta(hours=1) else 0
+    gaps = np.flatnonzero(lengths > shortest)
+    return candles.ends[gaps], lengths[gaps]
+
+
+def has_closing_hours(candles: Candles) -> bool:
+    """Tell whether the market is regularly closed, by night or at weekends.
+
+    It is when no candle of a week or more starts at a weekend, or when holes come again at one time of the day (of the
+    week, for candles of a day), an hour earlier or later for daylight saving.
+    """
+    if isinstance(candles.bucket, str) or candles.bucket > datetime.timedelta(days=3):
+        return False
+    weekdays = (candles.starts // _DAY + 3) % 7
+    spans_weekend = candles.starts[-1] - candles.starts[0] >= 3 * _DAY
+    if spans_weekend and candles.typical_length <= datetime.timedelta(days=1) and not (weekdays >= 5).any():
+        days = np.unique((candles.starts // _DAY + 3) // 7)
+        if len(days) > 1:
+            return True
+    starts, _ = _find_gaps(candles)
+    if len(starts) < _FEWEST_CLOSINGS:
+        return False
+    period = _DAY if candles.bucket < datetime.timedelta(days=1) else _WEEK
+    phases, counts = np.unique(starts % period, return_counts=True)
+    later = dict(zip(phases.tolist(), counts.tolist(), strict=True))
+    most = max(count + later.get((phase + _HOUR) % period, 0) for phase, count in later.items())
+    weeks = max(1, int(candles.starts[-1] - candles.starts[0]) // _WEEK)
+    return most >= max(_FEWEST_CLOSINGS, 0.3 * weeks) and most >= _REGULAR_SHARE * len(starts)
