@@ -135,8 +135,11 @@ def find_holes(candles: Candles) -> list[Hole]:
 
 def _find_gaps(candles: Candles) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     lengths = candles.starts[1:] - candles.ends[:-1]
-    # The hour that daylight saving takes from a day, or adds to it, is no hole.
+    # Neither the hour that daylight saving takes from a day is a hole, nor the days before the first trading day of a
+    # week or month.
     shortest = _HOUR if candles.typical_length > datetime.timedelta(hours=1) else 0
+    if candles.typical_length >= datetime.timedelta(days=7):
+        shortest = candles.typical_length // datetime.timedelta(microseconds=2)
     gaps = np.flatnonzero(lengths > shortest)
     return candles.ends[gaps], lengths[gaps]
 

@@ -18,6 +18,7 @@ from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.types import EPOCH
 
 __all__ = [
+    "CLOCK_CHANGE",
     "HALF_YEAR",
     "MONTH",
     "MONTHS",
@@ -68,7 +69,7 @@ _LONGEST = 366 * _DAY
 _LAST_FIRST_TRADING_DAY = 7
 
 #: Clocks are not set forward or back by more.
-_CLOCK_CHANGE = _HOUR
+CLOCK_CHANGE = _HOUR
 
 #: Nor are they changed more often: Morocco leaves daylight saving for the month of Ramadan.
 _SHORTEST_SUMMER = 20 * _DAY
@@ -252,7 +253,8 @@ def _refuse_two_lengths(starts: TimeArray, distances: TimeArray, length: int, so
         longer, count = int(values[np.argmax(counts)]), int(counts.max())
         # Where the two parts meet there may be a distance of any kind.
         is_regular = longer >= 2 * length and int((stretch % longer != 0).sum()) <= 1
-        is_one_block = 3 <= count >= len(stretch) - 1 and int((distances == longer).sum()) == count
+        fewest = 3 if longer >= 4 * length else _SHORTEST_STRETCH  # A few holes make 2 or 3 equal distances of two.
+        is_one_block = fewest <= count >= len(stretch) - 1 and int((distances == longer).sum()) == count
         is_no_chance = 2 * count >= len(stretch) >= _SHORTEST_STRETCH and len(starts) * chance ** len(stretch) < _CHANCE
         if is_regular and (is_one_block or is_no_chance):
             raise InvalidCandles(
@@ -293,7 +295,7 @@ def calculate_ends(starts: TimeArray, length: CandleLength, source: str = "") ->
         step = length // _MICROSECOND
         slack = _find_clock_change(starts, step)
         ends = starts + np.int64(step) if slack is None else starts + np.int64(step) + slack
-        overlaps = np.diff(starts) < (step if slack is None else step - _CLOCK_CHANGE)
+        overlaps = np.diff(starts) < (step if slack is None else step - CLOCK_CHANGE)
         if step == 7 * _DAY and overlaps.any():
             weeks = (starts - _MONDAY) // step
             ends = (weeks + 1) * step + _MONDAY + int((starts % _DAY).max())
@@ -356,9 +358,9 @@ def _find_clock_change(starts: TimeArray, step: int) -> TimeArray | None:
     if len(known) != 2 or (np.diff(starts[changes]) < _SHORTEST_SUMMER).any():
         return None
     summer, winter = int(known[0]), int(known[1])
-    if winter - summer > _CLOCK_CHANGE:
+    if winter - summer > CLOCK_CHANGE:
         summer, winter = winter, summer + period  # The two lie around midnight.
-    if winter - summer > _CLOCK_CHANGE:
+    if winter - summer > CLOCK_CHANGE:
         return None
     return np.where(phases == summer % period, winter - summer, 0).astype(np.int64)
 

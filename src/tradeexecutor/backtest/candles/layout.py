@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from tradeexecutor.backtest.candles.dates import CandleTimes, show
 from tradeexecutor.strategy.candle_length import (
+    CLOCK_CHANGE,
     MONTHS,
     CandleLength,
     InvalidCandles,
@@ -89,7 +90,7 @@ def _follows_its_clock(times: CandleTimes, length: CandleLength | None) -> bool:
     if length is not None:
         return isinstance(length, str) or length >= datetime.timedelta(days=1)
     # The shortest day has 23 hours.
-    return len(times.utc) < 2 or most_common_distance(times.utc)[0] >= _DAY - 3_600 * _SECOND
+    return len(times.utc) < 2 or most_common_distance(times.utc)[0] >= _DAY - CLOCK_CHANGE
 
 
 def _to_utc(starts: TimeArray, ends: TimeArray, stamps: TimeArray, times: CandleTimes) -> tuple[TimeArray, TimeArray]:
@@ -99,9 +100,11 @@ def _to_utc(starts: TimeArray, ends: TimeArray, stamps: TimeArray, times: Candle
         ends_utc = _localise(ends, times.zone)
     else:
         # Only offsets are known, not when they change: of those around a candle, the one with the later end counts.
+        # Where all rows have one offset they may be of one summer, and clocks go back after the last candle.
         offsets = times.offsets
         starts_utc = starts - offsets
-        following = np.r_[offsets[1:], offsets.min()]
+        is_one = offsets.min() == offsets.max()
+        following = np.r_[offsets[1:], offsets.min() - (CLOCK_CHANGE if is_one else 0)]
         ends_utc = ends - np.minimum(offsets, following)
     return starts_utc, clamp_ends(ends_utc, starts_utc)
 
@@ -123,7 +126,7 @@ def _check_stated_length(starts: TimeArray, length: CandleLength, source: str) -
         is_shorter = months is not None and length in MONTHS and months > MONTHS[length]
     else:
         # A day in which clocks go back has an hour more.
-        is_shorter = bool((distances > length // _MICROSECOND + 3_600 * _SECOND * (length.days > 0)).all())
+        is_shorter = bool((distances > length // _MICROSECOND + CLOCK_CHANGE * (length.days > 0)).all())
     if is_shorter:
         apart = describe_length(datetime.timedelta(microseconds=int(distances.min())))
         raise InvalidCandles(

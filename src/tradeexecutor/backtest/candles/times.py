@@ -93,7 +93,10 @@ def _read_datetimes(index: pd.DatetimeIndex) -> CandleTimes:
         return CandleTimes(_to_us(index))
     utc, local = _to_us(index.tz_convert("UTC").tz_localize(None)), _to_us(index.tz_localize(None))
     offsets = local - utc
-    return CandleTimes(utc, offsets, zone) if offsets.any() else CandleTimes(utc)
+    if not offsets.any():
+        return CandleTimes(utc)
+    # An offset is no zone: it does not tell when clocks change.
+    return CandleTimes(utc, offsets, None if isinstance(zone, datetime.timezone) else zone)
 
 
 def _to_us(index: pd.DatetimeIndex) -> "np.ndarray[Any, np.dtype[np.int64]]":

@@ -1,6 +1,5 @@
 """Calculated indicators, and how far back a decision may look into them."""
 
-import contextlib
 import datetime
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tradeexecutor.state.identifier import TradingPairIdentifier
-from tradeexecutor.strategy.candle_length import InvalidCandles, calculate_ends, detect_length
+from tradeexecutor.strategy.candle_length import count_calendar_months, most_common_distance
 from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.market_data import CandleCursor, Candles, view_numbers
 from tradeexecutor.strategy.pandas_trader.indicator import (
@@ -26,6 +25,9 @@ __all__ = ["DependencyResolver", "IndicatorResults", "IndicatorSeries", "calcula
 
 #: Pair id under which indicators of the whole universe are kept.
 UNIVERSE = 0
+
+#: Stamps of which so many are at one distance from the one before lie on a grid of their own.
+_REGULAR_SHARE = 0.5
 
 
 class IndicatorSeries:
@@ -124,18 +126,19 @@ class IndicatorResults:
         """Place values with times of their own, such as those of resampled prices.
 
         A stamp is taken for the start of what the value is made of: a candle, or, where the stamps are farther apart
-        than candles, all the time to the next stamp.  So a weekly value is visible when its week is over, whichever
-        candles it has seen.
+        than candles, all candles that start before the next stamp.  So a weekly value is visible when the last candle
+        of its week has ended.
         """
         if np.any(np.diff(stamps) <= 0):
             raise IndicatorCalculationFailed(f"{where}: times must increase and not repeat")
         if candles is None:
-            known = stamps + np.int64(self.universe.time_bucket // datetime.timedelta(microseconds=1))
+            length = self.universe.time_bucket // datetime.timedelta(microseconds=1)
+            known = np.maximum(stamps + np.int64(length), _find_period_ends(stamps, keep_holes=True))
+        elif len(stamps) == 1:
+            known = candles.ends[-1:]  # One value can be made of anything.
         else:
-            known = _find_ends(stamps, candles)
-        # Values at irregular times are picked from the candles, not made of several.
-        with contextlib.suppress(InvalidCandles):
-            known = np.maximum(known, calculate_ends(stamps, detect_length(stamps)))
+            last = np.searchsorted(candles.starts, _find_period_ends(stamps, keep_holes=False), side="left") - 1
+            known = np.where(last >= 0, np.maximum(candles.ends[np.maximum(last, 0)], stamps), stamps)
         return CandleCursor(_Moments(known))  # pyright: ignore[reportArgumentType]
 
     def get_columns(self, name: str, pair_id: int) -> dict[str | None, IndicatorSeries] | None:
@@ -160,12 +163,28 @@ class IndicatorResults:
         return self.raw[key]
 
 
-def _find_ends(stamps: NDArray[np.int64], candles: Candles) -> NDArray[np.int64]:
-    """Return the end of the candle that each stamp lies in; where there is none, that of one which starts then."""
-    index = np.searchsorted(candles.starts, stamps, side="right") - 1
-    ends = candles.ends[np.maximum(index, 0)]
-    is_inside = (index >= 0) & (stamps < ends)
-    return np.where(is_inside, ends, stamps + np.int64(candles.typical_length // datetime.timedelta(microseconds=1)))
+def _find_period_ends(stamps: NDArray[np.int64], *, keep_holes: bool) -> NDArray[np.int64]:
+    """Return the end of the time that each value is made of, us: the next stamp.
+
+    Values at irregular times are picked from the candles, not made of several: their time is the stamp itself.
+
+    Parameters
+    ----------
+    stamps
+        Increasing.
+    keep_holes
+        End a period before the next stamp where that is farther away than usual.
+    """
+    alone = stamps + 1
+    if len(stamps) < 2:
+        return alone
+    following = np.r_[stamps[1:], stamps[-1] + np.diff(stamps).max()]
+    if count_calendar_months(stamps) is not None:
+        return following
+    length, share = most_common_distance(stamps)
+    if share < _REGULAR_SHARE:
+        return alone
+    return np.minimum(stamps + length, following) if keep_holes else following
 
 
 class _Moments:
