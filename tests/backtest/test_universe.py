@@ -1,6 +1,10 @@
 """Pairs and addresses are invented from file names, the same ones every time."""
 
+import re
+
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from tests.kit.markets import flat, make_candles
 from tradeexecutor.backtest.universe import create_universe, parse_pair_symbol
@@ -23,10 +27,55 @@ CANDLES = make_candles([flat(1.0)] * 3)
         ("AAPL_1d", ("AAPL", "USD")),
         ("USDC-USD", ("USDC", "USD")),
         ("prices", ("PRICES", "USD")),
+        # The longest quote that a word ends with.
+        ("BTCFDUSD", ("BTC", "FDUSD")),
+        ("ethbtc", ("ETH", "BTC")),
+        ("WBTCETH", ("WBTC", "ETH")),
+        ("ETHWBTC", ("ETH", "WBTC")),
+        ("EURUSDT", ("EUR", "USDT")),
+        ("SUSDT", ("S", "USDT")),
+        ("BNBUSDT", ("BNB", "USDT")),
+        # A quote alone is not split.
+        ("TUSD", ("TUSD", "USD")),
+        ("WBTC", ("WBTC", "USD")),
+        # A dash or slash wins over any quote inside the names.
+        ("STETH-PEPE", ("STETH", "PEPE")),
+        ("STETH/WBTC", ("STETH", "WBTC")),
+        ("SHIB-USD", ("SHIB", "USD")),
+        ("BNB/USD", ("BNB", "USD")),
+        ("USDT-USD", ("USDT", "USD")),
+        ("BRK-B", ("BRK", "B")),
+        ("kraken-STETH-PEPE-1h", ("STETH", "PEPE")),
+        # What is no name of an asset is left out.
+        ("AAPL-1d", ("AAPL", "USD")),
+        ("AAPL-daily", ("AAPL", "USD")),
+        ("BTCUSDT-1M", ("BTC", "USDT")),
+        ("spot-BTC-USDT", ("BTC", "USDT")),
+        ("BTC_USDT-5m", ("BTC", "USDT")),
+        ("BTC_USDT_USDT-1h-futures", ("BTC", "USDT")),
+        ("BTC/USDT:USDT", ("BTC", "USDT")),
     ],
 )
 def test_symbols(text: str, expected: tuple[str, str]):
     assert parse_pair_symbol(text) == expected
+
+
+@given(
+    base=st.from_regex(r"[A-Z0-9]{1,8}", fullmatch=True),
+    quote=st.from_regex(r"[A-Z0-9]{1,8}", fullmatch=True),
+    separator=st.sampled_from("-/"),
+)
+def test_a_dash_or_slash_always_wins(base: str, quote: str, separator: str):
+    noise = re.compile(
+        r"\d+(S|M|MIN|H|D|W|MO)|HOURLY|DAILY|WEEKLY|MONTHLY|MINUTE|HOUR|DAY|WEEK|MONTH|PRICES?|CANDLES?|OHLCV?|DATA|OKX|BYBIT|KRAKEN|GEMINI"
+    )
+    assume(not noise.fullmatch(base) and not noise.fullmatch(quote))
+    assert parse_pair_symbol(f"{base}{separator}{quote}") == (base, quote)
+
+
+def test_a_name_without_letters_is_refused():
+    with pytest.raises(UniverseNotValid, match="name it BASE-QUOTE"):
+        parse_pair_symbol("--")
 
 
 def test_addresses_depend_on_the_symbol_only():

@@ -1,8 +1,8 @@
 """How long candles last: the lengths there are, how one is told from time stamps, and when each candle ends.
 
-A length is a fixed time (a ``timedelta``) or a part of the calendar: `MONTH`, `QUARTER`, `HALF_YEAR`, `YEAR`.  A candle
-that ended too early would show a strategy prices of the future; so stamps that fit no length are refused, and where an
-end is open by hours (daylight saving) or days (trading days of a month), it is the latest that the stamps allow.
+A length is a fixed time (a ``timedelta``) or a part of the calendar, one of `MONTHS`.  A candle that ended too early would
+show a strategy prices of the future; so stamps that fit no length are refused, and where an end is open by hours (daylight
+saving) or days (trading days of a month), it is the latest that the stamps allow.
 
 Times are 64-bit integers, microseconds since 1970-01-01 UTC, or since 1970-01-01 of a local clock.
 """
@@ -48,7 +48,10 @@ HALF_YEAR = "half-year"
 YEAR = "year"
 
 #: Months that each calendar length lasts.
-MONTHS: Mapping[str, int] = {MONTH: 1, QUARTER: 3, HALF_YEAR: 6, YEAR: 12}
+MONTHS: Mapping[str, int] = {MONTH: 1, "2 months": 2, QUARTER: 3, "4 months": 4, HALF_YEAR: 6, YEAR: 12}
+
+#: The most days that so many months have.
+_MOST_DAYS = {1: 31, 2: 62, 3: 92, 4: 123, 6: 184, 12: 366}
 
 #: How a user says what the data leaves open; every refusal that it would settle names it.
 SAY_LENGTH = "say how long a candle is with --time-frame (in Python: bucket)"
@@ -118,7 +121,7 @@ def from_us(value: int) -> datetime.datetime:
 def get_typical_length(length: CandleLength) -> datetime.timedelta:
     """Return the length as a fixed time, the longest it can be for parts of the calendar: 31 days for a month."""
     if isinstance(length, str):
-        return datetime.timedelta(days={MONTH: 31, QUARTER: 92, HALF_YEAR: 184, YEAR: 366}[length])
+        return datetime.timedelta(days=_MOST_DAYS[MONTHS[length]])
     return length
 
 
@@ -129,7 +132,7 @@ def describe_length(length: CandleLength) -> str:
     ('4 hours', '1 quarter')
     """
     if isinstance(length, str):
-        return f"1 {length}"
+        return length if length[0].isdigit() else f"1 {length}"
     for name, unit in (("week", 7 * _DAY), ("day", _DAY), ("hour", _HOUR), ("minute", 60 * _SECOND)):
         count, rest = divmod(length // _MICROSECOND, unit)
         if count and not rest:

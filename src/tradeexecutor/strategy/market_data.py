@@ -76,7 +76,7 @@ class Candles:
     volume
         Base units traded in the candle, not negative; None when the data has no volume.
     bucket
-        Length of a candle: a ``timedelta``, `MONTH`, `QUARTER`, `HALF_YEAR` or `YEAR`.  Candles may be missing
+        Length of a candle: a ``timedelta``, or one of `MONTHS` such as `MONTH`.  Candles may be missing
         (weekends, halts), they may not overlap.  None: told from the starts, see `detect_length`.
     source
         Named in error messages.

@@ -3,7 +3,15 @@
 import datetime
 import re
 
-from tradeexecutor.strategy.candle_length import HALF_YEAR, MONTH, QUARTER, YEAR, CandleLength, InvalidCandles
+from tradeexecutor.strategy.candle_length import (
+    HALF_YEAR,
+    MONTH,
+    MONTHS,
+    QUARTER,
+    YEAR,
+    CandleLength,
+    InvalidCandles,
+)
 
 __all__ = ["parse_time_frame"]
 
@@ -47,7 +55,10 @@ _WHOLE_WORDS: dict[str, CandleLength] = {
 #: As MetaTrader and some brokers write them: M15, H4, D1, W1, MN1.
 _LETTER_FIRST = {"S": _SECOND, "M": _MINUTE, "H": _HOUR, "D": _DAY, "W": _WEEK}
 
-_NAMES = {1: MONTH, 3: QUARTER, 6: HALF_YEAR, 12: YEAR}
+_NAMES = {count: name for name, count in MONTHS.items()}
+
+#: So many months are written with an M; other numbers of M are often meant as minutes.
+_COUNTS_OF_M = (1, 3, 6, 12)
 _LONGEST = datetime.timedelta(days=366)
 _EXAMPLES = "write 15m, 1h, 1d, 7d, month, quarter or year"
 
@@ -64,7 +75,7 @@ def parse_time_frame(text: str) -> CandleLength:
     Returns
     -------
     timedelta or str
-        A fixed time, or ``month``, ``quarter``, ``half-year`` or ``year``.
+        A fixed time, or the name of a part of the calendar: ``month``, ``quarter`` ...
 
     Raises
     ------
@@ -94,10 +105,10 @@ def _read(number: int, unit: str, text: str) -> CandleLength:
     if unit == "m":
         return _make_fixed(number, _MINUTE, text)
     if unit in _CASED_MONTHS:
-        if unit == "M" and number not in _NAMES:
+        if unit == "M" and number not in _COUNTS_OF_M:
             raise InvalidCandles(
                 f"{text!r} can be months or minutes; write {number}min for minutes, "
-                "and 1mo, 3mo, 6mo or 12mo for months"
+                "and 1mo, 2mo, 3mo, 4mo, 6mo or 12mo for months"
             )
         return _make_months(number * _CASED_MONTHS[unit], text)
     word = unit.lower()
@@ -116,7 +127,7 @@ def _make_fixed(number: int, unit: datetime.timedelta, text: str) -> datetime.ti
 
 def _make_months(number: int, text: str) -> str:
     if number not in _NAMES:
-        raise InvalidCandles(f"{text!r} is not the length of a candle: candles last 1, 3, 6 or 12 months")
+        raise InvalidCandles(f"{text!r} is not the length of a candle: candles last 1, 2, 3, 4, 6 or 12 months")
     return _NAMES[number]
 
 

@@ -95,6 +95,14 @@ def test_the_week_in_which_clocks_go_forward_has_167_hours():
     assert hours == [168, 167, 168, 168]
 
 
+def test_a_month_that_is_stamped_with_its_last_day_ends_when_clocks_have_not_changed_yet():
+    # Clocks went forward on 3 April, so March ended at 05:00 UTC although April is stamped with -04:00.
+    days = ("1994-01-31", "1994-02-28", "1994-03-31")
+    candles = read_times([*(f"{day}T00:00:00-05:00" for day in days), "1994-04-30T00:00:00-04:00"])
+    assert candles.bucket == MONTH
+    assert pd.Timestamp(int(candles.ends[2]), unit="us") == pd.Timestamp("1994-04-01 05:00")
+
+
 # --- Lengths that are not known, or contradict the stamps
 
 
@@ -104,7 +112,7 @@ def test_the_week_in_which_clocks_go_forward_has_167_hours():
         (pd.date_range("2023-01-01", periods=6), {"bucket": "1h"}, "said to last 1 hour, but they are 1 day apart"),
         (pd.date_range("2023-01-01", periods=6), {"bucket": "1M"}, "candles of 1 month must not overlap"),
         (pd.date_range("2023-01-01", periods=6, freq="QS"), {"bucket": "month"}, "said to last 1 month"),
-        (pd.date_range("2023-01-01", periods=6, freq="2MS"), {}, "2 months apart.*--time-frame"),
+        (pd.date_range("2023-01-01", periods=6, freq="5MS"), {}, "5 months apart.*--time-frame"),
         (
             pd.to_datetime(["2023-01-01", "2023-01-03", "2023-01-08", "2023-01-20"]),
             {},

@@ -117,6 +117,88 @@ def test_a_strategy_that_never_trades_is_noticed(run: Run, tmp_path: Path, candl
     assert "never traded" in result.stderr
 
 
+def write_candles(path: Path, times: list[str], separator: str = ",") -> Path:
+    rows = [separator.join([time, *(str(100 + n) for n in (0, 1, 0, 1))]) for time in times]
+    path.write_text("\n".join([separator.join(("date", "open", "high", "low", "close")), *rows]))
+    return path
+
+
+def test_dates_that_can_be_read_in_two_ways_need_an_option(run: Run, strategy: Path, tmp_path: Path):
+    file = write_candles(tmp_path / "BTC-USD.csv", [f"{day:02}/02/2024" for day in range(1, 13)])
+    result = run("backtest", strategy, "--data", file, "--output", tmp_path / "a")
+    assert_fails(result, "'01/02/2024' can be 2024-02-01 (day-first) or 2024-01-02 (month-first)", "--date-format")
+    figures = run_json(run, strategy, "--data", file, "--date-format", "day-first", "--output", tmp_path / "b")
+    assert (figures["start_at"], figures["end_at"]) == ("2024-02-01T00:00:00", "2024-02-13T00:00:00")
+    pattern = run_json(run, strategy, "--data", file, "--date-format", "%d/%m/%Y", "--output", tmp_path / "c")
+    assert pattern["end_at"] == figures["end_at"]
+
+
+def test_the_length_of_a_candle_can_be_given(run: Run, strategy: Path, tmp_path: Path):
+    file = write_candles(tmp_path / "BTC-USD.csv", ["2023-01-01", "2023-06-01", "2023-11-01"])
+    result = run("backtest", strategy, "--data", file, "--output", tmp_path / "a")
+    assert_fails(result, "5 months apart", "--time-frame")
+    result = run("backtest", strategy, "--data", file, "--time-frame", "1M", "--output", tmp_path / "b")
+    # One month each would end before the next one starts: the data contradicts.
+    assert_fails(result, "said to last 1 month, but they are")
+    daily = write_candles(tmp_path / "ETH-USD.csv", ["2024-01-01"])
+    figures = run_json(run, strategy, "--data", daily, "--time-frame", "1D", "--output", tmp_path / "c")
+    assert figures["end_at"] == "2024-01-02T00:00:00"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "part"),
+    [
+        ("--date-format", "european", "no date format"),
+        ("--time-frame", "15M", "can be months or minutes"),
+        ("--time-frame", "soon", "not the length of a candle"),
+    ],
+)
+def test_wrong_forms_are_explained(run: Run, strategy: Path, candles: Path, option: str, value: str, part: str):
+    result = run("backtest", strategy, "--data", candles, option, value)
+    assert result.exit_code == 2
+    assert option in result.stderr
+    assert part in " ".join(result.stderr.replace("│", " ").split())
+    result = run("backtest", strategy, option, value)
+    assert result.exit_code == 2
+    assert "there is none" in " ".join(result.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("cycle", ["1d", "1D", "24h", "daily", "1440m"])
+def test_cycles_can_be_written_in_many_ways(run: Run, strategy: Path, candles: Path, tmp_path: Path, cycle: str):
+    figures = run_json(run, strategy, "--data", candles, "--cycle", cycle, "--output", tmp_path / "out")
+    assert figures["decisions"] == 30
+
+
+@pytest.mark.parametrize(
+    ("cycle", "part"), [("1M", "1 month"), ("7m", "7 minutes"), ("soon", "'soon'"), ("15M", "'15M'")]
+)
+def test_a_month_is_no_minute(run: Run, strategy: Path, candles: Path, tmp_path: Path, cycle: str, part: str):
+    result = run("backtest", strategy, "--data", candles, "--cycle", cycle, "--output", tmp_path / "out")
+    assert_fails(result, f"cannot decide every '{cycle}'", part, "Possible are 1s, 1m")
+
+
+def test_missing_data_is_said_once_at_the_end(run: Run, strategy: Path, tmp_path: Path):
+    days = [f"2024-01-{day:02}" for day in range(1, 31) if day != 7]
+    file = write_candles(tmp_path / "BTC-USD.csv", days)
+    arguments = ("--data", file, "--start", "2023-12-01", "--end", "2024-03-01")
+    result = run("backtest", strategy, *arguments, "--output", tmp_path / "a")
+    assert result.exit_code == 0
+    notes = [line for line in " ".join(result.stderr.split()).split("Note: ") if line]
+    assert [note.strip() for note in notes] == [
+        "The run starts 2024-01-01 and not 2023-12-01: the market data begins then.",
+        "The run ends 2024-01-31 and not 2024-03-01: the market data ends then.",
+        "BTC-USD lacks 1 of 30 candles of 1 day, from 2024-01-07 to 2024-01-08.",
+    ]
+    assert len(run_json(run, strategy, *arguments, "--output", tmp_path / "b")["coverage"]) == 3
+
+
+def test_candles_of_freqtrade(run: Run, strategy: Path, tmp_path: Path):
+    file = tmp_path / "BTC_USDT-1d.json"
+    file.write_text(json.dumps([[1704067200000 + n * 86_400_000, 1, 2, 1, 1.5, 9] for n in range(20)]))
+    figures = run_json(run, strategy, "--data", file, "--output", tmp_path / "out")
+    assert (figures["pairs"], figures["decisions"]) == (["BTC-USDT"], 20)
+
+
 # --- What can go wrong
 
 

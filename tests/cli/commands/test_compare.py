@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import typer
 
 from tests.kit.command_runner import Run
 from tradeexecutor.cli.option_values import parse_duration, parse_fraction
@@ -73,6 +74,12 @@ def test_wrong_options_are_explained(run: Run, backtest_state: Path):
 )
 def test_durations(text: str, seconds: float):
     assert parse_duration(text).total_seconds() == seconds
+
+
+@pytest.mark.parametrize("text", ["5M", "1 M", "1mo", "x"])
+def test_a_month_is_no_duration(text: str):
+    with pytest.raises(typer.BadParameter):
+        parse_duration(text)
 
 
 @pytest.mark.parametrize(("text", "fraction"), [("0", 0), ("0.5%", 0.005), ("1e-9", 1e-9), (".1", 0.1), ("5 %", 0.05)])

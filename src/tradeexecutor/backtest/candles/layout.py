@@ -102,7 +102,7 @@ def _to_utc(starts: TimeArray, ends: TimeArray, stamps: TimeArray, times: Candle
         # Only offsets are known, not when they change: of those around a candle, the one with the later end counts.
         # Where all rows have one offset they may be of one summer, and clocks go back after the last candle.
         offsets = times.offsets
-        starts_utc = starts - offsets
+        starts_utc = times.utc if starts is stamps else starts - np.minimum(offsets, np.r_[offsets[:1], offsets[:-1]])
         is_one = offsets.min() == offsets.max()
         following = np.r_[offsets[1:], offsets.min() - (CLOCK_CHANGE if is_one else 0)]
         ends_utc = ends - np.minimum(offsets, following)
