@@ -1,8 +1,8 @@
 """How long candles last: the lengths there are, how one is told from time stamps, and when each candle ends.
 
-A length is a fixed time (a ``timedelta``) or a part of the calendar, one of `MONTHS`.  A candle that ended too early would
-show a strategy prices of the future; so stamps that fit no length are refused, and where an end is open by hours (daylight
-saving) or days (trading days of a month), it is the latest that the stamps allow.
+A length is a fixed time (a ``timedelta``) or a part of the calendar, one of `MONTHS`.  A candle that ended too early
+would show a strategy prices of the future; so stamps that fit no length are refused, and where an end is open by hours
+(daylight saving) or days (trading days of a month), it is the latest that the stamps allow.
 
 Times are 64-bit integers, microseconds since 1970-01-01 UTC, or since 1970-01-01 of a local clock.
 """
