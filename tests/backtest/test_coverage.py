@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.backtest.candle_tables import read_times
-from tests.backtest.markets import DAY, HOUR, START, flat, make_candles, run, run_two
+from tests.kit.candle_tables import read_times
+from tests.kit.markets import DAY, HOUR, START, flat, make_candles, run, run_two
 from tradeexecutor.backtest.coverage import describe_coverage, find_holes, has_closing_hours
 from tradeexecutor.backtest.universe import create_universe
 

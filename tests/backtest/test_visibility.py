@@ -76,7 +76,7 @@ def markets(draw: st.DrawFn) -> Market:
     form = draw(st.sampled_from(["time", "text", "UTC"]))
     column = pd.Series(stamps)[kept].reset_index(drop=True)
     if form == "text":
-        column = column.map(lambda stamp: stamp.isoformat())
+        column = pd.Series([stamp.isoformat() for stamp in column.tolist()])
     elif form == "UTC" and zone is not None:
         column = column.dt.tz_convert("UTC")
     prices = np.arange(1.0, len(column) + 1)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.backtest.markets import DAY, HOUR, flat, make_candles
+from tests.kit.markets import DAY, HOUR, flat, make_candles
 from tradeexecutor.strategy.candle_length import calculate_ends, describe_length, detect_length, get_typical_length
 from tradeexecutor.strategy.market_data import HALF_YEAR, MONTH, QUARTER, YEAR, Candles, InvalidCandles
 

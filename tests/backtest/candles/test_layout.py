@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.backtest.candle_tables import read_times
-from tests.backtest.markets import DAY, HOUR
+from tests.kit.candle_tables import read_times
+from tests.kit.markets import DAY, HOUR
 from tradeexecutor.strategy.market_data import MONTH, QUARTER, YEAR, InvalidCandles
 
 

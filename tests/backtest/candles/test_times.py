@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.backtest.candle_tables import read_times
+from tests.kit.candle_tables import read_times
 from tradeexecutor.strategy.market_data import Candles, InvalidCandles
 
 #: 1 to 3 January 2024, by the day and by the hour.

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.backtest.candle_tables import make_table, read_times
+from tests.kit.candle_tables import make_table, read_times
 from tradeexecutor.backtest.candles import load_candle_file
 from tradeexecutor.strategy.market_data import Candles, InvalidCandles
 
@@ -180,7 +180,7 @@ def test_parquet_and_feather_keep_times(
     tmp_path_factory: pytest.TempPathFactory, times: pd.DatetimeIndex, zone: str, unit: str
 ):
     folder: Path = tmp_path_factory.mktemp("files")
-    frame = make_table(times.tz_localize("UTC").tz_convert(zone).as_unit(unit))
+    frame = make_table(times.astype(f"datetime64[{unit}]").tz_localize("UTC").tz_convert(zone))
     frame.to_parquet(folder / "BTC-USD.parquet")
     frame.to_feather(folder / "BTC-USD.feather")
     frame.set_index("date").to_parquet(folder / "ETH-USD.parquet")
