@@ -210,6 +210,21 @@ def test_candles_need_a_time():
         read_candles(make_candles().reset_index(drop=True))
 
 
+@pytest.mark.parametrize(
+    ("convert", "message"),
+    [
+        (lambda times: times.strftime("%d/%m/%Y"), "neither datetimes nor ISO 8601"),
+        (lambda times: times.astype("datetime64[s]").astype("int64"), "are numbers"),
+    ],
+)
+def test_times_of_candles_are_not_guessed(convert: Any, message: str):
+    candles = make_candles()
+    with pytest.raises(InvalidValue, match=message):
+        read_candles(candles.assign(timestamp=convert(candles.index)).reset_index(drop=True))
+    text = candles.assign(timestamp=candles.index.strftime("%Y-%m-%dT%H:%M:%SZ")).reset_index(drop=True)
+    assert read_candles(text).index.tolist() == candles.index.tolist()
+
+
 # --- Which pair
 
 

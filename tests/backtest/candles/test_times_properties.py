@@ -180,7 +180,7 @@ def test_parquet_and_feather_keep_times(
     tmp_path_factory: pytest.TempPathFactory, times: pd.DatetimeIndex, zone: str, unit: str
 ):
     folder: Path = tmp_path_factory.mktemp("files")
-    frame = make_table(times.astype(f"datetime64[{unit}]").tz_localize("UTC").tz_convert(zone))
+    frame = make_table(pd.DatetimeIndex(times.astype(f"datetime64[{unit}]"), tz="UTC").tz_convert(zone))
     frame.to_parquet(folder / "BTC-USD.parquet")
     frame.to_feather(folder / "BTC-USD.feather")
     frame.set_index("date").to_parquet(folder / "ETH-USD.parquet")

@@ -97,6 +97,19 @@ def test_candles_by_the_name_of_their_file(run: Run, traded: Path, tmp_path: Pat
     assert "recorded" not in get_notes(Path("p.json"))
 
 
+def test_dates_of_candles_need_an_option_when_no_row_decides(run: Run, traded: Path, tmp_path: Path):
+    candles = tmp_path / "COIN-USD.csv"
+    make_candles().iloc[:5].to_csv(candles, index_label="date", date_format="%d/%m/%Y")
+    result = run("chart", "price", traded, "--candles", candles, "-o", "p.json")
+    assert result.exit_code == 1
+    assert "--date-format" in result.stderr
+    arguments = ("--candles", candles, "--date-format", "day-first", "--time-frame", "1d", "-o", "p.json")
+    assert run("chart", "price", traded, *arguments).exit_code == 0
+    result = run("chart", "price", traded, "--date-format", "day-first", "-o", "p.json")
+    assert result.exit_code == 2
+    assert "--date-format" in result.stderr
+
+
 def test_candles_of_several_pairs(run: Run, traded: Path, tmp_path: Path):
     coin, gold = write_candles(tmp_path, "a.csv"), write_candles(tmp_path, "b.csv", 50)
     both = ("--candles", f"COIN-USD={coin}", "--candles", f"GOLD-USD={gold}")
