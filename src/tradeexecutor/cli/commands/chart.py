@@ -9,10 +9,9 @@ import typer
 
 from tradeexecutor.cli.failure import EXIT_FAILURE
 from tradeexecutor.cli.output import Column, print_json, print_line, print_problem, print_table
+from tradeexecutor.cli.simulation_options import DateFormatOption, TimeFrameOption
 from tradeexecutor.cli.state_file import StatePlace, parse_place
 from tradeexecutor.operations.state_location import describe_state, load_state
-from tradeexecutor.cli.simulation_options import DateFormatOption, TimeFrameOption
-from tradeexecutor.operations.state_location import describe_state, load_state, parse_state_location
 
 EXAMPLES = (
     "tradeexecutor chart --list",
