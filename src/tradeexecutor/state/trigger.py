@@ -95,7 +95,7 @@ class Trigger(Serialisable):
     ) -> bool:
         """Tell whether the condition is met.
 
-        Price levels fire when the price reaches them, times when they have passed.
+        Price levels fire when the price reaches them, times when they have come.
 
         Parameters
         ----------
@@ -115,12 +115,12 @@ class Trigger(Serialisable):
             case TriggerCondition.cross_below:
                 return self._given(market_price, "market price") <= self._given(self.price, "price")
             case TriggerCondition.timed_absolute:
-                return timestamp > self._given_time(self.triggering_at, "triggering_at")
+                return timestamp >= self._given_time(self.triggering_at, "triggering_at")
             case TriggerCondition.timed_relative_to_open:
                 if self.triggering_at_delta is None:
                     raise InvalidValue(f"{self!r} has no triggering_at_delta")
                 opened_at = self._given_time(position_open_time, "position opening time")
-                return timestamp > opened_at + self.triggering_at_delta
+                return timestamp >= opened_at + self.triggering_at_delta
         raise InvalidValue(f"{self!r} has a condition of a newer program")
 
     def _given(self, value: float | None, what: str) -> float:
