@@ -3,11 +3,17 @@
 import datetime
 from collections.abc import Iterable
 
+from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trigger import Trigger
 
-__all__ = ["add_expired_triggers", "expire_order", "expire_waiting_orders"]
+__all__ = ["add_expired_triggers", "discard_planned", "expire_order", "expire_waiting_orders", "is_waiting"]
+
+
+def is_waiting(position: TradingPosition, trade: TradeExecution) -> bool:
+    """Tell whether a planned trade of a position waits for a trigger."""
+    return trade.trade_id in position.pending_trades
 
 
 def expire_waiting_orders(position: TradingPosition, ts: datetime.datetime) -> None:
@@ -29,9 +35,18 @@ def add_expired_triggers(trade: TradeExecution, triggers: Iterable[Trigger]) -> 
 
 
 def expire_order(position: TradingPosition, trade: TradeExecution, ts: datetime.datetime) -> None:
-    """Move a waiting trade to the expired ones of its position."""
+    """Move a planned trade, waiting or not, to the expired ones of its position."""
     trade.mark_expired(ts)
-    del position.pending_trades[trade.trade_id]
+    position.pending_trades.pop(trade.trade_id, None)
     # Partial take profits are listed among the trades as well.
     position.trades.pop(trade.trade_id, None)
     position.expired_trades[trade.trade_id] = trade
+
+
+def discard_planned(portfolio: Portfolio, trade: TradeExecution, ts: datetime.datetime) -> None:
+    """Let a planned trade lapse, and with it an open position that has no other."""
+    position = portfolio.find_position_for_trade(trade, pending=True)
+    expire_order(position, trade, ts)
+    if not position.trades and portfolio.open_positions.get(position.position_id) is position:
+        del portfolio.open_positions[position.position_id]
+        portfolio.expired_positions[position.position_id] = position

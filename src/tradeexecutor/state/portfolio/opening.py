@@ -188,8 +188,9 @@ def _find_position_to_trade(portfolio: PortfolioFields, pair: TradingPairIdentif
     """Return the open position for the pair, passing over those that planned trades will close."""
     for position in get_candidates(portfolio.open_positions, by_pair, pair):
         if position.pair is pair or position.pair == pair:
+            # Orders that wait for a trigger do not close it, planned as they are.
             closing = position.has_planned_trades() and (
-                abs(position.get_quantity(planned=True)) < get_dust_epsilon_for_pair(pair)
+                abs(position.get_available_trading_quantity()) < get_dust_epsilon_for_pair(pair)
             )
             if not closing:
                 return position

@@ -93,8 +93,8 @@ def get_pending_quantity(position: PositionFields) -> Decimal:
 def get_available_trading_quantity(position: PositionFields, include_pending_trades: bool = False) -> Decimal:
     """Return what the strategy can still decide about: holdings plus planned trades.
 
-    Partial take profits count only with `include_pending_trades`; shares under redemption in an asynchronous
-    vault do not count.
+    Orders that wait for a trigger count only with `include_pending_trades`; shares under redemption in an
+    asynchronous vault do not count.
     """
     if include_pending_trades or position.pending_since_at is not None:
         planned = get_pending_quantity(position)
@@ -102,7 +102,9 @@ def get_available_trading_quantity(position: PositionFields, include_pending_tra
         planned = sum_decimal(
             trade.get_position_quantity()
             for trade in get_unsettled_trades(position)
-            if trade.is_planned() and not trade.is_partial_take_profit()
+            if trade.is_planned()
+            and trade.trade_id not in position.pending_trades
+            and not trade.is_partial_take_profit()
         )
     redeeming = _get_redeeming_quantity(position)
     available = planned + get_quantity(position) + redeeming
