@@ -106,10 +106,12 @@ def check_can_leave(portfolio: PortfolioFields, position: TradingPosition) -> No
         raise UnexecutedTrades(f"position #{position_id} has trades in flight, cannot close it")
 
 
-def mark_down_position(portfolio: PortfolioFields, position: TradingPosition) -> None:
-    """Write a position off and move it to the closed ones; raises like `close_position`."""
+def mark_down_position(
+    portfolio: PortfolioFields, position: TradingPosition, ts: datetime.datetime | None = None
+) -> None:
+    """Write a position off at `ts` (None: now) and move it to the closed ones; raises like `close_position`."""
     check_can_leave(portfolio, position)
-    position.mark_down()
+    position.mark_down(ts)
     move_to_closed(portfolio, position, position.closed_at or utc_now())
 
 

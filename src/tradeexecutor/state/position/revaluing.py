@@ -34,15 +34,15 @@ def revalue_base_asset(
     return get_value(position)
 
 
-def mark_down(position: PositionFields) -> None:
-    """Write the position off: price 0 and closed, because its price source is gone for good.
+def mark_down(position: PositionFields, ts: datetime.datetime | None = None) -> None:
+    """Write the position off at `ts` (None: now): price 0 and closed, because its price source is gone for good.
 
     The position stays in its table of the portfolio; `Portfolio.mark_down_position` also moves it.  Raises
     `WrongPositionStatus` if it is closed.
     """
     if position.closed_at is not None:
         raise WrongPositionStatus(f"position #{position.position_id} is closed, there is nothing to write off")
-    now = utc_now()
+    now = ts or utc_now()
     value = get_value(position)
     if position.other_data is None:
         position.other_data = {}
