@@ -10,7 +10,6 @@ from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.universe import create_universe
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.strategy.pricing_model import PriceUnavailable
-from tradeexecutor.strategy.valuation import InvalidValuationOutput
 
 BARS: list[Bar] = [(100, 110, 90, 105), (106, 120, 100, 110), (111, 112, 80, 85)]
 
@@ -42,16 +41,30 @@ def test_buying_costs_more_and_selling_brings_less():
         pricing.get_sell_price(START, pair, Decimal(-1))
 
 
-def test_there_is_no_price_before_and_long_after_the_data():
+def test_there_is_no_price_before_the_data_and_the_last_one_after_it():
     pricing, pair = make_pricing()
     with pytest.raises(PriceUnavailable, match="its data begins 2024-01-01 00:00:00"):
         pricing.get_mid_price(START - HOUR, pair)
+    with pytest.raises(PriceUnavailable, match="its data begins 2024-01-01 00:00:00"):
+        pricing.get_valuation_price(START - HOUR, pair, Decimal(1))
     assert pricing.get_mid_price(START + 2 * DAY, pair) == 85
-    with pytest.raises(PriceUnavailable, match="too old"):
-        pricing.get_mid_price(START + 3 * DAY, pair)
+    assert pricing.get_mid_price(START + 300 * DAY, pair) == 85
+
+
+def test_old_prices_can_be_refused_and_still_value_a_holding():
     strict, pair = make_pricing(tolerance=HOUR)
     with pytest.raises(PriceUnavailable, match="too old"):
         strict.get_buy_price(START + 5 * HOUR, pair, None)
+    assert strict.get_valuation_price(START + 5 * HOUR, pair, Decimal(1)) == 85 * 0.99
+
+
+def test_a_price_tells_its_age():
+    pricing, pair = make_pricing()
+    minutes = datetime.timedelta(minutes=20)
+    assert pricing.get_buy_price(START + HOUR, pair, None).market_feed_delay == datetime.timedelta(0)
+    assert pricing.get_buy_price(START + HOUR + minutes, pair, None).market_feed_delay == minutes
+    assert pricing.get_buy_price(START + 5 * HOUR, pair, None).market_feed_delay == 2 * HOUR
+    assert [pricing.can_trade(START + n * minutes, pair) for n in range(5)] == [True, False, False, True, False]
 
 
 @pytest.mark.parametrize(("price", "traded"), [(90, True), (110, True), (106, True), (89, False), (111, False)])
@@ -65,8 +78,8 @@ def test_resting_orders_fill_only_where_the_market_was(price: float, traded: boo
             pricing.get_sell_price(after_first, pair, Decimal(1), mid_price=price)
 
 
-def test_a_market_that_disappears_while_a_position_is_open_is_an_error():
+def test_a_market_that_disappears_while_a_position_is_open_keeps_its_last_price():
     gone = make_candles([flat(1)] * 24)
     stays = make_candles([flat(1)] * 24 * 5)
-    with pytest.raises(InvalidValuationOutput, match=r"could not be valued at 2024-01-04 01:00:00.*too old"):
-        run_two(gone, stays, {1: lambda input: buy(10, pair=input.strategy_universe.pairs[0])(input)})
+    result = run_two(gone, stays, {1: lambda input: buy(10, pair=input.strategy_universe.pairs[0])(input)})
+    assert result.state.portfolio.get_net_asset_value() == 10_000

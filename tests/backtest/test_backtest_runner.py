@@ -137,26 +137,6 @@ def test_decisions_happen_when_a_market_is_open():
     assert get_days(CycleDuration.cycle_7d) == [4, 9], "the cycle that began on Monday decides on Tuesday"
 
 
-def test_a_closed_market_trades_at_its_last_price_and_says_so():
-    open_always = make_candles([flat(1)] * 96)
-    weekdays = make_candles([(50, 51, 49, 50.5), flat(60)], bucket=DAY, skip=[1, 2])
-    universe = create_universe({"BTC-USD": open_always, "GOOG-USD": weekdays}, fee=0)
-
-    def decide_trades(input):
-        if input.cycle != 31:
-            return []
-        pair = universe.pairs[1]
-        assert not input.pricing_model.is_market_open(input.timestamp, pair)
-        return input.get_position_manager().open_spot(pair, 101)
-
-    result = run_backtest_inline(decide_trades=decide_trades, universe=universe, initial_deposit=1000, progress=False)
-    (trade,) = result.state.portfolio.get_all_trades()
-    assert trade.executed_price == 50.5
-    assert trade.price_structure is not None
-    assert trade.price_structure.market_feed_delay == 6 * HOUR
-    assert result.diagnostics_data["stale_price_trades"] == 1
-
-
 def test_progress_is_drawn_when_asked(capsys: pytest.CaptureFixture[str]):
     with show_progress(10, "Half", enabled=True) as update:
         assert update is not None

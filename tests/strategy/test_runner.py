@@ -14,7 +14,7 @@ from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
 from tradeexecutor.backtest.universe import create_universe
 from tradeexecutor.state.errors import UncleanState
 from tradeexecutor.state.state import State
-from tradeexecutor.state.trade import TradeStatus, TradeType
+from tradeexecutor.state.trade import TradeFlag, TradeStatus, TradeType
 from tradeexecutor.strategy.execution_context import ExecutionMode
 from tradeexecutor.strategy.parameters import ParametersNotValid, StrategyParameters
 from tradeexecutor.strategy.runner import (
@@ -70,11 +70,23 @@ def test_executed_trades_cannot_be_returned_again():
         run(BARS, {1: buy(100), 2: lambda input: list(input.state.portfolio.get_all_trades())})
 
 
-def test_waiting_orders_must_not_be_returned():
+@pytest.mark.parametrize("returns", [True, False])
+def test_waiting_orders_wait_whether_they_are_returned_or_not(returns: bool):
     def plan(input: Any) -> list[Any]:
-        return input.get_position_manager().open_spot_with_market_limit(input.get_default_pair(), 100, 120.0, None)[1]
+        manager, pair = input.get_position_manager(), input.get_default_pair()
+        entry = manager.open_spot_with_market_limit(pair, 100, 120.0, None)[1]
+        return entry if returns else []
 
-    with pytest.raises(InvalidDecision, match="waits for a trigger"):
+    result = run(BARS, {1: plan})
+    (position,) = result.state.portfolio.pending_positions.values()
+    assert [trade.is_planned() for trade in position.pending_trades.values()] == [True]
+
+
+def test_a_triggered_trade_that_waits_for_nothing_is_refused():
+    def plan(input: Any) -> list[Any]:
+        return buy(100, flags={TradeFlag.triggered})(input)
+
+    with pytest.raises(InvalidDecision, match="is to be triggered, but waits for nothing"):
         run(BARS, {1: plan})
 
 
@@ -171,7 +183,7 @@ def test_approval_can_hold_trades_back():
     portfolio = runner.state.portfolio
     assert portfolio.get_cash() == 10_000
     assert not portfolio.open_positions
-    assert portfolio.expired_positions[1].trades[1].get_status() is TradeStatus.expired
+    assert portfolio.expired_positions[1].expired_trades[1].get_status() is TradeStatus.expired
     runner.state.perform_integrity_check()
 
 

@@ -2,15 +2,16 @@
 
 Time passes like this, for a strategy that decides at `T1` and `T2`::
 
-    T1: open of a candle      resting orders meet the open (a gap through a level fills here)
+    T1: open of a candle      orders that waited for their market fill at the open
+                              resting orders meet the open (a gap through a level fills here)
                               decision, with candles that ended at or before T1; trades at the open
-    T1 - T2                   each candle that ends in here: its high and low against the levels
+    T1 - T2                   each candle that ends in here: its way through the levels
                               each further candle that starts in here: its open against the levels
     T2: open of a candle      ...
 
-Each candle is checked once by its open and once, when it has ended, by its high and low.  A level reached inside a
-candle is booked at the end of the candle, the first moment at which it is certainly in the past; at the price of the
-level, see `tradeexecutor.strategy.stop_loss`.
+Each candle is checked once by its open and once, when it has ended, by its way, see
+`tradeexecutor.strategy.candle_path`.  What was reached inside a candle is booked at its end, the first moment at which
+it is certainly in the past, at the price of the level.
 """
 
 import datetime
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tradeexecutor.backtest.backtest_pricing import BacktestPricing
+from tradeexecutor.backtest.delisting import DelistingPolicy
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.position import TradingPosition
@@ -114,12 +116,15 @@ class BacktestEngine:
         When to decide, increasing.
     end_at
         Positions are valued a last time here; they stay open.
+    delisting
+        Closes positions in markets that are gone; None: they stay open at the last price.
     """
 
     runner: StrategyRunner
     pricing: BacktestPricing
     decision_times: Sequence[datetime.datetime]
     end_at: datetime.datetime
+    delisting: DelistingPolicy | None = None
 
     def run(self, on_progress: ProgressCallback | None = None, progress_every: int = 1000) -> None:
         """Simulate all decisions.
@@ -137,8 +142,11 @@ class BacktestEngine:
         times = self.decision_times
         last = len(times) - 1
         advance_to = self.pricing.advance_to
+        delisting = self.delisting
         for number, ts in enumerate(times):
             advance_to(ts)
+            if delisting is not None:
+                delisting.apply(runner, ts)
             runner.tick(first_cycle + number, ts)
             if portfolio.open_positions or portfolio.pending_positions:
                 is_last = number == last
@@ -146,6 +154,9 @@ class BacktestEngine:
             if on_progress is not None and number % progress_every == 0:
                 on_progress(number + 1, ts)
         advance_to(self.end_at)
+        if delisting is not None:
+            delisting.apply_at_end(runner, self.end_at)
+        runner.cancel_queue(self.end_at)
         runner.revalue(self.end_at)
         runner.record_statistics(self.end_at)
         if on_progress is not None:
@@ -154,29 +165,26 @@ class BacktestEngine:
     def _check_triggers(self, after: datetime.datetime, until: datetime.datetime, is_last: bool) -> None:
         """Check the levels of all positions from one decision to the next, in order of time."""
         runner = self.runner
-        positions = list(iterate_positions_with_triggers(runner.state.portfolio))
-        if not positions:
-            return
         universe = runner.strategy_universe
         first, last = to_us(after), to_us(until)
-        positions = [
-            position
-            for position in positions
-            if _may_trigger(position, universe.get_cursor(position.pair), first, last)
-        ]
-        events: dict[tuple[int, int], dict[int, int]] = {}
         cursors: dict[int, CandleCursor] = {}
-        for position in positions:
-            pair_id = position.pair.internal_id or 0
-            if pair_id not in cursors:
-                cursor = cursors[pair_id] = universe.get_cursor(position.pair)
-                _collect_events(events, pair_id, cursor, first, last, is_last)
+        for position in iterate_positions_with_triggers(runner.state.portfolio):
+            cursor = universe.get_cursor(position.pair)
+            if _may_trigger(position, cursor, first, last):
+                cursors[position.pair.internal_id or 0] = cursor
+        for trade in runner.queue.waiting:
+            cursors[trade.pair.internal_id or 0] = universe.get_cursor(trade.pair)
+        if not cursors:
+            return
+        events: dict[tuple[int, int], dict[int, int]] = {}
+        for pair_id, cursor in cursors.items():
+            _collect_events(events, pair_id, cursor, first, last, is_last)
         traded_at: int | None = None
         for (moment, kind), candles in sorted(events.items()):
             if traded_at is not None and moment != traded_at:
                 self._record(traded_at, last)
                 traded_at = None
-            self.pricing.advance_to(from_us(moment))
+            self.pricing.advance_to(from_us(moment), fills_before=kind == _ENDED)
             if self._check_moment(moment, kind, candles, cursors):
                 traded_at = moment
         if traded_at is not None:
@@ -191,6 +199,7 @@ class BacktestEngine:
 
     def _check_moment(self, moment: int, kind: int, candles: dict[int, int], cursors: dict[int, CandleCursor]) -> bool:
         """Check positions of the pairs whose candle ends or starts now; return whether anything was traded."""
+        ts = from_us(moment)
 
         def get_range(position: TradingPosition) -> PriceRange | None:
             pair_id = position.pair.internal_id or 0
@@ -200,12 +209,12 @@ class BacktestEngine:
             cursor = cursors[pair_id]
             if kind == _STARTED:
                 return PriceRange.at(cursor.open[index])
-            if to_us(position.opened_at) > cursor.starts[index]:
-                # Opened inside this candle: what its high and low were since then is unknown, its close is not.
-                return PriceRange.at(cursor.close[index])
-            return PriceRange(cursor.open[index], cursor.high[index], cursor.low[index], cursor.close[index])
+            start = from_us(cursor.starts[index])
+            return PriceRange(cursor.open[index], cursor.high[index], cursor.low[index], cursor.close[index], start)
 
-        return bool(self.runner.check_triggers(from_us(moment), get_range, record=False))
+        runner = self.runner
+        from_queue = runner.fill_queue(ts, candles) if kind == _STARTED and runner.queue.waiting else []
+        return bool(runner.check_triggers(ts, get_range, record=False)) or bool(from_queue)
 
 
 def _may_trigger(position: TradingPosition, cursor: CandleCursor, first: int, last: int) -> bool:

@@ -1,9 +1,10 @@
 """Prices of a backtest, read from candles.
 
 The rule of honest prices: at time `T` the market price is the open of the candle that starts at `T`, because that is
-the first price traded at or after the decision.  When no candle starts at `T`, it is the open of the candle in
-progress, or, while the market is closed, the last close.  High, low, close and volume of a candle that has not
-ended are never used for pricing.
+the first price traded at or after the decision.  When no candle starts at `T`, the last price that is known is the open
+of the candle in progress, or, while the market is closed, the last close: positions are valued at it, but nothing
+trades at it, see `BacktestPricing.can_trade`.  High, low, close and volume of a candle that has not ended are never
+used for pricing.
 """
 
 import datetime
@@ -34,8 +35,8 @@ class BacktestPricing(PricingModel):
     universe
         Where the candles are.
     data_delay_tolerance
-        A price older than this is no price.  None: two days, three candles of the pair, or the longest hole in its
-        history, whichever is longest, so that weekends and holidays do not stop a run.
+        Whoever asks for a price after the market has been closed for longer than this gets `PriceUnavailable`.  None:
+        the last price stays available, however old it is.  Positions are valued at the last price in any case.
     default_fee
         Fee of pairs that do not declare one, as a fraction.
 
@@ -53,17 +54,26 @@ class BacktestPricing(PricingModel):
     ):
         self.universe = universe
         self.default_fee = default_fee
-        self._tolerance = data_delay_tolerance
-        self._tolerances: dict[int, int] = {}
+        self._tolerance = None if data_delay_tolerance is None else data_delay_tolerance // _ONE_US
         self._fees: dict[int, float] = {}
         self._asked_at: datetime.datetime | None = None
         self._asked = 0
         self._clock: int | None = None
+        self._fills_before_clock = False
 
-    def advance_to(self, ts: datetime.datetime) -> None:
-        """Set the clock of the simulation: prices after it are refused from now on."""
+    def advance_to(self, ts: datetime.datetime, *, fills_before: bool = False) -> None:
+        """Set the clock of the simulation: prices after it are refused from now on.
+
+        Parameters
+        ----------
+        ts
+            The time.
+        fills_before
+            What is filled now was reached in the candle that ends at `ts`, not in the one that starts.
+        """
         self._asked_at = ts
         self._asked = self._clock = to_us(ts)
+        self._fills_before_clock = fills_before
 
     def _to_us(self, ts: datetime.datetime) -> int:
         # One moment is asked for many times in a row.
@@ -75,21 +85,8 @@ class BacktestPricing(PricingModel):
             self._asked_at = ts
         return self._asked
 
-    def _get_tolerance(self, cursor: CandleCursor, internal_id: int) -> int:
-        tolerance = self._tolerances.get(internal_id)
-        if tolerance is None:
-            if self._tolerance is not None:
-                tolerance = self._tolerance // _ONE_US
-            else:
-                candles = cursor.candles
-                default = max(datetime.timedelta(days=2), 3 * candles.typical_length) // _ONE_US
-                holes = candles.starts[1:] - candles.ends[:-1]
-                tolerance = max(default, int(holes.max(initial=0)))
-            self._tolerances[internal_id] = tolerance
-        return tolerance
-
     def _find(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> tuple[CandleCursor, int, int]:
-        """Return cursor, candle index and age of the market price in us, 0 while a candle is in progress."""
+        """Return cursor, index of the last candle that has started, and age of the market price in us."""
         cursor = self.universe.get_cursor(pair)
         now = self._to_us(ts)
         index = cursor.seek(now)
@@ -98,8 +95,8 @@ class BacktestPricing(PricingModel):
             raise PriceUnavailable(f"{pair.get_ticker()} has no price at {ts}; its data begins {begins}")
         age = now - cursor.ends[index]
         if age < 0:
-            return cursor, index, 0
-        if age > self._get_tolerance(cursor, pair.internal_id or 0):
+            return cursor, index, now - cursor.starts[index]
+        if self._tolerance is not None and age > self._tolerance:
             ended = from_us(cursor.ends[index])
             raise PriceUnavailable(f"the last price of {pair.get_ticker()} before {ts} is of {ended}, that is too old")
         return cursor, index, age
@@ -114,12 +111,28 @@ class BacktestPricing(PricingModel):
         cursor, index, _ = self._find(ts, pair)
         return cursor.close[index]
 
+    def get_last_price(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float:
+        """Return the market price, however old it is; raise `PriceUnavailable` only before the data begins."""
+        cursor = self.universe.get_cursor(pair)
+        now = self._to_us(ts)
+        index = cursor.seek(now)
+        if index < 0:
+            return self.get_mid_price(ts, pair)  # raises
+        return cursor.open[index] if cursor.ends[index] > now else cursor.close[index]
+
     def is_market_open(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> bool:
         """Tell whether a candle of the pair is in progress: whether a trade at `ts` could really happen."""
         cursor = self.universe.get_cursor(pair)
         now = self._to_us(ts)
         index = cursor.seek(now)
         return index >= 0 and cursor.ends[index] > now
+
+    def can_trade(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> bool:
+        """Tell whether a candle of the pair starts at `ts`: only then a price of that moment is known."""
+        cursor = self.universe.get_cursor(pair)
+        now = self._to_us(ts)
+        index = cursor.seek(now)
+        return index >= 0 and cursor.starts[index] == now
 
     def get_pair_fee(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float:
         """Return the fee of the pair, or the default."""
@@ -132,8 +145,8 @@ class BacktestPricing(PricingModel):
         return fee
 
     def get_valuation_price(self, ts: datetime.datetime, pair: TradingPairIdentifier, quantity: Decimal) -> float:
-        """Return the sell price."""
-        return self.get_mid_price(ts, pair) * (1 - self._get_fee(pair))
+        """Return the sell price; however old the last price is, a holding has a value."""
+        return self.get_last_price(ts, pair) * (1 - self._get_fee(pair))
 
     def get_buy_price(
         self,
@@ -166,19 +179,23 @@ class BacktestPricing(PricingModel):
         self, ts: datetime.datetime, pair: TradingPairIdentifier, mid_price: float | None
     ) -> tuple[float, datetime.timedelta]:
         if mid_price is not None:
-            self._check_resting_price(ts, pair, mid_price)
-            return float(mid_price), _NO_DELAY
+            return float(mid_price), self._check_resting_price(ts, pair, mid_price)
         _, _, age = self._find(ts, pair)
         return self.get_mid_price(ts, pair), datetime.timedelta(microseconds=age)
 
-    def _check_resting_price(self, ts: datetime.datetime, pair: TradingPairIdentifier, price: float) -> None:
-        """Refuse a price that did not trade in the candle before `ts` nor at `ts` itself."""
+    def _check_resting_price(
+        self, ts: datetime.datetime, pair: TradingPairIdentifier, price: float
+    ) -> datetime.timedelta:
+        """Return the age of a price; refuse one that traded neither in the last candle before `ts` nor at `ts`."""
         cursor = self.universe.get_cursor(pair)
-        if price == self.get_mid_price(ts, pair):
-            return
-        last = cursor.seek_visible(self._to_us(ts))
+        now = self._to_us(ts)
+        index = cursor.seek(now)
+        if index >= 0 and cursor.ends[index] > now and price == cursor.open[index]:
+            return datetime.timedelta(microseconds=now - cursor.starts[index])
+        last = cursor.seek_visible(now)
         if last < 0 or not cursor.low[last] <= price <= cursor.high[last]:
             raise PriceUnavailable(f"{pair.get_ticker()} did not trade at {price} just before {ts}")
+        return datetime.timedelta(microseconds=now - cursor.ends[last])
 
     @staticmethod
     def _make(
@@ -203,12 +220,14 @@ class BacktestPricing(PricingModel):
         )
 
     def get_traded_value(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float | None:
-        """Return the value traded in the candle in progress at `ts`, reserve currency; None without volume data.
+        """Return the value traded in the candle of a fill at `ts`, reserve currency; None without volume data.
 
+        That is the candle in progress, or for what was reached inside a candle and is booked at its end, that candle.
         Used to estimate slippage of a fill, never by decisions: it is known only when the candle has ended.
         """
         cursor = self.universe.get_cursor(pair)
-        index = cursor.seek(self._to_us(ts))
+        now = self._to_us(ts)
+        index = cursor.seek_visible(now) if self._fills_before_clock else cursor.seek(now)
         volume = cursor.candles.volume
         if volume is None or index < 0:
             return None

@@ -1,13 +1,14 @@
 """Entry points: run a strategy over history and get its state."""
 
 import datetime
+import enum
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tradeexecutor.backtest.backtest_engine import BacktestEngine, find_decision_times, find_period
 from tradeexecutor.backtest.backtest_execution import BacktestExecution
@@ -17,7 +18,9 @@ from tradeexecutor.backtest.backtest_valuation import BacktestValuationModel
 from tradeexecutor.backtest.candles import CandleSource, load_candle_file
 from tradeexecutor.backtest.coverage import describe_coverage
 from tradeexecutor.backtest.dataset import list_datasets, load_dataset
+from tradeexecutor.backtest.delisting import DEFAULT_DELISTED_AFTER, Delisting, DelistingPolicy
 from tradeexecutor.backtest.progress import show_progress
+from tradeexecutor.backtest.run_warnings import find_warnings
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
 from tradeexecutor.backtest.universe import DEFAULT_FEE, create_universe
 from tradeexecutor.execution.failures import FailureModel
@@ -31,12 +34,15 @@ from tradeexecutor.state.state.fields import BacktestData
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.market_data import CandleLength, Candles
+from tradeexecutor.strategy.market_queue import ClosedMarket
 from tradeexecutor.strategy.pandas_trader.indicator_results import IndicatorResults, calculate_indicators
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput, StrategyInputIndicators
 from tradeexecutor.strategy.parameters import StrategyParameters
 from tradeexecutor.strategy.runner import Models, StrategyRunner
 from tradeexecutor.strategy.strategy_module import CreateTradingUniverseInput, StrategyModule, read_strategy_module
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
+
+logger = logging.getLogger(__name__)
 
 __all__ = [
     "BacktestNotPossible",
@@ -52,6 +58,8 @@ logger = logging.getLogger(__name__)
 
 #: A deposit (positive) or redemption (negative) at a time, reserve currency.
 Funding = tuple[datetime.datetime, Decimal | float | int]
+
+_Choice = TypeVar("_Choice", bound=enum.Enum)
 
 
 class BacktestNotPossible(TradeExecutorError, ValueError):
@@ -70,9 +78,12 @@ class BacktestResult:
         Pairs and candles.
     diagnostics_data
         ``decisions`` (int), ``seconds`` (float, wall clock of the loop), ``trades``, ``failed_trades``,
-        ``stale_price_trades`` (int: filled while the market was closed, at the last price), ``pending_funding``
-        (deposits and redemptions that were never due), ``coverage`` (list of str: what the market data lacks of the
-        period, see `describe_coverage`; also logged).
+        ``stale_price_trades`` (int: exits from delisted markets at the last price, nothing else trades at an old
+        price), ``delayed_trades`` (int: orders that filled at the next open, because there was no price when they were
+        placed), ``refused_trades`` (int), ``delisted_positions`` (`DelistedPosition` objects), ``coverage`` (list of
+        str: what the market data lacks of the period, see `describe_coverage`), ``warnings`` (list of sentences: what
+        the author of the strategy may not have meant, and the coverage; also logged), ``pending_funding`` (deposits
+        and redemptions that were never due).
     indicators
         Calculated indicators.
     strategy_module
@@ -109,6 +120,12 @@ class BacktestOptions:
         Called with each trade, returns True for one that is to fail.
     data_delay_tolerance
         See `BacktestPricing`.
+    closed_market
+        What becomes of an order while its market has no price: ``wait`` for the next open, or ``refuse``.
+    delisting
+        What a position in a market that is gone is worth: the ``last_price``, or nothing (``write_off``).
+    delisted_after
+        How long a market must not have traded to be gone.
     name
         Name of the state; None: that of the strategy.
     mode
@@ -124,6 +141,9 @@ class BacktestOptions:
     slippage: float | SlippageModel | Callable[[BacktestPricing], SlippageModel] | None = None
     failures: FailureModel | None = None
     data_delay_tolerance: datetime.timedelta | None = None
+    closed_market: ClosedMarket | str = ClosedMarket.wait
+    delisting: Delisting | str = Delisting.last_price
+    delisted_after: datetime.timedelta = DEFAULT_DELISTED_AFTER
     name: str | None = None
     mode: ExecutionMode = ExecutionMode.backtesting
     progress: bool | None = None
@@ -216,18 +236,27 @@ def run_backtest(
         ),
         before_tick=module.before_strategy_tick,
         after_tick=module.after_strategy_tick,
+        closed_market=_choose(ClosedMarket, "closed_market", options.closed_market),
+    )
+    delisting = DelistingPolicy(
+        universe, pricing, wallet, _choose(Delisting, "delisting", options.delisting), options.delisted_after
     )
     times = find_decision_times(universe, module.cycle_duration, setup.start_at, setup.end_at)
-    engine = BacktestEngine(runner, pricing, times, setup.end_at)
+    engine = BacktestEngine(runner, pricing, times, setup.end_at, delisting)
     began = time.perf_counter()
     with pause_full_collections(), show_progress(len(times), state.name or "backtest", options.progress) as update:
         engine.run(update)
     seconds = time.perf_counter() - began
     state.perform_integrity_check()
-    diagnostics = _make_diagnostics(state, pricing, len(times), seconds)
-    diagnostics["coverage"] = describe_coverage(universe, setup.wanted, (setup.start_at, setup.end_at))
-    for note in diagnostics["coverage"]:
-        logger.warning("%s", note)
+    diagnostics = _make_diagnostics(state, len(times), seconds)
+    diagnostics["delayed_trades"] = sum(trade.executed_at is not None for trade in runner.queue.taken)
+    diagnostics["refused_trades"] = len(runner.queue.refused)
+    diagnostics["delisted_positions"] = delisting.closed
+    coverage = describe_coverage(universe, setup.wanted, (setup.start_at, setup.end_at))
+    diagnostics["coverage"] = coverage
+    diagnostics["warnings"] = [*find_warnings(state, results, len(times), runner.queue, delisting), *coverage]
+    for warning in diagnostics["warnings"]:
+        logger.warning("%s: %s", state.name, warning)
     diagnostics["pending_funding"] = [(event.timestamp, event.amount) for event in sync.fund_flow_queue]
     return BacktestResult(state, universe, diagnostics, results, module)
 
@@ -241,10 +270,17 @@ def _make_context(module: StrategyModule, options: BacktestOptions) -> Execution
     )
 
 
-def _make_diagnostics(state: State, pricing: BacktestPricing, decisions: int, seconds: float) -> dict[str, Any]:
+def _choose(kind: type[_Choice], name: str, value: _Choice | str) -> _Choice:
+    try:
+        return kind(value)
+    except ValueError:
+        known = ", ".join(repr(member.value) for member in kind)
+        raise BacktestNotPossible(f"{name} is one of {known}, not {value!r}") from None
+
+
+def _make_diagnostics(state: State, decisions: int, seconds: float) -> dict[str, Any]:
     trades = list(state.portfolio.get_all_trades())
     executed = [trade for trade in trades if trade.executed_at is not None]
-    # Inside a candle the price is current; a trade at its end comes from a trigger and carries that candle's price.
     stale = [
         trade
         for trade in executed
@@ -327,6 +363,9 @@ def run_backtest_for_module(
     slippage: float | SlippageModel | Callable[[BacktestPricing], SlippageModel] | None = None,
     failures: FailureModel | None = None,
     data_delay_tolerance: datetime.timedelta | None = None,
+    closed_market: ClosedMarket | str = ClosedMarket.wait,
+    delisting: Delisting | str = Delisting.last_price,
+    delisted_after: datetime.timedelta = DEFAULT_DELISTED_AFTER,
     name: str | None = None,
     progress: bool | None = None,
 ) -> BacktestResult:
@@ -340,7 +379,9 @@ def run_backtest_for_module(
         Market data, see `load_candles`; data set names are opened with `load_market_data` instead.
     universe
         Market data that is already a universe.  With neither, ``create_trading_universe`` of the strategy is asked.
-    start_at, end_at, initial_deposit, funding, slippage, failures, data_delay_tolerance, name, progress
+    start_at, end_at, initial_deposit, funding, slippage, failures, data_delay_tolerance
+        See `BacktestOptions`.
+    closed_market, delisting, delisted_after, name, progress
         See `BacktestOptions`.
     pair, fee, bucket, date_format
         See `create_universe`; for `candles` only.
@@ -369,6 +410,9 @@ def run_backtest_for_module(
         slippage=slippage,
         failures=failures,
         data_delay_tolerance=data_delay_tolerance,
+        closed_market=closed_market,
+        delisting=delisting,
+        delisted_after=delisted_after,
         name=name,
         progress=progress,
     )
@@ -409,6 +453,9 @@ def run_backtest_inline(
     slippage: float | SlippageModel | Callable[[BacktestPricing], SlippageModel] | None = None,
     failures: FailureModel | None = None,
     data_delay_tolerance: datetime.timedelta | None = None,
+    closed_market: ClosedMarket | str = ClosedMarket.wait,
+    delisting: Delisting | str = Delisting.last_price,
+    delisted_after: datetime.timedelta = DEFAULT_DELISTED_AFTER,
     name: str = "backtest",
     engine_version: str = "0.5",
     mode: ExecutionMode = ExecutionMode.backtesting,
@@ -426,7 +473,9 @@ def run_backtest_inline(
         Market data, see `run_backtest_for_module`.
     cycle_duration
         None: ``cycle_duration`` of the parameters, else every candle.
-    start_at, end_at, initial_deposit, funding, slippage, failures, data_delay_tolerance, name, mode, progress
+    start_at, end_at, initial_deposit, funding, slippage, failures, data_delay_tolerance
+        See `BacktestOptions`.
+    closed_market, delisting, delisted_after, name, mode, progress
         See `BacktestOptions`.
     engine_version
         For `ExecutionContext`.
@@ -461,6 +510,9 @@ def run_backtest_inline(
         slippage=slippage,
         failures=failures,
         data_delay_tolerance=data_delay_tolerance,
+        closed_market=closed_market,
+        delisting=delisting,
+        delisted_after=delisted_after,
         name=name,
         mode=mode,
         progress=progress,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from tradeexecutor.accounting.raw_units import round_down_to_units, round_up_to_units, size_sale
 from tradeexecutor.execution.failures import FailureModel
 from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, ExecutionReport
 from tradeexecutor.execution.slippage import MarketTooThin, NoSlippage, SlippageModel
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 #: A seller may ask for this much more than is held; the excess is rounding and is not sold.
 SELL_EPSILON = Decimal(10) ** -9
+
+_CASH_HINT = "leave some cash when sizing buys, PositionManager.check_enough_cash(trades) helps"
 
 
 class NotSimulated(ExecutionError):
@@ -118,6 +121,8 @@ class SimulatedExecution(ExecutionModel):
                 raise NotSimulated(obstacle, trade.trade_id)
         if check_balances:
             self.check_balances(state)
+        if not rebroadcast:
+            _check_cash(state.portfolio, trades)
         for trade in trades:
             if rebroadcast:
                 reopen_failed_trade(trade, ts)
@@ -155,8 +160,7 @@ class SimulatedExecution(ExecutionModel):
         try:
             state.start_execution(ts, trade, underflow_check=True, triggered=triggered)
         except NotEnoughMoney as error:
-            hint = "leave some cash when sizing buys, PositionManager.check_enough_cash(trades) helps"
-            raise ExecutionError(f"{ts}: {error}; {hint}") from error
+            raise ExecutionError(f"{ts}: {error}; {_CASH_HINT}") from error
         trade.planned_max_slippage = trade.slippage_tolerance
         transaction = self._create_transaction(trade)
         trade.set_blockchain_transactions([transaction])
@@ -191,32 +195,35 @@ class SimulatedExecution(ExecutionModel):
         if tolerance is not None and slippage > tolerance:
             return None, f"slippage {slippage:.4%} exceeds the tolerance of {tolerance:.4%}"
         fill = self.calculate_fill(state, trade, slippage)
+        if not fill.quantity or not fill.reserve:
+            return None, f"{abs(fill.quantity)} for {fill.reserve} is less than one unit of a token"
         self.settle(trade, fill)
         return fill, ""
 
     def calculate_fill(self, state: State, trade: TradeExecution, slippage: float) -> Fill:
-        """Return what a trade buys or sells.
+        """Return what a trade buys or sells, in whole units of both tokens.
 
-        A buy spends its planned reserve and gets ``planned_quantity * (1 - slippage)``.  A sell gives its planned
+        A buy gets ``planned_quantity * (1 - slippage)`` for at most its planned reserve.  A sell gives its planned
         quantity, at most what the position holds, and gets ``quantity * planned_price * (1 - slippage)``.
         """
         keep = 1 - Decimal(slippage)
+        price = Decimal(trade.planned_price)
+        base_decimals, reserve_decimals = trade.pair.base.decimals, trade.reserve_currency.decimals
         if trade.is_buy():
-            quantity = trade.planned_quantity * keep if slippage else trade.planned_quantity
-            reserve = trade.planned_reserve
+            wanted = trade.planned_quantity * keep if slippage else trade.planned_quantity
+            quantity = round_down_to_units(wanted, base_decimals)
+            reserve = round_up_to_units(quantity * price / keep, reserve_decimals)
+            reserve = min(reserve, trade.planned_reserve)
         else:
             position = state.portfolio.find_position_for_trade(trade)
             held = position.get_quantity()
-            quantity = trade.planned_quantity
-            excess = -quantity - held
+            excess = -trade.planned_quantity - held
             if excess > SELL_EPSILON:
-                raise ExecutionError(f"{trade} sells {-quantity}, but {position} holds only {held}")
-            if excess > 0:
-                quantity = -held
-            reserve = -quantity * Decimal(trade.planned_price)
-            if slippage:
-                reserve *= keep
-        return Fill(quantity, reserve, float(reserve / abs(quantity)))
+                raise ExecutionError(f"{trade} sells {-trade.planned_quantity}, but {position} holds only {held}")
+            # What old files hold beyond whole units is sold with the rest.
+            quantity = -held if excess >= 0 else -round_down_to_units(-trade.planned_quantity, base_decimals)
+            reserve = size_sale(-quantity, price * keep if slippage else price, reserve_decimals)
+        return Fill(quantity, reserve, float(reserve / abs(quantity)) if quantity else 0.0)
 
     def settle(self, trade: TradeExecution, fill: Fill) -> None:
         """Move the money of a fill in the outside world; nothing to do without a wallet."""
@@ -233,6 +240,32 @@ class SimulatedExecution(ExecutionModel):
         nonce = self.next_nonce
         self.next_nonce += 1
         return nonce, hex(nonce)
+
+
+def _check_cash(portfolio: Portfolio, trades: list[TradeExecution]) -> None:
+    """Refuse a batch that its own plan cannot pay, before anything is traded.
+
+    Raises
+    ------
+    ExecutionError
+        Nothing has changed.
+    """
+    if len(trades) < 2 or any(position.pair.kind.is_cctp_bridge() for position in portfolio.open_positions.values()):
+        return
+    cash = {reserve.asset: reserve.quantity for reserve in portfolio.reserves.values()}
+    for trade in trades:
+        asset = trade.reserve_currency
+        available = cash.get(asset, Decimal(0))
+        if trade.is_buy():
+            # The start of a trade forgives less than one unit.
+            if trade.planned_reserve - available >= asset.convert_to_decimal(1):
+                raise ExecutionError(
+                    f"trade #{trade.trade_id} needs {trade.planned_reserve} {asset.token_symbol}, {available} are left "
+                    f"by the trades before it, nothing was traded; {_CASH_HINT}"
+                )
+            cash[asset] = available - trade.planned_reserve
+        else:
+            cash[asset] = available + trade.planned_reserve
 
 
 def _get_available_capital(portfolio: Portfolio, trade: TradeExecution) -> Decimal:

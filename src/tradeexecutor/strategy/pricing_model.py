@@ -62,6 +62,10 @@ class PricingModel(ABC):
     def get_pair_fee(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float | None:
         """Return the trading fee as a fraction (0.003 is 30 basis points), None when it is not known."""
 
+    def can_trade(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> bool:
+        """Tell whether an order of `ts` finds a price of `ts`; otherwise it waits for the next one.  By default yes."""
+        return True
+
     def get_valuation_price(self, ts: datetime.datetime, pair: TradingPairIdentifier, quantity: Decimal) -> float:
         """Return the price a holding is valued at: what selling `quantity` would bring per unit."""
         return self.get_sell_price(ts, pair, quantity).price

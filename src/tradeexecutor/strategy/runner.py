@@ -15,11 +15,12 @@ The same class serves backtests and live trading; they differ in the models it i
 
 import datetime
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tradeexecutor.execution.interface import ExecutionModel
+from tradeexecutor.state.booking.waiting_orders import discard_planned, is_waiting
 from tradeexecutor.state.errors import TradeExecutorError, UncleanState
 from tradeexecutor.state.repair import close_hypercore_dust_positions
 from tradeexecutor.state.repair.issues import find_issues
@@ -29,11 +30,12 @@ from tradeexecutor.state.trade.pricing import PriceImpactToleranceExceeded
 from tradeexecutor.statistics.core import needs_long_short_table, update_statistics
 from tradeexecutor.statistics.statistics_table import serialise_long_short_stats_as_json_table
 from tradeexecutor.strategy.execution_context import ExecutionContext
+from tradeexecutor.strategy.market_queue import ClosedMarket, MarketQueue, prepare_fill
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput, StrategyInputIndicators
 from tradeexecutor.strategy.parameters import ParametersNotValid, StrategyParameters
 from tradeexecutor.strategy.pricing_model import PricingModel
-from tradeexecutor.strategy.stop_loss import PriceRangeSource, check_position_triggers, expire_waiting_orders
+from tradeexecutor.strategy.stop_loss import PriceRangeSource, expire_waiting_orders, fill_triggers
 from tradeexecutor.strategy.sync_model import SyncModel, UnconfirmedTreasurySync
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 from tradeexecutor.strategy.valuation import Valuate, revalue_state
@@ -140,6 +142,10 @@ class StrategyRunner:
         Hooks of the strategy module.
     backtested_state
         Outcome of a backtest of the same strategy, which live statistics are shown beside; None without one.
+    closed_market
+        What becomes of an order while there is no price to fill it at.
+    queue
+        The orders that wait for their market, and what became of those that waited.
 
     Raises
     ------
@@ -160,12 +166,15 @@ class StrategyRunner:
     before_tick: Callable[[TickHookInput], None] | None = None
     after_tick: Callable[[TickHookInput], None] | None = None
     backtested_state: State | None = None
+    closed_market: ClosedMarket = ClosedMarket.wait
+    queue: MarketQueue = field(init=False, repr=False)
     _input: StrategyInput = field(init=False, repr=False)
     _save_often: bool = field(init=False, repr=False)
     _max_price_impact: float | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._check_state()
+        self.queue = MarketQueue()
         self._save_often = self.store is not None and self.execution_context.live_trading
         self._max_price_impact = self.parameters.get("max_price_impact")
         if self._max_price_impact is not None and not 0 < self._max_price_impact < _MAX_PRICE_IMPACT:
@@ -277,27 +286,38 @@ class StrategyRunner:
             raise DecisionFailed(message, cycle, ts) from error
         if type(trades) is list and not trades and self.state.portfolio.next_trade_id == first_new_trade:
             return trades
-        self._validate(cycle, ts, trades, first_new_trade)
-        return trades
+        return self._validate(cycle, ts, trades, first_new_trade)
 
-    def _validate(self, cycle: int, ts: datetime.datetime, trades: Any, first_new_trade: int) -> None:
+    def _validate(self, cycle: int, ts: datetime.datetime, trades: Any, first_new_trade: int) -> list[TradeExecution]:
+        """Return the trades to execute: those that the decision returned, without those that wait or were withdrawn."""
         if not isinstance(trades, list):
             raise InvalidDecision(f"decide_trades must return a list of trades, not {type(trades).__name__}", cycle, ts)
         seen: set[int] = set()
+        to_execute: list[TradeExecution] = []
         for trade in trades:  # pyright: ignore[reportUnknownVariableType]
             if not isinstance(trade, TradeExecution):
                 raise InvalidDecision(f"decide_trades returned {trade!r} among the trades", cycle, ts)
             if trade.trade_id in seen:
                 raise InvalidDecision(f"decide_trades returned {trade} twice", cycle, ts)
+            seen.add(trade.trade_id)
+            if trade.expired_at == ts:
+                continue  # A later intention of the same decision has taken its place.
             if not trade.is_planned():
                 raise InvalidDecision(f"decide_trades returned {trade}, which is not planned", cycle, ts)
-            if TradeFlag.triggered in (trade.flags or ()):
-                raise InvalidDecision(f"{trade} waits for a trigger and must not be returned", cycle, ts)
-            seen.add(trade.trade_id)
+            if TradeFlag.triggered not in (trade.flags or ()):
+                to_execute.append(trade)
+            elif not self._waits(trade):
+                raise InvalidDecision(f"{trade} is to be triggered, but waits for nothing", cycle, ts)
         new_trades = range(first_new_trade, self.state.portfolio.next_trade_id)
         forgotten = sorted(set(new_trades) - seen)
         if forgotten:
             self._refuse_forgotten(cycle, ts, set(forgotten))
+        return to_execute
+
+    def _waits(self, trade: TradeExecution) -> bool:
+        portfolio = self.state.portfolio
+        position = portfolio.pending_positions.get(trade.position_id) or portfolio.open_positions.get(trade.position_id)
+        return position is not None and is_waiting(position, trade)
 
     def _refuse_forgotten(self, cycle: int, ts: datetime.datetime, trade_ids: set[int]) -> None:
         for position in self.state.portfolio.get_open_and_frozen_positions():
@@ -324,6 +344,8 @@ class StrategyRunner:
             approved = models.approval(self.state, trades)
             self._discard(ts, [trade for trade in trades if trade not in approved])
             trades = approved
+        if not triggered:
+            trades = self._hold_back(ts, trades)
         trades = prepare_sorted_trades(trades)
         if not trades:
             return trades
@@ -337,15 +359,53 @@ class StrategyRunner:
             self.save()
         return trades
 
+    def _hold_back(self, ts: datetime.datetime, trades: list[TradeExecution]) -> list[TradeExecution]:
+        """Return the trades whose market has a price now; the others wait for it, or are refused."""
+        can_trade = self.models.pricing.can_trade
+        held_back = [trade for trade in trades if not can_trade(ts, trade.pair)]
+        if not held_back:
+            return trades
+        if self.closed_market is ClosedMarket.refuse:
+            for trade in held_back:
+                trade.add_note(f"refused: {trade.pair.get_ticker()} is closed at {ts}")
+                self.queue.refused.append(trade)
+            self._discard(ts, held_back)
+        else:
+            self.queue.add(held_back)
+        return [trade for trade in trades if trade not in held_back]
+
+    def fill_queue(self, ts: datetime.datetime, pair_ids: Container[int]) -> list[TradeExecution]:
+        """Execute the orders that waited for the markets which open now, at their first price.
+
+        Parameters
+        ----------
+        ts
+            Time of the open, naive UTC.
+        pair_ids
+            Internal ids of the pairs that open.
+
+        Returns
+        -------
+        list
+            Executed trades, in the order in which they were placed.
+        """
+        manager = self.make_position_manager(ts)
+        executed: list[TradeExecution] = []
+        for trade in self.queue.take(pair_ids):
+            if prepare_fill(manager, trade):
+                executed += self.execute(ts, [trade], triggered=True)
+        return executed
+
+    def cancel_queue(self, ts: datetime.datetime) -> None:
+        """Let the orders lapse that still wait for their market when a run ends."""
+        for trade in self.queue.cancel():
+            trade.add_note("lapsed: the run has ended before its market opened")
+            self._discard(ts, [trade])
+
     def _discard(self, ts: datetime.datetime, trades: Iterable[TradeExecution]) -> None:
-        """Let trades that were not approved lapse, and with them positions that never traded."""
-        portfolio = self.state.portfolio
+        """Let trades that are not to be executed lapse, and with them positions that never traded."""
         for trade in trades:
-            trade.mark_expired(ts)
-            position = portfolio.open_positions.get(trade.position_id)
-            if position is not None and all(entry.expired_at is not None for entry in position.trades.values()):
-                del portfolio.open_positions[position.position_id]
-                portfolio.expired_positions[position.position_id] = position
+            discard_planned(self.state.portfolio, trade, ts)
 
     def _check_price_impact(self, trades: Iterable[TradeExecution]) -> None:
         limit = self._max_price_impact
@@ -395,10 +455,13 @@ class StrategyRunner:
             Executed trades.
         """
         manager = self.make_position_manager(ts)
-        trades = check_position_triggers(manager, self.execution_context, price_ranges)
+
+        def execute(trade: TradeExecution) -> None:
+            self.execute(ts, [trade], triggered=True)
+
+        trades = fill_triggers(manager, price_ranges, execute)
         if not trades:
             return trades
-        trades = self.execute(ts, trades, triggered=True)
         if record:
             self.revalue(ts)
             self.record_statistics(ts)

@@ -1,87 +1,53 @@
 """Stop loss, take profit and waiting orders between decisions.
 
 A live runner looks at the market every few minutes and sees one price.  A backtest looks at candles and sees where
-the price has been.  Both use the same rules, on a `PriceRange`; for a single price its four prices are equal.
+the price has been.  Both use the same rules, those of `tradeexecutor.strategy.candle_path`: this module reads the
+levels and waiting orders of the state into books, and turns what was hit into planned trades.
 
-For a long position, in this order, the first that applies wins and fills at the price in brackets:
-
-1. the range opens at or below the stop loss: stop loss [open: the market jumped over the level];
-2. the range opens at or above the take profit: take profit [open];
-3. the low reaches the stop loss: stop loss [level];
-4. the high reaches the take profit: take profit [level];
-5. a trailing stop that followed the price up to the high is at or above the close: stop loss [that level: the price
-   has crossed it on its way down to the close].
-
-When both levels lie inside one candle the order in which they were reached is unknown and the worse one, the stop
-loss, is assumed (3 before 4).  Nothing fills at a price that the market did not reach.  Fees and slippage come on top.
+A price level fills at the level, or at the first price beyond it when the market jumped over it.  Nothing fills at a
+price that the market did not reach.  Times fire at the first price at or after them.  Fees and slippage come on top.
 """
 
 import datetime
 import logging
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 
+from tradeexecutor.accounting.raw_units import round_down_to_units, size_buy, size_sale
 from tradeexecutor.state.booking.waiting_orders import add_expired_triggers, expire_order, expire_waiting_orders
+from tradeexecutor.state.display.formatting import format_price
+from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
-from tradeexecutor.state.trade import TradeExecution, TradeType
+from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trigger import Trigger, TriggerCondition
 from tradeexecutor.state.types import USDollarPrice
+from tradeexecutor.strategy.candle_path import Book, Condition, Hit, PriceRange, RestingOrder, walk_candle
 from tradeexecutor.strategy.execution_context import ExecutionContext
+from tradeexecutor.strategy.market_data import to_us
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
+from tradeexecutor.strategy.pandas_trader.trigger_orders import BARS_KEY
 from tradeexecutor.strategy.pricing_model import PriceUnavailable
 
 __all__ = [
     "PriceRange",
-    "TriggerHit",
+    "PriceRangeSource",
     "check_position_triggers",
     "expire_waiting_orders",
-    "find_hit",
+    "fill_triggers",
     "has_triggers",
     "iterate_positions_with_triggers",
+    "reprice",
     "trail_stop_loss",
 ]
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class PriceRange:
-    """Where the mid price has been since the last check."""
-
-    open: USDollarPrice
-    high: USDollarPrice
-    low: USDollarPrice
-    close: USDollarPrice
-
-    @staticmethod
-    def at(price: USDollarPrice) -> "PriceRange":
-        """Return the range of a single price."""
-        return PriceRange(price, price, price, price)
-
-
-@dataclass(frozen=True, slots=True)
-class TriggerHit:
-    """A level that was reached.
-
-    Attributes
-    ----------
-    trade_type
-        `TradeType.stop_loss` or `TradeType.take_profit`.
-    level
-        The level of the position.
-    price
-        Mid price at which the order fills.
-    """
-
-    trade_type: TradeType
-    level: USDollarPrice
-    price: USDollarPrice
-
-
 #: Gives the price range of a position's market since the last check, None when there is nothing to check.
 PriceRangeSource = Callable[[TradingPosition], PriceRange | None]
+
+_TIMED = frozenset({TriggerCondition.timed_absolute, TriggerCondition.timed_relative_to_open})
 
 
 def has_triggers(position: TradingPosition) -> bool:
@@ -102,19 +68,6 @@ def iterate_positions_with_triggers(portfolio: Portfolio) -> Iterator[TradingPos
     for position in portfolio.pending_positions.values():
         if position.pending_trades:
             yield position
-
-
-def find_hit(stop_loss: float | None, take_profit: float | None, prices: PriceRange) -> TriggerHit | None:
-    """Return which level of a long position a price range reached first, by rules 1-4 of this module."""
-    if stop_loss is not None and prices.open <= stop_loss:
-        return TriggerHit(TradeType.stop_loss, stop_loss, prices.open)
-    if take_profit is not None and prices.open >= take_profit:
-        return TriggerHit(TradeType.take_profit, take_profit, prices.open)
-    if stop_loss is not None and prices.low <= stop_loss:
-        return TriggerHit(TradeType.stop_loss, stop_loss, stop_loss)
-    if take_profit is not None and prices.high >= take_profit:
-        return TriggerHit(TradeType.take_profit, take_profit, take_profit)
-    return None
 
 
 def trail_stop_loss(position: TradingPosition, price: USDollarPrice, ts: datetime.datetime) -> bool:
@@ -165,20 +118,83 @@ def check_position_triggers(
     Returns
     -------
     list
-        Planned trades, to be executed with ``triggered=True``.  At most one per position.
+        Planned trades, to be executed in this order with ``triggered=True``.  What depends on the outcome of one of
+        them, such as the stop loss of a position that it opens, is found by the next check.
     """
     del execution_context
-    trades: list[TradeExecution] = []
-    # A list: expired orders move positions between the tables.
-    for position in list(iterate_positions_with_triggers(position_manager.state.portfolio)):
+    opened: set[int] = set()
+
+    def plan(hit: Hit) -> TradeExecution | None:
+        trade = None if hit.position.position_id in opened else plan_hit(position_manager, hit)
+        if trade is not None and trade.is_buy():
+            opened.add(trade.position_id)
+        return trade
+
+    return _check(position_manager, price_ranges, plan)
+
+
+def fill_triggers(
+    manager: PositionManager, price_ranges: PriceRangeSource | None, execute: Callable[[TradeExecution], object]
+) -> list[TradeExecution]:
+    """Plan and execute all that the market has reached, one trade after the other.
+
+    Parameters
+    ----------
+    manager
+        For the time of the check.
+    price_ranges
+        Where the price has been; None: the mid price now.
+    execute
+        Carries out one planned trade with ``triggered=True``; later fills build on its outcome.
+
+    Returns
+    -------
+    list
+        The trades, failed ones included, in the order in which the price reached them.
+    """
+
+    def fill(hit: Hit) -> TradeExecution | None:
+        trade = plan_hit(manager, hit)
+        if trade is not None:
+            execute(trade)
+        return trade
+
+    return _check(manager, price_ranges, fill)
+
+
+def _check(
+    manager: PositionManager, price_ranges: PriceRangeSource | None, act: Callable[[Hit], TradeExecution | None]
+) -> list[TradeExecution]:
+    """Walk the prices of all pairs with waiting positions, act on what they hit, let lapse what came too late.
+
+    Of several pairs, whose order is open, those that sell first come first: their proceeds may pay for buys.
+    """
+    ts = manager.timestamp
+    portfolio = manager.state.portfolio
+    by_pair: dict[TradingPairIdentifier, tuple[PriceRange, list[Book]]] = {}
+    for position in iterate_positions_with_triggers(portfolio):
         try:
-            prices = _get_prices(position_manager, position, price_ranges)
+            prices = _get_prices(manager, position, price_ranges)
         except PriceUnavailable as error:
             logger.warning("Triggers of %s not checked: %s", position, error)
             continue
         if prices is not None:
-            trades += _check_position(position_manager, position, prices)
+            by_pair.setdefault(position.pair, (prices, []))[1].append(_open_book(manager, position, prices))
+    walks = [walk_candle(books, prices) for prices, books in by_pair.values()]
+    walks.sort(key=lambda walk: bool(walk.hits) and _is_buy(walk.hits[0]))
+    trades: list[TradeExecution] = []
+    for walk in walks:
+        for book in walk.books:
+            if book.trailed_to is not None:
+                trail_stop_loss(book.position, book.trailed_to, ts)
+        trades += [trade for trade in map(act, walk.hits) if trade is not None]
+        for book in walk.books:
+            _expire_lapsed_orders(portfolio, book.position, ts)
     return trades
+
+
+def _is_buy(hit: Hit) -> bool:
+    return hit.order is not None and hit.order.trade.is_buy()
 
 
 def _get_prices(
@@ -189,82 +205,218 @@ def _get_prices(
     return PriceRange.at(manager.pricing_model.get_mid_price(manager.timestamp, position.pair.get_pricing_pair()))
 
 
-def _check_position(manager: PositionManager, position: TradingPosition, prices: PriceRange) -> list[TradeExecution]:
+# --- From the state to a book
+
+
+def _open_book(manager: PositionManager, position: TradingPosition, prices: PriceRange) -> Book:
+    ts, start = manager.timestamp, prices.start
+    held = 0.0 if position.is_pending() else float(position.get_quantity())
+    book = Book(
+        position=position,
+        held=max(held, 0.0),
+        stop_loss=position.stop_loss,
+        take_profit=position.take_profit,
+        trailing=position.trailing_stop_loss_pct,
+        levels_meet_close_only=start is not None and _get_levels_since(position) > start,
+    )
+    for trade in position.pending_trades.values():
+        conditions = _find_conditions(manager, position, trade, prices)
+        if conditions:
+            book.orders.append(
+                RestingOrder(
+                    trade=trade,
+                    conditions=conditions,
+                    amount=float(trade.planned_reserve if trade.is_buy() else -trade.planned_quantity),
+                    sells_rest=TradeFlag.close in (trade.flags or ()),
+                    meets_close_only=start is not None and trade.opened_at > start,
+                    may_lapse=any(trigger.is_expired(ts) for trigger in trade.triggers or ()),
+                )
+            )
+    return book
+
+
+def _find_conditions(
+    manager: PositionManager, position: TradingPosition, trade: TradeExecution, prices: PriceRange
+) -> tuple[Condition, ...]:
     ts = manager.timestamp
-    if not position.is_pending():
-        hit = _find_position_hit(position, prices, ts)
-        if hit is not None:
-            notes = None
-            if hit.trade_type is TradeType.stop_loss:
-                notes = f"Stoploss:{hit.level} mid-price:{hit.price}"
-            # First, because planned partial take profits would be sold a second time.
-            expire_waiting_orders(position, ts)
-            return manager.close_position(position, hit.trade_type, notes, trigger_price=hit.price)
-    for trade in list(position.pending_trades.values()):
-        if position.is_pending() and trade.is_partial_take_profit():
-            continue
-        trigger = _find_trigger(trade, prices, ts, position.opened_at)
-        if trigger is not None:
-            _activate(manager, position, trade, trigger, prices)
-            return [trade]
-    _expire_lapsed_orders(manager.state.portfolio, position, ts)
-    return []
-
-
-def _find_position_hit(position: TradingPosition, prices: PriceRange, ts: datetime.datetime) -> TriggerHit | None:
-    if position.trailing_stop_loss_pct is not None and position.stop_loss is None:
-        trail_stop_loss(position, prices.open, ts)
-    hit = find_hit(position.stop_loss, position.take_profit, prices)
-    if hit is None and trail_stop_loss(position, prices.high, ts):
-        level = position.stop_loss
-        if level is not None and prices.close <= level:
-            return TriggerHit(TradeType.stop_loss, level, level)
-    return hit
-
-
-def _find_trigger(
-    trade: TradeExecution, prices: PriceRange, ts: datetime.datetime, opened_at: datetime.datetime
-) -> Trigger | None:
+    conditions: list[Condition] = []
     for trigger in trade.triggers or ():
-        price = prices.low if trigger.condition is TriggerCondition.cross_below else prices.high
-        if not trigger.is_expired(ts) and trigger.is_triggering(price, ts, opened_at):
-            return trigger
+        # At the beginning of the candle the order was alive when it has not lapsed since.
+        if trigger.is_expired(ts) if prices.start is None else _lapsed_by(trigger, prices.start):
+            continue
+        if trigger.condition in _TIMED:
+            # A time comes with a price; inside a candle there is none that is known to be of that time.
+            if prices.start is None and _is_due(manager, position, trade, trigger):
+                conditions.append(Condition(-math.inf, rising=True, trigger=trigger))
+        elif trigger.price is not None:
+            rising = trigger.condition is TriggerCondition.cross_above
+            conditions.append(Condition(trigger.price, rising, trigger))
+    return tuple(conditions)
+
+
+def _lapsed_by(trigger: Trigger, start: datetime.datetime) -> bool:
+    return trigger.expires_at is not None and trigger.expires_at <= start
+
+
+def _get_first_fill_at(position: TradingPosition) -> datetime.datetime | None:
+    for trade in position.trades.values():
+        if trade.executed_at is not None:
+            return trade.executed_at
     return None
 
 
-def _activate(
-    manager: PositionManager, position: TradingPosition, trade: TradeExecution, trigger: Trigger, prices: PriceRange
-) -> None:
-    """Turn a waiting order into a planned trade at the price where its trigger was reached."""
-    ts = manager.timestamp
-    level = trigger.price
-    fill: USDollarPrice | None = None
-    if level is not None and trigger.condition is TriggerCondition.cross_above:
-        fill = max(prices.open, level)
-    elif level is not None and trigger.condition is TriggerCondition.cross_below:
-        fill = min(prices.open, level)
+def _get_levels_since(position: TradingPosition) -> datetime.datetime:
+    """Return since when the position has been exposed to its levels as they are now."""
+    since = _get_first_fill_at(position) or position.opened_at
+    if position.is_pending():
+        # It is opened on the way, if at all, and its levels with it.
+        return datetime.datetime.min
+    return max(since, position.trigger_updates[-1].timestamp) if position.trigger_updates else since
+
+
+def _is_due(manager: PositionManager, position: TradingPosition, trade: TradeExecution, trigger: Trigger) -> bool:
+    """Tell whether the time of a trigger has come; times after opening count from the first fill."""
+    if trigger.condition is TriggerCondition.timed_absolute:
+        return trigger.is_triggering(None, manager.timestamp, None)
+    opened_at = _get_first_fill_at(position)
+    if opened_at is None or not trigger.is_triggering(None, manager.timestamp, opened_at):
+        return False
+    bars = (trade.other_data or {}).get(BARS_KEY)
+    if not bars:
+        return True
+    cursor = manager.strategy_universe.get_cursor(position.pair)
+    ended = cursor.seek_visible(to_us(manager.timestamp)) - cursor.seek_visible(to_us(opened_at))
+    return ended >= bars
+
+
+# --- From a hit to a planned trade
+
+
+def plan_hit(manager: PositionManager, hit: Hit) -> TradeExecution | None:
+    """Plan the trade of a hit at its price.
+
+    Returns
+    -------
+    TradeExecution or None
+        None when an earlier fill has made it pointless: the position is closed or frozen, or a buy cannot be paid
+        any more; such a buy lapses, with a note.
+    """
+    portfolio = manager.state.portfolio
+    position = hit.position
+    position_id = position.position_id
+    if hit.order is None:
+        if position_id not in portfolio.open_positions:
+            return None
+        return _plan_exit(manager, hit)
+    trade = hit.order.trade
+    if trade.trade_id not in position.pending_trades:
+        return None
+    if position_id not in portfolio.open_positions and position_id not in portfolio.pending_positions:
+        return None
+    if trade.is_buy() and not can_pay(portfolio, trade):
+        trade.add_note(f"lapsed: it needs {trade.planned_reserve}, more than the cash when its price came")
+        logger.warning("%s lapses at %s: not enough cash", trade, manager.timestamp)
+        _lapse(portfolio, position, trade, manager.timestamp)
+        return None
+    if not _activate(manager, position, trade, hit):
+        trade.add_note(f"lapsed: {trade.planned_reserve} buy less than one unit at {format_price(hit.price)}")
+        _lapse(portfolio, position, trade, manager.timestamp)
+        return None
+    return trade
+
+
+def _plan_exit(manager: PositionManager, hit: Hit) -> TradeExecution | None:
+    position, ts = hit.position, manager.timestamp
+    notes = None
+    if hit.trade_type is TradeType.stop_loss:
+        notes = f"Stoploss:{format_price(hit.condition.level)} mid-price:{format_price(hit.price)}"
+    # First, because planned partial take profits and orders for the next open would be sold a second time.
+    expire_waiting_orders(position, ts)
+    for trade in list(position.get_unsettled_trades()):
+        if trade.is_planned():
+            expire_order(position, trade, ts)
+    return next(iter(manager.close_position(position, hit.trade_type, notes, trigger_price=hit.price)), None)
+
+
+def can_pay(portfolio: Portfolio, trade: TradeExecution) -> bool:
+    bridge = portfolio.get_bridge_position_for_chain(trade.pair.chain_id)
+    if bridge is not None:
+        return bridge.get_available_bridge_capital() >= trade.planned_reserve
+    return portfolio.get_reserve_position(trade.reserve_currency).quantity >= trade.planned_reserve
+
+
+def reprice(manager: PositionManager, trade: TradeExecution, mid_price: USDollarPrice | None) -> bool:
+    """Plan a trade that has waited anew, at the price at which it fills now.
+
+    Parameters
+    ----------
+    manager
+        For the time of the fill.
+    trade
+        A planned trade; a buy keeps what it spends, a sell what it sells.
+    mid_price
+        None: the market price.
+
+    Returns
+    -------
+    bool
+        False when what is spent buys less than one unit of the token; then nothing has changed.
+    """
+    ts, decimals = manager.timestamp, trade.reserve_currency.decimals
     if trade.is_buy():
-        pricing = manager.pricing_model.get_buy_price(ts, trade.pair, trade.planned_reserve, mid_price=fill)
-        trade.planned_quantity = trade.planned_reserve / Decimal(pricing.price)
+        pricing = manager.pricing_model.get_buy_price(ts, trade.pair, trade.planned_reserve, mid_price=mid_price)
+        price = Decimal(pricing.price)
+        quantity, cost = size_buy(trade.planned_reserve, price, trade.pair.base.decimals, decimals)
+        if not quantity:
+            return False
+        trade.planned_quantity, trade.planned_reserve = quantity, cost
     else:
-        # Orders planned earlier may add up to more than is left.
-        trade.planned_quantity = max(trade.planned_quantity, -position.get_quantity())
         quantity = -trade.planned_quantity
-        pricing = manager.pricing_model.get_sell_price(ts, trade.pair, quantity, mid_price=fill)
-        trade.planned_reserve = quantity * Decimal(pricing.price)
+        pricing = manager.pricing_model.get_sell_price(ts, trade.pair, quantity, mid_price=mid_price)
+        trade.planned_reserve = size_sale(quantity, Decimal(pricing.price), decimals)
     trade.planned_price = pricing.price
     trade.planned_mid_price = pricing.mid_price
     trade.price_structure = pricing
     trade.lp_fees_estimated = float(pricing.get_total_lp_fees())
-    trigger.triggered_at = ts
-    trade.activated_trigger = trigger
+    return True
+
+
+def _activate(manager: PositionManager, position: TradingPosition, trade: TradeExecution, hit: Hit) -> bool:
+    """Turn a waiting order into a planned trade at the price where its trigger was reached, as `reprice` does."""
+    ts = manager.timestamp
+    trigger = hit.condition.trigger
+    if trade.is_sell():
+        held = position.get_quantity()
+        wanted = -trade.planned_quantity
+        if wanted >= held or TradeFlag.close in (trade.flags or ()):
+            trade.planned_quantity = -held
+        else:
+            trade.planned_quantity = -round_down_to_units(wanted, trade.pair.base.decimals)
+        trade.trade_type = _get_type_of_sale(trigger)
+    if not reprice(manager, trade, hit.price):
+        return False
     for other in trade.triggers or ():
-        if other is not trigger:
+        if other is trigger:
+            other.triggered_at = ts
+            trade.activated_trigger = other
+        else:
             other.expired_at = ts
             add_expired_triggers(trade, [other])
     trade.triggers = []
     del position.pending_trades[trade.trade_id]
     position.trades[trade.trade_id] = trade
+    return True
+
+
+def _get_type_of_sale(trigger: Trigger | None) -> TradeType:
+    """Return why an order sold: the price rose to a target or fell to a stop, or its time came."""
+    if trigger is None or trigger.condition in _TIMED:
+        return TradeType.flexible_trigger
+    rising = trigger.condition is TriggerCondition.cross_above
+    return TradeType.take_profit if rising else TradeType.stop_loss
+
+
+# --- Orders that lapse
 
 
 def _expire_lapsed_orders(portfolio: Portfolio, position: TradingPosition, ts: datetime.datetime) -> None:
@@ -278,7 +430,11 @@ def _expire_lapsed_orders(portfolio: Portfolio, position: TradingPosition, ts: d
         add_expired_triggers(trade, lapsed)
         trade.triggers = [trigger for trigger in trade.triggers or () if trigger.expired_at is None]
         if not trade.triggers:
-            expire_order(position, trade, ts)
+            _lapse(portfolio, position, trade, ts)
+
+
+def _lapse(portfolio: Portfolio, position: TradingPosition, trade: TradeExecution, ts: datetime.datetime) -> None:
+    expire_order(position, trade, ts)
     if position.is_pending() and not position.pending_trades:
-        portfolio.pending_positions.pop(position.position_id)
+        portfolio.pending_positions.pop(position.position_id, None)
         portfolio.expired_positions[position.position_id] = position

@@ -145,6 +145,16 @@ class IndicatorResults:
         """Return the columns of an indicator of a pair (`UNIVERSE` for none); a plain series is column None."""
         return self._columns.get((name, pair_id))
 
+    def find_empty(self) -> list[tuple[str, str]]:
+        """Return name, and for people whose it is, of each column without a single value."""
+        empty: list[tuple[str, str]] = []
+        for (name, pair_id), columns in self._columns.items():
+            owner = f" of {self.universe.get_pair_by_id(pair_id).get_ticker()}" if pair_id != UNIVERSE else ""
+            for column, series in columns.items():
+                if np.isnan(np.asarray(series.values)).all():
+                    empty.append((name, f", column {column!r},{owner}" if column is not None else owner))
+        return empty
+
     def get_raw(self, name: str, pair: TradingPairIdentifier | None) -> Any:
         """Return what the indicator function returned.
 

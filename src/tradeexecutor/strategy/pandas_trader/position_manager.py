@@ -4,30 +4,28 @@ Every method that plans trades attaches them to the state at once and returns th
 the runner, which executes it.  A planned trade that is not returned is an error the runner reports.
 """
 
-import datetime
 import logging
 from collections.abc import Iterable
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 from typing import Any
 
 from tradeexecutor.state.errors import UnsupportedPairKind
-from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
-from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
-from tradeexecutor.state.trade.pricing import TradePricing
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
 from tradeexecutor.strategy.dust import get_dust_epsilon_for_pair
-from tradeexecutor.strategy.pandas_trader.position_queries import PositionQueries
 from tradeexecutor.strategy.pandas_trader.position_rules import (
     NoSingleOpenPositionException,
     NotEnoughCashForBuys,
     OpeningLevels,
     PositionManagerError,
+    check_pair,
+    check_position,
+    get_sellable_quantity,
+    is_closing,
 )
 from tradeexecutor.strategy.pandas_trader.trigger_orders import TriggerOrders
-from tradeexecutor.strategy.pricing_model import PricingModel
-from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
 __all__ = [
     "NoSingleOpenPositionException",
@@ -39,16 +37,11 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-#: How much worse than planned a trade may fill before it is to fail.
-DEFAULT_SLIPPAGE_TOLERANCE = 0.017
-_MAX_SLIPPAGE_TOLERANCE = 0.33
-
-
 #: The historical spelling.
 NotEnoughCasForBuys = NotEnoughCashForBuys
 
 
-class PositionManager(PositionQueries, TriggerOrders):
+class PositionManager(TriggerOrders):
     """Plans trades of spot positions at one moment.
 
     Parameters
@@ -69,42 +62,7 @@ class PositionManager(PositionQueries, TriggerOrders):
         Where to trade; None in a simulation.
     """
 
-    __slots__ = (
-        "default_slippage_tolerance",
-        "pricing_model",
-        "reserve_currency",
-        "reserve_price",
-        "routing_model",
-        "routing_state",
-        "state",
-        "strategy_universe",
-        "timestamp",
-    )
-
-    def __init__(
-        self,
-        timestamp: datetime.datetime,
-        universe: TradingStrategyUniverse,
-        state: State,
-        pricing_model: PricingModel,
-        default_slippage_tolerance: Percent | None = None,
-        trading_pair_cache: object = None,
-        routing_model: Any = None,
-        routing_state: Any = None,
-    ):
-        del trading_pair_cache
-        tolerance = DEFAULT_SLIPPAGE_TOLERANCE if default_slippage_tolerance is None else default_slippage_tolerance
-        if not 0 <= tolerance < _MAX_SLIPPAGE_TOLERANCE:
-            raise PositionManagerError(f"slippage tolerance must be a fraction below 0.33, not {tolerance}")
-        self.timestamp = timestamp
-        self.strategy_universe = universe
-        self.state = state
-        self.pricing_model = pricing_model
-        self.default_slippage_tolerance = tolerance
-        self.routing_model = routing_model
-        self.routing_state = routing_state
-        self.reserve_currency: AssetIdentifier = universe.reserve_asset
-        self.reserve_price: USDollarPrice = 1.0
+    __slots__ = ()
 
     # --- Opening ---------------------------------------------------------------------------------
 
@@ -147,8 +105,8 @@ class PositionManager(PositionQueries, TriggerOrders):
         PositionManagerError
             A position is open already, the pair is problematic, or amounts or levels make no sense.
         """
-        if self.get_current_position_for_pair(pair) is not None:
-            raise PositionManagerError(f"a position of {pair.get_ticker()} is already open; use adjust_position")
+        check_pair(pair)
+        self._refuse_second_position(pair)
         self._check_tradeable(pair)
         reserve = self._to_reserve(value)
         pricing = self.pricing_model.get_buy_price(self.timestamp, pair, reserve)
@@ -163,9 +121,8 @@ class PositionManager(PositionQueries, TriggerOrders):
         trade, position = self._plan_buy(
             pair, reserve, pricing, {TradeFlag.open, TradeFlag.increase} | (flags or set()), notes, slippage_tolerance
         )
-        position.take_profit = levels.take_profit
-        position.stop_loss = levels.stop_loss
-        position.trailing_stop_loss_pct = levels.trailing
+        levels.apply(position)
+        self._remember_relative_levels(trade, pricing, stop_loss_pct or trailing_stop_loss_pct, take_profit_pct)
         message = f"Opened {pair.get_ticker()}, position #{position.position_id}"
         self.state.visualisation.add_message(self.timestamp, message)
         return [trade]
@@ -225,12 +182,18 @@ class PositionManager(PositionQueries, TriggerOrders):
         PositionManagerError
             Amounts or levels make no sense, or there is nothing to sell.
         """
+        check_pair(pair)
+        if position is not None:
+            check_position(position)
         if not 0 <= weight <= 1:
             raise PositionManagerError(f"the weight must be from 0 to 1, not {weight}")
         if not dollar_delta:
             raise PositionManagerError("dollar_delta must not be zero")
         if position is None:
             position = self.get_current_position_for_pair(pair, pending=pending)
+        if position is not None and not pending and is_closing(position):
+            # The decision closes it: a buy opens the next position, and there is nothing left to sell.
+            position = self._find_open_position(pair)
         if dollar_delta > 0:
             self._check_tradeable(pair)
             reserve = self._to_reserve(dollar_delta)
@@ -245,6 +208,7 @@ class PositionManager(PositionQueries, TriggerOrders):
                 position.trailing_stop_loss_pct = levels.trailing
             if levels.take_profit is not None:
                 position.take_profit = levels.take_profit
+            self._remember_relative_levels(trade, pricing, stop_loss or trailing_stop_loss, take_profit)
         else:
             if position is None:
                 raise PositionManagerError(f"there is no position of {pair.get_ticker()} to sell from")
@@ -256,19 +220,6 @@ class PositionManager(PositionQueries, TriggerOrders):
         if other_data:
             trade.other_data = {**(trade.other_data or {}), **other_data}
         return [trade]
-
-    def _to_sold_quantity(
-        self, position: TradingPosition, dollar_delta: USDollarAmount, quantity_delta: float | Decimal | None
-    ) -> Decimal:
-        if quantity_delta is None:
-            quantity_delta = dollar_delta / self.pricing_model.get_mid_price(self.timestamp, position.pair)
-        quantity = -(quantity_delta if isinstance(quantity_delta, Decimal) else Decimal(quantity_delta))
-        if quantity <= 0:
-            raise PositionManagerError(f"the quantity to sell must be negative, not {quantity_delta}")
-        available = position.get_available_trading_quantity()
-        if quantity > available * Decimal("1.000001"):
-            raise PositionManagerError(f"{position} has {available} to sell, not {quantity}")
-        return min(quantity, available)
 
     def close_position(
         self,
@@ -292,6 +243,7 @@ class PositionManager(PositionQueries, TriggerOrders):
         UnsupportedPairKind
             Not a spot position.
         """
+        check_position(position)
         if not position.pair.is_spot():
             raise UnsupportedPairKind(f"only spot positions can be closed here, not {position}")
         return self.close_spot_position(
@@ -315,10 +267,19 @@ class PositionManager(PositionQueries, TriggerOrders):
         pending: bool = False,
         trigger_price: USDollarPrice | None = None,
     ) -> list[TradeExecution]:
-        """Sell what is left of a spot position, or `quantity` of it, and close it."""
+        """Sell what is left of a spot position, or `quantity` of it, and close it.
+
+        Buys of the position that are planned and have not started are withdrawn: a decision that buys and closes,
+        closes.  A position that only waits for its entry is given up.
+        """
+        check_position(position)
         if position.is_closed():
             raise PositionManagerError(f"{position} is already closed")
-        available = position.get_available_trading_quantity(include_pending_trades=pending)
+        self._withdraw_buys(position)
+        if position.is_pending() or position.position_id in self.state.portfolio.expired_positions:
+            self._give_up(position)
+            return []
+        available = get_sellable_quantity(position)
         quantity = available if quantity is None else quantity
         if quantity > available:
             raise PositionManagerError(f"{position} has {available} to sell, not {quantity}")
@@ -367,6 +328,7 @@ class PositionManager(PositionQueries, TriggerOrders):
         trailing
             Refuse to move the level down.
         """
+        check_position(position)
         if not stop_loss > 0:
             raise PositionManagerError(f"a stop loss is a positive price, not {stop_loss}")
         before = position.stop_loss
@@ -407,86 +369,3 @@ class PositionManager(PositionQueries, TriggerOrders):
     def log(self, msg: str, level: int = logging.INFO, prefix: str = "") -> None:
         """Write to the log, with the decision time in front."""
         logger.log(level, "%s%s: %s", prefix, self.timestamp, msg)
-
-    # --- Planning --------------------------------------------------------------------------------
-
-    def _check_tradeable(self, pair: TradingPairIdentifier) -> None:
-        if not pair.is_spot():
-            raise UnsupportedPairKind(f"only spot pairs can be bought here, not {pair}")
-        if self.is_problematic_pair(pair):
-            raise PositionManagerError(
-                f"{pair.get_ticker()} is blacklisted or frozen by a failed trade; ask is_problematic_pair() first"
-            )
-
-    def _to_reserve(self, value: USDollarAmount | Decimal) -> Decimal:
-        """Round down to what the reserve currency can express."""
-        if not value > 0:
-            raise PositionManagerError(f"a buy needs a positive amount, not {value}")
-        amount = value if isinstance(value, Decimal) else Decimal(value)
-        reserve = amount.quantize(self.reserve_currency.convert_to_decimal(1), ROUND_DOWN)
-        if not reserve:
-            raise PositionManagerError(f"{value} is less than one unit of {self.reserve_currency.token_symbol}")
-        return reserve
-
-    def _plan_buy(
-        self,
-        pair: TradingPairIdentifier,
-        reserve: Decimal,
-        pricing: TradePricing,
-        flags: set[TradeFlag],
-        notes: str | None,
-        slippage_tolerance: Percent | None,
-        position: TradingPosition | None = None,
-    ) -> tuple[TradeExecution, TradingPosition]:
-        position, trade, _ = self.state.create_trade(
-            strategy_cycle_at=self.timestamp,
-            pair=pair,
-            quantity=None,
-            reserve=reserve,
-            trade_type=TradeType.rebalance,
-            notes=notes,
-            position=position,
-            flags=flags,
-            **self._get_plan(pricing, slippage_tolerance),
-        )
-        return trade, position
-
-    def _plan_sell(
-        self,
-        position: TradingPosition,
-        quantity: Decimal,
-        trade_type: TradeType,
-        flags: set[TradeFlag],
-        notes: str | None,
-        slippage_tolerance: Percent | None,
-        trigger_price: USDollarPrice | None,
-        closing: bool = False,
-    ) -> TradeExecution:
-        pricing = self.pricing_model.get_sell_price(self.timestamp, position.pair, quantity, mid_price=trigger_price)
-        _, trade, _ = self.state.create_trade(
-            strategy_cycle_at=self.timestamp,
-            pair=position.pair,
-            quantity=-quantity,
-            reserve=None,
-            trade_type=trade_type,
-            notes=notes,
-            position=position,
-            closing=closing,
-            flags=flags,
-            **self._get_plan(pricing, slippage_tolerance),
-        )
-        return trade
-
-    def _get_plan(self, pricing: TradePricing, slippage_tolerance: Percent | None) -> dict[str, Any]:
-        fees = pricing.pair_fee
-        tolerance = self.default_slippage_tolerance if slippage_tolerance is None else slippage_tolerance
-        return {
-            "assumed_price": pricing.price,
-            "reserve_currency": self.reserve_currency,
-            "reserve_currency_price": self.reserve_price,
-            "pair_fee": fees[0] if fees and len(fees) == 1 else None,
-            "lp_fees_estimated": float(pricing.get_total_lp_fees()),
-            "planned_mid_price": pricing.mid_price,
-            "price_structure": pricing,
-            "slippage_tolerance": tolerance,
-        }

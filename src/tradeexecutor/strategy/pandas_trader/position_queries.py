@@ -1,31 +1,22 @@
 """What a strategy asks about its positions, pairs and cash before it trades."""
 
-import datetime
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.state import State
 from tradeexecutor.state.types import USDollarAmount
-from tradeexecutor.strategy.pandas_trader.position_rules import NoSingleOpenPositionException
-from tradeexecutor.strategy.pricing_model import PricingModel
+from tradeexecutor.strategy.pandas_trader.position_rules import NoSingleOpenPositionException, check_pair
+from tradeexecutor.strategy.pandas_trader.spot_planner import SpotPlanner
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
 __all__ = ["PositionQueries"]
 
 
-class PositionQueries:
+class PositionQueries(SpotPlanner):
     """The part of `PositionManager` that only reads."""
 
     __slots__ = ()
-
-    if TYPE_CHECKING:
-        timestamp: datetime.datetime
-        state: State
-        strategy_universe: TradingStrategyUniverse
-        pricing_model: PricingModel
 
     @property
     def universe(self) -> TradingStrategyUniverse:
@@ -79,6 +70,7 @@ class PositionQueries:
         self, pair: TradingPairIdentifier, pending: bool = False
     ) -> TradingPosition | None:
         """Return the open position of a pair, or None; with `pending` one that waits for its limit price first."""
+        check_pair(pair)
         portfolio = self.state.portfolio
         if not portfolio.open_positions and not pending:
             return None
@@ -88,6 +80,7 @@ class PositionQueries:
         self, pair: TradingPairIdentifier, include_test_position: bool = False
     ) -> list[TradingPosition]:
         """Return the closed positions of a pair, oldest first."""
+        check_pair(pair)
         return list(self.state.portfolio.get_closed_positions_for_pair(pair, include_test_position))
 
     def get_last_closed_position(self) -> TradingPosition | None:
@@ -110,14 +103,7 @@ class PositionQueries:
         del direction
         return self.pricing_model.get_pair_fee(self.timestamp, pair or self.strategy_universe.get_single_pair())
 
-    def is_problematic_pair(self, pair: TradingPairIdentifier) -> bool:
-        """Tell whether trading a pair is unwise: it is blacklisted, or a failed trade has frozen its position."""
-        state = self.state
-        frozen = state.portfolio.frozen_positions
-        if frozen and state.portfolio.get_frozen_position(pair) is not None:
-            return True
-        return not state.is_good_pair(pair)
-
     def estimate_asset_quantity(self, pair: TradingPairIdentifier, dollar_amount: USDollarAmount) -> float:
         """Return how much of the base asset an amount buys at the mid price."""
+        check_pair(pair)
         return dollar_amount / self.pricing_model.get_mid_price(self.timestamp, pair)

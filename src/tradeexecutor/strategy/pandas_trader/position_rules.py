@@ -1,13 +1,24 @@
 """What the position manager refuses, and how it turns relative levels into prices."""
 
+from decimal import Decimal
+
+from tradeexecutor.accounting.accuracy import sum_decimal
+from tradeexecutor.state.booking.waiting_orders import is_waiting
 from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
+from tradeexecutor.strategy.dust import get_dust_epsilon_for_pair
 
 __all__ = [
     "NoSingleOpenPositionException",
     "NotEnoughCashForBuys",
     "OpeningLevels",
     "PositionManagerError",
+    "check_pair",
+    "check_position",
+    "get_sellable_quantity",
+    "is_closing",
 ]
 
 
@@ -34,6 +45,63 @@ class NotEnoughCashForBuys(TradeExecutorError, ValueError):
         self.needed = needed
 
 
+def check_pair(pair: object) -> None:
+    """Refuse what is not a trading pair, e.g. a ticker or None.
+
+    Raises
+    ------
+    PositionManagerError
+        With the way to get a pair.
+    """
+    if isinstance(pair, TradingPairIdentifier):
+        return
+    if isinstance(pair, str):
+        raise PositionManagerError(f"{pair!r} is a text, not a trading pair; get_trading_pair({pair!r}) finds the pair")
+    raise PositionManagerError(
+        f"a trading pair is needed, not {pair!r}; input.get_default_pair() or "
+        "input.strategy_universe.iterate_pairs() give pairs"
+    )
+
+
+def check_position(position: object) -> None:
+    """Refuse what is not a position, e.g. a pair or None.
+
+    Raises
+    ------
+    PositionManagerError
+        With the way to get a position.
+    """
+    if not isinstance(position, TradingPosition):
+        raise PositionManagerError(
+            f"a position is needed, not {position!r}; get_current_position_for_pair(pair) finds it, "
+            "and returns None when none is open"
+        )
+
+
+def get_sellable_quantity(position: TradingPosition) -> Decimal:
+    """Return what a decision can still sell: what is held less the sells that it has planned already.
+
+    A buy that is planned has brought nothing yet, and orders that wait for a trigger give way, so neither counts.
+    """
+    planned = sum_decimal(
+        trade.get_position_quantity()
+        for trade in position.get_unsettled_trades()
+        if trade.is_planned() and trade.is_buy() and not is_waiting(position, trade)
+    )
+    return position.get_available_trading_quantity() - planned
+
+
+def is_closing(position: TradingPosition) -> bool:
+    """Tell whether planned trades will sell all that a position holds."""
+    return position.has_planned_trades() and (
+        position.get_available_trading_quantity() <= get_dust_epsilon_for_pair(position.pair)
+        and any(
+            trade.is_planned() and trade.is_sell() and not is_waiting(position, trade)
+            for trade in position.get_unsettled_trades()
+        )
+    )
+
+
 class OpeningLevels:
     """Checked stop loss and take profit prices of a new position, None where not asked for."""
 
@@ -43,6 +111,28 @@ class OpeningLevels:
         self.take_profit = take_profit
         self.stop_loss = stop_loss
         self.trailing = trailing
+
+    def apply(self, position: TradingPosition) -> None:
+        """Give the levels to a position; what was not asked for stays as it is there."""
+        if self.take_profit is not None:
+            position.take_profit = self.take_profit
+        if self.stop_loss is not None:
+            position.stop_loss = self.stop_loss
+        if self.trailing is not None:
+            position.trailing_stop_loss_pct = self.trailing
+
+    @staticmethod
+    def check_usd(
+        entry: USDollarPrice,
+        take_profit: USDollarPrice | None,
+        stop_loss: USDollarPrice | None,
+        trailing_pct: Percent | None,
+    ) -> "OpeningLevels":
+        """Check levels around the price of an entry that waits; a trailing stop loss begins when it fills."""
+        levels = OpeningLevels.check(entry, None, take_profit, None, stop_loss, trailing_pct)
+        if trailing_pct is not None:
+            levels.stop_loss = None
+        return levels
 
     @staticmethod
     def check(

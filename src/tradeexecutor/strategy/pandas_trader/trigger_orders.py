@@ -1,61 +1,166 @@
-"""Orders that wait for a price or a time: limit entries and partial take profits.
+"""Orders that wait for a price or a time.
 
-The trades are planned now and kept in `TradingPosition.pending_trades` until `strategy.stop_loss` sees their trigger.
-A decision must not return them to the runner.
+========================  =======================================================================================
+`limit_buy`               buys when the price has fallen to a level, at the level or better
+`stop_buy`                buys when the price has risen to a level, at the level or worse
+`oco_buy`                 whichever of the two comes first; one cancels the other
+`limit_sell`              sells when the price has risen to a level, at the level or better
+`stop_sell`               sells when the price has fallen to a level, at the level or worse
+`oco_sell`                whichever of the two comes first
+`close_after`             sells the rest at a time, or a time after the first fill
+`close_after_bars`        sells the rest a number of candles after the first fill
+========================  =======================================================================================
+
+With ``good_till_time`` an order lapses at that time.  The trades are planned now and kept in
+`TradingPosition.pending_trades` with `Trigger` records until `strategy.stop_loss` sees that one is met.  A decision may
+return them to the runner like any other trade, or not: they wait in either case.
 """
 
+import dataclasses
 import datetime
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
+from tradeexecutor.accounting.raw_units import round_down_to_units
 from tradeexecutor.state.errors import InvalidTrade, WrongPositionStatus, WrongTradeStatus
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trigger import PartialTradeLevel, Trigger, TriggerCondition, TriggerType
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
+from tradeexecutor.strategy.pandas_trader.position_queries import PositionQueries
+from tradeexecutor.strategy.pandas_trader.position_rules import (
+    OpeningLevels,
+    PositionManagerError,
+    check_pair,
+    check_position,
+)
 
-__all__ = ["TriggerOrders"]
+__all__ = ["BARS_KEY", "TriggerOrders"]
+
+#: Key of `TradeExecution.other_data`: the order waits for this many candles after the first fill of its position.
+BARS_KEY = "bars_after_open"
+
+#: A point in time, or a time from the moment the order is placed.
+GoodTill = datetime.datetime | datetime.timedelta | None
+
+_ABOVE, _BELOW = TriggerCondition.cross_above, TriggerCondition.cross_below
+
+#: No month is shorter.
+_SHORTEST_MONTH = datetime.timedelta(days=28)
 
 
-class TriggerOrders:
+class TriggerOrders(PositionQueries):
     """The part of `PositionManager` that plans waiting orders."""
 
     __slots__ = ()
 
-    if TYPE_CHECKING:
-        timestamp: datetime.datetime
-        state: State
+    # --- Entries
 
-        def open_spot(
-            self,
-            pair: TradingPairIdentifier,
-            value: USDollarAmount | Decimal,
-            take_profit_pct: Percent | None = None,
-            stop_loss_pct: Percent | None = None,
-            trailing_stop_loss_pct: Percent | None = None,
-            stop_loss_usd: USDollarPrice | None = None,
-            notes: str | None = None,
-            slippage_tolerance: Percent | None = None,
-            flags: set[TradeFlag] | None = None,
-            take_profit_usd: USDollarPrice | None = None,
-        ) -> list[TradeExecution]:
-            """See `PositionManager.open_spot`."""
-            ...
+    def limit_buy(
+        self,
+        pair: TradingPairIdentifier,
+        value: USDollarAmount | Decimal,
+        limit_price: USDollarPrice,
+        *,
+        good_till_time: GoodTill = None,
+        stop_loss_usd: USDollarPrice | None = None,
+        take_profit_usd: USDollarPrice | None = None,
+        trailing_stop_loss_pct: Percent | None = None,
+        notes: str | None = None,
+    ) -> list[TradeExecution]:
+        """Buy when the price has fallen to `limit_price`, there or below.
 
-        def _plan_sell(
-            self,
-            position: TradingPosition,
-            quantity: Decimal,
-            trade_type: TradeType,
-            flags: set[TradeFlag],
-            notes: str | None,
-            slippage_tolerance: Percent | None,
-            trigger_price: USDollarPrice | None,
-            closing: bool = False,
-        ) -> TradeExecution: ...
+        A limit at or above the price is met at once, at the price.  The order joins the position of the pair that is
+        open or waits; the cash is taken when it fills, and an order that cannot be paid then lapses.
+
+        Parameters
+        ----------
+        pair
+            What to buy.
+        value
+            How much reserve currency to spend, fee included.
+        limit_price
+            Mid price.
+        good_till_time
+            When the order lapses: a time, or a time from now; None: never.
+        stop_loss_usd, take_profit_usd
+            Levels of the position from its first fill on, mid prices.
+        trailing_stop_loss_pct
+            Stop loss as a share of the highest price since the first fill, e.g. 0.95.
+        notes
+            Stored with trade and position.
+
+        Raises
+        ------
+        PositionManagerError
+            Amounts, levels or times make no sense, or the pair is problematic.
+        """
+        triggers = [self._make_entry_trigger(_BELOW, limit_price, good_till_time)]
+        levels = OpeningLevels.check_usd(limit_price, take_profit_usd, stop_loss_usd, trailing_stop_loss_pct)
+        return self._place_buy(pair, value, triggers, levels, notes)
+
+    def stop_buy(
+        self,
+        pair: TradingPairIdentifier,
+        value: USDollarAmount | Decimal,
+        stop_price: USDollarPrice,
+        *,
+        good_till_time: GoodTill = None,
+        stop_loss_usd: USDollarPrice | None = None,
+        take_profit_usd: USDollarPrice | None = None,
+        trailing_stop_loss_pct: Percent | None = None,
+        notes: str | None = None,
+    ) -> list[TradeExecution]:
+        """Buy when the price has risen to `stop_price`, there or above; parameters and errors as in `limit_buy`."""
+        triggers = [self._make_entry_trigger(_ABOVE, stop_price, good_till_time)]
+        levels = OpeningLevels.check_usd(stop_price, take_profit_usd, stop_loss_usd, trailing_stop_loss_pct)
+        return self._place_buy(pair, value, triggers, levels, notes)
+
+    def oco_buy(
+        self,
+        pair: TradingPairIdentifier,
+        value: USDollarAmount | Decimal,
+        *,
+        limit_price: USDollarPrice,
+        stop_price: USDollarPrice,
+        good_till_time: GoodTill = None,
+        notes: str | None = None,
+    ) -> list[TradeExecution]:
+        """Buy at a limit below or at a stop above, whichever comes first; one cancels the other.
+
+        Parameters and errors as in `limit_buy`; `limit_price` must be below `stop_price`.
+        """
+        if not limit_price < stop_price:
+            raise PositionManagerError(f"the limit {limit_price} must be below the stop {stop_price}")
+        triggers = [
+            self._make_entry_trigger(_BELOW, limit_price, good_till_time),
+            self._make_entry_trigger(_ABOVE, stop_price, good_till_time),
+        ]
+        return self._place_buy(pair, value, triggers, OpeningLevels(None, None, None), notes)
+
+    def open_spot_with_market_limit(
+        self,
+        pair: TradingPairIdentifier,
+        value: USDollarAmount | Decimal,
+        trigger_price: USDollarPrice,
+        expires_at: datetime.datetime | None,
+        notes: str | None = None,
+    ) -> tuple[TradingPosition, list[TradeExecution]]:
+        """Plan a position that opens when the price has reached a level, from whichever side it comes.
+
+        Below the price it is a limit (see `limit_buy`), above it a stop (see `stop_buy`).
+
+        Returns
+        -------
+        tuple
+            The pending position and its waiting trades.
+        """
+        check_pair(pair)
+        self._refuse_second_position(pair)
+        trigger = self._make_market_limit(pair, trigger_price, expires_at)
+        trades = self._place_buy(pair, value, [trigger], OpeningLevels(None, None, None), notes)
+        return self.state.portfolio.pending_positions[trades[0].position_id], trades
 
     def set_market_limit_trigger(
         self,
@@ -63,7 +168,7 @@ class TriggerOrders:
         price: USDollarPrice,
         expires_at: datetime.datetime | None = None,
     ) -> None:
-        """Make opening trades wait until the price has risen to a level.
+        """Make opening trades wait until the price has reached a level, from whichever side it comes.
 
         The positions move to `pending_positions`, the trades to their `pending_trades`.
 
@@ -91,39 +196,161 @@ class TriggerOrders:
                 raise WrongPositionStatus(f"{trade} does not open a new position")
             found.append((trade, position))
         for trade, position in found:
-            trigger = Trigger(
-                type=TriggerType.market_limit,
-                condition=TriggerCondition.cross_above,
-                price=float(price),
-                expires_at=expires_at,
-            )
-            trade.triggers = [*(trade.triggers or ()), trigger]
-            trade.flags = {*(trade.flags or ()), TradeFlag.triggered}
-            del position.trades[trade.trade_id]
-            position.pending_trades[trade.trade_id] = trade
+            self._make_wait(position, trade, [self._make_market_limit(trade.pair, price, expires_at)])
+
+    def _place_buy(
+        self,
+        pair: TradingPairIdentifier,
+        value: USDollarAmount | Decimal,
+        triggers: list[Trigger],
+        levels: OpeningLevels,
+        notes: str | None,
+    ) -> list[TradeExecution]:
+        self._check_tradeable(pair)
+        position = self._find_open_position(pair) or self.state.portfolio.get_pending_position_for_pair(pair)
+        budget = self._to_reserve(value)
+        pricing = self.pricing_model.get_buy_price(self.timestamp, pair, budget)
+        level = triggers[0].price or pricing.mid_price
+        pricing = dataclasses.replace(pricing, price=pricing.price / pricing.mid_price * level, mid_price=level)
+        flags = {TradeFlag.increase} if position else {TradeFlag.open, TradeFlag.increase}
+        trade, position = self._plan_buy(pair, budget, pricing, flags, notes, None, position)
+        # What is spent is decided now, what that buys when the order fills.
+        trade.planned_reserve = budget
+        levels.apply(position)
+        self._make_wait(position, trade, triggers)
+        return [trade]
+
+    def _make_market_limit(
+        self, pair: TradingPairIdentifier, price: USDollarPrice, expires_at: datetime.datetime | None
+    ) -> Trigger:
+        below = _check_price(price) < self.pricing_model.get_mid_price(self.timestamp, pair)
+        return self._make_entry_trigger(_BELOW if below else _ABOVE, price, expires_at)
+
+    def _make_entry_trigger(
+        self, condition: TriggerCondition, price: USDollarPrice, good_till_time: GoodTill
+    ) -> Trigger:
+        return Trigger(
+            type=TriggerType.market_limit,
+            condition=condition,
+            price=_check_price(price),
+            expires_at=self._to_expiry(good_till_time),
+        )
+
+    def _to_expiry(self, good_till_time: GoodTill) -> datetime.datetime | None:
+        if isinstance(good_till_time, datetime.timedelta):
+            good_till_time = self.timestamp + good_till_time
+        if good_till_time is None:
+            return None
+        if _check_time(good_till_time) <= self.timestamp:
+            raise PositionManagerError(f"an order of {self.timestamp} cannot be good till {good_till_time}")
+        return good_till_time
+
+    def _make_wait(self, position: TradingPosition, trade: TradeExecution, triggers: list[Trigger]) -> None:
+        """Let a planned buy wait, and with it a position that it opens."""
+        portfolio = self.state.portfolio
+        trade.triggers = [*(trade.triggers or ()), *triggers]
+        trade.flags = {*(trade.flags or ()), TradeFlag.triggered}
+        del position.trades[trade.trade_id]
+        position.pending_trades[trade.trade_id] = trade
+        if not position.trades and position.position_id in portfolio.open_positions:
             position.pending_since_at = self.timestamp
             del portfolio.open_positions[position.position_id]
             portfolio.pending_positions[position.position_id] = position
 
-    def open_spot_with_market_limit(
-        self,
-        pair: TradingPairIdentifier,
-        value: USDollarAmount | Decimal,
-        trigger_price: USDollarPrice,
-        expires_at: datetime.datetime | None,
-        notes: str | None = None,
-    ) -> tuple[TradingPosition, list[TradeExecution]]:
-        """Plan a position that opens when the price has risen to a level.
+    # --- Exits
 
-        Returns
-        -------
-        tuple
-            The pending position and its waiting trades.
+    def limit_sell(
+        self,
+        position: TradingPosition,
+        limit_price: USDollarPrice,
+        quantity: Decimal | None = None,
+        *,
+        good_till_time: GoodTill = None,
+        notes: str | None = None,
+    ) -> list[TradeExecution]:
+        """Sell when the price has risen to `limit_price`, there or above.
+
+        Parameters
+        ----------
+        position
+            A spot position that is open, or being opened.
+        limit_price
+            Mid price.
+        quantity
+            Base units, positive; None: all that is left then.
+        good_till_time
+            When the order lapses: a time, or a time from now; None: never.
+        notes
+            Stored with the trade.
+
+        Raises
+        ------
+        PositionManagerError
+            Not an open spot position, or amounts, levels or times make no sense.
         """
-        trades = self.open_spot(pair, value, notes=notes)
-        position = self.state.portfolio.open_positions[trades[0].position_id]
-        self.set_market_limit_trigger(trades, trigger_price, expires_at)
-        return position, trades
+        trigger = self._make_exit_trigger(_ABOVE, limit_price, quantity is None, good_till_time)
+        return [self._place_sell(position, [trigger], quantity, notes)]
+
+    def stop_sell(
+        self,
+        position: TradingPosition,
+        stop_price: USDollarPrice,
+        quantity: Decimal | None = None,
+        *,
+        good_till_time: GoodTill = None,
+        notes: str | None = None,
+    ) -> list[TradeExecution]:
+        """Sell when the price has fallen to `stop_price`, there or below; parameters and errors as in `limit_sell`."""
+        trigger = self._make_exit_trigger(_BELOW, stop_price, quantity is None, good_till_time)
+        return [self._place_sell(position, [trigger], quantity, notes)]
+
+    def oco_sell(
+        self,
+        position: TradingPosition,
+        *,
+        limit_price: USDollarPrice,
+        stop_price: USDollarPrice,
+        quantity: Decimal | None = None,
+        good_till_time: GoodTill = None,
+        notes: str | None = None,
+    ) -> list[TradeExecution]:
+        """Sell at a limit above or at a stop below, whichever comes first; one cancels the other.
+
+        Parameters and errors as in `limit_sell`; `stop_price` must be below `limit_price`.
+        """
+        if not stop_price < limit_price:
+            raise PositionManagerError(f"the stop {stop_price} must be below the limit {limit_price}")
+        triggers = [
+            self._make_exit_trigger(_ABOVE, limit_price, quantity is None, good_till_time),
+            self._make_exit_trigger(_BELOW, stop_price, quantity is None, good_till_time),
+        ]
+        return [self._place_sell(position, triggers, quantity, notes)]
+
+    def close_after(
+        self,
+        position: TradingPosition,
+        when: datetime.datetime | datetime.timedelta,
+        *,
+        notes: str | None = None,
+    ) -> list[TradeExecution]:
+        """Sell the rest of a position at a time, or a time after its first fill: at the first price from then on."""
+        return [self._place_sell(position, [_make_timer(when)], None, notes)]
+
+    def close_after_bars(
+        self, position: TradingPosition, bars: int, *, notes: str | None = None
+    ) -> list[TradeExecution]:
+        """Sell the rest of a position when `bars` candles of its market have ended after its first fill.
+
+        Weekends, holidays and halts have no candles and do not count.  The sale is at the open of the next candle.
+        """
+        if type(bars) is not int or bars < 1:
+            raise PositionManagerError(f"a number of candles is a positive integer, not {bars!r}")
+        check_position(position)
+        bucket = self.strategy_universe.get_candles(position.pair).bucket
+        shortest = _SHORTEST_MONTH if isinstance(bucket, str) else bucket
+        trade = self._place_sell(position, [_make_timer(bars * shortest)], None, notes)
+        trade.other_data = {**(trade.other_data or {}), BARS_KEY: bars}
+        return [trade]
 
     def prepare_take_profit_trades(
         self, position: TradingPosition, levels: Sequence[PartialTradeLevel]
@@ -136,35 +363,102 @@ class TriggerOrders:
             A spot position that is open or being opened.
         levels
             Tuples (when, quantity, close).  `when` is a level of the mid price (float), a time, or a time after the
-            opening; `quantity` is negative, base units; `close` marks the one that empties the position.
+            first fill; `quantity` is negative, base units; `close` sells all that is left then.
 
         Raises
         ------
         InvalidTrade
             Not a spot position, or a level makes no sense; nothing is changed.
         """
+        check_position(position)
         if not position.pair.is_spot():
             raise InvalidTrade(f"partial take profits are for spot positions, not {position}")
-        triggers = [(_make_trigger(level), level) for level in levels]
-        trades: list[TradeExecution] = []
-        for trigger, (_, quantity, close) in triggers:
-            flags = {TradeFlag.partial_take_profit, TradeFlag.reduce, TradeFlag.triggered}
-            if close:
-                flags.add(TradeFlag.close)
-            trade = self._plan_sell(position, -quantity, TradeType.take_profit, flags, None, None, None)
-            trade.triggers = [*(trade.triggers or ()), trigger]
-            position.pending_trades[trade.trade_id] = trade
-            trades.append(trade)
-        return trades
+        checked = [(_make_take_profit_trigger(level), -level[1]) for level in levels]
+        return [self._place_sell(position, [trigger], quantity, None) for trigger, quantity in checked]
+
+    def _make_exit_trigger(
+        self, condition: TriggerCondition, price: USDollarPrice, closes: bool, good_till_time: GoodTill
+    ) -> Trigger:
+        return Trigger(
+            type=TriggerType.take_profit_full if closes else TriggerType.take_profit_partial,
+            condition=condition,
+            price=_check_price(price),
+            expires_at=self._to_expiry(good_till_time),
+        )
+
+    def _place_sell(
+        self, position: TradingPosition, triggers: list[Trigger], quantity: Decimal | None, notes: str | None
+    ) -> TradeExecution:
+        """Plan a sale that waits, of all that is left (None) or of a quantity."""
+        check_position(position)
+        if position.is_closed() or not position.pair.is_spot():
+            raise PositionManagerError(f"only an open spot position can be sold, not {position}")
+        closes = any(trigger.type is TriggerType.take_profit_full for trigger in triggers)
+        if quantity is None:
+            quantity = _get_expected_quantity(position)
+        elif not isinstance(quantity, Decimal) or not quantity > 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise PositionManagerError(f"the quantity to sell is a positive Decimal, not {quantity!r}")
+        quantity = round_down_to_units(quantity, position.pair.base.decimals)
+        if not quantity:
+            raise PositionManagerError(f"{position} has nothing to sell")
+        flags = {TradeFlag.reduce, TradeFlag.triggered}
+        if closes:
+            flags.add(TradeFlag.close)
+        conditions = {trigger.condition for trigger in triggers}
+        trade_type = TradeType.flexible_trigger
+        if _ABOVE in conditions:
+            trade_type = TradeType.take_profit
+            flags.add(TradeFlag.partial_take_profit)
+        elif _BELOW in conditions:
+            trade_type = TradeType.stop_loss
+        trade = self._plan_sell(position, quantity, trade_type, flags, notes, None, None)
+        trade.triggers = [*(trade.triggers or ()), *triggers]
+        position.pending_trades[trade.trade_id] = trade
+        return trade
 
 
-def _make_trigger(level: PartialTradeLevel) -> Trigger:
+def _check_price(price: USDollarPrice) -> float:
+    if not isinstance(price, (int, float)) or not 0 < price < float("inf"):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise PositionManagerError(f"a level is a positive price, not {price!r}")
+    return float(price)
+
+
+def _get_expected_quantity(position: TradingPosition) -> Decimal:
+    """Return what is held, or will be when the planned and waiting buys have filled."""
+    planned = sum(
+        (trade.planned_quantity for trade in position.get_unsettled_trades() if trade.is_planned() and trade.is_buy()),
+        Decimal(0),
+    )
+    waiting = sum((trade.planned_quantity for trade in position.pending_trades.values() if trade.is_buy()), Decimal(0))
+    return position.get_quantity() or planned + waiting
+
+
+def _check_time(when: datetime.datetime) -> datetime.datetime:
+    if not isinstance(when, datetime.datetime) or when.tzinfo is not None:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise PositionManagerError(f"a time is a naive UTC datetime or a timedelta, not {when!r}")
+    return when
+
+
+def _make_timer(when: datetime.datetime | datetime.timedelta) -> Trigger:
+    kind = TriggerType.take_profit_full
+    if isinstance(when, datetime.timedelta):
+        return Trigger(type=kind, condition=TriggerCondition.timed_relative_to_open, triggering_at_delta=when)
+    return Trigger(type=kind, condition=TriggerCondition.timed_absolute, triggering_at=_check_time(when))
+
+
+def _make_take_profit_trigger(level: PartialTradeLevel) -> Trigger:
     when, quantity, close = level
     if not isinstance(quantity, Decimal) or not quantity < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidTrade(f"the quantity of a take profit is a negative Decimal, not {quantity!r}")
-    kind = TriggerType.take_profit_full if close else TriggerType.take_profit_partial
-    if isinstance(when, datetime.datetime):
-        return Trigger(type=kind, condition=TriggerCondition.timed_absolute, triggering_at=when)
-    if isinstance(when, datetime.timedelta):
-        return Trigger(type=kind, condition=TriggerCondition.timed_relative_to_open, triggering_at_delta=when)
-    return Trigger(type=kind, condition=TriggerCondition.cross_above, price=float(when))
+    try:
+        timed = isinstance(when, datetime.datetime | datetime.timedelta)
+        trigger = (
+            _make_timer(when)
+            if timed
+            else Trigger(type=TriggerType.take_profit_full, condition=_ABOVE, price=_check_price(when))
+        )
+    except PositionManagerError as error:
+        raise InvalidTrade(str(error)) from None
+    if not close:
+        trigger.type = TriggerType.take_profit_partial
+    return trigger

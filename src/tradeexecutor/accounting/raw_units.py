@@ -1,0 +1,75 @@
+"""Amounts that a token can express: whole multiples of its smallest unit.
+
+A token with 6 decimals cannot pay 0.0000005 of itself.  A buy gets the units that its budget pays for and spends what
+they cost; the rest of the budget stays in cash.  All roundings are against the trader, so that nothing is ever bought
+below, or sold above, the price.
+"""
+
+from decimal import ROUND_DOWN, ROUND_UP, Context, Decimal
+
+__all__ = ["round_down_to_units", "round_up_to_units", "size_buy", "size_sale"]
+
+#: The decimal context of the project has 28 digits: a longer amount would change in the next addition.
+_MAX_DIGITS = 28
+
+_WIDE = Context(prec=60)
+_ONE = Decimal(1)
+
+
+def _round(amount: Decimal, decimals: int, rounding: str) -> Decimal:
+    exponent = -decimals
+    if amount:
+        exponent = max(exponent, amount.adjusted() + 1 - _MAX_DIGITS)
+    rounded = amount.quantize(Decimal(1).scaleb(exponent), rounding, _WIDE).normalize(_WIDE)
+    # Zeros at the end say nothing, but an amount is written without an exponent.
+    return rounded.quantize(_ONE) if rounded.as_tuple().exponent > 0 else rounded  # pyright: ignore[reportOperatorIssue]
+
+
+def round_down_to_units(amount: Decimal, decimals: int) -> Decimal:
+    """Return the largest whole number of units that does not exceed `amount` (>= 0), token units.
+
+    >>> round_down_to_units(Decimal("128.7001287"), 2)
+    Decimal('128.7')
+    """
+    return _round(amount, decimals, ROUND_DOWN)
+
+
+def round_up_to_units(amount: Decimal, decimals: int) -> Decimal:
+    """Return the smallest whole number of units that is at least `amount` (>= 0), token units.
+
+    >>> round_up_to_units(Decimal("999.9995"), 2)
+    Decimal('1000')
+    """
+    return _round(amount, decimals, ROUND_UP)
+
+
+def size_buy(budget: Decimal, price: Decimal, base_decimals: int, reserve_decimals: int) -> tuple[Decimal, Decimal]:
+    """Return how much of the base token a budget buys, and what that costs.
+
+    >>> size_buy(Decimal(1000), Decimal(300), 0, 6)
+    (Decimal('3'), Decimal('900'))
+
+    Parameters
+    ----------
+    budget
+        Reserve tokens to spend at most.
+    price
+        Reserve tokens per base token.
+
+    Returns
+    -------
+    tuple
+        Base tokens, zero when the budget does not pay for a single unit, and their cost in reserve tokens.
+    """
+    quantity = _round(_WIDE.divide(budget, price), base_decimals, ROUND_DOWN)
+    # The quotient may have been rounded up in its last digit, and the cost with it.
+    return quantity, min(_round(_WIDE.multiply(quantity, price), reserve_decimals, ROUND_UP), budget)
+
+
+def size_sale(quantity: Decimal, price: Decimal, reserve_decimals: int) -> Decimal:
+    """Return the reserve tokens that selling `quantity` (>= 0) base tokens at `price` brings.
+
+    >>> size_sale(Decimal(3), Decimal("0.3333333"), 6)
+    Decimal('0.999999')
+    """
+    return _round(_WIDE.multiply(quantity, price), reserve_decimals, ROUND_DOWN)

@@ -1,0 +1,169 @@
+"""What becomes of positions whose market does not trade any more.
+
+Only time tells a halt from a delisting: a market that has not traded for `DelistingPolicy.after` counts as delisted
+from then on, and so does one without a trade in the last week, or the last three candles, before the end of the run.
+Until then positions keep the value of the last price.  That a market never opens again is not known before.
+"""
+
+import datetime
+import enum
+from dataclasses import dataclass
+
+import numpy as np
+
+from tradeexecutor.backtest.backtest_pricing import BacktestPricing
+from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
+from tradeexecutor.state.booking.waiting_orders import discard_planned, expire_waiting_orders
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.strategy.market_data import to_us
+from tradeexecutor.strategy.runner import StrategyRunner
+from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
+
+__all__ = ["DEFAULT_DELISTED_AFTER", "DelistedPosition", "Delisting", "DelistingPolicy"]
+
+#: Halts of some weeks happen; nobody waits longer than this for a market to open again.
+DEFAULT_DELISTED_AFTER = datetime.timedelta(days=90)
+
+_US = datetime.timedelta(microseconds=1)
+
+#: A market that has not traded for this long before the end of a run is gone, not closed for a holiday.
+_LONGEST_HOLIDAY = datetime.timedelta(days=7)
+
+
+class Delisting(enum.Enum):
+    """What a position in a delisted market is worth."""
+
+    #: It is sold at the last price.
+    last_price = "last_price"
+    #: Nothing: it is written off.
+    write_off = "write_off"
+
+
+@dataclass(frozen=True, slots=True)
+class DelistedPosition:
+    """A position that was closed because its market is gone.
+
+    Attributes
+    ----------
+    position_id, ticker
+        The position.
+    closed_at, last_trade_at
+        When it was closed, and when the market last traded; naive UTC.
+    """
+
+    position_id: int
+    ticker: str
+    closed_at: datetime.datetime
+    last_trade_at: datetime.datetime
+
+
+class DelistingPolicy:
+    """Closes positions in markets that are gone.
+
+    Parameters
+    ----------
+    universe
+        Markets and their candles.
+    pricing, wallet
+        Of the run.
+    outcome
+        What the positions are worth.
+    after
+        A market that has not traded for this long counts as delisted.
+
+    Attributes
+    ----------
+    closed
+        The positions that were closed, in order of time.
+    """
+
+    def __init__(
+        self,
+        universe: TradingStrategyUniverse,
+        pricing: BacktestPricing,
+        wallet: SimulatedWallet,
+        outcome: Delisting,
+        after: datetime.timedelta,
+    ):
+        self.universe = universe
+        self.pricing = pricing
+        self.wallet = wallet
+        self.outcome = outcome
+        self.closed: list[DelistedPosition] = []
+        #: Moment from which a market counts as delisted (us) and internal id of its pair, the last one first.
+        self._due: list[tuple[int, int]] = []
+        wait = np.int64(after // _US)
+        for pair in universe.iterate_pairs():
+            candles = universe.get_candles(pair)
+            ends = candles.ends[np.r_[candles.starts[1:] - candles.ends[:-1] > wait, True]]
+            self._due += [(int(end + wait), pair.internal_id or 0) for end in ends]
+        self._due.sort(reverse=True)
+
+    def apply(self, runner: StrategyRunner, ts: datetime.datetime) -> bool:
+        """Close the positions in markets that count as delisted by `ts`; return whether there were any."""
+        if not self._due or self._due[-1][0] > to_us(ts):
+            return False
+        now = to_us(ts)
+        pair_ids: set[int] = set()
+        while self._due and self._due[-1][0] <= now:
+            pair_ids.add(self._due.pop()[1])
+        return self._close(runner, ts, pair_ids)
+
+    def apply_at_end(self, runner: StrategyRunner, ts: datetime.datetime) -> bool:
+        """Close the positions in markets that had stopped trading long before the run ends at `ts`."""
+        gone: set[int] = set()
+        for pair in self.universe.iterate_pairs():
+            candles = self.universe.get_candles(pair)
+            if ts - candles.last_end_at > max(_LONGEST_HOLIDAY, 3 * candles.typical_length):
+                gone.add(pair.internal_id or 0)
+        return bool(gone) and self._close(runner, ts, gone)
+
+    def _close(self, runner: StrategyRunner, ts: datetime.datetime, pair_ids: set[int]) -> bool:
+        portfolio = runner.state.portfolio
+        found = [
+            position
+            for table in (portfolio.open_positions, portfolio.pending_positions, portfolio.frozen_positions)
+            for position in table.values()
+            if (position.pair.internal_id or 0) in pair_ids and not self._has_traded(position, ts)
+        ]
+        for position in found:
+            self._close_position(runner, ts, position)
+        return bool(found)
+
+    def _has_traded(self, position: TradingPosition, ts: datetime.datetime) -> bool:
+        """Tell whether the market has opened again since it counted as delisted: a decision may come late."""
+        cursor = self.universe.get_cursor(position.pair)
+        index = cursor.seek(to_us(ts))
+        return index >= 0 and cursor.ends[index] > to_us(ts)
+
+    def _close_position(self, runner: StrategyRunner, ts: datetime.datetime, position: TradingPosition) -> None:
+        portfolio = runner.state.portfolio
+        cursor = self.universe.get_cursor(position.pair)
+        last_end = cursor.candles.ends[cursor.seek_visible(to_us(ts))]
+        last_trade_at = ts - datetime.timedelta(microseconds=to_us(ts) - int(last_end))
+        expire_waiting_orders(position, ts)
+        for trade in list(position.get_unsettled_trades()):
+            if trade.is_planned():
+                trade.add_note("lapsed: the market is delisted")
+                discard_planned(portfolio, trade, ts)
+        if position.is_pending():
+            portfolio.pending_positions.pop(position.position_id, None)
+            portfolio.expired_positions[position.position_id] = position
+            return
+        quantity = position.get_quantity()
+        if not quantity:
+            return
+        note = f"delisted: {position.pair.get_ticker()} has not traded since {last_trade_at}"
+        is_frozen = position.position_id in portfolio.frozen_positions
+        if self.outcome is Delisting.write_off or is_frozen:
+            position.add_notes_message(note)
+            portfolio.mark_down_position(position, ts)
+            self.wallet.update_balance(position.pair.base, -quantity, note)
+        else:
+            price = self.pricing.get_last_price(ts, position.pair)
+            manager = runner.make_position_manager(ts)
+            trades = manager.close_position(position, notes=note, trigger_price=price)
+            runner.execute(ts, trades, triggered=True)
+        if position.is_closed():
+            ticker = position.pair.get_ticker()
+            self.closed.append(DelistedPosition(position.position_id, ticker, ts, last_trade_at))

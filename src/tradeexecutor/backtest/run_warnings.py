@@ -1,0 +1,98 @@
+"""What a run has shown that its author may not have meant; told once, at the end of the run."""
+
+from collections.abc import Iterator
+
+from tradeexecutor.backtest.delisting import DelistingPolicy
+from tradeexecutor.state.display.formatting import format_percent
+from tradeexecutor.state.state import State
+from tradeexecutor.strategy.market_queue import MarketQueue
+from tradeexecutor.strategy.pandas_trader.indicator_results import IndicatorResults
+
+__all__ = ["find_warnings"]
+
+#: A stop loss further below the entry than this is more likely 0.05 written for 0.95 than meant.
+_SUSPICIOUS_STOP = 0.5
+
+#: How a trade that slipped too far says so, see `SimulatedExecution`.
+_SLIPPAGE_REASON = "slippage "
+
+
+def find_warnings(
+    state: State, indicators: IndicatorResults, decisions: int, queue: MarketQueue, delisting: DelistingPolicy | None
+) -> list[str]:
+    """Return sentences for people, the most important first; empty when nothing is doubtful."""
+    return [
+        *_find_missing_trades(state, decisions),
+        *_find_empty_indicators(indicators),
+        *_find_slippage_failures(state),
+        *_find_suspicious_stops(state),
+        *_find_delayed_orders(queue),
+        *_find_delistings(delisting),
+    ]
+
+
+def _find_missing_trades(state: State, decisions: int) -> Iterator[str]:
+    if not any(trade.executed_at is not None for trade in state.portfolio.get_all_trades()):
+        yield f"the strategy decided {decisions:,} times and no trade was made"
+
+
+def _find_empty_indicators(indicators: IndicatorResults) -> Iterator[str]:
+    for name, where in indicators.find_empty():
+        yield f"indicator {name!r}{where} has no value at all: every one is NaN; is its window longer than the data?"
+
+
+def _find_slippage_failures(state: State) -> Iterator[str]:
+    reasons = [
+        reason
+        for trade in state.portfolio.get_all_trades()
+        if trade.is_failed() and (reason := trade.get_revert_reason() or "").startswith(_SLIPPAGE_REASON)
+    ]
+    if reasons:
+        yield (
+            f"{len(reasons)} trades failed because the simulated slippage is above their tolerance, e.g. {reasons[0]}; "
+            "lower the slippage of the run or raise slippage_tolerance of the strategy"
+        )
+
+
+def _find_suspicious_stops(state: State) -> Iterator[str]:
+    found: list[float] = []
+    for position in state.portfolio.get_all_positions():
+        stop_loss = position.get_original_stop_loss()
+        entry = position.get_first_trade().planned_mid_price
+        if stop_loss and entry and stop_loss < _SUSPICIOUS_STOP * entry:
+            found.append(stop_loss / entry)
+    if found:
+        ratio = min(found)
+        yield (
+            f"{len(found)} positions had a stop loss {format_percent(1 - ratio)} below the price: "
+            f"stop_loss_pct={ratio:.3g} means a stop at {format_percent(ratio)} of the price, a stop "
+            f"{format_percent(ratio)} below it is stop_loss_pct={1 - ratio:.3g}"
+        )
+
+
+def _find_delayed_orders(queue: MarketQueue) -> Iterator[str]:
+    filled = [trade for trade in queue.taken if trade.executed_at is not None]
+    if filled:
+        first = filled[0]
+        yield (
+            f"{len(filled)} orders came while their market had no price and filled at its next open, the first one, "
+            f"trade #{first.trade_id} of {first.opened_at}, at {first.executed_at}"
+        )
+    unfilled = [*queue.cancelled, *(trade for trade in queue.taken if trade.executed_at is None)]
+    if unfilled:
+        yield f"{len(unfilled)} orders waited for their market to open and never filled, see the notes of the trades"
+    if queue.refused:
+        first = queue.refused[0]
+        yield (
+            f"{len(queue.refused)} orders were refused because their market had no price, the first one, "
+            f"trade #{first.trade_id}, at {first.opened_at}"
+        )
+
+
+def _find_delistings(delisting: DelistingPolicy | None) -> Iterator[str]:
+    for item in delisting.closed if delisting is not None else ():
+        assert delisting is not None
+        yield (
+            f"{item.ticker} has not traded since {item.last_trade_at}: position #{item.position_id} was closed at "
+            f"{item.closed_at} as delisted ({delisting.outcome.value.replace('_', ' ')})"
+        )

@@ -1,0 +1,322 @@
+"""The way of the price through a candle, and the resting orders that it fills.
+
+A candle tells four prices: it opens, it has been at its high and at its low, it closes.  It does not tell in which
+order the two extremes came.  So there are two ways::
+
+    open - low - high - close
+    open - high - low - close
+
+Both are walked, level by level, and the one that leaves less counts: what the positions of the pair are worth at the
+close, before fees.  A level that both ways cross is certain; of two levels whose order is open the worse one fills
+first.  Nothing after the close of the candle is looked at.
+
+On the way, in this order of importance:
+
+1. An order that the price at hand already satisfies fills at that price.  At the open this is a gap over the level;
+   after an entry it is an exit level that lies on the wrong side of it.
+2. Otherwise the next level in the direction of the move fills, at the level.
+3. At one price stop losses fill before other sells, sells before buys.
+4. A trailing stop loss follows each new high at once.
+5. An order that was placed, or a level that was moved, while the candle was in progress meets its close only: where
+   the high and the low were by then is unknown.
+6. An order that lapses inside the candle may or may not fill: both are walked, the worse one counts.
+
+A single price, as a live runner sees it, is a way of one point.
+"""
+
+import datetime
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.trade import TradeExecution, TradeType
+from tradeexecutor.state.trigger import Trigger
+from tradeexecutor.state.types import USDollarPrice
+
+__all__ = ["Book", "Condition", "Hit", "PriceRange", "RestingOrder", "Walk", "walk_candle"]
+
+#: A remainder of a position below this share of it is nothing.
+_EMPTY = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRange:
+    """Where the mid price has been since the last check.
+
+    Attributes
+    ----------
+    open, high, low, close
+        Prices; all the same for a single moment.
+    start
+        When the range began, naive UTC; None for a single moment.
+    """
+
+    open: USDollarPrice
+    high: USDollarPrice
+    low: USDollarPrice
+    close: USDollarPrice
+    start: datetime.datetime | None = None
+
+    @staticmethod
+    def at(price: USDollarPrice) -> "PriceRange":
+        """Return the range of a single moment."""
+        return PriceRange(price, price, price, price)
+
+    def get_ways(self) -> tuple[tuple[USDollarPrice, ...], ...]:
+        """Return the ways that the price may have gone; a moment is a way of one point."""
+        if self.start is None:
+            return ((self.open,),)
+        return (
+            (self.open, self.low, self.high, self.close),
+            (self.open, self.high, self.low, self.close),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One level of a resting order.
+
+    Attributes
+    ----------
+    level
+        Mid price; for a time that has come, minus infinity, which any price satisfies.
+    rising
+        Satisfied by prices at or above the level, otherwise by those at or below it.
+    trigger
+        What is recorded in the trade.
+    """
+
+    level: USDollarPrice
+    rising: bool
+    trigger: Trigger | None = None
+
+    def is_met(self, price: USDollarPrice) -> bool:
+        """Tell whether a price satisfies the condition."""
+        return price >= self.level if self.rising else price <= self.level
+
+
+@dataclass(frozen=True, slots=True)
+class RestingOrder:
+    """A trade that waits; the first of its conditions that is met fills it.
+
+    Attributes
+    ----------
+    trade
+        The waiting trade.
+    conditions
+        At least one.
+    amount
+        Base units to sell, or reserve currency to spend.
+    sells_rest
+        Sells all that is left.
+    meets_close_only, may_lapse
+        See rules 5 and 6 of this module.
+    """
+
+    trade: TradeExecution
+    conditions: tuple[Condition, ...]
+    amount: float
+    sells_rest: bool = False
+    meets_close_only: bool = False
+    may_lapse: bool = False
+
+
+@dataclass(slots=True)
+class Book:
+    """What rests in the market for one position.
+
+    Attributes
+    ----------
+    position
+        The position; not changed.
+    held
+        Base units.
+    stop_loss, take_profit
+        Levels that close the position, mid prices.
+    trailing
+        Fraction of the highest price that the stop loss follows.
+    orders
+        Waiting orders.
+    levels_meet_close_only
+        See rule 5 of this module.
+    trailed_to
+        The price that last moved the trailing stop loss; None when it has not moved.
+    """
+
+    position: TradingPosition
+    held: float
+    stop_loss: float | None
+    take_profit: float | None
+    trailing: float | None
+    orders: list[RestingOrder] = field(default_factory=list[RestingOrder])
+    levels_meet_close_only: bool = False
+    trailed_to: float | None = None
+
+    def trail(self, price: USDollarPrice) -> None:
+        """Let the stop loss follow a price."""
+        if self.trailing is None or not self.held:
+            return
+        level = price * self.trailing
+        if self.stop_loss is None or level > self.stop_loss:
+            self.stop_loss = level
+            self.trailed_to = price
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An order that filled on the way.
+
+    Attributes
+    ----------
+    position
+        Whose order.
+    order
+        The waiting order; None: a level of the position, which closes it.
+    trade_type
+        `TradeType.stop_loss` or `TradeType.take_profit` of a level; None for a waiting order.
+    condition
+        What was met.
+    price
+        Mid price of the fill.
+    """
+
+    position: TradingPosition
+    order: RestingOrder | None
+    trade_type: TradeType | None
+    condition: Condition
+    price: USDollarPrice
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """The outcome of one way.
+
+    Attributes
+    ----------
+    hits
+        In the order in which they filled.
+    books
+        The books at the close.
+    value
+        Reserve currency gained and spent, and what is held valued at the close, before fees.
+    """
+
+    hits: list[Hit]
+    books: list[Book]
+    value: float
+
+
+class _Candidate(NamedTuple):
+    """What may fill next: a waiting order, or with None a level of the position."""
+
+    book: Book
+    order: RestingOrder | None
+    trade_type: TradeType | None
+    condition: Condition
+
+    def get_rank(self) -> tuple[int, float]:
+        """Order what one price satisfies: stop losses, other sells, times that have come, buys; then by level."""
+        condition = self.condition
+        level = condition.level if condition.rising else -condition.level
+        if self.order is not None and self.order.trade.is_buy():
+            return 3, level
+        if condition.level == -math.inf:
+            return 2, level
+        return (1, level) if condition.rising else (0, level)
+
+
+def walk_candle(books: Sequence[Book], prices: PriceRange) -> Walk:
+    """Return the worst outcome of the ways that the price may have gone.
+
+    Parameters
+    ----------
+    books
+        Of all positions of one pair, which the price passes together; not changed.
+    prices
+        Of the pair.
+    """
+    lapses = any(order.may_lapse for book in books for order in book.orders)
+    outcomes = [
+        _walk(books, way, fills_lapsing)
+        for way, fills_lapsing in itertools.product(prices.get_ways(), (True, False) if lapses else (True,))
+    ]
+    return min(outcomes, key=lambda outcome: outcome.value)
+
+
+def _walk(books: Sequence[Book], way: Sequence[USDollarPrice], fills_lapsing: bool) -> Walk:
+    copies = [
+        replace(book, orders=[order for order in book.orders if fills_lapsing or not order.may_lapse]) for book in books
+    ]
+    walker = _Walker(copies, way[0])
+    walker.settle(at_close=len(way) == 1)
+    for target in way[1:]:
+        walker.move_to(target)
+    walker.settle(at_close=True)
+    value = walker.cash + sum(book.held for book in copies) * walker.price
+    return Walk(walker.hits, copies, value)
+
+
+@dataclass(slots=True)
+class _Walker:
+    books: list[Book]
+    price: float
+    cash: float = 0.0
+    hits: list[Hit] = field(default_factory=list[Hit])
+
+    def settle(self, at_close: bool = False) -> None:
+        """Fill what the price at hand satisfies, at this price, until nothing is left to fill."""
+        while True:
+            met = [entry for entry in self._iterate_candidates(at_close) if entry.condition.is_met(self.price)]
+            if not met:
+                break
+            self._fill(min(met, key=_Candidate.get_rank))
+        for book in self.books:
+            if at_close or not book.levels_meet_close_only:
+                book.trail(self.price)
+
+    def move_to(self, target: float) -> None:
+        """Move the price to a target through all levels between, and settle at each."""
+        rising = target > self.price
+        while self.price != target:
+            conditions = [entry.condition for entry in self._iterate_candidates(at_close=False)]
+            ahead = [
+                condition.level
+                for condition in conditions
+                if condition.rising is rising and condition.is_met(target) and not condition.is_met(self.price)
+            ]
+            if not ahead:
+                self.price = target
+            else:
+                self.price = min(ahead) if rising else max(ahead)
+            self.settle()
+
+    def _iterate_candidates(self, at_close: bool) -> Iterator[_Candidate]:
+        for book in self.books:
+            if book.held and (at_close or not book.levels_meet_close_only):
+                if book.stop_loss is not None:
+                    yield _Candidate(book, None, TradeType.stop_loss, Condition(book.stop_loss, rising=False))
+                if book.take_profit is not None:
+                    yield _Candidate(book, None, TradeType.take_profit, Condition(book.take_profit, rising=True))
+            for order in book.orders:
+                if (at_close or not order.meets_close_only) and (book.held or order.trade.is_buy()):
+                    for condition in order.conditions:
+                        yield _Candidate(book, order, None, condition)
+
+    def _fill(self, candidate: _Candidate) -> None:
+        book, order, trade_type, condition = candidate
+        self.hits.append(Hit(book.position, order, trade_type, condition, self.price))
+        if order is not None:
+            book.orders = [other for other in book.orders if other is not order]
+            if order.trade.is_buy():
+                book.held += order.amount / self.price
+                self.cash -= order.amount
+                return
+        sold = book.held if order is None or order.sells_rest else min(order.amount, book.held)
+        rest = book.held - sold
+        self.cash += sold * self.price
+        book.held = rest if rest > _EMPTY * book.held else 0.0
+        if not book.held:
+            book.orders = []

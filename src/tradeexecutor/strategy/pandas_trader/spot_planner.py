@@ -1,0 +1,253 @@
+"""From an intention to planned trades of spot positions: checks, prices, and amounts that the tokens can express."""
+
+import datetime
+from decimal import Decimal
+from typing import Any
+
+from tradeexecutor.accounting.raw_units import round_down_to_units, size_buy, size_sale
+from tradeexecutor.state.booking.waiting_orders import expire_order, expire_waiting_orders, is_waiting
+from tradeexecutor.state.errors import UnsupportedPairKind
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
+from tradeexecutor.state.trade.pricing import TradePricing
+from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
+from tradeexecutor.strategy.pandas_trader.position_rules import (
+    PositionManagerError,
+    check_pair,
+    get_sellable_quantity,
+    is_closing,
+)
+from tradeexecutor.strategy.pricing_model import PricingModel
+from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
+
+__all__ = ["RELATIVE_LEVELS_KEY", "SpotPlanner"]
+
+#: Key of `TradeExecution.other_data`: names of the levels that were planned relative to an old price, and follow the
+#: price at which the trade fills.
+RELATIVE_LEVELS_KEY = "levels_relative_to_fill"
+
+#: How much worse than planned a trade may fill before it is to fail.
+DEFAULT_SLIPPAGE_TOLERANCE = 0.017
+_MAX_SLIPPAGE_TOLERANCE = 0.33
+
+#: Rounding that a sale may exceed the holding by.
+_SALE_TOLERANCE = Decimal("1.000001")
+
+
+class SpotPlanner:
+    """Plans trades of spot positions at one moment; the foundation of `PositionManager`, which documents it."""
+
+    __slots__ = (
+        "default_slippage_tolerance",
+        "pricing_model",
+        "reserve_currency",
+        "reserve_price",
+        "routing_model",
+        "routing_state",
+        "state",
+        "strategy_universe",
+        "timestamp",
+    )
+
+    def __init__(
+        self,
+        timestamp: datetime.datetime,
+        universe: TradingStrategyUniverse,
+        state: State,
+        pricing_model: PricingModel,
+        default_slippage_tolerance: Percent | None = None,
+        trading_pair_cache: object = None,
+        routing_model: Any = None,
+        routing_state: Any = None,
+    ):
+        del trading_pair_cache
+        tolerance = DEFAULT_SLIPPAGE_TOLERANCE if default_slippage_tolerance is None else default_slippage_tolerance
+        if not 0 <= tolerance < _MAX_SLIPPAGE_TOLERANCE:
+            raise PositionManagerError(f"slippage tolerance must be a fraction below 0.33, not {tolerance}")
+        self.timestamp = timestamp
+        self.strategy_universe = universe
+        self.state = state
+        self.pricing_model = pricing_model
+        self.default_slippage_tolerance = tolerance
+        self.routing_model = routing_model
+        self.routing_state = routing_state
+        self.reserve_currency: AssetIdentifier = universe.reserve_asset
+        self.reserve_price: USDollarPrice = 1.0
+
+    # --- What may be traded
+
+    def is_problematic_pair(self, pair: TradingPairIdentifier) -> bool:
+        """Tell whether trading a pair is unwise: it is blacklisted, or a failed trade has frozen its position."""
+        state = self.state
+        frozen = state.portfolio.frozen_positions
+        if frozen and state.portfolio.get_frozen_position(pair) is not None:
+            return True
+        return not state.is_good_pair(pair)
+
+    def _check_tradeable(self, pair: TradingPairIdentifier) -> None:
+        check_pair(pair)
+        if not pair.is_spot():
+            raise UnsupportedPairKind(f"only spot pairs can be bought here, not {pair}")
+        if self.is_problematic_pair(pair):
+            raise PositionManagerError(
+                f"{pair.get_ticker()} is blacklisted or frozen by a failed trade; ask is_problematic_pair() first"
+            )
+
+    def _find_open_position(self, pair: TradingPairIdentifier) -> TradingPosition | None:
+        """Return the open position that a buy of this decision joins: not one that the decision closes."""
+        portfolio = self.state.portfolio
+        if not portfolio.open_positions:
+            return None
+        first = portfolio.get_position_by_trading_pair(pair)
+        if first is None or not is_closing(first):
+            return first
+        others = portfolio.iterate_open_positions_for_pair(pair)
+        return next((position for position in others if not is_closing(position)), None)
+
+    def _refuse_second_position(self, pair: TradingPairIdentifier) -> None:
+        if self._find_open_position(pair) is not None:
+            raise PositionManagerError(f"a position of {pair.get_ticker()} is already open; use adjust_position")
+
+    # --- Amounts
+
+    def _to_reserve(self, value: USDollarAmount | Decimal) -> Decimal:
+        """Round down to what the reserve currency can express."""
+        if not value > 0:
+            raise PositionManagerError(f"a buy needs a positive amount, not {value}")
+        amount = value if isinstance(value, Decimal) else Decimal(value)
+        reserve = round_down_to_units(amount, self.reserve_currency.decimals)
+        if not reserve:
+            raise PositionManagerError(f"{value} is less than one unit of {self.reserve_currency.token_symbol}")
+        return reserve
+
+    def _to_sold_quantity(
+        self, position: TradingPosition, dollar_delta: USDollarAmount, quantity_delta: float | Decimal | None
+    ) -> Decimal:
+        if quantity_delta is None:
+            quantity_delta = dollar_delta / self.pricing_model.get_mid_price(self.timestamp, position.pair)
+        quantity = -(quantity_delta if isinstance(quantity_delta, Decimal) else Decimal(quantity_delta))
+        if quantity <= 0:
+            raise PositionManagerError(f"the quantity to sell must be negative, not {quantity_delta}")
+        available = get_sellable_quantity(position)
+        if quantity > available * _SALE_TOLERANCE:
+            raise PositionManagerError(f"{position} has {available} to sell, not {quantity}")
+        if quantity >= available:
+            return available
+        units = round_down_to_units(quantity, position.pair.base.decimals)
+        if not units:
+            raise PositionManagerError(f"{quantity} is less than one unit of {position.pair.base.token_symbol}")
+        return units
+
+    # --- Trades
+
+    def _plan_buy(
+        self,
+        pair: TradingPairIdentifier,
+        budget: Decimal,
+        pricing: TradePricing,
+        flags: set[TradeFlag],
+        notes: str | None,
+        slippage_tolerance: Percent | None,
+        position: TradingPosition | None = None,
+    ) -> tuple[TradeExecution, TradingPosition]:
+        """Plan to buy what `budget` pays for; a budget below the price of one unit is refused."""
+        quantity, cost = size_buy(budget, Decimal(pricing.price), pair.base.decimals, self.reserve_currency.decimals)
+        if not quantity:
+            symbol = pair.base.token_symbol
+            raise PositionManagerError(
+                f"{budget} {self.reserve_currency.token_symbol} buy less than one unit of {symbol} at {pricing.price}"
+            )
+        position, trade, _ = self.state.create_trade(
+            strategy_cycle_at=self.timestamp,
+            pair=pair,
+            quantity=quantity,
+            reserve=None,
+            trade_type=TradeType.rebalance,
+            notes=notes,
+            position=position,
+            flags=flags,
+            **self._get_plan(pricing, slippage_tolerance),
+        )
+        trade.planned_reserve = cost
+        if cost != budget and trade.lp_fees_estimated:
+            trade.lp_fees_estimated *= float(cost / budget)
+        return trade, position
+
+    def _plan_sell(
+        self,
+        position: TradingPosition,
+        quantity: Decimal,
+        trade_type: TradeType,
+        flags: set[TradeFlag],
+        notes: str | None,
+        slippage_tolerance: Percent | None,
+        trigger_price: USDollarPrice | None,
+        closing: bool = False,
+    ) -> TradeExecution:
+        pricing = self.pricing_model.get_sell_price(self.timestamp, position.pair, quantity, mid_price=trigger_price)
+        _, trade, _ = self.state.create_trade(
+            strategy_cycle_at=self.timestamp,
+            pair=position.pair,
+            quantity=-quantity,
+            reserve=None,
+            trade_type=trade_type,
+            notes=notes,
+            position=position,
+            closing=closing,
+            flags=flags,
+            **self._get_plan(pricing, slippage_tolerance),
+        )
+        trade.planned_reserve = size_sale(quantity, Decimal(pricing.price), self.reserve_currency.decimals)
+        return trade
+
+    def _get_plan(self, pricing: TradePricing, slippage_tolerance: Percent | None) -> dict[str, Any]:
+        fees = pricing.pair_fee
+        tolerance = self.default_slippage_tolerance if slippage_tolerance is None else slippage_tolerance
+        return {
+            "assumed_price": pricing.price,
+            "reserve_currency": self.reserve_currency,
+            "reserve_currency_price": self.reserve_price,
+            "pair_fee": fees[0] if fees and len(fees) == 1 else None,
+            "lp_fees_estimated": float(pricing.get_total_lp_fees()),
+            "planned_mid_price": pricing.mid_price,
+            "price_structure": pricing,
+            "slippage_tolerance": tolerance,
+        }
+
+    @staticmethod
+    def _remember_relative_levels(
+        trade: TradeExecution, pricing: TradePricing, stop_loss: float | None, take_profit: float | None
+    ) -> None:
+        """Note which levels were given as a ratio, when the price they were applied to is not the price of the fill."""
+        if not pricing.market_feed_delay:
+            return
+        names = [name for name, ratio in (("stop_loss", stop_loss), ("take_profit", take_profit)) if ratio is not None]
+        if names:
+            trade.other_data = {**(trade.other_data or {}), RELATIVE_LEVELS_KEY: names}
+
+    def _withdraw_buys(self, position: TradingPosition) -> None:
+        """Take back the buys of a position that have not started, because the decision closes it.
+
+        A position that holds nothing and waits for nothing after that never comes to life.
+        """
+        portfolio = self.state.portfolio
+        withdrawn = [
+            trade
+            for trade in position.get_unsettled_trades()
+            if trade.is_planned() and trade.is_buy() and not is_waiting(position, trade)
+        ]
+        for trade in withdrawn:
+            trade.add_note("withdrawn: the position is closed before the buy has started")
+            expire_order(position, trade, self.timestamp)
+        if withdrawn and not position.trades and not position.is_pending():
+            portfolio.open_positions.pop(position.position_id, None)
+            portfolio.expired_positions[position.position_id] = position
+
+    def _give_up(self, position: TradingPosition) -> None:
+        """Let the entries of a position lapse that has not opened, and with them the position."""
+        portfolio = self.state.portfolio
+        expire_waiting_orders(position, self.timestamp)
+        portfolio.pending_positions.pop(position.position_id, None)
+        portfolio.expired_positions[position.position_id] = position
