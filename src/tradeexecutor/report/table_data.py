@@ -186,7 +186,7 @@ def _make_closed(position: TradingPosition) -> tuple[Any, ...]:
     closed_at = position.closed_at
     held = None if closed_at is None else (closed_at - position.opened_at) // datetime.timedelta(milliseconds=1)
     last = position.get_last_trade() if position.trades else None
-    exit_ = "stop loss" if position.is_stop_loss() else "take profit" if position.is_take_profit() else ""
+    exit_ = "stop loss" if position.closed_by_stop_loss() else "take profit" if position.closed_by_take_profit() else ""
     if not exit_ and last is not None and last.is_repair_trade():
         exit_ = "repair"
     entry = position.get_total_bought_usd if position.is_long() else position.get_total_sold_usd

@@ -393,6 +393,8 @@ def _activate(manager: PositionManager, position: TradingPosition, trade: TradeE
         else:
             trade.planned_quantity = -round_down_to_units(wanted, trade.pair.base.decimals)
         trade.trade_type = _get_type_of_sale(trigger)
+        if trade.trade_type is not TradeType.take_profit:
+            trade.flags = (trade.flags or set()) - {TradeFlag.partial_take_profit}
     if not reprice(manager, trade, hit.price):
         return False
     for other in trade.triggers or ():

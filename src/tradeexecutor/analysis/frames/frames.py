@@ -167,8 +167,8 @@ _POSITION_COLUMNS = (
     Column("portfolio_value_at_open", "real", _of_position(_read("portfolio_value_at_open")), _USD),
     Column("stop_loss", "real", _of_position(_read("stop_loss")), _PRICE),
     Column("take_profit", "real", _of_position(_read("take_profit")), _PRICE),
-    Column("closed_by_stop_loss", "flag", _of_position(TradingPosition.is_stop_loss)),
-    Column("closed_by_take_profit", "flag", _of_position(TradingPosition.is_take_profit)),
+    Column("closed_by_stop_loss", "flag", _of_position(TradingPosition.closed_by_stop_loss)),
+    Column("closed_by_take_profit", "flag", _of_position(TradingPosition.closed_by_take_profit)),
     Column("notes", "text", _of_position(_read("notes"))),
 )
 

@@ -167,8 +167,8 @@ class PositionTally:
         outcomes.durations.append(duration if duration is not None else datetime.timedelta(0))
         # A position with neither profit nor loss counts as 0, whatever rounding left in its percentage.
         outcomes.profits.append(0.0 if outcomes is self.zero else position.get_realised_profit_percent())
-        outcomes.stop_losses += position.is_stop_loss()
-        outcomes.take_profits += position.is_take_profit()
+        outcomes.stop_losses += position.closed_by_stop_loss()
+        outcomes.take_profits += position.closed_by_take_profit()
         portfolio_value = position.portfolio_value_at_open
         if outcomes is self.lost:
             self.realised_losses.append(realised / portfolio_value if portfolio_value else 0)

@@ -183,8 +183,8 @@ def _get_flags(position: TradingPosition) -> tuple[str, ...]:
         "F": position.is_frozen(),
         "R": position.is_repaired(),
         "UE": any(trade.is_planned() or trade.is_pending() for trade in position.trades.values()),
-        "SL": position.is_closed() and position.is_stop_loss(),
-        "TP": position.is_closed() and position.is_take_profit(),
+        "SL": position.closed_by_stop_loss(),
+        "TP": position.closed_by_take_profit(),
     }
     return tuple(flag for flag in POSITION_FLAGS if present[flag])
 

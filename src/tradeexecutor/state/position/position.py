@@ -96,6 +96,8 @@ class TradingPosition(PositionFields):
     is_stop_loss_closed = predicates.is_stop_loss
     is_take_profit = predicates.is_take_profit
     is_take_profit_closed = predicates.is_take_profit
+    closed_by_stop_loss = predicates.closed_by_stop_loss
+    closed_by_take_profit = predicates.closed_by_take_profit
     is_trailing_stop_loss = predicates.is_trailing_stop_loss
     has_automatic_close = predicates.has_automatic_close
     has_trigger_conditions = predicates.has_trigger_conditions

@@ -7,6 +7,7 @@ from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS, TradingPairKind
 from tradeexecutor.state.position.fields import PositionFields
 from tradeexecutor.state.position.trades import get_first_trade, get_last_trade, get_trade_totals, get_unsettled_trades
 from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.state.trigger import TriggerCondition
 
 _EXCHANGE_ACCOUNT, _VAULT = TradingPairKind.exchange_account, TradingPairKind.vault
 
@@ -179,6 +180,22 @@ def is_stop_loss(position: PositionFields) -> bool:
 def is_take_profit(position: PositionFields) -> bool:
     """Tell whether the last trade is a take profit."""
     return bool(position.trades) and get_last_trade(position).is_take_profit()
+
+
+def closed_by_stop_loss(position: PositionFields) -> bool:
+    """Tell whether a stop loss has closed the position; never true of an open one."""
+    return position.closed_at is not None and is_stop_loss(position)
+
+
+def closed_by_take_profit(position: PositionFields) -> bool:
+    """Tell whether a take profit has closed the position; never true of an open one.
+
+    A sale at a time is none, whatever type an older program has given it.
+    """
+    if position.closed_at is None or not is_take_profit(position):
+        return False
+    trigger = get_last_trade(position).activated_trigger
+    return trigger is None or trigger.condition is TriggerCondition.cross_above
 
 
 def is_trailing_stop_loss(position: PositionFields) -> bool:

@@ -37,9 +37,9 @@ def describe_result(position: TradingPosition) -> str:
     ]
     if end:
         lines.insert(3, f"held {format_duration(end - position.opened_at)}")
-    if position.is_stop_loss():
+    if position.closed_by_stop_loss():
         lines.append("closed by stop loss")
-    elif position.is_take_profit():
+    elif position.closed_by_take_profit():
         lines.append("closed by take profit")
     return "<br>".join(lines)
 

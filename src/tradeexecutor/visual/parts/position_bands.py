@@ -96,9 +96,9 @@ def describe_position(position: TradingPosition) -> str:
     """Return the tooltip of a position: result, prices and slippage at entry and exit, averages, times."""
     usd, percent = position.get_total_profit()
     status = "closed" if position.is_closed() else "frozen" if position.is_frozen() else "open"
-    if position.is_stop_loss():
+    if position.closed_by_stop_loss():
         status += " by stop loss"
-    elif position.is_take_profit():
+    elif position.closed_by_take_profit():
         status += " by take profit"
     lines = [f"Position #{position.position_id}, {status}", f"Profit {format_profit(usd)} ({percent:+.2%})", ""]
     done = [trade for trade in position.trades.values() if _has_slipped(trade)]
