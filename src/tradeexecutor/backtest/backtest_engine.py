@@ -168,17 +168,24 @@ class BacktestEngine:
         universe = runner.strategy_universe
         first, last = to_us(after), to_us(until)
         cursors: dict[int, CandleCursor] = {}
+        # Of each pair the first candle that touches anything: before it nothing can happen.
+        first_index: dict[int, int] = {}
         for position in iterate_positions_with_triggers(runner.state.portfolio):
             cursor = universe.get_cursor(position.pair)
-            if _may_trigger(position, cursor, first, last):
-                cursors[position.pair.internal_id or 0] = cursor
+            index = _find_first_touch(position, cursor, first, last)
+            if index is not None:
+                pair_id = position.pair.internal_id or 0
+                cursors[pair_id] = cursor
+                first_index[pair_id] = min(index, first_index.get(pair_id, index))
         for trade in runner.queue.waiting:
-            cursors[trade.pair.internal_id or 0] = universe.get_cursor(trade.pair)
+            pair_id = trade.pair.internal_id or 0
+            cursor = cursors[pair_id] = universe.get_cursor(trade.pair)
+            first_index[pair_id] = max(cursor.seek(first), 0)
         if not cursors:
             return
         events: dict[tuple[int, int], dict[int, int]] = {}
         for pair_id, cursor in cursors.items():
-            _collect_events(events, pair_id, cursor, first, last, is_last)
+            _collect_events(events, pair_id, cursor, first_index[pair_id], first, last, is_last)
         traded_at: int | None = None
         for (moment, kind), candles in sorted(events.items()):
             if traded_at is not None and moment != traded_at:
@@ -217,34 +224,37 @@ class BacktestEngine:
         return bool(runner.check_triggers(ts, get_range, record=False)) or bool(from_queue)
 
 
-def _may_trigger(position: TradingPosition, cursor: CandleCursor, first: int, last: int) -> bool:
-    """Tell whether any candle touches a level of the position; nearly always none does, and this is quick to see."""
+def _find_first_touch(position: TradingPosition, cursor: CandleCursor, first: int, last: int) -> int | None:
+    """Return the index of the first candle that touches a level of the position; nearly always there is none."""
+    index = max(cursor.seek(first), 0)
     if position.pending_trades:
-        return True
+        return index
     stop_loss = position.stop_loss if position.stop_loss is not None else -math.inf
     take_profit = position.take_profit if position.take_profit is not None else math.inf
     trailing = position.trailing_stop_loss_pct
-    index = max(cursor.seek(first), 0)
     while index < cursor.count and cursor.starts[index] <= last:
         high = cursor.high[index]
         if cursor.low[index] <= stop_loss or high >= take_profit:
-            return True
+            return index
         if trailing is not None and high * trailing > stop_loss:
-            return True
+            return index
         index += 1
-    return False
+    return None
 
 
 def _collect_events(
     events: dict[tuple[int, int], dict[int, int]],
     pair_id: int,
     cursor: CandleCursor,
+    index: int,
     first: int,
     last: int,
     is_last: bool,
 ) -> None:
-    """Add the ends and starts of candles after `first` up to `last` (us); a start at the very end of the run is not."""
-    index = max(cursor.seek(first), 0)
+    """Add the ends and starts of candles from `index` on that lie after `first` and up to `last` (us).
+
+    A start at the very end of the run is none.
+    """
     while index < cursor.count:
         start, end = cursor.starts[index], cursor.ends[index]
         if start > last:

@@ -178,7 +178,7 @@ def _check(
         except PriceUnavailable as error:
             logger.warning("Triggers of %s not checked: %s", position, error)
             continue
-        if prices is not None:
+        if prices is not None and not _passes_by(position, prices, ts):
             by_pair.setdefault(position.pair, (prices, []))[1].append(_open_book(manager, position, prices))
     walks = [walk_candle(books, prices) for prices, books in by_pair.values()]
     walks.sort(key=lambda walk: bool(walk.hits) and _is_buy(walk.hits[0]))
@@ -203,6 +203,31 @@ def _get_prices(
     if price_ranges is not None:
         return price_ranges(position)
     return PriceRange.at(manager.pricing_model.get_mid_price(manager.timestamp, position.pair.get_pricing_pair()))
+
+
+def _passes_by(position: TradingPosition, prices: PriceRange, ts: datetime.datetime) -> bool:
+    """Tell whether the price has gone past a position without touching it, the normal case; its trailing stop follows.
+
+    This says nothing that the walk would not say, only faster.
+    """
+    if position.pending_trades:
+        return False
+    stop_loss, take_profit, trailing = position.stop_loss, position.take_profit, position.trailing_stop_loss_pct
+    if take_profit is not None and prices.high >= take_profit:
+        return False
+    lifted = stop_loss
+    if trailing is not None:
+        lifted = prices.high * trailing
+        if stop_loss is not None and lifted < stop_loss:
+            lifted = stop_loss
+    if lifted is not None and prices.low <= lifted:
+        return False
+    if lifted != stop_loss:
+        if prices.start is not None and _get_levels_since(position) > prices.start:
+            return False
+        if not position.is_pending() and position.get_quantity() > 0:
+            trail_stop_loss(position, prices.high, ts)
+    return True
 
 
 # --- From the state to a book
