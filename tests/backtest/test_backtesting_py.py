@@ -7,7 +7,7 @@ docs/fills.md, "Compared with backtesting.py".
 import contextlib
 import io
 import os
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -190,7 +190,7 @@ def run_ours(market: Market) -> tuple[Fills, dict[int, float]]:
         progress=False,
     )
     portfolio = result.state.portfolio
-    fills: Counter[tuple[int, float]] = Counter()
+    fills: defaultdict[tuple[int, float], float] = defaultdict(float)
     held = 0.0
     for trade in portfolio.get_all_trades():
         if trade.executed_at is None:
@@ -268,7 +268,7 @@ def _run_theirs(backtesting: Any, market: Market) -> tuple[Fills, dict[int, floa
     test = backtesting.Backtest(data, Theirs, cash=CASH, commission=market.fee, finalize_trades=False)
     with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
         outcome = test.run()
-    fills: Counter[tuple[int, float]] = Counter()
+    fills: defaultdict[tuple[int, float], float] = defaultdict(float)
     for trade in outcome["trades"]:
         fills[trade.exit_bar, round(float(trade.exit_price), 9)] -= trade.size
     for trade in [*outcome["trades"], *left_open]:

@@ -26,8 +26,9 @@ def replicate(candles: pd.DataFrame) -> tuple[list[tuple[pd.Timestamp, str, floa
         trades.append((time, "sell", units, price))
         cash, units = cash + units * price * (1 - FEE), 0.0
 
-    end = candles.index + pd.Timedelta(days=1)
-    for row, (time, bar) in enumerate(candles.iterrows()):
+    times = [pd.Timestamp(str(time)) for time in candles.index]
+    for row, (time, (_, bar)) in enumerate(zip(times, candles.iterrows(), strict=True)):
+        end = time + pd.Timedelta(days=1)
         if units and bar["open"] <= stop:
             sell(time, bar["open"])
         if units:
@@ -42,11 +43,11 @@ def replicate(candles: pd.DataFrame) -> tuple[list[tuple[pd.Timestamp, str, floa
         # Inside the candle: low before high, or high before low, whichever leaves less.
         lifted = max(stop, bar["high"] * TRAIL)
         if units and bar["low"] <= stop:
-            sell(end[row], stop)
+            sell(end, stop)
         elif units and bar["low"] <= lifted:
-            sell(end[row], lifted)
+            sell(end, lifted)
         stop = lifted
-        equity[end[row]] = cash + units * bar["close"] * (1 - FEE)
+        equity[end] = cash + units * bar["close"] * (1 - FEE)
     return trades, pd.Series(equity)
 
 
@@ -58,7 +59,7 @@ def test_the_example_trades_and_earns_what_pandas_says():
     executed.sort(key=lambda trade: trade.trade_id)
     actual = [
         (
-            pd.Timestamp(trade.executed_at),
+            trade.executed_at,
             "buy" if trade.is_buy() else "sell",
             abs(float(trade.executed_quantity or 0)),
             trade.planned_mid_price,
@@ -71,5 +72,5 @@ def test_the_example_trades_and_earns_what_pandas_says():
         assert one[2:] == pytest.approx(other[2:], rel=1e-8)
     assert sum(trade.is_stop_loss() for trade in executed) >= 3, "the trailing stop was at work"
     assert result.state.portfolio.get_net_asset_value() == pytest.approx(equity.iloc[-1], abs=0.005)
-    fees = sum(trade.lp_fees_paid or 0.0 for trade in executed)
-    assert fees == pytest.approx(sum(units * price * FEE for _, _, units, price in expected), abs=0.005)
+    fees = [trade.lp_fees_paid for trade in executed]
+    assert fees == pytest.approx([units * price * FEE for _, _, units, price in expected], rel=1e-6)

@@ -27,17 +27,18 @@ def test_price_level_fires_when_it_is_reached(condition, fires_at, silent_at):
         assert not at_price(condition).is_triggering(price, T0, None)
 
 
-def test_absolute_time_fires_after_that_time_not_at_it():
+def test_absolute_time_fires_at_that_time():
     timed = Trigger(TriggerType.take_profit_full, TriggerCondition.timed_absolute, triggering_at=T0)
-    assert not timed.is_triggering(None, T0, None)
+    assert not timed.is_triggering(None, T0 - SECOND, None)
+    assert timed.is_triggering(None, T0, None)
     assert timed.is_triggering(None, T0 + SECOND, None)
 
 
 def test_relative_time_counts_from_the_opening_of_the_position():
     hour = datetime.timedelta(hours=1)
     timed = Trigger(TriggerType.take_profit_full, TriggerCondition.timed_relative_to_open, triggering_at_delta=hour)
-    assert not timed.is_triggering(None, T0 + hour, T0)
-    assert timed.is_triggering(None, T0 + hour + SECOND, T0)
+    assert not timed.is_triggering(None, T0 + hour - SECOND, T0)
+    assert timed.is_triggering(None, T0 + hour, T0)
 
 
 @pytest.mark.parametrize(

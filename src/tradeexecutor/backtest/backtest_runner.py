@@ -4,7 +4,7 @@ import datetime
 import enum
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from tradeexecutor.backtest.backtest_engine import BacktestEngine, find_decision_times, find_period
 from tradeexecutor.backtest.backtest_execution import BacktestExecution
+from tradeexecutor.backtest.backtest_options import BacktestNotPossible, BacktestOptions, BacktestResult, Funding
 from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.backtest_sync import BacktestSyncModel
 from tradeexecutor.backtest.backtest_valuation import BacktestValuationModel
@@ -27,7 +28,6 @@ from tradeexecutor.execution.failures import FailureModel
 from tradeexecutor.execution.slippage import FixedSlippage, SlippageModel
 from tradeexecutor.state.codec.gc_pause import pause_full_collections
 from tradeexecutor.state.cycle_duration import CycleDuration
-from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.state import State
 from tradeexecutor.state.state.fields import BacktestData
@@ -35,7 +35,7 @@ from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.market_data import CandleLength, Candles
 from tradeexecutor.strategy.market_queue import ClosedMarket
-from tradeexecutor.strategy.pandas_trader.indicator_results import IndicatorResults, calculate_indicators
+from tradeexecutor.strategy.pandas_trader.indicator_results import calculate_indicators
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput, StrategyInputIndicators
 from tradeexecutor.strategy.parameters import StrategyParameters
 from tradeexecutor.strategy.runner import Models, StrategyRunner
@@ -54,99 +54,7 @@ __all__ = [
     "run_backtest_inline",
 ]
 
-logger = logging.getLogger(__name__)
-
-#: A deposit (positive) or redemption (negative) at a time, reserve currency.
-Funding = tuple[datetime.datetime, Decimal | float | int]
-
 _Choice = TypeVar("_Choice", bound=enum.Enum)
-
-
-class BacktestNotPossible(TradeExecutorError, ValueError):
-    """The backtest lacks something, e.g. money or market data."""
-
-
-@dataclass(frozen=True, slots=True)
-class BacktestResult:
-    """What a backtest leaves behind; unpacks to ``state, strategy_universe, diagnostics_data``.
-
-    Attributes
-    ----------
-    state
-        The same tree a live strategy would have.
-    strategy_universe
-        Pairs and candles.
-    diagnostics_data
-        ``decisions`` (int), ``seconds`` (float, wall clock of the loop), ``trades``, ``failed_trades``,
-        ``stale_price_trades`` (int: exits from delisted markets at the last price, nothing else trades at an old
-        price), ``delayed_trades`` (int: orders that filled at the next open, because there was no price when they were
-        placed), ``refused_trades`` (int), ``delisted_positions`` (`DelistedPosition` objects), ``coverage`` (list of
-        str: what the market data lacks of the period, see `describe_coverage`), ``warnings`` (list of sentences: what
-        the author of the strategy may not have meant, and the coverage; also logged), ``pending_funding`` (deposits
-        and redemptions that were never due).
-    indicators
-        Calculated indicators.
-    strategy_module
-        The strategy.
-    """
-
-    state: State
-    strategy_universe: TradingStrategyUniverse
-    diagnostics_data: dict[str, Any]
-    indicators: IndicatorResults
-    strategy_module: StrategyModule
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter((self.state, self.strategy_universe, self.diagnostics_data))
-
-
-@dataclass(frozen=True, slots=True)
-class BacktestOptions:
-    """Settings of a backtest that are not part of the strategy.
-
-    Attributes
-    ----------
-    start_at, end_at
-        Decisions are made from `start_at` (inclusive) to `end_at`; None: what the strategy says, else the whole data.
-        Candles before `start_at` are there for indicators.
-    initial_deposit
-        Reserve currency; None: ``initial_cash`` of the strategy.
-    funding
-        Further deposits and redemptions.
-    slippage
-        How much worse than planned trades fill: a fraction, a model, or a function that makes a model from the
-        pricing (for models that need volumes).
-    failures
-        Called with each trade, returns True for one that is to fail.
-    data_delay_tolerance
-        See `BacktestPricing`.
-    closed_market
-        What becomes of an order while its market has no price: ``wait`` for the next open, or ``refuse``.
-    delisting
-        What a position in a market that is gone is worth: the ``last_price``, or nothing (``write_off``).
-    delisted_after
-        How long a market must not have traded to be gone.
-    name
-        Name of the state; None: that of the strategy.
-    mode
-        Execution mode of the run.
-    progress
-        Draw a progress bar; None: on a terminal.
-    """
-
-    start_at: datetime.datetime | None = None
-    end_at: datetime.datetime | None = None
-    initial_deposit: Decimal | float | None = None
-    funding: Sequence[Funding] = ()
-    slippage: float | SlippageModel | Callable[[BacktestPricing], SlippageModel] | None = None
-    failures: FailureModel | None = None
-    data_delay_tolerance: datetime.timedelta | None = None
-    closed_market: ClosedMarket | str = ClosedMarket.wait
-    delisting: Delisting | str = Delisting.last_price
-    delisted_after: datetime.timedelta = DEFAULT_DELISTED_AFTER
-    name: str | None = None
-    mode: ExecutionMode = ExecutionMode.backtesting
-    progress: bool | None = None
 
 
 @dataclass(slots=True)

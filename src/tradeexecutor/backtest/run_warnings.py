@@ -33,7 +33,7 @@ def find_warnings(
 
 def _find_missing_trades(state: State, decisions: int) -> Iterator[str]:
     if not any(trade.executed_at is not None for trade in state.portfolio.get_all_trades()):
-        yield f"the strategy decided {decisions:,} times and no trade was made"
+        yield f"the strategy never traded: it decided {decisions:,} times and no trade was made"
 
 
 def _find_empty_indicators(indicators: IndicatorResults) -> Iterator[str]:

@@ -84,9 +84,9 @@ class BacktestOutcome:
     buy_and_hold
         Return of holding all pairs from the start, equal amounts of each; a fraction before fees.
     stale_price_trades
-        Trades filled while the market was closed, at the last price.
-    coverage
-        What the market data lacks of the period, in sentences.
+        Exits from delisted markets at the last price.
+    warnings
+        What the run has shown that its author may not have meant; sentences.
     performance
         The figures.
     curve, return_times, returns
@@ -100,7 +100,7 @@ class BacktestOutcome:
     seconds: float
     buy_and_hold: float | None
     stale_price_trades: int
-    coverage: tuple[str, ...]
+    warnings: tuple[str, ...]
     performance: PerformanceSummary
     curve: EquityCurve
     return_times: NDArray[np.int64]
@@ -200,7 +200,7 @@ def run_backtest_and_save(request: BacktestRequest) -> BacktestOutcome:
         seconds=diagnostics["seconds"],
         buy_and_hold=calculate_buy_and_hold(used, performance.start_at, performance.end_at),
         stale_price_trades=diagnostics["stale_price_trades"],
-        coverage=tuple(diagnostics["coverage"]),
+        warnings=tuple(diagnostics["warnings"]),
         performance=performance,
         curve=curve,
         return_times=return_times,

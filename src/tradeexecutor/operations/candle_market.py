@@ -23,6 +23,10 @@ from tradeexecutor.strategy.trading_strategy_universe import PairNotFound
 __all__ = ["CandleExecution", "CandleMarket", "choose_time", "is_sellable", "require_simulated"]
 
 
+#: A price older than this is not the price of today, whatever the market.
+_LONGEST_HOLIDAY = datetime.timedelta(days=7)
+
+
 class CandleMarket:
     """Prices of candles.
 
@@ -42,7 +46,7 @@ class CandleMarket:
 
     def __init__(self, data: Sequence[str], pairs: Sequence[str], fee: float, form: DataForm = TOLD_FROM_FILES):
         self.universe = load_universe(data, pairs, fee, form)
-        self.pricing = BacktestPricing(self.universe)
+        self.pricing = BacktestPricing(self.universe, max(_LONGEST_HOLIDAY, 3 * self.universe.time_bucket))
         self.fee = fee
 
     def get_mid_price(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float | None:

@@ -20,15 +20,16 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tradeexecutor.execution.interface import ExecutionModel
-from tradeexecutor.state.booking.waiting_orders import discard_planned, is_waiting
-from tradeexecutor.state.errors import TradeExecutorError, UncleanState
+from tradeexecutor.state.booking.waiting_orders import discard_planned
+from tradeexecutor.state.errors import UncleanState
 from tradeexecutor.state.repair import close_hypercore_dust_positions
 from tradeexecutor.state.repair.issues import find_issues
 from tradeexecutor.state.state import State
-from tradeexecutor.state.trade import TradeExecution, TradeFlag
+from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trade.pricing import PriceImpactToleranceExceeded
 from tradeexecutor.statistics.core import needs_long_short_table, update_statistics
 from tradeexecutor.statistics.statistics_table import serialise_long_short_stats_as_json_table
+from tradeexecutor.strategy.decision import DecisionFailed, InvalidDecision, check_decision
 from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.market_queue import ClosedMarket, MarketQueue, prepare_fill
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
@@ -53,25 +54,6 @@ _MAX_PRICE_IMPACT = 0.1
 DecideTrades = Callable[[StrategyInput], list[TradeExecution]]
 #: Returns the trades that may be executed.
 Approval = Callable[[State, list[TradeExecution]], list[TradeExecution]]
-
-
-class DecisionFailed(TradeExecutorError, RuntimeError):
-    """``decide_trades`` raised an error, which is the cause.
-
-    Attributes
-    ----------
-    cycle, timestamp
-        The decision.
-    """
-
-    def __init__(self, message: str, cycle: int, timestamp: datetime.datetime):
-        super().__init__(f"cycle {cycle} at {timestamp}: {message}")
-        self.cycle = cycle
-        self.timestamp = timestamp
-
-
-class InvalidDecision(DecisionFailed, ValueError):
-    """``decide_trades`` returned something that cannot be executed."""
 
 
 class Store(Protocol):
@@ -286,47 +268,7 @@ class StrategyRunner:
             raise DecisionFailed(message, cycle, ts) from error
         if type(trades) is list and not trades and self.state.portfolio.next_trade_id == first_new_trade:
             return trades
-        return self._validate(cycle, ts, trades, first_new_trade)
-
-    def _validate(self, cycle: int, ts: datetime.datetime, trades: Any, first_new_trade: int) -> list[TradeExecution]:
-        """Return the trades to execute: those that the decision returned, without those that wait or were withdrawn."""
-        if not isinstance(trades, list):
-            raise InvalidDecision(f"decide_trades must return a list of trades, not {type(trades).__name__}", cycle, ts)
-        seen: set[int] = set()
-        to_execute: list[TradeExecution] = []
-        for trade in trades:  # pyright: ignore[reportUnknownVariableType]
-            if not isinstance(trade, TradeExecution):
-                raise InvalidDecision(f"decide_trades returned {trade!r} among the trades", cycle, ts)
-            if trade.trade_id in seen:
-                raise InvalidDecision(f"decide_trades returned {trade} twice", cycle, ts)
-            seen.add(trade.trade_id)
-            if trade.expired_at == ts:
-                continue  # A later intention of the same decision has taken its place.
-            if not trade.is_planned():
-                raise InvalidDecision(f"decide_trades returned {trade}, which is not planned", cycle, ts)
-            if TradeFlag.triggered not in (trade.flags or ()):
-                to_execute.append(trade)
-            elif not self._waits(trade):
-                raise InvalidDecision(f"{trade} is to be triggered, but waits for nothing", cycle, ts)
-        new_trades = range(first_new_trade, self.state.portfolio.next_trade_id)
-        forgotten = sorted(set(new_trades) - seen)
-        if forgotten:
-            self._refuse_forgotten(cycle, ts, set(forgotten))
-        return to_execute
-
-    def _waits(self, trade: TradeExecution) -> bool:
-        portfolio = self.state.portfolio
-        position = portfolio.pending_positions.get(trade.position_id) or portfolio.open_positions.get(trade.position_id)
-        return position is not None and is_waiting(position, trade)
-
-    def _refuse_forgotten(self, cycle: int, ts: datetime.datetime, trade_ids: set[int]) -> None:
-        for position in self.state.portfolio.get_open_and_frozen_positions():
-            for trade in position.trades.values():
-                waits = TradeFlag.triggered in (trade.flags or ())
-                if trade.trade_id in trade_ids and trade.is_planned() and not waits:
-                    raise InvalidDecision(
-                        f"decide_trades planned {trade} and did not return it; add it to the returned list", cycle, ts
-                    )
+        return check_decision(self.state, cycle, ts, trades, first_new_trade)
 
     def execute(
         self, ts: datetime.datetime, trades: list[TradeExecution], *, triggered: bool = False

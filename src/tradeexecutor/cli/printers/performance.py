@@ -173,17 +173,10 @@ def _make_cell(value: float | None, width: int, *, bold: bool = False) -> Text:
 def print_warnings(outcome: BacktestOutcome) -> None:
     """Print what makes a result doubtful."""
     performance = outcome.performance
-    if not performance.trades:
-        print_problem("Warning: the strategy never traded.", "yellow")
     if performance.failed_trades:
         print_problem(f"Warning: {performance.failed_trades} trades failed.", "yellow")
-    for note in outcome.coverage:
-        print_problem(f"Note: {note}", "yellow")
-    if outcome.stale_price_trades:
-        print_problem(
-            f"Warning: {outcome.stale_price_trades} trades were filled while the market was closed, at the last price.",
-            "yellow",
-        )
+    for warning in outcome.warnings:
+        print_problem(f"Warning: {warning}.", "yellow")
 
 
 _COMPARISON = (

@@ -171,8 +171,8 @@ class SpotPlanner:
             **self._get_plan(pricing, slippage_tolerance),
         )
         trade.planned_reserve = cost
-        if cost != budget and trade.lp_fees_estimated:
-            trade.lp_fees_estimated *= float(cost / budget)
+        if cost != budget:
+            trade.lp_fees_estimated = float(pricing.get_total_lp_fees()) * float(cost / budget)
         return trade, position
 
     def _plan_sell(

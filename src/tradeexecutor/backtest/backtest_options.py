@@ -1,0 +1,110 @@
+"""What a backtest is asked for, and what it leaves behind."""
+
+import datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from tradeexecutor.backtest.backtest_pricing import BacktestPricing
+from tradeexecutor.backtest.delisting import DEFAULT_DELISTED_AFTER, Delisting
+from tradeexecutor.execution.failures import FailureModel
+from tradeexecutor.execution.slippage import SlippageModel
+from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.execution_mode import ExecutionMode
+from tradeexecutor.state.state import State
+from tradeexecutor.strategy.market_queue import ClosedMarket
+from tradeexecutor.strategy.pandas_trader.indicator_results import IndicatorResults
+from tradeexecutor.strategy.strategy_module import StrategyModule
+from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
+
+__all__ = ["BacktestNotPossible", "BacktestOptions", "BacktestResult", "Funding"]
+
+#: A deposit (positive) or redemption (negative) at a time, reserve currency.
+Funding = tuple[datetime.datetime, Decimal | float | int]
+
+
+class BacktestNotPossible(TradeExecutorError, ValueError):
+    """The backtest lacks something, e.g. money or market data."""
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestResult:
+    """What a backtest leaves behind; unpacks to ``state, strategy_universe, diagnostics_data``.
+
+    Attributes
+    ----------
+    state
+        The same tree a live strategy would have.
+    strategy_universe
+        Pairs and candles.
+    diagnostics_data
+        ``decisions`` (int), ``seconds`` (float, wall clock of the loop), ``trades``, ``failed_trades``,
+        ``stale_price_trades`` (int: exits from delisted markets at the last price, nothing else trades at an old
+        price), ``delayed_trades`` (int: orders that filled at the next open, because there was no price when they were
+        placed), ``refused_trades`` (int), ``delisted_positions`` (`DelistedPosition` objects), ``warnings`` (list of
+        sentences: what the author of the strategy may not have meant), ``pending_funding`` (deposits and redemptions
+        that were never due).
+    indicators
+        Calculated indicators.
+    strategy_module
+        The strategy.
+    """
+
+    state: State
+    strategy_universe: TradingStrategyUniverse
+    diagnostics_data: dict[str, Any]
+    indicators: IndicatorResults
+    strategy_module: StrategyModule
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.state, self.strategy_universe, self.diagnostics_data))
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestOptions:
+    """Settings of a backtest that are not part of the strategy.
+
+    Attributes
+    ----------
+    start_at, end_at
+        Decisions are made from `start_at` (inclusive) to `end_at`; None: what the strategy says, else the whole data.
+        Candles before `start_at` are there for indicators.
+    initial_deposit
+        Reserve currency; None: ``initial_cash`` of the strategy.
+    funding
+        Further deposits and redemptions.
+    slippage
+        How much worse than planned trades fill: a fraction, a model, or a function that makes a model from the
+        pricing (for models that need volumes).
+    failures
+        Called with each trade, returns True for one that is to fail.
+    data_delay_tolerance
+        See `BacktestPricing`.
+    closed_market
+        What becomes of an order while its market has no price: ``wait`` for the next open, or ``refuse``.
+    delisting
+        What a position in a market that is gone is worth: the ``last_price``, or nothing (``write_off``).
+    delisted_after
+        How long a market must not have traded to be gone.
+    name
+        Name of the state; None: that of the strategy.
+    mode
+        Execution mode of the run.
+    progress
+        Draw a progress bar; None: on a terminal.
+    """
+
+    start_at: datetime.datetime | None = None
+    end_at: datetime.datetime | None = None
+    initial_deposit: Decimal | float | None = None
+    funding: Sequence[Funding] = ()
+    slippage: float | SlippageModel | Callable[[BacktestPricing], SlippageModel] | None = None
+    failures: FailureModel | None = None
+    data_delay_tolerance: datetime.timedelta | None = None
+    closed_market: ClosedMarket | str = ClosedMarket.wait
+    delisting: Delisting | str = Delisting.last_price
+    delisted_after: datetime.timedelta = DEFAULT_DELISTED_AFTER
+    name: str | None = None
+    mode: ExecutionMode = ExecutionMode.backtesting
+    progress: bool | None = None

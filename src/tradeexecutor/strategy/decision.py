@@ -1,0 +1,91 @@
+"""What ``decide_trades`` may return, and the errors of a decision."""
+
+import datetime
+from typing import Any
+
+from tradeexecutor.state.booking.waiting_orders import is_waiting
+from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution, TradeFlag
+
+__all__ = ["DecisionFailed", "InvalidDecision", "check_decision"]
+
+
+class DecisionFailed(TradeExecutorError, RuntimeError):
+    """``decide_trades`` raised an error, which is the cause.
+
+    Attributes
+    ----------
+    cycle, timestamp
+        The decision.
+    """
+
+    def __init__(self, message: str, cycle: int, timestamp: datetime.datetime):
+        super().__init__(f"cycle {cycle} at {timestamp}: {message}")
+        self.cycle = cycle
+        self.timestamp = timestamp
+
+
+class InvalidDecision(DecisionFailed, ValueError):
+    """``decide_trades`` returned something that cannot be executed."""
+
+
+def check_decision(
+    state: State, cycle: int, ts: datetime.datetime, trades: Any, first_new_trade: int
+) -> list[TradeExecution]:
+    """Return the trades to execute: those that a decision returned, without those that wait or were withdrawn.
+
+    Parameters
+    ----------
+    state
+        With everything that the decision has planned.
+    cycle, ts
+        Number and time of the decision, for the error.
+    trades
+        What the strategy returned.
+    first_new_trade
+        Id of the first trade that the decision may have planned.
+
+    Raises
+    ------
+    InvalidDecision
+        The answer is not a list of planned trades, or one that was planned is missing.
+    """
+    if not isinstance(trades, list):
+        raise InvalidDecision(f"decide_trades must return a list of trades, not {type(trades).__name__}", cycle, ts)
+    seen: set[int] = set()
+    to_execute: list[TradeExecution] = []
+    for trade in trades:  # pyright: ignore[reportUnknownVariableType]
+        if not isinstance(trade, TradeExecution):
+            raise InvalidDecision(f"decide_trades returned {trade!r} among the trades", cycle, ts)
+        if trade.trade_id in seen:
+            raise InvalidDecision(f"decide_trades returned {trade} twice", cycle, ts)
+        seen.add(trade.trade_id)
+        if trade.expired_at == ts:
+            continue  # A later intention of the same decision has taken its place.
+        if not trade.is_planned():
+            raise InvalidDecision(f"decide_trades returned {trade}, which is not planned", cycle, ts)
+        if TradeFlag.triggered not in (trade.flags or ()):
+            to_execute.append(trade)
+        elif not _waits(state, trade):
+            raise InvalidDecision(f"{trade} is to be triggered, but waits for nothing", cycle, ts)
+    forgotten = set(range(first_new_trade, state.portfolio.next_trade_id)) - seen
+    if forgotten:
+        _refuse_forgotten(state, cycle, ts, forgotten)
+    return to_execute
+
+
+def _waits(state: State, trade: TradeExecution) -> bool:
+    portfolio = state.portfolio
+    position = portfolio.pending_positions.get(trade.position_id) or portfolio.open_positions.get(trade.position_id)
+    return position is not None and is_waiting(position, trade)
+
+
+def _refuse_forgotten(state: State, cycle: int, ts: datetime.datetime, trade_ids: set[int]) -> None:
+    for position in state.portfolio.get_open_and_frozen_positions():
+        for trade in position.trades.values():
+            waits = TradeFlag.triggered in (trade.flags or ())
+            if trade.trade_id in trade_ids and trade.is_planned() and not waits:
+                raise InvalidDecision(
+                    f"decide_trades planned {trade} and did not return it; add it to the returned list", cycle, ts
+                )
