@@ -365,7 +365,9 @@ class StrategyRunner:
         portfolio = self.state.portfolio
         pricing = self.models.pricing
         for trade in trades:
-            mid_price = trade.planned_mid_price if trade.is_triggered() or trade.activated_trigger else None
+            # What rested in the market, or left a market that is gone, did not trade at the price of now.
+            rested = trade.is_triggered() or trade.activated_trigger is not None
+            mid_price = trade.planned_mid_price if rested or not pricing.can_trade(ts, trade.pair) else None
             if trade.is_buy():
                 after = pricing.get_buy_price(ts, trade.pair, trade.executed_reserve, mid_price=mid_price)
             else:

@@ -137,14 +137,24 @@ class TradingStrategyUniverse:
 
         Indicators are calculated from them; decisions must use `StrategyInput.indicators` instead.
         """
+        if not isinstance(pair, TradingPairIdentifier):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise self._make_no_pair_error(pair)
         candles = self._candles.get(pair.internal_id or 0)
         if candles is None:
             raise PairNotFound(f"{pair.get_ticker()} is not in the universe ({self._tickers()})")
         return candles
 
+    def _make_no_pair_error(self, thing: object) -> PairNotFound:
+        return PairNotFound(
+            f"{thing!r} is no trading pair; get_pair_by_ticker() and iterate_pairs() give pairs ({self._tickers()})"
+        )
+
     def get_cursor(self, pair: TradingPairIdentifier) -> CandleCursor:
         """Return the cursor over the candles of a pair that all readers of this universe share."""
-        internal_id = pair.internal_id or 0
+        try:
+            internal_id = pair.internal_id or 0
+        except AttributeError:
+            raise self._make_no_pair_error(pair) from None
         cursor = self._cursors.get(internal_id)
         if cursor is None:
             cursor = self._cursors[internal_id] = CandleCursor(self.get_candles(pair))

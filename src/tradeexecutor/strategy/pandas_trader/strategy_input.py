@@ -136,7 +136,11 @@ class StrategyInputIndicators:
             No such indicator or column.
         """
         del parameters
-        key = (name, column, (pair.internal_id or 0) if pair is not None else -1)
+        try:
+            key = (name, column, (pair.internal_id or 0) if pair is not None else -1)
+        except AttributeError:
+            self.strategy_universe.get_candles(pair)  # pyright: ignore[reportArgumentType] - says what a pair is
+            raise
         series = self._lookup.get(key)
         if series is None:
             series = self._lookup[key] = self._find(name, column, pair)

@@ -1,0 +1,76 @@
+"""What a run says at its end, because its author may not have meant it."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.kit.markets import buy, flat, run
+from tradeexecutor.strategy.pandas_trader.indicator import IndicatorSet, IndicatorSource
+
+BARS = [flat(100)] * 6
+
+
+def get_warnings(result: Any) -> list[str]:
+    return result.diagnostics_data["warnings"]
+
+
+def test_a_run_as_it_was_meant_says_nothing():
+    assert get_warnings(run(BARS, {1: buy(1_000, stop_loss_pct=0.95)})) == []
+
+
+def test_a_run_without_a_trade_says_so():
+    assert get_warnings(run(BARS, {})) == ["the strategy never traded: it decided 6 times and no trade was made"]
+
+
+def test_a_stop_loss_of_95_percent_is_told_with_what_was_probably_meant():
+    (warning,) = get_warnings(run(BARS, {1: buy(1_000, stop_loss_pct=0.05)}))
+    assert warning == (
+        "1 positions had a stop loss 95.00 % below the price: stop_loss_pct=0.05 means a stop at 5.00 % of the price, "
+        "a stop 5.00 % below it is stop_loss_pct=0.95"
+    )
+
+
+@pytest.mark.parametrize("stop", [0.5, 0.8])
+def test_a_wide_stop_loss_may_be_meant(stop: float):
+    assert get_warnings(run(BARS, {1: buy(1_000, stop_loss_pct=stop)})) == []
+
+
+def mean(close: pd.Series, length: int) -> pd.Series:
+    return close.rolling(length).mean()
+
+
+def bands(close: pd.Series, length: int) -> pd.DataFrame:
+    return pd.DataFrame({"middle": close, "top": close.rolling(length).max()})
+
+
+def test_an_indicator_without_any_value_is_named():
+    def create_indicators(timestamp: Any, parameters: Any, strategy_universe: Any, execution_context: Any) -> Any:
+        indicators = IndicatorSet()
+        indicators.add("fast", mean, {"length": 2}, IndicatorSource.close_price)
+        indicators.add("slow", mean, {"length": 60}, IndicatorSource.close_price)
+        indicators.add("bands", bands, {"length": 60}, IndicatorSource.close_price)
+        return indicators
+
+    warnings = get_warnings(run(BARS, {1: buy(1_000)}, create_indicators=create_indicators))
+    assert [warning.split(" has no value")[0] for warning in warnings] == [
+        "indicator 'slow' of BTC-USD",
+        "indicator 'bands', column 'top', of BTC-USD",
+    ]
+
+
+def test_slippage_above_the_tolerance_is_told_once():
+    def plan(input: Any) -> Any:
+        manager, pair = input.get_position_manager(), input.get_default_pair()
+        return [] if manager.is_problematic_pair(pair) else manager.open_spot(pair, 100)
+
+    warnings = get_warnings(run(BARS, plan, slippage=0.05))
+    assert warnings[1].startswith(
+        "1 trades failed because the simulated slippage is above their tolerance, e.g. slippage 5.0000% exceeds the "
+        "tolerance of 1.7000%"
+    )
+
+
+def test_warnings_are_logged(caplog: pytest.LogCaptureFixture):
+    run(BARS, {})
+    assert "never traded" in caplog.text
