@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -59,3 +60,14 @@ def test_the_commands_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         result = CliRunner().invoke(app, shlex.split(command))
         expected = 1 if command.startswith("compare") else 0  # the two runs are different
         assert result.exit_code == expected, f"{command}: {result.output}"
+
+
+def test_the_pictures_of_the_fills_show_what_the_code_does():
+    page = (REPOSITORY / "docs" / "fills.md").read_text(encoding="utf-8")
+    drawing = runpy.run_path(str(REPOSITORY / "docs" / "images" / "fills.py"))
+    folder = REPOSITORY / "docs" / "images" / "fills"
+    names = {picture.name for picture in drawing["PICTURES"]}
+    assert names == {path.stem for path in folder.glob("*.svg")}
+    for picture in drawing["PICTURES"]:
+        assert f"(images/fills/{picture.name}.svg)" in page
+        assert (folder / f"{picture.name}.svg").read_text(encoding="utf-8") == drawing["draw"](picture)

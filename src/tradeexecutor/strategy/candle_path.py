@@ -36,7 +36,7 @@ from tradeexecutor.state.trade import TradeExecution, TradeType
 from tradeexecutor.state.trigger import Trigger
 from tradeexecutor.state.types import USDollarPrice
 
-__all__ = ["Book", "Condition", "Hit", "PriceRange", "RestingOrder", "Walk", "walk_candle"]
+__all__ = ["Book", "Condition", "Hit", "PriceRange", "RestingOrder", "Walk", "walk_candle", "walk_way"]
 
 #: A remainder of a position below this share of it is nothing.
 _EMPTY = 1e-9
@@ -240,13 +240,14 @@ def walk_candle(books: Sequence[Book], prices: PriceRange) -> Walk:
     """
     lapses = any(order.may_lapse for book in books for order in book.orders)
     outcomes = [
-        _walk(books, way, fills_lapsing)
+        walk_way(books, way, fills_lapsing=fills_lapsing)
         for way, fills_lapsing in itertools.product(prices.get_ways(), (True, False) if lapses else (True,))
     ]
     return min(outcomes, key=lambda outcome: outcome.value)
 
 
-def _walk(books: Sequence[Book], way: Sequence[USDollarPrice], fills_lapsing: bool) -> Walk:
+def walk_way(books: Sequence[Book], way: Sequence[USDollarPrice], *, fills_lapsing: bool = True) -> Walk:
+    """Return what becomes of the books when the price goes one way; orders that may lapse fill or do not."""
     copies = [
         replace(book, orders=[order for order in book.orders if fills_lapsing or not order.may_lapse]) for book in books
     ]

@@ -176,7 +176,7 @@ def print_warnings(outcome: BacktestOutcome) -> None:
     if performance.failed_trades:
         print_problem(f"Warning: {performance.failed_trades} trades failed.", "yellow")
     for warning in outcome.warnings:
-        print_problem(f"Warning: {warning}.", "yellow")
+        print_problem(f"Warning: {warning.removesuffix('.')}.", "yellow")
 
 
 _COMPARISON = (
