@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tradeexecutor.accounting.raw_units import round_down_to_units
 from tradeexecutor.backtest.backtest_engine import BacktestEngine, find_decision_times, find_period
 from tradeexecutor.backtest.backtest_execution import BacktestExecution
 from tradeexecutor.backtest.backtest_options import BacktestNotPossible, BacktestOptions, BacktestResult, Funding
@@ -92,9 +93,10 @@ class _Setup:
         if not amount or not amount > 0:
             raise BacktestNotPossible("there is no money: give an initial deposit, or Parameters.initial_cash")
         sync = BacktestSyncModel(wallet)
-        sync.simulate_funding(self.start_at, _to_decimal(amount))
+        decimals = self.universe.reserve_asset.decimals
+        sync.simulate_funding(self.start_at, _to_units(amount, decimals))
         for moment, change in self.options.funding:
-            sync.simulate_funding(max(moment, self.start_at), _to_decimal(change))
+            sync.simulate_funding(max(moment, self.start_at), _to_units(change, decimals))
         return sync
 
     def make_slippage(self, pricing: BacktestPricing) -> SlippageModel | None:
@@ -203,9 +205,11 @@ def _make_diagnostics(state: State, decisions: int, seconds: float) -> dict[str,
     }
 
 
-def _to_decimal(amount: Decimal | float) -> Decimal:
+def _to_units(amount: Decimal | float, decimals: int) -> Decimal:
     # Money is typed by people: 0.1 means 0.1.
-    return amount if isinstance(amount, Decimal) else Decimal(str(amount))
+    exact = amount if isinstance(amount, Decimal) else Decimal(str(amount))
+    units = round_down_to_units(abs(exact), decimals) if exact.is_finite() else exact
+    return units.copy_sign(exact)
 
 
 def load_market_data(

@@ -45,6 +45,8 @@ class BacktestRequest:
         How the files are written.
     fee, slippage
         Fractions.
+    closed_market, delisting
+        See `BacktestOptions`.
     parameters
         Override those of the strategy.
     overwrite
@@ -63,6 +65,8 @@ class BacktestRequest:
     cash: float | None = None
     fee: float = 0.001
     slippage: float = 0.0
+    closed_market: str = "wait"
+    delisting: str = "last_price"
     cycle_duration: CycleDuration | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     overwrite: bool = False
@@ -235,6 +239,8 @@ def _run(request: BacktestRequest, universe: TradingStrategyUniverse | None) -> 
             cycle_duration=request.cycle_duration,
             parameters=request.parameters,
             slippage=request.slippage or None,
+            closed_market=request.closed_market,
+            delisting=request.delisting,
             progress=request.progress,
         )
     except TradeExecutorError as error:

@@ -325,3 +325,14 @@ def test_what_the_demo_suggests_works(spawn: Spawn, tmp_path: Path, monkeypatch:
             again = spawn(*arguments)
             assert again.returncode == 0, again.stderr
             assert "never traded" not in again.stderr
+
+
+def test_orders_for_a_closed_market_can_be_refused(run: Run, tmp_path: Path, candles: Path):
+    strategy = tmp_path / "plain.py"
+    strategy.write_text(STRATEGY)
+    for choice in ("wait", "refuse"):
+        output = tmp_path / choice
+        result = run("backtest", strategy, "--data", candles, "--output", output, "--closed-market", choice)
+        assert result.exit_code == 0
+    assert run("backtest", strategy, "--data", candles, "--closed-market", "guess").exit_code == 2
+    assert run("backtest", strategy, "--data", candles, "--delisting", "guess").exit_code == 2

@@ -4,7 +4,7 @@ import contextlib
 import datetime
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -70,6 +70,16 @@ def backtest(
         float,
         typer.Option(min=0, max=0.5, metavar="FRACTION", help="How much worse than the market price trades fill."),
     ] = 0.0,
+    closed_market: Annotated[
+        Literal["wait", "refuse"],
+        typer.Option(
+            help="What becomes of an order while its market has no price: it fills at the next open, or not at all."
+        ),
+    ] = "wait",
+    delisting: Annotated[
+        Literal["last_price", "write_off"],
+        typer.Option(help="What a position is worth in a market that does not trade any more."),
+    ] = "last_price",
     cycle: Annotated[
         str | None,
         typer.Option(
@@ -117,6 +127,8 @@ def backtest(
         cash=cash,
         fee=fee,
         slippage=slippage,
+        closed_market=closed_market,
+        delisting=delisting,
         cycle_duration=parse_cycle(cycle) if cycle else None,
         parameters=parse_parameters(set_ or ()),
         overwrite=overwrite,
