@@ -147,6 +147,14 @@ def test_unknown_settings_are_refused():
         run([flat(1)] * 3, {}, closed_market="guess")
     with pytest.raises(BacktestNotPossible, match="delisting is one of 'last_price', 'write_off', not 'gone'"):
         run([flat(1)] * 3, {}, delisting="gone")
+    with pytest.raises(BacktestNotPossible, match="delisted_after is a positive time"):
+        run([flat(1)] * 3, {}, delisted_after=datetime.timedelta(0))
+
+
+def test_a_market_need_never_count_as_delisted():
+    result = run_with_end(days=100, delisted_after=datetime.timedelta.max)
+    (position,) = result.state.portfolio.closed_positions.values()
+    assert position.closed_at == START + 100 * DAY, "only at the end of the run"
 
 
 def test_a_limit_order_of_a_coarser_market_sees_nothing_of_the_time_before_it():
@@ -199,7 +207,7 @@ def test_the_volume_of_a_fill_is_that_of_its_candle():
 # --- Halts and delistings --------------------------------------------------------------------------
 
 
-def run_with_end(outcome: str = "last_price", days: int = 150, after: int = 90, plans: Any = None, **more: Any) -> Any:
+def run_with_end(outcome: str = "last_price", days: int = 150, plans: Any = None, **more: Any) -> Any:
     """ETH trades for five days, BTC goes on."""
     eth = make_candles([flat(50.0)] * 4 + [(50, 51, 39, 40)], bucket=DAY)
     btc = make_candles([flat(100.0)] * days, bucket=DAY)
@@ -208,7 +216,6 @@ def run_with_end(outcome: str = "last_price", days: int = 150, after: int = 90, 
         eth,
         plans or {1: open_eth()},
         delisting=outcome,
-        delisted_after=datetime.timedelta(days=after),
         **more,
     )
 

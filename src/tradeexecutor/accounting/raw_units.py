@@ -14,15 +14,20 @@ _MAX_DIGITS = 28
 
 _WIDE = Context(prec=60)
 _ONE = Decimal(1)
+#: By the number of decimals.
+_UNITS = tuple(_ONE.scaleb(-decimals) for decimals in range(40))
 
 
 def _round(amount: Decimal, decimals: int, rounding: str) -> Decimal:
-    exponent = -decimals
-    if amount:
-        exponent = max(exponent, amount.adjusted() + 1 - _MAX_DIGITS)
-    rounded = amount.quantize(Decimal(1).scaleb(exponent), rounding, _WIDE).normalize(_WIDE)
+    unit = _UNITS[decimals] if decimals < len(_UNITS) else _ONE.scaleb(-decimals)
+    digits = amount.adjusted() + 1
+    if digits + decimals > _MAX_DIGITS:
+        unit = _ONE.scaleb(digits - _MAX_DIGITS)
+    rounded = amount.quantize(unit, rounding, _WIDE).normalize(_WIDE)
     # Zeros at the end say nothing, but an amount is written without an exponent.
-    return rounded.quantize(_ONE) if rounded.as_tuple().exponent > 0 else rounded  # pyright: ignore[reportOperatorIssue]
+    if rounded.adjusted() > 0 and rounded == rounded.to_integral_value():
+        return rounded.quantize(_ONE, context=_WIDE)
+    return rounded
 
 
 def round_down_to_units(amount: Decimal, decimals: int) -> Decimal:

@@ -143,10 +143,12 @@ class BacktestEngine:
         last = len(times) - 1
         advance_to = self.pricing.advance_to
         delisting = self.delisting
+        delisted_at = datetime.datetime.max if delisting is None else delisting.next_due_at
         for number, ts in enumerate(times):
             advance_to(ts)
-            if delisting is not None:
+            if ts >= delisted_at and delisting is not None:
                 delisting.apply(runner, ts)
+                delisted_at = delisting.next_due_at
             runner.tick(first_cycle + number, ts)
             if portfolio.open_positions or portfolio.pending_positions:
                 is_last = number == last
@@ -165,12 +167,15 @@ class BacktestEngine:
     def _check_triggers(self, after: datetime.datetime, until: datetime.datetime, is_last: bool) -> None:
         """Check the levels of all positions from one decision to the next, in order of time."""
         runner = self.runner
+        positions = list(iterate_positions_with_triggers(runner.state.portfolio))
+        if not positions and not runner.queue.waiting:
+            return
         universe = runner.strategy_universe
         first, last = to_us(after), to_us(until)
         cursors: dict[int, CandleCursor] = {}
         # Of each pair the first candle that touches anything: before it nothing can happen.
         first_index: dict[int, int] = {}
-        for position in iterate_positions_with_triggers(runner.state.portfolio):
+        for position in positions:
             cursor = universe.get_cursor(position.pair)
             index = _find_first_touch(position, cursor, first, last)
             if index is not None:

@@ -99,6 +99,14 @@ class _Setup:
             sync.simulate_funding(max(moment, self.start_at), _to_units(change, decimals))
         return sync
 
+    def make_delisting(self, pricing: BacktestPricing, wallet: SimulatedWallet) -> DelistingPolicy:
+        """Return what closes positions in markets that are gone."""
+        options = self.options
+        if not options.delisted_after > datetime.timedelta(0):
+            raise BacktestNotPossible(f"delisted_after is a positive time, not {options.delisted_after}")
+        outcome = _choose(Delisting, "delisting", options.delisting)
+        return DelistingPolicy(self.universe, pricing, wallet, outcome, options.delisted_after)
+
     def make_slippage(self, pricing: BacktestPricing) -> SlippageModel | None:
         """Return the slippage model."""
         slippage = self.options.slippage
@@ -148,9 +156,7 @@ def run_backtest(
         after_tick=module.after_strategy_tick,
         closed_market=_choose(ClosedMarket, "closed_market", options.closed_market),
     )
-    delisting = DelistingPolicy(
-        universe, pricing, wallet, _choose(Delisting, "delisting", options.delisting), options.delisted_after
-    )
+    delisting = setup.make_delisting(pricing, wallet)
     times = find_decision_times(universe, module.cycle_duration, setup.start_at, setup.end_at)
     engine = BacktestEngine(runner, pricing, times, setup.end_at, delisting)
     began = time.perf_counter()

@@ -15,7 +15,7 @@ from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
 from tradeexecutor.state.booking.waiting_orders import discard_planned, expire_waiting_orders
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.strategy.market_data import to_us
+from tradeexecutor.strategy.market_data import from_us, to_us
 from tradeexecutor.strategy.runner import StrategyRunner
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
@@ -25,6 +25,7 @@ __all__ = ["DEFAULT_DELISTED_AFTER", "DelistedPosition", "Delisting", "Delisting
 DEFAULT_DELISTED_AFTER = datetime.timedelta(days=90)
 
 _US = datetime.timedelta(microseconds=1)
+_NEVER = to_us(datetime.datetime.max)
 
 #: A market that has not traded for this long before the end of a run is gone, not closed for a holiday.
 _LONGEST_HOLIDAY = datetime.timedelta(days=7)
@@ -92,33 +93,36 @@ class DelistingPolicy:
         self.closed: list[DelistedPosition] = []
         #: Moment from which a market counts as delisted (us) and internal id of its pair, the last one first.
         self._due: list[tuple[int, int]] = []
-        wait = np.int64(after // _US)
+        wait = min(after // _US, _NEVER)
         for pair in universe.iterate_pairs():
             candles = universe.get_candles(pair)
             ends = candles.ends[np.r_[candles.starts[1:] - candles.ends[:-1] > wait, True]]
-            self._due += [(int(end + wait), pair.internal_id or 0) for end in ends]
+            self._due += [(min(int(end) + wait, _NEVER), pair.internal_id or 0) for end in ends]
         self._due.sort(reverse=True)
 
-    def apply(self, runner: StrategyRunner, ts: datetime.datetime) -> bool:
-        """Close the positions in markets that count as delisted by `ts`; return whether there were any."""
-        if not self._due or self._due[-1][0] > to_us(ts):
-            return False
+    @property
+    def next_due_at(self) -> datetime.datetime:
+        """The moment from which the next market counts as delisted; the end of time when there is none."""
+        return from_us(self._due[-1][0]) if self._due else datetime.datetime.max
+
+    def apply(self, runner: StrategyRunner, ts: datetime.datetime) -> None:
+        """Close the positions in markets that count as delisted by `ts`."""
         now = to_us(ts)
         pair_ids: set[int] = set()
         while self._due and self._due[-1][0] <= now:
             pair_ids.add(self._due.pop()[1])
-        return self._close(runner, ts, pair_ids)
+        self._close(runner, ts, pair_ids)
 
-    def apply_at_end(self, runner: StrategyRunner, ts: datetime.datetime) -> bool:
+    def apply_at_end(self, runner: StrategyRunner, ts: datetime.datetime) -> None:
         """Close the positions in markets that had stopped trading long before the run ends at `ts`."""
         gone: set[int] = set()
         for pair in self.universe.iterate_pairs():
             candles = self.universe.get_candles(pair)
             if ts - candles.last_end_at > max(_LONGEST_HOLIDAY, 3 * candles.typical_length):
                 gone.add(pair.internal_id or 0)
-        return bool(gone) and self._close(runner, ts, gone)
+        self._close(runner, ts, gone)
 
-    def _close(self, runner: StrategyRunner, ts: datetime.datetime, pair_ids: set[int]) -> bool:
+    def _close(self, runner: StrategyRunner, ts: datetime.datetime, pair_ids: set[int]) -> None:
         portfolio = runner.state.portfolio
         found = [
             position
@@ -128,7 +132,6 @@ class DelistingPolicy:
         ]
         for position in found:
             self._close_position(runner, ts, position)
-        return bool(found)
 
     def _has_traded(self, position: TradingPosition, ts: datetime.datetime) -> bool:
         """Tell whether the market has opened again since it counted as delisted: a decision may come late."""

@@ -206,14 +206,17 @@ class SimulatedExecution(ExecutionModel):
         A buy gets ``planned_quantity * (1 - slippage)`` for at most its planned reserve.  A sell gives its planned
         quantity, at most what the position holds, and gets ``quantity * planned_price * (1 - slippage)``.
         """
-        keep = 1 - Decimal(slippage)
         price = Decimal(trade.planned_price)
+        if slippage:
+            price *= _worsen(slippage, is_buy=trade.is_buy())
         base_decimals, reserve_decimals = trade.pair.base.decimals, trade.reserve_currency.decimals
         if trade.is_buy():
-            wanted = trade.planned_quantity * keep if slippage else trade.planned_quantity
+            planned = trade.planned_quantity
+            wanted = planned * (1 - Decimal(slippage)) if slippage else planned
             quantity = round_down_to_units(wanted, base_decimals)
-            reserve = round_up_to_units(quantity * price / keep, reserve_decimals)
-            reserve = min(reserve, trade.planned_reserve)
+            reserve = trade.planned_reserve
+            if slippage or quantity != planned:
+                reserve = min(round_up_to_units(quantity * price, reserve_decimals), reserve)
         else:
             position = state.portfolio.find_position_for_trade(trade)
             held = position.get_quantity()
@@ -222,7 +225,7 @@ class SimulatedExecution(ExecutionModel):
                 raise ExecutionError(f"{trade} sells {-trade.planned_quantity}, but {position} holds only {held}")
             # What old files hold beyond whole units is sold with the rest.
             quantity = -held if excess >= 0 else -round_down_to_units(-trade.planned_quantity, base_decimals)
-            reserve = size_sale(-quantity, price * keep if slippage else price, reserve_decimals)
+            reserve = size_sale(-quantity, price, reserve_decimals)
         return Fill(quantity, reserve, float(reserve / abs(quantity)) if quantity else 0.0)
 
     def settle(self, trade: TradeExecution, fill: Fill) -> None:
@@ -240,6 +243,12 @@ class SimulatedExecution(ExecutionModel):
         nonce = self.next_nonce
         self.next_nonce += 1
         return nonce, hex(nonce)
+
+
+def _worsen(slippage: float, *, is_buy: bool) -> Decimal:
+    """Return the factor by which slippage changes a price; negative slippage makes it better."""
+    keep = 1 - Decimal(slippage)
+    return 1 / keep if is_buy else keep
 
 
 def _check_cash(portfolio: Portfolio, trades: list[TradeExecution]) -> None:

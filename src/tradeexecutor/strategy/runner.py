@@ -366,8 +366,10 @@ class StrategyRunner:
         pricing = self.models.pricing
         for trade in trades:
             # What rested in the market, or left a market that is gone, did not trade at the price of now.
+            plan = trade.price_structure
             rested = trade.is_triggered() or trade.activated_trigger is not None
-            mid_price = trade.planned_mid_price if rested or not pricing.can_trade(ts, trade.pair) else None
+            is_old = plan is not None and bool(plan.market_feed_delay)
+            mid_price = trade.planned_mid_price if rested or is_old else None
             if trade.is_buy():
                 after = pricing.get_buy_price(ts, trade.pair, trade.executed_reserve, mid_price=mid_price)
             else:

@@ -83,12 +83,14 @@ def get_sellable_quantity(position: TradingPosition) -> Decimal:
 
     A buy that is planned has brought nothing yet, and orders that wait for a trigger give way, so neither counts.
     """
-    planned = sum_decimal(
+    available = position.get_available_trading_quantity()
+    if not position.has_planned_trades():
+        return available
+    return available - sum_decimal(
         trade.get_position_quantity()
         for trade in position.get_unsettled_trades()
         if trade.is_planned() and trade.is_buy() and not is_waiting(position, trade)
     )
-    return position.get_available_trading_quantity() - planned
 
 
 def is_closing(position: TradingPosition) -> bool:
