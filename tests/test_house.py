@@ -24,10 +24,10 @@ BOOLEANS_BY_KEYWORD = ("state/state/", "state/trade/")
 MANY_PARAMETERS = """
 AssetWithTrackedValue.change_quantity_and_value BacktestPricing._make
 BlockchainTransaction.set_confirmation_information CandleExecution.execute_trades Candles.__init__
-PositionManager.__init__ PositionManager._plan_buy PositionManager._plan_sell PositionManager.adjust_position
+PositionManager.adjust_position
 PositionManager.close_position PositionManager.close_spot_position PositionManager.open_spot
 Rebroadcaster.execute_trades StrategyInput.__init__ StrategyInputIndicators.get_indicator_value
-TriggerOrders._plan_sell TriggerOrders.open_spot Visualisation.plot_indicator _add_plots _change_side add_stems audit
+Visualisation.plot_indicator _add_plots _change_side add_stems audit
 backtest blacklist calculate_account_corrections calculate_key_metrics calculate_profit calculate_summary_statistics
 chart check_accounts close_position compare correct_accounts correct_history draw_multi_pair_strategy_state
 draw_single_pair_strategy_state export init overlay_all_technical_indicators recover repair report retry

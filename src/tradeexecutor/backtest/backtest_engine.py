@@ -190,7 +190,7 @@ class BacktestEngine:
             return
         events: dict[tuple[int, int], dict[int, int]] = {}
         for pair_id, cursor in cursors.items():
-            _collect_events(events, pair_id, cursor, first_index[pair_id], first, last, is_last)
+            _collect_events(events, pair_id, cursor, first_index[pair_id], after=first, until=last, is_last=is_last)
         traded_at: int | None = None
         for (moment, kind), candles in sorted(events.items()):
             if traded_at is not None and moment != traded_at:
@@ -252,20 +252,21 @@ def _collect_events(
     pair_id: int,
     cursor: CandleCursor,
     index: int,
-    first: int,
-    last: int,
+    *,
+    after: int,
+    until: int,
     is_last: bool,
 ) -> None:
-    """Add the ends and starts of candles from `index` on that lie after `first` and up to `last` (us).
+    """Add the ends and starts of candles from `index` on that lie `after` a moment and up to `until` (us).
 
     A start at the very end of the run is none.
     """
     while index < cursor.count:
         start, end = cursor.starts[index], cursor.ends[index]
-        if start > last:
+        if start > until:
             break
-        if first < start and not (is_last and start == last):
+        if after < start and not (is_last and start == until):
             events.setdefault((start, _STARTED), {})[pair_id] = index
-        if first < end <= last:
+        if after < end <= until:
             events.setdefault((end, _ENDED), {})[pair_id] = index
         index += 1

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict
 
 from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.delisting import DEFAULT_DELISTED_AFTER, Delisting
@@ -18,7 +18,7 @@ from tradeexecutor.strategy.pandas_trader.indicator_results import IndicatorResu
 from tradeexecutor.strategy.strategy_module import StrategyModule
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
-__all__ = ["BacktestNotPossible", "BacktestOptions", "BacktestResult", "Funding"]
+__all__ = ["BacktestNotPossible", "BacktestOptions", "BacktestResult", "Funding", "MarketRules"]
 
 #: A deposit (positive) or redemption (negative) at a time, reserve currency.
 Funding = tuple[datetime.datetime, Decimal | float | int]
@@ -59,6 +59,14 @@ class BacktestResult:
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.state, self.strategy_universe, self.diagnostics_data))
+
+
+class MarketRules(TypedDict, total=False):
+    """Settings of `BacktestOptions` for markets that are closed, or gone."""
+
+    closed_market: ClosedMarket | str
+    delisting: Delisting | str
+    delisted_after: datetime.timedelta
 
 
 @dataclass(frozen=True, slots=True)

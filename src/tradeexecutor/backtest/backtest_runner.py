@@ -8,19 +8,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from tradeexecutor.accounting.raw_units import round_down_to_units
 from tradeexecutor.backtest.backtest_engine import BacktestEngine, find_decision_times, find_period
 from tradeexecutor.backtest.backtest_execution import BacktestExecution
-from tradeexecutor.backtest.backtest_options import BacktestNotPossible, BacktestOptions, BacktestResult, Funding
+from tradeexecutor.backtest.backtest_options import (
+    BacktestNotPossible,
+    BacktestOptions,
+    BacktestResult,
+    Funding,
+    MarketRules,
+)
 from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.backtest_sync import BacktestSyncModel
 from tradeexecutor.backtest.backtest_valuation import BacktestValuationModel
 from tradeexecutor.backtest.candles import CandleSource, load_candle_file
 from tradeexecutor.backtest.coverage import describe_coverage
 from tradeexecutor.backtest.dataset import list_datasets, load_dataset
-from tradeexecutor.backtest.delisting import DEFAULT_DELISTED_AFTER, Delisting, DelistingPolicy
+from tradeexecutor.backtest.delisting import Delisting, DelistingPolicy
 from tradeexecutor.backtest.progress import show_progress
 from tradeexecutor.backtest.run_warnings import find_warnings
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
@@ -281,11 +287,9 @@ def run_backtest_for_module(
     slippage: float | SlippageModel | Callable[[BacktestPricing], SlippageModel] | None = None,
     failures: FailureModel | None = None,
     data_delay_tolerance: datetime.timedelta | None = None,
-    closed_market: ClosedMarket | str = ClosedMarket.wait,
-    delisting: Delisting | str = Delisting.last_price,
-    delisted_after: datetime.timedelta = DEFAULT_DELISTED_AFTER,
     name: str | None = None,
     progress: bool | None = None,
+    **market_rules: Unpack[MarketRules],
 ) -> BacktestResult:
     """Run a strategy file over history.
 
@@ -299,7 +303,7 @@ def run_backtest_for_module(
         Market data that is already a universe.  With neither, ``create_trading_universe`` of the strategy is asked.
     start_at, end_at, initial_deposit, funding, slippage, failures, data_delay_tolerance
         See `BacktestOptions`.
-    closed_market, delisting, delisted_after, name, progress
+    name, progress, market_rules
         See `BacktestOptions`.
     pair, fee, bucket, date_format
         See `create_universe`; for `candles` only.
@@ -328,11 +332,9 @@ def run_backtest_for_module(
         slippage=slippage,
         failures=failures,
         data_delay_tolerance=data_delay_tolerance,
-        closed_market=closed_market,
-        delisting=delisting,
-        delisted_after=delisted_after,
         name=name,
         progress=progress,
+        **market_rules,
     )
     if universe is None and candles is not None:
         universe = create_universe(candles, pair=pair, fee=fee, bucket=bucket, date_format=date_format)
@@ -371,13 +373,11 @@ def run_backtest_inline(
     slippage: float | SlippageModel | Callable[[BacktestPricing], SlippageModel] | None = None,
     failures: FailureModel | None = None,
     data_delay_tolerance: datetime.timedelta | None = None,
-    closed_market: ClosedMarket | str = ClosedMarket.wait,
-    delisting: Delisting | str = Delisting.last_price,
-    delisted_after: datetime.timedelta = DEFAULT_DELISTED_AFTER,
     name: str = "backtest",
     engine_version: str = "0.5",
     mode: ExecutionMode = ExecutionMode.backtesting,
     progress: bool | None = None,
+    **market_rules: Unpack[MarketRules],
 ) -> BacktestResult:
     """Run a strategy given as functions, e.g. in a notebook or a test.
 
@@ -393,7 +393,7 @@ def run_backtest_inline(
         None: ``cycle_duration`` of the parameters, else every candle.
     start_at, end_at, initial_deposit, funding, slippage, failures, data_delay_tolerance
         See `BacktestOptions`.
-    closed_market, delisting, delisted_after, name, mode, progress
+    name, mode, progress, market_rules
         See `BacktestOptions`.
     engine_version
         For `ExecutionContext`.
@@ -428,12 +428,10 @@ def run_backtest_inline(
         slippage=slippage,
         failures=failures,
         data_delay_tolerance=data_delay_tolerance,
-        closed_market=closed_market,
-        delisting=delisting,
-        delisted_after=delisted_after,
         name=name,
         mode=mode,
         progress=progress,
+        **market_rules,
     )
     if universe is None and candles is not None:
         universe = create_universe(candles, pair=pair, fee=fee, bucket=bucket, date_format=date_format)

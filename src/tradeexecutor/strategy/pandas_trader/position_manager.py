@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from tradeexecutor.accounting.raw_units import round_down_to_units
 from tradeexecutor.state.errors import UnsupportedPairKind
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
@@ -119,7 +120,12 @@ class PositionManager(TriggerOrders):
             trailing_stop_loss_pct,
         )
         trade, position = self._plan_buy(
-            pair, reserve, pricing, {TradeFlag.open, TradeFlag.increase} | (flags or set()), notes, slippage_tolerance
+            pair,
+            reserve,
+            pricing,
+            flags={TradeFlag.open, TradeFlag.increase} | (flags or set()),
+            notes=notes,
+            slippage_tolerance=slippage_tolerance,
         )
         levels.apply(position)
         self._remember_relative_levels(trade, pricing, stop_loss_pct or trailing_stop_loss_pct, take_profit_pct)
@@ -201,7 +207,13 @@ class PositionManager(TriggerOrders):
             levels = OpeningLevels.check(pricing.mid_price, take_profit, None, stop_loss, None, trailing_stop_loss)
             own_flags = {TradeFlag.increase} if position else {TradeFlag.open, TradeFlag.increase}
             trade, position = self._plan_buy(
-                pair, reserve, pricing, own_flags | (flags or set()), notes, slippage_tolerance, position
+                pair,
+                reserve,
+                pricing,
+                flags=own_flags | (flags or set()),
+                notes=notes,
+                slippage_tolerance=slippage_tolerance,
+                position=position,
             )
             if levels.stop_loss is not None and (override_stop_loss or position.stop_loss is None):
                 position.stop_loss = levels.stop_loss
@@ -214,9 +226,14 @@ class PositionManager(TriggerOrders):
                 raise PositionManagerError(f"there is no position of {pair.get_ticker()} to sell from")
             quantity = self._to_sold_quantity(position, dollar_delta, quantity_delta)
             trade = self._plan_sell(
-                position, quantity, TradeType.rebalance, {TradeFlag.reduce} | (flags or set()), notes,
-                slippage_tolerance, trigger_price,
-            )  # fmt: skip
+                position,
+                quantity,
+                TradeType.rebalance,
+                flags={TradeFlag.reduce} | (flags or set()),
+                notes=notes,
+                slippage_tolerance=slippage_tolerance,
+                trigger_price=trigger_price,
+            )
         if other_data:
             trade.other_data = {**(trade.other_data or {}), **other_data}
         return [trade]
@@ -280,9 +297,12 @@ class PositionManager(TriggerOrders):
             self._give_up(position)
             return []
         available = get_sellable_quantity(position)
-        quantity = available if quantity is None else quantity
-        if quantity > available:
+        if quantity is None:
+            quantity = available
+        elif quantity > available:
             raise PositionManagerError(f"{position} has {available} to sell, not {quantity}")
+        elif quantity < available:
+            quantity = round_down_to_units(quantity, position.pair.base.decimals)
         if quantity <= get_dust_epsilon_for_pair(position.pair):
             logger.warning("%s has nothing left to sell, only %s", position, quantity)
             return []
@@ -290,10 +310,10 @@ class PositionManager(TriggerOrders):
             position,
             quantity,
             trade_type,
-            {TradeFlag.close} | (flags or set()),
-            notes,
-            slippage_tolerance,
-            trigger_price,
+            flags={TradeFlag.close} | (flags or set()),
+            notes=notes,
+            slippage_tolerance=slippage_tolerance,
+            trigger_price=trigger_price,
             closing=True,
         )
         return [trade]

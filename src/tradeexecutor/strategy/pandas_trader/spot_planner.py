@@ -6,6 +6,7 @@ from typing import Any
 
 from tradeexecutor.accounting.raw_units import round_down_to_units, size_buy, size_sale
 from tradeexecutor.state.booking.waiting_orders import expire_order, expire_waiting_orders, is_waiting
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import UnsupportedPairKind
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
@@ -51,6 +52,7 @@ class SpotPlanner:
         "timestamp",
     )
 
+    @contract_signature
     def __init__(
         self,
         timestamp: datetime.datetime,
@@ -147,9 +149,10 @@ class SpotPlanner:
         pair: TradingPairIdentifier,
         budget: Decimal,
         pricing: TradePricing,
+        *,
         flags: set[TradeFlag],
-        notes: str | None,
-        slippage_tolerance: Percent | None,
+        notes: str | None = None,
+        slippage_tolerance: Percent | None = None,
         position: TradingPosition | None = None,
     ) -> tuple[TradeExecution, TradingPosition]:
         """Plan to buy what `budget` pays for; a budget below the price of one unit is refused."""
@@ -180,10 +183,11 @@ class SpotPlanner:
         position: TradingPosition,
         quantity: Decimal,
         trade_type: TradeType,
+        *,
         flags: set[TradeFlag],
-        notes: str | None,
-        slippage_tolerance: Percent | None,
-        trigger_price: USDollarPrice | None,
+        notes: str | None = None,
+        slippage_tolerance: Percent | None = None,
+        trigger_price: USDollarPrice | None = None,
         closing: bool = False,
     ) -> TradeExecution:
         pricing = self.pricing_model.get_sell_price(self.timestamp, position.pair, quantity, mid_price=trigger_price)

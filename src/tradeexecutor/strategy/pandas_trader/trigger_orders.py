@@ -213,7 +213,7 @@ class TriggerOrders(PositionQueries):
         level = triggers[0].price or pricing.mid_price
         pricing = dataclasses.replace(pricing, price=pricing.price / pricing.mid_price * level, mid_price=level)
         flags = {TradeFlag.increase} if position else {TradeFlag.open, TradeFlag.increase}
-        trade, position = self._plan_buy(pair, budget, pricing, flags, notes, None, position)
+        trade, position = self._plan_buy(pair, budget, pricing, flags=flags, notes=notes, position=position)
         # What is spent is decided now, what that buys when the order fills.
         trade.planned_reserve = budget
         levels.apply(position)
@@ -411,7 +411,7 @@ class TriggerOrders(PositionQueries):
             flags.add(TradeFlag.partial_take_profit)
         elif _BELOW in conditions:
             trade_type = TradeType.stop_loss
-        trade = self._plan_sell(position, quantity, trade_type, flags, notes, None, None)
+        trade = self._plan_sell(position, quantity, trade_type, flags=flags, notes=notes)
         trade.triggers = [*(trade.triggers or ()), *triggers]
         position.pending_trades[trade.trade_id] = trade
         return trade
