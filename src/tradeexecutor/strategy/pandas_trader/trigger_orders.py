@@ -85,7 +85,7 @@ class TriggerOrders(PositionQueries):
         good_till_time
             When the order lapses: a time, or a time from now; None: never.
         stop_loss_usd, take_profit_usd
-            Levels of the position from its first fill on, mid prices.
+            Levels of the position, mid prices: from its first fill on, or from now when it is open already.
         trailing_stop_loss_pct
             Stop loss as a share of the highest price since the first fill, e.g. 0.95.
         notes
