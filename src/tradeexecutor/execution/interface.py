@@ -60,6 +60,26 @@ class ExecutionModel(ABC):
         del state
         return f"{type(self).__name__} cannot send trade #{trade.trade_id} again"
 
+    def resolve_unconfirmed(self, ts: datetime.datetime, state: State) -> list[TradeExecution]:
+        """Find out what became of the trades that an earlier process had under way, and book it.
+
+        A model that sends something real has to know how: between sending and hearing of the outcome a process may
+        die.  Called before the first cycle, with a state as it was loaded; the caller saves it afterwards.  By default
+        there is nothing to resolve.
+
+        Returns
+        -------
+        list
+            The trades that were resolved, failed ones included.
+
+        Raises
+        ------
+        ExecutionHaltableIssue
+            The outcome of a trade is still open, or is one for a person.
+        """
+        del ts, state
+        return []
+
     @abstractmethod
     @contract_signature
     def execute_trades(
