@@ -234,8 +234,10 @@ class HotWallet:
 
 
 def _iterate_transactions(state: State) -> Iterable[BlockchainTransaction]:
-    for trade in state.portfolio.get_all_trades():
-        yield from trade.blockchain_transactions
+    # Orders that wait for a trigger are sent while their position is still a pending one.
+    for position in state.portfolio.get_all_positions(pending=True):
+        for trade in position.trades.values():
+            yield from trade.blockchain_transactions
 
 
 def find_next_nonce(state: State, address: str, connection: ChainConnection) -> int:

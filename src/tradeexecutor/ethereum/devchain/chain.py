@@ -1,10 +1,10 @@
 """A local chain with tokens, pools and vaults: everything that a strategy needs to trade::
 
-    with DevChain() as chain:
-        usdc, weth = chain.deploy_token("USDC", 6), chain.deploy_token("WETH", 18)
-        exchange = chain.deploy_uniswap_v2()
-        pair = chain.create_v2_pool(exchange, weth, usdc, Decimal(1_000), price=Decimal(2_000))
-        wallet = chain.create_wallet({usdc: Decimal(10_000)})
+with DevChain() as chain:
+usdc, weth = chain.deploy_token("USDC", 6), chain.deploy_token("WETH", 18)
+exchange = chain.deploy_uniswap_v2()
+pair = chain.create_v2_pool(exchange, weth, usdc, Decimal(1_000), price=Decimal(2_000))
+wallet = chain.create_wallet({usdc: Decimal(10_000)})
 """
 
 import datetime

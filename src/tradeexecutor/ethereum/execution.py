@@ -1,0 +1,293 @@
+"""Carrying trades out on a chain.
+
+A trade is one transaction or several; all of them are on record in the state, and the state is on disk, before the
+first one leaves.  Trades are carried out one after the other, so that sells pay for the buys after them.
+"""
+
+import datetime
+import logging
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from tradeexecutor.ethereum.broadcast import Broadcaster, WaitRules
+from tradeexecutor.ethereum.connection import ChainConnection, Receipt
+from tradeexecutor.ethereum.errors import NotTradeable, OutOfGasFunds
+from tradeexecutor.ethereum.hot_wallet import FeeRules, HotWallet
+from tradeexecutor.ethereum.pricing import find_venue
+from tradeexecutor.ethereum.transactions import get_fees
+from tradeexecutor.ethereum.venues.interface import Outcome, Venue
+from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, ExecutionReport
+from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
+from tradeexecutor.state.errors import NotEnoughMoney
+from tradeexecutor.state.failed_attempts import reopen_failed_trade
+from tradeexecutor.state.freeze import freeze_position_on_failed_trade
+from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution, TradeStatus
+
+__all__ = ["EthereumExecution"]
+
+logger = logging.getLogger(__name__)
+
+_WEI = Decimal(10) ** 18
+
+#: What a trade that does not say may lose to the market moving, a fraction.
+DEFAULT_SLIPPAGE_TOLERANCE = 0.01
+
+
+class EthereumExecution(ExecutionModel):
+    """Trades with a hot wallet.
+
+    Parameters
+    ----------
+    connection
+        To the chain.
+    wallet
+        Whose tokens are traded, and who pays for gas.
+    venues
+        The first that trades a pair gets its trades.
+    save
+        Writes the state to where it survives a crash, e.g. ``store.sync``.
+    default_slippage_tolerance
+        For trades that have none of their own, a fraction.
+    fee_rules, wait_rules
+        What to offer for gas, and how long to wait.
+    native_token_price
+        USD per native token, recorded with each trade; None: not known.
+    """
+
+    def __init__(
+        self,
+        connection: ChainConnection,
+        wallet: HotWallet,
+        venues: Sequence[Venue],
+        save: Callable[[State], None],
+        *,
+        default_slippage_tolerance: float = DEFAULT_SLIPPAGE_TOLERANCE,
+        fee_rules: FeeRules | None = None,
+        wait_rules: WaitRules | None = None,
+        native_token_price: float | None = None,
+    ):
+        self.connection = connection
+        self.wallet = wallet
+        self.venues = list(venues)
+        self.default_slippage_tolerance = default_slippage_tolerance
+        self.native_token_price = native_token_price
+        self.broadcaster = Broadcaster(connection, wallet, save, fee_rules=fee_rules, wait_rules=wait_rules)
+
+    def preflight_check(self) -> None:
+        """Raise `OutOfGasFunds` when the wallet has nothing for gas, `ChainUnavailable` without a node."""
+        if not self.connection.get_native_balance(self.wallet.address):
+            raise OutOfGasFunds(
+                f"{self.wallet.address} has nothing to pay for gas with on chain {self.connection.chain_id}",
+                Decimal(0),
+                Decimal(0),
+            )
+
+    def check_pairs(self, pairs: Sequence[TradingPairIdentifier]) -> None:
+        """Compare what the settings say about pairs with the chain.
+
+        Raises
+        ------
+        WrongChain
+            A token has other decimals, or a contract is not what it is said to be.
+        NotTradeable
+            No venue trades the pair.
+        """
+        for pair in pairs:
+            find_venue(self.venues, pair).check(pair)
+
+    # --- Trades
+
+    def execute_trades(
+        self,
+        ts: datetime.datetime,
+        state: State,
+        trades: list[TradeExecution],
+        routing_model: Any = None,
+        routing_state: Any = None,
+        check_balances: bool = False,
+        triggered: bool = False,
+        rebroadcast: bool = False,
+    ) -> ExecutionReport:
+        """Carry out trades in the given order, see `ExecutionModel.execute_trades`.
+
+        The state is saved around everything that is sent, so that nothing is lost when the program dies here.
+
+        Raises
+        ------
+        NotTradeable
+            No venue trades a pair, or not this amount.
+        GasTooExpensive, OutOfGasFunds, ChainUnavailable
+            A trade cannot be sent now; those before it are carried out, it has not started.
+        TransactionsUnconfirmed, PartlyExecuted
+            The outcome of a trade is open, or is one for a person.
+        ExecutionError
+            There is less money than a trade needs.
+        """
+        del routing_model, routing_state, check_balances
+        for trade in trades:
+            find_venue(self.venues, trade.pair)
+            obstacle = self.find_rebroadcast_obstacle(state, trade) if rebroadcast else None
+            if obstacle is not None:
+                raise ExecutionError(obstacle)
+        done: list[TradeExecution] = []
+        try:
+            for trade in trades:
+                undo = reopen_failed_trade(trade, ts) if rebroadcast else None
+                try:
+                    self._start(ts, state, trade, triggered=triggered or rebroadcast)
+                except BaseException:
+                    if undo is not None and trade.is_planned():
+                        undo()
+                    raise
+                done.append(trade)
+                self._finish(state, trade)
+        finally:
+            # What failed is frozen, whatever happened to the trades after it.
+            finished = [trade for trade in done if not trade.is_pending()]
+            succeeded, failed = freeze_position_on_failed_trade(ts, state, finished)
+        self.broadcaster.save(state)
+        return ExecutionReport(succeeded, failed)
+
+    def find_rebroadcast_obstacle(self, state: State, trade: TradeExecution) -> str | None:
+        """Return why a failed trade cannot be sent again; None if it can."""
+        if not trade.is_failed():
+            return f"trade #{trade.trade_id} has not failed, it is {trade.get_status().value}"
+        try:
+            find_venue(self.venues, trade.pair)
+        except NotTradeable as error:
+            return str(error)
+        if state.portfolio.find_position_for_trade(trade).closed_at is not None:
+            return f"position #{trade.position_id} of trade #{trade.trade_id} is closed"
+        return None
+
+    def _start(self, ts: datetime.datetime, state: State, trade: TradeExecution, *, triggered: bool) -> None:
+        """Plan, sign and start a trade, and send it; up to the start the state is unchanged by an error."""
+        venue = find_venue(self.venues, trade.pair)
+        tolerance = self.default_slippage_tolerance if trade.slippage_tolerance is None else trade.slippage_tolerance
+        calls = venue.plan(trade, self.wallet.address, tolerance)
+        transactions = self.broadcaster.sign(state, calls)
+        self._check_gas(transactions)
+        try:
+            state.start_execution(ts, trade, underflow_check=True, triggered=triggered)
+        except NotEnoughMoney as error:
+            raise ExecutionError(f"{ts}: {error}") from error
+        trade.planned_max_slippage = tolerance
+        trade.set_blockchain_transactions(transactions)
+        self.broadcaster.send(state, trade, transactions)
+
+    def _check_gas(self, transactions: Sequence[BlockchainTransaction]) -> None:
+        needed = sum(tx.get_gas_limit() * get_fees(tx).max_fee for tx in transactions)
+        available = self.connection.get_native_balance(self.wallet.address)
+        if available < needed:
+            raise OutOfGasFunds(
+                f"{self.wallet.address} has {available / _WEI} for gas on chain {self.connection.chain_id}, "
+                f"a trade may need {needed / _WEI}",
+                available / _WEI,
+                needed / _WEI,
+            )
+
+    def _finish(self, state: State, trade: TradeExecution) -> None:
+        """Follow a trade that was sent, do what comes after its first transactions, and book its outcome."""
+        venue = find_venue(self.venues, trade.pair)
+        address = self.wallet.address
+        while True:
+            receipts = self.broadcaster.wait(state, trade)
+            mined = [receipt for receipt in receipts if receipt is not None and receipt.succeeded]
+            if len(mined) < len(receipts):
+                break
+            calls = venue.plan_next(trade, address, mined)
+            if not calls:
+                break
+            transactions = self.broadcaster.sign(state, calls)
+            trade.blockchain_transactions.extend(transactions)
+            self.broadcaster.send(state, trade, transactions)
+        self._book(state, trade, venue.read_outcome(trade, address, receipts), receipts)
+        self.broadcaster.save(state)
+
+    def _book(
+        self, state: State, trade: TradeExecution, outcome: Outcome | None, receipts: Sequence[Receipt | None]
+    ) -> None:
+        executed_at = max(tx.included_at for tx in trade.blockchain_transactions if tx.included_at is not None)
+        if outcome is None:
+            state.mark_trade_failed(executed_at, trade)
+            logger.error("%s failed: %s", trade, trade.get_revert_reason())
+            return
+        gas = sum(receipt.gas_used * receipt.gas_price for receipt in receipts if receipt is not None)
+        state.mark_trade_success(
+            executed_at,
+            trade,
+            executed_price=outcome.price,
+            executed_amount=outcome.quantity,
+            executed_reserve=outcome.reserve,
+            lp_fees=outcome.lp_fees,
+            native_token_price=self.native_token_price,
+            cost_of_gas=gas / _WEI,
+            executed_collateral_consumption=outcome.collateral_consumption,
+            executed_collateral_allocation=outcome.collateral_allocation,
+        )
+
+    # --- After a crash
+
+    def resolve_unconfirmed(self, ts: datetime.datetime, state: State) -> list[TradeExecution]:
+        """Find out what became of the trades that an earlier process had under way.
+
+        A trade with signed transactions is taken to its end, with the same bytes: it is never signed twice.  A trade
+        that was planned and has none was never sent, and lapses.  See `recovery` for how the chain is asked.
+
+        Raises
+        ------
+        TransactionsUnconfirmed, PartlyExecuted
+            See `execute_trades`; trades that were resolved before are booked and saved.
+        """
+        resolved: list[TradeExecution] = []
+        for trade in self._list_unconfirmed(state):
+            logger.info("%s was under way when the program ended, the chain is asked", trade)
+            if trade.is_started():
+                self.broadcaster.send(state, trade, ())
+            self._finish(state, trade)
+            freeze_position_on_failed_trade(ts, state, [trade])
+            self.broadcaster.save(state)
+            resolved.append(trade)
+        if expire_unsent_trades(state, ts):
+            self.broadcaster.save(state)
+        return resolved
+
+    def _list_unconfirmed(self, state: State) -> list[TradeExecution]:
+        """Return the trades in flight of this wallet, in the order of their transactions."""
+        found: list[tuple[int, TradeExecution]] = []
+        for position in state.portfolio.get_all_positions(pending=True):
+            for trade in position.trades.values():
+                if trade.get_status() not in (TradeStatus.started, TradeStatus.broadcasted):
+                    continue
+                transactions = trade.blockchain_transactions
+                if transactions and all(self._is_ours(tx) for tx in transactions):
+                    found.append((min(tx.nonce or 0 for tx in transactions), trade))
+        return [trade for _, trade in sorted(found, key=lambda item: item[0])]
+
+    def _is_ours(self, transaction: BlockchainTransaction) -> bool:
+        return (
+            transaction.chain_id == self.connection.chain_id
+            and transaction.signed_bytes is not None
+            and (transaction.from_address or "").lower() == self.wallet.address.lower()
+        )
+
+
+def expire_unsent_trades(state: State, ts: datetime.datetime) -> list[TradeExecution]:
+    """Let trades lapse that were decided and never sent, and with them positions that never traded.
+
+    Trades that wait for a trigger stay.
+    """
+    portfolio = state.portfolio
+    expired: list[TradeExecution] = []
+    for position in list(portfolio.open_positions.values()):
+        for trade in position.trades.values():
+            if trade.is_planned():
+                trade.mark_expired(ts)
+                expired.append(trade)
+        if all(trade.expired_at is not None for trade in position.trades.values()) and not position.pending_trades:
+            del portfolio.open_positions[position.position_id]
+            portfolio.expired_positions[position.position_id] = position
+    return expired

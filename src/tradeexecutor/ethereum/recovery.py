@@ -1,0 +1,137 @@
+"""What became of a transaction, told by the chain alone.
+
+=============================  =======================================================  ==========================
+found                          what it means                                            what is done
+=============================  =======================================================  ==========================
+a receipt, in a block that     mined; final once enough blocks stand on it              wait, then book the outcome
+is still part of the chain
+a receipt of another block     a reorganisation took its block away                     as if there were no receipt
+no receipt, known to a node    waiting                                                  wait; offer more for gas
+no receipt, not known, nonce   dropped, or never sent                                   send the same bytes again
+not used
+no receipt, nonce used in a    another transaction took its place                       it has failed
+final block, and the one that
+used it is found
+no receipt, nonce used, and    nodes contradict each other, or history is missing       wait, then leave it to a
+nothing found                                                                           person
+=============================  =======================================================  ==========================
+
+What errors nodes answer with is never looked at: it differs from node to node.
+"""
+
+import enum
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from tradeexecutor.ethereum.connection import ChainConnection, Receipt
+from tradeexecutor.ethereum.errors import RpcError
+from tradeexecutor.ethereum.transactions import get_all_hashes
+from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
+
+__all__ = ["Fate", "Finding", "find_fate"]
+
+logger = logging.getLogger(__name__)
+
+
+class Fate(enum.Enum):
+    """Where a transaction stands."""
+
+    #: Mined, and not final yet.
+    mined = "mined"
+    #: Mined in a block that is final for us.
+    confirmed = "confirmed"
+    #: Waiting.
+    pending = "pending"
+    #: Unknown, and its nonce is not used.
+    dropped = "dropped"
+    #: Its nonce was used by another one, finally.
+    replaced = "replaced"
+    #: Its nonce is used, and it is not known by what.
+    unclear = "unclear"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the chain says about a transaction.
+
+    Attributes
+    ----------
+    fate
+        Where it stands.
+    receipt
+        Of the version that was mined; None when none was.
+    replaced_by
+        Hash of the transaction that took its place, and the number of its block; None in other cases.
+    """
+
+    fate: Fate
+    receipt: Receipt | None = None
+    replaced_by: tuple[str, int] | None = None
+
+
+def find_fate(connection: ChainConnection, transaction: BlockchainTransaction) -> Finding:
+    """Ask the chain what became of a transaction, in any of its versions."""
+    assert transaction.nonce is not None, "only signed transactions are recorded"
+    assert transaction.from_address is not None, "only signed transactions are recorded"
+    hashes = get_all_hashes(transaction)
+    receipt = _find_valid_receipt(connection, hashes)
+    if receipt is not None:
+        depth = connection.get_head().number - receipt.block_number + 1
+        return Finding(Fate.confirmed if depth >= connection.confirmations else Fate.mined, receipt)
+    if any(connection.is_known(tx_hash) for tx_hash in hashes):
+        return Finding(Fate.pending)
+    if connection.get_transaction_count(transaction.from_address) <= transaction.nonce:
+        return Finding(Fate.dropped)
+    return _find_replacement(connection, transaction.from_address, transaction.nonce, hashes)
+
+
+def _find_valid_receipt(connection: ChainConnection, hashes: list[str]) -> Receipt | None:
+    for tx_hash in hashes:
+        receipt = connection.find_receipt(tx_hash)
+        if receipt is None:
+            continue
+        block = connection.find_block(receipt.block_number)
+        if block is not None and block.hash == receipt.block_hash:
+            return receipt
+    return None
+
+
+def _find_replacement(connection: ChainConnection, sender: str, nonce: int, hashes: list[str]) -> Finding:
+    """Look for the transaction that used a nonce, in final blocks."""
+    unclear = Finding(Fate.unclear)
+    safe = connection.find_safe_block()
+    try:
+        if safe is None or connection.get_transaction_count(sender, safe.number) <= nonce:
+            return unclear
+        number = _find_block_of_nonce(connection, sender, nonce, safe.number)
+        block = cast(Mapping[str, Any] | None, connection.request("eth_getBlockByNumber", hex(number), True))
+    except RpcError as error:
+        logger.warning("The transaction that used nonce %d of %s cannot be looked up: %s", nonce, sender, error)
+        return unclear
+    for found in (block or {}).get("transactions", ()):
+        if str(found["from"]).lower() == sender.lower() and int(found["nonce"], 16) == nonce:
+            tx_hash = str(found["hash"]).lower()
+            return unclear if tx_hash in hashes else Finding(Fate.replaced, replaced_by=(tx_hash, number))
+    return unclear
+
+
+def _find_block_of_nonce(connection: ChainConnection, sender: str, nonce: int, last: int) -> int:
+    """Return the block in which a nonce was used; it is at or before block `last`.
+
+    Looks back in steps that double, then halves the rest: nodes without an archive know recent history only.
+    """
+    step = 1
+    high = last
+    low = max(last - step, -1)
+    while low >= 0 and connection.get_transaction_count(sender, low) > nonce:
+        high, step = low, 2 * step
+        low = max(low - step, -1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if connection.get_transaction_count(sender, middle) > nonce:
+            high = middle
+        else:
+            low = middle
+    return high

@@ -1,0 +1,1 @@
+"""Where trades are made: one module for each kind of exchange, vault or lending pool."""

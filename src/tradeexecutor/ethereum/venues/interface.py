@@ -1,0 +1,252 @@
+"""What a place to trade has to do, and what all of them share: reading token flows from receipts."""
+
+import datetime
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tradeexecutor.ethereum.abi import ERC20_ALLOWANCE, ERC20_APPROVE, ERC20_BALANCE_OF, ERC20_DECIMALS, TRANSFER_TOPIC
+from tradeexecutor.ethereum.connection import ChainConnection, Log, Receipt
+from tradeexecutor.ethereum.errors import NotTradeable, PartlyExecuted, RpcError, WrongChain
+from tradeexecutor.ethereum.transactions import Call
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.state.trade import TradeExecution
+
+__all__ = ["Outcome", "Quote", "Venue", "parse_transfer", "read_spot_outcome", "sum_flows"]
+
+#: Units of gas that an approval may use; tokens behind a proxy take 60,000.
+APPROVAL_GAS = 100_000
+
+#: A seller may ask for this much more than the wallet has; the excess is rounding and is not sold.
+SELL_EPSILON = Decimal(10) ** -9
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a trade would do now.
+
+    Attributes
+    ----------
+    given, taken
+        Token units, of what is paid and of what is received.
+    mid_price
+        Quote tokens per base token, without fees and impact.
+    fee
+        Fraction, contained in the amounts.
+    block_number
+        As of when.
+    """
+
+    given: Decimal
+    taken: Decimal
+    mid_price: float
+    fee: float
+    block_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a trade has done.
+
+    Attributes
+    ----------
+    quantity
+        Base token units, + bought, - sold.
+    reserve
+        Reserve token units paid or received, >= 0.
+    price
+        USD per base token.
+    lp_fees
+        USD; None when they are not known.
+    collateral_consumption, collateral_allocation
+        Of a short, see `State.mark_trade_success`; None for other kinds.
+    """
+
+    quantity: Decimal
+    reserve: Decimal
+    price: float
+    lp_fees: float | None = None
+    collateral_consumption: Decimal | None = None
+    collateral_allocation: Decimal | None = None
+
+
+class Venue(ABC):
+    """A place to trade.
+
+    Parameters
+    ----------
+    connection
+        To its chain.
+    deadline
+        How long after it was signed a trade may still be carried out.  It keeps a transaction that was stuck, or sent
+        again after a crash, from trading at the prices of another day.
+    """
+
+    def __init__(self, connection: ChainConnection, deadline: datetime.timedelta = datetime.timedelta(minutes=20)):
+        self.connection = connection
+        self.deadline = deadline
+
+    # --- What it trades
+
+    @abstractmethod
+    def is_traded(self, pair: TradingPairIdentifier) -> bool:
+        """Tell whether a pair is traded here."""
+
+    def check(self, pair: TradingPairIdentifier) -> None:
+        """Compare what is known about a pair with the chain; raises `WrongChain` when it is not the same.
+
+        Wrong decimals, for one, would make every amount wrong by powers of ten.
+        """
+        for asset in (pair.base, pair.quote):
+            try:
+                decimals = self.connection.call(asset.address, ERC20_DECIMALS)
+            except RpcError as error:
+                raise WrongChain(f"{asset} is no token on chain {self.connection.chain_id}: {error}") from error
+            if decimals != asset.decimals:
+                raise WrongChain(f"{asset} has {decimals} decimals on chain, {asset.decimals} by the settings")
+
+    # --- Trading
+
+    @abstractmethod
+    def plan(self, trade: TradeExecution, wallet: str, slippage_tolerance: float) -> list[Call]:
+        """Return the first calls of a trade.
+
+        Parameters
+        ----------
+        wallet
+            Address whose tokens are traded.
+        slippage_tolerance
+            How much worse than planned the trade may fill, a fraction; beyond it, it has to revert.
+
+        Raises
+        ------
+        NotTradeable
+            It cannot be carried out as it is planned.
+        """
+
+    def plan_next(self, trade: TradeExecution, wallet: str, receipts: Sequence[Receipt]) -> list[Call]:
+        """Return what follows when all calls up to now have gone through; empty when nothing does.
+
+        Asked again with the same receipts after a crash, it has to answer the same.
+        """
+        del trade, wallet, receipts
+        return []
+
+    @abstractmethod
+    def read_outcome(self, trade: TradeExecution, wallet: str, receipts: Sequence[Receipt | None]) -> Outcome | None:
+        """Return what a trade has done; None when it has moved nothing, which is a failure.
+
+        Parameters
+        ----------
+        receipts
+            Of its transactions in order; None for one that was replaced by a foreign one.
+
+        Raises
+        ------
+        PartlyExecuted
+            Tokens have moved, and it is no trade.
+        """
+
+    # --- Prices
+
+    @abstractmethod
+    def get_mid_price(self, pair: TradingPairIdentifier) -> float:
+        """Return quote tokens per base token, without fees and impact."""
+
+    @abstractmethod
+    def quote_buy(self, pair: TradingPairIdentifier, reserve: Decimal | None) -> Quote:
+        """Return what spending `reserve` would bring; None asks about a negligible amount."""
+
+    @abstractmethod
+    def quote_sell(self, pair: TradingPairIdentifier, quantity: Decimal | None) -> Quote:
+        """Return what selling `quantity` would bring; None asks about a negligible amount."""
+
+    # --- Helpers
+
+    def get_deadline(self) -> int:
+        """Return until when a trade that is signed now may be carried out, epoch seconds of the chain's clock."""
+        head = self.connection.get_head().timestamp
+        return int((head + self.deadline - datetime.datetime(1970, 1, 1)).total_seconds())
+
+    def make_approval(self, asset: AssetIdentifier, wallet: str, spender: str, raw_amount: int) -> list[Call]:
+        """Return the approval of exactly an amount, unless it is approved already."""
+        if self.connection.call(asset.address, ERC20_ALLOWANCE, wallet, spender) >= raw_amount:
+            return []
+        notes = f"Let {spender} take {asset.token_symbol}"
+        return [Call(asset.address, ERC20_APPROVE, (spender, raw_amount), APPROVAL_GAS, notes)]
+
+    def get_amount_to_sell(self, trade: TradeExecution, wallet: str) -> int:
+        """Return the raw amount that a sell gives, at most what the wallet has.
+
+        Raises
+        ------
+        NotTradeable
+            The wallet has less than that, by more than rounding.
+        """
+        base = trade.pair.base
+        wanted = base.convert_to_raw_amount(-trade.planned_quantity)
+        held = int(self.connection.call(base.address, ERC20_BALANCE_OF, wallet))
+        if base.convert_to_decimal(wanted - held) > SELL_EPSILON:
+            raise NotTradeable(
+                f"{trade} sells {-trade.planned_quantity} {base.token_symbol}, {wallet} has "
+                f"{base.convert_to_decimal(held)}"
+            )
+        return min(wanted, held)
+
+
+# --- Receipts
+
+
+def parse_transfer(log: Log) -> tuple[str, str, int] | None:
+    """Return sender, receiver (lower case) and raw amount of a token transfer; None when the log is something else.
+
+    Transfers of unique tokens have the same first topic, and one topic more.
+    """
+    if len(log.topics) != 3 or log.topics[0] != TRANSFER_TOPIC or len(log.data) < 66:
+        return None
+    return "0x" + log.topics[1][-40:], "0x" + log.topics[2][-40:], int(log.data[:66], 16)
+
+
+def sum_flows(receipts: Iterable[Receipt | None], holder: str) -> dict[str, int]:
+    """Return what successful transactions brought (+) and took (-), raw amounts by token address in lower case."""
+    flows: dict[str, int] = {}
+    holder = holder.lower()
+    for receipt in receipts:
+        if receipt is None or not receipt.succeeded:
+            continue
+        for log in receipt.logs:
+            transfer = parse_transfer(log)
+            if transfer is None:
+                continue
+            sender, receiver, amount = transfer
+            flow = (amount if receiver == holder else 0) - (amount if sender == holder else 0)
+            if flow:
+                flows[log.address] = flows.get(log.address, 0) + flow
+    return {address: flow for address, flow in flows.items() if flow}
+
+
+def read_spot_outcome(
+    trade: TradeExecution, wallet: str, receipts: Iterable[Receipt | None], fee: float
+) -> Outcome | None:
+    """Return what a purchase or sale of tokens has done, from what the wallet gave and got.
+
+    Raises
+    ------
+    PartlyExecuted
+        Only one of the two moved, or one of them the wrong way.
+    """
+    flows = sum_flows(receipts, wallet)
+    base, quote = trade.pair.base, trade.pair.quote
+    raw_base, raw_quote = flows.get(base.address, 0), flows.get(quote.address, 0)
+    if not raw_base and not raw_quote:
+        return None
+    if not (raw_base > 0 > raw_quote if trade.is_buy() else raw_base < 0 < raw_quote):
+        raise PartlyExecuted(
+            f"{trade} moved {base.convert_to_decimal(raw_base)} {base.token_symbol} and "
+            f"{quote.convert_to_decimal(raw_quote)} {quote.token_symbol}; that is not what it was to do",
+            trade.trade_id,
+        )
+    quantity = base.convert_to_decimal(raw_base)
+    reserve = quote.convert_to_decimal(abs(raw_quote))
+    return Outcome(quantity, reserve, float(reserve / abs(quantity)), float(reserve) * fee)

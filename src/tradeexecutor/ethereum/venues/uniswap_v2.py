@@ -1,0 +1,150 @@
+"""Uniswap v2 and its many copies: pools of two tokens whose product stays constant."""
+
+import datetime
+from collections.abc import Sequence
+from decimal import Decimal
+
+from tradeexecutor.ethereum.abi import (
+    UNISWAP_V2_FACTORY,
+    UNISWAP_V2_GET_RESERVES,
+    UNISWAP_V2_SWAP,
+    UNISWAP_V2_TOKEN0,
+    UNISWAP_V2_TOKEN1,
+)
+from tradeexecutor.ethereum.connection import ChainConnection, Receipt
+from tradeexecutor.ethereum.errors import NotTradeable, RpcError, WrongChain
+from tradeexecutor.ethereum.transactions import Call
+from tradeexecutor.ethereum.venues.interface import Outcome, Quote, Venue, read_spot_outcome
+from tradeexecutor.state.identifier import TradingPairIdentifier, TradingPairKind
+from tradeexecutor.state.trade import TradeExecution
+
+__all__ = ["UniswapV2Venue"]
+
+_SWAP_GAS = 400_000
+
+#: Fee of the original; copies have others.
+_DEFAULT_FEE = 0.003
+
+
+class UniswapV2Venue(Venue):
+    """Trades spot pairs of one factory.
+
+    Parameters
+    ----------
+    router
+        Contract that swaps are sent to.
+    factory
+        Contract that the pools come from: the `exchange_address` of pairs.
+    """
+
+    def __init__(
+        self,
+        connection: ChainConnection,
+        router: str,
+        factory: str,
+        deadline: datetime.timedelta = datetime.timedelta(minutes=20),
+    ):
+        super().__init__(connection, deadline)
+        self.router = router
+        self.factory = factory.lower()
+
+    def is_traded(self, pair: TradingPairIdentifier) -> bool:
+        """Tell whether a pair is a spot pair of the factory."""
+        return (
+            pair.kind is TradingPairKind.spot_market_hold
+            and pair.chain_id == self.connection.chain_id
+            and (pair.exchange_address or "").lower() == self.factory
+        )
+
+    def check(self, pair: TradingPairIdentifier) -> None:
+        """Compare decimals, tokens and factory of a pool, and the factory of the router, with the chain."""
+        super().check(pair)
+        try:
+            actual = {
+                str(self.connection.call(pair.pool_address, function)).lower()
+                for function in (UNISWAP_V2_TOKEN0, UNISWAP_V2_TOKEN1)
+            }
+            factories = {
+                str(self.connection.call(contract, UNISWAP_V2_FACTORY)).lower()
+                for contract in (pair.pool_address, self.router)
+            }
+        except RpcError as error:
+            raise WrongChain(f"{pair.pool_address} and {self.router} are no Uniswap v2 contracts: {error}") from error
+        if actual != {pair.base.address, pair.quote.address}:
+            raise WrongChain(f"{pair.pool_address} trades {' and '.join(sorted(actual))}, not {pair}")
+        if factories != {self.factory}:
+            raise WrongChain(f"{pair} and the router {self.router} belong to {factories}, not to {self.factory}")
+
+    # --- Trading
+
+    def plan(self, trade: TradeExecution, wallet: str, slippage_tolerance: float) -> list[Call]:
+        """Return an approval, where one is needed, and the swap."""
+        pair = trade.pair
+        keep = 1 - Decimal(str(slippage_tolerance))
+        if trade.is_buy():
+            given, taken = pair.quote, pair.base
+            raw_given = given.convert_to_raw_amount(trade.planned_reserve)
+            expected = trade.planned_quantity
+        else:
+            given, taken = pair.base, pair.quote
+            raw_given = self.get_amount_to_sell(trade, wallet)
+            expected = -trade.planned_quantity * Decimal(str(trade.planned_price))
+        raw_least = taken.convert_to_raw_amount(expected * keep)
+        if raw_given <= 0 or raw_least <= 0:
+            raise NotTradeable(f"{trade} is too small: it would give {raw_given} for at least {raw_least} raw units")
+        path = [given.checksum_address, taken.checksum_address]
+        swap = Call(
+            self.router,
+            UNISWAP_V2_SWAP,
+            (raw_given, raw_least, path, wallet, self.get_deadline()),
+            _SWAP_GAS,
+            f"Swap {given.token_symbol} for {taken.token_symbol}",
+        )
+        return [*self.make_approval(given, wallet, self.router, raw_given), swap]
+
+    def read_outcome(self, trade: TradeExecution, wallet: str, receipts: Sequence[Receipt | None]) -> Outcome | None:
+        """Return what the wallet gave and got."""
+        return read_spot_outcome(trade, wallet, receipts, self._get_fee(trade.pair))
+
+    # --- Prices
+
+    @staticmethod
+    def _get_fee(pair: TradingPairIdentifier) -> float:
+        return _DEFAULT_FEE if pair.fee is None else float(pair.fee)
+
+    def _get_reserves(self, pair: TradingPairIdentifier) -> tuple[Decimal, Decimal, int]:
+        """Return base and quote tokens in the pool, and as of which block."""
+        number = self.connection.get_head().number
+        first, second, _ = self.connection.call(pair.pool_address, UNISWAP_V2_GET_RESERVES, block=number)
+        base, quote = (second, first) if pair.has_reverse_token_order() else (first, second)
+        if not base or not quote:
+            raise NotTradeable(f"{pair} has no liquidity")
+        return pair.base.convert_to_decimal(base), pair.quote.convert_to_decimal(quote), number
+
+    def get_mid_price(self, pair: TradingPairIdentifier) -> float:
+        """Return the ratio of the two tokens in the pool."""
+        base, quote, _ = self._get_reserves(pair)
+        return float(quote / base)
+
+    def quote_buy(self, pair: TradingPairIdentifier, reserve: Decimal | None) -> Quote:
+        """Return what the pool gives for `reserve`."""
+        base, quote, number = self._get_reserves(pair)
+        given = quote * _NEGLIGIBLE if reserve is None else reserve
+        return self._quote(pair, given, quote, base, float(quote / base), number)
+
+    def quote_sell(self, pair: TradingPairIdentifier, quantity: Decimal | None) -> Quote:
+        """Return what the pool gives for `quantity`."""
+        base, quote, number = self._get_reserves(pair)
+        given = base * _NEGLIGIBLE if quantity is None else quantity
+        return self._quote(pair, given, base, quote, float(quote / base), number)
+
+    def _quote(
+        self, pair: TradingPairIdentifier, given: Decimal, pool_in: Decimal, pool_out: Decimal, mid: float, number: int
+    ) -> Quote:
+        fee = self._get_fee(pair)
+        after_fee = given * (1 - Decimal(str(fee)))
+        return Quote(given, pool_out * after_fee / (pool_in + after_fee), mid, fee, number)
+
+
+#: A part of the pool that does not move its price.
+_NEGLIGIBLE = Decimal(10) ** -12
