@@ -41,7 +41,15 @@ from tradeexecutor.state.statistics import (
     PositionStatistics,
     Statistics,
 )
-from tradeexecutor.state.sync import Accounting, BalanceEventRef, Deployment, InterestSync, Sync, Treasury
+from tradeexecutor.state.sync import (
+    Accounting,
+    BalanceEventRef,
+    Deployment,
+    InterestSync,
+    ScannedBlock,
+    Sync,
+    Treasury,
+)
 from tradeexecutor.state.trade.pricing import TradePricing
 from tradeexecutor.state.trade_summary import TradeSummary
 from tradeexecutor.state.trigger import Trigger, TriggerCondition, TriggerType
@@ -233,7 +241,7 @@ def balance_event_ref() -> BalanceEventRef:
 def sync() -> Sync:
     return Sync(
         Deployment(ChainId.base, "0xVault", 10, "0xhash", T0, "Vault", "VLT", T1),
-        Treasury(T0, T1, 11, [balance_event_ref()], 5.0, 6.0, 12, Decimal("7.10")),
+        Treasury(T0, T1, 11, [balance_event_ref()], 5.0, 6.0, 12, Decimal("7.10"), [ScannedBlock(11, "0xhash")]),
         Accounting(T1, 13, [balance_event_ref()]),
         InterestSync(T1, 14, interest_distribution()),
     )

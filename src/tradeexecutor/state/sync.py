@@ -52,6 +52,15 @@ class BalanceEventRef(OpenAttributes):
 
 
 @dataclass(slots=True)
+class ScannedBlock(Serialisable):
+    """A block up to which events were read; its hash tells whether it is still part of the chain."""
+
+    number: BlockNumber
+    #: ``0x`` hexadecimal.
+    hash: JSONHexBytes
+
+
+@dataclass(slots=True)
 class Treasury(OpenAttributes):
     """Deposits and redemptions."""
 
@@ -69,6 +78,9 @@ class Treasury(OpenAttributes):
     last_lagoon_settlement_block_scanned: BlockNumber | None = None
     #: Issued vault shares.
     share_count: Decimal | None = None
+    #: The last blocks up to which events were read, oldest first; the newest is `last_block_scanned`.  Empty for what
+    #: does not read a chain.
+    scanned_blocks: list[ScannedBlock] = field(default_factory=new_list)
 
 
 @dataclass(slots=True)
