@@ -1,5 +1,6 @@
 """Sign, record, save, send, mark, save, wait: in this order, and offering more for gas when it takes too long."""
 
+import itertools
 from decimal import Decimal
 from typing import Any
 
@@ -101,7 +102,7 @@ def test_a_transaction_that_waits_for_too_long_offers_more(trader: Trader):
         offers = [earlier["maxFeePerGas"] for earlier in transaction.other["earlier"]]
         offers.append(get_fees(transaction).max_fee)
         assert len(offers) == 3
-        for earlier, later in zip(offers, offers[1:], strict=False):
+        for earlier, later in itertools.pairwise(offers):
             assert later >= earlier * 1.1, "what real nodes want"
     assert trader.connection.get_transaction_count(trader.wallet.address) == 2
 

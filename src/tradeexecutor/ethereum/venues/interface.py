@@ -176,6 +176,15 @@ class Venue(ABC):
         notes = f"Let {spender} take {asset.token_symbol}"
         return [Call(asset.address, ERC20_APPROVE, (spender, raw_amount), APPROVAL_GAS, notes)]
 
+    def require_balance(self, asset: AssetIdentifier, wallet: str, raw_amount: int) -> None:
+        """Raise `NotTradeable` when a wallet has less than an amount: a redemption that is not final yet, for one."""
+        held = int(self.connection.call(asset.address, ERC20_BALANCE_OF, wallet))
+        if held < raw_amount:
+            raise NotTradeable(
+                f"{wallet} has {asset.convert_to_decimal(held)} {asset.token_symbol}, "
+                f"{asset.convert_to_decimal(raw_amount)} are needed"
+            )
+
     def get_amount_to_sell(self, trade: TradeExecution, wallet: str) -> int:
         """Return the raw amount that a sell gives, at most what the wallet has.
 

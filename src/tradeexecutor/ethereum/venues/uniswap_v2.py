@@ -85,6 +85,7 @@ class UniswapV2Venue(Venue):
             given, taken = pair.quote, pair.base
             raw_given = given.convert_to_raw_amount(trade.planned_reserve)
             expected = trade.planned_quantity
+            self.require_balance(given, wallet, raw_given)
         else:
             given, taken = pair.base, pair.quote
             raw_given = self.get_amount_to_sell(trade, wallet)

@@ -1,0 +1,62 @@
+"""What a wallet really has, to compare the books with."""
+
+from collections.abc import Collection
+
+from tradeexecutor.ethereum.abi import ERC20_BALANCE_OF
+from tradeexecutor.ethereum.connection import ChainConnection
+from tradeexecutor.ethereum.errors import RpcError
+from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.strategy.sync_model import BalanceNotReadable, OnChainBalance
+
+__all__ = ["ChainBalances"]
+
+
+class ChainBalances:
+    """Balances of one address, a :py:class:`~tradeexecutor.strategy.balance_source.BalanceSource`.
+
+    Parameters
+    ----------
+    connection
+        To the chain.
+    address
+        Who holds the tokens.
+    """
+
+    def __init__(self, connection: ChainConnection, address: str):
+        self.connection = connection
+        self.address = address
+
+    def get_token_storage_address(self) -> str:
+        """Return the address."""
+        return self.address
+
+    def fetch_onchain_balances(
+        self,
+        assets: Collection[AssetIdentifier],
+        filter_zero: bool = True,
+        block_identifier: int | None = None,
+    ) -> list[OnChainBalance]:
+        """Return balances as of one block, the newest one by default; assets of other chains are left out.
+
+        Raises
+        ------
+        BalanceNotReadable
+            There is no such block, or an asset is no token of this chain.
+        ChainUnavailable
+            No node answered.
+        """
+        head = self.connection.get_head()
+        block = head if block_identifier is None else self.connection.find_block(block_identifier)
+        if block is None:
+            raise BalanceNotReadable(f"chain {self.connection.chain_id} has no block {block_identifier:,} yet")
+        found: list[OnChainBalance] = []
+        for asset in assets:
+            if asset.chain_id != self.connection.chain_id:
+                continue
+            try:
+                raw = int(self.connection.call(asset.address, ERC20_BALANCE_OF, self.address, block=block.number))
+            except RpcError as error:
+                raise BalanceNotReadable(f"the balance of {asset} at block {block.number:,}: {error}") from error
+            if raw or not filter_zero:
+                found.append(OnChainBalance(block.number, block.timestamp, asset, asset.convert_to_decimal(raw)))
+        return found

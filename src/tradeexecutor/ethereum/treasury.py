@@ -1,0 +1,425 @@
+"""Deposits and redemptions: the transfers of the reserve currency that no transaction of ours has made.
+
+Transfers are read from final blocks, from where the last reading ended.  That place is a block number *and* a hash: when
+the block at this height is another one now, the chain was reorganised more deeply than was thought possible.  Then the
+reading goes back to the last known block that is still there, and what is booked is compared with what is on chain,
+transaction by transaction.  A difference is booked as an entry of its own; nothing is erased, and nothing is booked
+twice, whatever place a transaction has in its new block.
+"""
+
+import datetime
+import logging
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from tradeexecutor.ethereum.abi import TRANSFER_TOPIC
+from tradeexecutor.ethereum.balances import ChainBalances
+from tradeexecutor.ethereum.connection import Block, ChainConnection, Log
+from tradeexecutor.ethereum.errors import ChainError, RpcError
+from tradeexecutor.ethereum.hot_wallet import HotWallet
+from tradeexecutor.ethereum.transactions import get_all_hashes
+from tradeexecutor.ethereum.venues.interface import parse_transfer
+from tradeexecutor.state.balance_update import BalanceUpdate
+from tradeexecutor.state.chain import ChainId
+from tradeexecutor.state.failed_attempts import get_failed_attempts
+from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.state import State
+from tradeexecutor.state.sync import ScannedBlock
+from tradeexecutor.state.treasury import ReserveUpdateEvent, apply_reserve_update_events
+from tradeexecutor.state.types import accept_unknown_enum_values
+from tradeexecutor.strategy.sync_model import OnChainBalance, SyncModel, UnconfirmedTreasurySync
+from tradeexecutor.strategy.treasury_event import TreasuryEvent, TreasuryEventKind
+from tradeexecutor.strategy.treasury_sync import apply_treasury_events
+
+__all__ = ["EthereumSync", "NotInitialised"]
+
+logger = logging.getLogger(__name__)
+
+#: How many scanned blocks are remembered, so that a reorganisation is followed back no further than needed.
+_REMEMBERED = 24
+
+#: Blocks in one request for logs; nodes allow 500 to 10,000.
+_BLOCK_RANGE = 2_000
+
+
+class NotInitialised(ChainError):
+    """A state does not know yet which wallet it is about; `tradeexecutor init` tells it."""
+
+
+class EthereumSync(SyncModel):
+    """Keeps the books of a hot wallet in line with its chain.
+
+    Parameters
+    ----------
+    connection
+        To the chain; its `confirmations` say which blocks are final.
+    wallet
+        Whose money it is.
+    block_range
+        Blocks in one request for logs; halved where a node refuses.
+    """
+
+    def __init__(self, connection: ChainConnection, wallet: HotWallet, *, block_range: int = _BLOCK_RANGE):
+        self.connection = connection
+        self.wallet = wallet
+        self.balances = ChainBalances(connection, wallet.address)
+        self._block_range = block_range
+
+    # --- A new state
+
+    def sync_initial(self, state: State, **kwargs: Any) -> None:
+        """Prepare a new state: the wallet, the block from which on it is watched, and what is there already.
+
+        Parameters
+        ----------
+        reserve_assets
+            Currencies whose balance is the opening balance, booked as deposits.
+
+        Raises
+        ------
+        NotInitialised
+            The state was prepared for a wallet before.
+        """
+        deployment = state.sync.deployment
+        if deployment.block_number is not None:
+            raise NotInitialised(f"the state already belongs to {deployment.address}")
+        reserve_assets: Collection[AssetIdentifier] = kwargs.get("reserve_assets", ())
+        safe = self._require_safe_block()
+        held = self.balances.fetch_onchain_balances(reserve_assets, block_identifier=safe.number)
+        apply_reserve_update_events(
+            state,
+            [
+                ReserveUpdateEvent(
+                    balance.asset, safe.timestamp, safe.timestamp, Decimal(0), balance.amount, safe.number
+                )
+                for balance in held
+            ],
+        )
+        with accept_unknown_enum_values():
+            deployment.chain_id = ChainId(self.connection.chain_id)
+        deployment.address = self.wallet.address
+        deployment.block_number = safe.number
+        deployment.block_mined_at = safe.timestamp
+        deployment.initialised_at = self.connection.clock()
+        self._move_cursor(state, safe)
+
+    def is_ready_for_live_trading(self, state: State) -> bool:
+        """Tell whether the state was prepared for this wallet on this chain."""
+        deployment = state.sync.deployment
+        return (
+            deployment.block_number is not None
+            and (deployment.address or "").lower() == self.wallet.address.lower()
+            and deployment.chain_id == self.connection.chain_id
+        )
+
+    # --- Deposits and redemptions
+
+    def sync_treasury(
+        self,
+        strategy_cycle_ts: datetime.datetime,
+        state: State,
+        supported_reserves: list[AssetIdentifier] | None = None,
+        end_block: int | None = None,
+        post_valuation: bool = False,
+    ) -> list[BalanceUpdate]:
+        """Book what came and went in final blocks since the last call.
+
+        Parameters
+        ----------
+        end_block
+            Read no further than this block; it must be final.
+
+        Raises
+        ------
+        NotInitialised
+            See `sync_initial`.
+        UnconfirmedTreasurySync
+            The node is behind, or the chain is being reorganised; nothing has changed.
+        TreasuryEventRefused
+            A reorganisation took a deposit away that was spent already; a person has to decide.
+        """
+        del post_valuation
+        safe = self._require_safe_block()
+        if end_block is not None and end_block < safe.number:
+            block = self.connection.find_block(end_block)
+            assert block is not None, "before a final block"
+            safe = block
+        start = self._find_start(state, safe)
+        if start.block >= safe.number:
+            return []
+        reserves = self._list_reserves(state, supported_reserves or ())
+        logs = self._fetch_transfers([asset.address for asset in reserves], start.block + 1, safe.number)
+        events, moved = self._compare(state, reserves, logs, start, safe)
+        booked = apply_treasury_events(state, events, strategy_cycle_ts, reserves).booked
+        if start.is_reorganised:
+            logger.warning("The chain was reorganised below the last reading, %d entries put it right", len(booked))
+        for update, number in moved:
+            update.block_number = number
+        self._move_cursor(state, safe)
+        treasury = state.sync.treasury
+        treasury.last_updated_at, treasury.last_cycle_at = self.connection.clock(), strategy_cycle_ts
+        return booked
+
+    def _require_safe_block(self) -> Block:
+        safe = self.connection.find_safe_block()
+        if safe is None:
+            raise UnconfirmedTreasurySync(
+                f"chain {self.connection.chain_id} has not {self.connection.confirmations} blocks yet"
+            )
+        return safe
+
+    def _find_start(self, state: State, safe: Block) -> "_Start":
+        """Return the last block that need not be read again."""
+        treasury, deployment = state.sync.treasury, state.sync.deployment
+        if deployment.block_number is None:
+            raise NotInitialised("the state does not know its wallet yet; run `tradeexecutor init`")
+        scanned = treasury.scanned_blocks
+        if not scanned:
+            cursor = treasury.last_block_scanned or deployment.block_number
+            return _Start(cursor, cursor)
+        cursor = scanned[-1].number
+        if safe.number < cursor:
+            present = self.connection.find_block(cursor)
+            if present is None or present.hash != scanned[-1].hash:
+                raise UnconfirmedTreasurySync(
+                    f"block {cursor:,} was final and is not there any more; the chain is being reorganised, or the "
+                    "node is behind"
+                )
+            return _Start(cursor, cursor)
+        for known in reversed(scanned):
+            block = self.connection.find_block(known.number)
+            if block is not None and block.hash == known.hash:
+                return _Start(known.number, cursor)
+        return _Start(deployment.block_number, cursor)
+
+    @staticmethod
+    def _move_cursor(state: State, block: Block) -> None:
+        treasury = state.sync.treasury
+        treasury.last_block_scanned = block.number
+        kept = [known for known in treasury.scanned_blocks if known.number < block.number]
+        treasury.scanned_blocks = [*kept[-_REMEMBERED + 1 :], ScannedBlock(block.number, block.hash)]
+
+    def _list_reserves(self, state: State, supported: Iterable[AssetIdentifier]) -> list[AssetIdentifier]:
+        known = [reserve.asset for reserve in state.portfolio.reserves.values()]
+        ours = [asset for asset in (*known, *supported) if asset.chain_id == self.connection.chain_id]
+        return list(dict.fromkeys(ours))
+
+    # --- Logs
+
+    def _fetch_transfers(self, tokens: list[str], first: int, last: int) -> list[Log]:
+        """Return the transfers to and from the wallet, in order; one to itself is there twice."""
+        if not tokens:
+            return []
+        padded = "0x" + self.wallet.address[2:].lower().rjust(64, "0")
+        logs: list[Log] = []
+        size = self._block_range
+        while first <= last:
+            end = min(first + size - 1, last)
+            try:
+                for topics in ([TRANSFER_TOPIC, None, padded], [TRANSFER_TOPIC, padded]):
+                    logs += self.connection.get_logs(tokens, topics, first, end)
+            except RpcError:
+                if size == 1:
+                    raise
+                size = max(size // 2, 1)
+                logs = [log for log in logs if log.block_number < first]
+                continue
+            first = end + 1
+        return sorted(logs, key=lambda log: (log.block_number, log.log_index))
+
+    # --- What is booked against what is on chain
+
+    def _compare(
+        self, state: State, reserves: list[AssetIdentifier], logs: list[Log], start: "_Start", safe: Block
+    ) -> "tuple[list[TreasuryEvent], list[tuple[BalanceUpdate, int]]]":
+        """Return what has to be booked, so that every transaction is booked with what it brought.
+
+        The second list has entries that stay, and the block that their transaction is in now.
+        """
+        assets = {asset.address: asset for asset in reserves}
+        on_chain = self._group(logs, set(_iterate_own_hashes(state)) if logs else set())
+        booked = _find_booked(state, self.connection.chain_id)
+        events: list[TreasuryEvent] = []
+        moved: list[tuple[BalanceUpdate, int]] = []
+        for key, transfers in on_chain.items():
+            entry = booked.get(key)
+            if entry is None:
+                events += [self._make_event(assets[key[1]], transfer) for transfer in transfers]
+                continue
+            difference = sum(transfer.raw for transfer in transfers) - entry.get_raw(assets[key[1]])
+            events += self._make_adjustment(assets[key[1]], key, entry, difference, transfers[-1].log)
+            moved.append((entry.updates[-1], transfers[-1].log.block_number))
+        if start.is_reorganised:
+            for key, entry in booked.items():
+                is_gone = key not in on_chain and start.block < entry.last_block <= start.cursor
+                if is_gone and key[1] in assets:
+                    asset = assets[key[1]]
+                    events += self._make_adjustment(asset, key, entry, -entry.get_raw(asset), None, safe)
+        return events, moved
+
+    def _group(self, logs: list[Log], own: set[str]) -> "dict[_Key, list[_Transfer]]":
+        """Return the transfers of foreign transactions, by transaction and token."""
+        found: dict[_Key, list[_Transfer]] = {}
+        address = self.wallet.address.lower()
+        seen: set[tuple[str, int]] = set()
+        for log in logs:
+            transfer = parse_transfer(log)
+            if transfer is None or log.tx_hash in own or (log.tx_hash, log.log_index) in seen:
+                continue
+            seen.add((log.tx_hash, log.log_index))
+            sender, receiver, raw = transfer
+            if not raw or sender == receiver:
+                continue
+            is_deposit = receiver == address
+            party = sender if is_deposit else receiver
+            key = (log.tx_hash, log.address)
+            found.setdefault(key, []).append(_Transfer(log, raw if is_deposit else -raw, party))
+        return found
+
+    def _make_event(self, asset: AssetIdentifier, transfer: "_Transfer") -> TreasuryEvent:
+        log = transfer.log
+        return TreasuryEvent(
+            TreasuryEventKind.deposit if transfer.raw > 0 else TreasuryEventKind.redemption,
+            asset.chain_id,
+            asset.address,
+            asset.convert_to_decimal(abs(transfer.raw)),
+            self._get_time(log.block_number),
+            log.tx_hash,
+            log.log_index,
+            log.block_number,
+            transfer.party,
+        )
+
+    def _make_adjustment(
+        self,
+        asset: AssetIdentifier,
+        key: "_Key",
+        entry: "_Booked",
+        raw: int,
+        log: Log | None,
+        safe: Block | None = None,
+    ) -> list[TreasuryEvent]:
+        """Return the entry that makes what is booked of a transaction equal to what it brought; none if it is equal."""
+        if not raw:
+            return []
+        if log is None:
+            assert safe is not None
+            number, time = safe.number, safe.timestamp
+            notes = "Undone: a reorganisation of the chain took the transaction away"
+        else:
+            number, time = log.block_number, self._get_time(log.block_number)
+            notes = "Booked again: after a reorganisation the transaction is part of the chain"
+        logger.warning("%s of %s by %s. %s", raw, asset, key[0], notes)
+        return [
+            TreasuryEvent(
+                TreasuryEventKind.deposit if raw > 0 else TreasuryEventKind.redemption,
+                asset.chain_id,
+                asset.address,
+                asset.convert_to_decimal(abs(raw)),
+                time,
+                key[0],
+                # It has no log of its own; entries after the first are counted down from -1.
+                -len(entry.updates),
+                number,
+                entry.updates[0].owner_address,
+                notes=notes,
+            )
+        ]
+
+    def _get_time(self, number: int) -> datetime.datetime:
+        block = self.connection.find_block(number)
+        if block is None:
+            raise UnconfirmedTreasurySync(f"block {number:,} is not there any more, the chain is being reorganised")
+        return block.timestamp
+
+    # --- The rest of the interface
+
+    def get_token_storage_address(self) -> str:
+        """Return the address of the wallet."""
+        return self.wallet.address
+
+    def get_key_address(self) -> str:
+        """Return the address of the wallet."""
+        return self.wallet.address
+
+    def get_hot_wallet(self) -> HotWallet:
+        """Return the wallet."""
+        return self.wallet
+
+    def create_transaction_builder(self) -> None:
+        """Return None: the execution model signs."""
+        return
+
+    def fetch_onchain_balances(
+        self,
+        assets: Collection[AssetIdentifier],
+        filter_zero: bool = True,
+        block_identifier: int | None = None,
+    ) -> Iterable[OnChainBalance]:
+        """Read balances of the wallet, see `ChainBalances`."""
+        return self.balances.fetch_onchain_balances(assets, filter_zero, block_identifier)
+
+
+#: Transaction and token, lower case.
+_Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """Where reading begins: after `block`; `cursor` is where it ended the last time."""
+
+    block: int
+    cursor: int
+
+    @property
+    def is_reorganised(self) -> bool:
+        return self.block != self.cursor
+
+
+@dataclass(frozen=True, slots=True)
+class _Transfer:
+    """A transfer, its raw amount (+ in, - out), and from whom or to whom."""
+
+    log: Log
+    raw: int
+    party: str
+
+
+@dataclass(slots=True)
+class _Booked:
+    """The entries of a transaction, in order."""
+
+    updates: list[BalanceUpdate] = field(default_factory=list[BalanceUpdate])
+
+    @property
+    def last_block(self) -> int:
+        return max(update.block_number or 0 for update in self.updates)
+
+    def get_raw(self, asset: AssetIdentifier) -> int:
+        return sum(asset.convert_to_raw_amount(update.quantity) for update in self.updates)
+
+
+def _find_booked(state: State, chain_id: int) -> dict[_Key, _Booked]:
+    """Return what is booked as deposits and redemptions of cash, by transaction and token."""
+    found: dict[_Key, _Booked] = {}
+    for reserve in state.portfolio.reserves.values():
+        for update in reserve.balance_updates.values():
+            if update.tx_hash is None or update.chain_id != chain_id:
+                continue
+            found.setdefault((update.tx_hash.lower(), reserve.asset.address), _Booked()).updates.append(update)
+    return found
+
+
+def _iterate_own_hashes(state: State) -> Iterator[str]:
+    """Yield the hashes of the transactions of all trades, of earlier versions and earlier attempts, too."""
+    for position in state.portfolio.get_all_positions(pending=True):
+        for trade in position.trades.values():
+            for transaction in trade.blockchain_transactions:
+                yield from get_all_hashes(transaction)
+            for attempt in get_failed_attempts(trade):
+                for transaction in attempt.get("transactions", ()):
+                    for version in (transaction, *(transaction.get("other") or {}).get("earlier", ())):
+                        if version.get("tx_hash"):
+                            yield version["tx_hash"].lower()
