@@ -1,8 +1,8 @@
 """Deposits and redemptions: the transfers of the reserve currency that no transaction of ours has made.
 
-Transfers are read from final blocks, from where the last reading ended.  That place is a block number *and* a hash: when
-the block at this height is another one now, the chain was reorganised more deeply than was thought possible.  Then the
-reading goes back to the last known block that is still there, and what is booked is compared with what is on chain,
+Transfers are read from final blocks, from where the last reading ended.  That place is a block number *and* a hash:
+when the block at this height is another one now, the chain was reorganised more deeply than was thought possible.  Then
+the reading goes back to the last known block that is still there, and what is booked is compared with what is on chain,
 transaction by transaction.  A difference is booked as an entry of its own; nothing is erased, and nothing is booked
 twice, whatever place a transaction has in its new block.
 """
@@ -22,6 +22,7 @@ from tradeexecutor.ethereum.hot_wallet import HotWallet
 from tradeexecutor.ethereum.transactions import get_all_hashes
 from tradeexecutor.ethereum.venues.interface import parse_transfer
 from tradeexecutor.state.balance_update import BalanceUpdate
+from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.chain import ChainId
 from tradeexecutor.state.failed_attempts import get_failed_attempts
 from tradeexecutor.state.identifier import AssetIdentifier
@@ -420,6 +421,4 @@ def _iterate_own_hashes(state: State) -> Iterator[str]:
                 yield from get_all_hashes(transaction)
             for attempt in get_failed_attempts(trade):
                 for transaction in attempt.get("transactions", ()):
-                    for version in (transaction, *(transaction.get("other") or {}).get("earlier", ())):
-                        if version.get("tx_hash"):
-                            yield version["tx_hash"].lower()
+                    yield from get_all_hashes(BlockchainTransaction.from_dict(transaction))
