@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from tests.ethereum.trader import Trader
-from tradeexecutor.ethereum.errors import OutOfGasFunds
+from tradeexecutor.ethereum.errors import NotTradeable, OutOfGasFunds
 from tradeexecutor.execution.interface import ExecutionError
 from tradeexecutor.state.trade import TradeStatus
 
@@ -67,13 +67,21 @@ def test_sells_pay_for_the_buys_after_them(trader: Trader):
     trader.assert_books_equal_chain()
 
 
-def test_a_trade_that_cannot_be_paid_changes_nothing(trader: Trader):
-    trade = trader.plan_buy(Decimal(10_001))
-    with pytest.raises(ExecutionError, match="10001"):
+@pytest.mark.parametrize(
+    ("difference", "error", "text"),
+    [(-1_000, ExecutionError, "9000 available"), (1_000, NotTradeable, "has 10000 USDC")],
+)
+def test_a_trade_that_cannot_be_paid_changes_nothing(
+    trader: Trader, difference: int, error: type[Exception], text: str
+):
+    """The books have less than the wallet, or the wallet less than the books: a redemption that is not final yet."""
+    trader.state.portfolio.adjust_reserves(trader.usdc, Decimal(difference), "a test")
+    trade = trader.plan_buy(Decimal(10_000 + difference + 500 * (difference < 0)))
+    before = trader.state.to_json()
+    with pytest.raises(error, match=text):
         trader.make_execution().execute_trades(trader.chain.now, trader.state, [trade])
-    assert trade.is_planned()
-    assert not trade.blockchain_transactions
-    trader.assert_books_equal_chain()
+    assert trader.state.to_json() == before
+    assert trader.connection.get_transaction_count(trader.wallet.address) == 0
 
 
 def test_without_gas_nothing_is_signed_into_the_books(trader: Trader):

@@ -21,7 +21,7 @@ from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.errors import TreasuryEventRefused
 from tradeexecutor.state.state import State
-from tradeexecutor.strategy.account_check import compare_accounts
+from tradeexecutor.strategy.accounts.account_check import compare_accounts
 from tradeexecutor.strategy.sync_model import UnconfirmedTreasurySync
 
 TRANSFER = parse_fragment("transfer(address, uint256)")

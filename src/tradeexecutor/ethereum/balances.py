@@ -12,7 +12,7 @@ __all__ = ["ChainBalances"]
 
 
 class ChainBalances:
-    """Balances of one address, a :py:class:`~tradeexecutor.strategy.balance_source.BalanceSource`.
+    """Balances of one address, a :py:class:`~tradeexecutor.strategy.accounts.balance_source.BalanceSource`.
 
     Parameters
     ----------

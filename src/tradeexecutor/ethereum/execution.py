@@ -20,9 +20,9 @@ from tradeexecutor.ethereum.venues.interface import Outcome, Venue
 from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, ExecutionReport
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.errors import NotEnoughMoney
-from tradeexecutor.state.failed_attempts import reopen_failed_trade
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.repair.attempts import reopen_failed_trade
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
 

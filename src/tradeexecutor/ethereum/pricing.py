@@ -8,7 +8,7 @@ from tradeexecutor.ethereum.errors import ChainError, NotTradeable
 from tradeexecutor.ethereum.venues.interface import Quote, Venue
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.identifier import TradingPairIdentifier
-from tradeexecutor.state.trade_pricing import TradePricing
+from tradeexecutor.state.trade.pricing import TradePricing
 from tradeexecutor.strategy.pricing_model import PriceUnavailable, PricingModel
 
 __all__ = ["EthereumPricing", "find_venue"]

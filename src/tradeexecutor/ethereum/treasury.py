@@ -23,16 +23,16 @@ from tradeexecutor.ethereum.transactions import get_all_hashes
 from tradeexecutor.ethereum.venues.interface import parse_transfer
 from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
-from tradeexecutor.state.chain import ChainId
-from tradeexecutor.state.failed_attempts import get_failed_attempts
+from tradeexecutor.state.booking.treasury import ReserveUpdateEvent, apply_reserve_update_events
 from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.identifier.chain import ChainId
+from tradeexecutor.state.repair.attempts import get_failed_attempts
 from tradeexecutor.state.state import State
 from tradeexecutor.state.sync import ScannedBlock
-from tradeexecutor.state.treasury import ReserveUpdateEvent, apply_reserve_update_events
 from tradeexecutor.state.types import accept_unknown_enum_values
+from tradeexecutor.strategy.accounts.treasury_event import TreasuryEvent, TreasuryEventKind
+from tradeexecutor.strategy.accounts.treasury_sync import apply_treasury_events
 from tradeexecutor.strategy.sync_model import OnChainBalance, SyncModel, UnconfirmedTreasurySync
-from tradeexecutor.strategy.treasury_event import TreasuryEvent, TreasuryEventKind
-from tradeexecutor.strategy.treasury_sync import apply_treasury_events
 
 __all__ = ["EthereumSync", "NotInitialised"]
 

@@ -1,0 +1,127 @@
+"""A program that trades until it is killed: what a live strategy is, without the strategy.
+
+It reads a line for every life, "NUMBER PLACE", and forks; the place is the path of a state file or the address of a
+strategy in a database.  After every trade it says how many there are.  What it needs to know of the chain is in the
+environment variable KILLED_TRADER.
+"""
+
+import json
+import os
+import random
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tradeexecutor.database.address import Address
+from tradeexecutor.database.store import SQLStateStore
+from tradeexecutor.ethereum.broadcast import WaitRules
+from tradeexecutor.ethereum.connection import ChainConnection, RetryPolicy, open_provider
+from tradeexecutor.ethereum.devchain.anvil import CHAIN_ID
+from tradeexecutor.ethereum.execution import EthereumExecution
+from tradeexecutor.ethereum.hot_wallet import HotWallet
+from tradeexecutor.ethereum.pricing import EthereumPricing
+from tradeexecutor.ethereum.venues.uniswap_v2 import UniswapV2Venue
+from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.state import State
+from tradeexecutor.state.store import JSONFileStore, StateStore
+from tradeexecutor.state.trade import TradeExecution, TradeType
+
+VARIABLE = "KILLED_TRADER"
+LAUNCHER = "from tests.ethereum.killed_trader import main; main()"
+
+
+def open_store(place: str) -> StateStore:
+    return SQLStateStore(Address.parse(place)) if "://" in place else JSONFileStore(Path(place))
+
+
+class LiveTrader:
+    """The program in one life."""
+
+    def __init__(self, place: str, settings: dict[str, Any]):
+        self.pair = TradingPairIdentifier.from_dict(settings["pair"])
+        self.store = open_store(place)
+        self.state = self.store.load()
+        retry = RetryPolicy(rounds=3, first_pause=0.01)
+        self.connection = ChainConnection([settings["url"]], CHAIN_ID, confirmations=1, retry=retry)
+        venue = UniswapV2Venue(self.connection, settings["router"], settings["factory"])
+        self.pricing = EthereumPricing([venue])
+        self.execution = EthereumExecution(
+            self.connection,
+            HotWallet.from_key(settings["key"]),
+            [venue],
+            self.store.sync,
+            wait_rules=WaitRules(timeout=60, poll=0.01, bump_after=0.2, max_bumps=3),
+        )
+
+    def start(self) -> State:
+        """Resolve what an earlier life had under way."""
+        self.execution.resolve_unconfirmed(self.connection.get_head().timestamp, self.state)
+        self.state.check_if_clean()
+        self.store.sync(self.state)
+        return self.state
+
+    def trade(self) -> int:
+        """Buy or sell something, at random; returns the number of executed trades."""
+        now = self.connection.get_head().timestamp
+        self.execution.execute_trades(now, self.state, [self._decide()])
+        self.store.sync(self.state)
+        return count_trades(self.state)
+
+    def _decide(self) -> TradeExecution:
+        now = self.connection.get_head().timestamp
+        position = next(iter(self.state.portfolio.get_open_positions()), None)
+        quantity = reserve = None
+        if position is None or random.random() < 0.5:
+            reserve = Decimal(random.randint(10, 300))
+            price = self.pricing.get_buy_price(now, self.pair, reserve)
+        else:
+            # Everything, now and then: positions close and open.
+            quantity = position.get_quantity() / random.choice((1, 2, 3))
+            price = self.pricing.get_sell_price(now, self.pair, quantity)
+            quantity = -quantity
+        _, trade, _ = self.state.create_trade(
+            strategy_cycle_at=now,
+            pair=self.pair,
+            quantity=quantity,
+            reserve=reserve,
+            assumed_price=price.price,
+            trade_type=TradeType.rebalance,
+            reserve_currency=self.pair.quote,
+            reserve_currency_price=1.0,
+            pair_fee=0.003,
+            price_structure=price,
+            slippage_tolerance=0.05,
+        )
+        return trade
+
+
+def count_trades(state: State) -> int:
+    return sum(trade.is_success() for trade in state.portfolio.get_all_trades())
+
+
+def say(word: object) -> None:
+    os.write(1, f"{word}\n".encode())  # in one piece, whatever happens
+
+
+def live(place: str) -> None:
+    say(f"pid {os.getpid()}")
+    try:
+        trader = LiveTrader(place, json.loads(os.environ[VARIABLE]))
+        say(count_trades(trader.start()))
+        while True:
+            say(trader.trade())
+    except BaseException as error:
+        say(f"failed: {type(error).__name__}: {error}")
+        raise
+
+
+def main() -> None:
+    open_provider("http://127.0.0.1")  # imports web3 once, not in every life
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            random.seed()
+            live(line.rstrip().partition(" ")[2])
+        os.waitpid(child, 0)
+        say("dead")
