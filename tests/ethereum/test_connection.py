@@ -1,5 +1,7 @@
 """Several nodes, of which one answers."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -110,6 +112,16 @@ def test_requests_are_spread_out():
 def test_impossible_settings_are_refused(options: dict[str, Any]):
     with pytest.raises(InvalidValue):
         ChainConnection(**{"providers": ["http://localhost"], "chain_id": 1, **options})
+
+
+def test_the_libraries_of_the_chain_leave_the_recursion_limit_alone():
+    """One of them raises it so high that a deeply nested file would crash the process instead of being refused."""
+    program = (
+        "import sys; before = sys.getrecursionlimit(); import tradeexecutor.ethereum.execution; "
+        "from tradeexecutor.ethereum.connection import open_provider; open_provider('http://127.0.0.1'); "
+        "sys.exit(sys.getrecursionlimit() != before)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_the_safe_block_is_confirmations_deep(dev_chain: DevChain):

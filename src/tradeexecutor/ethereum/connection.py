@@ -15,6 +15,7 @@ from typing import Any, Protocol, cast
 
 from tradeexecutor.ethereum.abi import Function
 from tradeexecutor.ethereum.errors import ChainUnavailable, RpcError, WrongChain
+from tradeexecutor.ethereum.recursion import keep_recursion_limit
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import InvalidValue
 
@@ -134,8 +135,9 @@ def open_provider(url: str, timeout: float = _TIMEOUT) -> Provider:
     InvalidValue
         The address is of another kind.
     """
-    from web3.providers.ipc import IPCProvider
-    from web3.providers.rpc import HTTPProvider
+    with keep_recursion_limit():
+        from web3.providers.ipc import IPCProvider
+        from web3.providers.rpc import HTTPProvider
 
     if url.startswith(("http://", "https://")):
         # Retries are ours: those of web3 know only one node.

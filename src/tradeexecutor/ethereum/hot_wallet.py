@@ -13,13 +13,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
 
-from eth_account import Account
-
 from tradeexecutor.ethereum.connection import ChainConnection
 from tradeexecutor.ethereum.errors import ChainError, GasTooExpensive, InvalidKey, RpcError
+from tradeexecutor.ethereum.recursion import keep_recursion_limit
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.state import State
+
+with keep_recursion_limit():
+    from eth_account import Account
 
 __all__ = ["FeeRules", "Fees", "HotWallet", "SignedBytes", "find_next_nonce"]
 

@@ -44,6 +44,9 @@ _REMEMBERED = 24
 #: Blocks in one request for logs; nodes allow 500 to 10,000.
 _BLOCK_RANGE = 2_000
 
+#: Between a transaction and a number, in the reference of an entry that a reorganisation made necessary.
+_ENTRY_MARK = "#"
+
 
 class NotInitialised(ChainError):
     """A state does not know yet which wallet it is about; `tradeexecutor init` tells it."""
@@ -320,9 +323,9 @@ class EthereumSync(SyncModel):
                 asset.address,
                 asset.convert_to_decimal(abs(raw)),
                 time,
-                key[0],
-                # It has no log of its own; entries after the first are counted down from -1.
-                -len(entry.updates),
+                # It has no log of its own, and must not be taken for an entry that is there already.
+                f"{key[0]}{_ENTRY_MARK}{len(entry.updates)}",
+                0,
                 number,
                 entry.updates[0].owner_address,
                 notes=notes,
@@ -409,7 +412,8 @@ def _find_booked(state: State, chain_id: int) -> dict[_Key, _Booked]:
         for update in reserve.balance_updates.values():
             if update.tx_hash is None or update.chain_id != chain_id:
                 continue
-            found.setdefault((update.tx_hash.lower(), reserve.asset.address), _Booked()).updates.append(update)
+            tx_hash = update.tx_hash.lower().partition(_ENTRY_MARK)[0]
+            found.setdefault((tx_hash, reserve.asset.address), _Booked()).updates.append(update)
     return found
 
 
