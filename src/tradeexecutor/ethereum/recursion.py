@@ -6,13 +6,13 @@ error that a deeply nested file is refused with into a crash.
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 
 __all__ = ["keep_recursion_limit"]
 
 
 @contextlib.contextmanager
-def keep_recursion_limit() -> Iterator[None]:
+def keep_recursion_limit() -> Generator[None]:
     """Restore the recursion limit after the imports inside."""
     limit = sys.getrecursionlimit()
     try:
