@@ -95,8 +95,8 @@ def parse_fragment(fragment: str) -> Function:
 
 
 def _split(types: str) -> tuple[str, ...]:
-    # A struct is written {type, type}: round brackets end the list of arguments.
-    parts = re.findall(r"\{[^}]*\}|[^,\s]+", types)
+    # A struct is written {type,type}: round brackets end the list of arguments.
+    parts = re.findall(r"\{[^}]*\}[\[\]]*|[^,\s]+", types)
     return tuple(part.replace("{", "(").replace("}", ")").replace(" ", "") for part in parts)
 
 

@@ -29,9 +29,12 @@ from tradeexecutor.state.identifier.chain import ChainId
 from tradeexecutor.state.repair.attempts import get_failed_attempts
 from tradeexecutor.state.state import State
 from tradeexecutor.state.sync import ScannedBlock
+from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.types import accept_unknown_enum_values
 from tradeexecutor.strategy.accounts.treasury_event import TreasuryEvent, TreasuryEventKind
 from tradeexecutor.strategy.accounts.treasury_sync import apply_treasury_events
+from tradeexecutor.strategy.interest import accrue_interest, prepare_interest_distribution
+from tradeexecutor.strategy.pricing_model import PricingModel
 from tradeexecutor.strategy.sync_model import OnChainBalance, SyncModel, UnconfirmedTreasurySync
 
 __all__ = ["EthereumSync", "NotInitialised"]
@@ -338,6 +341,32 @@ class EthereumSync(SyncModel):
             raise UnconfirmedTreasurySync(f"block {number:,} is not there any more, the chain is being reorganised")
         return block.timestamp
 
+    # --- Interest
+
+    def sync_interests(
+        self, timestamp: datetime.datetime, state: State, universe: object, pricing_model: PricingModel
+    ) -> list[BalanceUpdate]:
+        """Book what tokens of a lending pool have gained, from their balances on chain.
+
+        Raises
+        ------
+        InterestRefused
+            A balance cannot be right: it is less than what was lent, or has grown too fast.
+        """
+        del universe
+        block = self.connection.get_head()
+        start = state.sync.interest.last_sync_at or block.timestamp
+        operation = prepare_interest_distribution(start, max(start, block.timestamp), state.portfolio, pricing_model)
+        if not operation.entries:
+            return []
+        if state.sync.interest.last_sync_at is None:
+            operation.start = min(trade.executed_at for trade in _list_loan_trades(state) if trade.executed_at)
+        held = self.balances.fetch_onchain_balances(operation.assets, filter_zero=False, block_identifier=block.number)
+        balances = {balance.asset: balance.amount for balance in held}
+        return accrue_interest(
+            state, balances, operation, operation.end, block.number, created_at=self.connection.clock()
+        )
+
     # --- The rest of the interface
 
     def get_token_storage_address(self) -> str:
@@ -415,6 +444,15 @@ def _find_booked(state: State, chain_id: int) -> dict[_Key, _Booked]:
             tx_hash = update.tx_hash.lower().partition(_ENTRY_MARK)[0]
             found.setdefault((tx_hash, reserve.asset.address), _Booked()).updates.append(update)
     return found
+
+
+def _list_loan_trades(state: State) -> list[TradeExecution]:
+    return [
+        trade
+        for position in state.portfolio.get_open_and_frozen_positions()
+        if position.loan is not None
+        for trade in position.trades.values()
+    ]
 
 
 def _iterate_own_hashes(state: State) -> Iterator[str]:

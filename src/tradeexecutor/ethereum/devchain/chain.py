@@ -202,6 +202,14 @@ class DevChain:
         """Let anvil sign for any address: the owner of a wallet who moves money by hand."""
         self.anvil.rpc("anvil_impersonateAccount", address)
 
+    def deploy_vault(self, asset: AssetIdentifier, symbol: str, internal_id: int = 2) -> TradingPairIdentifier:
+        """Deploy a vault of the standard ERC-4626; it earns when it is given tokens (`mint`)."""
+        address = self.deploy("DevVault", asset.address, symbol, symbol).lower()
+        share = AssetIdentifier(CHAIN_ID, address, symbol, asset.decimals)
+        return TradingPairIdentifier(
+            share, asset, address, address, internal_id=internal_id, fee=0.0, kind=TradingPairKind.vault
+        )
+
     # --- Uniswap v2
 
     def deploy_uniswap_v2(self) -> UniswapV2:

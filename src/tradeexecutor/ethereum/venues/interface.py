@@ -13,7 +13,7 @@ from tradeexecutor.ethereum.transactions import Call
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.trade import TradeExecution
 
-__all__ = ["Outcome", "Quote", "Venue", "parse_transfer", "read_spot_outcome", "sum_flows"]
+__all__ = ["Limits", "Outcome", "Quote", "Venue", "make_limits", "parse_transfer", "read_spot_outcome", "sum_flows"]
 
 #: Units of gas that an approval may use; tokens behind a proxy take 60,000.
 APPROVAL_GAS = 100_000
@@ -202,6 +202,49 @@ class Venue(ABC):
                 f"{base.convert_to_decimal(held)}"
             )
         return min(wanted, held)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a purchase or sale of tokens gives, and gets at least.
+
+    Attributes
+    ----------
+    given, taken
+        The two tokens.
+    raw_given, raw_least
+        Raw amounts of them.
+    """
+
+    given: AssetIdentifier
+    taken: AssetIdentifier
+    raw_given: int
+    raw_least: int
+
+
+def make_limits(venue: Venue, trade: TradeExecution, wallet: str, slippage_tolerance: float) -> Limits:
+    """Return what a spot trade gives and gets at least.
+
+    Raises
+    ------
+    NotTradeable
+        The wallet has less than that, or it is less than one raw unit.
+    """
+    pair = trade.pair
+    keep = 1 - Decimal(str(slippage_tolerance))
+    if trade.is_buy():
+        given, taken = pair.quote, pair.base
+        raw_given = given.convert_to_raw_amount(trade.planned_reserve)
+        expected = trade.planned_quantity
+        venue.require_balance(given, wallet, raw_given)
+    else:
+        given, taken = pair.base, pair.quote
+        raw_given = venue.get_amount_to_sell(trade, wallet)
+        expected = -trade.planned_quantity * Decimal(str(trade.planned_price))
+    raw_least = taken.convert_to_raw_amount(expected * keep)
+    if raw_given <= 0 or raw_least <= 0:
+        raise NotTradeable(f"{trade} is too small: it would give {raw_given} for at least {raw_least} raw units")
+    return Limits(given, taken, raw_given, raw_least)
 
 
 # --- Receipts

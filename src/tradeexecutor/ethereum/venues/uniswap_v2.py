@@ -14,7 +14,7 @@ from tradeexecutor.ethereum.abi import (
 from tradeexecutor.ethereum.connection import ChainConnection, Receipt
 from tradeexecutor.ethereum.errors import NotTradeable, RpcError, WrongChain
 from tradeexecutor.ethereum.transactions import Call
-from tradeexecutor.ethereum.venues.interface import Outcome, Quote, Venue, read_spot_outcome
+from tradeexecutor.ethereum.venues.interface import Outcome, Quote, Venue, make_limits, read_spot_outcome
 from tradeexecutor.state.identifier import TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.trade import TradeExecution
 
@@ -79,29 +79,16 @@ class UniswapV2Venue(Venue):
 
     def plan(self, trade: TradeExecution, wallet: str, slippage_tolerance: float) -> list[Call]:
         """Return an approval, where one is needed, and the swap."""
-        pair = trade.pair
-        keep = 1 - Decimal(str(slippage_tolerance))
-        if trade.is_buy():
-            given, taken = pair.quote, pair.base
-            raw_given = given.convert_to_raw_amount(trade.planned_reserve)
-            expected = trade.planned_quantity
-            self.require_balance(given, wallet, raw_given)
-        else:
-            given, taken = pair.base, pair.quote
-            raw_given = self.get_amount_to_sell(trade, wallet)
-            expected = -trade.planned_quantity * Decimal(str(trade.planned_price))
-        raw_least = taken.convert_to_raw_amount(expected * keep)
-        if raw_given <= 0 or raw_least <= 0:
-            raise NotTradeable(f"{trade} is too small: it would give {raw_given} for at least {raw_least} raw units")
-        path = [given.checksum_address, taken.checksum_address]
+        limits = make_limits(self, trade, wallet, slippage_tolerance)
+        path = [limits.given.checksum_address, limits.taken.checksum_address]
         swap = Call(
             self.router,
             UNISWAP_V2_SWAP,
-            (raw_given, raw_least, path, wallet, self.get_deadline()),
+            (limits.raw_given, limits.raw_least, path, wallet, self.get_deadline()),
             _SWAP_GAS,
-            f"Swap {given.token_symbol} for {taken.token_symbol}",
+            f"Swap {limits.given.token_symbol} for {limits.taken.token_symbol}",
         )
-        return [*self.make_approval(given, wallet, self.router, raw_given), swap]
+        return [*self.make_approval(limits.given, wallet, self.router, limits.raw_given), swap]
 
     def read_outcome(self, trade: TradeExecution, wallet: str, receipts: Sequence[Receipt | None]) -> Outcome | None:
         """Return what the wallet gave and got."""

@@ -1,0 +1,107 @@
+"""Lending to Aave v3: the reserve currency is supplied, grows by itself, and is withdrawn.
+
+An aToken has a balance that grows; what a trade moved is therefore read from the reserve currency alone.
+"""
+
+import datetime
+from collections.abc import Sequence
+from decimal import Decimal
+
+from tradeexecutor.ethereum.abi import AAVE_SUPPLY, AAVE_WITHDRAW, ERC20_BALANCE_OF
+from tradeexecutor.ethereum.connection import ChainConnection, Receipt
+from tradeexecutor.ethereum.errors import NotTradeable, PartlyExecuted
+from tradeexecutor.ethereum.transactions import Call
+from tradeexecutor.ethereum.venues.interface import Outcome, Quote, Venue, sum_flows
+from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.trade import TradeExecution, TradeFlag
+
+__all__ = ["AaveV3CreditVenue"]
+
+_GAS = 600_000
+
+#: What the pool understands as everything, interest up to the block included.
+_EVERYTHING = 2**256 - 1
+
+
+class AaveV3CreditVenue(Venue):
+    """Supplies and withdraws the reserve currency; the base of a pair is the aToken.
+
+    Parameters
+    ----------
+    pool
+        Contract of the market.
+    """
+
+    def __init__(
+        self,
+        connection: ChainConnection,
+        pool: str,
+        deadline: datetime.timedelta = datetime.timedelta(minutes=20),
+    ):
+        super().__init__(connection, deadline)
+        self.pool = pool
+
+    def is_traded(self, pair: TradingPairIdentifier) -> bool:
+        """Tell whether a pair is lent to this pool."""
+        return (
+            pair.kind.is_credit_supply()
+            and pair.chain_id == self.connection.chain_id
+            and (pair.exchange_address or "").lower() == self.pool.lower()
+        )
+
+    # --- Trading
+
+    def plan(self, trade: TradeExecution, wallet: str, slippage_tolerance: float) -> list[Call]:
+        """Return an approval and the supply, or the withdrawal."""
+        pair = trade.pair
+        token, symbol = pair.quote.checksum_address, pair.quote.token_symbol
+        if trade.is_buy():
+            raw = pair.quote.convert_to_raw_amount(trade.planned_reserve)
+            self.require_balance(pair.quote, wallet, raw)
+            supply = Call(self.pool, AAVE_SUPPLY, (token, raw, wallet, 0), _GAS, f"Supply {symbol}")
+            return [*self.make_approval(pair.quote, wallet, self.pool, raw), supply]
+        raw = pair.quote.convert_to_raw_amount(-trade.planned_quantity)
+        held = int(self.connection.call(pair.base.address, ERC20_BALANCE_OF, wallet))
+        if _is_closing(trade):
+            raw = _EVERYTHING
+        elif raw > held:
+            raise NotTradeable(f"{trade} withdraws more than the {pair.quote.convert_to_decimal(held)} that is there")
+        return [Call(self.pool, AAVE_WITHDRAW, (token, raw, wallet), _GAS, f"Withdraw {symbol}")]
+
+    def read_outcome(self, trade: TradeExecution, wallet: str, receipts: Sequence[Receipt | None]) -> Outcome | None:
+        """Return what the wallet gave or got of the reserve currency."""
+        quote = trade.pair.quote
+        raw = sum_flows(receipts, wallet).get(quote.address, 0)
+        if not raw:
+            return None
+        if (raw < 0) != trade.is_buy():
+            raise PartlyExecuted(f"{trade} moved {quote.convert_to_decimal(raw)} {quote.token_symbol}", trade.trade_id)
+        amount = quote.convert_to_decimal(abs(raw))
+        if trade.is_buy():
+            return Outcome(amount, amount, 1.0, 0.0)
+        # Interest since the last look at the balance comes on top of what was planned.
+        quantity = trade.planned_quantity if _is_closing(trade) else -amount
+        return Outcome(quantity, amount, 1.0, 0.0)
+
+    # --- Prices
+
+    def get_mid_price(self, pair: TradingPairIdentifier) -> float:
+        """Return 1: an aToken is its token."""
+        del pair
+        return 1.0
+
+    def quote_buy(self, pair: TradingPairIdentifier, reserve: Decimal | None) -> Quote:
+        """Return one for one."""
+        return self._quote(reserve)
+
+    def quote_sell(self, pair: TradingPairIdentifier, quantity: Decimal | None) -> Quote:
+        """Return one for one."""
+        return self._quote(quantity)
+
+    def _quote(self, amount: Decimal | None) -> Quote:
+        amount = Decimal(1) if amount is None else amount
+        return Quote(amount, amount, 1.0, 0.0, self.connection.get_head().number)
+
+
+def _is_closing(trade: TradeExecution) -> bool:
+    return bool(trade.closing) or TradeFlag.close in (trade.flags or ())
