@@ -163,7 +163,10 @@ class StrategyRunner:
             raise ParametersNotValid(
                 f"max_price_impact must be between 0 and {_MAX_PRICE_IMPACT}, not {self._max_price_impact}"
             )
-        self._input = StrategyInput(
+        self._input = self._make_input()
+
+    def _make_input(self) -> StrategyInput:
+        return StrategyInput(
             cycle=self.state.cycle,
             timestamp=self.state.created_at,
             state=self.state,
@@ -175,6 +178,12 @@ class StrategyRunner:
             routing_model=self.models.routing_model,
             routing_state=self.models.routing_state,
         )
+
+    def update_market(self, strategy_universe: TradingStrategyUniverse, indicators: StrategyInputIndicators) -> None:
+        """Let what follows see other market data: a live strategy has fresh candles for each decision."""
+        self.strategy_universe = strategy_universe
+        self.indicators = indicators
+        self._input = self._make_input()
 
     def _check_state(self) -> None:
         found = find_issues(self.state)
