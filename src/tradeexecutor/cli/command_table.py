@@ -18,6 +18,7 @@ _COMMANDS = {
         "demo": "Run the example strategies.",
         "backtest": "Run a strategy over history.",
         "init": "Make the state file of a new strategy.",
+        "start": "Run a strategy live, with real money.",
     },
     "Look": {
         "show-statistics": "Show how a strategy did: return, risk, positions, costs.",

@@ -1,0 +1,204 @@
+"""``tradeexecutor start``."""
+
+import contextlib
+import datetime
+import importlib.util
+import os
+import signal
+import threading
+from collections.abc import Generator
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tradeexecutor.cli.failure import CommandFailed
+from tradeexecutor.cli.option_values import parse_parameters
+from tradeexecutor.cli.output import print_facts, print_line, print_problem
+from tradeexecutor.operations.error_text import describe_error
+
+if TYPE_CHECKING:
+    from tradeexecutor.ethereum.hot_wallet import HotWallet
+
+EXAMPLES = (
+    "tradeexecutor start my_strategy.py state.json --chain base.json --rpc https://mainnet.base.org --new",
+    "tradeexecutor start my_strategy.py state.json --chain base.json --rpc URL --rpc OTHER_URL --keystore wallet.json",
+    "tradeexecutor start my_strategy.py state.json --chain base.json --rpc URL --decide-at-once --max-cycles 1",
+)
+
+_PASSWORD_VARIABLE = "KEYSTORE_PASSWORD"
+
+
+def start(
+    strategy: Annotated[
+        Path,
+        typer.Argument(metavar="STRATEGY", help="Python file of the strategy.", show_default=False, readable=False),
+    ],
+    state_file: Annotated[
+        Path, typer.Argument(metavar="STATE_FILE", help="Where its state is.", show_default=False, readable=False)
+    ],
+    chain: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="What is traded on which chain, and where (JSON).", show_default=False),
+    ],
+    rpc: Annotated[
+        list[str],
+        typer.Option(
+            envvar="JSON_RPC",
+            metavar="URL",
+            help="A node of the chain. May be repeated: the next one is asked when one does not answer.",
+            show_default=False,
+        ),
+    ],
+    keystore: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help=f"Encrypted key of the wallet; its password is in the environment variable {_PASSWORD_VARIABLE}.",
+            show_default="the key in PRIVATE_KEY",
+        ),
+    ] = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Make the state file; what the wallet has is the opening balance.")
+    ] = False,
+    offset: Annotated[
+        float, typer.Option(min=0, metavar="MINUTES", help="How long after a tick of the cycle to decide.")
+    ] = 8,
+    trigger_check: Annotated[
+        float, typer.Option(min=0, metavar="MINUTES", help="How often to look at stop losses; 0 is never.")
+    ] = 3,
+    valuation: Annotated[
+        float, typer.Option(min=0, metavar="MINUTES", help="How often to value positions in between; 0 is never.")
+    ] = 60,
+    max_data_delay: Annotated[
+        float, typer.Option(min=0, metavar="MINUTES", help="Do not decide when the newest candle is older.")
+    ] = 1440,
+    max_gas_price: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="GWEI", help="Never pay more for a unit of gas.", show_default="no limit"),
+    ] = None,
+    decide_at_once: Annotated[
+        bool, typer.Option("--decide-at-once", help="Make the first decision right away.")
+    ] = False,
+    max_cycles: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Stop after so many decisions.", show_default="no limit")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Change a parameter of the strategy. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Run a strategy live, with real money.
+
+    The program trades with a hot wallet on one chain until it is told to stop (Ctrl-C or
+    SIGTERM); then it finishes what it is doing. After a crash it finds out by itself what
+    became of the transactions that were under way. The key is read from the environment or
+    an encrypted file, never from the command line.
+    """
+    if importlib.util.find_spec("web3") is None:
+        raise CommandFailed("live trading needs more packages", 'pip install "tradeexecutor[ethereum]"')
+    # Slow to import, and only needed here.
+    from tradeexecutor.ethereum.chain_file import read_chain_file
+    from tradeexecutor.ethereum.hot_wallet import FeeRules
+    from tradeexecutor.ethereum.live import RETRYABLE, connect, make_live_models
+    from tradeexecutor.operations.live_loop import LiveLoop, LiveSettings, StaleMarketData
+    from tradeexecutor.state.store import JSONFileStore
+    from tradeexecutor.strategy.strategy_module import read_strategy_module
+
+    module = read_strategy_module(strategy)
+    module.apply_parameters(parse_parameters(set_ or []))
+    settings = read_chain_file(chain)
+    wallet = _open_wallet(keystore)
+    if new and state_file.exists():
+        raise CommandFailed(f"{state_file} is there already", "leave --new out to go on with it")
+    if not new and not state_file.exists():
+        raise CommandFailed(f"there is no file {state_file}", "add --new to make it")
+    connection = connect(settings, rpc)
+    cycle = module.cycle_duration
+    if cycle is None:
+        raise CommandFailed(f"{strategy} does not say how often to decide (cycle_duration in Parameters)")
+    stopping = threading.Event()
+    with JSONFileStore(state_file) as store:
+        fees = FeeRules(max_fee=None if max_gas_price is None else int(max_gas_price * 1e9))
+        models = make_live_models(settings, connection, wallet, store.sync, fee_rules=fees)
+        if new:
+            state = store.create(module.name or strategy.stem)
+            models.sync.sync_initial(state, reserve_assets=[settings.reserve])
+            store.sync(state)
+        loop = LiveLoop(
+            module,
+            store,
+            models,
+            lambda now: settings.load_universe(),
+            LiveSettings(
+                cycle=cycle,
+                offset=datetime.timedelta(minutes=offset),
+                trigger_check=datetime.timedelta(minutes=trigger_check) if trigger_check else None,
+                valuation=datetime.timedelta(minutes=valuation) if valuation else None,
+                max_data_delay=datetime.timedelta(minutes=max_data_delay),
+                decide_at_once=decide_at_once,
+                max_cycles=max_cycles,
+                retryable=(*RETRYABLE, StaleMarketData),
+            ),
+            wait=lambda seconds: _wait(stopping, seconds),
+            should_stop=stopping.is_set,
+            on_job=_report,
+        )
+        print_facts(
+            {
+                "Strategy": module.name or strategy.stem,
+                "Wallet": wallet.address,
+                "Chain": str(settings.chain_id),
+                "Decides": f"every {cycle.value}, {offset:g} minutes after the tick",
+            }
+        )
+        with _stop_by_signal(stopping):
+            state = loop.run()
+        print_line(f"Stopped after cycle {state.cycle - 1}. {state_file} is saved.")
+
+
+def _open_wallet(keystore: Path | None) -> "HotWallet":
+    from tradeexecutor.ethereum.hot_wallet import HotWallet
+
+    if keystore is None:
+        return HotWallet.from_environment()
+    password = os.environ.get(_PASSWORD_VARIABLE)
+    if password is None:
+        raise CommandFailed(f"the environment variable {_PASSWORD_VARIABLE} must have the password of {keystore}")
+    return HotWallet.from_keystore(keystore, password)
+
+
+def _wait(stopping: threading.Event, seconds: float) -> None:
+    stopping.wait(seconds)
+
+
+@contextlib.contextmanager
+def _stop_by_signal(stopping: threading.Event) -> Generator[None]:
+    """Let the first signal stop the program after its present job, and a second one at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if stopping.is_set():
+            raise KeyboardInterrupt
+        stopping.set()
+        print_problem("Stopping after the present job.", "")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _report(job: str, error: Exception | None) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    if error is None:
+        print_line(f"{now:%Y-%m-%d %H:%M:%S} {job} done")
+    else:
+        print_problem(f"{now:%Y-%m-%d %H:%M:%S} {job} failed, the next one tries again: {describe_error(error)}")

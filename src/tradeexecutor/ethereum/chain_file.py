@@ -1,0 +1,209 @@
+"""The file that says what is traded on which chain, where, and where its candles are.
+
+::
+
+    {
+        "chain_id": 8453,
+        "confirmations": 5,
+        "reserve": {"symbol": "USDC", "address": "0x8335...", "decimals": 6},
+        "venues": [
+            {"kind": "uniswap_v2", "factory": "0x8909...", "router": "0x4752..."},
+            {"kind": "uniswap_v3", "factory": "0x3312...", "router": "0x2626...", "quoter": "0x3d4e..."},
+        ],
+        "pairs": [
+            {
+                "symbol": "WETH",
+                "address": "0x4200...",
+                "decimals": 18,
+                "pool": "0x88A4...",
+                "factory": "0x8909...",
+                "fee": 0.003,
+                "candles": "weth-usdc-1h.csv",
+            }
+        ],
+    }
+
+Candles are read anew for each decision: whoever writes the file sees to it that it is up to date.  Paths are relative
+to the folder of the file.  A vault has ``"kind": "vault"`` and needs neither pool, factory nor fee.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from eth_utils.address import is_address
+
+from tradeexecutor.backtest.candles import load_candles
+from tradeexecutor.ethereum.connection import ChainConnection
+from tradeexecutor.ethereum.venues.erc4626 import ERC4626Venue
+from tradeexecutor.ethereum.venues.interface import Venue
+from tradeexecutor.ethereum.venues.uniswap_v2 import UniswapV2Venue
+from tradeexecutor.ethereum.venues.uniswap_v3 import UniswapV3Venue
+from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
+from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
+
+__all__ = ["ChainFile", "ChainFileNotValid", "read_chain_file"]
+
+_VENUES = {"uniswap_v2": ("factory", "router"), "uniswap_v3": ("factory", "router", "quoter")}
+
+
+class ChainFileNotValid(TradeExecutorError, ValueError):
+    """The file cannot be understood; the text says where."""
+
+    def __init__(self, path: Path, message: str):
+        super().__init__(f"{path}: {message}")
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True)
+class ChainFile:
+    """What the file says.
+
+    Attributes
+    ----------
+    path
+        The file.
+    chain_id, confirmations
+        The chain, and how many blocks make one final.
+    reserve
+        The currency that deposits come in.
+    pairs
+        What is traded, with the path of its candles.
+    venues
+        Kind and contracts of the exchanges.
+    """
+
+    path: Path
+    chain_id: int
+    confirmations: int
+    reserve: AssetIdentifier
+    pairs: dict[TradingPairIdentifier, Path]
+    venues: list[dict[str, str]]
+
+    def make_venues(self, connection: ChainConnection) -> list[Venue]:
+        """Return the venues; vaults need no contract but themselves."""
+        made: list[Venue] = []
+        for venue in self.venues:
+            if venue["kind"] == "uniswap_v2":
+                made.append(UniswapV2Venue(connection, venue["router"], venue["factory"]))
+            else:
+                made.append(UniswapV3Venue(connection, venue["router"], venue["factory"], venue["quoter"]))
+        return [*made, ERC4626Venue(connection)]
+
+    def load_universe(self) -> TradingStrategyUniverse:
+        """Read the candles as they are now.
+
+        Raises
+        ------
+        InvalidCandles, OSError
+            They cannot be read.
+        """
+        candles = {
+            pair: load_candles({pair.get_ticker(): path})[pair.get_ticker()] for pair, path in self.pairs.items()
+        }
+        return TradingStrategyUniverse(candles, self.reserve)
+
+
+def read_chain_file(path: Path) -> ChainFile:
+    """Read the file, see the top of this module.
+
+    Raises
+    ------
+    ChainFileNotValid
+        It is not as described there.
+    OSError
+        It cannot be read.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ChainFileNotValid(path, f"it is no JSON: {error}") from error
+    root = _Entry(path, "", content)
+    chain_id = root.get("chain_id", int)
+    reserve = _read_asset(root.enter("reserve"), chain_id)
+    pairs: dict[TradingPairIdentifier, Path] = {}
+    for number, entry in enumerate(root.iterate("pairs"), 1):
+        pair = _read_pair(entry, reserve, number)
+        if pair in pairs:
+            raise entry.refuse("the pair is there twice")
+        pairs[pair] = path.parent / entry.get("candles", str)
+    if not pairs:
+        raise ChainFileNotValid(path, "pairs is empty")
+    venues = [_read_venue(entry) for entry in root.iterate("venues")]
+    confirmations = root.get("confirmations", int, 3)
+    if confirmations < 1:
+        raise ChainFileNotValid(path, f"confirmations must be at least 1, not {confirmations}")
+    return ChainFile(path, chain_id, confirmations, reserve, pairs, venues)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A part of the file, and where it stands."""
+
+    path: Path
+    where: str
+    content: Any
+
+    def refuse(self, message: str) -> ChainFileNotValid:
+        return ChainFileNotValid(self.path, f"{self.where or 'the file'}: {message}")
+
+    def get(self, name: str, kind: type[Any], default: Any = None) -> Any:
+        content: object = self.content
+        if not isinstance(content, Mapping):
+            raise self.refuse("an object is expected")
+        value = cast(Mapping[str, Any], content).get(name, default)
+        if kind is float and type(value) is int:
+            value = float(value)
+        if type(value) is not kind:
+            raise self.refuse(f"{name} must be of type {kind.__name__}, got {value!r}")
+        return value
+
+    def get_address(self, name: str) -> str:
+        value = self.get(name, str)
+        if not is_address(value):
+            raise self.refuse(f"{name}: {value!r} is no address, or its checksum is wrong")
+        return value
+
+    def enter(self, name: str) -> "_Entry":
+        return _Entry(self.path, name, self.get(name, dict))
+
+    def iterate(self, name: str) -> "list[_Entry]":
+        return [_Entry(self.path, f"{name}[{index}]", item) for index, item in enumerate(self.get(name, list, []))]
+
+
+def _read_asset(entry: _Entry, chain_id: int) -> AssetIdentifier:
+    return AssetIdentifier(
+        chain_id, entry.get_address("address").lower(), entry.get("symbol", str), entry.get("decimals", int)
+    )
+
+
+def _read_pair(entry: _Entry, reserve: AssetIdentifier, number: int) -> TradingPairIdentifier:
+    base = _read_asset(entry, reserve.chain_id)
+    kind = entry.get("kind", str, "spot")
+    if kind == "vault":
+        return TradingPairIdentifier(
+            base, reserve, base.address, base.address, internal_id=number, fee=0.0, kind=TradingPairKind.vault
+        )
+    if kind != "spot":
+        raise entry.refuse(f"kind must be spot or vault, got {kind!r}")
+    fee = entry.get("fee", float)
+    if not 0 <= fee < 1:
+        raise entry.refuse(f"fee must be a fraction from 0 to 1, got {fee}")
+    return TradingPairIdentifier(
+        base,
+        reserve,
+        entry.get_address("pool").lower(),
+        entry.get_address("factory").lower(),
+        internal_id=number,
+        fee=fee,
+    )
+
+
+def _read_venue(entry: _Entry) -> dict[str, str]:
+    kind = entry.get("kind", str)
+    if kind not in _VENUES:
+        raise entry.refuse(f"kind must be one of {', '.join(_VENUES)}, got {kind!r}")
+    return {"kind": kind, **{name: entry.get_address(name) for name in _VENUES[kind]}}

@@ -1,0 +1,49 @@
+"""What positions on a chain are worth: what selling them would bring now."""
+
+import datetime
+
+from tradeexecutor.state.errors import UnsupportedPairKind
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.valuation import ValuationUpdate
+from tradeexecutor.strategy.pricing_model import PricingModel
+from tradeexecutor.strategy.valuation import ValuationModel
+
+__all__ = ["EthereumValuation"]
+
+
+class EthereumValuation(ValuationModel):
+    """Values tokens, shares of vaults and lent money at what they would bring, and keeps each valuation."""
+
+    def __init__(self, pricing_model: PricingModel):
+        self.pricing_model = pricing_model
+
+    def __call__(self, ts: datetime.datetime, position: TradingPosition) -> ValuationUpdate:
+        """Revalue the position and record it.
+
+        Raises
+        ------
+        UnsupportedPairKind
+            The position is of another kind.
+        PriceUnavailable
+            Its market has no price.
+        """
+        pair = position.pair
+        if not (pair.is_spot() or pair.is_vault() or pair.is_credit_supply()):
+            raise UnsupportedPairKind(f"positions of kind {pair.kind.value} cannot be valued: {position}")
+        old_price, old_value, quantity = position.last_token_price, position.get_value(), position.get_quantity()
+        # Of a frozen position, whose first purchase failed, there is nothing; its price is that of very little.
+        pricing = self.pricing_model.get_sell_price(ts, pair, quantity if quantity > 0 else None)
+        new_value = position.revalue_base_asset(ts, pricing.price)
+        update = ValuationUpdate(
+            position_id=position.position_id,
+            created_at=ts,
+            valued_at=ts,
+            new_value=new_value,
+            new_price=pricing.price,
+            old_value=old_value,
+            old_price=old_price,
+            block_number=pricing.block_number,
+            quantity=quantity,
+        )
+        position.valuation_updates.append(update)
+        return update

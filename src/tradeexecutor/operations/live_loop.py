@@ -1,0 +1,323 @@
+"""A strategy that runs by the clock: decisions, checks of triggers, valuations.
+
+One job after the other, never two at once:
+
+=============  =============================================================================================
+job            when
+=============  =============================================================================================
+decision       at every tick of the cycle, plus an offset in which the candles of the tick arrive
+triggers       in between, where positions have stop losses and the like
+valuation      in between, so that a reader of the state sees present values
+=============  =============================================================================================
+
+Before each job, what an earlier one has left under way is resolved.  A node that does not answer, or gas that is too
+expensive, ends the job and not the program: the next one tries again.  An outcome that nobody knows ends the program.
+A tick that was missed is not made up for, because its prices are gone.
+"""
+
+import datetime
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.cycle_duration import CycleDuration, snap_to_next_tick, snap_to_previous_tick
+from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.state import State
+from tradeexecutor.state.store import StateStore
+from tradeexecutor.strategy.execution_context import ExecutionContext, ExecutionMode
+from tradeexecutor.strategy.pandas_trader.indicator_results import calculate_indicators
+from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInputIndicators
+from tradeexecutor.strategy.runner import Models, StrategyRunner
+from tradeexecutor.strategy.strategy_module import StrategyModule
+from tradeexecutor.strategy.sync_model import UnconfirmedTreasurySync
+from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
+
+__all__ = ["LiveLoop", "LiveSettings", "LiveStartRefused", "StaleMarketData"]
+
+logger = logging.getLogger(__name__)
+
+#: The longest time between two looks at whether the program shall stop, seconds.
+_LONGEST_WAIT = 5.0
+
+#: Gives the market data as of now.
+UniverseSource = Callable[[datetime.datetime], TradingStrategyUniverse]
+
+
+class LiveStartRefused(TradeExecutorError, RuntimeError):
+    """The strategy cannot run live with this state or these settings; nothing has happened."""
+
+
+class StaleMarketData(TradeExecutorError, RuntimeError):
+    """The newest candle is too old to decide by.
+
+    Attributes
+    ----------
+    age
+        How old.
+    """
+
+    def __init__(self, message: str, age: datetime.timedelta):
+        super().__init__(message)
+        self.age = age
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSettings:
+    """When things happen.
+
+    Attributes
+    ----------
+    cycle
+        How often to decide.
+    offset
+        How long after a tick.
+    trigger_check, valuation
+        How often in between; None: never.
+    max_data_delay
+        The newest candle must not have ended longer ago than this at a decision; None: it may be of any age.
+    decide_at_once
+        Make the first decision right away, as of the tick before.
+    max_cycles
+        Stop after so many decisions; None: run until it is told to stop.
+    retryable
+        Errors that end a job and not the program, also when another one was raised from them.
+    """
+
+    cycle: CycleDuration
+    offset: datetime.timedelta = datetime.timedelta(0)
+    trigger_check: datetime.timedelta | None = datetime.timedelta(minutes=3)
+    valuation: datetime.timedelta | None = datetime.timedelta(hours=1)
+    max_data_delay: datetime.timedelta | None = datetime.timedelta(days=1)
+    decide_at_once: bool = False
+    max_cycles: int | None = None
+    retryable: tuple[type[Exception], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.cycle.to_timedelta():
+            raise LiveStartRefused("the strategy does not say how often to decide (cycle_duration)")
+        if not datetime.timedelta(0) <= self.offset < self.cycle.to_timedelta():
+            raise LiveStartRefused(f"the offset must be shorter than a cycle of {self.cycle.value}, not {self.offset}")
+
+
+@dataclass(slots=True)
+class LiveLoop:
+    """A strategy, and everything it needs to run live.
+
+    Attributes
+    ----------
+    module
+        The strategy.
+    store
+        Where its state is; open, and written by nobody else.
+    models
+        Prices, deposits, execution: of the real world.
+    make_universe
+        Asked for market data before each decision.
+    settings
+        When things happen.
+    mode
+        What strategies and statistics are told.
+    clock, wait
+        The time, naive UTC, and how it passes, in seconds.
+    should_stop
+        Asked between jobs; a job is never interrupted.
+    on_job
+        Told the name of each job that is done, and of each that failed with its error.
+    """
+
+    module: StrategyModule
+    store: StateStore
+    models: Models
+    make_universe: UniverseSource
+    settings: LiveSettings
+    mode: ExecutionMode = ExecutionMode.real_trading
+    clock: Callable[[], datetime.datetime] = utc_now
+    wait: Callable[[float], None] = time.sleep
+    should_stop: Callable[[], bool] = lambda: False
+    on_job: Callable[[str, Exception | None], None] = lambda name, error: None
+    _runner: StrategyRunner | None = field(default=None, init=False, repr=False)
+    _last_tick: datetime.datetime | None = field(default=None, init=False, repr=False)
+
+    # --- Start
+
+    def start(self) -> State:
+        """Load the state, check that trading works, and find out what an earlier process had under way.
+
+        Raises
+        ------
+        LiveStartRefused
+            The state belongs to another wallet, or was never prepared.
+        UncleanState
+            What an earlier process had under way is still open.
+        ExecutionHaltableIssue
+            The same, and the error says what it is.
+        """
+        state = self.store.load()
+        state.perform_integrity_check()
+        if not self.models.sync.is_ready_for_live_trading(state):
+            raise LiveStartRefused("the state was not prepared for this wallet on this chain")
+        self.models.execution.initialize()
+        self.models.execution.preflight_check()
+        self._resolve(state)
+        now = self.clock()
+        self._last_tick = state.last_cycle_at
+        self._runner = self._make_runner(state, now)
+        self.store.sync(state)
+        return state
+
+    def _make_runner(self, state: State, now: datetime.datetime) -> StrategyRunner:
+        universe, indicators = self._load_market(now)
+        return StrategyRunner(
+            state=state,
+            strategy_universe=universe,
+            decide_trades=self.module.decide_trades,
+            parameters=self.module.parameters,
+            indicators=indicators,
+            execution_context=self._context,
+            models=self.models,
+            store=self.store,
+            before_tick=self.module.before_strategy_tick,
+            after_tick=self.module.after_strategy_tick,
+        )
+
+    @property
+    def _context(self) -> ExecutionContext:
+        return ExecutionContext(
+            mode=self.mode,
+            engine_version=self.module.engine_version,
+            parameters=self.module.parameters,
+            progress_bars=False,
+        )
+
+    def _load_market(self, now: datetime.datetime) -> tuple[TradingStrategyUniverse, StrategyInputIndicators]:
+        universe = self.make_universe(now)
+        definitions = self.module.make_indicators(now, universe, self._context)
+        results = calculate_indicators(definitions, universe, self._context, now)
+        return universe, StrategyInputIndicators(universe, results)
+
+    def _resolve(self, state: State) -> None:
+        for trade in self.models.execution.resolve_unconfirmed(self.clock(), state):
+            logger.warning("%s was under way; it is %s", trade, trade.get_status().value)
+
+    # --- Run
+
+    def run(self) -> State:
+        """Start, and do every job when its time comes, until it is told to stop.
+
+        Returns
+        -------
+        State
+            As it was saved last.
+        """
+        state = self.start()
+        settings = self.settings
+        decisions = 0
+        now = self.clock()
+        next_decision = now if settings.decide_at_once else self._find_next_decision(now)
+        next_check = _after(now, settings.trigger_check)
+        next_valuation = _after(now, settings.valuation)
+        while not self.should_stop():
+            now = self.clock()
+            if now >= next_decision:
+                self._attempt("decision", self.decide)
+                decisions += 1
+                if settings.max_cycles is not None and decisions >= settings.max_cycles:
+                    break
+                next_decision = self._find_next_decision(self.clock())
+            elif next_check is not None and now >= next_check:
+                self._attempt("triggers", self.check_triggers)
+                next_check = _after(self.clock(), settings.trigger_check)
+            elif next_valuation is not None and now >= next_valuation:
+                self._attempt("valuation", self.refresh_valuation)
+                next_valuation = _after(self.clock(), settings.valuation)
+            else:
+                due = min(when for when in (next_decision, next_check, next_valuation) if when is not None)
+                self.wait(min((due - now).total_seconds(), _LONGEST_WAIT))
+        return state
+
+    def _find_next_decision(self, now: datetime.datetime) -> datetime.datetime:
+        """Return when the next tick is decided that was not decided before."""
+        tick = snap_to_next_tick(now - self.settings.offset, self.settings.cycle)
+        if self._last_tick is not None and tick <= self._last_tick:
+            tick += self.settings.cycle.to_timedelta()
+        return tick + self.settings.offset
+
+    def _attempt(self, name: str, job: Callable[[], None]) -> None:
+        assert self._runner is not None, "start() comes first"
+        try:
+            self._resolve(self._runner.state)
+            job()
+        except Exception as error:
+            if not self._is_retryable(error):
+                raise
+            logger.warning("%s failed, the next one tries again: %s", name, error)
+            self.on_job(name, error)
+        else:
+            self.on_job(name, None)
+
+    def _is_retryable(self, error: BaseException | None) -> bool:
+        """Tell whether an error, or what it was raised from, ends a job and not the program.
+
+        A strategy that asks for a price while no node answers fails, but not by a fault of its own.
+        """
+        while error is not None:
+            if isinstance(error, self.settings.retryable):
+                return True
+            error = error.__cause__
+        return False
+
+    # --- Jobs
+
+    def decide(self) -> None:
+        """Make the decision of the tick that has passed last.
+
+        Raises
+        ------
+        StaleMarketData
+            The newest candle is too old.
+        """
+        runner = self._require_runner()
+        now = self.clock()
+        tick = snap_to_previous_tick(now - self.settings.offset, self.settings.cycle)
+        universe, indicators = self._load_market(now)
+        self._require_fresh(universe, tick)
+        runner.update_market(universe, indicators)
+        runner.tick(runner.state.cycle, tick)
+        self._last_tick = tick
+
+    def _require_fresh(self, universe: TradingStrategyUniverse, tick: datetime.datetime) -> None:
+        limit = self.settings.max_data_delay
+        age = tick - universe.get_time_range()[1]
+        if limit is not None and age > limit:
+            raise StaleMarketData(f"the newest candle ended {age} before {tick}, at most {limit} is allowed", age)
+
+    def check_triggers(self) -> None:
+        """Book deposits, and execute the stop losses and the like that the market has reached."""
+        runner = self._require_runner()
+        now = self.clock()
+        try:
+            self.models.sync.sync_treasury(now, runner.state, runner.strategy_universe.reserve_assets)
+        except UnconfirmedTreasurySync as error:
+            logger.warning("No triggers at %s: %s", now, error)
+            return
+        runner.check_triggers(now)
+
+    def refresh_valuation(self) -> None:
+        """Book interest, value all positions, record statistics and save."""
+        runner = self._require_runner()
+        now = self.clock()
+        self.models.sync.sync_interests(now, runner.state, runner.strategy_universe, self.models.pricing)
+        runner.revalue(now)
+        runner.record_statistics(now)
+        runner.state.uptime.stats_refresh_completed += 1
+        self.store.sync(runner.state)
+
+    def _require_runner(self) -> StrategyRunner:
+        assert self._runner is not None, "start() comes first"
+        return self._runner
+
+
+def _after(now: datetime.datetime, pause: datetime.timedelta | None) -> datetime.datetime | None:
+    return None if pause is None else now + pause

@@ -1,0 +1,335 @@
+"""A strategy runs live on a chain, by a clock, through failures and restarts; and the command that starts it."""
+
+import contextlib
+import datetime
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.ethereum.trader import Trader
+from tradeexecutor.cli.main import app
+from tradeexecutor.ethereum.broadcast import WaitRules
+from tradeexecutor.ethereum.chain_file import ChainFile, ChainFileNotValid, read_chain_file
+from tradeexecutor.ethereum.connection import ChainConnection, RetryPolicy, open_provider
+from tradeexecutor.ethereum.errors import TransactionsUnconfirmed
+from tradeexecutor.ethereum.hot_wallet import HotWallet
+from tradeexecutor.ethereum.live import RETRYABLE, connect, make_live_models
+from tradeexecutor.operations.live_loop import LiveLoop, LiveSettings, LiveStartRefused, StaleMarketData
+from tradeexecutor.state.cycle_duration import CycleDuration
+from tradeexecutor.state.execution_mode import ExecutionMode
+from tradeexecutor.state.state import State
+from tradeexecutor.state.store import JSONFileStore
+from tradeexecutor.strategy.strategy_module import read_strategy_module
+
+HOUR = datetime.timedelta(hours=1)
+
+STRATEGY = """
+from tradeexecutor.strategy.cycle import CycleDuration
+
+trading_strategy_engine_version = "0.5"
+name = "In and out"
+
+
+class Parameters:
+    cycle_duration = CycleDuration.cycle_1h
+    slippage_tolerance = 0.01
+    amount = 1_000
+    stop_loss_pct = None
+
+
+def decide_trades(input):
+    manager = input.get_position_manager()
+    if manager.is_any_open():
+        return manager.close_all()
+    pair = input.strategy_universe.get_single_pair()
+    return manager.open_spot(pair, input.parameters.amount, stop_loss_pct=input.parameters.stop_loss_pct)
+"""
+
+
+@pytest.fixture
+def folder(trader: Trader, tmp_path: Path) -> Path:
+    """A strategy, candles up to now, and the file that says what is traded where."""
+    (tmp_path / "strategy.py").write_text(STRATEGY)
+    start = trader.chain.now.replace(minute=0, second=0, microsecond=0) - 10 * HOUR
+    rows = [f"{(start + hour * HOUR).isoformat()},2000,2010,1990,2000,5" for hour in range(40)]
+    (tmp_path / "candles.csv").write_text("\n".join(["timestamp,open,high,low,close,volume", *rows]))
+    market, pair = trader.market, trader.market.pair
+    content = {
+        "chain_id": 31337,
+        "confirmations": 1,
+        "reserve": {"symbol": "USDC", "address": market.usdc.address, "decimals": 6},
+        "venues": [{"kind": "uniswap_v2", "factory": market.exchange.factory, "router": market.exchange.router}],
+        "pairs": [
+            {
+                "symbol": "WETH",
+                "address": market.weth.address,
+                "decimals": 18,
+                "pool": pair.pool_address,
+                "factory": market.exchange.factory,
+                "fee": 0.003,
+                "candles": "candles.csv",
+            }
+        ],
+    }
+    (tmp_path / "chain.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+class Live:
+    """A loop by a clock that jumps when somebody waits."""
+
+    def __init__(self, trader: Trader, folder: Path, connection: ChainConnection | None = None, **settings: Any):
+        self.trader = trader
+        self.file: ChainFile = read_chain_file(folder / "chain.json")
+        self.now = trader.chain.now.replace(minute=0, second=0, microsecond=0) + HOUR
+        self.jobs: list[tuple[str, str | None]] = []
+        self.store = JSONFileStore(folder / "state.json")
+        self.connection = connection or connect(self.file, [trader.chain.anvil.url])
+        self.before_job: Callable[[], None] = lambda: None
+        self.models = make_live_models(
+            self.file,
+            self.connection,
+            trader.wallet,
+            self.store.sync,
+            wait_rules=WaitRules(timeout=1, poll=0.01),
+        )
+        module = read_strategy_module(folder / "strategy.py")
+        module.apply_parameters({name: settings.pop(name) for name in ("stop_loss_pct",) if name in settings})
+        options = {"trigger_check": None, "valuation": None, "max_cycles": 4, **settings}
+        self.loop = LiveLoop(
+            module,
+            self.store,
+            self.models,
+            lambda now: self.file.load_universe(),
+            LiveSettings(cycle=CycleDuration.cycle_1h, retryable=(*RETRYABLE, StaleMarketData), **options),
+            mode=ExecutionMode.unit_testing_trading,
+            clock=lambda: self.now,
+            wait=self.wait,
+            on_job=lambda name, error: self.jobs.append((name, error and type(error).__name__)),
+        )
+
+    def prepare(self) -> "Live":
+        state = self.store.create("live")
+        self.models.sync.sync_initial(state, reserve_assets=[self.file.reserve])
+        self.store.sync(state)
+        return self
+
+    def wait(self, seconds: float) -> None:
+        self.now += datetime.timedelta(seconds=max(seconds, 0.001))
+
+
+@pytest.fixture
+def make_live(trader: Trader, folder: Path) -> Iterator[Callable[..., Live]]:
+    with contextlib.ExitStack() as stack:
+
+        def make(connection: ChainConnection | None = None, **settings: Any) -> Live:
+            live = Live(trader, folder, connection, **settings)
+            stack.callback(live.store.close)
+            return live
+
+        yield make
+
+
+def test_a_strategy_trades_at_every_tick(trader: Trader, make_live: Callable[..., Live]):
+    live = make_live().prepare()
+    state = live.loop.run()
+    assert live.jobs == [("decision", None)] * 4
+    trades = list(state.portfolio.get_all_trades())
+    assert [trade.is_buy() for trade in trades] == [True, False, True, False]
+    assert all(trade.is_success() for trade in trades)
+    assert len(state.portfolio.closed_positions) == 2
+    trader.assert_books_equal_chain(state)
+    assert state.cycle == 5
+    saved = State.read_json_file(live.store.path)
+    assert saved.to_json() == state.to_json()
+    assert [entry.calculated_at for entry in state.stats.portfolio] == sorted(
+        entry.calculated_at for entry in state.stats.portfolio
+    )
+
+
+def test_deposits_on_the_way_are_booked(trader: Trader, make_live: Callable[..., Live]):
+    live = make_live(max_cycles=1).prepare()
+    trader.chain.mint(trader.usdc, trader.wallet.address, Decimal(500))
+    state = live.loop.run()
+    flows = [u.quantity for r in state.portfolio.reserves.values() for u in r.balance_updates.values()]
+    assert flows == [10_000, 500]
+    trader.assert_books_equal_chain(state)
+
+
+def test_a_restart_goes_on_with_the_next_cycle_and_does_not_repeat_a_tick(
+    trader: Trader, make_live: Callable[..., Live]
+):
+    first = make_live(max_cycles=1).prepare()
+    first.loop.run()
+    first.store.close()
+    second = make_live(max_cycles=1)
+    second.now = first.now
+    state = second.loop.run()
+    assert second.now - first.now == HOUR
+    assert state.cycle == 3
+    assert len(state.portfolio.closed_positions) == 1
+    trader.assert_books_equal_chain(state)
+
+
+def test_triggers_and_valuations_happen_in_between(trader: Trader, make_live: Callable[..., Live]):
+    live = make_live(
+        max_cycles=2,
+        trigger_check=datetime.timedelta(minutes=20),
+        valuation=datetime.timedelta(minutes=30),
+    ).prepare()
+    state = live.loop.run()
+    assert [name for name, _ in live.jobs].count("triggers") == 2
+    assert [name for name, _ in live.jobs].count("valuation") == 1
+    assert state.uptime.stats_refresh_completed == 1
+    assert all(error is None for _, error in live.jobs)
+
+
+def test_a_stop_loss_is_executed_between_decisions(trader: Trader, make_live: Callable[..., Live]):
+    live = make_live(stop_loss_pct=0.95, max_cycles=2, trigger_check=datetime.timedelta(minutes=20)).prepare()
+    dropped = False
+
+    def drop(seconds: float) -> None:
+        nonlocal dropped
+        if live.jobs and not dropped:
+            dropped = True
+            trader.chain.set_v2_price(trader.market.exchange, trader.market.pair, Decimal(1_800))
+        Live.wait(live, seconds)
+
+    live.loop.wait = drop
+    state = live.loop.run()
+    first = next(iter(state.portfolio.closed_positions.values()))
+    assert [trade.is_stop_loss() for trade in first.trades.values()] == [False, True]
+    trader.assert_books_equal_chain(state)
+
+
+def test_old_candles_are_not_decided_by(make_live: Callable[..., Live], folder: Path):
+    lines = (folder / "candles.csv").read_text().splitlines()
+    (folder / "candles.csv").write_text("\n".join(lines[:6]))
+    live = make_live(max_cycles=1, max_data_delay=2 * HOUR).prepare()
+    state = live.loop.run()
+    assert live.jobs == [("decision", "StaleMarketData")]
+    assert not list(state.portfolio.get_all_trades())
+
+
+#: A job takes more requests than this.
+_REQUESTS_OF_A_JOB = 20
+
+
+class Flaky:
+    """A node that is away while the test says so."""
+
+    endpoint_uri = "http://flaky"
+    away = False
+    fails_after: int | None = None
+
+    def __init__(self, url: str):
+        self._inner = open_provider(url)
+
+    def make_request(self, method: str, params: Any) -> Any:
+        if self.fails_after is not None:
+            self.fails_after -= 1
+            self.away = self.fails_after < 0
+        if self.away:
+            raise ConnectionError
+        return self._inner.make_request(method, params)
+
+
+@pytest.mark.parametrize("fails_after", range(40))
+def test_a_node_that_is_away_for_a_while_costs_a_cycle_and_nothing_else(
+    trader: Trader, make_live: Callable[..., Live], fails_after: int
+):
+    node = Flaky(trader.chain.anvil.url)
+    connection = ChainConnection([node], 31337, confirmations=1, retry=RetryPolicy(rounds=1))
+    live = make_live(connection).prepare()
+
+    def leave_in_the_first_job() -> bool:
+        if not live.jobs:
+            node.fails_after = fails_after
+        return False
+
+    def come_back(name: str, error: Exception | None) -> None:
+        live.jobs.append((name, error and type(error).__name__))
+        node.away, node.fails_after = False, None
+
+    live.loop.should_stop, live.loop.on_job = leave_in_the_first_job, come_back
+    state = live.loop.run()
+    state.check_if_clean()
+    trader.assert_books_equal_chain(state)
+    sent = [tx for trade in state.portfolio.get_all_trades() for tx in trade.blockchain_transactions]
+    assert len(sent) == trader.connection.get_transaction_count(trader.wallet.address)
+    if fails_after < _REQUESTS_OF_A_JOB:
+        assert live.jobs[0][1] is not None
+    assert [error for _, error in live.jobs[1:]] == [None] * 3
+
+
+def test_an_open_outcome_ends_the_program_and_the_next_start_resolves_it(
+    trader: Trader, make_live: Callable[..., Live]
+):
+    live = make_live(max_cycles=1).prepare()
+    trader.chain.anvil.set_automine(False)
+    with pytest.raises(TransactionsUnconfirmed):
+        live.loop.run()
+    live.store.close()
+    trader.chain.anvil.mine()
+    trader.chain.anvil.set_automine(True)
+    again = make_live(max_cycles=1)
+    again.now = live.now + HOUR
+    state = again.loop.run()
+    trader.assert_books_equal_chain(state)
+    assert len(list(state.portfolio.get_all_trades())) == 2
+
+
+def test_a_state_of_another_wallet_is_refused(trader: Trader, make_live: Callable[..., Live]):
+    live = make_live().prepare()
+    live.store.close()
+    trader.wallet = trader.chain.create_wallet()
+    with pytest.raises(LiveStartRefused, match="this wallet"):
+        make_live().loop.start()
+
+
+# --- The command
+
+
+def test_the_command_makes_a_state_trades_and_stops(trader: Trader, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    key = secrets.token_hex(32)
+    trader.wallet = HotWallet.from_key(key)
+    trader.chain.anvil.set_native_balance(trader.wallet.address, 10**20)
+    trader.chain.mint(trader.usdc, trader.wallet.address, Decimal(10_000))
+    monkeypatch.setenv("PRIVATE_KEY", key)
+    monkeypatch.setenv("JSON_RPC", trader.chain.anvil.url)
+    command = ["start", str(folder / "strategy.py"), str(folder / "live.json"), "--chain", str(folder / "chain.json")]
+    once = ["--decide-at-once", "--max-cycles", "1", "--offset", "0"]
+    refused = CliRunner().invoke(app, [*command, *once])
+    assert refused.exit_code == 1
+    assert "--new" in refused.output
+    done = CliRunner().invoke(app, [*command, *once, "--new"])
+    assert done.exit_code == 0, done.output
+    assert "decision done" in done.output
+    state = State.read_json_file(folder / "live.json")
+    assert [trade.is_success() for trade in state.portfolio.get_all_trades()] == [True]
+    trader.assert_books_equal_chain(state)
+    assert key not in done.output + (folder / "live.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"chain_id": "one"}, "chain_id must be of type int"),
+        ({"reserve": {"symbol": "USDC", "address": "0x12", "decimals": 6}}, "is no address"),
+        ({"pairs": []}, "pairs is empty"),
+        ({"venues": [{"kind": "sushi"}]}, "venues[0]: kind must be one of"),
+        ({"confirmations": 0}, "at least 1"),
+    ],
+)
+def test_a_file_that_cannot_be_understood_says_where(folder: Path, change: dict[str, Any], message: str):
+    path = folder / "chain.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(ChainFileNotValid) as raised:
+        read_chain_file(path)
+    assert message in str(raised.value)
