@@ -240,7 +240,7 @@ class Flaky:
         return self._inner.make_request(method, params)
 
 
-@pytest.mark.parametrize("fails_after", range(40))
+@pytest.mark.parametrize("fails_after", range(24))
 def test_a_node_that_is_away_for_a_while_costs_a_cycle_and_nothing_else(
     trader: Trader, make_live: Callable[..., Live], fails_after: int
 ):

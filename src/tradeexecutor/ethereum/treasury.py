@@ -23,7 +23,7 @@ from tradeexecutor.ethereum.transactions import get_all_hashes
 from tradeexecutor.ethereum.venues.interface import parse_transfer
 from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
-from tradeexecutor.state.booking.treasury import ReserveUpdateEvent, apply_reserve_update_events
+from tradeexecutor.state.booking.reserve_updates import ReserveUpdateEvent, apply_reserve_update_events
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.identifier.chain import ChainId
 from tradeexecutor.state.repair.attempts import get_failed_attempts
