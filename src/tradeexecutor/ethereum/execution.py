@@ -19,6 +19,7 @@ from tradeexecutor.ethereum.transactions import get_fees
 from tradeexecutor.ethereum.venues.interface import Outcome, Venue
 from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, ExecutionReport
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import NotEnoughMoney
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.identifier import TradingPairIdentifier
@@ -100,6 +101,7 @@ class EthereumExecution(ExecutionModel):
 
     # --- Trades
 
+    @contract_signature
     def execute_trades(
         self,
         ts: datetime.datetime,

@@ -31,6 +31,7 @@ _PASSWORD_VARIABLE = "KEYSTORE_PASSWORD"
 
 
 def start(
+    # Longer than 70 lines: every option says what it is for.
     strategy: Annotated[
         Path,
         typer.Argument(metavar="STRATEGY", help="Python file of the strategy.", show_default=False, readable=False),
@@ -38,6 +39,7 @@ def start(
     state_file: Annotated[
         Path, typer.Argument(metavar="STATE_FILE", help="Where its state is.", show_default=False, readable=False)
     ],
+    *,
     chain: Annotated[
         Path,
         typer.Option(metavar="FILE", help="What is traded on which chain, and where (JSON).", show_default=False),
