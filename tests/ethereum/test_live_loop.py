@@ -177,6 +177,16 @@ def test_a_restart_goes_on_with_the_next_cycle_and_does_not_repeat_a_tick(
     trader.assert_books_equal_chain(state)
 
 
+def test_a_tick_that_was_decided_is_not_decided_at_once_again(make_live: Callable[..., Live]):
+    first = make_live(max_cycles=1, decide_at_once=True).prepare()
+    first.loop.run()
+    first.store.close()
+    second = make_live(max_cycles=1, decide_at_once=True)
+    second.now = first.now + datetime.timedelta(minutes=5)
+    second.loop.run()
+    assert second.now == first.now + HOUR
+
+
 def test_triggers_and_valuations_happen_in_between(trader: Trader, make_live: Callable[..., Live]):
     live = make_live(
         max_cycles=2,

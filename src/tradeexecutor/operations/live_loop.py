@@ -78,7 +78,7 @@ class LiveSettings:
     max_data_delay
         The newest candle must not have ended longer ago than this at a decision; None: it may be of any age.
     decide_at_once
-        Make the first decision right away, as of the tick before.
+        Make the first decision right away, as of the tick before, unless that was decided already.
     max_cycles
         Stop after so many decisions; None: run until it is told to stop.
     retryable
@@ -215,7 +215,7 @@ class LiveLoop:
         settings = self.settings
         decisions = 0
         now = self.clock()
-        next_decision = now if settings.decide_at_once else self._find_next_decision(now)
+        next_decision = now if settings.decide_at_once and self._is_undecided(now) else self._find_next_decision(now)
         next_check = _after(now, settings.trigger_check)
         next_valuation = _after(now, settings.valuation)
         while not self.should_stop():
@@ -236,6 +236,11 @@ class LiveLoop:
                 due = min(when for when in (next_decision, next_check, next_valuation) if when is not None)
                 self.wait(min((due - now).total_seconds(), _LONGEST_WAIT))
         return state
+
+    def _is_undecided(self, now: datetime.datetime) -> bool:
+        """Tell whether the tick that has passed last was not decided, by an earlier process either."""
+        tick = snap_to_previous_tick(now - self.settings.offset, self.settings.cycle)
+        return self._last_tick is None or tick > self._last_tick
 
     def _find_next_decision(self, now: datetime.datetime) -> datetime.datetime:
         """Return when the next tick is decided that was not decided before."""
