@@ -26,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 from tradeexecutor.database.address import DatabaseAddress
 from tradeexecutor.database.connection import Database
 from tradeexecutor.database.sqlite import OpenedFiles
-from tradeexecutor.state.errors import StoreLocked, StoreMoved
+from tradeexecutor.state.errors import DamagedStateFile, StoreLocked, StoreMoved
 from tradeexecutor.state.files.writer_lock import WriterLock
 
 __all__ = ["Writer", "make_writer"]
@@ -129,7 +129,7 @@ class Writer(ABC):
         """
         try:
             with self.connection.begin():
-                self._check_place()
+                self._remember_files()
                 yield self.connection
                 self._check_place()
                 self._require_lock()
@@ -137,7 +137,12 @@ class Writer(ABC):
         except StoreMoved:
             self._leave()
             raise
-        except (DBAPIError, sqlite3.Error):
+        except (DBAPIError, sqlite3.Error, DamagedStateFile):
+            try:
+                self._check_place()  # that may be the reason
+            except StoreMoved:
+                self._leave()
+                raise
             if not self._is_usable():
                 self.disconnect()
             raise
@@ -167,6 +172,9 @@ class Writer(ABC):
 
     def allow_long_statements(self) -> None:  # noqa: B027
         """Let statements take longer from now on than one of a save may: for maintenance."""
+
+    def _remember_files(self) -> None:  # noqa: B027
+        """Remember which files the connection has open; a transaction has begun."""
 
     def _check_place(self) -> None:  # noqa: B027
         """Raise `StoreMoved` when the database is not where it was opened."""
@@ -224,6 +232,10 @@ class _FileWriter(Writer):
 
     def _is_usable(self) -> bool:
         return False  # SQLite goes on reading only with a file that was read-only when it was opened
+
+    def _remember_files(self) -> None:
+        assert self._files is not None
+        self._files.remember_log()
 
     def _check_place(self) -> None:
         assert self._files is not None

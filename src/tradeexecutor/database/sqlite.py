@@ -15,7 +15,6 @@ import sqlite3
 import stat
 import time
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from tradeexecutor.state.errors import StoreMoved
@@ -250,36 +249,45 @@ class OpenedFiles:
     def __init__(self, named: Path, path: Path):
         self._named = named
         self._path = path
-        self._identities = {path: _identify(path)}
+        self._database = _identify(path)
+        self._beside: dict[Path, tuple[int, int] | None] = {}
+
+    def remember_log(self) -> None:
+        """Remember the log and its index, which stay as long as the connection; a transaction has them open."""
+        if not self._beside:
+            names = get_log_path(self._path), get_shared_memory_path(self._path)
+            self._beside = {path: _identify(path) for path in names}
 
     def check(self) -> None:
         """Refuse to go on when a file is not at its path any more; call it inside transactions and after them.
-
-        The first call remembers the log and its index, which a transaction has open, and which stay as long as the
-        connection does.
 
         Raises
         ------
         StoreMoved
             Says which one.
         """
+        if _identify(self._named) != self._database:
+            self._explain()
+        for path, identity in self._beside.items():
+            now = _identify(path)
+            if now != identity:
+                raise StoreMoved(path, f"the log of the database {_describe_change(now)}")
+
+    def _explain(self) -> None:
         target = self._named.resolve()
         if target != self._path:
             raise StoreMoved(self._named, f"this path led to {self._path} when it was opened and leads to {target} now")
-        for path in (get_log_path(self._path), get_shared_memory_path(self._path)):
-            self._identities.setdefault(path, _identify(path))
-        for path, identity in self._identities.items():
-            now = _identify(path)
-            if now == identity:
-                continue
-            what = "the database" if path == self._path else "the log of the database"
-            how = "was deleted, or renamed" if now is None else "was replaced by another file"
-            raise StoreMoved(path, f"{what} {how} while this process had it open")
+        raise StoreMoved(self._named, f"the database {_describe_change(_identify(self._path))}")
+
+
+def _describe_change(now: tuple[int, int] | None) -> str:
+    how = "deleted, or renamed" if now is None else "replaced by another file"
+    return f"was {how} while this process had it open"
 
 
 def _identify(path: Path) -> tuple[int, int] | None:
     try:
-        status: Any = path.stat()
+        status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     return status.st_dev, status.st_ino

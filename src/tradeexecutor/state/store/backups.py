@@ -80,6 +80,8 @@ class BackupFolder:
         self._path = path
         self._files = files
         self.folder = path.with_name(f"{path.name}.backups")
+        #: Mode of the state for which all backups are as secret as the state.
+        self._restricted_to: int | None = None
 
     def list_backups(self) -> list[Backup]:
         """Return the backups, oldest first."""
@@ -118,8 +120,9 @@ class BackupFolder:
         OSError
             The operating system refuses.
         """
-        status = self._path.stat()
-        allowed = stat.S_IMODE(status.st_mode)
+        allowed = stat.S_IMODE(self._path.stat().st_mode)
+        if allowed == self._restricted_to:
+            return
         for backup in self.list_backups():
             mode = stat.S_IMODE(backup.path.lstat().st_mode)
             if mode & ~allowed:
@@ -128,6 +131,7 @@ class BackupFolder:
                     self._files.set_mode(descriptor, mode & allowed)
                 finally:
                     os.close(descriptor)
+        self._restricted_to = allowed
 
     def prune(self, policy: BackupPolicy) -> None:
         """Remove the backups that the policy does not keep; what cannot be removed stays until the next time."""

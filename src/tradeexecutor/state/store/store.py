@@ -11,6 +11,7 @@ All stores have the same interface; a strategy does not know which one it has.
 What a file store guarantees, and which files it keeps, is on one page: ``docs/stores.md``.
 """
 
+import contextlib
 import enum
 import errno
 import logging
@@ -213,7 +214,7 @@ class JSONFileStore(StateStore):
         NewerStateFile
             A newer program has written it.
         """
-        if not self._lock.is_held and self._named.resolve() != self._target:
+        if not self._lock.is_held and self._is_led_elsewhere():
             self._bind()
         known = _identify(self._target)
         try:
@@ -347,10 +348,17 @@ class JSONFileStore(StateStore):
             self._lock.release()
             raise
 
+    def _is_led_elsewhere(self) -> bool:
+        """Tell whether a symbolic link in the path leads to another file than the one of this store."""
+        with contextlib.suppress(OSError):  # one of them is not there
+            if self._named.samefile(self._target):
+                return False
+        return self._named.resolve() != self._target
+
     def _follow_links(self) -> None:
-        target = self._named.resolve()
-        if target == self._target:
+        if not self._is_led_elsewhere():
             return
+        target = self._named.resolve()
         if self._lock.is_held or self._known is not None:
             raise StoreMoved(
                 self.path,
