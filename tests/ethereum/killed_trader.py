@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tradeexecutor.database.address import Address
+from tradeexecutor.database.address import DatabaseAddress
 from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.ethereum.broadcast import WaitRules
 from tradeexecutor.ethereum.connection import ChainConnection, RetryPolicy, open_provider
@@ -32,7 +32,7 @@ LAUNCHER = "from tests.ethereum.killed_trader import main; main()"
 
 
 def open_store(place: str) -> StateStore:
-    return SQLStateStore(Address.parse(place)) if "://" in place else JSONFileStore(Path(place))
+    return SQLStateStore(DatabaseAddress.parse(place)) if "://" in place else JSONFileStore(Path(place))
 
 
 class LiveTrader:
