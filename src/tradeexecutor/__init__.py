@@ -4,4 +4,4 @@ Start at :py:class:`tradeexecutor.state.state.State`, the root of the tree. Noth
 importing one part of the package never pays for the others.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
