@@ -19,7 +19,7 @@ MAX_FUNCTION_LINES = 70
 MAX_MODULE_LINES = 500
 
 #: Rooms in which no parameter that is a boolean can be given by position.
-BOOLEANS_BY_KEYWORD = ("state/state/", "state/trade/")
+BOOLEANS_BY_KEYWORD = ("database/", "state/files/", "state/state/", "state/store/", "state/trade/")
 
 MANY_PARAMETERS = """
 AssetWithTrackedValue.change_quantity_and_value BacktestPricing._make
@@ -33,7 +33,7 @@ chart check_accounts close_position compare correct_accounts correct_history dra
 draw_single_pair_strategy_state export init overlay_all_technical_indicators recover repair report retry
 update_statistics visualise_equity_curve_benchmark visualise_multiple_pairs visualise_position visualise_single_pair
 visualise_single_pair_positions_with_duration_and_slippage visualise_single_pair_strategy_state
-visualise_single_position visualise_vs_returns write_revision
+visualise_single_position visualise_vs_returns
 """
 
 LONG_FUNCTIONS = """

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -124,7 +125,9 @@ class StoreContract:
         assert store.is_pristine() is False
 
     def test_the_validate_argument_of_old_callers_is_accepted(self, store: StateStore):
-        store.sync(make_state(), validate=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            store.sync(make_state(), validate=False)
         assert store.load().name == "first"
 
     def test_when_the_clock_goes_back_the_last_save_still_wins(
@@ -187,6 +190,10 @@ class DurableStoreContract(StoreContract):
     def test_another_store_loads_what_was_saved(self, store: StateStore, place: Place):
         store.sync(make_state())
         self.check_loads(place, "first")
+
+    def test_no_validation_is_warned_about(self, store: StateStore):
+        with pytest.warns(UserWarning, match="validate of sync has no effect: every value"):
+            store.sync(make_state(), validate=False)
 
     # --- A save that fails
 

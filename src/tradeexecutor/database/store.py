@@ -46,6 +46,7 @@ from tradeexecutor.database.writing import get_checksum, is_current, make_strate
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.codec.codec import encode_repeated_objects_once
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
+from tradeexecutor.state.contract import contract_signature, warn_ignored
 from tradeexecutor.state.errors import (
     DamagedStateFile,
     InvalidValue,
@@ -224,12 +225,15 @@ class SQLStateStore(StateStore):
 
     # --- Writing
 
+    @contract_signature
     def sync(self, state: State, validate: bool = True) -> None:
         """Save the state; see `StateStore.sync`.
 
         When the connection to a server breaks while a save is being committed, it may have been saved although this
         raises; saving again is right in both cases.
         """
+        if not validate:
+            warn_ignored("sync", "validate", "every value of every save is checked")
         with self._explaining():
             before = state.last_updated_at
             try:

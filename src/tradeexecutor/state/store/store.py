@@ -29,6 +29,7 @@ from typing import Self, cast
 
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.codec.upcast import SCHEMA_VERSION, SCHEMA_VERSION_KEY
+from tradeexecutor.state.contract import contract_signature, warn_ignored
 from tradeexecutor.state.errors import (
     DamagedStateFile,
     InvalidStateFile,
@@ -91,6 +92,7 @@ class StateStore(ABC):
         """Return the state as it was last saved."""
 
     @abstractmethod
+    @contract_signature
     def sync(self, state: State, validate: bool = True) -> None:
         """Save the state and set its `last_updated_at` to what the clock says.
 
@@ -100,7 +102,7 @@ class StateStore(ABC):
         Parameters
         ----------
         validate
-            Accepted for existing callers.  The codec checks every value of every save.
+            For existing callers: every value of every save is checked, and stores that write warn about False.
 
         Raises
         ------
@@ -110,6 +112,8 @@ class StateStore(ABC):
             Another process saves here.
         StoreChanged
             Somebody else has saved since this store loaded.
+        StoreMoved
+            What this store has opened is not at the path any more that the user named.
         NewerStateFile
             A newer program has saved here; this one would lose what it does not know.
         SaveFailed
@@ -240,12 +244,15 @@ class JSONFileStore(StateStore):
         explained.path = error.path
         return explained
 
+    @contract_signature
     def sync(self, state: State, validate: bool = True) -> None:
         """Save the state; see `StateStore.sync`.
 
         After an error the file and the state are as before, with one exception: when nothing but flushing the folder
         failed, the new state is in the file and `last_updated_at` is its time (`SaveFailed.in_place`).
         """
+        if not validate:
+            warn_ignored("sync", "validate", "every value of every save is checked")
         if self._lock.after_fork():
             self._mutex = threading.RLock()
         with self._mutex:
@@ -435,6 +442,7 @@ def _advise(error: OSError) -> str:
 class SimulateStore(JSONFileStore):
     """Reads a state file and never writes to it."""
 
+    @contract_signature
     def sync(self, state: State, validate: bool = True) -> None:
         """Call the save hook; nothing is written and the state is not changed."""
         if self.on_save is not None:
@@ -474,6 +482,7 @@ class NoneStore(StateStore):
         self.created = True
         return self.state
 
+    @contract_signature
     def sync(self, state: State, validate: bool = True) -> None:
         """Keep the state and set its `last_updated_at`."""
         state.last_updated_at = utc_now()
