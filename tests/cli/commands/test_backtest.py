@@ -183,13 +183,13 @@ def test_missing_data_is_said_once_at_the_end(run: Run, strategy: Path, tmp_path
     arguments = ("--data", file, "--start", "2023-12-01", "--end", "2024-03-01")
     result = run("backtest", strategy, *arguments, "--output", tmp_path / "a")
     assert result.exit_code == 0
-    notes = [line for line in " ".join(result.stderr.split()).split("Note: ") if line]
+    notes = [line for line in " ".join(result.stderr.split()).split("Warning: ") if line]
     assert [note.strip() for note in notes] == [
         "The run starts 2024-01-01 and not 2023-12-01: the market data begins then.",
         "The run ends 2024-01-31 and not 2024-03-01: the market data ends then.",
         "BTC-USD lacks 1 of 30 candles of 1 day, from 2024-01-07 to 2024-01-08.",
     ]
-    assert len(run_json(run, strategy, *arguments, "--output", tmp_path / "b")["coverage"]) == 3
+    assert len(run_json(run, strategy, *arguments, "--output", tmp_path / "b")["warnings"]) == 3
 
 
 def test_candles_of_freqtrade(run: Run, strategy: Path, tmp_path: Path):
