@@ -230,7 +230,7 @@ def test_a_failed_check_is_told_first():
 
 
 def list_problems(state: State) -> list[tuple[str, str, str]]:
-    from tradeexecutor.analysis.adjusted.performance import read_equity_curve
+    from tradeexecutor.analysis.adjusted.equity import read_equity_curve
     from tradeexecutor.ledger.proof import prove
     from tradeexecutor.report.figures import find_jumps
 

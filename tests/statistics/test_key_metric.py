@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 
 from tests.kit.portfolios import DAY, START, add_closed, make_state, record_equity
+from tradeexecutor.analysis.recorded.metrics import (
+    KeyMetric,
+    KeyMetricCalculationMethod,
+    KeyMetricKind,
+    KeyMetricSource,
+)
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.state import BacktestData, State
 from tradeexecutor.statistics.key_metric import (
     calculate_key_metrics,
     calculate_trades_last_week,
     calculate_trades_per_month,
-)
-from tradeexecutor.statistics.metrics import (
-    KeyMetric,
-    KeyMetricCalculationMethod,
-    KeyMetricKind,
-    KeyMetricSource,
 )
 from tradeexecutor.strategy import summary as strategy_summary
 

@@ -21,7 +21,7 @@ from tradeexecutor.analysis.recorded.equity_series import (
     calculate_equity_curve,
     calculate_returns,
 )
-from tradeexecutor.analysis.recorded.long_short_table import Sides, compare_sides
+from tradeexecutor.analysis.recorded.long_short.table import Sides, compare_sides
 from tradeexecutor.analysis.recorded.position_returns import (
     calculate_compounding_realised_trading_profitability,
     calculate_long_compounding_realised_trading_profitability,

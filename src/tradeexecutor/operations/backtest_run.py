@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tradeexecutor.analysis.adjusted.performance import EquityCurve, read_equity_curve
+from tradeexecutor.analysis.adjusted.equity import EquityCurve, read_equity_curve
 from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, read_returns, summarise_performance
 from tradeexecutor.backtest.backtest_runner import BacktestResult, run_backtest_for_module
 from tradeexecutor.backtest.universe import create_universe, parse_pair_symbol

@@ -12,13 +12,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tradeexecutor.analysis.adjusted.performance import (
-    EquityCurve,
-    calculate_drawdowns,
-    calculate_periods_per_year,
-    calculate_returns,
-    read_equity_curve,
-)
+from tradeexecutor.analysis.adjusted.drawdown import calculate_drawdowns
+from tradeexecutor.analysis.adjusted.equity import EquityCurve, read_equity_curve
+from tradeexecutor.analysis.adjusted.returns import calculate_periods_per_year, calculate_returns
 from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, PositionResult, summarise_performance
 from tradeexecutor.report.glossary import GLOSSARY
 from tradeexecutor.state.cycle_duration import CycleDuration

@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from tradeexecutor.analysis.adjusted.performance import EquityCurve, read_equity_curve
+from tradeexecutor.analysis.adjusted.equity import EquityCurve, read_equity_curve
 from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, summarise_performance
-from tradeexecutor.analysis.recorded.long_short_table import get_sides_rows
+from tradeexecutor.analysis.recorded.long_short.recorded_table import serialise_live_long_short_stats
+from tradeexecutor.analysis.recorded.long_short.table import get_sides_rows
+from tradeexecutor.analysis.recorded.metrics import KeyMetric, KeyMetricKind, KeyMetricSource
 from tradeexecutor.analysis.trade_analyser import build_trade_analysis
 from tradeexecutor.report.figures import FigureGroup, Jump, Unit, describe_performance, find_jumps, format_value
 from tradeexecutor.state.display.formatting import NOTHING, format_time, format_usd
 from tradeexecutor.state.state import State
 from tradeexecutor.statistics.key_metric import calculate_key_metrics
-from tradeexecutor.statistics.metrics import KeyMetric, KeyMetricKind, KeyMetricSource
-from tradeexecutor.statistics.statistics_table import serialise_live_long_short_stats
 
 __all__ = ["MetricRow", "SidesGroup", "SidesTable", "SidesTableRow", "StatisticsReport", "collect_statistics"]
 

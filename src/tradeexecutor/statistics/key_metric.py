@@ -15,6 +15,12 @@ import numpy as np
 import pandas as pd
 
 from tradeexecutor.analysis.recorded.equity_series import Frequency, calculate_daily_returns, calculate_share_price
+from tradeexecutor.analysis.recorded.metrics import (
+    KeyMetric,
+    KeyMetricCalculationMethod,
+    KeyMetricKind,
+    KeyMetricSource,
+)
 from tradeexecutor.analysis.recorded.position_returns import calculate_non_cumulative_daily_returns
 from tradeexecutor.analysis.recorded.ratios import (
     DAYS_PER_YEAR,
@@ -32,12 +38,6 @@ from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import LegacyDataException
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.state import State
-from tradeexecutor.statistics.metrics import (
-    KeyMetric,
-    KeyMetricCalculationMethod,
-    KeyMetricKind,
-    KeyMetricSource,
-)
 
 __all__ = [
     "calculate_annualised_return",

@@ -8,6 +8,7 @@ import pandas as pd
 
 from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, summarise_performance
 from tradeexecutor.analysis.recorded.equity_series import calculate_share_price
+from tradeexecutor.analysis.recorded.metrics import KeyMetric
 from tradeexecutor.analysis.recorded.position_returns import (
     calculate_compounding_unrealised_trading_profitability,
     extract_compounding_unrealised_trading_profitability_portfolio_statistics,
@@ -20,7 +21,6 @@ from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.state import State
 from tradeexecutor.state.types import Percent, USDollarAmount
 from tradeexecutor.statistics.key_metric import calculate_key_metrics
-from tradeexecutor.statistics.metrics import KeyMetric
 
 __all__ = ["StrategySummaryStatistics", "calculate_summary_statistics"]
 

@@ -1,6 +1,6 @@
 """Names of summary figures that live in :mod:`tradeexecutor.statistics`, under the name strategies import them by."""
 
-from tradeexecutor.statistics.metrics import (
+from tradeexecutor.analysis.recorded.metrics import (
     KeyMetric,
     KeyMetricCalculationMethod,
     KeyMetricKind,

@@ -24,8 +24,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.kit.portfolios import DAY, START, add_closed, make_state, record_equity
-from tradeexecutor.analysis.adjusted import performance
-from tradeexecutor.analysis.adjusted.performance import EquityCurve, read_equity_curve
+from tradeexecutor.analysis.adjusted import drawdown
+from tradeexecutor.analysis.adjusted import ratios as adjusted_ratios
+from tradeexecutor.analysis.adjusted import returns as adjusted_returns
+from tradeexecutor.analysis.adjusted.equity import EquityCurve, read_equity_curve
 from tradeexecutor.analysis.adjusted.summary import read_returns, summarise_performance
 from tradeexecutor.analysis.recorded import ratios
 from tradeexecutor.analysis.recorded.equity_series import calculate_daily_returns
@@ -59,27 +61,27 @@ def near(value: float) -> Any:
 @given(returns_arrays)
 def test_sharpe(returns: Returns):
     expected = empyrical.sharpe_ratio(returns, annualization=YEAR)
-    assert performance.calculate_sharpe(returns, YEAR) == near(expected)
+    assert adjusted_ratios.calculate_sharpe(returns, YEAR) == near(expected)
     assert ratios.calculate_sharpe(as_series(returns)) == near(expected)
 
 
 @given(returns_arrays)
 def test_sortino(returns: Returns):
     expected = empyrical.sortino_ratio(returns, annualization=YEAR)
-    assert performance.calculate_sortino(returns, YEAR) == near(expected)
+    assert adjusted_ratios.calculate_sortino(returns, YEAR) == near(expected)
     assert ratios.calculate_sortino(as_series(returns)) == near(expected)
 
 
 @given(returns_arrays)
 def test_max_drawdown_with_the_starting_wealth(returns: Returns):
-    assert performance.calculate_max_drawdown(returns) == near(empyrical.max_drawdown(returns))
+    assert drawdown.calculate_max_drawdown(returns) == near(empyrical.max_drawdown(returns))
 
 
 @given(returns_arrays)
 def test_every_drawdown(returns: Returns):
     wealth = empyrical.cum_returns(np.concatenate(([0.0], returns)), starting_value=1.0)
     expected = wealth / np.maximum.accumulate(wealth) - 1
-    assert performance.calculate_drawdowns(returns) == pytest.approx(expected[1:], rel=1e-9, abs=1e-12)
+    assert drawdown.calculate_drawdowns(returns) == pytest.approx(expected[1:], rel=1e-9, abs=1e-12)
 
 
 @given(returns_arrays)
@@ -92,7 +94,7 @@ def test_recorded_max_drawdown_is_that_of_the_time_after_the_first_period(return
 @given(returns_arrays)
 def test_total_return(returns: Returns):
     expected = empyrical.cum_returns_final(returns)
-    assert performance.calculate_total_return(returns) == near(expected)
+    assert adjusted_returns.calculate_total_return(returns) == near(expected)
     assert ratios.calculate_profitability(as_series(returns)) == near(expected)
 
 
@@ -100,8 +102,8 @@ def test_total_return(returns: Returns):
 def test_cagr(returns: Returns):
     expected = empyrical.cagr(returns, annualization=YEAR)
     assume(math.isfinite(expected) and expected < 1e6)
-    total = performance.calculate_total_return(returns)
-    assert performance.calculate_cagr(total, len(returns) / YEAR) == near(expected)
+    total = adjusted_returns.calculate_total_return(returns)
+    assert adjusted_returns.calculate_cagr(total, len(returns) / YEAR) == near(expected)
     assert empyrical.annual_return(returns, annualization=YEAR) == near(expected)
 
 
@@ -136,16 +138,16 @@ def test_recorded_ratios_count_a_missing_return_as_zero(returns: Returns, data: 
 def test_recorded_ratios_take_a_gain_above_100_percent_without_losses_for_prices():
     returns = np.array([0.5, 1.5, 0.5])
     expected = empyrical.sharpe_ratio(returns, annualization=YEAR)
-    assert performance.calculate_sharpe(returns, YEAR) == near(expected)
+    assert adjusted_ratios.calculate_sharpe(returns, YEAR) == near(expected)
     assert ratios.calculate_sharpe(as_series(returns)) != near(expected)
 
 
 def test_what_divides_by_zero_is_none_or_infinite():
     gains, flat = np.array([0.01, 0.02, 0.03]), np.zeros(3)
-    assert performance.calculate_sortino(gains, YEAR) is None
+    assert adjusted_ratios.calculate_sortino(gains, YEAR) is None
     assert math.isinf(ratios.calculate_sortino(as_series(gains)))
     assert math.isinf(empyrical.sortino_ratio(gains, annualization=YEAR))
-    assert performance.calculate_sharpe(flat, YEAR) is None
+    assert adjusted_ratios.calculate_sharpe(flat, YEAR) is None
     assert math.isnan(ratios.calculate_sharpe(as_series(flat)))
     assert math.isnan(empyrical.sharpe_ratio(flat, annualization=YEAR))
 
@@ -160,7 +162,7 @@ def check_summary(state: State) -> None:
     summary = summarise_performance(state)
     if len(returns) < 2 or returns.std() < 1e-12:
         return
-    periods = performance.calculate_periods_per_year(curve)
+    periods = adjusted_returns.calculate_periods_per_year(curve)
     assert summary.sharpe == near(empyrical.sharpe_ratio(returns, annualization=periods))
     assert summary.total_return == near(empyrical.cum_returns_final(returns))
     assert summary.max_drawdown == near(empyrical.max_drawdown(returns))

@@ -9,19 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit.portfolios import DAY, START, USD, add_closed, add_open, make_state, record_equity, record_flow
-from tradeexecutor.analysis.adjusted.performance import (
+from tradeexecutor.analysis.adjusted.drawdown import calculate_drawdowns, calculate_max_drawdown, calculate_max_runup
+from tradeexecutor.analysis.adjusted.equity import read_equity_curve
+from tradeexecutor.analysis.adjusted.positions import calculate_profit_factor
+from tradeexecutor.analysis.adjusted.ratios import calculate_sharpe, calculate_sortino
+from tradeexecutor.analysis.adjusted.returns import (
     calculate_cagr,
-    calculate_drawdowns,
-    calculate_max_drawdown,
-    calculate_max_runup,
     calculate_periods_per_year,
-    calculate_profit_factor,
     calculate_returns,
-    calculate_sharpe,
-    calculate_sortino,
     calculate_total_return,
     calculate_years,
-    read_equity_curve,
 )
 from tradeexecutor.analysis.adjusted.summary import summarise_performance
 from tradeexecutor.analysis.recorded.time_in_market import calculate_exposure

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit.portfolios import DAY, PAIR, START, USD, add_closed, add_open, execute, make_state, record_equity
-from tradeexecutor.analysis.adjusted.performance import EquityCurve
+from tradeexecutor.analysis.adjusted.equity import EquityCurve
 from tradeexecutor.analysis.compare.equity import compare_equity
 from tradeexecutor.analysis.compare.matching import match
 from tradeexecutor.analysis.compare.states import Tolerances, compare_states

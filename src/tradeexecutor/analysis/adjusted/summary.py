@@ -10,26 +10,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tradeexecutor.analysis.adjusted.performance import (
-    EquityCurve,
+from tradeexecutor.analysis.adjusted.drawdown import calculate_max_drawdown, calculate_max_runup
+from tradeexecutor.analysis.adjusted.equity import EquityCurve, read_equity_curve
+from tradeexecutor.analysis.adjusted.flows import iterate_flows
+from tradeexecutor.analysis.adjusted.positions import calculate_profit_factor
+from tradeexecutor.analysis.adjusted.ratios import calculate_sharpe, calculate_sortino
+from tradeexecutor.analysis.adjusted.returns import (
     calculate_cagr,
-    calculate_max_drawdown,
-    calculate_max_runup,
     calculate_periods_per_year,
-    calculate_profit_factor,
     calculate_returns,
-    calculate_sharpe,
-    calculate_sortino,
     calculate_total_return,
     calculate_years,
-    iterate_flows,
-    read_equity_curve,
 )
 from tradeexecutor.analysis.recorded.position_tally import get_total_profit, tally_portfolio
 from tradeexecutor.analysis.recorded.time_in_market import calculate_exposure
+from tradeexecutor.analysis.times import from_us
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
-from tradeexecutor.state.types import EPOCH, Percent, USDollarAmount
+from tradeexecutor.state.types import Percent, USDollarAmount
 
 __all__ = ["PerformanceSummary", "PositionResult", "read_returns", "summarise_performance"]
 
@@ -59,7 +57,7 @@ class PerformanceSummary:
     net_deposits
         Deposits minus redemptions after that first sample; all of them where there are no samples.
     total_return, cagr, max_drawdown, max_runup, sharpe, sortino
-        See :mod:`tradeexecutor.analysis.adjusted.performance`; None when there are too few samples.
+        See :mod:`tradeexecutor.analysis.adjusted`; None when there are too few samples.
     exposure
         Fraction of the time with an open position.
     positions_open, positions_frozen, positions_closed
@@ -155,7 +153,7 @@ def summarise_performance(state: State) -> PerformanceSummary:
     start_at = end_at = total_return = None
     initial, _, returns = read_returns(state, curve)
     if len(curve):
-        start_at, end_at = (_from_us(int(curve.times[index])) for index in (0, -1))
+        start_at, end_at = (from_us(int(curve.times[index])) for index in (0, -1))
     if len(returns):
         total_return = calculate_total_return(returns)
     return PerformanceSummary(
@@ -197,7 +195,3 @@ def summarise_performance(state: State) -> PerformanceSummary:
 def _describe(position: TradingPosition) -> PositionResult:
     profit_usd, profit_pct = get_total_profit(position)
     return PositionResult(position.position_id, position.pair.get_ticker(), profit_pct, profit_usd)
-
-
-def _from_us(value: int) -> datetime.datetime:
-    return EPOCH + datetime.timedelta(microseconds=value)

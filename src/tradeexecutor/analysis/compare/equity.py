@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tradeexecutor.analysis.adjusted.performance import EquityCurve, calculate_returns
+from tradeexecutor.analysis.adjusted.equity import EquityCurve
+from tradeexecutor.analysis.adjusted.returns import calculate_returns
 from tradeexecutor.state.types import EPOCH, Percent
 
 __all__ = ["EquityComparison", "EquityIndex", "EquityPoint", "compare_equity"]

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tradeexecutor.analysis.adjusted.performance import read_equity_curve
+from tradeexecutor.analysis.adjusted.equity import read_equity_curve
 from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, summarise_performance
 from tradeexecutor.analysis.compare.equity import EquityComparison, EquityIndex, compare_equity
 from tradeexecutor.analysis.compare.matching import match

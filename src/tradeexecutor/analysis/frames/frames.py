@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tradeexecutor.analysis.adjusted.performance import to_time_index
+from tradeexecutor.analysis.times import to_time_index
 from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from tradeexecutor.analysis.adjusted.performance import calculate_returns as calculate_adjusted_returns
-from tradeexecutor.analysis.adjusted.performance import read_equity_curve, to_time_index
+from tradeexecutor.analysis.adjusted.equity import read_equity_curve
+from tradeexecutor.analysis.adjusted.returns import calculate_returns as calculate_adjusted_returns
+from tradeexecutor.analysis.times import to_time_index
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.state import State
 from tradeexecutor.state.types import USDollarPrice
@@ -174,7 +175,7 @@ def calculate_deposit_adjusted_returns(state: State, freq: Frequency = _DAY) -> 
 def calculate_time_weighted_returns(state: State, freq: Frequency | None = None) -> "pd.Series[float]":
     """Return the returns of the net asset value, deposits and redemptions taken out.
 
-    The formula is that of :py:func:`tradeexecutor.analysis.adjusted.performance.calculate_returns`.
+    The formula is that of :py:func:`tradeexecutor.analysis.adjusted.returns.calculate_returns`.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ The formulas are those of quantstats 0.0.62, whose habits existing dashboards sh
   `prepare_prices`;
 - a loss in the very first period is no drawdown, because the starting wealth is not a point of the series.
 
-:mod:`tradeexecutor.analysis.adjusted.performance` has the same ratios without them, adjusted for deposits.
+:mod:`tradeexecutor.analysis.adjusted` has the same ratios without them, adjusted for deposits.
 
 All functions take a ``pandas.Series`` of returns per period (fractions, 0.05 is 5 %) indexed by time, and are linear in
 its length.  Divisions by zero give NaN or infinity, like the recorded figures.
@@ -94,7 +94,7 @@ def calculate_sortino(returns: "pd.Series[float]", periods: int = DAYS_PER_YEAR)
 def calculate_profit_factor(returns: "pd.Series[float]") -> float:
     """Return the sum of the positive returns divided by that of the negative ones, >= 0.
 
-    Of returns, not of dollars: :py:func:`tradeexecutor.analysis.adjusted.performance.calculate_profit_factor` is that
+    Of returns, not of dollars: :py:func:`tradeexecutor.analysis.adjusted.positions.calculate_profit_factor` is that
     of the closed positions.
     """
     known = prepare_returns(returns).to_numpy()

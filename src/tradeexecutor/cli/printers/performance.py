@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from tradeexecutor.analysis.adjusted.performance import calculate_drawdowns
+from tradeexecutor.analysis.adjusted.drawdown import calculate_drawdowns
 from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, PositionResult
 from tradeexecutor.cli.output import (
     NOTHING,

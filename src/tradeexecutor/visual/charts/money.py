@@ -8,9 +8,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from tradeexecutor.analysis.adjusted.performance import to_time_index
 from tradeexecutor.analysis.memo import shared
 from tradeexecutor.analysis.recorded.equity_series import make_time_series
+from tradeexecutor.analysis.times import to_time_index
 from tradeexecutor.state.balance_update import INVESTOR_FLOWS
 from tradeexecutor.state.errors import NothingToDraw
 from tradeexecutor.visual.parts.chart import ChartOptions

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from tradeexecutor.analysis.adjusted.performance import to_time_index
+from tradeexecutor.analysis.times import to_time_index
 from tradeexecutor.state.errors import InvalidValue, NothingToDraw
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade.amounts import sum_fees

@@ -5,7 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from tradeexecutor.analysis.adjusted.performance import calculate_drawdowns
+from tradeexecutor.analysis.adjusted.drawdown import calculate_drawdowns
 from tradeexecutor.state.errors import NothingToDraw
 from tradeexecutor.visual.charts.returns import make_monthly_heat_map, make_returns_histogram
 from tradeexecutor.visual.parts.chart import MAX_POINTS

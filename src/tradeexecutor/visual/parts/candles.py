@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 import pandas as pd
 
-from tradeexecutor.analysis.adjusted.performance import to_time_index
 from tradeexecutor.analysis.memo import shared
+from tradeexecutor.analysis.times import to_time_index
 from tradeexecutor.state.errors import InvalidValue, NotSinglePair
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tradeexecutor.analysis.adjusted.performance import calculate_drawdowns, calculate_returns, read_equity_curve
+from tradeexecutor.analysis.adjusted.drawdown import calculate_drawdowns
+from tradeexecutor.analysis.adjusted.equity import read_equity_curve
+from tradeexecutor.analysis.adjusted.returns import calculate_returns
 from tradeexecutor.analysis.memo import shared
 from tradeexecutor.state.errors import NothingToDraw
 from tradeexecutor.state.position import TradingPosition

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tradeexecutor.analysis.adjusted.performance import to_time_index
 from tradeexecutor.analysis.memo import shared
 from tradeexecutor.analysis.recorded.position_tally import get_total_profit
+from tradeexecutor.analysis.times import to_time_index
 from tradeexecutor.state.errors import NothingToDraw
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.visual.parts.chart import ChartOptions

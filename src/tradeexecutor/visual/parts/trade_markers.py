@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from tradeexecutor.analysis.adjusted.performance import to_time_index
 from tradeexecutor.analysis.recorded.position_tally import get_total_profit
+from tradeexecutor.analysis.times import to_time_index
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from tests.kit.portfolios import DAY, START, add_closed, make_state, record_equity
+from tradeexecutor.analysis.recorded.long_short.recorded_table import (
+    StatisticsTable,
+    serialise_long_short_stats_as_json_table,
+)
 from tradeexecutor.state.codec.codec import dump
 from tradeexecutor.state.state import State
-from tradeexecutor.statistics.statistics_table import StatisticsTable, serialise_long_short_stats_as_json_table
 
 NOW = START + 73 * DAY
 

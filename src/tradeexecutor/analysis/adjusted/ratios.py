@@ -1,0 +1,56 @@
+"""Ratios of return and risk: Sharpe, Sortino.
+
+They take the returns per period of :mod:`tradeexecutor.analysis.adjusted.returns`, fractions.  The same ratios as
+recorded files have them are in :mod:`tradeexecutor.analysis.recorded.ratios`.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["calculate_sharpe", "calculate_sortino"]
+
+#: Below this deviation per period the returns are constant but for rounding.
+_NO_DEVIATION = 1e-14
+
+
+def calculate_sharpe(returns: NDArray[np.float64], periods_per_year: float) -> float | None:
+    """Return the annualised Sharpe ratio with a risk-free rate of 0.
+
+    mean(r) / deviation(r) * sqrt(periods per year), with the sample deviation, which divides by n - 1
+    (W. F. Sharpe, "The Sharpe Ratio", Journal of Portfolio Management, 1994).
+
+    Returns
+    -------
+    float or None
+        None with fewer than two returns or when they do not vary.
+    """
+    if len(returns) < 2:
+        return None
+    deviation = float(returns.std(ddof=1))
+    if not deviation > _NO_DEVIATION:
+        return None
+    return float(returns.mean()) / deviation * math.sqrt(periods_per_year)
+
+
+def calculate_sortino(returns: NDArray[np.float64], periods_per_year: float) -> float | None:
+    """Return the annualised Sortino ratio with a minimum acceptable return of 0.
+
+    mean(r) / sqrt(sum of squared negative r / number of all r) * sqrt(periods per year)
+    (Sortino and Price, "Performance Measurement in a Downside Risk Framework", Journal of Investing, 1994).
+
+    Returns
+    -------
+    float or None
+        None with fewer than two returns or without a loss.
+
+    >>> round(calculate_sortino(np.array([0.03, -0.01]), 8.0), 6)
+    4.0
+    """
+    if len(returns) < 2:
+        return None
+    downside = math.sqrt(float(np.square(np.minimum(returns, 0.0)).mean()))
+    if not downside > _NO_DEVIATION:
+        return None
+    return float(returns.mean()) / downside * math.sqrt(periods_per_year)
