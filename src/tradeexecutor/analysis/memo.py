@@ -15,7 +15,7 @@ import contextlib
 import contextvars
 import datetime
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any, ParamSpec, TypeVar
 
 __all__ = ["share_results", "shared"]
@@ -33,7 +33,7 @@ _results: contextvars.ContextVar[_Results | None] = contextvars.ContextVar("resu
 
 
 @contextlib.contextmanager
-def share_results() -> Iterator[None]:
+def share_results() -> Generator[None, None, None]:
     """Let functions that are `shared` work once for the same arguments, until the outermost block ends.
 
     States must not change meanwhile.

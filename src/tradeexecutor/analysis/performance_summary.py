@@ -1,3 +1,5 @@
-"""Import path of existing scripts; the code is in :mod:`tradeexecutor.analysis.adjusted.summary`."""
+"""The import path that existing code uses; see :mod:`tradeexecutor.analysis.adjusted.summary`."""
 
-from tradeexecutor.analysis.adjusted.summary import *  # noqa: F403
+from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, PositionResult, summarise_performance
+
+__all__ = ["PerformanceSummary", "PositionResult", "summarise_performance"]

@@ -44,6 +44,7 @@ from tradeexecutor.analysis.recorded.ratios import (
     calculate_sortino,
 )
 from tradeexecutor.analysis.recorded.time_in_market import calculate_time_in_market
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.cycle_duration import TimeBucket
 from tradeexecutor.state.errors import LegacyDataException
 from tradeexecutor.state.portfolio import Portfolio
@@ -72,6 +73,14 @@ class Side:
 _ALL = Side(lambda position: True, calculate_compounding_realised_trading_profitability)
 _LONG = Side(TradingPosition.is_long, calculate_long_compounding_realised_trading_profitability)
 _SHORT = Side(TradingPosition.is_short, calculate_short_compounding_realised_trading_profitability)
+
+
+#: Figures by field that have a value without a state, too.
+_WITHOUT_STATE: dict[str, Any] = {
+    "average_duration_between_position_openings": datetime.timedelta(0),
+    "time_in_market": 0,
+    "time_in_market_volatile": 0,
+}
 
 
 @dataclass(slots=True)
@@ -195,6 +204,7 @@ class TradeAnalysis:
         except LegacyDataException:
             return None
 
+    @contract_signature
     def calculate_all_summary_stats_by_side(
         self, time_bucket: TimeBucket | None = None, state: State | None = None, urls: bool = False
     ) -> pd.DataFrame:
@@ -299,12 +309,7 @@ def _summarise(
         average_duration_of_all_trades=average_duration(won.durations + lost.durations + zero.durations),
         unrealised_profit=tally.unrealised_profit,
         **_summarise_costs(tally),
-        **{
-            "average_duration_between_position_openings": nothing,
-            "time_in_market": 0,
-            "time_in_market_volatile": 0,
-            **figures,
-        },
+        **(_WITHOUT_STATE | figures),
     )
 
 

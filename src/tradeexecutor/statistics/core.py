@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, field
 
 from tradeexecutor.analysis.trade_analyser import build_trade_analysis
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import AccountingError, InvalidValue, LegacyDataException
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.portfolio import Portfolio
@@ -150,6 +151,7 @@ def needs_long_short_table(execution_mode: ExecutionMode) -> bool:
     return execution_mode.is_live_trading() and execution_mode not in _MODES_WITHOUT_TABLE
 
 
+@contract_signature
 def update_statistics(
     clock: datetime.datetime,
     stats: Statistics,

@@ -34,6 +34,7 @@ from tradeexecutor.analysis.recorded.ratios import (
     calculate_sortino,
 )
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import LegacyDataException
 from tradeexecutor.state.portfolio import Portfolio
@@ -110,6 +111,7 @@ class _History:
         )
 
 
+@contract_signature
 def calculate_key_metrics(
     live_state: State,
     backtested_state: State | None = None,

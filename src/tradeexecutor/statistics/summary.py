@@ -15,6 +15,7 @@ from tradeexecutor.analysis.recorded.position_returns import (
 )
 from tradeexecutor.analysis.recorded.ratios import calculate_annualised_return
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import LegacyDataException
 from tradeexecutor.state.execution_mode import ExecutionMode
@@ -86,6 +87,7 @@ class StrategySummaryStatistics:
     cycle_duration: CycleDuration | None = None
 
 
+@contract_signature
 def calculate_summary_statistics(
     state: State,
     execution_mode: ExecutionMode = ExecutionMode.one_off,

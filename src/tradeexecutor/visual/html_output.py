@@ -22,7 +22,7 @@ _CONFIG = {
 _STYLE = "@media (max-width: 600px) { .modebar { display: none !important; } }"
 
 
-def render_plotly_figure_as_html(figure: go.Figure, title: str, plotlyjs: bool = True) -> str:
+def render_plotly_figure_as_html(figure: go.Figure, title: str, *, plotlyjs: bool = True) -> str:
     """Return a page that shows a figure as wide as the window.
 
     Parameters

@@ -89,7 +89,7 @@ class EquityIndex:
 
 
 def compare_equity(
-    a: EquityCurve, b: EquityCurve, time_tolerance: datetime.timedelta, tolerance: Percent, growth: bool = False
+    a: EquityCurve, b: EquityCurve, time_tolerance: datetime.timedelta, tolerance: Percent, *, growth: bool = False
 ) -> EquityComparison:
     """Compare two curves where both exist.
 

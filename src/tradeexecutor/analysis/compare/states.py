@@ -81,7 +81,7 @@ def compare_states(
     namer = _PairNamer((a, b))
     trades = comparer.compare_trades(_list_trades(a, namer), _list_trades(b, namer))
     positions = comparer.compare_positions(_list_positions(a, namer), _list_positions(b, namer))
-    equity = compare_equity(*curves, tolerances.time, tolerances.amount, relative_to_equity)
+    equity = compare_equity(*curves, tolerances.time, tolerances.amount, growth=relative_to_equity)
     summaries = summarise_performance(a), summarise_performance(b)
     divergence = _find_divergence(trades, positions, equity)
     if divergence is None and not relative_to_equity and _get_final_difference(*summaries) > tolerances.amount:

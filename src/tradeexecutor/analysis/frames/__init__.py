@@ -1,5 +1,8 @@
 """A state as tables: pandas data frames and Arrow tables of everything that it records."""
 
+# pyarrow has no type stubs: what it returns has no known type.
+# pyright: reportUnknownVariableType=false
+
 from tradeexecutor.analysis.frames.frames import (
     balance_updates_to_frame,
     portfolio_to_frame,

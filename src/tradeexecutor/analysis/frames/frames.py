@@ -20,6 +20,10 @@ the metadata of the Arrow fields, under ``unit``; columns without a unit are lef
 Each table is built in one pass, columns in the order below; the order of rows is given with each function.
 """
 
+# pyarrow has no type stubs: what it returns has no known type.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownParameterType=false
+
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -187,10 +191,10 @@ def _iterate_positions(state: State) -> Iterator[tuple[str, TradingPosition]]:
 
 
 @overload
-def positions_to_frame(state: State, as_arrow: Literal[False] = False) -> pd.DataFrame: ...
+def positions_to_frame(state: State, *, as_arrow: Literal[False] = False) -> pd.DataFrame: ...
 @overload
-def positions_to_frame(state: State, as_arrow: Literal[True]) -> pa.Table: ...
-def positions_to_frame(state: State, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
+def positions_to_frame(state: State, *, as_arrow: Literal[True]) -> pa.Table: ...
+def positions_to_frame(state: State, *, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
     """Return a row per position: open, closed, frozen, pending and expired ones, each in the order of its table.
 
     Profits have the definitions of :py:class:`~tradeexecutor.state.position.TradingPosition`.
@@ -248,10 +252,10 @@ _TRADE_COLUMNS = (
 
 
 @overload
-def trades_to_frame(state: State, as_arrow: Literal[False] = False) -> pd.DataFrame: ...
+def trades_to_frame(state: State, *, as_arrow: Literal[False] = False) -> pd.DataFrame: ...
 @overload
-def trades_to_frame(state: State, as_arrow: Literal[True]) -> pa.Table: ...
-def trades_to_frame(state: State, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
+def trades_to_frame(state: State, *, as_arrow: Literal[True]) -> pa.Table: ...
+def trades_to_frame(state: State, *, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
     """Return a row per trade, whatever its status, by trade id.
 
     Trades that wait for a trigger or lapsed without one are among them, each once.
@@ -294,10 +298,10 @@ def _iterate_balance_updates(state: State) -> Iterator[BalanceUpdate]:
 
 
 @overload
-def balance_updates_to_frame(state: State, as_arrow: Literal[False] = False) -> pd.DataFrame: ...
+def balance_updates_to_frame(state: State, *, as_arrow: Literal[False] = False) -> pd.DataFrame: ...
 @overload
-def balance_updates_to_frame(state: State, as_arrow: Literal[True]) -> pa.Table: ...
-def balance_updates_to_frame(state: State, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
+def balance_updates_to_frame(state: State, *, as_arrow: Literal[True]) -> pa.Table: ...
+def balance_updates_to_frame(state: State, *, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
     """Return a row per deposit, redemption, interest payment and correction: those of the reserves, then by position.
 
     `quantity` is signed, `value` as it was recorded.
@@ -327,10 +331,10 @@ def _iterate_valuations(state: State) -> Iterator[ValuationUpdate]:
 
 
 @overload
-def valuations_to_frame(state: State, as_arrow: Literal[False] = False) -> pd.DataFrame: ...
+def valuations_to_frame(state: State, *, as_arrow: Literal[False] = False) -> pd.DataFrame: ...
 @overload
-def valuations_to_frame(state: State, as_arrow: Literal[True]) -> pa.Table: ...
-def valuations_to_frame(state: State, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
+def valuations_to_frame(state: State, *, as_arrow: Literal[True]) -> pa.Table: ...
+def valuations_to_frame(state: State, *, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
     """Return a row per recorded revaluation, by position, oldest first."""
     return make_table(_VALUATION_COLUMNS, _iterate_valuations(state), as_arrow)
 
@@ -358,10 +362,10 @@ _PORTFOLIO_COLUMNS = (
 
 
 @overload
-def portfolio_to_frame(state: State, as_arrow: Literal[False] = False) -> pd.DataFrame: ...
+def portfolio_to_frame(state: State, *, as_arrow: Literal[False] = False) -> pd.DataFrame: ...
 @overload
-def portfolio_to_frame(state: State, as_arrow: Literal[True]) -> pa.Table: ...
-def portfolio_to_frame(state: State, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
+def portfolio_to_frame(state: State, *, as_arrow: Literal[True]) -> pa.Table: ...
+def portfolio_to_frame(state: State, *, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
     """Return a row per recorded sample of the portfolio, in the order of recording; a time can occur twice."""
     samples: list[PortfolioStatistics] = state.stats.portfolio
     return make_table(_PORTFOLIO_COLUMNS, samples, as_arrow)

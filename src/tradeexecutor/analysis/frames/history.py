@@ -3,7 +3,11 @@
 Columns, types and units follow :mod:`tradeexecutor.analysis.frames`.
 """
 
-from collections.abc import Iterator
+# pyarrow has no type stubs: what it returns has no known type.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownParameterType=false
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, overload
@@ -26,7 +30,7 @@ class _Sample:
     statistics: PositionStatistics
 
 
-def _of_sample(name: str) -> Any:
+def _of_sample(name: str) -> Callable[[_Sample], Any]:
     return lambda row: getattr(row.statistics, name)
 
 
@@ -47,10 +51,10 @@ _SAMPLE_COLUMNS = (
 
 
 @overload
-def position_statistics_to_frame(state: State, as_arrow: Literal[False] = False) -> pd.DataFrame: ...
+def position_statistics_to_frame(state: State, *, as_arrow: Literal[False] = False) -> pd.DataFrame: ...
 @overload
-def position_statistics_to_frame(state: State, as_arrow: Literal[True]) -> pa.Table: ...
-def position_statistics_to_frame(state: State, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
+def position_statistics_to_frame(state: State, *, as_arrow: Literal[True]) -> pa.Table: ...
+def position_statistics_to_frame(state: State, *, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
     """Return a row per recorded sample of a position, by position id, oldest first.
 
     `quantity` is a rounded number, as it was recorded.
@@ -69,7 +73,7 @@ class _PostingRow:
     amount: Decimal
 
 
-def _of_entry(name: str) -> Any:
+def _of_entry(name: str) -> Callable[[_PostingRow], Any]:
     return lambda row: getattr(row.entry, name)
 
 
@@ -96,10 +100,10 @@ def _iterate_postings(state: State) -> Iterator[_PostingRow]:
 
 
 @overload
-def ledger_to_frame(state: State, as_arrow: Literal[False] = False) -> pd.DataFrame: ...
+def ledger_to_frame(state: State, *, as_arrow: Literal[False] = False) -> pd.DataFrame: ...
 @overload
-def ledger_to_frame(state: State, as_arrow: Literal[True]) -> pa.Table: ...
-def ledger_to_frame(state: State, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
+def ledger_to_frame(state: State, *, as_arrow: Literal[True]) -> pa.Table: ...
+def ledger_to_frame(state: State, *, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
     """Return a row per posting, in the order of the entries.
 
     The amounts of one entry and one asset add up to zero; + is into the account.  `entry` numbers the entries from 0.

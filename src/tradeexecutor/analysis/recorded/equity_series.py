@@ -15,6 +15,7 @@ import pandas as pd
 from tradeexecutor.analysis.adjusted.equity import read_equity_curve
 from tradeexecutor.analysis.adjusted.returns import calculate_returns as calculate_adjusted_returns
 from tradeexecutor.analysis.times import to_time_index
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.state import State
 from tradeexecutor.state.types import USDollarPrice
@@ -55,6 +56,7 @@ def make_time_series(
     return pd.Series(np.array(list(values), dtype=np.float64), index=to_time_index(times), name=name)
 
 
+@contract_signature
 def calculate_equity_curve(
     state: State, attribute_name: str = "total_equity", fill_time_gaps: bool = False
 ) -> "pd.Series[float]":
@@ -195,6 +197,7 @@ def resample_returns(returns: "pd.Series[float]", freq: Frequency) -> "pd.Series
     return (1 + returns).resample(_read_frequency(freq)).prod() - 1
 
 
+@contract_signature
 def calculate_rolling_returns(
     returns: "pd.Series[float]", freq: Frequency = _DAY, periods: int = 90, diagnose: bool = False
 ) -> "pd.Series[float]":
@@ -217,6 +220,7 @@ def calculate_rolling_returns(
     return growth.rolling(periods).apply(np.prod, raw=True).dropna() - 1
 
 
+@contract_signature
 def calculate_rolling_sharpe(
     returns: "pd.Series[float]", freq: Frequency = _DAY, periods: int = 90, diagnose: bool = False
 ) -> "pd.Series[float]":

@@ -14,6 +14,7 @@ import pandas as pd
 
 from tradeexecutor.analysis.memo import shared
 from tradeexecutor.analysis.recorded.equity_series import Frequency, make_time_series, resample_returns
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
@@ -63,6 +64,7 @@ def _get_size_relative_returns(positions: Iterable[TradingPosition]) -> "pd.Seri
 
 
 @shared
+@contract_signature
 def calculate_compounding_realised_trading_profitability(
     state: State, fill_time_gaps: bool = True
 ) -> "pd.Series[float]":
@@ -85,6 +87,7 @@ def calculate_compounding_realised_trading_profitability(
 
 
 @shared
+@contract_signature
 def calculate_long_compounding_realised_trading_profitability(
     state: State, fill_time_gaps: bool = True
 ) -> "pd.Series[float]":
@@ -94,6 +97,7 @@ def calculate_long_compounding_realised_trading_profitability(
 
 
 @shared
+@contract_signature
 def calculate_short_compounding_realised_trading_profitability(
     state: State, fill_time_gaps: bool = True
 ) -> "pd.Series[float]":

@@ -2,11 +2,16 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from tradeexecutor.state.errors import NothingToDraw
-from tradeexecutor.visual.notebook.benchmark import visualise_long_short_benchmark, visualise_portfolio_interest_curve
+from tradeexecutor.analysis.recorded.position_returns import (
+    calculate_compounding_realised_trading_profitability,
+    calculate_long_compounding_realised_trading_profitability,
+    calculate_short_compounding_realised_trading_profitability,
+)
+from tradeexecutor.state.errors import LegacyDataException, NothingToDraw
 from tradeexecutor.visual.parts.candles import find_candles, find_pair, list_pairs, read_recorded_prices
 from tradeexecutor.visual.parts.chart import ChartOptions
 from tradeexecutor.visual.parts.history import crop, make_notes, read_history
@@ -16,7 +21,7 @@ from tradeexecutor.visual.parts.thinning import Thinner
 if TYPE_CHECKING:
     from tradeexecutor.state.state import State
 
-__all__ = ["draw_benchmark", "draw_interest", "draw_long_short"]
+__all__ = ["draw_benchmark", "draw_interest", "draw_long_short", "make_interest_figure", "make_long_short_figure"]
 
 #: Where the highest value is this many times the lowest, the axis is logarithmic.
 _WIDE = 8.0
@@ -111,10 +116,14 @@ def _find_benchmarks(state: "State", options: ChartOptions) -> tuple[dict[str, "
 
 
 def draw_long_short(state: "State", options: ChartOptions) -> go.Figure:
-    """Draw what long and short positions brought; see `visualise_long_short_benchmark`."""
-    figure = visualise_long_short_benchmark(
-        state, "Long and short positions", options.height or 420, options.theme, options.max_points
-    )
+    """Draw the compounded profit of all closed positions, of the long and of the short ones.
+
+    Raises
+    ------
+    NothingToDraw
+        No position was closed in the time, or the file did not record portfolio values.
+    """
+    figure = make_long_short_figure(state, "Long and short positions", options)
     if options.start_at is not None or options.end_at is not None:
         traces: Any = figure.data
         times = pd.Series(pd.DatetimeIndex([when for trace in traces for when in trace.x]))
@@ -126,6 +135,87 @@ def draw_long_short(state: "State", options: ChartOptions) -> go.Figure:
     return figure
 
 
+def make_long_short_figure(state: "State", title: str, options: ChartOptions) -> go.Figure:
+    """Draw what long and short positions brought, whatever the time asked for.
+
+    Returns are relative to the size of the portfolio when a position was opened.
+
+    Raises
+    ------
+    NothingToDraw
+        No position was closed, or the file did not record portfolio values.
+    """
+    look = get_theme(options.theme)
+    thinner = Thinner(options.max_points)
+    figure = go.Figure()
+    try:
+        curves = {
+            "All": (calculate_compounding_realised_trading_profitability(state), look.main),
+            "Long": (calculate_long_compounding_realised_trading_profitability(state), look.gain),
+            "Short": (calculate_short_compounding_realised_trading_profitability(state), look.loss),
+        }
+    except LegacyDataException as error:
+        raise NothingToDraw(f"the file is too old: {error}") from error
+    notes: list[str] = []
+    if not (len(curves["Long"][0]) and len(curves["Short"][0])):
+        # The line of all would cover the only side there is.
+        del curves["All"]
+    for side, (curve, colour) in curves.items():
+        if not len(curve):
+            notes.append(f"no {side.lower()} ones")
+            continue
+        line = thinner.thin(curve)
+        notes.append(f"{side} {float(curve.iloc[-1]):+,.1%}")
+        figure.add_scatter(
+            x=line.index,
+            y=line,
+            name=side,
+            mode="lines",
+            line={"color": colour, "width": 2.4 if side == "All" else 1.6, "shape": "hv"},
+            hovertemplate="%{y:+,.2%}",
+        )
+    if not figure.data:
+        raise NothingToDraw("no long or short position has been closed yet")
+    figure.update_yaxes(title_text="Compounded profit", tickformat=",~%", zeroline=True)
+    figure.update_xaxes(title_text="Time (UTC)")
+    figure.update_layout(hovermode="x unified")
+    all_notes = make_notes(state, "Closed positions: " + ", ".join(notes), *thinner.get_notes())
+    return finish(figure, look, title, all_notes, options.height or 420)
+
+
 def draw_interest(state: "State", options: ChartOptions) -> go.Figure:
-    """Draw `visualise_portfolio_interest_curve`."""
-    return visualise_portfolio_interest_curve(None, state, None, options.height or 360, options.theme)
+    """Draw the profit of the closed credit positions, added up by opening time, USD.
+
+    Raises
+    ------
+    NothingToDraw
+        No credit position was closed.
+    """
+    return make_interest_figure(state, "Interest earned", options)
+
+
+def make_interest_figure(state: "State", title: str, options: ChartOptions, colour: str | None = None) -> go.Figure:
+    """Draw what lending brought; raises `NothingToDraw` when no credit position was closed."""
+    look = get_theme(options.theme)
+    closed = sorted(
+        (position.opened_at, position.get_realised_profit_usd() or 0.0)
+        for position in state.portfolio.closed_positions.values()
+        if position.pair.kind.is_credit_supply()
+    )
+    if not closed:
+        raise NothingToDraw("no credit position has been closed")
+    total = np.cumsum([profit for _, profit in closed])
+    line = pd.Series(total, index=pd.DatetimeIndex([when for when, _ in closed]))
+    figure = go.Figure()
+    figure.add_scatter(
+        x=line.index,
+        y=line,
+        name="Interest",
+        mode="lines+markers" if len(line) < 100 else "lines",
+        line={"color": colour or look.gain, "width": 2, "shape": "hv"},
+        hovertemplate="%{x|%Y-%m-%d %H:%M}<br>%{y:$,.4f}<extra></extra>",
+    )
+    figure.update_yaxes(title_text="Interest earned, USD", zeroline=True)
+    figure.update_xaxes(title_text="Opened at (UTC)")
+    notes = make_notes(state, f"{len(closed)} closed credit positions, together ${total[-1]:,.4f}")
+    return finish(figure, look, title, notes, options.height or 360)

@@ -188,7 +188,7 @@ def draw_deposits(state: "State", options: ChartOptions) -> go.Figure:
         name = "Deposit" if amounts[row] >= 0 else "Redemption"
         return f"{name}<br>{times[row]:%Y-%m-%d %H:%M}<br>{format_profit(amounts[row])}"
 
-    add_stems(figure, times, amounts, describe, theme, ("Deposit", "Redemption"), row=2, limit=options.max_points)
+    add_stems(figure, times, amounts, describe, theme, names=("Deposit", "Redemption"), row=2, limit=options.max_points)
     figure.update_yaxes(title_text="Sum, USD", tickformat=get_tick_format(total), rangemode="tozero", row=1, col=1)
     figure.update_yaxes(title_text="Each, USD", tickformat=get_tick_format(amounts), zeroline=True, row=2, col=1)
     figure.update_xaxes(title_text="Time (UTC)", row=2, col=1)

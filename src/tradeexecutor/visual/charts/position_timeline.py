@@ -16,7 +16,7 @@ from tradeexecutor.visual.charts.results import describe_result
 from tradeexecutor.visual.parts.chart import ChartOptions
 from tradeexecutor.visual.parts.formats import count, format_profit
 from tradeexecutor.visual.parts.history import make_notes
-from tradeexecutor.visual.parts.position_table import PositionTable, read_positions
+from tradeexecutor.visual.parts.position_columns import PositionColumns, read_positions
 from tradeexecutor.visual.parts.theme import finish, get_theme, with_opacity
 from tradeexecutor.visual.parts.thinning import note_left_out
 
@@ -85,7 +85,7 @@ def draw_position_timeline(state: "State", options: ChartOptions) -> go.Figure:
     return figure
 
 
-def _make_bars(table: PositionTable, end: pd.Timestamp, rows: int, limit: int) -> tuple[pd.DataFrame, str | None]:
+def _make_bars(table: PositionColumns, end: pd.Timestamp, rows: int, limit: int) -> tuple[pd.DataFrame, str | None]:
     """Return ``start``, ``end``, ``label``, ``result`` and ``text`` of each bar, and what to tell the reader."""
     bars = pd.DataFrame(
         {
@@ -107,7 +107,7 @@ def _make_bars(table: PositionTable, end: pd.Timestamp, rows: int, limit: int) -
     return pd.concat([singles, _split(groups)], ignore_index=True), note
 
 
-def _describe_all(table: PositionTable) -> list[str]:
+def _describe_all(table: PositionColumns) -> list[str]:
     return [describe_result(position) for position in table.positions]
 
 

@@ -10,11 +10,11 @@
 from tradeexecutor.visual.charts.comparison import draw_benchmark, draw_interest, draw_long_short
 from tradeexecutor.visual.charts.growth import draw_drawdown, draw_equity, draw_rolling_sharpe
 from tradeexecutor.visual.charts.money import draw_deposits, draw_exposure
+from tradeexecutor.visual.charts.one_position import draw_position
 from tradeexecutor.visual.charts.position_timeline import draw_position_timeline
+from tradeexecutor.visual.charts.price import draw_price
 from tradeexecutor.visual.charts.results import draw_position_profits, draw_position_scatter
 from tradeexecutor.visual.charts.returns import draw_monthly_returns, draw_returns_distribution
-from tradeexecutor.visual.notebook.position import draw_position
-from tradeexecutor.visual.notebook.single_pair import draw_price
 from tradeexecutor.visual.parts.chart import Chart, ChartOptions, get_explanation
 
 __all__ = ["CHARTS", "Chart", "ChartOptions", "get_explanation"]

@@ -13,7 +13,7 @@ from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.visual.parts.chart import ChartOptions
 from tradeexecutor.visual.parts.formats import count, format_duration, format_profit, get_tick_format
 from tradeexecutor.visual.parts.history import make_notes
-from tradeexecutor.visual.parts.position_table import read_positions
+from tradeexecutor.visual.parts.position_columns import read_positions
 from tradeexecutor.visual.parts.stems import add_stems
 from tradeexecutor.visual.parts.theme import finish, get_theme, shorten, with_opacity
 from tradeexecutor.visual.parts.thinning import Thinner, note_left_out
@@ -73,7 +73,7 @@ def draw_position_profits(state: "State", options: ChartOptions) -> go.Figure:
     def describe(row: int) -> str:
         return describe_result(closed.positions[row])
 
-    add_stems(figure, times, profits, describe, theme, ("Profit", "Loss"), row=2, limit=options.max_points)
+    add_stems(figure, times, profits, describe, theme, names=("Profit", "Loss"), row=2, limit=options.max_points)
     figure.update_yaxes(title_text="Sum, USD", tickformat=get_tick_format(total), zeroline=True, row=1, col=1)
     figure.update_yaxes(title_text="Each, USD", tickformat=get_tick_format(profits), zeroline=True, row=2, col=1)
     figure.update_xaxes(title_text="Closed at (UTC)", row=2, col=1)

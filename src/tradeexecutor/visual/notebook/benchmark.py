@@ -9,25 +9,21 @@ import datetime
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from tradeexecutor.analysis.recorded.equity_series import Frequency, resample_returns
-from tradeexecutor.analysis.recorded.position_returns import (
-    calculate_compounding_realised_trading_profitability,
-    calculate_long_compounding_realised_trading_profitability,
-    calculate_short_compounding_realised_trading_profitability,
-)
-from tradeexecutor.state.errors import InvalidValue, LegacyDataException, NothingToDraw
+from tradeexecutor.state.contract import contract_signature
+from tradeexecutor.state.errors import InvalidValue, NothingToDraw
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.statistics import PortfolioStatistics
 from tradeexecutor.state.visualisation import Plot
-from tradeexecutor.visual.notebook.technical_indicator import visualise_technical_indicator
+from tradeexecutor.visual.charts.comparison import make_interest_figure, make_long_short_figure
 from tradeexecutor.visual.parts.candles import find_candles
 from tradeexecutor.visual.parts.chart import MAX_POINTS, ChartOptions
-from tradeexecutor.visual.parts.history import crop, make_notes, read_history
-from tradeexecutor.visual.parts.theme import finish, get_theme, shorten
+from tradeexecutor.visual.parts.history import crop, read_history
+from tradeexecutor.visual.parts.indicators import visualise_technical_indicator
+from tradeexecutor.visual.parts.theme import finish, get_theme, get_theme_name, shorten
 from tradeexecutor.visual.parts.thinning import Thinner
 
 if TYPE_CHECKING:
@@ -46,9 +42,7 @@ __all__ = [
 ALL_CASH = "All cash"
 
 
-# --- Long and short
-
-
+@contract_signature
 def visualise_long_short_benchmark(
     state: "State",
     name: str | None = None,
@@ -65,47 +59,11 @@ def visualise_long_short_benchmark(
     NothingToDraw
         No position was closed, or the file did not record portfolio values.
     """
-    look = get_theme(theme)
-    thinner = Thinner(max_points)
-    figure = go.Figure()
-    try:
-        curves = {
-            "All": (calculate_compounding_realised_trading_profitability(state), look.main),
-            "Long": (calculate_long_compounding_realised_trading_profitability(state), look.gain),
-            "Short": (calculate_short_compounding_realised_trading_profitability(state), look.loss),
-        }
-    except LegacyDataException as error:
-        raise NothingToDraw(f"the file is too old: {error}") from error
-    notes: list[str] = []
-    if not (len(curves["Long"][0]) and len(curves["Short"][0])):
-        # The line of all would cover the only side there is.
-        del curves["All"]
-    for side, (curve, colour) in curves.items():
-        if not len(curve):
-            notes.append(f"no {side.lower()} ones")
-            continue
-        line = thinner.thin(curve)
-        notes.append(f"{side} {float(curve.iloc[-1]):+,.1%}")
-        figure.add_scatter(
-            x=line.index,
-            y=line,
-            name=side,
-            mode="lines",
-            line={"color": colour, "width": 2.4 if side == "All" else 1.6, "shape": "hv"},
-            hovertemplate="%{y:+,.2%}",
-        )
-    if not figure.data:
-        raise NothingToDraw("no long or short position has been closed yet")
-    figure.update_yaxes(title_text="Compounded profit", tickformat=",~%", zeroline=True)
-    figure.update_xaxes(title_text="Time (UTC)")
-    figure.update_layout(hovermode="x unified")
-    all_notes = make_notes(state, "Closed positions: " + ", ".join(notes), *thinner.get_notes())
-    return finish(figure, look, name or "Long and short positions", all_notes, height)
+    options = ChartOptions(theme=get_theme_name(theme), height=height, max_points=max_points)
+    return make_long_short_figure(state, name or "Long and short positions", options)
 
 
-# --- Functions that notebooks call
-
-
+@contract_signature
 def visualise_equity_curve_benchmark(
     name: str | None = None,
     title: str | None = None,
@@ -130,10 +88,8 @@ def visualise_equity_curve_benchmark(
         Of the line of the strategy; None: that of the state.
     title
         None: the name.
-    state
-        Deposits that it recorded after the first portfolio value are taken out.
-    portfolio_statistics
-        Instead of a state, or instead of what it recorded.
+    state, portfolio_statistics
+        Deposits that a state recorded after its first portfolio value are taken out; statistics are taken instead.
     all_cash
         Cash that the benchmarks start with, and the line of holding it, USD; None: in a backtest the initial cash,
         else the first portfolio value, without the line.
@@ -142,17 +98,11 @@ def visualise_equity_curve_benchmark(
     benchmark_indexes
         A price series in each column; a series whose ``attrs["curve"]`` is ``"returns"`` is compounded.
         ``attrs["colours"]`` of the frame may have colours by column.
-    additional_indicators
-        Plots drawn into the same axes.
-    log_y
-        Logarithmic axis.
 
     Raises
     ------
-    NothingToDraw
-        There are fewer than two portfolio values in the time.
-    InvalidValue
-        Neither a state nor statistics, or prices without a name.
+    NothingToDraw, InvalidValue
+        Fewer than two portfolio values in the time; neither a state nor statistics, or prices without a name.
     """
     if state is None and portfolio_statistics is None:
         raise InvalidValue("a benchmark chart needs a state or portfolio statistics")
@@ -160,11 +110,9 @@ def visualise_equity_curve_benchmark(
         raise InvalidValue("buy_and_hold_price_series needs buy_and_hold_asset_name")
     theme_ = get_theme(theme)
     equity = _read_equity(state, portfolio_statistics, start_at, end_at)
-    is_cash_known = all_cash is not None
     if all_cash is None and state is not None and state.backtest_data is not None:
-        all_cash = state.portfolio.get_initial_cash()
-        is_cash_known = bool(all_cash)
-    cash = all_cash or float(equity.iloc[0])
+        all_cash = state.portfolio.get_initial_cash() or None
+    is_cash_known, cash = all_cash is not None, all_cash or float(equity.iloc[0])
     name = name or (state.name if state is not None else None) or "Strategy"
     thinner = Thinner(MAX_POINTS)
     figure = go.Figure()
@@ -176,13 +124,12 @@ def visualise_equity_curve_benchmark(
     for number, (label, colour, series) in enumerate(benchmarks):
         scaled = _scale(series, cash, equity.index[0], equity.index[-1])
         if len(scaled):
-            _add_usd_line(
-                figure, thinner.thin(scaled), shorten(label, 40), colour or theme_.get_colour(number + 1), 1.4
-            )
-    for plot in additional_indicators or ():
-        trace = visualise_technical_indicator(plot, start_at, end_at, thinner=thinner)
-        if trace is not None:
-            figure.add_trace(trace)
+            colour = colour or theme_.get_colour(number + 1)
+            _add_usd_line(figure, thinner.thin(scaled), shorten(label, 40), colour, 1.4)
+    traces = (
+        visualise_technical_indicator(plot, start_at, end_at, thinner=thinner) for plot in additional_indicators or ()
+    )
+    figure.add_traces([trace for trace in traces if trace is not None])
     _set_value_axis(figure, log_y)
     finish(figure, theme_, title or shorten(name, 40), thinner.get_notes(), height)
     figure.update_layout(legend=_LEGEND_ABOVE)
@@ -245,6 +192,7 @@ def _scale(series: "pd.Series[float]", cash: float, start: Any, end: Any) -> "pd
     return inside / inside.iloc[0] * cash
 
 
+@contract_signature
 def create_benchmark_equity_curves(
     strategy_universe: Any,
     pairs: Mapping[str, TradingPairIdentifier],
@@ -292,6 +240,7 @@ def create_benchmark_equity_curves(
     return frame
 
 
+@contract_signature
 def visualise_vs_returns(
     returns: "pd.Series[float]",
     benchmark_indexes: pd.DataFrame,
@@ -342,6 +291,7 @@ def visualise_vs_returns(
     return finish(figure, look, name, ["Above 1 the strategy did better in that period"], height)
 
 
+@contract_signature
 def visualise_equity_curves(
     curves: Iterable["pd.Series[float]"],
     name: str = "Equity curves",
@@ -386,6 +336,7 @@ def visualise_equity_curves(
     return finish(figure, look, name, thinner.get_notes(), height)
 
 
+@contract_signature
 def transform_to_equity_curve(
     df: pd.DataFrame, column: str, name: str, colour: str | None = None
 ) -> "pd.Series[float]":
@@ -397,6 +348,7 @@ def transform_to_equity_curve(
     return curve
 
 
+@contract_signature
 def visualise_portfolio_interest_curve(
     name: str | None, state: "State", colour: str | None = None, height: int = 1200, theme: str = "plotly_white"
 ) -> go.Figure:
@@ -407,26 +359,5 @@ def visualise_portfolio_interest_curve(
     NothingToDraw
         No credit position was closed.
     """
-    look = get_theme(theme)
-    closed = sorted(
-        (position.opened_at, position.get_realised_profit_usd() or 0.0)
-        for position in state.portfolio.closed_positions.values()
-        if position.pair.kind.is_credit_supply()
-    )
-    if not closed:
-        raise NothingToDraw("no credit position has been closed")
-    total = np.cumsum([profit for _, profit in closed])
-    line = pd.Series(total, index=pd.DatetimeIndex([when for when, _ in closed]))
-    figure = go.Figure()
-    figure.add_scatter(
-        x=line.index,
-        y=line,
-        name="Interest",
-        mode="lines+markers" if len(line) < 100 else "lines",
-        line={"color": colour or look.gain, "width": 2, "shape": "hv"},
-        hovertemplate="%{x|%Y-%m-%d %H:%M}<br>%{y:$,.4f}<extra></extra>",
-    )
-    figure.update_yaxes(title_text="Interest earned, USD", zeroline=True)
-    figure.update_xaxes(title_text="Opened at (UTC)")
-    notes = make_notes(state, f"{len(closed)} closed credit positions, together ${total[-1]:,.4f}")
-    return finish(figure, look, name or "Interest earned", notes, height)
+    options = ChartOptions(theme=get_theme_name(theme), height=height)
+    return make_interest_figure(state, name or "Interest earned", options, colour)

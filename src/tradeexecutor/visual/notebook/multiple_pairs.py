@@ -1,16 +1,19 @@
 """Price charts of several pairs below each other."""
 
+import contextlib
 import datetime
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue, NothingToDraw
+from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.visual.parts.candles import find_pair, list_pairs
 from tradeexecutor.visual.parts.chart import MAX_POINTS
 from tradeexecutor.visual.parts.history import make_notes
-from tradeexecutor.visual.parts.price_rows import MAX_CANDLES, PairRows, PriceChart, VolumeBarMode, read_pair
+from tradeexecutor.visual.parts.price_rows import MAX_CANDLES, PairRows, PriceChart, PriceLook, VolumeBarMode, read_pair
 from tradeexecutor.visual.parts.theme import get_theme
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ __all__ = ["visualise_multiple_pairs"]
 MAX_PAIRS = 12
 
 
+@contract_signature
 def visualise_multiple_pairs(
     state: "State",
     candle_universe: Any = None,
@@ -51,10 +55,10 @@ def visualise_multiple_pairs(
 ) -> go.Figure:
     """Draw a price row for each pair, each with its own trades and the indicators that name it, on one time axis.
 
+    Parameters are those of :py:func:`~tradeexecutor.visual.notebook.single_pair.visualise_single_pair`, and
+
     Parameters
     ----------
-    candle_universe
-        See :py:mod:`tradeexecutor.visual.parts.candles`; None: prices that the state recorded.
     pair_ids
         Internal ids or tickers, from top to bottom; None: the visualised pairs, else all, the most traded first.  A
         pair without any price is left out, and so are pairs beyond the twelfth; the chart says so.
@@ -62,16 +66,6 @@ def visualise_multiple_pairs(
         Pixels; None for the height: what suits the rows; None for the width: that of the page.
     volume_bar_modes
         For each pair; None: hidden.
-    relative_sizing
-        Weight of each row from top to bottom.
-    show_trades
-        Mark the trades.
-    include_credit_supply_positions
-        Mark loans to the reserve in every price row.
-    legend
-        Show one; off, colours are explained when hovering only.
-
-    Other parameters are those of :py:func:`~tradeexecutor.visual.notebook.single_pair.visualise_single_pair`.
 
     Raises
     ------
@@ -81,54 +75,45 @@ def visualise_multiple_pairs(
         There is no such pair, or an argument makes no sense.
     """
     wanted = [find_pair(state, pair) for pair in pair_ids] if pair_ids is not None else _choose_pairs(state)
-    if volume_bar_modes is not None and len(volume_bar_modes) != len(wanted):
-        raise InvalidValue(f"volume_bar_modes has {len(volume_bar_modes)} entries for {len(wanted)} pairs")
+
+    def read(pair: TradingPairIdentifier, volume: VolumeBarMode | str) -> PairRows:
+        return read_pair(
+            state, pair, candle_universe, start_at, end_at,
+            is_only_pair=len(wanted) == 1, indicators=technical_indicators, detached=detached_indicators,
+            trades=show_trades, credit=include_credit_supply_positions, volume=volume, limit=max_candles,
+        )  # fmt: skip
+
+    look = PriceLook(
+        start_at=start_at, end_at=end_at, spacing=vertical_spacing, relative_sizing=relative_sizing,
+        title_size=subplot_font_size, hover_text=hover_text, candle_decimals=candle_decimals,
+        volume_axis_name=volume_axis_name, axes=axes, max_points=max_points,
+    )  # fmt: skip
+    chart = PriceChart(_read_pairs(wanted, volume_bar_modes, read), get_theme(theme), look)
+    notes = make_notes(state) if title else []
+    if len(chart.pairs) < len(wanted):
+        notes.append(f"{len(chart.pairs)} of {len(wanted)} pairs shown")
+    heading = "Prices and trades" if title is True else title or None
+    figure = chart.finish(heading, notes, height or 140 + 240 * chart.row_count, legend=legend)
+    _name_legend_once(figure)
+    return figure if width is None else figure.update_layout(width=width)
+
+
+def _read_pairs(
+    wanted: Sequence[TradingPairIdentifier],
+    volumes: Sequence[VolumeBarMode | str] | None,
+    read: Callable[[TradingPairIdentifier, VolumeBarMode | str], PairRows],
+) -> list[PairRows]:
+    """Read the pairs that have a price, at most `MAX_PAIRS` of them tried."""
+    if volumes is not None and len(volumes) != len(wanted):
+        raise InvalidValue(f"volume_bar_modes has {len(volumes)} entries for {len(wanted)} pairs")
     pairs: list[PairRows] = []
     for number, pair in enumerate(wanted[:MAX_PAIRS]):
-        try:
-            rows = read_pair(
-                state,
-                pair,
-                candle_universe,
-                start_at,
-                end_at,
-                is_only_pair=len(wanted) == 1,
-                indicators=technical_indicators,
-                detached=detached_indicators,
-                trades=show_trades,
-                credit=include_credit_supply_positions,
-                volume=volume_bar_modes[number] if volume_bar_modes is not None else VolumeBarMode.hidden,
-                limit=max_candles,
-            )
-        except NothingToDraw:
-            continue
-        pairs.append(rows)
+        with contextlib.suppress(NothingToDraw):
+            pairs.append(read(pair, volumes[number] if volumes is not None else VolumeBarMode.hidden))
     if not pairs:
         raise NothingToDraw("there are no candles and no recorded prices of any pair")
     _share_unpaired_rows(pairs)
-    chart = PriceChart(
-        pairs,
-        get_theme(theme),
-        start_at=start_at,
-        end_at=end_at,
-        spacing=vertical_spacing,
-        relative_sizing=relative_sizing,
-        title_size=subplot_font_size,
-        hover_text=hover_text,
-        candle_decimals=candle_decimals,
-        volume_axis_name=volume_axis_name,
-        axes=axes,
-        max_points=max_points,
-    )
-    notes = make_notes(state) if title else []
-    if len(pairs) < len(wanted):
-        notes.append(f"{len(pairs)} of {len(wanted)} pairs shown")
-    heading = "Prices and trades" if title is True else title or None
-    figure = chart.finish(heading, notes, height or 140 + 240 * chart.row_count, legend)
-    _name_legend_once(figure)
-    if width is not None:
-        figure.update_layout(width=width)
-    return figure
+    return pairs
 
 
 def _choose_pairs(state: "State") -> list[Any]:

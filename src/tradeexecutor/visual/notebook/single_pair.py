@@ -8,77 +8,39 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from tradeexecutor.state.errors import InvalidValue, NothingToDraw
+from tradeexecutor.state.contract import contract_signature
+from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.visual.parts.candles import find_candles, find_pair, get_price_pair, list_pairs
-from tradeexecutor.visual.parts.chart import MAX_POINTS, ChartOptions
+from tradeexecutor.visual.parts.chart import MAX_POINTS
 from tradeexecutor.visual.parts.formats import count
 from tradeexecutor.visual.parts.history import make_notes
 from tradeexecutor.visual.parts.position_bands import draw_bands
-from tradeexecutor.visual.parts.price_rows import MAX_CANDLES, PriceChart, VolumeBarMode, find_range, read_pair
+from tradeexecutor.visual.parts.price_rows import (
+    MAX_CANDLES,
+    PriceChart,
+    PriceLook,
+    VolumeBarMode,
+    find_range,
+    get_margin,
+    read_pair,
+)
 from tradeexecutor.visual.parts.theme import get_theme, shorten
-from tradeexecutor.visual.parts.trade_markers import count_marks, iterate_positions_of
+from tradeexecutor.visual.parts.trade_markers import iterate_positions_of
 
 if TYPE_CHECKING:
     from tradeexecutor.state.state import State
 
 __all__ = [
     "display_positions_table",
-    "draw_price",
     "visualise_single_pair",
     "visualise_single_pair_positions_with_duration_and_slippage",
     "visualise_single_position",
 ]
 
-#: Height of the price and of each row below it, pixels.
-_PRICE_HEIGHT = 460
-_ROW_HEIGHT = 120
 
-
-def draw_price(state: "State", options: ChartOptions) -> go.Figure:
-    """Draw the price of a pair with the trades and indicators of the strategy.
-
-    Raises
-    ------
-    NothingToDraw
-        There are no prices of the pair in the time asked for.
-    InvalidValue
-        There is no such pair or position.
-    """
-    start_at, end_at = options.start_at, options.end_at
-    known = list_pairs(state)
-    notes: list[str] = []
-    if options.position is not None:
-        position = state.portfolio.get_position_by_id(options.position)
-        pair = get_price_pair(position.pair)
-        margin = _get_margin(position)
-        start_at = start_at or position.opened_at - margin
-        end_at = end_at or (position.closed_at or position.get_last_valued_at()) + margin
-        notes.append(f"Around position #{position.position_id}")
-    elif options.pair is not None:
-        pair = find_pair(state, options.pair)
-    elif known:
-        visualised = [pair for pair in known if pair.internal_id in state.visualisation.pair_ids]
-        pair = (visualised or known)[0]
-        if len(known) > 1:
-            notes.append(f"1 of {len(known)} pairs, the one {'visualised' if visualised else 'with the most trades'}")
-    else:
-        raise NothingToDraw("the strategy has not traded in any market, and it plots no pair")
-    rows = read_pair(state, pair, options.candles, start_at, end_at, is_only_pair=len(known) <= 1)
-    theme = get_theme(options.theme)
-    chart = PriceChart([rows], theme, start_at=start_at, end_at=end_at, max_points=options.max_points)
-    marks = count_marks(rows.trades)
-    notes.insert(0, count(marks, "trade") if marks else "No trades in this time")
-    height = options.height or _PRICE_HEIGHT + _ROW_HEIGHT * len(rows.detached)
-    return chart.finish(f"Price of {shorten(pair.get_ticker(), 24)}", make_notes(state, *notes), height)
-
-
-def _get_margin(position: TradingPosition) -> datetime.timedelta:
-    length = (position.closed_at or position.get_last_valued_at()) - position.opened_at
-    return max(length / 2, datetime.timedelta(hours=1))
-
-
+@contract_signature
 def visualise_single_pair(
     state: "State",
     execution_context: Any = None,
@@ -104,7 +66,7 @@ def visualise_single_pair(
     max_candles: int = MAX_CANDLES,
     max_points: int = MAX_POINTS,
 ) -> go.Figure:
-    """Draw candles, volume, indicators and trades of one pair.
+    """Draw candles, volume, indicators and trades of one pair; what is not listed is that of `PriceLook`.
 
     Parameters
     ----------
@@ -116,64 +78,40 @@ def visualise_single_pair(
         Naive UTC; by default the time of the recorded statistics, else of the candles.
     pair_id
         Internal id or ticker; needed when the state has several pairs.
-    axes
-        Label the axes.
     technical_indicators, detached_indicators
         Draw the plots of the strategy at all, and in rows below the price.
     title
         True: the pair and the strategy; or a text.
-    theme
-        ``light``, ``dark``, or the name of a plotly template.
-    relative_sizing
-        Weight of each row, the price first.
-    candle_decimals
-        Of prices when hovering; None: what suits the price.
     include_credit_supply_positions
         Mark loans to the reserve, too.
-    max_candles, max_points
-        More candles are merged into longer ones, longer lines are thinned; the chart says so.
 
     Raises
     ------
     NotSinglePair
         There are several pairs, and no `pair_id`.
-    NothingToDraw
-        There are neither candles nor prices.
-    InvalidValue
-        There is no such pair, or an argument makes no sense.
+    NothingToDraw, InvalidValue
+        There are neither candles nor prices; there is no such pair, or an argument makes no sense.
     """
     pair = find_pair(state, pair_id)
     rows = read_pair(
-        state,
-        pair,
-        candle_universe,
-        start_at,
-        end_at,
-        is_only_pair=len(list_pairs(state)) <= 1,
-        indicators=technical_indicators,
-        detached=detached_indicators,
-        credit=include_credit_supply_positions,
-        volume=volume_bar_mode,
-        limit=max_candles,
-    )
+        state, pair, candle_universe, start_at, end_at,
+        is_only_pair=len(list_pairs(state)) <= 1, indicators=technical_indicators, detached=detached_indicators,
+        credit=include_credit_supply_positions, volume=volume_bar_mode, limit=max_candles,
+    )  # fmt: skip
     chart = PriceChart(
         [rows],
         get_theme(theme),
-        start_at=start_at,
-        end_at=end_at,
-        spacing=vertical_spacing,
-        relative_sizing=relative_sizing,
-        title_size=subplot_font_size,
-        hover_text=hover_text,
-        candle_decimals=candle_decimals,
-        volume_axis_name=volume_axis_name,
-        axes=axes,
-        max_points=max_points,
-    )
+        PriceLook(
+            start_at=start_at, end_at=end_at, spacing=vertical_spacing, relative_sizing=relative_sizing,
+            title_size=subplot_font_size, hover_text=hover_text, candle_decimals=candle_decimals,
+            volume_axis_name=volume_axis_name, axes=axes, max_points=max_points,
+        ),
+    )  # fmt: skip
     heading = f"Price of {shorten(pair.get_ticker(), 24)}" if title is True else title or None
-    return chart.finish(heading, make_notes(state) if title else [], height, legend)
+    return chart.finish(heading, make_notes(state) if title else [], height, legend=legend)
 
 
+@contract_signature
 def visualise_single_pair_positions_with_duration_and_slippage(
     state: "State",
     execution_context: Any = None,
@@ -216,9 +154,12 @@ def visualise_single_pair_positions_with_duration_and_slippage(
     )
     look = get_theme(theme)
     chart = PriceChart(
-        [rows], look, start_at=start_at, end_at=end_at, spacing=vertical_spacing, relative_sizing=relative_sizing,
-        axes=axes,
-    )  # fmt: skip
+        [rows],
+        look,
+        PriceLook(
+            start_at=start_at, end_at=end_at, spacing=vertical_spacing, relative_sizing=relative_sizing, axes=axes
+        ),
+    )
     first, last = find_range(state, start_at, end_at, rows.candles)
     positions = [
         position
@@ -234,6 +175,7 @@ def visualise_single_pair_positions_with_duration_and_slippage(
     return chart.finish(heading, notes, height)
 
 
+@contract_signature
 def visualise_single_position(
     state: "State",
     strategy_universe: Any = None,
@@ -266,13 +208,13 @@ def visualise_single_position(
         margin = area_around
     else:
         candles = find_candles(strategy_universe, pair)
-        step = _get_step(candles) if candles is not None and len(candles) > 1 else _get_margin(position) / 100
+        step = _get_step(candles) if candles is not None and len(candles) > 1 else get_margin(position) / 100
         margin = area_around * step
     start_at, end_at = position.opened_at - margin, position.closed_at + margin
     rows = read_pair(
         state, pair, strategy_universe, start_at, end_at, is_only_pair=len(list_pairs(state)) <= 1, detached=False
     )
-    chart = PriceChart([rows], get_theme(theme), start_at=start_at, end_at=end_at)
+    chart = PriceChart([rows], get_theme(theme), PriceLook(start_at=start_at, end_at=end_at))
     figure = chart.finish(None, [], height)
     figure.update_layout(margin={"l": 0, "r": 0, "t": 0, "b": 0})
     return figure
@@ -283,6 +225,7 @@ def _get_step(candles: pd.DataFrame) -> datetime.timedelta:
     return datetime.timedelta(microseconds=float(np.median(steps)))
 
 
+@contract_signature
 def display_positions_table(
     state: "State", pair: TradingPairIdentifier | str | int, sort_by: str = "PnL %", ascending: bool = True
 ) -> pd.DataFrame:

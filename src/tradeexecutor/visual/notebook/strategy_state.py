@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import NothingToDraw
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.visual.notebook.multiple_pairs import visualise_multiple_pairs
@@ -26,6 +27,7 @@ __all__ = [
 _MARGINS = {"l": 60, "r": 50, "t": 70, "b": 60}
 
 
+@contract_signature
 def draw_single_pair_strategy_state(
     state: "State",
     execution_context: Any = None,
@@ -80,6 +82,7 @@ def draw_single_pair_strategy_state(
     return _make_small(figure, width)
 
 
+@contract_signature
 def visualise_single_pair_strategy_state(
     state: "State",
     execution_context: Any = None,
@@ -104,6 +107,7 @@ def visualise_single_pair_strategy_state(
     return figure.update_layout(width=None, autosize=True)
 
 
+@contract_signature
 def draw_multi_pair_strategy_state(
     state: "State",
     execution_context: Any = None,

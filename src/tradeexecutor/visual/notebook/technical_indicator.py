@@ -1,144 +1,23 @@
-"""Indicators that the strategy recorded, as data frames and as traces of a price chart."""
+"""Indicators that the strategy recorded, drawn into figures that notebooks make."""
 
 import datetime
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.identifier import TradingPairIdentifier
-from tradeexecutor.state.visualisation import Plot, PlotKind, PlotLabel, PlotShape, RecordingTime, Visualisation
-from tradeexecutor.visual.parts.history import crop
-from tradeexecutor.visual.parts.theme import shorten
+from tradeexecutor.state.visualisation import Visualisation
+from tradeexecutor.visual.parts.indicators import choose_colours, choose_plots, visualise_technical_indicator
 from tradeexecutor.visual.parts.thinning import Thinner
 
 if TYPE_CHECKING:
     from tradeexecutor.visual.parts.theme import Theme
 
-__all__ = [
-    "choose_colours",
-    "choose_plots",
-    "export_plot_as_dataframe",
-    "get_row_title",
-    "overlay_all_technical_indicators",
-    "visualise_technical_indicator",
-]
-
-_OVERLAY = PlotKind.technical_indicator_overlay_on_detached
+__all__ = ["overlay_all_technical_indicators"]
 
 
-def export_plot_as_dataframe(
-    plot: Plot,
-    start_at: datetime.datetime | None = None,
-    end_at: datetime.datetime | None = None,
-    correct_look_ahead_bias_negation: bool = True,
-) -> pd.DataFrame:
-    """Return the points of a plot.
-
-    Parameters
-    ----------
-    start_at, end_at
-        Only points of this time, as drawn; both inclusive.
-    correct_look_ahead_bias_negation
-        A strategy decides when a candle has ended, so a value recorded at decision time belongs to the candle before:
-        each value moves back to the time of the point before it, the first one by the same step as the second.  No
-        value is lost.  Plots recorded in market time, and plots with a single point, stay as they are.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``timestamp`` (also the index) and ``value``, NaN for a gap; ascending.
-    """
-    seconds = np.fromiter(plot.points.keys(), dtype=np.int64, count=len(plot.points))
-    values = np.array(list(plot.points.values()), dtype=np.float64)
-    order = np.argsort(seconds, kind="stable")
-    seconds, values = seconds[order], values[order]
-    is_late = plot.recording_time is RecordingTime.decision_making_time
-    if correct_look_ahead_bias_negation and is_late and len(seconds) > 1:
-        seconds = np.concatenate(([2 * seconds[0] - seconds[1]], seconds[:-1]))
-    index = pd.DatetimeIndex(seconds.astype("datetime64[s]").astype("datetime64[us]"))
-    return crop(pd.DataFrame({"timestamp": index, "value": values}, index=index), start_at, end_at)
-
-
-def visualise_technical_indicator(
-    plot: Plot,
-    start_at: datetime.datetime | None = None,
-    end_at: datetime.datetime | None = None,
-    colour: str | None = None,
-    thinner: Thinner | None = None,
-) -> go.Scatter | None:
-    """Return the trace of a plot; None when it has no point in the time asked for.
-
-    Parameters
-    ----------
-    colour
-        Instead of the plot's own.
-    thinner
-        Thins long lines.
-    """
-    series = export_plot_as_dataframe(plot, start_at, end_at)["value"]
-    if not series.notna().any():
-        return None
-    if thinner is not None:
-        series = thinner.thin(series)
-    colour = colour or plot.colour
-    name = shorten(plot.name, 32)
-    hover = f"{name}: %{{y:,.6~g}}<extra></extra>"
-    if plot.plot_shape is PlotShape.markers:
-        marker = {"color": colour, "size": plot.indicator_size or 6}
-        return go.Scatter(x=series.index, y=series, mode="markers", name=name, marker=marker, hovertemplate=hover)
-    line = {"color": colour, "width": plot.indicator_size or 1.5, "shape": (plot.plot_shape or PlotShape.linear).value}
-    # A single point makes no line.
-    mode = "lines" if series.notna().sum() > 1 else "lines+markers"
-    return go.Scatter(x=series.index, y=series, mode=mode, name=name, line=line, hovertemplate=hover)
-
-
-def choose_plots(
-    plots: Iterable[Plot], pair: TradingPairIdentifier | None = None, detached: bool = True, single_pair: bool = True
-) -> tuple[list[Plot], dict[str, list[Plot]]]:
-    """Return what to draw: plots on the price, and rows of detached plots with the plots drawn over them.
-
-    Parameters
-    ----------
-    pair
-        Leave out the plots of other pairs.
-    detached
-        Whether there are rows of their own.
-    single_pair
-        Whether a plot on the price that names no pair belongs here.
-
-    Returns
-    -------
-    tuple
-        Plots on the price; name of a detached plot -> itself and its overlays.  An overlay whose plot is missing has a
-        row of its own.  Plots without points are left out.
-    """
-    on_price: list[Plot] = []
-    rows: dict[str, list[Plot]] = {}
-    overlays: list[Plot] = []
-    for plot in plots:
-        if not plot.points or (pair is not None and plot.pair is not None and not _is_about(plot.pair, pair)):
-            continue
-        if plot.kind is PlotKind.technical_indicator_on_price:
-            if plot.pair is not None or single_pair:
-                on_price.append(plot)
-        elif not detached:
-            continue
-        elif plot.kind is _OVERLAY:
-            overlays.append(plot)
-        else:
-            rows[plot.name] = [plot, *rows.get(plot.name, [])]
-    for plot in overlays:
-        rows.setdefault(plot.detached_overlay_name or plot.name, []).append(plot)
-    return on_price, rows
-
-
-def _is_about(plot_pair: TradingPairIdentifier, pair: TradingPairIdentifier) -> bool:
-    return pair in (plot_pair, plot_pair.underlying_spot_pair)
-
-
+@contract_signature
 def overlay_all_technical_indicators(
     fig: go.Figure,
     visualisation: Visualisation,
@@ -170,50 +49,12 @@ def overlay_all_technical_indicators(
         Number of traces added.  A plot without points is skipped, the ones after it are not.
     """
     has_rows = start_row is not None and detached_indicators
-    on_price, rows = choose_plots(visualisation.plots.values(), pair, has_rows)
-    added = _add_plots(fig, on_price, price_row, start_at, end_at, theme, thinner)
-    for number, plots in enumerate(rows.values()):
-        added += _add_plots(fig, plots, (start_row or 0) + number, start_at, end_at, theme, thinner)
-    return added
-
-
-def _add_plots(
-    fig: go.Figure,
-    plots: Sequence[Plot],
-    row: int,
-    start_at: datetime.datetime | None,
-    end_at: datetime.datetime | None,
-    theme: "Theme | None",
-    thinner: Thinner | None,
-) -> int:
+    on_price, rows = choose_plots(visualisation.plots.values(), pair, detached=has_rows)
     added = 0
-    for plot, colour in zip(plots, choose_colours(plots, theme), strict=True):
-        trace = visualise_technical_indicator(plot, start_at, end_at, colour, thinner)
-        if trace is not None:
-            fig.add_trace(trace, row=row, col=1)
-            added += 1
+    for row, plots in [(price_row, on_price), *enumerate(rows.values(), start_row or 0)]:
+        for plot, colour in zip(plots, choose_colours(plots, theme), strict=True):
+            trace = visualise_technical_indicator(plot, start_at, end_at, colour, thinner)
+            if trace is not None:
+                fig.add_trace(trace, row=row, col=1)
+                added += 1
     return added
-
-
-def choose_colours(plots: Sequence[Plot], theme: "Theme | None") -> list[str | None]:
-    """Return a colour for each plot of a row: its own, unless another has it or the background would swallow it."""
-    if theme is None:
-        return [plot.colour for plot in plots]
-    taken = {plot.colour for plot in plots}
-    free = iter([colour for colour in theme.colours if colour not in taken] * (1 + len(plots) // 4))
-    used: set[str] = set()
-    result: list[str | None] = []
-    for plot in plots:
-        colour = plot.colour
-        if colour is None or colour in used or not theme.can_show(colour):
-            colour = next(free)
-        used.add(colour)
-        result.append(colour)
-    return result
-
-
-def get_row_title(plots: list[Plot]) -> str:
-    """Return the heading of a row: the name of the plot and, with a plus, those of its overlays."""
-    names = [shorten(plot.name, 40) for plot in plots if plot is plots[0] or plot.label is not PlotLabel.hidden]
-    more = f" + {len(names) - 3} more" if len(names) > 3 else ""
-    return "<br>+ ".join(names[:3]) + more

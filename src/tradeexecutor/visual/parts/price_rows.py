@@ -1,7 +1,6 @@
 """Price charts with rows below: candles, volume, indicators, trades.
 
-`PriceChart` lays the rows out and fills them; the public functions in `single_pair`, `multiple_pairs` and
-`strategy_state` say what goes in.
+`PriceChart` lays the rows out and fills them; `charts.price` and the functions of `notebook` say what goes in.
 """
 
 import datetime
@@ -18,16 +17,18 @@ from plotly.subplots import make_subplots
 from tradeexecutor.analysis.memo import shared
 from tradeexecutor.state.errors import InvalidValue, NothingToDraw
 from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.visualisation import Plot
-from tradeexecutor.visual.notebook.technical_indicator import (
+from tradeexecutor.visual.parts.candles import break_at_gaps, find_candles, read_recorded_prices
+from tradeexecutor.visual.parts.chart import MAX_POINTS
+from tradeexecutor.visual.parts.formats import format_price, get_price_tick_format
+from tradeexecutor.visual.parts.history import crop
+from tradeexecutor.visual.parts.indicators import (
     choose_colours,
     choose_plots,
     get_row_title,
     visualise_technical_indicator,
 )
-from tradeexecutor.visual.parts.candles import break_at_gaps, find_candles, read_recorded_prices
-from tradeexecutor.visual.parts.formats import format_price, get_price_tick_format
-from tradeexecutor.visual.parts.history import crop
 from tradeexecutor.visual.parts.theme import Theme, finish, shorten
 from tradeexecutor.visual.parts.thinning import Thinner, merge_candles
 from tradeexecutor.visual.parts.trade_markers import count_marks, read_trades, visualise_trades
@@ -35,7 +36,7 @@ from tradeexecutor.visual.parts.trade_markers import count_marks, read_trades, v
 if TYPE_CHECKING:
     from tradeexecutor.state.state import State
 
-__all__ = ["PairRows", "PriceChart", "VolumeBarMode", "find_range"]
+__all__ = ["PairRows", "PriceChart", "PriceLook", "VolumeBarMode", "find_range", "get_margin", "read_pair"]
 
 #: Candles that can be told apart on a wide screen.
 MAX_CANDLES = 1_000
@@ -101,6 +102,12 @@ def find_range(
     return start_at, end_at
 
 
+def get_margin(position: TradingPosition) -> datetime.timedelta:
+    """Return how much time to show before and after a position: half its length, at least an hour."""
+    length = (position.closed_at or position.get_last_valued_at()) - position.opened_at
+    return max(length / 2, datetime.timedelta(hours=1))
+
+
 @shared
 def read_pair(
     state: "State",
@@ -150,7 +157,7 @@ def read_pair(
     if prices is None:
         prices = crop(read_recorded_prices(state, pair).to_frame(), start_at, end_at).iloc[:, 0]
     plots = state.visualisation.plots.values() if indicators else ()
-    on_price, rows = choose_plots(plots, pair, detached, is_only_pair)
+    on_price, rows = choose_plots(plots, pair, detached=detached, single_pair=is_only_pair)
     if len(rows) > MAX_INDICATOR_ROWS:
         notes.append(f"{MAX_INDICATOR_ROWS} of {len(rows)} indicators below the price shown")
         rows = dict(list(rows.items())[:MAX_INDICATOR_ROWS])
@@ -177,6 +184,44 @@ def _is_fitting(trades: pd.DataFrame, prices: "pd.Series[float]") -> bool:
     return bool(0.67 < float(np.median(ratios)) < 1.5)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceLook:
+    """How a price chart looks.
+
+    Attributes
+    ----------
+    start_at, end_at
+        Time of the indicators drawn, naive UTC; None: all.
+    spacing
+        Between rows, a fraction of the height.
+    relative_sizing
+        Weight of each row from top to bottom; None: 1 for prices, 0.3 for the others.
+    title_size
+        Font size of the headings of rows, pixels.
+    hover_text
+        Show the prices of the candle under the pointer.
+    candle_decimals
+        Of prices when hovering; None: what suits the price.
+    volume_axis_name
+        Heading of the volume's axis.
+    axes
+        Label the axes.
+    max_points
+        Of a line; longer ones are thinned, and the chart says so.
+    """
+
+    start_at: datetime.datetime | None = None
+    end_at: datetime.datetime | None = None
+    spacing: float = 0.05
+    relative_sizing: Sequence[float] | None = None
+    title_size: int = 11
+    hover_text: bool = True
+    candle_decimals: int | None = None
+    volume_axis_name: str = "Volume USD"
+    axes: bool = True
+    max_points: int = MAX_POINTS
+
+
 class PriceChart:
     """Rows of one or more pairs in one figure with a shared time axis.
 
@@ -184,14 +229,8 @@ class PriceChart:
     ----------
     pairs
         From top to bottom.
-    spacing
-        Between rows, a fraction of the height.
-    relative_sizing
-        Weight of each row from top to bottom; None: 1 for prices, 0.3 for the others.
-    title_size
-        Font size of the headings of rows, pixels.
-    max_points
-        Of a line.
+    theme, look
+        Colours, and everything else about the looks.
 
     Raises
     ------
@@ -203,35 +242,20 @@ class PriceChart:
         self,
         pairs: Sequence[PairRows],
         theme: Theme,
-        *,
-        start_at: datetime.datetime | None = None,
-        end_at: datetime.datetime | None = None,
-        spacing: float = 0.05,
-        relative_sizing: Sequence[float] | None = None,
-        title_size: int = 11,
-        hover_text: bool = True,
-        candle_decimals: int | None = None,
-        volume_axis_name: str = "Volume USD",
-        axes: bool = True,
-        max_points: int = 4_000,
+        look: PriceLook,
     ):
         self.pairs = pairs
         self.theme = theme
-        self.start_at, self.end_at = start_at, end_at
-        self.hover_text = hover_text
-        self.candle_decimals = candle_decimals
-        self.volume_axis_name = volume_axis_name
-        self.axes = axes
-        self.title_size = title_size
-        self.thinner = Thinner(max_points)
+        self.look = look
+        self.thinner = Thinner(look.max_points)
         self.left_out = 0
         weights, titles = self._plan_rows()
-        if relative_sizing is not None:
-            if len(relative_sizing) != len(weights):
-                raise InvalidValue(f"relative_sizing has {len(relative_sizing)} numbers for {len(weights)} rows")
-            weights = list(relative_sizing)
+        if look.relative_sizing is not None:
+            if len(look.relative_sizing) != len(weights):
+                raise InvalidValue(f"relative_sizing has {len(look.relative_sizing)} numbers for {len(weights)} rows")
+            weights = list(look.relative_sizing)
         # plotly refuses rows that would leave no room between them.
-        spacing = min(spacing, 0.5 / max(len(weights) - 1, 1))
+        spacing = min(look.spacing, 0.5 / max(len(weights) - 1, 1))
         self.row_count = len(weights)
         self.figure = make_subplots(
             rows=len(weights),
@@ -263,7 +287,7 @@ class PriceChart:
 
     def _style_row_titles(self) -> None:
         self.figure.update_annotations(
-            font={"size": self.title_size, "color": self.theme.faint_text}, x=0.0, xanchor="left", align="left"
+            font={"size": self.look.title_size, "color": self.theme.faint_text}, x=0.0, xanchor="left", align="left"
         )
 
     def _draw_pair(self, rows: PairRows, row: int) -> int:
@@ -300,7 +324,7 @@ class PriceChart:
             col=1,
             secondary_y=not is_separate,
         )
-        axis: dict[str, Any] = {"title_text": self.volume_axis_name if self.axes else "", "tickformat": "~s"}
+        axis: dict[str, Any] = {"title_text": self.look.volume_axis_name if self.look.axes else "", "tickformat": "~s"}
         if not is_separate:
             # In the lowest fifth, where it hides nothing; numbers there would only be in the way.
             axis |= {
@@ -323,8 +347,8 @@ class PriceChart:
                 low=candles["low"],
                 close=candles["close"],
                 name=name,
-                text=self._describe_candles(candles) if self.hover_text else None,
-                hoverinfo="text" if self.hover_text else "skip",
+                text=self._describe_candles(candles) if self.look.hover_text else None,
+                hoverinfo="text" if self.look.hover_text else "skip",
                 increasing={"line": {"color": theme.gain, "width": 1}, "fillcolor": theme.gain},
                 decreasing={"line": {"color": theme.loss, "width": 1}, "fillcolor": theme.loss},
                 showlegend=False,
@@ -347,7 +371,7 @@ class PriceChart:
                 col=1,
                 secondary_y=False,
             )
-        if self.axes:
+        if self.look.axes:
             shown = rows.prices if rows.candles is None else rows.candles["high"]
             tick_format = get_price_tick_format(shown)
             self.figure.update_yaxes(
@@ -355,8 +379,10 @@ class PriceChart:
             )
 
     def _describe_candles(self, candles: pd.DataFrame) -> list[str]:
+        decimals = self.look.candle_decimals
+
         def price(value: float) -> str:
-            return format_price(value) if self.candle_decimals is None else f"{value:,.{self.candle_decimals}f}"
+            return format_price(value) if decimals is None else f"{value:,.{decimals}f}"
 
         volumes = candles["volume"] if "volume" in candles else np.full(len(candles), np.nan)
         texts: list[str] = []
@@ -369,7 +395,7 @@ class PriceChart:
 
     def _draw_plots(self, plots: Sequence[Plot], row: int) -> None:
         for plot, colour in zip(plots, choose_colours(plots, self.theme), strict=True):
-            trace = visualise_technical_indicator(plot, self.start_at, self.end_at, colour, self.thinner)
+            trace = visualise_technical_indicator(plot, self.look.start_at, self.look.end_at, colour, self.thinner)
             if trace is not None:
                 self.figure.add_trace(trace, row=row, col=1, secondary_y=False)
 
@@ -382,17 +408,17 @@ class PriceChart:
         room = (max(times) - min(times)) / 60
         return [min(times) - room, max(times) + room]
 
-    def finish(self, title: str | None, notes: Sequence[str], height: int | None, legend: bool = True) -> go.Figure:
+    def finish(self, title: str | None, notes: Sequence[str], height: int | None, *, legend: bool = True) -> go.Figure:
         """Give the figure its look, and return it."""
         own = [note for pair in self.pairs for note in pair.notes]
         marks = sum(count_marks(pair.trades) for pair in self.pairs)
         if self.left_out:
             own.append(f"{marks - self.left_out:,} of {marks:,} trades shown (the latest)")
         notes = list(dict.fromkeys([*notes, *own, *self.thinner.get_notes()]))
-        figure = finish(self.figure, self.theme, title, notes, height, legend)
+        figure = finish(self.figure, self.theme, title, notes, height, legend=legend)
         if len(self.pairs) > 1:
             # The heading of the first row stands above it.
-            figure.update_layout(margin_t=figure.layout.margin.t + 2 * self.title_size)
+            figure.update_layout(margin_t=figure.layout.margin.t + 2 * self.look.title_size)
         figure.update_xaxes(
             range=self._find_ends(),
             domain=[0, 1],  # plotly keeps room for numbers of the second y axis, which has none
@@ -402,10 +428,10 @@ class PriceChart:
             spikedash="dot",
             spikethickness=1,
             spikecolor=self.theme.zero,
-            showticklabels=self.axes,
+            showticklabels=self.look.axes,
         )
-        figure.update_xaxes(title_text="Time (UTC)" if self.axes else "", row=self.row_count, col=1)
-        figure.update_yaxes(showticklabels=self.axes, secondary_y=False)
+        figure.update_xaxes(title_text="Time (UTC)" if self.look.axes else "", row=self.row_count, col=1)
+        figure.update_yaxes(showticklabels=self.look.axes, secondary_y=False)
         # Every row reports what it has at the same moment.
         figure.update_traces(xaxis=f"x{self.row_count}" if self.row_count > 1 else "x")
         figure.update_layout(hovermode="x unified", bargap=0)

@@ -21,6 +21,7 @@ def add_stems(
     amounts: NDArray[np.float64],
     describe: Callable[[int], str],
     theme: Theme,
+    *,
     names: tuple[str, str],
     row: int,
     limit: int,

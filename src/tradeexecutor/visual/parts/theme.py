@@ -8,11 +8,11 @@ import functools
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import plotly.graph_objects as go
 
-__all__ = ["THEMES", "Theme", "explain", "finish", "get_theme", "shorten", "with_opacity"]
+__all__ = ["THEMES", "Theme", "explain", "finish", "get_theme", "get_theme_name", "shorten", "with_opacity"]
 
 #: Height of a chart with one row, pixels.
 HEIGHT = 480
@@ -128,7 +128,12 @@ THEMES = {
 
 def get_theme(name: str) -> Theme:
     """Return a theme by name; names of plotly templates are understood by whether they are dark."""
-    return THEMES.get(name) or THEMES["dark" if "dark" in name else "light"]
+    return THEMES[get_theme_name(name)]
+
+
+def get_theme_name(name: str) -> Literal["light", "dark"]:
+    """Return ``light`` or ``dark`` for the name of a theme or of a plotly template."""
+    return "dark" if "dark" in name else "light"
 
 
 def finish(
@@ -137,6 +142,7 @@ def finish(
     title: str | None,
     notes: Sequence[str] = (),
     height: int | None = None,
+    *,
     legend: bool = True,
 ) -> go.Figure:
     """Give a figure the common look and return it.

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from tradeexecutor.analysis.recorded.position_tally import get_total_profit
 from tradeexecutor.analysis.times import to_time_index
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution
@@ -67,6 +68,7 @@ def _get_type(trade: TradeExecution) -> str:
     return "buy" if trade.is_buy() else "sell"
 
 
+@contract_signature
 def export_trades_as_dataframe(
     state: "State",
     pair: TradingPairIdentifier | None = None,

@@ -67,7 +67,7 @@ def get_sides_rows(sides: Sides, all_return: Percent | None = None) -> list[Side
     ]
 
 
-def compare_sides(sides: Sides, urls: bool = False) -> pd.DataFrame:
+def compare_sides(sides: Sides, *, urls: bool = False) -> pd.DataFrame:
     """Return `get_sides_rows` as a table, a row per label.
 
     Parameters

@@ -19,11 +19,11 @@ from tradeexecutor.visual.parts.theme import shorten
 if TYPE_CHECKING:
     from tradeexecutor.state.state import State
 
-__all__ = ["PositionTable", "read_positions"]
+__all__ = ["PositionColumns", "read_positions"]
 
 
 @dataclass(frozen=True, slots=True)
-class PositionTable:
+class PositionColumns:
     """Positions that were opened, a row each.
 
     Attributes
@@ -51,9 +51,9 @@ class PositionTable:
     def __len__(self) -> int:
         return len(self.positions)
 
-    def choose(self, rows: NDArray[Any]) -> "PositionTable":
+    def choose(self, rows: NDArray[Any]) -> "PositionColumns":
         """Return some rows, given by index or as a mask."""
-        return PositionTable(
+        return PositionColumns(
             self.positions[rows],
             self.opened_at[rows],
             self.ended_at[rows],
@@ -63,7 +63,7 @@ class PositionTable:
             self.profit_pct[rows],
         )
 
-    def choose_closed(self, options: ChartOptions) -> "PositionTable":
+    def choose_closed(self, options: ChartOptions) -> "PositionColumns":
         """Return the positions that were closed in the time that the options ask for, by closing time.
 
         Raises
@@ -82,11 +82,11 @@ class PositionTable:
 
 
 @shared
-def _read_all(state: "State") -> PositionTable:
+def _read_all(state: "State") -> PositionColumns:
     positions = [position for position in state.portfolio.get_all_positions() if position.is_properly_opened()]
     positions.sort(key=lambda position: (position.opened_at, position.position_id))
     profits = np.array([get_total_profit(position) for position in positions], dtype=np.float64).reshape(-1, 2)
-    return PositionTable(
+    return PositionColumns(
         _to_objects(positions),
         to_time_index(position.opened_at for position in positions),
         to_time_index(position.closed_at or find_end(state, position) for position in positions),
@@ -108,7 +108,7 @@ def _get_label(position: TradingPosition) -> str:
     return f"{ticker} (short)" if position.is_short() else ticker
 
 
-def read_positions(state: "State", options: ChartOptions) -> PositionTable:
+def read_positions(state: "State", options: ChartOptions) -> PositionColumns:
     """Return the positions that were open at some time that the options ask for, by opening time.
 
     Raises

@@ -1,6 +1,6 @@
 """Profit of a position over time, by two ways of counting what the rest of it has cost.
 
-All functions take the frame of :py:func:`tradeexecutor.visual.notebook.position.calculate_position_timeline`, of
+All functions take the frame of :py:func:`tradeexecutor.visual.parts.position_history.calculate_position_timeline`, of
 which they need, by time, ``delta`` (tokens bought, + or sold, -; NaN or 0 between trades), ``executed_price`` and
 ``mark_price`` (USD per token). Fees are part of the executed price. Long positions only: nothing is sold that is not
 there.

@@ -12,7 +12,7 @@ from tests.kit.chart_states import DAY, START, make_candles, make_traded, trade_
 from tests.kit.portfolios import make_state
 from tradeexecutor.state.errors import InvalidValue, NothingToDraw
 from tradeexecutor.visual.notebook import position as module
-from tradeexecutor.visual.notebook.position import (
+from tradeexecutor.visual.position import (
     calculate_lot_level_pnl_fifo,
     calculate_macb_pnl,
     calculate_pnl,

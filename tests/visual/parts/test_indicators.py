@@ -11,7 +11,9 @@ from plotly.subplots import make_subplots
 
 from tests.kit.chart_states import DAY, GOLD_PAIR, PAIR, START
 from tradeexecutor.state.visualisation import Plot, PlotKind, PlotLabel, PlotShape, RecordingTime, Visualisation
-from tradeexecutor.visual.notebook.technical_indicator import (
+from tradeexecutor.visual.parts.theme import THEMES
+from tradeexecutor.visual.parts.thinning import Thinner
+from tradeexecutor.visual.technical_indicator import (
     choose_colours,
     choose_plots,
     export_plot_as_dataframe,
@@ -19,8 +21,6 @@ from tradeexecutor.visual.notebook.technical_indicator import (
     overlay_all_technical_indicators,
     visualise_technical_indicator,
 )
-from tradeexecutor.visual.parts.theme import THEMES
-from tradeexecutor.visual.parts.thinning import Thinner
 
 ON_PRICE = PlotKind.technical_indicator_on_price
 DETACHED = PlotKind.technical_indicator_detached

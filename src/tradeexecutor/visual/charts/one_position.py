@@ -1,0 +1,78 @@
+"""Chart of one position: what it was worth over time, and when it was traded."""
+
+import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from tradeexecutor.state.errors import NothingToDraw
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.visual.parts.candles import find_candles, get_price_pair
+from tradeexecutor.visual.parts.chart import ChartOptions
+from tradeexecutor.visual.parts.history import make_notes
+from tradeexecutor.visual.parts.position_columns import read_positions
+from tradeexecutor.visual.parts.position_history import calculate_position_timeline
+from tradeexecutor.visual.parts.position_rows import make_position_figure
+from tradeexecutor.visual.parts.theme import finish, get_theme, shorten
+
+if TYPE_CHECKING:
+    from tradeexecutor.state.state import State
+
+__all__ = ["draw_position"]
+
+
+def draw_position(state: "State", options: ChartOptions) -> go.Figure:
+    """Draw the timeline of one position: the one asked for, else the one with the largest profit or loss.
+
+    Raises
+    ------
+    PositionNotFound
+        There is no such position.
+    NothingToDraw
+        It is not of a kind, or has not the prices, that a timeline needs.
+    """
+    note = None
+    if options.position is not None:
+        position = state.portfolio.get_position_by_id(options.position)
+        kind = position.pair.kind
+        if not (kind.is_spot() or kind.is_vault()):
+            raise NothingToDraw(f"a timeline is drawn of spot and vault positions, not of {kind.value}")
+    else:
+        table = read_positions(state, options)
+        # The largest result first; of equal ones the first opened.
+        order = np.argsort(-np.abs(table.profit_usd), kind="stable")
+        suitable: list[TradingPosition] = [
+            position
+            for position in table.positions[order]
+            if (position.pair.kind.is_spot() or position.pair.kind.is_vault())
+            and any(trade.executed_quantity for trade in position.get_executed_trades())
+        ]
+        if not suitable:
+            raise NothingToDraw("no spot or vault position was traded")
+        position = suitable[0]
+        note = f"The largest result of {len(suitable)} positions" if len(suitable) > 1 else None
+    source = options.candles if find_candles(options.candles, get_price_pair(position.pair)) is not None else None
+    if source is None:
+        # What the statistics sampled is denser than what the position itself keeps.
+        source = _read_sampled_prices(state, position)
+    df = calculate_position_timeline(source, position, options.end_at)
+    figure = make_position_figure(position, df, options.height or 620, options.theme)
+    subtitle = figure.layout.title.subtitle.text.replace("<br>", " ")
+    title = f"Position #{position.position_id} {shorten(position.pair.get_ticker(), 20)}"
+    return finish(
+        figure, get_theme(options.theme), title, make_notes(state, note, subtitle), options.height or 620, legend=False
+    )
+
+
+def _read_sampled_prices(state: "State", position: TradingPosition) -> pd.DataFrame | None:
+    prices: dict[datetime.datetime, float] = {}
+    for sample in state.stats.positions.get(position.position_id, ()):
+        price = sample.underlying_price or (sample.value / sample.quantity if sample.quantity else None)
+        if price:
+            prices[sample.last_valuation_at] = price
+    if len(prices) < 2:
+        return None
+    column = pd.Series(prices, dtype="float64").sort_index()
+    return pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), column))
