@@ -119,7 +119,8 @@ def test_deposits_and_redemptions_are_booked_in_the_next_cycle_once():
     ]
     result = run([flat(100)] * 10, {1: buy(5_000)}, funding=funding)
     cash = [entry.free_cash for entry in result.state.stats.portfolio]
-    assert cash == [5_050, 5_050, 5_050, 6_050, 6_050, 5_750, 5_750, 5_750, 5_750, 5_750, 5_750]
+    # At hours 3 and 5 once before the flow, and once after it.
+    assert cash == [5_050, 5_050, 5_050, 5_050, 6_050, 6_050, 6_050, 5_750, 5_750, 5_750, 5_750, 5_750, 5_750]
     events = list(result.state.portfolio.get_default_reserve_position().balance_updates.values())
     assert [event.quantity for event in events] == [10_000, 50, 1_000, -300]
     assert [event.old_balance for event in events] == [0, 10_000, 5_050, 6_050]

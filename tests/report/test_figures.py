@@ -6,8 +6,9 @@ import pytest
 
 from tests.kit.portfolios import DAY, START, add_closed, make_state, record_equity, record_flow
 from tradeexecutor.analysis.adjusted.equity import read_equity_curve
-from tradeexecutor.report.figures import Figure, describe_performance, find_jumps
+from tradeexecutor.report.figures import Figure, describe_performance
 from tradeexecutor.report.glossary import GLOSSARY
+from tradeexecutor.report.jumps import find_jumps
 from tradeexecutor.state.state import State
 
 

@@ -232,7 +232,7 @@ def test_a_failed_check_is_told_first():
 def list_problems(state: State) -> list[tuple[str, str, str]]:
     from tradeexecutor.analysis.adjusted.equity import read_equity_curve
     from tradeexecutor.ledger.proof import prove
-    from tradeexecutor.report.figures import find_jumps
+    from tradeexecutor.report.jumps import find_jumps
 
     found = find_problems(state, check_state(state), prove(state), find_jumps(read_equity_curve(state)))
     return [(item.severity.value, item.topic, item.subject) for item in found]

@@ -7,7 +7,13 @@ import pandas as pd
 
 from tradeexecutor.state.types import EPOCH
 
-__all__ = ["from_us", "to_time_index", "to_us"]
+__all__ = ["Frequency", "from_us", "read_frequency", "to_time_index", "to_us"]
+
+#: pandas renamed its offsets; existing strategies use the old names.
+_RENAMED_OFFSETS = {"BM": "BME", "M": "ME", "Q": "QE", "A": "YE", "Y": "YE", "H": "h", "T": "min", "S": "s"}
+
+#: A frequency: a pandas offset or its name.
+Frequency = str | pd.DateOffset
 
 _MICROSECOND = datetime.timedelta(microseconds=1)
 
@@ -26,3 +32,8 @@ def to_us(when: datetime.datetime) -> int:
 def from_us(microseconds: int) -> datetime.datetime:
     """Return microseconds since 1970 as a naive datetime."""
     return EPOCH + microseconds * _MICROSECOND
+
+
+def read_frequency(freq: Frequency) -> Frequency:
+    """Return a frequency under the name that pandas has today."""
+    return _RENAMED_OFFSETS.get(freq, freq) if isinstance(freq, str) else freq

@@ -5,8 +5,10 @@ Time passes like this, for a strategy that decides at `T1` and `T2`::
     T1: open of a candle      orders that waited for their market fill at the open
                               resting orders meet the open (a gap through a level fills here)
                               decision, with candles that ended at or before T1; trades at the open
+                              (just before it, when a deposit or redemption is due: a sample of the equity)
     T1 - T2                   each candle that ends in here: its way through the levels
                               each further candle that starts in here: its open against the levels
+                              each midnight: a sample of the equity, after what fills then
     T2: open of a candle      ...
 
 Each candle is checked once by its open and once, when it has ended, by its way, see
@@ -22,7 +24,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tradeexecutor.backtest.backtest_pricing import BacktestPricing
+from tradeexecutor.backtest.backtest_sync import BacktestSyncModel
 from tradeexecutor.backtest.delisting import DelistingPolicy
+from tradeexecutor.backtest.equity_sampling import EquitySampling, find_sample_times
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.position import TradingPosition
@@ -118,6 +122,8 @@ class BacktestEngine:
         Positions are valued a last time here; they stay open.
     delisting
         Closes positions in markets that are gone; None: they stay open at the last price.
+    sampling
+        When the equity is recorded besides decisions and fills.
     """
 
     runner: StrategyRunner
@@ -125,6 +131,7 @@ class BacktestEngine:
     decision_times: Sequence[datetime.datetime]
     end_at: datetime.datetime
     delisting: DelistingPolicy | None = None
+    sampling: EquitySampling = EquitySampling.day
 
     def run(self, on_progress: ProgressCallback | None = None, progress_every: int = 1000) -> None:
         """Simulate all decisions.
@@ -137,7 +144,6 @@ class BacktestEngine:
             Large enough that the callback costs nothing.
         """
         runner = self.runner
-        portfolio = runner.state.portfolio
         first_cycle = runner.state.cycle
         times = self.decision_times
         last = len(times) - 1
@@ -149,10 +155,10 @@ class BacktestEngine:
             if ts >= delisted_at and delisting is not None:
                 delisting.apply(runner, ts)
                 delisted_at = delisting.next_due_at
+            self._sample_before_flow(ts)
             runner.tick(first_cycle + number, ts)
-            if portfolio.open_positions or portfolio.pending_positions:
-                is_last = number == last
-                self._check_triggers(ts, self.end_at if is_last else times[number + 1], is_last)
+            is_last = number == last
+            self._pass_time(ts, self.end_at if is_last else times[number + 1], is_last)
             if on_progress is not None and number % progress_every == 0:
                 on_progress(number + 1, ts)
         advance_to(self.end_at)
@@ -163,6 +169,36 @@ class BacktestEngine:
         runner.record_statistics(self.end_at)
         if on_progress is not None:
             on_progress(len(times), self.end_at)
+
+    def _sample_before_flow(self, ts: datetime.datetime) -> None:
+        """Record the equity without the deposits and redemptions that the decision is going to book.
+
+        What was earned before them is then known exactly, whatever is traded with the money afterwards.
+        """
+        runner = self.runner
+        sync = runner.models.sync
+        if isinstance(sync, BacktestSyncModel) and sync.has_due_flow(ts) and runner.state.stats.portfolio:
+            runner.revalue(ts)
+            runner.record_statistics(ts)
+
+    def _pass_time(self, after: datetime.datetime, until: datetime.datetime, is_last: bool) -> None:
+        """Go from one decision to the next: fill what is triggered, and record the equity where it is to be sampled."""
+        runner = self.runner
+        portfolio = runner.state.portfolio
+        universe = runner.strategy_universe
+        cursors = (universe.get_cursor(pair) for pair in universe.iterate_pairs())
+        for moment in find_sample_times(self.sampling, cursors, to_us(after), to_us(until)):
+            ts = from_us(moment)
+            if portfolio.open_positions or portfolio.pending_positions:
+                self._check_triggers(after, ts, False)
+            self.pricing.advance_to(ts)
+            if self.delisting is not None and ts >= self.delisting.next_due_at:
+                self.delisting.apply(runner, ts)
+            runner.revalue(ts)
+            runner.record_statistics(ts)
+            after = ts
+        if portfolio.open_positions or portfolio.pending_positions:
+            self._check_triggers(after, until, is_last)
 
     def _check_triggers(self, after: datetime.datetime, until: datetime.datetime, is_last: bool) -> None:
         """Check the levels of all positions from one decision to the next, in order of time."""

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.delisting import DEFAULT_DELISTED_AFTER, Delisting
+from tradeexecutor.backtest.equity_sampling import EquitySampling
 from tradeexecutor.execution.failures import FailureModel
 from tradeexecutor.execution.slippage import SlippageModel
 from tradeexecutor.state.errors import TradeExecutorError
@@ -62,11 +63,12 @@ class BacktestResult:
 
 
 class MarketRules(TypedDict, total=False):
-    """Settings of `BacktestOptions` for markets that are closed, or gone."""
+    """Settings of `BacktestOptions` for markets that are closed, or gone, and for when the equity is recorded."""
 
     closed_market: ClosedMarket | str
     delisting: Delisting | str
     delisted_after: datetime.timedelta
+    equity_sampling: EquitySampling | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,9 @@ class BacktestOptions:
         What a position in a market that is gone is worth: the ``last_price``, or nothing (``write_off``).
     delisted_after
         How long a market must not have traded to be gone.
+    equity_sampling
+        When the equity is recorded besides decisions and fills: ``day``, at each midnight (UTC), or ``candle``,
+        whenever a candle ends, too.
     name
         Name of the state; None: that of the strategy.
     mode
@@ -113,6 +118,7 @@ class BacktestOptions:
     closed_market: ClosedMarket | str = ClosedMarket.wait
     delisting: Delisting | str = Delisting.last_price
     delisted_after: datetime.timedelta = DEFAULT_DELISTED_AFTER
+    equity_sampling: EquitySampling | str = EquitySampling.day
     name: str | None = None
     mode: ExecutionMode = ExecutionMode.backtesting
     progress: bool | None = None

@@ -27,6 +27,7 @@ from tradeexecutor.backtest.candles import CandleSource, load_candle_file
 from tradeexecutor.backtest.coverage import describe_coverage
 from tradeexecutor.backtest.dataset import list_datasets, load_dataset
 from tradeexecutor.backtest.delisting import Delisting, DelistingPolicy
+from tradeexecutor.backtest.equity_sampling import EquitySampling
 from tradeexecutor.backtest.progress import show_progress
 from tradeexecutor.backtest.run_warnings import find_warnings
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
@@ -164,7 +165,8 @@ def run_backtest(
     )
     delisting = setup.make_delisting(pricing, wallet)
     times = find_decision_times(universe, module.cycle_duration, setup.start_at, setup.end_at)
-    engine = BacktestEngine(runner, pricing, times, setup.end_at, delisting)
+    sampling = _choose(EquitySampling, "equity_sampling", options.equity_sampling)
+    engine = BacktestEngine(runner, pricing, times, setup.end_at, delisting, sampling)
     began = time.perf_counter()
     with pause_full_collections(), show_progress(len(times), state.name or "backtest", options.progress) as update:
         engine.run(update)

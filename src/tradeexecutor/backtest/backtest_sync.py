@@ -85,6 +85,10 @@ class BacktestSyncModel(SyncModel):
         # Stable: events of the same time stay in the order they were queued.
         self.fund_flow_queue.sort(key=lambda event: event.timestamp)
 
+    def has_due_flow(self, ts: datetime.datetime) -> bool:
+        """Tell whether a deposit or redemption is booked in a cycle at `ts`."""
+        return bool(self.fund_flow_queue) and self.fund_flow_queue[0].timestamp <= ts
+
     def sync_initial(self, state: State, **kwargs: Any) -> None:
         """Do nothing: there is no chain to read a deployment from."""
 

@@ -16,6 +16,7 @@ from tradeexecutor.ledger.journal import Journal, derive, list_positions
 from tradeexecutor.ledger.recorded import Recorded, list_recorded
 from tradeexecutor.ledger.timeline import Timeline
 from tradeexecutor.ledger.trades import is_counter_trade
+from tradeexecutor.ledger.unexplained import UnexplainedCash, find_unexplained_cash
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
 from tradeexecutor.state.position import TradingPosition
@@ -154,6 +155,8 @@ class Proof:
     conservation: list[Conservation]
     #: About the file as a whole: numbers that are missing.
     remarks: list[str] = field(default_factory=list[str])
+    #: Trades whose cash is not price times amount; no balance is wrong because of them.
+    unexplained_cash: list[UnexplainedCash] = field(default_factory=list[UnexplainedCash])
 
     @property
     def is_balanced(self) -> bool:
@@ -193,7 +196,8 @@ def prove(state: State, journal: Journal | None = None) -> Proof:
     with pause_garbage_collection():
         prover = _Prover(state, journal)
         findings = [prover.judge(recorded) for recorded in list_recorded(state, journal)]
-        return Proof(journal, findings, _sum_up(journal, findings), prover.get_remarks())
+        conservation = _sum_up(journal, findings)
+        return Proof(journal, findings, conservation, prover.get_remarks(), find_unexplained_cash(state))
 
 
 class _Prover:

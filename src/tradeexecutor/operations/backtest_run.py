@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tradeexecutor.analysis.adjusted.equity import EquityCurve, read_equity_curve
-from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, read_returns, summarise_performance
+from tradeexecutor.analysis.adjusted.periods import Observations, read_observations
+from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, summarise_performance
 from tradeexecutor.backtest.backtest_runner import BacktestResult, run_backtest_for_module
 from tradeexecutor.backtest.universe import create_universe, parse_pair_symbol
 from tradeexecutor.operations.candle_data import TOLD_FROM_FILES, DataForm, load_data
@@ -93,8 +93,8 @@ class BacktestOutcome:
         What the run has shown that its author may not have meant; sentences.
     performance
         The figures.
-    curve, return_times, returns
-        Recorded equity; end (microseconds since 1970) and return of each period, deposits taken out.
+    curve, observations
+        Recorded equity, and the returns that figures are measured on, deposits taken out.
     """
 
     strategy: Path
@@ -107,12 +107,11 @@ class BacktestOutcome:
     warnings: tuple[str, ...]
     performance: PerformanceSummary
     curve: EquityCurve
-    return_times: NDArray[np.int64]
-    returns: NDArray[np.float64]
+    observations: Observations
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures in one level, for JSON."""
-        series = ("performance", "curve", "return_times", "returns")
+        series = ("performance", "curve", "observations")
         own = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name not in series}
         return own | dataclasses.asdict(self.performance)
 
@@ -193,7 +192,6 @@ def run_backtest_and_save(request: BacktestRequest) -> BacktestOutcome:
     _save(result.state, path)
     performance = summarise_performance(result.state)
     curve = read_equity_curve(result.state)
-    _, return_times, returns = read_returns(result.state, curve)
     diagnostics = result.diagnostics_data
     used = result.strategy_universe
     return BacktestOutcome(
@@ -207,8 +205,7 @@ def run_backtest_and_save(request: BacktestRequest) -> BacktestOutcome:
         warnings=tuple(diagnostics["warnings"]),
         performance=performance,
         curve=curve,
-        return_times=return_times,
-        returns=returns,
+        observations=read_observations(result.state),
     )
 
 

@@ -10,11 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
-from tradeexecutor.analysis.adjusted.drawdown import calculate_drawdowns
 from tradeexecutor.analysis.adjusted.equity import EquityCurve, read_equity_curve
-from tradeexecutor.analysis.adjusted.returns import calculate_periods_per_year, calculate_returns
 from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, PositionResult, summarise_performance
 from tradeexecutor.report.glossary import GLOSSARY
 from tradeexecutor.state.cycle_duration import CycleDuration
@@ -27,16 +23,14 @@ from tradeexecutor.state.display.formatting import (
     format_time,
     format_usd,
 )
+from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.state import State
-from tradeexecutor.state.types import EPOCH
 
 __all__ = [
     "Figure",
     "FigureGroup",
-    "Jump",
     "Unit",
     "describe_performance",
-    "find_jumps",
     "format_value",
     "get_cagr",
     "make_figure",
@@ -44,14 +38,11 @@ __all__ = [
 
 Unit = Literal["usd", "fraction", "ratio", "count", "time", "span", "text"]
 
+#: Profit by equity and by positions agree when they differ by less than this fraction.
+_LEAST_CONTRADICTION = 0.02
+
 #: Over a shorter time a yearly figure says nothing.
 _SHORTEST_ANNUALISED = datetime.timedelta(days=30)
-
-#: The equity rarely changes by more than these factors from sample to sample.
-_LEAP_UP, _LEAP_DOWN = 1.25, 1 / 1.25
-
-#: Below this the equity is nothing, USD.
-_NO_MONEY = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,26 +94,6 @@ class FigureGroup:
     figures: tuple[Figure, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Jump:
-    """A change of the equity that trading hardly explains.
-
-    Attributes
-    ----------
-    at
-        Time of the sample after it, naive UTC.
-    before, after
-        Net asset values, USD.
-    flow
-        Recorded net deposits between the two samples, USD.
-    """
-
-    at: datetime.datetime
-    before: float
-    after: float
-    flow: float
-
-
 def format_value(value: Any, unit: Unit) -> str:
     """Return a value for people; ``-`` for None, NaN and infinity.
 
@@ -158,7 +129,8 @@ def describe_performance(state: State, summary: PerformanceSummary | None = None
     curve = read_equity_curve(state)
     return [
         FigureGroup("Result", tuple(_make_result(state, summary, curve))),
-        FigureGroup("Risk", tuple(_make_risk(summary, curve))),
+        FigureGroup("Risk", tuple(_make_risk(summary))),
+        FigureGroup("Returns of a day", tuple(_make_spread(summary))),
         FigureGroup("Positions", tuple(_make_positions(summary))),
         FigureGroup("Trading", tuple(_make_trading(summary))),
     ]
@@ -181,11 +153,23 @@ def _make_result(state: State, summary: PerformanceSummary, curve: EquityCurve) 
     yield make_figure("net_deposits", summary.net_deposits, "usd")
     initial = summary.initial_equity
     profit = None if initial is None else float(curve.values[-1]) - initial - summary.net_deposits
-    yield make_figure("profit", profit, "usd")
+    yield make_figure("profit", profit, "usd", _contradict(state, profit, initial))
     yield make_figure("total_return", summary.total_return, "fraction", few)
     if span is not None and span < _SHORTEST_ANNUALISED:
         few = f"under {_SHORTEST_ANNUALISED.days} days"
     yield make_figure("cagr", get_cagr(summary), "fraction", few)
+    yield make_figure("money_weighted_return", summary.money_weighted_return, "fraction")
+
+
+def _contradict(state: State, profit: float | None, initial: float | None) -> str:
+    """Say so when the positions recorded another profit than the equity did: one of the two is wrong in this file."""
+    try:
+        earned = state.portfolio.get_net_profit_usd()
+    except TradeExecutorError:
+        return ""
+    if profit is None or abs(earned - profit) <= max(_LEAST_CONTRADICTION * max(initial or 0.0, abs(profit)), 0.01):
+        return ""
+    return f"its positions earned {format_usd(earned)}: money moved without a record, or the history is not complete"
 
 
 def _describe_last_sample(summary: PerformanceSummary, curve: EquityCurve) -> str:
@@ -204,31 +188,32 @@ def get_cagr(summary: PerformanceSummary) -> float | None:
     return summary.cagr
 
 
-def _make_risk(summary: PerformanceSummary, curve: EquityCurve) -> Iterable[Figure]:
-    returns = calculate_returns(curve)
-    volatility = None
-    if len(returns) > 1:
-        volatility = float(returns.std(ddof=1)) * math.sqrt(calculate_periods_per_year(curve))
+def _make_risk(summary: PerformanceSummary) -> Iterable[Figure]:
+    risk = summary.risk
     yield make_figure("max_drawdown", summary.max_drawdown, "fraction")
-    yield make_figure("longest_drawdown", _find_longest_drawdown(curve), "span")
+    yield make_figure("longest_drawdown", risk.longest_drawdown, "span")
+    yield make_figure("ulcer_index", risk.ulcer_index, "fraction")
     yield make_figure("max_runup", summary.max_runup, "fraction")
-    yield make_figure("volatility", volatility, "fraction")
+    yield make_figure("volatility", risk.volatility, "fraction")
     yield make_figure("sharpe", summary.sharpe, "ratio")
     no_loss = "no loss" if summary.sortino is None and summary.sharpe is not None else ""
     yield make_figure("sortino", summary.sortino, "ratio", no_loss)
+    is_short = summary.cagr is not None and get_cagr(summary) is None
+    too_short = f"under {_SHORTEST_ANNUALISED.days} days" if is_short else ""
+    yield make_figure("calmar", None if is_short else risk.calmar, "ratio", too_short)
+    yield make_figure("omega", risk.omega, "ratio", no_loss)
     yield make_figure("exposure", summary.exposure, "fraction")
 
 
-def _find_longest_drawdown(curve: EquityCurve) -> datetime.timedelta | None:
-    if len(curve) < 2:
-        return None
-    is_high = np.concatenate(([True], calculate_drawdowns(calculate_returns(curve)) >= 0))
-    times = curve.times
-    # A spell lasts from the last high before it to the next one, or to the last sample.
-    last_high = np.maximum.accumulate(np.where(is_high, times, times[0]))
-    since = times[1:] - last_high[:-1]
-    below = ~is_high[1:] | ~is_high[:-1]
-    return datetime.timedelta(microseconds=int(np.where(below, since, 0).max()))
+def _make_spread(summary: PerformanceSummary) -> Iterable[Figure]:
+    risk = summary.risk
+    period = "" if risk.is_daily or risk.best_period is None else "from sample to sample: the history is short"
+    yield make_figure("best_period", risk.best_period, "fraction", period)
+    yield make_figure("worst_period", risk.worst_period, "fraction", period)
+    yield make_figure("value_at_risk", risk.value_at_risk, "fraction", period)
+    yield make_figure("conditional_value_at_risk", risk.conditional_value_at_risk, "fraction", period)
+    yield make_figure("skew", risk.skew, "ratio")
+    yield make_figure("kurtosis", risk.kurtosis, "ratio")
 
 
 def _make_positions(summary: PerformanceSummary) -> Iterable[Figure]:
@@ -241,6 +226,8 @@ def _make_positions(summary: PerformanceSummary) -> Iterable[Figure]:
     yield make_figure("win_rate", summary.win_rate, "fraction")
     no_loser = "no losing position" if summary.profit_factor is None and summary.won else ""
     yield make_figure("profit_factor", summary.profit_factor, "ratio", no_loser)
+    yield make_figure("expectancy", summary.expectancy, "usd")
+    yield make_figure("system_quality_number", summary.system_quality_number, "ratio")
     yield make_figure("best_position", _describe_position(summary.best_position), "text")
     yield make_figure("worst_position", _describe_position(summary.worst_position), "text")
     exits = f"{summary.stop_losses:,} stop loss, {summary.take_profits:,} take profit"
@@ -259,26 +246,7 @@ def _describe_position(result: PositionResult | None) -> str | None:
 def _make_trading(summary: PerformanceSummary) -> Iterable[Figure]:
     yield make_figure("trades", summary.trades, "count")
     yield make_figure("failed_trades", summary.failed_trades, "count")
+    yield make_figure("expired_trades", summary.expired_trades, "count")
     yield make_figure("volume", summary.volume, "usd")
     yield make_figure("fees", summary.fees, "usd")
     yield make_figure("fee_rate", summary.fees / summary.volume if summary.volume else None, "fraction")
-
-
-def find_jumps(curve: EquityCurve) -> list[Jump]:
-    """Return the changes by more than a quarter up or a fifth down between samples, recorded deposits taken out.
-
-    Mostly they are money that was moved into or out of the wallet without a record, or a wrong price: the returns
-    around them say nothing.
-    """
-    growth = 1.0 + calculate_returns(curve)
-    # The first money, or money after there was none, is no return.
-    unusual = (curve.values[:-1] >= _NO_MONEY) & ((growth > _LEAP_UP) | (growth < _LEAP_DOWN))
-    return [
-        Jump(
-            EPOCH + datetime.timedelta(microseconds=int(curve.times[index + 1])),
-            float(curve.values[index]),
-            float(curve.values[index + 1]),
-            float(curve.flows[index + 1]),
-        )
-        for index in np.flatnonzero(unusual).tolist()
-    ]

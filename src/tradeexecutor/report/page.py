@@ -24,8 +24,9 @@ from tradeexecutor.analysis.memo import share_results
 from tradeexecutor.ledger.proof import Proof, Verdict, prove
 from tradeexecutor.report.figures import Figure, FigureGroup, describe_performance
 from tradeexecutor.report.glossary import GLOSSARY
+from tradeexecutor.report.jumps import describe_jumps
 from tradeexecutor.report.problems import Problem, find_problems
-from tradeexecutor.report.statistics_tables import StatisticsReport, collect_statistics, describe_jumps
+from tradeexecutor.report.statistics_tables import StatisticsReport, collect_statistics
 from tradeexecutor.report.table_data import (
     TableData,
     make_closed_positions,
@@ -37,7 +38,13 @@ from tradeexecutor.state.checks import Check, check_state
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.codec.gc_pause import pause_full_collections
 from tradeexecutor.state.codec.json_patch import find_changes
-from tradeexecutor.state.display.formatting import format_span, format_time
+from tradeexecutor.state.display.formatting import (
+    format_percent,
+    format_ratio,
+    format_span,
+    format_time,
+    format_usd,
+)
 from tradeexecutor.state.state import State
 from tradeexecutor.visual.charts import CHARTS
 from tradeexecutor.visual.parts.chart import Chart, ChartOptions, get_explanation
@@ -106,6 +113,15 @@ class NotDrawn:
 
     title: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FactList:
+    """A small table of texts; the first column names the row."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +209,7 @@ def _collect(state: State, options: ReportOptions) -> ReportContents:
         "proof": _describe_proof(proof),
         "metrics": statistics.metrics,
         "sides_tables": statistics.tables,
+        "lists": _make_lists(statistics),
         "caveats": statistics.caveats,
         "glossary": list(GLOSSARY.values()),
     }
@@ -241,6 +258,43 @@ def _describe_period(state: State, statistics: StatisticsReport) -> str:
     if start is None or end is None:
         return f"Created {format_time(state.created_at)}, nothing recorded yet"
     return f"{format_time(start)} to {format_time(end)} UTC, {format_span(end - start)}"
+
+
+def _make_lists(statistics: StatisticsReport) -> list[FactList]:
+    """Return what is told as small tables: years, drawdowns, and closed positions in groups."""
+    lists: list[FactList] = []
+    if statistics.years:
+        rows = [(str(item.year), format_percent(item.value)) for item in statistics.years]
+        lists.append(FactList("Years", ("Year", "Return"), rows))
+    if statistics.drawdowns:
+        rows = [
+            (
+                format_percent(item.depth),
+                format_time(item.started_at),
+                format_time(item.lowest_at),
+                format_time(item.recovered_at) if item.recovered_at else "not yet",
+            )
+            for item in statistics.drawdowns
+        ]
+        lists.append(FactList("Worst drawdowns", ("Depth", "From", "Lowest", "Recovered"), rows))
+    columns = ("Group", "Positions", "Won", "Lost", "Profit, USD", "Average", "Best", "Worst", "Profit factor")
+    for breakdown in statistics.breakdowns:
+        rows = [
+            (
+                row.key,
+                f"{row.positions:,}",
+                f"{row.won:,}",
+                f"{row.lost:,}",
+                format_usd(row.profit_usd),
+                format_percent(row.average_pct),
+                format_percent(row.best_pct),
+                format_percent(row.worst_pct),
+                format_ratio(row.profit_factor),
+            )
+            for row in breakdown.rows
+        ]
+        lists.append(FactList(f"Closed positions {breakdown.title[0].lower()}{breakdown.title[1:]}", columns, rows))
+    return lists
 
 
 def _describe_cards(statistics: StatisticsReport) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tradeexecutor.ledger.proof import Finding, Proof, Verdict
-from tradeexecutor.report.figures import Jump
+from tradeexecutor.report.jumps import Jump
 from tradeexecutor.state.checks import Check
 from tradeexecutor.state.display.formatting import format_quantity, format_time, format_usd
 from tradeexecutor.state.position import TradingPosition

@@ -12,14 +12,19 @@ from typing import Any
 
 import numpy as np
 
+from tradeexecutor.analysis.adjusted.benchmark import YearlyReturn, compare_years
+from tradeexecutor.analysis.adjusted.breakdown import BREAKDOWNS, Breakdown, break_down
+from tradeexecutor.analysis.adjusted.drawdown import Drawdown, find_worst_drawdowns
 from tradeexecutor.analysis.adjusted.equity import EquityCurve, read_equity_curve
+from tradeexecutor.analysis.adjusted.periods import read_observations
 from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, summarise_performance
 from tradeexecutor.analysis.recorded.long_short.recorded_table import serialise_live_long_short_stats
 from tradeexecutor.analysis.recorded.long_short.table import get_sides_rows
 from tradeexecutor.analysis.recorded.metrics import KeyMetric, KeyMetricKind, KeyMetricSource
 from tradeexecutor.analysis.trade_analyser import build_trade_analysis
-from tradeexecutor.report.figures import FigureGroup, Jump, Unit, describe_performance, find_jumps, format_value
-from tradeexecutor.state.display.formatting import NOTHING, format_time, format_usd
+from tradeexecutor.report.figures import FigureGroup, Unit, describe_performance, format_value
+from tradeexecutor.report.jumps import Jump, find_unexplained_jumps
+from tradeexecutor.state.display.formatting import NOTHING
 from tradeexecutor.state.state import State
 from tradeexecutor.statistics.key_metric import calculate_key_metrics
 
@@ -196,6 +201,12 @@ class StatisticsReport:
         Trade summary of the state, then of the backtest if there is one.
     jumps
         Changes of the equity that are hardly profit or loss.
+    years
+        Return of each calendar year, deposits taken out.
+    drawdowns
+        The ten deepest falls.
+    breakdowns
+        Closed positions in groups.
     """
 
     name: str | None
@@ -206,6 +217,9 @@ class StatisticsReport:
     metrics: list[MetricRow]
     tables: list[SidesTable]
     jumps: list[Jump]
+    years: list[YearlyReturn]
+    drawdowns: list[Drawdown]
+    breakdowns: list[Breakdown]
 
     @property
     def caveats(self) -> list[str]:
@@ -237,6 +251,8 @@ def collect_statistics(
     as_of = as_of or find_last_time(state)
     curve = read_equity_curve(state)
     performance = summarise_performance(state)
+    observations = read_observations(state)
+    breakdowns = [break_down(state.portfolio, name) for name in BREAKDOWNS]
     is_backtest = state.backtest_data is not None
     metrics = calculate_key_metrics(
         state,
@@ -262,7 +278,10 @@ def collect_statistics(
         backtest=backtest_performance,
         metrics=[_make_metric(metric, reviewer) for metric in metrics],
         tables=tables,
-        jumps=find_jumps(curve),
+        jumps=find_unexplained_jumps(state, curve),
+        years=compare_years(observations) if len(observations) else [],
+        drawdowns=find_worst_drawdowns(observations.path_times, observations.path) if len(observations) else [],
+        breakdowns=[item for item in breakdowns if item.rows],
     )
 
 
@@ -274,20 +293,6 @@ def find_last_time(state: State) -> datetime.datetime:
     if state.backtest_data is None:
         candidates.append(state.last_updated_at)
     return max(when for when in candidates if when is not None)
-
-
-def describe_jumps(jumps: list[Jump]) -> str:
-    """Return a sentence about the largest of the jumps; empty without any."""
-    if not jumps:
-        return ""
-    largest = max(jumps, key=lambda jump: abs(jump.after - jump.before - jump.flow))
-    others = len(jumps) - 1
-    more = f", and {others} more such jump{'s' if others > 1 else ''}" if others else ""
-    return (
-        f"The recorded equity jumps from {format_usd(largest.before)} to {format_usd(largest.after)} USD at "
-        f"{format_time(largest.at)}{more}. That is hardly trading: rather money moved without a record, a position "
-        "that was not valued, or a wrong price. Return, drawdown and ratios take it for profit and loss."
-    )
 
 
 # --- What misleads
@@ -347,7 +352,10 @@ def _has_flows(curve: EquityCurve) -> bool:
 
 
 def _make_metric(metric: KeyMetric, reviewer: _Reviewer) -> MetricRow:
-    text = format_value(metric.value, _UNITS.get(metric.kind, "text"))
+    value = metric.value
+    if metric.kind is KeyMetricKind.max_drawdown and value:
+        value = -abs(value)  # drawdown has one sign wherever people read it
+    text = format_value(value, _UNITS.get(metric.kind, "text"))
     has_value = text != NOTHING
     return MetricRow(
         kind=metric.kind.value,
@@ -372,6 +380,7 @@ def _make_table(state: State, as_of: datetime.datetime, reviewer: _Reviewer) -> 
         # Recorded live tables have their own return and drawdown, from the profits of positions.
         table = serialise_live_long_short_stats(state, as_of)
         rows = {metric.name or kind: (metric.value, metric.help_link) for kind, metric in table.rows.items()}
+        _turn_drawdown(rows)
         source = "live"
     made = {
         label: SidesTableRow(
@@ -385,3 +394,15 @@ def _make_table(state: State, as_of: datetime.datetime, reviewer: _Reviewer) -> 
     ]
     groups.append(SidesGroup("Other", tuple(made.values())))
     return SidesTable(source, tuple(group for group in groups if group.rows))
+
+
+def _turn_drawdown(rows: dict[str, tuple[Any, str | None]]) -> None:
+    """Give the drawdown of a live table the sign that it has everywhere else: recorded, it is positive."""
+    if "Max drawdown" in rows:
+        texts, link = rows["Max drawdown"]
+        rows["Max drawdown"] = ({side: _negate(text) for side, text in texts.items()}, link)
+
+
+def _negate(text: str) -> str:
+    is_number = text[:1].isdigit() and any(digit in "123456789" for digit in text)
+    return f"-{text}" if is_number else text

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
-from tradeexecutor.analysis.recorded.position_tally import get_total_profit
+from tradeexecutor.analysis.adjusted.positions import ExitReason, get_exit_reason, get_net_result
 from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.position import TradingPosition
@@ -139,13 +139,13 @@ def make_open_positions(state: State) -> TableData:
 
 
 def _make_open(position: TradingPosition, status: str) -> tuple[Any, ...]:
-    profit_usd, profit_pct = _get(lambda: get_total_profit(position)) or (None, None)
+    profit_usd, profit_pct = _get(lambda: get_net_result(position)) or (None, None)
     return (
         position.position_id,
         position.pair.get_ticker(),
         _name_kind(position),
         status,
-        to_milliseconds(position.opened_at),
+        to_milliseconds(position.get_entered_at()),
         _to_float(_get(position.get_quantity)),
         _to_float(position.last_token_price),
         _to_float(_get(position.get_value)),
@@ -182,26 +182,23 @@ def make_closed_positions(state: State) -> TableData:
 
 
 def _make_closed(position: TradingPosition) -> tuple[Any, ...]:
-    profit_usd, profit_pct = _get(lambda: get_total_profit(position)) or (None, None)
+    profit_usd, profit_pct = _get(lambda: get_net_result(position)) or (None, None)
     closed_at = position.closed_at
-    held = None if closed_at is None else (closed_at - position.opened_at) // datetime.timedelta(milliseconds=1)
-    last = position.get_last_trade() if position.trades else None
-    exit_ = "stop loss" if position.closed_by_stop_loss() else "take profit" if position.closed_by_take_profit() else ""
-    if not exit_ and last is not None and last.is_repair_trade():
-        exit_ = "repair"
+    held = None if closed_at is None else (closed_at - position.get_entered_at()) // datetime.timedelta(milliseconds=1)
+    reason = get_exit_reason(position)
     entry = position.get_total_bought_usd if position.is_long() else position.get_total_sold_usd
     return (
         position.position_id,
         position.pair.get_ticker(),
         _name_kind(position),
-        to_milliseconds(position.opened_at),
+        to_milliseconds(position.get_entered_at()),
         to_milliseconds(closed_at),
         held,
         _to_float(_get(entry)),
         _to_float(profit_usd),
         _to_float(profit_pct),
         _to_float(_get(position.get_total_lp_fees_paid)),
-        exit_,
+        "" if reason is None or reason is ExitReason.decision else reason.value,
         len(position.trades),
     )
 

@@ -4,16 +4,31 @@ import contextlib
 import io
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tradeexecutor.analysis.recorded.equity_series import calculate_time_weighted_returns
-from tradeexecutor.analysis.recorded.ratios import DAYS_PER_YEAR
+from tradeexecutor.analysis.adjusted.periods import compound_by_period, read_observations
 from tradeexecutor.state.errors import MissingDependency, NothingToDraw
 from tradeexecutor.state.state import State
 
-__all__ = ["write_tearsheet"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["read_daily_returns", "write_tearsheet"]
 
 #: quantstats draws monthly and yearly charts, which need some days.
 _MIN_DAYS = 10
+
+_DAYS_PER_YEAR = 365
+
+
+def read_daily_returns(state: State) -> "pd.Series[float]":
+    """Return the return of each day, 0.0 where nothing was recorded; the first one has the costs of the entry.
+
+    They compound to the total return of :py:func:`~tradeexecutor.analysis.adjusted.summary.summarise_performance`.
+    """
+    observed = read_observations(state)
+    daily = compound_by_period(observed.start, observed.path_times, observed.path, "D")
+    return daily.fillna(0.0)
 
 
 def write_tearsheet(state: State, target: Path) -> None:
@@ -41,7 +56,7 @@ def write_tearsheet(state: State, target: Path) -> None:
             from quantstats import reports  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise MissingDependency("a tear sheet", "quantstats", "tearsheet") from None
-    returns = calculate_time_weighted_returns(state, freq="D")
+    returns = read_daily_returns(state)
     if len(returns) < _MIN_DAYS:
         raise NothingToDraw(f"a tear sheet needs {_MIN_DAYS} days, and the state has {len(returns)}")
     if not returns.std() > 0:
@@ -52,5 +67,9 @@ def write_tearsheet(state: State, target: Path) -> None:
     with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
         warnings.simplefilter("ignore")
         reports.html(
-            returns, output=str(target), title=state.name or "Strategy", periods_per_year=DAYS_PER_YEAR, compounded=True
+            returns,
+            output=str(target),
+            title=state.name or "Strategy",
+            periods_per_year=_DAYS_PER_YEAR,
+            compounded=True,
         )

@@ -4,6 +4,7 @@ The series live in :mod:`tradeexecutor.analysis.recorded.equity_series` and
 :mod:`tradeexecutor.analysis.recorded.position_returns`, because statistics need them too.
 """
 
+from tradeexecutor.analysis.adjusted.periods import calculate_time_weighted_returns
 from tradeexecutor.analysis.recorded.equity_series import (
     calculate_aggregate_returns,
     calculate_daily_returns,
@@ -14,7 +15,6 @@ from tradeexecutor.analysis.recorded.equity_series import (
     calculate_rolling_returns,
     calculate_rolling_sharpe,
     calculate_share_price,
-    calculate_time_weighted_returns,
     generate_buy_and_hold_returns,
     resample_returns,
 )

@@ -11,6 +11,7 @@ What differs on purpose:
 """
 
 import datetime
+import itertools
 import math
 import warnings
 from pathlib import Path
@@ -24,11 +25,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.kit.portfolios import DAY, START, add_closed, make_state, record_equity
-from tradeexecutor.analysis.adjusted import drawdown
+from tradeexecutor.analysis.adjusted import benchmark, distribution, drawdown
 from tradeexecutor.analysis.adjusted import ratios as adjusted_ratios
 from tradeexecutor.analysis.adjusted import returns as adjusted_returns
-from tradeexecutor.analysis.adjusted.equity import EquityCurve, read_equity_curve
-from tradeexecutor.analysis.adjusted.summary import read_returns, summarise_performance
+from tradeexecutor.analysis.adjusted.periods import read_observations
+from tradeexecutor.analysis.adjusted.summary import summarise_performance
 from tradeexecutor.analysis.recorded import ratios
 from tradeexecutor.analysis.recorded.equity_series import calculate_daily_returns
 from tradeexecutor.state.state import BacktestData, State
@@ -157,15 +158,14 @@ def test_what_divides_by_zero_is_none_or_infinite():
 
 def check_summary(state: State) -> None:
     """Compare the summary with empyrical on the returns that it was calculated from."""
-    curve: EquityCurve = read_equity_curve(state)
-    _, _, returns = read_returns(state, curve)
+    observations = read_observations(state)
+    returns, periods = observations.returns, observations.periods_per_year
     summary = summarise_performance(state)
     if len(returns) < 2 or returns.std() < 1e-12:
         return
-    periods = adjusted_returns.calculate_periods_per_year(curve)
     assert summary.sharpe == near(empyrical.sharpe_ratio(returns, annualization=periods))
-    assert summary.total_return == near(empyrical.cum_returns_final(returns))
-    assert summary.max_drawdown == near(empyrical.max_drawdown(returns))
+    assert summary.total_return == near(empyrical.cum_returns_final(observations.path))
+    assert summary.max_drawdown == near(empyrical.max_drawdown(observations.path))
     if summary.sortino is not None:
         assert summary.sortino == near(empyrical.sortino_ratio(returns, annualization=periods))
 
@@ -204,3 +204,74 @@ def check_key_metrics(state: State) -> None:
     assert metrics["max_drawdown"] == near(-empyrical.max_drawdown(known[1:]))
     days = len(known) - 1
     assert metrics["cagr"] == near(empyrical.cagr(known, annualization=YEAR * len(known) / days))
+
+
+# --- More figures of risk
+
+
+@given(returns_arrays)
+def test_value_at_risk_and_expected_shortfall(returns: Returns):
+    assert distribution.calculate_value_at_risk(returns) == near(empyrical.value_at_risk(returns, cutoff=0.05))
+    # empyrical takes the worst int(0.05 * (n - 1)) + 1 returns; ours are those at or below the interpolated quantile.
+    expected = empyrical.conditional_value_at_risk(returns, cutoff=0.05)
+    if len(np.unique(returns)) == len(returns):
+        assert distribution.calculate_conditional_value_at_risk(returns) == near(expected)
+
+
+@given(returns_arrays)
+def test_omega(returns: Returns):
+    assert adjusted_ratios.calculate_omega(returns) == near(empyrical.omega_ratio(returns))
+
+
+@given(returns_arrays)
+def test_calmar(returns: Returns):
+    expected = empyrical.calmar_ratio(returns, annualization=YEAR)
+    total = adjusted_returns.calculate_total_return(returns)
+    cagr = adjusted_returns.calculate_cagr(total, len(returns) / YEAR)
+    calmar = adjusted_ratios.calculate_calmar(cagr, drawdown.calculate_max_drawdown(returns))
+    assume(math.isfinite(expected) and calmar is not None and abs(expected) < 1e6)
+    assert calmar == near(expected)
+
+
+@given(returns_arrays)
+def test_volatility(returns: Returns):
+    expected = empyrical.annual_volatility(returns, annualization=YEAR)
+    assert adjusted_ratios.calculate_volatility(returns, YEAR) == near(expected)
+
+
+@given(returns_arrays.filter(lambda values: len(values) > 3))
+def test_skew_and_kurtosis_are_those_of_pandas(returns: Returns):
+    series = as_series(returns)
+    skew, kurtosis = distribution.calculate_skew(returns), distribution.calculate_kurtosis(returns)
+    assert skew == pytest.approx(series.skew(), rel=1e-6, abs=1e-6)
+    assert kurtosis == pytest.approx(series.kurtosis(), rel=1e-6, abs=1e-6)
+
+
+@given(returns_arrays, st.data())
+def test_alpha_and_beta(returns: Returns, data: st.DataObject):
+    values = data.draw(st.lists(st.floats(-0.2, 0.2), min_size=len(returns), max_size=len(returns)))
+    other = np.array(values).round(6)
+    assume(other.std() > 1e-4)
+    found = benchmark.calculate_alpha_beta(returns, other, YEAR)
+    assert found is not None
+    assert found.beta == pytest.approx(empyrical.beta(returns, other), rel=1e-6, abs=1e-9)
+    expected = empyrical.alpha(returns, other, annualization=YEAR)
+    assume(math.isfinite(expected) and abs(expected) < 1e6)
+    assert found.alpha == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+@given(returns_arrays)
+def test_the_ulcer_index_is_the_root_of_the_mean_squared_drawdown(returns: Returns):
+    wealth = np.concatenate(([1.0], np.cumprod(1 + returns)))
+    falls = np.array([wealth[i] / wealth[: i + 1].max() - 1 for i in range(1, len(wealth))])
+    assert drawdown.calculate_ulcer_index(returns) == near(math.sqrt((falls**2).mean()))
+
+
+@given(returns_arrays)
+def test_the_worst_drawdowns_are_found_by_looking_at_every_high(returns: Returns):
+    times = np.arange(1, len(returns) + 1) * 86_400_000_000
+    found = drawdown.find_worst_drawdowns(times, returns, count=len(returns))
+    assert min((item.depth for item in found), default=0.0) == near(drawdown.calculate_max_drawdown(returns))
+    assert [item.depth for item in found] == sorted(item.depth for item in found)
+    spans = sorted((item.started_at, item.recovered_at or datetime.datetime.max) for item in found)
+    assert all(first[1] <= second[0] for first, second in itertools.pairwise(spans))

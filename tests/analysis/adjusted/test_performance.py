@@ -10,18 +10,17 @@ from hypothesis import strategies as st
 
 from tests.kit.portfolios import DAY, START, USD, add_closed, add_open, make_state, record_equity, record_flow
 from tradeexecutor.analysis.adjusted.drawdown import calculate_drawdowns, calculate_max_drawdown, calculate_max_runup
-from tradeexecutor.analysis.adjusted.equity import read_equity_curve
+from tradeexecutor.analysis.adjusted.equity import EquityCurve, read_equity_curve
+from tradeexecutor.analysis.adjusted.exposure import calculate_exposure
+from tradeexecutor.analysis.adjusted.periods import read_observations
 from tradeexecutor.analysis.adjusted.positions import calculate_profit_factor
 from tradeexecutor.analysis.adjusted.ratios import calculate_sharpe, calculate_sortino
 from tradeexecutor.analysis.adjusted.returns import (
     calculate_cagr,
-    calculate_periods_per_year,
     calculate_returns,
     calculate_total_return,
-    calculate_years,
 )
 from tradeexecutor.analysis.adjusted.summary import summarise_performance
-from tradeexecutor.analysis.recorded.time_in_market import calculate_exposure
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.state import BacktestData, State
@@ -45,9 +44,30 @@ def test_a_flow_between_samples_counts_at_the_next_one():
     assert get_returns({0: 100, 1: 150}, {0.5: 50}) == [0.0]
 
 
-def test_a_deposit_that_dwarfs_the_portfolio_works_from_the_start_of_its_period():
-    # 1000 came to 1, and putting it to work cost 1.
-    assert get_returns({0: 1, 1: 1000}, {1: 1000}) == [pytest.approx(-1 / 1001)]
+@pytest.mark.parametrize("deposit", [1.0, 99.0, 100.0, 101.0, 1e6])
+def test_the_return_does_not_depend_on_the_size_of_a_deposit(deposit: float):
+    # 100 became 110, then the deposit came and stayed in cash.
+    assert get_returns({0: 100, 1: 110 + deposit}, {1: deposit}) == [pytest.approx(0.1)]
+
+
+def test_a_deposit_is_a_flow_of_its_own_where_the_value_before_it_is_known():
+    # 100 became 110; 1000 came, and putting everything to work cost 11 of 1110.
+    state = make_state()
+    record_equity(state, {0: 100, 1: 110})
+    record_equity(state, {1: 1099})
+    record_flow(state, 1, 1000)
+    assert calculate_returns(read_equity_curve(state)).tolist() == [pytest.approx(0.1), pytest.approx(-11 / 1110)]
+
+
+def test_new_money_pays_its_part_of_what_it_cost_to_invest_it():
+    # 100 were there and 1000 came; investing 1000 cost 11: all the money lost a hundredth.
+    curve = EquityCurve(np.array([0, 1]), np.array([100.0, 1089.0]), np.array([0.0, 1000.0]), np.array([0.0, 11.0]))
+    assert calculate_returns(curve).tolist() == [pytest.approx(-0.01)]
+
+
+def test_a_deposit_of_more_than_is_left_came_before_the_loss():
+    # 1000 came to 1, and 2 were lost with it.
+    assert get_returns({0: 1, 1: 999}, {1: 1000}) == [pytest.approx(-2 / 1001)]
 
 
 def test_a_deposit_that_its_sample_does_not_show_yet_belongs_to_the_next_one():
@@ -110,15 +130,15 @@ def test_of_several_samples_of_one_time_the_last_one_counts():
 def test_without_samples_there_is_nothing():
     curve = read_equity_curve(make_state())
     assert len(curve) == 0
-    assert calculate_years(curve) == 0.0
-    assert calculate_periods_per_year(curve) == 0.0
     assert len(calculate_returns(curve)) == 0
+    observations = read_observations(make_state())
+    assert (len(observations), observations.years, observations.periods_per_year) == (0, 0.0, 0.0)
 
 
 def test_ratios_are_annualised_by_the_interval_that_was_measured():
     state = make_state()
     record_equity(state, {day: 100 + day % 2 for day in range(0, 366, 5)})
-    assert calculate_periods_per_year(read_equity_curve(state)) == pytest.approx(73)
+    assert read_observations(state).periods_per_year == pytest.approx(73)
 
 
 def test_samples_added_between_cycles_hardly_change_the_sharpe_ratio():
@@ -129,8 +149,7 @@ def test_samples_added_between_cycles_hardly_change_the_sharpe_ratio():
     for samples in (daily, dict(sorted((daily | between).items()))):
         state = make_state()
         record_equity(state, samples)
-        curve = read_equity_curve(state)
-        ratios.append(calculate_sharpe(calculate_returns(curve), calculate_periods_per_year(curve)) or math.nan)
+        ratios.append(summarise_performance(state).sharpe or math.nan)
     assert ratios[0] == pytest.approx(ratios[1], rel=0.01)
 
 

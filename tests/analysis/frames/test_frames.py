@@ -87,7 +87,7 @@ def test_positions():
     assert frame.loc[1, "profit"] == pytest.approx(10.0)
     assert frame.loc[1, "profit_fraction"] == pytest.approx(0.1)
     assert frame.loc[2, "unrealised_profit"] == pytest.approx(30.0)
-    assert frame["realised_profit"].isna().to_dict() == {2: True, 1: False}
+    assert frame["realised_profit"].to_dict() == {2: 0.0, 1: pytest.approx(10.0)}
     assert frame["closed_at"].isna().to_dict() == {2: True, 1: False}
     assert frame.loc[1, "closed_at"] == START + DAY
     assert frame.loc[2, "quantity"] == Decimal(1)

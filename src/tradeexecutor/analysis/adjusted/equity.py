@@ -9,6 +9,9 @@ from tradeexecutor.analysis.adjusted.flows import iterate_flows
 from tradeexecutor.analysis.memo import shared
 from tradeexecutor.analysis.times import to_time_index, to_us
 from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.state.trade.amounts import sum_fees
+from tradeexecutor.state.types import USDollarAmount
 
 __all__ = ["EquityCurve", "read_equity_curve"]
 
@@ -20,16 +23,20 @@ class EquityCurve:
     Attributes
     ----------
     times
-        Microseconds since 1970, ascending, no time twice.
+        Microseconds since 1970, ascending.  A time stands twice where the value just before a flow is known: its first
+        sample is without the flow, its second with it.
     values
         Net asset value at these times, USD.
     flows
         Net deposits since the previous sample, USD; the first entry holds everything up to the first sample.
+    costs
+        What trades between a flow and its sample cost, USD, 0 elsewhere; None: nothing.
     """
 
     times: NDArray[np.int64]
     values: NDArray[np.float64]
     flows: NDArray[np.float64]
+    costs: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.times)
@@ -39,24 +46,62 @@ class EquityCurve:
 def read_equity_curve(state: State) -> EquityCurve:
     """Read the recorded net asset values, where old files lack them the total equity, and the recorded flows.
 
-    Of several samples of one time the last one counts.  Wallets into which money was moved without a record show it as
-    profit: nothing in the state tells the two apart.
+    Of several samples of one time the last one counts; where a flow was booked at that very time, so does the one
+    before it, which a backtest takes before it books the flow.  Wallets into which money was moved without a record
+    show it as profit: nothing in the state tells the two apart.
     """
     samples = state.stats.portfolio
     recorded = to_time_index(sample.calculated_at for sample in samples).asi8
     order = np.argsort(recorded, kind="stable")
     times = recorded[order]
-    is_last = np.ones(len(times), dtype=np.bool_)
-    is_last[:-1] = times[1:] != times[:-1]
-    times = times[is_last]
-    values = np.array([sample.get_value() for sample in samples], dtype=np.float64)[order][is_last]
+    moments = [(to_us(when), usd_value) for when, usd_value in iterate_flows(state)]
+    is_kept = np.ones(len(times), dtype=np.bool_)
+    is_kept[:-1] = times[1:] != times[:-1]
+    # The first sample of all has no value before it.
+    is_before_flow = np.isin(times, [when for when, _ in moments]) & (times > times[:1])
+    is_kept[1:] |= is_before_flow[1:] & (times[1:] != times[:-1])
+    times = times[is_kept]
+    values = np.array([sample.get_value() for sample in samples], dtype=np.float64)[order][is_kept]
     flows = np.zeros(len(times))
-    for when, usd_value in iterate_flows(state):
-        index = int(np.searchsorted(times, to_us(when)))
+    for when, usd_value in moments:
+        index = int(np.searchsorted(times, when))
         if index < len(flows):
+            if index + 1 < len(times) and times[index + 1] == times[index]:
+                index += 1
             flows[index] += usd_value
     _move_late_flows(values, flows)
-    return EquityCurve(times, values, flows)
+    return EquityCurve(times, values, flows, _read_costs(state, times, flows, moments))
+
+
+def _read_costs(
+    state: State, times: NDArray[np.int64], flows: NDArray[np.float64], moments: list[tuple[int, USDollarAmount]]
+) -> NDArray[np.float64] | None:
+    """Return what the trades cost that were executed after a flow and up to its sample."""
+    if not flows[1:].any():
+        return None
+    costs = np.zeros(len(times))
+    booked = np.sort(np.array([when for when, _ in moments], dtype=np.int64))
+    for trade in state.portfolio.get_all_trades():
+        if trade.executed_at is None:
+            continue
+        executed = to_us(trade.executed_at)
+        index = int(np.searchsorted(times, executed))
+        if not 0 < index < len(times):
+            continue
+        index += index + 1 < len(times) and times[index + 1] == times[index]
+        last_flow = int(np.searchsorted(booked, executed, side="right")) - 1
+        if flows[index] and last_flow >= 0 and booked[last_flow] > times[index - 1]:
+            costs[index] += _get_cost(trade)
+    return costs
+
+
+def _get_cost(trade: TradeExecution) -> USDollarAmount:
+    """Return how much worse than the market a trade was executed, at least its fees, USD."""
+    fees = float(sum_fees(trade.lp_fees_paid))
+    mid = trade.planned_mid_price
+    if not mid or trade.executed_price is None or trade.executed_quantity is None:
+        return fees
+    return max(fees, float(trade.executed_quantity) * (trade.executed_price - mid))
 
 
 def _move_late_flows(values: NDArray[np.float64], flows: NDArray[np.float64]) -> None:

@@ -1,4 +1,4 @@
-"""Ratios of return and risk: Sharpe, Sortino.
+"""Ratios of return and risk: Sharpe, Sortino, Calmar, Omega, and volatility.
 
 They take the returns per period of :mod:`tradeexecutor.analysis.adjusted.returns`, fractions.  The same ratios as
 recorded files have them are in :mod:`tradeexecutor.analysis.recorded.ratios`.
@@ -9,7 +9,15 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["calculate_sharpe", "calculate_sortino"]
+from tradeexecutor.state.types import Percent
+
+__all__ = [
+    "calculate_calmar",
+    "calculate_omega",
+    "calculate_sharpe",
+    "calculate_sortino",
+    "calculate_volatility",
+]
 
 #: Below this deviation per period the returns are constant but for rounding.
 _NO_DEVIATION = 1e-14
@@ -54,3 +62,33 @@ def calculate_sortino(returns: NDArray[np.float64], periods_per_year: float) -> 
     if not downside > _NO_DEVIATION:
         return None
     return float(returns.mean()) / downside * math.sqrt(periods_per_year)
+
+
+def calculate_volatility(returns: NDArray[np.float64], periods_per_year: float) -> Percent | None:
+    """Return the annualised sample deviation, deviation(r) * sqrt(periods per year); None with fewer than two."""
+    return float(returns.std(ddof=1)) * math.sqrt(periods_per_year) if len(returns) > 1 else None
+
+
+def calculate_calmar(cagr: Percent | None, max_drawdown: Percent | None) -> float | None:
+    """Return the yearly return for each unit of the deepest fall (T. W. Young, "Calmar Ratio", Futures, 1991).
+
+    None without a yearly return or without a fall.
+
+    >>> calculate_calmar(0.5, -0.25)
+    2.0
+    """
+    if cagr is None or not max_drawdown:
+        return None
+    return cagr / -max_drawdown
+
+
+def calculate_omega(returns: NDArray[np.float64]) -> float | None:
+    """Return what the gains add up to for each unit of loss (Keating and Shadwick, 2002; threshold 0).
+
+    None without a loss.
+
+    >>> round(calculate_omega(np.array([0.03, -0.01, 0.01])), 6)
+    4.0
+    """
+    lost = -float(returns[returns < 0].sum())
+    return float(returns[returns > 0].sum()) / lost if lost > 0 else None

@@ -1,15 +1,22 @@
 """Returns of the recorded equity, deposits and redemptions taken out.
 
-Deposits and redemptions that the
-state recorded are not taken for profit: a return is
+Deposits and redemptions that the state recorded are not taken for profit: a return is
 
     r[i] = (value[i] - flow[i]) / value[i - 1] - 1
 
 where `flow[i]` is what came in (+) or went out (-) after sample i - 1, up to sample i.  This is the time-weighted
 return (CFA Institute, "Global Investment Performance Standards", 2020, section 2.A), with flows at the end of their
-period, because the strategy books a deposit and takes the sample in the same cycle.  Money that more than doubles the
-portfolio counts from the start of the period instead, r[i] = value[i] / (value[i - 1] + flow[i]) - 1: there, what it
-cost to put the new money to work outweighs what the old money earned.
+period, because the strategy books a deposit and takes the sample in the same cycle.  It is exact for a flow of any size
+when nothing is traded between the flow and the sample.
+
+Where something is, the new money pays its part `cost[i]` of what that trading cost:
+
+    r[i] = (value[i] + cost[i] - flow[i]) / value[i - 1] * value[i] / (value[i] + cost[i]) - 1
+
+A backtest knows better: it takes a sample just before it books a flow.  The two samples have the same time, no time
+passes between them, and the return between them is of all the money:
+
+    r[i] = value[i] / (value[i - 1] + flow[i]) - 1
 
 All ratios are fractions, 0.05 is 5 %.  A year has 365 days.
 """
@@ -24,7 +31,6 @@ from tradeexecutor.state.types import Percent
 
 __all__ = [
     "calculate_cagr",
-    "calculate_periods_per_year",
     "calculate_returns",
     "calculate_total_return",
     "calculate_years",
@@ -45,9 +51,13 @@ def calculate_returns(curve: EquityCurve) -> NDArray[np.float64]:
     if len(curve) < 2:
         return np.zeros(0)
     start, end, flows = curve.values[:-1], curve.values[1:], curve.flows[1:]
-    early = np.where(flows > start, flows, 0.0)
-    invested = start + early
-    growth = np.divide(end - (flows - early), invested, out=np.ones_like(end), where=invested > 0)
+    traded = end + (0.0 if curve.costs is None else curve.costs[1:])
+    # No portfolio is worth less than nothing: a deposit of more than is there afterwards came before the loss.
+    is_first = (curve.times[1:] == curve.times[:-1]) | (flows > traded)
+    invested = np.where(is_first, start + flows, start)
+    kept = np.divide(end, traded, out=np.ones_like(end), where=traded > 0)
+    left = np.where(is_first, end, (traded - flows) * kept)
+    growth = np.divide(left, invested, out=np.ones_like(end), where=(start > 0) & (invested > 0))
     return np.maximum(growth, 0.0) - 1.0
 
 
@@ -60,20 +70,9 @@ def calculate_total_return(returns: NDArray[np.float64]) -> Percent:
     return float(np.prod(1.0 + returns)) - 1.0
 
 
-def calculate_years(curve: EquityCurve) -> float:
-    """Return the length from the first to the last sample in years of 365 days."""
-    return int(curve.times[-1] - curve.times[0]) / _YEAR_US if len(curve) else 0.0
-
-
-def calculate_periods_per_year(curve: EquityCurve) -> float:
-    """Return how many samples there are per year: periods divided by length; 0.0 without a period.
-
-    Measured, not assumed: hourly samples of a market that closes at night are fewer than 8760.  Samples that were
-    added between cycles do no harm to ratios annualised with it: of N returns over T years,
-    mean / deviation * sqrt(N / T) is close to sum(r) / sqrt(T * sum(r^2)), where N has cancelled out.
-    """
-    years = calculate_years(curve)
-    return (len(curve) - 1) / years if years else 0.0
+def calculate_years(start: int, end: int) -> float:
+    """Return the length between two times, microseconds since 1970, in years of 365 days."""
+    return (end - start) / _YEAR_US
 
 
 def calculate_cagr(total_return: Percent, years: float) -> Percent | None:

@@ -8,38 +8,81 @@ import datetime
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tradeexecutor.analysis.adjusted.drawdown import calculate_max_drawdown, calculate_max_runup
-from tradeexecutor.analysis.adjusted.equity import EquityCurve, read_equity_curve
-from tradeexecutor.analysis.adjusted.flows import iterate_flows
-from tradeexecutor.analysis.adjusted.positions import calculate_profit_factor
-from tradeexecutor.analysis.adjusted.ratios import calculate_sharpe, calculate_sortino
-from tradeexecutor.analysis.adjusted.returns import (
-    calculate_cagr,
-    calculate_periods_per_year,
-    calculate_returns,
-    calculate_total_return,
-    calculate_years,
+from tradeexecutor.analysis.adjusted.distribution import (
+    calculate_conditional_value_at_risk,
+    calculate_kurtosis,
+    calculate_skew,
+    calculate_value_at_risk,
 )
-from tradeexecutor.analysis.recorded.position_tally import get_total_profit, tally_portfolio
-from tradeexecutor.analysis.recorded.time_in_market import calculate_exposure
+from tradeexecutor.analysis.adjusted.drawdown import (
+    calculate_max_drawdown,
+    calculate_max_runup,
+    calculate_ulcer_index,
+    find_longest_drawdown,
+)
+from tradeexecutor.analysis.adjusted.equity import EquityCurve, read_equity_curve
+from tradeexecutor.analysis.adjusted.exposure import calculate_exposure
+from tradeexecutor.analysis.adjusted.flows import iterate_flows
+from tradeexecutor.analysis.adjusted.money_weighted import calculate_money_weighted_return
+from tradeexecutor.analysis.adjusted.periods import Observations, read_observations, read_returns
+from tradeexecutor.analysis.adjusted.positions import (
+    ExitReason,
+    PositionFigures,
+    PositionResult,
+    calculate_expectancy,
+    calculate_profit_factor,
+    calculate_system_quality_number,
+    measure_positions,
+    measure_trading,
+)
+from tradeexecutor.analysis.adjusted.ratios import (
+    calculate_calmar,
+    calculate_omega,
+    calculate_sharpe,
+    calculate_sortino,
+    calculate_volatility,
+)
+from tradeexecutor.analysis.adjusted.returns import calculate_cagr, calculate_total_return
 from tradeexecutor.analysis.times import from_us
-from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.types import Percent, USDollarAmount
 
-__all__ = ["PerformanceSummary", "PositionResult", "read_returns", "summarise_performance"]
+__all__ = ["PerformanceSummary", "PositionResult", "RiskFigures", "measure_risk", "summarise_performance"]
 
 
 @dataclass(frozen=True, slots=True)
-class PositionResult:
-    """One closed position: profit as a fraction of what was invested, and in USD."""
+class RiskFigures:
+    """More about the risk, measured on the same returns as drawdown and Sharpe; fractions.
 
-    position_id: int
-    ticker: str
-    profit_pct: Percent
-    profit_usd: USDollarAmount
+    Attributes
+    ----------
+    volatility
+        Annualised deviation.
+    calmar, omega
+        See :mod:`tradeexecutor.analysis.adjusted.ratios`.
+    ulcer_index, longest_drawdown
+        See :mod:`tradeexecutor.analysis.adjusted.drawdown`.
+    value_at_risk, conditional_value_at_risk, skew, kurtosis
+        Of the return of one period, see :mod:`tradeexecutor.analysis.adjusted.distribution`.
+    best_period, worst_period
+        Highest and lowest return of one period.
+    is_daily
+        Whether a period is a day; otherwise it is from sample to sample, because the history is short.
+    """
+
+    volatility: Percent | None
+    calmar: float | None
+    omega: float | None
+    ulcer_index: Percent | None
+    longest_drawdown: datetime.timedelta | None
+    value_at_risk: Percent | None
+    conditional_value_at_risk: Percent | None
+    skew: float | None
+    kurtosis: float | None
+    best_period: Percent | None
+    worst_period: Percent | None
+    is_daily: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +99,34 @@ class PerformanceSummary:
         Net asset value of the first sample with any money, and the present one.
     net_deposits
         Deposits minus redemptions after that first sample; all of them where there are no samples.
-    total_return, cagr, max_drawdown, max_runup, sharpe, sortino
-        See :mod:`tradeexecutor.analysis.adjusted`; None when there are too few samples.
+    total_return, cagr
+        Time-weighted, see :mod:`tradeexecutor.analysis.adjusted.returns`; None when there are too few samples.
+    money_weighted_return
+        Of the whole period, see :mod:`tradeexecutor.analysis.adjusted.money_weighted`.
+    max_drawdown, max_runup, sharpe, sortino
+        Measured on the observations of :mod:`tradeexecutor.analysis.adjusted.periods`; the drawdown is <= 0.
     exposure
         Fraction of the time with an open position.
     positions_open, positions_frozen, positions_closed
         Counts.
     won, lost
-        Closed positions with profit and with loss; lending is neither.
+        Closed positions with a net profit and with a net loss; lending is neither.
     win_rate
-        `won` as a fraction of the closed positions; None without any.
+        `won` as a fraction of the closed positions that executed anything, lending left out; None without any.
     profit_factor
         USD won by the winners for each USD lost by the losers; None without losers.
+    expectancy, system_quality_number
+        Net profit of a closed position on average, USD, and its ratio to the deviation.
     best_position, worst_position
-        Closed positions by fraction of profit; None without any.
+        Closed positions by fraction of net profit; None without any.
     stop_losses, take_profits
-        Positions closed by one.
-    trades, failed_trades
-        Counts.
+        Positions closed by one, trailing stops included; an exit at a time is neither.
+    trades, failed_trades, expired_trades
+        Trades that were sent, those of them that failed, and orders that lapsed without being sent.
     volume, fees
-        Traded value, and trading fees paid.
+        Value of the trades that executed, and trading fees paid.
+    risk
+        More figures.
     """
 
     name: str | None
@@ -86,6 +137,7 @@ class PerformanceSummary:
     net_deposits: USDollarAmount
     total_return: Percent | None
     cagr: Percent | None
+    money_weighted_return: Percent | None
     max_drawdown: Percent | None
     max_runup: Percent | None
     sharpe: float | None
@@ -98,100 +150,102 @@ class PerformanceSummary:
     lost: int
     win_rate: Percent | None
     profit_factor: float | None
+    expectancy: USDollarAmount | None
+    system_quality_number: float | None
     best_position: PositionResult | None
     worst_position: PositionResult | None
     stop_losses: int
     take_profits: int
     trades: int
     failed_trades: int
+    expired_trades: int
     volume: USDollarAmount
     fees: USDollarAmount
+    risk: RiskFigures
 
 
-def read_returns(
-    state: State, curve: EquityCurve
-) -> tuple[USDollarAmount | None, NDArray[np.int64], NDArray[np.float64]]:
-    """Return the initial equity, and the end and the return of each period, deposits taken out.
-
-    The initial deposit of a backtest is booked before its first sample, so that the costs of trades made in the very
-    first cycle count too: it is then the initial equity, and the first period ends at the first sample.
+def measure_risk(observations: Observations, cagr: Percent | None = None) -> RiskFigures:
+    """Return the figures of a series of returns.
 
     Parameters
     ----------
-    state
-        Only read.
-    curve
-        Of this state.
-
-    Returns
-    -------
-    tuple
-        USD, None without samples; microseconds since 1970; fractions.
+    cagr
+        Yearly return, for the Calmar ratio.
     """
-    returns = calculate_returns(curve)
-    if not len(curve):
-        return None, curve.times, returns
-    if state.backtest_data is None or not curve.flows[0] > 0:
-        return float(curve.values[_find_first_money(curve)]), curve.times[1:], returns
-    initial = float(curve.flows[0])
-    return initial, curve.times, np.concatenate(([float(curve.values[0]) / initial - 1.0], returns))
-
-
-def _find_first_money(curve: EquityCurve) -> int:
-    """Return the first sample with any money in the portfolio; 0 when none has."""
-    return int(np.argmax(curve.values > 0))
+    returns, path = observations.returns, observations.path
+    has_any = len(returns) > 0
+    return RiskFigures(
+        volatility=calculate_volatility(returns, observations.periods_per_year),
+        calmar=calculate_calmar(cagr, calculate_max_drawdown(path)),
+        omega=calculate_omega(returns),
+        ulcer_index=calculate_ulcer_index(path) if has_any else None,
+        longest_drawdown=find_longest_drawdown(observations.path_times, path) if has_any else None,
+        value_at_risk=calculate_value_at_risk(returns),
+        conditional_value_at_risk=calculate_conditional_value_at_risk(returns),
+        skew=calculate_skew(returns),
+        kurtosis=calculate_kurtosis(returns),
+        best_period=float(returns.max()) if has_any else None,
+        worst_period=float(returns.min()) if has_any else None,
+        is_daily=observations.is_daily,
+    )
 
 
 def summarise_performance(state: State) -> PerformanceSummary:
-    """Return the figures of a state; returns are those of `read_returns`."""
+    """Return the figures of a state."""
     portfolio = state.portfolio
     curve = read_equity_curve(state)
     positions = list(portfolio.get_all_positions())
-    tally = tally_portfolio(portfolio)
-    closed = [position for position in positions if position.is_closed()]
-    results = sorted((_describe(position) for position in closed), key=lambda result: result.profit_pct)
-    start_at = end_at = total_return = None
-    initial, _, returns = read_returns(state, curve)
-    if len(curve):
-        start_at, end_at = (from_us(int(curve.times[index])) for index in (0, -1))
-    if len(returns):
-        total_return = calculate_total_return(returns)
+    closed = measure_positions(positions)
+    trading = measure_trading(portfolio)
+    observations = read_observations(state)
+    returns, path = observations.returns, observations.path
+    initial, ends, _ = read_returns(state, curve)
+    start_at, end_at = (from_us(int(curve.times[index])) for index in (0, -1)) if len(curve) else (None, None)
+    total_return = calculate_total_return(path) if len(ends) else None
+    cagr = None if total_return is None else calculate_cagr(total_return, observations.years)
+    won = closed.won
     return PerformanceSummary(
         name=state.name,
         start_at=start_at,
         end_at=end_at,
         initial_equity=initial,
         final_equity=portfolio.get_net_asset_value(),
-        net_deposits=(
-            float(curve.flows[_find_first_money(curve) + 1 :].sum())
-            if len(curve)
-            else sum(usd_value for _, usd_value in iterate_flows(state))
-        ),
+        net_deposits=_sum_later_flows(state, curve),
         total_return=total_return,
-        cagr=None if total_return is None else calculate_cagr(total_return, calculate_years(curve)),
-        max_drawdown=calculate_max_drawdown(returns) if len(returns) else None,
-        max_runup=calculate_max_runup(returns) if len(returns) else None,
-        sharpe=calculate_sharpe(returns, calculate_periods_per_year(curve)),
-        sortino=calculate_sortino(returns, calculate_periods_per_year(curve)),
+        cagr=cagr,
+        money_weighted_return=calculate_money_weighted_return(curve, initial),
+        max_drawdown=calculate_max_drawdown(path) if len(ends) else None,
+        max_runup=calculate_max_runup(path) if len(ends) else None,
+        sharpe=calculate_sharpe(returns, observations.periods_per_year),
+        sortino=calculate_sortino(returns, observations.periods_per_year),
         exposure=calculate_exposure(positions, start_at, end_at) if start_at and end_at else None,
         positions_open=len(portfolio.open_positions),
         positions_frozen=len(portfolio.frozen_positions),
-        positions_closed=len(closed),
-        won=len(tally.won),
-        lost=len(tally.lost),
-        win_rate=len(tally.won) / len(closed) if closed else None,
-        profit_factor=calculate_profit_factor(np.array([result.profit_usd for result in results])),
-        best_position=results[-1] if results else None,
-        worst_position=results[0] if results else None,
-        stop_losses=sum(outcomes.stop_losses for outcomes in tally.get_closed()),
-        take_profits=sum(outcomes.take_profits for outcomes in tally.get_closed()),
-        trades=tally.trades,
-        failed_trades=sum(trade.is_failed() for position in positions for trade in position.trades.values()),
-        volume=tally.volume,
-        fees=tally.lp_fees,
+        positions_closed=sum(position.is_closed() for position in positions),
+        won=won,
+        lost=closed.lost,
+        win_rate=won / len(closed.results) if closed.results else None,
+        profit_factor=calculate_profit_factor(closed.profits),
+        expectancy=calculate_expectancy(closed.profits),
+        system_quality_number=calculate_system_quality_number(closed.profits),
+        best_position=closed.best,
+        worst_position=closed.worst,
+        stop_losses=_count_exits(closed, ExitReason.stop_loss, ExitReason.trailing_stop_loss),
+        take_profits=_count_exits(closed, ExitReason.take_profit),
+        trades=trading.trades,
+        failed_trades=trading.failed,
+        expired_trades=trading.expired,
+        volume=trading.volume,
+        fees=trading.fees,
+        risk=measure_risk(observations, cagr),
     )
 
 
-def _describe(position: TradingPosition) -> PositionResult:
-    profit_usd, profit_pct = get_total_profit(position)
-    return PositionResult(position.position_id, position.pair.get_ticker(), profit_pct, profit_usd)
+def _sum_later_flows(state: State, curve: EquityCurve) -> USDollarAmount:
+    if not len(curve):
+        return sum(usd_value for _, usd_value in iterate_flows(state))
+    return float(curve.flows[int(np.argmax(curve.values > 0)) + 1 :].sum())
+
+
+def _count_exits(figures: PositionFigures, *reasons: ExitReason) -> int:
+    return sum(figures.exits.get(reason, 0) for reason in reasons)

@@ -33,8 +33,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from tradeexecutor.analysis.adjusted.positions import get_net_result
 from tradeexecutor.analysis.times import to_time_index
 from tradeexecutor.state.balance_update import BalanceUpdate
+from tradeexecutor.state.errors import UnsupportedPairKind
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.statistics import PortfolioStatistics
@@ -137,6 +139,8 @@ class _PositionRow:
     status: str
     profit_usd: float
     profit_pct: float
+    realised_usd: float | None
+    unrealised_usd: float | None
 
 
 def _of_position(read: Callable[[TradingPosition], Any]) -> Callable[[_PositionRow], Any]:
@@ -152,6 +156,7 @@ _POSITION_COLUMNS = (
     Column("base_address", "text", _of_position(lambda p: p.pair.base.address)),
     Column("reserve", "text", _of_position(lambda p: p.reserve_currency.token_symbol)),
     Column("opened_at", "time", _of_position(_read("opened_at"))),
+    Column("entered_at", "time", _of_position(TradingPosition.get_entered_at)),
     Column("closed_at", "time", _of_position(_read("closed_at"))),
     Column("frozen_at", "time", _of_position(_read("frozen_at"))),
     Column("valued_at", "time", _of_position(_read("last_pricing_at"))),
@@ -161,8 +166,8 @@ _POSITION_COLUMNS = (
     Column("value", "real", _of_position(TradingPosition.get_value), _USD),
     Column("bought", "real", _of_position(TradingPosition.get_total_bought_usd), _USD),
     Column("sold", "real", _of_position(TradingPosition.get_total_sold_usd), _USD),
-    Column("realised_profit", "real", _of_position(TradingPosition.get_realised_profit_usd), _USD),
-    Column("unrealised_profit", "real", _of_position(TradingPosition.get_unrealised_profit_usd), _USD),
+    Column("realised_profit", "real", _read("realised_usd"), _USD),
+    Column("unrealised_profit", "real", _read("unrealised_usd"), _USD),
     Column("profit", "real", _read("profit_usd"), _USD),
     Column("profit_fraction", "real", _read("profit_pct"), _FRACTION),
     Column("claimed_interest", "real", _of_position(TradingPosition.get_claimed_interest), _USD),
@@ -190,6 +195,14 @@ def _iterate_positions(state: State) -> Iterator[tuple[str, TradingPosition]]:
             yield status, position
 
 
+def _split_profit(position: TradingPosition) -> tuple[float | None, float | None]:
+    """Return realised and unrealised profit; None where this kind of position does not have them."""
+    try:
+        return position.get_average_cost_profit_usd()
+    except UnsupportedPairKind:
+        return None, None
+
+
 @overload
 def positions_to_frame(state: State, *, as_arrow: Literal[False] = False) -> pd.DataFrame: ...
 @overload
@@ -200,7 +213,8 @@ def positions_to_frame(state: State, *, as_arrow: bool = False) -> "pd.DataFrame
     Profits have the definitions of :py:class:`~tradeexecutor.state.position.TradingPosition`.
     """
     rows = (
-        _PositionRow(position, status, *position.get_total_profit()) for status, position in _iterate_positions(state)
+        _PositionRow(position, status, *get_net_result(position), *_split_profit(position))
+        for status, position in _iterate_positions(state)
     )
     return make_table(_POSITION_COLUMNS, rows, as_arrow)
 

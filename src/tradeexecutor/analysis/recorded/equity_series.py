@@ -1,7 +1,7 @@
 """Time series of the recorded equity, share price and deposits.
 
 A series that has no adjustment in its name takes a deposit for profit, as recorded figures do.
-`calculate_time_weighted_returns` takes deposits out.
+:py:func:`tradeexecutor.analysis.adjusted.periods.calculate_time_weighted_returns` takes deposits out.
 
 Every function is linear in the number of samples and leaves its argument alone.  Returns are fractions.
 """
@@ -12,15 +12,14 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from tradeexecutor.analysis.adjusted.equity import read_equity_curve
-from tradeexecutor.analysis.adjusted.returns import calculate_returns as calculate_adjusted_returns
-from tradeexecutor.analysis.times import to_time_index
+from tradeexecutor.analysis.times import Frequency, read_frequency, to_time_index
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.state import State
 from tradeexecutor.state.types import USDollarPrice
 
 __all__ = [
+    "Frequency",
     "calculate_aggregate_returns",
     "calculate_daily_returns",
     "calculate_deposit_adjusted_returns",
@@ -30,23 +29,12 @@ __all__ = [
     "calculate_rolling_returns",
     "calculate_rolling_sharpe",
     "calculate_share_price",
-    "calculate_time_weighted_returns",
     "generate_buy_and_hold_returns",
     "make_time_series",
     "resample_returns",
 ]
 
-#: pandas renamed its offsets; existing strategies use the old names.
-_RENAMED_OFFSETS = {"BM": "BME", "M": "ME", "Q": "QE", "A": "YE", "Y": "YE", "H": "h", "T": "min", "S": "s"}
-
-#: A frequency: a pandas offset or its name.
-Frequency = str | pd.DateOffset
-
 _DAY = "D"
-
-
-def _read_frequency(freq: Frequency) -> Frequency:
-    return _RENAMED_OFFSETS.get(freq, freq) if isinstance(freq, str) else freq
 
 
 def make_time_series(
@@ -129,7 +117,7 @@ def calculate_aggregate_returns(equity_curve: "pd.Series[float]", freq: Frequenc
     freq
         A pandas offset or its name, the old names of pandas included.
     """
-    grid = equity_curve.sort_index().asfreq(_read_frequency(freq), method="ffill")  # pyright: ignore[reportArgumentType]
+    grid = equity_curve.sort_index().asfreq(read_frequency(freq), method="ffill")  # pyright: ignore[reportArgumentType]
     with np.errstate(divide="ignore", invalid="ignore"):
         return grid.pct_change()
 
@@ -160,9 +148,9 @@ def calculate_deposit_adjusted_returns(state: State, freq: Frequency = _DAY) -> 
     """Return per period last equity - first equity - net deposits, in USD.
 
     NaN where the period has no sample, or lies before the first or after the last deposit.
-    `calculate_time_weighted_returns` has fractions, for every period.
+    `tradeexecutor.analysis.adjusted.periods.calculate_time_weighted_returns` has fractions, for every period.
     """
-    freq = _read_frequency(freq)
+    freq = read_frequency(freq)
     equity = calculate_equity_curve(state)
     flows = calculate_investment_flow(state)
     if not len(equity):
@@ -174,27 +162,9 @@ def calculate_deposit_adjusted_returns(state: State, freq: Frequency = _DAY) -> 
     return change.sub(flows.resample(freq).sum()).reindex(change.index)
 
 
-def calculate_time_weighted_returns(state: State, freq: Frequency | None = None) -> "pd.Series[float]":
-    """Return the returns of the net asset value, deposits and redemptions taken out.
-
-    The formula is that of :py:func:`tradeexecutor.analysis.adjusted.returns.calculate_returns`.
-
-    Parameters
-    ----------
-    state
-        Its portfolio samples and treasury events are read.
-    freq
-        Compound per period; None: one return for each sample but the first.
-    """
-    curve = read_equity_curve(state)
-    index = pd.DatetimeIndex(curve.times[1:].view("datetime64[us]"))
-    returns = pd.Series(calculate_adjusted_returns(curve), index=index)
-    return returns if freq is None else resample_returns(returns, freq)
-
-
 def resample_returns(returns: "pd.Series[float]", freq: Frequency) -> "pd.Series[float]":
     """Return the compounded return of each period, product(1 + r) - 1; 0 for a period without returns."""
-    return (1 + returns).resample(_read_frequency(freq)).prod() - 1
+    return (1 + returns).resample(read_frequency(freq)).prod() - 1
 
 
 @contract_signature

@@ -19,6 +19,7 @@ from tradeexecutor.ledger.entry import Account, Entry
 from tradeexecutor.ledger.explanation import Break, Cause, CauseKind
 from tradeexecutor.ledger.journal import Journal
 from tradeexecutor.ledger.proof import Conservation, Finding, Proof, Verdict
+from tradeexecutor.ledger.unexplained import describe_unexplained_cash
 from tradeexecutor.operations.state_location import StateLocation, describe_state
 from tradeexecutor.state.state import State
 
@@ -157,6 +158,7 @@ def audit_to_json(proof: Proof, state: State, selection: AuditSelection, *, entr
             for item in proof.conservation
         ],
         "remarks": proof.remarks,
+        "unexplained_cash": proof.unexplained_cash,
     }
     if entries:
         numbers = {line[0] for line in _select_lines(journal, selection)}
@@ -305,7 +307,8 @@ def print_proof(proof: Proof, state: State, path: StateLocation, selection: Audi
         if item.verdict is not Verdict.balanced or item.remarks:
             _print_story(proof, item)
     _print_conservation([item for item in proof.conservation if _matches(proof.journal, item.asset, selection.asset)])
-    for remark in proof.remarks:
+    unexplained = describe_unexplained_cash(proof.unexplained_cash)
+    for remark in (*proof.remarks, unexplained) if unexplained else proof.remarks:
         print_line(f"Remark: {remark}")
     print_line()
     _print_verdict(proof)

@@ -104,14 +104,15 @@ def make_facts(outcome: BacktestOutcome) -> dict[str, str]:
 
 def print_history(outcome: BacktestOutcome) -> None:
     """Print equity, drawdown and monthly returns as lines of text; nothing with fewer than two samples."""
-    curve, times, returns = outcome.curve, outcome.return_times, outcome.returns
+    curve, observed = outcome.curve, outcome.observations
+    times, returns = observed.path_times, observed.path
     if len(curve) < 2:
         return
     console = make_console()
     blocks = can_show_blocks(sys.stdout.encoding)
     width = max(min(console.width - _LABEL_WIDTH - _VALUE_WIDTH, _MAX_SPARKLINE), _MIN_SPARKLINE)
     drawdowns = -calculate_drawdowns(returns)
-    monthly = list_monthly_returns(times, returns)
+    monthly = list_monthly_returns(observed.start, times, returns)
     latest = np.array([item.value for item in monthly[-width:]])
     months = "" if len(latest) == len(monthly) else f", last {len(latest)}"
     lines = (

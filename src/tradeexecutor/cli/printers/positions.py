@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
 
+from tradeexecutor.analysis.adjusted.positions import get_net_result
 from tradeexecutor.cli.output import (
     Column,
     format_line,
@@ -74,6 +75,7 @@ _POSITION_COLUMNS = (
     Column("Value USD", right=True),
     Column("Profit USD", right=True, priority=3),
     Column("Profit", right=True, priority=2),
+    Column("Realised USD", right=True, priority=9),
     Column("Quantity", right=True, priority=1),
     Column("Price", right=True, priority=6),
     Column("Opened", priority=4),
@@ -97,9 +99,12 @@ class PositionRow:
     value_usd: float | None
     profit_usd: float | None
     profit_pct: float | None
+    realised_usd: float | None
+    unrealised_usd: float | None
     quantity: Decimal | None
     price: float
     opened_at: datetime.datetime
+    entered_at: datetime.datetime
     closed_at: datetime.datetime | None
     notes: str | None
     trades: list[TradeRow] | None
@@ -138,6 +143,8 @@ def collect_positions(
 
 
 def _make_position_row(state: State, position: TradingPosition, *, with_trades: bool) -> PositionRow:
+    profit_usd, profit_pct = get_figure(lambda: get_net_result(position)) or (None, None)
+    realised, unrealised = get_figure(position.get_average_cost_profit_usd) or (None, None)
     return PositionRow(
         position_id=position.position_id,
         ticker=position.pair.get_ticker(),
@@ -145,11 +152,14 @@ def _make_position_row(state: State, position: TradingPosition, *, with_trades: 
         status=get_status(state, position),
         flags=_get_flags(position),
         value_usd=get_figure(position.get_value),
-        profit_usd=get_figure(position.get_total_profit_usd),
-        profit_pct=get_figure(position.get_total_profit_percent),
+        profit_usd=profit_usd,
+        profit_pct=profit_pct,
+        realised_usd=realised,
+        unrealised_usd=unrealised,
         quantity=get_figure(position.get_quantity),
         price=position.last_token_price,
         opened_at=position.opened_at,
+        entered_at=position.get_entered_at(),
         closed_at=position.closed_at,
         notes=position.notes,
         trades=[make_trade_row(trade) for trade in position.trades.values()] if with_trades else None,
@@ -247,6 +257,7 @@ def _print_positions(report: PositionReport) -> None:
                 format_usd(position.value_usd),
                 format_usd(position.profit_usd),
                 format_percent(position.profit_pct),
+                format_usd(position.realised_usd),
                 format_quantity(position.quantity),
                 format_price(position.price),
                 format_time(position.opened_at),
@@ -263,6 +274,7 @@ def _print_positions(report: PositionReport) -> None:
                     f"  {trade.action}",
                     trade.status,
                     format_usd(trade.value),
+                    "",
                     "",
                     "",
                     format_quantity(trade.quantity),

@@ -11,6 +11,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from tradeexecutor.analysis.adjusted.periods import label_periods
+
 __all__ = ["MonthlyReturn", "can_show_blocks", "compound", "group_by_year", "list_monthly_returns", "make_sparkline"]
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -90,13 +92,13 @@ class MonthlyReturn:
     value: float
 
 
-def list_monthly_returns(times: NDArray[np.int64], returns: NDArray[np.float64]) -> list[MonthlyReturn]:
-    """Compound returns by calendar month (UTC).
+def list_monthly_returns(start: int, times: NDArray[np.int64], returns: NDArray[np.float64]) -> list[MonthlyReturn]:
+    """Compound returns by the calendar month (UTC) in which they were earned.
 
     Parameters
     ----------
-    times
-        End of each period, microseconds since 1970, ascending.
+    start, times
+        Beginning of the first period, and end of each, microseconds since 1970, ascending.
     returns
         Of each period, fractions.
 
@@ -107,7 +109,7 @@ def list_monthly_returns(times: NDArray[np.int64], returns: NDArray[np.float64])
     """
     if not len(returns):
         return []
-    months = times.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+    months = label_periods(start, times).astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
     first, last = int(months[0]), int(months[-1])
     starts = np.searchsorted(months, np.arange(first, last + 2))
     growth = [float(np.prod(1.0 + returns[a:b])) - 1.0 for a, b in pairwise(starts)]

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from tradeexecutor.analysis.adjusted.breakdown import Breakdown
 from tradeexecutor.analysis.adjusted.summary import PerformanceSummary
 from tradeexecutor.cli.output import (
     Column,
@@ -17,7 +18,8 @@ from tradeexecutor.cli.output import (
 )
 from tradeexecutor.operations.state_location import StateLocation
 from tradeexecutor.report.figures import FigureGroup, get_cagr
-from tradeexecutor.report.statistics_tables import MetricRow, SidesTable, StatisticsReport, describe_jumps
+from tradeexecutor.report.jumps import describe_jumps
+from tradeexecutor.report.statistics_tables import MetricRow, SidesTable, StatisticsReport
 
 _METRIC_COLUMNS = (
     Column("Metric"),
@@ -34,6 +36,22 @@ _SIDES_COLUMNS = (
     Column("All", right=True),
     Column("Long", right=True),
     Column("Short", right=True),
+)
+
+_YEAR_COLUMNS = (Column("Year"), Column("Return", right=True))
+
+_DRAWDOWN_COLUMNS = (Column("Depth", right=True), Column("From"), Column("Lowest"), Column("Recovered"))
+
+_BREAKDOWN_COLUMNS = (
+    Column("Group", is_text=True),
+    Column("Positions", right=True),
+    Column("Won", right=True, priority=1),
+    Column("Lost", right=True, priority=1),
+    Column("Profit USD", right=True),
+    Column("Average", right=True),
+    Column("Best", right=True, priority=2),
+    Column("Worst", right=True, priority=2),
+    Column("Profit factor", right=True, priority=3),
 )
 
 _BACKTEST_COLUMNS = (Column("Figure"), Column("Live", right=True), Column("Backtest", right=True))
@@ -53,6 +71,9 @@ def statistics_to_json(statistics: StatisticsReport) -> dict[str, Any]:
         "key_metrics": {row.kind: _to_dict(row) for row in statistics.metrics},
         "tables": statistics.tables,
         "jumps": statistics.jumps,
+        "years": statistics.years,
+        "drawdowns": statistics.drawdowns,
+        "breakdowns": statistics.breakdowns,
     }
 
 
@@ -73,6 +94,10 @@ def print_statistics(statistics: StatisticsReport, path: StateLocation) -> None:
         _print_group(group)
     if statistics.backtest is not None:
         _print_backtest(statistics.performance, statistics.backtest)
+    _print_years(statistics)
+    _print_drawdowns(statistics)
+    for breakdown in statistics.breakdowns:
+        _print_breakdown(breakdown)
     print_heading("Key metrics, as dashboards define them")
     print_table(_METRIC_COLUMNS, [_format_metric(row, notes) for row in statistics.metrics])
     for table in statistics.tables:
@@ -96,6 +121,47 @@ def _print_group(group: FigureGroup) -> None:
         unit = " USD" if figure.unit == "usd" and figure.value is not None else ""
         note = f" ({figure.note})" if figure.note else ""
         print_line(f"  {figure.name:<{width}}  {figure.text}{unit}{note}")
+
+
+def _print_years(statistics: StatisticsReport) -> None:
+    if len(statistics.years) > 1:
+        print_heading("Years")
+        print_table(_YEAR_COLUMNS, [(str(item.year), format_percent(item.value)) for item in statistics.years])
+
+
+def _print_drawdowns(statistics: StatisticsReport) -> None:
+    if not statistics.drawdowns:
+        return
+    print_heading("Worst drawdowns")
+    rows = [
+        (
+            format_percent(item.depth),
+            format_time(item.started_at),
+            format_time(item.lowest_at),
+            format_time(item.recovered_at) if item.recovered_at else "not yet",
+        )
+        for item in statistics.drawdowns
+    ]
+    print_table(_DRAWDOWN_COLUMNS, rows)
+
+
+def _print_breakdown(breakdown: Breakdown) -> None:
+    print_heading(f"Closed positions {breakdown.title[0].lower()}{breakdown.title[1:]}")
+    rows = [
+        (
+            row.key,
+            f"{row.positions:,}",
+            f"{row.won:,}",
+            f"{row.lost:,}",
+            format_usd(row.profit_usd),
+            format_percent(row.average_pct),
+            format_percent(row.best_pct),
+            format_percent(row.worst_pct),
+            format_ratio(row.profit_factor),
+        )
+        for row in breakdown.rows
+    ]
+    print_table(_BREAKDOWN_COLUMNS, rows)
 
 
 def _print_backtest(live: PerformanceSummary, backtest: PerformanceSummary) -> None:

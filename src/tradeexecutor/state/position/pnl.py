@@ -9,6 +9,7 @@ from tradeexecutor.state.errors import InvalidValue, NotAvailable
 from tradeexecutor.state.position.fields import PositionFields
 from tradeexecutor.state.position.predicates import is_spot
 from tradeexecutor.state.position.quantity import get_quantity
+from tradeexecutor.state.position.times import get_entered_at
 from tradeexecutor.state.position.trades import get_executed_trades, get_trade_totals
 from tradeexecutor.state.position_internal_share_price import (
     PositionInternalSharePriceData,
@@ -50,9 +51,10 @@ def get_holding_time(position: PositionFields, end_at: datetime.datetime | None)
     end = position.closed_at or end_at
     if end is None:
         raise InvalidValue(f"position #{position.position_id} is open, its profit needs end_at")
-    duration = end - position.opened_at
+    opened_at = get_entered_at(position)
+    duration = end - opened_at
     if duration <= datetime.timedelta(0):
-        raise InvalidValue(f"position #{position.position_id} has no duration: {position.opened_at} - {end}")
+        raise InvalidValue(f"position #{position.position_id} has no duration: {opened_at} - {end}")
     return duration
 
 

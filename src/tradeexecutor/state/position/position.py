@@ -207,6 +207,8 @@ class TradingPosition(PositionFields):
     # --- Profit, USD
 
     get_net_profit_usd = profit.get_net_profit_usd
+    get_average_cost_profit_usd = profit.get_average_cost_profit_usd
+    get_unexplained_cash_usd = profit.get_unexplained_cash_usd
     get_total_profit_usd = profit.get_total_profit_usd
     get_total_profit = profit.get_total_profit
     get_realised_profit_usd = profit.get_realised_profit_usd
@@ -240,6 +242,7 @@ class TradingPosition(PositionFields):
 
     # --- Times
 
+    get_entered_at = times.get_entered_at
     get_duration = times.get_duration
     get_last_valued_at = times.get_last_valued_at
     get_last_updated_at = times.get_last_updated_at

@@ -8,6 +8,7 @@ Some figures keep a flaw because recorded files contain it.  The one to use inst
 """
 
 import datetime
+import math
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -22,6 +23,7 @@ from tradeexecutor.accounting.profit import (
     calculate_unrealised_profit,
     get_closed_short_quantity,
     get_fraction,
+    walk_average_cost,
 )
 from tradeexecutor.state.balance_update import CAPITAL_FLOWS, INVESTOR_FLOWS
 from tradeexecutor.state.clock import utc_now
@@ -50,7 +52,7 @@ from tradeexecutor.state.position.predicates import (
 )
 from tradeexecutor.state.position.quantity import get_quantity, get_redeemed
 from tradeexecutor.state.position.risk import get_capital_tied_at_open_pct
-from tradeexecutor.state.position.times import get_duration
+from tradeexecutor.state.position.times import get_duration, get_entered_at
 from tradeexecutor.state.position.trades import get_executed_trades, get_trade_totals
 from tradeexecutor.state.position.value import (
     get_average_entry_price,
@@ -60,8 +62,12 @@ from tradeexecutor.state.position.value import (
     get_value_at_open,
 )
 from tradeexecutor.state.position_internal_share_price import PositionInternalSharePriceData
+from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trade.totals import TradeTotals
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
+
+#: Price times amount and the reserve differ by less than this fraction through rounding.
+_ROUNDING = 1e-9
 
 _EXCHANGE_ACCOUNT, _VAULT = TradingPairKind.exchange_account, TradingPairKind.vault
 
@@ -71,6 +77,11 @@ _EXCHANGE_ACCOUNT, _VAULT = TradingPairKind.exchange_account, TradingPairKind.va
 
 def get_realised_profit_usd(position: PositionFields, include_interest: bool = True) -> USDollarAmount | None:
     """Return the profit of what was sold; None while nothing was reduced, 0 while frozen.
+
+    **Misleads** where something is bought after a sale: the recorded definition multiplies what was sold with the
+    difference of the average prices of all buys and all sells, so that a later buy changes the profit of an earlier
+    sale.  Two bought at 50, one sold at 80: 30; one more bought at 200: -20.  `get_average_cost_profit_usd` stays at
+    30.
 
     A trade in the other direction that is only planned, or has failed, counts as a reduction, as in recorded
     figures; see `has_realised_profit`.  Tokens that a short bought back to pay interest have no price gain: they
@@ -154,10 +165,40 @@ def get_total_profit(position: PositionFields) -> tuple[USDollarAmount, Percent]
     return profit, profit / invested if invested else 0
 
 
+def get_average_cost_profit_usd(position: PositionFields) -> tuple[USDollarAmount, USDollarAmount]:
+    """Return realised and unrealised profit, a sale compared with the average cost at its own time, USD.
+
+    Together they are `get_net_profit_usd`: fees, slippage and interest count once.  A buy after a sale does not change
+    what the sale earned.  Of spot and vault positions the realised part is walked through the trades, see
+    :py:func:`~tradeexecutor.accounting.profit.walk_average_cost`, less what trades cost beyond price times amount.
+    Of other kinds, which open and close as a whole, everything is realised once they are closed, and nothing before.
+
+    Raises
+    ------
+    UnsupportedPairKind
+        See `get_net_profit_usd`.
+    """
+    net = get_net_profit_usd(position)
+    if position.closed_at is not None:
+        return net, 0.0
+    if not is_spot(position):
+        return 0.0, net
+    totals = get_trade_totals(position)
+    if not totals.sold:
+        return 0.0, net
+    walked = walk_average_cost(
+        (float(trade.executed_quantity or 0), trade.executed_price or 0.0, trade.get_value())
+        for trade in get_executed_trades(position)
+    )
+    realised = walked.realised - get_unexplained_cash_usd(position)
+    return realised, net - realised
+
+
 def get_net_profit_usd(position: PositionFields) -> USDollarAmount:
     """Return what the position is worth and what came out of it, less what went in.
 
-    Counts what happened, each dollar once: successful trades, fees and slippage, interest, account corrections.
+    Counts what happened, each dollar once: successful trades, fees and slippage, interest, account corrections, and
+    what trades cost beyond price times amount, see `get_unexplained_cash_usd`.
     Tokens that investors brought or redeemed in kind leave it as it was: they count at the average buy price.  A
     bridge only moves money, its profit is 0.0.
 
@@ -179,7 +220,30 @@ def get_net_profit_usd(position: PositionFields) -> USDollarAmount:
     else:
         value = float(get_quantity(position)) * position.last_token_price
     flows = totals.get_average_buy() * float(_get_flow_quantity(position)) if position.balance_updates else 0.0
-    return calculate_net_profit(totals.bought_usd, totals.sold_usd, value, flows)
+    return calculate_net_profit(totals.bought_usd, totals.sold_usd, value, flows) - get_unexplained_cash_usd(position)
+
+
+def get_unexplained_cash_usd(position: PositionFields) -> USDollarAmount:
+    """Return what trades cost beyond price times amount, USD; negative where they cost less.
+
+    What is paid and received is in the reserve currency, the price is what the outcome reported.  They differ where a
+    token takes a tax on its transfer, where a fee is taken in the base token, and where the price leaves a fee out.
+    Of a buy it is what was paid less price times amount, of a sell price times amount less what came in.  Spot and
+    vault only, elsewhere 0; trades without a reported amount of the reserve currency have none.
+    """
+    if not is_spot(position):
+        return 0.0
+    return math.fsum(get_trade_unexplained_cash_usd(trade) for trade in get_executed_trades(position))
+
+
+def get_trade_unexplained_cash_usd(trade: TradeExecution) -> USDollarAmount:
+    """Return the part of one spot or vault trade in `get_unexplained_cash_usd`; a difference of rounding is 0."""
+    if trade.executed_at is None or trade.repaired_at is not None or not trade.executed_reserve:
+        return 0.0
+    value = trade.get_value()
+    moved = float(trade.executed_reserve) * trade.get_reserve_currency_exchange_rate()
+    cost = moved - value if trade.planned_quantity > 0 else value - moved
+    return cost if abs(cost) > _ROUNDING * max(moved, value) else 0.0
 
 
 def _get_collateral_put_in(position: PositionFields) -> USDollarAmount:
@@ -363,7 +427,7 @@ def get_share_price_profit(
     state = position.share_price_state
     if state is None:
         return calculate_share_price_pnl(position, end_at=end_at, mark_price=mark_price)
-    duration = (position.closed_at or end_at or utc_now()) - position.opened_at
+    duration = (position.closed_at or end_at or utc_now()) - get_entered_at(position)
     return calculate_share_price_profit(position, state, mark_price, duration)
 
 
@@ -385,9 +449,10 @@ def calculate_total_profit_percent_annualised(
     """
     if end_at is None:
         raise InvalidValue("annualising needs end_at")
-    duration = end_at - position.opened_at
+    opened_at = get_entered_at(position)
+    duration = end_at - opened_at
     if duration <= datetime.timedelta(0):
-        raise InvalidValue(f"position #{position.position_id} was opened at {position.opened_at}, not before {end_at}")
+        raise InvalidValue(f"position #{position.position_id} was opened at {opened_at}, not before {end_at}")
     profit = get_total_profit_percent(position, calculation_method=calculation_method, end_at=end_at)
     return annualise_compounded(profit, duration)
 

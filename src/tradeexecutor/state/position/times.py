@@ -8,6 +8,8 @@ from tradeexecutor.state.errors import (
 )
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.position.fields import PositionFields
+from tradeexecutor.state.position.trades import get_executed_trades, get_first_trade
+from tradeexecutor.state.trade import TradeFlag
 
 # --- Times
 
@@ -28,6 +30,28 @@ def get_last_updated_at(position: PositionFields) -> datetime.datetime:
     return max(time for time in times if time is not None)
 
 
+def get_entered_at(position: PositionFields) -> datetime.datetime:
+    """Return since when the position has held something: its first fill where the entry waited, else `opened_at`.
+
+    A position whose entry waits for a price is made when the order is placed, and holds nothing until the order fills.
+    An entry that is executed at once counts from the decision, as in recorded figures.
+    """
+    if not _has_waited(position):
+        return position.opened_at
+    times = [trade.executed_at for trade in get_executed_trades(position) if trade.executed_at is not None]
+    return min(times, default=position.opened_at)
+
+
+def _has_waited(position: PositionFields) -> bool:
+    """Tell whether the opening trade waited for a trigger."""
+    if position.pending_since_at is not None:
+        return True
+    if not position.trades:
+        return False
+    first = get_first_trade(position)
+    return first.activated_trigger is not None or TradeFlag.triggered in (first.flags or ())
+
+
 # --- Over time
 
 
@@ -39,17 +63,19 @@ def get_duration(
 ) -> datetime.timedelta | None:
     """Return how long the position was open; None while it is, unless `partial`.
 
+    It counts from `get_entered_at`: the time in which the entry waited for its price is not part of it.
+
     Parameters
     ----------
     partial
         Count an open position until `end_at` in backtests, until now in live trading.
     """
     if position.closed_at is not None:
-        return position.closed_at - position.opened_at
+        return position.closed_at - get_entered_at(position)
     if not partial:
         return None
     if execution_mode.is_backtesting():
         if end_at is None:
             raise InvalidValue("the duration of an open position in a backtest needs end_at")
-        return end_at - position.opened_at
-    return utc_now() - position.opened_at
+        return end_at - get_entered_at(position)
+    return utc_now() - get_entered_at(position)

@@ -1,11 +1,13 @@
 """Charts that compare: the strategy with holding an asset, longs with shorts, and what lending brought."""
 
+import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from tradeexecutor.analysis.adjusted.benchmark import hold
 from tradeexecutor.analysis.recorded.position_returns import (
     calculate_compounding_realised_trading_profitability,
     calculate_long_compounding_realised_trading_profitability,
@@ -42,7 +44,7 @@ def draw_benchmark(state: "State", options: ChartOptions) -> go.Figure:
     history = read_history(state, options)
     thinner = Thinner(options.max_points)
     start, end = history.value.index[0], history.value.index[-1]
-    benchmarks, note = _find_benchmarks(state, options)
+    benchmarks, note = _find_benchmarks(state, options, start.to_pydatetime(), end.to_pydatetime())
     lines: dict[str, pd.Series[float]] = {}
     notes = [f"Strategy {float(history.growth.iloc[-1]):+,.1%}"]
     for name, prices in benchmarks.items():
@@ -92,7 +94,9 @@ def _add_lines(figure: go.Figure, lines: dict[str, "pd.Series[float]"], theme: T
         figure.update_yaxes(title_text="Growth", tickformat=",~%", zeroline=True)
 
 
-def _find_benchmarks(state: "State", options: ChartOptions) -> tuple[dict[str, "pd.Series[float]"], str | None]:
+def _find_benchmarks(
+    state: "State", options: ChartOptions, start: datetime.datetime, end: datetime.datetime
+) -> tuple[dict[str, "pd.Series[float]"], str | None]:
     if options.benchmarks:
         return dict(options.benchmarks), None
     pairs = list_pairs(state)
@@ -104,7 +108,7 @@ def _find_benchmarks(state: "State", options: ChartOptions) -> tuple[dict[str, "
     for pair in pairs:
         candles = find_candles(options.candles, pair)
         if candles is not None and len(found) < 5:
-            found[f"Hold {pair.base.token_symbol}"] = candles["close"]
+            found[f"Hold {pair.base.token_symbol}"] = hold(candles, start, end)
     if found:
         return found, None
     if not pairs:

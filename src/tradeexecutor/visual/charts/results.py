@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from tradeexecutor.analysis.recorded.position_tally import get_total_profit
+from tradeexecutor.analysis.adjusted.positions import get_net_result
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.visual.parts.chart import ChartOptions
 from tradeexecutor.visual.parts.formats import count, format_duration, format_profit, get_tick_format
@@ -26,17 +26,17 @@ __all__ = ["describe_result", "draw_position_profits", "draw_position_scatter"]
 
 def describe_result(position: TradingPosition) -> str:
     """Return the tooltip of a position: what it was in, from when to when, what it brought."""
-    usd, percent = get_total_profit(position)
+    usd, percent = get_net_result(position)
     end = position.closed_at
     status = f"closed {end:%Y-%m-%d %H:%M}" if end else ("frozen" if position.is_frozen() else "open")
     lines = [
         f"<b>#{position.position_id} {shorten(position.pair.get_ticker(), 40)}</b>",
-        f"opened {position.opened_at:%Y-%m-%d %H:%M}",
+        f"opened {position.get_entered_at():%Y-%m-%d %H:%M}",
         status,
         f"profit {format_profit(usd)} ({percent:+.2%})",
     ]
     if end:
-        lines.insert(3, f"held {format_duration(end - position.opened_at)}")
+        lines.insert(3, f"held {format_duration(end - position.get_entered_at())}")
     if position.closed_by_stop_loss():
         lines.append("closed by stop loss")
     elif position.closed_by_take_profit():
@@ -104,8 +104,8 @@ def draw_position_scatter(state: "State", options: ChartOptions) -> go.Figure:
     largest = max([*costs, 1e-9])
     results: dict[bool, list[tuple[float, float, float, str]]] = {True: [], False: []}
     for position, cost in zip(closed, costs, strict=True):
-        percent = get_total_profit(position)[1]
-        held = position.closed_at - position.opened_at  # pyright: ignore[reportOptionalOperand]
+        percent = get_net_result(position)[1]
+        held = position.closed_at - position.get_entered_at()  # pyright: ignore[reportOptionalOperand]
         # A minute is the shortest that a logarithmic axis shows.
         days = max(held / datetime.timedelta(days=1), 1 / 1440)
         results[percent >= 0].append((days, percent, 6 + 18 * (cost / largest) ** 0.5, describe_result(position)))

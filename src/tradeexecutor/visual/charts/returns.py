@@ -35,7 +35,7 @@ def draw_monthly_returns(state: "State", options: ChartOptions) -> go.Figure:
         Fewer than two portfolio values were recorded.
     """
     history = read_history(state, options)
-    monthly = (1.0 + history.returns).resample("MS").prod() - 1.0
+    monthly = history.get_monthly_returns()
     notes = make_notes(state, "In %, deposits taken out")
     if history.length < pd.Timedelta(days=27):
         notes.append("Less than a month of history")

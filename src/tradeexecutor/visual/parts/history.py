@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tradeexecutor.analysis.adjusted.drawdown import calculate_drawdowns
 from tradeexecutor.analysis.adjusted.equity import read_equity_curve
+from tradeexecutor.analysis.adjusted.periods import Observations, compound_by_period, observe
 from tradeexecutor.analysis.adjusted.returns import calculate_returns
 from tradeexecutor.analysis.memo import shared
 from tradeexecutor.state.errors import NothingToDraw
@@ -75,8 +76,27 @@ class History:
 
     @property
     def drawdown(self) -> "pd.Series[float]":
-        """How far the growth is below its highest point so far, a fraction <= 0."""
-        return pd.Series(calculate_drawdowns(np.asarray(self.returns, dtype=np.float64)), index=self.returns.index)
+        """How far the growth is below its highest point so far, a fraction <= 0, at the times of `observations`."""
+        observed = self.observations
+        index = pd.DatetimeIndex(observed.path_times.view("datetime64[us]"))
+        return pd.Series(calculate_drawdowns(observed.path), index=index)
+
+    @property
+    def observations(self) -> Observations:
+        """What ratios and drawdown are measured on."""
+        return observe(self._start, self._ends, self._values)
+
+    @property
+    def _start(self) -> int:
+        return int(self._ends[0])
+
+    @property
+    def _ends(self) -> NDArray[np.int64]:
+        return pd.DatetimeIndex(self.returns.index).as_unit("us").asi8
+
+    @property
+    def _values(self) -> NDArray[np.float64]:
+        return np.asarray(self.returns, dtype=np.float64)
 
     @property
     def has_deposits(self) -> bool:
@@ -102,11 +122,14 @@ class History:
         return _SAMPLES
 
     def get_returns(self, period: Period) -> "pd.Series[float]":
-        """Return the compounded returns of the periods that have samples; markets close at weekends."""
+        """Return the compounded returns of the periods that have samples, each by where its period begins."""
         if period.freq is None:
             return self.returns.iloc[1:]
-        bins = (1.0 + self.returns).resample(period.freq)
-        return (bins.prod() - 1.0)[bins.count() > 0]
+        return compound_by_period(self._start, self._ends, self._values, period.freq).dropna()
+
+    def get_monthly_returns(self) -> "pd.Series[float]":
+        """Return the return of each month, by its first day; 0 where nothing was recorded."""
+        return compound_by_period(self._start, self._ends, self._values, "MS").fillna(0.0)
 
 
 def read_history(state: "State", options: ChartOptions, least: int = 2) -> History:

@@ -38,8 +38,8 @@ def draw_bands(
                 "type": "rect",
                 "xref": "x",
                 "yref": "y domain",
-                "x0": position.opened_at,
-                "x1": max(closed_at, position.opened_at),
+                "x0": position.get_entered_at(),
+                "x1": max(closed_at, position.get_entered_at()),
                 "y0": 0,
                 "y1": 1,
                 "fillcolor": "LightGreen" if position.get_total_profit()[0] >= 0 else "LightPink",
@@ -50,7 +50,7 @@ def draw_bands(
         )
     figure.update_layout(shapes=shapes)
     figure.add_scatter(
-        x=[position.opened_at for position in positions],
+        x=[position.get_entered_at() for position in positions],
         y=[top] * len(positions),
         mode="markers",
         name="Positions",
@@ -110,8 +110,8 @@ def describe_position(position: TradingPosition) -> str:
         if price:
             lines.append(f"Average {name} {format_price(price)} USD")
     if position.closed_at is not None:
-        lines.append(f"Duration {format_duration(position.closed_at - position.opened_at)}")
-    lines.append(f"Start {position.opened_at:%Y-%m-%d %H:%M}")
+        lines.append(f"Duration {format_duration(position.closed_at - position.get_entered_at())}")
+    lines.append(f"Start {position.get_entered_at():%Y-%m-%d %H:%M}")
     if position.closed_at is not None:
         lines.append(f"End {position.closed_at:%Y-%m-%d %H:%M}")
     return "<br>".join(lines)

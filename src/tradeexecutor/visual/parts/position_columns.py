@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tradeexecutor.analysis.adjusted.positions import get_net_result
 from tradeexecutor.analysis.memo import shared
-from tradeexecutor.analysis.recorded.position_tally import get_total_profit
 from tradeexecutor.analysis.times import to_time_index
 from tradeexecutor.state.errors import NothingToDraw
 from tradeexecutor.state.position import TradingPosition
@@ -37,7 +37,7 @@ class PositionColumns:
     labels
         Short names of what the positions are in; shorts are marked.
     profit_usd, profit_pct
-        Total profit, USD and as a fraction.
+        Net profit, USD and as a fraction of what was invested.
     """
 
     positions: NDArray[np.object_]
@@ -84,11 +84,11 @@ class PositionColumns:
 @shared
 def _read_all(state: "State") -> PositionColumns:
     positions = [position for position in state.portfolio.get_all_positions() if position.is_properly_opened()]
-    positions.sort(key=lambda position: (position.opened_at, position.position_id))
-    profits = np.array([get_total_profit(position) for position in positions], dtype=np.float64).reshape(-1, 2)
+    positions.sort(key=lambda position: (position.get_entered_at(), position.position_id))
+    profits = np.array([get_net_result(position) for position in positions], dtype=np.float64).reshape(-1, 2)
     return PositionColumns(
         _to_objects(positions),
-        to_time_index(position.opened_at for position in positions),
+        to_time_index(position.get_entered_at() for position in positions),
         to_time_index(position.closed_at or find_end(state, position) for position in positions),
         np.array([position.closed_at is not None for position in positions], dtype=np.bool_),
         _to_objects([_get_label(position) for position in positions]),

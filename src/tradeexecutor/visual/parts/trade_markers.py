@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from tradeexecutor.analysis.recorded.position_tally import get_total_profit
+from tradeexecutor.analysis.adjusted.positions import get_net_result
 from tradeexecutor.analysis.times import to_time_index
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.identifier import TradingPairIdentifier
@@ -115,7 +115,7 @@ def read_trades(
             continue
         if not is_credit and pair is not None and get_price_pair(position.pair) != pair:
             continue
-        is_profitable = get_total_profit(position)[0] > 0
+        is_profitable = get_net_result(position)[0] > 0
         for trade in position.trades.values():
             when = trade.executed_at or trade.failed_at
             if when is None or (start_at is not None and when < start_at) or (end_at is not None and when > end_at):

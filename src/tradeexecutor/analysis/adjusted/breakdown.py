@@ -1,0 +1,115 @@
+"""Results of closed positions in groups: by pair, by reason of entry and exit, by weekday and hour of the entry."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tradeexecutor.analysis.adjusted.positions import calculate_profit_factor, get_exit_reason, measure_positions
+from tradeexecutor.state.portfolio import Portfolio
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.types import Percent, USDollarAmount
+
+__all__ = ["BREAKDOWNS", "Breakdown", "BreakdownRow", "break_down"]
+
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+#: Of positions that nobody wrote anything about.
+NO_NOTE = "no note"
+
+
+@dataclass(frozen=True, slots=True)
+class BreakdownRow:
+    """The closed positions of one group; profits are net.
+
+    Attributes
+    ----------
+    key
+        What they have in common.
+    positions, won, lost
+        How many.
+    profit_usd
+        Of all of them.
+    average_pct, best_pct, worst_pct
+        Fractions of what was invested.
+    profit_factor
+        None without a loser.
+    """
+
+    key: str
+    positions: int
+    won: int
+    lost: int
+    profit_usd: USDollarAmount
+    average_pct: Percent
+    best_pct: Percent
+    worst_pct: Percent
+    profit_factor: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """One way to group positions, and the groups."""
+
+    name: str
+    title: str
+    rows: tuple[BreakdownRow, ...]
+
+
+def _get_entry_note(position: TradingPosition) -> str:
+    first = next(iter(position.trades.values()))
+    return " ".join((first.notes or position.notes or NO_NOTE).split())
+
+
+def _get_exit(position: TradingPosition) -> str:
+    reason = get_exit_reason(position)
+    return "" if reason is None else reason.value
+
+
+#: Name -> title, and what groups a position.
+BREAKDOWNS: Mapping[str, tuple[str, Callable[[TradingPosition], str]]] = {
+    "pair": ("By pair", lambda position: position.pair.get_ticker()),
+    "entry": ("By entry note", _get_entry_note),
+    "exit": ("By exit", _get_exit),
+    "weekday": ("By weekday of the entry", lambda position: _WEEKDAYS[position.get_entered_at().weekday()]),
+    "hour": ("By hour of the entry (UTC)", lambda position: f"{position.get_entered_at().hour:02}:00"),
+}
+
+
+def break_down(portfolio: Portfolio, name: str) -> Breakdown:
+    """Group the closed positions, lending left out.
+
+    Weekdays and hours come in their order, other groups by profit, the highest first.
+
+    Parameters
+    ----------
+    name
+        A key of `BREAKDOWNS`.
+    """
+    title, get_key = BREAKDOWNS[name]
+    groups: dict[str, list[TradingPosition]] = {}
+    for position in portfolio.get_all_positions():
+        if position.closed_at is not None and position.has_executed_trades() and not position.is_credit_supply():
+            groups.setdefault(get_key(position), []).append(position)
+    rows = [_make_row(key, positions) for key, positions in groups.items()]
+    if name == "weekday":
+        rows.sort(key=lambda row: _WEEKDAYS.index(row.key))
+    elif name == "hour":
+        rows.sort(key=lambda row: row.key)
+    else:
+        rows.sort(key=lambda row: (-row.profit_usd, row.key))
+    return Breakdown(name, title, tuple(rows))
+
+
+def _make_row(key: str, positions: list[TradingPosition]) -> BreakdownRow:
+    figures = measure_positions(positions)
+    percents = [result.profit_pct for result in figures.results]
+    return BreakdownRow(
+        key=key,
+        positions=len(positions),
+        won=figures.won,
+        lost=figures.lost,
+        profit_usd=float(figures.profits.sum()),
+        average_pct=sum(percents) / len(percents),
+        best_pct=max(percents),
+        worst_pct=min(percents),
+        profit_factor=calculate_profit_factor(figures.profits),
+    )

@@ -1,0 +1,153 @@
+"""Changes of the equity that trading hardly explains: money that moved without a record, or a wrong price."""
+
+import datetime
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+
+from tradeexecutor.analysis.adjusted.equity import EquityCurve
+from tradeexecutor.analysis.adjusted.returns import calculate_returns
+from tradeexecutor.analysis.times import from_us
+from tradeexecutor.ledger.entry import AccountKind, Entry
+from tradeexecutor.ledger.journal import derive
+from tradeexecutor.state.display.formatting import format_time, format_usd
+from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.state import State
+from tradeexecutor.state.statistics import PortfolioStatistics
+
+__all__ = ["Jump", "describe_jumps", "find_jumps", "find_unexplained_jumps"]
+
+#: The equity rarely changes by more than these factors from sample to sample.
+_LEAP_UP, _LEAP_DOWN = 1.25, 1 / 1.25
+
+#: Below this the equity is nothing, USD.
+_NO_MONEY = 0.01
+
+#: A jump is back where it came from when the next sample is this near to the one before it.
+_BACK = 0.05
+
+#: Recorded and derived amounts agree when they differ by less than this fraction of the equity.
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """A change of the equity that trading hardly explains.
+
+    Attributes
+    ----------
+    at
+        Time of the sample after it, naive UTC.
+    before, after
+        Net asset values, USD.
+    flow
+        Recorded net deposits between the two samples, USD.
+    """
+
+    at: datetime.datetime
+    before: float
+    after: float
+    flow: float
+
+
+def find_jumps(curve: EquityCurve) -> list[Jump]:
+    """Return the changes by more than a quarter up or a fifth down between samples, recorded deposits taken out.
+
+    They are money that was moved into or out of the wallet without a record, a wrong price, or a day on which the
+    market moved that much; `find_unexplained_jumps` leaves the last out.
+    """
+    growth = 1.0 + calculate_returns(curve)
+    # The first money, or money after there was none, is no return.
+    unusual = (curve.values[:-1] >= _NO_MONEY) & ((growth > _LEAP_UP) | (growth < _LEAP_DOWN))
+    return [
+        Jump(
+            from_us(int(curve.times[index + 1])),
+            float(curve.values[index]),
+            float(curve.values[index + 1]),
+            float(curve.flows[index + 1]),
+        )
+        for index in np.flatnonzero(unusual).tolist()
+    ]
+
+
+def find_unexplained_jumps(state: State, curve: EquityCurve) -> list[Jump]:
+    """Return the jumps that the movements in the books do not explain.
+
+    A jump is explained when cash and holdings changed from the one sample to the other by exactly what the ledger has
+    booked in between, and the value did not come back with the next sample: then the prices have moved.  A value that
+    comes back at once was a position without a price or with a wrong one.
+    """
+    jumps = find_jumps(curve)
+    if not jumps:
+        return []
+    try:
+        entries = [entry for entry in derive(state).entries if entry.time is not None]
+    except TradeExecutorError:
+        return jumps  # the books of this file cannot be derived: nothing is explained
+    samples = {sample.calculated_at: sample for sample in state.stats.portfolio}
+    times = sorted(samples)
+    return [jump for jump in jumps if not _is_explained(state, entries, samples, times, jump)]
+
+
+def _is_explained(
+    state: State,
+    entries: list[Entry],
+    samples: dict[datetime.datetime, PortfolioStatistics],
+    times: list[datetime.datetime],
+    jump: Jump,
+) -> bool:
+    index = times.index(jump.at)
+    before, after = samples[times[index - 1]], samples[jump.at]
+    if before.free_cash is None or after.free_cash is None:
+        return False
+    if index + 1 < len(times):
+        returned = samples[times[index + 1]].get_value() - jump.flow
+        if math.isclose(returned, jump.before, rel_tol=_BACK):
+            return False
+    between = [entry for entry in entries if before.calculated_at < entry.time <= after.calculated_at]
+    cash = float(sum(_iterate_amounts(between, AccountKind.cash), Decimal(0)))
+    tolerance = _TOLERANCE * max(jump.before, jump.after)
+    if not math.isclose(before.free_cash + cash, after.free_cash, abs_tol=tolerance):
+        return False
+    return all(
+        _is_holding_explained(state, position_id, between, before.calculated_at, after.calculated_at)
+        for position_id in state.stats.positions
+    )
+
+
+def _is_holding_explained(
+    state: State, position_id: int, between: list[Entry], start: datetime.datetime, end: datetime.datetime
+) -> bool:
+    """Tell whether the holding of a position changed by what was booked; one that was not sampled twice is."""
+    sampled = {sample.calculated_at: sample for sample in state.stats.positions[position_id]}
+    first, last = sampled.get(start), sampled.get(end)
+    if first is None or last is None or first.quantity is None or last.quantity is None:
+        return True
+    changed = float(sum(_iterate_amounts(between, AccountKind.holding, position_id), Decimal(0)))
+    # A position without a value has lost its price, not its tokens.
+    has_price = bool(last.value) or not last.quantity
+    return has_price and math.isclose(first.quantity + changed, last.quantity, rel_tol=1e-6, abs_tol=1e-9)
+
+
+def _iterate_amounts(entries: list[Entry], kind: AccountKind, position_id: int | None = None) -> Iterator[Decimal]:
+    for entry in entries:
+        for posting in entry.postings:
+            if posting.account.kind is kind and (position_id is None or posting.account.position_id == position_id):
+                yield posting.amount
+
+
+def describe_jumps(jumps: list[Jump]) -> str:
+    """Return a sentence about the largest of the jumps; empty without any."""
+    if not jumps:
+        return ""
+    largest = max(jumps, key=lambda jump: abs(jump.after - jump.before - jump.flow))
+    others = len(jumps) - 1
+    more = f", and {others} more such jump{'s' if others > 1 else ''}" if others else ""
+    return (
+        f"The recorded equity jumps from {format_usd(largest.before)} to {format_usd(largest.after)} USD at "
+        f"{format_time(largest.at)}{more}. That is hardly trading: rather money moved without a record, a position "
+        "that was not valued, or a wrong price. Return, drawdown and ratios take it for profit and loss."
+    )
