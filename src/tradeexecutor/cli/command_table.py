@@ -1,7 +1,7 @@
 """Every command: its name and the line that ``--help`` shows, below the heading it stands under.
 
-A new command gets a line here, and a module of its name in :mod:`tradeexecutor.cli.commands`.  What one needs first
-stands first.
+A new command gets a line here, and a module of its name in :mod:`tradeexecutor.cli.commands`, those of the group
+``store`` in the folder of that name.  What one needs first stands first.
 """
 
 from tradeexecutor.cli.lazy_commands import CommandEntry
@@ -56,23 +56,16 @@ _COMMANDS = {
     },
 }
 
-#: By the module in which they are.
 _STORE_COMMANDS = {
-    "saves": {
-        "verify": "Tell whether a file or a database is what was saved, bit for bit.",
-        "generations": "List the saves that there are, and which of them are intact.",
-        "recover": "Replace a damaged or missing state by its newest intact save.",
-    },
-    "history": {
-        "list": "List the strategies in a database.",
-        "history": "List the saves of a strategy, oldest first, and what happened in each.",
-        "show": "Show a strategy as it was when it was saved.",
-        "diff": "Tell what is different between two saves.",
-    },
-    "copying": {
-        "convert": "Copy a strategy from a file to a database, or back, or between databases.",
-        "compact": "Remove old saves of a strategy, and give their space back.",
-    },
+    "verify": "Tell whether a file or a database is what was saved, bit for bit.",
+    "generations": "List the saves that there are, and which of them are intact.",
+    "recover": "Replace a damaged or missing state by its newest intact save.",
+    "list": "List the strategies in a database.",
+    "history": "List the saves of a strategy, oldest first, and what happened in each.",
+    "show": "Show a strategy as it was when it was saved.",
+    "diff": "Tell what is different between two saves.",
+    "convert": "Copy a strategy from a file to a database, or back, or between databases.",
+    "compact": "Remove old saves of a strategy, and give their space back.",
 }
 
 COMMANDS = tuple(
@@ -83,7 +76,6 @@ COMMANDS = tuple(
 
 #: The commands of ``tradeexecutor store``.
 STORE_COMMANDS = tuple(
-    CommandEntry(name, text, f"{_PACKAGE}.store.{module}", function="list_" if name == "list" else "")
-    for module, commands in _STORE_COMMANDS.items()
-    for name, text in commands.items()
+    CommandEntry(name, text, f"{_PACKAGE}.store.{name}", function="list_" if name == "list" else "")
+    for name, text in _STORE_COMMANDS.items()
 )

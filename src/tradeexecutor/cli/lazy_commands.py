@@ -29,8 +29,7 @@ class CommandEntry:
     help
         One line for the list of commands: the first of the command's own help.
     module
-        Where its function is.  Its ``EXAMPLES`` are command lines, by the name of the command where the module has
-        several.
+        Where its function is.  Its ``EXAMPLES`` are command lines.
     panel
         Heading of the list under which it stands; empty for a group with a single list.
     function
@@ -56,9 +55,8 @@ class LazyCommand(TyperCommand):
         entry = self.entry
         module = importlib.import_module(entry.module)
         function: Callable[..., Any] = getattr(module, entry.function or entry.name.replace("-", "_"))
-        examples = module.EXAMPLES[entry.name] if isinstance(module.EXAMPLES, dict) else module.EXAMPLES
         app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-        app.command(entry.name, epilog=_make_epilog(examples))(report_failures(function))
+        app.command(entry.name, epilog=_make_epilog(module.EXAMPLES))(report_failures(function))
         command = get_command(app)
         assert isinstance(command, TyperCommand)
         return command

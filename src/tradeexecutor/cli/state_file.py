@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tradeexecutor.cli.failure import CommandFailed
 from tradeexecutor.operations.state_location import StateLocation, parse_state_location
 from tradeexecutor.state.errors import InvalidValue
 
-__all__ = ["StateFile", "StateFiles", "StatePlace", "parse_place"]
+__all__ = ["StateFile", "StateFiles", "StatePlace", "parse_place", "require_existing_file", "require_no_folder"]
 
 
 def parse_place(text: str) -> StateLocation:
@@ -23,6 +24,19 @@ def parse_place(text: str) -> StateLocation:
         return parse_state_location(text)
     except InvalidValue as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def require_no_folder(path: Path) -> None:
+    """Raise `CommandFailed` for a folder."""
+    if path.is_dir():
+        raise CommandFailed(f"{path} is a folder, not a state file")
+
+
+def require_existing_file(path: Path) -> None:
+    """Raise `CommandFailed` for a folder, and where there is nothing."""
+    require_no_folder(path)
+    if not path.exists():
+        raise CommandFailed(f"there is no file {path}")
 
 
 if TYPE_CHECKING:

@@ -27,6 +27,7 @@ _MANY_TRADES = 5_000
 
 def audit(
     state_file: StateFile,
+    *,
     all_: Annotated[bool, typer.Option("--all", help="List the balances of closed positions, too.")] = False,
     entries: Annotated[bool, typer.Option("--entries", help="List the entries instead of the balances.")] = False,
     account: Annotated[

@@ -29,6 +29,7 @@ def backtest(
         Path,
         typer.Argument(metavar="STRATEGY", help="Python file of the strategy.", show_default=False, readable=False),
     ],
+    *,
     data: Annotated[
         list[str] | None,
         typer.Option(

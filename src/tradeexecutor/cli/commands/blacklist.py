@@ -30,6 +30,7 @@ EXAMPLES = (
 
 def blacklist(
     state_file: StateFile,
+    *,
     add_token: Annotated[
         str | None,
         typer.Option(metavar="ADDRESS", help="Stop trading this token; its positions stay.", show_default=False),

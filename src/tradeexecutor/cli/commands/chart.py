@@ -45,6 +45,7 @@ def chart(
             parser=parse_place,
         ),
     ] = None,
+    *,
     output: Annotated[
         Path | None,
         typer.Option(

@@ -56,6 +56,7 @@ ToleranceOption = Annotated[
 
 def check_accounts(
     state_file: StateFile,
+    *,
     balances: BalancesOption = None,
     address: HolderOption = None,
     at: Annotated[

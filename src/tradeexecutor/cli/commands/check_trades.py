@@ -33,6 +33,7 @@ _MAX_NAMED = 8
 
 def check_trades(
     state_files: StateFiles,
+    *,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the trades and positions that somebody has to look at.

@@ -26,6 +26,7 @@ EXAMPLES = (
 
 def close_position(
     state_file: StateFile,
+    *,
     position_id: Annotated[
         list[int] | None,
         typer.Option(

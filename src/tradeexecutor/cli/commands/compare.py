@@ -40,6 +40,7 @@ def compare(
             parser=parse_place,
         ),
     ],
+    *,
     time_tolerance: Annotated[
         str,
         typer.Option(

@@ -41,6 +41,7 @@ _NAMES = {
 
 def console(
     state_file: StateFile,
+    *,
     code: Annotated[
         str | None,
         typer.Option(

@@ -21,6 +21,7 @@ EXAMPLES = (
 
 def correct_accounts(
     state_file: StateFile,
+    *,
     balances: Annotated[
         Path,
         typer.Option(

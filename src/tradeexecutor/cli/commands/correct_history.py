@@ -21,6 +21,7 @@ EXAMPLES = (
 
 def correct_history(
     state_file: StateFile,
+    *,
     cutoff_date: Annotated[
         datetime.datetime | None,
         typer.Option(

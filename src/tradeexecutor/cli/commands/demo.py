@@ -15,6 +15,7 @@ EXAMPLES = ("tradeexecutor demo", "tradeexecutor demo --output /tmp/demo")
 
 
 def demo(
+    *,
     output: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = Path("backtests/demo"),
 ) -> None:
     """Run the example strategies.

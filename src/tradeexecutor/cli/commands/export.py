@@ -42,6 +42,7 @@ class Exported:
 
 def export(
     state_file: StateFile,
+    *,
     output: Annotated[
         Path | None,
         typer.Option(

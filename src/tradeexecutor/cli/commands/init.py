@@ -26,6 +26,7 @@ def init(
     state_file: Annotated[
         Path, typer.Argument(metavar="STATE_FILE", help="The file to make.", show_default=False, readable=False)
     ],
+    *,
     name: Annotated[str, typer.Option(metavar="TEXT", help="Name of the strategy.", show_default=False)],
     address: Annotated[
         str, typer.Option(metavar="0x...", help="Contract of the reserve currency.", show_default=False)

@@ -31,6 +31,7 @@ EXAMPLES = (
 
 def prune_state(
     state_file: StateFile,
+    *,
     discard: Annotated[
         bool, typer.Option("--discard", help="Throw the detail away; balance updates of closed positions, too.")
     ] = False,

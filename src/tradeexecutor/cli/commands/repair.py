@@ -34,6 +34,7 @@ class Allocation(enum.StrEnum):
 
 def repair(
     state_file: StateFile,
+    *,
     only: Annotated[
         list[RepairKind] | None,
         typer.Option(help="Only this sort of repair; may be repeated.", show_default="all but duplicates"),

@@ -41,6 +41,7 @@ class PageTheme(enum.StrEnum):
 
 def report(
     state_file: StateFile,
+    *,
     output: Annotated[
         Path | None,
         typer.Option(

@@ -14,7 +14,7 @@ EXAMPLES = (
 
 
 def reset_state(
-    state_file: StateFile, yes: YesOption = False, dry_run: DryRunOption = False, json_: JsonOption = False
+    state_file: StateFile, *, yes: YesOption = False, dry_run: DryRunOption = False, json_: JsonOption = False
 ) -> None:
     """Start a strategy again: an empty state with the same name and reserve currency.
 

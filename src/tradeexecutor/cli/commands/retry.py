@@ -26,6 +26,7 @@ EXAMPLES = (
 
 def retry(
     state_file: StateFile,
+    *,
     data: DataOption,
     trade: Annotated[
         list[int] | None,

@@ -35,6 +35,7 @@ class ShownTransactions(enum.StrEnum):
 
 def show_positions(
     state_file: StateFile,
+    *,
     position_type: Annotated[PositionType, typer.Option(help="Which positions.")] = PositionType.open_and_frozen,
     trade_type: Annotated[ShownTrades, typer.Option(help="Show the trades of each position.")] = ShownTrades.all,
     tx_type: Annotated[ShownTransactions, typer.Option(help="Which blockchain transactions.")] = ShownTransactions.none,

@@ -33,6 +33,7 @@ BacktestOption = Annotated[
 
 def show_statistics(
     state_file: StateFile,
+    *,
     backtest: BacktestOption = None,
     history: Annotated[
         str, typer.Option(metavar="TIME", help="Key metrics come from live trading once it lasted this long.")

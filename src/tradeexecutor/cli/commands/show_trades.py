@@ -41,6 +41,7 @@ class Status(enum.StrEnum):
 
 def show_trades(
     state_file: StateFile,
+    *,
     position: Annotated[
         int | None, typer.Option("--position", "--position-id", metavar="ID", help="Only trades of this position.")
     ] = None,

@@ -19,6 +19,7 @@ EXAMPLES = (
 
 def show_valuation(
     state_file: StateFile,
+    *,
     position_type: Annotated[PositionType, typer.Option(help="Which positions.")] = PositionType.open_and_frozen,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON; ages are seconds.")] = False,
 ) -> None:

@@ -30,6 +30,7 @@ EXAMPLES = (
 
 def sync_treasury(
     state_file: StateFile,
+    *,
     events: Annotated[
         Path,
         typer.Option(metavar="FILE", help="Deposits, redemptions and flows: a .csv or .json file.", show_default=False),

@@ -21,6 +21,7 @@ EXAMPLES = (
 
 def unprune_state(
     state_file: StateFile,
+    *,
     give_up: Annotated[
         bool, typer.Option("--give-up", help="Forget archives that are missing or damaged; put back the others.")
     ] = False,

@@ -19,6 +19,7 @@ EXAMPLES = (
 
 def validate(
     state_files: StateFiles,
+    *,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check state files for damage.

@@ -12,7 +12,7 @@ from tradeexecutor.state.codec.upcast import SCHEMA_VERSION
 EXAMPLES = ("tradeexecutor version", "tradeexecutor version --json")
 
 
-def version(json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def version(*, json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Print the version, and which state files it reads."""
     if json_:
         print_json({"version": __version__, "schema_version": SCHEMA_VERSION, "python": platform.python_version()})

@@ -1,0 +1,51 @@
+"""``tradeexecutor store generations``."""
+
+from typing import Annotated
+
+import typer
+
+from tradeexecutor.cli.failure import EXIT_FAILURE, CommandFailed
+from tradeexecutor.cli.output import print_json
+from tradeexecutor.cli.printers.saves import generation_to_json, print_generations
+from tradeexecutor.cli.state_file import StatePlace, parse_place, require_no_folder
+from tradeexecutor.database.address import DatabaseAddress
+from tradeexecutor.state.store.copies import GenerationKind, list_generations
+
+EXAMPLES = (
+    "tradeexecutor store generations state.json",
+    "tradeexecutor store generations state.json --json | jq '.[] | select(.verdict == \"good\") | .path'",
+)
+
+
+_File = Annotated[
+    StatePlace,
+    typer.Argument(metavar="STATE_FILE", help="State file (JSON).", show_default=False, parser=parse_place),
+]
+
+
+def generations(
+    file: _File,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the saves that there are, and which of them are intact.
+
+    current: the last save.
+    compressed: the same, compressed.
+    backup: an earlier save; some of the last, and one for each of the last days.
+    kept: the original from before it was repaired, migrated or recovered.
+    temporary: a save that was under way when its process died.
+
+    Nothing is changed. The exit code is 1 when the current file is not intact.
+    """
+    if isinstance(file, DatabaseAddress):
+        raise CommandFailed("a database keeps every save", f"`tradeexecutor store history {file}` lists them")
+    require_no_folder(file)
+    found = list_generations(file)
+    if not found:
+        raise CommandFailed(f"there is no file {file}, and no copy of it")
+    if json_:
+        print_json([generation_to_json(item) for item in found])
+    else:
+        print_generations(file, found)
+    if not any(item.is_good for item in found if item.kind is GenerationKind.current):
+        raise typer.Exit(EXIT_FAILURE)

@@ -1,0 +1,24 @@
+"""A bar on the terminal while long work runs."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+from rich.progress import Progress as Bar
+
+from tradeexecutor.cli.output import make_console
+from tradeexecutor.database.verification import Progress
+
+__all__ = ["showing_progress"]
+
+
+@contextlib.contextmanager
+def showing_progress(text: str) -> Iterator[Progress | None]:
+    """Show a bar on a terminal while long work runs; elsewhere nothing."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+
+    with Bar(console=make_console(stderr=True), transient=True) as bar:
+        task = bar.add_task(text, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
