@@ -48,7 +48,7 @@ class CommandFailed(TradeExecutorError):
         self.hint = hint
 
 
-def set_debug(enabled: bool) -> None:
+def set_debug(*, enabled: bool) -> None:
     """Show tracebacks and log messages, or hide them."""
     global _debug
     _debug = enabled

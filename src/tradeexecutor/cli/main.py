@@ -36,12 +36,13 @@ app.add_typer(_store, name="store", rich_help_panel=KEEP)
 
 @app.callback()
 def set_global_options(
+    *,
     debug: Annotated[
         bool, typer.Option("--debug", envvar=DEBUG_VARIABLE, help="Show tracebacks and log messages.")
     ] = False,
 ) -> None:
     """Backtest trading strategies, and look into the state files that backtests and live strategies leave."""
-    set_debug(debug)
+    set_debug(enabled=debug)
 
 
 if __name__ == "__main__":

@@ -24,83 +24,97 @@ EXAMPLES = (
 _TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
+_StrategyArgument = Annotated[
+    Path,
+    typer.Argument(metavar="STRATEGY", help="Python file of the strategy.", show_default=False, readable=False),
+]
+_DataOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE",
+        help="Candles: a CSV, Parquet, Feather or JSON file, or the name of a data set that comes with the program "
+        "(a wrong name lists them; one pair of a set: us-stocks-daily:AAPL-USD). May be repeated. "
+        "Without it the strategy chooses.",
+        show_default=False,
+    ),
+]
+_PairOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SYMBOL",
+        help="Use only this pair of the data; or, for data of one pair, what it is called. May be repeated.",
+        show_default=False,
+    ),
+]
+_StartOption = Annotated[
+    datetime.datetime | None,
+    typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="First decision, UTC.", show_default="start of the data"),
+]
+_EndOption = Annotated[
+    datetime.datetime | None,
+    typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="Stop before, UTC.", show_default="end of the data"),
+]
+_CashOption = Annotated[
+    float | None,
+    typer.Option(min=0.01, metavar="USD", help="Initial deposit.", show_default="initial_cash of the strategy"),
+]
+_FeeOption = Annotated[
+    float, typer.Option(min=0, max=0.5, metavar="FRACTION", help="Trading fee: 0.001 is 0.1 % of each trade.")
+]
+_SlippageOption = Annotated[
+    float,
+    typer.Option(min=0, max=0.5, metavar="FRACTION", help="How much worse than the market price trades fill."),
+]
+_ClosedMarketOption = Annotated[
+    Literal["wait", "refuse"],
+    typer.Option(
+        help="What becomes of an order while its market has no price: it fills at the next open, or not at all."
+    ),
+]
+_DelistingOption = Annotated[
+    Literal["last_price", "write_off"],
+    typer.Option(help="What a position is worth in a market that does not trade any more."),
+]
+_CycleOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME", help="How often to decide, e.g. 1h, 1d, 7d.", show_default="cycle_duration of the strategy"
+    ),
+]
+_SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Change a parameter of the strategy. May be repeated.",
+        show_default=False,
+    ),
+]
+_OutputOption = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder for state.json.", show_default="backtests/STRATEGY"),
+]
+_OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the state.json of an earlier run.")]
+
+
 def backtest(
-    strategy: Annotated[
-        Path,
-        typer.Argument(metavar="STRATEGY", help="Python file of the strategy.", show_default=False, readable=False),
-    ],
+    strategy: _StrategyArgument,
     *,
-    data: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Candles: a CSV, Parquet, Feather or JSON file, or the name of a data set that comes with the program "
-            "(a wrong name lists them; one pair of a set: us-stocks-daily:AAPL-USD). May be repeated. "
-            "Without it the strategy chooses.",
-            show_default=False,
-        ),
-    ] = None,
-    pair: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SYMBOL",
-            help="Use only this pair of the data; or, for data of one pair, what it is called. May be repeated.",
-            show_default=False,
-        ),
-    ] = None,
-    start: Annotated[
-        datetime.datetime | None,
-        typer.Option(
-            formats=_TIME_FORMATS, metavar="DATE", help="First decision, UTC.", show_default="start of the data"
-        ),
-    ] = None,
-    end: Annotated[
-        datetime.datetime | None,
-        typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="Stop before, UTC.", show_default="end of the data"),
-    ] = None,
+    data: _DataOption = None,
+    pair: _PairOption = None,
+    start: _StartOption = None,
+    end: _EndOption = None,
     date_format: DateFormatOption = None,
     time_frame: TimeFrameOption = None,
-    cash: Annotated[
-        float | None,
-        typer.Option(min=0.01, metavar="USD", help="Initial deposit.", show_default="initial_cash of the strategy"),
-    ] = None,
-    fee: Annotated[
-        float, typer.Option(min=0, max=0.5, metavar="FRACTION", help="Trading fee: 0.001 is 0.1 % of each trade.")
-    ] = 0.001,
-    slippage: Annotated[
-        float,
-        typer.Option(min=0, max=0.5, metavar="FRACTION", help="How much worse than the market price trades fill."),
-    ] = 0.0,
-    closed_market: Annotated[
-        Literal["wait", "refuse"],
-        typer.Option(
-            help="What becomes of an order while its market has no price: it fills at the next open, or not at all."
-        ),
-    ] = "wait",
-    delisting: Annotated[
-        Literal["last_price", "write_off"],
-        typer.Option(help="What a position is worth in a market that does not trade any more."),
-    ] = "last_price",
-    cycle: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME", help="How often to decide, e.g. 1h, 1d, 7d.", show_default="cycle_duration of the strategy"
-        ),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Change a parameter of the strategy. May be repeated.",
-            show_default=False,
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder for state.json.", show_default="backtests/STRATEGY"),
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the state.json of an earlier run.")] = False,
+    cash: _CashOption = None,
+    fee: _FeeOption = 0.001,
+    slippage: _SlippageOption = 0.0,
+    closed_market: _ClosedMarketOption = "wait",
+    delisting: _DelistingOption = "last_price",
+    cycle: _CycleOption = None,
+    set_: _SetOption = None,
+    output: _OutputOption = None,
+    overwrite: _OverwriteOption = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Run a strategy over history.

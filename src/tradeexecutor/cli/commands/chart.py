@@ -31,79 +31,94 @@ class ThemeName(enum.StrEnum):
     dark = "dark"
 
 
+_NameArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="NAME", help="Which chart; --list tells what there is.", show_default=False),
+]
+_StateFileArgument = Annotated[
+    StatePlace | None,
+    typer.Argument(
+        metavar="STATE_FILE",
+        help="State file (JSON), or a strategy in a database: sqlite:///trading.db#my-strategy.",
+        show_default=False,
+        parser=parse_place,
+    ),
+]
+_OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Where to write; the ending chooses what: .html, .png, .svg, .pdf, .jpeg, .webp, or .json for plotly. "
+        "A folder gets NAME.html. An existing file is replaced.",
+        show_default="NAME.html in the current folder",
+    ),
+]
+_ListOption = Annotated[bool, typer.Option("--list", help="List the charts and what to read from them.")]
+_ThemeOption = Annotated[ThemeName, typer.Option(help="Colours.")]
+_CandlesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE",
+        help="Prices: a CSV, Parquet, Feather or JSON file, PAIR=FILE, or the name of a data set that comes with "
+        "the program. May be repeated. Without it charts show the prices that trades and valuations recorded.",
+        show_default=False,
+    ),
+]
+_BenchmarkOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE",
+        help="Prices to compare the strategy with, in the same forms: NAME=FILE. May be repeated.",
+        show_default=False,
+    ),
+]
+_StartOption = Annotated[
+    datetime.datetime | None,
+    typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="Show from here on, UTC.", show_default=False),
+]
+_EndOption = Annotated[
+    datetime.datetime | None,
+    typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="Show until here, UTC.", show_default=False),
+]
+_PairOption = Annotated[
+    str | None,
+    typer.Option(metavar="PAIR", help="Ticker, base token or id of the pair to show.", show_default=False),
+]
+_PositionOption = Annotated[
+    int | None,
+    typer.Option(
+        "--position",
+        "--position-id",
+        metavar="ID",
+        help="The position to show, or to show around.",
+        show_default=False,
+    ),
+]
+_WidthOption = Annotated[int, typer.Option(min=200, max=8000, help="Of an image, pixels; a page fits its window.")]
+_HeightOption = Annotated[
+    int | None, typer.Option(min=150, max=8000, help="Pixels.", show_default="what suits the chart")
+]
+
+
 def chart(
-    name: Annotated[
-        str | None,
-        typer.Argument(metavar="NAME", help="Which chart; --list tells what there is.", show_default=False),
-    ] = None,
-    state_file: Annotated[
-        StatePlace | None,
-        typer.Argument(
-            metavar="STATE_FILE",
-            help="State file (JSON), or a strategy in a database: sqlite:///trading.db#my-strategy.",
-            show_default=False,
-            parser=parse_place,
-        ),
-    ] = None,
+    name: _NameArgument = None,
+    state_file: _StateFileArgument = None,
     *,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Where to write; the ending chooses what: .html, .png, .svg, .pdf, .jpeg, .webp, or .json for plotly. "
-            "A folder gets NAME.html. An existing file is replaced.",
-            show_default="NAME.html in the current folder",
-        ),
-    ] = None,
-    list_: Annotated[bool, typer.Option("--list", help="List the charts and what to read from them.")] = False,
-    theme: Annotated[ThemeName, typer.Option(help="Colours.")] = ThemeName.light,
-    candles: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Prices: a CSV, Parquet, Feather or JSON file, PAIR=FILE, or the name of a data set that comes with "
-            "the program. May be repeated. Without it charts show the prices that trades and valuations recorded.",
-            show_default=False,
-        ),
-    ] = None,
-    benchmark: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Prices to compare the strategy with, in the same forms: NAME=FILE. May be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    output: _OutputOption = None,
+    list_: _ListOption = False,
+    theme: _ThemeOption = ThemeName.light,
+    candles: _CandlesOption = None,
+    benchmark: _BenchmarkOption = None,
     date_format: DateFormatOption = None,
     time_frame: TimeFrameOption = None,
-    start: Annotated[
-        datetime.datetime | None,
-        typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="Show from here on, UTC.", show_default=False),
-    ] = None,
-    end: Annotated[
-        datetime.datetime | None,
-        typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="Show until here, UTC.", show_default=False),
-    ] = None,
-    pair: Annotated[
-        str | None,
-        typer.Option(metavar="PAIR", help="Ticker, base token or id of the pair to show.", show_default=False),
-    ] = None,
-    position: Annotated[
-        int | None,
-        typer.Option(
-            "--position",
-            "--position-id",
-            metavar="ID",
-            help="The position to show, or to show around.",
-            show_default=False,
-        ),
-    ] = None,
-    width: Annotated[int, typer.Option(min=200, max=8000, help="Of an image, pixels; a page fits its window.")] = 1200,
-    height: Annotated[
-        int | None, typer.Option(min=150, max=8000, help="Pixels.", show_default="what suits the chart")
-    ] = None,
+    start: _StartOption = None,
+    end: _EndOption = None,
+    pair: _PairOption = None,
+    position: _PositionOption = None,
+    width: _WidthOption = 1200,
+    height: _HeightOption = None,
     json_: Annotated[bool, typer.Option("--json", help="Print what was written, or the list, as JSON.")] = False,
 ) -> None:
     """Draw a chart of a state file.
@@ -154,14 +169,19 @@ def chart(
     reason = get_explanation(figure)
     if reason is None:
         write_chart(figure, path, f"{drawn.title} - {describe_state(state, state_file)}", width)
+    _print_result(drawn.name, path, reason, json_=json_)
+    if reason is not None:
+        raise typer.Exit(EXIT_FAILURE)
+
+
+def _print_result(chart_name: str, path: Path, reason: str | None, *, json_: bool) -> None:
+    """Print where the chart is, or why there is none."""
     if json_:
-        print_json({"chart": drawn.name, "file": None if reason else path, "nothing_to_draw": reason})
+        print_json({"chart": chart_name, "file": None if reason else path, "nothing_to_draw": reason})
     elif reason is None:
         print_line(f"Wrote {path}")
     else:
         print_problem(f"Nothing to draw: {reason}.")
-    if reason is not None:
-        raise typer.Exit(EXIT_FAILURE)
 
 
 def _list_charts(*, json_: bool) -> None:

@@ -24,47 +24,51 @@ EXAMPLES = (
 )
 
 
+_PositionIdOption = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--position-id",
+        "--position",
+        metavar="ID",
+        help="Close this position; may be repeated.",
+        show_default=False,
+    ),
+]
+_AllTestTradesOption = Annotated[bool, typer.Option("--all-test-trades", help="Close the positions of test trades.")]
+_CloseDustOption = Annotated[
+    bool, typer.Option("--close-dust", help="Close the positions of which nothing or only dust is left.")
+]
+_WriteOffOption = Annotated[
+    bool,
+    typer.Option("--write-off", help="Give up what cannot be sold: its value is lost. The tokens are not touched."),
+]
+_DataOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE",
+        help="Sell in a simulation at the prices of these candles: a CSV, Parquet, Feather or JSON file, or "
+        "the name of a data set that comes with the program. May be repeated.",
+        show_default=False,
+    ),
+]
+_BlacklistOption = Annotated[bool, typer.Option("--blacklist", help="Stop trading the tokens of the closed positions.")]
+
+
 def close_position(
     state_file: StateFile,
     *,
-    position_id: Annotated[
-        list[int] | None,
-        typer.Option(
-            "--position-id",
-            "--position",
-            metavar="ID",
-            help="Close this position; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
-    all_test_trades: Annotated[
-        bool, typer.Option("--all-test-trades", help="Close the positions of test trades.")
-    ] = False,
-    close_dust: Annotated[
-        bool, typer.Option("--close-dust", help="Close the positions of which nothing or only dust is left.")
-    ] = False,
-    write_off: Annotated[
-        bool,
-        typer.Option("--write-off", help="Give up what cannot be sold: its value is lost. The tokens are not touched."),
-    ] = False,
-    data: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Sell in a simulation at the prices of these candles: a CSV, Parquet, Feather or JSON file, or "
-            "the name of a data set that comes with the program. May be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    position_id: _PositionIdOption = None,
+    all_test_trades: _AllTestTradesOption = False,
+    close_dust: _CloseDustOption = False,
+    write_off: _WriteOffOption = False,
+    data: _DataOption = None,
     pair: PairOption = None,
     date_format: DateFormatOption = None,
     time_frame: TimeFrameOption = None,
     at: AtOption = None,
     fee: FeeOption = 0.001,
     slippage: SlippageOption = 0.0,
-    blacklist: Annotated[
-        bool, typer.Option("--blacklist", help="Stop trading the tokens of the closed positions.")
-    ] = False,
+    blacklist: _BlacklistOption = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     json_: JsonOption = False,

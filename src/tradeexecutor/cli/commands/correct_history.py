@@ -19,46 +19,57 @@ EXAMPLES = (
 )
 
 
+_CutoffDateOption = Annotated[
+    datetime.datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%d"],
+        metavar="YYYY-MM-DD",
+        help="Remove everything recorded before this day (UTC): samples, plots, messages, logs.",
+        show_default=False,
+    ),
+]
+_RemoveSharePriceOutliersOption = Annotated[
+    bool, typer.Option("--remove-share-price-outliers", help="Share price far from that of its neighbours.")
+]
+_RemoveNavSyncOutliersOption = Annotated[
+    bool,
+    typer.Option(
+        "--remove-nav-sync-outliers", help="The same, less far, near a jump of the cash or the open positions."
+    ),
+]
+_RemoveDuplicateTimestampStatsOption = Annotated[
+    bool,
+    typer.Option("--remove-duplicate-timestamp-stats", help="All but the last of the samples with the same time."),
+]
+_OutlierWindowSizeOption = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Neighbours of a share price, on each side.")
+]
+_OutlierThresholdOption = Annotated[
+    float, typer.Option(min=0, metavar="FRACTION", help="Far is more than this from their median.")
+]
+_NavSyncWindowSizeOption = Annotated[
+    int, typer.Option(min=1, metavar="N", help="The same for --remove-nav-sync-outliers.")
+]
+_NavSyncThresholdOption = Annotated[
+    float, typer.Option(min=0, metavar="FRACTION", help="The same for --remove-nav-sync-outliers.")
+]
+_NavSyncMinComponentChangeOption = Annotated[
+    float, typer.Option(min=0, metavar="FRACTION", help="What counts as a jump, of the net asset value.")
+]
+
+
 def correct_history(
     state_file: StateFile,
     *,
-    cutoff_date: Annotated[
-        datetime.datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            metavar="YYYY-MM-DD",
-            help="Remove everything recorded before this day (UTC): samples, plots, messages, logs.",
-            show_default=False,
-        ),
-    ] = None,
-    remove_share_price_outliers: Annotated[
-        bool, typer.Option("--remove-share-price-outliers", help="Share price far from that of its neighbours.")
-    ] = False,
-    remove_nav_sync_outliers: Annotated[
-        bool,
-        typer.Option(
-            "--remove-nav-sync-outliers", help="The same, less far, near a jump of the cash or the open positions."
-        ),
-    ] = False,
-    remove_duplicate_timestamp_stats: Annotated[
-        bool,
-        typer.Option("--remove-duplicate-timestamp-stats", help="All but the last of the samples with the same time."),
-    ] = False,
-    outlier_window_size: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Neighbours of a share price, on each side.")
-    ] = 5,
-    outlier_threshold: Annotated[
-        float, typer.Option(min=0, metavar="FRACTION", help="Far is more than this from their median.")
-    ] = 0.2,
-    nav_sync_window_size: Annotated[
-        int, typer.Option(min=1, metavar="N", help="The same for --remove-nav-sync-outliers.")
-    ] = 24,
-    nav_sync_threshold: Annotated[
-        float, typer.Option(min=0, metavar="FRACTION", help="The same for --remove-nav-sync-outliers.")
-    ] = 0.15,
-    nav_sync_min_component_change: Annotated[
-        float, typer.Option(min=0, metavar="FRACTION", help="What counts as a jump, of the net asset value.")
-    ] = 0.1,
+    cutoff_date: _CutoffDateOption = None,
+    remove_share_price_outliers: _RemoveSharePriceOutliersOption = False,
+    remove_nav_sync_outliers: _RemoveNavSyncOutliersOption = False,
+    remove_duplicate_timestamp_stats: _RemoveDuplicateTimestampStatsOption = False,
+    outlier_window_size: _OutlierWindowSizeOption = 5,
+    outlier_threshold: _OutlierThresholdOption = 0.2,
+    nav_sync_window_size: _NavSyncWindowSizeOption = 24,
+    nav_sync_threshold: _NavSyncThresholdOption = 0.15,
+    nav_sync_min_component_change: _NavSyncMinComponentChangeOption = 0.1,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     json_: JsonOption = False,

@@ -32,40 +32,47 @@ class Allocation(enum.StrEnum):
     missing = "missing"
 
 
+_OnlyOption = Annotated[
+    list[RepairKind] | None,
+    typer.Option(help="Only this sort of repair; may be repeated.", show_default="all but duplicates"),
+]
+_FailedOption = Annotated[
+    list[int] | None,
+    typer.Option(
+        metavar="TRADE",
+        help="You have looked it up: the transactions of this trade did not go through.",
+        show_default=False,
+    ),
+]
+_FilledOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TRADE:QUANTITY:RESERVE",
+        help="You have looked it up: this trade exchanged so many tokens for so much of the reserve currency.",
+        show_default=False,
+    ),
+]
+_AllocationOption = Annotated[
+    Allocation | None,
+    typer.Option(
+        help="What happened to the capital of failed trades of which the file does not tell.",
+        show_default="ask, or leave the trade alone",
+    ),
+]
+_MergeOption = Annotated[
+    bool,
+    typer.Option("--merge-dustless-duplicates", help="Close positions in Hypercore vaults that are there twice."),
+]
+
+
 def repair(
     state_file: StateFile,
     *,
-    only: Annotated[
-        list[RepairKind] | None,
-        typer.Option(help="Only this sort of repair; may be repeated.", show_default="all but duplicates"),
-    ] = None,
-    failed: Annotated[
-        list[int] | None,
-        typer.Option(
-            metavar="TRADE",
-            help="You have looked it up: the transactions of this trade did not go through.",
-            show_default=False,
-        ),
-    ] = None,
-    filled: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TRADE:QUANTITY:RESERVE",
-            help="You have looked it up: this trade exchanged so many tokens for so much of the reserve currency.",
-            show_default=False,
-        ),
-    ] = None,
-    allocation: Annotated[
-        Allocation | None,
-        typer.Option(
-            help="What happened to the capital of failed trades of which the file does not tell.",
-            show_default="ask, or leave the trade alone",
-        ),
-    ] = None,
-    merge: Annotated[
-        bool,
-        typer.Option("--merge-dustless-duplicates", help="Close positions in Hypercore vaults that are there twice."),
-    ] = False,
+    only: _OnlyOption = None,
+    failed: _FailedOption = None,
+    filled: _FilledOption = None,
+    allocation: _AllocationOption = None,
+    merge: _MergeOption = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     json_: JsonOption = False,

@@ -39,47 +39,52 @@ class PageTheme(enum.StrEnum):
     dark = "dark"
 
 
+_OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="The page. An existing file is replaced.",
+        show_default="report.html in the current folder, unless --pdf or --tearsheet is given",
+    ),
+]
+_CandlesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE",
+        help="Prices for the price chart: a CSV, Parquet, Feather or JSON file, PAIR=FILE, or the name of a data "
+        "set that comes with the program. May be repeated. Without it the chart shows the prices that the state "
+        "knows.",
+        show_default=False,
+    ),
+]
+_ThemeOption = Annotated[PageTheme, typer.Option(help="Colours at first; auto are those of the reader's system.")]
+_PdfOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Print to a PDF file; needs Chromium or Chrome.", show_default=False),
+]
+_TearsheetOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write the tear sheet of quantstats (HTML); needs the extra tradeexecutor\\[tearsheet].",
+        show_default=False,
+    ),
+]
+
+
 def report(
     state_file: StateFile,
     *,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="The page. An existing file is replaced.",
-            show_default="report.html in the current folder, unless --pdf or --tearsheet is given",
-        ),
-    ] = None,
+    output: _OutputOption = None,
     backtest: BacktestOption = None,
-    candles: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Prices for the price chart: a CSV, Parquet, Feather or JSON file, PAIR=FILE, or the name of a data "
-            "set that comes with the program. May be repeated. Without it the chart shows the prices that the state "
-            "knows.",
-            show_default=False,
-        ),
-    ] = None,
+    candles: _CandlesOption = None,
     date_format: DateFormatOption = None,
     time_frame: TimeFrameOption = None,
-    theme: Annotated[
-        PageTheme, typer.Option(help="Colours at first; auto are those of the reader's system.")
-    ] = PageTheme.auto,
-    pdf: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Print to a PDF file; needs Chromium or Chrome.", show_default=False),
-    ] = None,
-    tearsheet: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write the tear sheet of quantstats (HTML); needs the extra tradeexecutor\\[tearsheet].",
-            show_default=False,
-        ),
-    ] = None,
+    theme: _ThemeOption = PageTheme.auto,
+    pdf: _PdfOption = None,
+    tearsheet: _TearsheetOption = None,
     json_: Annotated[bool, typer.Option("--json", help="Print which files were written as JSON.")] = False,
 ) -> None:
     """Make one page with everything about a state.

@@ -19,7 +19,13 @@ from tradeexecutor.cli.output import print_facts, print_line, print_problem
 from tradeexecutor.operations.error_text import describe_error
 
 if TYPE_CHECKING:
+    from tradeexecutor.ethereum.chain_file import ChainFile
     from tradeexecutor.ethereum.hot_wallet import HotWallet
+    from tradeexecutor.operations.live_loop import LiveSettings
+    from tradeexecutor.state.state import State
+    from tradeexecutor.state.store import JSONFileStore
+    from tradeexecutor.strategy.runner import Models
+    from tradeexecutor.strategy.strategy_module import StrategyModule
 
 EXAMPLES = (
     "tradeexecutor start my_strategy.py state.json --chain base.json --rpc https://mainnet.base.org --new",
@@ -30,71 +36,84 @@ EXAMPLES = (
 _PASSWORD_VARIABLE = "KEYSTORE_PASSWORD"
 
 
+_StrategyArgument = Annotated[
+    Path,
+    typer.Argument(metavar="STRATEGY", help="Python file of the strategy.", show_default=False, readable=False),
+]
+_StateFileArgument = Annotated[
+    Path, typer.Argument(metavar="STATE_FILE", help="Where its state is.", show_default=False, readable=False)
+]
+_ChainOption = Annotated[
+    Path,
+    typer.Option(metavar="FILE", help="What is traded on which chain, and where (JSON).", show_default=False),
+]
+_RpcOption = Annotated[
+    list[str],
+    typer.Option(
+        envvar="JSON_RPC",
+        metavar="URL",
+        help="A node of the chain. May be repeated: the next one is asked when one does not answer.",
+        show_default=False,
+    ),
+]
+_KeystoreOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help=f"Encrypted key of the wallet; its password is in the environment variable {_PASSWORD_VARIABLE}.",
+        show_default="the key in PRIVATE_KEY",
+    ),
+]
+_NewOption = Annotated[
+    bool, typer.Option("--new", help="Make the state file; what the wallet has is the opening balance.")
+]
+_OffsetOption = Annotated[
+    float, typer.Option(min=0, metavar="MINUTES", help="How long after a tick of the cycle to decide.")
+]
+_TriggerCheckOption = Annotated[
+    float, typer.Option(min=0, metavar="MINUTES", help="How often to look at stop losses; 0 is never.")
+]
+_ValuationOption = Annotated[
+    float, typer.Option(min=0, metavar="MINUTES", help="How often to value positions in between; 0 is never.")
+]
+_MaxDataDelayOption = Annotated[
+    float, typer.Option(min=0, metavar="MINUTES", help="Do not decide when the newest candle is older.")
+]
+_MaxGasPriceOption = Annotated[
+    float | None,
+    typer.Option(min=0, metavar="GWEI", help="Never pay more for a unit of gas.", show_default="no limit"),
+]
+_DecideAtOnceOption = Annotated[bool, typer.Option("--decide-at-once", help="Make the first decision right away.")]
+_MaxCyclesOption = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Stop after so many decisions.", show_default="no limit")
+]
+_SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Change a parameter of the strategy. May be repeated.",
+        show_default=False,
+    ),
+]
+
+
 def start(
-    # Longer than 70 lines: every option says what it is for.
-    strategy: Annotated[
-        Path,
-        typer.Argument(metavar="STRATEGY", help="Python file of the strategy.", show_default=False, readable=False),
-    ],
-    state_file: Annotated[
-        Path, typer.Argument(metavar="STATE_FILE", help="Where its state is.", show_default=False, readable=False)
-    ],
+    strategy: _StrategyArgument,
+    state_file: _StateFileArgument,
     *,
-    chain: Annotated[
-        Path,
-        typer.Option(metavar="FILE", help="What is traded on which chain, and where (JSON).", show_default=False),
-    ],
-    rpc: Annotated[
-        list[str],
-        typer.Option(
-            envvar="JSON_RPC",
-            metavar="URL",
-            help="A node of the chain. May be repeated: the next one is asked when one does not answer.",
-            show_default=False,
-        ),
-    ],
-    keystore: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help=f"Encrypted key of the wallet; its password is in the environment variable {_PASSWORD_VARIABLE}.",
-            show_default="the key in PRIVATE_KEY",
-        ),
-    ] = None,
-    new: Annotated[
-        bool, typer.Option("--new", help="Make the state file; what the wallet has is the opening balance.")
-    ] = False,
-    offset: Annotated[
-        float, typer.Option(min=0, metavar="MINUTES", help="How long after a tick of the cycle to decide.")
-    ] = 8,
-    trigger_check: Annotated[
-        float, typer.Option(min=0, metavar="MINUTES", help="How often to look at stop losses; 0 is never.")
-    ] = 3,
-    valuation: Annotated[
-        float, typer.Option(min=0, metavar="MINUTES", help="How often to value positions in between; 0 is never.")
-    ] = 60,
-    max_data_delay: Annotated[
-        float, typer.Option(min=0, metavar="MINUTES", help="Do not decide when the newest candle is older.")
-    ] = 1440,
-    max_gas_price: Annotated[
-        float | None,
-        typer.Option(min=0, metavar="GWEI", help="Never pay more for a unit of gas.", show_default="no limit"),
-    ] = None,
-    decide_at_once: Annotated[
-        bool, typer.Option("--decide-at-once", help="Make the first decision right away.")
-    ] = False,
-    max_cycles: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Stop after so many decisions.", show_default="no limit")
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Change a parameter of the strategy. May be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    chain: _ChainOption,
+    rpc: _RpcOption,
+    keystore: _KeystoreOption = None,
+    new: _NewOption = False,
+    offset: _OffsetOption = 8,
+    trigger_check: _TriggerCheckOption = 3,
+    valuation: _ValuationOption = 60,
+    max_data_delay: _MaxDataDelayOption = 1440,
+    max_gas_price: _MaxGasPriceOption = None,
+    decide_at_once: _DecideAtOnceOption = False,
+    max_cycles: _MaxCyclesOption = None,
+    set_: _SetOption = None,
 ) -> None:
     """Run a strategy live, with real money.
 
@@ -109,7 +128,7 @@ def start(
     from tradeexecutor.ethereum.chain_file import read_chain_file
     from tradeexecutor.ethereum.hot_wallet import FeeRules
     from tradeexecutor.ethereum.live import RETRYABLE, connect, make_live_models
-    from tradeexecutor.operations.live_loop import LiveLoop, LiveSettings, StaleMarketData
+    from tradeexecutor.operations.live_loop import LiveSettings, StaleMarketData
     from tradeexecutor.state.store import JSONFileStore
     from tradeexecutor.strategy.strategy_module import read_strategy_module
 
@@ -117,15 +136,21 @@ def start(
     module.apply_parameters(parse_parameters(set_ or []))
     settings = read_chain_file(chain)
     wallet = _open_wallet(keystore)
-    if new and state_file.exists():
-        raise CommandFailed(f"{state_file} is there already", "leave --new out to go on with it")
-    if not new and not state_file.exists():
-        raise CommandFailed(f"there is no file {state_file}", "add --new to make it")
+    _check_state_file(state_file, is_new=new)
     connection = connect(settings, rpc)
     cycle = module.cycle_duration
     if cycle is None:
         raise CommandFailed(f"{strategy} does not say how often to decide (cycle_duration in Parameters)")
-    stopping = threading.Event()
+    live_settings = LiveSettings(
+        cycle=cycle,
+        offset=datetime.timedelta(minutes=offset),
+        trigger_check=datetime.timedelta(minutes=trigger_check) if trigger_check else None,
+        valuation=datetime.timedelta(minutes=valuation) if valuation else None,
+        max_data_delay=datetime.timedelta(minutes=max_data_delay),
+        decide_at_once=decide_at_once,
+        max_cycles=max_cycles,
+        retryable=(*RETRYABLE, StaleMarketData),
+    )
     with JSONFileStore(state_file) as store:
         fees = FeeRules(max_fee=None if max_gas_price is None else int(max_gas_price * 1e9))
         models = make_live_models(settings, connection, wallet, store.sync, fee_rules=fees)
@@ -133,25 +158,6 @@ def start(
             state = store.create(module.name or strategy.stem)
             models.sync.sync_initial(state, reserve_assets=[settings.reserve])
             store.sync(state)
-        loop = LiveLoop(
-            module,
-            store,
-            models,
-            lambda now: settings.load_universe(),
-            LiveSettings(
-                cycle=cycle,
-                offset=datetime.timedelta(minutes=offset),
-                trigger_check=datetime.timedelta(minutes=trigger_check) if trigger_check else None,
-                valuation=datetime.timedelta(minutes=valuation) if valuation else None,
-                max_data_delay=datetime.timedelta(minutes=max_data_delay),
-                decide_at_once=decide_at_once,
-                max_cycles=max_cycles,
-                retryable=(*RETRYABLE, StaleMarketData),
-            ),
-            wait=lambda seconds: _wait(stopping, seconds),
-            should_stop=stopping.is_set,
-            on_job=_report,
-        )
         print_facts(
             {
                 "Strategy": module.name or strategy.stem,
@@ -160,9 +166,40 @@ def start(
                 "Decides": f"every {cycle.value}, {offset:g} minutes after the tick",
             }
         )
-        with _stop_by_signal(stopping):
-            state = loop.run()
+        state = _run_until_stopped(module, store, models, settings, live_settings)
         print_line(f"Stopped after cycle {state.cycle - 1}. {state_file} is saved.")
+
+
+def _check_state_file(state_file: Path, *, is_new: bool) -> None:
+    if is_new and state_file.exists():
+        raise CommandFailed(f"{state_file} is there already", "leave --new out to go on with it")
+    if not is_new and not state_file.exists():
+        raise CommandFailed(f"there is no file {state_file}", "add --new to make it")
+
+
+def _run_until_stopped(
+    module: "StrategyModule",
+    store: "JSONFileStore",
+    models: "Models",
+    chain: "ChainFile",
+    settings: "LiveSettings",
+) -> "State":
+    """Decide, trade and save until the cycles are done or a signal ends them; return the state."""
+    from tradeexecutor.operations.live_loop import LiveLoop
+
+    stopping = threading.Event()
+    loop = LiveLoop(
+        module,
+        store,
+        models,
+        lambda now: chain.load_universe(),
+        settings,
+        wait=lambda seconds: _wait(stopping, seconds),
+        should_stop=stopping.is_set,
+        on_job=_report,
+    )
+    with _stop_by_signal(stopping):
+        return loop.run()
 
 
 def _open_wallet(keystore: Path | None) -> "HotWallet":

@@ -25,6 +25,7 @@ _File = Annotated[
 
 def generations(
     file: _File,
+    *,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the saves that there are, and which of them are intact.
