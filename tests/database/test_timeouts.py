@@ -107,6 +107,16 @@ def test_a_statement_that_waits_for_too_long_is_ended_by_the_server(store: SQLSt
     assert store.load().name == "second"
 
 
+def test_what_a_server_is_asked_for(store: SQLStateStore):
+    """A commit that is on the disk; and to notice soon that a writer is gone, with which the lock goes."""
+    wanted = {"synchronous_commit": "on", "statement_timeout": "1s"}
+    with store._writer.connection.begin():
+        connection = store._writer.connection
+        found = {name: connection.execute(text(f"SHOW {name}")).scalar() for name in wanted}
+    assert found == wanted
+    assert {"tcp_keepalives_idle", "tcp_keepalives_interval"} == set(module._SETTINGS)
+
+
 def test_maintenance_may_take_longer(store: SQLStateStore):
     with store.writing() as connection:
         connection.execute(text("SELECT pg_sleep(2)"))

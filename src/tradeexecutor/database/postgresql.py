@@ -25,6 +25,10 @@ _CONNECT_TIMEOUT = 10
 #: Seconds beyond the time-out of a statement in which the server may say that it has ended the statement.
 _GRACE = 5.0
 
+#: So that the server notices within two minutes, and not within two hours, that the machine of a writer is gone, and
+#: releases its lock.
+_SETTINGS = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10"}
+
 _open_connections: "weakref.WeakSet[psycopg.Connection[Any]]" = weakref.WeakSet()
 
 
@@ -87,9 +91,9 @@ def connect_postgresql(
     psycopg.ProgrammingError
         libpq does not know a keyword.
     """
-    name = f"tradeexecutor {os.getpid()} {socket.gethostname()}"[:63]  # StoreLocked tells it to others
-    defaults = {"connect_timeout": str(_CONNECT_TIMEOUT), "application_name": name}
-    keywords: dict[str, Any] = defaults | parameters | {"application_name": name}
+    own_name = f"tradeexecutor {os.getpid()} {socket.gethostname()}"[:63]  # StoreLocked tells it to others
+    defaults = {"connect_timeout": str(_CONNECT_TIMEOUT), "application_name": own_name}
+    keywords: dict[str, Any] = defaults | parameters | {"application_name": own_name}
     try:
         connection: TimedConnection | psycopg.Error = factory.connect(make_conninfo(**keywords))
     except psycopg.Error as error:
@@ -99,9 +103,11 @@ def connect_postgresql(
     _open_connections.add(connection)
     connection.max_silence = timeout + _GRACE
     try:
-        connection.execute("SELECT set_config('statement_timeout', %s, false)", (str(int(timeout * 1000)),))
+        settings = _SETTINGS | {"statement_timeout": str(int(timeout * 1000))}
         if writing:
-            connection.execute("SET synchronous_commit = on")
+            settings["synchronous_commit"] = "on"
+        query = "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS settings (name, value)"
+        connection.execute(query, (list(settings), list(settings.values())))
         connection.commit()
     except BaseException:
         connection.close()
