@@ -1,8 +1,8 @@
-"""Collecting entries while a journal is derived.
+"""The entries of a journal under construction, and the order that they have.
 
-Order of entries: by time, then by `Rank`, then by the number of the balance update or trade.  The rank follows how a
-cycle works: money that came in is booked before the strategy decides, trades start before they have an outcome.  That
-is the order in which recorded balances (`BalanceUpdate.old_balance`) agree where times are whole seconds.
+Order of entries: by time, then by `Rank`, then by the number of the balance update or trade. The rank follows the steps
+of a cycle: deposits are booked before the strategy decides, and a trade starts before it has an outcome. When times are
+whole seconds, the recorded balances (`BalanceUpdate.old_balance`) agree with this order.
 """
 
 import datetime
@@ -19,7 +19,8 @@ from tradeexecutor.state.trade import TradeExecution
 
 __all__ = ["Book", "Key", "Rank", "get_event_time"]
 
-#: An event is booked soon after it happened; a later time of creation is that of a simulation.
+#: A live program books an event within this time after it happened. An event that was created later is from a
+#: simulation.
 _BOOKING_DELAY = datetime.timedelta(days=1)
 
 
@@ -27,7 +28,7 @@ _make_posting = Posting._make
 
 
 class Rank(enum.IntEnum):
-    """What comes first among entries of the same time."""
+    """Order of entries that have the same time: the lower rank comes first."""
 
     opening = 0
     balance_update = 1
@@ -43,10 +44,10 @@ Key = tuple[datetime.datetime, int, int]
 
 
 def get_event_time(event: BalanceUpdate) -> datetime.datetime:
-    """Return when a balance update was booked.
+    """Return when a balance update was booked, naive UTC.
 
-    That is when it was created.  Simulations create events long after their simulated time: then it is the cycle
-    that took the event in, or the block.
+    This is the time at which it was created. A simulation creates events long after their simulated time: for such an
+    event, the time of the cycle that booked it is returned, or the time of the block.
     """
     included_at = event.strategy_cycle_included_at or event.block_mined_at
     created_at = event.created_at
@@ -61,7 +62,7 @@ class Book:
     Attributes
     ----------
     entries
-        With their place in the order.
+        Pairs of the sort key and the entry.
     assets
         Every asset that occurs, by identifier.
     """
@@ -82,14 +83,14 @@ class Book:
     # --- Accounts
 
     def get_account(self, kind: AccountKind, asset: AssetIdentifier, position_id: int | None = None) -> Account:
-        """Return an account of an asset, and remember the asset."""
-        # Trades share their assets, so the objects are few; asking them for their identifier each time is slow.
+        """Return the account of an asset, and add the asset to `assets`."""
+        # Trades share their asset objects, so there are few. Computing the identifier at each call would be slow.
         key = kind, id(asset), position_id
         account = self._accounts.get(key)
         if account is None:
             identifier = asset.get_identifier()
             self._accounts[key] = account = Account(kind, identifier, position_id)
-            self._kept.append(asset)  # so that no other object gets its id
+            self._kept.append(asset)  # as long as the object lives, no other object has the same id()
             self.assets.setdefault(identifier, asset)
         return account
 
@@ -114,7 +115,7 @@ class Book:
         position_id: int | None = None,
         balance_update_id: int | None = None,
     ) -> None:
-        """Add an entry; amounts of zero are left out, and so is an entry that moves nothing."""
+        """Add an entry. Postings of zero are left out; an entry without other postings is not added."""
         moved = tuple([_make_posting(posting) for posting in postings if posting[1]])
         if moved:
             entry = Entry(key[0], kind, description, moved, trade_id, position_id, balance_update_id)

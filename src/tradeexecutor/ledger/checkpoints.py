@@ -1,4 +1,4 @@
-"""Balances that a state recorded along the way, which tell between which entries a balance went wrong.
+"""Earlier balances that a state has recorded. They show between which entries a balance became wrong.
 
 ==============================  =====================================  ==========================
 where                           of what                                exact
@@ -37,13 +37,13 @@ __all__ = [
     "sort_checkpoints",
 ]
 
-#: A float keeps 15 to 17 digits, and a sample is a product of two of them.
+#: Relative error of a sample: a float keeps 15 to 17 digits, and a sample is the product of two floats.
 _FLOAT_TOLERANCE = Decimal("1e-12")
 
-#: After everything that happened at the same time.
+#: Higher than every `Rank`: the place after everything that happened at the same time.
 _LAST_RANK = 99
 
-#: A cycle is over after this time at the latest.
+#: The longest time that a cycle takes.
 _CYCLE_LENGTH = datetime.timedelta(hours=1)
 
 _END_OF_TIME = datetime.datetime.max
@@ -56,24 +56,26 @@ class Checkpoint:
     Attributes
     ----------
     place
-        How many entries of the journal come before it.
+        Number of journal entries that come before it.
     time
-        When it was recorded; None for the balance as it is now.
+        When it was recorded, naive UTC; None for the present balance.
     source
-        What recorded it, for people.
+        What recorded it, in words, for messages.
     amount
         Token units.
     tolerance
-        How far it may be from the exact balance for its form, token units; rounding of sums comes on top.
+        How far it may be from the exact balance because of its form (a float, for example), token units. The rounding
+        of sums is added to this.
     until
-        How many entries may have come before it at most.  Samples carry the time of their cycle and are taken some time
-        after, so entries until the next sample may be in it.
+        The largest number of entries that may have come before it. The time of a sample is the start of its cycle, and
+        the sample is taken later, so it may contain all entries until the next sample.
     event_quantity
-        What the balance update changes that recorded it; None for other sources.
+        Change made by the balance update that recorded it, token units; None for other sources.
     may_be_after
-        Whether it may be the balance after its balance update: corrections of old programs recorded that one.
+        Whether it may be the balance after its balance update instead of the one before: corrections of old programs
+        recorded the balance after it.
     is_order_known
-        Whether it is known which entries of the same second came before it, `until` apart.
+        Whether it is known which entries of the same second came before it, up to `until`.
     """
 
     place: int
@@ -88,12 +90,12 @@ class Checkpoint:
 
 
 def place_before(journal: Journal, key: Key) -> int:
-    """Return how many entries come before a place in the order."""
+    """Return how many entries of the journal are sorted before `key`."""
     return bisect_left(journal.keys, key)
 
 
 def place_after(journal: Journal, when: datetime.datetime, rank: int = _LAST_RANK, number: int = 2**63) -> int:
-    """Return how many entries there are until the end of a moment."""
+    """Return how many entries of the journal there are up to and including a time (and rank and number)."""
     return bisect_right(journal.keys, (when, rank, number))
 
 
@@ -106,7 +108,7 @@ def list_cash_checkpoints(state: State, journal: Journal, reserve: ReservePositi
 
 
 def sort_checkpoints(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
-    """Return checkpoints in order; of those of one moment the exact ones last, they count from there on."""
+    """Return checkpoints in order; exact ones come last among those of the same time, so that they count afterwards."""
     return sorted(checkpoints, key=lambda item: (item.place, item.time or _END_OF_TIME, item.tolerance == 0))
 
 
@@ -129,14 +131,14 @@ def _list_samples_of_cash(state: State, journal: Journal) -> Iterator[Checkpoint
 def _make_samples(
     journal: Journal, samples: list[tuple[datetime.datetime, float]], source: str
 ) -> Iterator[Checkpoint]:
-    """Yield checkpoints of samples, which are in the order in which they were taken."""
+    """Yield a checkpoint for each sample; `samples` are in the order in which they were taken."""
     ends = _find_ends([when for when, _ in samples])
     for (when, value), end in zip(samples, ends, strict=True):
         yield _make_sample(place_after(journal, when), when, source, value, place_after(journal, end))
 
 
 def _find_ends(times: list[datetime.datetime]) -> list[datetime.datetime]:
-    """Return until when each of several samples may have been taken: the time of the next later one."""
+    """Return the latest time at which each sample may have been taken: the time of the next later sample."""
     ends: list[datetime.datetime] = []
     following = end = None
     for when in reversed(times):
@@ -153,7 +155,7 @@ def _make_sample(place: int, when: datetime.datetime, source: str, value: float,
 
 
 def list_event_checkpoints(journal: Journal, events: Iterable[BalanceUpdate]) -> Iterator[Checkpoint]:
-    """Yield what balance updates found before they changed it."""
+    """Yield the balance that each balance update has recorded from before its own change."""
     for event in events:
         if event.old_balance is None:  # pyright: ignore[reportUnnecessaryComparison]
             continue

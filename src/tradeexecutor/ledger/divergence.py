@@ -1,14 +1,14 @@
-"""Where the books and balances that were read outside differ for the first time.
+"""Find the first difference between the books and balances that were read outside, on a chain for example.
 
-The journal says which tokens the wallet should hold after each event.  Balances that were read on the chain, at any
-times, are held against it.  Between the last one that agrees and the first one that does not, something happened that
-the books do not have, or the books have something that did not happen: the events of that time are listed, and the one
-whose amount is the difference is named.
+The journal contains how many tokens the wallet should hold after each event. Balances that were read on the chain, at
+any times, are compared with it. Between the last balance that agrees and the first one that does not, something
+happened that the books do not contain, or the books contain something that did not happen. The events of that time are
+listed, and an event whose amount equals the difference is marked.
 
-What the wallet holds of an asset is the cash, what positions hold, and both sides of loans (a debt is a balance of debt
-tokens).  The time of an event is when it happened on the chain: execution of a trade, block of a deposit.  Capital of
-trades between start and outcome is in the wallet or is not: both readings are tried.  So are all orders of events of
-one second, which files do not tell apart.
+The wallet's balance of an asset consists of the cash, the tokens of positions, and both sides of loans (a debt is a
+balance of debt tokens). The time of an event is when it happened on the chain: the execution of a trade, the block of a
+deposit. The capital of a trade between its start and its outcome may be in the wallet or not: both readings are tried.
+All orders of the events of one second are tried, too, because files do not record the order.
 """
 
 import datetime
@@ -40,12 +40,12 @@ __all__ = [
 
 _ONE_SECOND = datetime.timedelta(seconds=1)
 
-#: Accounts whose tokens are in the wallet, and the sign that makes a balance of tokens of them.
+#: Accounts whose tokens are in the wallet, and the sign that turns the balance of the account into a balance of tokens.
 _IN_WALLET = {
     AccountKind.cash: 1,
     AccountKind.holding: 1,
     AccountKind.bridge_lent: 1,
-    # Spent when the trade is executed, not when it starts.
+    # The capital is spent when the trade is executed, not when it starts.
     AccountKind.in_flight: 1,
     AccountKind.collateral: 1,
     AccountKind.collateral_interest: 1,
@@ -58,7 +58,7 @@ _IN_WALLET = {
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What was held of an asset.
+    """A balance of an asset that was read outside the books.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Observation:
     block_number
         None when it is not known.
     source
-        Where it stands, e.g. ``record 3``.
+        Where it was found, e.g. ``record 3``.
     """
 
     time: datetime.datetime
@@ -79,19 +79,19 @@ class Observation:
 
 
 class Suspicion(enum.StrEnum):
-    """What an event is suspected of."""
+    """How an event may explain the difference."""
 
     #: The balance moved as if it had not happened.
     did_not_happen = "did_not_happen"
     #: The balance moved as if it had happened twice.
     happened_twice = "happened_twice"
-    #: It is the only event in between, and moved another amount than the books have.
+    #: It is the only event in between, and moved an amount that is not the one in the books.
     other_amount = "other_amount"
 
 
 @dataclass(slots=True)
 class Step:
-    """An event that changes what should be held.
+    """An event that changes the expected balance.
 
     Attributes
     ----------
@@ -100,13 +100,13 @@ class Step:
     time
         When it happened on the chain, naive UTC.
     description
-        For people.
+        Sentence for messages.
     change
-        Token units.
+        Change of the balance, token units.
     expected
-        What should be held afterwards, token units.
+        Expected balance afterwards, token units.
     trade_id, balance_update_id, position_id
-        What it is about.
+        Trade, balance update and position of the event; None where there is none.
     suspicion
         None for an event that does not explain the difference.
     """
@@ -124,22 +124,22 @@ class Step:
 
 @dataclass(slots=True)
 class Divergence:
-    """The first balance that the books do not explain.
+    """The first observed balance that the books do not explain.
 
     Attributes
     ----------
     asset
-        Of which asset.
+        Asset of the balance.
     before
-        Latest balance that agrees; None when already the first one does not.
+        Latest observation that agrees; None when the very first one does not.
     first
-        First balance that does not.
+        First observation that does not agree.
     expected
-        What should have been held then, token units.
+        Expected balance at that time, token units.
     steps
-        What happened in between, in order.
+        Events in between, in order.
     later
-        Balances after the first one that are off by the same amount, by another amount, and not at all.
+        How many observations after the first one are off by the same amount, by another amount, and not at all.
     """
 
     asset: AssetIdentifier
@@ -151,13 +151,13 @@ class Divergence:
 
     @property
     def difference(self) -> Decimal:
-        """What is held beyond (+) or short of (-) what should be, token units."""
+        """Observed less expected balance, token units; positive when there is more than expected."""
         with exact_arithmetic():
             return self.first.amount - self.expected
 
     @property
     def suspects(self) -> list[Step]:
-        """Events that explain the difference; several when their amounts are the same."""
+        """Events that explain the difference; several when they have the same amount."""
         return [step for step in self.steps if step.suspicion is not None]
 
     @property
@@ -168,14 +168,14 @@ class Divergence:
 
 
 class WalletBooks:
-    """What the wallet should hold, by asset and time.
+    """The balances that the wallet should hold, by asset and time.
 
     Parameters
     ----------
     state
         Only read.
     journal
-        Of this state; derived when not given.
+        The journal of this state; it is derived when not given.
     """
 
     def __init__(self, state: State, journal: Journal | None = None):
@@ -189,13 +189,13 @@ class WalletBooks:
         self._openings: dict[str, Decimal] = {}
         for reserve in state.portfolio.reserves.values():
             if not has_known_opening(reserve):
-                # What the cash began with is recorded nowhere: as much as makes the books right today.
+                # The opening balance of the cash is not recorded: assume the one with which the books are right today.
                 asset = reserve.asset.get_identifier()
                 with exact_arithmetic():
                     self._openings[asset] = reserve.quantity - journal.get_balance(Account(AccountKind.cash, asset))
 
     def get_balances(self, asset: AssetIdentifier) -> "ExpectedBalances":
-        """Return what should be held of an asset."""
+        """Return the expected balances of an asset."""
         identifier = asset.get_identifier()
         changes: dict[int, Decimal] = {}
         in_flight: dict[int, Decimal] = {}
@@ -214,7 +214,7 @@ class WalletBooks:
 
 
 class ExpectedBalances:
-    """What the wallet should hold of an asset, at any time; made by `WalletBooks`."""
+    """The balance of an asset that the wallet should hold at any time; made by `WalletBooks`."""
 
     def __init__(self, asset: AssetIdentifier, opening: Decimal, steps: list[Step], in_flight: list[Step]):
         self.asset = asset
@@ -223,12 +223,12 @@ class ExpectedBalances:
         self._in_flight = in_flight
 
     def get_steps(self, after: datetime.datetime | None = None, until: datetime.datetime | None = None) -> list[Step]:
-        """Return the events that change what should be held, with what should be held afterwards.
+        """Return the events that change the expected balance, each with the expected balance afterwards.
 
         Parameters
         ----------
         after, until
-            Only events after the second of the first time, and up to the second of the other.
+            Only events after the second of `after`, and up to the end of the second of `until`.
         """
         first = 0 if after is None else _count_until(self._steps, after)
         end = len(self._steps) if until is None else _count_until(self._steps, until)
@@ -237,14 +237,15 @@ class ExpectedBalances:
     def get_expected(
         self, time: datetime.datetime, like: Decimal | None = None, held_now: Decimal | None = None
     ) -> Decimal:
-        """Return what should be held at a time, token units.
+        """Return the expected balance at a time, token units.
 
         Parameters
         ----------
         like
-            Where several readings are possible, choose one that explains this amount.
+            When several readings are possible, the one that explains this amount is chosen.
         held_now
-            Go back from this instead of forward from the first entry.  The two differ when the books do not add up.
+            Present balance, token units: compute backwards from it instead of forwards from the first entry. The
+            results differ when the books do not add up.
         """
         with exact_arithmetic():
             shift = ZERO if held_now is None else held_now - self._get_held_now()
@@ -255,7 +256,7 @@ class ExpectedBalances:
             return next((reading for reading in readings if is_explained(self.asset, like, reading)), plain + shift)
 
     def _get_held_now(self) -> Decimal:
-        """Return what the state should hold after all entries: without capital in flight."""
+        """Return the expected balance after all entries, without capital in flight, token units."""
         in_flight = self._in_flight[-1].expected if self._in_flight else ZERO
         return (self._steps[-1].expected if self._steps else self._opening) - in_flight
 
@@ -277,8 +278,8 @@ def find_divergence(
 ) -> Divergence | None:
     """Return the first balance of an asset that the books do not explain; None when they explain all.
 
-    Rounding dust is passed over (`get_dust_epsilon_for_asset`), with tokens that earn interest also the drift between
-    two bookings of it.
+    Differences up to `get_dust_epsilon_for_asset` are ignored. For tokens that earn interest, so is the interest
+    between two bookings.
 
     Parameters
     ----------
@@ -317,7 +318,7 @@ def find_first_divergence(
 
 
 def is_explained(asset: AssetIdentifier, amount: Decimal, expected: Decimal) -> bool:
-    """Tell whether a balance is what it should be, but for dust."""
+    """Return whether a balance equals the expected one, up to dust."""
     with exact_arithmetic():
         difference = abs(amount - expected)
         limit = Decimal(get_dust_epsilon_for_asset(asset))
@@ -327,7 +328,7 @@ def is_explained(asset: AssetIdentifier, amount: Decimal, expected: Decimal) -> 
 
 
 def _suspect(found: Divergence) -> None:
-    """Mark the events whose amount is the difference."""
+    """Mark the events whose amount equals the difference."""
     asset, difference = found.asset, found.difference
     if len(found.steps) == 1 and found.before is not None:
         found.steps[0].suspicion = Suspicion.other_amount
@@ -358,7 +359,7 @@ def _count_later(
 
 
 def _list_positions_outside(state: State) -> set[int | None]:
-    """Return the positions whose balance is not one of tokens in the wallet."""
+    """Return the ids of positions whose tokens are not in the wallet."""
     return {
         position.position_id
         for position in list_positions(state)
@@ -367,7 +368,7 @@ def _list_positions_outside(state: State) -> set[int | None]:
 
 
 def _get_block_times(state: State) -> dict[int, datetime.datetime]:
-    """Return when balance updates happened on the chain; the journal has when they were booked."""
+    """Return the time of the block of each balance update, by id; the journal contains the time of booking."""
     tables = [position.balance_updates for position in list_positions(state)]
     tables += [reserve.balance_updates for reserve in state.portfolio.reserves.values()]
     return {
@@ -410,7 +411,7 @@ def _time_of(step: Step) -> datetime.datetime:
 
 
 def _count_until(steps: Sequence[Step], time: datetime.datetime) -> int:
-    """Return how many steps happened up to the end of the second of a time."""
+    """Return how many steps happened up to the end of the second that contains `time`."""
     second = time.replace(microsecond=0)
     if second > datetime.datetime.max - _ONE_SECOND:
         return len(steps)

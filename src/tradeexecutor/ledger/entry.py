@@ -1,16 +1,16 @@
 """Accounts, postings and entries.
 
-An *entry* is one event: a trade that starts, a deposit, interest.  It has two or more *postings*, each of which changes
-one *account* by an amount of one asset.  The postings of an entry add up to zero for every asset: nothing appears and
-nothing vanishes, it only moves from one account to another.
+An *entry* is one event: a trade that starts, a deposit, interest. It has two or more *postings*, each of which changes
+one *account* by an amount of one asset. The postings of an entry add up to zero for every asset: tokens neither appear
+nor vanish, they only move from one account to another.
 
-Accounts are of two sorts.  *Owned* accounts say where the strategy's tokens are: cash, positions, capital in flight,
-both sides of loans (a debt is a negative balance).  *Counter* accounts say where they came from: investors, the market,
-interest, corrections, and what was written off.  So for each asset the sum of what is owned is the sum of the counter
-accounts with the sign turned.
+There are two sorts of accounts. *Owned* accounts show where the strategy's tokens are: cash, positions, capital in
+flight, both sides of loans (a debt is a negative balance). *Counter* accounts show where the tokens came from:
+investors, the market, interest, corrections, and write-offs. For each asset, the sum of the owned accounts is therefore
+the negative sum of the counter accounts.
 
-A trade exchanges one asset for another.  Both legs go through the account ``market``, which therefore shows what was
-given to and taken from the market in each asset.
+A trade exchanges one asset for another. Both legs go through the account ``market``, whose balances therefore show how
+much of each asset was given to the market and taken from it.
 """
 
 import datetime
@@ -32,7 +32,7 @@ class UnbalancedEntry(AccountingError, ValueError):
     Attributes
     ----------
     asset, amount
-        Identifier of the first asset that does not balance, and by how much, token units.
+        Identifier of the first asset whose postings do not balance, and the sum of its postings, token units.
     """
 
     def __init__(self, message: str, asset: str, amount: Decimal):
@@ -42,48 +42,49 @@ class UnbalancedEntry(AccountingError, ValueError):
 
 
 class AccountKind(enum.StrEnum):
-    """What an account stands for.  See `is_owned`."""
+    """Purpose of an account. `is_owned` separates owned accounts from counter accounts."""
 
-    #: Reserve currency at hand.
+    #: Reserve currency that is available.
     cash = "cash"
     #: Base tokens of a position that has no loan.
     holding = "holding"
-    #: Capital of a bridge position that trades on the far chain use, negative.
+    #: Capital of a bridge position that is used by trades on the other chain; negative.
     bridge_lent = "bridge_lent"
-    #: Capital of a trade that has started and has no outcome.
+    #: Capital of a trade that has started and has no outcome yet.
     in_flight = "in_flight"
     #: Capital that left one chain and has not arrived on the other.
     in_transit = "in_transit"
-    #: Capital that an asynchronous vault has, and no shares for it yet.
+    #: Capital that was sent to an asynchronous vault, which has not issued the shares yet.
     settlement = "settlement"
-    #: Capital of failed trades that is stuck outside, marked as such in the trade.
+    #: Capital of failed trades that is stuck outside; the trade is marked as such.
     stuck = "stuck"
-    #: Collateral of a loan: principal.
+    #: Principal of the collateral of a loan.
     collateral = "collateral"
     #: All interest the collateral has earned.
     collateral_interest = "collateral_interest"
-    #: Interest of the collateral that was taken out, negative.
+    #: Interest of the collateral that was withdrawn; negative.
     collateral_claimed = "collateral_claimed"
-    #: Debt of a loan: principal, negative.
+    #: Principal of the debt of a loan; negative.
     debt = "debt"
-    #: All interest of the debt, negative.
+    #: All interest of the debt; negative.
     debt_interest = "debt_interest"
     #: Interest of the debt that was paid.
     debt_repaid = "debt_repaid"
 
     #: Investors: deposits and redemptions.
     external = "external"
-    #: Flows of vaults and exchange accounts that are booked as changes of value: transfers and results together.
+    #: Flows of vaults and exchange accounts that are booked as changes of value, which contain transfers and results.
     vault_flow = "vault_flow"
     #: Exchanges with a market, a bridge or a lending pool.
     market = "market"
     #: Interest earned and owed.
     interest = "interest"
-    #: Account corrections, and positions opened for tokens that were found.
+    #: Account corrections, and positions that were opened for tokens found in the wallet.
     correction = "correction"
-    #: Interest that a trade took out and no event had booked, by position.
+    #: Interest that a trade withdrew although no event had booked it, by position.
     unbooked_interest = "unbooked_interest"
-    #: What a closed loan left behind (+) or was overdrawn by (-), by position; the loan no longer shows it.
+    #: Tokens left in a closed loan (+), or withdrawn from it in excess (-), by position; the loan no longer contains
+    #: them.
     loan_dust = "loan_dust"
 
     # A Python-level hash would dominate the cost of adding up balances.
@@ -109,24 +110,24 @@ _COUNTER_KINDS = frozenset(
 
 
 class Account(NamedTuple):
-    """An account: what it stands for, of which asset, of which position."""
+    """An account: its purpose, asset and position."""
 
     kind: AccountKind
     #: Asset identifier, ``"{chain_id}-{address}"``.
     asset: str
-    #: None where no position is concerned: cash, and most counter accounts.
+    #: None for accounts that do not belong to a position: cash, and most counter accounts.
     position_id: int | None = None
 
 
 class Posting(NamedTuple):
-    """A change of one account, token units; + into the account."""
+    """A change of one account, token units; positive into the account."""
 
     account: Account
     amount: Decimal
 
 
 class EntryKind(enum.StrEnum):
-    """What happened."""
+    """Kind of event that an entry records."""
 
     opening = "opening"
     deposit = "deposit"
@@ -147,7 +148,7 @@ class EntryKind(enum.StrEnum):
 
 @dataclass(slots=True)
 class Entry:
-    """One event; not to be changed after construction.
+    """One event. It must not be changed after construction: the postings are checked only then.
 
     Raises
     ------
@@ -160,7 +161,7 @@ class Entry:
     kind: EntryKind
     description: str
     postings: tuple[Posting, ...]
-    #: What caused it; None where that is nothing of the kind.
+    #: The trade that caused it; None when no trade did.
     trade_id: int | None = None
     position_id: int | None = None
     balance_update_id: int | None = None
@@ -170,7 +171,7 @@ class Entry:
         if len(postings) == 2:
             (first, amount), (second, opposite) = postings
             if first.asset == second.asset and amount == opposite.copy_negate() and amount.is_finite():
-                return  # comparing is exact in any context
+                return  # a comparison is exact in every decimal context
         totals: dict[str, Decimal] = {}
         for account, amount in postings:
             asset = account.asset
@@ -183,7 +184,7 @@ class Entry:
                 raise UnbalancedEntry(f"{self.description}: postings of {asset} add up to {total}", asset, total)
 
     def get_change(self, accounts: Iterable[Account]) -> Decimal:
-        """Return by how much the entry changes the sum of some accounts, token units."""
+        """Return the change of the sum of some accounts by this entry, token units."""
         wanted = set(accounts)
         total = ZERO
         for account, amount in self.postings:
@@ -192,7 +193,7 @@ class Entry:
         return total
 
     def get_cause(self) -> str:
-        """Return e.g. ``trade #3``, ``balance update #7``; empty when nothing is known."""
+        """Return what caused the entry, e.g. ``trade #3`` or ``balance update #7``; empty when nothing is known."""
         if self.trade_id is not None:
             return f"trade #{self.trade_id}"
         if self.balance_update_id is not None:

@@ -1,8 +1,8 @@
-"""Exact arithmetic, and how far a recorded balance may be from the exact one.
+"""Exact arithmetic, and the largest rounding error of a recorded balance.
 
 The state adds token amounts with 28 digits; many amounts of old files have more (a float written out as a decimal has
-up to 55).  The ledger adds without rounding, so its balances are right and the recorded ones are rounded.  What the
-rounding may amount to follows from the number of additions and their size, see `get_rounding_limit`.
+up to 55). The ledger adds without rounding, so its balances are exact and the recorded ones are rounded.
+`get_rounding_limit` computes the largest rounding error from the number and the size of the additions.
 """
 
 from collections.abc import Generator
@@ -15,41 +15,42 @@ __all__ = ["EXACT", "ZERO", "exact_arithmetic", "get_rounding_limit", "is_snappe
 
 ZERO = Decimal(0)
 
-#: Digits of the default decimal context, in which the state does its sums.
+#: Digits of the default decimal context, with which the state adds amounts.
 STATE_DIGITS = 28
 
-#: More digits than any sum of amounts in a state file needs; numbers cost what they are long, not what is allowed.
+#: More digits than any sum of amounts in a state file needs. The cost of a number depends on its own length, not on
+#: this.
 EXACT = Context(prec=2_000, rounding=ROUND_HALF_EVEN, Emin=MIN_EMIN, Emax=MAX_EMAX)
 
 
 @contextmanager
 def exact_arithmetic() -> Generator[None]:
-    """Add without rounding.
+    """Do decimal arithmetic without rounding inside the `with` block.
 
-    Methods of the state must not be called inside: some keep what they have added up, and it has to be rounded the way
-    the state rounds.
+    Methods of the state must not be called inside: some of them keep sums for later calls, and these sums have to be
+    rounded as the state rounds.
     """
     with localcontext(EXACT):
         yield
 
 
 def get_rounding_limit(additions: int, largest: Decimal) -> Decimal:
-    """Return how far a balance that was added up with 28 digits may be from the exact sum, token units.
+    """Return the largest rounding error of a balance that was added up with 28 digits, token units.
 
     An addition rounds by at most half a unit in the 28th digit of its result, which is less than 1e-27 of the largest
-    amount that occurs.  Reading the amounts rounds them once more.
+    amount that occurs. The amounts are rounded once more when they are read.
 
     Parameters
     ----------
     additions
-        How many amounts were added.
+        Number of amounts that were added.
     largest
         Largest absolute value of an amount or an intermediate balance.
 
     Returns
     -------
     Decimal
-        >= 0.  A thousand movements of up to a million tokens: 1e-18.
+        >= 0. For a thousand movements of up to a million tokens it is about 2e-18.
     """
     return Decimal(2 * additions + 2) * largest.scaleb(1 - STATE_DIGITS)
 
@@ -65,5 +66,5 @@ def write_amount(amount: Decimal) -> str:
 
 
 def is_snapped_to_zero(recorded: Decimal, derived: Decimal) -> bool:
-    """Tell whether the state shows zero because the balance is too small to be shown."""
+    """Return whether the state contains zero because it rounds such a small balance to zero."""
     return recorded == 0 and abs(derived) <= QUANTITY_EPSILON

@@ -1,9 +1,8 @@
-"""What a difference between journal and recorded balance may come from.
+"""Find the causes of a difference between the journal and a recorded balance.
 
-A difference appears between two checkpoints.  The entries between them, and the ways in which programs of other times
-are known to have booked such entries, give the amounts by which the balance may have moved wrongly.  A cause is named
-only when its amount is exactly the difference; otherwise the difference is called unexplained, with what happened
-around it.
+A difference appears between two checkpoints. The entries between them, and the known ways in which older programs
+booked such entries wrongly, give the amounts by which the balance may be wrong. A cause is reported only when its
+amount is exactly the difference. Otherwise the difference is reported as unexplained, with the events around it.
 """
 
 import datetime
@@ -27,24 +26,24 @@ from tradeexecutor.state.trade import TradeExecution
 
 __all__ = ["RELEASE_KINDS", "Break", "Cause", "CauseKind", "Explainer"]
 
-#: Entries that give back what a trade without success had set aside.
+#: Entries that give back the allocated capital of a trade without success.
 RELEASE_KINDS = frozenset({EntryKind.trade_failed, EntryKind.trade_repaired})
 
-#: More entries than this between two checkpoints are not tried in pairs.
+#: Only the first so many candidates between two checkpoints are tried in pairs.
 _MAX_CANDIDATES = 60
 
-#: Events of one cycle may be booked in any order.
+#: The longest time that a cycle takes: the events of one cycle may be booked in any order.
 _SAME_CYCLE = datetime.timedelta(hours=1)
 
 
 class CauseKind(enum.StrEnum):
-    """What went otherwise than the journal has it."""
+    """How the recorded balance was changed in another way than the journal contains."""
 
-    #: A purchase kept what it had set aside and did not spend.
+    #: The unspent part of the allocation of a purchase was not given back.
     unspent_kept = "unspent_kept"
-    #: The capital of a failed trade did not come back.
+    #: The capital of a failed trade was not given back.
     refund_missing = "refund_missing"
-    #: A repair gave the capital of a failed trade back once more.
+    #: A repair gave the capital of a failed trade back a second time.
     refund_repeated = "refund_repeated"
     #: The planned amount was booked instead of the executed one.
     plan_booked = "plan_booked"
@@ -52,7 +51,7 @@ class CauseKind(enum.StrEnum):
     not_booked = "not_booked"
     #: An entry changed the recorded balance twice.
     booked_twice = "booked_twice"
-    #: The difference until then vanished without an entry.
+    #: The earlier difference vanished without an entry.
     restored = "restored"
     #: No entry or known behaviour has this amount.
     unexplained = "unexplained"
@@ -65,15 +64,15 @@ class Cause:
     Attributes
     ----------
     kind
-        What went otherwise.
+        How the balance was changed wrongly.
     amount
-        Its share of the change of recorded less derived balance, token units.
+        Its share of the change of the difference (recorded less derived balance), token units.
     text
-        For people.
+        Sentence for messages.
     entry
         Number of the entry in the journal; None where there is none.
     trade_id, balance_update_id
-        What it is about.
+        The trade or balance update concerned; None where there is none.
     """
 
     kind: CauseKind
@@ -86,19 +85,19 @@ class Cause:
 
 @dataclass(slots=True)
 class Break:
-    """A place from which on recorded and derived balance differ, differ by another amount, or agree again.
+    """A place in the journal where the difference between recorded and derived balance appears, changes or vanishes.
 
     Attributes
     ----------
     change
-        The two checkpoints and the amounts.
+        The two checkpoints around the place, and the amounts.
     first_entry
         Number of the first entry after which the balances do not agree; None when no entry lies between the
         checkpoints.
     causes
-        What adds up to the difference; a single `CauseKind.unexplained` when nothing does.
+        Causes that add up to the difference; a single `CauseKind.unexplained` when none do.
     notes
-        What else happened between the checkpoints, or followed.
+        Other events between the checkpoints, or after them, in words.
     """
 
     change: DifferenceChange
@@ -113,7 +112,7 @@ class Break:
 
 
 class Explainer:
-    """Finds causes of differences in one state."""
+    """Finds the causes of differences in one state."""
 
     def __init__(self, state: State, journal: Journal):
         self.state = state
@@ -134,7 +133,7 @@ class Explainer:
         self._syncs: dict[str, str] = {}
 
     def explain(self, timeline: Timeline, change: DifferenceChange, since: int) -> Break:
-        """Return what is known about a difference of a balance.
+        """Return the causes of a difference of a balance, and the circumstances when no cause is found.
 
         Parameters
         ----------
@@ -171,7 +170,7 @@ class Explainer:
             yield from self._list_repairs(change, accounts, sign)
 
     def _get_window(self, change: DifferenceChange) -> tuple[int, int]:
-        """Return the entries between two checkpoints, including those whose order is not certain."""
+        """Return the range of entries between two checkpoints, including entries whose order is not certain."""
         entries = self.journal.entries
         first, end = change.first, change.end
         if change.before is not None and change.before.time is not None:
@@ -209,7 +208,7 @@ class Explainer:
         yield make(CauseKind.booked_twice, change, f"the recorded balance was changed twice by: {entry.description}")
 
     def _list_repairs(self, change: DifferenceChange, accounts: tuple[Account, ...], sign: int) -> Iterator[Cause]:
-        """Repairs move nothing in the journal, so they have no entry."""
+        """Yield the repairs between two checkpoints. They move nothing in the journal, so they have no entry."""
         start = datetime.datetime.min if change.before is None else change.before.time
         end = change.after.time or datetime.datetime.max
         for index in range(bisect_left(self._repairs, (start, 0)), len(self._repairs)):
@@ -267,7 +266,7 @@ class Explainer:
                 yield text
 
     def _describe_syncs(self, asset: str) -> str:
-        """Return how the cash of an asset was set from outside; empty if nothing shows that it was."""
+        """Return a sentence on how the cash of an asset was set from outside; empty when nothing shows that it was."""
         if not self._syncs:
             self._syncs = {
                 reserve.asset.get_identifier(): _describe_syncs(reserve)
@@ -286,12 +285,12 @@ def _describe_syncs(reserve: ReservePosition) -> str:
 
 
 def _is_rest_of_allocation(entry: Entry, change: Decimal) -> bool:
-    """Tell whether a purchase gives back (+) or takes (-) the difference to its allocation, and nothing else."""
+    """Return whether `change` is only the difference between the allocation of a purchase and what it spent."""
     return change != 0 and any(account.kind in _WAITING_KINDS for account, _ in entry.postings)
 
 
 def _find_overwritten(position: TradingPosition) -> str:
-    """Return what is to say about a balance update that stands among later ones; empty if none does."""
+    """Return a sentence about a balance update that is stored before an earlier one; empty when there is none."""
     events = list(position.balance_updates.values())
     for event, following in pairwise(events):
         if get_event_time(event) > get_event_time(following) + _SAME_CYCLE:
@@ -307,7 +306,8 @@ def _find_overwritten(position: TradingPosition) -> str:
 def _match(change: DifferenceChange, candidates: list[Cause]) -> list[Cause]:
     """Return the causes whose amounts add up to the difference; empty if there are none.
 
-    Simple explanations come first: agreement is back, capital that purchases kept, one event, two events.
+    Simple explanations are tried first: the earlier difference vanished, purchases kept unspent capital, one event, two
+    events.
     """
     tolerance = change.tolerance
     kept = [cause for cause in candidates if cause.kind is CauseKind.unspent_kept]
@@ -324,7 +324,7 @@ def _match(change: DifferenceChange, candidates: list[Cause]) -> list[Cause]:
             for chosen in combinations(pool, extra):
                 if (base or chosen) and abs(rest - sum((cause.amount for cause in chosen), ZERO)) <= tolerance:
                     return [*base, *chosen]
-    # A sync settles what was kept before it.
+    # A sync sets the balance right, so only the kept capital before it or after it counts.
     for rest in (kept, kept[::-1]):
         total = ZERO
         for count, cause in enumerate(rest, 1):
@@ -336,12 +336,12 @@ def _match(change: DifferenceChange, candidates: list[Cause]) -> list[Cause]:
     return []
 
 
-#: Balances that a trade changes by its quantity.
+#: Accounts that a trade changes by its quantity.
 _PRINCIPAL_KINDS = frozenset({AccountKind.holding, AccountKind.collateral, AccountKind.debt})
 
 _WAITING_KINDS = frozenset({AccountKind.in_flight, AccountKind.in_transit, AccountKind.settlement})
 
-#: Ways of booking that programs of other times are known for.
+#: Ways of booking that older programs are known to have used.
 _KNOWN_KINDS = frozenset(
     {CauseKind.unspent_kept, CauseKind.refund_missing, CauseKind.refund_repeated, CauseKind.plan_booked}
 )

@@ -16,28 +16,28 @@ _COUNTER_KINDS = {
 
 
 def get_counter_kind(event: BalanceUpdate) -> AccountKind:
-    """Return the sort of account that the tokens of an event come from."""
+    """Return the kind of counter account that the tokens of an event come from."""
     return _COUNTER_KINDS.get(event.cause, AccountKind.external)
 
 
 def get_entry_kind(event: BalanceUpdate) -> EntryKind:
-    """Return the kind of entry; causes that this version does not know count as flows between investors and vault."""
+    """Return the kind of entry of an event; an unknown cause counts as a deposit or redemption of investors."""
     return EntryKind(event.cause.value) if event.cause.is_known else EntryKind.deposit_and_redemption
 
 
 def describe_event(event: BalanceUpdate, what: str) -> str:
-    """Return e.g. ``balance update #7: deposit of USDC cash``."""
+    """Return a description, e.g. ``balance update #7: deposit of USDC cash``."""
     return f"balance update #{event.balance_update_id}: {event.cause.value} of {what}"
 
 
 def book_cash_flow(book: Book, reserve: ReservePosition, event: BalanceUpdate) -> None:
-    """Record an event of the cash."""
+    """Add the entry of a balance update of the cash."""
     account = book.get_account(AccountKind.cash, reserve.asset)
     _record(book, account, event, f"{reserve.asset.token_symbol} cash", None)
 
 
 def book_position_flow(book: Book, position: TradingPosition, event: BalanceUpdate) -> None:
-    """Record an event of a position without a loan."""
+    """Add the entry of a balance update of a position without a loan."""
     number = position.position_id
     account = book.get_account(AccountKind.holding, event.asset, number)
     _record(book, account, event, f"{event.asset.token_symbol} of position #{number}", number)

@@ -1,8 +1,8 @@
-"""The journal: every movement that a state records, as entries in order of time.
+"""The journal: every movement that a state contains, as entries in order of time.
 
-What is booked is what *should* have happened, given what the state says about each event: capital of a failed trade
-comes back once, what a purchase did not spend comes back, a repair moves nothing.  Programs of other times did
-otherwise, and their balances then differ from the journal; `tradeexecutor.ledger.proof` finds where.
+The journal contains what *should* have been booked for the events of the state: the capital of a failed trade comes
+back once, the unspent part of an allocation comes back, a repair moves nothing. Older programs booked some events
+differently, so their balances differ from the journal; `tradeexecutor.ledger.proof` finds where.
 """
 
 from collections import defaultdict
@@ -25,22 +25,22 @@ from tradeexecutor.state.trade import TradeExecution
 
 __all__ = ["Journal", "Movement", "derive", "list_positions", "list_trades"]
 
-#: Number of an entry in the journal, and by how much it changes an account.
+#: Number of an entry in the journal, and the amount by which it changes an account, token units.
 Movement = tuple[int, Decimal]
 
 
 @dataclass(slots=True)
 class Journal:
-    """Entries of a state, in order, and the accounts they make."""
+    """The entries of a state, in order, and the accounts that they change."""
 
     entries: list[Entry] = field(default_factory=list[Entry])
-    #: Place of each entry in the order: time, rank, number of the balance update or trade.
+    #: Sort key of each entry: time, rank, number of the balance update or trade.
     keys: list[Key] = field(default_factory=list[Key])
-    #: By identifier.
+    #: Assets by identifier.
     assets: dict[str, AssetIdentifier] = field(default_factory=dict[str, AssetIdentifier])
-    #: Changes of each account, in order.
+    #: Movements of each account, in order.
     movements: dict[Account, list[Movement]] = field(default_factory=dict[Account, list[Movement]])
-    #: Final balance of each account that ever had one, token units.
+    #: Final balance of each account with movements, token units.
     balances: dict[Account, Decimal] = field(default_factory=dict[Account, Decimal])
 
     def get_balance(self, account: Account) -> Decimal:
@@ -48,7 +48,7 @@ class Journal:
         return self.balances.get(account, ZERO)
 
     def get_movements(self, accounts: Iterable[Account]) -> list[Movement]:
-        """Return the changes of the sum of some accounts, in order; what moves only between them is left out."""
+        """Return the changes of the sum of some accounts, in order, without movements between these accounts."""
         movements = self.movements
         wanted = [account for account in accounts if account in movements]
         if len(wanted) == 1:
@@ -61,13 +61,13 @@ class Journal:
         return [(number, amount) for number, amount in sorted(totals.items()) if amount]
 
     def get_symbol(self, asset: str) -> str:
-        """Return the ticker of an asset identifier; the identifier itself when nothing is known about it."""
+        """Return the ticker of an asset; the identifier itself when the asset is unknown."""
         known = self.assets.get(asset)
         return asset if known is None else known.token_symbol
 
 
 def derive(state: State) -> Journal:
-    """Return the journal of a state, which is only read.
+    """Return the journal of a state. The state is not changed.
 
     The cost grows with the number of trades and balance updates.
     """
@@ -91,7 +91,7 @@ def derive(state: State) -> Journal:
 
 
 def list_positions(state: State) -> list[TradingPosition]:
-    """Return the positions of all tables by id, each once."""
+    """Return the positions of all tables, each once, sorted by id."""
     positions: dict[int, TradingPosition] = {}
     for table in state.portfolio.get_position_tables():
         for position in table.values():
@@ -100,7 +100,7 @@ def list_positions(state: State) -> list[TradingPosition]:
 
 
 def list_trades(position: TradingPosition) -> list[TradeExecution]:
-    """Return the trades of a position that may have moved something."""
+    """Return the trades of a position, pending ones included, that may have moved tokens."""
     waiting = (
         trade
         for trade in position.pending_trades.values()

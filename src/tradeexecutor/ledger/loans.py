@@ -1,7 +1,7 @@
 """Entries of positions that have a loan: credit supply and leveraged shorts.
 
-The interest-bearing token (aToken) of the collateral and the debt token (vToken) are assets of their own, exchanged
-with the market, here the lending pool, for the reserve currency and the borrowed token.
+The interest-bearing token (aToken) of the collateral and the debt token (vToken) are separate assets. They are
+exchanged for the reserve currency and the borrowed token with the market, which here is the lending pool.
 
 ======================  ===============================================================================
 event                   what moves
@@ -17,9 +17,9 @@ correction of credit    correction -> collateral; in files of old programs the i
 closed                  what is left of the loan -> loan dust
 ======================  ===============================================================================
 
-Taking out more than the principal takes out interest, which is then claimed (collateral) or repaid (debt).  What goes a
-little beyond that, too, is interest that was not booked yet: unbooked interest -> collateral or debt interest.  What
-goes far beyond overdraws ``loan_dust``.
+A withdrawal of more than the principal withdraws interest, which is then claimed (collateral) or repaid (debt). A small
+excess over principal and interest is interest that was not booked yet: unbooked interest -> collateral or debt
+interest. A large excess overdraws ``loan_dust``.
 """
 
 from collections.abc import Callable
@@ -55,7 +55,7 @@ __all__ = ["LoanSideBook", "book_loan_position"]
 
 Postings = list[tuple[Account, Decimal]]
 
-#: An event whose postings depend on the balances before it: its place in the order, and what records it.
+#: An event whose postings depend on the balances before it: its sort key, and the function that records it.
 _Deferred = tuple[Key, Callable[[Key], None]]
 
 
@@ -65,7 +65,8 @@ class LoanSideBook:
     Attributes
     ----------
     principal, accrued, paid
-        Token units: what was put in, all interest since the last correction, the part of it that was taken out.
+        Token units: the principal, all interest since the last correction, and the part of the interest that was
+        withdrawn.
     """
 
     __slots__ = ("_accounts", "_dust", "_sign", "_unbooked", "accrued", "asset", "paid", "principal")
@@ -85,16 +86,16 @@ class LoanSideBook:
 
     @property
     def unpaid(self) -> Decimal:
-        """Interest that was not taken out."""
+        """Interest that was not withdrawn, token units."""
         return self.accrued - self.paid
 
     def move(self, delta: Decimal, tolerance: Decimal = COLLATERAL_EPSILON) -> Postings:
-        """Put tokens in (+), or take them out (-): principal first, then interest.
+        """Return the postings that add (+) or withdraw (-) tokens: principal first, then interest.
 
         Parameters
         ----------
         tolerance
-            Less than this beyond what is there is interest that was not booked, token units.
+            A withdrawal that exceeds the balance by less than this contains interest that was not booked, token units.
         """
         principal = self.principal + delta
         left = principal + self.unpaid
@@ -107,15 +108,15 @@ class LoanSideBook:
         return [*self._post(principal=change, paid=paid - excess), (self._dust, -self._sign * excess)]
 
     def accrue(self, quantity: Decimal) -> Postings:
-        """Add interest; a correction downwards is negative."""
+        """Return the postings that add interest, token units; a correction downwards is negative."""
         return self._post(accrued=quantity)
 
     def reset(self, delta: Decimal) -> Postings:
-        """Change the balance and make all of it principal."""
+        """Return the postings that change the balance by `delta` and turn all of it into principal."""
         return self._post(principal=self.unpaid + delta, accrued=-self.accrued, paid=-self.paid)
 
     def write_off(self, principal: Decimal, unpaid: Decimal) -> Postings:
-        """Drop what is left from the loan without moving it."""
+        """Return the postings that remove a remainder from the loan although no tokens moved."""
         postings = self._post(principal=-principal, paid=unpaid)
         return [*postings, (self._dust, self._sign * (principal + unpaid))]
 
@@ -133,7 +134,7 @@ def book_loan_position(book: Book, position: TradingPosition, trades: list[Trade
     Parameters
     ----------
     trades
-        Trades of the position, pending ones included.
+        The trades of the position, including pending ones.
     """
     loan = _LoanBook(book, position)
     deferred: list[_Deferred] = []
@@ -166,19 +167,19 @@ class _LoanBook:
         self.last: tuple[Key, TradeExecution] | None = None
 
     def get_side(self, asset: AssetIdentifier) -> LoanSideBook | None:
-        """Return the side that holds an asset."""
+        """Return the side that holds an asset; None when neither does."""
         if asset == self.collateral.asset:
             return self.collateral
         return self.debt if self.debt is not None and asset == self.debt.asset else None
 
     def market(self, asset: AssetIdentifier) -> Account:
-        """Return the account of the lending pool and its market."""
+        """Return the account of exchanges with the lending pool."""
         return self.book.get_account(AccountKind.market, asset)
 
     # --- Trades
 
     def record_trade(self, trade: TradeExecution) -> list[_Deferred]:
-        """Record what does not depend on the loan, and return what does."""
+        """Record the entries that do not depend on the balances of the loan, and return the others."""
         if is_counter_trade(trade):
             return []
         executed_at = trade.executed_at or trade.opened_at
@@ -245,7 +246,7 @@ class _LoanBook:
         ]
 
     def _get_tolerance(self, trade: TradeExecution, debt: LoanSideBook) -> Decimal:
-        """Return how far a change of the collateral may be from what is there: prices move while a short is closed."""
+        """Return by how much a trade may overdraw the collateral, token units: prices move while a short is closed."""
         if not self._closes(trade, debt):
             return COLLATERAL_EPSILON
         return max(COLLATERAL_EPSILON, abs(CLOSE_POSITION_COLLATERAL_EPSILON * _get_collateral_change(trade)))
@@ -312,10 +313,10 @@ class _LoanBook:
 
 
 def _do_corrections_reset(position: TradingPosition) -> bool:
-    """Tell whether corrections of a credit position made all of the balance principal, as old programs did.
+    """Return whether corrections of a credit position turned its whole balance into principal, as in old programs.
 
-    They note the time since a certain version; before that, interest which does not contain what was earned before the
-    correction tells.
+    Newer versions of these programs recorded the time (`reset_at`). For older files the answer follows from the
+    recorded interest: it does not contain the interest from before the correction.
     """
     loan = position.loan
     events = position.balance_updates.values()

@@ -1,6 +1,6 @@
 """The opening balance of a reserve whose first deposit is not a balance update.
 
-Old programs recorded the first deposit as `ReservePosition.initial_deposit` and took in all others silently.
+Old programs recorded only the first deposit, as `ReservePosition.initial_deposit`, and no later ones.
 """
 
 from tradeexecutor.ledger.book import Book, Rank
@@ -12,7 +12,7 @@ __all__ = ["book_initial_deposit", "has_known_opening"]
 
 
 def has_known_opening(reserve: ReservePosition) -> bool:
-    """Tell whether the file says what the reserve began with: a first deposit, or a first event that found nothing."""
+    """Return whether the opening balance is known: a first deposit, or a first event with nothing before it."""
     first = _get_first_event_balance(reserve)
     return reserve.initial_deposit is not None or first == 0
 
@@ -20,8 +20,8 @@ def has_known_opening(reserve: ReservePosition) -> bool:
 def book_initial_deposit(book: Book, state: State, reserve: ReservePosition) -> None:
     """Record the initial deposit unless it is one of the balance updates.
 
-    Its time is not recorded: it is booked with the first sample that shows it, before anything else uses the cash,
-    whose entries must be in the book.
+    The state does not contain its time. It gets the time of the first sample that contains the amount, or of the first
+    entry that moves the cash if that is earlier. All other entries of the cash must be in the book already.
     """
     amount = reserve.initial_deposit
     if not amount or _get_first_event_balance(reserve) == 0:
@@ -48,7 +48,7 @@ def book_initial_deposit(book: Book, state: State, reserve: ReservePosition) -> 
 
 
 def _get_first_event_balance(reserve: ReservePosition) -> object:
-    """Return the balance before the first event of the reserve; None without events."""
+    """Return the balance before the first event of the reserve, token units; None without events."""
     for event in reserve.balance_updates.values():
         return event.old_balance
     return None

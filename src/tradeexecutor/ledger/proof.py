@@ -1,7 +1,7 @@
-"""The proof: for every recorded balance, whether it is the sum of its recorded movements.
+"""The proof: it checks for every recorded balance whether it is the sum of its recorded movements.
 
-Token amounts must agree exactly, but for the rounding of sums of 28 digits (`tradeexecutor.ledger.exact`).  Nothing is
-plugged: a difference stays a difference, and what is said about its cause is said beside it.
+Token amounts must agree exactly, apart from the rounding of sums to 28 digits (`tradeexecutor.ledger.exact`). No
+balancing entry is ever made up: a difference is reported as it is, and its possible causes are reported beside it.
 """
 
 import enum
@@ -26,20 +26,20 @@ __all__ = ["Conservation", "Finding", "Proof", "Verdict", "prove"]
 
 
 class Verdict(enum.StrEnum):
-    """What was found about a balance."""
+    """Result of the proof for one balance."""
 
-    #: It is the sum of its movements, and so were all its recorded earlier values.
+    #: The balance, and each earlier recorded value of it, is the sum of its movements.
     balanced = "balanced"
-    #: It is the sum of its movements; some recorded earlier values were not.
+    #: The balance is the sum of its movements, but some earlier recorded values are not.
     recovered = "recovered"
-    #: It is not the sum of its movements.
+    #: The balance is not the sum of its movements.
     mismatch = "mismatch"
-    #: The file does not say enough.
+    #: The file does not contain enough to decide.
     unprovable = "unprovable"
 
     @property
     def label(self) -> str:
-        """The verdict for people, to be read after the name of a balance."""
+        """The verdict in words; it follows the name of the balance in a sentence."""
         return _LABELS[self]
 
 
@@ -53,30 +53,31 @@ _LABELS = {
 
 @dataclass(slots=True)
 class Finding:
-    """What was found about one recorded balance.
+    """Result of the proof for one recorded balance.
 
     Attributes
     ----------
     name, asset, position_id
-        What it is the balance of; see `Recorded`.
+        Name, asset identifier and position of the balance; see `Recorded`.
     accounts
-        Accounts of the journal that it was compared with.
+        Accounts of the journal whose sum it was compared with.
     derived, recorded, difference
-        Token units; the difference is recorded less derived.  None when the file does not have the figure.
+        Token units; the difference is recorded less derived. `recorded` and `difference` are None when the file does
+        not contain the figure.
     limit
-        A difference up to this is rounding, token units.
+        The largest difference that counts as rounding, token units.
     verdict, reason
-        Result, and why it is not ``balanced``; empty where the breaks say all.
+        Result, and why it is not ``balanced``; the reason is empty when the breaks contain it.
     breaks
         Where the difference between recorded and derived balance changed, in order.
     remarks
-        What is odd and no difference.
+        Oddities that are not a difference, in words.
     is_owned
-        Whether the figure counts among what is owned; see `Recorded`.
+        Whether the figure is part of what the strategy owns; see `Recorded`.
     is_opening_known
-        Whether the file says what the balance began with.
+        Whether the file contains the opening balance.
     checkpoints
-        Earlier values of the figure and the present one, in order.
+        The earlier values of the figure and the present one, in order.
     """
 
     name: str
@@ -97,7 +98,7 @@ class Finding:
 
     @property
     def first_break(self) -> Break | None:
-        """The first break after which the balances never agreed again; the first of all when they do now."""
+        """The break since which the balances do not agree; the first one when they agree now; None without breaks."""
         last_good = 0
         for number, item in enumerate(self.breaks):
             if item.change.is_recovery:
@@ -109,19 +110,19 @@ class Finding:
 
 @dataclass(slots=True)
 class Conservation:
-    """Whether what came in of an asset is what is there, over the whole tree.
+    """Comparison of the amount of an asset that came in with the amount that is there, over the whole state.
 
     Attributes
     ----------
     asset, symbol
         Identifier and ticker.
     came_in
-        By sort of counter account, token units; + came in.
+        Amounts by kind of counter account, token units; positive for what came in.
     derived, recorded
-        What is owned by the journal and by the state, debts negative.  By construction of the entries `derived` is the
-        sum of `came_in`.  `recorded` is None where a figure is missing.
+        Amount owned according to the journal and according to the state, token units; debts are negative. Each entry
+        balances, so `derived` is always the sum of `came_in`. `recorded` is None when a figure is missing.
     limit
-        A difference up to this is rounding.
+        The largest difference that counts as rounding, token units.
     """
 
     asset: str
@@ -133,7 +134,7 @@ class Conservation:
 
     @property
     def difference(self) -> Decimal | None:
-        """Recorded less derived, token units."""
+        """Recorded less derived amount, token units; None when a figure is missing."""
         if self.recorded is None:
             return None
         with exact_arithmetic():
@@ -141,7 +142,7 @@ class Conservation:
 
     @property
     def is_conserved(self) -> bool:
-        """Whether nothing appeared or vanished."""
+        """Whether the difference is known and within `limit`."""
         difference = self.difference
         return difference is not None and abs(difference) <= self.limit
 
@@ -153,7 +154,7 @@ class Proof:
     journal: Journal
     findings: list[Finding]
     conservation: list[Conservation]
-    #: About the file as a whole: numbers that are missing.
+    #: Remarks about the file as a whole, such as missing trade numbers.
     remarks: list[str] = field(default_factory=list[str])
     #: Trades whose cash is not price times amount; no balance is wrong because of them.
     unexplained_cash: list[UnexplainedCash] = field(default_factory=list[UnexplainedCash])
@@ -165,11 +166,11 @@ class Proof:
 
     @property
     def has_mismatch(self) -> bool:
-        """Whether some balance is not the sum of its movements."""
+        """Whether at least one balance is not the sum of its movements."""
         return any(item.verdict is Verdict.mismatch for item in self.findings)
 
     def get_findings(self, verdict: Verdict) -> list[Finding]:
-        """Return the findings with a verdict."""
+        """Return the findings that have this verdict."""
         return [item for item in self.findings if item.verdict is verdict]
 
     def get_first_entry(self) -> Entry | None:
@@ -190,7 +191,7 @@ def prove(state: State, journal: Journal | None = None) -> Proof:
     state
         Only read.
     journal
-        Of this state; derived when not given.
+        The journal of this state; it is derived when not given.
     """
     journal = derive(state) if journal is None else journal
     with pause_garbage_collection():
@@ -210,13 +211,13 @@ class _Prover:
 
     @property
     def explainer(self) -> Explainer:
-        """Made when the first difference is found."""
+        """The explainer of this state, created when the first difference is found."""
         if self._explainer is None:
             self._explainer = Explainer(self.state, self.journal)
         return self._explainer
 
     def get_remarks(self) -> list[str]:
-        """Return what is to say about the file as a whole."""
+        """Return the remarks about the file as a whole."""
         remarks: list[str] = []
         if self.missing_trades:
             remarks.append(f"the file lacks {_list_numbers('trade', self.missing_trades)}")
@@ -294,11 +295,11 @@ class _Prover:
             finding.verdict = Verdict.unprovable
             finding.reason = f"{problem}, and the file does not have all entries: {'; '.join(self.get_remarks())}"
         elif problem:
-            # The record is the sum of its entries, as odd as that is.
+            # The balance is the sum of its entries, so this is an oddity and not a mismatch.
             finding.remarks.append(problem)
 
     def _find_holding_problem(self, timeline: Timeline, position: TradingPosition) -> str:
-        """Return why a position cannot hold what its trades and events add up to; empty if it can."""
+        """Return why a position cannot hold the sum of its trades and events; empty when it can."""
         number = position.position_id
         symbol = position.pair.base.token_symbol
         raw_unit = Decimal(1).scaleb(-position.pair.base.decimals)
@@ -329,13 +330,13 @@ class _Prover:
             )
         if dust > 0:
             finding.remarks.append(f"{write_amount(dust)} {symbol} was written off when the loan was closed")
-        # A loss that closing settled as interest is still in the principal.
+        # A loss that was settled as interest at the close is still part of the principal.
         overdrawn = -dust - finding.derived
         return f"{write_amount(overdrawn)} {symbol} more was taken out than there was" if overdrawn > 0 else ""
 
 
 def _find_missing_numbers(state: State, positions: dict[int, TradingPosition]) -> tuple[list[int], list[int]]:
-    """Return the numbers of trades and of balance updates that were given out and are not in the file."""
+    """Return the numbers of trades and of balance updates that were assigned and are not in the file."""
     trades: set[int] = set()
     events: set[int] = set()
     for position in positions.values():
@@ -350,7 +351,7 @@ def _find_missing_numbers(state: State, positions: dict[int, TradingPosition]) -
     )
 
 
-#: So many numbers are listed in a sentence.
+#: The largest number of ids listed in one sentence.
 _MAX_LISTED = 8
 
 
@@ -361,7 +362,7 @@ def _list_numbers(what: str, numbers: list[int]) -> str:
 
 
 def _sum_up(journal: Journal, findings: list[Finding]) -> list[Conservation]:
-    """Return the balance of each asset over the whole tree."""
+    """Return the conservation of each asset over the whole state."""
     results: dict[str, Conservation] = {}
     covered: set[Account] = set()
 

@@ -1,4 +1,4 @@
-"""Balances that a state records, beside the accounts of the journal that they should equal."""
+"""The balances that a state contains, each with the accounts of the journal whose sum it should equal."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -35,25 +35,26 @@ class Recorded:
     Attributes
     ----------
     name
-        For people: what it is the balance of.
+        Name of the balance, for messages.
     asset
         Asset identifier.
     accounts
-        Accounts of the journal whose sum it should equal.
+        Accounts of the journal whose sum the amount should equal.
     amount
-        Token units, debts as the state has them; None when the file does not have the figure.
+        Token units, debts with the sign that they have in the state; None when the file does not contain the figure.
     position_id
         None for cash.
     sign
-        -1 where the state records as positive what the journal has as negative: debts and what is lent.
+        -1 when the figure is positive in the state and negative in the journal: debts and lent capital. Otherwise 1.
     is_owned
-        Whether it counts among what is owned; a figure that is contained in another one does not.
+        Whether it is part of what the strategy owns; False for a figure that is contained in another one.
     is_opening_known
-        Whether the file says what the balance began with.
+        Whether the file contains the opening balance.
     checkpoints
-        Earlier values, in order.
+        Earlier values of the figure, in order.
     related
-        Accounts that the figure is computed together with: it is rounded as the largest of their amounts is.
+        Other accounts that are part of the same computation: the largest of their amounts determines the rounding
+        error.
     """
 
     name: str
@@ -71,7 +72,7 @@ class Recorded:
 def list_recorded(state: State, journal: Journal) -> list[Recorded]:
     """Return every recorded balance: cash first, then position by position.
 
-    Runs with the arithmetic of the state: figures are what its accessors return.
+    The amounts are the ones that the accessors of the state return, with the rounding of the state.
     """
     recorded = list(_list_cash(state, journal))
     foreign = _find_accounts(journal, frozenset({AccountKind.holding}))
@@ -90,7 +91,7 @@ def list_recorded(state: State, journal: Journal) -> list[Recorded]:
 
 
 def _find_accounts(journal: Journal, kinds: frozenset[AccountKind]) -> dict[int, list[Account]]:
-    """Return the accounts of some sorts that are not empty, by position."""
+    """Return the accounts of some kinds that are not empty, by position id."""
     found: dict[int, list[Account]] = {}
     for account in journal.movements:
         if account.kind in kinds and account.position_id is not None and journal.get_balance(account):
@@ -156,7 +157,7 @@ _WAITING_NAMES = {
 
 
 def _list_in_flight(position: TradingPosition, derived: list[Account]) -> Iterator[Recorded]:
-    """Yield capital between start and outcome; `derived` are the accounts that should have some."""
+    """Yield the capital of trades between start and outcome; `derived` are the accounts that should contain some."""
     number = position.position_id
     amounts: dict[Account, Decimal] = {}
     for trade in list_trades(position):
@@ -180,7 +181,7 @@ def _get_allocation(
     if kind is AccountKind.in_transit and trade.planned_quantity <= 0:
         return position.pair.base, abs(trade.planned_quantity)
     if trade.bridge_currency_allocated is not None and not trade.reserve_currency_allocated:
-        # The capital is that of the bridge position: the reserve currency on the chain of the trade.
+        # The capital comes from the bridge position: it is the reserve currency on the chain of the trade.
         return trade.pair.quote, trade.bridge_currency_allocated
     return trade.reserve_currency, trade.reserve_currency_allocated or ZERO
 
@@ -195,8 +196,8 @@ def _list_loan(journal: Journal, position: TradingPosition) -> Iterator[Recorded
     base = pair.base.get_identifier()
     collateral = _get_side_accounts(pair.quote if is_short else pair.base, number, is_debt=False)
     debt = _get_side_accounts(pair.base, number, is_debt=True)
-    # The position's own figure, from trades and events; the trackers of the loan say the same in other words.
-    # Interest that no event has booked is in neither.
+    # The quantity of the position comes from its trades and events; the trackers of the loan contain the same amount.
+    # Neither contains interest that no event has booked.
     unbooked = Account(AccountKind.unbooked_interest, base, number)
     yield Recorded(
         f"{pair.base.token_symbol} of position #{number}",
@@ -216,7 +217,7 @@ def _list_loan(journal: Journal, position: TradingPosition) -> Iterator[Recorded
 
 
 def _get_side_accounts(asset: AssetIdentifier, position_id: int, *, is_debt: bool) -> tuple[Account, ...]:
-    """Return principal, interest, paid interest and dust."""
+    """Return the accounts of principal, interest, paid interest and dust."""
     identifier = asset.get_identifier()
     kinds = (
         (AccountKind.debt, AccountKind.debt_interest, AccountKind.debt_repaid, AccountKind.loan_dust)
@@ -240,7 +241,7 @@ class _Side:
     name
         ``collateral`` or ``debt``.
     sign
-        1, or -1 for a debt: makes a positive figure of the balance of its accounts.
+        1, or -1 for a debt: the factor that makes the balance of the accounts positive.
     asset
         aToken or vToken.
     accounts
@@ -270,7 +271,7 @@ def _list_side(journal: Journal, position: TradingPosition, side: _Side) -> Iter
     yield make("principal", tracker and tracker.quantity, (principal,), owned=True)
     tokens = make("tokens", interest and interest.last_token_amount, (principal, accrued, paid))
     if interest and _is_closer_with_dust(journal, tokens, dust, interest.last_token_amount):
-        # Dust of a closed loan that the tracker keeps, other than the principal.
+        # The interest tracker keeps the dust of a closed loan, the principal does not.
         tokens.accounts = accounts
     events = (event for event in position.balance_updates.values() if event.asset == asset)
     tokens.checkpoints = sort_checkpoints(
@@ -300,7 +301,7 @@ def _is_closer_with_dust(journal: Journal, tokens: Recorded, dust: Account, figu
 
 
 def _list_snapshots(journal: Journal, position: TradingPosition, side: str) -> Iterator[Checkpoint]:
-    """Yield the tokens after each trade, without snapshots that later interest has changed, as in old programs."""
+    """Yield the tokens after each trade. Snapshots that old programs changed by later interest are left out."""
     for trade in position.trades.values():
         loan, when = trade.executed_loan_update, trade.executed_at
         interest = loan and _get_interest(loan, side)

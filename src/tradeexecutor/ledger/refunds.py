@@ -1,8 +1,9 @@
-"""Did the capital of a failed trade come back?
+"""Find out whether the capital of a failed trade came back.
 
-The fields of a trade do not say: programs of all times leave the allocation of a failed trade in place.  Some gave it
-back when the trade failed, others had the cash set to the balance on the chain by the next sync, and a repair may have
-given it back once more.  The balances that the file records afterwards tell.
+The fields of a trade do not contain the answer: all versions of the program leave the allocation of a failed trade in
+place. Some gave the capital back when the trade failed, others relied on the next sync to set the cash to the balance
+on the chain, and a repair may have given it back a second time. The answer follows from the balances that the file has
+recorded after the failure.
 """
 
 import enum
@@ -28,21 +29,21 @@ class RefundAnswer(enum.StrEnum):
 
 
 class RefundReason(enum.Enum):
-    """What an answer rests on; the value is the answer."""
+    """Reason of an answer; the first part of the value is the answer."""
 
     #: The trade has no failure with capital set aside.
     nothing_set_aside = RefundAnswer.yes, 1
     #: The next recorded balance contains the capital.
     contained = RefundAnswer.yes, 2
-    #: The next recorded balance lacks it, a later one does not.
+    #: The next recorded balance lacks the capital, a later one contains it.
     contained_later = RefundAnswer.yes, 3
-    #: The recorded balances lack it until a repair gave it back.
+    #: The recorded balances lack the capital until a repair gave it back.
     given_back_by_repair = RefundAnswer.yes, 4
-    #: The trade is marked: its capital is outside.
+    #: The trade is marked: its capital is stuck outside.
     stuck_outside = RefundAnswer.no, 5
-    #: The recorded balances lack it, and nothing gave it back.
+    #: The recorded balances lack the capital, and nothing gave it back.
     missing = RefundAnswer.no, 6
-    #: The balance it would go to is not recorded, or not before the failure.
+    #: The balance to which it belongs is not recorded, or not before the failure.
     not_recorded = RefundAnswer.unknown, 7
     not_recorded_before = RefundAnswer.unknown, 8
     #: The balances differ for other reasons as well, or other trades had the same capital at that time.
@@ -56,18 +57,18 @@ class RefundReason(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """What the file tells about the capital of one failed trade.
+    """The answer for the capital of one failed trade.
 
     Attributes
     ----------
     reason
-        What the answer rests on.
+        Reason of the answer.
     amount
-        What it had set aside, token units of the account it came from.
+        Capital that the trade had set aside, token units of the asset of the account it came from.
     times
-        How often it was given back; None when unknown.
+        Number of times that it was given back; None when unknown.
     evidence
-        Why, for people.
+        The reason in words.
     """
 
     reason: RefundReason
@@ -77,21 +78,21 @@ class Refund:
 
     @property
     def answer(self) -> RefundAnswer:
-        """Whether it came back; ``yes`` also for a trade that had set nothing aside."""
+        """Whether the capital came back; also ``yes`` for a trade that had set nothing aside."""
         return self.reason.answer
 
 
 def find_refund(state: State, trade_id: int, proof: Proof | None = None) -> Refund:
-    """Return whether the capital of a failed trade is back where it came from, by the balances of this file.
+    """Return whether the recorded balances show that the capital of a failed trade is back in its account.
 
     Parameters
     ----------
     state
         Only read.
     trade_id
-        A trade that failed, repaired since or not, or that was repaired without an outcome.
+        Id of a trade that failed (whether it was repaired later or not), or that was repaired without an outcome.
     proof
-        Of this state; made when not given.
+        The proof of this state; it is made when not given.
     """
     proof = prove(state) if proof is None else proof
     failure = _find_failure(proof, trade_id)
@@ -120,11 +121,11 @@ class _Failure:
     Attributes
     ----------
     number, entry
-        Its place in the journal.
+        Its number in the journal, and the entry.
     account, amount
-        Where it should go, and how much; token units.
+        Account to which the capital should go, and the amount, token units.
     rivals
-        Entries of other failures that give the same amount to the same account.
+        Numbers of entries of other failures that give the same amount to the same account.
     """
 
     number: int
@@ -136,7 +137,7 @@ class _Failure:
 
 @dataclass(frozen=True, slots=True)
 class _Judgement:
-    """A verdict without its sentences.
+    """An answer without its sentences.
 
     Attributes
     ----------
@@ -167,7 +168,7 @@ def _find_failure(proof: Proof, trade_id: int) -> _Failure | None:
 
 
 def _judge(finding: Finding, failure: _Failure) -> _Judgement:
-    """Judge by the recorded values of the balance that the capital should go to."""
+    """Return the answer that follows from the recorded values of the balance to which the capital should go."""
     number, trade_id = failure.number, failure.entry.trade_id
     checkpoints, breaks = finding.checkpoints, finding.breaks
     if not finding.is_opening_known and checkpoints[0].place > number:
@@ -179,7 +180,7 @@ def _judge(finding: Finding, failure: _Failure) -> _Judgement:
         return _Judgement(RefundReason.contained, 1 + len(repairs), containing=after)
     covering, later = breaks[index], breaks[index + 1 :]
     after = covering.change.after
-    # Trades with the same capital that failed between the same balances cannot be told apart.
+    # Trades with the same capital that failed between the same two balances cannot be distinguished.
     is_certain = not any(_is_between(covering, other) for other in failure.rivals)
     is_missing = _names(covering, CauseKind.refund_missing, trade_id)
     if covering.is_explained and is_certain and not is_missing:

@@ -1,4 +1,4 @@
-"""A recorded balance beside the derived one, along the journal."""
+"""Comparison of a recorded balance with the derived one, along the journal."""
 
 import datetime
 from bisect import bisect_left
@@ -13,7 +13,7 @@ from tradeexecutor.ledger.recorded import Recorded
 
 __all__ = ["DifferenceChange", "Timeline"]
 
-#: Times of old and new files are whole seconds: the order within one is not recorded.
+#: Times in many files are whole seconds, so the order of the entries of one second is not recorded.
 _ONE_SECOND = datetime.timedelta(seconds=1)
 
 
@@ -24,17 +24,17 @@ class DifferenceChange:
     Attributes
     ----------
     before
-        Latest checkpoint that agreed with the difference until then; None when the balance began before it.
+        Latest checkpoint that still had the previous difference; None when there is no earlier checkpoint.
     after
-        First checkpoint that did not.
+        First checkpoint that has another difference.
     amount
-        How much the recorded balance moved that the journal did not, token units.
+        Change of the recorded balance that is not in the journal, token units.
     level_before, level_after
-        Recorded less derived, token units.
+        Difference before and after: recorded less derived, token units.
     opening
-        The part of the levels that the balance began with, when the file does not say how it came there.
+        The part of both levels that is an opening balance which the file does not contain, token units.
     tolerance
-        How far `amount` may be from exact.
+        The largest error of `amount`, token units.
     """
 
     before: Checkpoint | None
@@ -67,9 +67,9 @@ class Timeline:
     Attributes
     ----------
     derived
-        Final balance, with the sign of the recorded figure.
+        Final balance, with the sign of the recorded figure, token units.
     limit
-        What rounding may make of the recorded figure, token units.
+        The largest rounding error of the recorded figure, token units.
     """
 
     def __init__(self, journal: Journal, recorded: Recorded):
@@ -100,14 +100,15 @@ class Timeline:
             self.limit = get_rounding_limit(len(self.movements), largest)
 
     def get_balance(self, place: int) -> Decimal:
-        """Return the derived balance before the entry with the given number."""
+        """Return the derived balance before the entry with the given number, token units."""
         index = bisect_left(self._numbers, place)
         return self._balances[index - 1] if index else ZERO
 
     def find_lowest(self) -> tuple[Decimal, int]:
         """Return the lowest balance at the end of a second, and the number of the entry after which it was reached.
 
-        Within a second the order of entries is not certain.  A balance that was never below zero gives zero.
+        The order of entries within a second is not certain, so balances inside a second are ignored. Zero is returned
+        for a balance that was never negative.
         """
         lowest, where = ZERO, 0
         entries, numbers = self.journal.entries, self._numbers
@@ -131,7 +132,7 @@ class Timeline:
     def find_changes(self) -> list[DifferenceChange]:
         """Return where the difference between recorded and derived balance changed.
 
-        The first checkpoint before which nothing moved sets the level when the opening balance is not recorded.
+        When the opening balance is not recorded, the first checkpoint determines it.
         """
         with exact_arithmetic():
             return list(self._find_changes())
@@ -154,7 +155,7 @@ class Timeline:
             allowed = tolerance + level_tolerance
             allowed_opening = tolerance + opening_tolerance
             agreeing = None
-            # The nominal order comes first: it may show that the balance agrees again.  Then other orders.
+            # The nominal order comes first: it may show that the balance agrees again. Then other orders.
             if abs(difference - level) <= allowed or abs(difference - opening) > allowed_opening:
                 agreeing = self._choose_agreeing(checkpoint, difference, level, allowed)
             if agreeing is None:
@@ -164,7 +165,7 @@ class Timeline:
                 level, level_tolerance = difference, checkpoint.tolerance
             elif not checkpoint.tolerance:
                 level_tolerance = ZERO
-                # An exact balance says the level better than a sample did.
+                # An exact balance gives the level more precisely than a sample does.
                 if not recorded.is_opening_known or level:
                     level = agreeing
             before = checkpoint
@@ -180,7 +181,7 @@ class Timeline:
     def _choose_agreeing(
         self, checkpoint: Checkpoint, difference: Decimal, level: Decimal, allowed: Decimal
     ) -> Decimal | None:
-        """Return the difference under the reading of a checkpoint that keeps the level; None if there is none."""
+        """Return the difference for the first order of entries that keeps the level; None when no order does."""
         for candidate in self._list_readings(checkpoint, difference):
             if abs(candidate - level) <= allowed:
                 return candidate
@@ -188,7 +189,7 @@ class Timeline:
         return level if is_snapped_to_zero(checkpoint.amount, derived + level) else None
 
     def _list_readings(self, checkpoint: Checkpoint, difference: Decimal) -> Iterator[Decimal]:
-        """Yield the difference under all orders of entries that the checkpoint allows."""
+        """Yield the difference for each order of entries that the checkpoint allows."""
         yield difference
         if checkpoint.may_be_after and checkpoint.event_quantity:
             yield difference - checkpoint.event_quantity
@@ -206,7 +207,7 @@ class Timeline:
             if number >= checkpoint.until and is_later:
                 break
             if checkpoint.event_quantity is not None and number == checkpoint.place:
-                continue  # its own change
+                continue  # this is the change of the checkpoint's own event
             shifted -= sign * amount
             yield shifted
         if checkpoint.is_order_known:

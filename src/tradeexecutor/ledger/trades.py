@@ -15,8 +15,8 @@ repaired                in flight -> back, if it never failed; counter trades mo
 tokens found            correction -> position; no cash
 ======================  ===============================================================================
 
-Fees of liquidity providers and gas are recorded in the trade and move nothing: the former are part of what was
-exchanged, the latter was paid from a wallet that is not part of the state.
+Fees of liquidity providers and gas are recorded in the trade and move nothing: the fees are part of the exchanged
+amounts, and the gas was paid from a wallet that is not part of the state.
 """
 
 import datetime
@@ -46,28 +46,28 @@ _HOLDING, _MARKET, _IN_FLIGHT = AccountKind.holding, AccountKind.market, Account
 
 
 def is_counter_trade(trade: TradeExecution) -> bool:
-    """Tell whether a trade only marks another one as repaired, or closes a position; such a trade moves nothing."""
+    """Return whether a trade only marks another one as repaired or closes a position; such a trade moves no tokens."""
     return bool(trade.repaired_trade_id) or (trade.trade_type is TradeType.repair and not trade.executed_quantity)
 
 
 def is_really_executed(trade: TradeExecution) -> bool:
-    """Tell whether a trade exchanged something: successful, or labelled repaired after a retry that went through."""
+    """Return whether a trade exchanged tokens: it succeeded, or a retry succeeded before it was marked as repaired."""
     if trade.executed_at is None:
         return False
     return bool(trade.executed_quantity) if trade.repaired_at or trade.failed_at else True
 
 
 class CapitalSource:
-    """Where the capital of a trade comes from and goes back to.
+    """The account from which the capital of a trade is taken and to which it goes back.
 
     Attributes
     ----------
     source
         Cash, or the lent capital of a bridge position.
     asset
-        Reserve currency; its form on the far chain when a bridge position pays.
+        Reserve currency; on the other chain when a bridge position pays.
     allocated
-        What was set aside when the trade started, token units; 0 for a trade that did not start.
+        Capital set aside when the trade started, token units; 0 for a trade that did not start.
     """
 
     __slots__ = ("allocated", "asset", "source")
@@ -79,7 +79,7 @@ class CapitalSource:
 
 
 def get_capital_source(book: Book, trade: TradeExecution, *, takes_capital: bool) -> CapitalSource:
-    """Return where the capital of a trade comes from.
+    """Return the source of the capital of a trade.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def get_capital_source(book: Book, trade: TradeExecution, *, takes_capital: bool
     if takes_capital and trade.started_at is not None:
         allocated = trade.planned_reserve
         if not allocated and (trade.failed_at or trade.repaired_at):
-            # Repairs of old programs set the plan of a failed buy to zero; the allocation is left as evidence.
+            # Repairs of old programs set the planned reserve of a failed buy to zero, so the allocation is used.
             allocated = trade.reserve_currency_allocated or trade.bridge_currency_allocated or ZERO
     if takes_capital and trade.bridge_currency_allocated is not None and not trade.reserve_currency_allocated:
         bridge = book.find_bridge(trade, trade.started_at or trade.opened_at)
@@ -102,7 +102,7 @@ def get_capital_source(book: Book, trade: TradeExecution, *, takes_capital: bool
 
 
 def book_start(book: Book, trade: TradeExecution, capital: CapitalSource) -> None:
-    """Set capital aside."""
+    """Add the entry that moves the capital of a started trade into flight; nothing for a trade without capital."""
     if trade.started_at is None or not capital.allocated:
         return
     bucket = book.get_account(_IN_FLIGHT, capital.asset, trade.position_id)
@@ -117,7 +117,7 @@ def book_start(book: Book, trade: TradeExecution, capital: CapitalSource) -> Non
 
 
 def book_release(book: Book, trade: TradeExecution, capital: CapitalSource, bucket: Account) -> None:
-    """Give capital back after a failure, or after the repair of a trade that has neither failed nor succeeded."""
+    """Add the entry that gives capital back after a failure, or after the repair of a trade without an outcome."""
     trade_id, position_id = trade.trade_id, trade.position_id
     amount = capital.allocated
     if trade.failed_at is not None:
@@ -144,7 +144,7 @@ def book_release(book: Book, trade: TradeExecution, capital: CapitalSource, buck
 
 
 def book_exchange(book: Book, position: TradingPosition, trade: TradeExecution) -> None:
-    """Record all entries of a trade of a position without a loan."""
+    """Add all entries of a trade of a position without a loan."""
     if is_counter_trade(trade):
         return
     if trade.flags and TradeFlag.missing_position_repair in trade.flags:
@@ -156,7 +156,7 @@ def book_exchange(book: Book, position: TradingPosition, trade: TradeExecution) 
     bucket = _book_waiting(book, position, trade, capital) if capital.allocated or not is_buy else None
     if is_really_executed(trade):
         if trade.failed_at is not None:
-            # Retried: what it had was given back when it failed.
+            # The trade was retried. Its capital was given back when it failed.
             book_release(book, trade, capital, _in_flight(book, trade, capital))
             capital.allocated = ZERO
             bucket = None
@@ -180,7 +180,7 @@ def not_before_start(trade: TradeExecution, when: datetime.datetime) -> datetime
 def _book_waiting(
     book: Book, position: TradingPosition, trade: TradeExecution, capital: CapitalSource
 ) -> Account | None:
-    """Move capital on to where it waits; return the account it is in, None when the trade has no capital."""
+    """Add the entry of waiting capital, and return the account that contains it; None when the trade has no capital."""
     trade_id, position_id = trade.trade_id, trade.position_id
     asset = capital.asset
     bucket = book.get_account(_IN_FLIGHT, asset, position_id) if capital.allocated else None
@@ -296,5 +296,5 @@ def _book_found_tokens(book: Book, position: TradingPosition, trade: TradeExecut
 
 
 def get_executed_quantity(trade: TradeExecution) -> Decimal:
-    """Return what a successful trade exchanged, base token units with the sign of the trade."""
+    """Return the base tokens that a successful trade exchanged, token units, negative for a sell."""
     return trade.planned_quantity if trade.executed_quantity is None else trade.executed_quantity
