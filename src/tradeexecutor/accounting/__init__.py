@@ -1,4 +1,4 @@
 """Pure functions over numbers: profit, interest, leverage, dust, and the checks of values.
 
-No I/O, and nothing of the project is imported here: every function takes and returns plain numbers.
+The functions do no I/O and import nothing else of the project: they take and return plain numbers.
 """

@@ -1,7 +1,7 @@
 """Rounding rules of exact token arithmetic.
 
-Constants that are written as floats carry the binary error of the float on purpose: recorded comparisons depend
-on it.  The decimal context is Python's default (28 digits, half even) and is never changed.
+Some constants are made from floats and contain the binary error of the float on purpose: recorded results depend on it.
+The decimal context is Python's default (28 digits, half even) and is never changed.
 """
 
 from collections.abc import Iterable
@@ -9,25 +9,25 @@ from decimal import Decimal
 
 ZERO_DECIMAL = Decimal(0)
 
-#: A sum of token amounts closer to zero than this is zero.
+#: A sum of token amounts closer to zero than this is zero, token units.
 SUM_EPSILON = Decimal(10**-18)
 
-#: A position quantity at or below this reads as zero; a new trade must be larger.
+#: A position quantity up to this counts as zero; a new trade must be larger. Token units.
 QUANTITY_EPSILON = Decimal(10**-18)
 
-#: How much a calculated amount may exceed an available one and still mean the same amount.
+#: A calculated amount that exceeds the available one by less than this means the available one, token units.
 SNAP_EPSILON = Decimal(10**-8)
 
-#: Small negative interest corrections below this are ignored.
+#: Negative interest corrections smaller than this are ignored, token units.
 INTEREST_QUANTITY_EPSILON = Decimal("0.002")
 
-#: Collateral remainder that counts as nothing.
+#: Remaining collateral below this counts as nothing, token units.
 COLLATERAL_EPSILON = Decimal("0.003")
 
-#: Relative collateral remainder that is written off when a short is closed.
+#: Remaining collateral that is written off when a short is closed, as a fraction of the change of the collateral.
 CLOSE_POSITION_COLLATERAL_EPSILON = Decimal(0.02)  # noqa: RUF032 - the binary error is part of recorded results
 
-#: Interest below this is not distributed.
+#: Interest below this is not distributed, token units.
 INTEREST_EPSILON = Decimal(0.00003)  # noqa: RUF032
 
 
@@ -57,7 +57,7 @@ def snap_to_epsilon(
 ) -> Decimal:
     """Return the available amount when the calculated one exceeds it by less than `epsilon`.
 
-    A smaller calculated amount is what was asked for and stays as it is.
+    A smaller calculated amount is returned unchanged: it is the requested amount.
 
     >>> snap_to_epsilon(Decimal("10"), Decimal("10.000000001"))
     Decimal('10')
@@ -69,4 +69,4 @@ def snap_to_epsilon(
 
 
 def setup_decimal_accuracy() -> None:
-    """Do nothing: the default decimal context is the right one."""
+    """Do nothing: the default decimal context is already the right one."""

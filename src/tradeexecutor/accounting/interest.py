@@ -1,19 +1,19 @@
-"""Interest of rebasing tokens, whose balance grows by itself: what it means per year, and whose it is.
+"""Interest of rebasing tokens, whose balance grows by itself: yearly rates, and the split among holders.
 
-Rates are fractions (0.05 is 5 %) of a year of 365 days.  They are simple, not compounded, unless the name says
-otherwise.  Token amounts are `Decimal`, and are as exact as 28 digits allow.
+Rates are fractions (0.05 is 5 %) of a year of 365 days. They are simple, not compounded, unless the name says
+otherwise. Token amounts are `Decimal`, and are as exact as 28 digits allow.
 """
 
 import datetime
 from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal
 
-#: The year of interest maths.
+#: Length of the year to which rates refer.
 YEAR = datetime.timedelta(days=365)
 
 _MICROSECOND = datetime.timedelta(microseconds=1)
 
-#: Digits of the decimal context, which is never changed.
+#: Digits of the decimal context.
 _DIGITS = 28
 
 
@@ -32,11 +32,11 @@ def calculate_yearly_yield(
     Parameters
     ----------
     gained
-        Token units, negative for a loss.
+        Gain in token units, negative for a loss.
     balance
         Token units at the start of the period, not 0.
     period
-        Time over which the gain was made, not zero.
+        Time in which the gain was made, not zero.
     """
     return float(gained / balance) / (period / year)
 
@@ -44,10 +44,10 @@ def calculate_yearly_yield(
 def calculate_weighted_yield(
     gains: Sequence[tuple[Decimal, Decimal, datetime.timedelta]], year: datetime.timedelta = YEAR
 ) -> float | None:
-    """Return the yearly rate of several gains together, long periods and large balances counting more.
+    """Return the yearly rate of several gains together, weighted by period and balance.
 
-    ``sum(gained) / sum(balance * period) * year``; None when nothing was lent for any time.  This is what the money
-    earned: 10 on 4000 in 10 days and 20 on 4010 in the next 20 days are the same rate but for the growing balance.
+    The rate is ``sum(gained) / sum(balance * period) * year``; None when nothing was lent for any time. Example: 10 are
+    gained on 4000 in 10 days, and 20 on 4010 in the next 20 days.
 
     >>> ten, twenty = datetime.timedelta(days=10), datetime.timedelta(days=20)
     >>> round(calculate_weighted_yield([(Decimal(10), Decimal(4000), ten), (Decimal(20), Decimal(4010), twenty)]), 6)
@@ -57,14 +57,14 @@ def calculate_weighted_yield(
     Parameters
     ----------
     gains
-        Gained and balance at the start of the period, token units of one token, and the period.
+        For each period: the gain and the balance at its start (units of one token), and its length.
     """
     lent = sum(float(balance) * (period / year) for _, balance, period in gains)
     return float(sum(gained for gained, _, _ in gains)) / lent if lent else None
 
 
 def calculate_simple_interest(yearly_rate: float, duration: datetime.timedelta) -> float:
-    """Return what a simple yearly rate makes of 1 over a time, ``rate * (duration / year)``.
+    """Return the interest on 1 for a duration at a simple yearly rate, ``rate * (duration / year)``.
 
     >>> calculate_simple_interest(0.05, datetime.timedelta(days=73))
     0.010000000000000002
@@ -79,7 +79,7 @@ def estimate_interest(
     interest_rate: float,
     year: datetime.timedelta = YEAR,
 ) -> Decimal:
-    """Return what a balance grows to when interest compounds, ``quantity * rate ** (duration / year)``.
+    """Return a balance with compound interest, ``quantity * rate ** (duration / year)``.
 
     >>> january, july = datetime.datetime(2023, 1, 1), datetime.datetime(2023, 7, 2)
     >>> estimate_interest(january, july, Decimal(1000), 1.05)
@@ -90,7 +90,7 @@ def estimate_interest(
     start_quantity
         Token units.
     interest_rate
-        Growth in a year, >= 1: 1.02 is 2 %.
+        Factor of growth in a year, >= 1: 1.02 is 2 %.
 
     Returns
     -------
@@ -102,9 +102,9 @@ def estimate_interest(
 
 
 def calculate_accrual_multiplier(yearly_rate: float, duration: datetime.timedelta) -> Decimal:
-    """Return by what a balance is multiplied when a simple yearly rate is paid once, ``1 + rate * duration / year``.
+    """Return the factor of a balance when a simple yearly rate is paid once, ``1 + rate * duration / year``.
 
-    Paying it out again and again, as a rebasing token does, compounds.
+    The interest compounds when it is paid repeatedly, as a rebasing token does.
 
     >>> calculate_accrual_multiplier(0.0625, datetime.timedelta(days=73))
     Decimal('1.0125')
@@ -121,7 +121,7 @@ def calculate_accrual_multiplier(yearly_rate: float, duration: datetime.timedelt
 
 
 def calculate_average_rate(ranges: Sequence[tuple[float, float]]) -> float:
-    """Return the mean of the middles of high and low; at least one range.
+    """Return the mean of the mid-points of ranges (high, low); at least one range is needed.
 
     >>> calculate_average_rate([(4.0, 2.0), (6.0, 4.0)])
     4.0
@@ -132,10 +132,10 @@ def calculate_average_rate(ranges: Sequence[tuple[float, float]]) -> float:
 def distribute_interest(
     accrued: Decimal, balances: Sequence[Decimal], weights: Sequence[Decimal] | None = None
 ) -> list[Decimal]:
-    """Split the interest of a token among those who hold it; the shares add up to `accrued` exactly.
+    """Split the interest of a token among its holders. The shares add up to `accrued` exactly.
 
-    Shares are in proportion to the balances with the interest that they already contain, because that is what the
-    token pays interest on.  Two holders of 1000, of whom the first has earned 10 before, do not get the same:
+    Shares are proportional to the balances including earlier interest, because the token pays interest on the whole
+    balance. Two holders started with 1000, and the first has already earned 10, so it gets more:
 
     >>> distribute_interest(Decimal(20), [Decimal(2000), Decimal(3000)])
     [Decimal('8'), Decimal('12')]
@@ -145,22 +145,22 @@ def distribute_interest(
     >>> first + second == 20
     True
 
-    Shares are rounded towards zero, to a digit that still fits when they are added to their balances; the last one
-    takes what is left.
+    Shares are rounded towards zero, to a digit that still fits when they are added to their balances. The last share is
+    the remainder.
 
     Parameters
     ----------
     accrued
-        Token units.
+        Interest to split, token units.
     balances
-        Expected token balances before, token units, >= 0.
+        Balances before this interest, token units, >= 0.
     weights
-        Proportions other than the balances, >= 0; they need not add up to 1.
+        Proportions to use instead of the balances, >= 0; they need not add up to 1.
 
     Raises
     ------
     ValueError
-        There is nobody to give it to: all weights are 0.
+        All weights are 0, so nobody can receive the interest.
     """
     weights = balances if weights is None else weights
     total = sum(weights)
@@ -173,16 +173,17 @@ def distribute_interest(
     for weight in weights[:-1]:
         exact = accrued * weight / total
         rounded = exact.quantize(unit, ROUND_DOWN)
-        share = exact if exact == rounded else rounded  # no zeros at the end without need
+        share = exact if exact == rounded else rounded  # avoids unnecessary zeros at the end
         shares.append(share)
         left -= share
     return [*shares, left]
 
 
 def calculate_interest_gain_usd(gained: Decimal, balance: Decimal, balance_usd: float) -> float:
-    """Return the USD value of a gain, from the value of the whole balance after it.
+    """Return the USD value of a gain, computed from the value of the whole balance after it.
 
-    Recorded interest events hold the value of the balance.  2 tokens gained on 998, all worth 1500 USD:
+    Interest events contain the value of the balance, not of the gain. Example: 2 tokens are gained on 998, and all are
+    worth 1500 USD together:
 
     >>> calculate_interest_gain_usd(Decimal(2), Decimal(998), 1500.0)
     3.0
@@ -190,9 +191,9 @@ def calculate_interest_gain_usd(gained: Decimal, balance: Decimal, balance_usd: 
     Parameters
     ----------
     gained, balance
-        Gain, and balance before it, token units.
+        The gain and the balance before it, token units.
     balance_usd
-        Value of both together, USD.
+        Value of both together in USD.
     """
     total = float(balance + gained)
     return float(gained) * balance_usd / total if total else 0.0

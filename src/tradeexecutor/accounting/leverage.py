@@ -1,9 +1,9 @@
-"""How large a leveraged short becomes: debt, collateral, fees and the price at which it is liquidated.
+"""Amounts of a leveraged short: debt, collateral, fees and liquidation price.
 
-A short borrows a token, sells it, and keeps the proceeds as collateral together with the trader's own reserve.  With
+A short borrows a token, sells it, and keeps the proceeds as collateral together with the trader's own reserve. With
 leverage 2 and a reserve of 1000 the debt is worth 2000 and the collateral 3000, before the fee of the sale.
 
-Token amounts are `Decimal`, prices enter them as the exact binary value of the float.
+Token amounts are `Decimal`; prices are floats and are converted with their exact binary value.
 """
 
 from decimal import Decimal
@@ -15,13 +15,13 @@ from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 class ShortOpening(NamedTuple):
     """Amounts of a short that is opened."""
 
-    #: What is borrowed, reserve token units.
+    #: Value of the borrowed tokens, reserve token units.
     debt_value: Decimal
-    #: What is borrowed, base token units.
+    #: Amount of borrowed tokens, base token units.
     borrowed_quantity: Decimal
-    #: What selling it adds to the collateral, reserve token units, fee taken out.
+    #: Proceeds of their sale after the fee, which are added to the collateral, reserve token units.
     additional_collateral: Decimal
-    #: The trader's reserve and the proceeds, reserve token units.
+    #: The trader's reserve plus the proceeds, reserve token units.
     total_collateral: Decimal
     #: Fee of the sale, USD.
     lp_fees: float
@@ -30,13 +30,13 @@ class ShortOpening(NamedTuple):
 class ShortClosing(NamedTuple):
     """Amounts of a short that is closed or made smaller."""
 
-    #: What the bought back tokens cost without fee, reserve token units.
+    #: Cost of the tokens that are bought back, without the fee, reserve token units.
     cost: Decimal
-    #: The same with fee; taken out of the collateral.
+    #: Cost with the fee, which is taken out of the collateral, reserve token units.
     cost_with_fee: Decimal
-    #: Collateral that is left, reserve token units.
+    #: Collateral afterwards, reserve token units.
     remaining_collateral: Decimal
-    #: Debt that is left, base token units.
+    #: Debt afterwards, base token units.
     remaining_debt: Decimal
     #: Fee of the purchase, USD.
     lp_fees: float
@@ -45,9 +45,9 @@ class ShortClosing(NamedTuple):
 
 
 def size_short_opening(reserve: Decimal, leverage: float, price: float, fee: float = 0) -> ShortOpening:
-    """Return what to borrow to be short `leverage` times the reserve.
+    """Return the amounts of a short whose debt is `leverage` times the reserve.
 
-    ``debt = reserve * (leverage + 1) - reserve``, computed in this order, which fixes the rounding.
+    The debt is ``reserve * (leverage + 1) - reserve``. The order of the operations determines the rounding.
 
     >>> opening = size_short_opening(Decimal(1000), 2.0, 2000.0, 0.003)
     >>> opening.borrowed_quantity, opening.lp_fees
@@ -91,9 +91,9 @@ def get_gross_collateral(reserve: Decimal, leverage: float) -> Decimal:
 def size_short_closing(
     collateral: Decimal, debt: Decimal, close_size: Decimal, price: float, fee: float | None = 0
 ) -> ShortClosing:
-    """Return what buying back `close_size` tokens out of the collateral costs and leaves.
+    """Return the amounts when `close_size` tokens of the debt are bought back with collateral.
 
-    The fee comes on top: ``cost / (1 - fee)`` buys ``cost`` worth of tokens.
+    The fee is added to the cost: ``cost / (1 - fee)`` buys tokens worth ``cost``.
 
     >>> closing = size_short_closing(Decimal(3000), Decimal(1), Decimal("0.4"), 2000.0, 0.003)
     >>> closing.cost_with_fee, closing.lp_fees
@@ -104,13 +104,13 @@ def size_short_closing(
     Parameters
     ----------
     collateral
-        Reserve token units.
+        Collateral before, reserve token units.
     debt, close_size
-        Base token units; `close_size` > 0.
+        Debt before, and the part of it that is bought back (> 0), base token units.
     price
         Reserve token units per base token.
     fee
-        Fee fraction; None is 0.
+        Fee fraction; None means 0.
     """
     exact_fee = Decimal(fee or 0)
     cost = Decimal(price) * close_size
@@ -139,10 +139,10 @@ def calculate_short_liquidation_price(
     Parameters
     ----------
     collateral
-        Reserve token units.
+        Collateral, reserve token units.
     borrowed_quantity
-        Base token units, > 0.
+        Debt, base token units, > 0.
     liquidation_threshold
-        Fraction of the collateral that counts.
+        Fraction of the value of the collateral up to which the debt may grow.
     """
     return collateral * Decimal(liquidation_threshold) / borrowed_quantity

@@ -1,6 +1,6 @@
-"""How safe and how large a loan is.
+"""Value, leverage and health factor of a loan.
 
-Values are USD floats.  The examples are a short: 2000 USDC of collateral, a debt of 0.5 ETH at 2000 USD, and a
+Values are USD floats. The examples are a short: 2000 USDC of collateral, a debt of 0.5 ETH at 2000 USD, and a
 liquidation threshold of 0.85.
 
 >>> collateral = calculate_side_value(Decimal(2000), Decimal(0), 1.0)
@@ -17,9 +17,9 @@ INFINITE = float("inf")
 
 
 def calculate_side_value(principal: Decimal, interest: Decimal, price: float) -> float:
-    """Return what one side of a loan is worth with its interest, USD.
+    """Return the value of one side of a loan including interest, USD.
 
-    Principal and interest are multiplied by themselves and then added, which fixes the rounding.
+    Principal and interest are each multiplied by the price and then added. This order determines the rounding.
 
     >>> calculate_side_value(Decimal(2000), Decimal("6.5"), 1.0)
     2006.5
@@ -27,7 +27,7 @@ def calculate_side_value(principal: Decimal, interest: Decimal, price: float) ->
     Parameters
     ----------
     principal, interest
-        Token units; the interest that was not paid out.
+        Token units; only interest that was not paid out.
     price
         USD per token.
     """
@@ -35,10 +35,10 @@ def calculate_side_value(principal: Decimal, interest: Decimal, price: float) ->
 
 
 def calculate_leverage(debt: float, net_asset_value: float) -> float:
-    """Return debt divided by net asset value; 0 when that is 0.
+    """Return debt divided by net asset value; 0 when the net asset value is 0.
 
-    1.0 means that the debt is as large as the net asset value.  (`LeverageEstimate.close_short` reports collateral by
-    net asset value, which is one more.)
+    1.0 means that the debt is as large as the net asset value. (`LeverageEstimate.close_short` reports collateral
+    divided by net asset value, which is larger by one.)
 
     >>> calculate_leverage(2000.0, 994.0)
     2.0120724346076457
@@ -56,7 +56,7 @@ def calculate_leverage(debt: float, net_asset_value: float) -> float:
 
 
 def calculate_health_factor(liquidation_threshold: float, collateral: float, debt: float) -> float:
-    """Return the collateral that counts divided by the debt; the loan can be liquidated below 1.
+    """Return ``collateral * threshold / debt``; the loan can be liquidated when this is below 1.
 
     >>> calculate_health_factor(0.85, 2994.0, 2000.0)
     1.27245
@@ -64,7 +64,7 @@ def calculate_health_factor(liquidation_threshold: float, collateral: float, deb
     Parameters
     ----------
     liquidation_threshold
-        Fraction of the collateral that counts.
+        Fraction of the value of the collateral up to which the debt may grow.
     collateral, debt
         USD; debt > 0.
     """
@@ -90,7 +90,7 @@ def calculate_loan_to_value(debt: float, collateral: float) -> float:
 
 
 def calculate_collateral_for_loan_to_value(debt: float, loan_to_value: float, collateral_price: float) -> Decimal:
-    """Return the collateral at which a debt has a loan to value, ``debt / ltv / price``, token units.
+    """Return the collateral that gives a debt the requested loan to value, ``debt / ltv / price``, token units.
 
     >>> calculate_collateral_for_loan_to_value(1000.0, 0.5, 1.0)
     Decimal('2000')
@@ -108,7 +108,7 @@ def calculate_collateral_for_loan_to_value(debt: float, loan_to_value: float, co
 
 
 def calculate_collateral_for_leverage(debt: float, leverage: float, collateral_price: float) -> Decimal:
-    """Return the collateral at which a debt has a leverage, ``debt * (1 + 1 / leverage) / price``, token units.
+    """Return the collateral for a requested leverage, ``debt * (1 + 1 / leverage) / price``, token units.
 
     >>> calculate_collateral_for_leverage(1000.0, 3, 1.0)
     Decimal('1333.333333333333257542108185589313507080078125')

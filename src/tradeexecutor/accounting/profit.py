@@ -1,11 +1,11 @@
-"""What was earned: realised and unrealised profit, as dollars, as a fraction of what was put in, and per year.
+"""Realised and unrealised profit: in USD, as a fraction of the invested money, and per year.
 
-USD amounts are floats and fractions are floats (0.05 is 5 %).  Quantities are `Decimal` token units and enter a
-product as the nearest float.  The order of the operations is part of each definition: recorded figures have its
-rounding.
+USD amounts are floats and fractions are floats (0.05 is 5 %). Quantities are `Decimal` token units and are converted to
+the nearest float before a multiplication. The order of the operations is part of each definition, because recorded
+figures have the rounding of this order.
 
-The examples are one spot position: 2 bought at 1500 and 1 at 1800 (4800 USD, 1600 on average), 1.2 sold at 2000, and
-1.8 left when the price is 2100.
+The examples are about one spot position: 2 tokens are bought at 1500 and 1 at 1800 (4800 USD, 1600 on average), 1.2 are
+sold at 2000, and 1.8 are left when the price is 2100.
 
 >>> realised = calculate_realised_profit(1600.0, 2000.0, Decimal("1.2"))
 >>> unrealised = calculate_unrealised_profit(2100.0, 1600.0, Decimal("1.8"))
@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
-#: Profit per year means 365 days.
+#: Length of the year to which yearly profits refer.
 YEAR = datetime.timedelta(days=365)
 
 
@@ -27,10 +27,10 @@ YEAR = datetime.timedelta(days=365)
 
 
 def calculate_realised_profit(average_buy: float, average_sell: float, closed: Decimal) -> float:
-    """Return the profit of what was bought and sold, ``(average sell - average buy) * closed``, USD.
+    """Return the profit of closed tokens, ``(average sell - average buy) * closed``, USD.
 
-    The order of buying and selling does not matter, so the formula is also that of a short, which sells first.  A
-    short of 1 at 2000 that was bought back at 1800:
+    The order of buying and selling does not matter, so the formula also holds for a short, which sells first. Example:
+    a short of 1 at 2000 that was bought back at 1800:
 
     >>> calculate_realised_profit(1800.0, 2000.0, Decimal(1))
     200.0
@@ -48,10 +48,11 @@ def calculate_realised_profit(average_buy: float, average_sell: float, closed: D
 
 
 def get_closed_short_quantity(bought_back: Decimal, repaid_interest: Iterable[Decimal]) -> Decimal:
-    """Return how much of a short was closed: what was bought back, less the tokens that paid interest.
+    """Return how many tokens of a short were closed: the tokens bought back less those that paid interest.
 
-    Interest tokens were never sold short, so they have no price gain; what they cost is deducted as repaid interest.
-    A short of 1 at 2000 that owes 0.002 interest is closed by buying 1.002 at 1800, and earns 200 - 3.6:
+    Tokens that pay interest were never sold short, so they have no price gain; their cost is deducted as repaid
+    interest. Example: a short of 1 at 2000 that owes 0.002 interest is closed by buying 1.002 at 1800, and earns 200 -
+    3.6:
 
     >>> closed = get_closed_short_quantity(Decimal("1.002"), [Decimal("0.002")])
     >>> calculate_realised_profit(1800.0, 2000.0, closed) - 0.002 * 1800.0
@@ -61,7 +62,7 @@ def get_closed_short_quantity(bought_back: Decimal, repaid_interest: Iterable[De
 
 
 def calculate_unrealised_profit(price: float, entry_price: float, quantity: Decimal) -> float:
-    """Return the profit of what is held, ``(price - entry price) * quantity``, USD.
+    """Return the profit of the tokens held, ``(price - entry price) * quantity``, USD.
 
     >>> calculate_unrealised_profit(1800.0, 2000.0, Decimal(-1))
     200.0
@@ -77,14 +78,14 @@ def calculate_unrealised_profit(price: float, entry_price: float, quantity: Deci
 
 
 def calculate_net_profit(put_in: float, taken_out: float, value: float, flows: float = 0.0) -> float:
-    """Return what is there and what came out, less what went in, USD.
+    """Return value plus receipts, less payments and flows, USD.
 
-    400 tokens bought at 15, of which investors redeemed 100, and 300 sold at 18.  The 100 left at their cost:
+    Example: 400 tokens are bought at 15, investors redeem 100 of them at cost, and 300 are sold at 18:
 
     >>> calculate_net_profit(put_in=6000.0, taken_out=5400.0, value=0.0, flows=-1500.0)
     900.0
 
-    The same when the 100 were found to be missing instead, which is a loss:
+    If the 100 tokens were found to be missing instead, the cost of them is a loss:
 
     >>> calculate_net_profit(put_in=6000.0, taken_out=5400.0, value=0.0)
     -600.0
@@ -92,11 +93,11 @@ def calculate_net_profit(put_in: float, taken_out: float, value: float, flows: f
     Parameters
     ----------
     put_in, taken_out
-        Paid for what was bought or supplied, and received for what was sold or recalled, fees included.
+        USD paid for purchases or supplied, and USD received from sales or recalled, including fees.
     value
-        Present value, debt deducted.
+        Present value less debt, USD.
     flows
-        Cost of what came in (+) or went out (-) in kind and is no profit.
+        Cost of tokens that came in (+) or went out (-) in kind, USD; they are no profit.
     """
     return taken_out + value - put_in - flows
 
@@ -105,7 +106,7 @@ def calculate_net_profit(put_in: float, taken_out: float, value: float, flows: f
 
 
 def get_fraction(profit: float, invested: float) -> float:
-    """Return profit as a fraction of what was put in; 0 when nothing was.
+    """Return profit as a fraction of the invested money; 0 when nothing was invested.
 
     >>> get_fraction(1380.0, 4800.0), get_fraction(0.0, 0.0)
     (0.2875, 0)
@@ -114,7 +115,7 @@ def get_fraction(profit: float, invested: float) -> float:
 
 
 def get_adjusted_cost(bought: Decimal, buy_value: float, redeemed: Decimal) -> float:
-    """Return the cost of what was bought, less that of what was redeemed in kind, at the average buy price, USD.
+    """Return the cost of bought tokens, less that of tokens redeemed in kind at the average buy price, USD.
 
     >>> get_adjusted_cost(Decimal(400), 6000.0, Decimal(-100))
     4500.0
@@ -122,11 +123,11 @@ def get_adjusted_cost(bought: Decimal, buy_value: float, redeemed: Decimal) -> f
     Parameters
     ----------
     bought
-        Tokens, > 0.
+        Tokens bought, > 0.
     buy_value
         USD paid for them.
     redeemed
-        Tokens, negative when redeemed, positive when they came in.
+        Tokens moved in kind, negative when redeemed, positive when they came in.
     """
     return buy_value + (buy_value / float(bought)) * float(redeemed)
 
@@ -136,7 +137,7 @@ def calculate_cost_adjusted_profit(
 ) -> float:
     """Return total profit as a fraction of the adjusted cost, ``(sold + held - cost) / cost``.
 
-    400 bought at 15, 100 redeemed, 300 sold at 18:
+    Example: 400 bought at 15, 100 redeemed, 300 sold at 18:
 
     >>> calculate_cost_adjusted_profit(Decimal(400), 6000.0, 5400.0, Decimal(-100), 0)
     0.2
@@ -152,7 +153,7 @@ def calculate_cost_adjusted_profit(
     redeemed
         Tokens, negative when redeemed.
     held_value
-        What is left, USD.
+        Value of the remaining tokens, USD.
     """
     if not bought:
         return 0
@@ -163,9 +164,9 @@ def calculate_cost_adjusted_profit(
 def calculate_cost_adjusted_realised_profit(
     bought: Decimal, sold: Decimal, buy_value: float, sell_value: float, redeemed: Decimal
 ) -> float:
-    """Return the profit of what was sold as a fraction of its part of the adjusted cost.
+    """Return the profit of sold tokens as a fraction of their part of the adjusted cost.
 
-    400 bought at 15 and 150 sold at 18, before and after 100 are redeemed:
+    Example: 400 bought at 15 and 150 sold at 18, before and after 100 are redeemed:
 
     >>> calculate_cost_adjusted_realised_profit(Decimal(400), Decimal(150), 6000.0, 2700.0, Decimal(0))
     0.19999999999999996
@@ -210,9 +211,9 @@ def annualise_simple(profit: float, duration: datetime.timedelta) -> float:
 
 
 def annualise_compounded(profit: float, duration: datetime.timedelta, maximum: float = 100) -> float:
-    """Return the yearly profit when all of it is invested again, ``(1 + profit) ** (year / duration) - 1``.
+    """Return the yearly profit when all profit is reinvested, ``(1 + profit) ** (year / duration) - 1``.
 
-    A total loss stays one.  A profit of seconds may be too large for a number:
+    A total loss stays a total loss. The profit of a few seconds may exceed the range of floats in a year:
 
     >>> annualise_compounded(0.2875, datetime.timedelta(days=73))
     2.5378237130737316
@@ -224,11 +225,11 @@ def annualise_compounded(profit: float, duration: datetime.timedelta, maximum: f
     Parameters
     ----------
     profit
-        Fraction; a leveraged position can lose more than was put in.
+        Fraction; below -1 when a leveraged position loses more than was invested.
     duration
         Time in which it was made, > 0.
     maximum
-        Returned, with the sign of the profit, when the result is too large for a float.
+        Result when the yearly profit is too large for a float.
     """
     if profit <= -1:
         return -1.0
@@ -242,11 +243,11 @@ def annualise_compounded(profit: float, duration: datetime.timedelta, maximum: f
 
 
 class AverageCost(NamedTuple):
-    """Where a walk over fills has arrived."""
+    """Cost and profit of a holding after some of its fills."""
 
-    #: Cost of what is still held, USD.
+    #: Cost of the tokens still held, USD.
     cost: float = 0.0
-    #: Paid for all buys, USD.
+    #: Money paid for all buys, USD.
     bought: float = 0.0
     #: Tokens held.
     holding: float = 0.0
@@ -255,10 +256,10 @@ class AverageCost(NamedTuple):
 
 
 def walk_average_cost(fills: Iterable[tuple[float, float, float]]) -> AverageCost:
-    """Follow the cost of a holding through its fills, oldest first.
+    """Return cost and profit of a holding after all of its fills.
 
-    A buy adds to cost and holding.  A sell realises ``(price - cost / holding) * quantity`` and takes that share of
-    the cost out; it leaves the average cost of the rest as it was.  A sell of what is not held is passed over.
+    A buy adds to cost and holding. A sell realises ``(price - cost / holding) * quantity`` and removes the same share
+    of the cost, so the average cost of the remaining tokens does not change. A sell is ignored when nothing is held.
 
     >>> walk_average_cost([(2.0, 1500.0, 3000.0), (1.0, 1800.0, 1800.0), (-1.2, 2000.0, 2400.0)])
     AverageCost(cost=2880.0, bought=4800.0, holding=1.8, realised=480.0)
@@ -266,7 +267,7 @@ def walk_average_cost(fills: Iterable[tuple[float, float, float]]) -> AverageCos
     Parameters
     ----------
     fills
-        Quantity in tokens (+ buy, - sell), price in USD per token, and value in USD, >= 0.
+        Oldest first: quantity in tokens (+ buy, - sell), price in USD per token, and value in USD, >= 0.
     """
     cost = bought = holding = realised = 0.0
     for quantity, price, value in fills:
@@ -283,7 +284,7 @@ def walk_average_cost(fills: Iterable[tuple[float, float, float]]) -> AverageCos
 
 
 class AverageCostProfit(NamedTuple):
-    """Profit of a holding whose fills were walked; USD and a fraction of what was bought."""
+    """Profit of a holding in USD, and as a fraction of the money paid for all buys."""
 
     realised: float
     unrealised: float
@@ -294,7 +295,7 @@ class AverageCostProfit(NamedTuple):
 def calculate_average_cost_profit(
     walked: AverageCost, quantity: Decimal, price: float, epsilon: float = 1e-6
 ) -> AverageCostProfit:
-    """Return the profit of a holding from the walk over its fills.
+    """Return the profit of a holding from the result of `walk_average_cost`.
 
     >>> walked = AverageCost(cost=2880.0, bought=4800.0, holding=1.8, realised=480.0)
     >>> calculate_average_cost_profit(walked, Decimal("1.8"), 2100.0)
@@ -303,7 +304,7 @@ def calculate_average_cost_profit(
     Parameters
     ----------
     quantity
-        Tokens held now; less than the walk says when some were redeemed.
+        Tokens held now; less than `AverageCost.holding` when some were redeemed.
     price
         USD per token now.
     epsilon

@@ -1,20 +1,20 @@
-"""Amounts that a token can express: whole multiples of its smallest unit.
+"""Rounding to amounts that a token can represent: whole multiples of its smallest unit.
 
-A token with 6 decimals cannot pay 0.0000005 of itself.  A buy gets the units that its budget pays for and spends what
-they cost; the rest of the budget stays in cash.  All roundings are against the trader, so that nothing is ever bought
-below, or sold above, the price.
+A token with 6 decimals cannot pay 0.0000005 of itself. A buy gets the units for which its budget is sufficient and
+spends their cost; the rest of the budget stays in cash. All amounts are rounded against the trader, so that nothing is
+bought below the price or sold above it.
 """
 
 from decimal import ROUND_DOWN, ROUND_UP, Context, Decimal
 
 __all__ = ["round_down_to_units", "round_up_to_units", "size_buy", "size_sale"]
 
-#: The decimal context of the project has 28 digits: a longer amount would change in the next addition.
+#: Digits of the decimal context: a longer amount would be changed by the next addition.
 _MAX_DIGITS = 28
 
 _WIDE = Context(prec=60)
 _ONE = Decimal(1)
-#: By the number of decimals.
+#: The smallest unit of a token, by its number of decimals.
 _UNITS = tuple(_ONE.scaleb(-decimals) for decimals in range(40))
 
 
@@ -24,7 +24,7 @@ def _round(amount: Decimal, decimals: int, rounding: str) -> Decimal:
     if digits + decimals > _MAX_DIGITS:
         unit = _ONE.scaleb(digits - _MAX_DIGITS)
     rounded = amount.quantize(unit, rounding, _WIDE).normalize(_WIDE)
-    # Zeros at the end say nothing, but an amount is written without an exponent.
+    # Remove zeros at the end, but not by means of an exponent.
     if rounded.adjusted() > 0 and rounded == rounded.to_integral_value():
         return rounded.quantize(_ONE, context=_WIDE)
     return rounded
@@ -49,7 +49,7 @@ def round_up_to_units(amount: Decimal, decimals: int) -> Decimal:
 
 
 def size_buy(budget: Decimal, price: Decimal, base_decimals: int, reserve_decimals: int) -> tuple[Decimal, Decimal]:
-    """Return how much of the base token a budget buys, and what that costs.
+    """Return how many base tokens a budget buys, and their cost.
 
     >>> size_buy(Decimal(1000), Decimal(300), 0, 6)
     (Decimal('3'), Decimal('900'))
@@ -64,15 +64,15 @@ def size_buy(budget: Decimal, price: Decimal, base_decimals: int, reserve_decima
     Returns
     -------
     tuple
-        Base tokens, zero when the budget does not pay for a single unit, and their cost in reserve tokens.
+        Base tokens (zero when the budget is too small for a single unit), and their cost in reserve tokens.
     """
     quantity = _round(_WIDE.divide(budget, price), base_decimals, ROUND_DOWN)
-    # The quotient may have been rounded up in its last digit, and the cost with it.
+    # The last digit of the quotient may have been rounded up, which would make the cost exceed the budget.
     return quantity, min(_round(_WIDE.multiply(quantity, price), reserve_decimals, ROUND_UP), budget)
 
 
 def size_sale(quantity: Decimal, price: Decimal, reserve_decimals: int) -> Decimal:
-    """Return the reserve tokens that selling `quantity` (>= 0) base tokens at `price` brings.
+    """Return the reserve tokens received for `quantity` (>= 0) base tokens at `price`.
 
     >>> size_sale(Decimal(3), Decimal("0.3333333"), 6)
     Decimal('0.999999')

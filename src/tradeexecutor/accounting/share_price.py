@@ -1,9 +1,9 @@
-"""Profit of a position measured like that of a fund: the position issues shares, their price shows the profit.
+"""Profit of a position, measured like that of a fund: the position issues shares, and their price shows the profit.
 
-Buying issues shares at the present share price and so does not change it; selling realises the price and redeems
-shares in proportion.  All figures are floats: this is a performance measure, not bookkeeping.
+A purchase issues shares at the present share price, so the price does not change. A sale sets the share price and
+redeems shares in proportion. All figures are floats: this is a performance measure, not bookkeeping.
 
-The example is a position of which 2 were bought at 1500 and 1 at 1800, and 1.2 sold at 2000:
+In the example 2 tokens are bought at 1500 and 1 at 1800, and 1.2 are sold at 2000:
 
 >>> bought = buy_shares(SharePrice.open(value=3000.0, quantity=2.0), value=1800.0, quantity=1.0)
 >>> bought.total_supply, bought.current_share_price
@@ -15,20 +15,20 @@ The example is a position of which 2 were bought at 1500 and 1 at 1800, and 1.2 
 
 from typing import NamedTuple
 
-#: Relative error of sums of floats.
+#: Largest relative error of sums of floats.
 _ROUNDING = 1e-12
 
 
 class SharePrice(NamedTuple):
     """Shares of a position."""
 
-    #: Assets divided by supply, at the latest sale.
+    #: Assets divided by supply, USD per share, at the latest sale.
     current_share_price: float
-    #: Shares that exist.
+    #: Number of shares that exist.
     total_supply: float
     #: Tokens held.
     cumulative_quantity: float
-    #: USD ever put in.
+    #: All money ever invested, USD.
     total_invested: float
     #: Highest supply ever.
     peak_total_supply: float
@@ -36,7 +36,7 @@ class SharePrice(NamedTuple):
 
     @classmethod
     def open(cls, value: float, quantity: float, initial_share_price: float = 1.0) -> "SharePrice":
-        """Issue the first shares for tokens worth `value` USD, one for each `initial_share_price`.
+        """Issue the first shares for tokens worth `value` USD, at `initial_share_price` USD each.
 
         >>> SharePrice.open(value=3000.0, quantity=2.0).total_supply
         3000.0
@@ -46,9 +46,9 @@ class SharePrice(NamedTuple):
 
 
 def buy_shares(shares: SharePrice, value: float, quantity: float) -> SharePrice:
-    """Issue shares for tokens bought for `value` USD; the share price stays.
+    """Issue shares for tokens bought for `value` USD; the share price does not change.
 
-    After the share price fell to zero, shares are issued at the initial price.
+    When the share price has fallen to zero, shares are issued at the initial price.
     """
     share_price, supply, held, invested, peak, initial = shares
     supply += value / (share_price or initial)
@@ -58,7 +58,7 @@ def buy_shares(shares: SharePrice, value: float, quantity: float) -> SharePrice:
 def sell_shares(shares: SharePrice, quantity: float, price: float) -> SharePrice:
     """Redeem shares for `quantity` tokens (positive) sold at `price`; the sale sets the share price.
 
-    What remains is exactly nothing when it is no more than rounding: a share left over by accident would make a closed
+    A remainder within the rounding error is set to exactly zero: a tiny number of remaining shares would make a closed
     position look like a total loss.
     """
     share_price, supply, held, invested, peak, initial = shares
@@ -73,9 +73,9 @@ def sell_shares(shares: SharePrice, quantity: float, price: float) -> SharePrice
 
 
 def change_assets(shares: SharePrice, quantity: float) -> SharePrice:
-    """Add a gain or loss (tokens, signed) that nobody paid for; the supply stays.
+    """Add a gain or loss (tokens, signed) that nobody paid for; the supply of shares does not change.
 
-    An account of 1000 dollars that made 50:
+    Example: an account of 1000 dollars gains 50:
 
     >>> change_assets(SharePrice.open(1000.0, 1000.0), 50.0).current_share_price
     1.05
@@ -89,9 +89,9 @@ class SharePriceProfit(NamedTuple):
     """Result of `calculate_profit`."""
 
     current_share_price: float
-    #: USD.
+    #: Value of the position, USD.
     total_assets: float
-    #: Fraction.
+    #: Profit as a fraction.
     profit_pct: float
     profit_usd: float
 
@@ -105,10 +105,10 @@ def calculate_profit(
     mark_price: float,
     total_sold: float,
 ) -> SharePriceProfit:
-    """Return profit of a position from its shares.
+    """Return the profit of a position from its shares.
 
-    While there are shares, ``profit = assets - supply * initial price``; afterwards what was received less what was
-    ever put in.  1.8 tokens of the example at 2100:
+    While there are shares, ``profit = assets - supply * initial price``; afterwards it is `total_sold` less
+    `total_invested`. Example: 1.8 tokens of the position above at 2100:
 
     >>> calculate_profit(1.25, 2880.0, 4800.0, 1.0, quantity=1.8, mark_price=2100.0, total_sold=2400.0)
     SharePriceProfit(current_share_price=1.3125, total_assets=3780.0, profit_pct=0.3125, profit_usd=900.0)
@@ -118,7 +118,7 @@ def calculate_profit(
     quantity, mark_price
         Tokens held now and their price, USD.
     total_sold
-        USD received in all sales; decides once no shares are left.
+        USD received in all sales; used when no shares are left.
     """
     assets = quantity * mark_price
     if total_supply > 0:

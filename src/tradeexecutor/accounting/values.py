@@ -1,7 +1,8 @@
-"""What is a value: times that are naive UTC, amounts and numbers that are finite.
+"""Checks of values: times must be naive UTC, amounts and numbers must be finite.
 
-Checked where a value comes in, because NaN, infinity and a time with a zone would be found only when the state cannot
-be saved any more.  `is_...` tells, `require_...` raises the caller's own error.
+Values are checked where they enter the state: otherwise NaN, infinity or a time with a zone would be found only when
+the state can no longer be saved. Functions `is_...` return a bool, functions `require_...` raise the error class of the
+caller.
 """
 
 import datetime
@@ -20,45 +21,45 @@ __all__ = [
     "require_standard_utc",
 ]
 
-#: Makes an error of its text.
+#: Returns an error with the given text.
 MakeError = Callable[[str], Exception]
 
 
 def is_naive_utc(when: object) -> TypeGuard[datetime.datetime]:
-    """Tell whether a value is a time without a time zone; a `pandas.Timestamp` may be one, `pandas.NaT` is none."""
+    """Return whether a value is a datetime without a time zone (also a `pandas.Timestamp`, but not `pandas.NaT`)."""
     if type(when) is datetime.datetime:
         return when.tzinfo is None
     return isinstance(when, datetime.datetime) and when.tzinfo is None and when == when
 
 
 def is_pandas_object(value: object) -> bool:
-    """Tell whether a value comes from pandas, without importing it."""
+    """Return whether a value comes from pandas, without importing it."""
     return type(value) is not datetime.datetime and type(value).__module__.startswith("pandas")
 
 
 def is_finite_decimal(amount: object) -> TypeGuard[Decimal]:
-    """Tell whether a value is a Decimal that is neither NaN nor infinite."""
+    """Return whether a value is a Decimal that is neither NaN nor infinite."""
     return isinstance(amount, Decimal) and amount.is_finite()
 
 
 def is_finite_number(number: object) -> TypeGuard[float | Decimal]:
-    """Tell whether a value is an int, a float or a Decimal that is neither NaN nor infinite; a bool is no number."""
+    """Return whether a value is an int, a float or a Decimal that is neither NaN nor infinite; a bool is no number."""
     if isinstance(number, Decimal):
         return number.is_finite()  # `math.isfinite` raises for a signalling NaN
     return isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
 
 
 def require_naive_utc(when: object, what: str, error: MakeError) -> datetime.datetime:
-    """Return a naive UTC time.
+    """Return `when` if it is a naive UTC time, otherwise raise `error`.
 
     Parameters
     ----------
     when
-        The value.
+        The value to check.
     what
-        Its name, for the error.
+        Name of the value in the message.
     error
-        Class of the error that is raised for anything else.
+        Class of the error to raise when the value is anything else.
     """
     if not is_naive_utc(when):
         raise error(f"{what} must be a naive UTC datetime, got {when!r}")
@@ -66,9 +67,9 @@ def require_naive_utc(when: object, what: str, error: MakeError) -> datetime.dat
 
 
 def require_standard_utc(when: object, what: str, error: MakeError) -> datetime.datetime:
-    """Return a naive UTC time of the standard library; like `require_naive_utc`, but a `pandas.Timestamp` is refused.
+    """Return `when` like `require_naive_utc`, but also refuse a `pandas.Timestamp`.
 
-    A `Timestamp` neither compares nor adds like a datetime, and nanoseconds do not survive a file.
+    A `Timestamp` neither compares nor adds like a datetime, and a file does not keep nanoseconds.
     """
     if not is_naive_utc(when) or is_pandas_object(when):
         raise error(f"{what} must be a naive UTC datetime of the standard library, got {when!r}")
@@ -76,7 +77,7 @@ def require_standard_utc(when: object, what: str, error: MakeError) -> datetime.
 
 
 def require_finite_decimal(amount: object, what: str, error: MakeError) -> Decimal:
-    """Return an amount that is a Decimal and neither NaN nor infinite; parameters as of `require_naive_utc`."""
+    """Return `amount` if it is a finite Decimal, otherwise raise `error`; parameters as in `require_naive_utc`."""
     if not is_finite_decimal(amount):
         raise error(f"{what} must be a finite Decimal, got {amount!r}")
     return amount
