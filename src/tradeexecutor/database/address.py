@@ -1,15 +1,15 @@
 """The address of a strategy in a database: ``sqlite:///trading.db#my-strategy``.
 
-Before the ``#`` stands the URL of the database, after it the executor id, and after an ``@`` perhaps an earlier save
+The URL of the database comes before the ``#`` and the executor id after it. An ``@`` with an earlier save may follow
 (`parse_as_of`)::
 
     sqlite:///trading.db#demo                         a file in the working folder; an absolute path has four slashes
     sqlite:////var/lib/trading.db#demo@120            as of save 120
     postgresql://user@host:5432/trading#demo          a server; parameters of libpq may follow, as ?sslmode=require
 
-An address may contain a password.  It is printed in one form only, `str`, which never has one: `repr`, error messages,
-log messages and commands that are shown to users all use it.  The printed form is an address, too: it leads to the same
-strategy once the server gets the password from ``PGPASSWORD`` or from ``~/.pgpass``.
+An address may contain a password. `str` never contains it; `repr`, error messages, log messages and commands that are
+shown to users all use `str`. The printed form is an address, too: it works when libpq gets the password from
+``PGPASSWORD`` or from ``~/.pgpass``.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from tradeexecutor.state.errors import InvalidValue
 
 __all__ = ["AsOf", "DatabaseAddress", "check_name", "is_address", "is_connection_string", "parse_as_of"]
 
-#: Number of a save, or a time (UTC): then the newest save of that time or before.
+#: Number of a save, or a time (naive UTC), which means the newest save at or before that time.
 AsOf = int | datetime.datetime
 
 #: Executor ids are parts of file names.
@@ -39,7 +39,7 @@ _URL = re.compile(
     re.VERBOSE,
 )
 
-#: What a user who means a database may have typed instead of an address.
+#: Misspelt addresses of databases.
 _MALFORMED = re.compile(r"(sqlite|postgres|postgresql)(\+\w+)?:(?!//)", re.IGNORECASE)
 _CONNECTION_STRING = re.compile(r"(^|\s)(password|passwd|sslpassword|dbname|host|hostaddr)\s*=", re.IGNORECASE)
 
@@ -47,8 +47,8 @@ _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 
 _SERVERS = frozenset({"postgresql", "postgres"})
 
-#: Parameters of libpq that may be shown.  The list names what is known to be harmless, so that a parameter of a later
-#: version is not shown by mistake.
+#: Parameters of libpq that may be shown. Only parameters known to be harmless are listed, so that a parameter of a
+#: later version of libpq is not shown by mistake.
 _PRINTABLE = frozenset(
     """application_name channel_binding client_encoding connect_timeout dbname fallback_application_name gssencmode host
     hostaddr keepalives keepalives_count keepalives_idle keepalives_interval krbsrvname load_balance_hosts passfile port
@@ -65,12 +65,12 @@ _ENCODING_ADVICE = (
 
 
 def is_address(text: str) -> bool:
-    """Tell whether a text is meant to name a database, and not a file."""
+    """Return whether a text is an address of a database (perhaps a misspelt one), and not the path of a file."""
     return "://" in text or _MALFORMED.match(text) is not None
 
 
 def is_connection_string(text: str) -> bool:
-    """Tell whether a text looks like ``host=... password=...``, which is no address; it must not be shown."""
+    """Return whether a text looks like ``host=... password=...``: not an address, and it must not be shown."""
     return _CONNECTION_STRING.search(text) is not None
 
 
@@ -80,9 +80,9 @@ class _Server:
     Attributes
     ----------
     shown
-        Keywords of libpq and their values, as far as they may be shown.
+        Parameters of libpq that may be shown.
     hidden
-        The others: the password among them.
+        The other parameters, such as the password.
     """
 
     __slots__ = ("hidden", "shown")
@@ -93,19 +93,18 @@ class _Server:
 
 
 class DatabaseAddress:
-    """Where a strategy is kept.
+    """Address of a database, and of one strategy and perhaps one save in it.
 
-    No data class, so that nothing prints, or turns into JSON, field by field what `str` does not show.
+    This is not a data class: otherwise libraries would print its fields, or convert them to JSON, with the password.
 
     Attributes
     ----------
     file
-        The file of an SQLite database: an absolute path, in which symbolic links are not followed yet; None for a
-        server.
+        File of an SQLite database: an absolute path whose symbolic links are not resolved; None for a server.
     strategy
-        Executor id; None when the address names the database only.
+        Executor id; None when the address contains only the database.
     at, cycle
-        The save that is meant: its number or its time (UTC), or its cycle; both None for the newest one.
+        The requested save: its number or time (naive UTC), or its cycle; both None for the newest one.
     """
 
     __slots__ = ("_relative", "_server", "at", "cycle", "file", "strategy")
@@ -125,7 +124,7 @@ class DatabaseAddress:
         self.at = at
         self.cycle = cycle
         self._server = server
-        #: The path as it was given, when that was a relative one; for printing.
+        #: The path as the user wrote it if it was relative, for printing.
         self._relative = relative
 
     def __eq__(self, other: object) -> bool:
@@ -142,13 +141,13 @@ class DatabaseAddress:
 
     @classmethod
     def parse(cls, text: str) -> "DatabaseAddress":
-        """Read an address.  A relative path counts from the folder that is the working folder now.
+        """Parse an address. A relative path is resolved against the present working folder.
 
         Raises
         ------
         InvalidValue
-            The text is not an address, or names a kind of database that is not supported.  The message does not repeat
-            the text, in which there may be a password.
+            The text is not an address, or the kind of database is not supported. The message does not repeat the text,
+            because the text may contain a password.
         """
         if _CONTROL_CHARACTERS.search(text):
             raise InvalidValue(f"an address has no control characters; {_EXAMPLES}")
@@ -172,7 +171,7 @@ class DatabaseAddress:
         except InvalidValue:
             if address.file is not None:
                 raise
-            # The # may have stood in a password, of which nothing must be shown.
+            # The # may be part of a password, so the text after it must not be shown.
             raise InvalidValue(f"what stands after the # is not an executor id; {_ENCODING_ADVICE}") from None
 
     @classmethod
@@ -186,27 +185,27 @@ class DatabaseAddress:
 
     @property
     def newest(self) -> "DatabaseAddress":
-        """The same address without what says which save is meant."""
+        """The same address without a save, which means the newest save."""
         return self._with(self.strategy, None, None)
 
     @property
     def path(self) -> Path | None:
-        """The file of an SQLite database, with symbolic links followed as they lead now; None for a server."""
+        """The file of an SQLite database, with symbolic links resolved at the time of the call; None for a server."""
         return None if self.file is None else self.file.resolve()
 
     @property
     def files_path(self) -> Path | None:
-        """The path beside which the other files of a strategy stand, as beside a state file; None for a server."""
+        """The path beside which other files of the strategy are stored, as beside a state file; None for a server."""
         path = self.path
         return None if path is None else path.with_name(f"{path.name}.{self.strategy}")
 
     @property
     def is_hiding(self) -> bool:
-        """Whether the printed form lacks something that the address has: a password, or another secret parameter."""
+        """Whether the printed form leaves out a password or another secret parameter."""
         return self._server is not None and bool(self._server.hidden)
 
     def get_connection_parameters(self) -> dict[str, str]:
-        """Return what libpq is to be told, with the password; empty for SQLite."""
+        """Return the parameters for libpq, including the password; empty for SQLite."""
         return {} if self._server is None else self._server.shown | self._server.hidden
 
     @property
@@ -219,7 +218,7 @@ class DatabaseAddress:
 
     @property
     def _shown_file(self) -> Path | None:
-        """The path as it was given, as long as it leads to the file from the working folder."""
+        """The path as the user wrote it, as long as it leads to the file from the present working folder."""
         with contextlib.suppress(OSError):  # the working folder may have been removed
             if self._relative is not None and Path.cwd() / self._relative == self.file:
                 return self._relative
@@ -227,7 +226,7 @@ class DatabaseAddress:
 
     @property
     def name(self) -> str:
-        """A short name for people: ``trading.db#demo``."""
+        """A short name for messages: ``trading.db#demo``."""
         if self.file is not None:
             place = self.file.name
         else:
@@ -249,7 +248,7 @@ class DatabaseAddress:
 
 
 def _quote(text: str) -> str:
-    """Encode what has a meaning in an address; bytes that are no UTF-8 stay as Python represents them."""
+    """Percent-encode characters that have a meaning in an address; bytes that are not UTF-8 are kept."""
     return re.sub(r"%(?=[0-9A-Fa-f]{2})|[#?]", lambda found: quote(found[0]), text)
 
 
@@ -308,16 +307,16 @@ def _format_server(server: _Server) -> str:
 
 
 def parse_as_of(text: str) -> tuple[AsOf | None, int | None]:
-    """Read which save is meant: a save (120), a time (2026-03-01T12:30, UTC), or a cycle (cycle:15).
+    """Parse the text that selects a save: a number (120), a time (2026-03-01T12:30, UTC) or a cycle (cycle:15).
 
     Returns
     -------
-    Number or time of the save, and the cycle; one of them is None.
+    Number or time of the save, and the cycle; one of the two is None.
 
     Raises
     ------
     InvalidValue
-        It is none of these.
+        The text has none of these forms.
     """
     word, _, number = text.rpartition(":")
     if word == "cycle" and _is_number(number):
@@ -325,7 +324,7 @@ def parse_as_of(text: str) -> tuple[AsOf | None, int | None]:
     if _is_number(text.replace(",", "")):
         return int(text.replace(",", "")), None
     try:
-        time = datetime.datetime.fromisoformat(text if "-" in text else "")  # digits alone are a number
+        time = datetime.datetime.fromisoformat(text if "-" in text else "")  # a text of digits only is a number
         if time.tzinfo is not None:
             time = time.astimezone(datetime.UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
@@ -336,17 +335,17 @@ def parse_as_of(text: str) -> tuple[AsOf | None, int | None]:
 
 
 def _is_number(text: str) -> bool:
-    """Tell whether a text is a number that a database can hold."""
+    """Return whether a text is a number that fits into a column of the database."""
     return re.fullmatch(r"[0-9]{1,18}", text) is not None
 
 
 def check_name(name: str) -> str:
-    """Return an executor id.
+    """Return `name` when it is a valid executor id.
 
     Raises
     ------
     InvalidValue
-        It has characters that must not be in the name of a file.
+        It contains characters that are not allowed in file names, or is too long.
     """
     if not _NAME.fullmatch(name):
         raise InvalidValue(

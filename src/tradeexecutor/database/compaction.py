@@ -1,4 +1,4 @@
-"""Giving up old saves, to make room."""
+"""Removal of old saves, which frees space."""
 
 import datetime
 import math
@@ -18,16 +18,17 @@ __all__ = ["Compaction", "compact", "plan_compaction"]
 
 @dataclass(frozen=True, slots=True)
 class Compaction:
-    """What a compaction removes, or has removed.
+    """Amounts that a compaction will remove, or has removed.
 
     Attributes
     ----------
     removed_revisions, removed_rows, removed_bytes
-        Saves, rows that only they needed, and the bytes of JSON in these rows.
+        Number of saves, number of rows that only these saves needed, and bytes of JSON in these rows.
     oldest, newest
-        Numbers of the saves that stay.
+        First and last number of the saves that are kept.
     size_before, size_after
-        Bytes on the disk; None for a server, which uses freed space again by itself, and before it is done.
+        Bytes on the disk; None for a server, which reuses freed space by itself. `size_after` is None before the
+        compaction.
     """
 
     removed_revisions: int
@@ -40,34 +41,34 @@ class Compaction:
 
 
 def plan_compaction(store: SQLStateStore, keep: int | None = None, days: float | None = None) -> Compaction:
-    """Say what `compact` would do; nothing is changed.  Raises as `compact`, but for the lock."""
+    """Return what `compact` would do, without changes. Raises the errors of `compact` except `StoreLocked`."""
     with store.reading() as (connection, strategy):
         oldest = _choose_oldest(read_revisions(connection, store.address, strategy), keep, days)
         return _measure(connection, strategy, oldest)
 
 
 def compact(store: SQLStateStore, keep: int | None = None, days: float | None = None) -> Compaction:
-    """Remove old saves; those that stay are what they were.
+    """Remove old saves. The other saves do not change.
 
     Parameters
     ----------
     keep
-        Number of the newest saves that stay.
+        Number of newest saves to keep.
     days
-        What was saved so many days before the newest save, or later, stays as well.
+        Saves that are at most this many days older than the newest save are kept, too.
 
     Raises
     ------
     InvalidValue
-        Neither is given, or it keeps nothing.
+        Neither is given, or nothing would be kept.
     FileNotFoundError
         Nothing was ever saved there.
     StoreLocked
-        The strategy runs.
+        A process writes to the strategy.
     DamagedStateFile
-        Records are damaged: what would stay cannot be told.
+        Records are damaged, so the saves to keep are not known.
     SaveFailed
-        The database refused; nothing is removed.
+        The database refused; nothing was removed.
     """
     with store.reading() as (connection, strategy):
         _choose_oldest(read_revisions(connection, store.address, strategy), keep, days)
@@ -117,7 +118,7 @@ def _measure(connection: Connection, strategy: Strategy, oldest: int) -> Compact
 
 
 def get_size(store: SQLStateStore) -> int | None:
-    """Return the bytes of an SQLite database on the disk, with its log; None for a server."""
+    """Return the size of an SQLite database on the disk including its log, bytes; None for a server."""
     path = store.address.path
     if path is None:
         return None

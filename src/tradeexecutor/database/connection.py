@@ -1,4 +1,4 @@
-"""Opening connections to SQLite and PostgreSQL; what their errors mean is told by :mod:`~.failures`."""
+"""Connections to SQLite and PostgreSQL; :mod:`~.failures` explains their errors."""
 
 import contextlib
 import errno
@@ -22,33 +22,33 @@ __all__ = ["DEFAULT_TIMEOUT", "Connect", "Database"]
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that one statement may take on a server.
+#: The longest time for one statement on a server, seconds.
 DEFAULT_TIMEOUT = 60.0
 
-#: Seconds until a connection that could not be opened is tried once more.
+#: Delay before the second attempt to open a connection, seconds.
 _RETRY_DELAY = 0.2
 
-#: What has taken so many seconds to fail is not tried again: it was waited for long enough.
+#: There is no second attempt when the first one has taken longer than this, seconds.
 _MAX_RETRIED_DURATION = 5.0
 
 
 class Connect(Protocol):
-    """Makes a connection of the driver."""
+    """Function that opens a connection of the driver."""
 
     def __call__(self, *, writing: bool) -> Any:
-        """Return a connection; raises the errors of the driver."""
+        """Return a connection, or raise an error of the driver."""
         ...
 
 
 class Database:
-    """Opens connections; none stays open but what the caller holds.
+    """Opens connections. It keeps none open: the caller closes them.
 
     Parameters
     ----------
     address
-        The strategy in it does not matter.
+        Address of the database; the strategy in it is ignored.
     connect
-        How to connect; for tests.
+        Function that connects instead of the driver; for tests.
     timeout
         Seconds that one statement may take on a server.
     """
@@ -65,7 +65,7 @@ class Database:
         return f"<Database {self.address.database}>"
 
     def _make_engine(self, *, writing: bool) -> Engine:
-        # The URL tells the dialect and nothing else: an engine prints its URL.
+        # The URL contains only the dialect, because an engine prints its URL.
         url = "sqlite://" if self.is_sqlite else "postgresql+psycopg://"
         engine = create_engine(url, creator=lambda: self._connect(writing=writing), poolclass=NullPool)
         if self.is_sqlite:
@@ -92,12 +92,12 @@ class Database:
         return connect_postgresql(self.address.get_connection_parameters(), writing=writing, timeout=self.timeout)
 
     def exists(self) -> bool:
-        """Tell whether there is a database; a server is believed to have one."""
+        """Return whether there is a database; always True for a server."""
         path = self.address.path
         return path is None or path.exists()
 
     def make_if_missing(self) -> None:
-        """Make an SQLite database where there is none, and remove what killed processes have left beside it.
+        """Create an SQLite database if there is none, and remove temporary files of killed processes beside it.
 
         Raises
         ------
@@ -106,7 +106,7 @@ class Database:
         DamagedStateFile
             The file is empty.
         StoreMoved
-            There is the log of a database that is gone.
+            The log of a database exists, but not the database.
         OSError, sqlite3.Error
             The database cannot be made.
         """
@@ -121,7 +121,7 @@ class Database:
         self._refuse_empty_file()
 
     def open_for_writing(self) -> Connection:
-        """Return a connection whose transactions write; an SQLite database is made where there is none.
+        """Return a connection whose transactions write. An SQLite database is created if there is none.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class Database:
         return self._open(self._writer)
 
     def _open(self, engine: Engine) -> Connection:
-        """Open a connection; what fails for a reason that may have passed is tried once more, as a new connection."""
+        """Open a connection. If this fails for a reason that may pass, a new connection is tried once more."""
         begin = time.monotonic()
         try:
             return engine.connect()
@@ -147,18 +147,18 @@ class Database:
     def _refuse_empty_file(self) -> None:
         path = self.address.path
         if path is not None and path.stat().st_size == 0:
-            raise make_damaged("the file is empty", self.address)  # we never leave an empty one
+            raise make_damaged("the file is empty", self.address)  # this program never leaves an empty file
 
     @contextlib.contextmanager
     def reading(self) -> Generator[Connection]:
-        """Open a connection for one transaction, in which nothing changes that others save.
+        """Open a connection for one transaction, which does not see saves of others that come later.
 
         Raises
         ------
         FileNotFoundError
             There is no SQLite database.
         DamagedStateFile
-            It is damaged, or no database.
+            The file is damaged, or not a database.
         StoreUnavailable
             The server cannot be reached, or the operating system refuses.
         """
@@ -171,12 +171,12 @@ class Database:
                 yield connection
         except (DBAPIError, sqlite3.Error) as error:
             raise explain_failed_reading(error, self.address) from error
-        except UnicodeDecodeError as error:  # a message of SQLite about a damaged name
+        except UnicodeDecodeError as error:  # SQLite quotes a damaged name in its message
             raise make_damaged(str(error), self.address) from error
 
     @contextlib.contextmanager
     def _noticing_writers(self, path: Path | None) -> Generator[None]:
-        """Do not take for damage what comes from reading without a lock while a process writes."""
+        """Turn damage into `StoreUnavailable` when a process wrote during a read without a lock."""
         if path is None or not is_read_without_locks(path):
             yield
             return
@@ -192,7 +192,7 @@ class Database:
 
 
 def _remove_stale_files(path: Path) -> None:
-    """Remove what processes that were killed have left; what cannot be removed stays until the next time."""
+    """Remove temporary files of killed processes; a file that cannot be removed stays until the next time."""
     for item in find_stale_files(path):
         try:
             item.unlink(missing_ok=True)

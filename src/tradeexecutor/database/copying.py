@@ -1,4 +1,4 @@
-"""Copying a strategy between a file and a database, or between two databases with all its saves."""
+"""Copies of a strategy between a file and a database, or between two databases with all its saves."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from tradeexecutor.state.store.archive import get_archive_folder
 
 __all__ = ["Copy", "StatePlace", "copy_strategy", "get_archives_folder"]
 
-#: Rows that are copied at a time.
+#: Number of rows that are copied at a time.
 _BATCH = 500
 
 #: Where a state is: a file, or a strategy in a database.
@@ -34,18 +34,18 @@ StatePlace = Path | DatabaseAddress
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What was copied.
+    """Result of a copy.
 
     Attributes
     ----------
     source, target
-        From where, and where to.
+        Places of the original and the copy.
     size
-        Bytes of the JSON text of the newest state, the same in both.
+        Size of the JSON text of the newest state, bytes; the same in both places.
     saves
-        How many were copied: all of them between databases, else the newest.
+        Number of copied saves: all of them between two databases, otherwise only the newest.
     archives
-        How many files of archived detail were copied along.
+        Number of copied archive files.
     """
 
     source: str
@@ -56,24 +56,24 @@ class Copy:
 
 
 def copy_strategy(source: StatePlace, target: StatePlace, progress: Progress | None = None) -> Copy:
-    """Copy a state, or a strategy with all its saves, and check that the copy gives the same bytes.
+    """Copy a state, or a strategy with all its saves, and check that the copy has the same bytes.
 
-    A file of an older program is upgraded on the way.  The source stays as it is.  A file that is made, or an SQLite
-    database, has mode, owner and group of the source, as far as that is a file, too.
+    A file of an older program is upgraded by the copy. The source does not change. A new file or SQLite database gets
+    mode, owner and group of the source if the source is also a file.
 
     Parameters
     ----------
     source, target
         A file, or the address of a strategy.
     progress
-        Called while rows are copied.
+        Called repeatedly while rows are copied.
 
     Raises
     ------
     InvalidValue
         Both are files.
     CopyFailed
-        There is something at the target, or the copy does not give the same bytes.
+        The target exists already, or the copy does not have the same bytes.
     FileNotFoundError
         There is nothing at the source.
     InvalidStateFile, NewerStateFile, DamagedStateFile
@@ -114,7 +114,7 @@ def copy_strategy(source: StatePlace, target: StatePlace, progress: Progress | N
 
 
 def get_archives_folder(place: StatePlace) -> Path | None:
-    """Return the folder of archived detail of a state; None on a server, which has none."""
+    """Return the folder of archives of a state; None for a state on a server, which has no archives."""
     path = place if isinstance(place, Path) else place.files_path
     return None if path is None else get_archive_folder(path)
 
@@ -128,7 +128,7 @@ def _require_free(target: StatePlace) -> None:
 
 
 def _read(place: StatePlace) -> bytes:
-    """Return the JSON text of the newest state, in the schema of this program."""
+    """Return the JSON text of the newest state in the schema of this program."""
     if isinstance(place, Path):
         return State.read_json_file(place).to_json_bytes()
     return SQLStateStore(place).load().to_json_bytes()
@@ -154,7 +154,7 @@ def _copy_newest(source: StatePlace, target: StatePlace) -> None:
 
 
 def _copy_history(source: DatabaseAddress, target: DatabaseAddress, progress: Progress | None) -> int:
-    """Copy all rows of a strategy, in one transaction; returns the number of saves."""
+    """Copy all rows of a strategy in one transaction, and return the number of saves."""
     reader, writer = SQLStateStore(source), SQLStateStore(target)
     assert target.strategy is not None
     with reader.reading() as (old, strategy), writer, writer.writing() as new:

@@ -1,4 +1,4 @@
-"""What the errors of the database drivers mean, and what a user can do about them."""
+"""Explanations of the errors of database drivers, with advice for the user."""
 
 import errno
 import os
@@ -25,13 +25,13 @@ _SQLITE_CODES = {
     sqlite3.SQLITE_NOMEM: errno.ENOMEM,
 }
 
-#: Errors of SQLite that a full disk may cause although they do not say so.
+#: Codes that SQLite may report when the disk is full.
 _PERHAPS_FULL = frozenset({errno.EIO, errno.EACCES})
 
-#: SQLite needs so many bytes for the files beside a database.
+#: Space that SQLite needs for the files beside a database, bytes.
 _NEEDED_SPACE = 64 << 10
 
-#: Errors of SQLite that pass when another process has finished opening or closing the database.
+#: Errors of SQLite that vanish when another process has finished opening or closing the database.
 _SQLITE_TRANSIENT = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL})
 
 _POSTGRESQL_CODES = {
@@ -44,10 +44,10 @@ _POSTGRESQL_CODES = {
     "57014": errno.ETIMEDOUT,
 }
 
-#: Classes of errors of PostgreSQL that are about the connection, or about the server as a whole.
+#: Error classes of PostgreSQL that concern the connection, or the server as a whole.
 _CONNECTION_CLASSES = ("08", "28", "3D", "53", "57")
 
-#: The server starts or stops, or has too many connections at the moment.
+#: Error codes of a server that starts or stops, or has too many connections for now.
 _POSTGRESQL_TRANSIENT = ("57P01", "57P02", "57P03", "53300")
 
 _REACH = "see that the database server runs and can be reached"
@@ -69,7 +69,7 @@ _PASSWORD_ADVICE = "set PGPASSWORD, or put the password into ~/.pgpass"
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether a new connection may succeed where this one could not be opened."""
+    """Return whether a second attempt to open the connection may succeed."""
     cause = _get_cause(error)
     if isinstance(cause, sqlite3.Error):
         return (_get_sqlite_code(cause) or 0) & 0xFF in _SQLITE_TRANSIENT
@@ -80,7 +80,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def explain_failed_reading(error: Exception, address: DatabaseAddress) -> Exception:
-    """Return the error to raise instead of one of the driver."""
+    """Return the error of ours to raise instead of an error of the driver during a read."""
     code = _get_code(error, address)
     if code is None:
         return make_damaged(_describe(error), address)
@@ -93,7 +93,7 @@ def explain_failed_reading(error: Exception, address: DatabaseAddress) -> Except
 
 
 def explain_failed_save(error: Exception, address: DatabaseAddress) -> Exception:
-    """Return the error to raise instead of one of the driver or the operating system."""
+    """Return the error of ours to raise instead of an error of the driver or operating system during a save."""
     if isinstance(error, OSError):
         code, reason = error.errno or errno.EIO, error.strerror or str(error)
     else:
@@ -110,7 +110,7 @@ def explain_failed_save(error: Exception, address: DatabaseAddress) -> Exception
 
 
 def make_damaged(reason: str, address: DatabaseAddress) -> DamagedStateFile:
-    """Return the error for a database that does not hold what was saved."""
+    """Return the error for a database whose content is not what was saved, with advice."""
     advice = f"`tradeexecutor store recover {address}` goes back to the newest intact save"
     return DamagedStateFile(reason, str(address), advice)
 
@@ -120,12 +120,12 @@ def _get_cause(error: BaseException) -> BaseException:
 
 
 def _get_sqlite_code(error: sqlite3.Error) -> int | None:
-    """Return the extended code; errors of the Python module itself have none."""
+    """Return the extended error code; None for errors of the Python module itself."""
     return getattr(error, "sqlite_errorcode", None)
 
 
 def _get_code(error: BaseException, address: DatabaseAddress) -> int | None:
-    """Return the `errno` that tells best what happened; None when the database itself is wrong."""
+    """Return the `errno` that describes the error best; None when the database itself is wrong."""
     cause = _get_cause(error)
     if isinstance(cause, sqlite3.Error):
         code = _get_sqlite_code(cause)
@@ -148,12 +148,12 @@ def _is_disk_full(path: Path | None) -> bool:
 
 
 def _is_about_password(cause: BaseException) -> bool:
-    text = str(cause)  # an error of the opening of a connection has no code
+    text = str(cause)  # an error while a connection is opened has no code
     return "no password supplied" in text or "password authentication failed" in text
 
 
 def _advise_about_permissions(path: Path) -> str:
-    """Return which of the files of a database this user may not write to; empty when that is not the reason."""
+    """Return advice about database files that this user may not write to; empty when there are none."""
     beside = [item for item in (get_log_path(path), get_shared_memory_path(path)) if item.exists()]
     locked = [item.name for item in beside if not os.access(item, os.W_OK)]
     if not locked or not os.access(path, os.W_OK):

@@ -1,18 +1,19 @@
-"""What changed from save to save, as JSON Patches (RFC 6902).
+"""Changes between saves, as JSON Patches (RFC 6902).
 
-A follower keeps the JSON of a state and the cursor of the revision it is at.  It asks for the changes since then and
-applies them in their order; its JSON is then the newest, to the byte::
+A follower keeps the JSON of a state and the cursor of its revision. It asks for the changes since then and applies them
+in order. The result equals the newest state to the byte::
 
     feed = store.changes(since=cursor)
-    if feed.snapshot is not None:  # it is new, or the way from its revision to the present is lost
+    if feed.snapshot is not None:  # the follower is new, or the changes since its revision are not known
         document = feed.snapshot.document
     for change in feed.changes:
         document = apply_patch(document, change.patch)
     cursor = feed.cursor
 
-A patch is made of the parts that changed, not by comparing whole states, so it costs what the change costs.  The way is
-lost when history was compacted, when the revision is unknown, and, provided that the follower gives a cursor and not
-just a number, when the database was replaced by another one or by an older copy of itself.
+A patch is made from the changed parts, not by comparing whole states, so its cost depends on the size of the change.
+The feed begins again with a snapshot when the history was compacted, when the revision is unknown, and when the
+database was replaced by another one or by an older copy of itself. The last case is noticed only when the follower
+passes a cursor instead of a number.
 """
 
 import datetime
@@ -35,18 +36,18 @@ __all__ = ["Feed", "RevisionChange", "Snapshot", "read_feed"]
 
 @dataclass(frozen=True, slots=True)
 class RevisionChange:
-    """What one save changed.
+    """The changes of one save.
 
     Attributes
     ----------
     revision
         Number of the save.
     saved_at
-        When, UTC.
+        Time of the save, naive UTC.
     cursor
-        Of the revision that the patch leads to.
+        Cursor of the revision after the patch.
     patch
-        Operations of a JSON Patch, from the revision before.
+        Operations of a JSON Patch that change the previous revision into this one.
     """
 
     revision: int
@@ -57,16 +58,16 @@ class RevisionChange:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A whole state, to begin with.
+    """A whole state, with which a follower begins.
 
     Attributes
     ----------
     revision
         Number of the save.
     cursor
-        Of that revision.
+        Cursor of that revision.
     reason
-        Why there are no changes from where the follower was.
+        Why changes since the follower's revision are not available.
     document
         JSON tree of the state.
     """
@@ -79,16 +80,16 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """The answer to a follower.
+    """Answer to a follower.
 
     Attributes
     ----------
     cursor
-        To ask with the next time.
+        Cursor for the next request.
     snapshot
-        To begin with again; None when the changes lead on from where the follower is.
+        State with which the follower has to begin again; None when `changes` continue from its revision.
     changes
-        In the order of saves; empty after a snapshot, and when nothing was saved.
+        Changes in the order of saves; empty with a snapshot, and when nothing was saved.
     """
 
     cursor: str
@@ -97,7 +98,7 @@ class Feed:
 
 
 def read_feed(connection: Connection, address: DatabaseAddress, strategy: Strategy, since: int | str | None) -> Feed:
-    """Return what has changed since a revision, or a snapshot; see `SQLStateStore.changes`."""
+    """Return the changes since a revision, or a snapshot; see `SQLStateStore.changes`."""
     found = _find_start(connection, address, strategy, since)
     if isinstance(found, str):
         newest = read_revision(connection, address, strategy)
@@ -118,7 +119,7 @@ def read_feed(connection: Connection, address: DatabaseAddress, strategy: Strate
 def _find_start(
     connection: Connection, address: DatabaseAddress, strategy: Strategy, since: int | str | None
 ) -> Revision | str:
-    """Return the revision from which changes are known, or why they are not."""
+    """Return the revision from which changes are available, or the reason why they are not."""
     if since is None:
         return "no revision was given"
     number, _, checksum = str(since).partition("-")
@@ -146,7 +147,7 @@ class _Row(NamedTuple):
 
 
 class _Containers(dict[str, list[Part]]):
-    """The containers of a revision, read when they are asked for."""
+    """The containers of a revision; each is read at its first use."""
 
     def __init__(self, connection: Connection, strategy_id: int, revision: int):
         super().__init__()
@@ -166,12 +167,12 @@ class _Containers(dict[str, list[Part]]):
         return parse(b"".join(assemble(self, path)))
 
     def parse_part(self, path: str, part: Part) -> Any:
-        """Return the entries of a part, with the containers that are stored apart."""
+        """Return the entries of a part, including containers that are stored separately."""
         return parse(b"".join(assemble(_Overlay(self, path, part), path)))
 
 
 class _Overlay(dict[str, list[Part]]):
-    """The same with only one part in a container."""
+    """Containers of a revision of which one contains only a single part."""
 
     def __init__(self, containers: _Containers, path: str, part: Part):
         super().__init__({path: [part]})
@@ -182,23 +183,23 @@ class _Overlay(dict[str, list[Part]]):
 
 
 class _Placeholder(str):
-    """Stands for a container that is stored apart on both sides."""
+    """Represents a container that both sides store separately."""
 
     __slots__ = ()
 
 
 def find_revision_changes(connection: Connection, strategy_id: int, revision: int) -> Iterator[Change]:
-    """Find the differences between a revision and the one before, in the order in which they can be applied."""
+    """Yield the differences between a revision and the previous one, in the order in which they can be applied."""
     columns = (parts.c.path, parts.c.ordinal, parts.c.behind, parts.c.key, parts.c.body)
     own = select(*columns).where(parts.c.strategy_id == strategy_id)
     removed = _group(_Row(*row) for row in connection.execute(own.where(parts.c.removed_in == revision)))
     added = _group(_Row(*row) for row in connection.execute(own.where(parts.c.added_in == revision)))
     new = _Containers(connection, strategy_id, revision)
     for path, rows in added.items():
-        if rows[0].ordinal == 0 and rows[0].behind == len(rows) - 1:  # nothing of the container is older
+        if rows[0].ordinal == 0 and rows[0].behind == len(rows) - 1:  # all rows of the container are new
             new[path] = [Part(row.key, row.body) for row in rows]
     finder = _Finder(_Containers(connection, strategy_id, revision - 1), new)
-    for path in sorted({*removed, *added}, key=len):  # the part around a container comes before it
+    for path in sorted({*removed, *added}, key=len):  # an outer container comes before an inner one
         yield from finder.compare(path, removed.get(path, []), added.get(path, []))
 
 
@@ -210,16 +211,16 @@ def _group(rows: Iterator[_Row]) -> dict[str, list[_Row]]:
 
 
 class _Finder:
-    """Compares containers by the rows that changed."""
+    """Compares containers of two revisions, using only the changed rows."""
 
     def __init__(self, old: _Containers, new: _Containers):
         self._old = old
         self._new = new
-        #: Paths of containers that the changes yielded so far hold completely.
+        #: Paths of containers that the changes so far already contain completely.
         self._covered: list[str] = []
 
     def compare(self, path: str, removed: list[_Row], added: list[_Row]) -> Iterator[Change]:
-        """Return the differences in a container."""
+        """Yield the differences in a container."""
         if any(path == base or path.startswith(f"{base}/") for base in self._covered):
             return
         kinds = {row.body[:1] for row in (*removed, *added)}
@@ -255,7 +256,7 @@ class _Finder:
                 yield Change("add", (*steps, row.key), None, value)
 
     def _compare_entry(self, path: str, before: Part, after: Part) -> Iterator[Change]:
-        """Compare two bodies of one part; containers that both store apart are compared elsewhere."""
+        """Yield the differences of two versions of a part, without containers that both store separately."""
         steps = tuple(parse_pointer(path))
         apart = set(find_placeholders(before.body)) & set(find_placeholders(after.body))
         old = self._parse(self._old, path, before, apart)
@@ -272,7 +273,7 @@ class _Finder:
         yield from changes
 
     def _parse(self, containers: _Containers, path: str, part: Part, apart: set[str]) -> Any:
-        """Return the entries of a part with their containers, except those that stay apart."""
+        """Return the entries of a part with their containers, except those in `apart`."""
         tree: Any = parse(part.body)
         base = get_base(path, part.key)
         for relative in find_placeholders(part.body):
@@ -286,7 +287,7 @@ class _Finder:
         return tree
 
     def _compare_pages(self, path: str, removed: list[_Row], added: list[_Row]) -> Iterator[Change]:
-        """Compare pages: mostly something was appended, else the whole container is looked at."""
+        """Yield the differences of pages. Usually entries were appended; otherwise whole containers are compared."""
         is_tail = [row.behind for row in reversed(added)] == list(range(len(added)))
         if added and is_tail and all(row.ordinal >= added[0].ordinal for row in removed):
             steps = tuple(parse_pointer(path))
@@ -304,7 +305,7 @@ class _Finder:
 
 
 def _join(kind: bytes, rows: list[_Row]) -> Any:
-    """Return the entries of pages."""
+    """Return the entries of all pages together."""
     pages = [parse(row.body) for row in rows]
     if kind == b"{":
         return {key: value for page in pages for key, value in page.items()}

@@ -1,11 +1,11 @@
-"""One writer for each strategy, in a database that has many.
+"""One writer for each of the strategies of a database.
 
-SQLite: a lock file beside the database, which the operating system releases when its process ends, however it ends
-(:mod:`tradeexecutor.state.files.writer_lock`).  PostgreSQL: an advisory lock of the session, which the server releases
-when the connection breaks, as it does when the process ends.
+For SQLite, the lock is a file beside the database. The operating system releases it when its process ends, even after a
+crash (:mod:`tradeexecutor.state.files.writer_lock`). For PostgreSQL, it is an advisory lock of the session. The server
+releases it when the connection breaks, which happens when the process ends.
 
-A save is acknowledged only when the lock was held all the time and the database is still at the path that the user
-named; `Writer.transaction` sees to that.
+`Writer.transaction` acknowledges a save only when the lock was held all the time and the database is still at the path
+given by the user.
 """
 
 import contextlib
@@ -31,20 +31,21 @@ from tradeexecutor.state.files.writer_lock import WriterLock
 
 __all__ = ["Writer", "make_writer"]
 
-#: Seconds to wait for a process that is just ending, as when a strategy is restarted.
+#: Time to wait for a process that is about to end, as when a strategy is restarted, seconds.
 _LOCK_TIMEOUT = 0.5
 
-#: Seconds that one statement of a maintenance command may take on a server.
+#: The longest time for one statement of a maintenance command on a server, seconds.
 _MAINTENANCE_TIMEOUT = 3600.0
 
-#: Connections of a parent process, which a forked child must not close, not even when it ends.
+#: Connections of a parent process. A forked child must not close them, even when it ends.
 _not_ours: list[Connection] = []
 
 
 class Writer(ABC):
-    """The right to write to a strategy, and the connection to do so.
+    """The right to write to a strategy, and the connection for it.
 
-    A forked child does not inherit it.  All threads of a process share it; `mutex` is held while one of them saves.
+    A forked child does not inherit the right. All threads of a process share it, and `mutex` is held while one of them
+    saves.
     """
 
     def __init__(self, address: DatabaseAddress, database: Database):
@@ -55,7 +56,7 @@ class Writer(ABC):
         self.mutex = threading.RLock()
 
     def after_fork(self) -> None:
-        """Forget what the parent process held; does nothing in the process that made this."""
+        """Forget the lock and connection of the parent process; does nothing in the process that created the object."""
         if self._process == os.getpid():
             return
         self._process = os.getpid()
@@ -66,24 +67,24 @@ class Writer(ABC):
 
     @property
     def connection(self) -> Connection:
-        """The connection of the writer."""
+        """The open connection of the writer."""
         assert self._connection is not None, "the right to write was not acquired"
         return self._connection
 
     @property
     def is_held(self) -> bool:
-        """Whether this process is the writer, by this very object."""
+        """Whether this object has the right to write in this process."""
         return self._process == os.getpid() and self._connection is not None and self._is_locked()
 
     def acquire(self) -> None:
-        """Become the only writer; does nothing when this already is.
+        """Become the only writer; does nothing when this object already is the writer.
 
         Raises
         ------
         StoreLocked
-            Names the process that writes.
+            Another process writes; the message contains its id.
         StoreMoved
-            There is the log of an SQLite database that is gone.
+            The log of an SQLite database exists, but not the database.
         OSError, SQLAlchemyError
             The database cannot be opened or made.
         """
@@ -101,7 +102,7 @@ class Writer(ABC):
             raise
 
     def release(self) -> None:
-        """Let others write; does nothing when the right is not held."""
+        """Release the right to write; does nothing when it is not held."""
         if self._process != os.getpid():
             return
         self.disconnect()
@@ -111,21 +112,21 @@ class Writer(ABC):
         """Close the connection, so that the next save opens a new one."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(Exception):  # it is broken; what matters is that it is gone
+            with contextlib.suppress(Exception):  # the connection may be broken, and is not used again
                 connection.close()
 
     @contextlib.contextmanager
     def transaction(self) -> Generator[Connection]:
-        """Open a transaction, which is committed at the end of the block when the lock and the database are there.
+        """Open a transaction, and commit it at the end of the block if lock and database are still there.
 
         Raises
         ------
         StoreMoved
-            The database was deleted, renamed or replaced.  The connection is closed.
+            The database was deleted, renamed or replaced. The connection is closed.
         StoreLocked
             The lock was lost, and another process has taken it.
         SQLAlchemyError, sqlite3.Error
-            The database refused.  A connection that may be the reason is closed.
+            The database refused. The connection is closed if it may be the reason.
         """
         try:
             with self.connection.begin():
@@ -139,7 +140,7 @@ class Writer(ABC):
             raise
         except (DBAPIError, sqlite3.Error, DamagedStateFile):
             try:
-                self._check_place()  # that may be the reason
+                self._check_place()  # a moved database may be the reason
             except StoreMoved:
                 self._leave()
                 raise
@@ -149,43 +150,43 @@ class Writer(ABC):
 
     @abstractmethod
     def _lock(self) -> None:
-        """Take the lock, and wait a moment for it."""
+        """Take the lock, and wait for it up to `_LOCK_TIMEOUT`."""
 
     @abstractmethod
     def _unlock(self) -> None:
-        """Give the lock back; the connection is closed.  Does nothing when the lock is not held."""
+        """Release the lock after the connection was closed. Does nothing when the lock is not held."""
 
     @abstractmethod
     def _is_locked(self) -> bool:
-        """Tell whether the lock is held, and is the one that others see."""
+        """Return whether the lock is held, and its file is the one that other processes see."""
 
     def _require_lock(self) -> None:  # noqa: B027
-        """Take the lock again when it was lost; raises `StoreLocked` when another process has it now."""
+        """Take the lock again if it was lost. Raises `StoreLocked` when another process holds it now."""
 
     def _open(self) -> None:
         """Open the connection."""
         self._connection = self._database.open_for_writing()
 
     def _is_usable(self) -> bool:
-        """Tell whether the connection can be used after an error."""
+        """Return whether the connection can be used after an error."""
         return self._connection is not None and not self._connection.invalidated
 
     def allow_long_statements(self) -> None:  # noqa: B027
-        """Let statements take longer from now on than one of a save may: for maintenance."""
+        """Raise the time limit of later statements for maintenance."""
 
     def _remember_files(self) -> None:  # noqa: B027
-        """Remember which files the connection has open; a transaction has begun."""
+        """Remember which files the connection has open; called inside a transaction."""
 
     def _check_place(self) -> None:  # noqa: B027
-        """Raise `StoreMoved` when the database is not where it was opened."""
+        """Raise `StoreMoved` when the database is no longer at the path where it was opened."""
 
     def _leave(self) -> None:
-        """Give up a database that is not at its path any more."""
+        """Close a database that is no longer at its path."""
         self.release()
 
 
 class _FileWriter(Writer):
-    """The lock is a file, ``DATABASE.STRATEGY.lock``."""
+    """Writer of an SQLite database. The lock is the file ``DATABASE.STRATEGY.lock``."""
 
     def __init__(self, address: DatabaseAddress, database: Database):
         super().__init__(address, database)
@@ -201,7 +202,7 @@ class _FileWriter(Writer):
     def _lock(self) -> None:
         path = self.address.path
         assert path is not None
-        if path != self._path:  # a symbolic link leads elsewhere now
+        if path != self._path:  # a symbolic link leads to another file now
             self._unlock()
             self.disconnect()
             lock_path = path.with_name(f"{path.name}.{self.address.strategy}")
@@ -231,7 +232,7 @@ class _FileWriter(Writer):
         super()._open()
 
     def _is_usable(self) -> bool:
-        return False  # SQLite goes on reading only with a file that was read-only when it was opened
+        return False  # SQLite stays read-only with a file that was read-only when it was opened
 
     def _remember_files(self) -> None:
         assert self._files is not None
@@ -242,10 +243,10 @@ class _FileWriter(Writer):
         self._files.check()
 
     def _leave(self) -> None:
-        """Write the log into the database before it is closed, wherever it is now.
+        """Write the log into the database before closing it, wherever the database is now.
 
-        A database that was only renamed is complete then, and a database that was put in its place does not find a log
-        that is not its own.
+        A database that was only renamed is then complete, and another database at the old path does not get a log that
+        does not belong to it.
         """
         with contextlib.suppress(Exception):
             driver: Any = self.connection.connection.dbapi_connection
@@ -255,7 +256,7 @@ class _FileWriter(Writer):
 
 
 class _SessionWriter(Writer):
-    """The lock is one of the session of the connection."""
+    """Writer of a PostgreSQL database. The lock belongs to the session of the connection."""
 
     def _lock(self) -> None:
         name = f"tradeexecutor {self.address.strategy}"
@@ -274,7 +275,7 @@ class _SessionWriter(Writer):
         self._connection = connection
 
     def _unlock(self) -> None:
-        pass  # the lock went with the connection
+        pass  # the server released the lock when the connection was closed
 
     def _is_locked(self) -> bool:
         return self._is_usable()
@@ -304,5 +305,5 @@ def _describe_holder(connection: Connection, key: int) -> str:
 
 
 def make_writer(address: DatabaseAddress, database: Database) -> Writer:
-    """Return the right kind of writer for a database; nothing is opened."""
+    """Return the kind of writer that a database needs; nothing is opened."""
     return (_FileWriter if database.is_sqlite else _SessionWriter)(address, database)

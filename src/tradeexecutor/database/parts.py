@@ -1,10 +1,10 @@
-r"""How the JSON of a state is split into parts, and put together again to the byte.
+r"""Splits the JSON of a state into parts, and joins them to the same bytes.
 
-A save changes little of a state, so only parts that changed are written.  `_SPLIT_RULES` says where the tree is split:
-each position, each trade of a position that has many, pages of time series.  What remains is the part with path ``""``.
+A save changes little of a state, so only changed parts are written. `_SPLIT_RULES` defines where the tree is split:
+each position, each trade of a position that has many, pages of time series. The rest is the part with path ``""``.
 
-A **container** is a dict or list that is stored apart from the tree around it.  It is named by its JSON Pointer and has
-one or more parts; each part is a valid JSON dict or list with one or more consecutive entries::
+A **container** is a dict or list that is stored separately from the tree around it. Its name is its JSON Pointer, and
+it has one or more parts; each part is a valid JSON dict or list with one or more consecutive entries::
 
     ""                                    {"schema_version":1,...,"open_positions":"\/portfolio/open_positions",...}
     "/portfolio/open_positions"           {"7":{"position_id":7,...,"trades":"\/trades",...}}
@@ -14,9 +14,9 @@ one or more parts; each part is a valid JSON dict or list with one or more conse
     "/stats/portfolio"                    [{...},{...},{...},{...}]
                                           [{...}]
 
-In the place of a container stands a **placeholder**: a text that begins with an escaped slash, and goes on with the
-path of the container from here.  ``"\/`` never occurs in what orjson prints, which does not escape slashes; so a
-placeholder cannot be mistaken for data, and a part is JSON that any database function reads.
+A **placeholder** replaces a container in the tree: a string that begins with an escaped slash, followed by the path of
+the container relative to this place. orjson does not escape slashes, so it never prints ``"\/`` and a placeholder
+cannot be mistaken for data. A part is valid JSON for the functions of any database.
 """
 
 import re
@@ -31,28 +31,28 @@ from tradeexecutor.state.codec.json_patch import format_pointer
 
 __all__ = ["PLACEHOLDER", "Part", "assemble", "find_placeholders", "get_base", "join_path", "split"]
 
-#: A placeholder, and in its group the path of the container.
+#: A placeholder; its group is the relative path of the container.
 PLACEHOLDER = re.compile(rb'"\\/([a-z_/]*)"')
 
 _PLACEHOLDER_START = b'"\\/'
 
-#: More entries than a container ever has.
+#: A number of entries that no container reaches.
 _UNLIMITED = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
 class _SplitRule:
-    """How one container is split.
+    """Rule for splitting one container.
 
     Attributes
     ----------
     page
-        Entries of a part.
+        Number of entries in each part.
     above
-        The container is stored apart when it has more entries than this.
+        The container is stored separately when it has more entries than this.
     inner
-        Rules for containers in the entries, by their path; only for dicts with one entry a part, which are always
-        stored apart.
+        Rules for containers inside the entries, by their path; only for dicts with one entry for each part, which are
+        always stored separately.
     """
 
     page: int = 1
@@ -60,7 +60,7 @@ class _SplitRule:
     inner: Mapping[str, "_SplitRule"] = field(default_factory=dict[str, "_SplitRule"])
 
 
-# Pages are as large as what a save that appends to them may write again: some kilobytes.
+# A save that appends to a page writes the whole page again, so a page has only some kilobytes.
 _EVENTS = _SplitRule(page=1, above=8)
 _SAMPLES = _SplitRule(page=4, above=4)
 _RECORDS = _SplitRule(page=16, above=16)
@@ -109,7 +109,7 @@ class Part(NamedTuple):
     Attributes
     ----------
     key
-        Key of the entry, in dicts with one entry a part; else None.
+        Key of the entry in dicts with one entry for each part, otherwise None.
     body
         JSON text.
     """
@@ -119,29 +119,29 @@ class Part(NamedTuple):
 
 
 def join_path(base: str, relative: str) -> str:
-    """Return the path of the container of a placeholder."""
+    """Return the full path of a container from the path of its holder and its relative path."""
     return f"{base}/{relative}" if relative else base
 
 
 def get_base(path: str, key: str | None) -> str:
-    """Return the path from which the placeholders of a part count."""
+    """Return the path to which the placeholders of a part are relative."""
     return path if key is None else path + format_pointer([key])
 
 
 def split(tree: dict[str, Any]) -> dict[str, list[Part]]:
-    """Split the tree of a state into parts; returns the parts of each container in their order.
+    """Split the tree of a state, and return the parts of each container in order.
 
-    The tree is changed: containers are taken out of it.
+    The tree is changed: placeholders replace its containers.
 
     Parameters
     ----------
     tree
-        As `State.to_dict` returns it.
+        Result of `State.to_dict`.
 
     Raises
     ------
     BadStateData
-        It holds something that JSON cannot represent.
+        The tree contains a value that JSON cannot represent.
     """
     containers: dict[str, list[Part]] = {}
     for path, rule in _SPLIT_RULES.items():
@@ -158,14 +158,14 @@ def split(tree: dict[str, Any]) -> dict[str, list[Part]]:
 def _split_off(
     holder: dict[str, Any], name: str, base: str, relative: str, rule: _SplitRule, containers: dict[str, list[Part]]
 ) -> None:
-    """Store an entry apart and put a placeholder in its place, if the rule says so.
+    """Store an entry separately and replace it with a placeholder, if the rule requires it.
 
     Parameters
     ----------
     holder, name
-        Dict that has the container, and its key there.
+        Dict that contains the container, and its key there.
     base, relative
-        Path from which placeholders in `holder` count, and the path of the container from there.
+        Path to which placeholders in `holder` are relative, and the path of the container relative to it.
     """
     container: Any = holder.get(name)
     kind = cast(type[object], type(container))
@@ -192,7 +192,7 @@ def _split_off(
 def _split_entry(
     container: dict[str, Any], key: str, value: Any, path: str, rule: _SplitRule, containers: dict[str, list[Part]]
 ) -> None:
-    """Store containers inside an entry apart."""
+    """Store the containers inside an entry separately."""
     base = ""
     for name, inner in rule.inner.items():
         if name == "":
@@ -214,14 +214,14 @@ def find_placeholders(body: bytes) -> list[str]:
 
 
 def assemble(containers: Mapping[str, Iterable[Part]], path: str = "") -> list[bytes | memoryview]:
-    """Put parts together again; the pieces that are returned, joined, are the JSON text of a container.
+    """Return pieces of text that form the JSON text of a container when joined.
 
     Parameters
     ----------
     containers
         Parts of each container in their order.
     path
-        Of the container; by default the whole state.
+        Path of the container; by default the whole state.
 
     Raises
     ------
@@ -264,5 +264,5 @@ def _assemble_part(
 
 
 def _split(body: bytes) -> Iterator[bytes]:
-    """Yield text and the paths of placeholders in turn, without the outer brackets."""
+    """Yield texts and paths of placeholders alternately, without the outer brackets."""
     yield from PLACEHOLDER.split(body[1:-1])

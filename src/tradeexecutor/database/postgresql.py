@@ -1,7 +1,7 @@
-"""Connections to a PostgreSQL server, each call of which ends within a limited time.
+"""Connections to a PostgreSQL server whose calls end within a limited time.
 
-The server is asked to end a statement that takes longer than the time-out.  A server that does not answer at all, as
-when its machine hangs, is not waited for much longer: the connection is given up, and the save has failed.
+The server ends a statement that takes longer than the time-out. If the server does not answer at all, for example
+because its machine hangs, the connection is closed soon after the time-out, and the save has failed.
 """
 
 import contextlib
@@ -19,10 +19,10 @@ __all__ = ["TimedConnection", "connect_postgresql"]
 
 T = TypeVar("T")
 
-#: Seconds to wait for a connection, unless the address has ``connect_timeout``.
+#: Time to wait for a connection, seconds, unless the address has ``connect_timeout``.
 _CONNECT_TIMEOUT = 10
 
-#: Seconds beyond the time-out of a statement in which the server may say that it has ended the statement.
+#: Time after the time-out of a statement in which the server may report that it has ended the statement, seconds.
 _GRACE = 5.0
 
 #: So that the server notices within two minutes, and not within two hours, that the machine of a writer is gone, and
@@ -33,12 +33,12 @@ _open_connections: "weakref.WeakSet[psycopg.Connection[Any]]" = weakref.WeakSet(
 
 
 class TimedConnection(psycopg.Connection[Any]):
-    """A connection that gives up a server which is silent for longer than a statement may take.
+    """A connection that is closed when the server is silent for longer than a statement may take.
 
     Attributes
     ----------
     max_silence
-        Seconds.
+        The longest time without an answer, seconds.
     """
 
     max_silence: float = 60.0 + _GRACE
@@ -49,12 +49,12 @@ class TimedConnection(psycopg.Connection[Any]):
         Raises
         ------
         psycopg.OperationalError
-            The server has not answered in time.  The connection is closed.
+            The server has not answered in time. The connection is closed.
         """
         return super().wait(self._limit_silence(gen), *arguments, **options)
 
     def _limit_silence(self, gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
-        """Pass on what the driver and the server exchange; fail when nothing has come for too long."""
+        """Pass on the events between driver and server; raise when none has come for too long."""
         last = time.monotonic()
         try:
             wanted = next(gen)
@@ -63,7 +63,7 @@ class TimedConnection(psycopg.Connection[Any]):
                 if ready:
                     last = time.monotonic()
                 elif time.monotonic() - last > self.max_silence:
-                    self.pgconn.finish()  # nothing can be said on it any more, not even a rollback
+                    self.pgconn.finish()  # the connection cannot be used any more, not even for a rollback
                     raise psycopg.OperationalError(f"the server has not answered for {self.max_silence:.0f} seconds")
                 wanted = gen.send(ready)
         except StopIteration as stop:
@@ -80,18 +80,18 @@ def connect_postgresql(
     Parameters
     ----------
     parameters
-        Keywords of libpq.
+        Parameters of libpq.
     timeout
-        Seconds that a statement may take.
+        The longest time for a statement, seconds.
 
     Raises
     ------
     psycopg.OperationalError
         The server cannot be reached.
     psycopg.ProgrammingError
-        libpq does not know a keyword.
+        libpq does not have one of the parameters.
     """
-    own_name = f"tradeexecutor {os.getpid()} {socket.gethostname()}"[:63]  # StoreLocked tells it to others
+    own_name = f"tradeexecutor {os.getpid()} {socket.gethostname()}"[:63]  # shown to other processes by `StoreLocked`
     defaults = {"connect_timeout": str(_CONNECT_TIMEOUT), "application_name": own_name}
     keywords: dict[str, Any] = defaults | parameters | {"application_name": own_name}
     try:
@@ -116,19 +116,19 @@ def connect_postgresql(
 
 
 def _without_connection(error: psycopg.Error) -> psycopg.Error:
-    """Return an error without the connection that failed, which knows the password."""
+    """Return an error without a reference to the failed connection, which contains the password."""
     clean = type(error)(*error.args)
     clean.sqlstate = error.sqlstate
     return clean
 
 
 def _forget_parents_connections() -> None:
-    """Let a forked child neither use nor close the connections of its parent, nor keep them alive after its death."""
+    """In a forked child, drop the connections of the parent without using or closing them on the server."""
     if not _open_connections:
         return
     nothing = os.open(os.devnull, os.O_RDWR)
     for connection in list(_open_connections):
-        with contextlib.suppress(Exception):  # it is closed
+        with contextlib.suppress(Exception):  # it is closed already
             os.dup2(nothing, connection.pgconn.socket)
     os.close(nothing)
 

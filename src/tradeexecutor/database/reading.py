@@ -1,4 +1,4 @@
-"""Reading the tables, and finding out whether they are what was written."""
+"""Functions that read the tables and verify their checksums."""
 
 import contextlib
 import hashlib
@@ -33,14 +33,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """A strategy in the database.
+    """Record of a strategy in the database.
 
     Attributes
     ----------
     id, name
-        Key of the tables, and executor id.
+        Key in the tables, and executor id.
     oldest, newest
-        Numbers of the revisions that are kept.
+        First and last number of the revisions that are kept.
     """
 
     id: int
@@ -56,7 +56,7 @@ class Strategy:
 
 @contextlib.contextmanager
 def finding_damage(address: DatabaseAddress) -> Generator[None]:
-    """Take whatever goes wrong in the block while rows are read for what it is: they are not what was written."""
+    """Turn errors inside the `with` block, which reads rows, into `DamagedStateFile`."""
     try:
         yield
     except StateFileError:
@@ -71,12 +71,12 @@ def list_strategies(connection: Connection, address: DatabaseAddress, *, is_dama
     Parameters
     ----------
     is_damaged
-        Whether the database is known to be damaged: then it is not searched for what is missing.
+        Whether the database is known to be damaged: then missing records are not reported.
 
     Raises
     ------
     NewerStateFile
-        A newer program has made the tables.
+        A newer program has created the tables.
     DamagedStateFile
         Rows are missing or changed.
     """
@@ -106,7 +106,7 @@ def list_strategies(connection: Connection, address: DatabaseAddress, *, is_dama
 
 
 def read_strategy(connection: Connection, address: DatabaseAddress) -> Strategy | None:
-    """Return the strategy of an address; None when nothing was ever saved there.  Raises as `list_strategies`."""
+    """Return the strategy of an address; None when nothing was ever saved there. Raises as `list_strategies`."""
     found = (item for item in list_strategies(connection, address) if item.name == address.strategy)
     return next(found, None)
 
@@ -119,9 +119,9 @@ def read_revision(
     Raises
     ------
     RevisionNotFound
-        There is none of this number.
+        There is no save with this number.
     DamagedStateFile
-        It is missing or changed.
+        The record is missing or changed.
     """
     number = strategy.newest if number is None else number
     if not strategy.oldest <= number <= strategy.newest:
@@ -140,12 +140,12 @@ def read_revision(
 def read_revisions(
     connection: Connection, address: DatabaseAddress, strategy: Strategy, first: int | None = None
 ) -> list[Revision]:
-    """Return the records of all saves from a number on, oldest first.
+    """Return the records of all saves from a given number on, oldest first.
 
     Raises
     ------
     DamagedStateFile
-        One is missing or changed.
+        A record is missing or changed.
     """
     first = max(strategy.oldest, first or 0)
     query = (
@@ -167,12 +167,12 @@ def find_revision(
     at: AsOf | None = None,
     cycle: int | None = None,
 ) -> Revision:
-    """Return the record of the save as of a time or cycle: of all saves up to then, the last one.
+    """Return the record of the last save at or before a time or cycle.
 
     Raises
     ------
     RevisionNotFound
-        There was none yet, or it is not kept any more.
+        There was no save yet, or it is no longer kept.
     DamagedStateFile
         Records are missing or changed.
     """
@@ -195,7 +195,7 @@ def find_revision(
         .limit(1)
     )
     number = connection.execute(query).scalar()
-    # A damaged record may have hidden itself from the search, so all later ones are looked at.
+    # The search misses a record whose time or cycle is damaged, so all later records are verified.
     later = read_revisions(connection, address, strategy, strategy.oldest if number is None else number)
     matching = [
         item
@@ -208,12 +208,12 @@ def find_revision(
 
 
 def read_text(connection: Connection, address: DatabaseAddress, strategy: Strategy, revision: Revision) -> bytes:
-    """Return the JSON text of a state as it was saved.
+    """Return the JSON text of a state exactly as it was saved.
 
     Raises
     ------
     DamagedStateFile
-        It cannot be put together any more: the checksum does not match.
+        Parts are missing, or the checksum does not match.
     NewerStateFile
         A newer program has saved it.
     """
@@ -239,7 +239,7 @@ def read_text(connection: Connection, address: DatabaseAddress, strategy: Strate
 
 
 def check_version(revision: Revision, address: DatabaseAddress) -> None:
-    """Refuse what a newer program has saved; raises `NewerStateFile`."""
+    """Raise `NewerStateFile` when a newer program has saved the revision."""
     if revision.schema_version > SCHEMA_VERSION:
         raise NewerStateFile(revision.schema_version, SCHEMA_VERSION, str(address))
 
@@ -247,12 +247,12 @@ def check_version(revision: Revision, address: DatabaseAddress) -> None:
 def read_row_index(
     connection: Connection, address: DatabaseAddress, strategy: Strategy, revision: Revision
 ) -> RowIndex:
-    """Return the index of the rows of the newest revision, to be compared with the next one.
+    """Return the index of the rows of the newest revision, with which the next save is compared.
 
     Raises
     ------
     DamagedStateFile
-        It is not what was written.
+        The rows are not what was written.
     """
     columns = (parts.c.path, parts.c.key, parts.c.ordinal, parts.c.added_in, parts.c.behind, parts.c.body)
     query = select_parts(strategy.id, None, *columns)

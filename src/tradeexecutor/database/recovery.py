@@ -1,8 +1,8 @@
-"""Going back to an earlier save: because the newest is damaged, or because somebody wants to.
+"""Return to an earlier save, because the newest one is damaged or because a user wants it.
 
-An earlier save is saved once more, as the newest one.  Nothing is removed, so going back can be undone.  When SQLite
-finds its file damaged, a new file is made with the newest save of each strategy that can still be read, and the damaged
-one is kept as ``STEM.damaged-N.SUFFIX`` beside it.
+The earlier save is saved again as the newest one. Nothing is removed, so this can be undone. When SQLite reports that
+its file is damaged, a new file is created with the newest readable save of each strategy, and the damaged file is kept
+beside it as ``STEM.damaged-N.SUFFIX``.
 """
 
 import contextlib
@@ -38,28 +38,28 @@ from tradeexecutor.state.state import State
 
 __all__ = ["DatabaseRecovery", "plan_recovery", "recover"]
 
-#: From a damaged file, so many of the last saves of a strategy are tried.
+#: The largest number of last saves of a strategy that are tried in a damaged file.
 _MAX_TRIED_SAVES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseRecovery:
-    """What a recovery does, or has done.
+    """Plan or result of a recovery.
 
     Attributes
     ----------
     address
-        The strategy.
+        Address of the strategy.
     problem
-        What is wrong with the newest save; empty when it is intact.
+        Problem of the newest save; empty when it is intact.
     chosen
-        Record of the save to go back to; None when nothing is to be done.
+        Record of the save to return to; None when nothing has to be done.
     is_rebuilt
-        Whether a new file is made, with the newest intact save of each strategy.
+        Whether a new file is created, with the newest intact save of each strategy.
     lost
-        Strategies of which nothing could be read; only when a new file is made.
+        Strategies without any readable save; only when a new file is created.
     kept_as
-        Where the damaged file is now; None before the recovery, and when none was made.
+        Path of the damaged file after the recovery; None before it, and when no new file was created.
     """
 
     address: DatabaseAddress
@@ -71,7 +71,7 @@ class DatabaseRecovery:
 
 
 def plan_recovery(address: DatabaseAddress, at: int | None = None) -> DatabaseRecovery:
-    """Say what `recover` would do; nothing is changed.  Raises as `recover`, but for the lock."""
+    """Return what `recover` would do, without changes. Raises the errors of `recover` except `StoreLocked`."""
     if address.strategy is None:
         raise NothingToRecover(str(address), "say which strategy: add #NAME to the address")
     problem = ""
@@ -108,26 +108,26 @@ def plan_recovery(address: DatabaseAddress, at: int | None = None) -> DatabaseRe
 
 
 def recover(address: DatabaseAddress, at: int | None = None) -> DatabaseRecovery:
-    """Go back to the newest intact save; an intact newest one is left alone.
+    """Return to the newest intact save; nothing is changed when the newest save is intact.
 
     Parameters
     ----------
     at
-        Go back to this save, also when the newest one is intact.
+        Number of the save to return to, even when the newest one is intact.
 
     Raises
     ------
     NothingToRecover
-        No save is intact, or the wanted one is not.
+        No save is intact, or the requested one is damaged.
     RevisionNotFound
         There is no such save.
     FileNotFoundError
         Nothing was ever saved there.
     StoreLocked
-        The strategy runs.
+        A process writes to the strategy.
     SaveFailed, OSError
-        The database, or the folder, cannot be written to.  Nothing has changed, unless `SaveFailed.in_place` says that
-        a new file was made and only the flush of the folder failed.
+        The database or the folder cannot be written to. Nothing has changed, unless `SaveFailed.in_place` is True: then
+        a new file was created and only the flush of the folder failed.
     """
     plan = plan_recovery(address, at)
     if plan.chosen is None:
@@ -140,7 +140,7 @@ def recover(address: DatabaseAddress, at: int | None = None) -> DatabaseRecovery
         state = State.read_json_blob(read_text(connection, address, strategy, plan.chosen))
         containers = split(state.to_dict())
         number = strategy.newest + 1
-        if plan.problem:  # nothing of what lives can be relied on
+        if plan.problem:  # the current rows may be damaged
             alive = (parts.c.strategy_id == strategy.id) & (parts.c.removed_in == ALIVE)
             connection.execute(update(parts).where(alive).values(removed_in=number))
             index = RowIndex()
@@ -156,7 +156,7 @@ def recover(address: DatabaseAddress, at: int | None = None) -> DatabaseRecovery
 
 
 def _salvage(address: DatabaseAddress) -> tuple[dict[str, tuple[Revision, State]], tuple[str, ...]]:
-    """Return the newest save of each strategy that can be read, and the strategies that have none."""
+    """Return the newest readable save of each strategy, and the strategies that have none."""
     salvaged: dict[str, tuple[Revision, State]] = {}
     lost: list[str] = []
     with Database(address).reading() as connection:
@@ -197,7 +197,7 @@ def _rebuild(plan: DatabaseRecovery) -> DatabaseRecovery:
                 store.import_state(state)
         kept_as = _find_free_name(path)
         done = replace(plan, lost=lost, kept_as=kept_as)
-        keep_under(path, kept_as)  # so that at any moment there is a database at the path
+        keep_under(path, kept_as)  # a second name: there is a database at the path at all times
         for get_path in (get_log_path, get_shared_memory_path):
             if get_path(path).exists():  # SQLite would mix the old log into the new file
                 os.rename(get_path(path), get_path(kept_as))

@@ -1,4 +1,4 @@
-"""What is known about each save."""
+"""The record of each save."""
 
 import contextlib
 import datetime
@@ -14,26 +14,26 @@ from tradeexecutor.state.state import State
 
 __all__ = ["Revision", "Summary", "get_row_checksum", "summarise"]
 
-#: So many ids of positions are told for one save.
+#: The largest number of position ids listed for one save.
 _MAX_LISTED_IDS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Figures of a state when it was saved; None where the state does not tell.
+    """Figures of a state when it was saved; a figure is None when it cannot be computed.
 
     Attributes
     ----------
     open_positions, frozen_positions, closed_positions
-        How many there were.
+        Number of positions of each kind.
     next_position_id, next_trade_id
-        What the next ones would be called; from two summaries follows which were made in between.
+        Next free ids. The ids assigned between two saves follow from their summaries.
     cash, net_asset_value
-        US dollars; the latter with frozen positions.
+        USD; the net asset value includes frozen positions.
     closed
         Ids of positions that were closed by this save, at most 20.
     restored
-        Number of the earlier save that was brought back by this one.
+        Number of the earlier save that was saved again by this one; None for an ordinary save.
     """
 
     open_positions: int = 0
@@ -47,7 +47,7 @@ class Summary:
     restored: int | None = None
 
     def describe_since(self, before: "Summary | None") -> str:
-        """Return in a few words what happened since an earlier save."""
+        """Return a short description of the changes since an earlier save."""
         if self.restored is not None:
             return f"went back to save {self.restored:,}"
         is_first = before is None
@@ -66,12 +66,12 @@ class Summary:
         return ", ".join(filter(None, words)) or ("" if is_first else "other changes")
 
     def to_json(self) -> str:
-        """Return JSON text."""
+        """Return the summary as JSON text."""
         return dump({name: getattr(self, name) for name in self.__slots__}).decode()
 
     @classmethod
     def from_json(cls, text: str) -> "Summary":
-        """Read JSON text; what it lacks has its default, what is unknown is passed over."""
+        """Return the summary in a JSON text. Missing fields get their defaults, unknown keys are ignored."""
         tree = parse(text)
         known: dict[str, Any] = {name: tree[name] for name in cls.__slots__ if name in tree}
         known["closed"] = tuple(known.get("closed", ()))
@@ -92,12 +92,12 @@ def _describe_ids(word: str, ids: Iterable[object]) -> str:
 
 
 def summarise(state: State, changes: RowChanges, restored: int | None = None) -> Summary:
-    """Return the figures of a state that is being saved; a figure that cannot be computed does not stop the save.
+    """Return the figures of a state for its save; a figure that cannot be computed is None and does not stop the save.
 
     Parameters
     ----------
     restored
-        Number of the earlier save that is brought back, if it is one.
+        Number of the earlier save that is saved again; None for an ordinary save.
     """
     portfolio = state.portfolio
     cash = value = None
@@ -123,22 +123,22 @@ def summarise(state: State, changes: RowChanges, restored: int | None = None) ->
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One save.
+    """Record of one save.
 
     Attributes
     ----------
     number
-        The order of saves, from 1, whatever the clock said.
+        Number of the save, from 1. It determines the order, not the clock.
     saved_at
-        When, UTC.
+        Time of the save, naive UTC.
     cycle, last_updated_at, schema_version
-        Of the state.
+        Values of the state.
     size, sha256
-        Bytes and checksum of the JSON text of the state.
+        Length in bytes and checksum of the JSON text of the state.
     parts_sum
-        Checksum of the rows it consists of.
+        Sum of the checksums of its rows.
     parts_added, parts_removed
-        How many rows it wrote and ended.
+        Number of rows that the save wrote, and that it marked as removed.
     summary
         Figures of the state.
     """
@@ -157,22 +157,22 @@ class Revision:
 
     @property
     def cursor(self) -> str:
-        """What a follower of the change feed remembers: number and beginning of the checksum."""
+        """Cursor for followers of the change feed: the number and the beginning of the checksum."""
         return f"{self.number}-{self.sha256[:16]}"
 
     def to_row(self, strategy_id: int) -> dict[str, Any]:
-        """Return the row of the database."""
+        """Return the values of the database row."""
         row = {name: getattr(self, name) for name in self.__slots__} | {"summary": self.summary.to_json()}
         return {"strategy_id": strategy_id, **row, "seal": get_row_checksum(strategy_id, *row.values())}
 
     @classmethod
     def from_row(cls, row: Any) -> "Revision":
-        """Read a row of the database.
+        """Return the record in a database row.
 
         Raises
         ------
         ValueError
-            It is not what was written.
+            The row is not what was written.
         """
         *values, seal = row
         if get_row_checksum(*values) != seal:

@@ -1,8 +1,8 @@
-"""An index, in memory, of the rows of the newest revision: enough to see what a save has to write.
+"""An index of the rows of the newest revision in memory, from which a save finds out which rows to write.
 
-The bodies of the parts are not kept, only a hash of each.  Were two different bodies to have the same hash, a save
-would lose a change, and loading it would be refused because the checksum of the whole does not match; with 64 bits
-that does not happen.
+The index contains only a hash of the body of each part. If two different bodies had the same hash, a save would lose a
+change, and a later load would be refused because the checksum of the whole does not match. With 64 bits this is
+practically impossible.
 """
 
 import hashlib
@@ -14,19 +14,19 @@ from tradeexecutor.database.parts import Part
 
 __all__ = ["SUM_MODULUS", "Entry", "NewRow", "OldRow", "RowChanges", "RowIndex", "get_digest"]
 
-#: Checksums of rows are added up modulo this.
+#: Modulus of the sum of row checksums.
 SUM_MODULUS = 1 << 128
 
 
 def get_digest(path: str, key: str | None, ordinal: int, behind: int, body: bytes) -> int:
-    """Return a checksum of a row with 128 bits."""
+    """Return a checksum of a row, an integer of 128 bits."""
     digest = hashlib.blake2b(repr((path, key, ordinal, behind)).encode("utf-8", "surrogatepass"), digest_size=16)
     digest.update(body)
     return int.from_bytes(digest.digest())
 
 
 class Entry(NamedTuple):
-    """What is remembered of a row."""
+    """One row in the index."""
 
     key: str | None
     ordinal: int
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 
 
 class OldRow(NamedTuple):
-    """A row that a save ends."""
+    """A row that a save marks as removed."""
 
     path: str
     entry: Entry
@@ -54,14 +54,14 @@ class NewRow(NamedTuple):
 
 @dataclass(slots=True)
 class RowChanges:
-    """What a save writes.
+    """Changes of rows that a save writes.
 
     Attributes
     ----------
     removed, added
-        Rows.
+        Rows to mark as removed, and rows to add.
     index
-        Of the rows that live afterwards.
+        Index of the rows after the save.
     """
 
     removed: list[OldRow] = field(default_factory=list[OldRow])
@@ -69,12 +69,12 @@ class RowChanges:
     index: "RowIndex" = field(default_factory=lambda: RowIndex())
 
     def remove(self, path: str, entry: Entry) -> None:
-        """Let a row end."""
+        """Mark a row as removed."""
         self.removed.append(OldRow(path, entry))
         self.index.sum = (self.index.sum - entry.digest) % SUM_MODULUS
 
     def add(self, path: str, part: Part, ordinal: int, behind: int, revision: int) -> Entry:
-        """Let a row begin."""
+        """Add a row, and return its entry in the index."""
         self.added.append(NewRow(path, part.key, ordinal, behind, part.body))
         digest = get_digest(path, part.key, ordinal, behind, part.body)
         self.index.sum = (self.index.sum + digest) % SUM_MODULUS
@@ -82,12 +82,13 @@ class RowChanges:
 
 
 class RowIndex:
-    """The rows of each container in their order.
+    """The rows of each container, in order.
 
     Attributes
     ----------
     sum
-        Of the digests of all rows: every revision of a long history can be checked in one pass over its rows.
+        Sum of the digests of all rows, modulo `SUM_MODULUS`. With such sums, one pass over the rows verifies all
+        revisions of a long history.
     """
 
     def __init__(self) -> None:
@@ -95,23 +96,23 @@ class RowIndex:
         self.sum = 0
 
     def add(self, path: str, key: str | None, ordinal: int, added_in: int, behind: int, body: bytes) -> None:
-        """Take up a row of the database, in any order; `arrange` follows."""
+        """Add a row of the database. Rows may come in any order; call `arrange` after the last one."""
         digest = get_digest(path, key, ordinal, behind, body)
         self._containers.setdefault(path, []).append(Entry(key, ordinal, added_in, hash(body), digest))
         self.sum = (self.sum + digest) % SUM_MODULUS
 
     def arrange(self) -> None:
-        """Put the rows of each container into their order."""
+        """Sort the rows of each container."""
         for entries in self._containers.values():
             entries.sort(key=lambda entry: entry.ordinal)
 
     def compare(self, containers: Mapping[str, Sequence[Part]], revision: int) -> RowChanges:
-        """Compare with the parts of a new state.
+        """Return the changes between the indexed rows and the parts of a new state.
 
         Parameters
         ----------
         revision
-            Under which they would be saved.
+            Number of the revision in which the parts would be saved.
         """
         changes = RowChanges()
         changes.index.sum = self.sum
@@ -129,10 +130,10 @@ class RowIndex:
 def _compare_container(
     path: str, old: list[Entry], parts: Sequence[Part], revision: int, changes: RowChanges
 ) -> list[Entry]:
-    """Compare one container; returns its entries after the save.
+    """Compare one container, and return its entries after the save.
 
-    A part keeps the ordinal of the row that it replaces, unless the order changed: then it goes behind all others, and
-    so does everything after it.
+    A part gets the ordinal of the row that it replaces. If the order has changed, it and all parts after it get new
+    ordinals behind all others.
     """
     hashes = [hash(part.body) for part in parts]
     if len(old) == len(parts) and all(
@@ -161,7 +162,7 @@ def _compare_container(
 
 
 def _match(old: list[Entry], parts: Sequence[Part], hashes: list[int]) -> list[Entry | None]:
-    """Return for each part the row that it continues: by key, else by its place from the beginning or the end."""
+    """Return the row that each part replaces: by key, otherwise by its place from the beginning or the end."""
     if old and old[0].key is not None and parts[0].key is not None:
         by_key = {entry.key: entry for entry in old}
         return [by_key.get(part.key) for part in parts]

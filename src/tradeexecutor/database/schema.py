@@ -1,9 +1,9 @@
-"""The tables, the same in SQLite and PostgreSQL.
+"""The tables, which are the same in SQLite and PostgreSQL.
 
-A row of ``state_parts`` is one part of a state (:mod:`~tradeexecutor.database.parts`) as it was from revision
-``added_in`` up to, and without, revision ``removed_in``.  A save adds rows for parts that are new or changed and sets
-``removed_in`` of those that are no more; nothing else is ever written to a row.  The state of any revision is made of
-the rows that lived then, each container in the order of ``ordinal``.
+A row of ``state_parts`` is one part of a state (:mod:`~tradeexecutor.database.parts`) from revision ``added_in`` up to,
+but not including, revision ``removed_in``. A save adds rows for new and changed parts and sets ``removed_in`` of rows
+that are no longer valid; nothing else is ever written to a row. The state of any revision consists of the rows that
+were valid then, each container in the order of ``ordinal``.
 """
 
 from typing import Any
@@ -39,12 +39,12 @@ __all__ = [
 #: Version of the tables that this program reads and writes.
 LAYOUT_VERSION = 1
 
-#: `removed_in` of a part that lives: later than any revision.
+#: `removed_in` of a current part: later than any revision.
 ALIVE = 1 << 62
 
 
 class _Bytes(LargeBinary):
-    """Bytes as the driver gives them; a damaged row may have something else, which is found when it is read."""
+    """Bytes of the driver without conversion. A damaged row may contain another type, which is found on reading."""
 
     cache_ok = True
 
@@ -57,7 +57,7 @@ class _Bytes(LargeBinary):
 
 metadata = MetaData()
 
-#: One row.
+#: Table with a single row.
 layout = Table("state_layout", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
 
 strategies = Table(
@@ -75,17 +75,17 @@ revisions = Table(
     "state_revisions",
     metadata,
     Column("strategy_id", Integer, ForeignKey(strategies.c.id), primary_key=True),
-    Column("number", BigInteger, primary_key=True, autoincrement=False),  # the order of saves, from 1
-    Column("saved_at", DateTime, nullable=False),  # what the clock said, UTC
+    Column("number", BigInteger, primary_key=True, autoincrement=False),  # order of saves, from 1
+    Column("saved_at", DateTime, nullable=False),  # time of the clock, UTC
     Column("cycle", BigInteger),
     Column("last_updated_at", DateTime),  # of the state, UTC
     Column("schema_version", Integer, nullable=False),  # of the state
     Column("size", BigInteger, nullable=False),  # bytes of the JSON text of the state
     Column("sha256", String(64), nullable=False),  # of that text
-    Column("parts_sum", String(32), nullable=False),  # of the digests of all parts that live, modulo 2**128
+    Column("parts_sum", String(32), nullable=False),  # sum of the digests of all valid parts, modulo 2**128
     Column("parts_added", Integer, nullable=False),
     Column("parts_removed", Integer, nullable=False),
-    Column("summary", Text, nullable=False),  # JSON: figures of the state, for people
+    Column("summary", Text, nullable=False),  # JSON: figures of the state, for messages
     Column("seal", String(32), nullable=False),  # checksum of the other columns
 )
 
@@ -97,10 +97,10 @@ parts = Table(
     Column("path", Text, primary_key=True),  # JSON Pointer of the container
     Column("ordinal", BigInteger, primary_key=True, autoincrement=False),  # the order within the container
     Column("removed_in", BigInteger, nullable=False),
-    Column("behind", Integer, nullable=False),  # so many parts stood behind this one when it was added
+    Column("behind", Integer, nullable=False),  # number of parts after this one when it was added
     Column("key", Text),  # of the entry; NULL when the part is a page of entries
     Column("body", _Bytes, nullable=False),  # JSON text
-    # New rows are at the end of both indexes, so that a save touches few pages however large the tables are.
+    # New rows come at the end of both indexes, so a save changes few pages even when the tables are large.
     Index("state_parts_removed", "strategy_id", "removed_in", "added_in"),
 )
 
@@ -108,7 +108,7 @@ TABLES = frozenset(metadata.tables)
 
 
 def select_parts(strategy_id: int, revision: int | None, *columns: Column[Any]) -> Any:
-    """Return the query for the parts that live now, or lived in a revision."""
+    """Return the query for the parts that are valid now, or that were valid in a revision."""
     query = select(*columns).where(parts.c.strategy_id == strategy_id)
     if revision is None:
         return query.where(parts.c.removed_in == ALIVE)

@@ -1,11 +1,11 @@
-"""SQLite files: making one, opening it, and telling whether it is still where it was opened.
+"""SQLite files: creating one, opening it, and checking that it is still at the path where it was opened.
 
-SQLite keeps a write-ahead log and flushes it to the disk at every commit (``synchronous=FULL``): with ``NORMAL``, the
-usual choice beside a write-ahead log, a power cut may undo the last commits, and a trade that was broadcast would be
-forgotten.  Readers see the last commit and never wait.
+SQLite keeps a write-ahead log and flushes it to the disk at every commit (``synchronous=FULL``). With ``NORMAL``, the
+usual choice for a write-ahead log, a power cut may undo the last commits, and the state would lack a trade that was
+broadcast. Readers see the last commit and never wait.
 
-A connection goes on writing to the files that it has opened, whatever happens to their names.  `OpenedFiles` remembers
-which files these were, so that a save into a file that was deleted, renamed or replaced is not acknowledged.
+A connection continues to write to the files that it has opened, even when they are deleted or renamed. `OpenedFiles`
+records which files these were, so that a save into a file that was deleted, renamed or replaced is not acknowledged.
 """
 
 import contextlib
@@ -35,40 +35,40 @@ __all__ = [
     "write_empty_file",
 ]
 
-#: Tells programs such as `file` whose database it is.
+#: Number in the file header by which programs such as `file` recognise the database.
 APPLICATION_ID = 0x74726164
 
-#: Seconds to wait for the save of another strategy in the same file.
+#: Time to wait for the save of another strategy in the same file, seconds.
 _BUSY_TIMEOUT = 30.0
 
-#: The file of the write-ahead log is not kept larger than this many bytes.
+#: Size to which the file of the write-ahead log is truncated after a checkpoint, bytes.
 _MAX_LOG_SIZE = 16 << 20
 
-#: A temporary file that nobody has written to for so many seconds belongs to a process that has died.
+#: Age since the last write after which a temporary file belongs to a dead process, seconds.
 _STALE_AFTER = 3600.0
 
-#: Why a connection cannot use the shared-memory file beside the database: most often the disk is full.
+#: Error codes when the shared-memory file beside the database cannot be used, most often because the disk is full.
 _NO_SHARED_MEMORY = frozenset(
     {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM}
 )
 
 
 def get_log_path(path: Path) -> Path:
-    """Return where the write-ahead log of a database is."""
+    """Return the path of the write-ahead log of a database."""
     return path.with_name(f"{path.name}-wal")
 
 
 def get_shared_memory_path(path: Path) -> Path:
-    """Return where the index of the log is, which all connections share."""
+    """Return the path of the index of the log, which all connections share."""
     return path.with_name(f"{path.name}-shm")
 
 
 def connect_sqlite(
     path: Path, *, writing: bool, factory: type[sqlite3.Connection] = sqlite3.Connection
 ) -> sqlite3.Connection:
-    """Open an SQLite database; only a writer makes one where there is none.
+    """Open an SQLite database. Only a writer creates one if there is none.
 
-    A connection that reads does so on a full disk, too, and in a folder that may only be read.
+    A connection that only reads also works on a full disk and in a read-only folder.
     """
     if writing:
         _let_us_write(path)
@@ -81,17 +81,17 @@ def connect_sqlite(
         if error.sqlite_errorcode & 0xFF not in _NO_SHARED_MEMORY:
             raise
         with contextlib.suppress(sqlite3.OperationalError):
-            # In this mode SQLite keeps the shared index in memory: nothing has to be written to the disk.
+            # In this mode SQLite keeps the shared index in memory and writes nothing to the disk.
             return _connect(path, "rw", ("PRAGMA locking_mode = EXCLUSIVE", *_READING), factory, timeout=1.0)
         raise
 
 
 def is_read_without_locks(path: Path) -> bool:
-    """Tell whether a reader takes no lock, because it cannot, or must not, make the files that hold the locks.
+    """Return whether a reader takes no lock, because it cannot or must not create the files that contain the locks.
 
-    It cannot in a folder that it may not write to.  It must not when it may not write to the database: the files would
-    be as read-only as the database, and a writer could not use them.  When a process writes to the database, these
-    files exist, and readers use them.
+    It cannot in a read-only folder. It must not when it may not write to the database: the new files would be as
+    read-only as the database, and a writer could not use them. While a process writes to the database, the files exist,
+    and readers use them.
     """
     may_write = os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)
     return not may_write and not _has_log(path) and not get_shared_memory_path(path).exists()
@@ -107,7 +107,7 @@ _WRITING = (
     "PRAGMA foreign_keys = ON",
 )
 
-#: The last of them opens the files: what goes wrong then goes wrong here.
+#: The last statement opens the files, so that errors of opening are raised here.
 _READING = (*_SAFE, "PRAGMA query_only = ON", "SELECT count(*) FROM sqlite_master")
 
 
@@ -142,24 +142,24 @@ def _has_log(path: Path) -> bool:
 
 
 def _let_us_write(path: Path) -> None:
-    """Make files writable that a process left which could only read the database, as far as they are ours.
+    """Make our own files writable if a process that could only read the database has left them read-only.
 
-    SQLite gives its log and the index of the log the mode that the database has then.  When the database becomes
-    writable later, these files do not, and every save would be refused.
+    SQLite creates its log and the index of the log with the current mode of the database. When the database is made
+    writable later, these files stay read-only, and every save would be refused.
     """
     if not path.exists() or not os.access(path, os.W_OK):
         return
     for item in (get_log_path(path), get_shared_memory_path(path)):
-        with contextlib.suppress(OSError):  # it is not there, or not ours: then the error of the save says what to do
+        with contextlib.suppress(OSError):  # the file is missing or not ours: the error of the save contains advice
             if not os.access(item, os.W_OK):
                 item.chmod(stat.S_IMODE(path.stat().st_mode))
 
 
-# --- Making a file
+# --- Creating a file
 
 
 def make_file(path: Path, like: Path | None = None) -> None:
-    """Make an empty SQLite database; whenever the process dies, there is either none or a proper one.
+    """Create an empty SQLite database. If the process dies, there is either no database or a complete one.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def make_file(path: Path, like: Path | None = None) -> None:
     Raises
     ------
     StoreMoved
-        There is the log of a database that is not there.  SQLite would mix its content into the new file.
+        The log of a database exists, but not the database. SQLite would mix its content into the new file.
     OSError, sqlite3.Error
         The folder cannot be written to, or the disk is full.
     """
@@ -190,33 +190,33 @@ def make_file(path: Path, like: Path | None = None) -> None:
 
 
 def write_empty_file(path: Path, like: Path | None = None) -> None:
-    """Write an empty SQLite database to a path under which there is nothing.
+    """Write an empty SQLite database to a path where nothing exists.
 
     Parameters
     ----------
     like
-        The file whose mode, owner and group the new one gets; without it, it has the usual mode.
+        File whose mode, owner and group the new file gets; None for the usual mode.
     """
     if like is not None:
-        descriptor = OS_FILES.create(path, 0o600)  # SQLite takes an empty file for an empty database
+        descriptor = OS_FILES.create(path, 0o600)  # SQLite treats an empty file as an empty database
         try:
             give_access(OS_FILES, descriptor, like.stat())
         finally:
             OS_FILES.close(descriptor)
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")  # the first page is written
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")  # writes the first page
 
 
 def get_temporary_path(path: Path) -> Path:
-    """Return a new name for a temporary file that is to become a database."""
+    """Return a new path for a temporary file that will become a database."""
     return path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
 
 
 def find_stale_files(path: Path) -> list[Path]:
-    """Return the temporary files beside a database that belong to processes which have died.
+    """Return the temporary files beside a database that dead processes have left.
 
-    They have a name that only `make_file` and the recovery give, and nobody has written to them for an hour.
+    Only `make_file` and the recovery use such names, and nobody has written to the files for an hour.
     """
     pattern = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{16}}\.tmp(-wal|-shm|-journal|\..+\.lock)?")
     found = [item for item in path.parent.iterdir() if pattern.fullmatch(item.name)]
@@ -232,7 +232,7 @@ def _is_stale(path: Path, now: float) -> bool:
     return stat.S_ISREG(status.st_mode) and now - status.st_mtime > _STALE_AFTER
 
 
-# --- Where the files are
+# --- Places of the files
 
 
 class OpenedFiles:
@@ -241,9 +241,9 @@ class OpenedFiles:
     Parameters
     ----------
     named
-        The absolute path that the user named; symbolic links in it may be switched later.
+        Absolute path given by the user; symbolic links in it may be changed later.
     path
-        The file that this path led to when the database was opened.
+        File to which this path led when the database was opened.
     """
 
     def __init__(self, named: Path, path: Path):
@@ -253,18 +253,18 @@ class OpenedFiles:
         self._beside: dict[Path, tuple[int, int] | None] = {}
 
     def remember_log(self) -> None:
-        """Remember the log and its index, which stay as long as the connection; a transaction has them open."""
+        """Record the log and its index, which exist as long as the connection; call it inside a transaction."""
         if not self._beside:
             names = get_log_path(self._path), get_shared_memory_path(self._path)
             self._beside = {path: _identify(path) for path in names}
 
     def check(self) -> None:
-        """Refuse to go on when a file is not at its path any more; call it inside transactions and after them.
+        """Check that all files are still at their paths; call it inside transactions and after them.
 
         Raises
         ------
         StoreMoved
-            Says which one.
+            A file is gone or replaced; the message contains which one.
         """
         if _identify(self._named) != self._database:
             self._explain()

@@ -1,6 +1,6 @@
 """A store that keeps the states of many strategies in one SQL database, with every earlier save.
 
-A save writes what has changed since the one before, in one transaction, however long the history is::
+A save writes only the changes since the previous save, in one transaction, so its cost does not grow with the history::
 
     with SQLStateStore("sqlite:///trading.db", "my-strategy") as store:
         state = store.create("My strategy") if store.is_pristine() else store.load()
@@ -8,10 +8,10 @@ A save writes what has changed since the one before, in one transaction, however
         store.sync(state)
 
     store.load(at=120)  # as of save 120
-    store.load(at=datetime.datetime(2026, 3, 1, 12, 30))  # as it was then
-    store.load(cycle=15)  # as the last save of cycle 15 or before left it
+    store.load(at=datetime.datetime(2026, 3, 1, 12, 30))  # the last save at or before that time
+    store.load(cycle=15)  # the last save of cycle 15 or an earlier cycle
 
-What is guaranteed is in ``docs/stores.md``.
+``docs/stores.md`` lists the guarantees.
 """
 
 import contextlib
@@ -66,34 +66,34 @@ logger = logging.getLogger(__name__)
 _VACUUM_SQLITE = ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
 _VACUUM_POSTGRESQL = ("VACUUM state_parts", "VACUUM state_revisions")
 
-#: The strategy, and what the database holds of its newest revision.
+#: Record of the strategy, and index of the rows of its newest revision.
 _Base = tuple[Strategy, RowIndex]
 
 
 class SQLStateStore(StateStore):
     """State of one strategy in an SQL database.
 
-    The first save takes the right to write, which a second process is refused; it is released by `close`, or by the end
-    of the process however it ends.  One store may be used by several threads.
+    The first save takes the right to write, and a second process is then refused. `close` or the end of the process,
+    even by a crash, releases it. Several threads may use one store.
 
     Parameters
     ----------
     address
-        URL of the database, perhaps with the executor id: ``sqlite:///trading.db#my-strategy``.
+        URL of the database, with or without the executor id: ``sqlite:///trading.db#my-strategy``.
     strategy
         Executor id, when the address has none.
     on_save
         Called with the state after every save.
     connect
-        How to connect; for tests.
+        Function that connects instead of the driver; for tests.
     timeout
-        Seconds that a PostgreSQL server may take for one statement; a save or a load consists of few.  SQLite waits 30
-        seconds for the save of another strategy in the same file.
+        The longest time for one statement on a PostgreSQL server, seconds; a save or a load consists of a few
+        statements. SQLite waits 30 seconds for the save of another strategy in the same file.
 
     Raises
     ------
     InvalidValue
-        The address or the executor id is missing or wrong, or the address says which save is meant.
+        The address or the executor id is missing or wrong, or the address contains a save.
     """
 
     def __init__(
@@ -114,11 +114,11 @@ class SQLStateStore(StateStore):
         self.on_save = on_save
         self._database = Database(self.address, connect, timeout=timeout)
         self._writer = make_writer(self.address, self._database)
-        #: Checksum of the newest revision as this store loaded or saved it last.
+        #: Checksum of the revision that this store loaded or saved last.
         self._known: str | None = None
-        #: Checksum of a save of which it is not known whether it was committed.
+        #: Checksum of a save that may or may not have been committed.
         self._uncertain: str | None = None
-        #: What the database holds; None when it has to be read.
+        #: Content of the database before the next save; None when it has to be read.
         self._base: _Base | None = None
 
     def __repr__(self) -> str:
@@ -127,12 +127,12 @@ class SQLStateStore(StateStore):
     # --- Reading
 
     def is_pristine(self) -> bool:
-        """Tell whether nothing was ever saved for this strategy.
+        """Return whether nothing was ever saved for this strategy.
 
         Raises
         ------
         DamagedStateFile, StoreUnavailable
-            It cannot be told.
+            The answer is not known.
         """
         if not self._database.exists():
             return True
@@ -144,11 +144,11 @@ class SQLStateStore(StateStore):
         except NewerStateFile:
             return False
         except DamagedStateFile:
-            return False  # `load` tells more
+            return False  # `load` raises an error with the details
 
     @contextlib.contextmanager
     def reading(self) -> Generator[tuple[Connection, Strategy]]:
-        """Open a connection on which several questions have answers of the same moment.
+        """Open a connection on which several queries see the same content of the database.
 
         Raises
         ------
@@ -159,30 +159,30 @@ class SQLStateStore(StateStore):
             yield connection, self.require_strategy(connection)
 
     def require_strategy(self, connection: Connection) -> Strategy:
-        """Return the strategy; raises `FileNotFoundError` when nothing was ever saved for it."""
+        """Return the record of the strategy; raises `FileNotFoundError` when nothing was ever saved for it."""
         strategy = read_strategy(connection, self.address)
         if strategy is None:
             raise FileNotFoundError(errno.ENOENT, "nothing was ever saved there", str(self.address))
         return strategy
 
     def load(self, at: AsOf | None = None, *, cycle: int | None = None) -> State:
-        """Return the state as it was last saved, or as it was then; its checksum is checked.
+        """Return the newest state, or that of an earlier save, after checking its checksum.
 
         Parameters
         ----------
         at
-            Number of the save, or a time (UTC): then the newest save of that time or before.
+            Number of the save, or a time (naive UTC), which means the newest save at or before that time.
         cycle
-            The newest save of that cycle or before.
+            The newest save of this cycle or an earlier one.
 
         Raises
         ------
         FileNotFoundError
             Nothing was ever saved here.
         RevisionNotFound
-            There was no save yet, or it is not kept any more.
+            There was no save yet, or it is no longer kept.
         DamagedStateFile
-            It is not what was saved; the error says how to go back to an earlier save.
+            The state is not what was saved; the message contains the command that returns to an earlier save.
         NewerStateFile
             A newer program has saved it.
         StoreUnavailable
@@ -190,7 +190,7 @@ class SQLStateStore(StateStore):
         """
         revision, content = self.read(at, cycle=cycle)
         state = State.read_json_blob(content)
-        if at is None and cycle is None and not self._writer.is_held:  # else another thread may have saved meanwhile
+        if at is None and cycle is None and not self._writer.is_held:  # a writer may have saved in another thread
             self._known = revision.sha256
         return state
 
@@ -206,19 +206,19 @@ class SQLStateStore(StateStore):
         Parameters
         ----------
         first
-            Begin with this number.
+            First number to return; None for all.
         """
         with self.reading() as (connection, strategy):
             return read_revisions(connection, self.address, strategy, first)
 
     def changes(self, since: int | str | None = None) -> Feed:
-        """Return what has changed since a revision, a JSON Patch for each save; see :mod:`tradeexecutor.database.feed`.
+        """Return the changes since a revision as one JSON Patch for each save; see :mod:`tradeexecutor.database.feed`.
 
         Parameters
         ----------
         since
-            Number of the revision, or better its cursor, which also tells when the database was replaced; None for
-            everything, which begins with a snapshot.
+            Cursor of the revision, or its number. Only with a cursor is a replaced database noticed. None returns a
+            snapshot.
         """
         with self.reading() as (connection, strategy):
             return read_feed(connection, self.address, strategy, since)
@@ -229,8 +229,8 @@ class SQLStateStore(StateStore):
     def sync(self, state: State, validate: bool = True) -> None:
         """Save the state; see `StateStore.sync`.
 
-        When the connection to a server breaks while a save is being committed, it may have been saved although this
-        raises; saving again is right in both cases.
+        When the connection to a server breaks during the commit, the state may have been saved although this raises. In
+        both cases the caller may simply save again.
         """
         if not validate:
             warn_ignored("sync", "validate", "every value of every save is checked")
@@ -247,7 +247,7 @@ class SQLStateStore(StateStore):
             self.on_save(state)
 
     def import_state(self, state: State) -> None:
-        """Save a state as it is, `last_updated_at` included: for copies.  Raises as `sync`."""
+        """Save a state without changing its `last_updated_at`: for copies. Raises the errors of `sync`."""
         with self._explaining():
             self.acquire_writer_lock()
             self._save(state)
@@ -282,7 +282,7 @@ class SQLStateStore(StateStore):
                 raise explain_failed_save(error, self.address) from error
 
     def vacuum(self) -> bool:
-        """Give the space of removed rows back; False where that is not possible, because others are at work."""
+        """Free the space of removed rows. Returns False when this is not possible because others use the database."""
         commands = _VACUUM_SQLITE if self._database.is_sqlite else _VACUUM_POSTGRESQL
         with self._writer.mutex:
             driver: Any = self._writer.connection.connection.dbapi_connection
@@ -300,12 +300,12 @@ class SQLStateStore(StateStore):
             return True
 
     def acquire_writer_lock(self) -> None:
-        """Become the only writer of the strategy; does nothing when this store already is.
+        """Become the only writer of the strategy; does nothing when this store already is the writer.
 
         Raises
         ------
         StoreLocked
-            Names the process that writes.
+            Another process writes; the message contains its id.
         StoreChanged
             Somebody else has saved since this store loaded.
         OSError, SQLAlchemyError
@@ -320,7 +320,7 @@ class SQLStateStore(StateStore):
                 with self.reading() as (connection, strategy):
                     self._check_known(read_revision(connection, self.address, strategy))
         except FileNotFoundError:
-            pass  # somebody has removed it; what this store has in memory is the best there is
+            pass  # somebody has removed the strategy, and the memory of this store is the only copy
         except BaseException:
             self._writer.release()
             raise
@@ -332,7 +332,7 @@ class SQLStateStore(StateStore):
             raise StoreChanged(str(self.address))
 
     def close(self) -> None:
-        """Let others write."""
+        """Release the right to write; the store can be used again."""
         self._writer.after_fork()
         self._writer.release()
 
@@ -346,18 +346,18 @@ class SQLStateStore(StateStore):
             except (DBAPIError, sqlite3.Error) as error:
                 if self._uncertain == checksum or self._writer.is_held or not is_transient(error):
                     raise
-                # The connection was open since an earlier save and is broken: once more, with a new one.
+                # The connection was opened for an earlier save and is broken: try again with a new one.
                 try:
                     self.acquire_writer_lock()
-                except StoreLocked:  # by the broken connection, which the server has not given up yet
+                except StoreLocked:  # the server has not released the lock of the broken connection yet
                     raise error from None
                 base = self._commit(state, containers, checksum, size)
         self._base = base
         self._known, self._uncertain = checksum, None
 
     def _commit(self, state: State, containers: dict[str, list[Part]], checksum: str, size: int) -> _Base:
-        """Save in one transaction; returns what the next save is compared with."""
-        base, self._base = self._base, None  # read again if anything fails
+        """Save in one transaction, and return the content with which the next save is compared."""
+        base, self._base = self._base, None  # must be read again if anything fails
         with self._writer.transaction() as connection:
             base = self._write(connection, state, containers, base, (checksum, size))
             self._uncertain = checksum
@@ -371,7 +371,7 @@ class SQLStateStore(StateStore):
         base: _Base | None,
         checksum: tuple[str, int],
     ) -> _Base:
-        """Write a revision, which the caller commits; returns what the next one is compared with."""
+        """Write a revision without committing it, and return the content with which the next save is compared."""
         if base is None or not is_current(connection, base[0]):
             base = self._read_base(connection)
         strategy, index = base
@@ -379,7 +379,7 @@ class SQLStateStore(StateStore):
         return write_revision(connection, strategy, changes, state, checksum), changes.index
 
     def _read_base(self, connection: Connection) -> _Base:
-        """Return the strategy, made where there is none, and what the database holds of its newest revision."""
+        """Return the strategy, which is created if it is missing, and the index of the rows of its newest revision."""
         make_tables(connection)
         strategy = read_strategy(connection, self.address)
         if strategy is None:

@@ -1,4 +1,4 @@
-"""Checking a whole database: every save of every strategy, in one pass over its rows."""
+"""Verification of a whole database: every save of every strategy, in one pass over its rows."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -17,29 +17,29 @@ from tradeexecutor.state.state import State
 
 __all__ = ["Progress", "StrategyCheck", "check_strategy", "verify_database"]
 
-#: Called with what is done and what there is to do.
+#: Called with the amount of work done and the total amount.
 Progress = Callable[[int, int], None]
 
-#: The problem of an intact SQLite file.
+#: Answer of SQLite for an intact file.
 _INTACT = "ok"
 
 
 @dataclass(frozen=True, slots=True)
 class StrategyCheck:
-    """What was found about the saves of a strategy.
+    """Result of the verification for one strategy.
 
     Attributes
     ----------
     strategy
-        Which one.
+        Executor id.
     intact, damaged
-        Numbers of the saves that are what was saved, and of those that are not, ascending.
+        Numbers of intact saves, and of damaged saves, ascending.
     newest
         Record of the newest save; None when it is damaged.
     problem
-        Why the newest save cannot be used; empty when it can.
+        Why the newest save cannot be used; empty when it can be.
     is_newer_schema
-        Whether only a newer program can read it.
+        Whether only a newer program can read the newest save.
     """
 
     strategy: Strategy
@@ -56,18 +56,18 @@ class StrategyCheck:
 
 
 def verify_database(address: DatabaseAddress, progress: Progress | None = None) -> list[StrategyCheck]:
-    """Check all saves of a strategy, or of all strategies when the address names none; nothing is changed.
+    """Check all saves of the strategy of an address, or of all strategies when it contains none. Nothing is changed.
 
     Raises
     ------
     FileNotFoundError
         There is no database, or no such strategy in it.
     DamagedStateFile
-        The database cannot be read at all, or SQLite finds its file damaged.
+        The database cannot be read at all, or SQLite reports that its file is damaged.
     StoreUnavailable
         It cannot be reached or opened.
     NewerStateFile
-        A newer program has made its tables.
+        A newer program has created its tables.
     """
     database = Database(address)
     with database.reading() as connection:
@@ -120,7 +120,7 @@ def check_strategy(
 
 
 def _add_up(connection: Connection, strategy: Strategy, progress: Progress | None) -> dict[int, int]:
-    """Return the sum of the checksums of its rows for each revision."""
+    """Return the sum of the checksums of the rows of each revision."""
     changes: defaultdict[int, int] = defaultdict(int)
     own = parts.c.strategy_id == strategy.id
     total = connection.execute(select(func.count()).select_from(parts).where(own)).scalar() or 0
@@ -141,7 +141,7 @@ def _add_up(connection: Connection, strategy: Strategy, progress: Progress | Non
             digest = get_digest(*row)
             changes[max(added_in, strategy.oldest)] += digest
             changes[removed_in] -= digest
-        except TypeError:  # something else than was written; the sum will not match
+        except TypeError:  # the row is damaged, so the sum will not match
             continue
     if progress is not None:
         progress(total, total)

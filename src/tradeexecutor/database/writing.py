@@ -1,4 +1,4 @@
-"""Writing the tables: what a save adds and ends."""
+"""Functions that write the tables: rows that a save adds, and rows that it marks as removed."""
 
 import hashlib
 from typing import Any
@@ -24,12 +24,12 @@ __all__ = [
     "write_strategy",
 ]
 
-#: Lets two strategies that save for the first time not make the tables at once.
+#: Key of the advisory lock that keeps two strategies from creating the tables at the same time.
 _TABLES_LOCK = 0x7472616465
 
 
 def make_tables(connection: Connection) -> None:
-    """Make the tables where there are none."""
+    """Create the tables if they do not exist."""
     if connection.dialect.name != "sqlite":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TABLES_LOCK})
     if not TABLES.intersection(inspect(connection).get_table_names()):
@@ -45,7 +45,7 @@ def make_strategy(connection: Connection, name: str) -> Strategy:
 
 
 def is_current(connection: Connection, strategy: Strategy) -> bool:
-    """Tell whether the record of a strategy is still what it was."""
+    """Return whether the record of a strategy in the database is still the given one."""
     query = select(strategies.c.seal).where(strategies.c.id == strategy.id)
     return connection.execute(query).scalar() == strategy.seal
 
@@ -65,16 +65,16 @@ def write_revision(
     *,
     restored: int | None = None,
 ) -> Strategy:
-    """Write the next revision of a strategy; returns the strategy as it is then.
+    """Write the next revision of a strategy, and return the updated record of the strategy.
 
     Parameters
     ----------
     changes
-        Rows that it ends and adds.
+        Rows to mark as removed, and rows to add.
     checksum
-        Of the JSON text, see `get_checksum`.
+        Checksum of the JSON text, see `get_checksum`.
     restored
-        Number of the earlier save that is brought back, if it is one.
+        Number of the earlier save that is saved again; None for an ordinary save.
     """
     number = strategy.newest + 1
     revision = Revision(
@@ -98,7 +98,7 @@ def write_revision(
 
 
 def write_changes(connection: Connection, strategy_id: int, revision: int, changes: RowChanges) -> None:
-    """End and add the rows of a revision."""
+    """Mark rows as removed and add the rows of a revision."""
     if changes.removed:
         query = (
             update(parts)
@@ -135,7 +135,7 @@ def write_changes(connection: Connection, strategy_id: int, revision: int, chang
 
 
 def get_checksum(containers: dict[str, list[Part]]) -> tuple[str, int]:
-    """Return SHA-256 and number of bytes of the JSON text."""
+    """Return the SHA-256 (hex) of the JSON text of a state, and its number of bytes."""
     checksum, size = hashlib.sha256(), 0
     for piece in assemble(containers):
         checksum.update(piece)
