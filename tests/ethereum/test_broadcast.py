@@ -87,7 +87,7 @@ def _wait(trader: Trader, *, mine_after: int, fee_rules: FeeRules | None = None,
     execution.broadcaster = Broadcaster(
         connection, trader.wallet, trader.save, wait_rules=rules, fee_rules=fee_rules, monotonic=lambda: clock.now
     )
-    trader.chain.anvil.set_automine(False)
+    trader.chain.anvil.set_automine(on=False)
     trade = trader.plan_buy(Decimal(500))
     execution.execute_trades(trader.chain.now, trader.state, [trade])
     trader.assert_books_equal_chain()
@@ -153,7 +153,7 @@ def test_when_an_earlier_version_is_mined_the_record_says_so(trader: Trader):
     execution.broadcaster = Broadcaster(
         connection, trader.wallet, trader.save, wait_rules=rules, monotonic=lambda: clock.now
     )
-    trader.chain.anvil.set_automine(False)
+    trader.chain.anvil.set_automine(on=False)
     trade = trader.plan_buy(Decimal(500))
     execution.execute_trades(trader.chain.now, trader.state, [trade])
     assert trade.is_success()

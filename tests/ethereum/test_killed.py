@@ -64,7 +64,7 @@ def test_a_strategy_that_is_killed_at_any_moment_goes_on_where_it_was(
     start = _measure_start(writers, place)
     under_way = recorded = 0
     for _ in range(KILLS):
-        anvil.set_automine(randomness.random() < 0.7)
+        anvil.set_automine(on=randomness.random() < 0.7)
         writers.run(place, 0, start * randomness.uniform(0.5, 6), after_first=False)
         state = _load(place)
         under_way += any(trade.get_status() is TradeStatus.broadcasted for trade in _list_trades(state))
@@ -73,7 +73,7 @@ def test_a_strategy_that_is_killed_at_any_moment_goes_on_where_it_was(
             anvil.rpc("anvil_dropAllTransactions")
         elif randomness.random() < 0.5:
             anvil.mine()
-    anvil.set_automine(True)
+    anvil.set_automine(on=True)
     anvil.mine()
     survivor = LiveTrader(place, settings)
     state = survivor.start()

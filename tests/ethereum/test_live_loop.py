@@ -282,12 +282,12 @@ def test_an_open_outcome_ends_the_program_and_the_next_start_resolves_it(
     trader: Trader, make_live: Callable[..., Live]
 ):
     live = make_live(max_cycles=1).prepare()
-    trader.chain.anvil.set_automine(False)
+    trader.chain.anvil.set_automine(on=False)
     with pytest.raises(TransactionsUnconfirmed):
         live.loop.run()
     live.store.close()
     trader.chain.anvil.mine()
-    trader.chain.anvil.set_automine(True)
+    trader.chain.anvil.set_automine(on=True)
     again = make_live(max_cycles=1)
     again.now = live.now + HOUR
     state = again.loop.run()

@@ -44,7 +44,7 @@ def fate(trader: Trader, transaction: BlockchainTransaction, confirmations: int 
 
 @pytest.fixture(autouse=True)
 def _blocks_are_made_by_the_test(trader: Trader) -> None:
-    trader.chain.anvil.set_automine(False)
+    trader.chain.anvil.set_automine(on=False)
 
 
 # --- The table
@@ -159,7 +159,7 @@ def start(trader: Trader, saves: int) -> EthereumExecution:
 def resolve(trader: Trader, execution: EthereumExecution | None = None, state: State | None = None) -> State:
     """A new process: loads, resolves, and has a clean state."""
     state = state or trader.load()
-    trader.chain.anvil.set_automine(True)
+    trader.chain.anvil.set_automine(on=True)
     trader.chain.anvil.mine()
     (execution or trader.make_execution()).resolve_unconfirmed(trader.chain.now, state)
     state.check_if_clean()
@@ -272,7 +272,7 @@ def test_a_trade_that_has_moved_only_one_side_is_left_to_a_person(trader: Trader
         FeeRules().suggest(trader.connection),
     )
     trade.blockchain_transactions = [gift]
-    trader.chain.anvil.set_automine(True)
+    trader.chain.anvil.set_automine(on=True)
     with pytest.raises(PartlyExecuted):
         trader.make_execution().resolve_unconfirmed(trader.chain.now, state)
     assert trade.get_status() is TradeStatus.broadcasted

@@ -229,7 +229,7 @@ def test_it_is_booked_again_when_it_comes_back_in_another_place(books: Books):
     books.anvil.reorganise(4)
     books.confirm()
     # Behind another transfer, so that its log has another number.
-    books.anvil.set_automine(False)
+    books.anvil.set_automine(on=False)
     first = books.sign(9, HotWallet.from_key(Account.create().key))
     assert first.nonce == 0
     books.chain.anvil.rpc(
@@ -245,7 +245,7 @@ def test_it_is_booked_again_when_it_comes_back_in_another_place(books: Books):
     )
     books.send(transaction)
     books.anvil.mine()
-    books.anvil.set_automine(True)
+    books.anvil.set_automine(on=True)
     receipt = books.connection.find_receipt(transaction.tx_hash or "")
     assert receipt is not None
     assert receipt.logs[0].log_index == 1

@@ -101,6 +101,7 @@ def calculate_profit(
     total_supply: float,
     total_invested: float,
     initial_share_price: float,
+    *,
     quantity: float,
     mark_price: float,
     total_sold: float,

@@ -158,7 +158,7 @@ class BacktestEngine:
             self._sample_before_flow(ts)
             runner.tick(first_cycle + number, ts)
             is_last = number == last
-            self._pass_time(ts, self.end_at if is_last else times[number + 1], is_last)
+            self._pass_time(ts, self.end_at if is_last else times[number + 1], is_last=is_last)
             if on_progress is not None and number % progress_every == 0:
                 on_progress(number + 1, ts)
         advance_to(self.end_at)
@@ -181,7 +181,7 @@ class BacktestEngine:
             runner.revalue(ts)
             runner.record_statistics(ts)
 
-    def _pass_time(self, after: datetime.datetime, until: datetime.datetime, is_last: bool) -> None:
+    def _pass_time(self, after: datetime.datetime, until: datetime.datetime, *, is_last: bool) -> None:
         """Go from one decision to the next: fill what is triggered, and record the equity where it is to be sampled."""
         runner = self.runner
         portfolio = runner.state.portfolio
@@ -190,7 +190,7 @@ class BacktestEngine:
         for moment in find_sample_times(self.sampling, cursors, to_us(after), to_us(until)):
             ts = from_us(moment)
             if portfolio.open_positions or portfolio.pending_positions:
-                self._check_triggers(after, ts, False)
+                self._check_triggers(after, ts, is_last=False)
             self.pricing.advance_to(ts)
             if self.delisting is not None and ts >= self.delisting.next_due_at:
                 self.delisting.apply(runner, ts)
@@ -198,9 +198,9 @@ class BacktestEngine:
             runner.record_statistics(ts)
             after = ts
         if portfolio.open_positions or portfolio.pending_positions:
-            self._check_triggers(after, until, is_last)
+            self._check_triggers(after, until, is_last=is_last)
 
-    def _check_triggers(self, after: datetime.datetime, until: datetime.datetime, is_last: bool) -> None:
+    def _check_triggers(self, after: datetime.datetime, until: datetime.datetime, *, is_last: bool) -> None:
         """Check the levels of all positions from one decision to the next, in order of time."""
         runner = self.runner
         positions = list(iterate_positions_with_triggers(runner.state.portfolio))

@@ -19,7 +19,7 @@ from tradeexecutor.strategy.pandas_trader.indicator_results import IndicatorResu
 from tradeexecutor.strategy.strategy_module import StrategyModule
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
-__all__ = ["BacktestNotPossible", "BacktestOptions", "BacktestResult", "Funding", "MarketRules"]
+__all__ = ["BacktestNotPossible", "BacktestOptions", "BacktestResult", "Funding", "MarketRules", "RunSettings"]
 
 #: A deposit (positive) or redemption (negative) at a time, reserve currency.
 Funding = tuple[datetime.datetime, Decimal | float | int]
@@ -69,6 +69,19 @@ class MarketRules(TypedDict, total=False):
     delisting: Delisting | str
     delisted_after: datetime.timedelta
     equity_sampling: EquitySampling | str
+
+
+class RunSettings(MarketRules, total=False):
+    """All settings of `BacktestOptions` but the name and the mode."""
+
+    start_at: datetime.datetime | None
+    end_at: datetime.datetime | None
+    initial_deposit: Decimal | float | None
+    funding: Sequence[Funding]
+    slippage: float | SlippageModel | Callable[[BacktestPricing], SlippageModel] | None
+    failures: FailureModel | None
+    data_delay_tolerance: datetime.timedelta | None
+    progress: bool | None
 
 
 @dataclass(frozen=True, slots=True)

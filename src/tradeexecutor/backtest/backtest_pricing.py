@@ -159,7 +159,16 @@ class BacktestPricing(PricingModel):
         mid, delay = self._get_market(ts, pair, mid_price)
         fee = self._get_fee(pair)
         paid = float(reserve or 0) * fee / (1 + fee)
-        return self._make(ts, pair, mid * (1 + fee), mid, paid, fee, True, delay)
+        return TradePricing(
+            price=mid * (1 + fee),
+            mid_price=mid,
+            lp_fee=[paid],
+            pair_fee=[fee],
+            market_feed_delay=delay,
+            side=True,
+            path=[pair],
+            read_at=ts,
+        )
 
     def get_sell_price(
         self,
@@ -173,7 +182,16 @@ class BacktestPricing(PricingModel):
             raise InvalidValue(f"ask for the price of selling a positive quantity, not {quantity}")
         mid, delay = self._get_market(ts, pair, mid_price)
         fee = self._get_fee(pair)
-        return self._make(ts, pair, mid * (1 - fee), mid, float(quantity or 0) * mid * fee, fee, False, delay)
+        return TradePricing(
+            price=mid * (1 - fee),
+            mid_price=mid,
+            lp_fee=[float(quantity or 0) * mid * fee],
+            pair_fee=[fee],
+            market_feed_delay=delay,
+            side=False,
+            path=[pair],
+            read_at=ts,
+        )
 
     def _get_market(
         self, ts: datetime.datetime, pair: TradingPairIdentifier, mid_price: float | None
@@ -196,28 +214,6 @@ class BacktestPricing(PricingModel):
         if last < 0 or not cursor.low[last] <= price <= cursor.high[last]:
             raise PriceUnavailable(f"{pair.get_ticker()} did not trade at {price} just before {ts}")
         return datetime.timedelta(microseconds=now - cursor.ends[last])
-
-    @staticmethod
-    def _make(
-        ts: datetime.datetime,
-        pair: TradingPairIdentifier,
-        price: float,
-        mid_price: float,
-        paid: float,
-        fee: float,
-        side: bool,
-        delay: datetime.timedelta,
-    ) -> TradePricing:
-        return TradePricing(
-            price=price,
-            mid_price=mid_price,
-            lp_fee=[paid],
-            pair_fee=[fee],
-            market_feed_delay=delay,
-            side=side,
-            path=[pair],
-            read_at=ts,
-        )
 
     def get_traded_value(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float | None:
         """Return the value traded in the candle of a fill at `ts`, reserve currency; None without volume data.

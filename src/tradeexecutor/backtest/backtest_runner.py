@@ -19,6 +19,7 @@ from tradeexecutor.backtest.backtest_options import (
     BacktestResult,
     Funding,
     MarketRules,
+    RunSettings,
 )
 from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.backtest_sync import BacktestSyncModel
@@ -168,7 +169,10 @@ def run_backtest(
     sampling = _choose(EquitySampling, "equity_sampling", options.equity_sampling)
     engine = BacktestEngine(runner, pricing, times, setup.end_at, delisting, sampling)
     began = time.perf_counter()
-    with pause_full_collections(), show_progress(len(times), state.name or "backtest", options.progress) as update:
+    with (
+        pause_full_collections(),
+        show_progress(len(times), state.name or "backtest", enabled=options.progress) as update,
+    ):
         engine.run(update)
     seconds = time.perf_counter() - began
     state.perform_integrity_check()
@@ -367,19 +371,11 @@ def run_backtest_inline(
     fee: float | Mapping[str, float] = DEFAULT_FEE,
     bucket: CandleLength | None = None,
     date_format: str | None = None,
-    start_at: datetime.datetime | None = None,
-    end_at: datetime.datetime | None = None,
     cycle_duration: CycleDuration | None = None,
-    initial_deposit: Decimal | float | None = None,
-    funding: Iterable[Funding] = (),
-    slippage: float | SlippageModel | Callable[[BacktestPricing], SlippageModel] | None = None,
-    failures: FailureModel | None = None,
-    data_delay_tolerance: datetime.timedelta | None = None,
     name: str = "backtest",
     engine_version: str = "0.5",
     mode: ExecutionMode = ExecutionMode.backtesting,
-    progress: bool | None = None,
-    **market_rules: Unpack[MarketRules],
+    **run_settings: Unpack[RunSettings],
 ) -> BacktestResult:
     """Run a strategy given as functions, e.g. in a notebook or a test.
 
@@ -393,12 +389,13 @@ def run_backtest_inline(
         Market data, see `run_backtest_for_module`.
     cycle_duration
         None: ``cycle_duration`` of the parameters, else every candle.
-    start_at, end_at, initial_deposit, funding, slippage, failures, data_delay_tolerance
-        See `BacktestOptions`.
-    name, mode, progress, market_rules
+    name, mode
         See `BacktestOptions`.
     engine_version
         For `ExecutionContext`.
+    run_settings
+        ``start_at``, ``end_at``, ``initial_deposit``, ``funding``, ``slippage``, ``failures``, and what else
+        `BacktestOptions` has.
 
     Raises
     ------
@@ -422,19 +419,7 @@ def run_backtest_inline(
     )
     module.apply_parameters()
     module.cycle_duration = cycle_duration or module.cycle_duration
-    options = BacktestOptions(
-        start_at=start_at,
-        end_at=end_at,
-        initial_deposit=initial_deposit,
-        funding=tuple(funding),
-        slippage=slippage,
-        failures=failures,
-        data_delay_tolerance=data_delay_tolerance,
-        name=name,
-        mode=mode,
-        progress=progress,
-        **market_rules,
-    )
+    options = BacktestOptions(name=name, mode=mode, **run_settings)
     if universe is None and candles is not None:
         universe = create_universe(candles, pair=pair, fee=fee, bucket=bucket, date_format=date_format)
     return run_backtest(module, universe or _ask_for_universe(module, options, fee), options)

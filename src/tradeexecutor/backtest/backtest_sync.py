@@ -12,6 +12,7 @@ from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
 from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.booking.interest import get_interest_tracker
 from tradeexecutor.state.booking.treasury import EventOrigin, book_reserve_flow
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InterestRefused, TradeExecutorError
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.interest import Interest
@@ -92,6 +93,7 @@ class BacktestSyncModel(SyncModel):
     def sync_initial(self, state: State, **kwargs: Any) -> None:
         """Do nothing: there is no chain to read a deployment from."""
 
+    @contract_signature
     def sync_treasury(
         self,
         strategy_cycle_ts: datetime.datetime,
@@ -218,6 +220,7 @@ class BacktestSyncModel(SyncModel):
         """Return None: a simulation has no address."""
         return None
 
+    @contract_signature
     def fetch_onchain_balances(
         self,
         assets: Collection[AssetIdentifier],

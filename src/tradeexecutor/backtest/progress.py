@@ -10,7 +10,7 @@ __all__ = ["show_progress"]
 
 @contextlib.contextmanager
 def show_progress(
-    total: int, title: str, enabled: bool | None = None
+    total: int, title: str, *, enabled: bool | None = None
 ) -> Iterator[Callable[[int, datetime.datetime], None] | None]:
     """Draw a progress bar on standard error while the block runs.
 

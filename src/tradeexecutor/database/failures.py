@@ -106,7 +106,7 @@ def explain_failed_save(error: Exception, address: DatabaseAddress) -> Exception
         advice = f"{_PASSWORD_ADVICE}, then save again"
     elif code == errno.EACCES and address.path is not None:
         advice = _advise_about_permissions(address.path) or advice
-    return SaveFailed(str(address), OSError(code, reason), False, advice)
+    return SaveFailed(str(address), OSError(code, reason), in_place=False, advice=advice)
 
 
 def make_damaged(reason: str, address: DatabaseAddress) -> DamagedStateFile:

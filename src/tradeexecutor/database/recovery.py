@@ -207,7 +207,7 @@ def _rebuild(plan: DatabaseRecovery) -> DatabaseRecovery:
             OS_FILES.flush_folder(path.parent)
         except OSError as error:
             advice = f"it has the newest readable save of each strategy, and the damaged file is kept as {kept_as}"
-            raise SaveFailed(str(plan.address), error, True, advice) from error
+            raise SaveFailed(str(plan.address), error, in_place=True, advice=advice) from error
     return done
 
 

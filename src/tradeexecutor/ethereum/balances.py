@@ -5,6 +5,7 @@ from collections.abc import Collection
 from tradeexecutor.ethereum.abi import ERC20_BALANCE_OF
 from tradeexecutor.ethereum.connection import ChainConnection
 from tradeexecutor.ethereum.errors import RpcError
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.strategy.sync_model import BalanceNotReadable, OnChainBalance
 
@@ -30,6 +31,7 @@ class ChainBalances:
         """Return the address."""
         return self.address
 
+    @contract_signature
     def fetch_onchain_balances(
         self,
         assets: Collection[AssetIdentifier],

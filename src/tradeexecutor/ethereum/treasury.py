@@ -24,6 +24,7 @@ from tradeexecutor.ethereum.venues.interface import parse_transfer
 from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.booking.reserve_updates import ReserveUpdateEvent, apply_reserve_update_events
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.identifier.chain import ChainId
 from tradeexecutor.state.repair.attempts import get_failed_attempts
@@ -123,6 +124,7 @@ class EthereumSync(SyncModel):
 
     # --- Deposits and redemptions
 
+    @contract_signature
     def sync_treasury(
         self,
         strategy_cycle_ts: datetime.datetime,
@@ -385,6 +387,7 @@ class EthereumSync(SyncModel):
         """Return None: the execution model signs."""
         return
 
+    @contract_signature
     def fetch_onchain_balances(
         self,
         assets: Collection[AssetIdentifier],

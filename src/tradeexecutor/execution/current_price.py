@@ -1,8 +1,8 @@
 """Filling a trade at the price of today instead of the one it was planned at."""
 
 import datetime
-from collections.abc import Callable
 from decimal import Decimal
+from typing import Protocol
 
 from tradeexecutor.execution.slippage import MarketTooThin, SlippageModel
 from tradeexecutor.state.identifier import TradingPairIdentifier
@@ -10,8 +10,13 @@ from tradeexecutor.state.trade import TradeExecution
 
 __all__ = ["CurrentPriceSlippage", "PriceSource"]
 
-#: Price of buying (True) or selling at a time, reserve currency per base token with fees; None where there is none.
-PriceSource = Callable[[datetime.datetime, TradingPairIdentifier, bool], float | None]
+
+class PriceSource(Protocol):
+    """Tells the price of buying or selling at a time."""
+
+    def __call__(self, ts: datetime.datetime, pair: TradingPairIdentifier, /, *, is_buy: bool) -> float | None:
+        """Return reserve currency per base token, with fees; None where there is no price."""
+        ...
 
 
 class CurrentPriceSlippage(SlippageModel):
@@ -36,7 +41,7 @@ class CurrentPriceSlippage(SlippageModel):
     def get_slippage(self, ts: datetime.datetime, trade: TradeExecution) -> float:
         """Return how much worse than planned the current price is; raise `MarketTooThin` without a price."""
         is_buy = trade.is_buy()
-        price = self.prices(ts, trade.pair, is_buy)
+        price = self.prices(ts, trade.pair, is_buy=is_buy)
         if price is None:
             raise MarketTooThin(f"{trade.pair.get_ticker()} has no price at {ts}")
         planned, current = Decimal(trade.planned_price), Decimal(price)

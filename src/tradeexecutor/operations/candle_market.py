@@ -11,6 +11,7 @@ from tradeexecutor.execution.simulated import SimulatedExecution
 from tradeexecutor.operations.backtest_run import load_universe
 from tradeexecutor.operations.candle_data import TOLD_FROM_FILES, DataForm
 from tradeexecutor.operations.remedy import Remedy
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import OperationRefused
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
@@ -61,7 +62,7 @@ class CandleMarket:
         """Return the trading fee as a fraction."""
         return self.fee if pair.fee is None else pair.fee
 
-    def get_price(self, ts: datetime.datetime, pair: TradingPairIdentifier, is_buy: bool) -> float | None:
+    def get_price(self, ts: datetime.datetime, pair: TradingPairIdentifier, *, is_buy: bool) -> float | None:
         """Return what a token costs, or brings, with the fee; None when the data has no price."""
         mid = self.get_mid_price(ts, pair)
         if mid is None:
@@ -117,6 +118,7 @@ class CandleExecution(SimulatedExecution):
             return self.market.describe_missing(self.ts, trade.pair)
         return obstacle
 
+    @contract_signature
     def execute_trades(
         self,
         ts: datetime.datetime,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from tradeexecutor.state.codec.codec import Serialisable
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue, NotAvailable, UnencodableValue
 from tradeexecutor.state.pickle_over_json import (
     OpaquePickle,
@@ -219,6 +220,7 @@ class BlockchainTransaction(Serialisable):
         self.tx_hash = tx_hash
         self.signed_bytes = signed_bytes
 
+    @contract_signature
     def set_confirmation_information(
         self,
         ts: datetime.datetime,

@@ -239,7 +239,7 @@ class SaveFailed(StateFileError, OSError):
         What to do about it.
     """
 
-    def __init__(self, path: Path | str, error: OSError, in_place: bool, advice: str):
+    def __init__(self, path: Path | str, error: OSError, *, in_place: bool, advice: str):
         where = f" ({error.filename})" if error.filename and str(error.filename) != str(path) else ""
         super().__init__(error.errno, f"{error.strerror or error}{where}", str(path))
         self.path = path

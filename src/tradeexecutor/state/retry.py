@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Any, Protocol
 
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import RepairAborted
 from tradeexecutor.state.repair import RepairResult, find_trades_to_be_repaired, unfreeze_repaired_positions
 from tradeexecutor.state.repair.attempts import get_failed_attempts, has_failed_before
@@ -29,6 +30,7 @@ class Rebroadcaster(Protocol):
         """Return why a failed trade cannot be sent again; None if it can."""
         ...
 
+    @contract_signature
     def execute_trades(
         self,
         ts: datetime.datetime,
@@ -122,13 +124,7 @@ def retry_trades(
     )
     if not attempt_repair:
         return result
-    candidates: list[TradeExecution] = []
-    for trade in sorted(result.trades_needing_repair, key=TradeExecution.get_execution_sort_position):
-        position = portfolio.find_position_for_trade(trade)
-        if has_capital_at_risk(position):
-            result.left_alone[trade.trade_id] = f"capital of position #{position.position_id} is outside"
-        else:
-            candidates.append(trade)
+    candidates = _choose_candidates(state, result)
     if candidates and confirm is not None and not confirm(candidates):
         raise RepairAborted([trade.trade_id for trade in candidates])
     for trade in candidates:
@@ -146,7 +142,25 @@ def retry_trades(
             now=now,
         )
         result.new_trades.append(trade)
-    still_frozen = [p for p in result.frozen_positions if p.position_id in portfolio.frozen_positions]
+    _unfreeze(state, result, now)
+    return result
+
+
+def _choose_candidates(state: State, result: RepairResult) -> list[TradeExecution]:
+    """Return the failed trades that can be sent again, sells first; the others are left alone, with the reason."""
+    candidates: list[TradeExecution] = []
+    for trade in sorted(result.trades_needing_repair, key=TradeExecution.get_execution_sort_position):
+        position = state.portfolio.find_position_for_trade(trade)
+        if has_capital_at_risk(position):
+            result.left_alone[trade.trade_id] = f"capital of position #{position.position_id} is outside"
+        else:
+            candidates.append(trade)
+    return candidates
+
+
+def _unfreeze(state: State, result: RepairResult, now: datetime.datetime) -> None:
+    """Put back into use the frozen positions that have nothing wrong with them any more."""
+    still_frozen = [p for p in result.frozen_positions if p.position_id in state.portfolio.frozen_positions]
     for position in result.frozen_positions:
         # A sell that went through has closed its position, which left the frozen ones by that.
         if position.closed_at is not None:
@@ -154,4 +168,3 @@ def retry_trades(
             position.add_notes_message(f"Unfrozen at {now}")
     unfreeze_repaired_positions(state, still_frozen, now)
     result.unfrozen_positions = [position for position in result.frozen_positions if not position.is_frozen()]
-    return result

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tradeexecutor.state.codec.codec import Serialisable
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.cycle_duration import TimeBucket
 from tradeexecutor.state.display.trade_summary_rows import get_summary_rows
 from tradeexecutor.state.errors import UnencodableValue
@@ -201,6 +202,7 @@ class TradeSummary(Serialisable):
         else:
             self.annualised_return_percent = None
 
+    @contract_signature
     def to_dataframe(self, format_headings: bool = True) -> "pd.DataFrame":
         """Return the summary as texts: one column, a row per label.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.codec.codec import OpenAttributes, Serialisable
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.types import EPOCH, JSONObject, StateEnum, new_dict, new_list
@@ -208,6 +209,7 @@ class Visualisation(OpenAttributes):
 
     # --- Plots
 
+    @contract_signature
     def plot_indicator(
         self,
         timestamp: datetime.datetime,

@@ -267,10 +267,10 @@ class _Walker:
     cash: float = 0.0
     hits: list[Hit] = field(default_factory=list[Hit])
 
-    def settle(self, at_close: bool = False) -> None:
+    def settle(self, *, at_close: bool = False) -> None:
         """Fill what the price at hand satisfies, at this price, until nothing is left to fill."""
         while True:
-            met = [entry for entry in self._iterate_candidates(at_close) if entry.condition.is_met(self.price)]
+            met = [entry for entry in self._iterate_candidates(at_close=at_close) if entry.condition.is_met(self.price)]
             if not met:
                 break
             self._fill(min(met, key=_Candidate.get_rank))
@@ -294,7 +294,7 @@ class _Walker:
                 self.price = min(ahead) if rising else max(ahead)
             self.settle()
 
-    def _iterate_candidates(self, at_close: bool) -> Iterator[_Candidate]:
+    def _iterate_candidates(self, *, at_close: bool) -> Iterator[_Candidate]:
         for book in self.books:
             if book.held and (at_close or not book.levels_meet_close_only):
                 if book.stop_loss is not None:

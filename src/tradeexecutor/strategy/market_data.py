@@ -100,6 +100,7 @@ class Candles:
         low: FloatArray,
         close: FloatArray,
         volume: FloatArray | None = None,
+        *,
         bucket: CandleLength | None = None,
         source: str = "",
         ends: TimeArray | None = None,
@@ -188,7 +189,9 @@ class Candles:
     def _take(self, rows: slice) -> "Candles":
         volume = None if self.volume is None else self.volume[rows]
         columns = (self.open[rows], self.high[rows], self.low[rows], self.close[rows])
-        return Candles(self.starts[rows], *columns, volume, self.bucket, self.source, self.ends[rows])
+        return Candles(
+            self.starts[rows], *columns, volume, bucket=self.bucket, source=self.source, ends=self.ends[rows]
+        )
 
     def resample(self, bucket: CandleLength) -> "Candles":
         """Merge candles into longer ones: first open, highest high, lowest low, last close, summed volume.
@@ -223,9 +226,9 @@ class Candles:
             np.minimum.reduceat(self.low, firsts),
             self.close[lasts],
             volume,
-            bucket,
-            self.source,
-            clamp_ends(ends, starts),
+            bucket=bucket,
+            source=self.source,
+            ends=clamp_ends(ends, starts),
         )
 
 

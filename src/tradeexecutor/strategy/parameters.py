@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import TradeExecutorError
 
 __all__ = ["ParameterMissing", "ParametersNotValid", "StrategyParameters"]
@@ -42,6 +43,7 @@ class StrategyParameters:
         object.__setattr__(self, "_values", dict(values or {}))
 
     @classmethod
+    @contract_signature
     def from_class(cls, parameters_class: type, grid_search: bool = False) -> "StrategyParameters":
         """Collect the parameters that a class declares.
 
@@ -72,6 +74,7 @@ class StrategyParameters:
         return cls(values)
 
     @classmethod
+    @contract_signature
     def from_dict(cls, values: Mapping[str, Any], grid_search: bool = False) -> "StrategyParameters":
         """Take parameters from a dictionary with text keys."""
         del grid_search

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from tradeexecutor.state.balance_update import BalanceUpdate
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.state import State
@@ -50,6 +51,7 @@ class SyncModel(ABC):
         """Prepare a new state: where the money is kept, since when."""
 
     @abstractmethod
+    @contract_signature
     def sync_treasury(
         self,
         strategy_cycle_ts: datetime.datetime,
@@ -71,6 +73,7 @@ class SyncModel(ABC):
         """Return the address that holds the assets; None in a simulation."""
 
     @abstractmethod
+    @contract_signature
     def fetch_onchain_balances(
         self,
         assets: Collection[AssetIdentifier],

@@ -65,7 +65,7 @@ def dev_chain(dev_chain_process: tuple[DevChain, DevMarket]) -> Iterator[DevChai
     chain, _ = dev_chain_process
     with chain.restoring():
         yield chain
-    chain.anvil.set_automine(True)
+    chain.anvil.set_automine(on=True)
 
 
 @pytest.fixture

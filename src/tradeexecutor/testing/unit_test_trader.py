@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from tradeexecutor.accounting.values import require_standard_utc
 from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.booking.treasury import EventOrigin, redeem_in_kind
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidTrade, InvalidValue, PositionNotFound
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.loan.leverage import LeverageEstimate
@@ -157,6 +158,7 @@ class UnitTestTrader:
 
     # --- Executing
 
+    @contract_signature
     def execute(self, trade: TradeExecution, underflow_check: bool = True) -> None:
         """Start, broadcast and complete a planned trade, with the price impact.
 
@@ -189,6 +191,7 @@ class UnitTestTrader:
         )
         self.state.record_fill(trade, fill)
 
+    @contract_signature
     def create_and_execute(
         self,
         pair: TradingPairIdentifier,
@@ -255,6 +258,7 @@ class UnitTestTrader:
         """Sell at the latest price of `candle_universe`, see `buy_with_price_data`."""
         return self.sell(pair, quantity, self._look_up_price(pair, candle_universe))
 
+    @contract_signature
     def set_perfectly_executed(self, trade: TradeExecution, triggered: bool = False) -> None:
         """Start, broadcast and complete a planned trade of any kind exactly as it was planned.
 

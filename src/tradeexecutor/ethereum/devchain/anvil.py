@@ -151,7 +151,7 @@ class Anvil:
         """Make blocks, the first of them with the transactions that wait."""
         self.rpc("anvil_mine", hex(blocks))
 
-    def set_automine(self, on: bool) -> None:
+    def set_automine(self, *, on: bool) -> None:
         """Let every transaction make a block at once, or let transactions wait for `mine`."""
         self.rpc("evm_setAutomine", on)
 

@@ -217,7 +217,7 @@ def _apply(root: dict[str, Any], operation: dict[str, Any], own: dict[int, Any])
             own[id(child)] = child
             holder[key] = child
         may_append = op == "add" and depth == len(path)
-        holder, key = child, item if type(child) is dict else _parse_index(child, item, may_append)
+        holder, key = child, item if type(child) is dict else _parse_index(child, item, may_append=may_append)
     if op == "add":
         if type(holder) is list:
             cast(list[Any], holder).insert(int(key), operation["value"])
@@ -243,7 +243,7 @@ def _copy(container: Any) -> Any:
     raise TypeError("there is no object or list")
 
 
-def _parse_index(items: list[Any], text: str, may_append: bool) -> int:
+def _parse_index(items: list[Any], text: str, *, may_append: bool) -> int:
     if text == "-" and may_append:
         return len(items)
     if not (text.isascii() and text.isdigit()) or (len(text) > 1 and text[0] == "0"):

@@ -84,14 +84,14 @@ def format_count(value: int | None) -> str:
     return NOTHING if value is None else f"{value:,}"
 
 
-def format_time(value: datetime.datetime | None, seconds: bool = False) -> str:
+def format_time(value: datetime.datetime | None, *, seconds: bool = False) -> str:
     """Format a UTC time."""
     if value is None:
         return NOTHING
     return f"{value:%Y-%m-%d %H:%M:%S}" if seconds else f"{value:%Y-%m-%d %H:%M}"
 
 
-def format_span(span: datetime.timedelta | None, sign: bool = False) -> str:
+def format_span(span: datetime.timedelta | None, *, sign: bool = False) -> str:
     """Format a length of time: its two largest units, days at most.
 
     >>> format_span(datetime.timedelta(seconds=3725)), format_span(datetime.timedelta(seconds=-0.5), sign=True)

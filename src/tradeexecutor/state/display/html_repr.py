@@ -186,7 +186,7 @@ class _Signed:
 _Cell = str | _Signed
 
 
-def _render_cell(cell: _Cell, right: bool) -> str:
+def _render_cell(cell: _Cell, *, right: bool) -> str:
     style = f"{_CELL};text-align:{'right' if right else 'left'}"
     if isinstance(cell, _Signed):
         if cell.value:
@@ -202,7 +202,8 @@ def _render_table(names: Sequence[str], rows: Iterable[Sequence[_Cell]], left: i
         for index, name in enumerate(names)
     )
     body = "".join(
-        "<tr>" + "".join(_render_cell(cell, index >= left) for index, cell in enumerate(row)) + "</tr>" for row in rows
+        "<tr>" + "".join(_render_cell(cell, right=index >= left) for index, cell in enumerate(row)) + "</tr>"
+        for row in rows
     )
     return (
         f'<table style="{_TABLE}"><thead><tr style="background:transparent">{head}</tr></thead>'
@@ -213,7 +214,7 @@ def _render_table(names: Sequence[str], rows: Iterable[Sequence[_Cell]], left: i
 def _render_facts(facts: Iterable[tuple[str, _Cell]]) -> str:
     body = "".join(
         f'<tr style="background:transparent"><th style="{_CELL};text-align:left;font-weight:normal;{_FAINT}">'
-        f"{html.escape(name)}</th>{_render_cell(value, False)}</tr>"
+        f"{html.escape(name)}</th>{_render_cell(value, right=False)}</tr>"
         for name, value in facts
     )
     return f'<table style="{_TABLE}"><tbody>{body}</tbody></table>'

@@ -8,6 +8,7 @@ from typing import ClassVar, TypeAlias
 from tradeexecutor.accounting.accuracy import SUM_EPSILON, ensure_exact_zero, sum_decimal
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.codec.codec import OpenAttributes, Serialisable
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidTrade, InvalidValue
 from tradeexecutor.state.identifier.stablecoin import ALL_STABLECOIN_LIKE
 from tradeexecutor.state.types import EPOCH as _EPOCH
@@ -220,6 +221,7 @@ class AssetWithTrackedValue(Serialisable):
         self.last_usd_price = price
         self.last_pricing_at = when
 
+    @contract_signature
     def change_quantity_and_value(
         self,
         delta: Decimal,

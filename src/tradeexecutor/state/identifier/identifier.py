@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from tradeexecutor.state.codec.codec import Serialisable
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.identifier.asset import AssetIdentifier, LendingProtocolType
 from tradeexecutor.state.identifier.pair_kind import TradingPairKind
@@ -207,6 +208,7 @@ class TradingPairIdentifier(PairMetadata, Serialisable):
 
     # --- Labels and tags that may come from the underlying pair
 
+    @contract_signature
     def get_human_description(self, describe_type: bool = False) -> str | None:
         """Return the ticker, with `describe_type` followed by what kind of position it makes."""
         if not describe_type:

@@ -6,6 +6,7 @@ All of it is optional and lives in `TradingPairIdentifier.other_data`; accessors
 import os
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue, UnencodableValue
 from tradeexecutor.state.identifier.asset import AssetIdentifier
 from tradeexecutor.state.identifier.chain import ChainId, describe_chain
@@ -133,6 +134,7 @@ class PairMetadata:
         chain = ChainId(self.chain_id).name
         return f"(ChainId.{chain}, {self.base.token_symbol}, {self.quote.token_symbol}, {self.fee})"
 
+    @contract_signature
     def get_diagnostics_info(self, extended: bool = False) -> dict[str, str]:
         """Return a table of the pair's data as text, for logs; `extended` adds token metadata keys."""
         info: dict[str, Any] = {
@@ -172,6 +174,7 @@ class PairMetadata:
 
     # --- May it be traded?
 
+    @contract_signature
     def set_tradeable(self, value: bool, reason: str | None = None) -> None:
         """Mark the pair as (not) tradeable."""
         if type(value) is not bool:

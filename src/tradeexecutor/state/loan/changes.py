@@ -24,6 +24,7 @@ from tradeexecutor.accounting.accuracy import (
     ZERO_DECIMAL,
     ensure_exact_zero,
 )
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidTrade, InvalidValue, LiquidationRisked, NotAvailable, UnsupportedPairKind
 from tradeexecutor.state.identifier import AssetType, AssetWithTrackedValue
 from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
@@ -126,7 +127,7 @@ class LoanPayments(NamedTuple):
 
 
 def get_loan_after_trade(
-    loan: Loan | None, trade: TradeExecution, change: LoanChange, closing: bool
+    loan: Loan | None, trade: TradeExecution, change: LoanChange, *, closing: bool
 ) -> tuple[Loan, LoanPayments]:
     """Return the loan as it is after a change, and the interest that was moved; `loan` itself stays as it is.
 
@@ -167,7 +168,7 @@ def get_loan_after_trade(
         loan, payments = _open_short(trade, change), LoanPayments()
     else:
         loan = loan.clone()
-        payments = _change_short(loan, change, closing)
+        payments = _change_short(loan, change, closing=closing)
     if not (closing and _is_debt_gone(loan)):
         _check_health(loan, trade)
     return loan, payments
@@ -246,7 +247,7 @@ def _check_short_assets(trade: TradeExecution) -> None:
         raise InvalidTrade(f"collateral {quote} of a short must be a stablecoin")
 
 
-def _change_short(loan: Loan, change: LoanChange, closing: bool) -> LoanPayments:
+def _change_short(loan: Loan, change: LoanChange, *, closing: bool) -> LoanPayments:
     borrowed, borrowed_interest = loan.borrowed, loan.borrowed_interest
     if borrowed is None or borrowed_interest is None:
         raise InvalidTrade(f"the loan of {loan.pair} has no debt, it is not a short")
@@ -307,6 +308,7 @@ def _change_side(
     price: USDollarPrice,
     when: datetime.datetime,
     tolerance: Decimal,
+    *,
     write_off: bool = False,
 ) -> Decimal:
     """Put tokens into one side of a loan, or take them out; return the interest that was taken out.
@@ -410,6 +412,7 @@ def _create_loan(position: LoanPosition, trade: TradeExecution, timestamp: datet
     return loan
 
 
+@contract_signature
 def update_short_loan(
     loan: Loan,
     position: LoanPosition,
@@ -428,7 +431,7 @@ def update_short_loan(
     """
     if not position.is_short():
         raise InvalidTrade(f"position #{position.position_id} is not a short")
-    after, payments = get_loan_after_trade(loan, trade, LoanChange.read(trade, mode), close_position)
+    after, payments = get_loan_after_trade(loan, trade, LoanChange.read(trade, mode), closing=close_position)
     _replace(loan, after)
     return payments
 

@@ -16,6 +16,7 @@ from tradeexecutor.accounting.accuracy import ZERO_DECIMAL, ensure_exact_zero
 from tradeexecutor.accounting.leverage import size_short_opening
 from tradeexecutor.accounting.loan import INFINITE
 from tradeexecutor.state.codec.codec import OpenAttributes, Serialisable
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue, LiquidationRisked, NotAvailable
 from tradeexecutor.state.identifier import AssetIdentifier, AssetWithTrackedValue, TradingPairIdentifier
 from tradeexecutor.state.interest import Interest
@@ -132,6 +133,7 @@ class Loan(OpenAttributes):
 
     # --- Amounts
 
+    @contract_signature
     def get_collateral_value(self, include_interest: bool = True) -> USDollarAmount:
         """Return principal and, by default, unclaimed interest of the collateral, USD."""
         side, interest = self.collateral, self.collateral_interest
@@ -139,6 +141,7 @@ class Loan(OpenAttributes):
             return side.get_usd_value()
         return maths.calculate_side_value(side.quantity, interest.get_remaining_interest(), side.last_usd_price)
 
+    @contract_signature
     def get_borrow_value(self, include_interest: bool = True) -> USDollarAmount:
         """Return principal and, by default, unpaid interest of the debt, USD; 0 without debt."""
         side, interest = self.borrowed, self.borrowed_interest
@@ -162,6 +165,7 @@ class Loan(OpenAttributes):
             return ZERO_DECIMAL
         return ensure_exact_zero(self.borrowed.quantity + self.borrowed_interest.get_remaining_interest())
 
+    @contract_signature
     def get_net_asset_value(self, include_interest: bool = True) -> USDollarAmount:
         """Return collateral less debt, USD."""
         return self.get_collateral_value(include_interest) - self.get_borrow_value(include_interest)

@@ -86,7 +86,7 @@ def plan_trade(
     trade.exchange_name = request.exchange_name
     if has_loan and request.trade_type is not _REPAIR:
         change = LoanChange.read(trade)
-        trade.planned_loan_update, _ = get_loan_after_trade(loan, trade, change, bool(request.closing))
+        trade.planned_loan_update, _ = get_loan_after_trade(loan, trade, change, closing=bool(request.closing))
     return trade
 
 
@@ -125,7 +125,7 @@ def _get_loan_to_plan_on(position: PositionFields, strategy_cycle_at: datetime.d
         ):
             # One that cannot succeed any more does not count.
             with contextlib.suppress(InvalidTrade, LiquidationRisked):
-                loan, _ = get_loan_after_trade(loan, trade, LoanChange.read(trade), bool(trade.closing))
+                loan, _ = get_loan_after_trade(loan, trade, LoanChange.read(trade), closing=bool(trade.closing))
     return loan
 
 

@@ -179,7 +179,7 @@ def _compute(state: StateFields, trade: TradeExecution, fill: Fill, position: Tr
                 fill.executed_at,
             )
             closing = TradeFlag.close in (trade.flags or ())
-            loan, payments = get_loan_after_trade(position.loan, trade, change, closing)
+            loan, payments = get_loan_after_trade(position.loan, trade, change, closing=closing)
     returned, account = find_returned_capital(state.portfolio, trade, fill)
     return _Outcome(position, fill, returned, account, loan, payments)
 

@@ -317,7 +317,7 @@ def _replace(done: Recovery, replacement: Replacement, *parts: bytes | memoryvie
         replacement.put_in_place()
     except BaseException as error:
         if isinstance(error, OSError) and replacement.is_in_place:
-            raise SaveFailed(done.path, error, True, _describe(done)) from error
+            raise SaveFailed(done.path, error, in_place=True, advice=_describe(done)) from error
         replacement.discard()
         raise
 

@@ -273,7 +273,7 @@ class JSONFileStore(StateStore):
                     if replacement is not None:
                         replacement.discard()
                 if isinstance(error, OSError):
-                    raise SaveFailed(self.path, error, in_place, _advise(error)) from error
+                    raise SaveFailed(self.path, error, in_place=in_place, advice=_advise(error)) from error
                 raise
             self._tidy()
         if self.on_save is not None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from tradeexecutor.ledger.divergence import WalletBooks
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.identifier.dust import (
@@ -307,6 +308,7 @@ def find_account_corrections(
     return [check for check in result.checks if check.mismatch or all_balances]
 
 
+@contract_signature
 def calculate_account_corrections(
     pair_universe: PairUniverse | None,
     reserve_assets: Collection[AssetIdentifier],

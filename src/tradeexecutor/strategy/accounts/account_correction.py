@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from tradeexecutor.execution.simulated import calculate_total_assets
 from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.booking.treasury import EventOrigin, book_position_correction, book_reserve_correction
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import (
     AccountingCorrectionAborted,
     InvalidValue,
@@ -344,6 +345,7 @@ def _remember_block(state: State, options: CorrectionOptions) -> None:
         treasury.last_updated_at = max(options.block_timestamp, treasury.last_updated_at or options.block_timestamp)
 
 
+@contract_signature
 def correct_accounts(
     state: State,
     corrections: Iterable[AccountingBalanceCheck],

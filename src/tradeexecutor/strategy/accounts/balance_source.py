@@ -39,6 +39,7 @@ from typing import Protocol
 
 from tradeexecutor.ledger.divergence import Observation
 from tradeexecutor.ledger.exact import exact_arithmetic, write_amount
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue, RecordFileError
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.strategy.accounts.record_file import read_records, write_records
@@ -65,6 +66,7 @@ class BalanceSource(Protocol):
         """Return the address that holds the assets; None when it is unknown, or there are several."""
         ...
 
+    @contract_signature
     def fetch_onchain_balances(
         self,
         assets: Collection[AssetIdentifier],
@@ -108,6 +110,7 @@ class WalletBalances:
         """Return None: a simulation has no address."""
         return None
 
+    @contract_signature
     def fetch_onchain_balances(
         self,
         assets: Collection[AssetIdentifier],
@@ -203,6 +206,7 @@ class RecordedBalances:
             raise RecordFileError(self.name, f"no balance was read until {time}, the first is of {self.times[0]}")
         return RecordedBalances(kept, self.name)
 
+    @contract_signature
     def fetch_onchain_balances(
         self,
         assets: Collection[AssetIdentifier],

@@ -29,6 +29,7 @@ from tradeexecutor.state.booking.treasury import (
     check_position_change,
     redeem_in_kind,
 )
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import (
     AccountingError,
     NotEnoughMoney,
@@ -395,6 +396,7 @@ class EventSyncModel(SyncModel):
     def sync_initial(self, state: State, **kwargs: Any) -> None:
         """Do nothing: the first deposit makes the reserve."""
 
+    @contract_signature
     def sync_treasury(
         self,
         strategy_cycle_ts: datetime.datetime,
@@ -416,6 +418,7 @@ class EventSyncModel(SyncModel):
         """Return the address of the balances."""
         return None if self.balances is None else self.balances.get_token_storage_address()
 
+    @contract_signature
     def fetch_onchain_balances(
         self,
         assets: Collection[AssetIdentifier],

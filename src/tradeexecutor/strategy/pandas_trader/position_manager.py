@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from tradeexecutor.accounting.raw_units import round_down_to_units
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import UnsupportedPairKind
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
@@ -21,6 +22,8 @@ from tradeexecutor.strategy.pandas_trader.position_rules import (
     NotEnoughCashForBuys,
     OpeningLevels,
     PositionManagerError,
+    RelativeLevels,
+    TradeTerms,
     check_pair,
     check_position,
     get_sellable_quantity,
@@ -67,6 +70,7 @@ class PositionManager(TriggerOrders):
 
     # --- Opening ---------------------------------------------------------------------------------
 
+    @contract_signature
     def open_spot(
         self,
         pair: TradingPairIdentifier,
@@ -139,6 +143,7 @@ class PositionManager(TriggerOrders):
 
     # --- Changing --------------------------------------------------------------------------------
 
+    @contract_signature
     def adjust_position(
         self,
         pair: TradingPairIdentifier,
@@ -200,44 +205,65 @@ class PositionManager(TriggerOrders):
         if position is not None and not pending and is_closing(position):
             # The decision closes it: a buy opens the next position, and there is nothing left to sell.
             position = self._find_open_position(pair)
+        terms = TradeTerms(flags or set(), notes, slippage_tolerance, trigger_price)
         if dollar_delta > 0:
-            self._check_tradeable(pair)
-            reserve = self._to_reserve(dollar_delta)
-            pricing = self.pricing_model.get_buy_price(self.timestamp, pair, reserve, mid_price=trigger_price)
-            levels = OpeningLevels.check(pricing.mid_price, take_profit, None, stop_loss, None, trailing_stop_loss)
-            own_flags = {TradeFlag.increase} if position else {TradeFlag.open, TradeFlag.increase}
-            trade, position = self._plan_buy(
-                pair,
-                reserve,
-                pricing,
-                flags=own_flags | (flags or set()),
-                notes=notes,
-                slippage_tolerance=slippage_tolerance,
-                position=position,
-            )
-            if levels.stop_loss is not None and (override_stop_loss or position.stop_loss is None):
-                position.stop_loss = levels.stop_loss
-                position.trailing_stop_loss_pct = levels.trailing
-            if levels.take_profit is not None:
-                position.take_profit = levels.take_profit
-            self._remember_relative_levels(trade, pricing, stop_loss or trailing_stop_loss, take_profit)
+            levels = RelativeLevels(take_profit, stop_loss, trailing_stop_loss, replaces_stop_loss=override_stop_loss)
+            trade = self._buy_more(pair, position, dollar_delta, levels, terms)
+        elif position is None:
+            raise PositionManagerError(f"there is no position of {pair.get_ticker()} to sell from")
         else:
-            if position is None:
-                raise PositionManagerError(f"there is no position of {pair.get_ticker()} to sell from")
-            quantity = self._to_sold_quantity(position, dollar_delta, quantity_delta)
-            trade = self._plan_sell(
-                position,
-                quantity,
-                TradeType.rebalance,
-                flags={TradeFlag.reduce} | (flags or set()),
-                notes=notes,
-                slippage_tolerance=slippage_tolerance,
-                trigger_price=trigger_price,
-            )
+            trade = self._sell_some(position, self._to_sold_quantity(position, dollar_delta, quantity_delta), terms)
         if other_data:
             trade.other_data = {**(trade.other_data or {}), **other_data}
         return [trade]
 
+    def _buy_more(
+        self,
+        pair: TradingPairIdentifier,
+        position: TradingPosition | None,
+        value: USDollarAmount,
+        wanted: RelativeLevels,
+        terms: TradeTerms,
+    ) -> TradeExecution:
+        """Plan to buy for `value`; without a position this opens one."""
+        self._check_tradeable(pair)
+        reserve = self._to_reserve(value)
+        pricing = self.pricing_model.get_buy_price(self.timestamp, pair, reserve, mid_price=terms.trigger_price)
+        levels = OpeningLevels.check(
+            pricing.mid_price, wanted.take_profit, None, wanted.stop_loss, None, wanted.trailing_stop_loss
+        )
+        own_flags = {TradeFlag.increase} if position else {TradeFlag.open, TradeFlag.increase}
+        trade, position = self._plan_buy(
+            pair,
+            reserve,
+            pricing,
+            flags=own_flags | terms.flags,
+            notes=terms.notes,
+            slippage_tolerance=terms.slippage_tolerance,
+            position=position,
+        )
+        if levels.stop_loss is not None and (wanted.replaces_stop_loss or position.stop_loss is None):
+            position.stop_loss = levels.stop_loss
+            position.trailing_stop_loss_pct = levels.trailing
+        if levels.take_profit is not None:
+            position.take_profit = levels.take_profit
+        stop_loss = wanted.stop_loss or wanted.trailing_stop_loss
+        self._remember_relative_levels(trade, pricing, stop_loss, wanted.take_profit)
+        return trade
+
+    def _sell_some(self, position: TradingPosition, quantity: Decimal, terms: TradeTerms) -> TradeExecution:
+        """Plan to sell a positive quantity."""
+        return self._plan_sell(
+            position,
+            quantity,
+            TradeType.rebalance,
+            flags={TradeFlag.reduce} | terms.flags,
+            notes=terms.notes,
+            slippage_tolerance=terms.slippage_tolerance,
+            trigger_price=terms.trigger_price,
+        )
+
+    @contract_signature
     def close_position(
         self,
         position: TradingPosition,
@@ -273,6 +299,7 @@ class PositionManager(TriggerOrders):
             trigger_price=trigger_price,
         )
 
+    @contract_signature
     def close_spot_position(
         self,
         position: TradingPosition,
@@ -318,6 +345,7 @@ class PositionManager(TriggerOrders):
         )
         return [trade]
 
+    @contract_signature
     def close_all(self, credit_supply: bool = True) -> list[TradeExecution]:
         """Close all open positions.
 
@@ -336,6 +364,7 @@ class PositionManager(TriggerOrders):
 
     # --- Levels ----------------------------------------------------------------------------------
 
+    @contract_signature
     def update_stop_loss(self, position: TradingPosition, stop_loss: USDollarPrice, trailing: bool = False) -> None:
         """Move the stop loss of a position and record the change.
 

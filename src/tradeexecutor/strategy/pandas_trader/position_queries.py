@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
@@ -66,6 +67,7 @@ class PositionQueries(SpotPlanner):
             raise NoSingleOpenPositionException(f"there are {len(positions)} {kind} positions, not exactly one")
         return positions[0]
 
+    @contract_signature
     def get_current_position_for_pair(
         self, pair: TradingPairIdentifier, pending: bool = False
     ) -> TradingPosition | None:
@@ -76,6 +78,7 @@ class PositionQueries(SpotPlanner):
             return None
         return portfolio.get_position_by_trading_pair(pair, pending=pending)
 
+    @contract_signature
     def get_closed_positions_for_pair(
         self, pair: TradingPairIdentifier, include_test_position: bool = False
     ) -> list[TradingPosition]:

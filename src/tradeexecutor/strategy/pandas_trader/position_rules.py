@@ -1,5 +1,6 @@
 """What the position manager refuses, and how it turns relative levels into prices."""
 
+from dataclasses import dataclass
 from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import sum_decimal
@@ -7,6 +8,7 @@ from tradeexecutor.state.booking.waiting_orders import is_waiting
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.trade import TradeFlag
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
 from tradeexecutor.strategy.dust import get_dust_epsilon_for_pair
 
@@ -15,6 +17,8 @@ __all__ = [
     "NotEnoughCashForBuys",
     "OpeningLevels",
     "PositionManagerError",
+    "RelativeLevels",
+    "TradeTerms",
     "check_pair",
     "check_position",
     "get_sellable_quantity",
@@ -102,6 +106,44 @@ def is_closing(position: TradingPosition) -> bool:
             for trade in position.get_unsettled_trades()
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class TradeTerms:
+    """What a decision says of a trade besides its size.
+
+    Attributes
+    ----------
+    flags
+        Further flags of the trade.
+    notes
+        Stored with the trade.
+    slippage_tolerance
+        How much worse than planned the trade may fill; None: the default of the manager.
+    trigger_price
+        Price at which a resting order of the market fills; None: the market price.
+    """
+
+    flags: set[TradeFlag]
+    notes: str | None = None
+    slippage_tolerance: Percent | None = None
+    trigger_price: USDollarPrice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RelativeLevels:
+    """Levels relative to the mid price of a decision, e.g. 1.05 or 0.95; None where not asked for.
+
+    Attributes
+    ----------
+    replaces_stop_loss
+        A stop loss that the position has already is replaced, too.
+    """
+
+    take_profit: Percent | None
+    stop_loss: Percent | None
+    trailing_stop_loss: Percent | None
+    replaces_stop_loss: bool = False
 
 
 class OpeningLevels:

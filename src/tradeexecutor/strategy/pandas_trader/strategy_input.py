@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.other_data import OtherData
 from tradeexecutor.state.state import State
@@ -92,6 +93,7 @@ class StrategyInputIndicators:
             return None
         return cursor.close[wanted] if column == "close" else float(cursor.candles.get_column(column)[wanted])
 
+    @contract_signature
     def get_indicator_value(
         self,
         name: str,
@@ -183,6 +185,7 @@ class StrategyInputIndicators:
             raise IndicatorNotFound(f"indicator {name!r} {problem} (columns: {names or 'none'})")
         return columns[column]
 
+    @contract_signature
     def get_indicator_series(
         self,
         name: str,
@@ -312,6 +315,7 @@ class StrategyInput:
         "web3",
     )
 
+    @contract_signature
     def __init__(
         self,
         cycle: int,
@@ -326,6 +330,7 @@ class StrategyInput:
         web3: Any = None,
         routing_model: Any = None,
         routing_state: Any = None,
+        *,
         make_position_manager: Callable[["StrategyInput"], PositionManager] | None = None,
     ):
         self.cycle = cycle

@@ -288,7 +288,7 @@ class TriggerOrders(PositionQueries):
         PositionManagerError
             Not an open spot position, or amounts, levels or times make no sense.
         """
-        trigger = self._make_exit_trigger(_ABOVE, limit_price, quantity is None, good_till_time)
+        trigger = self._make_exit_trigger(_ABOVE, limit_price, closes=quantity is None, good_till_time=good_till_time)
         return [self._place_sell(position, [trigger], quantity, notes)]
 
     def stop_sell(
@@ -301,7 +301,7 @@ class TriggerOrders(PositionQueries):
         notes: str | None = None,
     ) -> list[TradeExecution]:
         """Sell when the price has fallen to `stop_price`, there or below; parameters and errors as in `limit_sell`."""
-        trigger = self._make_exit_trigger(_BELOW, stop_price, quantity is None, good_till_time)
+        trigger = self._make_exit_trigger(_BELOW, stop_price, closes=quantity is None, good_till_time=good_till_time)
         return [self._place_sell(position, [trigger], quantity, notes)]
 
     def oco_sell(
@@ -321,8 +321,8 @@ class TriggerOrders(PositionQueries):
         if not stop_price < limit_price:
             raise PositionManagerError(f"the stop {stop_price} must be below the limit {limit_price}")
         triggers = [
-            self._make_exit_trigger(_ABOVE, limit_price, quantity is None, good_till_time),
-            self._make_exit_trigger(_BELOW, stop_price, quantity is None, good_till_time),
+            self._make_exit_trigger(_ABOVE, limit_price, closes=quantity is None, good_till_time=good_till_time),
+            self._make_exit_trigger(_BELOW, stop_price, closes=quantity is None, good_till_time=good_till_time),
         ]
         return [self._place_sell(position, triggers, quantity, notes)]
 
@@ -377,7 +377,7 @@ class TriggerOrders(PositionQueries):
         return [self._place_sell(position, [trigger], quantity, None) for trigger, quantity in checked]
 
     def _make_exit_trigger(
-        self, condition: TriggerCondition, price: USDollarPrice, closes: bool, good_till_time: GoodTill
+        self, condition: TriggerCondition, price: USDollarPrice, *, closes: bool, good_till_time: GoodTill
     ) -> Trigger:
         return Trigger(
             type=TriggerType.take_profit_full if closes else TriggerType.take_profit_partial,
