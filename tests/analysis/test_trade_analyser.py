@@ -50,7 +50,8 @@ def test_the_summary_of_nothing_is_empty():
     assert summary.total_trades == 0
     assert summary.win_percent is None
     assert summary.max_loss_risk is None
-    assert summary.duration is None
+    assert summary.duration == datetime.timedelta(0)
+    assert summary.annualised_return_percent is None
 
 
 def test_the_summary_class_is_the_one_of_the_state():

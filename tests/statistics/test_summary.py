@@ -40,7 +40,7 @@ def test_an_empty_strategy_has_an_empty_summary():
     assert summary.current_value == 1000.0
     assert summary.enough_data is False
     assert summary.first_trade_at is summary.last_trade_at is summary.return_all_time is None
-    assert summary.compounding_unrealised_trading_profitability == []
+    assert summary.compounding_unrealised_trading_profitability is None
     assert summary.performance.total_return is None
 
 
@@ -55,12 +55,24 @@ def test_one_position_is_too_little_for_a_chart():
 
 
 def test_profit_of_positions_is_charted_within_the_window():
-    summary = summarise(make_traded())
+    state = make_traded()
+    record_equity(state, {0: 1000})
+    summary = summarise(state)
+    assert summary.compounding_unrealised_trading_profitability == []
     assert summary.enough_data is True
     assert get_days(summary.performance_chart_90_days) == list(range(10, 52))
     want = 1.01 * 0.99 - 1
     assert summary.profitability_90_days == summary.return_all_time == pytest.approx(want)
     assert summary.return_annualised == pytest.approx(want * 365 / 100)
+
+
+def test_without_samples_the_profit_of_positions_stays_empty():
+    """A strategy that has traded and not completed a cycle has nothing to show yet; the reference does the same."""
+    summary = summarise(make_traded())
+    assert summary.enough_data is False
+    assert summary.performance_chart_90_days is summary.profitability_90_days is summary.return_all_time is None
+    assert summary.compounding_unrealised_trading_profitability is None
+    assert summary.first_trade_at is not None
 
 
 def test_an_empty_window_leaves_the_recorded_return_out_and_the_adjusted_one_in():
@@ -83,7 +95,9 @@ def test_the_recorded_profit_is_passed_on_as_points():
     state = make_state()
     record_equity(state, {0: 1000, 1: 1100})
     state.stats.portfolio[1].unrealised_profitability = 0.1
-    ((time, value),) = summarise(state).compounding_unrealised_trading_profitability
+    points = summarise(state).compounding_unrealised_trading_profitability
+    assert points is not None
+    ((time, value),) = points
     assert (EPOCH + datetime.timedelta(seconds=time), value) == (START + DAY, 0.1)
 
 

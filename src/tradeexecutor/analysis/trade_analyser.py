@@ -129,11 +129,11 @@ class TradeAnalysis:
         time_bucket
             Candle length, passed through for display.
         state
-            The state of the portfolio.  Without it, `duration` is from the first to the last trade, and everything that
-            needs the recorded equity or the strategy's start and end is empty: `daily_returns`,
-            `compounding_returns`, `sharpe_ratio`, `sortino_ratio`, `profit_factor`, `max_drawdown`, `max_runup`,
-            `time_in_market`, `start_at`, `end_at` and the time between openings.  A ratio that would be NaN or infinite
-            is None.
+            The state of the portfolio.  Without it, `duration` is from the first to the last executed trade, zero when
+            none was, and everything that needs the recorded equity or the strategy's start and end is empty:
+            `daily_returns`, `compounding_returns`, `sharpe_ratio`, `sortino_ratio`, `profit_factor`, `max_drawdown`,
+            `max_runup`, `time_in_market`, `start_at`, `end_at` and the time between openings.  A ratio that would be
+            NaN or infinite is None.
         """
         return self._summarise_side(time_bucket, state, _ALL)
 
@@ -263,6 +263,7 @@ def _summarise(
     won, lost, zero, neutral = tally.get_closed()
     closed = won.profits + lost.profits + zero.profits
     nothing = datetime.timedelta(0)
+    trading_history = portfolio.get_trading_history_duration() or nothing
     risks = [risk for risk in tally.risks_at_open if risk is not None]
     return TradeSummary(
         won=len(won),
@@ -275,7 +276,7 @@ def _summarise(
         uninvested_cash=portfolio.get_cash(),
         initial_cash=portfolio.get_initial_cash() or 0,
         extra_return=0,
-        duration=portfolio.get_trading_history_duration() if state is None else state.get_strategy_duration(),
+        duration=trading_history if state is None else state.get_strategy_duration(),
         average_winning_trade_profit_pc=average(won.profits) or 0,
         average_losing_trade_loss_pc=average(lost.profits) or 0,
         biggest_winning_trade_pc=max(won.profits, default=None),

@@ -2,6 +2,7 @@
 
 import datetime
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -213,8 +214,17 @@ class Timeline:
         if checkpoint.is_order_known:
             return
         shifted = difference
+        of_trades: defaultdict[int, Decimal] = defaultdict(Decimal)
         for index in range(start - 1, -1, -1):
-            if entries[self._numbers[index]].time < second:
+            entry = entries[self._numbers[index]]
+            if entry.time < second:
                 break
-            shifted += sign * self.movements[index][1]
+            amount = sign * self.movements[index][1]
+            shifted += amount
+            yield shifted
+            of_trades[entry.trade_id or 0] += amount
+        # Starts come before outcomes above.  Trades may also have run one after another, and the sample between them.
+        shifted = difference
+        for trade_id in sorted(of_trades, reverse=True):
+            shifted += of_trades[trade_id]
             yield shifted

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
+from tradeexecutor.state.codec.numbers_as_text import read_number
 from tradeexecutor.state.trade_summary import TradeSummary
 
 #: Marks a key that is not there.
@@ -21,7 +22,7 @@ def find_losses(original: Any, written: Any, path: str = "") -> Iterator[str]:
     """Yield where `written` says something else than `original`, or nothing at all.
 
     Not losses: keys that were added, lists in another order (sets are sorted), an integer written as the text of an
-    exact amount, and figures of a trade summary that are recomputed.
+    exact amount, a text written as the float that it spells, and figures of a trade summary that are recomputed.
 
     Parameters
     ----------
@@ -73,6 +74,8 @@ def _is_same(original: Any, written: Any) -> bool:
         return original is written
     if type(original) is int and isinstance(written, str):
         return str(original) == written
+    if type(written) is float and isinstance(original, str):
+        return read_number(original) == written
     return original == written
 
 

@@ -55,7 +55,7 @@ class StrategySummaryStatistics:
     return_annualised
         The same scaled linearly to a year of the strategy's duration.
     compounding_unrealised_trading_profitability
-        The profit as it was recorded over time.
+        The profit as it was recorded over time; None before the first sample of the portfolio.
     share_price_returns_90_days, nav_90_days
         Share price returns since the start, and the net asset value, daily within the window; None unless asked for.
     key_metrics
@@ -79,7 +79,7 @@ class StrategySummaryStatistics:
     performance_chart_90_days: list[Point] | None = None
     return_all_time: Percent | None = None
     return_annualised: Percent | None = None
-    compounding_unrealised_trading_profitability: list[Point] = field(default_factory=list[Point])
+    compounding_unrealised_trading_profitability: list[Point] | None = None
     share_price_returns_90_days: list[Point] | None = None
     nav_90_days: list[Point] | None = None
     key_metrics: dict[str, KeyMetric] = field(default_factory=dict[str, KeyMetric])
@@ -118,7 +118,8 @@ def calculate_summary_statistics(
 
     Notes
     -----
-    A file too old to hold portfolio values has no profit of positions: the figures from it stay empty.
+    A file too old to hold portfolio values has no profit of positions, and a state of which no sample was taken has had
+    no cycle: the figures from the profit of positions stay empty.
     """
     now_ = _to_datetime(now_) if now_ is not None else utc_now()
     portfolio = state.portfolio
@@ -130,9 +131,7 @@ def calculate_summary_statistics(
         first_trade_at=first.executed_at if first else None,
         last_trade_at=last.executed_at if last else None,
         current_value=portfolio.calculate_total_equity(),
-        compounding_unrealised_trading_profitability=to_points(
-            extract_compounding_unrealised_trading_profitability_portfolio_statistics(state)
-        ),
+        compounding_unrealised_trading_profitability=_get_recorded_profit(state),
         backtest_metrics_cut_off_period=key_metrics_backtest_cut_off,
         cycle_duration=cycle_duration,
     )
@@ -166,7 +165,15 @@ def to_points(series: "pd.Series[float]") -> list[Point]:
     return list(zip(times.tolist(), values[known].tolist(), strict=True))
 
 
+def _get_recorded_profit(state: State) -> list[Point] | None:
+    if not state.stats.portfolio:
+        return None
+    return to_points(extract_compounding_unrealised_trading_profitability_portfolio_statistics(state))
+
+
 def _add_profit_of_positions(summary: StrategySummaryStatistics, state: State, since: datetime.datetime) -> None:
+    if not state.stats.portfolio:
+        return
     try:
         profit = calculate_compounding_unrealised_trading_profitability(state)
     except LegacyDataException:

@@ -147,19 +147,18 @@ def calculate_investment_flow(state: State) -> "pd.Series[float]":
 def calculate_deposit_adjusted_returns(state: State, freq: Frequency = _DAY) -> "pd.Series[float]":
     """Return per period last equity - first equity - net deposits, in USD.
 
-    NaN where the period has no sample, or lies before the first or after the last deposit.
-    `tradeexecutor.analysis.adjusted.periods.calculate_time_weighted_returns` has fractions, for every period.
+    From the first sample or deposit to the last one.  NaN where the period has no sample, or lies before the first or
+    after the last deposit.  `tradeexecutor.analysis.adjusted.periods.calculate_time_weighted_returns` has fractions,
+    for every period.
     """
     freq = read_frequency(freq)
     equity = calculate_equity_curve(state)
     flows = calculate_investment_flow(state)
-    if not len(equity):
+    if not len(equity) and not len(flows):
         return equity
     per_period = equity.resample(freq)
     change = per_period.last() - per_period.first()
-    if not len(flows):
-        return change * np.nan
-    return change.sub(flows.resample(freq).sum()).reindex(change.index)
+    return change.sub(flows.resample(freq).sum()) if len(flows) else change * np.nan
 
 
 def resample_returns(returns: "pd.Series[float]", freq: Frequency) -> "pd.Series[float]":

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import is_dataclass
 from typing import Any, cast
 
-__all__ = ["replace_numbers_written_as_text"]
+__all__ = ["read_number", "replace_numbers_written_as_text"]
 
 #: Longer texts are no number that a float was meant to hold.
 _MAX_DIGITS = 100
@@ -74,8 +74,14 @@ def _replace_items(container: Any, hint: Any, get_field_types: Callable[[type], 
 
 
 def _read_number(text: str) -> tuple[Any, bool]:
+    number = read_number(text)
+    return (text, False) if number is None else (number, True)
+
+
+def read_number(text: str) -> float | None:
+    """Return the finite number that a text spells, as a float; None if it spells none."""
     try:
         number = float(text) if len(text) <= _MAX_DIGITS and "_" not in text else math.nan
     except ValueError:
         number = math.nan
-    return (number, True) if math.isfinite(number) else (text, False)
+    return number if math.isfinite(number) else None

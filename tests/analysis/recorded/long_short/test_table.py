@@ -56,7 +56,7 @@ def test_rows_that_need_more_are_left_out():
     texts = get_texts(build_trade_analysis(Portfolio()).calculate_summary_statistics())
     assert "Average bars of winning positions" not in texts
     assert "Max drawdown" not in texts
-    assert texts["Trading period length"] == "-"
+    assert texts["Trading period length"] == "0 hours 0 minutes"
     assert texts["Return %"] == "-"
 
 
