@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.kit.funded_trader import fund
-from tests.kit.trader import WETH_USDC
+from tests.kit.trader import WETH_USDC, Trader, new_state
 from tradeexecutor.database.address import DatabaseAddress
 from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.operations.state_change import prepare_change, undo_change
 from tradeexecutor.operations.state_location import StateLocation, load_state, parse_state_location
-from tradeexecutor.state.errors import OperationRefused, StoreLocked
+from tradeexecutor.state.errors import BadStateData, OperationRefused, StoreLocked
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 
@@ -122,3 +122,19 @@ def test_an_earlier_save_in_a_database_is_only_read(tmp_path: Path):
         prepare_change(parse_state_location(f"{text}@1"), rename),
     ):
         pytest.fail("an earlier save was about to be changed")
+
+
+def test_a_change_whose_ids_contradict_each_other_is_refused(tmp_path: Path):
+    """Saved, it could not be read again."""
+    trader = Trader(new_state())
+    trader.buy(WETH_USDC, "1", 100.0)
+    path = tmp_path / "state.json"
+    trader.state.write_json_file(path)
+    before = path.read_bytes()
+
+    def put_twice(state: State, _: datetime.datetime) -> None:
+        state.portfolio.frozen_positions[1] = state.portfolio.open_positions[1]
+
+    with pytest.raises(BadStateData, match="position id 1 is used twice"), prepare_change(path, put_twice):
+        pass
+    assert path.read_bytes() == before

@@ -648,7 +648,9 @@ def without_position(world: World) -> None:
 
 
 def with_another_reserve(world: World) -> None:
-    world.portfolio.get_default_reserve_position().asset = OTHER_TOKEN
+    reserve = world.portfolio.get_default_reserve_position()
+    reserve.asset = OTHER_TOKEN
+    world.portfolio.reserves = {reserve.get_identifier(): reserve}
 
 
 def with_used_nonce(world: World) -> None:

@@ -1,8 +1,9 @@
-"""Checks that need nothing but the state: are its ids consistent, and is the outcome of every trade known?"""
+"""Checks that need nothing but the state: ids, and outcomes of trades."""
 
 from dataclasses import dataclass
 
 from tradeexecutor.state.errors import IntegrityError, UncleanState
+from tradeexecutor.state.portfolio.ids import list_counter_remarks
 from tradeexecutor.state.state import State
 
 __all__ = ["Check", "check_state"]
@@ -27,7 +28,8 @@ def _check_ids(state: State) -> Check:
         state.perform_integrity_check()
     except IntegrityError as error:
         return Check("consistent ids", False, str(error))
-    return Check("consistent ids", True, "positions, trades and statistics refer to each other correctly")
+    remarks = "; ".join(list_counter_remarks(state.portfolio))
+    return Check("consistent ids", True, remarks or "positions, trades and statistics refer to each other correctly")
 
 
 def _check_outcomes(state: State) -> Check:

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from tradeexecutor.execution.interface import ExecutionModel
 from tradeexecutor.state.booking.waiting_orders import discard_planned
 from tradeexecutor.state.errors import UncleanState
+from tradeexecutor.state.portfolio.ids import get_next_trade_id
 from tradeexecutor.state.repair import close_hypercore_dust_positions
 from tradeexecutor.state.repair.issues import find_issues
 from tradeexecutor.state.state import State
@@ -267,7 +268,7 @@ class StrategyRunner:
         strategy_input = self._input
         strategy_input.cycle = cycle
         strategy_input.timestamp = ts
-        first_new_trade = self.state.portfolio.next_trade_id
+        first_new_trade = get_next_trade_id(self.state.portfolio)
         try:
             trades = self.decide_trades(strategy_input)
         except DecisionFailed:

@@ -30,6 +30,7 @@ from tradeexecutor.state.interest import Interest
 from tradeexecutor.state.interest_distribution import InterestDistributionOperation
 from tradeexecutor.state.loan import Loan, LoanSide
 from tradeexecutor.state.portfolio import Portfolio
+from tradeexecutor.state.portfolio.ids import get_next_balance_update_id
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state.fields import StateFields
 from tradeexecutor.state.types import BlockNumber, JSONHexBytes, Percent, USDollarAmount, USDollarPrice
@@ -170,7 +171,7 @@ class InterestBatch:
         usd_value: USDollarAmount,
     ) -> BalanceUpdate:
         return BalanceUpdate(
-            balance_update_id=self.portfolio.next_balance_update_id + len(self._bookings),
+            balance_update_id=get_next_balance_update_id(self.portfolio) + len(self._bookings),
             cause=BalanceUpdateCause.interest,
             position_type=BalanceUpdatePositionType.open_position,
             asset=asset,
@@ -192,7 +193,9 @@ class InterestBatch:
         """Book everything that was added, in that order, and return the events."""
         bookings, self._bookings = self._bookings, []
         for position, interest, event, new_token_amount in bookings:
-            assert event.balance_update_id == self.portfolio.next_balance_update_id, "ids were given away meanwhile"
+            assert event.balance_update_id == get_next_balance_update_id(self.portfolio), (
+                "ids were given away meanwhile"
+            )
             self.portfolio.allocate_balance_update_id()
             position.add_balance_update_event(event)
             interest.accrue(event.quantity, new_token_amount, self.event_at, self.block_number)

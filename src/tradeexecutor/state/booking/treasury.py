@@ -41,6 +41,7 @@ from tradeexecutor.state.errors import (
 )
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.loan.changes import update_credit_supply_loan
+from tradeexecutor.state.portfolio.ids import get_next_balance_update_id
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import State
@@ -402,7 +403,7 @@ def _make_event(state: State, change: _BalanceChange, origin: EventOrigin) -> Ba
         if when is not None:
             require_naive_utc(when, what, InvalidValue)
     return BalanceUpdate(
-        balance_update_id=state.portfolio.next_balance_update_id,
+        balance_update_id=get_next_balance_update_id(state.portfolio),
         cause=change.cause,
         position_type=BalanceUpdatePositionType.reserve
         if change.position_id is None
@@ -426,6 +427,6 @@ def _make_event(state: State, change: _BalanceChange, origin: EventOrigin) -> Ba
 
 
 def _register(state: State, event: BalanceUpdate) -> None:
-    state.portfolio.next_balance_update_id += 1
+    state.portfolio.next_balance_update_id = event.balance_update_id + 1
     sync = state.sync.accounting if event.cause in _INDEXED_IN_ACCOUNTING else state.sync.treasury
     sync.balance_update_refs.append(BalanceEventRef.from_balance_update_event(event))

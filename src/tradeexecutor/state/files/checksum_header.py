@@ -18,6 +18,7 @@ import re
 from typing import Any, NamedTuple, cast
 
 from tradeexecutor.state.codec.codec import parse
+from tradeexecutor.state.codec.duplicate_keys import require_unique_keys
 from tradeexecutor.state.codec.upcast import SEAL_KEY
 from tradeexecutor.state.errors import DamagedStateFile
 
@@ -101,15 +102,19 @@ def remove_seal(text: bytes) -> bytes:
 def parse_sealed(text: str | bytes) -> Any:
     """Parse the JSON text of a state; a seal is checked, and stays in the tree.
 
+    A text with a seal that matches is what a store has written.  In any other, keys may be there twice.
+
     Raises
     ------
     DamagedStateFile
         There is a seal, and it does not match.
     InvalidStateFile
-        Not JSON.
+        Not JSON, or an object has a key twice.
     """
     seal = check_seal(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
     tree = parse(text)
     if seal is None and SEAL_KEY in (tree if isinstance(cast(object, tree), dict) else ()):
         raise DamagedStateFile("changed after it was saved, the seal is not at the beginning")
+    if seal is None:
+        require_unique_keys(text, tree)
     return tree

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from tradeexecutor.state.codec.codec import OpenAttributes
 from tradeexecutor.state.portfolio.trade_index import TradeIndex
 from tradeexecutor.state.position import TradingPosition
@@ -12,9 +14,19 @@ from tradeexecutor.state.types import new_dict
 _POSITION_TABLES = ("open_positions", "closed_positions", "frozen_positions", "pending_positions", "expired_positions")
 
 
+class HighestIds(msgspec.Struct, frozen=True, gc=False):
+    """The highest id in use of each kind, 0 where there is none."""
+
+    position: int
+    trade: int
+    balance_update: int
+
+
 class _Indexed(OpenAttributes):
     #: Set when a trade is first looked up; not part of the data.
     _trade_index: TradeIndex | None = None
+    #: What ids were in use when the first new one was given out; not part of the data.
+    highest_ids: HighestIds | None = None
 
     def get_trade_index(self) -> TradeIndex:
         """Return what finds the trades of this portfolio by id, nonce and transaction hash."""

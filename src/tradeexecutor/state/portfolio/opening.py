@@ -19,6 +19,11 @@ from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifie
 from tradeexecutor.state.identifier.dust import get_dust_epsilon_for_pair
 from tradeexecutor.state.portfolio.equity import calculate_total_equity
 from tradeexecutor.state.portfolio.fields import PortfolioFields
+from tradeexecutor.state.portfolio.ids import (
+    get_next_balance_update_id,
+    get_next_position_id,
+    get_next_trade_id,
+)
 from tradeexecutor.state.portfolio.lookup import find_closed_bridge_position_for_chain, get_position_tables
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.grouping import (
@@ -59,7 +64,7 @@ def _new_position(
     reserve_currency_price: USDollarPrice,
 ) -> TradingPosition:
     return TradingPosition(
-        position_id=portfolio.next_position_id,
+        position_id=get_next_position_id(portfolio),
         pair=pair,
         opened_at=ts,
         last_pricing_at=ts,
@@ -71,7 +76,7 @@ def _new_position(
 
 def _register(portfolio: PortfolioFields, position: TradingPosition) -> None:
     portfolio.open_positions[position.position_id] = position
-    portfolio.next_position_id += 1
+    portfolio.next_position_id = position.position_id + 1
 
 
 def close_position(portfolio: PortfolioFields, position: TradingPosition, executed_at: datetime.datetime) -> None:
@@ -157,7 +162,7 @@ def request_trade(
             request.reserve_currency_price,
         )
     portfolio_value = calculate_total_equity(portfolio)
-    trade = position.plan_trade(request, portfolio.next_trade_id, portfolio_value)
+    trade = position.plan_trade(request, get_next_trade_id(portfolio), portfolio_value)
     planned = trade.planned_quantity
     dust = get_dust_epsilon_for_pair(pair)
     if planned and abs(planned) <= dust:
@@ -169,7 +174,7 @@ def request_trade(
         position.portfolio_value_at_open = portfolio_value
         _register(portfolio, position)
     position.trades[trade.trade_id] = trade
-    portfolio.next_trade_id += 1
+    portfolio.next_trade_id = trade.trade_id + 1
     if request.notes:
         trade.add_note(request.notes)
         position.add_notes_message(request.notes)
@@ -204,8 +209,8 @@ def _find_position_to_trade(portfolio: PortfolioFields, pair: TradingPairIdentif
 
 def allocate_balance_update_id(portfolio: PortfolioFields) -> int:
     """Return the next balance update id and count on."""
-    allocated = portfolio.next_balance_update_id
-    portfolio.next_balance_update_id += 1
+    allocated = get_next_balance_update_id(portfolio)
+    portfolio.next_balance_update_id = allocated + 1
     return allocated
 
 

@@ -23,6 +23,7 @@ from tradeexecutor.state.errors import (
 )
 from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
 from tradeexecutor.state.portfolio import Portfolio
+from tradeexecutor.state.portfolio.ids import get_next_trade_id
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair.attempts import has_failed_before
 from tradeexecutor.state.reserve import ReservePosition
@@ -209,7 +210,7 @@ def _add_empty_trade(
     """
     equity = portfolio.calculate_total_equity()
     counter = TradeExecution(
-        portfolio.next_trade_id,
+        get_next_trade_id(portfolio),
         position.position_id,
         TradeType.repair,
         model.pair,
@@ -236,7 +237,7 @@ def _add_empty_trade(
     )
     counter.record_fill(fill, force=True)
     position.trades[counter.trade_id] = counter
-    portfolio.next_trade_id += 1
+    portfolio.next_trade_id = counter.trade_id + 1
     return counter
 
 

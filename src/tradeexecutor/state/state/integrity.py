@@ -1,9 +1,8 @@
 """Whether a state is whole: trades without outcome, and ids that contradict each other."""
 
 from tradeexecutor.state.errors import IntegrityError, UncleanState
-from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.portfolio.ids import check_ids
 from tradeexecutor.state.state.fields import StateFields
-from tradeexecutor.state.trade import TradeExecution
 
 
 def check_if_clean(state: StateFields) -> None:
@@ -25,8 +24,9 @@ def check_if_clean(state: StateFields) -> None:
 def perform_integrity_check(state: StateFields) -> None:
     """Check the ids of the tree.
 
-    Position and trade ids are unique over all tables, the id counters are above every used id, table keys
-    equal the ids in the values, trades know their position, and statistics belong to known positions.
+    Position and trade ids are unique over all tables, table keys equal the ids in the values, trades know their
+    position, and statistics belong to known positions.  Counters need not be one above the highest id: that is worth a
+    remark, see :func:`~tradeexecutor.state.portfolio.ids.list_counter_remarks`.
 
     Raises
     ------
@@ -34,31 +34,8 @@ def perform_integrity_check(state: StateFields) -> None:
         Names the first contradiction.
     """
     portfolio = state.portfolio
-    positions: dict[int, TradingPosition] = {}
-    trades: dict[int, TradeExecution] = {}
-    for table in portfolio.get_position_tables():
-        for key, position in table.items():
-            if position.position_id != key or key in positions:
-                raise IntegrityError(f"position id {key} is used twice or does not match its position {position!r}")
-            positions[key] = position
-    for position in positions.values():
-        for table in (position.trades, position.pending_trades, position.expired_trades):
-            for key, trade in table.items():
-                # A partial take profit is in `trades` and `pending_trades` at once.
-                if trade.trade_id != key or (key in trades and trades[key].position_id != trade.position_id):
-                    raise IntegrityError(f"trade id {key} is used twice or does not match its trade {trade.trade_id}")
-                if trade.position_id != position.position_id:
-                    raise IntegrityError(
-                        f"trade #{key} says position #{trade.position_id}, is in #{position.position_id}"
-                    )
-                trades[key] = trade
-    for what, used, following in (
-        ("position", positions, portfolio.next_position_id),
-        ("trade", trades, portfolio.next_trade_id),
-    ):
-        highest = max(used, default=0)
-        if highest + 1 != following:
-            raise IntegrityError(f"next {what} id is {following}, the highest used one is {highest}")
-    unknown = sorted(set(state.stats.positions) - set(positions))
+    check_ids(portfolio)
+    known = {position_id for table in portfolio.get_position_tables() for position_id in table}
+    unknown = sorted(state.stats.positions.keys() - known)
     if unknown:
         raise IntegrityError(f"statistics of unknown positions: {unknown}")

@@ -18,13 +18,16 @@ from tradeexecutor.state.codec.interning import intern_equal_objects
 from tradeexecutor.state.codec.upcast import SCHEMA_VERSION, SCHEMA_VERSION_KEY, require_state, upcast
 from tradeexecutor.state.display.html_repr import render_state
 from tradeexecutor.state.errors import (
+    BadStateData,
     DamagedStateFile,
+    IntegrityError,
     InvalidStateFile,
     NewerStateFile,
     UncleanState,
 )
 from tradeexecutor.state.files.checksum_header import parse_sealed
 from tradeexecutor.state.files.durable_file import write_atomically
+from tradeexecutor.state.portfolio.ids import check_ids
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import (
@@ -65,7 +68,17 @@ class State(StateFields):
     # --- JSON
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the tree of the state file: plain JSON data, with the schema version first."""
+        """Return the tree of the state file: plain JSON data, with the schema version first.
+
+        Raises
+        ------
+        BadStateData
+            A value cannot be represented in JSON, or ids contradict each other, so that it could not be read again.
+        """
+        try:
+            check_ids(self.portfolio)
+        except IntegrityError as error:
+            raise BadStateData(str(error), "portfolio") from None
         tree = {SCHEMA_VERSION_KEY: SCHEMA_VERSION, **super().to_dict()}
         if not self.archives:
             del tree["archives"]  # most states never have any, and other programs need not learn of it
@@ -88,7 +101,7 @@ class State(StateFields):
         NewerStateFile
             The schema version is newer than this program.
         InvalidStateFile
-            The tree is not a state.
+            The tree is not a state, or its ids contradict each other.
         """
         if not isinstance(data, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidStateFile(f"a state is a JSON object, got {type(data).__name__}")
@@ -99,13 +112,23 @@ class State(StateFields):
         if version > SCHEMA_VERSION:
             raise NewerStateFile(version, SCHEMA_VERSION)
         upcast(data, version)
-        return decode(data, cls, intern_equal_objects if consume else None)
+        state = decode(data, cls, intern_equal_objects if consume else None)
+        try:
+            check_ids(state.portfolio)
+        except IntegrityError as error:
+            raise InvalidStateFile(f"its ids contradict each other: {error}") from None
+        return state
 
     @classmethod
     def read_json_blob(cls, text: str | bytes) -> Self:
         """Read a state from JSON text; raises `InvalidStateFile`, `DamagedStateFile` or `NewerStateFile`."""
         with pause_garbage_collection():
             return cls.from_dict(require_state(parse_sealed(text)), consume=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Same as `read_json_blob`."""
+        return cls.read_json_blob(text)
 
     @classmethod
     def read_json_file(cls, path: str | os.PathLike[str]) -> Self:

@@ -1,0 +1,104 @@
+"""JSON objects that have a key twice.
+
+Parsers keep the last of two equal keys without a word.  In a state that is a position, a trade or a balance less, so
+such a text is refused.
+
+A parser that reports keys is many times slower than one that does not.  So the tree is printed again, and the colons
+of both texts are counted: there is one after each key, and those inside texts are the same.  A key that the parser
+dropped took its colon along.  Only a text where the counts differ, or that writes colons as escapes, is read slowly.
+"""
+
+import json
+from typing import Any, cast
+
+import orjson
+
+from tradeexecutor.state.errors import InvalidStateFile
+
+__all__ = ["require_unique_keys"]
+
+#: After a backslash: a colon, perhaps, that is written as an escape.
+_COLON_ESCAPE = b"u003"
+
+
+def require_unique_keys(text: str | bytes, tree: Any) -> None:
+    """Refuse a JSON text with an object that has a key twice.
+
+    Parameters
+    ----------
+    text
+        Valid JSON.
+    tree
+        What it was parsed to.
+
+    Raises
+    ------
+    InvalidStateFile
+        Names the path of the first such key.
+    """
+    content = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    if _has_all_keys(content, tree):
+        return
+    path = _find_duplicate(content)
+    if path is not None:
+        raise InvalidStateFile(f"the key {path} is there twice, and only one of the values could be kept")
+
+
+def _has_all_keys(content: bytes, tree: Any) -> bool:
+    """Tell quickly whether no key was dropped; False when that cannot be told quickly."""
+    try:
+        printed = orjson.dumps(tree)
+    except TypeError:  # an integer of more than 64 bits, or a lone surrogate
+        return False
+    if printed.count(b":") != content.count(b":"):
+        return False
+    # Looking for one byte is much faster than looking for several.
+    return not any(part.startswith(_COLON_ESCAPE) for part in content.split(b"\\")[1:])
+
+
+class _Object(dict[str, Any]):
+    """A JSON object of which a key was dropped."""
+
+    duplicate = ""
+
+
+def _find_duplicate(content: bytes) -> str | None:
+    """Return the path of the first key that is in its object twice, None without one."""
+    found = False
+
+    def make(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal found
+        result = dict(pairs)
+        if len(result) == len(pairs):
+            return result
+        found = True
+        marked = _Object(result)
+        seen: set[str] = set()
+        marked.duplicate = next(key for key, _ in pairs if key in seen or seen.add(key))
+        return marked
+
+    try:
+        tree = json.loads(content, object_pairs_hook=make)
+    except RecursionError:
+        raise InvalidStateFile("nested too deeply") from None
+    return (_find_marked(tree, "") or "of an object that was dropped itself") if found else None
+
+
+def _find_marked(value: Any, path: str) -> str | None:
+    if isinstance(value, _Object):
+        return _join(path, value.duplicate)
+    if isinstance(value, dict):
+        items = [(_join(path, key), item) for key, item in cast(dict[str, Any], value).items()]
+    elif isinstance(value, list):
+        items = [(f"{path}[{index}]", item) for index, item in enumerate(cast(list[Any], value))]
+    else:
+        return None
+    for inner, item in items:
+        found = _find_marked(item, inner)
+        if found is not None:
+            return found
+    return None
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
