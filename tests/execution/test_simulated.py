@@ -11,6 +11,7 @@ from tradeexecutor.backtest.universe import create_pair, create_reserve_asset
 from tradeexecutor.execution.interface import ExecutionError
 from tradeexecutor.execution.simulated import SimulatedExecution, calculate_total_assets
 from tradeexecutor.execution.slippage import FixedSlippage
+from tradeexecutor.state.errors import NotEnoughTokens
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeType
@@ -82,8 +83,12 @@ def test_selling_more_than_is_held_is_an_error():
     state = make_state()
     execution = SimulatedExecution()
     execution.execute_trades(START, state, [plan(state, reserve="600")])
-    with pytest.raises(ExecutionError, match=r"holds only 0.3"):
-        execution.execute_trades(START, state, [plan(state, quantity="-0.4")])
+    with pytest.raises(NotEnoughTokens):
+        plan(state, quantity="-0.4")
+    sell = plan(state, quantity="-0.3")
+    sell.planned_quantity = Decimal("-0.4")
+    with pytest.raises(ExecutionError, match=r"of which 0.3 is left"):
+        execution.execute_trades(START, state, [sell])
 
 
 def test_a_failed_trade_does_not_stop_the_batch():

@@ -160,7 +160,13 @@ class Trader(UnitTestTrader):
     def sell(
         self, pair: TradingPairIdentifier, quantity: str | Decimal, price: float
     ) -> tuple[TradingPosition, TradeExecution]:
-        return self.create_and_execute(pair, -Decimal(quantity), price)
+        """Sell a quantity, or all of what purchases of that quantity have brought in."""
+        quantity, position = Decimal(quantity), self.state.portfolio.get_open_position_for_pair(pair)
+        if position is not None:
+            held = position.get_quantity()
+            if held < quantity and abs(held - quantity * Decimal(self.price_impact)) < Decimal("1E-9"):
+                quantity = held
+        return self.create_and_execute(pair, -quantity, price)
 
     def start_and_fail(self, pair: TradingPairIdentifier, quantity: str, price: float) -> TradeExecution:
         """Plan, start, broadcast and fail a trade."""

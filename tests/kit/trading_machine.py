@@ -39,13 +39,16 @@ from tradeexecutor.state.booking.treasury import (
     book_vault_flow,
     redeem_in_kind,
 )
+from tradeexecutor.state.checks import check_state
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.identifier import TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.loan.leverage import LeverageEstimate
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair import repair_trades, repair_tx_missing
+from tradeexecutor.state.repair.issues import IssueKind, find_issues
 from tradeexecutor.state.state import State
+from tradeexecutor.state.state.impossible_balances import find_impossible_balances
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.trigger import Trigger, TriggerCondition, TriggerType
 
@@ -170,10 +173,20 @@ class Trading(RuleBasedStateMachine):
 
     @rule(data=st.data(), fraction=FRACTIONS, price=PRICES, closing=st.booleans())
     def plan_sell(self, data: st.DataObject, fraction: Decimal, price: float, closing: bool) -> None:
+        """A part of what the strategy can decide about, of what is held, or more: some of it is refused."""
         position = self.draw_position(data, TradingPairKind.spot_market_hold, TradingPairKind.vault)
         if position is not None:
-            quantity = -(position.get_available_trading_quantity() * fraction)
-            self.plan(position.pair, price, quantity=quantity, position=position, closing=closing)
+            available, held = position.get_available_trading_quantity(), position.get_quantity()
+            quantity = -fraction * data.draw(st.sampled_from([available, held, held + available]))
+            trade = self.plan(position.pair, price, quantity=quantity, position=position, closing=closing)
+            assert trade is None or -quantity <= self.get_most_sellable(position, trade) + DIGITS + Decimal("1E-9")
+
+    def get_most_sellable(self, position: TradingPosition, sell: TradeExecution) -> Decimal:
+        """What is held, and all that may still be bought, less all other sells that are planned."""
+        waits = position.pending_trades
+        rest = [t for t in position.trades.values() if t is not sell and t.trade_id not in waits and not t.executed_at]
+        planned = [t for t in rest if t.get_status() in (PLANNED, STARTED, BROADCASTED, SETTLING)]
+        return self.tokens[position.position_id] + sum((trade.planned_quantity for trade in planned), ZERO)
 
     @rule(reserve=AMOUNTS)
     def plan_vault_deposit(self, reserve: Decimal) -> None:
@@ -371,16 +384,15 @@ class Trading(RuleBasedStateMachine):
     @precondition(lambda self: self.trades(BROADCASTED))
     @rule(data=st.data(), filled=FRACTIONS, report=st.booleans(), price=PRICES)
     def succeed(self, data: st.DataObject, filled: Decimal, report: bool, price: float) -> None:
-        self.complete(self.draw_trade(data, BROADCASTED), filled, report, price)
+        self.complete(self.draw_trade(data, BROADCASTED), filled, report, price, data)
 
-    def complete(self, trade: TradeExecution, filled: Decimal, report: bool, price: float) -> None:
+    def complete(
+        self, trade: TradeExecution, filled: Decimal, report: bool, price: float, data: st.DataObject | None = None
+    ) -> None:
         kind = trade.pair.kind
         quantity = trade.planned_quantity * filled
-        if quantity < 0 and not kind.is_credit_based() and not kind.is_cctp_bridge():
-            # Nobody sells what is not there: trades planned together may ask for more than that.
-            quantity = max(quantity, -self.tokens[trade.position_id])
-            if not quantity:
-                return
+        if data is not None and not kind.is_credit_based() and data.draw(st.integers(0, 9)) == 0:
+            quantity *= 100  # it may be more than there is
         consumption = allocation = None
         if kind.is_shorting():
             consumption = (trade.planned_collateral_consumption or ZERO) * filled
@@ -409,6 +421,9 @@ class Trading(RuleBasedStateMachine):
         except TradeExecutorError:
             assert self.state.to_json() == before
             return
+        held_tokens = kind in TOKEN_KINDS or kind.is_cctp_bridge()
+        held = self.far if kind.is_cctp_bridge() else self.tokens[trade.position_id]
+        assert not held_tokens or held + quantity >= -Decimal("1E-5")
         self.book_outcome(trade, quantity, reserve, consumption, allocation, far_open)
         self.ts += SECOND
 
@@ -675,13 +690,29 @@ class Trading(RuleBasedStateMachine):
         self.state.perform_integrity_check()
 
     @invariant()
+    def nothing_is_below_zero(self) -> None:
+        """By the books of the machine; and the three commands that check a state say the same."""
+        assert self.cash >= 0
+        for position in self.all_positions():
+            if position.pair.kind in TOKEN_KINDS:
+                assert self.tokens[position.position_id] >= -Decimal("1E-5")
+                assert position.get_quantity() >= -Decimal("1E-5")
+            assert self.collateral[position.position_id] >= 0
+            assert self.debt[position.position_id] >= 0
+        assert not find_impossible_balances(self.state)
+        assert not [issue for issue in find_issues(self.state, now=self.ts) if issue.kind is IssueKind.impossible]
+        assert not [check for check in check_state(self.state) if check.name == "balances" and not check.passed]
+
+    @invariant()
     def the_text_reads_back_the_same(self) -> None:
         text = self.state.to_json()
         assert State.read_json_blob(text).to_json() == text
 
     @invariant()
     def the_ledger_balances(self) -> None:
-        findings = prove(self.state).findings
+        proof = prove(self.state)
+        assert not proof.impossible
+        findings = proof.findings
         wrong = [finding for finding in findings if finding.verdict not in (Verdict.balanced, Verdict.recovered)]
         text = "; ".join(f"{f.name}: {f.derived} for {f.recorded}: {f.reason} {f.breaks}" for f in wrong)
         assert not wrong, text

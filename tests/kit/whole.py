@@ -46,8 +46,8 @@ def make_whole_state() -> State:
     position.valuation_updates = [samples.valuation_update()]
     position.add_balance_update_event(samples.balance_update())
     position.loan = samples.loan()
-    trader.buy(WBTC_USDC, "1", 10_000.0)
-    trader.sell(WBTC_USDC, "1", 10_000.0)
+    bought, _ = trader.buy(WBTC_USDC, "1", 10_000.0)
+    trader.sell(WBTC_USDC, bought.get_quantity(), 10_000.0)
     trader.buy(LINK_USDC, "10", 10.0)
     state.portfolio.frozen_positions[3] = state.portfolio.open_positions.pop(3)
     for table in (state.portfolio.pending_positions, state.portfolio.expired_positions):

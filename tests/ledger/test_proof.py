@@ -23,6 +23,7 @@ from tradeexecutor.ledger.entry import EntryKind
 from tradeexecutor.ledger.explanation import CauseKind
 from tradeexecutor.ledger.journal import derive
 from tradeexecutor.ledger.proof import Finding, Verdict, prove
+from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.booking.treasury import book_vault_flow, redeem_in_kind
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
@@ -211,7 +212,12 @@ def test_selling_more_than_there_was_is_remarked():
     """All entries are there, and the balance is their sum: it is only odd."""
     driver = Driver()
     driver.buy(1_000)
-    driver.sell("0.75")
+    sale = driver.send(driver.plan(WETH_USDC, 2_000.0, quantity="-0.5"))
+    sale.blockchain_transactions = [BlockchainTransaction(tx_hash="0x01", status=True)]
+    driver.succeed(sale, quantity=D("-0.75"))
+    assert [str(item) for item in prove(driver.state).impossible] == [
+        "the holding of position #1 is -0.25 WETH, and cannot be less than nothing"
+    ]
     finding = find(assert_balanced(driver.state), "WETH of position #1")
     assert finding.recorded == D("-0.25")
     assert finding.remarks == ["0.25 WETH more left position #1 than had come in, after: trade #2 sells WETH"]

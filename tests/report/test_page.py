@@ -121,7 +121,7 @@ def test_the_page_needs_nothing_from_outside(traded_page: Page):
 def test_the_page_tells_figures_rows_and_verdicts(traded_page: Page):
     assert "By hand" in traded_page.text
     assert "2024-01-01 00:00 to 2024-02-10 00:00 UTC, 40 d" in traded_page.text
-    assert "File: all 2 checks passed" in traded_page.text
+    assert "File: all 3 checks passed" in traded_page.text
     assert "1 won, 1 lost" in traded_page.text
     assert "by-hand.json, made 2026-01-01 00:00 UTC" in traded_page.text
     closed = traded_page.get_table("closed")

@@ -18,9 +18,10 @@ from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, Ex
 from tradeexecutor.execution.slippage import MarketTooThin, NoSlippage, SlippageModel
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.contract import contract_signature
-from tradeexecutor.state.errors import NotEnoughMoney, UnsupportedPairKind
+from tradeexecutor.state.errors import NotEnoughMoney, NotEnoughTokens, UnsupportedPairKind
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.identifier.dust import SELL_EPSILON
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.repair.attempts import find_real_transaction, reopen_failed_trade
 from tradeexecutor.state.state import State
@@ -30,9 +31,6 @@ from tradeexecutor.state.types import USDollarAmount
 __all__ = ["Fill", "NotSimulated", "SimulatedExecution", "calculate_total_assets"]
 
 logger = logging.getLogger(__name__)
-
-#: A seller may ask for this much more than is held; the excess is rounding and is not sold.
-SELL_EPSILON = Decimal(10) ** -9
 
 _CASH_HINT = "leave some cash when sizing buys, PositionManager.check_enough_cash(trades) helps"
 
@@ -161,6 +159,8 @@ class SimulatedExecution(ExecutionModel):
             state.start_execution(ts, trade, underflow_check=True, triggered=triggered)
         except NotEnoughMoney as error:
             raise ExecutionError(f"{ts}: {error}; {_CASH_HINT}") from error
+        except NotEnoughTokens as error:
+            raise ExecutionError(f"{ts}: {error}") from error
         trade.planned_max_slippage = trade.slippage_tolerance
         transaction = self._create_transaction(trade)
         trade.set_blockchain_transactions([transaction])

@@ -21,6 +21,7 @@ from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
+from tradeexecutor.state.state.impossible_balances import ImpossibleBalance, find_impossible_balances
 
 __all__ = ["Conservation", "Finding", "Proof", "Verdict", "prove"]
 
@@ -158,6 +159,8 @@ class Proof:
     remarks: list[str] = field(default_factory=list[str])
     #: Trades whose cash is not price times amount; no balance is wrong because of them.
     unexplained_cash: list[UnexplainedCash] = field(default_factory=list[UnexplainedCash])
+    #: Balances below zero.  They may well be the sum of their movements.
+    impossible: list[ImpossibleBalance] = field(default_factory=list[ImpossibleBalance])
 
     @property
     def is_balanced(self) -> bool:
@@ -197,8 +200,14 @@ def prove(state: State, journal: Journal | None = None) -> Proof:
     with pause_garbage_collection():
         prover = _Prover(state, journal)
         findings = [prover.judge(recorded) for recorded in list_recorded(state, journal)]
-        conservation = _sum_up(journal, findings)
-        return Proof(journal, findings, conservation, prover.get_remarks(), find_unexplained_cash(state))
+        return Proof(
+            journal,
+            findings,
+            _sum_up(journal, findings),
+            prover.get_remarks(),
+            find_unexplained_cash(state),
+            find_impossible_balances(state),
+        )
 
 
 class _Prover:

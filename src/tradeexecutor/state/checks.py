@@ -1,10 +1,11 @@
-"""Checks that need nothing but the state: ids, and outcomes of trades."""
+"""Checks that need nothing but the state: ids, outcomes of trades, and balances that cannot be."""
 
 from dataclasses import dataclass
 
 from tradeexecutor.state.errors import IntegrityError, UncleanState
 from tradeexecutor.state.portfolio.ids import list_counter_remarks
 from tradeexecutor.state.state import State
+from tradeexecutor.state.state.impossible_balances import find_impossible_balances
 
 __all__ = ["Check", "check_state"]
 
@@ -20,7 +21,12 @@ class Check:
 
 def check_state(state: State) -> list[Check]:
     """Return the outcome of the checks; the state is only read."""
-    return [_check_ids(state), _check_outcomes(state)]
+    return [_check_ids(state), _check_outcomes(state), _check_balances(state)]
+
+
+def _check_balances(state: State) -> Check:
+    found = find_impossible_balances(state)
+    return Check("balances", not found, "; ".join(map(str, found)) or "no cash, holding or debt is below zero")
 
 
 def _check_ids(state: State) -> Check:

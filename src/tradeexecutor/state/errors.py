@@ -26,6 +26,7 @@
     |-- AccountingError                 an operation was refused; the state is as it was before
     |   |-- InvalidTrade                a trade that makes no sense
     |   |   |-- TooSmallTrade           below the dust limit of the asset
+    |   |   |-- NotEnoughTokens         sells more than the position holds
     |   |   `-- UnsupportedPairKind     this kind of instrument cannot be traded this way
     |   |-- WrongTradeStatus            the trade is not in the status the transition needs
     |   |-- NotEnoughMoney              not enough cash or bridge capital
@@ -379,6 +380,21 @@ class TooSmallTrade(InvalidTrade):
         super().__init__(message)
         self.quantity = quantity
         self.limit = limit
+
+
+class NotEnoughTokens(InvalidTrade):
+    """A trade sells more than its position holds, or than other trades leave of it.
+
+    Attributes
+    ----------
+    available, needed
+        Base token units.
+    """
+
+    def __init__(self, message: str, available: Decimal | None = None, needed: Decimal | None = None):
+        super().__init__(message)
+        self.available = available
+        self.needed = needed
 
 
 class UnsupportedPairKind(InvalidTrade, NotImplementedError):

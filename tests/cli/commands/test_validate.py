@@ -21,7 +21,7 @@ def test_every_real_state_passes(run: Run, state_file: Path):
     result = run("validate", state_file)
     assert result.exit_code == 0, result.output
     assert "FAILED" not in result.stdout
-    assert result.stdout.count(" ok ") == 5
+    assert result.stdout.count(" ok ") == 6
 
 
 def test_the_state_of_a_backtest_passes(run: Run, backtest_state: Path):
@@ -37,7 +37,7 @@ def test_json_has_the_checks_and_the_counts(run: Run, backtest_state: Path):
     assert validation["passed"] is True
     assert validation["schema_version"] == 1
     assert (validation["facts"]["closed_positions"], validation["facts"]["trades"]) == (1, 2)
-    assert set(get_checks(result)) == {"readable", "consistent ids", "clean", "lossless", "unknown keys"}
+    assert set(get_checks(result)) == {"readable", "consistent ids", "clean", "balances", "lossless", "unknown keys"}
 
 
 def change(path: Path, mutate: Callable[[dict[str, Any]], None]) -> Path:
@@ -49,12 +49,45 @@ def change(path: Path, mutate: Callable[[dict[str, Any]], None]) -> Path:
 
 
 def test_ids_that_contradict_each_other_are_found(run: Run, backtest_state: Path):
-    change(backtest_state, lambda tree: tree["portfolio"].update(next_trade_id=1))
+    change(backtest_state, lambda tree: tree["stats"]["positions"].update({"9": []}))
     result = run("validate", backtest_state, "--json")
     assert result.exit_code == 1
     assert get_checks(result) == {
-        "readable": True, "consistent ids": False, "clean": True, "lossless": True, "unknown keys": True
+        "readable": True, "consistent ids": False, "clean": True, "balances": True, "lossless": True,
+        "unknown keys": True,
     }  # fmt: skip
+
+
+def test_a_trade_in_two_positions_makes_a_file_unreadable(run: Run, backtest_state: Path):
+    def put_twice(tree: dict[str, Any]) -> None:
+        position = json.loads(json.dumps(tree["portfolio"]["closed_positions"]["1"]))
+        position["position_id"] = 2
+        for trade in position["trades"].values():
+            trade["position_id"] = 2
+        tree["portfolio"]["closed_positions"]["2"] = position
+
+    change(backtest_state, put_twice)
+    result = run("validate", backtest_state)
+    assert result.exit_code == 1
+    assert "trade id 1, 2 is used twice" in " ".join(result.stdout.split())
+
+
+def test_a_counter_that_is_too_low_is_a_remark(run: Run, backtest_state: Path):
+    change(backtest_state, lambda tree: tree["portfolio"].update(next_trade_id=1))
+    result = run("validate", backtest_state)
+    assert result.exit_code == 0, result.output
+    assert "the highest used one is 2: the next trade will be #3" in " ".join(result.stdout.split())
+
+
+def test_a_number_written_as_text_is_no_loss(run: Run, backtest_state: Path):
+    """The reference writes the liquidation price of a short so."""
+    position = "1"
+    change(
+        backtest_state,
+        lambda tree: tree["portfolio"]["closed_positions"][position].update(liquidation_price="2294.99999999999994004"),
+    )
+    result = run("validate", backtest_state)
+    assert result.exit_code == 0, result.output
 
 
 def test_a_trade_left_in_flight_is_found(run: Run, backtest_state: Path):

@@ -28,10 +28,12 @@ from tests.kit.trader import (
     cash_of,
     new_state,
 )
+from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.errors import (
     InvalidTrade,
     NotAvailable,
     NotEnoughMoney,
+    NotEnoughTokens,
     TooSmallTrade,
     WrongPositionStatus,
     WrongTradeStatus,
@@ -380,13 +382,13 @@ def test_a_frozen_position_that_is_emptied_closes():
     trader = perfect(10_000)
     state = trader.state
     position, _ = trader.buy(WETH_USDC, "2", 2000.0)
-    failing, rest = trader.plan(WETH_USDC, "-0.5", 2200.0)[1], trader.plan(WETH_USDC, "-2", 2200.0)[1]
+    failing, rest = trader.plan(WETH_USDC, "-0.5", 2200.0)[1], trader.plan(WETH_USDC, "-1.5", 2200.0)[1]
     for trade in (failing, rest):
         trader.start(trade)
         trader.broadcast(trade)
     trader.fail(failing)
     freeze_position_on_failed_trade(trader.ts, state, [failing])
-    trader.succeed(rest)
+    trader.succeed(rest, quantity=Decimal(-2))
     assert state.portfolio.closed_positions == {1: position}
     assert state.portfolio.frozen_positions == {}
     assert position.closed_at == trader.ts
@@ -547,7 +549,16 @@ def test_selling_more_than_there_is_closes_the_position():
     """Numbers of E11."""
     trader = perfect(20_000)
     position, _ = trader.buy(WETH_USDC, "1", 2000.0)
-    trader.sell(WETH_USDC, "1.25", 2100.0)
+    _, sale = trader.plan(WETH_USDC, "-1", 2100.0)
+    trader.start(sale)
+    trader.broadcast(sale)
+    before = trader.state.to_json()
+    with pytest.raises(NotEnoughTokens) as error:
+        trader.succeed(sale, quantity=Decimal("-1.25"))
+    assert (error.value.available, error.value.needed) == (1, Decimal("1.25"))
+    assert trader.state.to_json() == before
+    sale.blockchain_transactions = [BlockchainTransaction(tx_hash="0x01", status=True)]  # it happened all the same
+    trader.succeed(sale, quantity=Decimal("-1.25"))
     assert position.is_closed()
     assert position.get_quantity() == Decimal("-0.25")
     assert cash_of(trader.state) == 20625

@@ -57,7 +57,7 @@ def audit(
 
     What `tradeexecutor prune-state` moved into archives beside the file is taken
     into account. Nothing is changed. The exit code is 1 when something does not
-    balance, with --strict also when something cannot be proven.
+    balance or a balance is below zero that cannot be, with --strict also when something cannot be proven.
     """
     state = load_state(state_file)
     lack = _restore(state, state_file)
@@ -77,7 +77,7 @@ def audit(
         print_entries(proof, state, state_file, selection)
     else:
         print_proof(proof, state, state_file, selection, all_=all_)
-    if proof.has_mismatch or (strict and (lack or not proof.is_balanced)):
+    if proof.has_mismatch or proof.impossible or (strict and (lack or not proof.is_balanced)):
         raise typer.Exit(EXIT_FAILURE)
 
 

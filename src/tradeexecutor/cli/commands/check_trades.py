@@ -97,7 +97,7 @@ def _print(path: StateLocation, items: Sequence[Issue]) -> None:
     rows = [
         (
             f"{'! ' if item.is_blocking else ''}{item.kind.value}",
-            f"#{item.position_id} {item.ticker}",
+            f"{item.ticker} cash" if item.position_id is None else f"#{item.position_id} {item.ticker}",
             "" if item.trade_id is None else f"#{item.trade_id}",
             format_time(item.since),
             "" if item.allocated is None else f"{format_quantity(item.allocated)} {item.symbol}",
@@ -120,7 +120,7 @@ def _print(path: StateLocation, items: Sequence[Issue]) -> None:
 def _name(items: Sequence[Issue]) -> str:
     """Return e.g. ``trades #3, #4``."""
     trades = [item.trade_id for item in items if item.trade_id is not None]
-    numbers = sorted(trades or [item.position_id for item in items])
+    numbers = sorted(trades or [item.position_id for item in items if item.position_id is not None])
     noun = "trade" if trades else "position"
     if len(numbers) > _MAX_NAMED:
         return f"{len(numbers)} {noun}s"

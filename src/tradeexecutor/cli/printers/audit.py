@@ -157,6 +157,10 @@ def audit_to_json(proof: Proof, state: State, selection: AuditSelection, *, entr
             }
             for item in proof.conservation
         ],
+        "impossible": [
+            {"position_id": item.position_id, "what": item.what, "symbol": item.symbol, "quantity": item.quantity}
+            for item in proof.impossible
+        ],
         "remarks": proof.remarks,
         "unexplained_cash": proof.unexplained_cash,
     }
@@ -307,6 +311,8 @@ def print_proof(proof: Proof, state: State, path: StateLocation, selection: Audi
         if item.verdict is not Verdict.balanced or item.remarks:
             _print_story(proof, item)
     _print_conservation([item for item in proof.conservation if _matches(proof.journal, item.asset, selection.asset)])
+    for item in proof.impossible:
+        print_line(f"Impossible: {item}", "red")
     unexplained = describe_unexplained_cash(proof.unexplained_cash)
     for remark in (*proof.remarks, unexplained) if unexplained else proof.remarks:
         print_line(f"Remark: {remark}")
@@ -325,6 +331,8 @@ def _print_verdict(proof: Proof) -> None:
     listed = ", ".join(f"{verdict.label}: {count:,}" for verdict, count in counts.items() if count)
     if counts[Verdict.mismatch]:
         print_line(f"DOES NOT BALANCE ({listed})", "bold red")
+    elif proof.impossible:
+        print_line(f"IMPOSSIBLE BALANCES ({listed})", "bold red")
     elif counts[Verdict.unprovable]:
         print_line(f"NOT PROVEN ({listed})", "bold yellow")
     else:

@@ -5,6 +5,9 @@ from decimal import Decimal
 from tradeexecutor.accounting.accuracy import COLLATERAL_EPSILON
 from tradeexecutor.state.identifier.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
 
+#: A sell may exceed what is held by this, token units: then all of it is sold.
+SELL_EPSILON = Decimal(10) ** -9
+
 #: Generic token dust.
 DEFAULT_DUST_EPSILON = Decimal(10**-10)
 

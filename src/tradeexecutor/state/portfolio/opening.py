@@ -6,6 +6,7 @@ Every function either does all of its work or raises and leaves the portfolio as
 import datetime
 from decimal import Decimal
 
+from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import (
@@ -30,11 +31,13 @@ from tradeexecutor.state.position.grouping import (
     by_pair,
     get_candidates,
 )
-from tradeexecutor.state.trade import TradeExecution, TradeFlag
+from tradeexecutor.state.position.holdings import check_planned_sell
+from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade.request import TradeRequest
 from tradeexecutor.state.types import USDollarPrice
 
 _IGNORE_OPEN = TradeFlag.ignore_open
+_REPAIR = TradeType.repair
 
 
 # --- Opening and closing
@@ -169,6 +172,8 @@ def request_trade(
         raise TooSmallTrade(
             f"cannot trade {planned} {pair.base.token_symbol}: at or below the dust limit {dust}", planned, dust
         )
+    if planned < ZERO_DECIMAL and request.trade_type is not _REPAIR:
+        check_planned_sell(position, trade)
     # From here on nothing fails.
     if created:
         position.portfolio_value_at_open = portfolio_value

@@ -21,6 +21,9 @@ from tradeexecutor.state.trade.totals import split_trades
 
 _CCTP_BRIDGE = TradingPairKind.cctp_bridge
 
+#: Quantities from this to `QUANTITY_EPSILON` read as zero.
+_LOWEST_ZERO = -QUANTITY_EPSILON
+
 
 # --- Balance events
 
@@ -78,7 +81,7 @@ def get_quantity(position: PositionFields, planned: bool = False) -> Decimal:
     if position.balance_updates:
         updates = get_base_token_balance_update_quantity(position)
         total = total - updates if position.pair.kind.is_shorting() else total + updates
-    return ZERO_DECIMAL if -QUANTITY_EPSILON <= total <= QUANTITY_EPSILON else total
+    return ZERO_DECIMAL if _LOWEST_ZERO <= total <= QUANTITY_EPSILON else total
 
 
 def get_pending_quantity(position: PositionFields) -> Decimal:

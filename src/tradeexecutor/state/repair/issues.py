@@ -17,6 +17,7 @@ settlement pending       a vault has not answered for a long time               
 frozen                   a failure was made good, and the position not unfrozen          `repair`
 empty                    an open position holds nothing                                  `repair`
 dust                     a redemption left a little in a Hypercore vault                 `repair`
+impossible               more was sold or spent than there was                           compare with the chain
 =======================  ==============================================================  ===========================
 """
 
@@ -37,6 +38,7 @@ from tradeexecutor.state.repair.hypercore import (
 )
 from tradeexecutor.state.repair.unsent import find_zero_quantity_positions, is_unsent
 from tradeexecutor.state.state import State
+from tradeexecutor.state.state.impossible_balances import find_impossible_balances
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
 from tradeexecutor.state.trade.capital_at_risk import find_capital_at_risk, has_capital_at_risk, is_capital_at_risk
 
@@ -66,6 +68,7 @@ class IssueKind(enum.StrEnum):
     empty = "empty"
     dust = "dust"
     duplicate = "duplicate"
+    impossible = "impossible"
 
 
 #: Kinds that make it wrong to trade on: what the strategy holds is not known.
@@ -81,9 +84,9 @@ class Issue:
     kind
         What was found.
     position_id, trade_id
-        Where; the trade is None when it is about the position.
+        Where; the trade is None when it is about the position, both are when it is about the cash.
     ticker
-        Of the pair.
+        Of the pair; of the cash its symbol.
     since
         Since when, UTC; None when the file does not say.
     allocated, symbol
@@ -97,7 +100,7 @@ class Issue:
     """
 
     kind: IssueKind
-    position_id: int
+    position_id: int | None
     trade_id: int | None
     ticker: str
     since: datetime.datetime | None
@@ -113,7 +116,7 @@ class Issue:
         return self.kind in _BLOCKING
 
     def __str__(self) -> str:
-        what = f"position #{self.position_id} {self.ticker}"
+        what = f"{self.ticker} cash" if self.position_id is None else f"position #{self.position_id} {self.ticker}"
         if self.trade_id is not None:
             what = f"trade #{self.trade_id} of {what}"
         text = f"{what}: {self.reason}"
@@ -151,7 +154,7 @@ def find_issues(
             item = _judge_trade(position, trade, now, max_bridge_time, max_vault_time)
             if item is not None:
                 found.append(item)
-    mentioned = {item.position_id for item in found}
+    mentioned = {item.position_id for item in found if item.position_id is not None}
     found += _list_frozen(state, mentioned)
     empty = {position.position_id: position for position in find_zero_quantity_positions(portfolio)}
     found += map(_make_empty, empty.values())
@@ -161,7 +164,8 @@ def find_issues(
         if position.position_id not in empty
     ]
     found += _list_duplicates(state)
-    found.sort(key=lambda item: (not item.is_blocking, item.position_id, item.trade_id or 0))
+    found += _list_impossible(state)
+    found.sort(key=lambda item: (not item.is_blocking, item.position_id or 0, item.trade_id or 0))
     return found
 
 
@@ -366,4 +370,26 @@ def _list_duplicates(state: State) -> Iterator[Issue]:
             reason=f"is a {candidate.close_reason} of position #{candidate.survivor_position.position_id}, "
             "whose value counts twice",
             command=f"tradeexecutor repair {FILE} --only duplicates",
+        )
+
+
+# --- Balances
+
+
+def _list_impossible(state: State) -> Iterator[Issue]:
+    advice = f"tradeexecutor check-accounts compares {FILE} with the chain, correct-accounts books what it finds"
+    tables = state.portfolio.get_position_tables()
+    for item in find_impossible_balances(state):
+        position = next((table[item.position_id] for table in tables if item.position_id in table), None)
+        yield Issue(
+            kind=IssueKind.impossible,
+            position_id=item.position_id,
+            trade_id=None,
+            ticker=item.symbol if position is None else position.pair.get_ticker(),
+            since=None if position is None else _get_last_execution(position),
+            allocated=None,
+            symbol=item.symbol,
+            reason=str(item),
+            command="",
+            advice=advice,
         )

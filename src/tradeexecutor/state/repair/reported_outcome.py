@@ -13,7 +13,7 @@ from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import InvalidTrade
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.state import State
-from tradeexecutor.state.trade import TradeExecution, TradeStatus
+from tradeexecutor.state.trade import Fill, TradeExecution, TradeStatus
 from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS
 from tradeexecutor.state.value_checks import check_naive_utc
 
@@ -82,14 +82,13 @@ def reconfirm_trade(
         raise InvalidTrade(
             f"report quantity and reserve of trade #{trade.trade_id} without a sign, got {quantity} and {reserve}"
         )
-    state.mark_trade_success(
-        now,
-        trade,
-        executed_price=float(reserve / quantity),
-        executed_amount=quantity if trade.is_buy() else -quantity,
-        executed_reserve=reserve,
+    fill = Fill(
+        executed_at=now,
+        price=float(reserve / quantity),
+        quantity=quantity if trade.is_buy() else -quantity,
+        reserve=reserve,
         lp_fees=None,
         native_token_price=None,
-        force=True,
     )
+    state.record_fill(trade, fill, force=True, confirmed=True)
     trade.add_note(f"Reported as successful at {now:%Y-%m-%d %H:%M}")

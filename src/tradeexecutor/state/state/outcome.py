@@ -11,12 +11,19 @@ import msgspec
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.accounting.values import is_finite_decimal, require_finite_decimal
 from tradeexecutor.state.contract import contract_signature
-from tradeexecutor.state.errors import InvalidTrade, UnsupportedPairKind, WrongPositionStatus
+from tradeexecutor.state.errors import (
+    InvalidTrade,
+    NotEnoughMoney,
+    NotEnoughTokens,
+    UnsupportedPairKind,
+    WrongPositionStatus,
+)
 from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
 from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.loan.changes import LoanChange, LoanPayments, get_loan_after_trade
 from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.position.holdings import check_sold, get_raw_unit
 from tradeexecutor.state.position.pnl import create_share_price_state, update_share_price_state
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state.capital import find_returned_capital, give_capital_back
@@ -82,7 +89,9 @@ def mark_trade_success(
     record_fill(state, trade, fill, force=force)
 
 
-def record_fill(state: StateFields, trade: TradeExecution, fill: Fill, *, force: bool = False) -> None:
+def record_fill(
+    state: StateFields, trade: TradeExecution, fill: Fill, *, force: bool = False, confirmed: bool = False
+) -> None:
     """Record the outcome of a broadcasted trade, return capital, and close the position if nothing is left.
 
     What a sell brought in goes to the cash (or the bridge position it came from).  A buy that reports in
@@ -93,15 +102,25 @@ def record_fill(state: StateFields, trade: TradeExecution, fill: Fill, *, force:
     ----------
     force
         Accept a trade that was started and not broadcasted; a repair need not be started.
+    confirmed
+        Somebody has seen that it happened: it is booked even if it sold or spent more than there was by the books.  So
+        is a trade with a transaction that succeeded.  The balance that becomes negative by it is found by
+        :func:`~tradeexecutor.state.state.impossible_balances.find_impossible_balances`.
 
     Raises
     ------
+    NotEnoughTokens, NotEnoughMoney
+        It cannot have sold, or spent, so much.  The state is unchanged.
     WrongTradeStatus, WrongPositionStatus, InvalidTrade, PositionNotFound, ReserveMissing, UnsupportedPairKind,
     LiquidationRisked
         The state is unchanged.
     """
     position = _check(state, trade, fill, force=force)
-    _apply(state, trade, _compute(state, trade, fill, position))
+    outcome = _compute(state, trade, fill, position)
+    takes_something = fill.quantity < ZERO_DECIMAL or outcome.returned < ZERO_DECIMAL
+    if takes_something and not confirmed and trade.trade_type is not _REPAIR:
+        _check_possible(trade, outcome)
+    _apply(state, trade, outcome)
 
 
 # --- Check
@@ -158,6 +177,35 @@ def _check_loan_amounts(trade: TradeExecution, fill: Fill) -> None:
         )
     if trade.pair.kind is not _SHORT and planned < 0 and not reserve:
         raise InvalidTrade(f"trade #{trade.trade_id} recalled {-quantity} and brought in nothing")
+
+
+def _check_possible(trade: TradeExecution, outcome: _Outcome) -> None:
+    """Raise if the trade cannot have sold or spent so much, unless a chain says that it has."""
+    try:
+        check_sold(outcome.position, trade, outcome.fill.quantity)
+        if outcome.returned < ZERO_DECIMAL:
+            _check_spent(trade, outcome)
+    except (NotEnoughTokens, NotEnoughMoney):
+        if not any(transaction.status for transaction in trade.blockchain_transactions):
+            raise
+
+
+def _check_spent(trade: TradeExecution, outcome: _Outcome) -> None:
+    """Raise unless the account can pay what a trade spent beyond what was set aside for it."""
+    account, spent = outcome.account, -outcome.returned
+    if account is None:
+        return
+    if isinstance(account, ReservePosition):
+        asset, available = account.asset, account.quantity
+    else:
+        asset, available = account.pair.base, account.get_available_bridge_capital()
+    if spent - available > get_raw_unit(asset):
+        raise NotEnoughMoney(
+            f"trade #{trade.trade_id} spent {spent} {asset.token_symbol} beyond what was set aside for it, "
+            f"{available} was there",
+            available,
+            spent,
+        )
 
 
 # --- Compute

@@ -40,7 +40,8 @@ def request_trade(
     Raises
     ------
     InvalidTrade
-        The trade makes no sense, `TooSmallTrade` if it is dust.  The state is unchanged and no id is used up.
+        The trade makes no sense, `TooSmallTrade` if it is dust, `NotEnoughTokens` if it sells more than is held and
+        not promised to other trades.  The state is unchanged and no id is used up.
     LiquidationRisked
         A short would be liquidated at once.
     WrongPositionStatus, PositionNotFound

@@ -33,15 +33,17 @@ from tradeexecutor.state.errors import (
     WrongPositionStatus,
     WrongTradeStatus,
 )
+from tradeexecutor.state.position.holdings import check_started_sell
 from tradeexecutor.state.state.capital import find_failed_capital, give_capital_back, take_capital
 from tradeexecutor.state.state.fields import StateFields
-from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus
+from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.trade.capital_at_risk import keeps_allocation_on_failure
 from tradeexecutor.state.trade.planned_amounts import EXECUTABLE_KINDS
 from tradeexecutor.state.types import BPS
 from tradeexecutor.state.value_checks import check_naive_utc
 
 _PLANNED = TradeStatus.planned
+_REPAIR = TradeType.repair
 _TRIGGERED = TradeFlag.triggered
 
 
@@ -73,7 +75,7 @@ def start_execution(
     Raises
     ------
     WrongTradeStatus, WrongPositionStatus, InvalidTrade, PositionNotFound, ReserveMissing, NotEnoughMoney,
-    NonceAlreadyUsed, UnsupportedPairKind
+    NotEnoughTokens, NonceAlreadyUsed, UnsupportedPairKind
         The state is unchanged.
     """
     check_naive_utc(ts, "started_at")
@@ -88,6 +90,8 @@ def start_execution(
     position = portfolio.find_position_for_trade(trade, pending=triggered)
     if position.closed_at is not None:
         raise WrongPositionStatus(f"position #{position.position_id} is closed, trade #{trade.trade_id} cannot start")
+    if trade.planned_quantity < ZERO_DECIMAL and trade.trade_type is not _REPAIR:
+        check_started_sell(position, trade)
     if nonce is not None:
         portfolio.check_for_nonce_reuse(nonce)
     take_capital(portfolio, trade, underflow_check=underflow_check)

@@ -1,0 +1,131 @@
+"""What a position has to give: a sell must not take more than is held and not promised to another trade.
+
+=====================  ====================================================================================
+when a sell is         it must be covered by
+=====================  ====================================================================================
+planned                what is held, and what the trades that are planned or under way will add or take away
+started                what is held, and what the trades that are under way will add or take away
+completed              what is held
+=====================  ====================================================================================
+
+Orders that wait for a trigger promise nothing: a stop loss and a take profit may both be over all that is held, and
+only one of them happens.  They are looked at when they start.
+"""
+
+from decimal import Decimal
+
+from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
+from tradeexecutor.state.errors import NotEnoughTokens
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
+from tradeexecutor.state.identifier.dust import SELL_EPSILON
+from tradeexecutor.state.position.fields import PositionFields
+from tradeexecutor.state.position.quantity import get_available_bridge_capital, get_quantity
+from tradeexecutor.state.position.trades import get_unsettled_trades
+from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus
+
+__all__ = [
+    "KINDS_OF_HELD_TOKENS",
+    "check_planned_sell",
+    "check_sold",
+    "check_started_sell",
+    "get_holding",
+    "get_holding_tolerance",
+    "get_uncommitted_holding",
+]
+
+#: Kinds that hold tokens, of which there cannot be less than none.  The others may become negative: the value of an
+#: account is what its exchange says, a short owes, and loans have rules of their own.
+KINDS_OF_HELD_TOKENS = frozenset(
+    {
+        TradingPairKind.spot_market_hold,
+        TradingPairKind.spot_market_hold_rebalancing_token,
+        TradingPairKind.vault,
+        TradingPairKind.cctp_bridge,
+    }
+)
+
+_UNDER_WAY = frozenset({TradeStatus.started, TradeStatus.broadcasted, TradeStatus.vault_settlement_pending})
+_PLANNED, _TRIGGERED = TradeStatus.planned, TradeFlag.triggered
+
+
+def get_holding(position: PositionFields) -> Decimal:
+    """Return what can be sold, base token units; of a bridge the capital that no trade on the far chain uses."""
+    if position.pair.kind is TradingPairKind.cctp_bridge:
+        return get_available_bridge_capital(position)
+    return get_quantity(position)
+
+
+def get_uncommitted_holding(position: PositionFields, *, planned: bool) -> Decimal:
+    """Return what is held once the trades under way, and if asked the planned ones, are done; base token units."""
+    total = get_holding(position)
+    unsettled = get_unsettled_trades(position)
+    if not unsettled:  # nearly always
+        return total
+    for trade in unsettled:
+        if trade.executed_at is not None:
+            continue
+        status = trade.get_status()
+        if status is _PLANNED:
+            if planned and not _waits_for_trigger(position, trade):
+                total += trade.planned_quantity
+        elif status in _UNDER_WAY:
+            is_requested = status is TradeStatus.vault_settlement_pending and trade.planned_quantity <= 0
+            total += trade.get_vault_settlement_request_quantity() if is_requested else trade.planned_quantity
+    return total
+
+
+def _waits_for_trigger(position: PositionFields, trade: TradeExecution) -> bool:
+    return trade.trade_id in position.pending_trades or _TRIGGERED in (trade.flags or ())
+
+
+def get_holding_tolerance(pair: TradingPairIdentifier) -> Decimal:
+    """Return how much a sell may exceed what is held: two raw units, or what the sale of all of it may be off by."""
+    return max(SELL_EPSILON, 2 * get_raw_unit(pair.base))
+
+
+def get_raw_unit(asset: AssetIdentifier) -> Decimal:
+    """Return the smallest amount of a token."""
+    return Decimal(1).scaleb(-asset.decimals)
+
+
+# --- Checks
+
+
+def check_planned_sell(position: PositionFields, trade: TradeExecution) -> None:
+    """Raise `NotEnoughTokens` unless the position can give what a trade that is being planned sells."""
+    if position.pair.kind not in KINDS_OF_HELD_TOKENS or (trade.flags and _TRIGGERED in trade.flags):
+        return
+    needed = -trade.planned_quantity
+    left = get_uncommitted_holding(position, planned=True)
+    if needed > left:
+        _require(position, trade, left, needed, "is left by what is planned and under way")
+
+
+def check_started_sell(position: PositionFields, trade: TradeExecution) -> None:
+    """Raise `NotEnoughTokens` unless the position can give what a planned trade sells."""
+    if position.pair.kind not in KINDS_OF_HELD_TOKENS:
+        return
+    needed = -trade.planned_quantity
+    left = get_uncommitted_holding(position, planned=False)
+    if needed > left:
+        _require(position, trade, left, needed, "is left by what is under way")
+
+
+def check_sold(position: PositionFields, trade: TradeExecution, quantity: Decimal) -> None:
+    """Raise `NotEnoughTokens` unless the position held what a trade has sold, base token units, negative."""
+    if quantity >= ZERO_DECIMAL or position.pair.kind not in KINDS_OF_HELD_TOKENS:
+        return
+    held = get_holding(position)
+    if -quantity > held:
+        _require(position, trade, held, -quantity, "was held")
+
+
+def _require(position: PositionFields, trade: TradeExecution, available: Decimal, needed: Decimal, why: str) -> None:
+    if needed - available > get_holding_tolerance(position.pair):
+        symbol = position.pair.base.token_symbol
+        raise NotEnoughTokens(
+            f"trade #{trade.trade_id} sells {needed} {symbol} of position #{position.position_id}, of which "
+            f"{max(available, ZERO_DECIMAL)} {why}",
+            available,
+            needed,
+        )
