@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
-from tradeexecutor.state.codec.codec import OpenAttributes, Serialisable
+from tradeexecutor.state.codec.codec import LEFT_OUT_WHEN_EMPTY, OpenAttributes, Serialisable
 from tradeexecutor.state.identifier.chain import ChainId
 from tradeexecutor.state.interest_distribution import InterestDistributionOperation
 from tradeexecutor.state.types import BlockNumber, JSONHexAddress, JSONHexBytes, USDollarAmount, UTCDatetime, new_list
@@ -79,8 +79,8 @@ class Treasury(OpenAttributes):
     #: Issued vault shares.
     share_count: Decimal | None = None
     #: The last blocks up to which events were read, oldest first; the newest is `last_block_scanned`.  Empty for what
-    #: does not read a chain.
-    scanned_blocks: list[ScannedBlock] = field(default_factory=new_list)
+    #: does not read a chain, and then not in the file.
+    scanned_blocks: list[ScannedBlock] = field(default_factory=new_list, metadata=LEFT_OUT_WHEN_EMPTY)
 
 
 @dataclass(slots=True)

@@ -148,6 +148,11 @@ def dump(tree: Any) -> bytes:
         raise BadStateData(str(e)) from e
 
 
+#: Metadata of a field that has no key in the JSON while it is empty: for what few states ever have, so that other
+#: programs need not learn of it.
+LEFT_OUT_WHEN_EMPTY: Mapping[str, bool] = types.MappingProxyType({"left_out_when_empty": True})
+
+
 # --- Field types ----------------------------------------------------------------------------------------------
 
 
@@ -369,10 +374,15 @@ def _class_encoder(cls: type) -> Encoder:
         "    name = ''",
         "    try:",
     ]
+    left_out = {
+        field.name for field in dataclasses.fields(cls) if LEFT_OUT_WHEN_EMPTY.items() <= field.metadata.items()
+    }
     for index, (name, hint) in enumerate(field_types(cls).items()):
         namespace[f"e{index}"] = _field_encoder(hint)
         passes = " or ".join(filter(None, ("v is None", _PASSES_UNCHANGED.get(strip_optional(hint)))))
-        lines.append(f"        v = o.{name}; name = {name!r}; d[{name!r}] = v if {passes} else e{index}(v)")
+        condition = "if v: " if name in left_out else ""
+        lines.append(f"        v = o.{name}; name = {name!r}")
+        lines.append(f"        {condition}d[{name!r}] = v if {passes} else e{index}(v)")
     lines += [
         "    except UnencodableValue as e:",
         "        e.prepend(name)",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from tradeexecutor.state.archive_ref import ArchiveRef
 from tradeexecutor.state.clock import utc_now
-from tradeexecutor.state.codec.codec import Serialisable
+from tradeexecutor.state.codec.codec import LEFT_OUT_WHEN_EMPTY, Serialisable
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.deployment_info import DeploymentInfo
 from tradeexecutor.state.identifier import AssetIdentifier
@@ -66,4 +66,4 @@ class StateFields(Serialisable):
     #: User variables by cycle.
     other_data: OtherData | None = field(default_factory=OtherData)
     #: Where detail went that was taken out of closed positions, oldest first.  Not in the file when there is none.
-    archives: list[ArchiveRef] = field(default_factory=new_list)
+    archives: list[ArchiveRef] = field(default_factory=new_list, metadata=LEFT_OUT_WHEN_EMPTY)

@@ -79,10 +79,7 @@ class State(StateFields):
             check_ids(self.portfolio)
         except IntegrityError as error:
             raise BadStateData(str(error), "portfolio") from None
-        tree = {SCHEMA_VERSION_KEY: SCHEMA_VERSION, **super().to_dict()}
-        if not self.archives:
-            del tree["archives"]  # most states never have any, and other programs need not learn of it
-        return tree
+        return {SCHEMA_VERSION_KEY: SCHEMA_VERSION, **super().to_dict()}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], *, consume: bool = False) -> Self:
