@@ -22,23 +22,11 @@ MAX_MODULE_LINES = 500
 BOOLEANS_BY_KEYWORD = ("database/", "state/files/", "state/state/", "state/store/", "state/trade/")
 
 MANY_PARAMETERS = """
-AssetWithTrackedValue.change_quantity_and_value BacktestPricing._make
-BlockchainTransaction.set_confirmation_information CandleExecution.execute_trades Candles.__init__
-PositionManager.adjust_position
-PositionManager.close_position PositionManager.close_spot_position PositionManager.open_spot
-Rebroadcaster.execute_trades StrategyInput.__init__ StrategyInputIndicators.get_indicator_value
-Visualisation.plot_indicator _add_plots _change_side add_stems audit
-backtest blacklist calculate_account_corrections calculate_key_metrics calculate_profit calculate_summary_statistics
-chart check_accounts close_position compare correct_accounts correct_history draw_multi_pair_strategy_state
-draw_single_pair_strategy_state export init overlay_all_technical_indicators recover repair report retry
-update_statistics visualise_equity_curve_benchmark visualise_multiple_pairs visualise_position visualise_single_pair
-visualise_single_pair_positions_with_duration_and_slippage visualise_single_pair_strategy_state
-visualise_single_position visualise_vs_returns
+
 """
 
 LONG_FUNCTIONS = """
-PositionManager.adjust_position backtest chart close_position correct_history repair report retry_trades
-run_backtest_inline visualise_equity_curve_benchmark visualise_multiple_pairs visualise_single_pair
+PositionManager.adjust_position
 """
 
 LONG_MODULES = """

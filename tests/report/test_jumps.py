@@ -39,7 +39,7 @@ def test_a_crash_of_the_market_is_no_doubtful_jump():
 
 def take_cash_away(state: State) -> None:
     for item in state.stats.portfolio[2:]:
-        item.free_cash -= 60.0
+        item.free_cash = (item.free_cash or 0.0) - 60.0
 
 
 def forget_the_cash(state: State) -> None:

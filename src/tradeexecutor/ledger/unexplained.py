@@ -7,7 +7,7 @@ prices does not see the difference, so the audit names it.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tradeexecutor.state.position.profit import get_trade_unexplained_cash_usd
+from tradeexecutor.state.position.net_profit import get_trade_unexplained_cash_usd
 from tradeexecutor.state.state import State
 from tradeexecutor.state.types import USDollarAmount
 

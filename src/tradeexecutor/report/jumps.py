@@ -76,9 +76,9 @@ def find_jumps(curve: EquityCurve) -> list[Jump]:
 def find_unexplained_jumps(state: State, curve: EquityCurve) -> list[Jump]:
     """Return the jumps that the movements in the books do not explain.
 
-    A jump is explained when cash and holdings changed from the one sample to the other by exactly what the ledger has
-    booked in between, and the value did not come back with the next sample: then the prices have moved.  A value that
-    comes back at once was a position without a price or with a wrong one.
+    A jump is explained when both values are the cash and the sampled positions, these changed from the one sample to
+    the other by exactly what the ledger has booked in between, and the value did not come back with the next sample:
+    then the prices have moved.  A value that comes back at once was a position without a price or with a wrong one.
     """
     jumps = find_jumps(curve)
     if not jumps:
@@ -112,10 +112,23 @@ def _is_explained(
     tolerance = _TOLERANCE * max(jump.before, jump.after)
     if not math.isclose(before.free_cash + cash, after.free_cash, abs_tol=tolerance):
         return False
+    if not all(_is_made_of_positions(state, sample, tolerance) for sample in (before, after)):
+        return False
     return all(
         _is_holding_explained(state, position_id, between, before.calculated_at, after.calculated_at)
         for position_id in state.stats.positions
     )
+
+
+def _is_made_of_positions(state: State, sample: PortfolioStatistics, tolerance: float) -> bool:
+    """Tell whether a recorded value is the cash and the values of the positions that were sampled with it."""
+    positions = sum(
+        latest.value or 0.0
+        for own in state.stats.positions.values()
+        for latest in own
+        if latest.calculated_at == sample.calculated_at
+    )
+    return math.isclose((sample.free_cash or 0.0) + positions, sample.get_value(), abs_tol=tolerance)
 
 
 def _is_holding_explained(

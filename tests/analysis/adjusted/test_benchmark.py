@@ -1,5 +1,7 @@
 """What is simply held: bought at the first open, valued at the closes."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -51,7 +53,8 @@ def test_the_chart_of_a_backtest_ends_where_the_command_line_does():
     columns = {name: getattr(candles, name) for name in ("open", "high", "low", "close")}
     options = ChartOptions(candles=pd.DataFrame(columns, index=index))
     figure = CHARTS["benchmark"].draw(result.state, options)
-    (line,) = (trace for trace in figure.data if trace.name.startswith("Hold"))
+    traces: Any = figure.data
+    (line,) = (trace for trace in traces if trace.name.startswith("Hold"))
     times = [sample.calculated_at for sample in result.state.stats.portfolio]
     expected = calculate_buy_and_hold(result.strategy_universe, times[0], times[-1])
     assert line.y[-1] == pytest.approx(expected)

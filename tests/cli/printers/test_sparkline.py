@@ -58,14 +58,15 @@ def test_blocks_need_an_encoding_that_has_them(encoding: str | None, can: bool):
 
 
 def test_returns_are_compounded_by_calendar_month():
-    days = np.array(["2023-12-31", "2024-01-01", "2024-01-31", "2024-03-01"], dtype="datetime64[us]")
+    # Midnight of 1 January closes December, and that of 1 March February.
+    days = np.array(["2023-12-31", "2024-01-01", "2024-01-31", "2024-02-01", "2024-03-31"], dtype="datetime64[us]")
     times = days.astype(np.int64)
-    found = list_monthly_returns(times, np.array([0.5, 0.1, 0.1, -0.5]))
+    found = list_monthly_returns(int(times[0]) - 1, times, np.array([0.5, 0.1, 0.1, 0.1, -0.5]))
     assert [(item.year, item.month) for item in found] == [(2023, 12), (2024, 1), (2024, 2), (2024, 3)]
-    assert [item.value for item in found] == pytest.approx([0.5, 0.21, 0.0, -0.5])
+    assert [item.value for item in found] == pytest.approx([0.65, 0.21, 0.0, -0.5])
     years = group_by_year(found)
     assert compound(years[2024]) == pytest.approx(1.21 * 0.5 - 1)
-    assert list_monthly_returns(np.zeros(0, dtype=np.int64), np.zeros(0)) == []
+    assert list_monthly_returns(0, np.zeros(0, dtype=np.int64), np.zeros(0)) == []
     assert compound([MonthlyReturn(2024, 1, -1.0)]) == -1.0
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tradeexecutor.analysis.memo import shared
-from tradeexecutor.state.errors import UnsupportedPairKind
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
@@ -90,22 +89,8 @@ def get_exit_reason(position: TradingPosition) -> ExitReason | None:
 _TIMED = (TriggerCondition.timed_absolute, TriggerCondition.timed_relative_to_open)
 
 
-@shared
-def get_net_result(position: TradingPosition) -> tuple[USDollarAmount, Percent]:
-    """Return net profit in USD, and as a fraction of what was invested, 0.0 where nothing was.
-
-    Invested is what longs bought, and the value that shorts sold.  Differences of rounding are 0.  The profit of a
-    leveraged long, which nothing else knows, is the recorded one.
-    """
-    totals = position.get_trade_totals()
-    invested = totals.bought_usd if position.is_long() or position.is_credit_supply() else totals.sold_usd
-    try:
-        profit = position.get_net_profit_usd()
-    except UnsupportedPairKind:
-        profit = position.get_total_profit_usd()
-    if abs(profit) <= _ROUNDING * invested:
-        profit = 0.0
-    return profit, profit / invested if invested else 0.0
+#: Net profit of a position, USD and as a fraction of what was invested.
+get_net_result = shared(TradingPosition.get_net_result)
 
 
 @dataclass(slots=True)

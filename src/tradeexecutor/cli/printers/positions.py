@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
 
-from tradeexecutor.analysis.adjusted.positions import get_net_result
 from tradeexecutor.cli.output import (
     Column,
     format_line,
@@ -143,7 +142,7 @@ def collect_positions(
 
 
 def _make_position_row(state: State, position: TradingPosition, *, with_trades: bool) -> PositionRow:
-    profit_usd, profit_pct = get_figure(lambda: get_net_result(position)) or (None, None)
+    profit_usd, profit_pct = get_figure(position.get_net_result) or (None, None)
     realised, unrealised = get_figure(position.get_average_cost_profit_usd) or (None, None)
     return PositionRow(
         position_id=position.position_id,

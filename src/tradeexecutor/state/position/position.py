@@ -17,6 +17,7 @@ from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.position import (
     interest,
     labels,
+    net_profit,
     planning,
     predicates,
     profit,
@@ -206,9 +207,10 @@ class TradingPosition(PositionFields):
 
     # --- Profit, USD
 
-    get_net_profit_usd = profit.get_net_profit_usd
-    get_average_cost_profit_usd = profit.get_average_cost_profit_usd
-    get_unexplained_cash_usd = profit.get_unexplained_cash_usd
+    get_net_profit_usd = net_profit.get_net_profit_usd
+    get_net_result = net_profit.get_net_result
+    get_average_cost_profit_usd = net_profit.get_average_cost_profit_usd
+    get_unexplained_cash_usd = net_profit.get_unexplained_cash_usd
     get_total_profit_usd = profit.get_total_profit_usd
     get_total_profit = profit.get_total_profit
     get_realised_profit_usd = profit.get_realised_profit_usd

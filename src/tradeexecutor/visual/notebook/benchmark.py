@@ -42,7 +42,6 @@ __all__ = [
 ALL_CASH = "All cash"
 
 
-@contract_signature
 def visualise_long_short_benchmark(
     state: "State",
     name: str | None = None,
@@ -336,7 +335,6 @@ def visualise_equity_curves(
     return finish(figure, look, name, thinner.get_notes(), height)
 
 
-@contract_signature
 def transform_to_equity_curve(
     df: pd.DataFrame, column: str, name: str, colour: str | None = None
 ) -> "pd.Series[float]":
@@ -348,7 +346,6 @@ def transform_to_equity_curve(
     return curve
 
 
-@contract_signature
 def visualise_portfolio_interest_curve(
     name: str | None, state: "State", colour: str | None = None, height: int = 1200, theme: str = "plotly_white"
 ) -> go.Figure:
