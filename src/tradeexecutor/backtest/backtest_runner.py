@@ -29,6 +29,7 @@ from tradeexecutor.backtest.coverage import describe_coverage
 from tradeexecutor.backtest.dataset import list_datasets, load_dataset
 from tradeexecutor.backtest.delisting import Delisting, DelistingPolicy
 from tradeexecutor.backtest.equity_sampling import EquitySampling
+from tradeexecutor.backtest.look_ahead_check import Spent, check_indicators
 from tradeexecutor.backtest.progress import show_progress
 from tradeexecutor.backtest.run_warnings import find_warnings
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
@@ -44,7 +45,7 @@ from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.market_data import CandleLength, Candles
 from tradeexecutor.strategy.market_queue import ClosedMarket
-from tradeexecutor.strategy.pandas_trader.indicator_results import calculate_indicators
+from tradeexecutor.strategy.pandas_trader.indicator_results import IndicatorResults, calculate_indicators
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput, StrategyInputIndicators
 from tradeexecutor.strategy.parameters import StrategyParameters
 from tradeexecutor.strategy.runner import Models, StrategyRunner
@@ -57,7 +58,10 @@ __all__ = [
     "BacktestNotPossible",
     "BacktestOptions",
     "BacktestResult",
+    "ask_for_universe",
     "load_market_data",
+    "make_context",
+    "replay_decisions",
     "run_backtest",
     "run_backtest_for_module",
     "run_backtest_inline",
@@ -82,6 +86,11 @@ class _Setup:
         module, options = self.module, self.options
         self.wanted = (options.start_at or module.backtest_start, options.end_at or module.backtest_end)
         self.start_at, self.end_at = find_period(self.universe, *self.wanted)
+
+    def calculate_indicators(self, universe: TradingStrategyUniverse) -> IndicatorResults:
+        """Return the indicators of the strategy over the candles of a universe, this one or a part of it."""
+        indicators = self.module.make_indicators(self.start_at, universe, self.context)
+        return calculate_indicators(indicators, universe, self.context, self.start_at)
 
     def make_state(self) -> State:
         """Return an empty state that begins at strategy time: no wall clock gets into a backtest."""
@@ -138,22 +147,75 @@ def run_backtest(
         The strategy raised an error or returned something unusable.
     """
     options = options or BacktestOptions()
-    context = _make_context(module, options)
-    setup = _Setup(module, universe, options, context)
-    state = setup.make_state()
+    setup = _Setup(module, universe, options, make_context(module, options))
+    setup.make_sync_model(SimulatedWallet())  # Without money nothing needs to be calculated.
+    began = time.perf_counter()
+    results = setup.calculate_indicators(universe)
+    calculating = time.perf_counter() - began
+    run = _prepare(setup, results)
+    state, runner, delisting = run.engine.runner.state, run.engine.runner, run.delisting
+    times = run.engine.decision_times
+    began = time.perf_counter()
+    with (
+        pause_full_collections(),
+        show_progress(len(times), state.name or "backtest", enabled=options.progress) as update,
+    ):
+        run.engine.run(update)
+    seconds = time.perf_counter() - began
+    state.perform_integrity_check()
+    diagnostics = _make_diagnostics(state, len(times), seconds)
+    diagnostics["delayed_trades"] = sum(trade.executed_at is not None for trade in runner.queue.taken)
+    diagnostics["refused_trades"] = len(runner.queue.refused)
+    diagnostics["delisted_positions"] = delisting.closed
+    coverage = describe_coverage(universe, setup.wanted, (setup.start_at, setup.end_at))
+    diagnostics["coverage"] = coverage
+    changes = check_indicators(setup.calculate_indicators, results, times, Spent(calculating, seconds))
+    diagnostics["warnings"] = [*find_warnings(state, results, len(times), runner.queue, delisting, changes), *coverage]
+    for warning in diagnostics["warnings"]:
+        logger.warning("%s: %s", state.name, warning)
+    diagnostics["pending_funding"] = [(event.timestamp, event.amount) for event in run.sync.fund_flow_queue]
+    return BacktestResult(state, universe, diagnostics, results, module)
+
+
+def replay_decisions(
+    module: StrategyModule, universe: TradingStrategyUniverse, options: BacktestOptions, indicators: IndicatorResults
+) -> State:
+    """Run a strategy with indicators that are calculated already, maybe from less data; return the state.
+
+    Nothing is warned about, and no progress is drawn.
+
+    Raises
+    ------
+    BacktestNotPossible, BacktestPeriodNotValid, DecisionFailed
+        See `run_backtest`.
+    """
+    engine = _prepare(_Setup(module, universe, options, make_context(module, options)), indicators).engine
+    with pause_full_collections():
+        engine.run()
+    return engine.runner.state
+
+
+@dataclass(slots=True)
+class _Run:
+    """What one run is made of, ready to start."""
+
+    engine: BacktestEngine
+    sync: BacktestSyncModel
+    delisting: DelistingPolicy
+
+
+def _prepare(setup: _Setup, results: IndicatorResults) -> _Run:
+    module, universe, options = setup.module, setup.universe, setup.options
     wallet = SimulatedWallet()
     pricing = BacktestPricing(universe, options.data_delay_tolerance)
     sync = setup.make_sync_model(wallet)
-    results = calculate_indicators(
-        module.make_indicators(setup.start_at, universe, context), universe, context, setup.start_at
-    )
     runner = StrategyRunner(
-        state=state,
+        state=setup.make_state(),
         strategy_universe=universe,
         decide_trades=module.decide_trades,
         parameters=module.parameters,
         indicators=StrategyInputIndicators(universe, results),
-        execution_context=context,
+        execution_context=setup.context,
         models=Models(
             pricing=pricing,
             valuation=BacktestValuationModel(pricing),
@@ -168,28 +230,11 @@ def run_backtest(
     times = find_decision_times(universe, module.cycle_duration, setup.start_at, setup.end_at)
     sampling = _choose(EquitySampling, "equity_sampling", options.equity_sampling)
     engine = BacktestEngine(runner, pricing, times, setup.end_at, delisting, sampling)
-    began = time.perf_counter()
-    with (
-        pause_full_collections(),
-        show_progress(len(times), state.name or "backtest", enabled=options.progress) as update,
-    ):
-        engine.run(update)
-    seconds = time.perf_counter() - began
-    state.perform_integrity_check()
-    diagnostics = _make_diagnostics(state, len(times), seconds)
-    diagnostics["delayed_trades"] = sum(trade.executed_at is not None for trade in runner.queue.taken)
-    diagnostics["refused_trades"] = len(runner.queue.refused)
-    diagnostics["delisted_positions"] = delisting.closed
-    coverage = describe_coverage(universe, setup.wanted, (setup.start_at, setup.end_at))
-    diagnostics["coverage"] = coverage
-    diagnostics["warnings"] = [*find_warnings(state, results, len(times), runner.queue, delisting), *coverage]
-    for warning in diagnostics["warnings"]:
-        logger.warning("%s: %s", state.name, warning)
-    diagnostics["pending_funding"] = [(event.timestamp, event.amount) for event in sync.fund_flow_queue]
-    return BacktestResult(state, universe, diagnostics, results, module)
+    return _Run(engine, sync, delisting)
 
 
-def _make_context(module: StrategyModule, options: BacktestOptions) -> ExecutionContext:
+def make_context(module: StrategyModule, options: BacktestOptions) -> ExecutionContext:
+    """Return what a strategy is told about where it runs."""
     return ExecutionContext(
         mode=options.mode,
         engine_version=module.engine_version,
@@ -344,18 +389,26 @@ def run_backtest_for_module(
     )
     if universe is None and candles is not None:
         universe = create_universe(candles, pair=pair, fee=fee, bucket=bucket, date_format=date_format)
-    return run_backtest(module, universe or _ask_for_universe(module, options, fee), options)
+    return run_backtest(module, universe or ask_for_universe(module, options, fee), options)
 
 
-def _ask_for_universe(
+def ask_for_universe(
     module: StrategyModule, options: BacktestOptions, fee: float | Mapping[str, float]
 ) -> TradingStrategyUniverse:
+    """Return the market data that ``create_trading_universe`` of the strategy chooses.
+
+    Raises
+    ------
+    StrategyModuleNotValid
+        The strategy has no such function, or it failed.
+    """
+
     def load(*names: str | Path, **settings: Any) -> TradingStrategyUniverse:
         return load_market_data(*names, **{"fee": fee, **settings})
 
     start_at = options.start_at or module.backtest_start
     return module.make_universe(
-        CreateTradingUniverseInput(start_at, _make_context(module, options), module.parameters, load)
+        CreateTradingUniverseInput(start_at, make_context(module, options), module.parameters, load)
     )
 
 
@@ -422,4 +475,4 @@ def run_backtest_inline(
     options = BacktestOptions(name=name, mode=mode, **run_settings)
     if universe is None and candles is not None:
         universe = create_universe(candles, pair=pair, fee=fee, bucket=bucket, date_format=date_format)
-    return run_backtest(module, universe or _ask_for_universe(module, options, fee), options)
+    return run_backtest(module, universe or ask_for_universe(module, options, fee), options)

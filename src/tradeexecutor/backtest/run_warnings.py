@@ -1,8 +1,9 @@
 """What a run has shown that its author may not have meant; told once, at the end of the run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tradeexecutor.backtest.delisting import DelistingPolicy
+from tradeexecutor.backtest.look_ahead_check import IndicatorChange, format_value
 from tradeexecutor.state.display.formatting import format_percent
 from tradeexecutor.state.state import State
 from tradeexecutor.strategy.market_queue import MarketQueue
@@ -18,10 +19,16 @@ _SLIPPAGE_REASON = "slippage "
 
 
 def find_warnings(
-    state: State, indicators: IndicatorResults, decisions: int, queue: MarketQueue, delisting: DelistingPolicy | None
+    state: State,
+    indicators: IndicatorResults,
+    decisions: int,
+    queue: MarketQueue,
+    delisting: DelistingPolicy | None,
+    look_ahead: Sequence[IndicatorChange] = (),
 ) -> list[str]:
     """Return sentences for people, the most important first; empty when nothing is doubtful."""
     return [
+        *_find_look_ahead(look_ahead),
         *_find_missing_trades(state, decisions),
         *_find_empty_indicators(indicators),
         *_find_slippage_failures(state),
@@ -29,6 +36,21 @@ def find_warnings(
         *_find_delayed_orders(queue),
         *_find_delistings(delisting),
     ]
+
+
+def _find_look_ahead(changes: Sequence[IndicatorChange]) -> Iterator[str]:
+    by_name: dict[str, list[IndicatorChange]] = {}
+    for change in changes:
+        by_name.setdefault(change.name, []).append(change)
+    for found in by_name.values():
+        first = found[0]
+        others = len({change.ticker for change in found}) - 1
+        more = f" (and of {others} more pairs)" if others > 0 else ""
+        yield (
+            f"{first.describe()}{more} depends on later candles, so this result cannot be had in real trading: at the "
+            f"decision of {first.at} its value for {first.stamp} was {format_value(first.value)}, with the data known "
+            f"at that time it is {format_value(first.known_value)}; `tradeexecutor lookahead` finds what it changes"
+        )
 
 
 def _find_missing_trades(state: State, decisions: int) -> Iterator[str]:

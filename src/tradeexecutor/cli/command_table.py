@@ -35,6 +35,7 @@ _COMMANDS = {
         "validate": "Check state files for damage.",
         "check-trades": "List the trades and positions that somebody has to look at.",
         "check-accounts": "Compare what a state says is held with balances that were read outside.",
+        "lookahead": "Find where a backtest knew what came later.",
         "audit": "Prove that every balance is the sum of its recorded movements.",
     },
     "Change a state (shows what changes, asks, and keeps a backup)": {

@@ -223,8 +223,7 @@ def _check_output(folder: Path, *, overwrite: bool) -> Path:
 
 
 def _run(request: BacktestRequest, universe: TradingStrategyUniverse | None) -> BacktestResult:
-    if request.parameters:
-        _check_parameters(request)
+    check_parameters(request.strategy, request.parameters)
     try:
         return run_backtest_for_module(
             request.strategy,
@@ -241,22 +240,32 @@ def _run(request: BacktestRequest, universe: TradingStrategyUniverse | None) -> 
             progress=request.progress,
         )
     except TradeExecutorError as error:
-        hint = _locate(error, request.strategy)
+        hint = locate_error(error, request.strategy)
         if hint:
             raise OperationRefused(str(error), hint) from error
         raise
 
 
-def _check_parameters(request: BacktestRequest) -> None:
-    """Refuse parameters that the strategy does not have: a misspelt one would silently change nothing."""
-    known = read_strategy_module(request.strategy).parameters
-    for name in request.parameters:
+def check_parameters(strategy: Path, parameters: Mapping[str, Any]) -> None:
+    """Refuse parameters that the strategy does not have: a misspelt one would silently change nothing.
+
+    Raises
+    ------
+    OperationRefused
+        Naming the parameters that there are.
+    StrategyModuleNotValid
+        The file is not a usable strategy.
+    """
+    if not parameters:
+        return
+    known = read_strategy_module(strategy).parameters
+    for name in parameters:
         if name not in known:
             names = ", ".join(sorted(name for name, _ in known.iterate_parameters()))
             raise OperationRefused(f"the strategy has no parameter {name}", f"It has {names}.")
 
 
-def _locate(error: BaseException, strategy: Path) -> str:
+def locate_error(error: BaseException, strategy: Path) -> str:
     """Return the line of the strategy in which an error of its own arose."""
     cause = error.__cause__
     if cause is None:

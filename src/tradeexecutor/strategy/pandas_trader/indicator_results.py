@@ -1,7 +1,7 @@
 """Calculated indicators, and how far back a decision may look into them."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,16 +48,34 @@ class IndicatorSeries:
         self.values: Sequence[float] = view_numbers(np.ascontiguousarray(values, dtype=np.float64))
         self.series = series
 
+    def get_stamps(self) -> NDArray[np.int64]:
+        """Return the time that each value is stamped with, us."""
+        index = self.series.index
+        if isinstance(index, pd.DatetimeIndex):
+            return _as_us(index, "the indicator")
+        return self.cursor.candles.starts
+
     def seek_visible(self, now: int) -> int:
         """Return the index of the last value that a decision at `now` (us) may see; -1 when there is none."""
         return self.cursor.seek_visible(now)
 
 
 class IndicatorResults:
-    """All calculated indicators of a run, by name, pair and column."""
+    """All calculated indicators of a run, by name, pair and column.
+
+    Attributes
+    ----------
+    universe
+        The candles they are calculated from.
+    raw
+        What the functions returned, by name and pair id (`UNIVERSE` for none).
+    reads
+        Names of the indicators that each one has asked for while it was calculated.
+    """
 
     def __init__(self, universe: TradingStrategyUniverse):
         self.universe = universe
+        self.reads: dict[str, set[str]] = {}
         self.raw: dict[tuple[str, int], Any] = {}
         self._columns: dict[tuple[str, int], dict[str | None, IndicatorSeries]] = {}
 
@@ -140,6 +158,12 @@ class IndicatorResults:
             last = np.searchsorted(candles.starts, _find_period_ends(stamps, keep_holes=False), side="left") - 1
             known = np.where(last >= 0, np.maximum(candles.ends[np.maximum(last, 0)], stamps), stamps)
         return CandleCursor(_Moments(known))  # pyright: ignore[reportArgumentType]
+
+    def iterate_columns(self) -> Iterator[tuple[str, int, str | None, IndicatorSeries]]:
+        """Iterate name, pair id (`UNIVERSE` for none), column and values, in the order of calculation."""
+        for (name, pair_id), columns in self._columns.items():
+            for column, series in columns.items():
+                yield name, pair_id, column, series
 
     def get_columns(self, name: str, pair_id: int) -> dict[str | None, IndicatorSeries] | None:
         """Return the columns of an indicator of a pair (`UNIVERSE` for none); a plain series is column None."""
@@ -235,11 +259,16 @@ class DependencyResolver:
         allowed = self._definition.dependencies
         if allowed and name not in allowed:
             raise IndicatorNotFound(f"{self._definition.name!r} does not declare {name!r} as a dependency")
+        self._note(name)
         output = self._results.get_raw(name, pair or self._pair)
         return output if column is None else output[column]
 
+    def _note(self, name: str) -> None:
+        self._results.reads.setdefault(self._definition.name, set()).add(name)
+
     def get_indicator_data_pairs_combined(self, name: str) -> "pd.Series[Any]":
         """Return a per-pair indicator of all pairs as one series indexed by (pair id, timestamp)."""
+        self._note(name)
         parts: dict[int, Any] = {}
         for pair in self._results.universe.iterate_pairs():
             parts[pair.internal_id or 0] = self._results.get_raw(name, pair)

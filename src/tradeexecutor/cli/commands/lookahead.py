@@ -1,0 +1,130 @@
+"""``tradeexecutor lookahead``."""
+
+import contextlib
+import datetime
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tradeexecutor.cli.failure import EXIT_FAILURE
+from tradeexecutor.cli.option_values import parse_cycle, parse_parameters
+from tradeexecutor.cli.output import print_json
+from tradeexecutor.cli.simulation_options import DateFormatOption, PairOption, TimeFrameOption
+
+EXAMPLES = (
+    "tradeexecutor lookahead my_strategy.py",
+    "tradeexecutor lookahead my_strategy.py --data candles.csv --start 2021-01-01 --end 2023-01-01",
+    "tradeexecutor lookahead my_strategy.py --data btc-usd-monthly --every-decision",
+    "tradeexecutor lookahead my_strategy.py --json | jq '.indicators[] | {name, first_at}'",
+)
+
+_TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+
+
+def lookahead(
+    strategy: Annotated[
+        Path,
+        typer.Argument(metavar="STRATEGY", help="Python file of the strategy.", show_default=False, readable=False),
+    ],
+    *,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Candles, as for the command backtest. May be repeated. Without it the strategy chooses.",
+            show_default=False,
+        ),
+    ] = None,
+    pair: PairOption = None,
+    start: Annotated[
+        datetime.datetime | None,
+        typer.Option(
+            formats=_TIME_FORMATS, metavar="DATE", help="First decision, UTC.", show_default="start of the data"
+        ),
+    ] = None,
+    end: Annotated[
+        datetime.datetime | None,
+        typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="Stop before, UTC.", show_default="end of the data"),
+    ] = None,
+    date_format: DateFormatOption = None,
+    time_frame: TimeFrameOption = None,
+    cash: Annotated[
+        float | None,
+        typer.Option(min=0.01, metavar="USD", help="Initial deposit.", show_default="initial_cash of the strategy"),
+    ] = None,
+    fee: Annotated[
+        float, typer.Option(min=0, max=0.5, metavar="FRACTION", help="Trading fee: 0.001 is 0.1 % of each trade.")
+    ] = 0.001,
+    cycle: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="How often to decide, e.g. 1h, 1d, 7d.", show_default="cycle_duration of the strategy"
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Change a parameter of the strategy. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    cuts: Annotated[int, typer.Option(min=2, metavar="N", help="Cut the data at N decisions.")] = 40,
+    every_decision: Annotated[
+        bool, typer.Option("--every-decision", help="Cut at all decisions: certain, and slow.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="List at most N indicators, and N decisions.")] = 20,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    # Longer than 70 lines: most of them declare the options and their help.
+    """Find where a backtest knew what came later.
+
+    A backtest has all candles at once, so an indicator can use some that had not
+    happened yet. An example: the mean of three closes, yesterday, today and
+    tomorrow, `close.rolling(3, center=True).mean()`. In a backtest it turns
+    before the price does, and trades on it look splendid; in real trading there
+    is no tomorrow to take the mean of. Others are `close.shift(-1)`,
+    `close / close.max()`, and weekly values that all days of the week can see.
+
+    The strategy runs with all data. Then the data is cut at a decision, as it
+    was known at that moment, and the strategy runs again; and so for many
+    decisions. Each indicator and each decision that differs is listed, with the
+    first date, what the run saw, and what was known.
+
+    The exit code is 0 when nothing is found, and 1 when something is.
+    """
+    if pair and not data:
+        raise typer.BadParameter("chooses from --data, which is missing", param_hint="--pair")
+    if start is not None and end is not None and end <= start:
+        raise typer.BadParameter(f"{end} is not after the start, {start}", param_hint="--end")
+    from tradeexecutor.cli.data_form import read_data_form
+    from tradeexecutor.cli.printers.look_ahead import look_ahead_to_json, print_look_ahead
+    from tradeexecutor.operations.look_ahead_run import LookAheadRequest, analyse_strategy_file
+
+    request = LookAheadRequest(
+        strategy=strategy,
+        data=tuple(data or ()),
+        pairs=tuple(pair or ()),
+        form=read_data_form(time_frame, date_format, has_data=bool(data)),
+        start_at=start,
+        end_at=end,
+        cash=cash,
+        fee=fee,
+        cycle_duration=parse_cycle(cycle) if cycle else None,
+        parameters=parse_parameters(set_ or ()),
+        cuts=cuts,
+        every_decision=every_decision,
+        progress=None,
+    )
+    # What the strategy prints must not get between the lines of a report.
+    with contextlib.redirect_stdout(sys.stderr):
+        report = analyse_strategy_file(request)
+    if json_:
+        print_json(look_ahead_to_json(report))
+    else:
+        print_look_ahead(report, limit=limit)
+    if not report.is_clean:
+        raise typer.Exit(EXIT_FAILURE)
