@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.kit.nasty import NASTY, find_raw_characters, make_nasty_state
 from tests.kit.portfolios import DAY, START, add_closed, add_open, make_state, record_equity, record_flow
 from tradeexecutor.report.browser import find_browser
 from tradeexecutor.report.page import ReportContents, ReportOptions, collect_report, make_report, render_report
@@ -176,6 +177,27 @@ def test_names_from_a_file_are_text(evil: ReportContents, packed: bool):
     assert len(scripts) == 3
     assert EVIL in " ".join(page.texts)
     assert not any(name.startswith("on") for _, attrs in page.elements for name in attrs)
+
+
+def test_what_is_not_seen_is_shown_and_nothing_to_paste_is_a_formula():
+    state, _ = make_nasty_state()
+    contents = collect_report(state, ReportOptions(source=NASTY, checks=[Check("a", False, NASTY)]))
+    page = render_report(contents)
+    assert find_raw_characters(page) == set()
+    assert r"=cmd|\x1b]0;title\x07" in page
+    data = Page(page).data
+    texts = [
+        value
+        for table in data["tables"]
+        for column in table["columns"]
+        if column["kind"] == "text"
+        for value in column["values"]
+    ]
+    assert any(text.startswith("'=cmd|") for text in texts)
+    assert not [text for text in texts if text and text[0] in "=+-@"]
+    # An escape of JSON in the data is a character in the browser.
+    assert find_raw_characters(json.dumps(data, ensure_ascii=False)) == set()
+    assert not re.search(r"(?<!\\)(\\\\)*\\u00", json.dumps(data))
 
 
 @pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine")

@@ -1,6 +1,7 @@
 """The cycle checks what the strategy returns, and says in which cycle it went wrong."""
 
 import dataclasses
+import sys
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ from tradeexecutor.backtest.universe import create_universe
 from tradeexecutor.state.errors import UncleanState
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeFlag, TradeStatus, TradeType
+from tradeexecutor.strategy.author_code import StrategyExited
 from tradeexecutor.strategy.execution_context import ExecutionMode
 from tradeexecutor.strategy.parameters import ParametersNotValid, StrategyParameters
 from tradeexecutor.strategy.runner import (
@@ -39,6 +41,16 @@ def test_an_error_of_the_strategy_names_the_cycle_and_keeps_its_cause():
         run(BARS, {3: crash})
     assert e.value.cycle == 3
     assert isinstance(e.value.__cause__, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("where", ["decide_trades", "before_strategy_tick", "after_strategy_tick"])
+def test_a_strategy_that_ends_the_program_is_an_error_of_the_strategy(where: str):
+    functions: dict[str, Any] = {"decide_trades": lambda input: [], where: lambda input: sys.exit(0)}
+    module = StrategyModule(path=None, engine_version="0.5", parameters=StrategyParameters(), **functions)
+    universe = create_universe({"BTC-USD": make_candles(BARS)})
+    with pytest.raises(DecisionFailed, match=rf"cycle 1 at .*: {where} failed: .*sys\.exit\(0\)") as failure:
+        run_backtest(module, universe, BacktestOptions(initial_deposit=100, progress=False))
+    assert isinstance(failure.value.__cause__, StrategyExited)
 
 
 def forget(input: Any) -> list[Any]:

@@ -117,3 +117,18 @@ def test_engine_versions_are_compared_as_numbers():
     assert context.is_version_greater_or_equal_than(0, 5, 0)
     assert not context.is_version_greater_or_equal_than(0, 6, 0)
     assert not ExecutionContext(ExecutionMode.backtesting).is_version_greater_or_equal_than(0, 2, 0)
+
+
+@pytest.mark.parametrize("code", ["", "0", "3", "'reason'"])
+def test_a_file_that_ends_the_program_is_a_mistake_of_the_strategy(tmp_path: Path, code: str):
+    path = write(tmp_path, f"import sys\n{GOOD}\nsys.exit({code})\n")
+    with pytest.raises(StrategyModuleNotValid, match=r"must not end the program, it called sys\.exit\(") as failure:
+        read_strategy_module(path)
+    assert failure.value.line == len(path.read_text().splitlines())
+
+
+def test_create_indicators_that_ends_the_program_is_a_mistake_of_the_strategy(tmp_path: Path):
+    path = write(tmp_path, f"import sys\n{GOOD}\ndef create_indicators(parameters):\n    sys.exit(0)\n")
+    module = read_strategy_module(path)
+    with pytest.raises(StrategyModuleNotValid, match=r"create_indicators failed: .*sys\.exit\(0\)"):
+        module.make_indicators(None, None, None)  # type: ignore[arg-type]

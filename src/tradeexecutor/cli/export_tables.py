@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from tradeexecutor.cli.failure import CommandFailed
+from tradeexecutor.state.files.spreadsheet_cell import from_cell, to_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
 
     from tradeexecutor.state.state import State
 
-__all__ = ["TABLES", "AmountFormat", "FileFormat", "TableKind", "make_frame", "to_arrow", "write_table"]
+__all__ = [
+    "TABLES",
+    "AmountFormat",
+    "FileFormat",
+    "TableKind",
+    "make_frame",
+    "read_csv_rows",
+    "to_arrow",
+    "write_table",
+]
 
 
 class FileFormat(enum.StrEnum):
@@ -167,7 +177,10 @@ def write_table(table: "pa.Table", path: Path, file_format: FileFormat) -> None:
 
 
 def _write_csv(table: "pa.Table", path: Path) -> None:
-    """Write CSV: times as ISO text, numbers so that reading them gives the same, empty cells for what is missing."""
+    """Write CSV: times as ISO text, numbers so that reading them gives the same, empty cells for what is missing.
+
+    Texts are written by the rule of :mod:`tradeexecutor.state.files.spreadsheet_cell`.
+    """
     import csv
     import datetime
 
@@ -177,4 +190,27 @@ def _write_csv(table: "pa.Table", path: Path) -> None:
         for batch in table.to_batches(max_chunksize=10_000):
             columns = [column.to_pylist() for column in batch.columns]
             for row in zip(*columns, strict=True):
-                writer.writerow([cell.isoformat() if isinstance(cell, datetime.datetime) else cell for cell in row])
+                writer.writerow(
+                    cell.isoformat()
+                    if isinstance(cell, datetime.datetime)
+                    else to_cell(cell)
+                    if isinstance(cell, str)
+                    else cell
+                    for cell in row
+                )
+
+
+def read_csv_rows(path: Path) -> "list[dict[str, str]]":
+    """Read a CSV file of `write_table`: the texts exactly as the state has them, numbers and times as they are written.
+
+    What is missing is an empty text.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    """
+    import csv
+
+    with path.open(encoding="utf-8", newline="") as file:
+        return [{name: from_cell(cell) for name, cell in row.items()} for row in csv.DictReader(file, strict=True)]

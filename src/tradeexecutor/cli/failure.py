@@ -4,27 +4,33 @@
 code  meaning
 ====  =========================================================
 0     done
-1     failed: bad input, or a check that found something wrong
+1     failed: bad input, a check that found something wrong, or an
+      output that could not be written
 2     the command line itself is wrong
 130   interrupted
 ====  =========================================================
 """
 
+import contextlib
 import errno
 import functools
 import logging
-from collections.abc import Callable
-from typing import Any
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any, TextIO
 
 import typer
 
-from tradeexecutor.cli.output import print_problem
+from tradeexecutor.cli.output import OutputFailed, print_problem
 from tradeexecutor.cli.remedies import describe_remedy
 from tradeexecutor.operations.error_text import describe_error, is_expected
 from tradeexecutor.operations.remedy import Remedy
+from tradeexecutor.state.display.visible import make_visible
 from tradeexecutor.state.errors import TradeExecutorError
 
-__all__ = ["DEBUG_VARIABLE", "EXIT_FAILURE", "CommandFailed", "report_failures", "set_debug"]
+__all__ = ["DEBUG_VARIABLE", "EXIT_FAILURE", "CommandFailed", "guard_streams", "report_failures", "set_debug"]
 
 #: Set by ``--debug`` or the environment variable: errors show their traceback.
 DEBUG_VARIABLE = "TRADEEXECUTOR_DEBUG"
@@ -48,20 +54,27 @@ class CommandFailed(TradeExecutorError):
         self.hint = hint
 
 
+class _VisibleFormatter(logging.Formatter):
+    """Log messages repeat texts that others wrote."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return make_visible(super().format(record), keep_newlines=True)
+
+
 def set_debug(*, enabled: bool) -> None:
     """Show tracebacks and log messages, or hide them."""
     global _debug
     _debug = enabled
-    logging.basicConfig(
-        level=logging.DEBUG if enabled else logging.ERROR, format="%(levelname)s %(name)s: %(message)s", force=True
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(_VisibleFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], force=True)
     # Libraries tell a lot that nobody who debugs a strategy wants to know.
     logging.getLogger().setLevel(logging.WARNING if enabled else logging.ERROR)
     logging.getLogger("tradeexecutor").setLevel(logging.DEBUG if enabled else logging.ERROR)
 
 
 def report_failures(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn the errors of a command into a line on standard error and exit code 1; with ``--debug`` let them through."""
+    """Turn the errors of a command into a line on standard error and exit code 1; ``--debug`` adds the traceback."""
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -70,10 +83,13 @@ def report_failures(command: Callable[..., Any]) -> Callable[..., Any]:
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except Exception as error:
+            if isinstance(error, OutputFailed) and error.reader_left:
+                raise typer.Exit(EXIT_FAILURE) from error
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise  # the reader of a pipe has had enough
             if _debug:
-                raise
+                print_problem("".join(traceback.format_exception(error)).rstrip(), "")
+                raise typer.Exit(EXIT_FAILURE) from error
             advice = "" if is_expected(error) else " (run tradeexecutor --debug ... to see where; please report it)"
             print_problem(f"Error: {describe_error(error)}{advice}")
             for hint in _list_hints(error, kwargs.get("state_file")):
@@ -96,3 +112,65 @@ def _list_hints(error: Exception, place: object) -> list[str]:
     if remedy is not None:
         hints.append(describe_remedy(Remedy(remedy), place))
     return [hint for hint in hints if hint]
+
+
+# --- The streams
+
+
+@contextlib.contextmanager
+def guard_streams() -> Iterator[None]:
+    """Run the program so that whatever cannot be written, or shown, is no success and no traceback.
+
+    Raises
+    ------
+    SystemExit
+        With `EXIT_FAILURE`: standard output is closed, before anything is done; or what was written is lost.
+    """
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]  # as after >&-
+        print_problem("Error: standard output is closed; to see nothing: > /dev/null")
+        raise SystemExit(EXIT_FAILURE)
+    for stream, errors in (
+        (sys.stdin, "surrogateescape"),
+        (sys.stdout, "backslashreplace"),
+        (sys.stderr, "backslashreplace"),
+    ):
+        with contextlib.suppress(AttributeError, ValueError):  # a stream of the caller's own, or None
+            stream.reconfigure(errors=errors)  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno != errno.EPIPE:
+            print_problem(f"Error: standard output: {error.strerror or error}")
+        raise SystemExit(EXIT_FAILURE) from error
+    finally:
+        _discard_unwritten(sys.stdout)
+
+
+def _discard_unwritten(stream: TextIO) -> None:
+    """Lead what is still waiting to be written nowhere: Python would try again when it ends, and complain."""
+    try:
+        stream.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+
+
+@contextlib.contextmanager
+def show_usage_errors() -> Iterator[None]:
+    """Make visible what a usage error repeats of the command line."""
+    try:
+        yield
+    except Exception as error:
+        message = getattr(error, "message", None)
+        if isinstance(error, _UsageError) and isinstance(message, str):
+            setattr(error, "message", make_visible(message, keep_newlines=True))  # noqa: B010  # typed by typer alone
+        raise
+
+
+#: The base of `typer.BadParameter`, which typer does not give a name.
+_UsageError: type[Any] = typer.BadParameter.__mro__[1]

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from tradeexecutor.cli.failure import report_failures
+from tradeexecutor.cli.failure import guard_streams, report_failures, show_usage_errors
 
 __all__ = ["CommandEntry", "LazyCommand", "make_lazy_group"]
 
@@ -75,6 +75,18 @@ def make_lazy_group(*entries: CommandEntry) -> type[TyperGroup]:
             super().__init__(**attributes)
             # Commands and groups that are registered with typer itself stand below.
             self.commands = {entry.name: LazyCommand(entry) for entry in entries} | dict(self.commands)
+
+        def main(self, *arguments: Any, **keywords: Any) -> Any:
+            with guard_streams():
+                return super().main(*arguments, **keywords)
+
+        def make_context(self, *arguments: Any, **keywords: Any) -> Any:
+            with show_usage_errors():
+                return super().make_context(*arguments, **keywords)
+
+        def invoke(self, ctx: Any) -> Any:
+            with show_usage_errors():
+                return super().invoke(ctx)
 
         def resolve_command(self, ctx: Any, args: list[str]) -> Any:
             name, command, rest = super().resolve_command(ctx, args)

@@ -3,25 +3,32 @@
 On a terminal a table is fitted to its width: long texts are shortened first, then the least important columns are left
 out and named below the table.  Into a pipe or a file tables are written in full width and without colours, one row a
 line, so that `grep` and `less -S` work; only long texts are shortened, ``--json`` has all of them.
+
+Texts come from tokens, nodes and people.  Whatever is printed here shows characters that a terminal would obey, or not
+show, as escapes (:mod:`tradeexecutor.state.display.visible`), and so it does with characters that the terminal does not
+have.  What cannot be written is an error, `OutputFailed`: a command whose output is lost has not succeeded.
 """
 
+import contextlib
 import dataclasses
 import datetime
 import enum
+import errno
 import json
 import os
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -36,11 +43,14 @@ from tradeexecutor.state.display.formatting import (
     format_time,
     format_usd,
 )
+from tradeexecutor.state.display.visible import escape_json, make_visible
+from tradeexecutor.state.errors import TradeExecutorError
 
 __all__ = [
     "NOTHING",
     "PROGRAM",
     "Column",
+    "OutputFailed",
     "format_line",
     "format_percent",
     "format_price",
@@ -55,11 +65,14 @@ __all__ = [
     "print_facts",
     "print_heading",
     "print_json",
+    "print_json_text",
     "print_line",
     "print_next_steps",
     "print_problem",
     "print_table",
+    "print_text",
     "shorten_path",
+    "show_text",
 ]
 
 PROGRAM = "tradeexecutor"
@@ -74,26 +87,107 @@ _MAX_TEXT_WIDTH = 100
 #: Between two columns.
 _GAP = 2
 
+#: What we and rich draw with, by what a terminal has that knows ASCII only; of the same width.
+_ASCII = str.maketrans({"…": "~", "─": "-", "–": "-", "•": "*"})
+
+
+class OutputFailed(TradeExecutorError):
+    """What a command has to say could not be written.
+
+    Attributes
+    ----------
+    reader_left
+        The reader of a pipe has had enough, as ``head`` has.
+    hint
+        What the user has to know.
+    """
+
+    def __init__(self, reason: str, hint: str = "", *, reader_left: bool = False):
+        super().__init__(reason)
+        self.reader_left = reader_left
+        self.hint = hint
+
+
+@contextlib.contextmanager
+def _writing(name: str) -> Iterator[None]:
+    """Turn an error of the system into `OutputFailed`."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputFailed(
+            f"{name}: {error.strerror or error}",
+            "Not everything was told. What the command had done before stays done.",
+            reader_left=error.errno == errno.EPIPE,
+        ) from error
+
+
+class _Console(Console):
+    """A console that shows what it is given, whatever that is."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render an object; only rich itself controls the terminal."""
+        for segment in super().render(renderable, options):
+            text = segment.text if segment.control else show_text(segment.text, self.encoding, keep_newlines=True)
+            yield segment if text == segment.text else Segment(text, segment.style)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; raises `OutputFailed`."""
+        with _writing("standard error" if self.stderr else "standard output"):
+            super().print(*objects, **options)
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Let the error through: rich would end the program wherever it is."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+def show_text(text: str, encoding: str | None, *, keep_newlines: bool = False) -> str:
+    r"""Return a text as it can be shown: what is not seen, or not in the encoding, stands as its escape.
+
+    >>> print(show_text("USD₮0\x07 …", "ascii"))
+    USD\u20ae0\x07 ~
+    """
+    text = make_visible(text, keep_newlines=keep_newlines)
+    if text.isascii() or not encoding or encoding.lower().startswith("utf"):
+        return text
+    return text.translate(_ASCII).encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _make_text(text: str, style: str, console: Console) -> Text:
+    return Text(show_text(text, console.encoding, keep_newlines=True), style=style)
+
 
 def make_console(*, stderr: bool = False) -> Console:
     """Return a console for standard output or standard error, as it is now.
 
     Colours appear on terminals only, and not when the environment variable ``NO_COLOR`` is set.
     """
-    console = Console(stderr=stderr, highlight=False, emoji=False)
+    console = _Console(stderr=stderr, highlight=False, emoji=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
-        console = Console(stderr=stderr, highlight=False, emoji=False, width=_UNLIMITED)
+        console = _Console(stderr=stderr, highlight=False, emoji=False, width=_UNLIMITED)
     return console
 
 
 def print_line(text: str = "", style: str = "") -> None:
     """Print a text to standard output, folded between words on a terminal; markup is not interpreted."""
-    make_console().print(Text(text, style=style))
+    console = make_console()
+    console.print(_make_text(text, style, console))
 
 
 def print_command(text: str) -> None:
     """Print a line to be copied: never folded."""
-    make_console().print(Text(text, style="cyan"), soft_wrap=True)
+    console = make_console()
+    console.print(_make_text(text, "cyan", console), soft_wrap=True)
+
+
+def print_text(text: str) -> None:
+    """Print a text that has its own lines and columns to standard output: never folded, without style."""
+    _write(show_text(text, sys.stdout.encoding, keep_newlines=True) + "\n")
+
+
+def _write(text: str) -> None:
+    with _writing("standard output"):
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 def print_heading(text: str) -> None:
@@ -103,8 +197,10 @@ def print_heading(text: str) -> None:
 
 
 def print_problem(text: str, style: str = "red") -> None:
-    """Print a text to standard error."""
-    make_console(stderr=True).print(Text(text, style=style))
+    """Print a text to standard error; when that is not possible, there is nobody to tell."""
+    console = make_console(stderr=True)
+    with contextlib.suppress(OutputFailed):
+        console.print(_make_text(text, style, console))
 
 
 def print_next_steps(steps: Mapping[str, str]) -> None:
@@ -170,6 +266,7 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], styles
         One for each row.
     """
     console = make_console()
+    rows = [[show_text(cell, console.encoding) for cell in row] for row in rows]
     used = [index for index, column in enumerate(columns) if not column.priority or any(row[index] for row in rows)]
     widths = {index: _measure(columns[index], [row[index] for row in rows]) for index in used}
     shown, hidden = _fit(columns, widths, console.width)
@@ -192,7 +289,7 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], styles
     else:
         with console.capture() as capture:
             console.print(table)
-        sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+        _write("".join(f"{line.rstrip()}\n" for line in capture.get().split("\n")[:-1]))
     if hidden:
         names = ", ".join(columns[index].name for index in hidden)
         print_line(f"Not shown for want of width: {names}", "dim")
@@ -247,9 +344,13 @@ def format_line(text: str | None) -> str:
 
 
 def print_json(data: Any) -> None:
-    """Print JSON to standard output: times as ISO text, exact amounts as text."""
-    json.dump(data, sys.stdout, indent=2, default=_to_json, allow_nan=False)
-    sys.stdout.write("\n")
+    """Print JSON to standard output: times as ISO text, exact amounts as text, ASCII only."""
+    print_json_text(json.dumps(data, indent=2, default=_to_json, allow_nan=False))
+
+
+def print_json_text(text: str) -> None:
+    """Print a JSON document to standard output, with the escapes of JSON for characters that are not seen."""
+    _write(escape_json(text) + "\n")
 
 
 def _to_json(value: Any) -> Any:

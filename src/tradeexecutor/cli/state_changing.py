@@ -1,13 +1,14 @@
 """How a command changes a state: it shows what would change, asks, saves, and prints the way back."""
 
+import contextlib
 import datetime
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from tradeexecutor.cli.output import print_json, print_line, print_next_steps, shorten_path
+from tradeexecutor.cli.output import OutputFailed, print_json, print_line, print_next_steps, shorten_path
 from tradeexecutor.cli.printers.differences import print_differences
 from tradeexecutor.database.address import DatabaseAddress
 from tradeexecutor.operations.state_change import Undo, prepare_change
@@ -85,12 +86,26 @@ def run_change(
                 raise typer.Exit(1)
             undo = prepared.save(backup_suffix, before_save)
             if not json_:
-                _print_undo(place, undo)
+                with _telling(place, undo):
+                    _print_undo(place, undo)
     if json_:
         what = {"command": command, "file": str(place), "changed": undo is not None}
         way_back = {"backup": undo and undo.backup, "undo": undo and make_undo_command(undo)}
-        print_json({**what, "result": to_json(prepared.result), "patch": prepared.preview.patch, **way_back})
+        with _telling(place, undo):
+            print_json({**what, "result": to_json(prepared.result), "patch": prepared.preview.patch, **way_back})
     return prepared.result
+
+
+@contextlib.contextmanager
+def _telling(place: StateLocation, undo: Undo | None) -> Iterator[None]:
+    """Say on standard error that a file was changed when standard output does not take it."""
+    try:
+        yield
+    except OutputFailed as error:
+        if undo is None:
+            raise
+        message = f"{place} was changed, but that could not be told: {error}"
+        raise OutputFailed(message, f"To undo it: {make_undo_command(undo)}") from error
 
 
 def _confirm() -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 from tradeexecutor.analysis.adjusted.positions import ExitReason, get_exit_reason, get_net_result
 from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.files.spreadsheet_cell import to_cell
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
@@ -68,10 +69,17 @@ class TableData:
             "name": self.name,
             "sort": self.sort,
             "columns": [
-                {"name": column.name, "kind": column.kind, "minor": column.is_minor, "values": column.values}
+                {"name": column.name, "kind": column.kind, "minor": column.is_minor, "values": _show(column)}
                 for column in self.columns
             ],
         }
+
+
+def _show(column: ColumnData) -> list[Any]:
+    """Return the values; no text is one that a spreadsheet, into which people paste tables, takes for a formula."""
+    if column.kind != "text":
+        return column.values
+    return [to_cell(value.strip()) if isinstance(value, str) else value for value in column.values]
 
 
 def to_milliseconds(when: datetime.datetime | None) -> int | None:

@@ -1,18 +1,20 @@
 """What ``decide_trades`` may return, and the errors of a decision."""
 
 import datetime
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 from tradeexecutor.state.booking.waiting_orders import is_waiting
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag
+from tradeexecutor.strategy.author_code import call_author_code
 
-__all__ = ["DecisionFailed", "InvalidDecision", "check_decision"]
+__all__ = ["DecisionFailed", "InvalidDecision", "call_strategy", "check_decision"]
 
 
 class DecisionFailed(TradeExecutorError, RuntimeError):
-    """``decide_trades`` raised an error, which is the cause.
+    """``decide_trades``, or a function called before or after it, raised an error, which is the cause.
 
     Attributes
     ----------
@@ -28,6 +30,37 @@ class DecisionFailed(TradeExecutorError, RuntimeError):
 
 class InvalidDecision(DecisionFailed, ValueError):
     """``decide_trades`` returned something that cannot be executed."""
+
+
+class _CycleInput(Protocol):
+    """What all functions of a strategy are given."""
+
+    @property
+    def cycle(self) -> int: ...
+
+    @property
+    def timestamp(self) -> datetime.datetime: ...
+
+
+InputT = TypeVar("InputT", bound=_CycleInput)
+T = TypeVar("T")
+
+
+def call_strategy(name: str, function: Callable[[InputT], T], argument: InputT) -> T:
+    """Call a function of the strategy that belongs to a decision; `name` is for the error.
+
+    Raises
+    ------
+    DecisionFailed
+        It raised an error or called `sys.exit`, which is the cause.
+    """
+    try:
+        return call_author_code(function, argument)
+    except DecisionFailed:
+        raise
+    except Exception as error:
+        message = f"{name} failed: {type(error).__name__}: {error}"
+        raise DecisionFailed(message, argument.cycle, argument.timestamp) from error
 
 
 def check_decision(

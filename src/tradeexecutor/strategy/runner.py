@@ -30,7 +30,7 @@ from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trade.pricing import PriceImpactToleranceExceeded
 from tradeexecutor.statistics.core import needs_long_short_table, update_statistics
 from tradeexecutor.statistics.statistics_table import serialise_long_short_stats_as_json_table
-from tradeexecutor.strategy.decision import DecisionFailed, InvalidDecision, check_decision
+from tradeexecutor.strategy.decision import DecisionFailed, InvalidDecision, call_strategy, check_decision
 from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.market_queue import ClosedMarket, MarketQueue, prepare_fill
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
@@ -218,17 +218,17 @@ class StrategyRunner:
         Raises
         ------
         DecisionFailed
-            The strategy raised an error or returned something unusable.
+            The strategy or one of its hooks raised an error, or returned something unusable.
         """
         if self.before_tick is not None:
-            self.before_tick(self._make_hook_input(cycle, ts))
+            call_strategy("before_strategy_tick", self.before_tick, self._make_hook_input(cycle, ts))
         trades: list[TradeExecution] = []
         if self._sync_and_revalue(ts) and self._has_trading_capital():
             trades = self.decide(cycle, ts)
             if trades:
                 trades = self.execute(ts, trades)
         if self.after_tick is not None:
-            self.after_tick(self._make_hook_input(cycle, ts))
+            call_strategy("after_strategy_tick", self.after_tick, self._make_hook_input(cycle, ts))
         if trades:
             # A new position is priced at what it cost; its value is what it would bring.
             self.revalue(ts)
@@ -269,13 +269,7 @@ class StrategyRunner:
         strategy_input.cycle = cycle
         strategy_input.timestamp = ts
         first_new_trade = get_next_trade_id(self.state.portfolio)
-        try:
-            trades = self.decide_trades(strategy_input)
-        except DecisionFailed:
-            raise
-        except Exception as error:
-            message = f"decide_trades failed: {type(error).__name__}: {error}"
-            raise DecisionFailed(message, cycle, ts) from error
+        trades = call_strategy("decide_trades", self.decide_trades, strategy_input)
         if type(trades) is list and not trades and self.state.portfolio.next_trade_id == first_new_trade:
             return trades
         return check_decision(self.state, cycle, ts, trades, first_new_trade)

@@ -33,6 +33,7 @@ from typing import Any
 
 from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.strategy.author_code import call_author_code
 from tradeexecutor.strategy.cycle import CycleDuration
 from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.pandas_trader.indicator import IndicatorRegistry, IndicatorSet
@@ -210,7 +211,8 @@ class StrategyModule:
             # The author may call the only argument as he likes.
             arguments = {next(iter(wanted)): arguments["input"]}
         try:
-            return function(**{key: value for key, value in arguments.items() if key in wanted})
+            given = {key: value for key, value in arguments.items() if key in wanted}
+            return call_author_code(function, **given)
         except TradeExecutorError:
             raise
         except Exception as error:
@@ -248,7 +250,7 @@ def _run_file(path: Path) -> ModuleType:
     # Dataclasses and pickles in the file look their module up by name.
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        call_author_code(spec.loader.exec_module, module)
     except SyntaxError as error:
         _restore_module(name, before)
         raise StrategyModuleNotValid(f"syntax error: {error.msg}", path, error.lineno) from error

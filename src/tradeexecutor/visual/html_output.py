@@ -4,6 +4,8 @@ import html
 
 import plotly.graph_objects as go
 
+from tradeexecutor.state.display.visible import make_visible
+
 __all__ = ["GENERATOR", "render_plotly_figure_as_html"]
 
 #: Marks the pages that we wrote.
@@ -45,7 +47,7 @@ def render_plotly_figure_as_html(figure: go.Figure, title: str, *, plotlyjs: boo
         "<!doctype html>\n"
         '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"{GENERATOR}\n<title>{html.escape(title)}</title>\n"
+        f"{GENERATOR}\n<title>{html.escape(make_visible(title))}</title>\n"
         f"<style>body {{ margin: 0; background: {background}; }} {_STYLE}</style>\n"
         f"</head>\n<body>\n{body}\n</body>\n</html>\n"
     )

@@ -14,7 +14,7 @@ from tests.kit.command_runner import Run
 from tests.kit.every_kind_trader import TEXT, Driver
 from tradeexecutor.analysis.frames import positions_to_frame, trades_to_frame
 from tradeexecutor.analysis.frames.history import ledger_to_frame, position_statistics_to_frame
-from tradeexecutor.cli.export_tables import TABLES, AmountFormat, make_frame, to_arrow
+from tradeexecutor.cli.export_tables import TABLES, AmountFormat, make_frame, read_csv_rows, to_arrow
 from tradeexecutor.cli.failure import CommandFailed
 from tradeexecutor.ledger.journal import derive
 from tradeexecutor.state.prune import archive_closed_positions
@@ -195,3 +195,39 @@ def test_real_files_are_written_in_every_format(run: Run, state_file: Path, tmp_
     assert samples.num_rows == len(position_statistics_to_frame(state))
     with (tmp_path / "csv" / "trades.csv").open(newline="") as file:
         assert [row["executed_quantity"] or None for row in csv.DictReader(file)] == expected
+
+
+FORMULAS = [
+    "=cmd|'/C calc'!A0",
+    "+1+1",
+    "-2*3",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "'quoted'",
+    "-5.2",
+    " padded ",
+    "a\nb",
+    'q"',
+]
+
+
+def test_no_text_is_a_formula_and_all_are_read_back_exactly(run: Run, tmp_path: Path):
+    state = State.read_json_blob(TEXT)
+    for position, text in zip(state.portfolio.get_all_positions(), FORMULAS * 3, strict=False):
+        position.pair.base.token_symbol = text
+    frame = positions_to_frame(state)
+    expected = list(frame["pair"])
+    assert any(text.startswith("=") for text in expected)
+    path = tmp_path / "formulas.json"
+    path.write_text(state.to_json())
+    assert run("export", path, "-o", tmp_path / "tables").exit_code == 0
+    file = tmp_path / "tables" / "positions.csv"
+    assert [row["pair"] for row in read_csv_rows(file)] == expected
+    for name in TABLES:
+        with (tmp_path / "tables" / f"{name}.csv").open(newline="", encoding="utf-8") as handle:
+            for cell in (cell for row in csv.reader(handle) for cell in row):
+                if cell[:1] in tuple("=+-@\t\r\n"):
+                    D(cell)  # nothing but a number
+    negative = [row["quantity"] for row in read_csv_rows(tmp_path / "tables" / "ledger.csv") if row.get("quantity")]
+    assert all(not text.startswith("'") for text in negative)

@@ -12,11 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from tradeexecutor.cli.failure import EXIT_FAILURE, CommandFailed, describe_error
-from tradeexecutor.cli.output import print_command, print_line, print_problem
+from tradeexecutor.cli.output import print_command, print_line, print_problem, print_text
 from tradeexecutor.cli.state_file import StateFile
 from tradeexecutor.ledger.journal import derive
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.operations.state_location import StateLocation, load_state, open_store
+from tradeexecutor.state.display.visible import make_visible
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 from tradeexecutor.state.store.backups import backup_state
@@ -76,9 +77,19 @@ def _run(path: StateLocation, code: str | None, names: dict[str, Any]) -> None:
     if code is None:
         _start_shell(path, names)
         return
-    status = run_code(sys.stdin.read() if code == "-" else code, names)
+    status = run_code(_read_code(code), names)
     if status:
         raise typer.Exit(status)
+
+
+def _read_code(text: str) -> str:
+    """Return the code of the option, or that of standard input; raises ``typer.BadParameter``."""
+    text = sys.stdin.read() if text == "-" else text
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise typer.BadParameter(f"is no UTF-8 text (character {error.start:,})", param_hint="--code") from None
+    return text
 
 
 def make_namespace(state: State, store: JSONFileStore | None) -> dict[str, Any]:
@@ -154,7 +165,7 @@ def run_code(text: str, names: dict[str, Any]) -> int:
         if isinstance(last, ast.Expr):
             value = eval(compile(ast.Expression(last.value), "<code>", "eval"), names)
             if value is not None:
-                print(value)
+                print_text(str(value))
     except SystemExit as error:
         if error.code is None or isinstance(error.code, int):
             return error.code or 0
@@ -190,7 +201,7 @@ def _start_shell(path: StateLocation, names: dict[str, Any]) -> None:
     from traitlets.config import Config
 
     width = max(map(len, _NAMES))
-    lines = [f"{path} is loaded; nothing is written until you call save().", ""]
+    lines = [f"{make_visible(str(path))} is loaded; nothing is written until you call save().", ""]
     lines += [f"  {name:<{width}}  {text}" for name, text in _NAMES.items()]
     config = Config()
     config.TerminalInteractiveShell.banner1 = "\n".join(lines) + "\n"

@@ -22,6 +22,7 @@ from tradeexecutor.state.display.formatting import (
     format_time,
     format_usd,
 )
+from tradeexecutor.state.display.visible import make_visible
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.trade import TradeExecution
@@ -186,19 +187,23 @@ class _Signed:
 _Cell = str | _Signed
 
 
+def _escape(text: str) -> str:
+    return html.escape(make_visible(text, keep_newlines=True))
+
+
 def _render_cell(cell: _Cell, *, right: bool) -> str:
     style = f"{_CELL};text-align:{'right' if right else 'left'}"
     if isinstance(cell, _Signed):
         if cell.value:
             style += f";color:{_GAIN if cell.value > 0 else _LOSS}"
         cell = cell.text
-    return f'<td style="{style}">{html.escape(cell)}</td>'
+    return f'<td style="{style}">{_escape(cell)}</td>'
 
 
 def _render_table(names: Sequence[str], rows: Iterable[Sequence[_Cell]], left: int) -> str:
     """Return a table; the first `left` columns are aligned left, the others right."""
     head = "".join(
-        f'<th style="{_CELL};text-align:{"left" if index < left else "right"};{_FAINT}">{html.escape(name)}</th>'
+        f'<th style="{_CELL};text-align:{"left" if index < left else "right"};{_FAINT}">{_escape(name)}</th>'
         for index, name in enumerate(names)
     )
     body = "".join(
@@ -214,15 +219,15 @@ def _render_table(names: Sequence[str], rows: Iterable[Sequence[_Cell]], left: i
 def _render_facts(facts: Iterable[tuple[str, _Cell]]) -> str:
     body = "".join(
         f'<tr style="background:transparent"><th style="{_CELL};text-align:left;font-weight:normal;{_FAINT}">'
-        f"{html.escape(name)}</th>{_render_cell(value, right=False)}</tr>"
+        f"{_escape(name)}</th>{_render_cell(value, right=False)}</tr>"
         for name, value in facts
     )
     return f'<table style="{_TABLE}"><tbody>{body}</tbody></table>'
 
 
 def _render_title(text: str, faint: str = "") -> str:
-    rest = f' <span style="font-weight:normal;{_FAINT}">{html.escape(faint)}</span>' if faint else ""
-    return f'<div style="margin-top:0.6em"><b>{html.escape(text)}</b>{rest}</div>'
+    rest = f' <span style="font-weight:normal;{_FAINT}">{_escape(faint)}</span>' if faint else ""
+    return f'<div style="margin-top:0.6em"><b>{_escape(text)}</b>{rest}</div>'
 
 
 def _wrap(*parts: str) -> str:

@@ -1,7 +1,8 @@
 """Records that people and other programs write: rows of a CSV file, or objects of a JSON file.
 
 Both are read into the same rows of text, so that what is right in one format is right in the other.  Every error names
-the file, the number of the record and what is wrong with it.
+the file, the number of the record and what is wrong with it.  Texts
+in CSV follow the rule of :mod:`tradeexecutor.state.files.spreadsheet_cell`.
 """
 
 import csv
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from tradeexecutor.state.errors import RecordFileError
+from tradeexecutor.state.files.spreadsheet_cell import from_cell, to_cell
 
 __all__ = ["Record", "read_records", "to_naive_utc", "write_records"]
 
@@ -147,7 +149,7 @@ def read_records(path: Path, required: Collection[str], optional: Collection[str
     if reader is None:
         raise RecordFileError(path, f"the name must end with .csv or .json, it ends with {path.suffix or 'neither'}")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")  # the ends of lines may be in texts
     except UnicodeDecodeError as error:
         raise RecordFileError(path, f"this is no UTF-8 text ({error.reason} at byte {error.start:,})") from error
     known = {*required, *optional}
@@ -180,7 +182,7 @@ def _read_csv(path: Path, text: str) -> Iterator[dict[str, str]]:
         for number, cells in enumerate((line for line in lines if any(cell.strip() for cell in line)), start=1):
             if len(cells) != len(names):
                 raise RecordFileError(path, f"{len(cells)} cells, the heading has {len(names)}", number)
-            yield dict(zip(names, (cell.strip() for cell in cells), strict=True))
+            yield dict(zip(names, map(from_cell, cells), strict=True))
     except csv.Error as error:
         raise RecordFileError(path, f"this is no CSV: {error}") from error
 
@@ -221,7 +223,7 @@ def write_records(path: Path, names: Sequence[str], rows: Sequence[Sequence[str 
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(names)
-            writer.writerows(["" if cell is None else cell for cell in row] for row in rows)
+            writer.writerows([to_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
     elif path.suffix.lower() == ".json":
         objects = [dict(zip(names, row, strict=True)) for row in rows]
         path.write_text(json.dumps(objects, indent=1) + "\n", encoding="utf-8")

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.strategy.author_code import call_author_code
 from tradeexecutor.strategy.candle_length import count_calendar_months, most_common_distance
 from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.market_data import CandleCursor, Candles, view_numbers
@@ -304,7 +305,7 @@ def calculate_indicators(
             arguments.update(definition.parameters)
             where = f"indicator {definition.name!r}" + (f" of {pair.get_ticker()}" if pair else "")
             try:
-                output = definition.func(**arguments)
+                output = call_author_code(definition.func, **arguments)
             except Exception as error:
                 raise IndicatorCalculationFailed(f"{where} failed: {type(error).__name__}: {error}") from error
             results.store(definition.name, pair, output)

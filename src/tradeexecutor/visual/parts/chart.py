@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.analysis.memo import share_results
 from tradeexecutor.state.errors import InvalidValue, NothingToDraw
+from tradeexecutor.visual.parts.labels import make_labels_visible
 from tradeexecutor.visual.parts.theme import THEMES, explain
 
 if TYPE_CHECKING:
@@ -103,14 +104,16 @@ class Chart:
     def draw(self, state: "State", options: ChartOptions | None = None) -> go.Figure:
         """Draw the chart; where there is nothing to draw, a figure that says why (see `get_explanation`).
 
-        The width is left to the page.
+        The width is left to the page.  Characters in labels that are not seen stand as escapes.
         """
         options = options or ChartOptions()
         try:
             with share_results():
-                return self.make(state, options)
+                figure = self.make(state, options)
         except NothingToDraw as nothing:
-            return explain(self.title, str(nothing), options.theme)
+            figure = explain(self.title, str(nothing), options.theme)
+        make_labels_visible(figure)
+        return figure
 
 
 def get_explanation(figure: go.Figure) -> str | None:

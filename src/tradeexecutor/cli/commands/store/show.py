@@ -1,11 +1,11 @@
 """``tradeexecutor store show``."""
 
-import sys
 from typing import Annotated
 
 import typer
 
 from tradeexecutor.cli.database_argument import WHICH_SAVE, AddressArgument, open_history
+from tradeexecutor.cli.output import print_json_text
 from tradeexecutor.cli.printers.revisions import print_revision
 from tradeexecutor.database.address import parse_as_of
 from tradeexecutor.state.state import State
@@ -33,7 +33,7 @@ def show(
         moment, cycle = parse_as_of(at)
     revision, text = store.read(moment, cycle=cycle)
     if json_:
-        sys.stdout.buffer.write(text + b"\n")
+        print_json_text(text.decode())
         return
     state = State.read_json_blob(text)
     print_revision(revision, store.address, state.name)

@@ -1,0 +1,172 @@
+"""No text of a state, a path or an error does anything to the terminal, whichever command shows it."""
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit.command_runner import Run, Spawn
+from tests.kit.nasty import NASTY, find_raw_characters, make_nasty_state
+from tradeexecutor.cli.command_table import COMMANDS, STORE_COMMANDS
+from tradeexecutor.cli.failure import set_debug
+from tradeexecutor.database.store import SQLStateStore
+from tradeexecutor.state.state import State
+
+#: Command lines by command; S is a state file, D a strategy in a database, DB the database, F a folder, C a strategy.
+COMMAND_LINES: dict[str, list[str]] = {
+    "audit": ["S", "S --entries", "S --json", "S --entries --json", "D"],
+    "backtest": ["C --data S"],
+    "blacklist": ["S", "S --json", "S --add-token 0x0000000000000000000000000000000000000001 --dry-run"],
+    "chart": ["--list", "nothing S", "price S -o F/price.html", "equity S -o F/equity.html"],
+    "check-accounts": ["S", "S --write-balances F/balances.csv", "S --balances F/balances.csv --all"],
+    "check-trades": ["S", "S --json"],
+    "close-position": ["S --position-id 1 --write-off --dry-run", "S --close-dust --dry-run"],
+    "compare": ["S S", "S S --json", "S D"],
+    "console": ["S --code state.name", "S --code state", "S --code trades()", "S --code raise(ValueError(state.name))"],
+    "correct-accounts": ["S --balances F/balances.csv --dry-run"],
+    "correct-history": ["S --dry-run", "S --before 2024-01-01 --dry-run"],
+    "demo": ["--output F/demo"],
+    "export": ["S --columns", "S -o F/tables", "S -o F/tables", "S -o F/again --json"],
+    "init": ["S", "F/new.json"],
+    "prune-state": ["S --dry-run", "S --dry-run --json"],
+    "repair": ["S --dry-run", "S --dry-run --json"],
+    "report": ["S -o F/report.html"],
+    "reset-state": ["S --dry-run", "S --dry-run --json", "F/copy.json --yes"],
+    "retry": ["S --dry-run", "S --data S --dry-run"],
+    "show-positions": ["S", "S --position-type all", "S --position-type all --json", "D"],
+    "show-statistics": ["S", "S --json", "F/missing.json"],
+    "show-trades": ["S", "S --json"],
+    "show-valuation": ["S", "S --json"],
+    "start": ["C --state S", "S"],
+    "sync-treasury": ["S --events S --dry-run", "S --events F/missing.csv --dry-run"],
+    "unprune-state": ["S --dry-run"],
+    "validate": ["S", "D", "S D"],
+    "version": [""],
+    "store compact": ["D --keep 1 --dry-run"],
+    "store convert": ["S D", "D F/copy-of-database.json"],
+    "store diff": ["D", "D --json"],
+    "store generations": ["S"],
+    "store history": ["D", "D --json"],
+    "store list": ["DB", "DB --json", "S"],
+    "store recover": ["S", "D --at 1"],
+    "store show": ["D", "D --json"],
+    "store verify": ["S", "D"],
+}
+
+
+@pytest.fixture(scope="module")
+def nasty() -> State:
+    state, fields = make_nasty_state()
+    assert {"name", "token_symbol", "notes", "revert_reason", "blacklist_reason", "messages", "stack_trace"} <= fields
+    return state
+
+
+@pytest.fixture
+def words(tmp_path: Path, nasty: State, strategy: Path) -> dict[str, str]:
+    """What the letters of `COMMAND_LINES` stand for; the folder has a nasty name."""
+    folder = tmp_path / "F\x1b[31m\u202e\x9b"
+    folder.mkdir()
+    for name in ("state.json", "copy.json"):
+        (folder / name).write_text(nasty.to_json())
+    database = f"sqlite:///{tmp_path}/trading.db"
+    state = State.from_json(nasty.to_json())
+    with SQLStateStore(f"{database}#demo") as store:
+        state.cycle = 1
+        store.sync(state)
+        state.blacklist_reason = {}
+        store.sync(state)
+    return {
+        "S": str(folder / "state.json"),
+        "D": f"{database}#demo",
+        "DB": database,
+        "F": str(folder),
+        "C": str(strategy),
+    }
+
+
+def fill(line: str, words: dict[str, str]) -> list[str]:
+    result: list[str] = []
+    for word in line.split():
+        head, slash, rest = word.partition("/")
+        result.append(words.get(head, head) + slash + rest)
+    return result
+
+
+def test_every_command_is_tried():
+    names = [entry.name for entry in COMMANDS] + [f"store {entry.name}" for entry in STORE_COMMANDS]
+    assert sorted(names) == sorted(COMMAND_LINES)
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("command", COMMAND_LINES)
+def test_no_command_prints_a_raw_character(run: Run, words: dict[str, str], command: str, tmp_path: Path):
+    if command == "correct-accounts":
+        run("check-accounts", *fill("S --write-balances F/balances.csv", words))
+    for line in COMMAND_LINES[command]:
+        result = run(*command.split(), *fill(line, words))
+        assert find_raw_characters(result.stdout) == set(), (line, result.stdout)
+        assert find_raw_characters(result.stderr) == set(), (line, result.stderr)
+        assert result.exit_code in (0, 1, 2), line
+        assert "unexpected" not in result.stderr, (line, result.stderr)
+        if "--json" in line and result.exit_code == 0:
+            json.loads(result.stdout)
+    for page in tmp_path.rglob("*.html"):
+        assert find_raw_characters(page.read_text("utf-8").rpartition("<body")[2].partition("<script")[0]) == set(), (
+            page
+        )
+
+
+def test_json_has_the_texts_as_they_are(run: Run, words: dict[str, str]):
+    trades: Any = json.loads(run("show-trades", words["S"], "--json").stdout)
+    assert f"{NASTY}-{NASTY}" in {trade["ticker"] for trade in trades}
+    shown = run("store", "show", words["D"], "--json").stdout
+    assert json.loads(shown)["name"] == NASTY
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (f"frobnicate{NASTY}".replace("\0", ""),),
+        (f"--{NASTY}".replace("\0", ""),),
+        ("show-trades", f"--{NASTY}".replace("\0", ""), "x"),
+        ("show-trades", "x", "--limit", NASTY),
+        ("show-trades", "x", "--status", NASTY),
+        ("show-trades", NASTY),
+        ("show-trades", "sqlite:///" + NASTY),
+        ("chart", NASTY, "x"),
+        ("store", NASTY),
+        ("export", "x", "--table", NASTY, "--columns"),
+        ("check-accounts", "x", "--tolerance", NASTY),
+        ("--debug", "show-trades", NASTY.replace("\0", "")),
+    ],
+    ids=lambda arguments: ascii(arguments)[:40],
+)
+def test_errors_that_repeat_the_command_line(run: Run, arguments: tuple[str, ...]):
+    result = run(*arguments)
+    assert result.exit_code in (1, 2)
+    assert find_raw_characters(result.stderr) == set()
+    assert result.stderr
+    set_debug(enabled=False)
+
+
+def test_log_messages(capsys: pytest.CaptureFixture[str]):
+    set_debug(enabled=False)
+    logging.getLogger("tradeexecutor.test").error("%s", NASTY)
+    text = capsys.readouterr().err
+    assert "\\x1b[31m" in text
+    assert find_raw_characters(text) == set()
+
+
+def test_a_path_that_is_no_utf8(spawn: Spawn, tmp_path: Path):
+    path = os.fsdecode(bytes(tmp_path) + b"/\xff.json")
+    result = spawn("show-trades", path)
+    assert result.returncode == 1
+    assert r"\udcff.json" in result.stderr
+    Path(path).write_text(State(name="demo").to_json())
+    for options in (("validate", path), ("show-trades", path, "--json"), ("validate", path, "--json")):
+        result = spawn(*options)
+        assert result.returncode in (0, 1, 2), result.stderr
+        assert "unexpected" not in result.stderr
