@@ -87,8 +87,8 @@ def test_profit_of_a_round_trip_is_the_price_change(bought_at: float, sold_at: f
     state = PositionInternalSharePriceState.open(10 * bought_at, 10.0, T0)
     state = state.after_trade(-10.0, sold_at, 10 * sold_at, T1)
     profit = calculate_profit(
-        state.current_share_price, state.total_supply, state.total_invested, state.initial_share_price, 0.0, sold_at,
-        total_sold=10 * sold_at,
+        state.current_share_price, state.total_supply, state.total_invested, state.initial_share_price,
+        quantity=0.0, mark_price=sold_at, total_sold=10 * sold_at,
     )  # fmt: skip
     assert profit.profit_pct == pytest.approx(sold_at / bought_at - 1)
     assert profit.profit_usd == pytest.approx(10 * (sold_at - bought_at))

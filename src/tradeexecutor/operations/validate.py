@@ -32,7 +32,7 @@ class Validation:
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
     checks: list[Check] = field(default_factory=list[Check])
 
-    def add(self, name: str, passed: bool, detail: str) -> None:
+    def add(self, name: str, detail: str, *, passed: bool) -> None:
         """Record a check."""
         self.checks.append(Check(name, passed, detail))
         self.passed = self.passed and passed
@@ -45,7 +45,7 @@ def validate_state(path: StateLocation) -> Validation:
     if state is not None:
         result.facts = _count(state)
         for check in check_state(state):
-            result.add(check.name, check.passed, check.detail)
+            result.add(check.name, check.detail, passed=check.passed)
         _check_archives(path, state, result)
         _check_round_trip(path, state, result)
         _check_unknown_keys(state, result)
@@ -60,10 +60,10 @@ def _check_reading(path: StateLocation, result: Validation) -> State | None:
         version = result.schema_version = _read_version(tree)
         state = State.from_dict(tree)
     except (OperationRefused, OSError, StateFileError) as error:
-        result.add("readable", False, describe_error(error))
+        result.add("readable", describe_error(error), passed=False)
         return None
     age = "current" if version == SCHEMA_VERSION else f"old, this program writes {SCHEMA_VERSION}"
-    result.add("readable", True, f"schema version {version} ({age})")
+    result.add("readable", f"schema version {version} ({age})", passed=True)
     return state
 
 
@@ -93,11 +93,13 @@ def _check_archives(path: StateLocation, state: State, result: Validation) -> No
         return
     base = get_archives_path(path)
     if base is None:
-        result.add("archives", False, "archives of pruned detail stand beside a file, and a database server has none")
+        result.add(
+            "archives", "archives of pruned detail stand beside a file, and a database server has none", passed=False
+        )
         return
     problems = [describe_error(error) for error in find_archive_problems(base, state.archives).values()]
     count = f"{len(state.archives):,} archive{'s' if len(state.archives) > 1 else ''} of pruned detail"
-    result.add("archives", not problems, _summarise(problems) or f"{count}, intact")
+    result.add("archives", _summarise(problems) or f"{count}, intact", passed=not problems)
 
 
 def _check_round_trip(path: StateLocation, state: State, result: Validation) -> None:
@@ -109,18 +111,18 @@ def _check_round_trip(path: StateLocation, state: State, result: Validation) -> 
         losses = list(find_losses(original, written))
         again = State.from_dict(written).to_dict()
     except TradeExecutorError as error:
-        result.add("lossless", False, describe_error(error))
+        result.add("lossless", describe_error(error), passed=False)
         return
     if not losses and again != written:
         losses = list(find_losses(written, again)) or ["saving twice differs from saving once"]
-    result.add("lossless", not losses, _summarise(losses) or "loading and saving keeps everything")
+    result.add("lossless", _summarise(losses) or "loading and saving keeps everything", passed=not losses)
 
 
 def _check_unknown_keys(state: State, result: Validation) -> None:
     keys = Counter(key.rpartition(".")[2] for key in find_unknown_keys(state))
     names = ", ".join(f"{name} ({count})" if count > 1 else name for name, count in sorted(keys.items()))
     # A newer program may have written them: worth knowing, nothing wrong.
-    result.add("unknown keys", True, f"kept, but not used: {names}" if keys else "none")
+    result.add("unknown keys", f"kept, but not used: {names}" if keys else "none", passed=True)
     result.facts["unknown_keys"] = dict(keys)
 
 

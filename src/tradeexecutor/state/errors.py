@@ -65,6 +65,8 @@ An error carries the numbers it talks about as attributes, so that a program nee
 Errors that replace an assertion which callers are known to catch also derive from ``AssertionError``.
 """
 
+# Longer than 500 lines: the whole tree of errors stands in one place, below its drawing.
+
 from decimal import Decimal
 from pathlib import Path
 from typing import Any

@@ -148,7 +148,9 @@ def calculate_key_metrics(
         start, last trade, trades of the last week, cycle duration.
     """
     now_ = now_ or utc_now()
-    history = _choose_history(live_state, backtested_state, required_history, freq_base, share_price_based, now_)
+    history = _choose_history(
+        live_state, backtested_state, required_history, freq_base, share_price_based=share_price_based, now_=now_
+    )
     if history is not None:
         if share_price_based:
             entries = len(calculate_share_price(history.state))
@@ -179,6 +181,7 @@ def _choose_history(
     backtested_state: State | None,
     required_history: datetime.timedelta,
     freq_base: Frequency,
+    *,
     share_price_based: bool,
     now_: datetime.datetime,
 ) -> _History | None:

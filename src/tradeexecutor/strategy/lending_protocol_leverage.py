@@ -1,6 +1,6 @@
-"""Import path of existing strategies; loans are built in :mod:`tradeexecutor.state.loan.changes`."""
+"""Import path of existing strategies; loans are built in :mod:`tradeexecutor.state.loan.updates`."""
 
-from tradeexecutor.state.loan.changes import (
+from tradeexecutor.state.loan.updates import (
     create_credit_supply_loan,
     create_short_loan,
     reset_credit_supply_loan,

@@ -114,7 +114,7 @@ def compare_equity(
     points = _choose_points(a.times, b.times, int(start) - slack, int(end) + slack)
     if not len(points):
         return EquityComparison(len(a), len(b), None, None, 0, None, None, None, None, is_span_equal)
-    left, right = (_look_up(curve, points, slack, growth) for curve in (a, b))
+    left, right = (_look_up(curve, points, slack, growth=growth) for curve in (a, b))
     larger = np.maximum(np.abs(left), np.abs(right))
     difference = np.divide(right - left, larger, out=np.zeros(len(left)), where=larger > 0)
     differs = np.flatnonzero(np.abs(difference) > tolerance)
@@ -143,7 +143,7 @@ def _choose_points(a: NDArray[np.int64], b: NDArray[np.int64], start: int, end: 
     return inside_a if len(inside_a) <= len(inside_b) else inside_b
 
 
-def _look_up(curve: EquityCurve, points: NDArray[np.int64], slack: int, growth: bool) -> NDArray[np.float64]:
+def _look_up(curve: EquityCurve, points: NDArray[np.int64], slack: int, *, growth: bool) -> NDArray[np.float64]:
     found = np.searchsorted(curve.times, points, side="right") - 1
     # A sample a little later is the one that is meant, the one before it may be a whole cycle old.
     later = np.minimum(found + 1, len(curve) - 1)

@@ -80,7 +80,7 @@ class Column:
     unit: str | None = None
 
 
-def make_table(columns: Iterable[Column], rows: Iterable[Any], as_arrow: bool) -> "pd.DataFrame | pa.Table":
+def make_table(columns: Iterable[Column], rows: Iterable[Any], *, as_arrow: bool) -> "pd.DataFrame | pa.Table":
     """Return rows as a table with the given columns, see the top of this module."""
     rows = list(rows)
     content = [(column, [column.read(row) for row in rows]) for column in columns]
@@ -216,7 +216,7 @@ def positions_to_frame(state: State, *, as_arrow: bool = False) -> "pd.DataFrame
         _PositionRow(position, status, *get_net_result(position), *_split_profit(position))
         for status, position in _iterate_positions(state)
     )
-    return make_table(_POSITION_COLUMNS, rows, as_arrow)
+    return make_table(_POSITION_COLUMNS, rows, as_arrow=as_arrow)
 
 
 # --- Trades
@@ -278,7 +278,7 @@ def trades_to_frame(state: State, *, as_arrow: bool = False) -> "pd.DataFrame | 
     for _, position in _iterate_positions(state):
         for table in (position.trades, position.pending_trades, position.expired_trades):
             trades.update(table)
-    return make_table(_TRADE_COLUMNS, (trades[trade_id] for trade_id in sorted(trades)), as_arrow)
+    return make_table(_TRADE_COLUMNS, (trades[trade_id] for trade_id in sorted(trades)), as_arrow=as_arrow)
 
 
 # --- Balance updates
@@ -320,7 +320,7 @@ def balance_updates_to_frame(state: State, *, as_arrow: bool = False) -> "pd.Dat
 
     `quantity` is signed, `value` as it was recorded.
     """
-    return make_table(_BALANCE_UPDATE_COLUMNS, _iterate_balance_updates(state), as_arrow)
+    return make_table(_BALANCE_UPDATE_COLUMNS, _iterate_balance_updates(state), as_arrow=as_arrow)
 
 
 # --- Valuations
@@ -350,7 +350,7 @@ def valuations_to_frame(state: State, *, as_arrow: Literal[False] = False) -> pd
 def valuations_to_frame(state: State, *, as_arrow: Literal[True]) -> pa.Table: ...
 def valuations_to_frame(state: State, *, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
     """Return a row per recorded revaluation, by position, oldest first."""
-    return make_table(_VALUATION_COLUMNS, _iterate_valuations(state), as_arrow)
+    return make_table(_VALUATION_COLUMNS, _iterate_valuations(state), as_arrow=as_arrow)
 
 
 # --- Portfolio history
@@ -382,4 +382,4 @@ def portfolio_to_frame(state: State, *, as_arrow: Literal[True]) -> pa.Table: ..
 def portfolio_to_frame(state: State, *, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
     """Return a row per recorded sample of the portfolio, in the order of recording; a time can occur twice."""
     samples: list[PortfolioStatistics] = state.stats.portfolio
-    return make_table(_PORTFOLIO_COLUMNS, samples, as_arrow)
+    return make_table(_PORTFOLIO_COLUMNS, samples, as_arrow=as_arrow)

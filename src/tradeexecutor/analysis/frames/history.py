@@ -61,7 +61,7 @@ def position_statistics_to_frame(state: State, *, as_arrow: bool = False) -> "pd
     """
     samples = state.stats.positions
     rows = (_Sample(number, sample) for number in sorted(samples) for sample in samples[number])
-    return make_table(_SAMPLE_COLUMNS, rows, as_arrow)
+    return make_table(_SAMPLE_COLUMNS, rows, as_arrow=as_arrow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,4 +108,4 @@ def ledger_to_frame(state: State, *, as_arrow: bool = False) -> "pd.DataFrame | 
 
     The amounts of one entry and one asset add up to zero; + is into the account.  `entry` numbers the entries from 0.
     """
-    return make_table(_LEDGER_COLUMNS, _iterate_postings(state), as_arrow)
+    return make_table(_LEDGER_COLUMNS, _iterate_postings(state), as_arrow=as_arrow)

@@ -83,7 +83,7 @@ def calculate_compounding_realised_trading_profitability(
         The file did not record portfolio values.
     """
     returns = calculate_size_relative_realised_trading_returns(state)
-    return _compound_realised(state, returns, fill_time_gaps)
+    return _compound_realised(state, returns, fill_time_gaps=fill_time_gaps)
 
 
 @shared
@@ -93,7 +93,7 @@ def calculate_long_compounding_realised_trading_profitability(
 ) -> "pd.Series[float]":
     """Return `calculate_compounding_realised_trading_profitability` of the long positions alone."""
     longs = [position for position in state.portfolio.closed_positions.values() if position.is_long()]
-    return _compound_realised(state, _get_size_relative_returns(longs), fill_time_gaps)
+    return _compound_realised(state, _get_size_relative_returns(longs), fill_time_gaps=fill_time_gaps)
 
 
 @shared
@@ -103,14 +103,14 @@ def calculate_short_compounding_realised_trading_profitability(
 ) -> "pd.Series[float]":
     """Return `calculate_compounding_realised_trading_profitability` of the short positions alone."""
     shorts = [position for position in state.portfolio.closed_positions.values() if position.is_short()]
-    return _compound_realised(state, _get_size_relative_returns(shorts), fill_time_gaps)
+    return _compound_realised(state, _get_size_relative_returns(shorts), fill_time_gaps=fill_time_gaps)
 
 
 def _compound(returns: "pd.Series[float]") -> "pd.Series[float]":
     return (1 + returns).cumprod() - 1
 
 
-def _compound_realised(state: State, returns: "pd.Series[float]", fill_time_gaps: bool) -> "pd.Series[float]":
+def _compound_realised(state: State, returns: "pd.Series[float]", *, fill_time_gaps: bool) -> "pd.Series[float]":
     compounded = _compound(returns)
     if not len(compounded) or not fill_time_gaps:
         return compounded

@@ -13,6 +13,8 @@ Rules of the JSON text: datetimes are epoch seconds, durations seconds, ``Decima
 value, sets sorted arrays, dictionary keys text.  ``None`` is written as ``null``; no declared field is omitted.
 """
 
+# Longer than 500 lines: both directions of the JSON stand in one place, so that what one writes the other reads.
+
 import contextlib
 import dataclasses
 import datetime

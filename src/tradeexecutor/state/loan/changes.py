@@ -15,7 +15,7 @@ import datetime
 import logging
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from tradeexecutor.accounting.accuracy import (
     CLOSE_POSITION_COLLATERAL_EPSILON,
@@ -24,8 +24,7 @@ from tradeexecutor.accounting.accuracy import (
     ZERO_DECIMAL,
     ensure_exact_zero,
 )
-from tradeexecutor.state.contract import contract_signature
-from tradeexecutor.state.errors import InvalidTrade, InvalidValue, LiquidationRisked, NotAvailable, UnsupportedPairKind
+from tradeexecutor.state.errors import InvalidTrade, LiquidationRisked, NotAvailable, UnsupportedPairKind
 from tradeexecutor.state.identifier import AssetType, AssetWithTrackedValue
 from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
 from tradeexecutor.state.interest import Interest
@@ -35,13 +34,10 @@ from tradeexecutor.state.types import USDollarPrice
 
 __all__ = [
     "LoanChange",
+    "LoanMode",
     "LoanPayments",
-    "create_credit_supply_loan",
-    "create_short_loan",
+    "change_side",
     "get_loan_after_trade",
-    "reset_credit_supply_loan",
-    "update_credit_supply_loan",
-    "update_short_loan",
 ]
 
 logger = logging.getLogger(__name__)
@@ -199,7 +195,7 @@ def _open_credit(trade: TradeExecution, change: LoanChange) -> Loan:
 
 
 def _change_credit(loan: Loan, change: LoanChange) -> Decimal:
-    return _change_side(
+    return change_side(
         loan.collateral,
         loan.collateral_interest,
         change.quantity,
@@ -254,7 +250,7 @@ def _change_short(loan: Loan, change: LoanChange, *, closing: bool) -> LoanPayme
     repaid = ZERO_DECIMAL
     if change.quantity:
         # Moving collateral only says nothing new about the price of the debt.
-        repaid = _change_side(
+        repaid = change_side(
             borrowed,
             borrowed_interest,
             -change.quantity,
@@ -268,7 +264,7 @@ def _change_short(loan: Loan, change: LoanChange, *, closing: bool) -> LoanPayme
     closed = closing and _is_debt_gone(loan)
     if closed:
         tolerance = max(tolerance, abs(CLOSE_POSITION_COLLATERAL_EPSILON * collateral_change))
-    claimed = _change_side(
+    claimed = change_side(
         loan.collateral,
         loan.collateral_interest,
         collateral_change,
@@ -301,7 +297,7 @@ def _check_health(loan: Loan, trade: TradeExecution) -> None:
 # --- Both
 
 
-def _change_side(
+def change_side(
     tracker: AssetWithTrackedValue,
     interest: Interest,
     delta: Decimal,
@@ -350,172 +346,3 @@ def _change_side(
     interest.last_token_amount = balance
     interest.interest_payments += paid
     return paid
-
-
-# --- Public builders over trades
-
-
-class LoanPosition(Protocol):
-    """What is read of the position that has the loan."""
-
-    @property
-    def position_id(self) -> int: ...
-
-    @property
-    def loan(self) -> Loan | None: ...
-
-    def is_short(self) -> bool: ...
-
-    def is_credit_supply(self) -> bool: ...
-
-
-def create_short_loan(
-    position: LoanPosition, trade: TradeExecution, timestamp: datetime.datetime, mode: LoanMode = "plan"
-) -> Loan:
-    """Return the loan that the first trade of a short position opens.
-
-    Raises
-    ------
-    InvalidTrade
-        The position has a loan already, or the trade does not open a short.
-    LiquidationRisked
-        The loan would be liquidated at once.
-    """
-    if not trade.is_short():
-        raise InvalidTrade(f"trade #{trade.trade_id} is not a short")
-    return _create_loan(position, trade, timestamp, mode)
-
-
-def create_credit_supply_loan(
-    position: LoanPosition, trade: TradeExecution, timestamp: datetime.datetime, mode: LoanMode = "plan"
-) -> Loan:
-    """Return the loan that the first trade of a credit supply position opens.
-
-    Raises
-    ------
-    InvalidTrade
-        The position has a loan already, or the trade does not supply anything.
-    """
-    if not trade.is_credit_supply():
-        raise InvalidTrade(f"trade #{trade.trade_id} does not supply credit")
-    return _create_loan(position, trade, timestamp, mode)
-
-
-def _create_loan(position: LoanPosition, trade: TradeExecution, timestamp: datetime.datetime, mode: LoanMode) -> Loan:
-    if position.loan is not None:
-        raise InvalidTrade(f"position #{position.position_id} has a loan already")
-    loan, _ = get_loan_after_trade(None, trade, LoanChange.read(trade, mode), closing=False)
-    for tracker, interest in ((loan.collateral, loan.collateral_interest), (loan.borrowed, loan.borrowed_interest)):
-        if tracker is not None and interest is not None:
-            tracker.last_pricing_at = tracker.created_at = timestamp
-            interest.last_updated_at = interest.last_event_at = timestamp
-    return loan
-
-
-@contract_signature
-def update_short_loan(
-    loan: Loan,
-    position: LoanPosition,
-    trade: TradeExecution,
-    mode: LoanMode = "plan",
-    close_position: bool = False,
-) -> LoanPayments:
-    """Apply a trade to a loan, which is changed in place, and return the interest it moved.
-
-    Raises
-    ------
-    InvalidTrade
-        More is taken out than there is; the loan is unchanged.
-    LiquidationRisked
-        The loan would be liquidated at once; the loan is unchanged.
-    """
-    if not position.is_short():
-        raise InvalidTrade(f"position #{position.position_id} is not a short")
-    after, payments = get_loan_after_trade(loan, trade, LoanChange.read(trade, mode), closing=close_position)
-    _replace(loan, after)
-    return payments
-
-
-def update_credit_supply_loan(
-    loan: Loan,
-    position: LoanPosition,
-    timestamp: datetime.datetime,
-    trade: TradeExecution | None = None,
-    quantity_delta: Decimal = ZERO_DECIMAL,
-    mode: LoanMode = "plan",
-) -> Loan:
-    """Apply a trade, or a change without a trade such as a redemption in kind, to a loan in place; return the loan.
-
-    Parameters
-    ----------
-    timestamp
-        Time of a change without a trade.
-    quantity_delta
-        Token units, + in, - out, when there is no trade.
-
-    Raises
-    ------
-    InvalidTrade
-        More is taken out than there is, or there is neither trade nor delta; the loan is unchanged.
-    """
-    if not position.is_credit_supply():
-        raise InvalidTrade(f"position #{position.position_id} does not supply credit")
-    after = loan.clone()
-    if trade is not None:
-        if quantity_delta:
-            raise InvalidTrade("give either a trade or a quantity, not both")
-        after, _ = get_loan_after_trade(loan, trade, LoanChange.read(trade, mode), closing=False)
-    else:
-        if not quantity_delta:
-            raise InvalidTrade(f"nothing changes the loan of position #{position.position_id}")
-        _change_side(
-            after.collateral,
-            after.collateral_interest,
-            quantity_delta,
-            after.collateral.last_usd_price,
-            timestamp,
-            COLLATERAL_EPSILON,
-        )
-    _replace(loan, after)
-    return loan
-
-
-def reset_credit_supply_loan(
-    position: LoanPosition,
-    timestamp: datetime.datetime,
-    block_number: int,
-    quantity: Decimal,
-    reserve_currency_exchange_rate: USDollarPrice = 1.0,
-) -> None:
-    """Set the loan of a credit position to a corrected balance, which becomes principal; interest starts anew.
-
-    Parameters
-    ----------
-    timestamp, block_number
-        Where the balance was read.
-    quantity
-        Token units, >= 0.
-    reserve_currency_exchange_rate
-        USD per token.
-
-    Raises
-    ------
-    InvalidValue
-        The position is not a credit supply with a loan, the block is missing or an amount is wrong; nothing changes.
-    """
-    loan = position.loan
-    if not position.is_credit_supply() or loan is None or loan.borrowed is not None:
-        raise InvalidValue(f"position #{position.position_id} is not a credit supply with a loan")
-    if not block_number:
-        raise InvalidValue("a correction needs the block at which the balance was read")
-    corrected = loan.clone()
-    corrected.collateral.revalue(float(reserve_currency_exchange_rate), timestamp)
-    corrected.collateral_interest.reset(quantity, timestamp, block_number)
-    corrected.collateral.reset(quantity)
-    _replace(loan, corrected)
-
-
-def _replace(loan: Loan, after: Loan) -> None:
-    """Take over the sides of another loan."""
-    loan.collateral, loan.collateral_interest = after.collateral, after.collateral_interest
-    loan.borrowed, loan.borrowed_interest = after.borrowed, after.borrowed_interest

@@ -52,6 +52,7 @@ def calculate_total_equity(portfolio: PortfolioFields) -> USDollarAmount:
     return total
 
 
+@contract_signature
 def get_net_asset_value(portfolio: PortfolioFields, include_interest: bool = True) -> USDollarAmount:
     """Return open and frozen positions, loans, cash, pending vault deposits and reserves of other trades in flight.
 
@@ -83,6 +84,7 @@ def calculate_net_assets(portfolio: PortfolioFields) -> USDollarAmount:
     return total
 
 
+@contract_signature
 def get_position_equity_and_loan_nav(portfolio: PortfolioFields, include_interest: bool = True) -> USDollarAmount:
     """Return the equity of open positions, for loans their net asset value."""
     equity: USDollarAmount = 0

@@ -10,6 +10,7 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any
 
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import (
     InvalidValue,
     MultipleOpenPositionsWithAsset,
@@ -51,6 +52,7 @@ def get_position_tables(portfolio: PortfolioFields) -> tuple[dict[int, TradingPo
     )
 
 
+@contract_signature
 def get_all_positions(portfolio: PortfolioFields, pending: bool = False) -> Iterable[TradingPosition]:
     """Iterate over open, closed and frozen positions, then the pending ones if asked."""
     tables = [portfolio.open_positions, portfolio.closed_positions, portfolio.frozen_positions]
@@ -98,6 +100,7 @@ def get_position_by_id(portfolio: PortfolioFields, position_id: int) -> TradingP
     raise PositionNotFound(f"no open, closed or frozen position #{position_id}")
 
 
+@contract_signature
 def find_position_for_trade(
     portfolio: PortfolioFields, trade: TradeExecution, pending: bool = False
 ) -> TradingPosition:
@@ -135,6 +138,7 @@ def get_pending_position_for_pair(portfolio: PortfolioFields, pair: TradingPairI
     return _find_by_pool(portfolio.pending_positions, pair)
 
 
+@contract_signature
 def get_position_by_trading_pair(
     portfolio: PortfolioFields, pair: TradingPairIdentifier, pending: bool = False
 ) -> TradingPosition | None:
@@ -162,6 +166,7 @@ def get_frozen_position(portfolio: PortfolioFields, pair: TradingPairIdentifier)
     return next(iter(_find_by_pair(portfolio.frozen_positions, pair)), None)
 
 
+@contract_signature
 def get_closed_positions_for_pair(
     portfolio: PortfolioFields, pair: TradingPairIdentifier, include_test_position: bool = False
 ) -> list[TradingPosition]:

@@ -15,6 +15,7 @@ from tradeexecutor.state.contract import contract_signature, misspelt
 from tradeexecutor.state.display.html_repr import render_position
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.position import (
+    annual_profit,
     interest,
     labels,
     net_profit,
@@ -138,6 +139,7 @@ class TradingPosition(PositionFields):
 
     # --- Quantity, token units
 
+    @contract_signature
     def get_quantity(self, planned: bool = False) -> Decimal:
         """Return how much of the base token the position holds, see `quantity.get_quantity`."""
         return quantity.get_quantity(self, planned)
@@ -203,7 +205,7 @@ class TradingPosition(PositionFields):
     get_borrowed = interest.get_borrowed
     get_collateral = interest.get_collateral
     estimate_gained_interest = interest.estimate_gained_interest
-    get_annualised_credit_interest = profit.get_annualised_credit_interest
+    get_annualised_credit_interest = annual_profit.get_annualised_credit_interest
 
     # --- Profit, USD
 
@@ -216,7 +218,7 @@ class TradingPosition(PositionFields):
     get_realised_profit_usd = profit.get_realised_profit_usd
     get_unrealised_profit_usd = profit.get_unrealised_profit_usd
     get_share_price_profit = profit.get_share_price_profit
-    get_total_profit_at_timestamp = profit.get_total_profit_at_timestamp
+    get_total_profit_at_timestamp = annual_profit.get_total_profit_at_timestamp
 
     # --- Profit, fractions
 
@@ -230,9 +232,9 @@ class TradingPosition(PositionFields):
     get_size_relative_unrealised_or_realised_profit_percent = (
         profit.get_size_relative_unrealised_or_realised_profit_percent
     )
-    calculate_total_profit_percent_annualised = profit.calculate_total_profit_percent_annualised
-    get_annualised_profit_percent = profit.get_annualised_profit_percent
-    calculate_annualised_profit = profit.calculate_annualised_profit
+    calculate_total_profit_percent_annualised = annual_profit.calculate_total_profit_percent_annualised
+    get_annualised_profit_percent = annual_profit.get_annualised_profit_percent
+    calculate_annualised_profit = annual_profit.calculate_annualised_profit
 
     # --- Risk
 

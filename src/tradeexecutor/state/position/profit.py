@@ -13,8 +13,6 @@ from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.accounting.profit import (
-    annualise_compounded,
-    annualise_simple,
     calculate_cost_adjusted_profit,
     calculate_cost_adjusted_realised_profit,
     calculate_realised_profit,
@@ -24,21 +22,11 @@ from tradeexecutor.accounting.profit import (
 )
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.contract import contract_signature, warn_ignored
-from tradeexecutor.state.errors import (
-    InvalidValue,
-    NotAvailable,
-    UnsupportedPairKind,
-)
+from tradeexecutor.state.errors import InvalidValue, UnsupportedPairKind
 from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.position.fields import PositionFields
 from tradeexecutor.state.position.interest import estimate_gained_interest, get_claimed_interest, get_repaid_interest
-from tradeexecutor.state.position.pnl import (
-    ProfitData,
-    calculate_pnl,
-    calculate_share_price_pnl,
-    calculate_share_price_profit,
-    get_holding_time,
-)
+from tradeexecutor.state.position.pnl import calculate_pnl, calculate_share_price_pnl, calculate_share_price_profit
 from tradeexecutor.state.position.predicates import (
     is_credit_supply,
     is_frozen,
@@ -48,13 +36,12 @@ from tradeexecutor.state.position.predicates import (
 )
 from tradeexecutor.state.position.quantity import get_quantity, get_redeemed
 from tradeexecutor.state.position.risk import get_capital_tied_at_open_pct
-from tradeexecutor.state.position.times import get_duration, get_entered_at
+from tradeexecutor.state.position.times import get_entered_at
 from tradeexecutor.state.position.trades import get_executed_trades, get_trade_totals
 from tradeexecutor.state.position.value import (
     get_average_entry_price,
     get_total_bought_usd,
     get_total_sold_usd,
-    get_value_at_open,
 )
 from tradeexecutor.state.position_internal_share_price import PositionInternalSharePriceData
 from tradeexecutor.state.trade.totals import TradeTotals
@@ -66,6 +53,7 @@ _EXCHANGE_ACCOUNT, _VAULT = TradingPairKind.exchange_account, TradingPairKind.va
 # --- USD
 
 
+@contract_signature
 def get_realised_profit_usd(position: PositionFields, include_interest: bool = True) -> USDollarAmount | None:
     """Return the profit of what was sold; None while nothing was reduced, 0 while frozen.
 
@@ -78,11 +66,11 @@ def get_realised_profit_usd(position: PositionFields, include_interest: bool = T
     figures; see `has_realised_profit`.  Tokens that a short bought back to pay interest have no price gain: they
     are deducted as repaid interest, once.
     """
-    return _get_realised_profit_usd(position, get_trade_totals(position), include_interest)
+    return _get_realised_profit_usd(position, get_trade_totals(position), include_interest=include_interest)
 
 
 def _get_realised_profit_usd(
-    position: PositionFields, totals: TradeTotals, include_interest: bool = True
+    position: PositionFields, totals: TradeTotals, *, include_interest: bool = True
 ) -> USDollarAmount | None:
     if is_frozen(position):
         return 0
@@ -120,11 +108,11 @@ def get_unrealised_profit_usd(
         warn_ignored("get_unrealised_profit_usd", "account_redemptions", "what was redeemed is never held")
     if is_using_internal_share_price_profit(position):
         return _get_share_price_profit_usd(position)
-    return _get_unrealised_profit_usd(position, get_trade_totals(position), include_interest)
+    return _get_unrealised_profit_usd(position, get_trade_totals(position), include_interest=include_interest)
 
 
 def _get_unrealised_profit_usd(
-    position: PositionFields, totals: TradeTotals, include_interest: bool = True
+    position: PositionFields, totals: TradeTotals, *, include_interest: bool = True
 ) -> USDollarAmount:
     loan = position.loan  # nearly always None: spare asking for the accrued interest
     quantity = get_quantity(position)
@@ -224,6 +212,7 @@ def get_realised_profit_percent(position: PositionFields) -> Percent:
     return get_fraction(get_realised_profit_usd(position) or 0, invested)
 
 
+@contract_signature
 def get_unrealised_and_realised_profit_percent(
     position: PositionFields, valuation_price: USDollarPrice | None = None, include_unrealised: bool = True
 ) -> Percent:
@@ -241,12 +230,17 @@ def get_unrealised_and_realised_profit_percent(
     """
     totals = get_trade_totals(position)
     return _get_cost_adjusted_profit(
-        position, totals, totals.all_bought_usd, totals.all_sold_usd, valuation_price, include_unrealised
+        position,
+        totals,
+        totals.all_bought_usd,
+        totals.all_sold_usd,
+        valuation_price,
+        include_unrealised=include_unrealised,
     )
 
 
 def get_cost_adjusted_profit_percent(
-    position: PositionFields, valuation_price: USDollarPrice | None = None, include_unrealised: bool = True
+    position: PositionFields, valuation_price: USDollarPrice | None = None, *, include_unrealised: bool = True
 ) -> Percent:
     """Return `get_unrealised_and_realised_profit_percent` of the trades that succeeded; spot and vault only.
 
@@ -254,7 +248,7 @@ def get_cost_adjusted_profit_percent(
     """
     totals = get_trade_totals(position)
     return _get_cost_adjusted_profit(
-        position, totals, totals.bought_usd, totals.sold_usd, valuation_price, include_unrealised
+        position, totals, totals.bought_usd, totals.sold_usd, valuation_price, include_unrealised=include_unrealised
     )
 
 
@@ -264,6 +258,7 @@ def _get_cost_adjusted_profit(
     buy_value: USDollarAmount,
     sell_value: USDollarAmount,
     valuation_price: USDollarPrice | None,
+    *,
     include_unrealised: bool,
 ) -> Percent:
     if not is_long(position):
@@ -319,92 +314,3 @@ def get_share_price_profit(
         return calculate_share_price_pnl(position, end_at=end_at, mark_price=mark_price)
     duration = (position.closed_at or end_at or utc_now()) - get_entered_at(position)
     return calculate_share_price_profit(position, state, mark_price, duration)
-
-
-# --- Over time
-
-
-def calculate_total_profit_percent_annualised(
-    position: PositionFields, end_at: datetime.datetime | None = None, calculation_method: str = "legacy"
-) -> Percent:
-    """Return the compounded yearly profit fraction, ``(1 + profit) ** (year / duration) - 1``.
-
-    A closed position is treated as if it had been held, without further profit, until `end_at`, as in recorded
-    figures; `get_annualised_profit_percent` ends when it closed.
-
-    Parameters
-    ----------
-    end_at
-        End of the period, also for closed positions; required.
-    """
-    if end_at is None:
-        raise InvalidValue("annualising needs end_at")
-    opened_at = get_entered_at(position)
-    duration = end_at - opened_at
-    if duration <= datetime.timedelta(0):
-        raise InvalidValue(f"position #{position.position_id} was opened at {opened_at}, not before {end_at}")
-    profit = get_total_profit_percent(position, calculation_method=calculation_method, end_at=end_at)
-    return annualise_compounded(profit, duration)
-
-
-def get_annualised_profit_percent(
-    position: PositionFields, end_at: datetime.datetime | None = None, calculation_method: str = "legacy"
-) -> Percent:
-    """Return the compounded yearly profit fraction of the time the position was open.
-
-    Parameters
-    ----------
-    end_at
-        Valuation time of an open position, which needs it; of a closed one nothing.
-    calculation_method
-        See `get_total_profit_percent`.
-
-    Raises
-    ------
-    InvalidValue
-        The position is open and `end_at` is missing, or no time has passed.
-    """
-    duration = get_holding_time(position, end_at)
-    return annualise_compounded(get_total_profit_percent(position, calculation_method, end_at), duration)
-
-
-def calculate_annualised_profit(position: PositionFields, duration: datetime.timedelta) -> Percent:
-    """Return the linear yearly profit fraction, ``profit * year / duration``."""
-    if not duration:
-        raise InvalidValue("duration must not be zero")
-    return annualise_simple(get_total_profit_percent(position), duration)
-
-
-def get_annualised_credit_interest(position: PositionFields) -> Percent:
-    """Return the linear yearly interest of a closed credit position; 0.0 while open."""
-    if not is_credit_supply(position):
-        raise InvalidValue(f"position #{position.position_id} is not a credit position")
-    duration, invested = get_duration(position), get_value_at_open(position)
-    if not duration or not invested:
-        return 0.0
-    return annualise_simple(get_claimed_interest(position) / invested, duration)
-
-
-def get_total_profit_at_timestamp(position: PositionFields, timestamp: datetime.datetime) -> USDollarAmount:
-    """Not recorded: past prices are in `Statistics.positions`."""
-    raise NotAvailable(f"position #{position.position_id} has no price history, see Statistics.positions ({timestamp})")
-
-
-def calculate_pnl_generic(
-    position: PositionFields,
-    end_at: datetime.datetime | None = None,
-    mark_price: USDollarPrice | None = None,
-    epsilon: float = 1e-6,
-) -> ProfitData:
-    """Return `calculate_pnl` for spot and vault positions, the position's own figures for other kinds."""
-    kind = position.pair.kind
-    if kind.is_spot() or kind.is_vault() or kind.is_freqtrade():
-        return calculate_pnl(position, end_at, mark_price, epsilon)
-    return ProfitData(
-        profit_usd=get_total_profit_usd(position),
-        profit_pct=get_total_profit_percent(position),
-        profit_pct_annualised=calculate_total_profit_percent_annualised(position, end_at=end_at) if end_at else None,
-        realised_usd=None,
-        unrealised_usd=None,
-        duration=get_duration(position, end_at=end_at),
-    )

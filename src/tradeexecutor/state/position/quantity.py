@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import COLLATERAL_EPSILON, QUANTITY_EPSILON, ZERO_DECIMAL, sum_decimal
 from tradeexecutor.state.balance_update import BalanceUpdate
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.generic_position import book_balance_update
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairKind
@@ -62,6 +63,7 @@ def calculate_accrued_interest_quantity(position: PositionFields, asset: AssetId
 # --- Quantities
 
 
+@contract_signature
 def get_quantity(position: PositionFields, planned: bool = False) -> Decimal:
     """Return how much of the base token the position holds; negative for a short.
 
@@ -93,6 +95,7 @@ def get_pending_quantity(position: PositionFields) -> Decimal:
     )
 
 
+@contract_signature
 def get_available_trading_quantity(position: PositionFields, include_pending_trades: bool = False) -> Decimal:
     """Return what the strategy can still decide about: holdings plus planned trades.
 

@@ -3,6 +3,7 @@
 import datetime
 
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import (
     InvalidValue,
 )
@@ -55,6 +56,7 @@ def _has_waited(position: PositionFields) -> bool:
 # --- Over time
 
 
+@contract_signature
 def get_duration(
     position: PositionFields,
     partial: bool = False,

@@ -115,6 +115,7 @@ def get_average_entry_price(position: PositionFields, totals: TradeTotals) -> US
 # --- Value and equity
 
 
+@contract_signature
 def calculate_value_using_price(
     position: PositionFields, token_price: USDollarPrice, reserve_price: USDollarPrice, include_interest: bool = True
 ) -> USDollarAmount:
@@ -158,6 +159,7 @@ def get_equity(position: PositionFields) -> USDollarAmount:
     return 0
 
 
+@contract_signature
 def get_value(position: PositionFields, include_interest: bool = True) -> USDollarAmount:
     """Return the USD value; of a closed position only the accrued interest, normally 0.
 

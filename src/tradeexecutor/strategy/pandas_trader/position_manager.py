@@ -200,11 +200,7 @@ class PositionManager(TriggerOrders):
             raise PositionManagerError(f"the weight must be from 0 to 1, not {weight}")
         if not dollar_delta:
             raise PositionManagerError("dollar_delta must not be zero")
-        if position is None:
-            position = self.get_current_position_for_pair(pair, pending=pending)
-        if position is not None and not pending and is_closing(position):
-            # The decision closes it: a buy opens the next position, and there is nothing left to sell.
-            position = self._find_open_position(pair)
+        position = self._find_adjusted(pair, position, pending=pending)
         terms = TradeTerms(flags or set(), notes, slippage_tolerance, trigger_price)
         if dollar_delta > 0:
             levels = RelativeLevels(take_profit, stop_loss, trailing_stop_loss, replaces_stop_loss=override_stop_loss)
@@ -216,6 +212,17 @@ class PositionManager(TriggerOrders):
         if other_data:
             trade.other_data = {**(trade.other_data or {}), **other_data}
         return [trade]
+
+    def _find_adjusted(
+        self, pair: TradingPairIdentifier, position: TradingPosition | None, *, pending: bool
+    ) -> TradingPosition | None:
+        """Return the position that an adjustment changes; None when it opens one."""
+        if position is None:
+            position = self.get_current_position_for_pair(pair, pending=pending)
+        if position is not None and not pending and is_closing(position):
+            # The decision closes it: a buy opens the next position, and there is nothing left to sell.
+            position = self._find_open_position(pair)
+        return position
 
     def _buy_more(
         self,

@@ -129,7 +129,7 @@ def visualise_equity_curve_benchmark(
         visualise_technical_indicator(plot, start_at, end_at, thinner=thinner) for plot in additional_indicators or ()
     )
     figure.add_traces([trace for trace in traces if trace is not None])
-    _set_value_axis(figure, log_y)
+    _set_value_axis(figure, log_y=log_y)
     finish(figure, theme_, title or shorten(name, 40), thinner.get_notes(), height)
     figure.update_layout(legend=_LEGEND_ABOVE)
     return figure
@@ -139,7 +139,7 @@ def visualise_equity_curve_benchmark(
 _LEGEND_ABOVE = {"yref": "paper", "y": 1.0, "yanchor": "bottom", "x": 1.0, "xanchor": "right"}
 
 
-def _set_value_axis(figure: go.Figure, log_y: bool) -> None:
+def _set_value_axis(figure: go.Figure, *, log_y: bool) -> None:
     title = "Value $ (logarithmic)" if log_y else "Value $"
     figure.update_yaxes(title_text=title, type="log" if log_y else "linear", tickformat="~s")
     figure.update_xaxes(title_text="Time (UTC)")
@@ -331,7 +331,7 @@ def visualise_equity_curves(
         _add_usd_line(figure, thinner.thin(inside / inside.iloc[0] * base), curve.attrs["name"], colour, 1.6)
     if base is None:
         raise NothingToDraw("none of the curves has a value in this time")
-    _set_value_axis(figure, log_y)
+    _set_value_axis(figure, log_y=log_y)
     return finish(figure, look, name, thinner.get_notes(), height)
 
 

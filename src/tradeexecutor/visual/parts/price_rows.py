@@ -165,7 +165,7 @@ def read_pair(
         raise NothingToDraw(
             f"the state recorded no prices of {pair.get_ticker()} in this time, and no candles are given"
         )
-    frame = read_trades(state, pair, start_at, end_at, credit)
+    frame = read_trades(state, pair, start_at, end_at, include_credit_supply=credit)
     if candles is not None and not _is_fitting(frame, prices):
         notes.append(
             f"Trades of {pair.get_ticker()} were not made at the prices of the candles: is this the right market?"
@@ -296,7 +296,7 @@ class PriceChart:
         row += 1
         if rows.has_volume:
             is_separate = rows.volume is VolumeBarMode.separate
-            self._draw_volume(rows, row if is_separate else price_row, is_separate)
+            self._draw_volume(rows, row if is_separate else price_row, is_separate=is_separate)
             row += is_separate
         self._draw_price(rows, price_row)
         self._draw_plots(rows.on_price, price_row)
@@ -310,7 +310,7 @@ class PriceChart:
             )
         return row
 
-    def _draw_volume(self, rows: PairRows, row: int, is_separate: bool) -> None:
+    def _draw_volume(self, rows: PairRows, row: int, *, is_separate: bool) -> None:
         assert rows.candles is not None
         volume = rows.candles["volume"]
         self.figure.add_bar(

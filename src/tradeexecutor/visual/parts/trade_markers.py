@@ -95,7 +95,7 @@ def export_trades_as_dataframe(
         planned mid price, else the planned price; USD per base token), ``is_profitable`` (of the position),
         ``text`` (HTML).
     """
-    frame = read_trades(state, pair, start_at, end_at, include_credit_supply)
+    frame = read_trades(state, pair, start_at, end_at, include_credit_supply=include_credit_supply)
     texts = [format_trade(trade) for trade in frame["trade"]]
     return frame.drop(columns="trade").assign(text=pd.Series(texts, index=frame.index, dtype=object))
 
@@ -105,6 +105,7 @@ def read_trades(
     pair: TradingPairIdentifier | None,
     start_at: datetime.datetime | None,
     end_at: datetime.datetime | None,
+    *,
     include_credit_supply: bool,
 ) -> pd.DataFrame:
     """Return `export_trades_as_dataframe` with the trades themselves in a column ``trade`` instead of their texts."""
