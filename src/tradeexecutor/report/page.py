@@ -45,7 +45,7 @@ from tradeexecutor.state.display.formatting import (
     format_time,
     format_usd,
 )
-from tradeexecutor.state.display.visible import make_visible, make_visible_in
+from tradeexecutor.state.display.visible import make_visible_in
 from tradeexecutor.state.state import State
 from tradeexecutor.visual.charts import CHARTS
 from tradeexecutor.visual.parts.chart import Chart, ChartOptions, get_explanation
@@ -470,21 +470,11 @@ def _make_variables(theme: Theme) -> str:
 # --- Template
 
 
-def _show_text(value: Any) -> Any:
-    """Make visible what the page would obey; markup is ours."""
-    is_text = isinstance(value, str) and not isinstance(value, Markup)
-    return make_visible(value, keep_newlines=True) if is_text else value
-
-
 def _make_environment(tables: Sequence[TableData], caveats: Sequence[str]) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        finalize=_show_text,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True, auto_reload=False
     )
+    environment.finalize = lambda value: value if isinstance(value, Markup) else make_visible_in(value)
     lengths = {table.name: len(table) for table in tables}
 
     def table(name: str, nothing: str) -> Markup:

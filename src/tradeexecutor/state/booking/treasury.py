@@ -40,9 +40,8 @@ from tradeexecutor.state.errors import (
     WrongPositionStatus,
 )
 from tradeexecutor.state.identifier import AssetIdentifier
-from tradeexecutor.state.loan.changes import update_credit_supply_loan
-from tradeexecutor.state.portfolio.ids import get_next_balance_update_id
 from tradeexecutor.state.loan.updates import update_credit_supply_loan
+from tradeexecutor.state.portfolio.ids import get_next_balance_update_id
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import State
