@@ -228,9 +228,9 @@ def check_indicators(
 ) -> list[IndicatorChange]:
     """Calculate indicators again from the data known at two decisions; return what differs.
 
-    Takes three per cent of the time of the run: where indicators are slow, the cuts move to the beginning of the data,
-    where there is less to calculate.  Finds what depends on later candles at nearly every decision; what
-    does it only now and then needs a full analysis.
+    Aims at three per cent of the time of the run: where indicators are slow, the cuts move to the beginning of the
+    data, where there is less to calculate.  Finds what depends on later candles at nearly every decision; what does it
+    only now and then needs a full analysis.
 
     Parameters
     ----------
