@@ -1,6 +1,6 @@
 """The few contract functions that are called, and the one event that is read.
 
-A fragment is written as in Solidity; only what is used is here.
+Fragments are written as in Solidity. The module contains only the functions that are used.
 
 >>> ERC20_APPROVE.selector.hex()
 '095ea7b3'
@@ -40,12 +40,12 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of a contract, or an error that one is reverted with.
+    """A function of a contract, or an error with which a contract reverts a call.
 
     Attributes
     ----------
     name
-        Without arguments.
+        Name without arguments.
     inputs, outputs
         ABI types.
     """
@@ -56,7 +56,7 @@ class Function:
 
     @property
     def signature(self) -> str:
-        """Name and types, as they are hashed."""
+        """Name and types in the form that is hashed."""
         return f"{self.name}({','.join(self.inputs)})"
 
     @property
@@ -69,7 +69,7 @@ class Function:
         return "0x" + (self.selector + encode(self.inputs, args)).hex()
 
     def decode(self, data: str) -> Any:
-        """Return what a call returned: the value, or a tuple when there are several."""
+        """Return the decoded result of a call: the value, or a tuple of several values."""
         values = decode(self.outputs, bytes.fromhex(data.removeprefix("0x")))
         return values[0] if len(values) == 1 else values
 
@@ -87,7 +87,7 @@ _FRAGMENT = re.compile(r"(\w+)\((.*?)\)(?: returns \((.*)\))?$")
 
 
 def parse_fragment(fragment: str) -> Function:
-    """Read ``name(type, {type,type}) returns (type)``: types only, those of a struct in curly brackets."""
+    """Parse ``name(type, {type,type}) returns (type)``: types only, with the types of a struct in curly brackets."""
     found = _FRAGMENT.match(fragment)
     assert found is not None, fragment
     name, inputs, outputs = found.groups()
@@ -95,7 +95,7 @@ def parse_fragment(fragment: str) -> Function:
 
 
 def _split(types: str) -> tuple[str, ...]:
-    # A struct is written {type,type}: round brackets end the list of arguments.
+    # A struct is written {type,type}, because round brackets end the list of arguments.
     parts = re.findall(r"\{[^}]*\}[\[\]]*|[^,\s]+", types)
     return tuple(part.replace("{", "(").replace("}", ")").replace(" ", "") for part in parts)
 

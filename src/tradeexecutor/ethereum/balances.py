@@ -1,4 +1,4 @@
-"""What a wallet really has, to compare the books with."""
+"""Balances of a wallet on chain, with which the books are compared."""
 
 from collections.abc import Collection
 
@@ -18,9 +18,9 @@ class ChainBalances:
     Parameters
     ----------
     connection
-        To the chain.
+        Connection to the chain.
     address
-        Who holds the tokens.
+        Address that holds the tokens.
     """
 
     def __init__(self, connection: ChainConnection, address: str):
@@ -28,7 +28,7 @@ class ChainBalances:
         self.address = address
 
     def get_token_storage_address(self) -> str:
-        """Return the address."""
+        """Return the address that holds the tokens."""
         return self.address
 
     @contract_signature
@@ -43,7 +43,7 @@ class ChainBalances:
         Raises
         ------
         BalanceNotReadable
-            There is no such block, or an asset is no token of this chain.
+            The block does not exist, or an asset is not a token of this chain.
         ChainUnavailable
             No node answered.
         """

@@ -1,8 +1,8 @@
-"""Taking the transactions of a trade from the file to the chain, and their outcome back to the file.
+"""Send the transactions of a trade to the chain, and record their outcome in the state.
 
-The order is the promise: **sign, record, save, send, mark, save, wait**.  Whatever moment the program dies at, its
-successor finds on file what may have been sent, and asks the chain what became of it (`recovery`).  The same loop
-waits for transactions in both cases.
+The order of the steps is guaranteed: **sign, record, save, send, mark, save, wait**. If the program dies at any point,
+the next process finds everything that may have been sent in the saved state, and asks the chain for the outcome
+(`recovery`). The same loop waits for transactions in both cases.
 """
 
 import logging
@@ -32,13 +32,15 @@ class WaitRules:
     Attributes
     ----------
     timeout
-        Then the program gives up waiting; the transactions stay on file, and the next start goes on with them.
+        After this time the program stops waiting. The transactions stay in the state, and the next start continues with
+        them.
     poll
-        Between two looks at the chain.
+        Pause between two requests to the chain.
     bump_after
-        A transaction that has waited for so long offers more for gas, and again after as long.
+        A transaction that has waited for this time is replaced by one that offers more for gas, and again after the
+        same time.
     max_bumps
-        How often.
+        Largest number of such replacements.
     """
 
     timeout: float = 900.0
@@ -53,15 +55,15 @@ class Broadcaster:
     Parameters
     ----------
     connection
-        To the chain.
+        Connection to the chain.
     wallet
-        Who signs and pays for gas.
+        Wallet that signs and pays for gas.
     save
-        Writes the state to where it survives a crash; called before and after anything is sent.
+        Function that saves the state durably; called before and after anything is sent.
     fee_rules, wait_rules
-        See there.
+        See `FeeRules` and `WaitRules`.
     monotonic
-        For tests.
+        Clock in seconds; for tests.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class Broadcaster:
     # --- Sign and send
 
     def sign(self, state: State, calls: Sequence[Call]) -> list[BlockchainTransaction]:
-        """Sign calls with the next nonces; nothing is recorded or sent.
+        """Return signed transactions with the next nonces; nothing is recorded or sent.
 
         Raises
         ------
@@ -99,7 +101,7 @@ class Broadcaster:
         ]
 
     def send(self, state: State, trade: TradeExecution, transactions: Sequence[BlockchainTransaction]) -> None:
-        """Save, send transactions that are recorded in a trade, mark them, and save again."""
+        """Save the state, send the transactions of a trade, mark them as sent, and save again."""
         self.save(state)
         for transaction in transactions:
             self._send_one(transaction)
@@ -108,7 +110,7 @@ class Broadcaster:
         self.save(state)
 
     def _send_one(self, transaction: BlockchainTransaction) -> None:
-        """Send all versions of a transaction, the newest first; what a node says to it proves nothing."""
+        """Send all versions of a transaction, the newest first. The answer of a node proves nothing and is ignored."""
         for tx_hash, raw in get_signed_versions(transaction):
             try:
                 self.connection.send(raw)
@@ -120,17 +122,17 @@ class Broadcaster:
     # --- Wait
 
     def wait(self, state: State, trade: TradeExecution) -> list[Receipt | None]:
-        """Follow all transactions of a trade until each is final, and record how they ended.
+        """Wait until all transactions of a trade are final, and record their outcomes.
 
         Returns
         -------
         list
-            A receipt for each transaction; None for one that was replaced by a foreign one.
+            A receipt for each transaction; None for one that was replaced by a transaction of another program.
 
         Raises
         ------
         TransactionsUnconfirmed
-            That took too long.  The state is saved as far as it is known.
+            The time-out has passed. The known outcomes are saved.
         ChainUnavailable
             No node answered for too long.
         """
@@ -171,7 +173,7 @@ class Broadcaster:
             self.connection.sleep(rules.poll)
 
     def _bump(self, state: State, transaction: BlockchainTransaction) -> bool:
-        """Replace a waiting transaction by one that offers more for gas; return whether the limit allows it."""
+        """Replace a waiting transaction by one that offers more for gas, and return whether the limit allows it."""
         try:
             now = self.fee_rules.suggest(self.connection)
         except GasTooExpensive as error:
@@ -215,7 +217,7 @@ class Broadcaster:
 
 
 def _adopt_version(transaction: BlockchainTransaction, tx_hash: str) -> None:
-    """Make an earlier version that was mined the one on record; the others stay in `other`."""
+    """Record an earlier version that was mined as the present one; the other versions stay in `other`."""
     versions = dict(get_signed_versions(transaction))
     other = dict(transaction.other or {})
     present = {"tx_hash": transaction.tx_hash, "signed_bytes": transaction.signed_bytes}

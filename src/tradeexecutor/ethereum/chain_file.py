@@ -1,4 +1,4 @@
-"""The file that says what is traded on which chain, where, and where its candles are.
+"""The settings file of a chain: pairs, venues, and the paths of candles.
 
 ::
 
@@ -23,8 +23,8 @@
         ],
     }
 
-Candles are read anew for each decision: whoever writes the file sees to it that it is up to date.  Paths are relative
-to the folder of the file.  A vault has ``"kind": "vault"`` and needs neither pool, factory nor fee.
+Candles are read again for each decision, so another program has to keep the candle file up to date. Paths are relative
+to the folder of the settings file. A vault has ``"kind": "vault"`` and needs neither pool, factory nor fee.
 """
 
 import json
@@ -51,7 +51,7 @@ _VENUES = {"uniswap_v2": ("factory", "router"), "uniswap_v3": ("factory", "route
 
 
 class ChainFileNotValid(TradeExecutorError, ValueError):
-    """The file cannot be understood; the text says where."""
+    """The file is not valid; the message contains the place."""
 
     def __init__(self, path: Path, message: str):
         super().__init__(f"{path}: {message}")
@@ -60,20 +60,20 @@ class ChainFileNotValid(TradeExecutorError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ChainFile:
-    """What the file says.
+    """Content of the file.
 
     Attributes
     ----------
     path
         The file.
     chain_id, confirmations
-        The chain, and how many blocks make one final.
+        Id of the chain, and the number of blocks that make a block final.
     reserve
-        The currency that deposits come in.
+        Currency of deposits.
     pairs
-        What is traded, with the path of its candles.
+        Traded pairs, each with the path of its candles.
     venues
-        Kind and contracts of the exchanges.
+        Kind and contract addresses of the exchanges.
     """
 
     path: Path
@@ -84,7 +84,7 @@ class ChainFile:
     venues: list[dict[str, str]]
 
     def make_venues(self, connection: ChainConnection) -> list[Venue]:
-        """Return the venues; vaults need no contract but themselves."""
+        """Return the venues of the file and the venue of vaults, which needs no other contract."""
         made: list[Venue] = []
         for venue in self.venues:
             if venue["kind"] == "uniswap_v2":
@@ -94,12 +94,12 @@ class ChainFile:
         return [*made, ERC4626Venue(connection)]
 
     def load_universe(self) -> TradingStrategyUniverse:
-        """Read the candles as they are now.
+        """Return the universe with the present content of the candle files.
 
         Raises
         ------
         InvalidCandles, OSError
-            They cannot be read.
+            The candles cannot be read.
         """
         candles = {
             pair: load_candles({pair.get_ticker(): path})[pair.get_ticker()] for pair, path in self.pairs.items()
@@ -108,14 +108,14 @@ class ChainFile:
 
 
 def read_chain_file(path: Path) -> ChainFile:
-    """Read the file, see the top of this module.
+    """Return the content of a settings file, whose format is described at the top of this module.
 
     Raises
     ------
     ChainFileNotValid
-        It is not as described there.
+        The file does not have this format.
     OSError
-        It cannot be read.
+        The file cannot be read.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -141,7 +141,7 @@ def read_chain_file(path: Path) -> ChainFile:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A part of the file, and where it stands."""
+    """A part of the file, and its place for messages."""
 
     path: Path
     where: str

@@ -1,8 +1,8 @@
-"""The road to a chain: several nodes, of which one answers.
+"""Requests to a chain through several nodes.
 
-A node may be down, slow, behind, or refuse for a while; then the next one is asked, and after a round of all of them
-there is a pause.  Whether a transaction went through is never concluded from an error: the callers look at receipts,
-blocks and transaction counts.
+A node may be down, slow, behind, or refuse requests for a while. Then the next node is asked, and there is a pause
+after each round of all nodes. An error never decides whether a transaction succeeded: the callers use receipts, blocks
+and transaction counts for this.
 """
 
 import datetime
@@ -25,31 +25,31 @@ logger = logging.getLogger(__name__)
 
 _EPOCH = datetime.datetime(1970, 1, 1)
 
-#: JSON-RPC codes by which nodes say "too many requests", and nothing else.
+#: JSON-RPC codes that mean only "too many requests".
 _RATE_LIMIT_CODES = frozenset({-32005, 429})
 
-#: Seconds a node may take to answer.
+#: The longest time for an answer of a node, seconds.
 _TIMEOUT = 30.0
 
 
 class Provider(Protocol):
-    """What a request is made of; every provider of web3 is one."""
+    """Interface for requests to a node; every provider of web3 implements it."""
 
     def make_request(self, method: Any, params: Any) -> Any:
-        """Return the JSON-RPC response; raise anything when there is none."""
+        """Return the JSON-RPC response, or raise any exception when there is none."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How long to try.
+    """How often and how long a request is tried.
 
     Attributes
     ----------
     rounds
-        How often all nodes are asked.
+        Number of rounds in which all nodes are asked.
     first_pause, longest_pause
-        Seconds between two rounds; the pause doubles from round to round.
+        First and longest pause between two rounds, seconds; the pause doubles after each round.
     """
 
     rounds: int = 6
@@ -59,12 +59,12 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Heading of a block.
+    """Header of a block.
 
     Attributes
     ----------
     number, hash
-        Which block; the hash is lower-case ``0x`` hexadecimal.
+        Number and hash of the block; the hash is lower-case ``0x`` hexadecimal.
     timestamp
         Naive UTC.
     base_fee
@@ -79,18 +79,18 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """An event that a contract has logged.
+    """An event in the log of a contract.
 
     Attributes
     ----------
     address
-        The contract, lower case.
+        Address of the contract, lower case.
     topics
-        ``0x`` hexadecimal; the first tells the kind of event.
+        ``0x`` hexadecimal; the first one is the kind of event.
     data
         ``0x`` hexadecimal.
     block_number, block_hash, tx_hash, log_index
-        Where it stands.
+        Place of the event.
     """
 
     address: str
@@ -104,18 +104,18 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """How a transaction ended.
+    """Outcome of a transaction.
 
     Attributes
     ----------
     tx_hash, block_number, block_hash
-        Which, and where it was mined.
+        The transaction, and the block in which it was mined.
     succeeded
         False when it was reverted.
     gas_used, gas_price
-        Units of gas, and wei paid for each.
+        Units of gas, and price of a unit in wei.
     logs
-        In order.
+        Events in order.
     """
 
     tx_hash: str
@@ -133,14 +133,14 @@ def open_provider(url: str, timeout: float = _TIMEOUT) -> Provider:
     Raises
     ------
     InvalidValue
-        The address is of another kind.
+        The address has another form.
     """
     with keep_recursion_limit():
         from web3.providers.ipc import IPCProvider
         from web3.providers.rpc import HTTPProvider
 
     if url.startswith(("http://", "https://")):
-        # Retries are ours: those of web3 know only one node.
+        # We retry with all nodes. The retries of web3 use only one node.
         return HTTPProvider(url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None)
     if url.startswith("/"):
         return IPCProvider(url, timeout=int(timeout))
@@ -148,7 +148,7 @@ def open_provider(url: str, timeout: float = _TIMEOUT) -> Provider:
 
 
 def _describe(provider: Provider) -> str:
-    """Return the host of a node: the rest of its address may be a secret."""
+    """Return the host of a node without the rest of its address, which may be a secret."""
     url = str(getattr(provider, "endpoint_uri", "") or getattr(provider, "ipc_path", "") or "")
     return urllib.parse.urlsplit(url).hostname or url or type(provider).__name__
 
@@ -159,17 +159,18 @@ class ChainConnection:
     Parameters
     ----------
     providers
-        Nodes, the preferred one first: addresses, or providers of web3.
+        Nodes as addresses or providers of web3, the preferred one first.
     chain_id
-        What every node has to serve; checked before the first other request to it.
+        Id of the chain that every node must serve; checked before the first other request to a node.
     confirmations
-        A block is final for us when this many blocks, itself included, stand on top of each other: 1 is the head.
+        A block counts as final when the chain has this many blocks from it up to the head, both included: with 1 the
+        head is final.
     retry
-        How long to try.
+        Number of attempts and pauses between them.
     requests_per_second
-        Of all nodes together; None: no limit.
+        Limit for all nodes together; None for no limit.
     sleep, clock
-        For tests.
+        Functions of time; for tests.
     """
 
     def __init__(
@@ -204,7 +205,7 @@ class ChainConnection:
     # --- Requests
 
     def request(self, method: str, *params: Any) -> Any:
-        """Return the result of a request, from the first node that gives one.
+        """Return the result of a request from the first node that answers.
 
         Raises
         ------
@@ -253,7 +254,7 @@ class ChainConnection:
         try:
             response = cast(Mapping[str, Any], node.provider.make_request(method, list(params)))
         except Exception as error:
-            # Providers raise whatever their transport raises.  The text of an error may have the address in it.
+            # Providers raise the errors of their transport, whose text may contain the address of the node.
             raise _NotAnswered(type(error).__name__) from error
         error = response.get("error")
         if error is None:
@@ -272,7 +273,7 @@ class ChainConnection:
         return _read_block(self.request("eth_getBlockByNumber", "latest", False))
 
     def find_block(self, number: int) -> Block | None:
-        """Return a block by number; None when the chain is not as long."""
+        """Return a block by number; None when the chain is shorter."""
         found = self.request("eth_getBlockByNumber", hex(number), False)
         return None if found is None else _read_block(found)
 
@@ -284,30 +285,30 @@ class ChainConnection:
     # --- Transactions
 
     def send(self, signed: bytes) -> None:
-        """Hand a signed transaction to a node; raises `RpcError` and `ChainUnavailable`, which prove nothing."""
+        """Send a signed transaction. `RpcError` and `ChainUnavailable` do not prove that it was not accepted."""
         self.request("eth_sendRawTransaction", "0x" + signed.hex())
 
     def find_receipt(self, tx_hash: str) -> Receipt | None:
-        """Return how a transaction ended; None when it is not mined."""
+        """Return the receipt of a transaction; None when it is not mined."""
         found = self.request("eth_getTransactionReceipt", tx_hash)
         return None if found is None or found.get("blockHash") is None else _read_receipt(found)
 
     def is_known(self, tx_hash: str) -> bool:
-        """Tell whether the node has a transaction, mined or waiting."""
+        """Return whether the node has a transaction, mined or waiting."""
         return self.request("eth_getTransactionByHash", tx_hash) is not None
 
     def get_transaction_count(self, address: str, block: int | str = "latest") -> int:
-        """Return how many transactions an address has sent, which is its next nonce, as of a block."""
+        """Return how many transactions an address has sent up to a block, which is its next nonce."""
         return int(self.request("eth_getTransactionCount", address, _to_block_parameter(block)), 16)
 
     def get_native_balance(self, address: str) -> int:
-        """Return what an address can pay for gas with, wei."""
+        """Return the balance of native tokens for gas, wei."""
         return int(self.request("eth_getBalance", address, "latest"), 16)
 
     # --- Contracts
 
     def call(self, contract: str, function: Function, *args: Any, block: int | str = "latest") -> Any:
-        """Return what a contract answers; raises `RpcError` when it reverts, or when there is no such contract."""
+        """Return the result of a contract call; raises `RpcError` when it reverts or the contract does not exist."""
         call = {"to": contract, "data": function.encode(args)}
         data = self.request("eth_call", call, _to_block_parameter(block))
         if not isinstance(data, str) or (len(data) <= 2 and function.outputs):
@@ -315,7 +316,7 @@ class ChainConnection:
         return function.decode(data)
 
     def get_logs(self, addresses: Sequence[str], topics: Sequence[str | None], first: int, last: int) -> list[Log]:
-        """Return the logs of some contracts in a range of blocks, both ends included, in order."""
+        """Return the logs of contracts in a range of blocks, both ends included, in order."""
         found = self.request(
             "eth_getLogs",
             {"address": list(addresses), "topics": list(topics), "fromBlock": hex(first), "toBlock": hex(last)},
@@ -325,7 +326,7 @@ class ChainConnection:
 
 
 class _NotAnswered(Exception):
-    """A node gave no answer that could be used; another one, or the same one later, may."""
+    """A node gave no usable answer; another node, or the same one later, may give one."""
 
 
 @dataclass(slots=True)
@@ -338,7 +339,7 @@ class _Node:
         self.name = _describe(self.provider)
 
 
-# --- Reading answers
+# --- Parsing answers
 
 
 def _to_block_parameter(block: int | str) -> str:
@@ -389,7 +390,7 @@ def _read_receipt(found: Mapping[str, Any]) -> Receipt:
 
 
 def _read_error(error: Any) -> tuple[int | None, str, str | None]:
-    """Return code, text and revert data of an error, which nodes put into different places."""
+    """Return code, text and revert data of an error; nodes store them in different places."""
     if not isinstance(error, Mapping):
         return None, str(error), None
     found = cast(Mapping[str, Any], error)

@@ -1,4 +1,4 @@
-"""What can go wrong between the program and a chain.
+"""Errors between the program and a chain.
 
 ::
 
@@ -36,7 +36,7 @@ __all__ = [
 
 
 class ChainError(TradeExecutorError, RuntimeError):
-    """Root of the errors of this package that are no matter of a single trade."""
+    """Root of the errors of this package that do not concern a single trade."""
 
 
 class ChainUnavailable(ChainError, OSError):
@@ -45,7 +45,7 @@ class ChainUnavailable(ChainError, OSError):
     Attributes
     ----------
     failures
-        What the last attempt at each node met, nodes by name; without the secrets that addresses of nodes contain.
+        Name and error of each node at the last attempt, without secrets in the addresses of nodes.
     """
 
     def __init__(self, message: str, failures: Sequence[str] = ()):
@@ -71,12 +71,12 @@ class RpcError(ChainError):
 
 
 class WrongChain(ChainError, ValueError):
-    """A node serves another chain, or a contract is not what the settings say.
+    """A node serves another chain, or a contract is not the one described in the settings.
 
     Attributes
     ----------
     expected, actual
-        Chain ids; None when the difference is not the id.
+        Chain ids; None when the difference is something else.
     """
 
     def __init__(self, message: str, expected: int | None = None, actual: int | None = None):
@@ -86,7 +86,7 @@ class WrongChain(ChainError, ValueError):
 
 
 class InvalidKey(ChainError, ValueError):
-    """A private key is missing or cannot be read.  The text never repeats any part of it."""
+    """A private key is missing or cannot be read. The message never repeats any part of it."""
 
 
 class GasTooExpensive(ChainError):
@@ -120,20 +120,20 @@ class OutOfGasFunds(ChainError):
 
 
 class NotTradeable(ChainError, LookupError):
-    """No venue trades the pair, or the venue cannot carry the trade out as planned; nothing was sent."""
+    """No venue trades the pair, or the venue cannot execute the trade as planned; nothing was sent."""
 
 
 class TransactionsUnconfirmed(ExecutionHaltableIssue):
-    """Transactions of a trade are on their way, and it is not known yet what becomes of them.
+    """Transactions of a trade were sent, and their outcome is not known yet.
 
-    They are on file: the next start looks them up, or `resolve_unconfirmed` in this process.
+    They are in the saved state: the next start, or `resolve_unconfirmed` in this process, finds their outcome.
 
     Attributes
     ----------
     trade_id
-        The trade.
+        Id of the trade.
     tx_hashes
-        The open ones.
+        Hashes of the transactions whose outcome is open.
     """
 
     def __init__(self, message: str, trade_id: int, tx_hashes: Sequence[str]):
@@ -143,7 +143,7 @@ class TransactionsUnconfirmed(ExecutionHaltableIssue):
 
 
 class PartlyExecuted(ExecutionHaltableIssue):
-    """Some transactions of a trade moved tokens and others failed; a person has to look at it.
+    """Some transactions of a trade moved tokens and others failed; a person has to decide what to do.
 
     Attributes
     ----------

@@ -1,7 +1,7 @@
-"""Carrying trades out on a chain.
+"""Execution of trades on a chain.
 
-A trade is one transaction or several; all of them are on record in the state, and the state is on disk, before the
-first one leaves.  Trades are carried out one after the other, so that sells pay for the buys after them.
+A trade consists of one or more transactions. All of them are recorded in the state, and the state is on disk, before
+the first one is sent. Trades are executed one after the other, so that sells pay for later buys.
 """
 
 import datetime
@@ -33,29 +33,29 @@ logger = logging.getLogger(__name__)
 
 _WEI = Decimal(10) ** 18
 
-#: What a trade that does not say may lose to the market moving, a fraction.
+#: Slippage tolerance of trades that do not have their own, a fraction.
 DEFAULT_SLIPPAGE_TOLERANCE = 0.01
 
 
 class EthereumExecution(ExecutionModel):
-    """Trades with a hot wallet.
+    """Executes trades with a hot wallet.
 
     Parameters
     ----------
     connection
-        To the chain.
+        Connection to the chain.
     wallet
-        Whose tokens are traded, and who pays for gas.
+        Wallet whose tokens are traded and that pays for gas.
     venues
-        The first that trades a pair gets its trades.
+        Venues in order of preference: the first one that trades a pair is used.
     save
-        Writes the state to where it survives a crash, e.g. ``store.sync``.
+        Function that saves the state durably, e.g. ``store.sync``.
     default_slippage_tolerance
-        For trades that have none of their own, a fraction.
+        Used for trades that do not have their own tolerance, a fraction.
     fee_rules, wait_rules
-        What to offer for gas, and how long to wait.
+        Prices to offer for gas, and times to wait.
     native_token_price
-        USD per native token, recorded with each trade; None: not known.
+        USD per native token, recorded with each trade; None when unknown.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class EthereumExecution(ExecutionModel):
         self.broadcaster = Broadcaster(connection, wallet, save, fee_rules=fee_rules, wait_rules=wait_rules)
 
     def preflight_check(self) -> None:
-        """Raise `OutOfGasFunds` when the wallet has nothing for gas, `ChainUnavailable` without a node."""
+        """Raise `OutOfGasFunds` when the wallet has nothing to pay for gas, `ChainUnavailable` when no node answers."""
         if not self.connection.get_native_balance(self.wallet.address):
             raise OutOfGasFunds(
                 f"{self.wallet.address} has nothing to pay for gas with on chain {self.connection.chain_id}",
@@ -87,12 +87,12 @@ class EthereumExecution(ExecutionModel):
             )
 
     def check_pairs(self, pairs: Sequence[TradingPairIdentifier]) -> None:
-        """Compare what the settings say about pairs with the chain.
+        """Compare the settings of pairs with the chain.
 
         Raises
         ------
         WrongChain
-            A token has other decimals, or a contract is not what it is said to be.
+            A token has other decimals, or a contract is not the one described in the settings.
         NotTradeable
             No venue trades the pair.
         """
@@ -113,18 +113,18 @@ class EthereumExecution(ExecutionModel):
         triggered: bool = False,
         rebroadcast: bool = False,
     ) -> ExecutionReport:
-        """Carry out trades in the given order, see `ExecutionModel.execute_trades`.
+        """Execute trades in the given order, see `ExecutionModel.execute_trades`.
 
-        The state is saved around everything that is sent, so that nothing is lost when the program dies here.
+        The state is saved before and after each sending, so that nothing is lost when the program dies here.
 
         Raises
         ------
         NotTradeable
-            No venue trades a pair, or not this amount.
+            No venue trades the pair, or the amount.
         GasTooExpensive, OutOfGasFunds, ChainUnavailable
-            A trade cannot be sent now; those before it are carried out, it has not started.
+            A trade cannot be sent now and has not started; the trades before it are executed.
         TransactionsUnconfirmed, PartlyExecuted
-            The outcome of a trade is open, or is one for a person.
+            The outcome of a trade is open, or a person has to decide.
         ExecutionError
             There is less money than a trade needs.
         """
@@ -147,14 +147,14 @@ class EthereumExecution(ExecutionModel):
                 done.append(trade)
                 self._finish(state, trade)
         finally:
-            # What failed is frozen, whatever happened to the trades after it.
+            # Positions of failed trades are frozen even when a later trade raises.
             finished = [trade for trade in done if not trade.is_pending()]
             succeeded, failed = freeze_position_on_failed_trade(ts, state, finished)
         self.broadcaster.save(state)
         return ExecutionReport(succeeded, failed)
 
     def find_rebroadcast_obstacle(self, state: State, trade: TradeExecution) -> str | None:
-        """Return why a failed trade cannot be sent again; None if it can."""
+        """Return why a failed trade cannot be sent again; None when it can be."""
         if not trade.is_failed():
             return f"trade #{trade.trade_id} has not failed, it is {trade.get_status().value}"
         try:
@@ -166,7 +166,7 @@ class EthereumExecution(ExecutionModel):
         return None
 
     def _start(self, ts: datetime.datetime, state: State, trade: TradeExecution, *, triggered: bool) -> None:
-        """Plan, sign and start a trade, and send it; up to the start the state is unchanged by an error."""
+        """Plan, sign, start and send a trade. An error before the start leaves the state unchanged."""
         venue = find_venue(self.venues, trade.pair)
         tolerance = self.default_slippage_tolerance if trade.slippage_tolerance is None else trade.slippage_tolerance
         calls = venue.plan(trade, self.wallet.address, tolerance)
@@ -192,7 +192,7 @@ class EthereumExecution(ExecutionModel):
             )
 
     def _finish(self, state: State, trade: TradeExecution) -> None:
-        """Follow a trade that was sent, do what comes after its first transactions, and book its outcome."""
+        """Wait for a trade that was sent, send its later transactions, and book its outcome."""
         venue = find_venue(self.venues, trade.pair)
         address = self.wallet.address
         while True:
@@ -234,15 +234,15 @@ class EthereumExecution(ExecutionModel):
     # --- After a crash
 
     def resolve_unconfirmed(self, ts: datetime.datetime, state: State) -> list[TradeExecution]:
-        """Find out what became of the trades that an earlier process had under way.
+        """Find out the outcomes of trades that an earlier process has sent.
 
-        A trade with signed transactions is taken to its end, with the same bytes: it is never signed twice.  A trade
-        that was planned and has none was never sent, and lapses.  See `recovery` for how the chain is asked.
+        A trade with signed transactions is completed with the same bytes: it is never signed twice. A planned trade
+        without signed transactions was never sent, so it expires. `recovery` describes the requests to the chain.
 
         Raises
         ------
         TransactionsUnconfirmed, PartlyExecuted
-            See `execute_trades`; trades that were resolved before are booked and saved.
+            See `execute_trades`; trades that were resolved before the error are booked and saved.
         """
         resolved: list[TradeExecution] = []
         for trade in self._list_unconfirmed(state):
@@ -258,7 +258,7 @@ class EthereumExecution(ExecutionModel):
         return resolved
 
     def _list_unconfirmed(self, state: State) -> list[TradeExecution]:
-        """Return the trades in flight of this wallet, in the order of their transactions."""
+        """Return the trades of this wallet that are in flight, in the order of their transactions."""
         found: list[tuple[int, TradeExecution]] = []
         for position in state.portfolio.get_all_positions(pending=True):
             for trade in position.trades.values():
@@ -278,9 +278,9 @@ class EthereumExecution(ExecutionModel):
 
 
 def expire_unsent_trades(state: State, ts: datetime.datetime) -> list[TradeExecution]:
-    """Let trades lapse that were decided and never sent, and with them positions that never traded.
+    """Expire planned trades that were never sent, and positions without any trade that was sent.
 
-    Trades that wait for a trigger stay.
+    Trades that wait for a trigger are not changed. Returns the expired trades.
     """
     portfolio = state.portfolio
     expired: list[TradeExecution] = []

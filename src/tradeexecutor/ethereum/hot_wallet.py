@@ -1,7 +1,7 @@
-"""The account that trades: its key, its nonces and what it pays for gas.
+"""The account that trades: its key, its nonces and its offers for gas.
 
-The key stays in this module.  No text, error, pickle, log or state has it, and it can be read by nobody who holds the
-wallet; it is used to sign, and that is all.
+The key stays in this module and is used only to sign. No text, error, pickle, log or state contains it, and code with
+access to the wallet object cannot read it.
 """
 
 import json
@@ -27,20 +27,20 @@ __all__ = ["FeeRules", "Fees", "HotWallet", "SignedBytes", "find_next_nonce"]
 
 _WEI = Decimal(10) ** 18
 
-#: Tip of a node that does not know any, wei per unit of gas.
+#: Tip when a node does not suggest one, wei per unit of gas.
 _DEFAULT_TIP = 10**9
 
 
 @dataclass(frozen=True, slots=True)
 class Fees:
-    """What a transaction offers for gas (EIP-1559), wei per unit.
+    """Offer of a transaction for gas (EIP-1559), wei per unit.
 
     Attributes
     ----------
     max_fee
-        At most this, tip included.
+        The highest total price, including the tip.
     tip
-        Of it, for whoever makes the block.
+        The part of it for the producer of the block.
     """
 
     max_fee: int
@@ -49,16 +49,16 @@ class Fees:
 
 @dataclass(frozen=True, slots=True)
 class FeeRules:
-    """How much to offer for gas.
+    """Rules for offers for gas.
 
     Attributes
     ----------
     base_fee_multiple
-        The offer covers this many times the base fee of now, so that it stays good while the base fee rises.
+        The offer covers the present base fee times this factor, so that it is still sufficient when the base fee rises.
     max_fee
-        Never more than this, wei per unit of gas; None: no limit.
+        Limit of the offer, wei per unit of gas; None for no limit.
     bump
-        A replacement offers this fraction more; nodes want at least 0.1.
+        Fraction by which a replacement increases the offer; nodes require at least 0.1.
     """
 
     base_fee_multiple: int = 2
@@ -70,12 +70,12 @@ class FeeRules:
             raise InvalidValue(f"bump must be above 0 and at most 1, not {self.bump}")
 
     def suggest(self, connection: ChainConnection) -> Fees:
-        """Return an offer for now.
+        """Return an offer at present prices.
 
         Raises
         ------
         GasTooExpensive
-            The base fee and the tip alone are more than the limit.
+            The sum of base fee and tip exceeds the limit.
         ChainError
             The chain has no base fee.
         """
@@ -99,14 +99,14 @@ class FeeRules:
         return Fees(self.max_fee, tip)
 
     def raise_offer(self, earlier: Fees, now: Fees) -> Fees | None:
-        """Return the offer of a replacement; None when the limit does not allow one.
+        """Return the offer of a replacement; None when the limit does not allow it.
 
         Parameters
         ----------
         earlier
-            What the transaction to be replaced offers.
+            Offer of the transaction to be replaced.
         now
-            What would be offered now.
+            Offer at present prices.
         """
         raised = Fees(
             max(now.max_fee, _raise(earlier.max_fee, self.bump)),
@@ -127,7 +127,7 @@ class SignedBytes:
     Attributes
     ----------
     raw
-        What is sent.
+        Bytes to send.
     tx_hash
         ``0x`` hexadecimal, lower case.
     """
@@ -137,14 +137,14 @@ class SignedBytes:
 
 
 class HotWallet:
-    """An account whose key this process has.
+    """An account whose private key this process has.
 
-    Make one with `from_environment`, `from_keystore` or `from_key`.
+    Create one with `from_environment`, `from_keystore` or `from_key`.
 
     Attributes
     ----------
     address
-        Checksummed.
+        Address with checksum.
     """
 
     __slots__ = ("_sign", "address")
@@ -159,22 +159,22 @@ class HotWallet:
     def __reduce__(self) -> NoReturn:
         raise InvalidKey("a hot wallet cannot be pickled or copied: its key stays where it is")
 
-    # --- Where keys come from
+    # --- Sources of keys
 
     @classmethod
     def from_key(cls, key: str | bytes) -> "HotWallet":
-        """Make a wallet from a private key: 32 bytes, or hexadecimal text.
+        """Return a wallet with a private key: 32 bytes, or hexadecimal text.
 
         Raises
         ------
         InvalidKey
-            It is not a key.
+            The value is not a private key.
         """
         try:
             account = Account.from_key(key)
         except Exception:
             account = None
-        # Whoever prints the local variables of a traceback must not find the key; the cause of the error has it too.
+        # Local variables and the cause of the error contain the key, and tracebacks may be printed with them.
         del key
         if account is None:
             raise InvalidKey("this is not a private key: 64 hexadecimal digits are expected, with or without 0x")
@@ -187,12 +187,12 @@ class HotWallet:
 
     @classmethod
     def from_environment(cls, name: str = "PRIVATE_KEY") -> "HotWallet":
-        """Make a wallet from the private key in an environment variable.
+        """Return a wallet with the private key in an environment variable.
 
         Raises
         ------
         InvalidKey
-            The variable is not set, or has no key.
+            The variable is not set, or does not contain a key.
         """
         if not os.environ.get(name):
             raise InvalidKey(
@@ -205,12 +205,12 @@ class HotWallet:
 
     @classmethod
     def from_keystore(cls, path: Path, password: str) -> "HotWallet":
-        """Make a wallet from an encrypted key file (the keystore format of geth, version 3).
+        """Return a wallet with the key in an encrypted key file (the keystore format of geth, version 3).
 
         Raises
         ------
         InvalidKey
-            The file is no keystore, or the password is wrong.
+            The file is not a keystore, or the password is wrong.
         OSError
             The file cannot be read.
         """
@@ -227,16 +227,16 @@ class HotWallet:
     # --- Signing
 
     def sign(self, transaction: Mapping[str, Any]) -> SignedBytes:
-        """Sign a transaction: a mapping with the keys of JSON-RPC."""
+        """Return a signed transaction; `transaction` is a mapping with the keys of JSON-RPC."""
         return self._sign(transaction)
 
     def get_gas_balance(self, connection: ChainConnection) -> Decimal:
-        """Return what is there for gas, native token units."""
+        """Return the balance available for gas, native token units."""
         return connection.get_native_balance(self.address) / _WEI
 
 
 def _iterate_transactions(state: State) -> Iterable[BlockchainTransaction]:
-    # Orders that wait for a trigger are sent while their position is still a pending one.
+    # Orders that wait for a trigger are sent while their position is still pending.
     for position in state.portfolio.get_all_positions(pending=True):
         for trade in position.trades.values():
             yield from trade.blockchain_transactions
@@ -245,8 +245,8 @@ def _iterate_transactions(state: State) -> Iterable[BlockchainTransaction]:
 def find_next_nonce(state: State, address: str, connection: ChainConnection) -> int:
     """Return the nonce of the next transaction of an address.
 
-    That is what the chain counts, or one more than the last transaction on file that the chain does not count yet: it
-    was signed, and may be mined at any time.
+    This is the transaction count of the chain. If the state contains a signed transaction with the same or a higher
+    nonce, which may be mined at any time, it is one more than the highest of these.
     """
     counted = connection.get_transaction_count(address)
     on_file = [

@@ -1,4 +1,4 @@
-"""All that a live strategy needs of a chain, put together from a file of settings and a key."""
+"""The models of a live strategy on a chain, made from a settings file and a key."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,7 +18,7 @@ from tradeexecutor.strategy.valuation import InvalidValuationOutput
 
 __all__ = ["RETRYABLE", "connect", "make_live_models"]
 
-#: Errors after which nothing is under way, or what is can be resolved: the next job tries again.
+#: Errors after which the next job tries again: nothing was sent, or the outcome can be found out later.
 RETRYABLE: tuple[type[Exception], ...] = (
     ChainUnavailable,
     GasTooExpensive,
@@ -31,7 +31,7 @@ RETRYABLE: tuple[type[Exception], ...] = (
 
 
 def connect(settings: ChainFile, nodes: Sequence[str | Provider]) -> ChainConnection:
-    """Return a connection to the chain of the settings, by the given nodes."""
+    """Return a connection to the chain of the settings through the given nodes."""
     return ChainConnection(nodes, settings.chain_id, confirmations=settings.confirmations)
 
 
@@ -44,17 +44,17 @@ def make_live_models(
     fee_rules: FeeRules | None = None,
     wait_rules: WaitRules | None = None,
 ) -> Models:
-    """Return prices, valuation, deposits and execution on the chain of the settings.
+    """Return the models of prices, valuation, deposits and execution on the chain of the settings.
 
     Parameters
     ----------
     save
-        Writes the state to where it survives a crash, e.g. ``store.sync``.
+        Function that saves the state durably, e.g. ``store.sync``.
 
     Raises
     ------
     WrongChain, NotTradeable
-        A pair of the settings is not what the chain has.
+        A pair of the settings does not agree with the chain.
     ChainUnavailable
         No node answered.
     """

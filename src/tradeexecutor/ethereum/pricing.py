@@ -1,4 +1,4 @@
-"""Prices on chain: what a trade of a given size would cost right now, fees and impact included."""
+"""Prices on chain: the present price of a trade of a given size, including fees and impact."""
 
 import datetime
 from collections.abc import Sequence
@@ -23,22 +23,22 @@ def find_venue(venues: Sequence[Venue], pair: TradingPairIdentifier) -> Venue:
 
 
 class EthereumPricing(PricingModel):
-    """Asks the venues.
+    """Prices of the venues.
 
-    Prices are those of the newest block, whatever time is asked for.  Nothing rests on a chain at a price of its own,
-    so the price of an order at `mid_price` is the market price, too.
+    Prices are those of the newest block; the requested time is ignored. There are no resting orders on these venues, so
+    the price of an order at `mid_price` is the market price, too.
 
     Parameters
     ----------
     venues
-        The first that trades a pair tells its price.
+        Venues in order of preference: the first one that trades a pair is used.
     """
 
     def __init__(self, venues: Sequence[Venue]):
         self.venues = list(venues)
 
     def get_mid_price(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float:
-        """Return the price without fees and impact."""
+        """Return the price without fees and impact, quote tokens per base token."""
         try:
             return find_venue(self.venues, pair).get_mid_price(pair)
         except ChainError as error:
@@ -51,7 +51,7 @@ class EthereumPricing(PricingModel):
         reserve: Decimal | None,
         mid_price: float | None = None,
     ) -> TradePricing:
-        """Return what buying for `reserve` costs."""
+        """Return the price of a purchase for `reserve` quote tokens."""
         quote = self._quote(ts, pair, reserve, is_buy=True)
         price = max(float(quote.given / quote.taken), quote.mid_price)
         return _make(ts, pair, quote, price, float(quote.given) * quote.fee, is_buy=True)
@@ -63,13 +63,13 @@ class EthereumPricing(PricingModel):
         quantity: Decimal | None,
         mid_price: float | None = None,
     ) -> TradePricing:
-        """Return what selling `quantity` (positive) brings."""
+        """Return the price of a sale of `quantity` (positive) base tokens."""
         quote = self._quote(ts, pair, quantity, is_buy=False)
         price = min(float(quote.taken / quote.given), quote.mid_price)
         return _make(ts, pair, quote, price, float(quote.taken) * quote.fee, is_buy=False)
 
     def get_pair_fee(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float | None:
-        """Return the fee of the pair."""
+        """Return the fee of the pair, a fraction; None when unknown."""
         del ts
         return None if pair.fee is None else float(pair.fee)
 
@@ -80,7 +80,7 @@ class EthereumPricing(PricingModel):
             raise InvalidValue(f"ask for the price of a positive amount, not {amount}")
         try:
             venue = find_venue(self.venues, pair)
-            # The price of nothing is that of very little.
+            # The price of an amount of zero is the price of a negligible amount.
             quote = venue.quote_buy(pair, amount or None) if is_buy else venue.quote_sell(pair, amount or None)
         except ChainError as error:
             raise PriceUnavailable(f"{pair.get_ticker()} has no price at {ts}: {error}") from error

@@ -1,4 +1,4 @@
-"""What became of a transaction, told by the chain alone.
+"""Find out the outcome of a transaction from the chain alone.
 
 =============================  =======================================================  ==========================
 found                          what it means                                            what is done
@@ -16,7 +16,7 @@ no receipt, nonce used, and    nodes contradict each other, or history is missin
 nothing found                                                                           person
 =============================  =======================================================  ==========================
 
-What errors nodes answer with is never looked at: it differs from node to node.
+The errors of nodes are never used for this, because they differ from node to node.
 """
 
 import enum
@@ -36,32 +36,32 @@ logger = logging.getLogger(__name__)
 
 
 class Fate(enum.Enum):
-    """Where a transaction stands."""
+    """Present status of a transaction."""
 
-    #: Mined, and not final yet.
+    #: Mined, but not final yet.
     mined = "mined"
-    #: Mined in a block that is final for us.
+    #: Mined in a block that counts as final.
     confirmed = "confirmed"
-    #: Waiting.
+    #: Waiting to be mined.
     pending = "pending"
-    #: Unknown, and its nonce is not used.
+    #: Unknown to the nodes, and its nonce is not used.
     dropped = "dropped"
-    #: Its nonce was used by another one, finally.
+    #: Another transaction used its nonce in a final block.
     replaced = "replaced"
-    #: Its nonce is used, and it is not known by what.
+    #: Its nonce is used by a transaction that cannot be found.
     unclear = "unclear"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What the chain says about a transaction.
+    """Status of a transaction on the chain.
 
     Attributes
     ----------
     fate
-        Where it stands.
+        Status of the transaction.
     receipt
-        Of the version that was mined; None when none was.
+        Receipt of the version that was mined; None when none was.
     replaced_by
         Hash of the transaction that took its place, and the number of its block; None in other cases.
     """
@@ -72,7 +72,7 @@ class Finding:
 
 
 def find_fate(connection: ChainConnection, transaction: BlockchainTransaction) -> Finding:
-    """Ask the chain what became of a transaction, in any of its versions."""
+    """Return the status of a transaction, considering all of its versions."""
     assert transaction.nonce is not None, "only signed transactions are recorded"
     assert transaction.from_address is not None, "only signed transactions are recorded"
     hashes = get_all_hashes(transaction)
@@ -99,7 +99,7 @@ def _find_valid_receipt(connection: ChainConnection, hashes: list[str]) -> Recei
 
 
 def _find_replacement(connection: ChainConnection, sender: str, nonce: int, hashes: list[str]) -> Finding:
-    """Look for the transaction that used a nonce, in final blocks."""
+    """Search the transaction that used a nonce in final blocks."""
     unclear = Finding(Fate.unclear)
     safe = connection.find_safe_block()
     try:
@@ -120,7 +120,8 @@ def _find_replacement(connection: ChainConnection, sender: str, nonce: int, hash
 def _find_block_of_nonce(connection: ChainConnection, sender: str, nonce: int, last: int) -> int:
     """Return the block in which a nonce was used; it is at or before block `last`.
 
-    Looks back in steps that double, then halves the rest: nodes without an archive know recent history only.
+    The search goes back in steps of doubling size and then halves the range, because nodes without an archive contain
+    only recent history.
     """
     step = 1
     high = last

@@ -1,7 +1,7 @@
-"""Importing libraries that change the recursion limit of the whole process.
+"""Protection against libraries that change the recursion limit of the whole process.
 
-py-ecc, which eth-account brings, raises it to 100,000.  A limit above what the stack of the process holds turns the
-error that a deeply nested file is refused with into a crash.
+py-ecc, a dependency of eth-account, raises it to 100,000. Such a limit exceeds the stack of the process, so a deeply
+nested file would crash the process instead of raising an error.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ __all__ = ["keep_recursion_limit"]
 
 @contextlib.contextmanager
 def keep_recursion_limit() -> Generator[None]:
-    """Restore the recursion limit after the imports inside."""
+    """Restore the recursion limit at the end of the `with` block."""
     limit = sys.getrecursionlimit()
     try:
         yield

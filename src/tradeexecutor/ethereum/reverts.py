@@ -1,4 +1,4 @@
-"""Why a transaction was reverted: its call is made again at the block before, and the answer is decoded."""
+"""Find out why a transaction was reverted: its call is repeated at the previous block, and the result is decoded."""
 
 from eth_abi.exceptions import DecodingError
 
@@ -42,7 +42,7 @@ _KNOWN = {
 
 
 def decode_revert(data: str | None) -> str | None:
-    """Return the reason in the data of a reverted call, for people; None when there is none.
+    """Return the reason in the data of a reverted call as text; None when there is none.
 
     >>> decode_revert("0x4e487b71" + "11".rjust(64, "0"))
     'panic 0x11: arithmetic overflow'
@@ -69,10 +69,10 @@ def _format(error: Function, data: str) -> str:
 
 
 def find_revert_reason(connection: ChainConnection, transaction: BlockchainTransaction, receipt: Receipt) -> str:
-    """Return why a mined transaction was reverted, for people.
+    """Return why a mined transaction was reverted, as text.
 
-    What is before it in its block is not replayed with it, so the reason is that of a call at the block before; when
-    that one goes through, the text says so.
+    Earlier transactions of the same block are not repeated, so this is the reason for a call at the previous block. If
+    that call succeeds, the text says so.
     """
     limit = (transaction.details or {}).get("gas")
     if limit is not None and receipt.gas_used >= limit:

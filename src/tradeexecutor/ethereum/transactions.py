@@ -1,7 +1,7 @@
-"""From a call of a contract to a signed transaction with everything about it on record.
+"""Signed transactions for contract calls, with a record of all their versions.
 
-A transaction on record is one nonce.  When it is replaced by one that offers more for gas, the record gets the new
-hash and bytes, and the earlier ones go to ``other["earlier"]``: any of them may be the one that is mined.
+A recorded transaction has one nonce. When it is replaced by one that offers more for gas, the record gets the new hash
+and bytes, and the earlier ones are moved to ``other["earlier"]``: any version may be mined.
 """
 
 import datetime
@@ -17,24 +17,25 @@ from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 
 __all__ = ["Call", "get_all_hashes", "get_fees", "get_signed_versions", "replace_transaction", "sign_call"]
 
-#: Key of `BlockchainTransaction.other` for the versions before the present one, oldest first.
+#: Key in `BlockchainTransaction.other` of the versions before the present one, oldest first.
 EARLIER_KEY = "earlier"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a transaction shall do.
+    """A contract call that a transaction makes.
 
     Attributes
     ----------
     contract
-        Address.
+        Address of the contract.
     function, args
-        What is called.
+        Function and its arguments.
     gas
-        Units of gas it may use.  Fixed for each kind of call: a swap cannot be estimated before its approval is mined.
+        Limit of gas, units. It is fixed for each kind of call, because a swap cannot be estimated before its approval
+        is mined.
     notes
-        For people.
+        Description of the call.
     """
 
     contract: str
@@ -45,7 +46,7 @@ class Call:
 
 
 def sign_call(call: Call, wallet: HotWallet, chain_id: int, nonce: int, fees: Fees) -> BlockchainTransaction:
-    """Sign a call, and record target and signed bytes; nothing is sent."""
+    """Return the record of a signed call, with target and signed bytes; nothing is sent."""
     contract = to_checksum_address(call.contract)
     details = {
         "chainId": chain_id,
@@ -76,7 +77,7 @@ def _sign(transaction: BlockchainTransaction, wallet: HotWallet) -> None:
 def replace_transaction(
     transaction: BlockchainTransaction, wallet: HotWallet, fees: Fees, now: datetime.datetime
 ) -> None:
-    """Sign the same call with the same nonce again, offering more for gas; the versions before stay on record."""
+    """Sign the same call with the same nonce and a higher offer for gas; earlier versions stay in the record."""
     assert transaction.details is not None
     earlier = {
         "tx_hash": transaction.tx_hash,
@@ -96,13 +97,13 @@ def replace_transaction(
 
 
 def get_fees(transaction: BlockchainTransaction) -> Fees:
-    """Return what a transaction offers for gas."""
+    """Return the offer of a transaction for gas."""
     details = transaction.details or {}
     return Fees(details.get("maxFeePerGas", 0), details.get("maxPriorityFeePerGas", 0))
 
 
 def get_signed_versions(transaction: BlockchainTransaction) -> list[tuple[str, bytes]]:
-    """Return hash and bytes of every signed version, the present one first."""
+    """Return the hash and bytes of every signed version, the present one first."""
     earlier = [
         (version["tx_hash"], bytes.fromhex(version["signed_bytes"].removeprefix("0x")))
         for version in reversed((transaction.other or {}).get(EARLIER_KEY, ()))

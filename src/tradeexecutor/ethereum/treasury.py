@@ -1,10 +1,10 @@
-"""Deposits and redemptions: the transfers of the reserve currency that no transaction of ours has made.
+"""Deposits and redemptions: transfers of the reserve currency that were not made by transactions of this program.
 
-Transfers are read from final blocks, from where the last reading ended.  That place is a block number *and* a hash:
-when the block at this height is another one now, the chain was reorganised more deeply than was thought possible.  Then
-the reading goes back to the last known block that is still there, and what is booked is compared with what is on chain,
-transaction by transaction.  A difference is booked as an entry of its own; nothing is erased, and nothing is booked
-twice, whatever place a transaction has in its new block.
+Transfers are read from final blocks, beginning where the last reading ended. The end is recorded as block number *and*
+hash: if the block with this number has another hash now, the chain was reorganised more deeply than expected. The
+reading then goes back to the last recorded block that still exists, and the booked transfers are compared with the
+chain, transaction by transaction. A difference is booked as a separate entry. Nothing is erased, and nothing is booked
+twice, even if a transaction has another place in its new block.
 """
 
 import datetime
@@ -42,18 +42,18 @@ __all__ = ["EthereumSync", "NotInitialised"]
 
 logger = logging.getLogger(__name__)
 
-#: How many scanned blocks are remembered, so that a reorganisation is followed back no further than needed.
+#: Number of read blocks that are recorded. A reorganisation is followed back to one of them.
 _REMEMBERED = 24
 
 #: Blocks in one request for logs; nodes allow 500 to 10,000.
 _BLOCK_RANGE = 2_000
 
-#: Between a transaction and a number, in the reference of an entry that a reorganisation made necessary.
+#: Separates transaction and number in the reference of an entry that a reorganisation made necessary.
 _ENTRY_MARK = "#"
 
 
 class NotInitialised(ChainError):
-    """A state does not know yet which wallet it is about; `tradeexecutor init` tells it."""
+    """The state does not contain a wallet yet, or contains another one; `tradeexecutor init` sets the wallet."""
 
 
 class EthereumSync(SyncModel):
@@ -62,11 +62,11 @@ class EthereumSync(SyncModel):
     Parameters
     ----------
     connection
-        To the chain; its `confirmations` say which blocks are final.
+        Connection to the chain; its `confirmations` define which blocks are final.
     wallet
-        Whose money it is.
+        Wallet whose transfers are booked.
     block_range
-        Blocks in one request for logs; halved where a node refuses.
+        Number of blocks in one request for logs; halved when a node refuses.
     """
 
     def __init__(self, connection: ChainConnection, wallet: HotWallet, *, block_range: int = _BLOCK_RANGE):
@@ -78,17 +78,17 @@ class EthereumSync(SyncModel):
     # --- A new state
 
     def sync_initial(self, state: State, **kwargs: Any) -> None:
-        """Prepare a new state: the wallet, the block from which on it is watched, and what is there already.
+        """Prepare a new state: record the wallet and the first block to watch, and book the present balances.
 
         Parameters
         ----------
         reserve_assets
-            Currencies whose balance is the opening balance, booked as deposits.
+            Currencies whose present balances are booked as deposits.
 
         Raises
         ------
         NotInitialised
-            The state was prepared for a wallet before.
+            The state was already prepared for a wallet.
         """
         deployment = state.sync.deployment
         if deployment.block_number is not None:
@@ -114,7 +114,7 @@ class EthereumSync(SyncModel):
         self._move_cursor(state, safe)
 
     def is_ready_for_live_trading(self, state: State) -> bool:
-        """Tell whether the state was prepared for this wallet on this chain."""
+        """Return whether the state was prepared for this wallet on this chain."""
         deployment = state.sync.deployment
         return (
             deployment.block_number is not None
@@ -133,12 +133,12 @@ class EthereumSync(SyncModel):
         end_block: int | None = None,
         post_valuation: bool = False,
     ) -> list[BalanceUpdate]:
-        """Book what came and went in final blocks since the last call.
+        """Book deposits and redemptions in final blocks since the last call.
 
         Parameters
         ----------
         end_block
-            Read no further than this block; it must be final.
+            Last block to read; it must be final.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class EthereumSync(SyncModel):
         UnconfirmedTreasurySync
             The node is behind, or the chain is being reorganised; nothing has changed.
         TreasuryEventRefused
-            A reorganisation took a deposit away that was spent already; a person has to decide.
+            A reorganisation removed a deposit that was already spent; a person has to decide.
         """
         del post_valuation
         safe = self._require_safe_block()
@@ -180,7 +180,7 @@ class EthereumSync(SyncModel):
         return safe
 
     def _find_start(self, state: State, safe: Block) -> "_Start":
-        """Return the last block that need not be read again."""
+        """Return the block after which reading begins."""
         treasury, deployment = state.sync.treasury, state.sync.deployment
         if deployment.block_number is None:
             raise NotInitialised("the state does not know its wallet yet; run `tradeexecutor init`")
@@ -218,7 +218,7 @@ class EthereumSync(SyncModel):
     # --- Logs
 
     def _fetch_transfers(self, tokens: list[str], first: int, last: int) -> list[Log]:
-        """Return the transfers to and from the wallet, in order; one to itself is there twice."""
+        """Return the transfers to and from the wallet in order; a transfer to itself is contained twice."""
         if not tokens:
             return []
         padded = "0x" + self.wallet.address[2:].lower().rjust(64, "0")
@@ -238,14 +238,14 @@ class EthereumSync(SyncModel):
             first = end + 1
         return sorted(logs, key=lambda log: (log.block_number, log.log_index))
 
-    # --- What is booked against what is on chain
+    # --- Comparison of booked transfers with the chain
 
     def _compare(
         self, state: State, reserves: list[AssetIdentifier], logs: list[Log], start: "_Start", safe: Block
     ) -> "tuple[list[TreasuryEvent], list[tuple[BalanceUpdate, int]]]":
-        """Return what has to be booked, so that every transaction is booked with what it brought.
+        """Return the events to book, after which the booked amount of every transaction is the one on chain.
 
-        The second list has entries that stay, and the block that their transaction is in now.
+        The second list contains existing entries with the block that contains their transaction now.
         """
         assets = {asset.address: asset for asset in reserves}
         on_chain = self._group(logs, set(_iterate_own_hashes(state)) if logs else set())
@@ -269,7 +269,7 @@ class EthereumSync(SyncModel):
         return events, moved
 
     def _group(self, logs: list[Log], own: set[str]) -> "dict[_Key, list[_Transfer]]":
-        """Return the transfers of foreign transactions, by transaction and token."""
+        """Return the transfers of transactions that are not ours, by transaction and token."""
         found: dict[_Key, list[_Transfer]] = {}
         address = self.wallet.address.lower()
         seen: set[tuple[str, int]] = set()
@@ -310,7 +310,7 @@ class EthereumSync(SyncModel):
         log: Log | None,
         safe: Block | None = None,
     ) -> list[TreasuryEvent]:
-        """Return the entry that makes what is booked of a transaction equal to what it brought; none if it is equal."""
+        """Return the event that makes the booked amount of a transaction equal to that on chain; None if it is equal."""
         if not raw:
             return []
         if log is None:
@@ -328,7 +328,7 @@ class EthereumSync(SyncModel):
                 asset.address,
                 asset.convert_to_decimal(abs(raw)),
                 time,
-                # It has no log of its own, and must not be taken for an entry that is there already.
+                # The event has no log, and its reference must differ from those of existing entries.
                 f"{key[0]}{_ENTRY_MARK}{len(entry.updates)}",
                 0,
                 number,
@@ -348,12 +348,12 @@ class EthereumSync(SyncModel):
     def sync_interests(
         self, timestamp: datetime.datetime, state: State, universe: object, pricing_model: PricingModel
     ) -> list[BalanceUpdate]:
-        """Book what tokens of a lending pool have gained, from their balances on chain.
+        """Book the interest of tokens of a lending pool, computed from their balances on chain.
 
         Raises
         ------
         InterestRefused
-            A balance cannot be right: it is less than what was lent, or has grown too fast.
+            A balance is implausible: it is less than the lent amount, or has grown too fast.
         """
         del universe
         block = self.connection.get_head()
@@ -384,7 +384,7 @@ class EthereumSync(SyncModel):
         return self.wallet
 
     def create_transaction_builder(self) -> None:
-        """Return None: the execution model signs."""
+        """Return None, because the execution model signs transactions."""
         return
 
     @contract_signature
@@ -394,7 +394,7 @@ class EthereumSync(SyncModel):
         filter_zero: bool = True,
         block_identifier: int | None = None,
     ) -> Iterable[OnChainBalance]:
-        """Read balances of the wallet, see `ChainBalances`."""
+        """Return balances of the wallet, see `ChainBalances`."""
         return self.balances.fetch_onchain_balances(assets, filter_zero, block_identifier)
 
 
@@ -404,7 +404,7 @@ _Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """Where reading begins: after `block`; `cursor` is where it ended the last time."""
+    """Reading begins after `block`; `cursor` is the last block of the previous reading."""
 
     block: int
     cursor: int
@@ -416,7 +416,7 @@ class _Start:
 
 @dataclass(frozen=True, slots=True)
 class _Transfer:
-    """A transfer, its raw amount (+ in, - out), and from whom or to whom."""
+    """A transfer: its log, its raw amount (+ in, - out), and the other party."""
 
     log: Log
     raw: int
@@ -438,7 +438,7 @@ class _Booked:
 
 
 def _find_booked(state: State, chain_id: int) -> dict[_Key, _Booked]:
-    """Return what is booked as deposits and redemptions of cash, by transaction and token."""
+    """Return the booked deposits and redemptions of cash, by transaction and token."""
     found: dict[_Key, _Booked] = {}
     for reserve in state.portfolio.reserves.values():
         for update in reserve.balance_updates.values():
@@ -459,7 +459,7 @@ def _list_loan_trades(state: State) -> list[TradeExecution]:
 
 
 def _iterate_own_hashes(state: State) -> Iterator[str]:
-    """Yield the hashes of the transactions of all trades, of earlier versions and earlier attempts, too."""
+    """Yield the hashes of the transactions of all trades, including earlier versions and earlier attempts."""
     for position in state.portfolio.get_all_positions(pending=True):
         for trade in position.trades.values():
             for transaction in trade.blockchain_transactions:

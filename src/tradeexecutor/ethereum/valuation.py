@@ -1,4 +1,4 @@
-"""What positions on a chain are worth: what selling them would bring now."""
+"""Values of positions on a chain: the proceeds of selling them now."""
 
 import datetime
 
@@ -12,7 +12,7 @@ __all__ = ["EthereumValuation"]
 
 
 class EthereumValuation(ValuationModel):
-    """Values tokens, shares of vaults and lent money at what they would bring, and keeps each valuation."""
+    """Values tokens, vault shares and lent money at their present proceeds, and records each valuation."""
 
     def __init__(self, pricing_model: PricingModel):
         self.pricing_model = pricing_model
@@ -23,15 +23,15 @@ class EthereumValuation(ValuationModel):
         Raises
         ------
         UnsupportedPairKind
-            The position is of another kind.
+            The position has another kind.
         PriceUnavailable
-            Its market has no price.
+            The market has no price.
         """
         pair = position.pair
         if not (pair.is_spot() or pair.is_vault() or pair.is_credit_supply()):
             raise UnsupportedPairKind(f"positions of kind {pair.kind.value} cannot be valued: {position}")
         old_price, old_value, quantity = position.last_token_price, position.get_value(), position.get_quantity()
-        # Of a frozen position, whose first purchase failed, there is nothing; its price is that of very little.
+        # A frozen position whose first purchase failed has no tokens; its price is that of a negligible amount.
         pricing = self.pricing_model.get_sell_price(ts, pair, quantity if quantity > 0 else None)
         new_value = position.revalue_base_asset(ts, pricing.price)
         update = ValuationUpdate(

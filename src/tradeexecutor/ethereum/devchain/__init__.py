@@ -1,4 +1,5 @@
-"""A chain of one's own on this machine: anvil, with tokens, pools and vaults to trade.
+"""A local chain on this machine: anvil with tokens, pools and vaults to trade.
 
-For tests of this project, for the demo, and for tests of strategies; see :mod:`tradeexecutor.testing.chain_fixtures`.
+It is used by tests of this project, by the demo, and by tests of strategies; see
+:mod:`tradeexecutor.testing.chain_fixtures`.
 """

@@ -1,4 +1,4 @@
-"""An Aave v3 market on a local chain, from the byte code that its npm package brings."""
+"""An Aave v3 market on a local chain, deployed from the byte code in its npm package."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _CONTRACTS = "@aave/core-v3/artifacts/contracts/"
 _NOBODY = "0x" + "00" * 20
 _RAY = 10**27
 
-#: In the order in which they can be deployed: some are linked to those before them.
+#: Libraries in the order of deployment: some are linked to earlier ones.
 _LIBRARIES = (
     "SupplyLogic",
     "BorrowLogic",
@@ -26,10 +26,11 @@ _LIBRARIES = (
     "ConfiguratorLogic",
 )
 
-#: Best use of the money 80 %; rates 0 + 4 % up to there and 75 % beyond; the rest is for stable debt.
+#: Parameters of the interest rate: optimal usage 80 %, base rate 0, slope 4 % up to it and 75 % above it; the other
+#: values are for stable debt.
 _RATES = tuple(share * _RAY // 100 for share in (80, 0, 4, 75, 2, 75, 2, 5, 20))
 
-#: Variable rate.
+#: Mode of a debt with a variable rate.
 _VARIABLE = 2
 
 
@@ -40,7 +41,7 @@ class AaveReserve:
     Attributes
     ----------
     asset
-        The token.
+        Token that is lent.
     price
         USD per token.
     """
@@ -56,9 +57,9 @@ class AaveMarket:
     Attributes
     ----------
     pool
-        Contract that tokens are supplied to.
+        Contract to which tokens are supplied.
     a_tokens, v_tokens
-        What suppliers hold, and what borrowers owe, by symbol of the token.
+        Tokens of suppliers and debt tokens of borrowers, by symbol of the underlying token.
     """
 
     pool: str
@@ -142,7 +143,7 @@ def _make_token(asset: AssetIdentifier, letter: str, address: str, kind: AssetTy
 def provide_liquidity(
     chain: DevChain, market: AaveMarket, asset: AssetIdentifier, supplied: int, borrowed: int
 ) -> None:
-    """Let the owner supply a token and borrow a part of it, so that suppliers earn interest; token units."""
+    """Supply a token as the owner and borrow a part of it (token units), so that suppliers earn interest."""
     raw = 10**asset.decimals
     chain.send(asset.address, parse_fragment("mint(address, uint256)"), chain.owner, supplied * raw)
     chain.send(asset.address, ERC20_APPROVE, market.pool, FOREVER)

@@ -1,4 +1,4 @@
-"""The process of a local chain, and what one can do to it that nobody can do to a real one."""
+"""The process of a local chain, with operations that are not possible on a real chain."""
 
 import ctypes
 import datetime
@@ -17,46 +17,46 @@ from tradeexecutor.ethereum.errors import ChainError
 
 __all__ = ["CHAIN_ID", "Anvil"]
 
-#: What anvil calls itself.
+#: Chain id of anvil.
 CHAIN_ID = 31337
 
 _EPOCH = datetime.datetime(1970, 1, 1)
 
-#: Seconds until it listens; it takes a tenth of one.
-_PATIENCE = 30.0
+#: The longest time until anvil listens or mines a transaction, seconds; it usually takes a tenth of a second.
+_ANVIL_TIMEOUT = 30.0
 
 _PR_SET_PDEATHSIG = 1
 
 
 def _die_with_parent() -> None:
-    """Ask Linux to end this process when the one that started it is gone, however it went."""
+    """Ask Linux to end this process when its parent process has ended, even by a crash."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Anvil:
     """A running chain; use it in a ``with`` statement, or call `close`.
 
-    It makes a block for every transaction as soon as it arrives, unless `set_automine` says otherwise, and ends
-    together with the process that started it.
+    It makes a block for every transaction at once, unless `set_automine` has changed this, and ends together with the
+    process that started it.
 
     Parameters
     ----------
     start_at
-        Time of the first block, naive UTC; None: now.
+        Time of the first block, naive UTC; None for the present time.
     options
-        More options of anvil.
+        Additional command-line options of anvil.
 
     Attributes
     ----------
     url
-        Where it listens, on the loopback interface.
+        Address on the loopback interface.
     accounts
-        Addresses that anvil funds and signs for.
+        Addresses with native tokens for which anvil signs.
 
     Raises
     ------
     DevChainUnavailable
-        It cannot be installed or started.
+        Anvil cannot be installed or started.
     """
 
     def __init__(self, start_at: datetime.datetime | None = None, options: Sequence[str] = ()):
@@ -86,7 +86,7 @@ class Anvil:
             raise
 
     def _wait_for_port(self) -> int:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _ANVIL_TIMEOUT
         while time.monotonic() < deadline:
             self._output.seek(0)
             text = self._output.read()
@@ -97,7 +97,7 @@ class Anvil:
                 message = text.decode(errors="replace").strip().splitlines()[-3:]
                 raise DevChainUnavailable(f"anvil ended with code {self._process.returncode}: {' / '.join(message)}")
             time.sleep(0.01)
-        raise DevChainUnavailable(f"anvil did not listen within {_PATIENCE:.0f} s")
+        raise DevChainUnavailable(f"anvil did not listen within {_ANVIL_TIMEOUT:.0f} s")
 
     def __enter__(self) -> Self:
         return self
@@ -106,7 +106,7 @@ class Anvil:
         self.close()
 
     def close(self) -> None:
-        """End the process."""
+        """End the process and wait for it."""
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
@@ -119,7 +119,7 @@ class Anvil:
         sleep: Callable[[float], None] = time.sleep,
         retry: RetryPolicy | None = None,
     ) -> ChainConnection:
-        """Return a new connection; one confirmation is what a chain without blocks of its own can give."""
+        """Return a new connection; one confirmation is the default, because blocks are made only for transactions."""
         retry = retry or RetryPolicy(rounds=2, first_pause=0.1)
         return ChainConnection([self.url], CHAIN_ID, confirmations=confirmations, retry=retry, sleep=sleep)
 
@@ -128,14 +128,14 @@ class Anvil:
         return self._control.request(method, *params)
 
     def wait_for_receipt(self, tx_hash: str) -> Receipt:
-        """Return how a transaction ended, after making the block for it where blocks are not made at once.
+        """Return the receipt of a transaction, after mining a block if blocks are not made at once.
 
         Raises
         ------
         ChainError
-            It was not mined: it is unknown, or waits for another one.
+            The transaction was not mined: it is unknown, or waits for another one.
         """
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _ANVIL_TIMEOUT
         if not self.rpc("anvil_getAutomine"):
             self.mine()
         while time.monotonic() < deadline:
@@ -143,12 +143,12 @@ class Anvil:
             if receipt is not None:
                 return receipt
             time.sleep(0.001)
-        raise ChainError(f"{tx_hash} was not mined within {_PATIENCE:.0f} s")
+        raise ChainError(f"{tx_hash} was not mined within {_ANVIL_TIMEOUT:.0f} s")
 
-    # --- What can be done to it
+    # --- Control of the chain
 
     def mine(self, blocks: int = 1) -> None:
-        """Make blocks, the first of them with the transactions that wait."""
+        """Make blocks; the first one contains the waiting transactions."""
         self.rpc("anvil_mine", hex(blocks))
 
     def set_automine(self, *, on: bool) -> None:
@@ -156,35 +156,35 @@ class Anvil:
         self.rpc("evm_setAutomine", on)
 
     def snapshot(self) -> str:
-        """Remember the present state of the chain; returns what `revert` wants."""
+        """Record the present state of the chain, and return its id for `revert`."""
         return self.rpc("evm_snapshot")
 
     def revert(self, snapshot: str) -> None:
-        """Go back to a snapshot, which is used up by that; waiting transactions are gone."""
+        """Return to a snapshot, which can be used only once; waiting transactions are removed."""
         self.rpc("evm_revert", snapshot)
 
     def travel(self, duration: datetime.timedelta) -> None:
-        """Let time pass, and make a block."""
+        """Advance the clock of the chain and make a block."""
         self.rpc("evm_increaseTime", int(duration.total_seconds()))
         self.mine()
 
     def drop(self, tx_hash: str) -> None:
-        """Forget a waiting transaction."""
+        """Remove a waiting transaction."""
         self.rpc("anvil_dropTransaction", tx_hash)
 
     def reorganise(self, depth: int, transactions: Sequence[tuple[str, int]] = ()) -> None:
-        """Replace the last blocks by as many others.
+        """Replace the last blocks by the same number of other blocks.
 
         Parameters
         ----------
         depth
-            How many.
+            Number of blocks.
         transactions
-            Signed bytes as ``0x`` hexadecimal, and in which of the new blocks they are, from 0.  What was in the old
-            blocks is gone otherwise.
+            Signed bytes as ``0x`` hexadecimal, and the index of the new block that contains them, from 0. Other
+            transactions of the old blocks are removed.
         """
         self.rpc("anvil_reorg", depth, [[raw, block] for raw, block in transactions])
 
     def set_native_balance(self, address: str, wei: int) -> None:
-        """Set what an address can pay for gas with."""
+        """Set the balance of native tokens of an address, wei."""
         self.rpc("anvil_setBalance", address, hex(wei))

@@ -1,4 +1,4 @@
-"""A local chain with tokens, pools and vaults: everything that a strategy needs to trade::
+"""A local chain with tokens, pools and vaults for a strategy to trade::
 
 with DevChain() as chain:
 usdc, weth = chain.deploy_token("USDC", 6), chain.deploy_token("WETH", 18)
@@ -40,7 +40,7 @@ __all__ = ["FOREVER", "DevChain", "UniswapV2"]
 
 _OWN_CONTRACTS = Path(__file__).parent / "contracts"
 
-#: A deadline that never comes, and an approval that is never used up.
+#: A deadline that never passes, and an approval that is never used up.
 FOREVER = 2**255
 
 _GAS = 30_000_000
@@ -63,7 +63,7 @@ class UniswapV2:
     factory, router
         Addresses of its contracts.
     fee
-        Of its pools.
+        Fee fraction of its pools.
     """
 
     factory: str
@@ -72,21 +72,21 @@ class UniswapV2:
 
 
 class DevChain:
-    """A chain on this machine, and an account on it that owns everything at the beginning.
+    """A chain on this machine, and an account on it that owns all tokens at the beginning.
 
     Parameters
     ----------
     anvil
-        A running chain; None: start one, and end it in `close`.
+        A running chain; with None a chain is started, and ended in `close`.
     start_at
-        Time of the first block of a chain that is started here.
+        Time of the first block when a chain is started, naive UTC.
 
     Attributes
     ----------
     anvil
         The process.
     connection
-        To it; the head is final.
+        Connection to the chain, for which the head is final.
     owner
         Address of the account that deploys, mints and moves prices.
     """
@@ -104,7 +104,7 @@ class DevChain:
         self.close()
 
     def close(self) -> None:
-        """End the chain, if it was started here."""
+        """End the chain if this object has started it."""
         if self._owns_anvil:
             self.anvil.close()
 
@@ -116,7 +116,7 @@ class DevChain:
     # --- Transactions of the owner
 
     def send(self, contract: str, function: Function, *args: Any, sender: str | None = None, value: int = 0) -> Receipt:
-        """Call a contract in a transaction of the owner, or of another account that anvil signs for.
+        """Call a contract in a transaction of the owner, or of another account for which anvil signs.
 
         Raises
         ------
@@ -152,9 +152,9 @@ class DevChain:
             Name of a contract of this package, such as ``DevToken``, or a JSON file with ``abi`` and ``bytecode``:
             absolute, or within the installed npm packages.
         args
-            Of the constructor.
+            Arguments of the constructor.
         libraries
-            Addresses by name, for contracts that are linked to them.
+            Addresses of libraries by name, for contracts that are linked to them.
         """
         found = _read_artifact(artifact)
         code = _link(found, libraries or {})
@@ -174,24 +174,24 @@ class DevChain:
     # --- Tokens
 
     def deploy_token(self, symbol: str, decimals: int) -> AssetIdentifier:
-        """Deploy a token that the owner can make more of."""
+        """Deploy a token that the owner can mint."""
         address = self.deploy("DevToken", symbol, symbol, decimals)
         return AssetIdentifier(CHAIN_ID, address.lower(), symbol, decimals)
 
     def mint(self, asset: AssetIdentifier, receiver: str, amount: Decimal) -> Receipt:
-        """Make tokens, token units: a deposit, if the receiver is a strategy."""
+        """Create tokens for an address, token units; this is a deposit if the receiver is a strategy."""
         return self.send(asset.address, _MINT, receiver, asset.convert_to_raw_amount(amount))
 
     def transfer(self, asset: AssetIdentifier, receiver: str, amount: Decimal, sender: str | None = None) -> Receipt:
-        """Send tokens of the owner, or of any other account that anvil signs for."""
+        """Send tokens (token units) of the owner, or of another account for which anvil signs."""
         return self.send(asset.address, _TRANSFER, receiver, asset.convert_to_raw_amount(amount), sender=sender)
 
     def get_balance(self, asset: AssetIdentifier, holder: str) -> Decimal:
-        """Return what an address holds now, token units."""
+        """Return the present balance of an address, token units."""
         return asset.convert_to_decimal(self.connection.call(asset.address, ERC20_BALANCE_OF, holder))
 
     def create_wallet(self, tokens: Mapping[AssetIdentifier, Decimal] | None = None, gas: int = 1_000) -> HotWallet:
-        """Make a wallet with a new key, native tokens for gas, and some tokens of other kinds."""
+        """Return a wallet with a new key, native tokens for gas, and the given tokens (token units)."""
         wallet = HotWallet.from_key(secrets.token_bytes(32))
         self.anvil.set_native_balance(wallet.address, gas * _WEI)
         for asset, amount in (tokens or {}).items():
@@ -199,11 +199,11 @@ class DevChain:
         return wallet
 
     def impersonate(self, address: str) -> None:
-        """Let anvil sign for any address: the owner of a wallet who moves money by hand."""
+        """Make anvil sign for an address, as if its owner moved money by hand."""
         self.anvil.rpc("anvil_impersonateAccount", address)
 
     def deploy_vault(self, asset: AssetIdentifier, symbol: str, internal_id: int = 2) -> TradingPairIdentifier:
-        """Deploy a vault of the standard ERC-4626; it earns when it is given tokens (`mint`)."""
+        """Deploy a vault of the standard ERC-4626. Tokens that are minted for the vault are its profit."""
         address = self.deploy("DevVault", asset.address, symbol, symbol).lower()
         share = AssetIdentifier(CHAIN_ID, address, symbol, asset.decimals)
         return TradingPairIdentifier(
@@ -229,12 +229,12 @@ class DevChain:
         price: Decimal,
         internal_id: int = 1,
     ) -> TradingPairIdentifier:
-        """Make a pool that the owner has provided liquidity to.
+        """Create a pool with liquidity of the owner.
 
         Parameters
         ----------
         liquidity
-            Base token units in the pool; as much is there in quote tokens.
+            Base tokens in the pool, token units; quote tokens of the same value are added.
         price
             Quote tokens per base token.
         """
@@ -257,7 +257,7 @@ class DevChain:
         )
 
     def set_v2_price(self, exchange: UniswapV2, pair: TradingPairIdentifier, price: Decimal) -> None:
-        """Trade as the owner until a pool is at a price, quote tokens per base token (within 0.1 %)."""
+        """Trade as the owner until a pool has a price in quote tokens per base token (within 0.1 %)."""
         first, second, _ = self.connection.call(pair.pool_address, UNISWAP_V2_GET_RESERVES)
         base, quote = (second, first) if pair.has_reverse_token_order() else (first, second)
         raw_price = price.scaleb(pair.quote.decimals - pair.base.decimals)
@@ -275,10 +275,10 @@ class DevChain:
         path = [given.address, taken.address]
         self.send(exchange.router, UNISWAP_V2_SWAP, raw, 0, path, self.owner, FOREVER)
 
-    # --- Keeping tests apart
+    # --- Isolation of tests
 
     def restoring(self) -> "_Restored":
-        """Return a context after which the chain is as it was before."""
+        """Return a context manager that restores the present state of the chain at its end."""
         return _Restored(self.anvil.snapshot, self.anvil.revert)
 
 
@@ -305,7 +305,7 @@ def _read_artifact(artifact: str | Path) -> dict[str, Any]:
 
 
 def _link(found: Mapping[str, Any], libraries: Mapping[str, str]) -> str:
-    """Return byte code with the addresses of libraries filled in."""
+    """Return byte code in which the addresses of libraries are filled in."""
     code = str(found["bytecode"]).removeprefix("0x")
     references: Mapping[str, Mapping[str, Sequence[Mapping[str, int]]]] = found.get("linkReferences") or {}
     for names in references.values():

@@ -1,8 +1,8 @@
-"""The npm packages that a local chain consists of: anvil itself, and contracts with their byte code.
+"""The npm packages of a local chain: anvil itself, and contracts with their byte code.
 
-They are installed once for each version of the lock file into a cache folder, ``~/.cache/tradeexecutor`` or what the
-environment variable ``TRADEEXECUTOR_DEVCHAIN`` says, and are never part of the project: the licences of some contracts
-would not allow it.  Scripts of the packages do not run.
+They are installed once for each version of the lock file into a cache folder: ``~/.cache/tradeexecutor``, or the folder
+in the environment variable ``TRADEEXECUTOR_DEVCHAIN``. They are never part of the project, because the licences of some
+contracts do not allow it. Scripts of the packages do not run.
 """
 
 import hashlib
@@ -23,21 +23,21 @@ __all__ = ["DevChainUnavailable", "find_anvil", "install_packages"]
 _HERE = Path(__file__).parent
 _FILES = ("package.json", "package-lock.json")
 
-#: Seconds; an install takes five to ten.
-_PATIENCE = 300
+#: The longest time for an installation, seconds; it usually takes five to ten.
+_INSTALL_TIMEOUT = 300
 
 
 class DevChainUnavailable(ChainError):
-    """A local chain cannot be had on this machine; the text says why."""
+    """A local chain is not available on this machine; the message contains the reason."""
 
 
 def install_packages() -> Path:
-    """Return the folder ``node_modules``, after installing it where that is needed.
+    """Return the folder ``node_modules``, after installing it if necessary.
 
     Raises
     ------
     DevChainUnavailable
-        There is no npm, it cannot reach its registry, or another process is installing for too long.
+        There is no npm, npm cannot reach its registry, or the installation by another process takes too long.
     """
     lock_text = b"".join((_HERE / name).read_bytes() for name in _FILES)
     cache = Path(os.environ.get("TRADEEXECUTOR_DEVCHAIN") or Path.home() / ".cache" / "tradeexecutor")
@@ -47,11 +47,11 @@ def install_packages() -> Path:
         return modules
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / "install.lock", timeout=_PATIENCE):
+        with FileLock(cache / "install.lock", timeout=_INSTALL_TIMEOUT):
             if not modules.is_dir():
                 _install(cache, target)
     except Timeout:
-        raise DevChainUnavailable(f"another process has been installing in {cache} for {_PATIENCE} s") from None
+        raise DevChainUnavailable(f"another process has been installing in {cache} for {_INSTALL_TIMEOUT} s") from None
     except OSError as error:
         raise DevChainUnavailable(f"the packages of the local chain cannot be installed: {error}") from error
     return modules
@@ -66,10 +66,15 @@ def _install(cache: Path, target: Path) -> None:
         options = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
         try:
             done = subprocess.run(
-                [*_find_npm(), *options], cwd=work, capture_output=True, text=True, timeout=_PATIENCE, check=False
+                [*_find_npm(), *options],
+                cwd=work,
+                capture_output=True,
+                text=True,
+                timeout=_INSTALL_TIMEOUT,
+                check=False,
             )
         except subprocess.TimeoutExpired:
-            raise DevChainUnavailable(f"npm did not finish within {_PATIENCE} s") from None
+            raise DevChainUnavailable(f"npm did not finish within {_INSTALL_TIMEOUT} s") from None
         if done.returncode:
             last = done.stderr.strip().splitlines()[-3:]
             raise DevChainUnavailable(f"npm could not install the packages of the local chain: {' / '.join(last)}")
@@ -86,7 +91,7 @@ def _find_npm() -> list[str]:
 
 
 def find_anvil() -> Path:
-    """Return the program anvil; raises `DevChainUnavailable` as `install_packages`, and on other kinds of machines."""
+    """Return the path of anvil; raises `DevChainUnavailable` like `install_packages`, and on unsupported machines."""
     found = sorted(install_packages().glob("@foundry-rs/anvil-*/bin/anvil"))
     if found:
         return found[0]

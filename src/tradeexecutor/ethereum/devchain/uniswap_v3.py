@@ -1,4 +1,4 @@
-"""A Uniswap v3 on a local chain."""
+"""The exchange Uniswap v3 on a local chain."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ __all__ = ["UniswapV3", "create_v3_pool", "deploy_uniswap_v3"]
 
 _PERIPHERY = "@uniswap/v3-periphery/artifacts/contracts/"
 
-#: The widest range of prices of pools with a fee of 0.3 %.
+#: Highest tick, and negated the lowest one, of pools with a fee of 0.3 %.
 _LAST_TICK = 887_220
 _RAW_FEE = 3_000
 
@@ -27,7 +27,7 @@ _GET_POOL = parse_fragment("getPool(address, address, uint24) returns (address)"
 
 @dataclass(frozen=True, slots=True)
 class UniswapV3:
-    """A deployed exchange: addresses of its contracts."""
+    """Addresses of the contracts of a deployed exchange."""
 
     factory: str
     router: str
@@ -55,7 +55,7 @@ def create_v3_pool(
     price: Decimal,
     internal_id: int = 1,
 ) -> TradingPairIdentifier:
-    """Make a pool with a fee of 0.3 % and liquidity over the whole range; see `DevChain.create_v2_pool`."""
+    """Create a pool with a fee of 0.3 % and liquidity over the whole range of prices; see `DevChain.create_v2_pool`."""
     raw: dict[str, int] = {}
     for asset, amount in ((base, liquidity), (quote, liquidity * price)):
         chain.mint(asset, chain.owner, amount)

@@ -1,1 +1,1 @@
-"""Where trades are made: one module for each kind of exchange, vault or lending pool."""
+"""Venues for trades: one module for each kind of exchange, vault or lending pool."""

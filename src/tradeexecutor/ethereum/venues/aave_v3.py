@@ -1,6 +1,7 @@
-"""Lending to Aave v3: the reserve currency is supplied, grows by itself, and is withdrawn.
+"""Lending to Aave v3: the reserve currency is supplied, earns interest, and is withdrawn.
 
-An aToken has a balance that grows; what a trade moved is therefore read from the reserve currency alone.
+The balance of an aToken grows by itself, so the amounts of a trade are read only from transfers of the reserve
+currency.
 """
 
 import datetime
@@ -19,7 +20,7 @@ __all__ = ["AaveV3CreditVenue"]
 
 _GAS = 600_000
 
-#: What the pool understands as everything, interest up to the block included.
+#: Amount that means the whole balance to the pool, including interest up to the block.
 _EVERYTHING = 2**256 - 1
 
 
@@ -42,7 +43,7 @@ class AaveV3CreditVenue(Venue):
         self.pool = pool
 
     def is_traded(self, pair: TradingPairIdentifier) -> bool:
-        """Tell whether a pair is lent to this pool."""
+        """Return whether a pair is a credit supply to this pool."""
         return (
             pair.kind.is_credit_supply()
             and pair.chain_id == self.connection.chain_id
@@ -52,7 +53,7 @@ class AaveV3CreditVenue(Venue):
     # --- Trading
 
     def plan(self, trade: TradeExecution, wallet: str, slippage_tolerance: float) -> list[Call]:
-        """Return an approval and the supply, or the withdrawal."""
+        """Return the calls of an approval and the supply, or of the withdrawal."""
         pair = trade.pair
         token, symbol = pair.quote.checksum_address, pair.quote.token_symbol
         if trade.is_buy():
@@ -69,7 +70,7 @@ class AaveV3CreditVenue(Venue):
         return [Call(self.pool, AAVE_WITHDRAW, (token, raw, wallet), _GAS, f"Withdraw {symbol}")]
 
     def read_outcome(self, trade: TradeExecution, wallet: str, receipts: Sequence[Receipt | None]) -> Outcome | None:
-        """Return what the wallet gave or got of the reserve currency."""
+        """Return the amount of the reserve currency that the wallet sent or received."""
         quote = trade.pair.quote
         raw = sum_flows(receipts, wallet).get(quote.address, 0)
         if not raw:
@@ -79,14 +80,14 @@ class AaveV3CreditVenue(Venue):
         amount = quote.convert_to_decimal(abs(raw))
         if trade.is_buy():
             return Outcome(amount, amount, 1.0, 0.0)
-        # Interest since the last look at the balance comes on top of what was planned.
+        # Interest since the last reading of the balance is added to the planned amount.
         quantity = trade.planned_quantity if _is_closing(trade) else -amount
         return Outcome(quantity, amount, 1.0, 0.0)
 
     # --- Prices
 
     def get_mid_price(self, pair: TradingPairIdentifier) -> float:
-        """Return 1: an aToken is its token."""
+        """Return 1, because an aToken can be exchanged for one token."""
         del pair
         return 1.0
 

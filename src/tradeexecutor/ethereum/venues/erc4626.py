@@ -1,7 +1,7 @@
-"""Vaults of the standard ERC-4626: shares are bought by a deposit and sold by a redemption, both at once.
+"""Vaults of the standard ERC-4626: a deposit buys shares and a redemption sells them, both without delay.
 
-The standard has no least amount for either, so a price that moves between the plan and the block is not refused by the
-chain.  It is compared with the plan right before the transaction is signed.
+The standard has no parameter for a minimum amount, so the chain does not refuse a trade after a change of the price.
+The price is therefore compared with the plan immediately before the transaction is signed.
 """
 
 from collections.abc import Sequence
@@ -26,19 +26,19 @@ from tradeexecutor.state.trade import TradeExecution
 
 __all__ = ["ERC4626Venue"]
 
-#: Vaults invest what they get, some of them in the same transaction.
+#: Gas limit of a deposit or redemption, units; some vaults invest the money in the same transaction.
 _DEPOSIT_GAS = 1_500_000
 
 
 class ERC4626Venue(Venue):
-    """Trades every vault of its chain: the base of a pair is the share, the quote what the vault takes."""
+    """Trades all vaults of its chain: the base of a pair is the share, the quote the token that the vault accepts."""
 
     def is_traded(self, pair: TradingPairIdentifier) -> bool:
-        """Tell whether a pair is a vault of this chain."""
+        """Return whether a pair is a vault of this chain."""
         return pair.kind is TradingPairKind.vault and pair.chain_id == self.connection.chain_id
 
     def check(self, pair: TradingPairIdentifier) -> None:
-        """Compare decimals, and the token that the vault takes, with the chain."""
+        """Compare decimals, and the token that the vault accepts, with the chain."""
         super().check(pair)
         try:
             asset = str(self.connection.call(pair.base.address, ERC4626_ASSET)).lower()
@@ -50,7 +50,7 @@ class ERC4626Venue(Venue):
     # --- Trading
 
     def plan(self, trade: TradeExecution, wallet: str, slippage_tolerance: float) -> list[Call]:
-        """Return an approval and the deposit, or the redemption; compare the price now with the plan."""
+        """Compare the present price with the plan, and return an approval and the deposit, or the redemption."""
         limits = make_limits(self, trade, wallet, slippage_tolerance)
         vault, raw, call = trade.pair.base.address, limits.raw_given, self.connection.call
         if trade.is_buy():
@@ -73,13 +73,13 @@ class ERC4626Venue(Venue):
         return [Call(vault, ERC4626_REDEEM, (raw, wallet, wallet), _DEPOSIT_GAS, "Redeem from the vault")]
 
     def read_outcome(self, trade: TradeExecution, wallet: str, receipts: Sequence[Receipt | None]) -> Outcome | None:
-        """Return what the wallet gave and got."""
+        """Return the amounts that the wallet sent and received."""
         return read_spot_outcome(trade, wallet, receipts, 0.0)
 
     # --- Prices
 
     def get_mid_price(self, pair: TradingPairIdentifier) -> float:
-        """Return what a share is worth, without fees of the vault."""
+        """Return the value of a share without fees of the vault, quote tokens."""
         return self._get_mid_price(pair, self.connection.get_head().number)
 
     def _get_mid_price(self, pair: TradingPairIdentifier, number: int) -> float:
@@ -87,7 +87,7 @@ class ERC4626Venue(Venue):
         return float(pair.quote.convert_to_decimal(int(raw)))
 
     def quote_buy(self, pair: TradingPairIdentifier, reserve: Decimal | None) -> Quote:
-        """Return what the vault promises for a deposit."""
+        """Return the shares that the vault offers for a deposit."""
         number = self.connection.get_head().number
         given = Decimal(1) if reserve is None else reserve
         raw = self.connection.call(
@@ -97,7 +97,7 @@ class ERC4626Venue(Venue):
         return Quote(given, taken, self._get_mid_price(pair, number), float(pair.fee or 0), number)
 
     def quote_sell(self, pair: TradingPairIdentifier, quantity: Decimal | None) -> Quote:
-        """Return what the vault promises for a redemption."""
+        """Return the tokens that the vault offers for a redemption."""
         number = self.connection.get_head().number
         given = Decimal(1) if quantity is None else quantity
         raw = self.connection.call(

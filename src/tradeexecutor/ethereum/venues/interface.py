@@ -1,4 +1,4 @@
-"""What a place to trade has to do, and what all of them share: reading token flows from receipts."""
+"""Interface of venues, and functions that all venues share, such as reading token flows from receipts."""
 
 import datetime
 from abc import ABC, abstractmethod
@@ -15,27 +15,28 @@ from tradeexecutor.state.trade import TradeExecution
 
 __all__ = ["Limits", "Outcome", "Quote", "Venue", "make_limits", "parse_transfer", "read_spot_outcome", "sum_flows"]
 
-#: Units of gas that an approval may use; tokens behind a proxy take 60,000.
+#: Gas limit of an approval, units; tokens behind a proxy use 60,000.
 APPROVAL_GAS = 100_000
 
-#: A seller may ask for this much more than the wallet has; the excess is rounding and is not sold.
+#: A sale may exceed the balance of the wallet by this much, token units; the excess is a rounding error and is not
+#: sold.
 SELL_EPSILON = Decimal(10) ** -9
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a trade would do now.
+    """Result that a trade would have now.
 
     Attributes
     ----------
     given, taken
-        Token units, of what is paid and of what is received.
+        Amounts paid and received, token units.
     mid_price
         Quote tokens per base token, without fees and impact.
     fee
-        Fraction, contained in the amounts.
+        Fee fraction, already contained in the amounts.
     block_number
-        As of when.
+        Block of the quote.
     """
 
     given: Decimal
@@ -47,20 +48,20 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a trade has done.
+    """Result of an executed trade.
 
     Attributes
     ----------
     quantity
-        Base token units, + bought, - sold.
+        Base token units, positive when bought, negative when sold.
     reserve
         Reserve token units paid or received, >= 0.
     price
         USD per base token.
     lp_fees
-        USD; None when they are not known.
+        USD; None when unknown.
     collateral_consumption, collateral_allocation
-        Of a short, see `State.mark_trade_success`; None for other kinds.
+        Amounts of a short, see `State.mark_trade_success`; None for other kinds.
     """
 
     quantity: Decimal
@@ -77,26 +78,26 @@ class Venue(ABC):
     Parameters
     ----------
     connection
-        To its chain.
+        Connection to the chain of the venue.
     deadline
-        How long after it was signed a trade may still be carried out.  It keeps a transaction that was stuck, or sent
-        again after a crash, from trading at the prices of another day.
+        Time after signing within which a trade must be executed. Because of it, a transaction that was stuck, or sent
+        again after a crash, does not trade at an outdated price.
     """
 
     def __init__(self, connection: ChainConnection, deadline: datetime.timedelta = datetime.timedelta(minutes=20)):
         self.connection = connection
         self.deadline = deadline
 
-    # --- What it trades
+    # --- Pairs
 
     @abstractmethod
     def is_traded(self, pair: TradingPairIdentifier) -> bool:
-        """Tell whether a pair is traded here."""
+        """Return whether a pair is traded here."""
 
     def check(self, pair: TradingPairIdentifier) -> None:
-        """Compare what is known about a pair with the chain; raises `WrongChain` when it is not the same.
+        """Compare the data of a pair with the chain; raises `WrongChain` when they differ.
 
-        Wrong decimals, for one, would make every amount wrong by powers of ten.
+        For example, wrong decimals would make every amount wrong by powers of ten.
         """
         for asset in (pair.base, pair.quote):
             try:
@@ -117,35 +118,36 @@ class Venue(ABC):
         wallet
             Address whose tokens are traded.
         slippage_tolerance
-            How much worse than planned the trade may fill, a fraction; beyond it, it has to revert.
+            Fraction by which the trade may be filled at a worse price than planned; at an even worse price it has to
+            revert.
 
         Raises
         ------
         NotTradeable
-            It cannot be carried out as it is planned.
+            The trade cannot be executed as planned.
         """
 
     def plan_next(self, trade: TradeExecution, wallet: str, receipts: Sequence[Receipt]) -> list[Call]:
-        """Return what follows when all calls up to now have gone through; empty when nothing does.
+        """Return the next calls after all earlier calls have succeeded; empty when there are none.
 
-        Asked again with the same receipts after a crash, it has to answer the same.
+        After a crash, the method must return the same calls for the same receipts.
         """
         del trade, wallet, receipts
         return []
 
     @abstractmethod
     def read_outcome(self, trade: TradeExecution, wallet: str, receipts: Sequence[Receipt | None]) -> Outcome | None:
-        """Return what a trade has done; None when it has moved nothing, which is a failure.
+        """Return the result of a trade; None when it has moved no tokens, which means that it failed.
 
         Parameters
         ----------
         receipts
-            Of its transactions in order; None for one that was replaced by a foreign one.
+            Receipts of its transactions in order; None for one that was replaced by a transaction of another program.
 
         Raises
         ------
         PartlyExecuted
-            Tokens have moved, and it is no trade.
+            Tokens have moved, but not as in a trade.
         """
 
     # --- Prices
@@ -156,28 +158,28 @@ class Venue(ABC):
 
     @abstractmethod
     def quote_buy(self, pair: TradingPairIdentifier, reserve: Decimal | None) -> Quote:
-        """Return what spending `reserve` would bring; None asks about a negligible amount."""
+        """Return the result of spending `reserve` (token units); None means a negligible amount."""
 
     @abstractmethod
     def quote_sell(self, pair: TradingPairIdentifier, quantity: Decimal | None) -> Quote:
-        """Return what selling `quantity` would bring; None asks about a negligible amount."""
+        """Return the result of selling `quantity` (token units); None means a negligible amount."""
 
     # --- Helpers
 
     def get_deadline(self) -> int:
-        """Return until when a trade that is signed now may be carried out, epoch seconds of the chain's clock."""
+        """Return the deadline of a trade that is signed now, epoch seconds of the clock of the chain."""
         head = self.connection.get_head().timestamp
         return int((head + self.deadline - datetime.datetime(1970, 1, 1)).total_seconds())
 
     def make_approval(self, asset: AssetIdentifier, wallet: str, spender: str, raw_amount: int) -> list[Call]:
-        """Return the approval of exactly an amount, unless it is approved already."""
+        """Return the approval of exactly this amount; empty when the amount is approved already."""
         if self.connection.call(asset.address, ERC20_ALLOWANCE, wallet, spender) >= raw_amount:
             return []
         notes = f"Let {spender} take {asset.token_symbol}"
         return [Call(asset.address, ERC20_APPROVE, (spender, raw_amount), APPROVAL_GAS, notes)]
 
     def require_balance(self, asset: AssetIdentifier, wallet: str, raw_amount: int) -> None:
-        """Raise `NotTradeable` when a wallet has less than an amount: a redemption that is not final yet, for one."""
+        """Raise `NotTradeable` when a wallet has less than an amount, e.g. after a redemption that is not final."""
         held = int(self.connection.call(asset.address, ERC20_BALANCE_OF, wallet))
         if held < raw_amount:
             raise NotTradeable(
@@ -186,12 +188,12 @@ class Venue(ABC):
             )
 
     def get_amount_to_sell(self, trade: TradeExecution, wallet: str) -> int:
-        """Return the raw amount that a sell gives, at most what the wallet has.
+        """Return the raw amount to sell, limited to the balance of the wallet.
 
         Raises
         ------
         NotTradeable
-            The wallet has less than that, by more than rounding.
+            The wallet has less than the amount of the trade by more than `SELL_EPSILON`.
         """
         base = trade.pair.base
         wanted = base.convert_to_raw_amount(-trade.planned_quantity)
@@ -206,14 +208,14 @@ class Venue(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a purchase or sale of tokens gives, and gets at least.
+    """Amount that a purchase or sale of tokens pays, and the least amount that it must receive.
 
     Attributes
     ----------
     given, taken
-        The two tokens.
+        Paid and received token.
     raw_given, raw_least
-        Raw amounts of them.
+        Raw amount to pay, and least raw amount to receive.
     """
 
     given: AssetIdentifier
@@ -223,12 +225,12 @@ class Limits:
 
 
 def make_limits(venue: Venue, trade: TradeExecution, wallet: str, slippage_tolerance: float) -> Limits:
-    """Return what a spot trade gives and gets at least.
+    """Return the amount that a spot trade pays, and the least amount that it must receive.
 
     Raises
     ------
     NotTradeable
-        The wallet has less than that, or it is less than one raw unit.
+        The wallet has too few tokens, or an amount is less than one raw unit.
     """
     pair = trade.pair
     keep = 1 - Decimal(str(slippage_tolerance))
@@ -251,9 +253,9 @@ def make_limits(venue: Venue, trade: TradeExecution, wallet: str, slippage_toler
 
 
 def parse_transfer(log: Log) -> tuple[str, str, int] | None:
-    """Return sender, receiver (lower case) and raw amount of a token transfer; None when the log is something else.
+    """Return sender, receiver (lower case) and raw amount of a token transfer; None for other logs.
 
-    Transfers of unique tokens have the same first topic, and one topic more.
+    Transfers of unique tokens (NFTs) have the same first topic but one additional topic.
     """
     if len(log.topics) != 3 or log.topics[0] != TRANSFER_TOPIC or len(log.data) < 66:
         return None
@@ -261,7 +263,7 @@ def parse_transfer(log: Log) -> tuple[str, str, int] | None:
 
 
 def sum_flows(receipts: Iterable[Receipt | None], holder: str) -> dict[str, int]:
-    """Return what successful transactions brought (+) and took (-), raw amounts by token address in lower case."""
+    """Return received (+) and sent (-) raw amounts of successful transactions, by token address in lower case."""
     flows: dict[str, int] = {}
     holder = holder.lower()
     for receipt in receipts:
@@ -281,12 +283,12 @@ def sum_flows(receipts: Iterable[Receipt | None], holder: str) -> dict[str, int]
 def read_spot_outcome(
     trade: TradeExecution, wallet: str, receipts: Iterable[Receipt | None], fee: float
 ) -> Outcome | None:
-    """Return what a purchase or sale of tokens has done, from what the wallet gave and got.
+    """Return the result of a purchase or sale, computed from the transfers of the wallet.
 
     Raises
     ------
     PartlyExecuted
-        Only one of the two moved, or one of them the wrong way.
+        Only one of the two tokens moved, or one of them moved in the wrong direction.
     """
     flows = sum_flows(receipts, wallet)
     base, quote = trade.pair.base, trade.pair.quote

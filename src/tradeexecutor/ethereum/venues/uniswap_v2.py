@@ -1,4 +1,4 @@
-"""Uniswap v2 and its many copies: pools of two tokens whose product stays constant."""
+"""Uniswap v2 and its copies: pools of two tokens in which the product of the two amounts stays constant."""
 
 import datetime
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ __all__ = ["UniswapV2Venue"]
 
 _SWAP_GAS = 400_000
 
-#: Fee of the original; copies have others.
+#: Fee fraction of Uniswap itself; its copies have other fees.
 _DEFAULT_FEE = 0.003
 
 
@@ -32,9 +32,9 @@ class UniswapV2Venue(Venue):
     Parameters
     ----------
     router
-        Contract that swaps are sent to.
+        Contract to which swaps are sent.
     factory
-        Contract that the pools come from: the `exchange_address` of pairs.
+        Contract that created the pools: the `exchange_address` of pairs.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class UniswapV2Venue(Venue):
         self.factory = factory.lower()
 
     def is_traded(self, pair: TradingPairIdentifier) -> bool:
-        """Tell whether a pair is a spot pair of the factory."""
+        """Return whether a pair is a spot pair of the factory."""
         return (
             pair.kind is TradingPairKind.spot_market_hold
             and pair.chain_id == self.connection.chain_id
@@ -78,7 +78,7 @@ class UniswapV2Venue(Venue):
     # --- Trading
 
     def plan(self, trade: TradeExecution, wallet: str, slippage_tolerance: float) -> list[Call]:
-        """Return an approval, where one is needed, and the swap."""
+        """Return an approval, if one is needed, and the swap."""
         limits = make_limits(self, trade, wallet, slippage_tolerance)
         path = [limits.given.checksum_address, limits.taken.checksum_address]
         swap = Call(
@@ -91,7 +91,7 @@ class UniswapV2Venue(Venue):
         return [*self.make_approval(limits.given, wallet, self.router, limits.raw_given), swap]
 
     def read_outcome(self, trade: TradeExecution, wallet: str, receipts: Sequence[Receipt | None]) -> Outcome | None:
-        """Return what the wallet gave and got."""
+        """Return the amounts that the wallet sent and received."""
         return read_spot_outcome(trade, wallet, receipts, self._get_fee(trade.pair))
 
     # --- Prices
@@ -101,7 +101,7 @@ class UniswapV2Venue(Venue):
         return _DEFAULT_FEE if pair.fee is None else float(pair.fee)
 
     def _get_reserves(self, pair: TradingPairIdentifier) -> tuple[Decimal, Decimal, int]:
-        """Return base and quote tokens in the pool, and as of which block."""
+        """Return the base and quote tokens in the pool (token units), and the block of the reading."""
         number = self.connection.get_head().number
         first, second, _ = self.connection.call(pair.pool_address, UNISWAP_V2_GET_RESERVES, block=number)
         base, quote = (second, first) if pair.has_reverse_token_order() else (first, second)
@@ -110,18 +110,18 @@ class UniswapV2Venue(Venue):
         return pair.base.convert_to_decimal(base), pair.quote.convert_to_decimal(quote), number
 
     def get_mid_price(self, pair: TradingPairIdentifier) -> float:
-        """Return the ratio of the two tokens in the pool."""
+        """Return the ratio of the tokens in the pool, quote tokens per base token."""
         base, quote, _ = self._get_reserves(pair)
         return float(quote / base)
 
     def quote_buy(self, pair: TradingPairIdentifier, reserve: Decimal | None) -> Quote:
-        """Return what the pool gives for `reserve`."""
+        """Return the result of paying `reserve` into the pool."""
         base, quote, number = self._get_reserves(pair)
         given = quote * _NEGLIGIBLE if reserve is None else reserve
         return self._quote(pair, given, quote, base, float(quote / base), number)
 
     def quote_sell(self, pair: TradingPairIdentifier, quantity: Decimal | None) -> Quote:
-        """Return what the pool gives for `quantity`."""
+        """Return the result of paying `quantity` into the pool."""
         base, quote, number = self._get_reserves(pair)
         given = base * _NEGLIGIBLE if quantity is None else quantity
         return self._quote(pair, given, base, quote, float(quote / base), number)
@@ -134,5 +134,5 @@ class UniswapV2Venue(Venue):
         return Quote(given, pool_out * after_fee / (pool_in + after_fee), mid, fee, number)
 
 
-#: A part of the pool that does not move its price.
+#: Part of the pool whose trade does not change the price, a fraction.
 _NEGLIGIBLE = Decimal(10) ** -12

@@ -1,4 +1,4 @@
-"""Uniswap v3: pools in which liquidity stands in ranges of prices."""
+"""Uniswap v3: pools whose liquidity is provided for ranges of prices."""
 
 import datetime
 from collections.abc import Sequence
@@ -24,23 +24,23 @@ __all__ = ["UniswapV3Venue"]
 
 _SWAP_GAS = 600_000
 
-#: Base tokens whose price stands for that of very little, as a fraction of one.
+#: Amount of base tokens, token units, that counts as negligible when its price is asked for.
 _NEGLIGIBLE = Decimal("0.001")
 
 _SQRT_PRICE_ONE = 2**96
 
 
 class UniswapV3Venue(Venue):
-    """Trades spot pairs of one factory through the ``SwapRouter`` whose swaps have a deadline.
+    """Trades spot pairs of one factory through the version of ``SwapRouter`` whose swaps have a deadline.
 
     Parameters
     ----------
     router
-        Contract that swaps are sent to.
+        Contract to which swaps are sent.
     factory
-        Contract that the pools come from: the `exchange_address` of pairs.
+        Contract that created the pools: the `exchange_address` of pairs.
     quoter
-        ``QuoterV2``, which tells what a swap would do.
+        Contract ``QuoterV2``, which computes the result of a swap.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class UniswapV3Venue(Venue):
         self.quoter = quoter
 
     def is_traded(self, pair: TradingPairIdentifier) -> bool:
-        """Tell whether a pair is a spot pair of the factory."""
+        """Return whether a pair is a spot pair of the factory."""
         return (
             pair.kind is TradingPairKind.spot_market_hold
             and pair.chain_id == self.connection.chain_id
@@ -91,7 +91,7 @@ class UniswapV3Venue(Venue):
     # --- Trading
 
     def plan(self, trade: TradeExecution, wallet: str, slippage_tolerance: float) -> list[Call]:
-        """Return an approval, where one is needed, and the swap."""
+        """Return an approval, if one is needed, and the swap."""
         limits = make_limits(self, trade, wallet, slippage_tolerance)
         swap = Call(
             self.router,
@@ -114,13 +114,13 @@ class UniswapV3Venue(Venue):
         return [*self.make_approval(limits.given, wallet, self.router, limits.raw_given), swap]
 
     def read_outcome(self, trade: TradeExecution, wallet: str, receipts: Sequence[Receipt | None]) -> Outcome | None:
-        """Return what the wallet gave and got."""
+        """Return the amounts that the wallet sent and received."""
         return read_spot_outcome(trade, wallet, receipts, float(trade.pair.fee or 0))
 
     # --- Prices
 
     def get_mid_price(self, pair: TradingPairIdentifier) -> float:
-        """Return the present price of the pool."""
+        """Return the present price of the pool, quote tokens per base token."""
         return self._get_mid_price(pair, self.connection.get_head().number)
 
     def _get_mid_price(self, pair: TradingPairIdentifier, number: int) -> float:
@@ -133,11 +133,11 @@ class UniswapV3Venue(Venue):
         return float(raw.scaleb(pair.base.decimals - pair.quote.decimals))
 
     def quote_buy(self, pair: TradingPairIdentifier, reserve: Decimal | None) -> Quote:
-        """Return what the quoter says about spending `reserve`."""
+        """Return the quoter's result of spending `reserve`."""
         return self._quote(pair, pair.quote, pair.base, reserve)
 
     def quote_sell(self, pair: TradingPairIdentifier, quantity: Decimal | None) -> Quote:
-        """Return what the quoter says about selling `quantity`."""
+        """Return the quoter's result of selling `quantity`."""
         return self._quote(pair, pair.base, pair.quote, quantity)
 
     def _quote(
