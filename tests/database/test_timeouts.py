@@ -23,7 +23,7 @@ from tradeexecutor.state.errors import SaveFailed, StoreLocked, StoreUnavailable
 @pytest.fixture
 def store(postgresql: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[SQLStateStore]:
     """With one save, and little time."""
-    monkeypatch.setattr(module, "_GRACE", 0.5)
+    monkeypatch.setattr(module, "_ANSWER_GRACE", 0.5)
     name = f"timeouts-{abs(hash(request.node.name)) % 1_000_000}"
     with SQLStateStore(f"{postgresql}#{name}", timeout=1.0) as store:
         store.sync(make_state("first"))

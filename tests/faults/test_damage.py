@@ -9,11 +9,11 @@ from tests.kit.soak import scaled
 from tests.kit.store_contract import make_state
 from tests.kit.whole import make_whole_state
 from tradeexecutor.state.errors import DamagedStateFile, InvalidStateFile
-from tradeexecutor.state.files.checksum_header import HEAD_SIZE, check_seal, read_seal
+from tradeexecutor.state.files.checksum_header import HEAD_SIZE, read_checksum_header, verify_checksum_header
 from tradeexecutor.state.files.compressed_copy import decompress, get_compressed_path, read_compressed_copy
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
-from tradeexecutor.state.store.copies import GenerationKind, examine, list_generations, recover
+from tradeexecutor.state.store.copies import CopyKind, examine, list_copies, recover
 
 
 @pytest.fixture
@@ -40,14 +40,14 @@ def test_every_flipped_bit_is_found(path: Path):
             State.read_json_blob(flip(content, bit))
 
 
-def test_every_flipped_bit_of_the_seal_is_found_by_the_seal_itself(path: Path):
+def test_every_flipped_bit_of_the_header_is_found_by_the_header_itself(path: Path):
     """Not only because what follows is no JSON any more."""
     content = path.read_bytes()
-    seal = read_seal(content)
-    assert seal is not None
-    for bit in range(8, seal.length * 8):
+    header = read_checksum_header(content)
+    assert header is not None
+    for bit in range(8, header.length * 8):
         with pytest.raises(DamagedStateFile):
-            check_seal(flip(content, bit))
+            verify_checksum_header(flip(content, bit))
 
 
 def test_every_lost_end_is_found(path: Path):
@@ -113,21 +113,21 @@ def test_a_harmed_compressed_copy_is_never_taken_for_the_file(path: Path):
     for bit in range(len(compressed) * 8):
         harmed = flip(compressed, bit)
         get_compressed_path(path).write_bytes(harmed)
-        found = examine(get_compressed_path(path), GenerationKind.compressed)
+        found = examine(get_compressed_path(path), CopyKind.compressed)
         assert not found.is_good or decompress(harmed) == text
         used += read_compressed_copy(path) is not None
-    # The quick comparison of a web server looks at the beginning only; clients see the damage by the seal.
+    # The quick comparison of a web server looks at the beginning only; clients see the damage by the checksum header.
     assert used < len(compressed) * 8
     for length in range(len(compressed)):
         get_compressed_path(path).write_bytes(compressed[:length])
-        assert not examine(get_compressed_path(path), GenerationKind.compressed).is_good
+        assert not examine(get_compressed_path(path), CopyKind.compressed).is_good
 
 
 def test_a_harmed_backup_is_not_used(path: Path):
     with JSONFileStore(path) as store:
         store.sync(make_state("newest"))
     path.write_bytes(b"")
-    (newer, older) = (item for item in list_generations(path) if item.kind is GenerationKind.backup)
+    (newer, older) = (item for item in list_copies(path) if item.kind is CopyKind.backup)
     assert (newer.name, older.name) == ("new", "old")
     newer.path.write_bytes(flip(newer.path.read_bytes(), 8 * HEAD_SIZE))
     done = recover(path)

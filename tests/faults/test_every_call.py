@@ -22,7 +22,7 @@ from tradeexecutor.state.files.durable_file import find_temporary_files
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 from tradeexecutor.state.store.backups import BackupPolicy, backup_state
-from tradeexecutor.state.store.copies import GenerationKind, list_generations, recover
+from tradeexecutor.state.store.copies import CopyKind, list_copies, recover
 
 CODES = [errno.ENOSPC, errno.EIO, errno.EACCES]
 
@@ -73,19 +73,19 @@ def try_to_save(store: JSONFileStore, state: State) -> SaveFailed | None:
     return None
 
 
-def names_of(path: Path) -> dict[GenerationKind, list[str | None]]:
+def names_of(path: Path) -> dict[CopyKind, list[str | None]]:
     """Names of the good states, by kind."""
-    found: dict[GenerationKind, list[str | None]] = {kind: [] for kind in GenerationKind}
-    for generation in list_generations(path):
-        if generation.is_good:
-            found[generation.kind].append(generation.name)
+    found: dict[CopyKind, list[str | None]] = {kind: [] for kind in CopyKind}
+    for copy in list_copies(path):
+        if copy.is_good:
+            found[copy.kind].append(copy.name)
     return found
 
 
 def check_everything(path: Path, had_old: bool, is_acknowledged: bool) -> None:
     """What must hold after any fault, whether the process lives or not."""
     names = names_of(path)
-    (current,) = names[GenerationKind.current] or [None]
+    (current,) = names[CopyKind.current] or [None]
     if is_acknowledged:
         assert current == "new"
     elif had_old:
@@ -97,8 +97,8 @@ def check_everything(path: Path, had_old: bool, is_acknowledged: bool) -> None:
     compressed = read_compressed_copy(path)
     if compressed is not None:
         assert decompress(compressed) == path.read_bytes()
-    damaged = [item for item in list_generations(path) if not item.is_good]
-    assert all(item.kind is GenerationKind.temporary for item in damaged)
+    damaged = [item for item in list_copies(path) if not item.is_good]
+    assert all(item.kind is CopyKind.temporary for item in damaged)
 
 
 def check_old_saves(path: Path, scenario: str) -> None:
@@ -243,17 +243,17 @@ def test_writes_that_take_only_a_part(memory: Path):
 
 @pytest.mark.parametrize("half_of_write", [False, True], ids=["write nothing", "write half"])
 @pytest.mark.parametrize("files", [FaultyFiles, LinklessFiles])
-@pytest.mark.parametrize("source", [GenerationKind.backup, GenerationKind.compressed])
+@pytest.mark.parametrize("source", [CopyKind.backup, CopyKind.compressed])
 def test_a_recovery_that_dies_can_be_repeated(
-    memory: Path, files: type[FaultyFiles], half_of_write: bool, source: GenerationKind
+    memory: Path, files: type[FaultyFiles], half_of_write: bool, source: CopyKind
 ):
-    expected = "older" if source is GenerationKind.backup else "old"
+    expected = "older" if source is CopyKind.backup else "old"
     number = -1
     for number in itertools.count():
         path = memory / str(number) / "demo.json"
         path.parent.mkdir()
         prepare_saves(path)
-        if source is GenerationKind.backup:
+        if source is CopyKind.backup:
             get_compressed_path(path).unlink()
         harmed = path.read_bytes()[:-10]
         path.write_bytes(harmed)
@@ -261,7 +261,7 @@ def test_a_recovery_that_dies_can_be_repeated(
             recover(path, files=files(fail_at(number, Crash()), half_of_write))
         except Crash:
             names = names_of(path)
-            assert names[GenerationKind.backup] == ["older", "oldest"]
+            assert names[CopyKind.backup] == ["older", "oldest"]
             recover(path)
             is_over = False
         else:

@@ -19,7 +19,7 @@ from tests.faults.mutate import mutate
 from tests.kit.store_contract import make_state
 from tests.kit.whole import make_whole_state
 from tradeexecutor.state.errors import BadStateData, InvalidStateFile
-from tradeexecutor.state.files.checksum_header import make_seal
+from tradeexecutor.state.files.checksum_header import make_checksum_header
 from tradeexecutor.state.state import State
 
 folder, seed, rounds, limit = sys.argv[1], *map(int, sys.argv[2:])
@@ -37,7 +37,7 @@ for number in range(seed, seed + rounds):
     randomness = random.Random(number)
     text = mutate(json.loads(originals[number % len(originals)]), randomness, "trap")
     if text.startswith(b"{") and randomness.random() < 0.3:
-        text = b"".join(make_seal(text, 1))  # as if a store had saved it
+        text = b"".join(make_checksum_header(text, 1))  # as if a store had saved it
     with open("mutated.json", "wb") as file:
         file.write(text)
     signal.setitimer(signal.ITIMER_REAL, 5.0)

@@ -23,7 +23,7 @@ from tradeexecutor.state.files.syscalls import FileLayer
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 from tradeexecutor.state.store.backups import BackupPolicy
-from tradeexecutor.state.store.copies import GenerationKind, list_generations
+from tradeexecutor.state.store.copies import CopyKind, list_copies
 
 
 @dataclass
@@ -204,8 +204,8 @@ def check_disk(path: Path, acknowledged: int, policy: BackupPolicy | None) -> No
     if policy is not None:
         backups = {
             item.last_updated_at and State.read_json_file(item.path).cycle
-            for item in list_generations(path)
-            if item.kind is GenerationKind.backup and item.is_good
+            for item in list_copies(path)
+            if item.kind is CopyKind.backup and item.is_good
         }
         assert {cycle for cycle in (acknowledged, acknowledged - 1) if cycle >= 0} <= {*backups, state.cycle}
 

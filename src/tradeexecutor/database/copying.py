@@ -15,7 +15,7 @@ from tradeexecutor.database.verification import Progress, verify_database
 from tradeexecutor.database.writing import make_strategy, make_tables, write_strategy
 from tradeexecutor.state.errors import CopyFailed, InvalidValue
 from tradeexecutor.state.files.access import make_folder_beside
-from tradeexecutor.state.files.checksum_header import make_seal
+from tradeexecutor.state.files.checksum_header import make_checksum_header
 from tradeexecutor.state.files.durable_file import write_atomically
 from tradeexecutor.state.files.syscalls import OS_FILES
 from tradeexecutor.state.files.writer_lock import WriterLock
@@ -26,7 +26,7 @@ from tradeexecutor.state.store.archive import get_archive_folder
 __all__ = ["Copy", "StatePlace", "copy_strategy", "get_archives_folder"]
 
 #: Number of rows that are copied at a time.
-_BATCH = 500
+_ROWS_PER_BATCH = 500
 
 #: Where a state is: a file, or a strategy in a database.
 StatePlace = Path | DatabaseAddress
@@ -148,7 +148,7 @@ def _copy_newest(source: StatePlace, target: StatePlace) -> None:
     try:
         if path.exists():
             raise CopyFailed(f"there is {target} already; choose another name")
-        write_atomically(path, *make_seal(text, 1), like=source.path)
+        write_atomically(path, *make_checksum_header(text, 1), like=source.path)
     finally:
         lock.release()
 
@@ -164,7 +164,7 @@ def _copy_history(source: DatabaseAddress, target: DatabaseAddress, progress: Pr
         own = parts.c.strategy_id == strategy.id
         total = old.execute(select(func.count()).select_from(parts).where(own)).scalar() or 0
         done = 0
-        found = old.execute(select(parts).where(own).execution_options(yield_per=_BATCH)).mappings()
+        found = old.execute(select(parts).where(own).execution_options(yield_per=_ROWS_PER_BATCH)).mappings()
         for batch in found.partitions():
             rows: list[dict[str, Any]] = [{**row, "strategy_id": copy.id} for row in batch]
             new.execute(insert(parts), rows)

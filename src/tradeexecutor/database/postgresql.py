@@ -23,7 +23,7 @@ T = TypeVar("T")
 _CONNECT_TIMEOUT = 10
 
 #: Time after the time-out of a statement in which the server may report that it has ended the statement, seconds.
-_GRACE = 5.0
+_ANSWER_GRACE = 5.0
 
 #: So that the server notices within two minutes, and not within two hours, that the machine of a writer is gone, and
 #: releases its lock.
@@ -41,7 +41,7 @@ class TimedConnection(psycopg.Connection[Any]):
         The longest time without an answer, seconds.
     """
 
-    max_silence: float = 60.0 + _GRACE
+    max_silence: float = 60.0 + _ANSWER_GRACE
 
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
         """Wait for the server; see the base class.
@@ -101,7 +101,7 @@ def connect_postgresql(
     if isinstance(connection, psycopg.Error):
         raise connection
     _open_connections.add(connection)
-    connection.max_silence = timeout + _GRACE
+    connection.max_silence = timeout + _ANSWER_GRACE
     try:
         settings = _SETTINGS | {"statement_timeout": str(int(timeout * 1000))}
         if writing:

@@ -49,7 +49,7 @@ class Strategy:
     newest: int
 
     @property
-    def seal(self) -> str:
+    def checksum(self) -> str:
         """Checksum of the row."""
         return get_row_checksum(self.id, self.name, self.oldest, self.newest)
 
@@ -92,9 +92,9 @@ def list_strategies(connection: Connection, address: DatabaseAddress, *, is_dama
         if version > LAYOUT_VERSION:
             raise NewerStateFile(version, LAYOUT_VERSION, str(address))
         listed: list[Strategy] = []
-        for *values, seal in connection.execute(select(strategies)):
+        for *values, checksum in connection.execute(select(strategies)):
             strategy = Strategy(*values)
-            if strategy.seal != seal:
+            if strategy.checksum != checksum:
                 raise make_damaged(f"the record of strategy {strategy.name!r} is damaged", address)
             listed.append(strategy)
         ids = [strategy.id for strategy in listed]

@@ -174,8 +174,8 @@ class Revision:
         ValueError
             The row is not what was written.
         """
-        *values, seal = row
-        if get_row_checksum(*values) != seal:
+        *values, checksum = row
+        if get_row_checksum(*values) != checksum:
             raise ValueError(f"the record of save {values[1]} is damaged")
         names = [name for name in cls.__slots__ if name != "summary"]
         figures: dict[str, Any] = dict(zip(names, values[1:-1], strict=True))

@@ -47,12 +47,12 @@ def make_strategy(connection: Connection, name: str) -> Strategy:
 def is_current(connection: Connection, strategy: Strategy) -> bool:
     """Return whether the record of a strategy in the database is still the given one."""
     query = select(strategies.c.seal).where(strategies.c.id == strategy.id)
-    return connection.execute(query).scalar() == strategy.seal
+    return connection.execute(query).scalar() == strategy.checksum
 
 
 def write_strategy(connection: Connection, strategy: Strategy) -> None:
     """Write the record of a strategy."""
-    values = {"oldest": strategy.oldest, "newest": strategy.newest, "seal": strategy.seal}
+    values = {"oldest": strategy.oldest, "newest": strategy.newest, "seal": strategy.checksum}
     connection.execute(update(strategies).where(strategies.c.id == strategy.id).values(values))
 
 

@@ -12,7 +12,7 @@ from tradeexecutor.state.checks import Check, check_state
 from tradeexecutor.state.codec.codec import parse
 from tradeexecutor.state.codec.upcast import SCHEMA_VERSION, SCHEMA_VERSION_KEY, require_state, upcast
 from tradeexecutor.state.errors import OperationRefused, StateFileError, TradeExecutorError
-from tradeexecutor.state.files.checksum_header import parse_sealed
+from tradeexecutor.state.files.checksum_header import parse_verified
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store.archive import find_archive_problems
 
@@ -56,7 +56,7 @@ def _check_reading(path: StateLocation, result: Validation) -> State | None:
     try:
         if isinstance(path, Path) and path.is_dir():
             raise OperationRefused("is a folder, not a state file")
-        tree = require_state(parse_sealed(read_state_text(path)))
+        tree = require_state(parse_verified(read_state_text(path)))
         version = result.schema_version = _read_version(tree)
         state = State.from_dict(tree)
     except (OperationRefused, OSError, StateFileError) as error:

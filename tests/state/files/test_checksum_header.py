@@ -1,4 +1,4 @@
-"""The seal of a saved file."""
+"""The checksum header of a saved file."""
 
 import hashlib
 import json
@@ -9,78 +9,78 @@ from tests.kit.store_contract import make_state
 from tradeexecutor.state.errors import DamagedStateFile, InvalidStateFile
 from tradeexecutor.state.files.checksum_header import (
     HEAD_SIZE,
-    check_seal,
-    make_seal,
-    parse_sealed,
-    read_seal,
-    remove_seal,
+    make_checksum_header,
+    parse_verified,
+    read_checksum_header,
+    remove_checksum_header,
+    verify_checksum_header,
 )
 from tradeexecutor.state.state import State
 
 
-def seal(text: bytes, save: int = 7) -> bytes:
-    return b"".join(make_seal(text, save))
+def add_header(text: bytes, save: int = 7) -> bytes:
+    return b"".join(make_checksum_header(text, save))
 
 
 @pytest.mark.parametrize(
     "text", [b"{}", b"{ }", b'{"a":1}', b'{ "a" : [1, 2] }', b' {"a":{"seal":1}}', '{"ä":"€"}'.encode()]
 )
-def test_a_sealed_object_is_json_with_one_more_member(text: bytes):
-    sealed = seal(text)
-    tree = json.loads(sealed)
+def test_an_object_with_a_header_is_json_with_one_more_member(text: bytes):
+    text_with_header = add_header(text)
+    tree = json.loads(text_with_header)
     assert next(iter(tree)) == "seal"
     assert tree.pop("seal")["save"] == 7
     assert tree == json.loads(text)
-    assert json.loads(remove_seal(sealed)) == json.loads(text)
+    assert json.loads(remove_checksum_header(text_with_header)) == json.loads(text)
 
 
 def test_the_checksum_is_that_of_the_file_with_zeros_in_its_place():
     """So that any tool can verify it."""
-    sealed = seal(b'{"a":1}')
-    checksum = json.loads(sealed)["seal"]["sha256"]
-    assert hashlib.sha256(sealed.replace(checksum.encode(), b"0" * 64)).hexdigest() == checksum
+    text_with_header = add_header(b'{"a":1}')
+    checksum = json.loads(text_with_header)["seal"]["sha256"]
+    assert hashlib.sha256(text_with_header.replace(checksum.encode(), b"0" * 64)).hexdigest() == checksum
 
 
-def test_a_good_seal_is_returned():
-    sealed = seal(b'{"a":1}')
-    found = check_seal(sealed)
+def test_a_good_header_is_returned():
+    text_with_header = add_header(b'{"a":1}')
+    found = verify_checksum_header(text_with_header)
     assert found is not None
-    assert (found.save, found.checksum) == (7, json.loads(sealed)["seal"]["sha256"])
-    assert sealed[found.length :] == b'"a":1}'
-    assert read_seal(sealed) == found
+    assert (found.save, found.checksum) == (7, json.loads(text_with_header)["seal"]["sha256"])
+    assert text_with_header[found.length :] == b'"a":1}'
+    assert read_checksum_header(text_with_header) == found
     assert found.length < HEAD_SIZE
 
 
 @pytest.mark.parametrize("save", [1, 10**15])
 def test_any_number_of_saves_fits(save: int):
-    found = check_seal(seal(b'{"schema_version":1}', save))
+    found = verify_checksum_header(add_header(b'{"schema_version":1}', save))
     assert found is not None
     assert found.save == save
     assert found.length + len('"schema_version":999999999,') < HEAD_SIZE
 
 
 @pytest.mark.parametrize("text", [b"{}", b'{"a":1}', b"", b"[]", b"{"])
-def test_a_text_without_a_seal_is_not_checked(text: bytes):
-    assert check_seal(text) is None
-    assert read_seal(text) is None
-    assert remove_seal(text) == text
+def test_a_text_without_a_header_is_not_checked(text: bytes):
+    assert verify_checksum_header(text) is None
+    assert read_checksum_header(text) is None
+    assert remove_checksum_header(text) == text
 
 
-def test_a_state_without_a_seal_is_read():
+def test_a_state_without_a_header_is_read():
     state = make_state()
     assert State.read_json_blob(state.to_json()).to_json() == state.to_json()
 
 
 def test_text_and_bytes_are_checked_alike():
-    sealed = seal('{"name":"€","portfolio":{}}'.encode())
-    assert State.read_json_blob(sealed.decode()).name == "€"
+    text_with_header = add_header('{"name":"€","portfolio":{}}'.encode())
+    assert State.read_json_blob(text_with_header.decode()).name == "€"
     with pytest.raises(DamagedStateFile):
-        State.read_json_blob(sealed.decode().replace("€", "$"))
+        State.read_json_blob(text_with_header.decode().replace("€", "$"))
 
 
-def test_the_seal_is_no_part_of_the_state():
-    sealed = seal(make_state().to_json_bytes())
-    state = State.read_json_blob(sealed)
+def test_the_header_is_no_part_of_the_state():
+    text_with_header = add_header(make_state().to_json_bytes())
+    state = State.read_json_blob(text_with_header)
     assert state.unknown_keys == {}
     assert state.to_json() == make_state().to_json()
 
@@ -104,13 +104,13 @@ def test_the_seal_is_no_part_of_the_state():
 )
 def test_a_change_after_the_save_is_found(change):  # type: ignore[no-untyped-def]
     with pytest.raises(DamagedStateFile, match="store generations") as failure:
-        parse_sealed(change(seal(b'{"a":1}')))
+        parse_verified(change(add_header(b'{"a":1}')))
     assert "store generations" not in failure.value.reason
 
 
-def test_editing_a_file_and_removing_the_seal_is_accepted():
+def test_editing_a_file_and_removing_the_header_is_accepted():
     """As the error message says."""
-    tree = json.loads(seal(make_state().to_json_bytes()))
+    tree = json.loads(add_header(make_state().to_json_bytes()))
     del tree["seal"]
     tree["name"] = "edited"
     assert State.read_json_blob(json.dumps(tree, indent=1)).name == "edited"
@@ -118,4 +118,4 @@ def test_editing_a_file_and_removing_the_seal_is_accepted():
 
 def test_damage_that_is_no_json_is_an_invalid_file_too():
     with pytest.raises(InvalidStateFile):
-        parse_sealed(b"{")
+        parse_verified(b"{")

@@ -218,7 +218,7 @@ def test_kept_originals_are_found_by_suffix_and_number(path: Path):
 def test_what_is_the_same_save(path: Path, tmp_path: Path):
     other = tmp_path / "other.json"
     make_state("original").write_json_file(other)
-    assert is_same_save(path, other), "the same content without a seal"
+    assert is_same_save(path, other), "the same content without a checksum header"
     with JSONFileStore(path, backups=None) as store:
         store.sync(make_state("original"))
         assert not is_same_save(path, other)

@@ -16,10 +16,10 @@ from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 from tradeexecutor.state.store.backups import BackupFolder, backup_state
 from tradeexecutor.state.store.copies import (
-    GenerationKind,
+    CopyKind,
     Verdict,
     examine,
-    list_generations,
+    list_copies,
     plan_recovery,
     recover,
 )
@@ -56,7 +56,7 @@ def test_a_good_file(path: Path):
     assert found.modified_at is not None
 
 
-def test_a_file_without_a_seal_is_good_as_far_as_can_be_told(tmp_path: Path):
+def test_a_file_without_a_header_is_good_as_far_as_can_be_told(tmp_path: Path):
     path = tmp_path / "old.json"
     path.write_text('{"portfolio": {}}')
     found = examine(path)
@@ -70,7 +70,7 @@ def test_a_file_without_a_seal_is_good_as_far_as_can_be_told(tmp_path: Path):
         ("", "it is empty"),
         ("[]", "a state is a JSON object"),
         ('{"portfolio": 5}', "Expected `object`"),
-        ('{"seal": 1}', "the seal at the beginning is damaged"),
+        ('{"seal": 1}', "the checksum header at the beginning is damaged"),
         ('{"schema_version": "x"}', "schema_version"),
     ],
 )
@@ -110,33 +110,33 @@ def test_what_is_not_there(tmp_path: Path):
 def test_every_copy_is_listed_the_file_first_and_backups_newest_first(path: Path):
     kept = backup_state(path).path
     temporary = write_temporary(path, b'{"half')
-    listed = [(item.path.name, item.kind, item.number, item.is_good) for item in list_generations(path)]
+    listed = [(item.path.name, item.kind, item.number, item.is_good) for item in list_copies(path)]
     backups = [backup.path.name for backup in BackupFolder(path).list_backups()]
     assert listed == [
-        ("demo.json", GenerationKind.current, 3, True),
-        ("demo.json.br", GenerationKind.compressed, 3, True),
-        (temporary.name, GenerationKind.temporary, None, False),
-        (backups[1], GenerationKind.backup, 2, True),
-        (backups[0], GenerationKind.backup, 1, True),
-        (kept.name, GenerationKind.kept, 3, True),
+        ("demo.json", CopyKind.current, 3, True),
+        ("demo.json.br", CopyKind.compressed, 3, True),
+        (temporary.name, CopyKind.temporary, None, False),
+        (backups[1], CopyKind.backup, 2, True),
+        (backups[0], CopyKind.backup, 1, True),
+        (kept.name, CopyKind.kept, 3, True),
     ]
 
 
 def test_nothing_at_all(tmp_path: Path):
-    assert list_generations(tmp_path / "demo.json") == []
-    assert list_generations(tmp_path / "no" / "demo.json") == []
+    assert list_copies(tmp_path / "demo.json") == []
+    assert list_copies(tmp_path / "no" / "demo.json") == []
 
 
 def test_the_copies_of_a_link_are_those_of_its_file(path: Path, tmp_path: Path):
     (tmp_path / "far").mkdir()
     link = tmp_path / "far" / "link.json"
     link.symlink_to(path)
-    assert list_generations(link) == list_generations(path)
+    assert list_copies(link) == list_copies(path)
 
 
 def test_listing_changes_nothing(path: Path):
     before = sorted(path.parent.rglob("*"))
-    list_generations(path)
+    list_copies(path)
     assert sorted(path.parent.rglob("*")) == before
 
 
@@ -159,7 +159,7 @@ def test_the_compressed_copy_is_the_last_save_itself(path: Path):
     path.write_bytes(b"")
     done = recover(path)
     assert done.chosen is not None
-    assert done.chosen.kind is GenerationKind.compressed
+    assert done.chosen.kind is CopyKind.compressed
     assert recovered_name(path) == "third"
     assert not get_compressed_path(path).exists(), "it has another number than the recovered file"
 
@@ -169,7 +169,7 @@ def test_the_newest_good_backup_is_used(path: Path):
     path.write_bytes(b"{")
     done = recover(path)
     assert done.chosen is not None
-    assert (done.chosen.kind, done.chosen.number) == (GenerationKind.backup, 2)
+    assert (done.chosen.kind, done.chosen.number) == (CopyKind.backup, 2)
     assert recovered_name(path) == "second"
 
 
@@ -197,7 +197,7 @@ def test_a_save_that_was_under_way_is_newer_than_the_backups(path: Path):
     path.write_bytes(b"")
     done = recover(path)
     assert done.chosen is not None
-    assert done.chosen.kind is GenerationKind.temporary
+    assert done.chosen.kind is CopyKind.temporary
     assert recovered_name(path) == "third"
 
 
@@ -327,7 +327,7 @@ def test_an_old_file_stays_an_old_file(path: Path, tmp_path: Path):
 
 
 def test_when_no_copy_is_intact_all_are_named(path: Path):
-    for item in list_generations(path):
+    for item in list_copies(path):
         item.path.write_bytes(b"x")
     with pytest.raises(NothingToRecover, match=r"none of 4 copies is intact \(demo\.json: not valid JSON"):
         recover(path)
@@ -357,7 +357,7 @@ def test_a_plan_changes_nothing_and_says_what_would_be_done(path: Path):
     before = sorted(path.parent.rglob("*"))
     plan = plan_recovery(path)
     assert plan.chosen is not None
-    assert plan.chosen.kind is GenerationKind.compressed
+    assert plan.chosen.kind is CopyKind.compressed
     assert plan.kept_as is None
     assert path.read_bytes() == b""
     assert sorted(path.parent.rglob("*")) == before
@@ -379,7 +379,7 @@ def test_after_a_recovery_the_lock_is_free(path: Path):
 
 
 def test_a_private_copy_stays_private(path: Path):
-    for item in list_generations(path):
+    for item in list_copies(path):
         item.path.chmod(0o600)
     path.unlink()
     recover(path)

@@ -14,7 +14,7 @@ import pytest
 from tests.faults.files import FaultyFiles, fail_always
 from tests.kit.store_contract import make_state, run
 from tradeexecutor.state.errors import BadStateData, InvalidStateFile, InvalidValue, SaveFailed, StoreLocked
-from tradeexecutor.state.files.checksum_header import read_seal, remove_seal
+from tradeexecutor.state.files.checksum_header import read_checksum_header, remove_checksum_header
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore, StateStoreModel
 from tradeexecutor.state.store.backups import BackupFolder, BackupPolicy
@@ -111,7 +111,7 @@ def test_the_save_hook_may_save_again(path: Path):
 
     with JSONFileStore(path, on_save=save_again) as store:
         store.sync(make_state())
-    assert read_seal(path.read_bytes()) is not None
+    assert read_checksum_header(path.read_bytes()) is not None
     assert backups_of(path) == ["first", "first"]
 
 
@@ -122,7 +122,7 @@ def test_the_file_is_one_line_of_json_with_everything(store: JSONFileStore):
     state = make_state()
     store.sync(state)
     content = store.path.read_bytes()
-    assert remove_seal(content) == state.to_json_bytes()
+    assert remove_checksum_header(content) == state.to_json_bytes()
     assert b"\n" not in content
 
 
@@ -130,33 +130,33 @@ def test_clients_see_the_state_and_one_more_key(store: JSONFileStore):
     state = make_state()
     store.sync(state)
     tree = json.loads(store.path.read_text())
-    seal = tree.pop("seal")
+    header = tree.pop("seal")
     assert tree == state.to_dict()
-    assert seal["save"] == 1
-    assert list(seal) == ["save", "sha256"]
+    assert header["save"] == 1
+    assert list(header) == ["save", "sha256"]
 
 
 def test_saves_are_counted(store: JSONFileStore):
     for number in range(1, 4):
         store.sync(make_state())
-        seal = read_seal(store.path.read_bytes())
-        assert seal is not None
-        assert seal.save == number
+        header = read_checksum_header(store.path.read_bytes())
+        assert header is not None
+        assert header.save == number
     store.close()
     with JSONFileStore(store.path) as other:
         other.sync(make_state())
-    seal = read_seal(store.path.read_bytes())
-    assert seal is not None
-    assert seal.save == 4
+    header = read_checksum_header(store.path.read_bytes())
+    assert header is not None
+    assert header.save == 4
 
 
 def test_saves_are_counted_without_backups(path: Path):
     for number in range(1, 4):
         with JSONFileStore(path, backups=None) as store:
             store.sync(make_state())
-        seal = read_seal(path.read_bytes())
-        assert seal is not None
-        assert seal.save == number
+        header = read_checksum_header(path.read_bytes())
+        assert header is not None
+        assert header.save == number
 
 
 def test_the_files_beside_it(store: JSONFileStore):
@@ -501,9 +501,9 @@ def test_a_file_that_was_copied_back_by_hand_counts_as_the_newest(path: Path):
         assert store.load().name == "a"
         store.sync(make_state("d"))
     assert backups_of(path) == ["a", "b", "a"]
-    seal = read_seal(path.read_bytes())
-    assert seal is not None
-    assert seal.save == 4
+    header = read_checksum_header(path.read_bytes())
+    assert header is not None
+    assert header.save == 4
 
 
 def test_when_the_clock_goes_back_backups_stay_in_the_order_of_saves(path: Path):

@@ -11,7 +11,7 @@ import pytest
 from tests.faults.files import Crash, FaultyFiles, fail_always, fail_at
 from tests.kit.store_contract import DurableStoreContract, Place, StoreContract, make_state
 from tradeexecutor.state.codec.upcast import SCHEMA_VERSION_KEY
-from tradeexecutor.state.files.checksum_header import make_seal
+from tradeexecutor.state.files.checksum_header import make_checksum_header
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore, NoneStore, SimulateStore, StateStore
 
@@ -47,7 +47,7 @@ class FilePlace(Place):
         tree = json.loads(self.path.read_bytes())
         del tree["seal"]
         tree[SCHEMA_VERSION_KEY] += 1
-        self.path.write_bytes(b"".join(make_seal(json.dumps(tree, separators=(",", ":")).encode(), 2)))
+        self.path.write_bytes(b"".join(make_checksum_header(json.dumps(tree, separators=(",", ":")).encode(), 2)))
 
 
 class TestJSONFileStore(DurableStoreContract):

@@ -1,6 +1,6 @@
 """Step by step from the schema of old files to the present one, on the plain tree before it is typed.
 
-Files of the reference implementation carry no version and count as version 0.  Each step is one function named
+Files of the reference implementation carry no version and count as version 0. Each step is one function named
 ``upcast_...`` that changes the tree in place.
 """
 
@@ -17,7 +17,7 @@ SCHEMA_VERSION_KEY = "schema_version"
 
 #: Key of the root object, see :mod:`tradeexecutor.state.files.checksum_header`; it belongs to the text, not to the
 #: state.
-SEAL_KEY = "seal"
+CHECKSUM_HEADER_KEY = "seal"
 
 #: Hex of a pickled None, in pickle protocols 4 and 5.
 _PICKLED_NONE = frozenset({"80044e2e", "80054e2e"})
@@ -45,8 +45,8 @@ def require_state(tree: Any) -> Any:
 
 
 def upcast(tree: Tree, version: int) -> None:
-    """Bring a tree of schema `version` up to `SCHEMA_VERSION`, in place, and take the seal off."""
-    tree.pop(SEAL_KEY, None)
+    """Bring a tree of schema `version` up to `SCHEMA_VERSION`, in place, and remove the checksum header."""
+    tree.pop(CHECKSUM_HEADER_KEY, None)
     for step in _STEPS[version:]:
         for change in step:
             change(tree)

@@ -1,7 +1,7 @@
-"""Who may read the files beside a state: whoever may read the state, and nobody else.
+"""Access rights of the files beside a state: the same users may read them as the state itself.
 
-Backups, archives, the compressed copy and temporary files hold what the state holds.  Each has mode, owner and group of
-the state.  The folders they are in have its mode as well, where whoever may read may also enter.
+Backups, archives, the compressed copy and temporary files contain the same data as the state. Each gets mode, owner and
+group of the state. Their folders get the mode of the state, too, and whoever may read may also enter.
 """
 
 import errno
@@ -15,10 +15,10 @@ __all__ = ["give_access", "give_folder_access", "make_folder_beside"]
 
 
 def give_access(files: FileLayer, descriptor: int, like: os.stat_result) -> None:
-    """Give an open file mode, owner and group of another one.
+    """Set mode, owner and group of an open file to those of another file.
 
-    Only root can give a file to another user.  Others can give it to a group that they belong to; where they do not,
-    the members of the group get no more than everybody.
+    Only root can change the owner. Other users can set a group to which they belong. If they do not belong to the
+    group, its members get no more rights than everybody.
 
     Raises
     ------
@@ -29,9 +29,9 @@ def give_access(files: FileLayer, descriptor: int, like: os.stat_result) -> None
 
 
 def give_folder_access(files: FileLayer, folder: Path, like: os.stat_result) -> None:
-    """Take from a folder what the file does not grant, and let root give it to the owner of the file.
+    """Remove rights of a folder that a file does not grant; if root runs this, give it to the owner of the file.
 
-    Does nothing to a folder that is stricter than the file.  Raises as `give_access`.
+    A folder that is stricter than the file is not changed. Raises the errors of `give_access`.
     """
     now = folder.stat()
     allowed = _get_folder_mode(stat.S_IMODE(like.st_mode))
@@ -49,7 +49,7 @@ def _give(files: FileLayer, descriptor: int, like: os.stat_result, mode: int) ->
     now = os.fstat(descriptor)
     if os.geteuid() == 0:
         if (now.st_uid, now.st_gid) != (like.st_uid, like.st_gid):
-            files.set_owner(descriptor, like.st_uid, like.st_gid)  # else the strategy's user could not open it any more
+            files.set_owner(descriptor, like.st_uid, like.st_gid)  # so that the user of the strategy can open it
     elif now.st_gid != like.st_gid:
         try:
             files.set_owner(descriptor, -1, like.st_gid)
@@ -60,28 +60,28 @@ def _give(files: FileLayer, descriptor: int, like: os.stat_result, mode: int) ->
 
 
 def _get_folder_mode(mode: int) -> int:
-    """Return the mode of a folder for files of a mode: who may read them may enter, its owner may do everything."""
+    """Return the mode of a folder for files with `mode`: readers may enter, and the owner may do everything."""
     return 0o700 | mode & 0o077 | (mode & 0o044) >> 2
 
 
 def make_folder_beside(path: Path, folder: Path, files: FileLayer) -> None:
-    """Make a folder for files that belong to a state, or check the one that is there.
+    """Create a folder for files that belong to a state, or check the existing one.
 
-    A symbolic link is followed when root, this user, or nobody but the owner of both the state and the folder can have
-    made it: backups may be on another disk.  Any other link is refused.  It could lead the strategy to give a copy of
-    its state away, or root to write where the owner of the link must not.
+    Backups may be on another disk, so a symbolic link is followed if only root, this user, or the owner of both the
+    state and the folder can have created it. Any other link is refused: with it, another user could get a copy of the
+    state, or make root write to a place where the owner of the link must not.
 
     Parameters
     ----------
     path
-        The state; where there is none yet, the folder has the usual mode.
+        The state file. If there is none yet, the folder gets the usual mode.
 
     Raises
     ------
     NotADirectoryError
-        There is something else than a folder, or a link that leads nowhere.
+        The path is not a folder, or it is a link that leads nowhere.
     OSError
-        It is a link that is not followed (``ELOOP``), or the folder cannot be made.
+        The path is a link that is not followed (``ELOOP``), or the folder cannot be created.
     """
     try:
         found = folder.lstat()

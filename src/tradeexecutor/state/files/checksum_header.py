@@ -1,16 +1,15 @@
-"""The seal of a saved state file: its number and a checksum, so that any flipped bit is found.
+"""The checksum header of a saved state file: number of the save and a checksum, by which any flipped bit is found.
 
-A file that a store has saved begins with one member more than the state has::
+The JSON object in a saved file begins with one member that is not part of the state::
 
     {"seal":{"save":124,"sha256":"<64 hex digits>"},"schema_version":1,...}
 
-``save`` counts the saves of this file; of two copies the one with the larger number is the newer, whatever the clock
-said.  ``sha256`` is the checksum of the whole file with its own 64 digits written as zeros.  The seal is part of the
-file, so it is replaced together with the state and travels with every copy; programs that do not know the key pass
-over it.
+``save`` counts the saves of this file: the copy with the larger number is newer, independent of the clock. ``sha256``
+is the checksum of the whole file with its own 64 digits written as zeros. The header is part of the file, so it is
+replaced together with the state and is part of every copy. Programs that do not know the key ignore it.
 
-A text without a seal is accepted: files of older programs have none, nor has `State.to_json`.  A text whose seal is
-broken, moved or reformatted is not.
+A text without a header is accepted, because files of older programs and the result of `State.to_json` have none. A text
+whose header is damaged, moved or formatted differently is refused.
 """
 
 import hashlib
@@ -22,37 +21,37 @@ from tradeexecutor.state.codec.duplicate_keys import require_unique_keys
 from tradeexecutor.state.codec.upcast import SEAL_KEY
 from tradeexecutor.state.errors import DamagedStateFile
 
-#: So many bytes from the beginning hold any seal, and the schema version after it.
+#: Number of bytes from the beginning that always contain the whole header and the schema version after it.
 HEAD_SIZE = 256
 
 _ZEROS = b"0" * 64
-_SEAL = re.compile(rb'\{"seal":\{"save":(0|[1-9][0-9]{0,15}),"sha256":"([0-9a-f]{64})"\}(,|(?=\}))')
+_HEADER = re.compile(rb'\{"seal":\{"save":(0|[1-9][0-9]{0,15}),"sha256":"([0-9a-f]{64})"\}(,|(?=\}))')
 
-#: What is left of a seal after damage, or after another program has formatted the file again.
+#: Texts that show a header which was damaged, or which another program has formatted differently.
 _TRACES = (b'"seal"', b'"sha256"')
 
 
-class Seal(NamedTuple):
-    """What the seal says; `length` is the number of bytes up to the first byte of the state's own members."""
+class ChecksumHeader(NamedTuple):
+    """Content of the header; `length` is the number of bytes before the members of the state."""
 
     save: int
     checksum: str
     length: int
 
 
-def make_seal(text: bytes, save: int) -> tuple[bytes, memoryview]:
-    """Seal the JSON text of an object.
+def make_checksum_header(text: bytes, save: int) -> tuple[bytes, memoryview]:
+    """Add a checksum header to the JSON text of an object.
 
     Parameters
     ----------
     text
-        Without a seal.
+        JSON text without a header.
     save
         Number of the save, from 1.
 
     Returns
     -------
-    Head and rest of the sealed text; together they are the file.  The rest is a view, nothing is copied.
+    The header and the rest of the text; together they are the content of the file. The rest is a view, not a copy.
     """
     rest = memoryview(text)[text.index(b"{") + 1 :]
     comma = b","
@@ -64,25 +63,25 @@ def make_seal(text: bytes, save: int) -> tuple[bytes, memoryview]:
     return head % (save, checksum.hexdigest().encode(), comma), rest
 
 
-def read_seal(text: bytes) -> Seal | None:
-    """Return the seal at the beginning of a text, unchecked; None when there is none of the exact form."""
-    found = _SEAL.match(text)
-    return Seal(int(found[1]), found[2].decode(), found.end()) if found else None
+def read_checksum_header(text: bytes) -> ChecksumHeader | None:
+    """Return the header of a text without verifying it; None when there is none of the exact form."""
+    found = _HEADER.match(text)
+    return ChecksumHeader(int(found[1]), found[2].decode(), found.end()) if found else None
 
 
-def check_seal(text: bytes) -> Seal | None:
-    """Return the seal of a text, None for a text without one.
+def verify_checksum_header(text: bytes) -> ChecksumHeader | None:
+    """Return the header of a text after verifying it; None for a text without one.
 
     Raises
     ------
     DamagedStateFile
-        The checksum does not match, or the seal is not as a store has written it.
+        The checksum does not match, or the header does not have the form in which a store writes it.
     """
-    found = _SEAL.match(text)
+    found = _HEADER.match(text)
     if found is None:
         head = text[:HEAD_SIZE]
         if any(trace in head for trace in _TRACES):
-            raise DamagedStateFile("the seal at the beginning is damaged or was changed")
+            raise DamagedStateFile("the checksum header at the beginning is damaged or was changed")
         return None
     whole = memoryview(text)
     checksum = hashlib.sha256(whole[: found.start(2)])
@@ -90,28 +89,28 @@ def check_seal(text: bytes) -> Seal | None:
     checksum.update(whole[found.end(2) :])
     if checksum.hexdigest().encode() != found[2]:
         raise DamagedStateFile("damaged or changed after it was saved, the checksum does not match")
-    return Seal(int(found[1]), found[2].decode(), found.end())
+    return ChecksumHeader(int(found[1]), found[2].decode(), found.end())
 
 
-def remove_seal(text: bytes) -> bytes:
-    """Return a text without its seal; a text without one as it is."""
-    seal = read_seal(text)
-    return text if seal is None else b"{" + text[seal.length :]
+def remove_checksum_header(text: bytes) -> bytes:
+    """Return a text without its header; a text without a header is returned unchanged."""
+    header = read_checksum_header(text)
+    return text if header is None else b"{" + text[header.length :]
 
 
-def parse_sealed(text: str | bytes) -> Any:
-    """Parse the JSON text of a state; a seal is checked, and stays in the tree.
+def parse_verified(text: str | bytes) -> Any:
+    """Return the parsed JSON text of a state. A header is verified, and stays in the tree.
 
     A text with a seal that matches is what a store has written.  In any other, keys may be there twice.
 
     Raises
     ------
     DamagedStateFile
-        There is a seal, and it does not match.
+        The header does not match the text.
     InvalidStateFile
         Not JSON, or an object has a key twice.
     """
-    seal = check_seal(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
+    header = verify_checksum_header(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
     tree = parse(text)
     if seal is None and SEAL_KEY in (tree if isinstance(cast(object, tree), dict) else ()):
         raise DamagedStateFile("changed after it was saved, the seal is not at the beginning")

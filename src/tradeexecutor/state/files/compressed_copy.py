@@ -1,11 +1,11 @@
-"""The compressed copy of a state file, ``PATH.br``, for web servers that send it as it is.
+"""The compressed copy of a state file, ``PATH.br``, which web servers send without further work.
 
-The copy holds the very bytes of the file, compressed with brotli, and has mode, owner and group of the file.  A save
-first removes the old copy, then replaces the file, then writes the new copy; so a crash leaves no copy rather than an
-old one.  What a power cut leaves nobody can promise, and a disk may lose a bit: brotli has no checksum, and
-decompresses many damaged copies to another text.  So whoever reads or serves a copy has to check it: it belongs to the
-file when both have the same seal, and it is intact when its text matches the checksum in that seal.
-`read_compressed_copy` does both.
+The copy contains the exact bytes of the file, compressed with brotli, and has mode, owner and group of the file. A save
+first removes the old copy, then replaces the file, then writes the new copy, so a crash leaves no copy rather than an
+old one. After a power cut or a fault of the disk the copy may be damaged: brotli has no checksum, and decompresses many
+damaged copies to another text. A program that reads or serves a copy therefore has to check it. The copy belongs to the
+file when both have the same checksum header, and it is intact when its text matches the checksum in that header.
+`read_compressed_copy` checks both.
 """
 
 import logging
@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from tradeexecutor.state.errors import DamagedStateFile
-from tradeexecutor.state.files.checksum_header import HEAD_SIZE, check_seal, read_seal
+from tradeexecutor.state.files.checksum_header import HEAD_SIZE, read_checksum_header, verify_checksum_header
 from tradeexecutor.state.files.durable_file import write_atomically
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
 
 logger = logging.getLogger(__name__)
 
-#: Of 0 to 11: fast, and a tenth of the size.
+#: Quality of brotli, from 0 to 11: this one is fast and gives a tenth of the size.
 QUALITY = 4
 
-#: Nobody's state is that large; a copy that claims to be is not one of ours.
+#: The largest text that a copy may contain, bytes. A larger one is not a state.
 _MAX_TEXT = 1 << 30
 
 _CHUNK = 1 << 20
@@ -35,12 +35,12 @@ class _Decompressor(Protocol):
 
 
 def get_compressed_path(path: Path) -> Path:
-    """Return where the compressed copy of a state file is."""
+    """Return the path of the compressed copy of a state file."""
     return path.with_name(f"{path.name}.br")
 
 
 def write_compressed_copy(path: Path, text: bytes, files: FileLayer = OS_FILES) -> None:
-    """Write the copy of a state file that was saved just now; raises `OSError` like `write_atomically`."""
+    """Write the copy of a state file that was just saved; raises `OSError` like `write_atomically`."""
     brotli = _import_brotli()
     write_atomically(get_compressed_path(path), brotli.compress(text, quality=QUALITY), like=path, files=files)
 
@@ -53,10 +53,10 @@ def remove_compressed_copy(path: Path, files: FileLayer = OS_FILES) -> None:
 
 
 def read_compressed_copy(path: Path) -> bytes | None:
-    """Return the compressed text of a state file as it is now, None when there is no intact copy of just this text.
+    """Return the compressed text of a state file; None when there is no intact copy of its present text.
 
-    The copy is decompressed and its checksum verified, which takes some milliseconds for each megabyte of the text:
-    a server that sends it often should keep the bytes until the file changes.
+    The copy is decompressed and its checksum is verified, which takes some milliseconds for each megabyte of text. A
+    server that sends the copy often should keep the bytes until the file changes.
 
     Raises
     ------
@@ -66,13 +66,13 @@ def read_compressed_copy(path: Path) -> bytes | None:
     try:
         compressed = get_compressed_path(path).read_bytes()
         with path.open("rb") as file:
-            seal = read_seal(file.read(HEAD_SIZE))
+            header = read_checksum_header(file.read(HEAD_SIZE))
     except FileNotFoundError:
         return None
-    if seal is None:
+    if header is None:
         return None
     try:
-        return compressed if check_seal(decompress(compressed)) == seal else None
+        return compressed if verify_checksum_header(decompress(compressed)) == header else None
     except DamagedStateFile as error:
         logger.warning("%s is not used: %s", get_compressed_path(path), error.reason)
         return None
@@ -84,7 +84,7 @@ def decompress(compressed: bytes) -> bytes:
     Raises
     ------
     DamagedStateFile
-        It is not brotli, or cut off, or larger than any state.
+        The copy is not brotli, or cut off, or larger than any state.
     """
     brotli = _import_brotli()
     decompressor = cast(_Decompressor, brotli.Decompressor())
@@ -106,7 +106,7 @@ def decompress(compressed: bytes) -> bytes:
 
 
 def _import_brotli() -> Any:
-    """Return the library; only stores that compress load it."""
+    """Return the library, which is imported only when a state is compressed."""
     import brotli  # pyright: ignore[reportMissingTypeStubs]
 
     return brotli

@@ -1,7 +1,8 @@
-"""Write files so that a reader, and the disk after a crash, has either the old or the new content, whole.
+"""Write files so that a reader sees either the whole old or the whole new content, even after a crash.
 
-A new content goes into a temporary file in the same folder, ``.NAME.<16 hex digits>.tmp``; its bytes are flushed to
-the disk before it gets its name, and the folder afterwards.  A process that is killed leaves the temporary file.
+New content is written to a temporary file in the same folder, ``.NAME.<16 hex digits>.tmp``. Its bytes are flushed to
+the disk before the file gets its name, and the folder is flushed afterwards. A process that is killed leaves the
+temporary file.
 """
 
 import contextlib
@@ -14,22 +15,22 @@ from pathlib import Path
 from tradeexecutor.state.files.access import give_access
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
 
-#: How file systems without hard links, or with a limit on them, refuse one.
+#: Error codes of file systems without hard links, or with a limit on their number.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 
 
 class Replacement:
-    """New content for a file: first written beside it, then put in its place.
+    """New content for a file, which is first written beside it and then put in its place.
 
     A symbolic link is followed.
 
     Parameters
     ----------
     path
-        The file; it need not exist, its folder must.
+        The file. It need not exist, but its folder must.
     like
-        The file whose mode, owner and group the new one gets (:mod:`~.access`), by default the file that is replaced.
-        Where there is none, the new file has the usual mode.
+        File whose mode, owner and group the new file gets (:mod:`~.access`), by default the replaced file. If it does
+        not exist, the new file gets the usual mode.
     """
 
     def __init__(self, path: Path, like: Path | None = None, files: FileLayer = OS_FILES):
@@ -40,7 +41,7 @@ class Replacement:
         self._inode: tuple[int, int] | None = None
 
     def write(self, *parts: bytes | memoryview) -> None:
-        """Write the content, in parts, and flush it to the disk; nobody sees it yet."""
+        """Write the content in parts and flush it to the disk; readers do not see it yet."""
         files = self._files
         old = _get_status(self.like or self.path)
         descriptor = files.create(self._temporary, 0o600 if old else 0o666)
@@ -60,21 +61,21 @@ class Replacement:
     def put_in_place(self) -> None:
         """Rename the new file over the old one and flush the folder.
 
-        When the flush fails, `is_in_place` is True: the new content is there, but may not survive a power cut.
+        If the flush fails, `is_in_place` is True: the file has the new content, but a power cut may undo this.
         """
         self._files.rename(self._temporary, self.path)
         self._files.flush_folder(self.path.parent)
 
     @property
     def is_in_place(self) -> bool:
-        """Whether the new content has the name, also when the renaming was interrupted."""
+        """Whether the file has the new content; also known when the renaming was interrupted."""
         if self._inode is None:
-            return False  # nothing was written, and perhaps nothing may be read
+            return False  # nothing was written, and the path may be unreadable
         now = _get_status(self.path)
         return now is not None and self._inode == _get_inode(now)
 
     def discard(self) -> None:
-        """Remove what was written, unless it is in place; never fails."""
+        """Remove the temporary file unless it is in place; never raises."""
         if not self.is_in_place:
             with contextlib.suppress(OSError):
                 self._files.unlink(self._temporary)
@@ -83,10 +84,10 @@ class Replacement:
 def write_atomically(
     path: Path, *parts: bytes | memoryview, like: Path | None = None, files: FileLayer = OS_FILES
 ) -> None:
-    """Replace the content of a file, or make it; see `Replacement`.
+    """Replace the content of a file, or create the file; see `Replacement`.
 
-    When anything up to the renaming fails the old file is untouched and the temporary file is removed.  When only the
-    last step fails, flushing the folder, the new content is in place but may not survive a power cut.
+    If an error occurs up to the renaming, the old file is unchanged and the temporary file is removed. If only the last
+    step fails, flushing the folder, the new content is in place, but a power cut may undo this.
 
     Raises
     ------
@@ -103,7 +104,7 @@ def write_atomically(
 
 
 def keep_under(source: Path, target: Path, files: FileLayer = OS_FILES) -> None:
-    """Give a file a second name that must be free, without copying where the file system can.
+    """Give a file a second name, which must be free. The file is copied only when the file system has no hard links.
 
     The caller flushes the folder of `target`.
 
@@ -123,9 +124,9 @@ def keep_under(source: Path, target: Path, files: FileLayer = OS_FILES) -> None:
 
 
 def copy_durably(source: Path, target: Path, files: FileLayer = OS_FILES) -> None:
-    """Copy a file to a name that must be free; under that name there is never half of it.
+    """Copy a file to a name that must be free. An incomplete copy never has this name.
 
-    The copy has mode, owner and group of the original.  The caller flushes the folder.
+    The copy has mode, owner and group of the original. The caller flushes the folder.
 
     Raises
     ------
@@ -152,13 +153,13 @@ def copy_durably(source: Path, target: Path, files: FileLayer = OS_FILES) -> Non
 
 
 def _name_once(temporary: Path, target: Path, files: FileLayer) -> None:
-    """Rename without replacing anything."""
+    """Rename a file without replacing another one."""
     try:
         files.link(temporary, target)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        if target.exists():  # the name could be taken between this line and the next, by a file system without links
+        if target.exists():  # without links, another process could take the name between this line and the next
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
         files.rename(temporary, target)
     else:
@@ -166,7 +167,7 @@ def _name_once(temporary: Path, target: Path, files: FileLayer) -> None:
 
 
 def find_temporary_files(path: Path) -> list[Path]:
-    """Return the temporary files of writers of `path`, alive or dead, in the order of their names."""
+    """Return the temporary files of running and dead writers of `path`, sorted by name."""
     pattern = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{16}}\.tmp")
     return sorted(item for item in _list_folder(path.parent) if pattern.fullmatch(item.name))
 

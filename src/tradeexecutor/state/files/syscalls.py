@@ -1,4 +1,4 @@
-"""The system calls that change the disk, one method each, so that a test can let any of them fail."""
+"""The system calls that change the disk. Each has its own method, so that a test can make any of them fail."""
 
 import os
 from pathlib import Path
@@ -8,11 +8,11 @@ class FileLayer:
     """The operating system; every method raises `OSError` when it refuses."""
 
     def create(self, path: Path, mode: int) -> int:
-        """Make a new file, open for writing; refuses an existing one.  Returns the descriptor."""
+        """Create a new file and return its descriptor, open for writing; an existing file is refused."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
 
     def write(self, descriptor: int, content: memoryview) -> int:
-        """Write some bytes of the content; returns how many, which may be fewer than there are."""
+        """Write bytes of the content, and return how many were written, which may be fewer than there are."""
         return os.write(descriptor, content)
 
     def set_mode(self, descriptor: int, mode: int) -> None:
@@ -20,11 +20,11 @@ class FileLayer:
         os.fchmod(descriptor, mode)
 
     def set_owner(self, descriptor: int, user: int, group: int) -> None:
-        """Give an open file to a user and a group."""
+        """Set owner and group of an open file."""
         os.fchown(descriptor, user, group)
 
     def flush(self, descriptor: int) -> None:
-        """Return when the content of an open file is on the disk."""
+        """Write the content of an open file to the disk, and wait until it is there."""
         os.fsync(descriptor)
 
     def close(self, descriptor: int) -> None:
@@ -32,7 +32,7 @@ class FileLayer:
         os.close(descriptor)
 
     def rename(self, source: Path, target: Path) -> None:
-        """Give a file another name; what had that name is gone."""
+        """Rename a file; an existing file with the new name is replaced."""
         source.replace(target)
 
     def link(self, source: Path, target: Path) -> None:
@@ -40,15 +40,15 @@ class FileLayer:
         os.link(source, target)
 
     def unlink(self, path: Path) -> None:
-        """Remove a name."""
+        """Remove a name of a file."""
         path.unlink()
 
     def make_folder(self, path: Path) -> None:
-        """Make a folder; its parent must exist."""
+        """Create a folder; its parent must exist."""
         path.mkdir()
 
     def flush_folder(self, path: Path) -> None:
-        """Return when the names in a folder are on the disk."""
+        """Write the names in a folder to the disk, and wait until they are there."""
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -25,7 +25,7 @@ from tradeexecutor.state.errors import (
     NewerStateFile,
     UncleanState,
 )
-from tradeexecutor.state.files.checksum_header import parse_sealed
+from tradeexecutor.state.files.checksum_header import parse_verified
 from tradeexecutor.state.files.durable_file import write_atomically
 from tradeexecutor.state.portfolio.ids import check_ids
 from tradeexecutor.state.position import TradingPosition
@@ -120,7 +120,7 @@ class State(StateFields):
     def read_json_blob(cls, text: str | bytes) -> Self:
         """Read a state from JSON text; raises `InvalidStateFile`, `DamagedStateFile` or `NewerStateFile`."""
         with pause_garbage_collection():
-            return cls.from_dict(require_state(parse_sealed(text)), consume=True)
+            return cls.from_dict(require_state(parse_verified(text)), consume=True)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:

@@ -1,7 +1,7 @@
-"""Stores: where a state is kept between two cycles.
+"""Stores, which keep a state between two cycles.
 
-`store` is the interface and the store in one file; `backups` and `copies` keep and find older versions, and `archive`
-holds the detail that was pruned from a state.
+`store` contains the interface and the store in one file; `backups` and `copies` keep and find older versions, and
+`archive` keeps the details that were pruned from a state.
 """
 
 from tradeexecutor.state.store.store import (

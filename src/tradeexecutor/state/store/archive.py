@@ -1,13 +1,13 @@
-"""Archives: detail that was taken out of a state, in files beside it.
+"""Archives: details that were removed from a state, in files beside it.
 
-`tradeexecutor.state.prune` says what is taken out.  Each time it goes into a new file::
+`tradeexecutor.state.prune` defines what is removed. Each pruning writes a new file::
 
     demo.json                                   the state
-    demo.json.archives/<64 hex digits>.json.br  what was taken out of it: JSON, compressed with brotli
+    demo.json.archives/<64 hex digits>.json.br  the removed details: JSON, compressed with brotli
 
-The name of the file is the SHA-256 of its bytes, and the state records it (`State.archives`), so an archive is the one
-that was written, or it is refused.  An archive is written before the state that refers to it, is never changed, and is
-never removed by this program: backups of the state may refer to it as well.
+The name of the file is the SHA-256 of its bytes, and `State.archives` contains it, so an archive that is not what was
+written is refused. An archive is written before the state that refers to it. It is never changed, and this program
+never removes it, because backups of the state may refer to it as well.
 """
 
 import hashlib
@@ -43,21 +43,21 @@ __all__ = [
     "write_archive",
 ]
 
-#: Form of the archives that this program writes.
+#: Version of the format of the archives that this program writes.
 ARCHIVE_VERSION = 1
 
-#: Name of a copy that `tradeexecutor.state.store.backups.backup_state` has made, without ``.json``.
+#: Name without ``.json`` of a copy made by `tradeexecutor.state.store.backups.backup_state`.
 _KEPT_ORIGINAL = re.compile(r"(.+)\.[a-z0-9-]+-\d+")
 
-#: Of 0 to 11: transactions are archived once and kept for years.
+#: Quality of brotli, from 0 to 11. It is high because transactions are archived once and kept for years.
 _QUALITY = 9
 
 
 @dataclass(slots=True)
 class ArchivedTransaction(Serialisable):
-    """What was taken out of a blockchain transaction; hash and nonce tell which one it belongs to."""
+    """Details removed from a blockchain transaction; hash and nonce identify the transaction."""
 
-    #: Place in the list of the trade.
+    #: Index in the list of transactions of the trade.
     index: int
     tx_hash: JSONHexBytes | None = None
     nonce: int | None = None
@@ -65,22 +65,22 @@ class ArchivedTransaction(Serialisable):
     wrapped_args: PickledArguments | None = None
     signed_bytes: JSONHexBytes | None = None
     signed_tx_object: str | None = None
-    #: ``data`` of the details.
+    #: ``data`` of the removed details.
     data: Any = None
 
 
 @dataclass(slots=True)
 class ArchivedPosition(Serialisable):
-    """What was taken out of a position."""
+    """Details removed from a position."""
 
     #: Trade id -> transactions.
     transactions: dict[int, list[ArchivedTransaction]] = field(default_factory=new_dict)
     balance_updates: dict[int, BalanceUpdate] = field(default_factory=new_dict)
-    #: They stood before the ones that are left.
+    #: Removed updates, all older than those that are left.
     valuation_updates: list[ValuationUpdate] = field(default_factory=new_list)
 
     def is_empty(self) -> bool:
-        """Tell whether nothing was taken out."""
+        """Return whether nothing was removed."""
         return not (self.transactions or self.balance_updates or self.valuation_updates)
 
 
@@ -88,10 +88,10 @@ class ArchivedPosition(Serialisable):
 class Archive(Serialisable):
     """Content of an archive file."""
 
-    #: Position id -> what was taken out of it.
+    #: Position id -> details removed from it.
     positions: dict[int, ArchivedPosition] = field(default_factory=new_dict)
     archive_version: int = ARCHIVE_VERSION
-    #: Name of the strategy, for people.
+    #: Name of the strategy, for messages.
     strategy: str | None = None
 
     def count(self) -> tuple[int, int, int, int]:
@@ -112,18 +112,18 @@ _get_counts = operator.attrgetter("positions", "transactions", "balance_updates"
 
 
 def get_archive_folder(state_path: Path) -> Path:
-    """Return where the archives of a state file are."""
+    """Return the folder of the archives of a state file."""
     target = state_path.resolve()
     return target.with_name(f"{target.name}.archives")
 
 
 def get_archive_path(state_path: Path, ref: ArchiveRef) -> Path:
-    """Return the file of an archive."""
+    """Return the path of an archive."""
     return get_archive_folder(state_path) / f"{ref.sha256}.json.br"
 
 
 def find_archive(state_path: Path, ref: ArchiveRef) -> Path:
-    """Return the file of an archive; a backup of a state file has its archives where the state file has them."""
+    """Return the path of an existing archive; a backup of a state file uses the archives of the state file."""
     own = get_archive_path(state_path, ref)
     if own.exists():
         return own
@@ -139,12 +139,12 @@ def find_archive(state_path: Path, ref: ArchiveRef) -> Path:
 
 
 def pack_archive(archive: Archive, created_at: UTCDatetime) -> tuple[bytes, ArchiveRef]:
-    """Return the bytes of an archive file, and what the state is to know about it.
+    """Return the bytes of an archive file, and the reference to store in the state.
 
     Raises
     ------
     BadStateData
-        It holds something that must not reach a file.
+        The archive contains a value that must not be written to a file.
     """
     content: bytes = _import_brotli().compress(archive.to_json_bytes(), quality=_QUALITY)
     return content, ArchiveRef(hashlib.sha256(content).hexdigest(), created_at, len(content), *archive.count())
@@ -153,13 +153,13 @@ def pack_archive(archive: Archive, created_at: UTCDatetime) -> tuple[bytes, Arch
 def write_archive(state_path: Path, content: bytes, files: FileLayer = OS_FILES, *, like: Path | None = None) -> Path:
     """Write the bytes of an archive beside a state file; they are on the disk when this returns.
 
-    An archive of the same content, which an earlier attempt may have left, is kept.
+    An existing archive with the same content, from an earlier attempt, is kept.
 
     Parameters
     ----------
     like
-        The file whose mode, owner and group the archive gets, by default the state file: for a strategy in a database,
-        the database.
+        File whose mode, owner and group the archive gets, by default the state file. For a strategy in a database this
+        is the database.
 
     Raises
     ------
@@ -179,16 +179,16 @@ def write_archive(state_path: Path, content: bytes, files: FileLayer = OS_FILES,
 
 
 def read_archive(state_path: Path, ref: ArchiveRef) -> Archive:
-    """Read an archive, and check that it is the one.
+    """Return the content of an archive after checking that it is the one in the reference.
 
     Raises
     ------
     ArchiveMissing
         There is no such file.
     DamagedArchive
-        It is not what was written.
+        The file is not what was written.
     OSError
-        It cannot be read.
+        The file cannot be read.
     """
     path = find_archive(state_path, ref)
     try:
@@ -215,7 +215,7 @@ def read_archive(state_path: Path, ref: ArchiveRef) -> Archive:
 
 
 def find_archive_problems(state_path: Path, refs: Iterable[ArchiveRef]) -> dict[str, ArchiveError | OSError]:
-    """Return why archives cannot be used, by their checksum; empty when all are there and intact."""
+    """Return the errors of archives that cannot be used, by checksum; empty when all are there and intact."""
     problems: dict[str, ArchiveError | OSError] = {}
     for ref in refs:
         try:
@@ -226,7 +226,7 @@ def find_archive_problems(state_path: Path, refs: Iterable[ArchiveRef]) -> dict[
 
 
 def _import_brotli() -> Any:
-    """Return the library; loaded only where something is archived."""
+    """Return the library, which is imported only when something is archived."""
     import brotli  # pyright: ignore[reportMissingTypeStubs]
 
     return brotli

@@ -1,13 +1,13 @@
 """Earlier saves of a state file, kept beside it.
 
-Two kinds, none of which the store ever reads on its own:
+There are two kinds. The store never reads either of them by itself:
 
 **Rotating backups**, in the folder ``PATH.backups``: before a save replaces the file, the file gets a second name
-``NUMBER-TIME.json`` there (a hard link, nothing is copied).  The number grows by one with every save; the time is
-that of the save, UTC, for people.  `BackupPolicy` says how many stay.
+``NUMBER-TIME.json`` there (a hard link, nothing is copied). The number increases by one with every save. The time is
+that of the save in UTC, for people. `BackupPolicy` defines how many are kept.
 
-**Kept originals**, ``STEM.SUFFIX-N.json`` beside the file with the first free N: made before something is changed that
-cannot be undone, by `backup_state` and by a store that overwrites what it did not write.  They stay for ever.
+**Kept originals**, ``STEM.SUFFIX-N.json`` beside the file with the first free N: made by `backup_state` before a change
+that cannot be undone, and by a store before it overwrites a file that it did not write. They are never removed.
 """
 
 import datetime
@@ -26,29 +26,29 @@ from typing import NamedTuple
 
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.files.access import make_folder_beside
-from tradeexecutor.state.files.checksum_header import HEAD_SIZE, read_seal
+from tradeexecutor.state.files.checksum_header import HEAD_SIZE, read_checksum_header
 from tradeexecutor.state.files.durable_file import copy_durably, keep_under
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
 
 logger = logging.getLogger(__name__)
 
-#: Name of a rotating backup; the group is its number.
+#: Name of a rotating backup; the first group is its number.
 BACKUP_NAME = re.compile(r"(\d{8,})-\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}Z(\..*)?")
 _SUFFIX = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
 class BackupPolicy:
-    """Which rotating backups stay: the newest `last`, and besides the newest of each day for `daily` days.
+    """The rotating backups to keep: the newest `last`, and the newest one of each of `daily` days.
 
-    Only days on which something was saved count, so a strategy that rests keeps its backups.
+    Only days with a save count, so a strategy that pauses keeps its backups.
 
     Attributes
     ----------
     last
-        Number of saves before the present one, 0 or more.
+        Number of saves before the present one to keep, 0 or more.
     daily
-        Number of days (UTC), 0 or more.
+        Number of days (UTC) with a save to keep, 0 or more.
     """
 
     last: int = 3
@@ -68,7 +68,7 @@ class Backup(NamedTuple):
 
 
 class BackupFolder:
-    """The rotating backups of a state file; only the holder of the writer lock changes them.
+    """The rotating backups of a state file. Only the holder of the writer lock may change them.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class BackupFolder:
         self._path = path
         self._files = files
         self.folder = path.with_name(f"{path.name}.backups")
-        #: Mode of the state for which all backups are as secret as the state.
+        #: Mode of the state to which the access rights of all backups were already restricted; None before.
         self._restricted_to: int | None = None
 
     def list_backups(self) -> list[Backup]:
@@ -91,11 +91,11 @@ class BackupFolder:
         return sorted(Backup(int(match[1]), path) for match, path in found if match)
 
     def has_current(self, backups: list[Backup]) -> bool:
-        """Tell whether the newest of the backups is the state file itself: a save that failed had come so far."""
+        """Return whether the newest backup is the state file itself, which a failed save leaves."""
         return bool(backups) and is_same_save(backups[-1].path, self._path)
 
     def add(self, number: int) -> None:
-        """Keep the state file, which is about to be replaced, and flush that to the disk.
+        """Add the state file, which is about to be replaced, to the backups, and flush the folder to the disk.
 
         Raises
         ------
@@ -113,7 +113,7 @@ class BackupFolder:
         self._files.flush_folder(self.folder)
 
     def restrict(self) -> None:
-        """Let nobody read earlier saves who may not read the state any more.
+        """Remove access to the backups from users who may no longer read the state.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class BackupFolder:
         self._restricted_to = allowed
 
     def prune(self, policy: BackupPolicy) -> None:
-        """Remove the backups that the policy does not keep; what cannot be removed stays until the next time."""
+        """Remove the backups that the policy does not keep; one that cannot be removed stays until the next time."""
         for backup in select_superfluous(self.list_backups(), policy):
             try:
                 self._files.unlink(backup.path)
@@ -143,7 +143,7 @@ class BackupFolder:
 
 
 def select_superfluous(backups: list[Backup], policy: BackupPolicy) -> list[Backup]:
-    """Return those of the backups, oldest first, that the policy does not keep."""
+    """Return the backups that the policy does not keep; `backups` are sorted, oldest first."""
     newest_first = backups[::-1]
     days: dict[str, Backup] = {}
     for backup in newest_first:
@@ -157,14 +157,14 @@ def select_superfluous(backups: list[Backup], policy: BackupPolicy) -> list[Back
 
 @dataclass(frozen=True, slots=True)
 class StateBackup:
-    """A backup made on purpose.
+    """A backup made before a change.
 
     Attributes
     ----------
     path
-        The copy.
+        Path of the copy.
     restore_command
-        The one command that brings it back.
+        Shell command that restores the copy.
     """
 
     path: Path
@@ -172,17 +172,16 @@ class StateBackup:
 
 
 def backup_state(path: str | os.PathLike[str], suffix: str = "backup", files: FileLayer = OS_FILES) -> StateBackup:
-    """Copy a state file to ``STEM.SUFFIX-N.json`` beside it, with the first free N: call it before mending a state.
+    """Copy a state file to ``STEM.SUFFIX-N.json`` beside it, with the first free N. Call it before changing a state.
 
-    The copy is on the disk when this returns.  It is never removed.  A file that is being written can be copied at any
-    time.
+    The copy is on the disk when this returns, and it is never removed. The file can be copied while a store writes it.
 
     Parameters
     ----------
     path
         The state file.
     suffix
-        Says what the backup is from: lower-case words joined by hyphens, e.g. ``prune-backup``.
+        Purpose of the backup: lower-case words joined by hyphens, e.g. ``prune-backup``.
 
     Raises
     ------
@@ -202,9 +201,9 @@ def backup_state(path: str | os.PathLike[str], suffix: str = "backup", files: Fi
 
 
 def keep_original(path: Path, suffix: str, files: FileLayer = OS_FILES) -> Path:
-    """Keep a file that is about to be replaced, as ``STEM.SUFFIX-N.json``; returns the name.
+    """Keep a file that is about to be replaced as ``STEM.SUFFIX-N.json``, and return the path.
 
-    The file itself gets the second name.  When an earlier attempt has already kept it, nothing is done.
+    The file gets a second name, it is not copied. Nothing is done when an earlier attempt has already kept it.
 
     Raises
     ------
@@ -222,13 +221,13 @@ def keep_original(path: Path, suffix: str, files: FileLayer = OS_FILES) -> Path:
 
 
 def is_same_save(path: Path, other: Path) -> bool:
-    """Tell whether two files are one, or have the same content; sealed ones are compared by their seals."""
+    """Return whether two files are the same file or have the same content; checksum headers are compared if present."""
     if path.samefile(other):
         return True
     with path.open("rb") as file, other.open("rb") as other_file:
-        seal, other_seal = (read_seal(item.read(HEAD_SIZE)) for item in (file, other_file))
-    if seal is not None and other_seal is not None:
-        return seal == other_seal
+        header, other_header = (read_checksum_header(item.read(HEAD_SIZE)) for item in (file, other_file))
+    if header is not None and other_header is not None:
+        return header == other_header
     return filecmp.cmp(path, other, shallow=False)
 
 
@@ -242,19 +241,19 @@ def _keep(path: Path, suffix: str, keep: Callable[[Path, Path], None]) -> Path:
         if not target.exists():
             try:
                 keep(path, target)
-            except FileExistsError:  # another process was faster
+            except FileExistsError:  # another process has taken the name
                 continue
             return target
     raise AssertionError("numbers do not end")
 
 
 def make_kept_name_pattern(path: Path) -> re.Pattern[str]:
-    """Return the pattern of the names of kept originals; groups 1 and 3 are suffix and number."""
+    """Return the pattern of the names of kept originals; groups 1 and 3 are the suffix and the number."""
     return re.compile(rf"{re.escape(path.stem)}\.({_SUFFIX.pattern})-(\d+){re.escape(path.suffix)}")
 
 
 def find_kept_originals(path: Path) -> list[Path]:
-    """Return the kept originals of a state file, in the order of suffix and number."""
+    """Return the kept originals of a state file, sorted by suffix and number."""
     pattern = make_kept_name_pattern(path)
     if not path.parent.is_dir():
         return []

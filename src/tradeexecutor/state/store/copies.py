@@ -1,16 +1,16 @@
-"""Which copies of a state file there are, which of them are intact, and bringing the newest one back.
+"""List the copies of a state file, find out which are intact, and restore the newest one.
 
 ========================== ================================= ==========================================
 kind                       file                              holds
 ========================== ================================= ==========================================
 current                    ``demo.json``                     the last save
 compressed                 ``demo.json.br``                  the same, compressed
-temporary                  ``.demo.json.<hex>.tmp``          a save that was under way when its process died
+temporary                  ``.demo.json.<hex>.tmp``          a save that was not finished when its process died
 backup                     ``demo.json.backups/...``         earlier saves (:mod:`tradeexecutor.state.store.backups`)
 kept                       ``demo.backup-1.json``            originals kept on purpose
 ========================== ================================= ==========================================
 
-A generation is good when its checksum matches, or it has none, and this program can read it.
+A copy is good when its checksum matches (or it has none) and this program can read it.
 """
 
 import datetime
@@ -23,7 +23,12 @@ from typing import cast
 
 from tradeexecutor.state.codec.upcast import SCHEMA_VERSION_KEY, require_state
 from tradeexecutor.state.errors import DamagedStateFile, InvalidStateFile, NewerStateFile, NothingToRecover, SaveFailed
-from tradeexecutor.state.files.checksum_header import make_seal, parse_sealed, read_seal, remove_seal
+from tradeexecutor.state.files.checksum_header import (
+    make_checksum_header,
+    parse_verified,
+    read_checksum_header,
+    remove_checksum_header,
+)
 from tradeexecutor.state.files.compressed_copy import decompress, get_compressed_path, remove_compressed_copy
 from tradeexecutor.state.files.durable_file import Replacement, find_temporary_files
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
@@ -33,12 +38,12 @@ from tradeexecutor.state.store.backups import BackupFolder, find_kept_originals,
 
 logger = logging.getLogger(__name__)
 
-#: Suffix under which an intact file is kept that somebody replaced by an earlier one.
+#: Suffix of an intact file that a user has replaced by an earlier one.
 _REPLACED = "replaced"
 
 
-class GenerationKind(enum.Enum):
-    """Where a copy of a state comes from."""
+class CopyKind(enum.Enum):
+    """Origin of a copy of a state."""
 
     current = "current"
     compressed = "compressed"
@@ -52,38 +57,38 @@ class Verdict(enum.Enum):
 
     #: Intact and readable.
     good = "good"
-    #: Not what was saved, or not a state.
+    #: The content is not what was saved, or not a state.
     damaged = "damaged"
-    #: Intact as far as can be told, and only a newer program can read it.
+    #: Intact as far as is known, but only a newer program can read it.
     newer_schema = "newer_schema"
-    #: The operating system does not let us read it.
+    #: The operating system refuses to read it.
     unreadable = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
-class Generation:
-    """One copy of a state, and what was found about it.
+class StateCopy:
+    """One copy of a state, and the result of its examination.
 
     Attributes
     ----------
     path, kind, verdict
-        The file, where it comes from, and whether it can be used.
+        The file, its origin, and whether it can be used.
     reason
-        What is wrong; empty when good.
+        Problem of the copy; empty for a good one.
     number
-        Place in the order of saves: from the seal, for a backup from its name; None when unknown.
+        Number of the save, from the checksum header or the name of a backup; None when unknown.
     checksum
-        The checksum of the seal; None for a file without one, in which a flipped bit cannot be found.
+        Checksum in the header; None for a file without one, in which a flipped bit cannot be found.
     schema_version, last_updated_at, name
-        Of the state; None when it cannot be read, the latter two also when it has none.
+        Values of the state; None when it cannot be read. The last two are also None when the state has none.
     size
-        Bytes on the disk.
+        Size on the disk, bytes.
     modified_at
-        Of the file, naive UTC; None when it cannot be read.
+        Time of the last change of the file, naive UTC; None when it cannot be read.
     """
 
     path: Path
-    kind: GenerationKind
+    kind: CopyKind
     verdict: Verdict
     reason: str = ""
     number: int | None = None
@@ -100,13 +105,13 @@ class Generation:
         return self.verdict is Verdict.good
 
 
-def examine(path: Path, kind: GenerationKind = GenerationKind.current, number: int | None = None) -> Generation:
-    """Read one file and tell whether it is a good copy of a state; nothing is changed.
+def examine(path: Path, kind: CopyKind = CopyKind.current, number: int | None = None) -> StateCopy:
+    """Read one file, and return whether it is a good copy of a state. Nothing is changed.
 
     Parameters
     ----------
     number
-        What its name says about its place in the order of saves.
+        Number of the save, if it is known from the name of the file.
 
     Raises
     ------
@@ -119,17 +124,17 @@ def examine(path: Path, kind: GenerationKind = GenerationKind.current, number: i
     except FileNotFoundError:
         raise
     except OSError as error:
-        return Generation(path, kind, Verdict.unreadable, error.strerror or str(error), number)
+        return StateCopy(path, kind, Verdict.unreadable, error.strerror or str(error), number)
     modified_at = datetime.datetime.fromtimestamp(status.st_mtime, datetime.UTC).replace(tzinfo=None)
     verdict, reason, checksum, version = Verdict.good, "", None, None
     state: State | None = None
     try:
-        text = decompress(content) if kind is GenerationKind.compressed else content
-        tree = require_state(parse_sealed(text))
-        seal = read_seal(text)
-        if seal is not None:
-            checksum = seal.checksum
-            number = seal.save if number is None else number
+        text = decompress(content) if kind is CopyKind.compressed else content
+        tree = require_state(parse_verified(text))
+        header = read_checksum_header(text)
+        if header is not None:
+            checksum = header.checksum
+            number = header.save if number is None else number
         version = tree.get(SCHEMA_VERSION_KEY, 0) if isinstance(cast(object, tree), dict) else None
         state = State.from_dict(tree)
     except NewerStateFile as error:
@@ -138,7 +143,7 @@ def examine(path: Path, kind: GenerationKind = GenerationKind.current, number: i
         verdict, reason = Verdict.damaged, error.reason
     except InvalidStateFile as error:
         verdict, reason = Verdict.damaged, str(error)
-    return Generation(
+    return StateCopy(
         path=path,
         kind=kind,
         verdict=verdict,
@@ -153,30 +158,30 @@ def examine(path: Path, kind: GenerationKind = GenerationKind.current, number: i
     )
 
 
-def list_generations(path: Path) -> list[Generation]:
-    """Return every copy of a state file that there is, the file itself first, backups newest first.
+def list_copies(path: Path) -> list[StateCopy]:
+    """Return all copies of a state file: first the file itself, and backups with the newest first.
 
-    All of them are read, so this takes as long as loading as many states.  Nothing is changed.
+    Each copy is read, so this takes as long as loading that many states. Nothing is changed.
     """
     path = path.resolve()
-    return [generation for generation in _examine_all(path) if generation is not None]
+    return [copy for copy in _examine_all(path) if copy is not None]
 
 
-def _examine_all(path: Path) -> Iterator[Generation | None]:
-    yield _examine_if_there(path, GenerationKind.current)
-    yield _examine_if_there(get_compressed_path(path), GenerationKind.compressed)
+def _examine_all(path: Path) -> Iterator[StateCopy | None]:
+    yield _examine_if_there(path, CopyKind.current)
+    yield _examine_if_there(get_compressed_path(path), CopyKind.compressed)
     for item in find_temporary_files(path):
-        yield _examine_if_there(item, GenerationKind.temporary)
+        yield _examine_if_there(item, CopyKind.temporary)
     for backup in reversed(BackupFolder(path).list_backups()):
-        yield _examine_if_there(backup.path, GenerationKind.backup, backup.number)
+        yield _examine_if_there(backup.path, CopyKind.backup, backup.number)
     for item in find_kept_originals(path):
-        yield _examine_if_there(item, GenerationKind.kept)
+        yield _examine_if_there(item, CopyKind.kept)
 
 
-def _examine_if_there(path: Path, kind: GenerationKind, number: int | None = None) -> Generation | None:
+def _examine_if_there(path: Path, kind: CopyKind, number: int | None = None) -> StateCopy | None:
     try:
         return examine(path, kind, number)
-    except FileNotFoundError:  # a store that runs has removed it meanwhile
+    except FileNotFoundError:  # a running store has removed it meanwhile
         return None
 
 
@@ -185,7 +190,7 @@ def _examine_if_there(path: Path, kind: GenerationKind, number: int | None = Non
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What a recovery does, or has done.
+    """Plan or result of a recovery.
 
     Attributes
     ----------
@@ -194,79 +199,79 @@ class Recovery:
     current
         The file as it was found; None when it was missing.
     chosen
-        What replaces it; None when it is intact and nothing is to be done.
+        Copy that replaces the file; None when the file is intact and nothing has to be done.
     kept_as
-        Where the replaced file is now; None before the recovery, and when there was none.
+        Path of the replaced file after the recovery; None before it, and when there was no file.
     """
 
     path: Path
-    current: Generation | None
-    chosen: Generation | None
+    current: StateCopy | None
+    chosen: StateCopy | None
     kept_as: Path | None = None
 
 
 def plan_recovery(path: Path, source: Path | None = None) -> Recovery:
-    """Say what `recover` would do; nothing is changed.
+    """Return what `recover` would do, without changes.
 
     Raises
     ------
     NothingToRecover
         There is no good copy, or `source` is not one; also for an intact file of a newer program without a `source`.
     """
-    return _plan(path.resolve(), source, list_generations(path))
+    return _plan(path.resolve(), source, list_copies(path))
 
 
-def _plan(path: Path, source: Path | None, generations: list[Generation]) -> Recovery:
-    current = next((item for item in generations if item.kind is GenerationKind.current), None)
+def _plan(path: Path, source: Path | None, copies: list[StateCopy]) -> Recovery:
+    current = next((item for item in copies if item.kind is CopyKind.current), None)
     if source is not None:
         return Recovery(path, current, _examine_source(path, source))
     if current is not None and current.is_good:
         return Recovery(path, current, None)
     if current is not None and current.verdict is Verdict.newer_schema:
         raise NothingToRecover(path, f"intact, but {current.reason}; --from FILE replaces it all the same")
-    good = [item for item in generations if item.is_good]
+    good = [item for item in copies if item.is_good]
     if not good:
-        raise NothingToRecover(path, _describe_failure(generations))
+        raise NothingToRecover(path, _describe_failure(copies))
     return Recovery(path, current, max(good, key=_get_rank))
 
 
-def _examine_source(path: Path, source: Path) -> Generation:
-    kind = GenerationKind.compressed if source.suffix == ".br" else GenerationKind.kept
-    generation = examine(source, kind)
-    if not generation.is_good:
-        raise NothingToRecover(path, f"{source} cannot replace it: {generation.reason}")
-    return generation
+def _examine_source(path: Path, source: Path) -> StateCopy:
+    kind = CopyKind.compressed if source.suffix == ".br" else CopyKind.kept
+    copy = examine(source, kind)
+    if not copy.is_good:
+        raise NothingToRecover(path, f"{source} cannot replace it: {copy.reason}")
+    return copy
 
 
-def _describe_failure(generations: list[Generation]) -> str:
-    if not generations:
+def _describe_failure(copies: list[StateCopy]) -> str:
+    if not copies:
         return "there is no such file, and no copy of it"
-    listed = "; ".join(f"{item.path.name}: {item.reason}" for item in generations[:5])
-    return f"none of {len(generations)} copies is intact ({listed})"
+    listed = "; ".join(f"{item.path.name}: {item.reason}" for item in copies[:5])
+    return f"none of {len(copies)} copies is intact ({listed})"
 
 
-def _get_rank(generation: Generation) -> tuple[bool, int, datetime.datetime]:
-    """Order by the number of the save, and what has none by the clock; of equals the first in the list wins.
+def _get_rank(copy: StateCopy) -> tuple[bool, int, datetime.datetime]:
+    """Return the sort key for choosing a copy: number of the save, then time. Of equal copies the first one is chosen.
 
-    What was replaced on purpose comes last, however new it is.
+    A file that a user has replaced on purpose comes last, even if it is the newest.
     """
-    is_wanted = generation.kind is not GenerationKind.kept or f".{_REPLACED}-" not in generation.path.name
-    number = -1 if generation.number is None else generation.number
-    return is_wanted, number, generation.last_updated_at or datetime.datetime.min
+    is_wanted = copy.kind is not CopyKind.kept or f".{_REPLACED}-" not in copy.path.name
+    number = -1 if copy.number is None else copy.number
+    return is_wanted, number, copy.last_updated_at or datetime.datetime.min
 
 
 def recover(path: Path, source: Path | None = None, *, exact: bool = False, files: FileLayer = OS_FILES) -> Recovery:
-    """Replace a damaged or missing state file by its newest good copy; an intact one is left alone.
+    """Replace a damaged or missing state file by its newest good copy. An intact file is not changed.
 
-    The damaged file is kept as ``STEM.damaged-N.json``.  The recovered file gets a new number, so that it counts as
-    newer than every copy.  Its `last_updated_at` stays what it was.
+    The damaged file is kept as ``STEM.damaged-N.json``. The recovered file gets a new number, so that it is newer than
+    every copy. Its `last_updated_at` does not change.
 
     Parameters
     ----------
     source
-        Use this copy, also when the file is intact; the file is then kept as ``STEM.replaced-N.json``.
+        Use this copy, even when the file is intact; the file is then kept as ``STEM.replaced-N.json``.
     exact
-        Restore the bytes of the copy, its number included: to undo a change as if it had never been.
+        Restore the exact bytes of the copy including its number, to undo a change without a trace.
 
     Raises
     ------
@@ -275,35 +280,35 @@ def recover(path: Path, source: Path | None = None, *, exact: bool = False, file
     StoreLocked
         A process writes to the file.
     SaveFailed
-        The file was replaced, and only the last step failed, the flush of the folder: a power cut may undo it.
+        The file was replaced and only the last step failed, the flush of the folder: a power cut may undo the recovery.
     OSError
-        The folder cannot be written to, or the disk is full; the file is as it was.
+        The folder cannot be written to, or the disk is full; the file has not changed.
     """
     path = path.resolve()
     lock = WriterLock(path)
     lock.acquire()
     try:
-        generations = list_generations(path)
-        plan = _plan(path, source, generations)
+        copies = list_copies(path)
+        plan = _plan(path, source, copies)
         chosen = plan.chosen
         if chosen is None:
             return plan
         content = chosen.path.read_bytes()
-        text = decompress(content) if chosen.kind is GenerationKind.compressed else content
-        parse_sealed(text)  # once more: it was read a moment ago
+        text = decompress(content) if chosen.kind is CopyKind.compressed else content
+        parse_verified(text)  # verify again: the file may have changed since the plan
         if exact:
             head, rest = b"", memoryview(text)
         else:
-            numbers = [item.number for item in (*generations, chosen) if item.number is not None]
-            head, rest = make_seal(remove_seal(text), max(numbers, default=0) + 1)
+            numbers = [item.number for item in (*copies, chosen) if item.number is not None]
+            head, rest = make_checksum_header(remove_checksum_header(text), max(numbers, default=0) + 1)
         kept_as = None
         if plan.current is not None:
             kept_as = keep_original(path, _REPLACED if plan.current.is_good else "damaged", files)
         done = Recovery(path, plan.current, chosen, kept_as)
         _replace(done, Replacement(path, None if path.exists() else chosen.path, files), head, rest)
         try:
-            remove_compressed_copy(path, files)  # only now: it may have been the chosen one
-        except OSError as error:  # it stays, and readers see by its checksum that it belongs to another save
+            remove_compressed_copy(path, files)  # not earlier: it may have been the chosen copy
+        except OSError as error:  # it stays, and its checksum shows readers that it belongs to another save
             logger.warning("%s is recovered, but its old compressed copy cannot be removed: %s", path, error)
         return done
     finally:
@@ -311,7 +316,7 @@ def recover(path: Path, source: Path | None = None, *, exact: bool = False, file
 
 
 def _replace(done: Recovery, replacement: Replacement, *parts: bytes | memoryview) -> None:
-    """Put the content in place; when only the last flush fails, say what was done all the same."""
+    """Put the content in place. If only the last flush fails, the error describes what was done."""
     try:
         replacement.write(*parts)
         replacement.put_in_place()

@@ -1,9 +1,8 @@
-"""Temporary files that a process has left because it was killed.
+"""Find temporary files that killed processes have left.
 
-Their names are of a pattern that nothing else has, ``.NAME.<16 hex digits>.tmp``.  Most are written only by the holder
-of the writer lock; when they are older than the lock of this process, their process is dead.  Copies that are made
-before a state is mended are written by anybody, so a temporary file of one of them is believed to be left only after an
-hour.
+Their names have a pattern that no other files have, ``.NAME.<16 hex digits>.tmp``. Most are written only by the holder
+of the writer lock: if they are older than the lock of this process, their process is dead. Any process may write a copy
+before a change of the state, without the lock, so a temporary file of such a copy counts as left only after an hour.
 """
 
 import re
@@ -18,7 +17,7 @@ from tradeexecutor.state.store.backups import BACKUP_NAME, BackupFolder, make_ke
 
 __all__ = ["find_stale_files"]
 
-#: Seconds after which a temporary file that needs no lock is believed to be left.
+#: Age after which a temporary file that is written without the lock counts as left, seconds.
 _STALE_AFTER = 3600.0
 
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.tmp", re.DOTALL)
@@ -27,14 +26,14 @@ _ARCHIVE_NAME = re.compile(r"[0-9a-f]{64}\.json\.br")
 
 
 def find_stale_files(path: Path, locked_since: float) -> list[Path]:
-    """Return the temporary files beside a state, and among its backups and archives, that killed processes have left.
+    """Return temporary files of killed processes beside a state and among its backups and archives.
 
     Parameters
     ----------
     path
-        The state file, without symbolic links.  The caller holds its writer lock.
+        The state file, without symbolic links. The caller holds its writer lock.
     locked_since
-        When the caller took the lock, seconds since the epoch.
+        Time at which the caller took the lock, seconds since the epoch.
     """
     own = {path.name, get_compressed_path(path).name}
     kept = make_kept_name_pattern(path)
@@ -55,7 +54,7 @@ def find_stale_files(path: Path, locked_since: float) -> list[Path]:
 
 
 def _list_temporary_files(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the temporary files of a folder and the names of the files that they were to become."""
+    """Yield each temporary file of a folder with the name of the file that it would have become."""
     if folder.is_dir():
         for item in folder.iterdir():
             match = _TEMPORARY.fullmatch(item.name)
@@ -64,7 +63,7 @@ def _list_temporary_files(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _is_older(path: Path, since: float) -> bool:
-    """Tell whether it is a file, and nobody has written to it since then."""
+    """Return whether a path is a file that nobody has written to since a time (seconds since the epoch)."""
     try:
         status = path.lstat()
     except FileNotFoundError:

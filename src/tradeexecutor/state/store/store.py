@@ -1,6 +1,6 @@
-"""Where the state of a strategy lives between runs.
+"""Stores for the state of a strategy between runs.
 
-All stores have the same interface; a strategy does not know which one it has.
+All stores have the same interface, so a strategy works with any of them.
 
 ========================== ==========================================================
 `JSONFileStore`            a flat JSON file, replaced atomically; one writer at a time
@@ -8,7 +8,7 @@ All stores have the same interface; a strategy does not know which one it has.
 `NoneStore`                memory only; for backtests
 ========================== ==========================================================
 
-What a file store guarantees, and which files it keeps, is on one page: ``docs/stores.md``.
+``docs/stores.md`` describes the guarantees of a file store and its files.
 """
 
 import contextlib
@@ -39,7 +39,12 @@ from tradeexecutor.state.errors import (
     StoreChanged,
     StoreMoved,
 )
-from tradeexecutor.state.files.checksum_header import HEAD_SIZE, make_seal, parse_sealed, read_seal
+from tradeexecutor.state.files.checksum_header import (
+    HEAD_SIZE,
+    make_checksum_header,
+    parse_verified,
+    read_checksum_header,
+)
 from tradeexecutor.state.files.compressed_copy import remove_compressed_copy, write_compressed_copy
 from tradeexecutor.state.files.durable_file import Replacement
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
@@ -53,7 +58,7 @@ logger = logging.getLogger(__name__)
 #: Called with the state after every save.
 SaveHook = Callable[[State], None]
 
-#: Tells whether a file was replaced: device, inode, size, time of the last change in nanoseconds.
+#: Identity of a file, which changes when it is replaced: device, inode, size, time of the last change in nanoseconds.
 _Identity = tuple[int, int, int, int]
 
 _DEFAULT_BACKUPS = BackupPolicy()
@@ -85,7 +90,7 @@ class StateStore(ABC):
 
     @abstractmethod
     def is_pristine(self) -> bool:
-        """Tell whether nothing was ever saved here."""
+        """Return whether nothing was ever saved here."""
 
     @abstractmethod
     def load(self) -> State:
@@ -94,38 +99,38 @@ class StateStore(ABC):
     @abstractmethod
     @contract_signature
     def sync(self, state: State, validate: bool = True) -> None:
-        """Save the state and set its `last_updated_at` to what the clock says.
+        """Save the state and set its `last_updated_at` to the present time.
 
-        When this returns, the save survives the end of the process and of the machine's power.  When it raises, the
-        last save is still there.
+        When this returns, the save survives a crash of the process and a power cut. When it raises, the last save is
+        still there.
 
         Parameters
         ----------
         validate
-            For existing callers: every value of every save is checked, and stores that write warn about False.
+            Ignored, for existing callers: every value of every save is checked. Stores that write warn about False.
 
         Raises
         ------
         BadStateData
-            The state holds something that must not be saved.  Neither the store nor the state has changed.
+            The state contains a value that must not be saved. Neither the store nor the state has changed.
         StoreLocked
-            Another process saves here.
+            Another process writes to this store.
         StoreChanged
             Somebody else has saved since this store loaded.
         StoreMoved
-            What this store has opened is not at the path any more that the user named.
+            The opened file or database is no longer at the path given by the user.
         NewerStateFile
-            A newer program has saved here; this one would lose what it does not know.
+            A newer program has saved here, and this program would lose data that it does not know.
         SaveFailed
-            The operating system refused; the error says what to do.
+            The operating system refused; the message contains advice.
         """
 
     def create(self, name: str) -> State:
-        """Return a new, empty state with a name.  Nothing is written."""
+        """Return a new, empty state with this name. Nothing is written."""
         return State(name=name)
 
     def close(self) -> None:  # noqa: B027  (a store that excludes nobody has nothing to do)
-        """Let other processes save here; the store can be used again."""
+        """Release the right to write; the store can be used again."""
 
     def __enter__(self) -> Self:
         return self
@@ -139,10 +144,10 @@ class StateStore(ABC):
 class JSONFileStore(StateStore):
     """State in a flat JSON file.
 
-    A save replaces the file atomically: readers never see half a file, and after a crash the file holds the last
-    complete save.  The file carries a checksum, and earlier saves are kept beside it.  The first save takes a writer
-    lock, which a second process is refused; it is released by `close`, or by the end of the process however it ends.
-    One store may be used by several threads.
+    A save replaces the file atomically: readers never see half a file, and after a crash the file contains the last
+    complete save. The file contains a checksum, and earlier saves are kept beside it. The first save takes a writer
+    lock, and a second process is then refused. `close` or the end of the process, even by a crash, releases the lock.
+    Several threads may use one store.
 
     Parameters
     ----------
@@ -151,11 +156,11 @@ class JSONFileStore(StateStore):
     on_save
         Called with the state after every save.
     backups
-        Which earlier saves to keep; None keeps none.
+        Policy for earlier saves to keep; None keeps none.
     compressed
         Whether to write ``PATH.br`` as well, for web servers.
     files
-        How to write; for tests.
+        System calls; for tests.
     """
 
     def __init__(
@@ -170,28 +175,28 @@ class JSONFileStore(StateStore):
         text = os.fspath(path) if path else ""
         if not text or "\0" in text:
             raise InvalidValue("a file store needs a path")
-        if "://" in text:  # it may have a password, and is not shown
+        if "://" in text:  # the text may contain a password, so it is not shown
             raise InvalidValue("this is the address of a database, for which there is SQLStateStore, not a path")
         self.path = Path(text)
         self.on_save = on_save
         self.backups = backups
         self.compressed = compressed
         self._files = files
-        #: The path from the root, so that changing the working folder does not change the file.
+        #: The absolute path, so that a change of the working folder does not change the file.
         self._named = Path.cwd() / self.path
         #: Held while a thread saves.
         self._mutex = threading.RLock()
         self._bind()
 
     def _bind(self) -> None:
-        """Take the file to which the path leads now as the one of this store."""
-        self._target = self._named.resolve()  # the same for every link to the file
+        """Use the file to which the path leads now as the file of this store."""
+        self._target = self._named.resolve()  # the same path for every link to the file
         self._lock = WriterLock(self._target)
         self._locked_since = 0.0
         self._backup_folder = BackupFolder(self._target, self._files)
-        #: The file as this store loaded or saved it last.
+        #: Identity of the file when this store last loaded or saved it.
         self._known: _Identity | None = None
-        #: The file whose number is `_number`.
+        #: Identity of the file whose number is `_number`.
         self._examined: _Identity | None = None
         self._number = 0
         self._is_tidy = False
@@ -200,21 +205,22 @@ class JSONFileStore(StateStore):
         return f"<JSON file at {self.path.absolute()}>"
 
     def is_pristine(self) -> bool:
-        """Tell whether nothing was ever saved here: there is no file, and no backup of one.
+        """Return whether nothing was ever saved here: there is no file, and no backup of one.
 
-        A file that has vanished is no new strategy: `load` then says how to get it back.
+        A strategy whose file is gone but whose backups exist is not pristine: `load` then raises an error with advice.
         """
         return not self._target.exists() and not self._backup_folder.list_backups()
 
     def load(self) -> State:
-        """Read the file; its checksum is checked.
+        """Return the state in the file after verifying its checksum.
 
         Raises
         ------
         FileNotFoundError
             There is no such file.
         InvalidStateFile, DamagedStateFile
-            It is not a state, or not the one that was saved; the error says how to get an earlier save back.
+            The file is not a state, or not what was saved; the message contains the command that restores an earlier
+            save.
         NewerStateFile
             A newer program has written it.
         """
@@ -227,7 +233,7 @@ class JSONFileStore(StateStore):
             raise
         except (FileNotFoundError, InvalidStateFile) as error:
             raise self._add_advice(error) from None
-        if not self._lock.is_held:  # else another thread may have saved meanwhile
+        if not self._lock.is_held:  # a holder of the lock may have saved in another thread meanwhile
             self._known = known
         return state
 
@@ -248,8 +254,8 @@ class JSONFileStore(StateStore):
     def sync(self, state: State, validate: bool = True) -> None:
         """Save the state; see `StateStore.sync`.
 
-        After an error the file and the state are as before, with one exception: when nothing but flushing the folder
-        failed, the new state is in the file and `last_updated_at` is its time (`SaveFailed.in_place`).
+        After an error the file and the state are unchanged, with one exception: if only flushing the folder failed, the
+        file contains the new state and `last_updated_at` is its time (`SaveFailed.in_place`).
         """
         if not validate:
             warn_ignored("sync", "validate", "every value of every save is checked")
@@ -280,9 +286,9 @@ class JSONFileStore(StateStore):
             self.on_save(state)
 
     def _save(self, text: bytes, replacement: Replacement) -> None:
-        """Replace the file, and keep what it was."""
+        """Replace the file, and keep the old one as a backup."""
         old = self._look_at_file()
-        head, rest = make_seal(text, old.number + 1)
+        head, rest = make_checksum_header(text, old.number + 1)
         replacement.like = old.like
         replacement.write(head, rest)
         if old.keep_as:
@@ -290,13 +296,13 @@ class JSONFileStore(StateStore):
         if self.backups is not None and old.exists:
             self._backup_folder.add(old.number)
         remove_compressed_copy(self._target, self._files)
-        self.acquire_writer_lock()  # once more: if its file was deleted, another process may have taken the lock
+        self.acquire_writer_lock()  # again: if the lock file was deleted, another process may have taken the lock
         replacement.put_in_place()
         self._known = self._examined = _identify(self._target)
         self._number = old.number + 1
 
     def _look_at_file(self) -> "_OldFile":
-        """Return what has to be done about the file that is about to be replaced."""
+        """Return number and identity of the file to replace, and whether it has to be kept."""
         backups = self._backup_folder.list_backups()
         last = backups[-1].number if backups else 0
         now = _identify(self._target)
@@ -312,7 +318,7 @@ class JSONFileStore(StateStore):
         return _OldFile(max(number, self._number), exists=True, keep_as=keep_as)
 
     def _tidy(self) -> None:
-        """Do what a save needs no more to be complete; what fails is tried again after the next save."""
+        """Do the work that a complete save does not need. After an error it is tried again with the next save."""
         try:
             if self.compressed:
                 write_compressed_copy(self._target, self._target.read_bytes(), self._files)
@@ -329,12 +335,12 @@ class JSONFileStore(StateStore):
     # --- Writer lock
 
     def acquire_writer_lock(self) -> None:
-        """Become the only writer of the file; does nothing when this store already is.
+        """Become the only writer of the file; does nothing when this store already is the writer.
 
         Raises
         ------
         StoreLocked
-            Names the process that writes to the file.
+            Another process writes to the file; the message contains its id.
         StoreChanged
             Somebody else has saved since this store loaded.
         StoreMoved
@@ -356,8 +362,8 @@ class JSONFileStore(StateStore):
             raise
 
     def _is_led_elsewhere(self) -> bool:
-        """Tell whether a symbolic link in the path leads to another file than the one of this store."""
-        with contextlib.suppress(OSError):  # one of them is not there
+        """Return whether a symbolic link in the path leads to another file than the one of this store."""
+        with contextlib.suppress(OSError):  # one of the files does not exist
             if self._named.samefile(self._target):
                 return False
         return self._named.resolve() != self._target
@@ -385,13 +391,13 @@ class _OldFile:
     Attributes
     ----------
     number
-        Of its save; of the newest backup when there is no file; 0 when there is neither.
+        Number of its save; that of the newest backup when there is no file; 0 when there is neither.
     exists
-        Whether it is there.
+        Whether the file exists.
     keep_as
-        Suffix under which it has to be kept for ever, or None.
+        Suffix under which the file has to be kept for ever, or None.
     like
-        File whose mode and owner the new file gets when it is not there; None when there is none.
+        File whose mode and owner the new file gets if the old one does not exist; None when there is none.
     """
 
     number: int
@@ -409,7 +415,7 @@ def _identify(path: Path) -> _Identity | None:
 
 
 def _examine(path: Path) -> tuple[int, str | None]:
-    """Return the number of a file, and the suffix under which to keep it when this program cannot replace its kind.
+    """Return the number of a save, and the suffix under which to keep the file if it has another schema version.
 
     Raises
     ------
@@ -418,13 +424,13 @@ def _examine(path: Path) -> tuple[int, str | None]:
     """
     with path.open("rb") as file:
         head = file.read(HEAD_SIZE)
-    seal = read_seal(head)
-    found = _VERSION.match(head, seal.length) if seal else None
-    if seal is not None and found is not None:
+    header = read_checksum_header(head)
+    found = _VERSION.match(head, header.length) if header else None
+    if header is not None and found is not None:
         version = int(found[1])
     else:
         try:
-            tree = parse_sealed(path.read_bytes())
+            tree = parse_verified(path.read_bytes())
         except InvalidStateFile:
             return 0, "damaged"
         version = tree.get(SCHEMA_VERSION_KEY, 0) if isinstance(cast(object, tree), dict) else None
@@ -432,7 +438,7 @@ def _examine(path: Path) -> tuple[int, str | None]:
             return 0, "damaged"
     if version > SCHEMA_VERSION:
         raise NewerStateFile(version, SCHEMA_VERSION, path)
-    return seal.save if seal else 0, None if version == SCHEMA_VERSION else f"schema-{version}-backup"
+    return header.save if header else 0, None if version == SCHEMA_VERSION else f"schema-{version}-backup"
 
 
 def _advise(error: OSError) -> str:
@@ -440,7 +446,7 @@ def _advise(error: OSError) -> str:
 
 
 class SimulateStore(JSONFileStore):
-    """Reads a state file and never writes to it."""
+    """A store that reads a state file and never writes to it."""
 
     @contract_signature
     def sync(self, state: State, validate: bool = True) -> None:
@@ -452,13 +458,13 @@ class SimulateStore(JSONFileStore):
 class NoneStore(StateStore):
     """State in memory only.
 
-    There is always a state, so it is never pristine; `load` returns the very object, and `create` replaces it.  What is
-    saved is not checked and not copied.
+    There is always a state, so the store is never pristine. `load` returns the same object, and `create` replaces it. A
+    saved state is neither checked nor copied.
 
     Parameters
     ----------
     state
-        Initial state, a new one if None.
+        Initial state; None for a new one.
     """
 
     def __init__(self, state: State | None = None):
@@ -469,15 +475,15 @@ class NoneStore(StateStore):
         return f"<In-memory store of {self.state}>"
 
     def is_pristine(self) -> bool:
-        """Return False: there always is a state."""
+        """Return False, because there is always a state."""
         return False
 
     def load(self) -> State:
-        """Return the state."""
+        """Return the state object itself."""
         return self.state
 
     def create(self, name: str) -> State:
-        """Replace the state by a new, empty one with a name."""
+        """Replace the state by a new, empty one with this name, and return it."""
         self.state = State(name=name)
         self.created = True
         return self.state
