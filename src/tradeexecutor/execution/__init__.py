@@ -1,1 +1,1 @@
-"""How a planned trade meets a market: one interface, and its simulated implementation."""
+"""Execution of planned trades: the interface, and its simulated implementation."""

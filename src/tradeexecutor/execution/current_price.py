@@ -1,4 +1,4 @@
-"""Filling a trade at the price of today instead of the one it was planned at."""
+"""Slippage model that fills a trade at the current price instead of its planned price."""
 
 import datetime
 from decimal import Decimal
@@ -20,14 +20,14 @@ class PriceSource(Protocol):
 
 
 class CurrentPriceSlippage(SlippageModel):
-    """Trades fill at the current price, whatever they were planned at: for trades that are tried again later.
+    """Trades fill at the current price instead of the planned one; used when trades are tried again later.
 
     Parameters
     ----------
     prices
-        Current prices.
+        Source of current prices.
     extra
-        How much worse than the current price trades fill, a fraction.
+        Fraction by which trades fill at a worse price than the current one.
 
     Notes
     -----
@@ -39,7 +39,7 @@ class CurrentPriceSlippage(SlippageModel):
         self.extra = extra
 
     def get_slippage(self, ts: datetime.datetime, trade: TradeExecution) -> float:
-        """Return how much worse than planned the current price is; raise `MarketTooThin` without a price."""
+        """Return the fraction by which the current price is worse than planned; `MarketTooThin` without a price."""
         is_buy = trade.is_buy()
         price = self.prices(ts, trade.pair, is_buy=is_buy)
         if price is None:

@@ -1,4 +1,4 @@
-"""Making simulated trades fail on purpose, so that a strategy meets failed trades before they cost money."""
+"""Failures of simulated trades, which show how a strategy handles failed trades before they cost money."""
 
 import random
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from tradeexecutor.state.trade import TradeExecution
 
 __all__ = ["FailureModel", "InvalidFailureRate", "RandomFailures"]
 
-#: Decides whether a trade fails.
+#: Returns whether a trade fails.
 FailureModel = Callable[[TradeExecution], bool]
 
 
@@ -17,17 +17,16 @@ class InvalidFailureRate(TradeExecutorError, ValueError):
 
 
 class RandomFailures:
-    """Fails each trade with the same probability.
+    """Makes each trade fail with the same probability.
 
-    The outcome depends on the seed and the trade id only, so a run can be repeated exactly and does not change when
-    an earlier trade is added to another position.
+    The outcome depends only on the seed and the trade id, so a run can be repeated exactly.
 
     Parameters
     ----------
     probability
         From 0 (never) to 1 (always).
     seed
-        Another seed fails other trades.
+        With another seed other trades fail.
     """
 
     def __init__(self, probability: float, seed: int = 0):
@@ -37,6 +36,6 @@ class RandomFailures:
         self.seed = seed
 
     def __call__(self, trade: TradeExecution) -> bool:
-        """Tell whether the trade fails."""
-        # A seeded generator per trade: text seeds are hashed the same in every process.
+        """Return whether the trade fails."""
+        # Each trade has its own generator. The hash of a text seed is the same in every process.
         return random.Random(f"{self.seed}-{trade.trade_id}").random() < self.probability

@@ -1,7 +1,7 @@
 """The interface between the trading cycle and a market.
 
-The cycle plans trades; an `ExecutionModel` carries them out and reports what happened.  Simulation, centralised
-exchanges and chains all stand behind this one class.
+The cycle plans trades; an `ExecutionModel` executes them and reports the outcomes. Simulations, centralised exchanges
+and chains implement this class.
 """
 
 import datetime
@@ -18,21 +18,21 @@ __all__ = ["ExecutionError", "ExecutionHaltableIssue", "ExecutionModel", "Execut
 
 
 class ExecutionError(TradeExecutorError, RuntimeError):
-    """Trades could not be carried out, and their outcome could not be recorded in the normal way."""
+    """Trades could not be executed, and their outcome could not be recorded in the normal way."""
 
 
 class ExecutionHaltableIssue(ExecutionError):
-    """The run must stop and a person must look at the state before it goes on."""
+    """The run must stop, and a person must check the state before it continues."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionReport:
-    """What became of a batch of trades.
+    """Outcome of a batch of trades.
 
     Attributes
     ----------
     succeeded, failed
-        Trades in the order of execution.  The positions of failed trades are frozen, their money is back in the
+        Trades in the order of execution. Positions of failed trades are frozen, and their money is back in the
         reserves.
     """
 
@@ -41,41 +41,41 @@ class ExecutionReport:
 
 
 class ExecutionModel(ABC):
-    """Carries out planned trades."""
+    """Executes planned trades."""
 
     def initialize(self) -> None:
-        """Connect; called once before the first cycle.  Nothing to do by default."""
+        """Connect to the market; called once before the first cycle. Does nothing by default."""
         return
 
     def preflight_check(self) -> None:
-        """Raise an error when trading cannot work; called before the first cycle.  Nothing by default."""
+        """Raise an error when trading cannot work; called before the first cycle. Does nothing by default."""
         return
 
     def is_stop_loss_supported(self) -> bool:
-        """Tell whether positions may be closed between decisions."""
+        """Return whether positions may be closed between decisions."""
         return True
 
     def find_rebroadcast_obstacle(self, state: State, trade: TradeExecution) -> str | None:
-        """Return why a failed trade cannot be sent again, for people; None if it can.  By default nothing can."""
+        """Return a text on why a failed trade cannot be sent again; None when it can be. By default none can be."""
         del state
         return f"{type(self).__name__} cannot send trade #{trade.trade_id} again"
 
     def resolve_unconfirmed(self, ts: datetime.datetime, state: State) -> list[TradeExecution]:
-        """Find out what became of the trades that an earlier process had under way, and book it.
+        """Find out and book the outcomes of trades that an earlier process has sent.
 
-        A model that sends something real has to know how: between sending and hearing of the outcome a process may
-        die.  Called before the first cycle, with a state as it was loaded; the caller saves it afterwards.  By default
-        there is nothing to resolve.
+        A model that sends real orders has to implement this, because a process may die between the sending and the
+        outcome. It is called before the first cycle with the loaded state, which the caller saves afterwards. By
+        default there is nothing to resolve.
 
         Returns
         -------
         list
-            The trades that were resolved, failed ones included.
+            The resolved trades, including failed ones.
 
         Raises
         ------
         ExecutionHaltableIssue
-            The outcome of a trade is still open, or is one for a person.
+            The outcome of a trade is still open, or a person has to decide.
         """
         del ts, state
         return []
@@ -93,29 +93,29 @@ class ExecutionModel(ABC):
         triggered: bool = False,
         rebroadcast: bool = False,
     ) -> ExecutionReport:
-        """Take planned trades to success or failure, in the given order, and book the outcome in the state.
+        """Execute planned trades in the given order, and book their outcomes in the state.
 
         Parameters
         ----------
         ts
             Time of the execution, naive UTC.
         state
-            Where the trades are; reserves and positions change.
+            State that contains the trades; its reserves and positions change.
         trades
             Planned trades, sorted for execution.
         routing_model, routing_state
-            Where to trade; not used by simulations.
+            Routing of the trades; not used by simulations.
         check_balances
-            Compare the account with the state beforehand.
+            Whether to compare the account with the state before trading.
         triggered
-            The trades come from stop loss, take profit or limit triggers, not from a decision.
+            Whether the trades come from stop loss, take profit or limit triggers instead of a decision.
         rebroadcast
-            The trades are not planned, they have failed, and are sent again.
+            Whether the trades are failed ones that are sent again instead of planned ones.
 
         Returns
         -------
         ExecutionReport
-            A failed trade is a normal outcome and listed there, it is not an error.
+            The outcomes. A failed trade is a normal outcome, not an error.
 
         Raises
         ------

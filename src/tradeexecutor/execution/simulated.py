@@ -1,7 +1,7 @@
-"""Simulated execution: trades fill at their planned price, less slippage, or fail on purpose.
+"""Simulated execution: trades fill at their planned price with slippage, or fail on purpose.
 
 Money moves exactly as in live trading: the reserve is debited when a trade starts, the outcome is booked when it
-succeeds, and a failed buy gives its allocation back.  A simulation differs in one thing only: nobody else is in the
+succeeds, and a failed buy gives its allocation back. The only difference is that there are no other traders in the
 market.
 """
 
@@ -41,7 +41,7 @@ class NotSimulated(ExecutionError):
     Attributes
     ----------
     trade_id
-        The trade.
+        Id of the trade.
     """
 
     def __init__(self, message: str, trade_id: int):
@@ -51,7 +51,7 @@ class NotSimulated(ExecutionError):
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """How a trade filled.
+    """Amounts and price of a filled trade.
 
     Attributes
     ----------
@@ -69,19 +69,19 @@ class Fill:
 
 
 class SimulatedExecution(ExecutionModel):
-    """Fills spot trades without a market.
+    """Executes spot trades without a market.
 
     Parameters
     ----------
     slippage
-        How much worse than planned trades fill; None: not at all.
+        Model for how much worse than planned trades fill; None for no slippage.
     failures
-        Called with each trade, returns True for one that is to fail; None: none fails.
+        Function that returns True for a trade that shall fail; None when none shall.
 
     Notes
     -----
-    A trade also fails when its slippage exceeds its `slippage_tolerance`, as it would on a decentralised exchange.
-    LP fees are part of the planned price; `lp_fees_paid` records the estimate made when the trade was planned.
+    A trade also fails when its slippage exceeds its `slippage_tolerance`, as on a decentralised exchange. LP fees are
+    part of the planned price; `lp_fees_paid` gets the estimate from the plan of the trade.
     """
 
     def __init__(self, slippage: SlippageModel | None = None, failures: FailureModel | None = None):
@@ -103,8 +103,8 @@ class SimulatedExecution(ExecutionModel):
     ) -> ExecutionReport:
         """Start, fill and book each trade, see `ExecutionModel.execute_trades`.
 
-        Each trade is finished before the next one starts, so that sells pay for the buys after them and the reserve
-        never goes below zero on the way.
+        Each trade is finished before the next one starts, so that sells pay for later buys and the reserve is never
+        negative in between.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class SimulatedExecution(ExecutionModel):
         return ExecutionReport(succeeded, failed)
 
     def find_rebroadcast_obstacle(self, state: State, trade: TradeExecution) -> str | None:
-        """Return why a failed trade cannot be tried again; None if it can."""
+        """Return why a failed trade cannot be tried again; None when it can be."""
         number = trade.trade_id
         if not trade.is_failed():
             return f"trade #{number} has not failed, it is {trade.get_status().value}"
@@ -184,7 +184,7 @@ class SimulatedExecution(ExecutionModel):
         )
 
     def _try_fill(self, ts: datetime.datetime, state: State, trade: TradeExecution) -> tuple[Fill | None, str]:
-        """Return the fill, or None and why the trade fails."""
+        """Return the fill of a trade, or None and the reason why it fails."""
         if self.failures is not None and self.failures(trade):
             return None, "simulated failure"
         try:
@@ -201,10 +201,10 @@ class SimulatedExecution(ExecutionModel):
         return fill, ""
 
     def calculate_fill(self, state: State, trade: TradeExecution, slippage: float) -> Fill:
-        """Return what a trade buys or sells, in whole units of both tokens.
+        """Return the fill of a trade, in whole units of both tokens.
 
-        A buy gets ``planned_quantity * (1 - slippage)`` for at most its planned reserve.  A sell gives its planned
-        quantity, at most what the position holds, and gets ``quantity * planned_price * (1 - slippage)``.
+        A buy receives ``planned_quantity * (1 - slippage)`` for at most its planned reserve. A sell pays its planned
+        quantity, at most the quantity of the position, and receives ``quantity * planned_price * (1 - slippage)``.
         """
         price = Decimal(trade.planned_price)
         if slippage:
@@ -223,16 +223,16 @@ class SimulatedExecution(ExecutionModel):
             excess = -trade.planned_quantity - held
             if excess > SELL_EPSILON:
                 raise ExecutionError(f"{trade} sells {-trade.planned_quantity}, but {position} holds only {held}")
-            # What old files hold beyond whole units is sold with the rest.
+            # Holdings in old files may contain fractions of a unit, which are sold with the rest.
             quantity = -held if excess >= 0 else -round_down_to_units(-trade.planned_quantity, base_decimals)
             reserve = size_sale(-quantity, price, reserve_decimals)
         return Fill(quantity, reserve, float(reserve / abs(quantity)) if quantity else 0.0)
 
     def settle(self, trade: TradeExecution, fill: Fill) -> None:
-        """Move the money of a fill in the outside world; nothing to do without a wallet."""
+        """Move the money of a fill outside the state. Does nothing here, because there is no wallet."""
 
     def check_balances(self, state: State) -> None:
-        """Compare the outside world with the state; nothing to compare without a wallet."""
+        """Compare balances outside with the state. Does nothing here, because there is no wallet."""
 
     def _create_transaction(self, trade: TradeExecution) -> BlockchainTransaction:
         nonce, tx_hash = self.allocate_nonce()
@@ -246,18 +246,18 @@ class SimulatedExecution(ExecutionModel):
 
 
 def _worsen(slippage: float, *, is_buy: bool) -> Decimal:
-    """Return the factor by which slippage changes a price; negative slippage makes it better."""
+    """Return the factor by which slippage changes a price; negative slippage improves the price."""
     keep = 1 - Decimal(slippage)
     return 1 / keep if is_buy else keep
 
 
 def _check_cash(portfolio: Portfolio, trades: list[TradeExecution]) -> None:
-    """Refuse a batch that its own plan cannot pay, before anything is traded.
+    """Refuse a batch of trades whose plan exceeds the cash, before anything is traded.
 
     Raises
     ------
     ExecutionError
-        Nothing has changed.
+        The cash is not sufficient; nothing has changed.
     """
     if len(trades) < 2 or any(position.pair.kind.is_cctp_bridge() for position in portfolio.open_positions.values()):
         return
@@ -266,7 +266,7 @@ def _check_cash(portfolio: Portfolio, trades: list[TradeExecution]) -> None:
         asset = trade.reserve_currency
         available = cash.get(asset, Decimal(0))
         if trade.is_buy():
-            # The start of a trade forgives less than one unit.
+            # The start of a trade tolerates a lack of less than one unit.
             if trade.planned_reserve - available >= asset.convert_to_decimal(1):
                 raise ExecutionError(
                     f"trade #{trade.trade_id} needs {trade.planned_reserve} {asset.token_symbol}, {available} are left "
@@ -278,7 +278,7 @@ def _check_cash(portfolio: Portfolio, trades: list[TradeExecution]) -> None:
 
 
 def _get_available_capital(portfolio: Portfolio, trade: TradeExecution) -> Decimal:
-    """Return what the start of a buy could take, token units."""
+    """Return the capital available for the start of a buy, token units."""
     bridge = portfolio.get_bridge_position_for_chain(trade.pair.chain_id)
     if bridge is not None:
         return bridge.get_available_bridge_capital()
@@ -290,12 +290,12 @@ def _get_available_capital(portfolio: Portfolio, trade: TradeExecution) -> Decim
 
 def _sum_fees(trade: TradeExecution) -> USDollarAmount:
     fees = trade.lp_fees_estimated
-    # Old files have one fee per leg of the trade.
+    # Old files contain one fee for each leg of the trade.
     return sum(fee or 0.0 for fee in fees) if isinstance(fees, list) else fees or 0.0
 
 
 def calculate_total_assets(portfolio: Portfolio) -> dict[AssetIdentifier, Decimal]:
-    """Return what the open and frozen positions hold of each asset, token units; reserves are not included."""
+    """Return the holdings of open and frozen positions by asset, token units; reserves are not included."""
     totals: dict[AssetIdentifier, Decimal] = {}
     for asset, amount in _iterate_holdings(portfolio):
         totals[asset] = totals.get(asset, Decimal(0)) + amount

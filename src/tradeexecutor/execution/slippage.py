@@ -1,7 +1,7 @@
-"""How much worse than planned a simulated trade fills.
+"""Slippage models: by how much simulated trades fill at a worse price than planned.
 
-A model returns a fraction of the price, 0.001 for 10 basis points, zero or positive: buys get that much less of the
-asset, sells get that much less of the reserve currency.  Fees are not part of it.
+A model returns a fraction of the price, zero or positive (0.001 is 10 basis points). A buy receives that much less of
+the asset, a sell that much less of the reserve currency. Fees are not included.
 """
 
 import datetime
@@ -22,20 +22,20 @@ __all__ = [
     "VolumeSource",
 ]
 
-#: Value traded in the market at a time, in reserve currency per candle; None where the data does not tell.
+#: Returns the value traded in the market at a time, reserve currency per candle; None when it is unknown.
 VolumeSource = Callable[[datetime.datetime, TradingPairIdentifier], float | None]
 
 
 class InvalidSlippage(TradeExecutorError, ValueError):
-    """The parameters of a slippage model make no sense."""
+    """A parameter of a slippage model is out of range."""
 
 
 class MarketTooThin(TradeExecutorError):
-    """The market cannot absorb the trade; the simulated trade fails with this text as the reason."""
+    """The market cannot absorb the trade; the simulated trade fails with this message as the reason."""
 
 
 class SlippageModel(ABC):
-    """Price deterioration of a trade."""
+    """Interface of slippage models."""
 
     @abstractmethod
     def get_slippage(self, ts: datetime.datetime, trade: TradeExecution) -> float:
@@ -57,7 +57,7 @@ class NoSlippage(SlippageModel):
 
 
 class FixedSlippage(SlippageModel):
-    """Every trade fills the same fraction worse than planned.
+    """Every trade fills at a price that is worse than planned by the same fraction.
 
     Parameters
     ----------
@@ -76,21 +76,21 @@ class FixedSlippage(SlippageModel):
 
 
 class VolumeShareSlippage(SlippageModel):
-    """The larger the trade is compared with what the market trades, the worse it fills.
+    """Slippage grows with the share of a trade in the volume of the market.
 
-    Slippage is ``impact * share``, where share is the value of the trade divided by the value traded in the candle
-    in which it executes.  A trade of 2 % of the candle with an impact of 0.1 fills 20 basis points worse.
+    Slippage is ``impact * share``, where share is the value of the trade divided by the value traded in the candle of
+    its execution. With an impact of 0.1, a trade of 2 % of the candle fills 20 basis points worse.
 
     Parameters
     ----------
     volumes
-        Value traded per candle.
+        Source of the value traded per candle.
     impact
-        Slippage of a trade as large as the whole candle.
+        Slippage of a trade whose value equals that of the whole candle, a fraction.
     max_share
-        A larger trade fails.
+        Largest share of a trade, a fraction; a larger trade fails.
     fallback
-        Slippage where volume is unknown or zero.
+        Slippage when the volume is unknown or zero, a fraction.
     """
 
     def __init__(self, volumes: VolumeSource, impact: float = 0.1, max_share: float = 0.25, fallback: float = 0.0):
