@@ -1,11 +1,11 @@
-"""pytest fixtures: a chain on this machine, for tests of strategies that trade on one.
+"""pytest fixtures with a local chain, for tests of strategies that trade on a chain.
 
-Import into your ``conftest.py`` what you want to ask for::
+Import the fixtures into your ``conftest.py``::
 
     from tradeexecutor.testing.chain_fixtures import dev_chain, dev_chain_process, dev_market
 
-One chain runs for each process of pytest, and every test finds it as it was at the beginning.  Where it cannot be
-installed, because npm cannot be reached, tests that ask for it are skipped and say so.
+One chain runs for each process of pytest, and it is in its initial state at the beginning of each test. If it cannot be
+installed, for example because npm cannot reach its registry, the tests that use it are skipped with the reason.
 """
 
 from collections.abc import Iterator
@@ -23,16 +23,16 @@ __all__ = ["DevMarket", "dev_chain", "dev_chain_process", "dev_market"]
 
 @dataclass(frozen=True, slots=True)
 class DevMarket:
-    """What can be traded on the chain.
+    """Tokens and markets on the chain.
 
     Attributes
     ----------
     usdc, weth
         Reserve currency (6 decimals) and a token (18 decimals).
     exchange
-        A Uniswap v2.
+        An exchange of the kind Uniswap v2.
     pair
-        WETH-USDC at 2,000 USDC, 1,000 WETH deep.
+        WETH-USDC at a price of 2,000 USDC, with 1,000 WETH of liquidity.
     """
 
     usdc: AssetIdentifier
@@ -50,7 +50,7 @@ def _deploy_market(chain: DevChain) -> DevMarket:
 
 @pytest.fixture(scope="session")
 def dev_chain_process() -> Iterator[tuple[DevChain, DevMarket]]:
-    """The chain of this process of pytest, and what is deployed on it; ask for `dev_chain` and `dev_market` instead."""
+    """The chain of this process of pytest and its market; tests should use `dev_chain` and `dev_market` instead."""
     try:
         chain = DevChain()
     except DevChainUnavailable as error:
@@ -61,7 +61,7 @@ def dev_chain_process() -> Iterator[tuple[DevChain, DevMarket]]:
 
 @pytest.fixture
 def dev_chain(dev_chain_process: tuple[DevChain, DevMarket]) -> Iterator[DevChain]:
-    """A chain that is after the test what it was before."""
+    """A local chain, whose changes are undone after the test."""
     chain, _ = dev_chain_process
     with chain.restoring():
         yield chain

@@ -1,6 +1,6 @@
-"""A trader for tests: plans trades on a state and walks them through their life, one second per step.
+"""A trader for tests: it plans trades on a state and executes them, with one second for each step.
 
-There is no market and no blockchain.  Trades fill at the asked price times a price impact, or exactly as planned.
+There is no market and no blockchain. Trades fill at the requested price times a price impact, or exactly as planned.
 """
 
 import datetime
@@ -21,10 +21,10 @@ from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import Fill, TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.types import LeverageMultiplier, USDollarAmount, USDollarPrice
 
-#: How long one step in the life of a trade takes.
+#: Duration of one step in the life cycle of a trade.
 _TICK = datetime.timedelta(seconds=1)
 
-#: A price may be this old.
+#: The greatest age of a price.
 _PRICE_TOLERANCE = datetime.timedelta(days=7)
 
 _NOTHING = Decimal(0)
@@ -33,7 +33,7 @@ _NOBODY = "0x0000000000000000000000000000000000000000"
 
 
 class PriceLookup(Protocol):
-    """Knows past prices of pairs, for example a universe of candles."""
+    """Source of past prices of pairs, for example a universe of candles."""
 
     def get_price_with_tolerance(self, pair: Any, when: Any, /, *, tolerance: Any) -> Sequence[Any]:
         """Return a sequence whose first element is the latest price at `when`, USD, at most `tolerance` old."""
@@ -41,14 +41,14 @@ class PriceLookup(Protocol):
 
 
 class UnitTestTrader:
-    """Executes trades on a state at once, without a market.
+    """Executes trades on a state immediately, without a market.
 
-    The fill price is the asked price times `price_impact`, and a buy also gets that much less of the token.  Every
-    step (planning, starting, broadcasting) takes one second of the trader's clock and every start one nonce.  So a
-    trade is opened at `ts`, started 1 s, broadcasted 2 s and executed 3 s later, which is the time at which the next
-    trade opens.
+    The fill price is the requested price times `price_impact`, and a buy also receives that much less of the token.
+    Every step (planning, starting, broadcasting) takes one second of the trader's clock, and every start uses one
+    nonce. A trade is therefore opened at `ts`, started 1 s, broadcasted 2 s and executed 3 s later, which is the time
+    at which the next trade opens.
 
-    LP fees are recorded on the trades and not taken out of the cash.
+    LP fees are recorded in the trades but not deducted from the cash.
 
     Examples
     --------
@@ -73,17 +73,17 @@ class UnitTestTrader:
     Attributes
     ----------
     state
-        The state that is traded.
+        State that contains the trades.
     ts
-        The clock, naive UTC; starts at 2022-01-01.
+        Clock, naive UTC; it starts at 2022-01-01.
     nonce
-        Nonce of the next trade that is started, from 1.
+        Nonce of the next started trade, from 1.
     lp_fees
-        Recorded as fees of each trade, USD.
+        Fees recorded in each trade, USD.
     price_impact
-        Fill price divided by asked price, > 0.
+        Fill price divided by requested price, > 0.
     native_token_price
-        Recorded as price of the gas token, USD.
+        Price of the gas token recorded in each trade, USD.
 
     Raises
     ------
@@ -107,7 +107,7 @@ class UnitTestTrader:
         Raises
         ------
         InvalidValue
-            Not a naive datetime of the standard library.
+            The value is not a naive datetime of the standard library.
         """
         self.ts = require_standard_utc(timestamp, "the clock", InvalidValue)
 
@@ -162,7 +162,7 @@ class UnitTestTrader:
     def execute(self, trade: TradeExecution, underflow_check: bool = True) -> None:
         """Start, broadcast and complete a planned trade, with the price impact.
 
-        A buy consumes all of its planned reserve.
+        A buy spends all of its planned reserve.
 
         Parameters
         ----------
@@ -172,7 +172,8 @@ class UnitTestTrader:
         Raises
         ------
         NotEnoughMoney
-            And all that `State.start_execution` raises; the trade stays planned, clock and nonce are unchanged.
+            There is not enough cash. All other errors of `State.start_execution` are possible, too; the trade stays
+            planned, and clock and nonce are unchanged.
         """
         self._send(trade, underflow_check=underflow_check, triggered=False)
         price = float(trade.planned_price * self.price_impact)
@@ -248,7 +249,7 @@ class UnitTestTrader:
         Raises
         ------
         Exception
-            What the look-up raises when it has no price; nothing changes.
+            The look-up has no price and raises its own error; nothing changes.
         """
         return self.buy(pair, quantity, self._look_up_price(pair, candle_universe))
 
@@ -262,12 +263,12 @@ class UnitTestTrader:
     def set_perfectly_executed(self, trade: TradeExecution, triggered: bool = False) -> None:
         """Start, broadcast and complete a planned trade of any kind exactly as it was planned.
 
-        The cash may become negative.  Fees are those that the trade estimated, else `lp_fees`.
+        The cash may become negative. The fees are the estimated ones of the trade, or `lp_fees` without an estimate.
 
         Parameters
         ----------
         triggered
-            Must be set for trades with the flag ``triggered``.
+            Must be True for trades with the flag ``triggered``.
 
         Raises
         ------
@@ -305,7 +306,7 @@ class UnitTestTrader:
         self.ts += _TICK
 
     def _look_up_price(self, pair: TradingPairIdentifier, prices: PriceLookup) -> USDollarPrice:
-        import pandas as pd  # only needed here, and slow to import
+        import pandas as pd  # used only here, and slow to import
 
         found = prices.get_price_with_tolerance(
             pair.internal_id, pd.Timestamp(self.ts), tolerance=pd.Timedelta(_PRICE_TOLERANCE)
@@ -321,7 +322,7 @@ class UnitTestTrader:
         price: USDollarPrice,
         leverage: LeverageMultiplier = 1,
     ) -> tuple[TradingPosition, TradeExecution]:
-        """Plan to open a leveraged short, for `set_perfectly_executed`; no money moves.
+        """Plan a trade that opens a leveraged short, for `set_perfectly_executed`; no money moves.
 
         Parameters
         ----------
@@ -362,12 +363,12 @@ class UnitTestTrader:
         price: USDollarPrice,
         leverage: LeverageMultiplier = 1,
     ) -> tuple[TradingPosition, TradeExecution]:
-        """Plan to buy back all of the debt of a short and to release its collateral; no money moves.
+        """Plan a trade that buys back all of the debt of a short and releases its collateral; no money moves.
 
         Parameters
         ----------
         quantity, leverage
-            Not used: everything is closed.
+            Not used, because everything is closed.
         price
             USD per borrowed token.
 
@@ -400,7 +401,7 @@ class UnitTestTrader:
             flags={flag},
             **amounts,
         )
-        # Says that the loan is going to be what was planned, so that an outcome need not repeat the collateral moves.
+        # The loan changes as planned, so the outcome need not repeat the changes of the collateral.
         if trade.planned_loan_update is not None:
             trade.executed_loan_update = trade.planned_loan_update.clone()
         self.ts += _TICK
@@ -416,7 +417,7 @@ class UnitTestTrader:
         quantity: Decimal,
         redeemer: str = _NOBODY,
     ) -> BalanceUpdate:
-        """Book that an investor took tokens out of a spot, vault or credit position; the clock stands still.
+        """Book that an investor took tokens out of a spot, vault or credit position; the clock does not change.
 
         Parameters
         ----------
@@ -432,7 +433,7 @@ class UnitTestTrader:
         Returns
         -------
         BalanceUpdate
-            The event: `quantity` and `usd_value` are negative, `old_balance` is what the position held before.
+            The event: `quantity` and `usd_value` are negative, `old_balance` is the balance of the position before.
 
         Raises
         ------
