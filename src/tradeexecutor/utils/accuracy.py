@@ -1,4 +1,4 @@
-"""Import path of existing strategies; the rules are in :mod:`tradeexecutor.accounting.accuracy`."""
+"""Import path used by existing strategies; the code is in :mod:`tradeexecutor.accounting.accuracy`."""
 
 from tradeexecutor.accounting.accuracy import (
     CLOSE_POSITION_COLLATERAL_EPSILON,

@@ -1,4 +1,4 @@
-"""Import path of existing strategies; the estimates are in :mod:`tradeexecutor.state.loan.leverage`."""
+"""Import path used by existing strategies; the code is in :mod:`tradeexecutor.state.loan.leverage`."""
 
 from tradeexecutor.state.loan.leverage import (
     LeverageEstimate,
