@@ -1,1 +1,1 @@
-"""How money and interest that no trade moves are booked: deposits, redemptions, interest, share prices."""
+"""Booking of money and interest outside trades: deposits, redemptions, interest, share prices."""

@@ -1,13 +1,13 @@
-"""Which event on a chain is which: recognising what is booked already, also after the chain was reorganised.
+"""Identity of events on a chain, by which booked events are recognised even after a reorganisation of the chain.
 
-A reorganisation puts a transaction into another block, where its logs have other numbers.  What stays is the
-transaction, and the order of its transfers.  So an event is identified by
+A reorganisation moves a transaction to another block, where its logs have other numbers. The transaction and the order
+of its transfers do not change. An event is therefore identified by
 
 * its chain, transaction and token (`TransferKey`), and
-* its place among the equal transfers of these: same cause, same signed amount.
+* its place among the equal transfers with this key (same cause and same signed amount).
 
-Block and log index only help to choose between equal transfers.  It follows that a source has to tell all transfers of
-one transaction together; one transfer alone is the first of its sort.
+Block and log index are used only to choose between equal transfers. A source therefore has to report all transfers of a
+transaction together; a single transfer counts as the first one of its kind.
 """
 
 from collections import Counter
@@ -22,16 +22,16 @@ __all__ = ["Transfer", "TransferKey", "count_transfers", "find_booked_flows", "f
 
 
 class TransferKey(NamedTuple):
-    """Names the transfers of one token in one transaction.
+    """Identifies the transfers of one token in one transaction.
 
     Attributes
     ----------
     chain_id
-        E.g. 1 for Ethereum.
+        Number of the chain, e.g. 1 for Ethereum.
     tx_hash
-        In lower case, without ``0x``.
+        Transaction hash in lower case, without ``0x``.
     token
-        Contract of the token, in lower case.
+        Contract address of the token in lower case.
     """
 
     chain_id: int
@@ -40,38 +40,38 @@ class TransferKey(NamedTuple):
 
     @staticmethod
     def make(chain_id: int, tx_hash: str, token: str) -> "TransferKey":
-        """Make a key, however hash and address are written."""
+        """Return the key for a hash with or without ``0x`` and an address, both in any case."""
         return TransferKey(chain_id, tx_hash.lower().removeprefix("0x"), token.lower())
 
 
 class Transfer(Protocol):
-    """What a chain, or a record of one, tells about one event; a booked `BalanceUpdate` has the same."""
+    """Data of one reported event on a chain; a booked `BalanceUpdate` has the same attributes."""
 
     @property
     def cause(self) -> BalanceUpdateCause:
-        """What happened."""
+        """Cause of the change."""
         ...
 
     @property
     def quantity(self) -> Decimal:
-        """Token units, + in, - out."""
+        """Change in token units, + in, - out."""
         ...
 
     @property
     def log_index(self) -> int | str | None:
-        """Number of the log in its block; old files have text."""
+        """Number of the log in its block; a text in old files."""
         ...
 
     @property
     def block_number(self) -> int | None:
-        """Block; None when it is not known."""
+        """Number of the block; None when unknown."""
         ...
 
 
 def find_booked_flows(state: State) -> dict[TransferKey, list[BalanceUpdate]]:
     """Return the deposits, redemptions and vault flows of a state by transaction, in the order of their logs.
 
-    Those without a transaction cannot be recognised and are left out.
+    Events without a transaction cannot be recognised and are left out.
     """
     portfolio = state.portfolio
     tables = [reserve.balance_updates for reserve in portfolio.reserves.values()]
@@ -89,25 +89,25 @@ def find_booked_flows(state: State) -> dict[TransferKey, list[BalanceUpdate]]:
 
 
 def count_transfers(transfers: Iterable[Transfer]) -> Counter[tuple[BalanceUpdateCause, Decimal]]:
-    """Return how many transfers of each sort there are."""
+    """Return the number of transfers for each cause and amount."""
     return Counter((transfer.cause, transfer.quantity) for transfer in transfers)
 
 
 def match_transfers(told: Sequence[Transfer], booked: Sequence[BalanceUpdate]) -> list[BalanceUpdate | None]:
-    """Find for each transfer of one `TransferKey` the balance update that booked it.
+    """Return the balance update that booked each transfer of one `TransferKey`.
 
     Parameters
     ----------
     told
-        All that is told now, in the order of the logs.
+        All transfers that are reported now, in the order of the logs.
     booked
-        All that is booked, in the order of the logs.
+        All booked events, in the order of the logs.
 
     Returns
     -------
     list
-        One for each of `told`; None: it is new.  Among equal transfers those with the same log index belong together,
-        the others in their order.
+        One item for each of `told`; None for a new transfer. Of equal transfers, those with the same log index are
+        matched first, and the others in their order.
     """
     found: list[BalanceUpdate | None] = [None] * len(told)
     rest = list(booked)
@@ -131,24 +131,24 @@ def _is_equal(transfer: Transfer, event: BalanceUpdate, *, needs_log: bool) -> b
 def find_conflict(
     transfer: Transfer, booked: Iterable[BalanceUpdate], matches: Iterable[BalanceUpdate | None]
 ) -> BalanceUpdate | None:
-    """Find the balance update that a new transfer contradicts; None if it contradicts none.
+    """Return the balance update that a new transfer contradicts; None when it contradicts none.
 
-    The same log cannot have another amount, and when a transaction is in another block now, all of it is: what was
-    booked of it before cannot be there beside it.
+    The same log cannot have another amount. If a transaction is in another block now, all of its transfers are, so an
+    event booked in the old block contradicts the new transfer.
 
     Parameters
     ----------
     transfer
-        One that `match_transfers` did not find.
+        Transfer without a match.
     booked, matches
-        Of its `TransferKey`: all that is booked, and what was found.
+        All booked events of its `TransferKey`, and the result of `match_transfers`.
     """
     taken = {event.balance_update_id for event in matches if event is not None}
     for event in booked:
         if event.balance_update_id in taken:
             continue
         log = read_log_index(event.log_index)
-        # Old files lack the log of a settlement, and a transaction settles once.
+        # Old files lack the log index of a settlement, and a transaction contains only one settlement.
         is_same_log = log == read_log_index(transfer.log_index) or (log is None and event.cause is transfer.cause)
         is_moved = None not in (event.block_number, transfer.block_number) and (
             event.block_number != transfer.block_number

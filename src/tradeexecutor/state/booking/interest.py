@@ -1,11 +1,11 @@
-"""Booking of interest: a rebasing token that a position holds or owes has become more.
+"""Booking of interest: the amount of a rebasing token that a position holds or owes has grown.
 
 A booking is an interest event on the position (`BalanceUpdate`, cause ``interest``) and the matching change of the
-loan's `Interest`.  Reserves, principal and prices stay as they are, and no sync index refers to the event.
+loan's `Interest`. Reserves, principal and prices do not change, and no sync index refers to the event.
 
-Interest of several positions belongs together: the tokens are in one wallet, and what one position does not get
-another one does.  So bookings are collected in an `InterestBatch`, which checks each of them when it is added, and
-books all of them or none.  Until then nothing changes, and no id is used up.
+The interest of several positions is booked together: their tokens are in one wallet, and the positions share the
+interest of the whole balance. An `InterestBatch` collects bookings, checks each of them when it is added, and books all
+of them or none. Before that nothing changes, and no id is used up.
 """
 
 import datetime
@@ -46,7 +46,7 @@ __all__ = [
     "set_interest_checkpoint",
 ]
 
-#: A balance that changes by this fraction or more did not change by interest.
+#: A change of a balance by this fraction or more is not interest.
 DEFAULT_MAX_INTEREST_GAIN: Percent = 0.05
 
 
@@ -60,21 +60,21 @@ class _Booking(NamedTuple):
 
 
 class InterestBatch:
-    """Interest events of one moment, which are booked together or not at all.
+    """Interest events of the same time, which are booked together or not at all.
 
     Parameters
     ----------
     portfolio
-        Where the positions are.
+        Portfolio that contains the positions.
     event_at
-        When the new balances were there, naive UTC: block time, or strategy time in a backtest.
+        Time of the new balances, naive UTC: block time, or strategy time in a backtest.
     block_number, tx_hash, log_index
-        What they were read from, if from a chain.
+        Place on the chain where they were read; None without a chain.
     max_interest_gain
         A change of a balance by this fraction or more is refused.
     created_at
-        Recorded as the time of booking; the wall clock if None.  Backtests give the strategy time, so that they repeat
-        exactly.
+        Time of booking to record, naive UTC; None for the present time. Backtests pass the strategy time, so that runs
+        can be repeated exactly.
 
     Raises
     ------
@@ -110,29 +110,29 @@ class InterestBatch:
         asset_price: USDollarPrice,
         gained: Decimal | None = None,
     ) -> None:
-        """Check a booking and put it into the batch.
+        """Check a booking and add it to the batch.
 
         Parameters
         ----------
         position
-            Open or frozen, with a loan.
+            Open or frozen position with a loan.
         asset
-            aToken or vToken, one of the sides of the loan.
+            aToken or vToken of the loan.
         new_token_amount
             Principal and interest at the time of the event, token units.
         asset_price
-            USD per token, exactly a float; it goes into `BalanceUpdate.usd_value` only.
+            USD per token, exactly of type float; used only for `BalanceUpdate.usd_value`.
         gained
-            Interest since the latest event, token units; the difference of the balances if None.
+            Interest since the latest event, token units; None for the difference of the balances.
 
         Raises
         ------
         WrongPositionStatus
             The position is neither open nor frozen.
         UnlikelyInterestGain
-            More than `max_interest_gain`.
+            The change is `max_interest_gain` or more.
         InterestRefused
-            There is no such side of a loan, the event is older than the latest one, or a number makes no sense.
+            The token is not a side of the loan, the event is older than the latest one, or a number is not valid.
         """
         loan = self._get_loan(position)
         side, interest = get_interest_tracker(loan, asset)
@@ -151,7 +151,8 @@ class InterestBatch:
             gained = new_token_amount - old_quantity
         if not (abs(gained / old_quantity) < self.max_interest_gain if old_quantity else not gained):
             raise UnlikelyInterestGain(asset, gained, old_quantity, new_token_amount, self.max_interest_gain)
-        # Of the whole balance, as in recorded files: `get_interest_gain_usd` returns the value of the gain.
+        # This is the value of the whole balance, as in recorded files; `get_interest_gain_usd` returns the value of the
+        # gain.
         usd_value = float(new_token_amount) * asset_price
         if not usd_value < math.inf:
             raise InterestRefused(f"the value of {new_token_amount} {asset} at {asset_price} USD is not a number")
@@ -190,7 +191,7 @@ class InterestBatch:
         )
 
     def book(self) -> list[BalanceUpdate]:
-        """Book everything that was added, in that order, and return the events."""
+        """Book all added events in order, and return them."""
         bookings, self._bookings = self._bookings, []
         for position, interest, event, new_token_amount in bookings:
             assert event.balance_update_id == get_next_balance_update_id(self.portfolio), (
@@ -219,7 +220,7 @@ class InterestBatch:
 
 
 def get_interest_tracker(loan: Loan, asset: AssetIdentifier) -> tuple[LoanSide, Interest] | tuple[None, None]:
-    """Return the side of the loan that the token is on, and its interest; ``(None, None)`` when it is on neither."""
+    """Return the side of the loan that a token belongs to, and its interest; ``(None, None)`` when it is on neither."""
     side, _ = loan.get_tracked_asset(asset)
     if side is LoanSide.collateral:
         return side, loan.collateral_interest
@@ -234,19 +235,19 @@ def set_interest_checkpoint(
     block_number: BlockNumber | None,
     distribution: InterestDistributionOperation | None = None,
 ) -> None:
-    """Remember when interest was last looked at: after a distribution, and after a batch of trades.
+    """Record the time of the last interest checkpoint: after a distribution, and after a batch of trades.
 
     The first checkpoint, usually set by the first trade of a lending position, starts the syncs.
 
-    A batch of trades moves the checkpoint without booking interest.  That skips nothing, because no interest is
+    A batch of trades moves the checkpoint without booking interest. No interest is lost by this, because none is
     calculated from the checkpoint: a sync on a chain compares balances, and the sync of a backtest calculates the
-    interest of each side of each loan from its own `Interest.last_event_at`, which only a booking moves.  A time before
-    the present checkpoint is ignored.
+    interest of each side of each loan from its own `Interest.last_event_at`, which only a booking changes. A time
+    before the present checkpoint is ignored.
 
     Parameters
     ----------
     distribution
-        Kept for diagnostics.
+        Stored for diagnostics.
     """
     sync = state.sync.interest
     if sync.last_sync_at is None or timestamp >= sync.last_sync_at:
@@ -257,14 +258,14 @@ def set_interest_checkpoint(
 
 
 def get_interest_gain_usd(event: BalanceUpdate) -> USDollarAmount:
-    """Return what the interest of an event was worth, USD; negative for a loss.
+    """Return the value of the interest of an event, USD; negative for a loss.
 
     `BalanceUpdate.usd_value` of an interest event is the value of the whole balance.
 
     Raises
     ------
     InvalidValue
-        The event is not about interest.
+        The event is not an interest event.
     """
     if event.cause is not BalanceUpdateCause.interest:
         raise InvalidValue(f"balance update #{event.balance_update_id} is a {event.cause.value}, not interest")
@@ -272,10 +273,10 @@ def get_interest_gain_usd(event: BalanceUpdate) -> USDollarAmount:
 
 
 def calculate_realised_interest_rate(events: Iterable[BalanceUpdate]) -> Percent | None:
-    """Return the simple yearly rate that interest events of one token mean together; None without a period.
+    """Return the simple yearly rate of all interest events of one token together; None without a period.
 
-    Each gain is compared with the balance that earned it.  `AssetInterestData.effective_rate` compares everything
-    earned since the principal last changed with the principal, and so grows from sync to sync.
+    Each gain is divided by the balance that earned it. `AssetInterestData.effective_rate` divides all interest since
+    the last change of the principal by the principal, so it grows from sync to sync.
     """
     return calculate_weighted_yield(
         [

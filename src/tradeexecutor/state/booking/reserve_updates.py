@@ -1,4 +1,4 @@
-"""Balances of reserve currencies that were read from outside, booked as deposits and redemptions."""
+"""Booking of reserve balances that were read from outside, as deposits and redemptions."""
 
 import datetime
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ class ReserveUpdateEvent:
     mined_at
         Time of the balance, naive UTC.
     updated_at
-        Strategy cycle that takes it in.
+        Strategy cycle in which it is booked, naive UTC.
     past_balance, new_balance
         Token units, before and after.
     block_number
@@ -45,21 +45,21 @@ class ReserveUpdateEvent:
 
     @property
     def change(self) -> Decimal:
-        """What came in (+) or went out (-), token units."""
+        """New less past balance, token units."""
         return self.new_balance - self.past_balance
 
 
 def apply_reserve_update_events(
     state: State, reserve_update_events: Iterable[ReserveUpdateEvent], default_price: USDollarPrice = 1.0
 ) -> list[BalanceUpdate]:
-    """Book balances that were read from outside as deposits and redemptions; all or none.
+    """Book balances that were read from outside as deposits and redemptions, all of them or none.
 
-    An event without a change is passed over.
+    An event without a change is ignored.
 
     Raises
     ------
     InvalidValue
-        An event does not start at the recorded balance: what is between them would be in no record.
+        The past balance of an event differs from the recorded balance, so the difference would not be booked.
     """
     events = list(reserve_update_events)
     balances: dict[str, Decimal] = {}

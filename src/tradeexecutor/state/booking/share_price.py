@@ -1,7 +1,7 @@
-"""Internal share prices of exchange accounts, and rebuilding the record of positions that lack one.
+"""Internal share prices of exchange accounts, and reconstruction for positions that lack one.
 
-Files written before the internal share price existed have positions without `share_price_state`.  Replaying their
-trades, or for exchange accounts their balance updates, gives the record they would have.
+Files from before the internal share price existed contain positions without `share_price_state`. Their trades, or for
+exchange accounts their balance updates, are replayed to compute it.
 """
 
 import datetime
@@ -14,21 +14,21 @@ from tradeexecutor.state.state import State
 from tradeexecutor.state.store import StateStore
 from tradeexecutor.state.types import USDollarAmount
 
-#: A long migration is saved after so many positions.
+#: Number of positions after which a long migration saves the state.
 _SAVE_EVERY = 100
 
 
 def create_share_price_state_for_exchange_account(
     total_value: USDollarAmount, valued_at: datetime.datetime, initial_share_price: float = 1.0
 ) -> PositionInternalSharePriceState:
-    """Start the internal share price of an account that is known by its value.
+    """Return the initial internal share price of an account of which only the value is known.
 
     Parameters
     ----------
     total_value
-        USD, > 0.
+        Value of the account, USD, > 0.
     valued_at
-        Time of the value.
+        Time of the value, naive UTC.
     """
     return PositionInternalSharePriceState.open(total_value, total_value, valued_at, initial_share_price)
 
@@ -36,17 +36,17 @@ def create_share_price_state_for_exchange_account(
 def update_share_price_state_for_balance_update(
     state: PositionInternalSharePriceState, balance_update: BalanceUpdate
 ) -> PositionInternalSharePriceState:
-    """Return the internal share price after an account gained or lost value; the supply stays."""
+    """Return the internal share price after an account gained or lost value; the supply does not change."""
     return state.after_balance_change(float(balance_update.quantity), balance_update.block_mined_at)
 
 
 def migrate_share_price_state(position: TradingPosition) -> bool:
-    """Give a position without an internal share price the record that its history implies.
+    """Compute the internal share price of a position without one from its history.
 
     Returns
     -------
     bool
-        False when there is a record already, the kind has none, or nothing has happened yet.
+        False when the position has one already, its kind has none, or it has no history yet.
     """
     if position.share_price_state is not None:
         return False
@@ -61,12 +61,12 @@ def migrate_share_price_state(position: TradingPosition) -> bool:
 
 
 def backfill_share_price_state(state: State, store: StateStore | None = None) -> int:
-    """Migrate all open, closed and frozen positions and return how many got a record.
+    """Migrate all open, closed and frozen positions, and return how many positions have changed.
 
     Parameters
     ----------
     store
-        Saves the state on the way, so that a long migration can be interrupted.
+        Store that saves the state from time to time, so that a long migration can be interrupted; None to save nothing.
     """
     migrated = 0
     for position in state.portfolio.get_all_positions():
@@ -80,7 +80,7 @@ def backfill_share_price_state(state: State, store: StateStore | None = None) ->
 def _replay_trades(position: TradingPosition) -> PositionInternalSharePriceState | None:
     state: PositionInternalSharePriceState | None = None
     for trade in position.get_executed_trades():
-        if trade.executed_quantity:  # repaired trades moved nothing
+        if trade.executed_quantity:  # repaired trades have no quantity
             state = create_share_price_state(trade) if state is None else update_share_price_state(state, trade)
     return state
 

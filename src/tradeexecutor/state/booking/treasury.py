@@ -1,7 +1,7 @@
-"""Booking money that comes and goes without a trade: deposits, redemptions, vault flows, corrections.
+"""Booking of money that moves without a trade: deposits, redemptions, vault flows, corrections.
 
-Every function writes one `BalanceUpdate` to the position or reserve whose balance it changes, an index entry to
-`State.sync`, and changes the balance itself: all or, when it refuses, nothing.
+Every function adds one `BalanceUpdate` to a position or reserve, changes its balance, and adds an index entry to
+`State.sync`. If it raises an error, nothing has changed.
 
 ==================  ================  ==========================================================  ================
 cause               held by           effect                                                      index
@@ -59,22 +59,22 @@ _INDEXED_IN_ACCOUNTING = frozenset({_VAULT_FLOW, _CORRECTION})
 
 @dataclass(frozen=True, slots=True)
 class EventOrigin:
-    """When and where a balance changed.
+    """Time and place of a change of a balance.
 
     Attributes
     ----------
     happened_at
-        Block time, simulated time in backtests; naive UTC.
+        Block time, or simulated time in a backtest; naive UTC.
     included_at
-        Strategy cycle that takes the event in; None outside cycles.
+        Strategy cycle in which the event is booked, naive UTC; None outside cycles.
     block_number, tx_hash, log_index
-        Place on the chain, as far as known.
+        Place on the chain; None for unknown parts.
     owner_address
-        Investor.
+        Address of the investor.
     notes
-        For people.
+        Text for people.
     other_data
-        Diagnostics, JSON.
+        JSON data for diagnostics.
     """
 
     happened_at: datetime.datetime
@@ -99,7 +99,7 @@ def book_reserve_flow(
 ) -> BalanceUpdate:
     """Book a deposit (+) or a redemption (-) of cash.
 
-    The first deposit makes the reserve, and is remembered as its initial deposit.
+    The first deposit creates the reserve and is recorded as its initial deposit.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def book_reserve_flow(
     ReserveMissing
         A redemption from a reserve that does not exist.
     NotEnoughMoney
-        A redemption of more than there is.
+        The redemption exceeds the cash.
     """
     _require_quantity(quantity)
     reserve = find_reserve(state, asset)
@@ -142,21 +142,21 @@ def book_vault_settlement(
     share_count: Decimal | None,
     reserve_token_price: USDollarPrice = 1.0,
 ) -> BalanceUpdate:
-    """Book what deposits and redemptions settled together have changed: the net cash flow and the shares issued.
+    """Book the result of deposits and redemptions that were settled together: net cash flow and share count.
 
     Parameters
     ----------
     quantity
         Net flow, token units; may be zero.
     share_count
-        Shares that exist afterwards; None when that was not told.
+        Number of shares afterwards; None when unknown.
 
     Raises
     ------
     InvalidValue
         An amount is not a finite Decimal, or the share count is negative.
     NotEnoughMoney
-        More flows out than there is.
+        The net outflow exceeds the cash.
     """
     _require_quantity(quantity, allow_zero=True)
     if share_count is not None:
@@ -179,7 +179,7 @@ def book_vault_settlement(
 def book_reserve_correction(
     state: State, asset: AssetIdentifier, quantity: Decimal, origin: EventOrigin
 ) -> BalanceUpdate:
-    """Book that there is more (+) or less (-) cash than recorded.
+    """Book a correction of the cash, when there is more (+) or less (-) than recorded.
 
     Raises
     ------
@@ -198,12 +198,12 @@ def book_reserve_correction(
 
 
 def redeem_in_kind(state: State, position: TradingPosition, quantity: Decimal, origin: EventOrigin) -> BalanceUpdate:
-    """Book that an investor took a part of a position out in its own tokens; the position stays open.
+    """Book that an investor redeemed a part of a position in its tokens; the position stays open.
 
     Parameters
     ----------
     quantity
-        Base token units taken out, > 0.
+        Redeemed base tokens, token units, > 0.
 
     Raises
     ------
@@ -212,7 +212,7 @@ def redeem_in_kind(state: State, position: TradingPosition, quantity: Decimal, o
     NotEnoughMoney
         The position holds less.
     UnsupportedPairKind
-        The position does not hold tokens that could be handed out.
+        The position does not hold tokens that can be redeemed.
     PositionNotFound, WrongPositionStatus
         The position is not an open position of this state.
     """
@@ -225,19 +225,19 @@ def redeem_in_kind(state: State, position: TradingPosition, quantity: Decimal, o
 
 
 def book_vault_flow(state: State, position: TradingPosition, quantity: Decimal, origin: EventOrigin) -> BalanceUpdate:
-    """Book that a position which is known by its value gained (+) or lost (-) some.
+    """Book a gain (+) or loss (-) of a position of which only the value is known.
 
     Parameters
     ----------
     quantity
-        Base token units.
+        Gain or loss, base token units.
 
     Raises
     ------
     InvalidValue
         The quantity is zero or not a finite Decimal.
     NotEnoughMoney
-        More is gone than there was.
+        The loss exceeds the recorded balance.
     PositionNotFound, WrongPositionStatus
         The position is not an open position of this state.
     """
@@ -248,7 +248,7 @@ def book_vault_flow(state: State, position: TradingPosition, quantity: Decimal, 
 def book_position_correction(
     state: State, position: TradingPosition, quantity: Decimal, origin: EventOrigin
 ) -> BalanceUpdate:
-    """Book that a position holds more (+) or less (-) of its base token than recorded.
+    """Book a correction of a position that holds more (+) or less (-) of its base token than recorded.
 
     Raises
     ------
@@ -257,7 +257,7 @@ def book_position_correction(
     NotEnoughMoney
         The corrected balance would be negative.
     UnsupportedPairKind
-        Balances of this kind cannot be corrected one by one.
+        The two sides of such a position cannot be corrected as one balance.
     PositionNotFound, WrongPositionStatus
         The position is not an open position of this state.
     """
@@ -276,7 +276,7 @@ def _require_quantity(quantity: Decimal, *, allow_zero: bool = False) -> None:
 
 
 def find_reserve(state: State, asset: AssetIdentifier) -> ReservePosition | None:
-    """Return the reserve of a currency; None when there is none yet."""
+    """Return the reserve of a currency; None when there is none."""
     try:
         return state.portfolio.get_reserve_position(asset)
     except KeyError:
@@ -291,7 +291,7 @@ def _change_reserve(
     origin: EventOrigin,
     new_price: USDollarPrice = 1.0,
 ) -> BalanceUpdate:
-    """Change the cash; `new_price` is the price of a reserve that has none yet, USD per token."""
+    """Change the cash; `new_price` is the price for a new reserve, USD per token."""
     reserve = find_reserve(state, asset)
     price = new_price if reserve is None or reserve.reserve_token_price is None else reserve.reserve_token_price
     if not 0 < price < math.inf:
@@ -316,7 +316,7 @@ def _change_reserve(
 
 
 def check_position_change(state: State, position: TradingPosition, quantity: Decimal) -> Decimal:
-    """Check that the balance of a position can change by a quantity without a trade.
+    """Check that the balance of a position can change by a quantity without a trade, and return the balance.
 
     Parameters
     ----------
@@ -326,14 +326,14 @@ def check_position_change(state: State, position: TradingPosition, quantity: Dec
     Returns
     -------
     Decimal
-        What the position holds before, token units.
+        Balance of the position before the change, token units.
 
     Raises
     ------
     PositionNotFound, WrongPositionStatus
         The position is not an open position of this state, or is a credit supply without a loan.
     NotEnoughMoney
-        It holds less than is taken out.
+        The position holds less than the outflow.
     """
     portfolio = state.portfolio
     if portfolio.get_position_by_id(position.position_id) is not position:
@@ -377,16 +377,16 @@ def _change_position(
 
 @dataclass(frozen=True, slots=True)
 class _BalanceChange:
-    """What an event changes.
+    """Change of a balance by one event.
 
     Attributes
     ----------
     quantity, old_balance
-        Token units: what comes (+) or goes (-), and what was there.
+        Token units: the change, and the balance before it.
     usd_value
-        Of the quantity.
+        Value of the quantity, USD.
     position_id
-        None: the cash.
+        Id of the position; None for cash.
     """
 
     asset: AssetIdentifier
@@ -398,7 +398,7 @@ class _BalanceChange:
 
 
 def _make_event(state: State, change: _BalanceChange, origin: EventOrigin) -> BalanceUpdate:
-    """Make an event with the next id, which is used up only by `_register`."""
+    """Return an event with the next id; `_register` then uses up the id."""
     for what, when in (("happened_at", origin.happened_at), ("included_at", origin.included_at)):
         if when is not None:
             require_naive_utc(when, what, InvalidValue)

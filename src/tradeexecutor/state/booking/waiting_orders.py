@@ -1,4 +1,4 @@
-"""Orders that wait for a trigger, and how they lapse."""
+"""Orders that wait for a trigger, and their expiry."""
 
 import datetime
 from collections.abc import Iterable
@@ -12,12 +12,12 @@ __all__ = ["add_expired_triggers", "discard_planned", "expire_order", "expire_wa
 
 
 def is_waiting(position: TradingPosition, trade: TradeExecution) -> bool:
-    """Tell whether a planned trade of a position waits for a trigger."""
+    """Return whether a planned trade of a position waits for a trigger."""
     return trade.trade_id in position.pending_trades
 
 
 def expire_waiting_orders(position: TradingPosition, ts: datetime.datetime) -> None:
-    """Let the waiting orders of a position lapse, because it closes."""
+    """Expire all waiting orders of a position that closes."""
     for trade in list(position.pending_trades.values()):
         if not trade.is_planned():
             continue
@@ -30,21 +30,21 @@ def expire_waiting_orders(position: TradingPosition, ts: datetime.datetime) -> N
 
 
 def add_expired_triggers(trade: TradeExecution, triggers: Iterable[Trigger]) -> None:
-    """Remember triggers of a trade that can fire no more."""
+    """Record triggers of a trade that can no longer fire."""
     trade.expired_triggers = [*(trade.expired_triggers or ()), *triggers]
 
 
 def expire_order(position: TradingPosition, trade: TradeExecution, ts: datetime.datetime) -> None:
-    """Move a planned trade, waiting or not, to the expired ones of its position."""
+    """Move a planned trade, waiting for a trigger or not, to the expired trades of its position."""
     trade.mark_expired(ts)
     position.pending_trades.pop(trade.trade_id, None)
-    # Partial take profits are listed among the trades as well.
+    # Partial take profits are also in the table of trades.
     position.trades.pop(trade.trade_id, None)
     position.expired_trades[trade.trade_id] = trade
 
 
 def discard_planned(portfolio: Portfolio, trade: TradeExecution, ts: datetime.datetime) -> None:
-    """Let a planned trade lapse, and with it an open position that has no other."""
+    """Expire a planned trade, and its open position if that has no other trade."""
     position = portfolio.find_position_for_trade(trade, pending=True)
     expire_order(position, trade, ts)
     if not position.trades and portfolio.open_positions.get(position.position_id) is position:
