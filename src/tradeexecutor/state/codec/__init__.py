@@ -1,1 +1,1 @@
-"""The JSON of the tree: reading, writing, and upgrading old files. `codec` is the place to start."""
+"""The JSON of the state: reading, writing, and upgrading old files. Start with `codec`."""

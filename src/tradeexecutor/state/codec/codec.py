@@ -1,16 +1,16 @@
-"""The one place where state becomes JSON and JSON becomes state.
+"""Conversion between state objects and JSON; no other module reads or writes the JSON of a state.
 
 Reading
     bytes -> plain tree (`msgspec.json.decode`) -> upcasting of old files (:mod:`tradeexecutor.state.codec.upcast`) ->
-    typed objects (`msgspec.convert`; constructors check and normalise) -> keys the schema does not know are put
-    on the objects that had them.
+    typed objects (`msgspec.convert`; constructors check and normalise) -> keys that the schema does not contain are
+    stored on their objects.
 
 Writing
     typed objects -> plain tree (one pass, driven by the field annotations, refuses NaN, infinity and integers
     that JavaScript would round) -> bytes (`orjson.dumps`).
 
 Rules of the JSON text: datetimes are epoch seconds, durations seconds, ``Decimal`` its exact text, enums their
-value, sets sorted arrays, dictionary keys text.  ``None`` is written as ``null``; no declared field is omitted.
+value, sets sorted arrays, dictionary keys text. ``None`` is written as ``null``; no declared field is omitted.
 """
 
 # Longer than 500 lines: both directions of the JSON stand in one place, so that what one writes the other reads.
@@ -47,24 +47,24 @@ Encoder = Callable[[Any], Any]
 class Serialisable:
     """Mixin of every class of the state tree: JSON in both directions.
 
-    Keys of a file that this version does not declare are kept on the object and written back.
+    Keys of a file that this version does not declare are kept on the object and written back on save.
     """
 
     __slots__ = ("_unknown",)
 
     @property
     def unknown_keys(self) -> dict[str, Any]:
-        """Plain JSON data under keys of the file that this version does not declare; written back on save."""
+        """Plain JSON data of keys in the file that this version does not declare; written back on save."""
         return getattr(self, "_unknown", None) or {}
 
-    #: Whether many places of the tree refer to the same object, as trades do to their pair.
+    #: Whether many places in the tree refer to the same object, such as the pair of trades.
     is_repeated: ClassVar[bool] = False
 
     #: Filled by the `dataclass` decorator of the subclass.
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data: the tree that `to_json` prints.
+        """Return the object as plain JSON data, the tree that `to_json` prints.
 
         Raises
         ------
@@ -100,11 +100,11 @@ class Serialisable:
 
 
 class OpenAttributes(Serialisable):
-    """Base of the classes on which callers may set attributes of their own; those are never saved."""
+    """Base of classes on which callers may set additional attributes, which are never saved."""
 
 
 class _Repeated(threading.local):
-    """Plain data of the objects of repeated classes that were encoded, by their id; None when each gets its own."""
+    """Plain data of encoded objects of repeated classes, by object id; None when each occurrence gets its own dict."""
 
     known: "dict[int, dict[str, Any]] | None" = None
 
@@ -114,7 +114,7 @@ _repeated = _Repeated()
 
 @contextlib.contextmanager
 def encode_repeated_objects_once() -> Generator[None]:
-    """Let the tree that is made inside have the same dict in several places: for one that is printed and given up."""
+    """Let trees made inside the block contain one dict in several places; only for trees that are just printed."""
     before, _repeated.known = _repeated.known, {}
     try:
         yield
@@ -131,7 +131,7 @@ def parse(text: str | bytes, path: Path | None = None) -> Any:
     Raises
     ------
     InvalidStateFile
-        Not JSON.  ``NaN`` and ``Infinity`` tokens, which some writers emit, are not JSON either.
+        The text is not JSON. The tokens ``NaN`` and ``Infinity`` of some writers are not JSON either.
     """
     try:
         with pause_garbage_collection():
@@ -166,7 +166,7 @@ def field_types(cls: type) -> dict[str, Any]:
 
 
 def strip_optional(hint: Any) -> Any:
-    """Return X for ``X | None``; other types as they are."""
+    """Return X for ``X | None``; other types are returned unchanged."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         members = [member for member in typing.get_args(hint) if member is not type(None)]
         if len(members) == 1:
@@ -183,7 +183,7 @@ def encode(value: Any) -> Any:
     Raises
     ------
     BadStateData
-        Names the path of the value that cannot be written.
+        A value cannot be written; the message contains its path.
     """
     try:
         with pause_garbage_collection():
@@ -198,8 +198,8 @@ def _encode_float(value: Any) -> Any:
             return value
         raise UnencodableValue(value, "not a finite number, JSON has no such value")
     if type(value) is int:
-        return float(_encode_int(value))  # as it reads back, so that the text of a reloaded state is the same
-    if isinstance(value, float):  # numpy.float64 is a float
+        return float(_encode_int(value))  # the type after reading, so that a reloaded state has the same text
+    if isinstance(value, float):  # numpy.float64 is a subclass of float
         return _encode_float(float(value))
     raise UnencodableValue(value, "expected a number")
 
@@ -301,7 +301,7 @@ def _encode_list(value: Iterable[Any], encode_item: Encoder) -> list[Any]:
 
 
 def _encode_set(value: Iterable[Any], encode_item: Encoder) -> list[Any]:
-    """Sets are written in sorted order, so that equal states have equal files."""
+    """Return the items in sorted order, so that equal states have equal files."""
     return sorted(_encode_list(value, encode_item), key=repr)
 
 
@@ -351,7 +351,7 @@ _LEAF_ENCODERS: dict[Any, Encoder] = {
     Decimal: _encode_decimal,
 }
 
-#: Values that pass unchanged, checked in the generated code before the general encoder is called.
+#: Conditions for values that need no encoding. The generated code checks them before it calls an encoder.
 _PASSES_UNCHANGED: dict[Any, str] = {
     str: "type(v) is str",
     bool: "type(v) is bool",
@@ -362,7 +362,7 @@ _PASSES_UNCHANGED: dict[Any, str] = {
 
 @functools.cache
 def _class_encoder(cls: type) -> Encoder:
-    """Compile the function that turns an object of `cls` into a dictionary.
+    """Return a generated function that turns an object of `cls` into a dictionary.
 
     Saving visits every field of a large tree, so the function is generated as straight-line code, like the
     ``__init__`` of a dataclass: ``v = o.name; d["name"] = v if <passes unchanged> else <encoder>(v)``.
@@ -427,7 +427,7 @@ def _field_encoder(hint: Any) -> Encoder:
         cls = cast(type, hint)
         encoder: Encoder | None = None
 
-        def encode_nested(value: Any) -> Any:  # resolved on first use: classes may refer to themselves
+        def encode_nested(value: Any) -> Any:  # resolved on first use, because classes may refer to themselves
             nonlocal encoder
             if encoder is None:
                 encoder = _class_encoder(cls)
@@ -446,7 +446,7 @@ def _field_encoder(hint: Any) -> Encoder:
             return _encode_free_mapping
         return functools.partial(_encode_mapping, encode_item=_field_encoder(arguments[1]))
     if origin in (typing.Union, types.UnionType) and float in arguments:
-        # A number, or a list of them: integers as they read back.
+        # A number or a list of numbers: integers are written in the type that they have after reading.
         encode_number = _encode_number if int in arguments else _encode_float
         lists = [_field_encoder(member) for member in arguments if typing.get_origin(member) is list]
         return lambda value: lists[0](value) if lists and type(value) is list else encode_number(value)
@@ -461,13 +461,13 @@ def decode(
 ) -> T:
     """Build an object of the tree from plain JSON data.
 
-    Keys the schema does not know and enum values of newer programs are kept, so that writing loses nothing.
+    Keys that the schema does not contain and enum values of newer programs are kept, so that nothing is lost on save.
 
     Parameters
     ----------
     prepare
-        May replace parts of a tree that has no unknown keys by typed objects; called with the tree, the class, and what
-        builds one object.
+        Function that may replace parts of a tree without unknown keys by typed objects; called with the tree, the
+        class, and a function that builds one object.
 
     Raises
     ------
@@ -486,7 +486,7 @@ def decode(
         raise InvalidStateFile(str(e)) from e
     except RecursionError as e:
         raise InvalidStateFile("nested too deeply") from e
-    except ArithmeticError as e:  # a constructor compared Decimal("NaN")
+    except ArithmeticError as e:  # raised when a constructor compares Decimal("NaN")
         raise InvalidStateFile(f"a number that is not finite: {e!r}") from e
     return result
 
@@ -496,7 +496,7 @@ def _convert(tree: Any, cls: type[T]) -> T:
 
 
 def _convert_liberally(tree: Any, cls: type[T]) -> T:
-    """Convert a tree that may have numbers as text; only a tree that does not convert pays for the search."""
+    """Convert a tree that may contain numbers as text. The search for them runs only after a failed conversion."""
     try:
         return _convert(tree, cls)
     except msgspec.ValidationError:
@@ -512,17 +512,17 @@ def _decode_wire_type(cls: type, value: Any) -> Any:
     return _WIRE_DECODERS[cls](value)
 
 
-# Unknown keys are rare.  A structural twin of the classes, checked in C, tells quickly whether a tree has any;
-# only then the slow search runs.
+# Unknown keys are rare. A fast check in C with a structural twin of the classes finds out whether a tree has any. The
+# slow search runs only in that case.
 
 
-#: A class may contain itself (the underlying pair of a pair); this many levels of it are checked.
+#: Number of levels that are checked when a class contains itself (the underlying pair of a pair).
 _TWIN_LEVELS = 4
 
 
 @functools.cache
 def _twin(cls: type, level: int = 1) -> Any:
-    """Return a msgspec struct type with the keys of `cls` that refuses any other key."""
+    """Return a msgspec struct type that has the keys of `cls` and refuses any other key."""
     fields = [(name, _twin_type(hint, cls, level), None) for name, hint in field_types(cls).items()]
     return msgspec.defstruct(cls.__name__, fields, forbid_unknown_fields=True, gc=False)
 
@@ -553,7 +553,7 @@ def _has_only_known_keys(tree: Any, cls: type) -> bool:
 
 
 def _keep_unknown_keys(tree: Any, value: Any, hint: Any) -> None:
-    """Walk tree and object in parallel and store the keys that the object's class does not declare."""
+    """Store keys of a tree that the class of its object does not declare, in the whole tree."""
     hint = strip_optional(hint)
     if tree is None or value is None:
         return

@@ -1,20 +1,20 @@
-"""Tell Python's cyclic garbage collector when it need not look.
+"""Pauses of Python's cyclic garbage collector.
 
-The state is a tree that mostly grows: it has no garbage cycles, and walking it again and again costs more than
-building it.  Both helpers restore what they found, whatever happens inside.
+The state is a tree that mostly grows. It has no reference cycles to collect, and repeated passes of the collector cost
+more than building the tree. Both context managers restore the previous settings, also after an error.
 """
 
 import contextlib
 import gc
 from collections.abc import Generator
 
-#: So many collections of one generation before the next older one is looked at that it never is.
-_NEVER = 1_000_000
+#: Threshold of the collector that is never reached, so that older objects are not collected.
+_UNREACHABLE_THRESHOLD = 1_000_000
 
 
 @contextlib.contextmanager
 def pause_garbage_collection() -> Generator[None]:
-    """Do not collect at all inside the block: for short work that allocates a lot, like reading a file."""
+    """Collect nothing inside the block. Use it for short work that allocates a lot, such as reading a file."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -26,13 +26,13 @@ def pause_garbage_collection() -> Generator[None]:
 
 @contextlib.contextmanager
 def pause_full_collections() -> Generator[None]:
-    """Look at new objects once and not again inside the block: for long work in which the state grows, like a backtest.
+    """Collect only new objects inside the block. Use it for long work in which the state grows, such as a backtest.
 
-    A full collection visits every trade and sample made so far, after every growth by a quarter: a third of the time
-    in which 100,000 trades are made.
+    Python runs a full collection, which visits every trade and sample, after each growth by a quarter. This takes a
+    third of the time when 100,000 trades are made.
     """
     young, middle, full = gc.get_threshold()
-    gc.set_threshold(young, _NEVER, _NEVER)
+    gc.set_threshold(young, _UNREACHABLE_THRESHOLD, _UNREACHABLE_THRESHOLD)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Functions whose source is made at run time, where a loop over names would be too slow."""
+"""Functions whose source is generated at run time, where a loop over names would be too slow."""
 
 import linecache
 from typing import Any
@@ -7,14 +7,14 @@ __all__ = ["compile_function"]
 
 
 def compile_function(name: str, source: str, namespace: dict[str, Any], described_as: str) -> Any:
-    """Return the function `name` that `source` defines.
+    """Compile `source`, and return the function `name` that it defines.
 
     Parameters
     ----------
     namespace
-        The globals of the function; changed.
+        Globals of the function; the dictionary is changed.
     described_as
-        What stands in place of the file name in tracebacks.  They, and a debugger, show the lines of the source.
+        Name shown instead of a file name in tracebacks. Tracebacks and debuggers can show the lines of the source.
     """
     file_name = f"<{described_as}>"
     linecache.cache[file_name] = (len(source), None, source.splitlines(keepends=True), file_name)

@@ -1,12 +1,12 @@
-"""Equal pairs and assets of a file become one object.
+"""Interning: equal pairs and assets of a file become the same object.
 
-A file repeats the trading pair and the reserve asset in every position and every trade, and most of the memory of a
-loaded state would be copies of them.  A state that trades has no such copies: its trades refer to the pair of the
-universe.  So `intern_equal_objects` gives a loaded state the same shape.
+A file repeats the trading pair and the reserve asset in every position and every trade, so copies of them would use
+most of the memory of a loaded state. A trading state has no such copies, because its trades refer to the pair of the
+universe. `intern_equal_objects` gives a loaded state the same structure.
 
-Which classes are meant, they say themselves (`Serialisable.is_repeated`); every other object of the tree belongs to
-the one place where it stands.  Two are equal when their JSON texts are: the symbol, the fee and the metadata count, not
-only the address that makes `TradingPairIdentifier` compare equal.
+`Serialisable.is_repeated` marks the classes that are interned; every other object is in only one place of the tree. Two
+objects are interned as one when their JSON texts are equal. This includes the symbol, the fee and the metadata, not
+only the address that `TradingPairIdentifier` compares.
 """
 
 import dataclasses
@@ -23,21 +23,22 @@ __all__ = ["intern_equal_objects"]
 #: Builds an object of a class from plain JSON data, or raises.
 _Decode = Callable[[Any, type], Any]
 
-#: The objects that there are, by class and JSON text.
+#: Interned objects by class and JSON text.
 _Known = dict[tuple[type, bytes], Any]
 
 _Walk = Callable[[Any, _Known, _Decode], Any]
 
 
 def intern_equal_objects(tree: Any, cls: type, decode: _Decode) -> None:
-    """Replace the pairs and assets in a plain tree by typed objects, equal ones by the same object.
+    """Replace pairs and assets in a plain tree by typed objects, and equal ones by the same object.
 
     Parameters
     ----------
     tree
         Plain JSON data of an object of `cls`, without unknown keys; changed in place.
     decode
-        What it cannot decode stays plain data, so that decoding the whole tree reports it with its path.
+        Function that decodes one object. Data that it cannot decode stays plain, so that decoding the whole tree
+        reports it with its path.
     """
     walk = _get_walk(cls)
     if walk is not None:
@@ -46,7 +47,7 @@ def intern_equal_objects(tree: Any, cls: type, decode: _Decode) -> None:
 
 @functools.cache
 def _get_walk(cls: type) -> _Walk | None:
-    """Return the function that looks through the plain data of a class; None when nothing in it can be shared."""
+    """Return the function that interns inside the plain data of a class; None when it has no repeated objects."""
     fields = {name: walk for name, hint in field_types(cls).items() if (walk := _make_walk(hint, cls))}
     if not fields:
         return None

@@ -1,9 +1,10 @@
-"""Differences between two JSON trees, as a list of changes or as a JSON Patch (RFC 6902).
+"""Differences between two JSON trees, as changes or as a JSON Patch (RFC 6902).
 
-A tree is what a JSON parser returns: dicts with text keys, lists, texts, numbers, booleans and None.  Two trees are the
-same when they print the same text: ``1``, ``1.0`` and ``true`` differ, and so does the order of keys.  Applying a patch
-to the older tree therefore gives the newer one to the byte, provided that "add" appends new keys at the end, which
-`apply_patch` does, and so does any object that keeps its keys in order (JavaScript sorts keys that look like numbers).
+A tree is the result of a JSON parser: dicts with text keys, lists, texts, numbers, booleans and None. Two trees are
+equal when they print the same text, so ``1``, ``1.0`` and ``true`` differ, and so do different orders of keys. A patch
+applied to the older tree therefore gives exactly the bytes of the newer one, provided that "add" appends new keys at
+the end. `apply_patch` does this, and so does every object type that keeps its keys in order (JavaScript sorts keys that
+look like numbers).
 
 >>> old = {"cash": 900, "trades": [{"id": 1}, {"id": 2}]}
 >>> new = {"cash": 850, "trades": [{"id": 2}, {"id": 3}]}
@@ -28,7 +29,7 @@ from tradeexecutor.state.errors import PatchFailed
 
 __all__ = ["Change", "PatchFailed", "apply_patch", "find_changes", "format_pointer", "make_patch", "parse_pointer"]
 
-#: Key of a dict, or index of a list at the moment when the change is applied.
+#: Key of a dict, or index of a list at the time when the change is applied.
 PathItem = str | int
 
 
@@ -39,13 +40,13 @@ class Change:
     Attributes
     ----------
     op
-        As in RFC 6902.
+        Operation as in RFC 6902.
     path
-        From the root; indexes of lists count what earlier changes have left.
+        Path from the root; indexes of lists are those after the earlier changes.
     before
-        What was there; None for "add".
+        Old value; None for "add".
     after
-        What is there now; None for "remove".
+        New value; None for "remove".
     """
 
     op: Literal["add", "remove", "replace"]
@@ -62,23 +63,23 @@ class Change:
 
 
 def make_patch(old: Any, new: Any) -> list[dict[str, Any]]:
-    """Return the operations that turn one tree into another, in order; empty when the trees are the same.
+    """Return the operations that turn one tree into another, in order; empty when the trees are equal.
 
-    Values are those of `new`, not copies.
+    The values are parts of `new`, not copies.
     """
     return [change.to_operation() for change in find_changes(old, new)]
 
 
 def find_changes(old: Any, new: Any, path: tuple[PathItem, ...] = ()) -> Iterator[Change]:
-    """Find the differences between two trees, in the order in which they can be applied.
+    """Yield the differences between two trees, in the order in which they can be applied.
 
-    The cost is linear in the size of the trees.  Items of lists are matched when they are the same and occur once, so
-    one that was inserted or removed shows as just that.
+    The cost is linear in the size of the trees. Items of lists are matched when they are equal and occur once, so an
+    inserted or removed item gives only one change.
 
     Parameters
     ----------
     path
-        Where the trees stand in a larger one.
+        Path of both trees in a larger tree.
     """
     if old is new or _is_same(old, new):
         return
@@ -92,13 +93,13 @@ def find_changes(old: Any, new: Any, path: tuple[PathItem, ...] = ()) -> Iterato
 
 
 def _is_same(old: Any, new: Any) -> bool:
-    """Tell whether two trees print the same text; the comparison before that is the faster one."""
+    """Return whether two trees print the same text; a faster comparison comes first."""
     return old == new and dump(old) == dump(new)
 
 
 def _compare_dicts(old: dict[str, Any], new: dict[str, Any], path: tuple[PathItem, ...]) -> Iterator[Change]:
     surviving = [key for key in old if key in new]
-    # Keys beyond the first that is out of order are removed and added again: only so they come out in order.
+    # Keys after the first one that is out of order are removed and added again, because "add" only appends.
     kept = {a for a, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(surviving, new, strict=False))}
     for key, value in old.items():
         if key not in kept:
@@ -125,11 +126,11 @@ def _compare_lists(old: list[Any], new: list[Any], path: tuple[PathItem, ...]) -
                 yield from find_changes(old[a], new[b], (*path, position))
             position += 1
         old_index, new_index = old_stop + 1, new_stop + 1
-        position += 1  # the anchor
+        position += 1  # skip the matched item
 
 
 def _count_common_ends(old: list[Any], new: list[Any]) -> tuple[int, int]:
-    """Return how many items are the same at the beginning, and how many of the others at the end."""
+    """Return how many items are equal at the beginning, and how many of the others are equal at the end."""
     most = min(len(old), len(new))
     start = 0
     while start < most and _is_same(old[start], new[start]):
@@ -141,10 +142,10 @@ def _count_common_ends(old: list[Any], new: list[Any]) -> tuple[int, int]:
 
 
 def _match_unique_items(old: list[Any], new: list[Any]) -> list[tuple[int, int]]:
-    """Return pairs of indexes of items that are the same, ascending on both sides.
+    """Return pairs of indexes of equal items, ascending on both sides.
 
-    As in "patience diff": only items that occur once on each side are matched, and of those the longest common
-    sequence is taken, in n log n.
+    This is the "patience diff" algorithm: only items that occur once on each side are matched, and the longest common
+    sequence of these is found in n log n.
     """
     if not old or not new:
         return []
@@ -181,9 +182,9 @@ def _find_unique(items: list[Any]) -> dict[bytes, int]:
 
 
 def apply_patch(document: Any, patch: Iterable[dict[str, Any]]) -> Any:
-    """Return what a patch makes of a document; the document itself is not changed.
+    """Return a document after a patch; the document itself is not changed.
 
-    Parts that the patch does not touch are shared with the document and with the values of the patch.
+    The result shares unchanged parts with the document, and new values with the patch.
 
     Parameters
     ----------
@@ -193,10 +194,10 @@ def apply_patch(document: Any, patch: Iterable[dict[str, Any]]) -> Any:
     Raises
     ------
     PatchFailed
-        An operation does not fit the document: it is not the one that the patch was made for.
+        An operation does not fit the document, so the patch was made for another document.
     """
     root = {"": document}
-    own: dict[int, Any] = {}  # containers made here, by id; holding them keeps their ids from being used again
+    own: dict[int, Any] = {}  # containers made here, by id; the references keep the ids from being reused
     for number, operation in enumerate(patch):
         try:
             _apply(root, operation, own)
@@ -274,7 +275,7 @@ def parse_pointer(pointer: str) -> list[str]:
     Raises
     ------
     ValueError
-        It does not begin with a slash.
+        The pointer does not begin with a slash.
     """
     if not pointer:
         return []

@@ -1,8 +1,7 @@
-"""Numbers that the reference wrote as text.
+"""Conversion of numbers that the reference wrote as text.
 
-Some of its computations put a ``Decimal`` into a field that is declared as a float, such as the liquidation price of a
-short, and its files then have ``"2294.99"`` where a number belongs.  Such texts are read as the number that they spell;
-they are written as numbers.
+Some of its computations assign a ``Decimal`` to a field that is declared as a float, such as the liquidation price of a
+short. Its files then contain ``"2294.99"`` instead of a number. Such texts are read as numbers, and written as numbers.
 """
 
 import math
@@ -14,19 +13,19 @@ from typing import Any, cast
 
 __all__ = ["read_number", "replace_numbers_written_as_text"]
 
-#: Longer texts are no number that a float was meant to hold.
+#: The longest text that is read as a number, characters.
 _MAX_DIGITS = 100
 
 
 def replace_numbers_written_as_text(tree: Any, cls: type, get_field_types: Callable[[type], dict[str, Any]]) -> bool:
-    """Replace texts that spell a finite number, where `cls` declares a float, by that number; in place.
+    """Replace texts that contain a finite number by that number in fields that `cls` declares as float; in place.
 
     Parameters
     ----------
     tree
         Plain JSON data of one object of `cls`.
     get_field_types
-        Gives the resolved annotations of a data class.
+        Function that returns the resolved annotations of a data class.
 
     Returns
     -------
@@ -44,7 +43,7 @@ def replace_numbers_written_as_text(tree: Any, cls: type, get_field_types: Calla
 
 
 def _read(value: Any, hint: Any, get_field_types: Callable[[type], dict[str, Any]]) -> tuple[Any, bool]:
-    """Return the value as its annotation wants it, and whether it is another one."""
+    """Return the value converted to the type of its annotation, and whether it has changed."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         members = [member for member in typing.get_args(hint) if member is not type(None)]
         if isinstance(value, str) and str not in members and float in members:
@@ -61,7 +60,7 @@ def _read(value: Any, hint: Any, get_field_types: Callable[[type], dict[str, Any
 
 
 def _replace_items(container: Any, hint: Any, get_field_types: Callable[[type], dict[str, Any]]) -> bool:
-    """Do the same for the items of a list or map, in place; tell whether any is another one."""
+    """Convert the items of a list or map in place, and return whether any item has changed."""
     if isinstance(container, dict):
         places: list[Any] = list(cast(dict[str, Any], container))
     else:

@@ -1,4 +1,4 @@
-"""Reading signed Ethereum transactions."""
+"""Decoding of signed Ethereum transactions."""
 
 from typing import Any, cast
 
@@ -7,7 +7,7 @@ from tradeexecutor.state.types import JSONObject
 
 _SIGNATURE = ("v", "r", "s")
 
-#: Field names by transaction type, in the order of the encoding.
+#: Field names by transaction type, in the order in which they are encoded.
 _FIELDS: dict[int, tuple[str, ...]] = {
     0: ("nonce", "gasPrice", "gas", "to", "value", "data", *_SIGNATURE),
     1: ("chainId", "nonce", "gasPrice", "gas", "to", "value", "data", "accessList", *_SIGNATURE),
@@ -58,7 +58,7 @@ def _checksum(address: bytes) -> str:
 
 
 def _decode_rlp(data: bytes, depth: int = 0) -> tuple[Any, bytes]:
-    """Return the first item, bytes or a list of items, and what follows it."""
+    """Return the first item (bytes or a list of items), and the remaining bytes."""
     head = data[0]
     if head < 0x80:
         return data[:1], data[1:]

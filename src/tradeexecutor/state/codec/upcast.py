@@ -1,6 +1,6 @@
-"""Step by step from the schema of old files to the present one, on the plain tree before it is typed.
+"""Upgrade of old files to the present schema, step by step, on the plain tree before it is converted to objects.
 
-Files of the reference implementation carry no version and count as version 0. Each step is one function named
+Files of the reference implementation contain no version and count as version 0. Each step is one function named
 ``upcast_...`` that changes the tree in place.
 """
 
@@ -9,13 +9,13 @@ from typing import Any, cast
 
 from tradeexecutor.state.errors import InvalidStateFile
 
-#: Version that this program writes.
+#: Version of the schema that this program writes.
 SCHEMA_VERSION = 1
 
 #: Key of the root object.
 SCHEMA_VERSION_KEY = "schema_version"
 
-#: Key of the root object, see :mod:`tradeexecutor.state.files.checksum_header`; it belongs to the text, not to the
+#: Key of the root object, see :mod:`tradeexecutor.state.files.checksum_header`; it is part of the text, not of the
 #: state.
 CHECKSUM_HEADER_KEY = "seal"
 
@@ -38,14 +38,14 @@ Tree = dict[str, Any]
 
 
 def require_state(tree: Any) -> Any:
-    """Return the tree of a file; raises `InvalidStateFile` for an object that some other program has written."""
+    """Return the tree of a file; raises `InvalidStateFile` when it is not the object of a state."""
     if isinstance(tree, dict) and "portfolio" not in tree and SCHEMA_VERSION_KEY not in tree:
         raise InvalidStateFile("this is JSON, but not a state: it has no portfolio")
     return cast(Any, tree)
 
 
 def upcast(tree: Tree, version: int) -> None:
-    """Bring a tree of schema `version` up to `SCHEMA_VERSION`, in place, and remove the checksum header."""
+    """Upgrade a tree of schema `version` to `SCHEMA_VERSION` in place, and remove the checksum header."""
     tree.pop(CHECKSUM_HEADER_KEY, None)
     for step in _STEPS[version:]:
         for change in step:
@@ -53,7 +53,7 @@ def upcast(tree: Tree, version: int) -> None:
 
 
 def _objects(container: Any, key: str) -> list[Tree]:
-    """Return the objects of a map or list under `key`; wrong shapes are left to the typed decoder."""
+    """Return the objects of a map or list under `key`; the typed decoder reports other types."""
     value: Any = _get(container, key)
     if isinstance(value, dict):
         value = list(cast(Tree, value).values())
@@ -69,7 +69,7 @@ def _get(container: Any, key: str) -> Any:
 
 
 def iterate_positions(tree: Tree) -> Iterator[Tree]:
-    """Yield the positions of a plain tree: those of all tables, and the copies in the last distribution of interest."""
+    """Yield the positions of a plain tree, including the copies in the last distribution of interest."""
     portfolio = tree.get("portfolio")
     for table in _POSITION_TABLES:
         yield from _objects(portfolio, table)
@@ -110,5 +110,5 @@ def upcast_vault_features(tree: Tree) -> None:
             ]
 
 
-#: Changes that lead from version N to N + 1, at index N.
+#: Steps from version N to N + 1, at index N.
 _STEPS: tuple[tuple[Callable[[Tree], None], ...], ...] = ((upcast_pickled_none, upcast_vault_features),)

@@ -1,12 +1,12 @@
-"""Dictionaries of the state from which figures are derived that must follow every change.
+"""Dictionaries of the state that report changes, so that figures derived from them stay correct.
 
-A `WatchedDict` is an ordinary dictionary until something derives a figure or an index from it.  From then on it reports
-each change.  It is the same object of the same class all the time.
+A `WatchedDict` behaves like an ordinary dictionary until a figure or an index is derived from it. From then on it
+reports each change. Its class never changes.
 
-Where the figure depends on fields of the entries, too, the entries are
-:mod:`watched records <tradeexecutor.state.codec.watched_record>`.
+If a figure also depends on fields of the entries, the entries are :mod:`watched records
+<tradeexecutor.state.codec.watched_record>`.
 
-Not noticed is what bypasses the methods of the object (``dict.__setitem__(table, ...)``).
+Changes that bypass the methods of the object (``dict.__setitem__(table, ...)``) are not noticed.
 """
 
 import weakref
@@ -18,39 +18,39 @@ V = TypeVar("V")
 
 _MISSING: Any = object()
 
-# Runs for every new trade, and takes half the time of `super()`.
+# Called for every new trade; this takes half the time of `super()`.
 _set_item: Callable[[Any, Any, Any], None] = dict.__setitem__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 class DictListener(Protocol):
-    """Whoever wants to know about the changes of dictionaries.  Told after the change."""
+    """Interface of objects that receive reports of changes, each after the change."""
 
     def entry_added(self, table: "WatchedDict[Any, Any]", key: Any, entry: Any) -> None:
-        """A new entry is at the end of the dictionary."""
+        """A new entry was added at the end of the dictionary."""
 
     def entry_removed(self, table: "WatchedDict[Any, Any]", key: Any, entry: Any) -> None:
-        """An entry is no longer in the dictionary."""
+        """An entry was removed from the dictionary."""
 
     def entry_changed(self, table: "WatchedDict[Any, Any]", entry: Any) -> None:
         """A watched field of an attached entry was assigned."""
 
     def dict_changed(self, table: "WatchedDict[Any, Any]") -> None:
-        """Anything else may have happened to the dictionary."""
+        """The dictionary may have changed in any other way."""
 
     def dict_replaced(self, table: "WatchedDict[Any, Any]", owner: Any) -> None:
-        """The object that had the dictionary in a field has another one there."""
+        """The owner of the dictionary has replaced it by another one."""
 
 
 class WatchedDict(dict[K, V]):
-    """A dictionary whose changes can be watched."""
+    """A dictionary that can report its changes to listeners."""
 
     #: Whether changes are reported.
     _is_watched: bool = False
-    #: Whom to tell.  Weak references, so that a dictionary keeps nobody alive.
+    #: Weak references to the listeners, so that the dictionary does not keep them alive.
     _listeners: tuple[Callable[[], DictListener | None], ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (dict(self),)  # a copy has listeners of its own
+        return type(self), (dict(self),)  # a copy does not inherit the listeners
 
     def watch(self) -> None:
         """Report changes from now on."""
@@ -59,23 +59,23 @@ class WatchedDict(dict[K, V]):
             self.start_watching()
 
     def add_listener(self, listener: DictListener) -> None:
-        """Tell `listener` about changes as long as it lives."""
+        """Report changes to `listener` as long as it exists."""
         self.watch()
         reference = weakref.ref(listener)
         if reference not in self._listeners:
             self._listeners = (*(other for other in self._listeners if other() is not None), reference)
 
     def get_listeners(self) -> list[DictListener]:
-        """Return who is told about changes."""
+        """Return the listeners that still exist."""
         return [listener for reference in self._listeners if (listener := reference()) is not None]
 
     # --- For subclasses to extend; called only while the dictionary is watched
 
     def start_watching(self) -> None:
-        """Prepare what is kept while the dictionary is watched."""
+        """Prepare the data that is kept while the dictionary is watched."""
 
     def on_added(self, key: K, entry: V) -> None:
-        """A new entry is at the end."""
+        """A new entry was added at the end."""
         for listener in self.get_listeners():
             listener.entry_added(self, key, entry)
 
@@ -90,7 +90,7 @@ class WatchedDict(dict[K, V]):
             listener.entry_changed(self, entry)
 
     def on_changed(self) -> None:
-        """Anything else happened."""
+        """The dictionary changed in any other way."""
         for listener in self.get_listeners():
             listener.dict_changed(self)
 

@@ -1,10 +1,10 @@
-"""Records that tell the dictionary they are in when a figure derived from them is no longer true.
+"""Records that report to their dictionary when a figure derived from them is outdated.
 
-A dictionary that has added an entry up *attaches* it.  Assigning to one of the watched fields of an attached entry
-detaches it and reports the change to the dictionary.  Fields are public and people assign to them; nobody has to know
-about figures to do so.
+A dictionary *attaches* an entry whose values it has added to a figure. An assignment to a watched field of an attached
+entry detaches the entry and reports the change to the dictionary. Fields are public, and callers may assign to them
+without knowing about figures.
 
-An attached entry is of a twin of its class: same name, same fields, same methods, only assignments are watched.  So
+An attached entry is of a twin of its class: same name, same fields, same methods, only assignments are watched. So
 entries that nobody has added up cost what they would without this.
 
 Not noticed is what goes round the attributes of the object (``object.__setattr__``).
