@@ -1,7 +1,7 @@
-"""What brings a state back in order after trades failed.
+"""Repair of a state after failed trades.
 
-`issues` says what is wrong, `repair` puts it right; `counter_trade`, `unsent`, `hypercore`, `attempts` and
-`reported_outcome` are the single remedies, and `preview` shows what one of them would change.
+`issues` lists the problems and `repair` fixes failed trades; `counter_trade`, `unsent`, `hypercore`, `attempts` and
+`reported_outcome` contain the single repairs, and `preview` shows the changes that a repair would make.
 """
 
 from tradeexecutor.state.repair.repair import (

@@ -1,8 +1,8 @@
-"""Failed trades that are tried again, and the memory of their earlier attempts.
+"""Failed trades that are tried again, and the record of their earlier attempts.
 
-A trade that is tried again starts anew: it takes its capital a second time, because its failure gave it back, and gets
-new transactions.  When it goes through it is a success like any other.  What happened before stays in its
-`other_data`, under ``failed_attempts``, the oldest first, with its transactions.
+A trade that is tried again starts from the beginning: it takes its capital again, because the failure gave it back, and
+gets new transactions. If it then succeeds, it is an ordinary successful trade. Its `other_data` contains the earlier
+attempts with their transactions under ``failed_attempts``, the oldest first.
 """
 
 import datetime
@@ -21,7 +21,7 @@ __all__ = [
     "reopen_failed_trade",
 ]
 
-#: Key of `TradeExecution.other_data`.
+#: Key in `TradeExecution.other_data`.
 FAILED_ATTEMPTS_KEY = "failed_attempts"
 
 _FIELDS = (
@@ -40,17 +40,17 @@ _FIELDS = (
 
 
 def get_failed_attempts(trade: TradeExecution) -> list[JSONObject]:
-    """Return what is known about the attempts before the present one, oldest first: times, reason, transactions."""
+    """Return the earlier attempts of a trade, oldest first: times, reason and transactions."""
     return (trade.other_data or {}).get(FAILED_ATTEMPTS_KEY) or []
 
 
 def has_failed_before(trade: TradeExecution) -> bool:
-    """Tell whether the trade was tried again after a failure."""
+    """Return whether the trade was tried again after a failure."""
     return bool(get_failed_attempts(trade))
 
 
 def reopen_failed_trade(trade: TradeExecution, now: datetime.datetime) -> Callable[[], None]:
-    """Make a failed trade a planned one again, and remember its failure.
+    """Change a failed trade back to a planned one, and record its failure.
 
     Parameters
     ----------
@@ -60,12 +60,12 @@ def reopen_failed_trade(trade: TradeExecution, now: datetime.datetime) -> Callab
     Returns
     -------
     Callable
-        Takes it all back, as long as the new attempt has not started.
+        Function that undoes the change; call it only before the new attempt has started.
 
     Raises
     ------
     WrongTradeStatus
-        The trade has not failed, or is repaired.
+        The trade has not failed, or is already repaired.
     """
     trade.check_status(TradeStatus.failed)
     check_naive_utc(now, "time of the new attempt")
@@ -91,9 +91,9 @@ def reopen_failed_trade(trade: TradeExecution, now: datetime.datetime) -> Callab
 
 
 def find_real_transaction(trade: TradeExecution) -> BlockchainTransaction | None:
-    """Return a transaction of the trade that no simulation has made; None when there is none.
+    """Return a transaction of the trade that was not made by a simulation; None when there is none.
 
-    A simulated transaction has its own number for a hash.
+    The hash of a simulated transaction is its nonce in hexadecimal.
     """
     return next((tx for tx in trade.blockchain_transactions if tx.nonce is None or tx.tx_hash != hex(tx.nonce)), None)
 

@@ -1,10 +1,10 @@
-"""Counter trades: what stands beside a trade that did not happen, and closes a position whose tokens are gone.
+"""Counter trades, which mark a failed trade as repaired or close a position whose tokens are gone.
 
-A repair never rewrites what happened.  The trade keeps its plan, its transactions and its allocation as evidence and is
-marked repaired; a counter trade of type ``repair`` stands beside it.  Neither adds to the position, so that quantities
-and equity are what they were before the trade.
+A repair never rewrites history. The failed trade keeps its plan, its transactions and its allocation as evidence and is
+marked as repaired, and a counter trade of type ``repair`` is added. Neither trade changes the position, so quantity and
+equity are the same as before the failed trade.
 
-Every function checks first and then changes, so a refused repair changes nothing.
+Every function makes all checks before the first change, so a refused repair changes nothing.
 """
 
 import datetime
@@ -50,16 +50,16 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class PlannedRepair:
-    """A repair that has been checked and cannot fail any more.
+    """A repair that was checked and can no longer fail.
 
     Attributes
     ----------
     position, trade
-        What is repaired.
+        Trade to repair, and its position.
     refund
-        Goes back to `account`, token units of its asset.
+        Amount that is given back to `account`, units of its asset.
     account
-        The cash, or the bridge position that paid; None without a refund.
+        The reserve, or the bridge position, that paid for the trade; None without a refund.
     """
 
     position: TradingPosition
@@ -69,7 +69,7 @@ class PlannedRepair:
 
 
 def plan_repair(portfolio: Portfolio, trade: TradeExecution, *, allocation_returned: bool = True) -> PlannedRepair:
-    """Check the repair of a failed trade; see `repair_trade`."""
+    """Check the repair of a failed trade without changes; see `repair_trade`."""
     trade.check_status(TradeStatus.failed)
     refund = ZERO_DECIMAL
     if not allocation_returned:
@@ -80,7 +80,7 @@ def plan_repair(portfolio: Portfolio, trade: TradeExecution, *, allocation_retur
 
 
 def plan_repair_of_unsent(portfolio: Portfolio, trade: TradeExecution) -> PlannedRepair:
-    """Check the repair of a trade that was never sent; see `repair_tx_missing`."""
+    """Check the repair of a trade that was never sent without changes; see `repair_tx_missing`."""
     trade.check_status(TradeStatus.planned, TradeStatus.started)
     if trade.blockchain_transactions:
         raise WrongTradeStatus(
@@ -106,7 +106,7 @@ def _plan(portfolio: Portfolio, trade: TradeExecution, refund: Decimal) -> Plann
 
 
 def apply_repair(portfolio: Portfolio, repair: PlannedRepair, now: datetime.datetime) -> TradeExecution:
-    """Carry out a repair that was checked; return the counter trade."""
+    """Make a checked repair, and return the counter trade."""
     position, trade = repair.position, repair.trade
     counter = make_counter_trade(portfolio, position, trade, now)
     counter.repaired_trade_id = trade.trade_id
@@ -131,22 +131,22 @@ def repair_trade(
     *,
     allocation_returned: bool = True,
 ) -> TradeExecution:
-    """Make a failed trade good and return its counter trade.
+    """Repair a failed trade, and return its counter trade.
 
     Parameters
     ----------
     now
         Time of the repair, naive UTC.
     allocation_returned
-        False for a failed buy of an old file whose allocation never came back: it goes back now to where it came
-        from, the cash or a bridge position.
+        False for a failed buy of an old file whose allocation was never given back: it is given back now to its source,
+        the cash or a bridge position.
 
     Raises
     ------
     WrongTradeStatus
-        The trade has not failed, or is repaired already.
+        The trade has not failed, or is already repaired.
     ReserveMissing, PositionNotFound
-        There is nothing to give the allocation back to, or the trade belongs to another state.
+        The reserve or bridge position for the allocation does not exist, or the trade belongs to another state.
     """
     now = _get_time(now)
     return apply_repair(portfolio, plan_repair(portfolio, trade, allocation_returned=allocation_returned), now)
@@ -155,14 +155,14 @@ def repair_trade(
 def repair_tx_missing(
     portfolio: Portfolio, trade: TradeExecution, now: datetime.datetime | None = None
 ) -> TradeExecution:
-    """Make a trade good that was planned or started, but never sent; what its start set aside comes back.
+    """Repair a trade that was planned or started but never sent; its allocated capital is given back.
 
     Raises
     ------
     WrongTradeStatus
         The trade was sent.
     ReserveMissing, PositionNotFound
-        There is nothing to give the capital back to, or the trade belongs to another state.
+        The reserve or bridge position for the capital does not exist, or the trade belongs to another state.
     """
     now = _get_time(now)
     return apply_repair(portfolio, plan_repair_of_unsent(portfolio, trade), now)
@@ -174,9 +174,9 @@ def make_counter_trade(
     trade: TradeExecution,
     now: datetime.datetime | None = None,
 ) -> TradeExecution:
-    """Add the trade that stands against another one: the opposite plan, executed with nothing.
+    """Add the counter trade of another trade: it has the opposite plan and an executed quantity of zero.
 
-    Planned trades that a closed position was left with get theirs, too.
+    Planned trades that are left in a closed position can have a counter trade, too.
     """
     now = _get_time(now)
     reserve = ZERO_DECIMAL
@@ -203,10 +203,10 @@ def _add_empty_trade(
     quantity: Decimal = ZERO_DECIMAL,
     reserve: Decimal = ZERO_DECIMAL,
 ) -> TradeExecution:
-    """Add a repair trade priced as `model` that exchanged nothing.
+    """Add a repair trade with the prices of `model` that exchanged nothing.
 
-    It is built directly: the rules for planning, such as the smallest quantity or an open position, are about trades
-    that are to be executed.
+    It is built directly, because the rules for planning, such as the smallest quantity or an open position, are for
+    trades that will be executed.
     """
     equity = portfolio.calculate_total_equity()
     counter = TradeExecution(
@@ -251,14 +251,14 @@ def close_position_with_empty_trade(
     notes: str = "Repairing to close the position, full position size gone missing",
     flags: set[TradeFlag] | None = None,
 ) -> TradeExecution:
-    """Close a position whose tokens are gone, with a repair trade of quantity zero; return that trade.
+    """Close a position whose tokens are gone with a repair trade of quantity zero, and return that trade.
 
-    The closed position keeps the quantity that its trades give; orders that wait for a trigger lapse.
+    The closed position keeps the quantity that results from its trades. Orders that wait for a trigger expire.
 
     Parameters
     ----------
     notes, flags
-        Of the new trade.
+        Values for the new trade.
 
     Raises
     ------
@@ -278,7 +278,7 @@ def close_position_with_empty_trade(
     portfolio.check_can_leave(position)
     opening = position.get_first_trade()
     counter = _add_empty_trade(portfolio, position, opening, now, cycle_at=now)
-    counter.price_structure = None  # nothing was priced for it
+    counter.price_structure = None  # the trade has no price
     counter.flags = set(flags or ())
     counter.repaired_trade_id = opening.trade_id
     counter.add_note(notes)
@@ -289,9 +289,9 @@ def close_position_with_empty_trade(
 
 
 def holds_value_beyond_quantity(position: TradingPosition) -> bool:
-    """Tell whether closing the position as empty would hide money that is not in its quantity.
+    """Return whether the position has money that is not part of its quantity and that closing it as empty would hide.
 
-    That is the collateral of a loan, and capital of a bridge that trades on the far chain have.
+    This is the collateral of a loan, or capital of a bridge that trades on the other chain use.
     """
     if position.pair.kind.is_cctp_bridge():
         return position.get_available_bridge_capital() < -get_close_epsilon_for_pair(position.pair)
@@ -300,7 +300,7 @@ def holds_value_beyond_quantity(position: TradingPosition) -> bool:
 
 
 def unfreeze_position(portfolio: Portfolio, position: TradingPosition, now: datetime.datetime | None = None) -> bool:
-    """Take a frozen position whose failures are made good back into use; close it when nothing is left.
+    """Unfreeze a position whose failures are repaired, or close it when nothing is left; return True.
 
     Raises
     ------
@@ -333,7 +333,7 @@ def unfreeze_position(portfolio: Portfolio, position: TradingPosition, now: date
 
 
 def find_freeze_obstacle(position: TradingPosition) -> str | None:
-    """Return why a frozen position cannot be taken back into use; None if it can."""
+    """Return why a frozen position cannot be unfrozen; None when it can be."""
     for trade in position.trades.values():
         if trade.is_failed() or not (trade.is_success() or trade.is_planned() or trade.expired_at):
             return f"trade #{trade.trade_id} is {trade.get_status().value.replace('_', ' ')}"

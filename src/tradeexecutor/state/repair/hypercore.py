@@ -1,8 +1,8 @@
-"""Vault positions on Hypercore that are left over: dust after a redemption, and positions that are there twice.
+"""Repair of vault positions on Hypercore: dust after a redemption, and duplicate positions.
 
-A redemption keeps a safety margin, so that a little stays in the vault; and programs of the past have opened a second
-position for a vault that they had a position in.  Both make the portfolio look richer than it is.  They are closed
-with an empty trade: no money moves.
+A redemption keeps a safety margin, so a small amount stays in the vault. Old programs opened a second position for a
+vault that already had one. Both make the recorded value of the portfolio too high. The positions are closed with an
+empty trade, and no money moves.
 """
 
 import datetime
@@ -26,14 +26,14 @@ __all__ = [
     "find_hypercore_dust_positions",
 ]
 
-#: Keys of `TradingPosition.other_data` of a closed duplicate.
+#: Keys in `TradingPosition.other_data` of a closed duplicate.
 SURVIVOR_KEY = "closed_duplicate_survivor_position_id"
 REASON_KEY = "hypercore_duplicate_close_reason"
 
 LATER_PHANTOM = "later phantom duplicate clone"
 STALE_REPAIRED = "stale repaired-close duplicate after later reopen"
 
-#: Values of a position and its duplicate may differ by this, USD.
+#: Largest difference between the values of a position and its duplicate, USD.
 _VALUE_TOLERANCE_USD = 0.000001
 
 
@@ -41,10 +41,10 @@ _VALUE_TOLERANCE_USD = 0.000001
 
 
 def find_hypercore_dust_positions(portfolio: Portfolio) -> list[TradingPosition]:
-    """Return the open, then the frozen Hyperliquid vault positions of which at most dust is left.
+    """Return the open and then the frozen Hyperliquid vault positions that hold at most dust.
 
-    Left out are positions with capital at risk somewhere else, with a trade that is planned or in flight, and ones that
-    were never opened.
+    Positions with capital at risk elsewhere, with a trade that is planned or in flight, and positions that were never
+    opened are left out.
     """
     return [
         position
@@ -59,9 +59,10 @@ def find_hypercore_dust_positions(portfolio: Portfolio) -> list[TradingPosition]
 
 
 def close_hypercore_dust_positions(portfolio: Portfolio, now: datetime.datetime | None = None) -> list[TradeExecution]:
-    """Close the Hyperliquid vault positions of which at most dust is left; return the empty trades that do it.
+    """Close the Hyperliquid vault positions that hold at most dust, and return the empty trades that close them.
 
-    What is left, at most 2 units of each, is in no equity afterwards.  A frozen position counts as unfrozen.
+    The remainder, at most 2 units in each position, is then no longer part of the equity. A frozen position is marked
+    as unfrozen.
     """
     now = utc_now() if now is None else now
     check_naive_utc(now, "closed_at")
@@ -83,16 +84,16 @@ def close_hypercore_dust_positions(portfolio: Portfolio, now: datetime.datetime 
 
 @dataclass(frozen=True, slots=True)
 class HypercoreDuplicateCloseCandidate:
-    """Two positions in one vault, one of which does not exist.
+    """Two recorded positions in one vault, one of which does not exist.
 
     Attributes
     ----------
     vault_address, vault_name
-        The vault; the address in lower case, the name None when the file does not have it.
+        The vault; the address is in lower case, the name is None when the file does not contain it.
     survivor_position, clone_position
         The real position and its duplicate.
     close_reason
-        How the duplicate came about.
+        How the duplicate was created.
     """
 
     vault_address: str
@@ -105,13 +106,13 @@ class HypercoreDuplicateCloseCandidate:
 def find_hypercore_duplicate_close_candidates(
     portfolio: Portfolio,
 ) -> tuple[list[HypercoreDuplicateCloseCandidate], list[str]]:
-    """Find vaults that have a position and a duplicate of it.
+    """Find vaults with a position and a duplicate of it.
 
     Returns
     -------
     tuple
-        Pairs of which it is certain which one is the duplicate; and, for every other vault with several positions, a
-        text that says why it is not.
+        Candidates of which the duplicate is known for certain, and for every other vault with several positions a text
+        that contains the reason why it is not certain.
     """
     groups: dict[str, list[TradingPosition]] = {}
     for position in portfolio.get_open_and_frozen_positions():
@@ -137,7 +138,7 @@ def _get_vault_address(position: TradingPosition) -> str:
 
 
 def _judge(address: str, members: list[TradingPosition]) -> HypercoreDuplicateCloseCandidate | str:
-    """Return the candidate, or why there is none."""
+    """Return the candidate, or the reason why there is none."""
     if len(members) != 2:
         return f"there are {len(members)} positions, not two"
     older, newer = members
@@ -197,7 +198,7 @@ def _has_repaired_sell(position: TradingPosition) -> bool:
 
 
 def _get_last_repaired_sell(position: TradingPosition) -> datetime.datetime | None:
-    """Return when the last repair of a sell was executed."""
+    """Return the time of the last repair of a sell, naive UTC; None without one."""
     times = [
         trade.repaired_at for trade in position.trades.values() if trade.is_sell() and trade.repaired_at is not None
     ]
@@ -205,7 +206,7 @@ def _get_last_repaired_sell(position: TradingPosition) -> datetime.datetime | No
 
 
 def _count_updates(position: TradingPosition) -> tuple[int, int]:
-    """Return the numbers of balance updates and of vault flows among them."""
+    """Return the number of balance updates, and the number of vault flows among them."""
     flows = sum(event.cause is BalanceUpdateCause.vault_flow for event in position.balance_updates.values())
     return len(position.balance_updates), flows
 
@@ -215,7 +216,7 @@ def _list_failed(facts: dict[str, bool]) -> list[str]:
 
 
 def _find_phantom_obstacles(older: TradingPosition, newer: TradingPosition) -> list[str]:
-    """Return why the newer position cannot be one that a buy has opened although there was one."""
+    """Return why the newer position cannot be one that a buy opened although there was already a position."""
     buys = _list_real_buys(newer)
     updates, flows = _count_updates(newer)
     return _list_failed(
@@ -229,7 +230,7 @@ def _find_phantom_obstacles(older: TradingPosition, newer: TradingPosition) -> l
 
 
 def _find_stale_obstacles(older: TradingPosition, newer: TradingPosition) -> list[str]:
-    """Return why the older position cannot be one that was sold, its sell repaired as failed, and reopened."""
+    """Return why the older position cannot be one whose sell was repaired as failed, and that was reopened."""
     repaired_at = _get_last_repaired_sell(older)
     buys = _list_real_buys(newer)
     _, flows = _count_updates(newer)
@@ -247,12 +248,12 @@ def _find_stale_obstacles(older: TradingPosition, newer: TradingPosition) -> lis
 def close_hypercore_duplicate_clone(
     portfolio: Portfolio, candidate: HypercoreDuplicateCloseCandidate, now: datetime.datetime | None = None
 ) -> TradeExecution:
-    """Close a duplicate with an empty trade and return that trade; its twin goes on.
+    """Close a duplicate with an empty trade, and return that trade; the other position is not changed.
 
     Raises
     ------
     HypercoreDuplicateCloseError
-        The two are not, or no longer, what `find_hypercore_duplicate_close_candidates` says; nothing has changed.
+        `find_hypercore_duplicate_close_candidates` does not, or no longer, return the candidate; nothing has changed.
     """
     now = utc_now() if now is None else now
     check_naive_utc(now, "closed_at")

@@ -1,6 +1,6 @@
-"""What a person has to look at before a strategy trades on: trades without outcome, frozen positions, stuck capital.
+"""Issues that a person has to check before a strategy continues: open outcomes, frozen positions, stuck capital.
 
-A program that dies leaves traces in the state, by which its successor knows what was under way:
+If a program dies, its state shows what it was doing:
 
 =======================  ==============================================================  ===========================
 found                    how it came about                                               what puts it right
@@ -44,19 +44,19 @@ from tradeexecutor.state.trade.capital_at_risk import find_capital_at_risk, has_
 
 __all__ = ["Issue", "IssueKind", "describe_unclean", "find_issues"]
 
-#: Waiting longer than this is worth a look.
+#: Longest time of a transfer over a bridge, and of a request to a vault, before it is listed as an issue.
 MAX_BRIDGE_TIME = datetime.timedelta(hours=1)
 MAX_VAULT_TIME = datetime.timedelta(days=7)
 
-#: Stands for the state file in commands.
+#: Placeholder of the state file in commands.
 FILE = "STATE_FILE"
 
-#: Advice on a trade that repairs leave alone, because of another one of its position.
+#: Advice for a trade that repairs do not change because of another trade of its position.
 _OUTSIDE_FIRST = "bring the capital of its position back first; repairs leave it alone until then"
 
 
 class IssueKind(enum.StrEnum):
-    """What was found."""
+    """Kind of an issue."""
 
     not_sent = "not sent"
     unknown_outcome = "unknown outcome"
@@ -71,32 +71,33 @@ class IssueKind(enum.StrEnum):
     impossible = "impossible"
 
 
-#: Kinds that make it wrong to trade on: what the strategy holds is not known.
+#: Kinds that forbid trading, because the holdings of the strategy are not known.
 _BLOCKING = frozenset({IssueKind.unknown_outcome})
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One thing that a person has to look at.
+    """One issue that a person has to check.
 
     Attributes
     ----------
     kind
-        What was found.
+        Kind of the issue.
     position_id, trade_id
         Where; the trade is None when it is about the position, both are when it is about the cash.
     ticker
         Of the pair; of the cash its symbol.
     since
-        Since when, UTC; None when the file does not say.
+        Begin of the issue, naive UTC; None when the file does not contain it.
     allocated, symbol
-        Capital that is set aside or outside, token units of the reserve currency; None when there is none.
+        Capital that is allocated or stuck outside (units of the reserve currency), and its ticker; None when there is
+        none.
     reason
-        What is wrong, for people.
+        Description of the problem.
     command
-        What puts it right, with `STATE_FILE` for the path; empty when no command can.
+        Command that fixes it, with `STATE_FILE` for the path; empty when there is none.
     advice
-        What else to do; empty when there is nothing to say.
+        Other advice; empty when there is none.
     """
 
     kind: IssueKind
@@ -112,7 +113,7 @@ class Issue:
 
     @property
     def is_blocking(self) -> bool:
-        """Whether the strategy must not trade before this is settled."""
+        """Whether the strategy must not trade before the issue is resolved."""
         return self.kind in _BLOCKING
 
     def __str__(self) -> str:
@@ -130,19 +131,19 @@ def find_issues(
     max_bridge_time: datetime.timedelta = MAX_BRIDGE_TIME,
     max_vault_time: datetime.timedelta = MAX_VAULT_TIME,
 ) -> list[Issue]:
-    """Find everything in a state that a person has to look at; the state is only read.
+    """Return all issues of a state, which is not changed.
 
     Parameters
     ----------
     now
-        Naive UTC.
+        Present time, naive UTC.
     max_bridge_time, max_vault_time
-        How long a transfer, or a request to a vault, may take before it is listed.
+        Longest time of a transfer, and of a request to a vault, before it is listed.
 
     Returns
     -------
     list
-        What blocks trading first, otherwise by position and trade.
+        Issues that block trading come first; otherwise they are sorted by position and trade.
     """
     now = utc_now() if now is None else now
     portfolio = state.portfolio
@@ -150,7 +151,7 @@ def find_issues(
     for position in portfolio.get_all_positions(pending=True):
         for trade in position.trades.values():
             if trade.executed_at is not None and trade.failed_at is None:
-                continue  # nearly all
+                continue  # nearly all trades
             item = _judge_trade(position, trade, now, max_bridge_time, max_vault_time)
             if item is not None:
                 found.append(item)
@@ -170,7 +171,7 @@ def find_issues(
 
 
 def describe_unclean(state: State) -> list[str]:
-    """Return a text for every trade whose outcome is not known: the strategy must not start before it is."""
+    """Return a text for every trade whose outcome is not known; the strategy must not start while there are any."""
     return [str(item) for item in find_issues(state) if item.is_blocking]
 
 

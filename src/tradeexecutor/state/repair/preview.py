@@ -1,7 +1,7 @@
-"""What an operation would do to a state, before it does it.
+"""Preview of the changes that an operation would make to a state.
 
-The operation runs on a copy.  The copy is the proof: whoever likes what he sees saves it, so what was shown and what is
-done cannot differ.
+The operation runs on a copy of the state. If the user accepts the changes, this copy is saved, so the changes that were
+shown are exactly those that are made.
 
 >>> from tradeexecutor.state.state import State
 >>> state = State(name="Ape in")
@@ -24,20 +24,20 @@ __all__ = ["Move", "Preview", "preview_change"]
 
 T = TypeVar("T")
 
-#: Where a position may stand; it changes its table when it is closed, frozen or unfrozen.
+#: Tables of positions; a position changes its table when it is closed, frozen or unfrozen.
 _POSITION_TABLES = ("pending_positions", "open_positions", "frozen_positions", "closed_positions")
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A position that went from one table of the portfolio to another; what else changed in it follows as changes.
+    """A position that moved from one table of the portfolio to another; its other differences follow as changes.
 
     Attributes
     ----------
     source
-        Path before.
+        Path before the change.
     target
-        Path after.
+        Path after the change.
     """
 
     source: tuple[PathItem, ...]
@@ -81,7 +81,7 @@ class Preview(Generic[T]):
         return not self.changes
 
     def describe(self) -> Iterator[Change | Move]:
-        """Yield the differences for people: a position that changed its table is a move, not removed and added."""
+        """Yield the differences for display: a position that changed its table is a move, not removed and added."""
         removed = {key: change for change in self.changes if (key := _get_moved_key(change, "remove"))}
         added = {key: change for change in self.changes if (key := _get_moved_key(change, "add"))}
         for change in self.changes:
@@ -95,7 +95,7 @@ class Preview(Generic[T]):
 
 
 def _get_moved_key(change: Change, op: str) -> str | None:
-    """Return the id of the position that a change adds to a table or removes from it."""
+    """Return the id of the position that a change adds to a table or removes from it; None for other changes."""
     is_position = len(change.path) == 3 and change.path[0] == "portfolio" and change.path[1] in _POSITION_TABLES
     return str(change.path[2]) if is_position and change.op == op else None
 
@@ -106,14 +106,14 @@ def preview_change(state: State, change: Callable[[State], T]) -> Preview[T]:
     Parameters
     ----------
     state
-        Stays as it is.
+        The state, which is not changed.
     change
-        Changes the state that it is given; what it raises is raised here.
+        Function that changes the given state; its errors are raised here.
 
     Raises
     ------
     BadStateData
-        The state, or what the operation makes of it, could not be saved.
+        The state, or the changed copy, could not be saved.
     """
     copy = State.from_json(state.to_json_bytes())
     before = copy.to_dict()

@@ -1,12 +1,12 @@
-"""Making good what failed: counter trades for failed trades, and frozen positions back into use.
+"""Repair of failed trades with counter trades, and unfreezing of their positions.
 
-What a counter trade is, is told in :mod:`~tradeexecutor.state.repair.counter_trade`.  Money moves in two cases only: a
-trade that was started and never sent gives back what it had set aside, and files of old versions have failed buys whose
-allocation never came back.  Whether that is so cannot be seen from the trade; the caller says it
-(`tradeexecutor.ledger.refunds.find_refund` finds out).  `State.mark_trade_failed` gives allocations back at once.
+:mod:`~tradeexecutor.state.repair.counter_trade` describes counter trades. Money moves in only two cases: a trade that
+was started and never sent gives its capital back, and a failed buy in a file of an old version gives its allocation
+back if that did not happen before. The trade itself does not contain whether it happened, so the caller passes it
+(`tradeexecutor.ledger.refunds.find_refund` finds out). `State.mark_trade_failed` gives allocations back immediately.
 
-Nothing here asks anybody.  Who wants to be asked passes a function: ``confirm`` gets what would be repaired and
-returns whether to go on.  Every function checks all of its work first and then changes, so a refused repair changes
+No function asks the user. To ask, the caller passes a function ``confirm``, which gets the objects to repair and
+returns whether to continue. Every function makes all checks before the first change, so a refused repair changes
 nothing.
 """
 
@@ -65,26 +65,27 @@ __all__ = [
     "unfreeze_position",
 ]
 
-#: Tells whether the allocation of a failed trade has come back already; None: nobody knows, leave the trade alone.
+#: Returns whether the allocation of a failed trade was already given back; None when unknown: the trade is then not
+#: repaired.
 AllocationReturned = Callable[[TradeExecution], bool | None]
 
 
 @dataclass(slots=True)
 class RepairResult:
-    """What a repair found and did.
+    """Result of a repair.
 
     Attributes
     ----------
     frozen_positions
-        Frozen before the repair.
+        Positions that were frozen before the repair.
     unfrozen_positions
-        Back in use, or closed because nothing was left.
+        Positions that are open again, or closed because nothing was left.
     trades_needing_repair
-        Failed trades that were found.
+        Failed trades before the repair.
     new_trades
-        Counter trades, in the order of the trades they repair; after a retry, the trades that were sent again.
+        Counter trades, in the order of the repaired trades; after a retry, the trades that were sent again.
     left_alone
-        Trade id -> why it was found and not repaired.
+        Trade id -> reason why the trade was not repaired.
     """
 
     frozen_positions: list[TradingPosition] = field(default_factory=list[TradingPosition])
@@ -112,28 +113,28 @@ def repair_trades(
     allocation_returned: AllocationReturned | None = None,
     confirm: Confirm | None = None,
 ) -> RepairResult:
-    """Repair all failed trades and unfreeze the positions that have nothing else wrong with them.
+    """Repair all failed trades, and unfreeze the positions that have no other problem.
 
-    Positions with capital at risk somewhere else are left alone; positions with a trade in flight stay frozen until a
-    later repair.
+    Positions with capital at risk elsewhere are not changed. Positions with a trade in flight stay frozen until a later
+    repair.
 
     Parameters
     ----------
     attempt_repair
-        False only finds.
+        False only returns the trades and positions, without repair.
     now
         Time of the repair, naive UTC.
     allocation_returned
-        Answers for each failed trade whether its allocation came back when it failed; by default it did.
+        Function that returns for each failed trade whether its allocation was given back; by default it was.
     confirm
-        Given the trades that will be repaired, before anything changes.
+        Called with the trades to repair before anything changes.
 
     Raises
     ------
     RepairAborted
-        `confirm` said no.
+        `confirm` returned False.
     ReserveMissing, PositionNotFound
-        There is nothing to give an allocation back to.
+        The reserve or bridge position for an allocation does not exist.
     """
     portfolio = state.portfolio
     now = utc_now() if now is None else now
@@ -172,7 +173,7 @@ def _plan_repairs(
 def unfreeze_repaired_positions(
     state: State, positions: Sequence[TradingPosition], now: datetime.datetime
 ) -> list[TradingPosition]:
-    """Unfreeze those of the frozen positions that have nothing wrong with them any more, and return them."""
+    """Unfreeze the frozen positions that have no problem any more, and return them."""
     repaired = [
         position
         for position in positions

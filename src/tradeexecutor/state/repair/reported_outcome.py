@@ -1,7 +1,7 @@
-"""The outcome of a trade that somebody has looked up.
+"""Outcome of a trade that a person has looked up on the chain.
 
-A program that dies between broadcast and confirmation leaves trades whose outcome it does not know.  The transactions
-tell: whoever has read them reports what they did, and the trade goes on as if the program had read it itself.
+A program that dies between broadcast and confirmation leaves trades whose outcome is not recorded. The transactions on
+the chain contain it. A person reads them and reports the result, which is booked as if the program had read it.
 """
 
 import datetime
@@ -22,14 +22,14 @@ __all__ = ["ReportedOutcome", "reconfirm_trade"]
 
 @dataclass(frozen=True, slots=True)
 class ReportedOutcome:
-    """What became of a trade, by its transactions.
+    """Outcome of a trade according to its transactions.
 
     Attributes
     ----------
     quantity
-        Base tokens that changed hands, token units without a sign; None: none, the trade failed.
+        Exchanged base tokens, token units without a sign; None when the trade failed.
     reserve
-        Reserve paid or received for them, token units; None when it failed.
+        Reserve paid or received for them, token units; None when the trade failed.
     """
 
     quantity: Decimal | None = None
@@ -37,16 +37,16 @@ class ReportedOutcome:
 
     @property
     def is_success(self) -> bool:
-        """Whether the trade went through."""
+        """Whether the trade succeeded."""
         return self.quantity is not None
 
 
 def reconfirm_trade(
     state: State, trade: TradeExecution, outcome: ReportedOutcome, now: datetime.datetime | None = None
 ) -> None:
-    """Record the outcome of a trade that was started or broadcast and never confirmed.
+    """Record the outcome of a trade that was started or broadcasted and never confirmed.
 
-    A failed one gives its capital back and freezes its position, as always.
+    A failed trade gives its capital back and freezes its position, as usual.
 
     Parameters
     ----------
@@ -58,9 +58,9 @@ def reconfirm_trade(
     WrongTradeStatus
         The trade is not started or broadcasted.
     InvalidTrade
-        The amounts make no sense, or the trade is one of a loan: amounts alone do not say what it did.
+        The amounts are not valid, or the trade changes a loan, for which amounts alone are not sufficient.
     ReserveMissing, PositionNotFound, WrongPositionStatus
-        The state is unchanged.
+        See `State.mark_trade_success` and `State.mark_trade_failed`; the state is unchanged.
     """
     now = utc_now() if now is None else now
     check_naive_utc(now, "executed_at")

@@ -1,4 +1,4 @@
-"""Trades that were never sent, and positions that hold nothing and are still open."""
+"""Repair of trades that were never sent, and of open positions that hold nothing."""
 
 import datetime
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +28,7 @@ __all__ = [
     "repair_zero_quantity",
 ]
 
-#: Given the trades that will be repaired, says whether to go on.
+#: Called with the trades to repair; returns whether to continue.
 Confirm = Callable[[Sequence[TradeExecution]], bool]
 
 _UNSENT = (TradeStatus.planned, TradeStatus.started)
@@ -40,8 +40,8 @@ _UNSENT = (TradeStatus.planned, TradeStatus.started)
 def find_trades_without_transactions(state: State) -> list[TradeExecution]:
     """Return the trades that were planned or started and never sent, sorted by id.
 
-    They are what is left when a program dies between its decision and its transactions.  Orders that wait for a
-    trigger are planned on purpose and left out, so are positions with capital at risk somewhere else.
+    A program that dies between its decision and its transactions leaves such trades. Orders that wait for a trigger are
+    planned on purpose and left out. Positions with capital at risk elsewhere are left out, too.
     """
     return sorted(_iterate_unsent(state.portfolio), key=lambda trade: trade.trade_id)
 
@@ -54,7 +54,7 @@ def _iterate_unsent(portfolio: Portfolio) -> Iterator[TradeExecution]:
 
 
 def is_unsent(position: TradingPosition, trade: TradeExecution) -> bool:
-    """Tell whether a trade was planned or started, has no transactions, and does not wait for a trigger."""
+    """Return whether a trade was planned or started, has no transactions, and does not wait for a trigger."""
     return (
         trade.get_status() in _UNSENT
         and not trade.blockchain_transactions
@@ -65,29 +65,29 @@ def is_unsent(position: TradingPosition, trade: TradeExecution) -> bool:
 def repair_tx_not_generated(
     state: State, now: datetime.datetime | None = None, confirm: Confirm | None = None
 ) -> list[TradeExecution]:
-    """Make good all trades that were planned or started, but never sent.
+    """Repair all trades that were planned or started but never sent.
 
-    What their start had set aside comes back.  A position that holds nothing and never traded otherwise is closed, and
-    one that waited for a trigger is pending no more.
+    Their allocated capital is given back. A position that holds nothing and has no other trade is closed, and a
+    position that waited for a trigger is no longer pending.
 
     Parameters
     ----------
     now
         Time of the repair, naive UTC.
     confirm
-        Given the trades that will be repaired, before anything changes.
+        Called with the trades to repair before anything changes.
 
     Returns
     -------
     list
-        Counter trades, in the order of the ids of the trades they repair.
+        Counter trades, in the order of the ids of the repaired trades.
 
     Raises
     ------
     RepairAborted
         `confirm` said no.
     ReserveMissing, PositionNotFound
-        There is nothing to give capital back to.
+        The reserve or bridge position for the capital does not exist.
     """
     now = utc_now() if now is None else now
     check_naive_utc(now, "repaired_at")
@@ -103,10 +103,10 @@ def repair_tx_not_generated(
 
 
 def _put_in_its_place(portfolio: Portfolio, position: TradingPosition, now: datetime.datetime) -> None:
-    """Move a position, some trades of which turned out not to have happened, to the table where it belongs."""
+    """Move a position, some of whose trades were repaired as not sent, to its correct table."""
     position_id = position.position_id
     if position_id in portfolio.pending_positions and not position.pending_trades:
-        # Its entry was triggered; nothing is waited for any more.
+        # The entry was triggered, so the position no longer waits.
         portfolio.open_positions[position_id] = portfolio.pending_positions.pop(position_id)
         position.pending_since_at = None
     if position_id in portfolio.open_positions and _never_traded(position):
@@ -123,9 +123,9 @@ def _never_traded(position: TradingPosition) -> bool:
 
 
 def find_zero_quantity_positions(portfolio: Portfolio) -> list[TradingPosition]:
-    """Return the open positions that hold nothing and can be closed, in map order.
+    """Return the open positions that hold nothing and can be closed, in the order of the table.
 
-    A position that somebody is about to trade, or that waits for an answer, is not among them.
+    Positions with planned or failed trades, trades in flight or capital at risk elsewhere are left out.
     """
     return [
         position
@@ -138,7 +138,7 @@ def find_zero_quantity_positions(portfolio: Portfolio) -> list[TradingPosition]:
 
 
 def can_be_emptied(position: TradingPosition) -> bool:
-    """Tell whether `close_position_with_empty_trade` accepts the position, and hides nothing with it."""
+    """Return whether `close_position_with_empty_trade` accepts the position and would not hide money."""
     kind = position.pair.kind
     return (
         (position.is_spot() or kind.is_credit_supply() or kind.is_cctp_bridge())
@@ -155,19 +155,19 @@ def repair_zero_quantity(
     now: datetime.datetime | None = None,
     confirm: Callable[[Sequence[TradingPosition]], bool] | None = None,
 ) -> list[TradeExecution]:
-    """Close the open positions that hold nothing, with an empty trade each.
+    """Close each open position that holds nothing with an empty trade.
 
     Parameters
     ----------
     now
         Time of the repair, naive UTC.
     confirm
-        Given the positions that will be closed, before anything changes.
+        Called with the positions to close before anything changes.
 
     Returns
     -------
     list
-        The empty trades, in the map order of the positions; empty when there was nothing to close.
+        The empty trades, in the order of the positions; empty when there was nothing to close.
 
     Raises
     ------
