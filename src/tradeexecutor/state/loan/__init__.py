@@ -1,6 +1,6 @@
 """Loans: the collateral and the debt of a leveraged position.
 
-`loan` is the record, `changes` what a trade does to it, and `leverage` the sizes of leveraged trades.
+`loan` contains the record, `changes` the effects of trades on it, and `leverage` the sizes of leveraged trades.
 """
 
 from tradeexecutor.state.loan.loan import (

@@ -1,14 +1,16 @@
-"""How trades change loans: opening, growing, shrinking and closing shorts and credit supplies.
+"""Changes of loans by trades that open, increase, reduce and close shorts and credit supplies.
 
-A loan has two sides, collateral and debt.  Each side has a principal (`AssetWithTrackedValue.quantity`), the interest
-booked so far, the part of it that was paid out, and the token balance that the chain should show.  After every change::
+A loan has two sides, collateral and debt. Each side has a principal (`AssetWithTrackedValue.quantity`), the interest
+booked so far, the part of it that was paid out, and the token balance that the chain should show. After every change::
 
     balance == principal + accrued interest - paid interest
 
-Taking out more than the principal takes out interest: that part is claimed (collateral) or repaid (debt) at once.
-A little more than there is counts as interest that was not booked yet; more than that is refused.
+A withdrawal of more than the principal withdraws interest: that part is claimed (collateral) or repaid (debt)
+immediately. A small excess over principal and interest counts as interest that was not booked yet; a larger excess is
+refused.
 
-The same functions serve the plan, from the amounts a trade asks for, and the outcome, from the amounts it got.
+The same functions compute the planned loan, from the planned amounts of a trade, and the actual loan, from its executed
+amounts.
 """
 
 import datetime
@@ -42,30 +44,31 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-#: Whether the planned or the executed amounts of a trade count.
+#: Whether the planned or the executed amounts of a trade are used.
 LoanMode: TypeAlias = Literal["plan", "execute"]
 
 
 @dataclass(frozen=True, slots=True)
 class LoanChange:
-    """What a trade does to a loan.
+    """Amounts by which a trade changes a loan.
 
     Attributes
     ----------
     quantity
-        Base token units with the sign of the trade: credit + supplied, - recalled; short - borrowed, + bought back.
+        Base token units with the sign of the trade. Credit: positive when supplied, negative when recalled. Short:
+        negative when borrowed, positive when bought back.
     reserve
-        Moved from the reserves into the loan before the swap, reserve token units, >= 0.
+        Amount moved from the reserves into the loan before the swap, reserve token units, >= 0.
     consumption
-        Short: collateral gained (+) or spent (-) by the swap, reserve token units.
+        Collateral of a short gained (+) or spent (-) by the swap, reserve token units.
     allocation
-        Short: reserve added (+) or collateral released (-) after the swap, reserve token units.
+        Reserve added to (+) or collateral released from (-) a short after the swap, reserve token units.
     price
         USD per base token.
     reserve_price
         USD per reserve token.
     happened_at
-        Time of the change.
+        Time of the change, naive UTC.
     """
 
     quantity: Decimal
@@ -109,43 +112,43 @@ class LoanChange:
         )
 
     def get_collateral_change(self) -> Decimal:
-        """Return what a short trade changes the collateral by, reserve token units."""
+        """Return the change of the collateral by a trade of a short, reserve token units."""
         return self.consumption + self.allocation + self.reserve
 
 
 class LoanPayments(NamedTuple):
-    """Interest that a trade moved, beyond principal."""
+    """Interest that a trade moved in addition to principal."""
 
-    #: Collateral interest, reserve token units, >= 0.
+    #: Claimed interest of the collateral, reserve token units, >= 0.
     claimed: Decimal = ZERO_DECIMAL
-    #: Debt interest, base token units, >= 0.
+    #: Repaid interest of the debt, base token units, >= 0.
     repaid: Decimal = ZERO_DECIMAL
 
 
 def get_loan_after_trade(
     loan: Loan | None, trade: TradeExecution, change: LoanChange, *, closing: bool
 ) -> tuple[Loan, LoanPayments]:
-    """Return the loan as it is after a change, and the interest that was moved; `loan` itself stays as it is.
+    """Return the loan after a change, and the interest that was moved; `loan` itself is not changed.
 
     Parameters
     ----------
     loan
-        Loan of the position before; None opens one.
+        Loan before the change; None opens a new one.
     trade
-        Names the pair and the position in errors.
+        Trade whose pair and position are named in errors.
     closing
-        A short is being closed: once its debt is gone, collateral that remains within 2 % of the change is written
-        off, as recorded figures do.
+        Whether a short is closed: when its debt is gone, remaining collateral up to 2 % of the change is written off,
+        as in recorded figures.
 
     Raises
     ------
     InvalidTrade
-        More is taken out than there is, the first trade does not put anything in, or a swap changes the collateral in
-        the wrong direction.
+        The withdrawal exceeds the balance, the first trade adds nothing, or a swap changes the collateral in the wrong
+        direction.
     LiquidationRisked
-        A short would be liquidated at once.
+        A short would be liquidated immediately.
     UnsupportedPairKind
-        The kind has no loan that is supported.
+        Loans of this kind of pair are not supported.
     """
     kind = trade.pair.kind
     if kind.is_credit_supply():
@@ -260,7 +263,7 @@ def _change_short(loan: Loan, change: LoanChange, *, closing: bool) -> LoanPayme
         )
     collateral_change = change.get_collateral_change()
     tolerance = COLLATERAL_EPSILON
-    # A closing trade that did not get rid of the debt leaves the position open: nothing is written off then.
+    # If a closing trade leaves debt, the position stays open and nothing is written off.
     closed = closing and _is_debt_gone(loan)
     if closed:
         tolerance = max(tolerance, abs(CLOSE_POSITION_COLLATERAL_EPSILON * collateral_change))
@@ -277,7 +280,7 @@ def _change_short(loan: Loan, change: LoanChange, *, closing: bool) -> LoanPayme
 
 
 def _is_debt_gone(loan: Loan) -> bool:
-    """Tell whether no debt is left but dust, which a close forgets."""
+    """Return whether at most dust of the debt is left, which is ignored when the position closes."""
     return loan.get_borrowed_principal_and_interest_quantity() <= get_close_epsilon_for_pair(loan.pair)
 
 
@@ -307,16 +310,16 @@ def change_side(
     *,
     write_off: bool = False,
 ) -> Decimal:
-    """Put tokens into one side of a loan, or take them out; return the interest that was taken out.
+    """Add tokens to one side of a loan or withdraw them, and return the withdrawn interest, token units.
 
     Parameters
     ----------
     delta
         Token units, + in, - out.
     tolerance
-        Less than this may be taken out beyond what is there, token units.
+        The withdrawal may exceed the balance by less than this, token units.
     write_off
-        A remainder below the tolerance is dropped.
+        Whether a remainder below the tolerance is written off.
     """
     available = interest.get_remaining_interest()
     principal = tracker.quantity + delta
@@ -327,7 +330,7 @@ def change_side(
                 f"cannot take {-delta} {tracker.asset.token_symbol} out of {tracker.quantity} and interest of "
                 f"{available}: {-left} too much"
             )
-        # Tokens that are there without having been booked are interest that was not synced yet.
+        # An unbooked excess is interest that was not synced yet.
         interest.last_accrued_interest -= left
         available -= left
         left = ZERO_DECIMAL
@@ -340,7 +343,7 @@ def change_side(
         if left >= COLLATERAL_EPSILON:
             logger.warning("%s %s are written off when their short is closed", left, tracker.asset.token_symbol)
         principal = balance = ZERO_DECIMAL
-        paid = available  # closing settles all interest
+        paid = available  # a close settles all interest
     tracker.revalue(price, when)
     tracker.quantity = principal
     interest.last_token_amount = balance

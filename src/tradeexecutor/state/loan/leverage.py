@@ -1,6 +1,6 @@
 """Estimates of leveraged shorts for a trading pair.
 
-The maths, with worked examples, is in :mod:`tradeexecutor.accounting.leverage`.
+:mod:`tradeexecutor.accounting.leverage` contains the formulas with worked examples.
 """
 
 import math
@@ -21,7 +21,7 @@ from tradeexecutor.state.types import LeverageMultiplier, Percent, USDollarAmoun
 
 @dataclass(slots=True)
 class LeverageEstimate:
-    """What a change of a short will move.
+    """Estimated amounts of a change of a short.
 
     Signs: `borrowed_quantity` and `additional_collateral_quantity` are positive when they add to debt or collateral.
     """
@@ -29,19 +29,19 @@ class LeverageEstimate:
     #: The trader's own capital, reserve token units; 0 when closing.
     starting_reserve: Decimal
     leverage: LeverageMultiplier
-    #: Base token units.
+    #: Change of the debt, base token units.
     borrowed_quantity: Decimal
     borrowed_value: USDollarAmount
-    #: What the swap adds to (+) or takes out of (-) the collateral, reserve token units.
+    #: Change of the collateral by the swap, reserve token units.
     additional_collateral_quantity: Decimal
-    #: Afterwards, reserve token units.
+    #: Collateral afterwards, reserve token units.
     total_collateral_quantity: Decimal
-    #: Afterwards, base token units.
+    #: Debt afterwards, base token units.
     total_borrowed_quantity: Decimal
     borrowed_asset_price: USDollarPrice
     fee_tier: Percent
     lp_fees: USDollarAmount
-    #: USD per base token; fees are not considered.  None when closing.
+    #: USD per base token, without fees; None when closing.
     liquidation_price: Decimal | None = None
 
     @staticmethod
@@ -52,7 +52,7 @@ class LeverageEstimate:
         shorting_pair: TradingPairIdentifier,
         fee: Percent | None = 0,
     ) -> "LeverageEstimate":
-        """Estimate a new short.
+        """Return the estimate of a new short.
 
         Parameters
         ----------
@@ -103,10 +103,10 @@ class LeverageEstimate:
         borrowed_asset_price: USDollarPrice,
         fee: Percent | None = 0,
     ) -> "LeverageEstimate":
-        """Estimate buying back `close_size` tokens out of the collateral.
+        """Return the estimate of buying back `close_size` tokens with collateral.
 
-        `leverage` of the result is collateral divided by net asset value, 1.0 when nothing is left; that is one more
-        than `Loan.get_leverage`.
+        `leverage` of the result is collateral divided by net asset value (1.0 when nothing is left), which is larger by
+        one than `Loan.get_leverage`.
 
         Parameters
         ----------
@@ -117,7 +117,7 @@ class LeverageEstimate:
         borrowed_asset_price
             USD per base token.
         fee
-            Fee fraction; None is 0.
+            Fee fraction; None means 0.
 
         Raises
         ------

@@ -1,10 +1,10 @@
-"""A loan: collateral, what is borrowed against it, and the interest on both.
+"""A loan: collateral, debt, and the interest on both.
 
-Principal lives in the trackers (`AssetWithTrackedValue.quantity`), interest in `Interest`.  A loan without
-`borrowed` is a plain supply of credit: its debt is zero, its health unlimited.
+Principal is stored in the trackers (`AssetWithTrackedValue.quantity`), interest in `Interest`. A loan without
+`borrowed` is a supply of credit: its debt is zero and its health factor infinite.
 
-Example: 2000 USDC supplied, 0.5 ETH borrowed at 2000 USD, liquidation threshold 0.85.  Then the loan to value is
-0.5, the health factor 1.7, the net asset value 1000 USD and the leverage 1.0.
+Example: 2000 USDC are supplied, 0.5 ETH are borrowed at 2000 USD, and the liquidation threshold is 0.85. Then the loan
+to value is 0.5, the health factor 1.7, the net asset value 1000 USD and the leverage 1.0.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from tradeexecutor.state.types import LeverageMultiplier, Percent, StateEnum, US
 
 __all__ = ["HealthFactor", "LiquidationRisked", "Loan", "LoanSide"]
 
-#: Collateral that counts divided by debt; the loan can be liquidated below 1.
+#: Collateral times liquidation threshold, divided by debt; the loan can be liquidated when this is below 1.
 HealthFactor: TypeAlias = float
 
 _T = TypeVar("_T", bound=Serialisable)
@@ -42,15 +42,15 @@ class Loan(OpenAttributes):
     """State of a loan after its latest trade or interest event."""
 
     pair: TradingPairIdentifier
-    #: aToken.
+    #: The aToken.
     collateral: AssetWithTrackedValue
     collateral_interest: Interest
-    #: vToken; None when nothing was ever borrowed.
+    #: The vToken; None when nothing was ever borrowed.
     borrowed: AssetWithTrackedValue | None = None
     borrowed_interest: Interest | None = None
 
     def clone(self) -> "Loan":
-        """Return a copy that later changes of this loan do not touch; pair and assets are shared."""
+        """Return a copy that does not follow later changes of this loan; pair and assets are shared."""
         result = Loan(
             self.pair,
             _copy_tracker(self.collateral),
@@ -63,7 +63,7 @@ class Loan(OpenAttributes):
         return _copy_unknown(self, result)
 
     def get_tracked_asset(self, asset: AssetIdentifier) -> tuple[LoanSide, AssetWithTrackedValue] | tuple[None, None]:
-        """Return the side that holds the asset and its tracker; ``(None, None)`` when neither does."""
+        """Return the side that holds the asset, and its tracker; ``(None, None)`` when neither does."""
         if self.collateral.asset == asset:
             return LoanSide.collateral, self.collateral
         if self.borrowed is not None and self.borrowed.asset == asset:
@@ -92,7 +92,7 @@ class Loan(OpenAttributes):
         Parameters
         ----------
         quantity
-            Token units; None claims all that remains.
+            Token units; None claims all remaining interest.
 
         Returns
         -------
@@ -110,7 +110,7 @@ class Loan(OpenAttributes):
         Parameters
         ----------
         quantity
-            Token units; None pays all that remains.
+            Token units; None pays all remaining interest.
 
         Returns
         -------
@@ -175,18 +175,18 @@ class Loan(OpenAttributes):
     def get_leverage(self) -> LeverageMultiplier:
         """Return debt principal divided by net asset value with interest.
 
-        1.0 means the debt equals the net asset value.  0 when either is zero.
+        1.0 means the debt equals the net asset value. 0 when either is zero.
         """
         return maths.calculate_leverage(self.get_borrow_value(include_interest=False), self.get_net_asset_value())
 
     def get_health_factor(self) -> HealthFactor:
-        """Return the collateral that counts divided by the debt, both principal; infinite without debt."""
+        """Return collateral times liquidation threshold, divided by debt, both principal; infinite without debt."""
         if self.borrowed is None or self.get_borrowed_principal_and_interest_quantity() == 0:
             return INFINITE
         threshold = self.collateral.asset.liquidation_threshold
         if threshold is None:
             raise InvalidValue(f"{self.collateral.asset} has no liquidation threshold")
-        # When only interest is left to pay, that is the debt.
+        # If only interest is left to pay, the interest is the debt.
         debt = self.borrowed.get_usd_value() or self.get_borrow_interest()
         return maths.calculate_health_factor(threshold, self.collateral.get_usd_value(), debt)
 
@@ -202,7 +202,7 @@ class Loan(OpenAttributes):
         Raises
         ------
         LiquidationRisked
-            Carries both numbers.
+            The health factor is too low; the error has both numbers as attributes.
         """
         health_factor = self.get_health_factor()
         if health_factor <= desired_health_factor:
@@ -223,7 +223,7 @@ class Loan(OpenAttributes):
     # --- Sizing
 
     def calculate_collateral_for_target_ltv(self, target_ltv: Percent, borrowed_quantity: Decimal | float) -> Decimal:
-        """Return the collateral, token units, at which a debt of `borrowed_quantity` has the given loan to value.
+        """Return the collateral (token units) that gives a debt of `borrowed_quantity` the target loan to value.
 
         0.5 ETH at 2000 USD and a target of 0.5 need 2000 USDC.
         """
@@ -233,7 +233,7 @@ class Loan(OpenAttributes):
     def calculate_collateral_for_target_leverage(
         self, leverage: LeverageMultiplier, borrowed_quantity: Decimal | float
     ) -> Decimal:
-        """Return the collateral, token units, at which a debt of `borrowed_quantity` has the given leverage.
+        """Return the collateral (token units) that gives a debt of `borrowed_quantity` the target leverage.
 
         0.5 ETH at 2000 USD and leverage 3 need 1333.33 USDC.
         """
@@ -246,23 +246,23 @@ class Loan(OpenAttributes):
         borrowed_asset_price: USDollarPrice | None = None,
         leverage: LeverageMultiplier | None = None,
     ) -> Decimal:
-        """Return how much more to borrow when collateral is added and the leverage is to be `leverage`.
+        """Return the additional debt, base token units, when collateral is added and the leverage shall be `leverage`.
 
-        +500 USD at leverage 1 and a price of 2000 gives 0.25.
+        For example, 500 USD at leverage 1 and a price of 2000 give 0.25.
 
         Parameters
         ----------
         collater_adjust
             Reserve added, token units; must be positive.
         borrowed_asset_price
-            USD; the latest known price by default.
+            USD per token; the latest known price by default.
         leverage
-            The present leverage by default.
+            Debt divided by net asset value; the present leverage by default.
 
         Raises
         ------
         NotImplementedError
-            Collateral is taken out.
+            Collateral is removed.
         InvalidValue
             The leverage cannot be reached on this pair.
         """
@@ -310,7 +310,7 @@ def _copy_interest(interest: Interest) -> Interest:
 
 
 def _copy_unknown(source: Serialisable, target: _T) -> _T:
-    """Carry over the keys of a file that this version does not know."""
+    """Copy the unknown keys of `source` to `target`, and return `target`."""
     unknown = getattr(source, "_unknown", None)
     if unknown:
         object.__setattr__(target, "_unknown", dict(unknown))
