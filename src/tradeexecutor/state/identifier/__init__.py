@@ -1,7 +1,7 @@
 """Identifiers of tokens and trading pairs.
 
-`asset` has the tokens, `identifier` the pairs and `pair_kind` their kinds; `pair_metadata` what a pair knows beside its
-tokens, `chain` the names of chains, `stablecoin` which tokens count as US dollars, and `dust` which amounts count as
+`asset` contains the tokens, `identifier` the pairs and `pair_kind` their kinds; `pair_metadata` the other data of
+pairs, `chain` the names of chains, `stablecoin` the tokens that count as money, and `dust` the amounts that count as
 nothing.
 """
 

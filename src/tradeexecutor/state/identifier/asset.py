@@ -27,7 +27,7 @@ from tradeexecutor.state.types import (
 AssetFriendlyId: TypeAlias = str
 
 
-#: Besides hexadecimal addresses some venues use invented ones.
+#: Beginnings of valid addresses; some venues use other texts than hexadecimal addresses.
 _ADDRESS_PREFIXES = ("0x", "vlt:", "lighter-pool-", "hibachi-vault-", "apex-vault-")
 
 
@@ -46,28 +46,28 @@ class AssetIdentifier(OpenAttributes):
     Raises
     ------
     InvalidValue
-        Address, chain or decimals of a wrong type, or an address of unknown form.
+        Address, chain or decimals have a wrong type, or the address has an unknown form.
     """
 
     is_repeated: ClassVar[bool] = True
 
-    #: Chain number, exactly an ``int``.
+    #: Chain number, exactly of type ``int``.
     chain_id: int
-    #: Lower-cased on construction.
+    #: Address; converted to lower case on construction.
     address: JSONHexAddress
-    #: Ticker as the chain spells it.
+    #: Ticker as on the chain.
     token_symbol: str
     #: Number of decimals of the raw amount, 0 or more.
     decimals: int
-    #: Data set key, unstable over time.
+    #: Key in the data set, which may change over time.
     internal_id: int | None = None
     info_url: str | None = None
     #: Token that an aToken or vToken wraps.
     underlying: "AssetIdentifier | None" = None
     type: AssetType | None = None
-    #: Collateral liquidation threshold, 0..1.
+    #: Liquidation threshold as collateral, a fraction from 0 to 1.
     liquidation_threshold: Percent | None = None
-    #: ``tags`` (set; a list after loading), ``buy_tax``, ``sell_tax``.
+    #: Keys ``tags`` (set; a list after loading), ``buy_tax`` and ``sell_tax``.
     other_data: JSONObject | None = field(default_factory=new_dict)
 
     def __post_init__(self) -> None:
@@ -116,29 +116,29 @@ class AssetIdentifier(OpenAttributes):
         return to_checksum_address(self.address)
 
     def convert_to_raw_amount(self, amount: Decimal) -> int:
-        """Convert human units to the token's integer units, truncating toward zero."""
+        """Return an amount of token units in integer raw units, rounded towards zero."""
         if not isinstance(amount, Decimal):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidValue(f"amount must be a Decimal, got {amount!r}")
         return int(amount * Decimal(10**self.decimals))
 
     def convert_to_decimal(self, raw_amount: int) -> Decimal:
-        """Convert the token's integer units to human units."""
+        """Return an amount of integer raw units in token units."""
         return Decimal(raw_amount) / Decimal(10**self.decimals)
 
     def is_stablecoin(self) -> bool:
-        """Tell whether the symbol is on the list of money-like tokens (exact case)."""
+        """Return whether the symbol is on the list of money-like tokens (exact case)."""
         return self.token_symbol in ALL_STABLECOIN_LIKE
 
     def is_interest_accruing(self) -> bool:
-        """Tell whether the token is a lending protocol receipt or debt token."""
+        """Return whether the token is a receipt token or debt token of a lending protocol."""
         return self.underlying is not None
 
     def is_credit(self) -> bool | None:
-        """Tell whether this is an aToken; None for a token without underlying."""
+        """Return whether this is an aToken; None for a token without underlying."""
         return self.token_symbol.startswith("a") if self.underlying else None
 
     def is_debt(self) -> bool:
-        """Tell whether this is a vToken; the token must have an underlying."""
+        """Return whether this is a vToken; the token must have an underlying."""
         if self.underlying is None:
             raise InvalidValue(f"{self} has no underlying token")
         return self.token_symbol.startswith("v")
@@ -158,11 +158,11 @@ class AssetIdentifier(OpenAttributes):
         self._extras()["tags"] = tags
 
     def get_buy_tax(self) -> Percent | None:
-        """Return the fraction the token takes on a buy, or None if unknown."""
+        """Return the fraction that the token deducts on a buy; None when unknown."""
         return (self.other_data or {}).get("buy_tax")
 
     def get_sell_tax(self) -> Percent | None:
-        """Return the fraction the token takes on a sell, or None if unknown."""
+        """Return the fraction that the token deducts on a sell; None when unknown."""
         return (self.other_data or {}).get("sell_tax")
 
     def _extras(self) -> JSONObject:
@@ -184,7 +184,7 @@ class AssetWithTrackedValue(Serialisable):
     Raises
     ------
     InvalidValue
-        Quantity is not a Decimal or negative, or the price is missing or not positive.
+        The quantity is negative or not a Decimal, or the price is missing or not positive.
     """
 
     #: aToken or vToken.
@@ -209,11 +209,11 @@ class AssetWithTrackedValue(Serialisable):
             raise InvalidValue(f"price of {self.asset} must be positive, got {self.last_usd_price!r}")
 
     def get_usd_value(self) -> USDollarAmount:
-        """Return principal times price."""
+        """Return the value of the principal, USD."""
         return float(self.quantity) * self.last_usd_price
 
     def revalue(self, price: USDollarPrice, when: UTCDatetime) -> None:
-        """Set the price, USD per unit, exactly a float with ``0 < price < 1_000_000``."""
+        """Set the price in USD per unit, exactly of type float, with ``0 < price < 1_000_000``."""
         if not isinstance(when, type(_EPOCH)):
             raise InvalidValue(f"time must be a datetime, got {when!r}")
         if type(price) is not float or not 0 < price < 1_000_000:
@@ -239,18 +239,18 @@ class AssetWithTrackedValue(Serialisable):
         delta
             Token units, + in, - out.
         allow_negative
-            Clamp an overshoot to zero instead of refusing it.
+            Whether a result below zero is set to zero instead of being refused.
         available_accrued_interest
-            Interest that may be withdrawn on top of the principal, token units.
+            Interest that may be withdrawn in addition to the principal, token units.
         epsilon
-            Amounts below this are zero.  When closing it is relative to `delta`.
+            Amounts below this are zero, token units; relative to `delta` when `close_position` is True.
         close_position
-            A remainder within ``delta * epsilon`` is written off.
+            Whether a remainder within ``delta * epsilon`` is written off.
 
         Raises
         ------
         InvalidTrade
-            More would be taken out than is there.
+            The withdrawal exceeds the balance.
         """
         if not allow_negative:
             left = sum_decimal((self.quantity + available_accrued_interest, delta), epsilon)
@@ -264,7 +264,7 @@ class AssetWithTrackedValue(Serialisable):
         self.quantity = max(ensure_exact_zero(self.quantity + delta, epsilon), Decimal(0))
 
     def reset(self, quantity: Decimal) -> None:
-        """Set the principal from an account correction and forget the interest rates."""
+        """Set the principal (token units) from an account correction, and remove the interest rates."""
         if not isinstance(quantity, Decimal):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidValue(f"quantity must be a Decimal, got {quantity!r}")
         self.quantity = quantity

@@ -1,13 +1,13 @@
-"""Chain numbers that the state names in `Deployment.chain_id`.
+"""Chain numbers for `Deployment.chain_id`.
 
-Every other ``chain_id`` of the tree is a plain integer without a membership check.
+Every other ``chain_id`` in the state is a plain integer that is not checked against this list.
 """
 
 from tradeexecutor.state.types import StateIntEnum
 
 
 class ChainId(StateIntEnum):
-    """EVM chain ids, plus negative or invented numbers for venues that are not chains."""
+    """EVM chain ids, and negative or other unused numbers for venues that are not chains."""
 
     ethereum = 1
     bsc = 56
@@ -58,12 +58,12 @@ class ChainId(StateIntEnum):
     derive = 957
 
     def get_name(self) -> str:
-        """Return the human name, e.g. ``Arbitrum``."""
+        """Return the display name, e.g. ``Arbitrum``."""
         return self.name.replace("_", " ").title()
 
 
 def describe_chain(chain_id: int) -> str:
-    """Return the human name of a chain, or its number when it has none."""
+    """Return the display name of a chain, or its number when it has none."""
     try:
         return ChainId(chain_id).get_name()
     except ValueError:

@@ -1,4 +1,4 @@
-"""How small a remainder counts as nothing, per asset and per pair."""
+"""Limits up to which a remainder counts as nothing, for assets and pairs."""
 
 from decimal import Decimal
 
@@ -11,26 +11,26 @@ SELL_EPSILON = Decimal(10) ** -9
 #: Generic token dust.
 DEFAULT_DUST_EPSILON = Decimal(10**-10)
 
-#: Vault shares.
+#: Dust of vault shares, token units.
 DEFAULT_VAULT_EPSILON = Decimal(10**-6)
 
-#: Close threshold of Hypercore vaults, which keep a safety margin at redemption.
+#: Limit for closing positions in Hypercore vaults, token units; a redemption keeps a safety margin.
 HYPERLIQUID_VAULT_CLOSE_EPSILON = Decimal("2.00")
 
-#: Clean-up routing of small Hypercore positions.
+#: Limit for closing small Hypercore positions that are being cleaned up, token units.
 HYPERCORE_SMALL_POSITION_CLEANUP_CLOSE_EPSILON = Decimal("0.30")
 
-#: Key of `TradingPosition.other_data`: the position is being cleaned up and closes only when really empty.
+#: Key in `TradingPosition.other_data` of a position that is being cleaned up and closes only when it is really empty.
 HYPERCORE_SMALL_POSITION_CLEANUP_PENDING_REDEEM = "hypercore_small_position_cleanup_pending_redeem"
 
-#: Variable debt tokens; a float in recorded behaviour.
+#: Limit for closing positions in variable debt tokens, token units; a float as in recorded behaviour.
 ONE_DELTA_CLOSE_EPSILON = 1 * 10**-4
 
-#: Relative balance drift that is not worth a correction.
+#: Drift of a balance that needs no correction, as a fraction of the balance.
 DEFAULT_RELATIVE_EPSILON = 5 * 10**-4
 HYPERLIQUID_VAULT_RELATIVE_EPSILON = 0.02
 
-#: USD value below which account checks do not care.
+#: Differences of less than this value are ignored by account checks, USD.
 DEFAULT_USD_LOW_VALUE_THRESHOLD = 0.10
 
 _CCTP_BRIDGE, _VAULT, _CREDIT_SUPPLY = TradingPairKind.cctp_bridge, TradingPairKind.vault, TradingPairKind.credit_supply

@@ -1,7 +1,7 @@
-"""Trading pairs: what the strategy trades.
+"""Trading pairs.
 
-Identifiers are embedded by value wherever they are used.  An asset is identified by its chain and address, a pair by
-its base, quote, fee and pool; equality and hash agree on that.
+The state contains a copy of the identifier wherever it is used. An asset is identified by its chain and address, a pair
+by its base, quote, fee and pool; equality and hash use these fields.
 """
 
 from dataclasses import dataclass, field
@@ -18,41 +18,41 @@ from tradeexecutor.state.types import (
     new_dict,
 )
 
-#: Reasons that `TradingPairIdentifier.set_ignore_reason` is given by universe construction.
+#: Reasons that universe construction passes to `TradingPairIdentifier.set_ignore_reason`.
 IGNORE_REASON_LACKS_FEE_DATA = "lacks_fee_data"
 IGNORE_REASON_REQUIRES_WHITELIST = "requires_whitelist"
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class TradingPairIdentifier(PairMetadata, Serialisable):
-    """A tradeable instrument: base token, quote token, the pool they trade in, and its kind.
+    """A tradeable instrument: base token, quote token, pool and kind.
 
     Raises
     ------
     InvalidValue
-        Base and quote on different chains (except for a bridge), or a fee that is not a float.
+        Base and quote are on different chains (except for a bridge), or the fee is not a float.
     """
 
     is_repeated: ClassVar[bool] = True
 
-    #: Bought token; for leverage the debt token, for credit the aToken.
+    #: Bought token; the debt token for leverage, the aToken for credit.
     base: AssetIdentifier
-    #: Pricing token, or the collateral token.
+    #: Token in which the price is quoted, or the collateral token.
     quote: AssetIdentifier
-    #: Pool or vault contract, in the case it was given.
+    #: Address of the pool or vault contract, in upper or lower case as it was given.
     pool_address: str
-    #: Factory or router.
+    #: Address of the factory or router.
     exchange_address: str | None
-    #: Data set primary key, unstable over time.
+    #: Primary key in the data set, which may change over time.
     internal_id: int | None = None
     internal_exchange_id: int | None = None
     info_url: str | None = None
-    #: LP fee fraction, 0.003 is 0.30 %.  Decoded without coercion: an integer is refused below.
+    #: LP fee fraction, 0.003 is 0.30 %. The decoder does not convert integers, which are refused below.
     fee: int | float | None = None
-    #: The pool orders its tokens the other way round; computed from the addresses when missing.
+    #: Whether the pool has the tokens in reverse order; computed from the addresses when missing.
     reverse_token_order: bool | None = None
     kind: TradingPairKind = TradingPairKind.spot_market_hold
-    #: Where the price of a leveraged pair comes from.
+    #: Pair from which the price of a leveraged pair is taken.
     underlying_spot_pair: "TradingPairIdentifier | None" = None
     exchange_name: str | None = None
     #: Metadata snapshot; see `PairMetadata` for its keys.
@@ -100,7 +100,7 @@ class TradingPairIdentifier(PairMetadata, Serialisable):
 
     @property
     def chain_id(self) -> int:
-        """Chain of the base token."""
+        """Chain number of the base token."""
         return self.base.chain_id
 
     def get_identifier(self) -> str:
@@ -108,7 +108,7 @@ class TradingPairIdentifier(PairMetadata, Serialisable):
         return self.pool_address.lower()
 
     def get_pricing_pair(self) -> "TradingPairIdentifier":
-        """Return the pair whose market price values this one."""
+        """Return the pair whose market price is used for this pair."""
         kind = self.kind
         if kind.is_spot() or kind.is_vault() or kind.is_credit_supply() or kind.is_cctp_bridge():
             return self
@@ -119,13 +119,13 @@ class TradingPairIdentifier(PairMetadata, Serialisable):
         raise InvalidValue(f"a {kind.value} pair has no market price: {self}")
 
     def has_reverse_token_order(self) -> bool:
-        """Tell whether the pool orders its tokens the other way round."""
+        """Return whether the pool has the tokens in reverse order."""
         if self.reverse_token_order is None:
             raise InvalidValue(f"token order of {self} is unknown")
         return self.reverse_token_order
 
     def has_complete_info(self) -> str | bool:
-        """Tell whether both tokens have decimals and symbols (truthy)."""
+        """Return a true value when both tokens have decimals and symbols."""
         return (
             self.base.decimals > 0
             and self.quote.decimals > 0
@@ -134,55 +134,55 @@ class TradingPairIdentifier(PairMetadata, Serialisable):
         )
 
     def is_leverage(self) -> bool:
-        """Leveraged long or short."""
+        """Return whether this is a leveraged long or short."""
         return self.kind.is_leverage()
 
     def is_short(self) -> bool:
-        """Leveraged short."""
+        """Return whether this is a leveraged short."""
         return self.kind.is_shorting()
 
     def is_long(self) -> bool:
-        """Leveraged long (a spot pair is not)."""
+        """Return whether this is a leveraged long; False for a spot pair."""
         return self.kind.is_longing()
 
     def is_spot(self) -> bool:
-        """Tokens are bought and held."""
+        """Return whether tokens are bought and held."""
         return self.kind.is_spot()
 
     def is_cash(self) -> bool:
-        """Reserve currency against itself."""
+        """Return whether this is the pseudo pair of the reserve currency with itself."""
         return self.kind.is_cash()
 
     def is_vault(self) -> bool:
-        """Shares of a vault."""
+        """Return whether the base token is a share of a vault."""
         return self.kind.is_vault()
 
     def is_freqtrade(self) -> bool:
-        """Capital managed by a Freqtrade instance."""
+        """Return whether the capital is managed by a Freqtrade instance."""
         return self.kind.is_freqtrade()
 
     def is_exchange_account(self) -> bool:
-        """Capital in an exchange account."""
+        """Return whether the capital is in an exchange account."""
         return self.kind.is_exchange_account()
 
     def is_cctp_bridge(self) -> bool:
-        """Reserve currency on another chain."""
+        """Return whether the pair moves the reserve currency to another chain."""
         return self.kind.is_cctp_bridge()
 
     def is_credit_supply(self) -> bool:
-        """Reserve lent for interest."""
+        """Return whether the reserve currency is lent for interest."""
         return self.kind.is_credit_supply()
 
     def is_hyperliquid_vault(self) -> bool:
-        """Vault on Hypercore (chain id 9999)."""
+        """Return whether this is a vault on Hypercore (chain id 9999)."""
         return self.kind.is_vault() and self.chain_id == 9999
 
     def is_volume_generating(self) -> bool:
-        """Tell whether trades of this pair count as trading volume."""
+        """Return whether trades of this pair count as trading volume."""
         return not self.kind.is_credit_supply()
 
     def get_liquidation_threshold(self) -> Percent:
-        """Return the liquidation threshold of the collateral, strictly between 0 and 1; leverage only."""
+        """Return the liquidation threshold of the collateral, strictly between 0 and 1; only for leveraged pairs."""
         if not self.kind.is_leverage():
             raise InvalidValue(f"{self} is not leveraged")
         threshold = self.quote.liquidation_threshold
@@ -195,22 +195,22 @@ class TradingPairIdentifier(PairMetadata, Serialisable):
         return self.get_liquidation_threshold()
 
     def get_max_leverage_at_open(self, side: str = "short") -> float:
-        """Return the leverage at which a new position would be liquidated at once.
+        """Return the leverage at which a new position would be liquidated immediately.
 
-        A long reaches ``1 / (1 - threshold)``, a short one less: threshold 0.8 gives 5 and 4.
+        This is ``1 / (1 - threshold)`` for a long, and one less for a short: a threshold of 0.8 gives 5 and 4.
         """
         long = 1 / (1 - self.get_liquidation_threshold())
         return long - 1 if side == "short" else long
 
     def get_lending_protocol(self) -> LendingProtocolType | None:
-        """Return the protocol of a leveraged pair, None for other kinds."""
+        """Return the lending protocol of a leveraged pair; None for other kinds."""
         return LendingProtocolType.aave_v3 if self.kind.is_leverage() else None
 
     # --- Labels and tags that may come from the underlying pair
 
     @contract_signature
     def get_human_description(self, describe_type: bool = False) -> str | None:
-        """Return the ticker, with `describe_type` followed by what kind of position it makes."""
+        """Return the ticker, followed by the kind of the position if `describe_type` is True."""
         if not describe_type:
             return self.get_ticker()
         kind = self.kind
@@ -226,5 +226,5 @@ class TradingPairIdentifier(PairMetadata, Serialisable):
         return self.get_ticker()
 
     def get_tags(self) -> set[str]:
-        """Return the tags of the base token, of the underlying pair for synthetic pairs."""
+        """Return the tags of the base token; those of the underlying pair for synthetic pairs."""
         return (self.underlying_spot_pair or self).base.get_tags()

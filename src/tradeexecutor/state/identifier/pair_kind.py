@@ -6,10 +6,10 @@ from tradeexecutor.state.types import (
 
 
 class TradingPairKind(StateEnum):
-    """What kind of instrument a pair is."""
+    """Kind of instrument of a trading pair."""
 
     spot_market_hold = "spot_market_hold"
-    # The value is odd, and files contain it.
+    # The value does not match the name, but files contain it.
     spot_market_hold_rebalancing_token = "spot_market_rebalancing token"
     credit_supply = "credit_supply"
     lending_protocol_long = "lending_protocol_long"
@@ -21,11 +21,11 @@ class TradingPairKind(StateEnum):
     cctp_bridge = "cctp_bridge"
 
     def is_spot(self) -> bool:
-        """Tokens are bought and held."""
+        """Return whether tokens are bought and held."""
         return self in (TradingPairKind.spot_market_hold, TradingPairKind.spot_market_hold_rebalancing_token)
 
     def is_interest_accruing(self) -> bool:
-        """The position carries a loan, so its balance grows by itself."""
+        """Return whether positions have a loan, so that their balance grows by itself."""
         return self in (
             TradingPairKind.credit_supply,
             TradingPairKind.lending_protocol_long,
@@ -37,39 +37,39 @@ class TradingPairKind(StateEnum):
         return self.is_interest_accruing()
 
     def is_credit_supply(self) -> bool:
-        """Reserve is lent out for interest."""
+        """Return whether the reserve currency is lent for interest."""
         return self is TradingPairKind.credit_supply
 
     def is_shorting(self) -> bool:
-        """Borrowed token is sold."""
+        """Return whether a borrowed token is sold."""
         return self is TradingPairKind.lending_protocol_short
 
     def is_longing(self) -> bool:
-        """Leveraged long on a lending protocol."""
+        """Return whether this is a leveraged long on a lending protocol."""
         return self is TradingPairKind.lending_protocol_long
 
     def is_leverage(self) -> bool:
-        """Leveraged long or short."""
+        """Return whether this is a leveraged long or short."""
         return self is TradingPairKind.lending_protocol_short or self is TradingPairKind.lending_protocol_long
 
     def is_vault(self) -> bool:
-        """Shares of a vault."""
+        """Return whether the base token is a share of a vault."""
         return self is TradingPairKind.vault
 
     def is_cash(self) -> bool:
-        """The pseudo pair of a reserve currency with itself."""
+        """Return whether this is the pseudo pair of a reserve currency with itself."""
         return self is TradingPairKind.cash
 
     def is_freqtrade(self) -> bool:
-        """Capital managed by a Freqtrade instance."""
+        """Return whether the capital is managed by a Freqtrade instance."""
         return self is TradingPairKind.freqtrade
 
     def is_exchange_account(self) -> bool:
-        """Capital in an account of an exchange, known only by its value."""
+        """Return whether the capital is in an exchange account, of which only the value is known."""
         return self is TradingPairKind.exchange_account
 
     def is_cctp_bridge(self) -> bool:
-        """The reserve currency moved to another chain."""
+        """Return whether the pair moves the reserve currency to another chain."""
         return self is TradingPairKind.cctp_bridge
 
 

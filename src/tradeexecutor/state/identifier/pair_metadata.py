@@ -1,6 +1,6 @@
-"""What a trading pair knows about itself beyond its tokens: labels, taxes, vault, exchange account and risk data.
+"""Data of a trading pair beside its tokens: labels, taxes, vault, exchange account and risk data.
 
-All of it is optional and lives in `TradingPairIdentifier.other_data`; accessors return None when it is unknown.
+All of it is optional and stored in `TradingPairIdentifier.other_data`; accessors return None when it is unknown.
 """
 
 import os
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 else:
 
     class PairData(WireType):
-        """Free data of a pair; large look-up results that are fetched anew at every start are not saved."""
+        """Free-form data of a pair. Large look-up results, which are fetched at every start, are not saved."""
 
         free = True
 
@@ -41,14 +41,14 @@ else:
 
         @classmethod
         def encode(cls, value):
-            """Return a copy without the in-memory keys; the live dictionary is not touched."""
+            """Return a copy without the in-memory keys; the dictionary itself is not changed."""
             if not isinstance(value, dict):
                 raise UnencodableValue(value, "expected a dictionary")
             return {key: item for key, item in value.items() if key not in cls.IN_MEMORY_KEYS}
 
 
 class ERC4626Feature(StateEnum):
-    """Vault protocol features that the accounting asks about; any other feature text becomes a member of its own."""
+    """Vault protocol features that the accounting uses; every other feature text becomes an additional member."""
 
     erc_7540_like = "erc_7540_like"
     lagoon_like = "lagoon_like"
@@ -57,17 +57,17 @@ class ERC4626Feature(StateEnum):
 
     @classmethod
     def of(cls, text: str) -> "ERC4626Feature":
-        """Return the member for a feature text, also for one that is not declared here."""
+        """Return the member for a feature text, even if it is not declared here."""
         with accept_unknown_enum_values():
             return cls(text)
 
 
-#: Vaults with one of these settle deposits and redemptions later than they are requested.
+#: Features of vaults that settle deposits and redemptions some time after the request.
 _ASYNC_FEATURES = frozenset({ERC4626Feature.erc_7540_like, ERC4626Feature.lagoon_like, ERC4626Feature.ostium_like})
 
 
 class PairMetadata:
-    """Accessors of `TradingPairIdentifier` over its free-form data."""
+    """Accessors of `TradingPairIdentifier` for its free-form data."""
 
     __slots__ = ()
 
@@ -122,13 +122,13 @@ class PairMetadata:
         return self.get_easy_label()
 
     def get_cctp_bridge_label(self) -> str:
-        """Return e.g. ``USDC (CCTP bridged to Base)``; bridges only."""
+        """Return e.g. ``USDC (CCTP bridged to Base)``; only for bridges."""
         if not self.kind.is_cctp_bridge():
             raise InvalidValue(f"{self} is not a bridge")
         return f"{self.base.token_symbol} (CCTP bridged to {describe_chain(self.base.chain_id)})"
 
     def get_human_description_for_code(self) -> str:
-        """Return the pair as a Python tuple a strategy file could contain."""
+        """Return the pair as the text of a Python tuple for a strategy file."""
         if self.chain_id == ChainId.anvil:
             raise InvalidValue("a pair of a test chain has no description for code")
         chain = ChainId(self.chain_id).name
@@ -136,7 +136,7 @@ class PairMetadata:
 
     @contract_signature
     def get_diagnostics_info(self, extended: bool = False) -> dict[str, str]:
-        """Return a table of the pair's data as text, for logs; `extended` adds token metadata keys."""
+        """Return the data of the pair as texts, for logs; `extended` adds the keys of token metadata."""
         info: dict[str, Any] = {
             "internal_id": self.internal_id,
             "kind": self.kind.value,
@@ -161,34 +161,34 @@ class PairMetadata:
     # --- Taxes
 
     def can_have_tax(self) -> bool:
-        """Tell whether tokens of this exchange can take a tax on transfer."""
+        """Return whether tokens of this exchange can have a transfer tax."""
         return self.exchange_name != "uniswap-v3"
 
     def get_buy_tax(self) -> Percent | None:
-        """Return the fraction the base token takes on a buy; None if unknown."""
+        """Return the fraction that the base token deducts on a buy; None when unknown."""
         return self.base.get_buy_tax() if self.can_have_tax() else 0
 
     def get_sell_tax(self) -> Percent | None:
-        """Return the fraction the base token takes on a sell; None if unknown."""
+        """Return the fraction that the base token deducts on a sell; None when unknown."""
         return self.base.get_sell_tax() if self.can_have_tax() else 0
 
-    # --- May it be traded?
+    # --- Permission to trade
 
     @contract_signature
     def set_tradeable(self, value: bool, reason: str | None = None) -> None:
-        """Mark the pair as (not) tradeable."""
+        """Mark the pair as tradeable or not, with the reason."""
         if type(value) is not bool:
             raise InvalidValue(f"tradeable must be a bool, got {value!r}")
         self._set("tradeable", value)
         self._set("tradeable_reason", reason)
 
     def is_tradeable(self) -> bool:
-        """Tell whether the strategy may trade the pair; True unless marked otherwise."""
+        """Return whether the strategy may trade the pair; True unless marked otherwise."""
         value = self._get("tradeable")
         return True if value is None else value
 
     def get_ignore_reason(self) -> str | None:
-        """Return why universe construction ignores the pair."""
+        """Return the reason why universe construction ignores the pair; None when it does not."""
         return self._get("ignore_reason")
 
     def set_ignore_reason(self, reason: str) -> None:
@@ -243,7 +243,7 @@ class PairMetadata:
     # --- Vaults
 
     def get_vault_features(self) -> set[ERC4626Feature] | None:
-        """Return what the vault protocol can do; None if unknown."""
+        """Return the features of the vault protocol; None when unknown."""
         features = self._get("vault_features")
         if features is None:
             features = getattr(self.get_token_metadata(), "features", None)
@@ -259,7 +259,7 @@ class PairMetadata:
         }
 
     def is_async_vault(self) -> bool:
-        """Tell whether deposits and redemptions settle later than they are requested."""
+        """Return whether deposits and redemptions settle some time after the request."""
         if not self.kind.is_vault():
             return False
         features = self.get_vault_features()
@@ -270,12 +270,12 @@ class PairMetadata:
         return not features.isdisjoint(_ASYNC_FEATURES)
 
     def get_vault_metadata(self) -> Any:
-        """Return the vault metadata object, if the pair is a vault that has one in memory."""
+        """Return the vault metadata object; None when the pair is not a vault or has none in memory."""
         metadata = self.get_token_metadata()
         return metadata if self.kind.is_vault() and hasattr(metadata, "features") else None
 
     def get_vault_protocol(self) -> str | None:
-        """Return the protocol slug."""
+        """Return the slug of the vault protocol."""
         return self._get("vault_protocol")
 
     def get_vault_name(self) -> str | None:
@@ -319,12 +319,12 @@ class PairMetadata:
         return self._get("link")
 
     def can_deposit(self) -> bool:
-        """Tell whether the vault takes deposits; vaults only."""
+        """Return whether the vault accepts deposits; only for vaults."""
         self._require_vault()
         return self.get_deposit_closed_reason() is None
 
     def can_redeem(self) -> bool:
-        """Tell whether the vault pays out; vaults only."""
+        """Return whether the vault accepts redemptions; only for vaults."""
         self._require_vault()
         return self.get_redemption_closed_reason() is None
 
@@ -335,7 +335,7 @@ class PairMetadata:
     # --- Freqtrade and exchange accounts
 
     def get_freqtrade_id(self) -> str | None:
-        """Return the Freqtrade instance; None for other pairs."""
+        """Return the id of the Freqtrade instance; None for other pairs."""
         return self._get("freqtrade_id") if self.kind.is_freqtrade() else None
 
     def get_freqtrade_api_url(self) -> str | None:
@@ -343,11 +343,11 @@ class PairMetadata:
         return self._get("freqtrade_api_url") if self.kind.is_freqtrade() else None
 
     def get_freqtrade_transfer_method(self) -> str | None:
-        """Return how capital reaches the Freqtrade instance; None for other pairs."""
+        """Return the method by which capital is transferred to the Freqtrade instance; None for other pairs."""
         return self._get("freqtrade_transfer_method") if self.kind.is_freqtrade() else None
 
     def get_freqtrade_config(self) -> JSONObject | None:
-        """Return the connection settings; user name and password come from the environment.
+        """Return the connection settings, with user name and password from the environment.
 
         The variables are ``FREQTRADE_{ID}_USERNAME`` and ``FREQTRADE_{ID}_PASSWORD``.
         """
@@ -375,11 +375,11 @@ class PairMetadata:
         return self._get("exchange_protocol") if self.kind.is_exchange_account() else None
 
     def get_exchange_account_id(self) -> Any:
-        """Return the sub-account; None for other pairs."""
+        """Return the id of the sub-account; None for other pairs."""
         return self._get("exchange_subaccount_id") if self.kind.is_exchange_account() else None
 
     def get_exchange_account_config(self) -> JSONObject | None:
-        """Return a copy of all settings; None for other pairs."""
+        """Return a copy of all settings of the exchange account; None for other pairs."""
         if not self.kind.is_exchange_account():
             return None
         return dict(self.other_data or {})

@@ -1,7 +1,7 @@
 """Symbols of tokens that count as money.
 
-Exact, case-sensitive symbols of tokens whose price is meant to follow a currency or another money-like asset,
-wrapped and bridged forms included.
+Exact, case-sensitive symbols of tokens whose price should follow a currency or another money-like asset, including
+wrapped and bridged tokens.
 """
 
 ALL_STABLECOIN_LIKE: frozenset[str] = frozenset(
