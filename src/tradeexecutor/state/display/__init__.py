@@ -1,1 +1,1 @@
-"""How objects of the tree show themselves in notebooks and as text."""
+"""Display of state objects in notebooks and as text."""

@@ -1,6 +1,6 @@
-"""Numbers and times as people read them: on a terminal, in a notebook, in a report.
+"""Numbers and times as text for people: on a terminal, in a notebook, in a report.
 
-What does not exist, None, NaN and infinity, is ``-``.
+Missing figures (None, NaN and infinity) are shown as ``-``.
 """
 
 import datetime
@@ -20,12 +20,12 @@ __all__ = [
     "format_usd",
 ]
 
-#: Stands for a figure that does not exist.
+#: Text for a missing figure.
 NOTHING = "-"
 
 
 def format_usd(value: float | None) -> str:
-    """Format a dollar amount; small ones keep three significant digits.
+    """Return a dollar amount as text; small amounts keep three significant digits.
 
     >>> format_usd(1234.5), format_usd(-0.00123), format_usd(None)
     ('1,234.50', '-0.00123', '-')
@@ -38,7 +38,7 @@ def format_usd(value: float | None) -> str:
 
 
 def format_price(value: float | None) -> str:
-    """Format a price with about six significant digits, never with an exponent.
+    """Return a price with about six significant digits, never with an exponent.
 
     >>> format_price(61234.5678), format_price(0.00001234567)
     ('61,234.57', '0.0000123457')
@@ -49,7 +49,7 @@ def format_price(value: float | None) -> str:
 
 
 def format_quantity(value: Decimal | None) -> str:
-    """Format a token amount with at most eight significant digits, never with an exponent.
+    """Return a token amount with at most eight significant digits, never with an exponent.
 
     >>> format_quantity(Decimal("1234.5000")), format_quantity(Decimal("0.000001234567891"))
     ('1,234.5', '0.0000012345679')
@@ -63,7 +63,7 @@ def _plain(value: Decimal) -> str:
 
 
 def format_percent(value: float | None) -> str:
-    """Format a fraction.
+    """Return a fraction in percent.
 
     >>> format_percent(0.1234), format_percent(230.0), format_percent(-0.00001)
     ('12.34 %', '23,000 %', '0.00 %')
@@ -75,12 +75,12 @@ def format_percent(value: float | None) -> str:
 
 
 def format_ratio(value: float | None) -> str:
-    """Format a number without a unit."""
+    """Return a number without a unit as text."""
     return NOTHING if value is None or not math.isfinite(value) else f"{value:,.2f}"
 
 
 def format_count(value: int | None) -> str:
-    """Format a whole number."""
+    """Return a whole number as text with separators of thousands."""
     return NOTHING if value is None else f"{value:,}"
 
 
@@ -114,7 +114,7 @@ def format_span(span: datetime.timedelta | None, *, sign: bool = False) -> str:
 
 
 def append_line(notes: str | None, line: str) -> str:
-    r"""Return notes with one more line; each ends with a newline, also one that somebody wrote without.
+    r"""Return notes with an additional line; each line ends with a newline, which is added to old notes if missing.
 
     >>> append_line("Breakout", "Repaired")
     'Breakout\nRepaired\n'

@@ -1,7 +1,7 @@
-"""How a state, a portfolio and a position look in a notebook: a small table instead of one line of text.
+"""HTML of a state, a portfolio and a position for notebooks: small tables instead of one line of text.
 
-The HTML is self-contained, takes its colours from the notebook, so that it is readable on light and dark pages, and has
-a bounded number of rows however long the history.  Every text from the state is escaped.
+The HTML is self-contained and uses the colours of the notebook, so that it is readable on light and dark pages. The
+number of rows is limited for any length of the history. Every text from the state is escaped.
 """
 
 import datetime
@@ -30,10 +30,10 @@ from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
 __all__ = ["render_portfolio", "render_position", "render_state"]
 
-#: Rows of one table; what is left out is counted below it.
+#: Largest number of rows of one table; the number of further entries is shown below the table.
 MAX_ROWS = 10
 
-#: Legible on white and on black.
+#: Colours that are legible on white and on black.
 _GAIN, _LOSS = "#1c9a68", "#d9604c"
 
 _TABLE = "border-collapse:collapse;font-size:13px;margin:0.4em 0;font-variant-numeric:tabular-nums;color:inherit"
@@ -43,11 +43,11 @@ _FAINT = "opacity:0.7"
 T = TypeVar("T")
 
 
-# --- What is read of the objects that are shown; their own modules import this one
+# --- Attributes of the shown objects (their modules import this one)
 
 
 class ShownReserve(Protocol):
-    """What is read of a reserve."""
+    """Attributes of a reserve that are shown."""
 
     @property
     def quantity(self) -> Decimal: ...
@@ -57,7 +57,7 @@ class ShownReserve(Protocol):
 
 
 class ShownPosition(Protocol):
-    """What is read of a position."""
+    """Attributes of a position that are shown."""
 
     @property
     def position_id(self) -> int: ...
@@ -97,7 +97,7 @@ class ShownPosition(Protocol):
 
 
 class ShownPortfolio(Protocol):
-    """What is read of a portfolio."""
+    """Attributes of a portfolio that are shown."""
 
     @property
     def reserves(self) -> Mapping[str, ShownReserve]: ...
@@ -118,7 +118,7 @@ class ShownPortfolio(Protocol):
 
 
 class ShownPeriod(Protocol):
-    """What is read of the data of a backtest."""
+    """Attributes of the data of a backtest that are shown."""
 
     @property
     def start_at(self) -> datetime.datetime | None: ...
@@ -128,14 +128,14 @@ class ShownPeriod(Protocol):
 
 
 class ShownStatistics(Protocol):
-    """What is read of the statistics."""
+    """Attributes of the statistics that are shown."""
 
     @property
     def portfolio(self) -> Sized: ...
 
 
 class ShownState(Protocol):
-    """What is read of a state."""
+    """Attributes of a state that are shown."""
 
     @property
     def name(self) -> str | None: ...
@@ -160,7 +160,7 @@ class ShownState(Protocol):
 
 
 def _get(accessor: Callable[[], T]) -> T | None:
-    """Return a figure, None where the object does not have it."""
+    """Return a figure; None when the object does not have it."""
     try:
         return accessor()
     except TradeExecutorError:
@@ -169,7 +169,7 @@ def _get(accessor: Callable[[], T]) -> T | None:
 
 def _get_latest(table: Mapping[int, T]) -> list[T]:
     """Return the last `MAX_ROWS` entries, the last one first."""
-    entries = cast(dict[int, T], table)  # `Mapping` does not promise an order
+    entries = cast(dict[int, T], table)  # `Mapping` does not guarantee an order
     return list(islice(reversed(entries.values()), MAX_ROWS))
 
 
@@ -178,7 +178,7 @@ def _get_latest(table: Mapping[int, T]) -> list[T]:
 
 @dataclass(frozen=True, slots=True)
 class _Signed:
-    """A text with the colour of its sign."""
+    """A text in the colour of the sign of its value."""
 
     text: str
     value: float | None
@@ -246,7 +246,7 @@ def _color_percent(value: float | None) -> _Signed:
 
 
 def render_state(state: ShownState) -> str:
-    """Return the HTML of a state: when, what, and its portfolio."""
+    """Return the HTML of a state: name, times, cycle, and its portfolio."""
     samples = state.stats.portfolio
     facts: list[tuple[str, _Cell]] = [
         ("Created", format_time(state.created_at)),

@@ -1,4 +1,4 @@
-"""A trade summary as rows of text: one label, one formatted figure."""
+"""A trade summary as rows of text, each with a label and a formatted figure."""
 
 import datetime
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ __all__ = [
     "get_summary_rows",
 ]
 
-#: Shown where there is no figure.
+#: Text for a missing figure.
 MISSING = "-"
 
 _GLOSSARY = "https://tradingstrategy.ai/glossary/"
@@ -31,11 +31,11 @@ class SummaryRow:
     Attributes
     ----------
     label
-        For people; the key of the row.
+        Label for people, and key of the row.
     text
         Formatted figure.
     help_link
-        Page that explains it; None for most.
+        Page that explains the figure; None for most rows.
     """
 
     label: str
@@ -62,7 +62,7 @@ def format_dollars(amount: float | None) -> str:
 
 
 def format_duration(duration: datetime.timedelta | None) -> str:
-    """Return days and hours, under a day hours and minutes; ``-`` for None.
+    """Return days and hours, or hours and minutes if the duration is less than a day; ``-`` for None.
 
     >>> format_duration(datetime.timedelta(days=2, hours=5, minutes=59))
     '2 days 5 hours'
@@ -76,7 +76,7 @@ def format_duration(duration: datetime.timedelta | None) -> str:
 
 
 def _format_percent_or_zero(fraction: float | None) -> str:
-    """Return a fraction in percent, no figure as ``0.00%``, like existing tables."""
+    """Return a fraction in percent, and ``0.00%`` for a missing figure like existing tables."""
     return format_percent(fraction or 0.0)
 
 
@@ -92,7 +92,7 @@ def _format_time(when: datetime.datetime | None) -> str:
     return MISSING if when is None else f"{when:%Y-%m-%d %H:%M}"
 
 
-#: Label, field of the summary, format, page of the glossary.
+#: Label, field of the summary, formatting function, page of the glossary.
 _ROWS: tuple[tuple[str, str, _Format, str | None], ...] = (
     ("Trading period length", "duration", format_duration, None),
     ("Trading start", "start_at", _format_time, None),
@@ -162,7 +162,7 @@ _BARS = (
 
 
 class Summary(Protocol):
-    """What is read of a `TradeSummary`, besides the figures that the rows name."""
+    """Attributes of a `TradeSummary` that are used, in addition to the fields named in the rows."""
 
     @property
     def time_bucket(self) -> TimeBucket | None: ...
@@ -174,7 +174,7 @@ class Summary(Protocol):
 def get_summary_rows(summary: Summary) -> Iterator[SummaryRow]:
     """Yield the rows of a summary in the order of display.
 
-    Average bars are there with a time bucket, the maximum drawdown with daily returns.
+    Average bars are included if there is a time bucket, the maximum drawdown if there are daily returns.
     """
     yield from _format_rows(summary, _ROWS)
     bucket = summary.time_bucket
