@@ -310,7 +310,7 @@ class EthereumSync(SyncModel):
         log: Log | None,
         safe: Block | None = None,
     ) -> list[TreasuryEvent]:
-        """Return the event that makes the booked amount of a transaction equal to that on chain; None if it is equal."""
+        """Return the event that makes the booked amount of a transaction equal to that on chain; empty if it is."""
         if not raw:
             return []
         if log is None:
