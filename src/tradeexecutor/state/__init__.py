@@ -1,4 +1,4 @@
-"""The tree: the data a strategy remembers, and the rules that keep it true.
+"""The state of a strategy: its data, and the rules that keep the data consistent.
 
-No network, no plotting, no command line; only the store touches the disk.
+There is no network access, no plotting and no command line here, and only the store accesses the disk.
 """

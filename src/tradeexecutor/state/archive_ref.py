@@ -1,4 +1,4 @@
-"""What a state remembers of the files that pruning moved detail into."""
+"""References in a state to the files into which pruning has moved details."""
 
 import re
 from dataclasses import dataclass
@@ -12,25 +12,26 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(slots=True)
 class ArchiveRef(Serialisable):
-    """What a state knows about one of its archives.
+    """Reference to an archive.
 
     Attributes
     ----------
     sha256
-        Of the bytes of the file, 64 hex digits; its name.
+        Checksum of the bytes of the file, 64 hex digits, which is also its name.
     created_at
-        When the detail was taken out.
+        Time at which the details were removed, naive UTC.
     size
-        Of the file, bytes.
+        Size of the file, bytes.
     positions
-        How many positions it has detail of.
+        Number of positions with details in the archive.
     transactions, balance_updates, valuation_updates
-        How many of each it holds.
+        Numbers of such details in the archive.
 
     Raises
     ------
     InvalidValue
-        `sha256` is something else.  It is part of a path, and a state may come from anywhere.
+        `sha256` does not have this form. It is checked because it is part of a path and the state may come from
+        anywhere.
     """
 
     sha256: str

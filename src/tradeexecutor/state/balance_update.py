@@ -1,6 +1,6 @@
 """Changes of a balance that are not trades: deposits, redemptions, interest, corrections."""
 
-# The checks below exist for callers without a type checker.
+# The checks below are for callers that use no type checker.
 # pyright: reportUnnecessaryIsInstance=false, reportUnnecessaryComparison=false
 
 import datetime
@@ -28,25 +28,25 @@ YEAR = datetime.timedelta(days=365)
 
 
 class BalanceUpdateCause(StateEnum):
-    """Why a balance changed."""
+    """Reason for a change of a balance."""
 
     deposit = "deposit"
     redemption = "redemption"
-    #: Net of several deposits and redemptions that were settled together.
+    #: Net amount of several deposits and redemptions that were settled together.
     deposit_and_redemption = "deposit_and_redemption"
     interest = "interest"
-    #: The real balance was different from the expected one.
+    #: Difference between the real and the expected balance.
     correction = "correction"
-    #: Capital moved in or out of an account that is known only by its value.
+    #: Capital moved into or out of an account of which only the value is known.
     vault_flow = "vault_flow"
 
 
 class BalanceUpdatePositionType(StateEnum):
-    """What holds the balance."""
+    """Kind of holder of the balance."""
 
     #: Cash.
     reserve = "reserve"
-    #: A trading position, also a frozen one.
+    #: A trading position, including a frozen one.
     open_position = "open_position"
 
 
@@ -54,7 +54,7 @@ class BalanceUpdatePositionType(StateEnum):
 class BalanceUpdate(WatchedRecord):
     """One change of one balance.
 
-    Two events are equal when they describe the same event on chain, see `get_identity`.
+    Two objects are equal when they describe the same event on chain, see `get_identity`.
 
     Raises
     ------
@@ -62,34 +62,34 @@ class BalanceUpdate(WatchedRecord):
         A field has the wrong type, or the previous event is later than this one.
     """
 
-    #: Allocated by the portfolio.
+    #: Id assigned by the portfolio.
     balance_update_id: int
     cause: BalanceUpdateCause
     position_type: BalanceUpdatePositionType
     asset: AssetIdentifier
-    #: Block time; simulated time in backtests.
+    #: Block time, or simulated time in backtests.
     block_mined_at: UTCDatetime
-    #: Cycle that took the event in; None for interest and most corrections.
+    #: Cycle in which the event was booked; None for interest and most corrections.
     strategy_cycle_included_at: UTCDatetime | None
     chain_id: int
     #: Token units, + in, - out.
     quantity: Decimal
     #: Token units before the event.
     old_balance: Decimal
-    #: The sign convention of old events is not uniform: redemptions may be positive, interest events hold the value of
-    #: the whole balance.
+    #: USD. The sign of old events is not uniform: redemptions may be positive. Interest events contain the value of the
+    #: whole balance.
     usd_value: USDollarAmount
-    #: Wall clock.
+    #: Time of the clock at the booking.
     created_at: UTCDatetime | None = field(default_factory=utc_now)
     #: Block time of the previous event of the same kind.
     previous_update_at: UTCDatetime | None = None
-    #: Investor, checksummed.
+    #: Address of the investor with checksum.
     owner_address: JSONHexAddress | None = None
-    #: With or without ``0x``.
+    #: Transaction hash, with or without ``0x``.
     tx_hash: JSONHexBytes | None = None
-    #: Some old events have hexadecimal text.
+    #: Number of the log in its block; a hexadecimal text in some old events.
     log_index: int | str | None = None
-    #: None for the reserve.
+    #: Position whose balance changed; None for the reserve.
     position_id: int | None = None
     notes: str | None = None
     block_number: BlockNumber | None = None
@@ -119,14 +119,14 @@ class BalanceUpdate(WatchedRecord):
         )
 
     def get_identity(self) -> Hashable:
-        """Return what tells this event from others.
+        """Return a key that is the same for objects that describe the same event.
 
-        Events of a transaction are identified by it, by log and asset, so that an event which is read twice from the
-        chain is recognised.  One log can pay interest or a correction to several positions: there the position counts,
-        too.  Events without a transaction are identified by their id.
+        The key of an event with a transaction consists of transaction, log and asset, so an event that is read twice
+        from the chain is recognised. One log can book interest or a correction for several positions; for these causes
+        the position is part of the key. Events without a transaction have their id as key.
 
-        A reorganisation of the chain changes the log: what is read again is recognised by
-        :mod:`~tradeexecutor.state.booking.event_identity`.
+        A reorganisation of the chain changes the log index: :mod:`~tradeexecutor.state.booking.event_identity`
+        recognises events after it.
         """
         if self.tx_hash is None:
             return self.cause, self.position_type, self.position_id, self.balance_update_id
@@ -145,19 +145,20 @@ class BalanceUpdate(WatchedRecord):
         return hash(self.get_identity())
 
     def is_reserve_update(self) -> bool:
-        """Tell whether cash changed."""
+        """Return whether cash changed."""
         return self.position_type is BalanceUpdatePositionType.reserve
 
     def get_update_period(self) -> datetime.timedelta | None:
-        """Return the time since the previous event; None for the first."""
+        """Return the time since the previous event; None for the first event."""
         if self.previous_update_at is None:
             return None
         return self.block_mined_at - self.previous_update_at
 
     def get_effective_yearly_yield(self, year: datetime.timedelta = YEAR) -> Percent | None:
-        """Return the simple yearly rate that this interest event means, a fraction.
+        """Return the simple yearly rate of an interest event, a fraction.
 
-        10 tokens on 1000 in 73 days are 0.05, that is 5 % a year.  None without a period or an old balance.
+        For example, 10 tokens on 1000 in 73 days give 0.05, which is 5 % a year. None without a period or an old
+        balance.
         """
         period = self.get_update_period()
         if not period or not self.old_balance:
@@ -165,21 +166,21 @@ class BalanceUpdate(WatchedRecord):
         return float(self.quantity / self.old_balance) / (period / year)
 
     def get_share_count(self) -> Any:
-        """Return the number of vault shares after the event as it was recorded; None if it was not."""
+        """Return the recorded number of vault shares after the event; None when it was not recorded."""
         return (self.other_data or {}).get("share_count")
 
 
-#: Causes by which investors put money in or take it out, in cash or in kind.
+#: Causes of deposits and redemptions by investors, in cash or in kind.
 INVESTOR_FLOWS = frozenset(
     {BalanceUpdateCause.deposit, BalanceUpdateCause.redemption, BalanceUpdateCause.deposit_and_redemption}
 )
 
-#: Causes by which capital comes and goes; the others gain or lose something.
+#: Causes that move capital in or out; all other causes are gains or losses.
 CAPITAL_FLOWS = INVESTOR_FLOWS | {BalanceUpdateCause.vault_flow}
 
 
 def read_log_index(log_index: int | str | None) -> int | None:
-    """Return a log index as a number, hexadecimal text included; None when there is none, or its text is no number."""
+    """Return a log index, which may be hexadecimal text, as a number; None when it is missing or not a number."""
     if isinstance(log_index, str):
         try:
             return int(log_index, 0)

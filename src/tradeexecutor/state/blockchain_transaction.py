@@ -1,6 +1,6 @@
-"""A transaction sent for a trade: what was asked of which contract, and how it ended."""
+"""A transaction sent for a trade: its target, its signed form and its outcome."""
 
-# The checks below exist for callers without a type checker.
+# The checks below are for callers that use no type checker.
 # pyright: reportUnnecessaryIsInstance=false
 
 import datetime
@@ -30,20 +30,20 @@ from tradeexecutor.state.types import (
 
 
 class BlockchainTransactionType(StateEnum):
-    """Who sends the transaction to the target contract."""
+    """Sender of the transaction to the target contract."""
 
-    #: The strategy's own account.
+    #: The account of the strategy.
     hot_wallet = "hot_wallet"
-    #: A vault, on behalf of the strategy; the call is wrapped.
+    #: A vault on behalf of the strategy; the call is wrapped.
     enzyme_vault = "enzyme_vault"
     lagoon_vault = "lagoon_vault"
-    #: Nobody: made up by a backtest.
+    #: No sender: the transaction is simulated by a backtest.
     simulated = "simulated"
 
 
 @dataclass(slots=True, frozen=True)
 class AssetDelta:
-    """How a transaction may change a token balance.
+    """Change of a token balance that a transaction may make.
 
     Raises
     ------
@@ -53,7 +53,7 @@ class AssetDelta:
 
     #: Token address.
     asset: JSONHexAddress
-    #: In the smallest unit of the token, + in, - out.
+    #: Amount in raw units of the token, + in, - out.
     raw_amount: int
 
     def __post_init__(self) -> None:
@@ -63,7 +63,7 @@ class AssetDelta:
 
 @dataclass(slots=True, frozen=True)
 class JSONAssetDelta(Serialisable):
-    """`AssetDelta` as it is stored: JavaScript cannot hold the integer."""
+    """`AssetDelta` in its stored form, because JavaScript cannot represent such large integers."""
 
     #: Token address.
     asset: JSONHexAddress
@@ -72,25 +72,25 @@ class JSONAssetDelta(Serialisable):
 
     @property
     def int_amount(self) -> int:
-        """Amount in the smallest unit of the token, + in, - out."""
+        """Amount in raw units of the token, + in, - out."""
         return int(self.raw_amount)
 
     @staticmethod
     def from_asset_delta(delta: AssetDelta) -> "JSONAssetDelta":
-        """Convert to the stored form."""
+        """Return the stored form of `delta`."""
         return JSONAssetDelta(asset=str(delta.asset), raw_amount=str(delta.raw_amount))
 
 
 def solidity_arg_encoder(value: Any) -> Any:
     r"""Return contract call arguments in a form that JavaScript can show.
 
-    Integers become decimal text, bytes hexadecimal text without ``0x``, tuples lists.  Anything that is not a list
-    or tuple is returned as it is.
+    Integers become decimal text, bytes become hexadecimal text without ``0x``, and tuples become lists. Other values
+    are returned unchanged.
 
     Raises
     ------
     UnencodableValue
-        A float: no contract takes one.
+        The value is a float, which no contract accepts.
 
     Examples
     --------
@@ -117,7 +117,7 @@ if TYPE_CHECKING:
 else:
 
     class ReadableArguments(WireType):
-        """Arguments of a contract call for the eyes of JavaScript clients, see `solidity_arg_encoder`."""
+        """Arguments of a contract call for JavaScript clients, see `solidity_arg_encoder`."""
 
         free = True
 
@@ -131,25 +131,25 @@ else:
 
 @dataclass(slots=True, repr=False)
 class BlockchainTransaction(Serialisable):
-    """A transaction in three stages: target, broadcast, confirmation; each stage has its ``set_..._information``."""
+    """A transaction in three stages: target, broadcast and confirmation; ``set_..._information`` records each."""
 
     type: BlockchainTransactionType = BlockchainTransactionType.hot_wallet
     chain_id: int | None = None
-    #: Checksummed, like all addresses here.
+    #: Address with checksum, like all addresses here.
     from_address: JSONHexAddress | None = None
     contract_address: JSONHexAddress | None = None
     #: Name of the called function.
     function_selector: str | None = None
     #: Arguments of the outer call.
     transaction_args: PickledArguments | None = None
-    #: The contract, function and arguments that a vault was asked to call.
+    #: Contract, function and arguments of the call that the vault makes.
     wrapped_target: JSONHexAddress | None = None
     wrapped_function_selector: str | None = None
     wrapped_args: PickledArguments | None = None
-    #: ``0x`` hexadecimal; backtests use short made-up ones.
+    #: ``0x`` hexadecimal; backtests use short simulated hashes.
     tx_hash: JSONHexBytes | None = None
     nonce: int | None = None
-    #: The unsigned transaction, as given to the signer.
+    #: The unsigned transaction that was signed.
     details: JSONObject | None = None
     #: ``0x`` hexadecimal.
     signed_bytes: JSONHexBytes | None = None
@@ -159,23 +159,23 @@ class BlockchainTransaction(Serialisable):
     #: Time of the block.
     included_at: UTCDatetime | None = None
     block_number: BlockNumber | None = None
-    #: With or without ``0x``.
+    #: Hash of the block, with or without ``0x``.
     block_hash: JSONHexBytes | None = None
-    #: Of the receipt; None until confirmed.
+    #: Status in the receipt; None until confirmed.
     status: bool | None = None
-    #: Old files have these two swapped; their product is right.
+    #: Units of gas. Old files contain this and the next value in swapped order, so only their product is correct.
     realised_gas_units_consumed: int | None = None
     #: Wei per unit of gas.
     realised_gas_price: int | None = None
     revert_reason: str | None = None
     stack_trace: str | None = None
-    #: Token balance changes that the vault lets pass.
+    #: Changes of token balances that the vault allows.
     asset_deltas: list[JSONAssetDelta] = field(default_factory=new_list)
-    #: Arguments for JavaScript clients; `transaction_args` has the exact ones.
+    #: Arguments for JavaScript clients; `transaction_args` contains the exact ones.
     args: ReadableArguments | None = None
     other: JSONObject | None = field(default_factory=new_dict)
     notes: str | None = ""
-    #: Seconds to wait after the confirmation.
+    #: Waiting time after the confirmation, seconds.
     extra_sleep: float | None = None
 
     def __repr__(self) -> str:
@@ -199,7 +199,7 @@ class BlockchainTransaction(Serialisable):
         args: list[Any],
         details: JSONObject,
     ) -> None:
-        """Record what will be called; `args` becomes `transaction_args`."""
+        """Record the target of the call; `args` is stored as `transaction_args`."""
         _require("chain_id", chain_id, int)
         _require("contract_address", contract_address, str)
         _require("function_selector", function_selector, str)
@@ -212,7 +212,7 @@ class BlockchainTransaction(Serialisable):
         self.details = details
 
     def set_broadcast_information(self, nonce: int, tx_hash: JSONHexBytes, signed_bytes: JSONHexBytes) -> None:
-        """Record what was signed."""
+        """Record nonce, hash and bytes of the signed transaction."""
         _require("nonce", nonce, int)
         _require("tx_hash", tx_hash, str)
         _require("signed_bytes", signed_bytes, str)
@@ -232,12 +232,12 @@ class BlockchainTransaction(Serialisable):
         revert_reason: str | None = None,
         stack_trace: str | None = None,
     ) -> None:
-        """Record the receipt; a later call replaces an earlier one.
+        """Record the receipt; a later call replaces the earlier receipt.
 
         Parameters
         ----------
         ts
-            Time of the block.
+            Time of the block, naive UTC.
         realised_gas_price
             Wei per unit of gas.
         status
@@ -262,21 +262,21 @@ class BlockchainTransaction(Serialisable):
     # --- Outcome
 
     def is_success(self) -> bool | None:
-        """Tell whether the transaction was confirmed and did not revert; None until confirmed."""
+        """Return whether the transaction was confirmed and did not revert; None until confirmed."""
         return self.status
 
     def is_reverted(self) -> bool:
-        """Tell whether the transaction was confirmed and reverted."""
+        """Return whether the transaction was confirmed and reverted."""
         return self.status is False
 
     # --- Content
 
     def get_tx_object(self) -> SignedTransactionWithNonce | OpaquePickle | None:
-        """Return the stored signed transaction; opaque when it is of an unknown kind, None when there is none."""
+        """Return the stored signed transaction; an `OpaquePickle` for an unknown kind, None when there is none."""
         return decode_pickle_over_json(self.signed_tx_object)
 
     def get_transaction(self) -> SignedTransactionWithNonce | JSONObject:
-        """Return the signed transaction, from the stored object or decoded from `signed_bytes`.
+        """Return the signed transaction from the stored object, or decoded from `signed_bytes`.
 
         Returns
         -------
@@ -287,7 +287,7 @@ class BlockchainTransaction(Serialisable):
         Raises
         ------
         NotAvailable
-            Neither is stored, or the stored form is of an unknown kind.
+            Neither is stored, or the stored form has an unknown kind.
         """
         stored = self.get_tx_object()
         if isinstance(stored, SignedTransactionWithNonce):
@@ -307,11 +307,11 @@ class BlockchainTransaction(Serialisable):
         return bytes.fromhex(self.signed_bytes[2:])
 
     def get_planned_gas_price(self) -> int:
-        """Return the highest price offered, wei per unit of gas; 0 when it is unknown."""
+        """Return the highest offered price, wei per unit of gas; 0 when unknown."""
         return self._get_details().get("maxFeePerGas", 0)
 
     def get_gas_limit(self) -> int:
-        """Return how much gas the transaction may use; 0 when it is unknown."""
+        """Return the limit of gas, units; 0 when unknown."""
         return self._get_details().get("gas", 0)
 
     def _get_details(self) -> JSONObject:
@@ -320,7 +320,7 @@ class BlockchainTransaction(Serialisable):
         return self.details
 
     def get_actual_function_input_args(self) -> PickledArguments | None:
-        """Return the arguments of the wrapped call, if the call was wrapped, else those of the call."""
+        """Return the arguments of the wrapped call; those of the call itself when it is not wrapped."""
         return self.transaction_args if self.wrapped_args is None else self.wrapped_args
 
 

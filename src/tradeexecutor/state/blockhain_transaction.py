@@ -1,4 +1,4 @@
-"""Historical spelling of :mod:`tradeexecutor.state.blockchain_transaction`."""
+"""Misspelt import path of :mod:`tradeexecutor.state.blockchain_transaction` that existing code uses."""
 
 from tradeexecutor.state.blockchain_transaction import (
     AssetDelta,

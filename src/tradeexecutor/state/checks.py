@@ -12,7 +12,7 @@ __all__ = ["Check", "check_state"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Outcome of one check of a state or its file; `detail` says what was found, good or bad."""
+    """Outcome of one check of a state or its file; `detail` describes the finding, good or bad."""
 
     name: str
     passed: bool

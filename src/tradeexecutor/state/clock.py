@@ -1,8 +1,8 @@
-"""The wall clock of the program."""
+"""The clock of the program."""
 
 import datetime
 
 
 def utc_now() -> datetime.datetime:
-    """Return the present as naive UTC, the form of every time in the state."""
+    """Return the present time as naive UTC, like every time in the state."""
     return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)

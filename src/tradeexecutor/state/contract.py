@@ -1,8 +1,8 @@
-"""Marks of what existing strategies rely on: fixed signatures, misspelt names, and parameters without effect.
+"""Decorators for the compatibility with existing strategies: fixed signatures, misspelt names, ignored parameters.
 
-Code of this project has at most six positional parameters and booleans by keyword only.  Strategies that exist call a
-number of functions with long lists of arguments, in an order and with defaults that cannot change; those functions
-carry `contract_signature`, build one object of their arguments, and hand it on.
+Functions of this project have at most six positional parameters, and booleans are keyword-only. Existing strategies
+call some functions with long lists of arguments whose order and defaults cannot change. These functions are marked with
+`contract_signature`; they build one object from their arguments and pass it on.
 """
 
 import functools
@@ -16,25 +16,25 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def contract_signature(function: F) -> F:
-    """Mark a function whose parameters, their order and their defaults are fixed by existing strategies.
+    """Mark a function whose parameters must keep their order and defaults for existing strategies.
 
-    The function itself is returned, so the mark costs nothing when it is called.
+    The function itself is returned, so calls have no overhead.
     """
     return function
 
 
 def misspelt(name: str) -> Callable[[F], F]:
-    """Make the alias under which a function was once published by mistake.
+    """Return a decorator that creates an alias for the misspelt name of a function.
 
     Parameters
     ----------
     name
-        The misspelt name, for the warning.
+        The misspelt name for the warning.
 
     Returns
     -------
     Callable
-        Turns the function into its alias, which warns with `DeprecationWarning` and then does what the function does.
+        Decorator whose result raises a `DeprecationWarning` and then calls the function.
 
     >>> def get_original():
     ...     return 42
@@ -62,10 +62,10 @@ def warn_ignored(function: str, parameter: str, instead: str, stacklevel: int = 
     Parameters
     ----------
     function, parameter
-        Their names.
+        Names of the function and of its parameter.
     instead
-        How to get what the caller may have expected, as the end of a sentence.
+        Text about the alternative or the actual behaviour, which ends the sentence of the warning.
     stacklevel
-        As in `warnings.warn`; 3 is the caller of the function that calls this.
+        As in `warnings.warn`; 3 means the caller of the function that calls this one.
     """
     warnings.warn(f"{parameter} of {function} has no effect: {instead}", UserWarning, stacklevel=stacklevel)

@@ -1,11 +1,11 @@
-"""Take wrong samples out of the statistics, and cut off early history.
+"""Removal of wrong samples from the statistics, and of early history.
 
-Share prices and net asset values are sampled every cycle.  A sample that was taken while a chain, a price source or an
-account could not be read right looks like a crash and a recovery, and spoils every figure that is made from the
-series.  The functions here find such samples by comparing each with its neighbours, and remove them.
+Share prices and net asset values are sampled in every cycle. If a chain, a price source or an account could not be read
+correctly, the sample looks like a crash and a recovery, and makes every figure computed from the series wrong. These
+functions find such samples by comparing each sample with its neighbours, and remove them.
 
-They touch samples, plots and logs only: positions, trades, balances and so the ledger's entries stay as they are.  The
-ledger does look at samples of the cash, as earlier balances to compare with; a wrong one is a break less.
+They change only samples, plots and logs. Positions, trades and balances, and with them the entries of the ledger, are
+not changed. The ledger uses samples of the cash as earlier balances, so the removal of a wrong sample removes a break.
 """
 
 import datetime
@@ -38,13 +38,13 @@ __all__ = [
     "remove_share_price_outliers",
 ]
 
-#: Neighbours on each side that a share price is compared with.
+#: Number of neighbours on each side with which a share price is compared.
 SHARE_PRICE_WINDOW_SIZE = 5
-#: Distance from the median of the neighbours, a fraction of it.
+#: Distance from the median of the neighbours, as a fraction of the median.
 SHARE_PRICE_OUTLIER_THRESHOLD: Percent = 0.20
 NAV_SYNC_WINDOW_SIZE = 24
 NAV_SYNC_OUTLIER_THRESHOLD: Percent = 0.15
-#: Change of cash or open positions from one sample to the next, a fraction of the net asset value.
+#: Change of cash or open positions from one sample to the next, as a fraction of the net asset value.
 NAV_SYNC_MIN_COMPONENT_CHANGE: Percent = 0.10
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ T = TypeVar("T")
 
 
 class HistoryPruningStats(TypedDict):
-    """How many entries of each sort `prune_history` removed."""
+    """Numbers of entries of each kind that `prune_history` removed."""
 
     portfolio_stats_removed: int
     position_stats_removed: int
@@ -67,20 +67,20 @@ class HistoryPruningStats(TypedDict):
 
 
 def prune_history(state: State, cutoff_date: datetime.datetime) -> HistoryPruningStats:
-    """Remove samples, plot points, messages and logs of the time before a date.
+    """Remove samples, plot points, messages and logs from before a date.
 
-    The state begins at that date from then on (`created_at`), and returns are counted from the first share price that
-    is left (`initial_share_price`).  Positions, trades and reserves stay.
+    `created_at` of the state is set to this date, and returns are counted from the first share price that is left
+    (`initial_share_price`). Positions, trades and reserves are not changed.
 
     Parameters
     ----------
     cutoff_date
-        Naive UTC; what was recorded at this very moment stays.
+        Naive UTC; entries with exactly this time are kept.
 
     Raises
     ------
     InvalidValue
-        Not a naive datetime.
+        The date is not a naive datetime.
     """
     require_naive_utc(cutoff_date, "the cut-off date", InvalidValue)
     stats, visualisation, uptime = state.stats, state.visualisation, state.uptime
@@ -129,17 +129,17 @@ def _drop_keys(table: dict[int, Any], keys: Collection[int]) -> int:
 
 
 def _drop_early(table: dict[int, Any], second: float) -> int:
-    """Drop entries by their key, epoch seconds."""
+    """Remove entries whose key (epoch seconds) is before `second`, and return their number."""
     return _drop_keys(table, [key for key in table if key < second])
 
 
 def _to_second(value: datetime.datetime | float) -> float:
-    """Return epoch seconds; programs that keep the log as numbers put numbers into it."""
+    """Return epoch seconds of a time, or of a number as some programs store it."""
     return to_epoch(value) if isinstance(value, datetime.datetime) else value
 
 
 def _restart_returns(state: State) -> None:
-    """Count returns from the first sample that is left, if it has a share price."""
+    """Count returns from the first remaining sample if it has a share price."""
     first = state.stats.portfolio[0].share_price_usd if state.stats.portfolio else None
     if first is not None:
         state.initial_share_price = first
@@ -151,30 +151,29 @@ def _restart_returns(state: State) -> None:
 def detect_share_price_outliers(
     state: State, window_size: int = SHARE_PRICE_WINDOW_SIZE, threshold: Percent = SHARE_PRICE_OUTLIER_THRESHOLD
 ) -> set[int]:
-    """Return the samples that `find_share_price_outliers` finds: indices into ``state.stats.portfolio``."""
+    """Return the indices in ``state.stats.portfolio`` of the samples that `find_share_price_outliers` finds."""
     return set(find_share_price_outliers(state, window_size, threshold))
 
 
 def find_share_price_outliers(
     state: State, window_size: int = SHARE_PRICE_WINDOW_SIZE, threshold: Percent = SHARE_PRICE_OUTLIER_THRESHOLD
 ) -> dict[int, USDollarPrice]:
-    """Return the samples whose share price is far from that of their neighbours.
+    """Return the samples whose share price differs much from that of their neighbours.
 
-    Each price is compared with the median of its neighbours.  What was found is then passed over, and the rest is
-    compared once more, so that outliers side by side do not hide each other.
+    Each price is compared with the median of its neighbours. Then the other prices are compared again without the
+    outliers found, so that adjacent outliers do not hide each other.
 
     Parameters
     ----------
     window_size
-        Neighbours on each side; samples without a share price do not count.
+        Number of neighbours on each side, without samples that have no share price.
     threshold
-        A distance above this fraction of the median is far.
+        Largest distance of a normal price from the median, as a fraction of the median.
 
     Returns
     -------
     dict of int to float
-        Index into ``state.stats.portfolio`` -> the median it was compared with, USD.  Empty for fewer than three
-        prices.
+        Index in ``state.stats.portfolio`` -> median with which it was compared, USD. Empty for fewer than three prices.
     """
     prices = _get_share_prices(state)
     indices = list(prices)
@@ -183,7 +182,7 @@ def find_share_price_outliers(
 
 
 def _get_share_prices(state: State) -> dict[int, float]:
-    """Return the share prices by the index of their sample."""
+    """Return the share prices in USD, by the index of their sample."""
     return {
         index: float(item.share_price_usd)
         for index, item in enumerate(state.stats.portfolio)
@@ -198,7 +197,7 @@ def detect_nav_sync_outliers(
     min_component_change: Percent = NAV_SYNC_MIN_COMPONENT_CHANGE,
     max_passes: int = 3,
 ) -> set[int]:
-    """Return the samples that `find_nav_sync_outliers` finds: indices into ``state.stats.portfolio``."""
+    """Return the indices in ``state.stats.portfolio`` of the samples that `find_nav_sync_outliers` finds."""
     return set(find_nav_sync_outliers(state, window_size, threshold, min_component_change, max_passes))
 
 
@@ -209,24 +208,24 @@ def find_nav_sync_outliers(
     min_component_change: Percent = NAV_SYNC_MIN_COMPONENT_CHANGE,
     max_passes: int = 3,
 ) -> dict[int, USDollarPrice]:
-    """Return the samples that were taken while money was on its way from one place to another.
+    """Return the samples that were taken while money was in transit between two places.
 
-    A transfer that is in neither balance, or in both, for a while moves the share price, and with it either the cash or
-    the value of the open positions, and back again.  So a sample is suspicious when its share price is far from that of
-    its neighbours, as in `find_share_price_outliers`, and near it one of the two jumps from one sample to the next.
-    The share price tells more than the net asset value: deposits and redemptions do not move it.
+    While a transfer is contained in neither balance, or in both, the share price is wrong, and so is either the cash or
+    the value of the open positions. A sample is therefore reported when its share price differs much from that of its
+    neighbours, as in `find_share_price_outliers`, and the cash or the open positions jump near it from one sample to
+    the next. The share price is used instead of the net asset value because deposits and redemptions do not change it.
 
     Parameters
     ----------
     window_size
-        Neighbours on each side; samples without a share price do not count.
+        Number of neighbours on each side, without samples that have no share price.
     threshold
-        A distance above this fraction of the median is far.
+        Largest distance of a normal price from the median, as a fraction of the median.
     min_component_change
-        A change of cash or open positions from one sample to the next by this fraction of the larger net asset value
-        (at least one dollar) is a jump.
+        Smallest change of cash or open positions from one sample to the next that counts as a jump, as a fraction of
+        the larger net asset value (and at least one dollar).
     max_passes
-        The search is repeated without what was found, so often at most.
+        Largest number of passes; each pass leaves out the samples found before.
 
     Returns
     -------
@@ -250,7 +249,7 @@ def find_nav_sync_outliers(
 
 
 def _count_jumps(samples: Sequence[PortfolioStatistics], min_component_change: Percent) -> list[int]:
-    """Return for each sample how many jumps there were up to it."""
+    """Return for each sample the number of jumps up to it."""
 
     def is_jump(before: PortfolioStatistics, after: PortfolioStatistics) -> bool:
         change = max(
@@ -263,7 +262,7 @@ def _count_jumps(samples: Sequence[PortfolioStatistics], min_component_change: P
 
 
 def _find_outliers(values: Sequence[float], window_size: int, threshold: Percent) -> dict[int, float]:
-    """Return the places of values far from the median of their neighbours, and the median; in two rounds."""
+    """Return the indices of values that differ much from the median of their neighbours, with the median."""
     if type(window_size) is not int or window_size < 1:
         raise InvalidValue(f"the window size must be a number of samples, 1 or more, got {window_size!r}")
     if not threshold >= 0:
@@ -275,7 +274,7 @@ def _find_outliers(values: Sequence[float], window_size: int, threshold: Percent
 
 
 def _find_far(values: Sequence[float], size: int, threshold: Percent, passed_over: Collection[int]) -> dict[int, float]:
-    """One round; the values in the window are kept in order, so that its size hardly matters."""
+    """Do one round. The values of the window are kept sorted, so its size hardly matters for the speed."""
     window = sorted(value for place, value in enumerate(values[:size]) if place not in passed_over)
     found: dict[int, float] = {}
     for place, value in enumerate(values):
@@ -293,7 +292,7 @@ def _find_far(values: Sequence[float], size: int, threshold: Percent, passed_ove
 
 
 def _get_median_of_others(window: Sequence[float], value: float) -> float:
-    """Return the median of an ordered window, of at least two values, without one of them."""
+    """Return the median of a sorted window of at least two values without one of its values."""
     own = bisect_left(window, value)
     half, is_odd = divmod(len(window) - 1, 2)
     upper = window[half if half < own else half + 1]
@@ -304,7 +303,7 @@ def _get_median_of_others(window: Sequence[float], value: float) -> float:
 
 
 def detect_duplicate_portfolio_stat_timestamps(state: State) -> set[int]:
-    """Return the samples that have the same time as a later one of the list: indices into ``state.stats.portfolio``."""
+    """Return the indices in ``state.stats.portfolio`` of samples with the same time as a later sample in the list."""
     last: dict[datetime.datetime, int] = {}
     found: set[int] = set()
     for index, item in enumerate(state.stats.portfolio):
@@ -318,24 +317,24 @@ def detect_duplicate_portfolio_stat_timestamps(state: State) -> set[int]:
 
 
 def remove_portfolio_stat_indices(state: State, indices: Iterable[int]) -> int:
-    """Remove samples of the portfolio; returns are counted from the first share price that is left.
+    """Remove samples of the portfolio, and count returns from the first share price that is left.
 
-    Samples of positions stay.
+    Samples of positions are not removed.
 
     Parameters
     ----------
     indices
-        Into ``state.stats.portfolio``.
+        Indices in ``state.stats.portfolio``.
 
     Returns
     -------
     int
-        How many were removed.
+        Number of removed samples.
 
     Raises
     ------
     InvalidValue
-        There is no such sample.
+        An index does not exist.
     """
     samples = state.stats.portfolio
     removed = set(indices)
@@ -356,5 +355,5 @@ def remove_share_price_outliers(state: State, indices: Iterable[int]) -> int:
 def filter_share_price_outliers(
     state: State, window_size: int = SHARE_PRICE_WINDOW_SIZE, threshold: Percent = SHARE_PRICE_OUTLIER_THRESHOLD
 ) -> int:
-    """Remove what `detect_share_price_outliers` finds; returns how many."""
+    """Remove the samples that `detect_share_price_outliers` finds, and return their number."""
     return remove_portfolio_stat_indices(state, detect_share_price_outliers(state, window_size, threshold))

@@ -1,4 +1,4 @@
-"""How often a strategy decides, how long a candle lasts, and the grid of time that both lie on."""
+"""Durations of decision cycles and candles, and the grid of time to which both are aligned."""
 
 import datetime
 from typing import TYPE_CHECKING
@@ -45,7 +45,7 @@ class TimeBucket(StateEnum):
     not_applicable = "not_applicable"
 
     def to_timedelta(self) -> datetime.timedelta:
-        """Return the length; raises `NotAvailable` for the two members that have none."""
+        """Return the length; raises `NotAvailable` for the two members without a length."""
         if self is TimeBucket.infinite or self is TimeBucket.not_applicable or not self.is_known:
             raise NotAvailable(f"time bucket {self.value} has no length")
         return _parse(self.value)
@@ -81,7 +81,7 @@ class CycleDuration(StateEnum):
     cycle_10d = "10d"
     cycle_14d = "14d"
     cycle_30d = "30d"
-    #: For tests: drifts through all hours of the day.
+    #: For tests: the cycles move through all hours of the day.
     cycle_97h = "97h"
     #: The caller decides when a cycle starts.
     cycle_unknown = "unknown"
@@ -116,7 +116,7 @@ class CycleDuration(StateEnum):
         return self.to_timedelta() >= other.to_timedelta()
 
     def to_timedelta(self) -> datetime.timedelta:
-        """Return the time between two cycles; zero when it is unknown."""
+        """Return the time between two cycles; zero when unknown."""
         if self is CycleDuration.cycle_unknown or not self.is_known:
             return _ZERO
         return _parse(self.value)
@@ -128,7 +128,7 @@ class CycleDuration(StateEnum):
         return pd.Timedelta(self.to_timedelta())
 
     def to_timebucket(self) -> TimeBucket:
-        """Return the candle length that equals the cycle; raises `NotAvailable` when there is none."""
+        """Return the candle length that is equal to the cycle; raises `NotAvailable` when there is none."""
         try:
             return TimeBucket(self.value)
         except ValueError:
@@ -136,25 +136,25 @@ class CycleDuration(StateEnum):
 
     @staticmethod
     def from_timebucket(bucket: TimeBucket) -> "CycleDuration":
-        """Return the cycle that equals the candle length; raises `NotAvailable` when there is none."""
+        """Return the cycle that is equal to the candle length; raises `NotAvailable` when there is none."""
         try:
             return CycleDuration(bucket.value)
         except ValueError:
             raise NotAvailable(f"no cycle lasts {bucket.value}") from None
 
     def get_yearly_periods(self) -> float:
-        """Return how many cycles a year of 365 days has."""
+        """Return the number of cycles in a year of 365 days."""
         duration = self.to_timedelta()
         if not duration:
             raise NotAvailable("the cycle duration is unknown")
         return _YEAR / duration
 
     def get_timing_offset(self) -> datetime.timedelta:
-        """Return how far the cycles are shifted against the grid: not at all."""
+        """Return the offset of the cycles from the grid, which is zero."""
         return _ZERO
 
     def round_down(self, ts: datetime.datetime) -> datetime.datetime:
-        """Return the start of the cycle that `ts` lies in."""
+        """Return the start of the cycle that contains `ts`."""
         return snap_to_previous_tick(ts, self)
 
 
@@ -167,7 +167,7 @@ def _floor(ts: datetime.datetime, step: datetime.timedelta) -> datetime.datetime
 def snap_to_next_tick(
     ts: datetime.datetime, duration: CycleDuration, offset: datetime.timedelta = _ZERO
 ) -> datetime.datetime:
-    """Round up to the next tick of the grid and add `offset`.
+    """Return the next tick of the grid plus `offset`.
 
     >>> snap_to_next_tick(datetime.datetime(2024, 5, 1, 13, 5), CycleDuration.cycle_4h)
     datetime.datetime(2024, 5, 1, 16, 0)
@@ -182,7 +182,7 @@ def snap_to_next_tick(
 def snap_to_previous_tick(
     ts: datetime.datetime, duration: CycleDuration, offset: datetime.timedelta = _ZERO
 ) -> datetime.datetime:
-    """Round down to the previous tick of the grid and add `offset`; a time on the grid stays.
+    """Return the previous tick of the grid plus `offset`; a time on the grid is itself the tick.
 
     >>> snap_to_previous_tick(datetime.datetime(2024, 5, 1, 13, 5), CycleDuration.cycle_7d)
     datetime.datetime(2024, 4, 29, 0, 0)

@@ -1,4 +1,4 @@
-"""How the strategy was deployed, copied from the deployment artifact, and when that copy changed."""
+"""Data about the deployment of a strategy, copied from the deployment artifact, with the times of its changes."""
 
 import copy
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.types import JSONObject, UTCDatetime, new_dict, new_list
 
-#: `DeploymentInfo.source` of data that came from the file beside the strategy.
+#: Value of `DeploymentInfo.source` for data from the file beside the strategy.
 STRATEGY_FILE = "strategy_file"
 
 
@@ -25,7 +25,7 @@ class DeploymentInfoChange(Serialisable):
 class DeploymentInfo(Serialisable):
     """Content of a deployment artifact."""
 
-    #: Where the data came from; None before the first update.
+    #: Source of the data; None before the first update.
     source: str | None = None
     #: Path of the artifact.
     deployment_file: str | None = None
@@ -34,12 +34,12 @@ class DeploymentInfo(Serialisable):
     modified: list[DeploymentInfoChange] = field(default_factory=new_list)
 
     def update_strategy_file_deployment_data(self, deployment_file: str | Path, data: JSONObject) -> bool:
-        """Take over the content of the artifact beside the strategy.
+        """Store the content of the artifact beside the strategy.
 
         Returns
         -------
         bool
-            Whether the data changed, and with it the audit log.
+            Whether the data, and therefore the audit log, changed.
         """
         if not isinstance(data, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidValue(f"deployment data must be a dictionary, got {data!r}")
@@ -49,6 +49,6 @@ class DeploymentInfo(Serialisable):
             return False
         verb = "Updated" if self.data else "Initialised"
         message = f"{verb} strategy-file deployment information from {deployment_file}"
-        self.data = copy.deepcopy(data)  # what the caller does with his own is no change of the record
+        self.data = copy.deepcopy(data)  # so that later changes by the caller do not change the record
         self.modified.append(DeploymentInfoChange(change_summary_message=message))
         return True

@@ -1,4 +1,4 @@
-"""Every error that `tradeexecutor` raises on purpose, in one tree.
+"""All errors that `tradeexecutor` raises on purpose, in one tree.
 
 ::
 
@@ -7,24 +7,24 @@
     |   |-- InvalidStateFile            malformed JSON, wrong types, values a constructor refuses
     |   |   |-- NewerStateFile          written by a newer version of the program
     |   |   `-- DamagedStateFile        not what was saved: the checksum does not match
-    |   |-- BadStateData                the tree holds something that must not reach a file
+    |   |-- BadStateData                the state contains a value that must not be saved
     |   |   `-- UnencodableValue        the value itself, before its path is known
     |   |-- SaveFailed                  the disk refused a save
     |   |-- StoreLocked                 another process writes to the same file
     |   |-- StoreChanged                somebody else saved since this store loaded
-    |   |-- StoreMoved                  what a store has opened is not at its path any more
+    |   |-- StoreMoved                  the opened file is no longer at its path
     |   |-- StoreUnavailable            a database cannot be reached or opened
-    |   |-- RevisionNotFound            no such save, or it is not kept any more
+    |   |-- RevisionNotFound            no such save, or it is no longer kept
     |   |-- CopyFailed                  a state cannot be copied there
     |   |-- NothingToRecover            no intact copy of the file is left
-    |   |-- ArchiveError                detail that was taken out of a state cannot be brought back
+    |   |-- ArchiveError                details removed from a state cannot be restored
     |   |   |-- ArchiveMissing          its file is not beside the state
     |   |   |-- DamagedArchive          the file is not what was written
-    |   |   `-- ArchiveMismatch         it does not fit into the state
+    |   |   `-- ArchiveMismatch         it does not fit the state
     |   `-- PatchFailed                 a JSON Patch does not fit the document
     |-- InvalidValue                    a constructor or setter was given a wrong value
     |-- AccountingError                 an operation was refused; the state is as it was before
-    |   |-- InvalidTrade                a trade that makes no sense
+    |   |-- InvalidTrade                a trade that is not valid
     |   |   |-- TooSmallTrade           below the dust limit of the asset
     |   |   |-- NotEnoughTokens         sells more than the position holds
     |   |   `-- UnsupportedPairKind     this kind of instrument cannot be traded this way
@@ -46,23 +46,23 @@
     |   |-- InterestRefused             interest cannot be booked
     |   |   `-- UnlikelyInterestGain    a balance changed by more than interest can
     |   |-- UnexpectedAccountingCorrectionIssue   the difference of a balance cannot be corrected
-    |   |-- TreasuryEventRefused        a deposit, redemption or other event cannot have happened
+    |   |-- TreasuryEventRefused        a deposit, redemption or other event is not possible
     |   |-- PriceImpactToleranceExceeded   the trade would move the market too much
     |   `-- IntegrityError              ids of the tree contradict each other
-    |-- RecordFileError                 a file of recorded balances or events cannot be understood
+    |-- RecordFileError                 a file of recorded balances or events is not valid
     |-- NothingToDraw                   a chart has nothing to show
     |-- ImageFailed                     a chart cannot become an image file
     |-- PrintingFailed                  a report cannot be printed to PDF
-    |-- MissingDependency               a package that only some need is not installed
-    |-- OperationRefused                an operator's request cannot be carried out; nothing has changed
-    |-- RevaluationFailed               a position could not be valued; all prices are as they were
+    |-- MissingDependency               an optional package is not installed
+    |-- OperationRefused                a request of the operator is refused; nothing has changed
+    |-- RevaluationFailed               a position could not be valued; no price has changed
     |-- UncleanState                    a trade was left between broadcast and confirmation
-    |-- AccountingCorrectionAborted     who was asked said no; nothing has changed
-    |-- RepairAborted                   who was asked said no; nothing has changed
+    |-- AccountingCorrectionAborted     the user declined; nothing has changed
+    |-- RepairAborted                   the user declined; nothing has changed
     `-- LegacyDataException             old data did not record the figure
 
-An error carries the numbers it talks about as attributes, so that a program need not parse its text.
-Errors that replace an assertion which callers are known to catch also derive from ``AssertionError``.
+Errors have the numbers in their message as attributes, so that a program need not parse the text.
+An error also derives from ``AssertionError`` if it replaces an assertion that existing callers catch.
 """
 
 # Longer than 500 lines: the whole tree of errors stands in one place, below its drawing.
@@ -73,7 +73,7 @@ from typing import Any
 
 
 class TradeExecutorError(Exception):
-    """Root of all errors raised on purpose."""
+    """Root of all errors that are raised on purpose."""
 
 
 class StateFileError(TradeExecutorError):
@@ -86,7 +86,7 @@ class InvalidStateFile(StateFileError, ValueError):
     Attributes
     ----------
     path
-        File that was read, or address in a database; None when the text came from elsewhere.
+        File that was read, or address in a database; None for a text from elsewhere.
     """
 
     def __init__(self, message: str, path: Path | str | None = None):
@@ -95,12 +95,12 @@ class InvalidStateFile(StateFileError, ValueError):
 
 
 class NewerStateFile(InvalidStateFile):
-    """The file was written by a newer version of the program; it is never half read.
+    """The file was written by a newer version of the program. It is never read in part.
 
     Attributes
     ----------
     file_version, supported_version
-        Schema version of the file and the newest one this program reads.
+        Schema version of the file, and the newest version that this program reads.
     """
 
     def __init__(self, file_version: int, supported_version: int, path: Path | str | None = None):
@@ -116,12 +116,12 @@ class NewerStateFile(InvalidStateFile):
 class DamagedStateFile(InvalidStateFile):
     """The text is not what was saved: its checksum does not match.
 
-    Either the disk has lost something, or something else than a store has changed the file.
+    Either the disk has lost data, or another program than a store has changed the file.
 
     Attributes
     ----------
     reason
-        What is wrong, without the name of the file and without the advice.
+        Description of the problem, without the name of the file and without advice.
     """
 
     def __init__(self, reason: str, path: Path | str | None = None, advice: str = ""):
@@ -134,12 +134,12 @@ class DamagedStateFile(InvalidStateFile):
 
 
 class BadStateData(StateFileError, ValueError):
-    """The tree holds a value that must not reach a file: NaN, infinity, an unknown type, a huge integer.
+    """The state contains a value that must not be saved: NaN, infinity, an unknown type, a huge integer.
 
     Attributes
     ----------
     path
-        Where the value is, e.g. ``portfolio.open_positions[3].last_token_price``; empty when unknown.
+        Path of the value, e.g. ``portfolio.open_positions[3].last_token_price``; empty when unknown.
     """
 
     def __init__(self, message: str, path: str = ""):
@@ -148,12 +148,12 @@ class BadStateData(StateFileError, ValueError):
 
 
 class UnencodableValue(BadStateData):
-    """A single value cannot be written; the path is collected while the error travels up the tree.
+    """A single value cannot be written; its path is collected while the error is raised through the tree.
 
     Attributes
     ----------
     value, reason
-        The offending value and why it is refused.
+        The refused value and the reason.
     """
 
     def __init__(self, value: object, reason: str):
@@ -164,11 +164,11 @@ class UnencodableValue(BadStateData):
         self.steps: list[str | int] = []
 
     def prepend(self, step: str | int) -> None:
-        """Add the field name, key or index one level further out."""
+        """Add the field name, key or index of the next outer level to the path."""
         self.steps.append(step)
 
     def located(self) -> BadStateData:
-        """Return the error to show, with the collected path."""
+        """Return the error to show, which contains the collected path."""
         path = ""
         for step in reversed(self.steps):
             path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
@@ -181,7 +181,7 @@ class StoreLocked(StateFileError, RuntimeError):
     Attributes
     ----------
     path, holder
-        The state file, or address in a database, and what is known about the writer, e.g. ``process 12 on alpha``.
+        The state file, or address in a database, and a description of the writer, e.g. ``process 12 on alpha``.
     """
 
     def __init__(self, path: Path | str, holder: str):
@@ -191,7 +191,7 @@ class StoreLocked(StateFileError, RuntimeError):
 
 
 class StoreChanged(StateFileError, RuntimeError):
-    """Somebody else saved after this store loaded; saving now would undo that.
+    """Another process saved after this store loaded; a save now would undo that.
 
     Attributes
     ----------
@@ -207,17 +207,17 @@ class StoreChanged(StateFileError, RuntimeError):
 
 
 class StoreMoved(StateFileError, RuntimeError):
-    """What a store has opened was deleted, renamed or replaced meanwhile, or a link in its path leads elsewhere now.
+    """The opened file was deleted, renamed or replaced, or a link in its path leads to another file now.
 
-    What the store was about to save is not at the path that the user named, so the save is not acknowledged; the state
-    is still in memory.
+    The save is not acknowledged, because the saved state would not be at the path given by the user. The state is still
+    in memory.
 
     Attributes
     ----------
     path
         The file, or address in a database.
     reason
-        What has happened, and where known what to do.
+        Description of the problem, with advice if possible.
     """
 
     def __init__(self, path: Path | str, reason: str):
@@ -232,14 +232,14 @@ class SaveFailed(StateFileError, OSError):
     Attributes
     ----------
     errno, strerror
-        What it said, as in `OSError`.
+        Error of the operating system, as in `OSError`.
     path
         The state file, or address in a database.
     in_place
-        False: the file is as it was before the save.  True: the new state is in the file, and a power cut may still
-        undo it, because flushing the folder failed.
+        False when the file has not changed. True when the file contains the new state, but a power cut may still undo
+        it, because flushing the folder failed.
     advice
-        What to do about it.
+        Advice for the user.
     """
 
     def __init__(self, path: Path | str, error: OSError, *, in_place: bool, advice: str):
@@ -259,14 +259,14 @@ class SaveFailed(StateFileError, OSError):
 
 
 class StoreUnavailable(StateFileError, OSError):
-    """A database cannot be reached or opened, or the operating system does not let us read it.
+    """A database cannot be reached or opened, or the operating system refuses to read it.
 
     Attributes
     ----------
     address
-        The database.
+        Address of the database.
     errno, strerror
-        What is wrong.
+        Number and description of the problem.
     """
 
     def __init__(self, address: str, reason: str, code: int = 0):
@@ -278,14 +278,14 @@ class StoreUnavailable(StateFileError, OSError):
 
 
 class RevisionNotFound(StateFileError, LookupError):
-    """There is no such save, or it is not kept any more.
+    """There is no such save, or it is no longer kept.
 
     Attributes
     ----------
     address, wanted
-        Where, and which save.
+        Address of the strategy, and the requested save.
     oldest, newest
-        Numbers of the saves that are kept.
+        First and last number of the saves that are kept.
     """
 
     def __init__(self, address: str, wanted: str, oldest: int, newest: int):
@@ -297,7 +297,7 @@ class RevisionNotFound(StateFileError, LookupError):
 
 
 class CopyFailed(StateFileError, RuntimeError):
-    """A state cannot be copied to this place, or the copy is not what it was copied from."""
+    """A state cannot be copied to this place, or the copy differs from the original."""
 
 
 class NothingToRecover(StateFileError, LookupError):
@@ -315,12 +315,12 @@ class NothingToRecover(StateFileError, LookupError):
 
 
 class ArchiveError(StateFileError):
-    """Detail that was taken out of a state cannot be brought back; nothing has changed.
+    """Details that were removed from a state cannot be restored; nothing has changed.
 
     Attributes
     ----------
     path
-        The archive.
+        File of the archive.
     """
 
     def __init__(self, path: Path, message: str):
@@ -329,15 +329,15 @@ class ArchiveError(StateFileError):
 
 
 class ArchiveMissing(ArchiveError, LookupError):
-    """There is no such file."""
+    """The file of the archive does not exist."""
 
 
 class DamagedArchive(ArchiveError, ValueError):
-    """The file is not what was written: its checksum does not match, or it holds no archive."""
+    """The file is not what was written: its checksum does not match, or it is not an archive."""
 
 
 class ArchiveMismatch(ArchiveError, ValueError):
-    """The state has changed where the detail was taken out, or it never was in this state."""
+    """The state has changed at the place of the details, or they were never part of this state."""
 
 
 class PatchFailed(StateFileError, ValueError):
@@ -346,7 +346,7 @@ class PatchFailed(StateFileError, ValueError):
     Attributes
     ----------
     number
-        Of the operation that does not fit, from 0.
+        Index of the operation that does not fit, from 0.
     path
         JSON Pointer of that operation.
     """
@@ -366,7 +366,7 @@ class AccountingError(TradeExecutorError):
 
 
 class InvalidTrade(AccountingError, ValueError, AssertionError):
-    """The requested trade makes no sense."""
+    """The requested trade is not valid."""
 
 
 class TooSmallTrade(InvalidTrade):
@@ -409,7 +409,7 @@ class WrongTradeStatus(AccountingError, RuntimeError, AssertionError):
     Attributes
     ----------
     trade_id, status
-        Which trade, and the status it has.
+        Id and present status of the trade.
     """
 
     def __init__(self, message: str, trade_id: int | None = None, status: Any = None):
@@ -419,7 +419,7 @@ class WrongTradeStatus(AccountingError, RuntimeError, AssertionError):
 
 
 class NotEnoughMoney(AccountingError, ValueError):
-    """Not enough cash, or not enough capital on the far side of a bridge.
+    """Not enough cash, or not enough capital on the other side of a bridge.
 
     Attributes
     ----------
@@ -434,7 +434,7 @@ class NotEnoughMoney(AccountingError, ValueError):
 
 
 class ReserveMissing(AccountingError, LookupError):
-    """There is no such reserve currency, or not exactly one where one is expected."""
+    """The reserve currency does not exist, or there is not exactly one when one is expected."""
 
 
 class ReserveAlreadyInitialised(AccountingError, RuntimeError, AssertionError):
@@ -446,11 +446,11 @@ class PositionNotFound(AccountingError, LookupError, AssertionError):
 
 
 class TradeNotFound(AccountingError, LookupError, AssertionError):
-    """No such trade."""
+    """No trade with this id in the tables that were searched."""
 
 
 class WrongPositionStatus(AccountingError, RuntimeError, AssertionError):
-    """The position is not in the state the operation needs, e.g. it is closed or not pending."""
+    """The position does not have the status that the operation needs, e.g. it is closed or not pending."""
 
 
 class NonceAlreadyUsed(AccountingError, RuntimeError, AssertionError):
@@ -490,7 +490,7 @@ class HypercoreDuplicateCloseError(AccountingError, RuntimeError):
     Attributes
     ----------
     position_id
-        The position that was to be closed as the duplicate.
+        Id of the position that should be closed as the duplicate.
     """
 
     def __init__(self, message: str, position_id: int):
@@ -508,7 +508,7 @@ class LiquidationRisked(AccountingError, ValueError):
     Attributes
     ----------
     health_factor, desired_health_factor
-        Below 1 a loan can be liquidated; the lowest value that was to be exceeded.
+        The health factor (a loan can be liquidated below 1), and the value that it has to exceed.
     """
 
     def __init__(self, message: str, health_factor: float | None = None, desired_health_factor: float | None = None):
@@ -518,14 +518,14 @@ class LiquidationRisked(AccountingError, ValueError):
 
 
 class UnexpectedAccountingCorrectionIssue(AccountingError, RuntimeError):
-    """Recorded and real balance differ in a way that cannot be corrected, or that must not go on.
+    """Recorded and real balance differ in a way that cannot be corrected, or with which trading must not continue.
 
     Attributes
     ----------
     asset, expected, actual
-        Identifier and token units of the balance; None where it is not about one.
+        Identifier of the asset, and expected and actual balance in token units; None for other problems.
     reason
-        Why, without the numbers.
+        Reason without the numbers.
     """
 
     def __init__(
@@ -544,14 +544,14 @@ class UnexpectedAccountingCorrectionIssue(AccountingError, RuntimeError):
 
 
 class TreasuryEventRefused(AccountingError, ValueError):
-    """A deposit, redemption, flow or settlement cannot have happened as it is told.
+    """A deposit, redemption, flow or settlement is not possible as reported.
 
     Attributes
     ----------
     event
-        Which one, e.g. ``redemption of 500 USDC in 0xab.., log 3``.
+        Description of the event, e.g. ``redemption of 500 USDC in 0xab.., log 3``.
     available, needed
-        Token units, when more is taken out than there is.
+        Token units, when the outflow exceeds the balance; otherwise None.
     """
 
     def __init__(self, message: str, event: str, available: Decimal | None = None, needed: Decimal | None = None):
@@ -562,7 +562,7 @@ class TreasuryEventRefused(AccountingError, ValueError):
 
 
 class PriceImpactToleranceExceeded(AccountingError, ValueError):
-    """The trade would move the market price more than is allowed.
+    """The trade would move the market price by more than the tolerance.
 
     Attributes
     ----------
@@ -581,14 +581,14 @@ class InterestRefused(AccountingError, ValueError, AssertionError):
 
 
 class UnlikelyInterestGain(InterestRefused):
-    """A balance changed by more than interest can.
+    """A balance changed by more than is possible for interest.
 
     Attributes
     ----------
     gained, old_quantity, new_quantity
         Token units.
     max_interest_gain
-        Fraction of the old quantity that would have been too much.
+        Smallest change that is refused, as a fraction of the old quantity.
     """
 
     def __init__(
@@ -611,18 +611,18 @@ class UnlikelyInterestGain(InterestRefused):
 
 
 class IntegrityError(AccountingError, RuntimeError, AssertionError):
-    """Ids of the tree contradict each other."""
+    """Ids in the state contradict each other."""
 
 
 class RecordFileError(TradeExecutorError, ValueError):
-    """A file of recorded balances or events cannot be understood.
+    """A file of recorded balances or events is not valid.
 
     Attributes
     ----------
     path
         The file.
     row
-        Number of the record, from 1, without the heading; None when it is about the file as a whole.
+        Number of the record, from 1, without the header; None when the problem concerns the whole file.
     """
 
     def __init__(self, path: Path | str, message: str, row: int | None = None):
@@ -632,19 +632,19 @@ class RecordFileError(TradeExecutorError, ValueError):
 
 
 class NothingToDraw(TradeExecutorError):
-    """A state has nothing that a chart could show; the text says what is missing."""
+    """A state has nothing that a chart can show; the message contains what is missing."""
 
 
 class OperationRefused(TradeExecutorError):
-    """What an operator asked for cannot be done; nothing has changed.
+    """A request of the operator is refused; nothing has changed.
 
     Attributes
     ----------
     hint
-        More facts, such as what there is to choose from; empty when there is nothing to say.
+        Additional facts, such as the possible choices; empty when there are none.
     remedy
-        A word of `tradeexecutor.operations.remedy.Remedy` that says what to do instead, for a command line or a web
-        page to put in its own terms; None when nothing helps.
+        Value of `tradeexecutor.operations.remedy.Remedy` for what to do instead, which a command line or web page turns
+        into its own words; None when there is no remedy.
     """
 
     def __init__(self, message: str, hint: str = "", *, remedy: str | None = None):
@@ -654,12 +654,12 @@ class OperationRefused(TradeExecutorError):
 
 
 class RevaluationFailed(TradeExecutorError, RuntimeError):
-    """A position could not be valued; the cause says why.
+    """A position could not be valued; the cause of the exception contains the reason.
 
     Attributes
     ----------
     position_id
-        The position.
+        Id of the position.
     """
 
     def __init__(self, message: str, position_id: int):
@@ -668,16 +668,16 @@ class RevaluationFailed(TradeExecutorError, RuntimeError):
 
 
 class ImageFailed(TradeExecutorError, RuntimeError):
-    """A chart cannot become an image file; the text says what has to be installed."""
+    """A chart cannot be converted to an image file; the message contains what has to be installed."""
 
 
 class UncleanState(TradeExecutorError, RuntimeError):
-    """A trade was broadcasted and its outcome never recorded.
+    """A trade was broadcasted, and its outcome was never recorded.
 
     Attributes
     ----------
     trade_ids
-        Trades that need attention.
+        Ids of trades whose outcome is not known.
     """
 
     def __init__(self, message: str, trade_ids: list[int] | None = None):
@@ -686,16 +686,16 @@ class UncleanState(TradeExecutorError, RuntimeError):
 
 
 class AccountingCorrectionAborted(TradeExecutorError):
-    """Who was asked whether to correct the accounts said no; nothing has changed."""
+    """The user declined the correction of the accounts; nothing has changed."""
 
 
 class RepairAborted(TradeExecutorError):
-    """Who was asked whether to repair said no; nothing has changed.
+    """The user declined the repair; nothing has changed.
 
     Attributes
     ----------
     trade_ids
-        Trades that would have been repaired.
+        Ids of trades that would have been repaired.
     """
 
     def __init__(self, trade_ids: list[int]):
@@ -705,20 +705,20 @@ class RepairAborted(TradeExecutorError):
 
 
 class LegacyDataException(TradeExecutorError):
-    """Asked for a figure that old data did not record."""
+    """The requested figure is not part of old data."""
 
 
 class PrintingFailed(TradeExecutorError, RuntimeError):
-    """A report cannot be printed to PDF: there is no browser, or it failed."""
+    """A report cannot be printed to PDF, because there is no browser or it failed."""
 
 
 class MissingDependency(TradeExecutorError, ImportError):
-    """A package that only some need is not installed.
+    """An optional package is not installed.
 
     Attributes
     ----------
     package, extra
-        What to install, and the extra of `tradeexecutor` that brings it.
+        The missing package, and the extra of `tradeexecutor` that contains it.
     """
 
     def __init__(self, purpose: str, package: str, extra: str):

@@ -1,21 +1,21 @@
-"""In which surroundings a strategy runs."""
+"""Environments in which a strategy runs."""
 
 from tradeexecutor.state.types import StateEnum
 
 
 class ExecutionMode(StateEnum):
-    """Surroundings of a run; a strategy cannot tell them apart by anything else."""
+    """Environment of a run. A strategy sees no other difference between environments."""
 
-    #: Live, real money.
+    #: Live trading with real money.
     real_trading = "real_trading"
-    #: Live prices, invented money.
+    #: Live prices with simulated money.
     paper_trading = "paper_trading"
     backtesting = "backtesting"
     #: A notebook reads data and trades nothing.
     data_research = "data_research"
     #: Data is downloaded before a run.
     data_preload = "data_preload"
-    #: A unit test of a backtest.  The value is odd on purpose.
+    #: A unit test of a backtest. The spelling of the value is that of existing files.
     unit_testing = "unit_Testing"
     #: A unit test of live trading.
     unit_testing_trading = "unit_testing_trading"
@@ -29,19 +29,19 @@ class ExecutionMode(StateEnum):
     web = "web"
 
     def is_live_trading(self) -> bool:
-        """Time is the wall clock, and the market is not a recording."""
+        """Return whether time is that of the clock, and market data is live."""
         return self in _LIVE
 
     def is_backtesting(self) -> bool:
-        """Time and market are recordings."""
+        """Return whether time and market data are recorded ones."""
         return self is ExecutionMode.backtesting or self is ExecutionMode.unit_testing
 
     def is_unit_testing(self) -> bool:
-        """Safety limits meant for real money are relaxed."""
+        """Return whether safety limits for real money are relaxed."""
         return self in _TESTS
 
     def is_fresh_data_always_needed(self) -> bool:
-        """Cached market data must not be used."""
+        """Return whether cached market data must not be used."""
         return self in _FRESH
 
 

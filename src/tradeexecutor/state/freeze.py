@@ -1,4 +1,4 @@
-"""Set positions aside when a trade on them failed, until somebody repairs them."""
+"""Freezing of positions after a failed trade, until they are repaired."""
 
 import datetime
 import logging
@@ -14,15 +14,15 @@ logger = logging.getLogger(__name__)
 def freeze_position_on_failed_trade(
     ts: datetime.datetime, state: State, trades: Iterable[TradeExecution]
 ) -> tuple[list[TradeExecution], list[TradeExecution]]:
-    """Move the positions of failed trades from open, or pending, to frozen.
+    """Move the positions of failed trades from the open or pending to the frozen positions.
 
-    The position is found by the trade's position id.  A second failed trade of the same position adds a note; a
-    position that was frozen and repaired before is frozen again.  No money moves and nothing is blacklisted.
+    The position is found by the position id of the trade. A second failed trade of the same position only adds a note.
+    A position that was frozen and repaired earlier is frozen again. No money moves, and nothing is blacklisted.
 
     Parameters
     ----------
     ts
-        Time recorded as `frozen_at`.
+        Time to record as `frozen_at`, naive UTC.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a trading position and a cash reserve have in common: a balance and events that change it from outside."""
+"""Common interface of trading positions and cash reserves: a balance, and events that change it from outside."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -14,11 +14,11 @@ __all__ = ["BalanceUpdateEventAlreadyAdded", "GenericPosition"]
 
 
 class GenericPosition(OpenAttributes, ABC):
-    """Base of `TradingPosition` and `ReservePosition`; has no objects of its own."""
+    """Abstract base class of `TradingPosition` and `ReservePosition`."""
 
     @abstractmethod
     def get_human_readable_name(self, /) -> str:
-        """Return the name to show to a person."""
+        """Return the display name."""
 
     @abstractmethod
     def get_quantity(self, /) -> Decimal:
@@ -26,7 +26,7 @@ class GenericPosition(OpenAttributes, ABC):
 
     @abstractmethod
     def calculate_quantity_usd_value(self, /, quantity: Decimal) -> USDollarAmount:
-        """Return what `quantity` of the position's token is worth, USD."""
+        """Return the value of `quantity` token units of the position, USD."""
 
     @abstractmethod
     def get_base_token_balance_update_quantity(self, /) -> Decimal:
@@ -38,15 +38,15 @@ class GenericPosition(OpenAttributes, ABC):
 
     @abstractmethod
     def add_balance_update_event(self, /, event: BalanceUpdate) -> None:
-        """Book an event; raises `BalanceUpdateEventAlreadyAdded` for an id that is booked already."""
+        """Add an event; raises `BalanceUpdateEventAlreadyAdded` when its id is already booked."""
 
     @abstractmethod
     def get_held_assets(self, /) -> Iterable[tuple[AssetIdentifier, Decimal]]:
-        """Yield the tokens that the wallet must hold for this position, with token amounts."""
+        """Yield the tokens that the wallet must hold for this position, with amounts in token units."""
 
 
 def book_balance_update(events: dict[int, BalanceUpdate], event: BalanceUpdate, owner: str) -> None:
-    """Add `event` to `events` unless its id is there already."""
+    """Add `event` to `events`; raises `BalanceUpdateEventAlreadyAdded` when its id is already there."""
     if event.balance_update_id in events:
         raise BalanceUpdateEventAlreadyAdded(f"{owner} already has balance update #{event.balance_update_id}")
     events[event.balance_update_id] = event

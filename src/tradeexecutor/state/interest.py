@@ -18,8 +18,9 @@ logger = logging.getLogger(__name__)
 class Interest(Serialisable):
     """Balance of a rebasing token and the interest contained in it.
 
-    Interest events raise `last_token_amount` and `last_accrued_interest`; trades change `last_token_amount` through
-    `adjust` and record the interest they pay out in `interest_payments`.  So, but for the dust of a closing trade::
+    Interest events increase `last_token_amount` and `last_accrued_interest`. Trades change `last_token_amount` with
+    `adjust` and add the interest that they pay out to `interest_payments`. Apart from the dust of a closing trade, the
+    following holds::
 
         last_token_amount == principal + last_accrued_interest - interest_payments
 
@@ -29,20 +30,20 @@ class Interest(Serialisable):
         `opening_amount` or `last_accrued_interest` is not a Decimal.
     """
 
-    #: Token units at the start.
+    #: Balance at the start, token units.
     opening_amount: Decimal
-    #: Expected token balance: principal and interest.
+    #: Expected balance with principal and interest, token units.
     last_token_amount: Decimal
-    #: Strategy or wall clock time of the latest change.
+    #: Strategy time, or time of the clock, of the latest change.
     last_updated_at: UTCDatetime
-    #: Up to when interest is booked: block time of the opening or of the latest interest event.
+    #: Time up to which interest is booked: block time of the opening or of the latest interest event.
     last_event_at: UTCDatetime
-    #: Sum of the interest events since the start or the latest reset, paid out or not.
+    #: Sum of the interest events since the start or the latest reset, paid out or not, token units.
     last_accrued_interest: Decimal
     last_updated_block_number: BlockNumber | None = None
-    #: Claimed (collateral) or repaid (debt) so far.
+    #: Interest claimed (collateral) or repaid (debt) so far, token units.
     interest_payments: Decimal = ZERO_DECIMAL
-    #: When an account correction last started the count anew.
+    #: Time of the last account correction, which resets the interest to zero; None without one.
     reset_at: UTCDatetime | None = None
 
     def __post_init__(self) -> None:
@@ -51,14 +52,14 @@ class Interest(Serialisable):
 
     @staticmethod
     def open_new(opening_amount: Decimal, timestamp: datetime.datetime) -> "Interest":
-        """Start with a positive amount that has earned nothing yet."""
+        """Return the record of a positive amount (token units) without interest."""
         _require_decimal("opening_amount", opening_amount)
         if not opening_amount > 0:
             raise InvalidValue(f"opening amount must be positive, got {opening_amount}")
         return Interest(opening_amount, opening_amount, timestamp, timestamp, ZERO_DECIMAL)
 
     def get_principal_and_interest_quantity(self) -> Decimal:
-        """Return the expected token balance."""
+        """Return the expected balance with principal and interest, token units."""
         return self.last_token_amount
 
     def get_remaining_interest(self) -> Decimal:
@@ -66,12 +67,12 @@ class Interest(Serialisable):
         return self.last_accrued_interest - self.interest_payments
 
     def claim_interest(self, quantity: Decimal) -> None:
-        """Record that interest of the collateral was moved to cash."""
+        """Record that interest of the collateral (token units) was moved to cash."""
         _require_decimal("quantity", quantity)
         self.interest_payments += quantity
 
     def repay_interest(self, quantity: Decimal) -> None:
-        """Record that interest of the debt was paid."""
+        """Record that interest of the debt (token units) was paid."""
         _require_decimal("quantity", quantity)
         self.interest_payments += quantity
 
@@ -82,10 +83,10 @@ class Interest(Serialisable):
         event_at: datetime.datetime,
         block_number: BlockNumber | None = None,
     ) -> None:
-        """Take in an interest event; the caller has checked it, see :mod:`tradeexecutor.state.booking.interest`.
+        """Add an interest event that the caller has checked, see :mod:`tradeexecutor.state.booking.interest`.
 
-        The interest so far grows by this event alone.  It is not the sum of all events of the position: what a reset
-        forgot stays forgotten.
+        The accrued interest grows by this event. It is not the sum of all events of the position, because a reset sets
+        it to zero.
 
         Parameters
         ----------
@@ -94,7 +95,7 @@ class Interest(Serialisable):
         new_token_amount
             Expected token balance after the event.
         event_at, block_number
-            When the new balance was there.
+            Time and block of the new balance.
         """
         self.last_accrued_interest += gained
         self.last_token_amount = new_token_amount
@@ -124,7 +125,7 @@ class Interest(Serialisable):
         self.last_token_amount = amount
 
     def reset(self, amount: Decimal, block_timestamp: datetime.datetime, block_number: BlockNumber | None) -> None:
-        """Start the count anew with a corrected balance, which becomes principal."""
+        """Reset the record to a corrected balance (token units), which becomes principal."""
         _require_decimal("amount", amount)
         if amount < 0:
             raise InvalidValue(f"a balance cannot be negative, got {amount}")

@@ -1,4 +1,4 @@
-"""Diagnostics of one distribution of interest over the positions that share a rebasing token."""
+"""Diagnostics of one distribution of interest among the positions that share a rebasing token."""
 
 import datetime
 from dataclasses import dataclass, field
@@ -20,9 +20,9 @@ class InterestDistributionEntry(Serialisable):
     side: LoanSide
     position: TradingPosition
     tracker: AssetWithTrackedValue
-    #: Share of the asset's interest, 0..1; by the balances with the interest they contain.
+    #: Share in the interest of the asset, 0..1, in proportion to the balances including earlier interest.
     weight: Decimal | None = None
-    #: USD.
+    #: USD per token.
     price: USDollarPrice | None = None
 
     @property
@@ -37,12 +37,12 @@ class InterestDistributionEntry(Serialisable):
 
     @property
     def balance(self) -> Decimal:
-        """Expected token balance of the position's loan: principal and interest, token units.
+        """Expected balance of the token in the loan of the position, with principal and interest, token units.
 
         Raises
         ------
         NotAvailable
-            The loan has no such side any more.
+            The loan no longer has such a side.
         """
         loan = self.position.loan
         side = None if loan is None else loan.get_tracked_asset(self.asset)[0]
@@ -68,9 +68,9 @@ class AssetInterestData(Serialisable):
 
     #: Principal of all positions before the distribution, token units.
     total: Decimal = ZERO_DECIMAL
-    #: Everything earned since the principal last changed, relative to the principal, per year of the *latest* period:
-    #: a fraction that grows from sync to sync.  What the token really paid is
-    #: `tradeexecutor.state.booking.interest.calculate_realised_interest_rate` of the interest events.
+    #: All interest since the last change of the principal, divided by the principal and by the years of the *latest*
+    #: period: a fraction that grows from sync to sync. The real rate of the token is the result of
+    #: `tradeexecutor.state.booking.interest.calculate_realised_interest_rate` for the interest events.
     effective_rate: Percent | None = None
     #: Entries of this asset.
     entries: list[InterestDistributionEntry] = field(default_factory=new_list)
@@ -78,29 +78,29 @@ class AssetInterestData(Serialisable):
 
 @dataclass(slots=True)
 class InterestDistributionOperation(Serialisable):
-    """What was distributed over a period.
+    """Distribution of the interest of a period.
 
-    Holds the positions themselves, so that a written file repeats them here as they were.
+    It contains the positions themselves, so a saved file repeats their content.
     """
 
     #: Time of the previous distribution.
     start: UTCDatetime
     end: UTCDatetime
     assets: set[AssetIdentifier]
-    #: By `AssetIdentifier.get_identifier`.
+    #: Data by `AssetIdentifier.get_identifier`.
     asset_interest_data: dict[AssetFriendlyId, AssetInterestData]
-    #: Of all assets.
+    #: Entries of all assets.
     entries: list[InterestDistributionEntry]
     #: Not used.
     effective_rate: dict[int, float | None]
 
     @property
     def duration(self) -> datetime.timedelta:
-        """Time over which the interest accrued."""
+        """Length of the period."""
         return self.end - self.start
 
     def get_interest_data(self, asset: AssetIdentifier) -> AssetInterestData:
-        """Return the data of an asset; raises `NotAvailable` when it took no part."""
+        """Return the data of an asset; raises `NotAvailable` when it was not part of the distribution."""
         try:
             return self.asset_interest_data[asset.get_identifier()]
         except KeyError:

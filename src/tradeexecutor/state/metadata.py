@@ -1,4 +1,4 @@
-"""What the world may know about a strategy besides its state; lives in memory and is never saved."""
+"""Public description of a strategy beside its state; it is kept in memory and never saved."""
 
 import datetime
 import enum
@@ -19,7 +19,7 @@ class StrategyTag(enum.Enum):
     live = "live"
     archived = "archived"
     internal_testing = "internal_testing"
-    #: Shown first.
+    #: The strategy is shown first.
     hero = "hero"
     deposits_disabled = "deposits_disabled"
     exchange_account_strategy = "exchange_account_strategy"
@@ -30,14 +30,14 @@ class StrategyTag(enum.Enum):
 
 @dataclass(slots=True)
 class OnChainData:
-    """Where the strategy lives on chain."""
+    """Addresses of the strategy on chain."""
 
     chain_id: int | None = None
-    #: How assets are held: name of the vault type or ``hot_wallet``.
+    #: How assets are held: the name of the vault type, or ``hot_wallet``.
     asset_management_mode: str | None = None
     #: Contracts of the vault by role, e.g. ``vault``, ``comptroller``.
     smart_contracts: JSONObject = field(default_factory=new_dict)
-    #: Who may change the vault.
+    #: Address that may change the vault.
     owner: JSONHexAddress | None = None
     #: Account that signs the trades.
     trade_executor_hot_wallet: JSONHexAddress | None = None
@@ -51,21 +51,21 @@ class Metadata:
     short_description: str | None
     long_description: str | None
     icon_url: str | None
-    #: When the executor was started.
+    #: Time of the start of the executor, naive UTC.
     started_at: datetime.datetime
-    #: False when it crashed.
+    #: False after a crash.
     executor_running: bool
     on_chain_data: OnChainData = field(default_factory=OnChainData)
-    #: `State` of the backtest to compare the live trading with.
+    #: `State` of the backtest with which live trading is compared.
     backtested_state: Any = field(default=None, repr=False)
     #: Reports of the backtest.
     backtest_notebook: Path | None = None
     backtest_html: Path | None = None
-    #: Key metrics use live data alone once there is this much of it.
+    #: Key metrics use only live data when there is at least this much of it.
     key_metrics_backtest_cut_off: datetime.timedelta = datetime.timedelta(days=365 * 2)
     badges: list[str] = field(default_factory=new_list)
     tags: set[StrategyTag] = field(default_factory=new_set)
-    #: Higher is shown earlier.
+    #: Strategies with a higher number are shown earlier.
     sort_priority: int = 0
     #: Management and performance fees, fractions by name.
     fees: JSONObject = field(default_factory=new_dict)
@@ -83,12 +83,12 @@ class Metadata:
         )
 
     def has_backtest_data(self) -> bool:
-        """Tell whether both reports of the backtest exist."""
+        """Return whether both reports of the backtest exist."""
         return all(path is not None and path.exists() for path in (self.backtest_notebook, self.backtest_html))
 
     @staticmethod
     def parse_badges_configuration(config_line: str | None) -> list[str]:
-        """Split a comma separated list.
+        """Return the items of a comma-separated list.
 
         >>> Metadata.parse_badges_configuration("polygon, metamask")
         ['polygon', 'metamask']

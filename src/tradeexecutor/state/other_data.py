@@ -1,4 +1,4 @@
-"""Variables that a strategy wants to remember."""
+"""Variables that a strategy stores in its state."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ def _no_data() -> dict[int, JSONObject]:
 
 @dataclass(slots=True)
 class OtherData(Serialisable):
-    """Values by cycle number and name.  They must be JSON data: after a reload a datetime is a number."""
+    """Values by cycle number and name. They must be JSON data: a datetime is a number after loading."""
 
     #: Cycle -> name -> value.
     data: dict[int, JSONObject] = field(default_factory=_no_data)
@@ -25,7 +25,7 @@ class OtherData(Serialisable):
             self.data = defaultdict(dict, self.data)
 
     def save(self, cycle: int, name: str, value: Any) -> None:
-        """Remember a value under the cycle it was computed in."""
+        """Store a value under a name and the number of the cycle in which it was computed."""
         if type(cycle) is not int:
             raise InvalidValue(f"cycle must be exactly an int, got {cycle!r}")
         if type(name) is not str:
@@ -37,7 +37,7 @@ class OtherData(Serialisable):
         return max(self.data, default=0)
 
     def load_latest(self, name: str, default: Any = None) -> Any:
-        """Return a value of the latest stored cycle, `default` if that cycle does not have it.
+        """Return a value of the latest stored cycle; `default` when that cycle does not contain it.
 
         Earlier cycles are not searched.
         """

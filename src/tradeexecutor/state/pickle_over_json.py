@@ -1,17 +1,17 @@
-"""Python values inside JSON text: hexadecimal pickles that are read without executing anything.
+"""Python values in JSON text: hexadecimal pickles that are read without executing anything.
 
-Three fields of `BlockchainTransaction` hold such text.  `pickle` itself is never used: a pickle is a program, and
-whoever can write to a state file could run anything with the rights of the trading process.  Instead a small
-interpreter understands only the instructions that build plain values:
+Three fields of `BlockchainTransaction` contain such text. The module `pickle` is never used: a pickle is a program, so
+anybody who can write to a state file could run any code with the rights of the trading process. A small interpreter
+accepts only the instructions that build plain values:
 
 - ``None``, booleans, integers, floats, text, bytes, lists, tuples and dictionaries;
-- `HexBytes`, in the two forms that different writers use;
+- `HexBytes`, in the two forms used by different writers;
 - `SignedTransactionWithNonce`.
 
-Text that contains anything else, is malformed, or exceeds the bounds below is not an error: it becomes an
-`OpaquePickle` and is written back character by character.
+Text with other instructions, malformed text and text beyond the limits below is not an error: it becomes an
+`OpaquePickle` and is written back unchanged.
 
-The writer emits pickles of the same values that any unpickler loads.
+The written pickles contain the same kinds of values and can be loaded by any unpickler.
 """
 
 import math
@@ -34,21 +34,21 @@ __all__ = [
     "encode_pickle_over_json",
 ]
 
-#: Longest pickle that is interpreted, bytes.  A transaction cannot exceed 128 KiB, and it is stored twice.
+#: Largest size of a pickle that is interpreted, bytes. A transaction has at most 128 KiB, and it is stored twice.
 MAX_SIZE = 1_048_576
-#: Deepest nesting of the decoded value.
+#: Largest depth of nesting of the decoded value, levels.
 MAX_DEPTH = 64
-#: Most values in the decoded tree, shared values counted as often as they are reached.
+#: Largest number of values in the decoded tree; shared values count at each place.
 MAX_VALUES = 100_000
 
 
 class HexBytes(bytes):
-    """Bytes that read as hexadecimal text; stands for the class of the same name that transaction builders use."""
+    """Bytes that are shown as hexadecimal text; replaces the class of the same name that transaction builders use."""
 
     __slots__ = ()
 
     def __new__(cls, data: bytes) -> "HexBytes":
-        """Wrap `data`, which must be bytes: a number would allocate that many zeros."""
+        """Return a copy of `data`, which must be bytes, because a number would allocate that many zeros."""
         if not isinstance(data, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"HexBytes need bytes, got {type(data).__name__}")
         return super().__new__(cls, data)
@@ -62,7 +62,7 @@ class HexBytes(bytes):
 
 
 class SignedTransactionWithNonce(NamedTuple):
-    """A signed transaction as transaction builders store it in `BlockchainTransaction.signed_tx_object`."""
+    """A signed transaction in the form that transaction builders store in `BlockchainTransaction.signed_tx_object`."""
 
     rawTransaction: bytes  # noqa: N815 - the name of the stored record
     hash: bytes
@@ -70,7 +70,7 @@ class SignedTransactionWithNonce(NamedTuple):
     s: int
     v: int
     nonce: int
-    #: Checksummed address of the signer.
+    #: Address of the signer with checksum.
     address: str
     #: The transaction that was signed: value, gas, chainId, to, data, nonce and fees.
     source: dict[str, Any]
@@ -91,29 +91,29 @@ class OpaquePickle(str):
 
 
 class PickledTuple(tuple[Any, ...]):
-    """A tuple that was read from a file and remembers the text it came from."""
+    """A tuple from a file, with the text from which it was read."""
 
     pickled: str
 
     def __new__(cls, items: Sequence[Any], pickled: str = "") -> "PickledTuple":
-        """Make a tuple of `items`."""
+        """Return a tuple of `items`."""
         self = super().__new__(cls, items)
         self.pickled = pickled
         return self
 
 
 class PickledList(list[Any]):
-    """A list that was read from a file and remembers the text it came from."""
+    """A list from a file, with the text from which it was read."""
 
     pickled: str = ""
 
 
 class _Unsupported(Exception):
-    """The pickle holds something that is not interpreted."""
+    """The pickle contains an instruction or value that is not interpreted."""
 
 
 class _Global(Enum):
-    """Names a pickle may refer to.  They are mere symbols: nothing on the stack of the interpreter can be called."""
+    """Names to which a pickle may refer. They are only symbols: nothing on the interpreter's stack can be called."""
 
     hex_bytes = ("hexbytes.main", "HexBytes")
     signed_transaction = ("eth_defi.hotwallet", "SignedTransactionWithNonce")
@@ -127,13 +127,13 @@ _GLOBALS: dict[tuple[str, ...], _Global] = {member.value: member for member in _
 
 
 def decode_pickle_over_json(text: str | None) -> Any:
-    """Return the value of a hexadecimal pickle; nothing is executed, whatever the text says.
+    """Return the value of a hexadecimal pickle. No text can make this function execute anything.
 
     Returns
     -------
     object
-        None for None.  A tuple or a list is a `PickledTuple` or `PickledList`, text that is not understood an
-        `OpaquePickle`.
+        None for None, a `PickledTuple` or `PickledList` for a tuple or list, and an `OpaquePickle` for text that is not
+        interpreted.
     """
     if text is None:
         return None
@@ -148,12 +148,12 @@ def decode_pickle_over_json(text: str | None) -> Any:
 
 
 def encode_pickle_over_json(value: Any) -> str:
-    """Return the hexadecimal pickle of `value`; a value that came from a file unchanged gives the same text.
+    """Return the hexadecimal pickle of `value`; for an unchanged value from a file it is the same text.
 
     Raises
     ------
     UnencodableValue
-        The value is not made of the types listed at the top of the module.
+        The value contains other types than those listed at the top of the module.
     """
     if isinstance(value, OpaquePickle):
         return str(value)
@@ -167,7 +167,7 @@ def _is_unchanged(value: PickledTuple | PickledList) -> bool:
         try:
             hash(value)
         except TypeError:
-            pass  # holds a list or a dictionary
+            pass  # it contains a list or a dictionary
         else:
             return True
     return _pickle(value) == _pickle(_interpret_text(value.pickled))
@@ -208,7 +208,7 @@ _LEAF_TYPES = frozenset({type(None), bool, int, float, str, bytes, HexBytes})
 
 
 def _check_value(value: Any) -> None:
-    """Refuse loops, deep nesting, trees that are small only because parts are shared, and leftover symbols."""
+    """Refuse loops, deep nesting, trees that are too large when shared parts are expanded, and remaining symbols."""
     left = MAX_VALUES
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH):
@@ -242,7 +242,7 @@ class _Interpreter:
         self.data = data
         self.position = 0
         self.stack: list[Any] = []
-        #: Stacks below the open marks.
+        #: Outer stacks, one for each open mark.
         self.outer: list[list[Any]] = []
         self.memo: list[Any] = []
 
@@ -331,7 +331,7 @@ class _Interpreter:
         self.push(_GLOBALS[module, name])
 
     def make_object(self) -> None:
-        """NEWOBJ: a class and its arguments."""
+        """Run the instruction NEWOBJ: a class and its arguments."""
         arguments, kind = self.pop(), self.pop()
         if type(arguments) is not tuple:
             raise _Unsupported
@@ -344,7 +344,7 @@ class _Interpreter:
             raise _Unsupported
 
     def call(self) -> None:
-        """REDUCE: only ``getattr(bytes, "__new__")`` and ``bytes.__new__(HexBytes, data)`` have a meaning."""
+        """Run the instruction REDUCE, only for ``getattr(bytes, "__new__")`` and ``bytes.__new__(HexBytes, data)``."""
         arguments, function = self.pop(), self.pop()
         if type(arguments) is not tuple or len(cast(tuple[Any, ...], arguments)) != 2:
             raise _Unsupported

@@ -1,4 +1,4 @@
-"""Records of a position's own share price; the arithmetic is in :mod:`tradeexecutor.accounting.share_price`."""
+"""Records of the internal share price of positions; :mod:`tradeexecutor.accounting.share_price` computes them."""
 
 import datetime
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice, UT
 
 @dataclass(slots=True)
 class PositionInternalSharePriceState(Serialisable):
-    """Running share price of a spot, vault or exchange account position.
+    """Present internal share price of a spot, vault or exchange account position.
 
-    A change returns a new record: the old one stays valid as history.
+    A change returns a new record and leaves the old one unchanged as history.
     """
 
-    #: Assets divided by supply.
+    #: Assets divided by supply, USD per share.
     current_share_price: float
-    #: Internal shares.
+    #: Number of internal shares.
     total_supply: float
     #: Tokens held.
     cumulative_quantity: float
-    #: USD ever put in.
+    #: All money ever invested, USD.
     total_invested: USDollarAmount
     #: Highest supply ever.
     peak_total_supply: float
@@ -32,13 +32,13 @@ class PositionInternalSharePriceState(Serialisable):
     def open(
         value: USDollarAmount, quantity: float, at: datetime.datetime | None, initial_share_price: float = 1.0
     ) -> "PositionInternalSharePriceState":
-        """Start with `quantity` tokens bought for `value` USD; of an exchange account, as many dollars as its value."""
+        """Return the first record, after a purchase of `quantity` tokens for `value` USD (equal for exchange accounts)."""
         return _record(SharePrice.open(value, quantity, initial_share_price), at)
 
     def after_trade(
         self, quantity: float, price: USDollarPrice, value: USDollarAmount, at: datetime.datetime | None
     ) -> "PositionInternalSharePriceState":
-        """Return the record after an executed trade; without a quantity or holding only the time changes.
+        """Return the record after an executed trade. Only the time changes when nothing was traded or held.
 
         Parameters
         ----------
@@ -89,9 +89,9 @@ class PositionInternalSharePriceData:
     duration: datetime.timedelta | None
 
     def is_win(self) -> bool:
-        """Tell whether there is a profit."""
+        """Return whether there is a profit."""
         return self.profit_usd > 0
 
     def is_loss(self) -> bool:
-        """Tell whether there is no profit."""
+        """Return whether there is no profit."""
         return not self.is_win()

@@ -1,9 +1,9 @@
-"""Make state files smaller: closed positions give up detail that no figure needs.
+"""Reduction of the size of state files: details of closed positions that no figure needs are removed.
 
-A long-lived strategy that trades on a chain keeps, for each transaction, the arguments of the call, the signed bytes
-and the data of the call: several kilobytes that nobody reads once the transaction is confirmed.
+The state of a strategy that trades on a chain contains for each transaction the arguments of the call, the signed bytes
+and the data of the call. These are several kilobytes that are not needed after the confirmation.
 
-There are two ways, and they do not remove the same:
+There are two methods, which remove different data:
 
 ================================  ====================================  ==============================================
 what of closed positions          `prune_closed_positions` discards it  `archive_closed_positions` moves it
@@ -14,14 +14,14 @@ balance updates                   always                                where no
 valuation updates                 never                                 all but the last
 ================================  ====================================  ==============================================
 
-**Discarding** is what the reference does.  The quantity of a position is the sum of its trades and balance updates, so
-a closed position that had some shows another quantity afterwards, another profit and another interest; and the ledger,
-which lacks the entries, cannot prove its balance any more.
+**Discarding** is the method of the reference. The quantity of a position is the sum of its trades and balance updates,
+so a closed position with balance updates has another quantity, profit and interest afterwards. The ledger, which lacks
+the entries, can no longer prove its balance.
 
-**Archiving** changes no figure, and is undone exactly by `restore_archives`: what is taken out goes into an archive
-beside the state file (:mod:`tradeexecutor.state.store.archive`).  With it the ledger has all entries and all earlier
-balances.  The order of writing makes a crash harmless: first the archive, then the state that refers to it.  The state
-always gets smaller: where the reference to the archive would be longer than what is taken out, nothing is.
+**Archiving** changes no figure, and `restore_archives` undoes it exactly. The removed details are written to an archive
+beside the state file (:mod:`tradeexecutor.state.store.archive`), from which the ledger can get all entries and earlier
+balances. A crash does no harm, because the archive is written before the state that refers to it. The state always
+becomes smaller: if the reference to the archive would be longer than the removed details, nothing is removed.
 """
 
 import datetime
@@ -63,7 +63,7 @@ __all__ = [
     "restore_archives",
 ]
 
-#: Fields of a transaction that no figure needs; the same names in `ArchivedTransaction`.
+#: Fields of a transaction that no figure needs; `ArchivedTransaction` has the same fields.
 _DETAIL = ("transaction_args", "wrapped_args", "signed_bytes", "signed_tx_object")
 
 
@@ -71,26 +71,26 @@ _DETAIL = ("transaction_args", "wrapped_args", "signed_bytes", "signed_tx_object
 
 
 class TradePruningStats(TypedDict):
-    """What `prune_trade` went through."""
+    """Numbers of objects that `prune_trade` processed."""
 
     blockchain_transactions_processed: int
     trades_processed: int
 
 
 class PositionPruningStats(TradePruningStats):
-    """What `prune_closed_position` went through, and what it removed."""
+    """Numbers of objects that `prune_closed_position` processed and removed."""
 
     balance_updates_removed: int
 
 
 class PruningStats(PositionPruningStats):
-    """What `prune_closed_positions` went through, and what it removed."""
+    """Numbers of objects that `prune_closed_positions` processed and removed."""
 
     positions_processed: int
 
 
 def prune_blockchain_transaction(tx: BlockchainTransaction) -> None:
-    """Discard arguments, signed form and data of a transaction; hashes, gas and outcome stay."""
+    """Discard arguments, signed form and data of a transaction; hashes, gas and outcome are kept."""
     for name in _DETAIL:
         setattr(tx, name, None)
     if tx.details:
@@ -98,16 +98,16 @@ def prune_blockchain_transaction(tx: BlockchainTransaction) -> None:
 
 
 def prune_trade(trade: TradeExecution) -> TradePruningStats:
-    """Discard the detail of all transactions of a trade."""
+    """Discard the details of all transactions of a trade."""
     for tx in trade.blockchain_transactions:
         prune_blockchain_transaction(tx)
     return {"blockchain_transactions_processed": len(trade.blockchain_transactions), "trades_processed": 1}
 
 
 def prune_closed_position(position: TradingPosition) -> PositionPruningStats:
-    """Discard the balance updates of a closed position, and the detail of its transactions.
+    """Discard the balance updates of a closed position, and the details of its transactions.
 
-    Figures of the position change when it had balance updates, see the top of this module.
+    Figures of the position change if it had balance updates, see the top of this module.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def prune_closed_positions(state: State) -> PruningStats:
     Returns
     -------
     PruningStats
-        What was gone through, pruned before or not; only `balance_updates_removed` counts what was removed.
+        Numbers of all processed objects, pruned before or not; only `balance_updates_removed` counts removed ones.
 
     Raises
     ------
@@ -157,44 +157,43 @@ def prune_closed_positions(state: State) -> PruningStats:
 
 @dataclass(frozen=True, slots=True)
 class TakenOut:
-    """What `archive_closed_positions` took out of a state.
+    """Details that `archive_closed_positions` removed from a state.
 
     Attributes
     ----------
     ref
-        Recorded in the state.
+        Reference that is stored in the state.
     content
-        Bytes of the archive file, to be written with `write` before the state is saved.
+        Bytes of the archive file. Call `write` before the state is saved.
     """
 
     ref: ArchiveRef
     content: bytes
 
     def write(self, state_path: Path, like: Path | None = None) -> Path:
-        """Write the archive beside the state file and return its path; see `write_archive`."""
+        """Write the archive beside the state file, and return its path; see `write_archive`."""
         return write_archive(state_path, self.content, like=like)
 
 
 def archive_closed_positions(state: State, created_at: datetime.datetime) -> TakenOut | None:
-    """Take detail out of the closed positions of a state, in memory; the caller writes it down and saves the state.
+    """Remove details of the closed positions of a state in memory; the caller writes the archive and saves the state.
 
     No figure of any position changes.
 
     Parameters
     ----------
     created_at
-        Recorded with the archive, naive UTC.
+        Time of the archive, naive UTC.
 
     Returns
     -------
     TakenOut or None
-        None when there is nothing to take out, or so little that the state would not get smaller; the state is then as
-        before.
+        None when there is nothing to remove, or too little to make the state smaller; the state is then unchanged.
 
     Raises
     ------
     BadStateData
-        Something must not reach a file; the state is as before.
+        A value must not be saved; the state is unchanged.
     """
     archive = Archive(strategy=state.name)
     positions = state.portfolio.closed_positions
@@ -209,7 +208,7 @@ def archive_closed_positions(state: State, created_at: datetime.datetime) -> Tak
     size_before = _get_json_size(affected)
     for position_id, detail in archive.positions.items():
         _take_out(positions[position_id], detail)
-    # A comma separates the reference from the one before.
+    # A comma separates the reference from the previous one.
     if _get_json_size(affected) + len(ref.to_json()) + 1 >= size_before:
         for position_id, detail in archive.positions.items():
             _put_back(positions[position_id], detail)
@@ -219,12 +218,12 @@ def archive_closed_positions(state: State, created_at: datetime.datetime) -> Tak
 
 
 def _get_json_size(positions: list[TradingPosition]) -> int:
-    """Return how long the JSON of positions is, characters."""
+    """Return the length of the JSON text of positions, characters."""
     return sum(len(position.to_json()) for position in positions)
 
 
 def _collect(position: TradingPosition) -> ArchivedPosition:
-    """Return what can be taken out of a position, which stays as it is."""
+    """Return the details that can be removed from a position, without changing it."""
     detail = ArchivedPosition(valuation_updates=position.valuation_updates[:-1])
     for trade_id, trade in position.trades.items():
         items = (_collect_transaction(index, tx) for index, tx in enumerate(trade.blockchain_transactions))
@@ -259,7 +258,7 @@ def _take_out(position: TradingPosition, detail: ArchivedPosition) -> None:
 
 
 def needs_balance_updates(position: TradingPosition) -> bool:
-    """Tell whether a figure of a position would be another one without its balance updates."""
+    """Return whether a figure of a position would change without its balance updates."""
     events = position.balance_updates
     if position.share_price_state is None and position.is_exchange_account():
         return True  # `migrate_share_price_state` replays them
@@ -272,7 +271,7 @@ def needs_balance_updates(position: TradingPosition) -> bool:
 
 
 def _get_figures(position: TradingPosition) -> list[Any]:
-    """Return everything a position tells that is made from its balance updates, exactly."""
+    """Return all figures of a position that depend on its balance updates."""
     assets = [position.pair.base]
     if position.loan is not None:
         assets += [item.asset for item in (position.loan.collateral, position.loan.borrowed) if item is not None]
@@ -291,30 +290,30 @@ def _get_figures(position: TradingPosition) -> list[Any]:
 
 
 def _evaluate(figure: Callable[[], Any]) -> Any:
-    """Return a figure, or what is said where there is none."""
+    """Return a figure, or the text of the error when it is not available."""
     try:
         return str(figure())
     except (TradeExecutorError, ArithmeticError) as error:
         return type(error)
 
 
-# --- Bringing back
+# --- Restoring
 
 
 def restore_archives(state: State, state_path: Path) -> list[ArchiveRef]:
-    """Bring back everything that was taken out of a state: its JSON is then what it was.
+    """Restore all details that were removed from a state, after which its JSON is the same as before.
 
     Parameters
     ----------
     state
-        Changed in memory; the archives stay where they are.
+        State to change in memory; the archives are kept.
     state_path
-        File of the state, beside which the archives are.
+        Path of the state file, beside which the archives are.
 
     Returns
     -------
     list of ArchiveRef
-        The archives that were brought back; the state refers to none any more.
+        The restored archives, to which the state no longer refers.
 
     Raises
     ------
@@ -324,7 +323,7 @@ def restore_archives(state: State, state_path: Path) -> list[ArchiveRef]:
         An archive does not fit; nothing has changed.
     """
     refs = list(state.archives)
-    # What was taken out last stood behind what had been taken out before.
+    # The details of a later archive come after those of an earlier one.
     archives = [(read_archive(state_path, ref), find_archive(state_path, ref)) for ref in reversed(refs)]
     positions = {position.position_id: position for position in state.portfolio.get_all_positions()}
     seen: set[tuple[int, str, int, int]] = set()
@@ -341,12 +340,12 @@ def restore_archives(state: State, state_path: Path) -> list[ArchiveRef]:
 
 
 def forget_unusable_archives(state: State, state_path: Path) -> list[ArchiveRef]:
-    """Stop referring to archives that are missing or damaged; what they held is lost for this state.
+    """Remove the references to missing or damaged archives, whose details are lost for this state.
 
     Returns
     -------
     list of ArchiveRef
-        The archives that were forgotten.
+        The removed references.
     """
     problems = find_archive_problems(state_path, state.archives)
     forgotten = [ref for ref in state.archives if ref.sha256 in problems]
@@ -357,7 +356,7 @@ def forget_unusable_archives(state: State, state_path: Path) -> list[ArchiveRef]
 def _find_mismatches(
     archive: Archive, positions: dict[int, TradingPosition]
 ) -> Iterator[tuple[tuple[int, str, int, int], str]]:
-    """Yield every place that detail belongs to, and why it cannot go there; empty if it can."""
+    """Yield every place of a detail, with the reason why it cannot be restored there; empty when it can be."""
     for position_id, detail in archive.positions.items():
         position = positions.get(position_id)
         if position is None:

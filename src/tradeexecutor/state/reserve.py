@@ -24,14 +24,14 @@ class ReservePosition(GenericPosition):
     """
 
     asset: AssetIdentifier
-    #: Cash held, token units.  May be negative while trades of one batch are being started.
+    #: Cash, token units; may be negative while the trades of a batch are started.
     quantity: Decimal
-    #: Last processing of deposits and redemptions; None before the first, and in some old files.
+    #: Time of the last processing of deposits and redemptions; None before the first, and in some old files.
     last_sync_at: UTCDatetime | None
-    #: USD per unit.
+    #: USD per token.
     reserve_token_price: USDollarPrice | None
     last_pricing_at: UTCDatetime | None
-    #: First deposit, token units, and its price; None if not recorded.
+    #: First deposit, token units, and its price; None when not recorded.
     initial_deposit: Decimal | None = None
     initial_deposit_reserve_token_price: USDollarPrice | None = None
     #: Event id -> event, in order of booking; a `BalanceUpdatesById` after construction.
@@ -63,11 +63,11 @@ class ReservePosition(GenericPosition):
         return f"{self.asset.token_symbol} reserve"
 
     def get_quantity(self) -> Decimal:
-        """Return the cash held, token units."""
+        """Return the cash, token units."""
         return self.quantity
 
     def get_value(self) -> USDollarAmount:
-        """Return the cash held, USD."""
+        """Return the value of the cash, USD."""
         if self.reserve_token_price is None:
             raise InvalidValue(f"{self.get_human_readable_name()} has no price yet")
         return float(self.quantity) * self.reserve_token_price
@@ -77,7 +77,7 @@ class ReservePosition(GenericPosition):
         return self.get_value()
 
     def calculate_quantity_usd_value(self, quantity: Decimal) -> USDollarAmount:
-        """Return `quantity` as a number, one dollar per unit; `get_value` uses the recorded price."""
+        """Return the value of `quantity` at one dollar per token, USD; `get_value` uses the recorded price."""
         return float(quantity)
 
     def get_base_token_balance_update_quantity(self) -> Decimal:
@@ -89,17 +89,17 @@ class ReservePosition(GenericPosition):
         return self.balance_updates.values()
 
     def add_balance_update_event(self, event: BalanceUpdate) -> None:
-        """Book an event; the quantity is changed by the caller."""
+        """Add an event; the caller changes the quantity."""
         book_balance_update(self.balance_updates, event, self.get_human_readable_name())
 
     def get_held_assets(self) -> Iterator[tuple[AssetIdentifier, Decimal]]:
-        """Yield the cash."""
+        """Yield the reserve currency with the amount of cash, token units."""
         yield self.asset, self.quantity
 
     def update_value(self, exchange_rate: float = 1) -> None:
         """Set the quantity to the sum of the balance events and the price to `exchange_rate`.
 
-        Only meaningful before the first trade: trades are not balance events.
+        The result is correct only before the first trade, because trades are not balance events.
         """
         self.quantity = self.get_base_token_balance_update_quantity()
         self.reserve_token_price = exchange_rate

@@ -1,8 +1,8 @@
-"""Trying failed trades again.
+"""Retries of failed trades.
 
-The failure gave the capital back, so a new attempt takes it again; if it goes through, the trade is a success like any
-other, and its position is back in use.  It is not labelled repaired: it did what it was planned to do.
-:mod:`~tradeexecutor.state.repair.attempts` tells how the earlier attempts are remembered.
+The failure gave the capital back, so a new attempt takes it again. If it succeeds, the trade is an ordinary successful
+trade and its position is unfrozen. The trade is not marked as repaired, because it did what was planned.
+:mod:`~tradeexecutor.state.repair.attempts` describes the record of the earlier attempts.
 """
 
 import datetime
@@ -24,10 +24,10 @@ __all__ = ["Rebroadcaster", "get_failed_attempts", "has_failed_before", "rebroad
 
 
 class Rebroadcaster(Protocol):
-    """What a retry needs of an execution model; `tradeexecutor.execution.interface.ExecutionModel` has it."""
+    """Methods of an execution model that a retry needs; see `tradeexecutor.execution.interface.ExecutionModel`."""
 
     def find_rebroadcast_obstacle(self, state: State, trade: TradeExecution) -> str | None:
-        """Return why a failed trade cannot be sent again; None if it can."""
+        """Return why a failed trade cannot be sent again; None when it can be."""
         ...
 
     @contract_signature
@@ -42,7 +42,7 @@ class Rebroadcaster(Protocol):
         triggered: bool = False,
         rebroadcast: bool = False,
     ) -> object:
-        """Send failed trades again, with `rebroadcast`, and book their outcome."""
+        """Send failed trades again with `rebroadcast`, and book their outcomes."""
         ...
 
 
@@ -55,7 +55,7 @@ def rebroadcast_trade(
     routing_state: Any = None,
     now: datetime.datetime | None = None,
 ) -> TradeExecution:
-    """Send a failed trade again and return it, with its outcome: success, or failed once more.
+    """Send a failed trade again, and return it with its outcome, which is success or another failure.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def rebroadcast_trade(
     Raises
     ------
     WrongTradeStatus
-        The trade has not failed, or is repaired.
+        The trade has not failed, or is already repaired.
     ExecutionError, UnsupportedPairKind
         The execution model cannot send it; nothing has changed.
     """
@@ -87,21 +87,21 @@ def retry_trades(
     confirm: Confirm | None = None,
     trade_ids: Collection[int] | None = None,
 ) -> RepairResult:
-    """Send all failed trades again, sells first, and unfreeze the positions that have nothing else wrong with them.
+    """Send all failed trades again, sells first, and unfreeze the positions that have no other problem.
 
-    Trades that cannot be sent, e.g. because the cash is gone, and those of positions with capital at risk somewhere
-    else are left alone.
+    Trades that cannot be sent, e.g. for lack of cash, and trades of positions with capital at risk elsewhere are not
+    changed.
 
     Parameters
     ----------
     attempt_repair
-        False only finds.
+        False only returns the trades and positions, without a retry.
     now
         Time of the attempts, naive UTC.
     confirm
-        Given the failed trades, before anything changes.
+        Called with the failed trades before anything changes.
     trade_ids
-        Only these; None: all.
+        Ids of the trades to send; None for all.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def retry_trades(
     Raises
     ------
     RepairAborted
-        `confirm` said no.
+        `confirm` returned False.
     """
     portfolio = state.portfolio
     now = utc_now() if now is None else now
@@ -128,7 +128,7 @@ def retry_trades(
     if candidates and confirm is not None and not confirm(candidates):
         raise RepairAborted([trade.trade_id for trade in candidates])
     for trade in candidates:
-        # Asked for each when it is its turn: the sells before it may have brought in the money.
+        # Checked immediately before each trade, because earlier sells may have provided the money.
         obstacle = execution_model.find_rebroadcast_obstacle(state, trade)
         if obstacle is not None:
             result.left_alone[trade.trade_id] = obstacle
@@ -162,7 +162,7 @@ def _unfreeze(state: State, result: RepairResult, now: datetime.datetime) -> Non
     """Put back into use the frozen positions that have nothing wrong with them any more."""
     still_frozen = [p for p in result.frozen_positions if p.position_id in state.portfolio.frozen_positions]
     for position in result.frozen_positions:
-        # A sell that went through has closed its position, which left the frozen ones by that.
+        # A successful sell may have closed its position, which is then no longer frozen.
         if position.closed_at is not None:
             position.unfrozen_at = now
             position.add_notes_message(f"Unfrozen at {now}")

@@ -1,4 +1,4 @@
-"""Names around revaluation that existing strategies import; `tradeexecutor.strategy.valuation` does the work."""
+"""Names for revaluation that existing strategies import; the code is in `tradeexecutor.strategy.valuation`."""
 
 from tradeexecutor.state.errors import RevaluationFailed
 
@@ -6,4 +6,4 @@ __all__ = ["RevaluationFailed", "RevalueEvent"]
 
 
 class RevalueEvent:
-    """Base of records that programs keep about their revaluations; `ValuationUpdate` is the one of a position."""
+    """Base class of records about revaluations; `ValuationUpdate` is the record of a position."""

@@ -1,6 +1,6 @@
-"""How much of a wanted trade size the market can bear."""
+"""Estimates of the trade size that a market can absorb."""
 
-# The checks below exist for callers without a type checker.
+# The checks below are for callers that use no type checker.
 # pyright: reportUnnecessaryIsInstance=false
 
 import datetime
@@ -22,7 +22,7 @@ from tradeexecutor.state.types import (
 
 
 class SizingType(StateEnum):
-    """Which action the size was estimated for."""
+    """Action for which the size was estimated."""
 
     buy = "buy"
     sell = "sell"
@@ -31,33 +31,33 @@ class SizingType(StateEnum):
 
 @dataclass(slots=True)
 class SizeRisk(Serialisable):
-    """Estimate of a tradeable size: what was asked for and what was granted.
+    """Estimate of a tradeable size: the requested and the accepted size.
 
     Raises
     ------
     InvalidValue
-        A field has the wrong type, or more was granted than asked for.
+        A field has the wrong type, or the accepted size exceeds the requested one.
     """
 
     #: Time of the estimate; None when it does not depend on time.
     timestamp: UTCDatetime | None
     pair: TradingPairIdentifier
     sizing_type: SizingType
-    #: Pairs the trade is routed through.
+    #: Pairs through which the trade is routed.
     path: list[TradingPairIdentifier]
-    #: The size was reduced.
+    #: Whether the size was reduced.
     capped: bool | None
-    #: Block the data was read at, live only.
+    #: Block at which the data was read; only live.
     block_number: BlockNumber | None = None
     mid_price: USDollarPrice | None = None
-    #: Expected fill price of the accepted size.
+    #: Expected fill price of the accepted size, USD per token.
     avg_price: USDollarPrice | None = None
     #: Base token units.
     asked_quantity: Decimal | None = None
     asked_size: USDollarAmount | None = None
     #: Base token units.
     accepted_quantity: Decimal | None = None
-    #: At most `asked_size`.
+    #: Accepted size, USD; at most `asked_size`.
     accepted_size: USDollarAmount | None = None
     #: Variables of the model that made the estimate.
     diagnostics_data: JSONObject | None = None
@@ -79,7 +79,7 @@ class SizeRisk(Serialisable):
             raise InvalidValue(f"accepted size {self.accepted_size} is above the asked size {self.asked_size}")
 
     def get_relative_capped_amount(self) -> Percent:
-        """Return the granted fraction of the asked size; 1.0 when no size was asked for."""
+        """Return the accepted fraction of the requested size; 1.0 when no size was requested."""
         if not self.asked_size:
             return 1.0
         return (self.accepted_size or 0.0) / self.asked_size

@@ -1,6 +1,6 @@
 """Time series of the portfolio and its positions, one sample per cycle."""
 
-# The checks below exist for callers without a type checker.
+# The checks below are for callers that use no type checker.
 # pyright: reportUnnecessaryIsInstance=false, reportUnnecessaryComparison=false
 
 import datetime
@@ -39,18 +39,18 @@ class PositionStatistics(Serialisable):
     calculated_at: UTCDatetime
     #: Time of the price that was used.
     last_valuation_at: UTCDatetime
-    #: Fraction; for credit positions the estimated interest.
+    #: Profit as a fraction; the estimated interest for credit positions.
     profitability: Percent
     profit_usd: USDollarAmount
-    #: Token units.
+    #: Quantity, token units.
     quantity: float
     value: USDollarAmount
-    #: The position's own share price and what follows from it; spot, vault and exchange account positions only.
+    #: Internal share price and the figures computed from it; only for spot, vault and exchange account positions.
     internal_share_price: float | None = None
     internal_total_supply: float | None = None
     internal_profit_pct: Percent | None = None
     internal_profit_usd: USDollarAmount | None = None
-    #: Price of the token or vault share.
+    #: Price of the token or vault share, USD.
     underlying_price: USDollarPrice | None = None
 
     def __post_init__(self) -> None:
@@ -69,9 +69,9 @@ class FinalPositionStatistics(Serialisable):
 
     calculated_at: UTCDatetime
     trade_count: int
-    #: Of the first sample.
+    #: Value in the first sample, USD.
     value_at_open: USDollarAmount
-    #: Highest value of all samples.
+    #: Highest value in all samples, USD.
     value_at_max: USDollarAmount
 
 
@@ -79,7 +79,7 @@ class FinalPositionStatistics(Serialisable):
 class PortfolioStatistics(Serialisable):
     """One sample of the portfolio.
 
-    Backtests fill only equity, net asset value, cash and share figures.
+    Backtests record only equity, net asset value, cash and share figures.
 
     Raises
     ------
@@ -88,13 +88,13 @@ class PortfolioStatistics(Serialisable):
     """
 
     calculated_at: UTCDatetime
-    #: Without frozen positions; `net_asset_value` is the better figure.
+    #: Equity without frozen positions, USD; `net_asset_value` is the better figure.
     total_equity: USDollarAmount
-    #: Old samples do not have it.
+    #: USD; None in old samples.
     net_asset_value: USDollarAmount | None = None
     #: Return since the beginning, a fraction.
     unrealised_profitability: Percent | None = None
-    #: Issued vault shares.
+    #: Number of issued vault shares.
     share_count: Decimal | None = None
     share_price_usd: USDollarPrice | None = None
     free_cash: USDollarAmount | None = None
@@ -103,7 +103,7 @@ class PortfolioStatistics(Serialisable):
     frozen_position_count: int | None = None
     frozen_position_equity: USDollarAmount | None = None
     closed_position_count: int | None = None
-    #: Of the open positions.
+    #: Unrealised profit of the open positions, USD.
     unrealised_profit_usd: USDollarAmount | None = None
     first_trade_at: UTCDatetime | None = None
     last_trade_at: UTCDatetime | None = None
@@ -118,7 +118,7 @@ class PortfolioStatistics(Serialisable):
             raise InvalidValue(f"unrealised_profitability must be a float, got {profitability!r}")
 
     def get_value(self) -> USDollarAmount:
-        """Return the net asset value; the total equity for old samples."""
+        """Return the net asset value, or the total equity for old samples, USD."""
         return self.total_equity if self.net_asset_value is None else self.net_asset_value
 
 
@@ -128,14 +128,14 @@ def _no_positions() -> dict[int, list[PositionStatistics]]:
 
 @dataclass(slots=True)
 class Statistics(Serialisable):
-    """All samples, oldest first; two may have the same time."""
+    """All samples, oldest first; several may have the same time."""
 
     portfolio: list[PortfolioStatistics] = field(default_factory=new_list)
-    #: By position id.
+    #: Samples by position id.
     positions: dict[int, list[PositionStatistics]] = field(default_factory=_no_positions)
-    #: By position id; not every closed position has one.
+    #: Summaries by position id; not every closed position has one.
     closed_positions: dict[int, FinalPositionStatistics] = field(default_factory=new_dict)
-    #: Table of metrics for all, long and short positions, live and backtested; plain data after loading.
+    #: Table of metrics for all, long and short positions, live and backtested; plain JSON data after loading.
     long_short_metrics_latest: JSONObject | None = None
 
     def __post_init__(self) -> None:
@@ -171,7 +171,7 @@ class Statistics(Serialisable):
     def get_portfolio_statistics_dataframe(
         self, attr_name: str, resampling_time: str = "D", resampling_method: str = "max"
     ) -> "pd.Series[float]":
-        """Return one figure of the portfolio over time, the highest of each period.
+        """Return one figure of the portfolio over time: the highest value of each period.
 
         Parameters
         ----------
@@ -180,7 +180,7 @@ class Statistics(Serialisable):
         resampling_time
             Length of the periods, a pandas offset alias.
         resampling_method
-            Only ``max``.
+            Only ``max`` is supported.
 
         Raises
         ------
@@ -198,7 +198,7 @@ class Statistics(Serialisable):
         return series.sort_index().resample(resampling_time).max()
 
     def get_position_statistics_as_dataframe(self, position_id: int) -> "pd.DataFrame":
-        """Return all samples of a position, a column per field, indexed by ``calculated_at``."""
+        """Return all samples of a position with a column for each field, indexed by ``calculated_at``."""
         import pandas as pd
 
         names = [item.name for item in fields(PositionStatistics)]
@@ -223,22 +223,22 @@ def calculate_naive_profitability(
     start_at: datetime.datetime | None = None,
     end_at: datetime.datetime | None = None,
 ) -> tuple[Percent | None, datetime.timedelta | None]:
-    """Return the change of value over a period, and how long the period is; deposits count as profit.
+    """Return the change of value over a period, and the length of the period; deposits count as profit.
 
     Parameters
     ----------
     total_equity_samples
         Value over time.
     look_back
-        Length of the period, counted back from the last sample.
+        Length of the period that ends with the last sample.
     start_at, end_at
-        The period itself; takes precedence.
+        Bounds of the period; they take precedence over `look_back`.
 
     Returns
     -------
     tuple
-        Fraction and duration, values taken from the samples nearest to the bounds.  ``(None, None)`` with fewer than
-        two samples; the fraction alone is None when the period starts at 0.
+        Fraction and duration, computed from the samples nearest to the bounds. ``(None, None)`` with fewer than two
+        samples. Only the fraction is None when the value at the start is 0.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""What is known about the chain: where the strategy is deployed and up to where events were read."""
+"""Data about the chain: the deployment of the strategy, and the blocks up to which events were read."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -12,12 +12,12 @@ from tradeexecutor.state.types import BlockNumber, JSONHexAddress, JSONHexBytes,
 
 @dataclass(slots=True)
 class Deployment(OpenAttributes):
-    """Where the vault or wallet lives; all None before initialisation and in backtests."""
+    """Chain and address of the vault or wallet; all fields are None before initialisation and in backtests."""
 
     chain_id: ChainId | None = None
-    #: Vault or wallet, checksummed.
+    #: Address of the vault or wallet with checksum.
     address: JSONHexAddress | None = None
-    #: Block of the deployment; for wallets, of the initialisation.
+    #: Block of the deployment of a vault, or of the initialisation of a wallet.
     block_number: BlockNumber | None = None
     tx_hash: JSONHexBytes | None = None
     block_mined_at: UTCDatetime | None = None
@@ -28,7 +28,7 @@ class Deployment(OpenAttributes):
 
 @dataclass(slots=True)
 class BalanceEventRef(OpenAttributes):
-    """Index entry of a `BalanceUpdate`, which itself is stored with the position whose balance it changes."""
+    """Index entry of a `BalanceUpdate`; the event itself is stored in the position or reserve that it changes."""
 
     balance_event_id: int
     strategy_cycle_included_at: UTCDatetime | None
@@ -40,7 +40,7 @@ class BalanceEventRef(OpenAttributes):
 
     @staticmethod
     def from_balance_update_event(evt: BalanceUpdate) -> "BalanceEventRef":
-        """Make the index entry of an event."""
+        """Return the index entry of an event."""
         return BalanceEventRef(
             balance_event_id=evt.balance_update_id,
             strategy_cycle_included_at=evt.strategy_cycle_included_at,
@@ -53,7 +53,7 @@ class BalanceEventRef(OpenAttributes):
 
 @dataclass(slots=True)
 class ScannedBlock(Serialisable):
-    """A block up to which events were read; its hash tells whether it is still part of the chain."""
+    """A block up to which events were read; its hash shows later whether it is still part of the chain."""
 
     number: BlockNumber
     #: ``0x`` hexadecimal.
@@ -62,21 +62,21 @@ class ScannedBlock(Serialisable):
 
 @dataclass(slots=True)
 class Treasury(OpenAttributes):
-    """Deposits and redemptions."""
+    """Sync of deposits and redemptions."""
 
-    #: Wall clock of the latest sync.
+    #: Time of the clock at the latest sync.
     last_updated_at: UTCDatetime | None = None
     #: Cycle of the latest sync.
     last_cycle_at: UTCDatetime | None = None
     last_block_scanned: BlockNumber | None = None
-    #: In the order the events were taken in.
+    #: Index entries in the order of booking.
     balance_update_refs: list[BalanceEventRef] = field(default_factory=new_list)
-    #: USD that investors asked to take out.
+    #: Requested redemptions of investors, USD.
     pending_redemptions: USDollarAmount | None = None
-    #: USD that investors asked to put in; not part of the net asset value.
+    #: Requested deposits of investors, USD; not part of the net asset value.
     pending_deposits: USDollarAmount | None = None
     last_lagoon_settlement_block_scanned: BlockNumber | None = None
-    #: Issued vault shares.
+    #: Number of issued vault shares.
     share_count: Decimal | None = None
     #: The last blocks up to which events were read, oldest first; the newest is `last_block_scanned`.  Empty for what
     #: does not read a chain, and then not in the file.
@@ -85,19 +85,19 @@ class Treasury(OpenAttributes):
 
 @dataclass(slots=True)
 class Accounting(OpenAttributes):
-    """Corrections and vault flows."""
+    """Index of corrections and vault flows."""
 
     last_updated_at: UTCDatetime | None = None
     last_block_scanned: BlockNumber | None = None
-    #: In the order the events were made.
+    #: Index entries in the order in which the events were created.
     balance_update_refs: list[BalanceEventRef] = field(default_factory=new_list)
 
 
 @dataclass(slots=True)
 class InterestSync(Serialisable):
-    """Interest of rebasing tokens."""
+    """Sync of the interest of rebasing tokens."""
 
-    #: Up to when interest was distributed; None before the first trade of such a token.
+    #: Time up to which interest was distributed; None before the first trade of such a token.
     last_sync_at: UTCDatetime | None = None
     last_sync_block: BlockNumber | None = None
     #: Diagnostics of the latest distribution.
@@ -106,7 +106,7 @@ class InterestSync(Serialisable):
 
 @dataclass(slots=True)
 class Sync(OpenAttributes):
-    """Everything about the chain."""
+    """All data about the chain."""
 
     deployment: Deployment = field(default_factory=Deployment)
     treasury: Treasury = field(default_factory=Treasury)
@@ -114,5 +114,5 @@ class Sync(OpenAttributes):
     interest: InterestSync = field(default_factory=InterestSync)
 
     def is_initialised(self) -> bool:
-        """Tell whether the deployment is known."""
+        """Return whether the deployment is known."""
         return self.deployment.block_number is not None

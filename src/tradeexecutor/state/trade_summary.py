@@ -1,7 +1,7 @@
 """Summary of all positions of a strategy at one time.
 
-`tradeexecutor.analysis.trade_analyser` computes and prints it.  Ratios of the plain counts are computed here, also
-when a file is read: whatever the file says about them is replaced.
+`tradeexecutor.analysis.trade_analyser` computes and prints the summary. The ratios of the counts are computed here,
+also when a file is read, so the ratios in the file are ignored.
 """
 
 import math
@@ -18,12 +18,12 @@ from tradeexecutor.state.types import Duration, Percent, USDollarAmount, UTCDate
 if TYPE_CHECKING:
     import pandas as pd
 
-    #: A list of floats, or a ``pandas.Series`` of which only the values are written.
+    #: A list of floats, or a ``pandas.Series``; only the values of a series are written.
     ReturnSeries: TypeAlias = Any
 else:
 
     class ReturnSeries(WireType):
-        """Sequence of floats; JSON array in which NaN is ``null``."""
+        """Sequence of floats; a JSON array in which NaN is ``null``."""
 
         @staticmethod
         def decode(value):
@@ -48,7 +48,7 @@ _YEAR_SECONDS = 365 * 24 * 60 * 60
 
 
 def _ratio(a: float | None, b: float | None) -> float | None:
-    """Return a / b, None when b is zero or either is unknown."""
+    """Return a / b; None when b is zero or either is unknown."""
     return a / b if a is not None and b else None
 
 
@@ -56,7 +56,7 @@ def _ratio(a: float | None, b: float | None) -> float | None:
 class TradeSummary(Serialisable):
     """Counts, returns and fees of all positions.
 
-    "Percent" and "pc" figures are fractions.  Fields marked *computed* are not constructor arguments.
+    Figures named "percent" or "pc" are fractions. Fields marked *computed* are not constructor arguments.
     """
 
     #: Closed positions with profit, with loss, and with neither.
@@ -65,13 +65,13 @@ class TradeSummary(Serialisable):
     zero_loss: int
     #: Positions closed by a stop loss.
     stop_losses: int
-    #: Still open positions.
+    #: Positions that are still open.
     undecided: int
     realised_profit: USDollarAmount
-    #: Value of the open positions.
+    #: Value of the open positions, USD.
     open_value: USDollarAmount
     uninvested_cash: USDollarAmount
-    #: 0 for vaults, which start empty.
+    #: Initial cash, USD; 0 for vaults, which start empty.
     initial_cash: USDollarAmount | None
     #: Always 0.
     extra_return: USDollarAmount
@@ -85,31 +85,31 @@ class TradeSummary(Serialisable):
     average_duration_of_losing_trades: Duration | None
     #: Candle length of the strategy.
     time_bucket: TimeBucket | None = None
-    #: Computed: closed positions.
+    #: Computed: number of closed positions.
     total_positions: int = field(init=False, default=0)
-    #: Computed, fractions of the closed positions; None without any.
+    #: Computed: fractions of the closed positions; None without closed positions.
     win_percent: Percent | None = field(init=False, default=None)
     lost_percent: Percent | None = field(init=False, default=None)
     delta_neutral_percent: Percent | None = field(init=False, default=None)
-    #: Computed: end value relative to `initial_cash`, deposits not considered; None when that is 0.
+    #: Computed: return relative to `initial_cash`, without regard to deposits; None when `initial_cash` is 0.
     return_percent: Percent | None = field(init=False, default=None)
     #: Computed: `return_percent` scaled linearly to a year.
     annualised_return_percent: Percent | None = field(init=False, default=None)
-    #: Computed, fractions of the closed positions.
+    #: Computed: fractions of the closed positions.
     all_stop_loss_percent: Percent | None = field(init=False, default=None)
-    #: Computed: stop losses per losing position; can exceed 1.
+    #: Computed: stop losses divided by losing positions; may exceed 1.
     lost_stop_loss_percent: Percent | None = field(init=False, default=None)
     all_take_profit_percent: Percent | None = field(init=False, default=None)
-    #: Computed: take profits per winning position; can exceed 1.
+    #: Computed: take profits divided by winning positions; may exceed 1.
     won_take_profit_percent: Percent | None = field(init=False, default=None)
-    #: Computed: realised profit per closed position.
+    #: Computed: realised profit divided by closed positions, USD.
     average_net_profit: USDollarAmount | None = field(init=False, default=None)
-    #: Computed: `open_value` + `uninvested_cash`.
+    #: Computed: `open_value` + `uninvested_cash`, USD.
     end_value: USDollarAmount = field(init=False, default=0.0)
     total_trades: int | None = None
     average_trade: Percent | None = None
     median_trade: Percent | None = None
-    #: Longest runs of winning, losing and neutral positions.
+    #: Longest runs of winning, losing and neutral positions, number of positions.
     max_pos_cons: int | None = None
     max_neg_cons: int | None = None
     max_delta_neutral_cons: int | None = None
@@ -125,12 +125,12 @@ class TradeSummary(Serialisable):
     take_profits: int = 0
     trade_volume: USDollarAmount = 0.0
     trade_volume_wo_vault: USDollarAmount = 0.0
-    #: Volume in tokens that take a tax on transfer.
+    #: Volume in tokens with a transfer tax, USD.
     trade_volume_taxed: USDollarAmount = 0.0
     token_tax_paid: USDollarAmount = 0.0
     lp_fees_paid: USDollarAmount | None = 0.0
     lp_fees_paid_wo_vault: USDollarAmount | None = 0.0
-    #: Fractions of the volume.
+    #: Fees as fractions of the volume.
     lp_fees_average_pc: Percent | None = 0.0
     lp_fees_average_pc_wo_vault: Percent | None = 0.0
     #: A ``pandas.Series`` when computed, a list after loading.
@@ -140,7 +140,7 @@ class TradeSummary(Serialisable):
     losing_stop_losses: int | None = 0
     winning_take_profits: int | None = 0
     losing_take_profits: int | None = 0
-    #: Computed, fractions of `stop_losses` and `take_profits`.
+    #: Computed: fractions of `stop_losses` and `take_profits`.
     winning_stop_losses_percent: Percent | None = field(init=False, default=None)
     losing_stop_losses_percent: Percent | None = field(init=False, default=None)
     winning_take_profits_percent: Percent | None = field(init=False, default=None)
@@ -164,9 +164,9 @@ class TradeSummary(Serialisable):
     min_interest_paid_usd: USDollarAmount | None = None
     total_claimed_interest: USDollarAmount | None = None
     average_duration_between_position_openings: Duration | None = None
-    #: Closed positions per day; a constructor argument for historical reasons, always replaced.
+    #: Computed: closed positions per day. It is a constructor argument for compatibility, but always replaced.
     average_position_frequency: float | None = None
-    #: Neither is ever computed; the second is a historical misspelling of the first.
+    #: Neither of these two fields is ever computed; the second is a misspelling that existing code uses.
     average_duration_between_positions: int | None = 0
     average_duration_between_postions: int | None = 0
     #: Fraction of the period with an open position.
@@ -204,13 +204,13 @@ class TradeSummary(Serialisable):
 
     @contract_signature
     def to_dataframe(self, format_headings: bool = True) -> "pd.DataFrame":
-        """Return the summary as texts: one column, a row per label.
+        """Return the summary as texts in one column, with a row for each label.
 
         Parameters
         ----------
         format_headings
-            Turn labels that have a page of explanation into HTML links to it; show the table with
-            ``to_html(escape=False)`` then.
+            Whether labels with a page of explanation become HTML links to it. The table then has to be shown with
+            ``to_html(escape=False)``.
         """
         import pandas as pd
 

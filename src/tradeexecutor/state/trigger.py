@@ -1,6 +1,6 @@
-"""Conditions that start a planned trade later: a price level, a point in time, a time after opening."""
+"""Conditions that start a planned trade later: a price level, a time, or a time after the opening."""
 
-# The checks below exist for callers without a type checker.
+# The checks below are for callers that use no type checker.
 # pyright: reportUnnecessaryIsInstance=false
 
 import datetime
@@ -12,13 +12,13 @@ from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.types import Duration, StateEnum, USDollarPrice, UTCDatetime
 
-#: One partial take profit: where (price, point in time, or time after opening), how much (base tokens, negative),
-#: and whether it closes the position.
+#: One partial take profit: its level (price, time, or time after the opening), its amount (base tokens, negative), and
+#: whether it closes the position.
 PartialTradeLevel: TypeAlias = tuple[float | datetime.timedelta | datetime.datetime, Decimal, bool]
 
 
 class TriggerType(StateEnum):
-    """What happens when the condition is met."""
+    """Effect when the condition is met."""
 
     market_limit = "market_limit"
     take_profit_partial = "take_profit_partial"
@@ -26,7 +26,7 @@ class TriggerType(StateEnum):
 
 
 class TriggerCondition(StateEnum):
-    """What is watched."""
+    """Kind of condition."""
 
     cross_above = "cross_above"
     cross_below = "cross_below"
@@ -46,17 +46,17 @@ class Trigger(Serialisable):
 
     type: TriggerType
     condition: TriggerCondition
-    #: USD mid price level; needed by the crossing conditions.
+    #: Level of the mid price, USD; needed by the crossing conditions.
     price: USDollarPrice | None = None
-    #: Needed by `TriggerCondition.timed_absolute`.
+    #: Time of the trigger; needed by `TriggerCondition.timed_absolute`.
     triggering_at: UTCDatetime | None = None
-    #: Time after the position opened; needed by `TriggerCondition.timed_relative_to_open`.
+    #: Time after the opening of the position; needed by `TriggerCondition.timed_relative_to_open`.
     triggering_at_delta: Duration | None = None
-    #: Last moment at which the trigger may fire; None means forever.
+    #: Last time at which the trigger may fire; None for no limit.
     expires_at: UTCDatetime | None = None
-    #: When it was put aside unfired.
+    #: Time at which it expired without having fired.
     expired_at: UTCDatetime | None = None
-    #: When it fired.
+    #: Time at which it fired.
     triggered_at: UTCDatetime | None = None
 
     def __post_init__(self) -> None:
@@ -80,11 +80,11 @@ class Trigger(Serialisable):
         return f"<Trigger {self.type.value} {self.condition.value} at {self.price} expires at {self.expires_at}>"
 
     def is_expired(self, ts: datetime.datetime) -> bool:
-        """Tell whether `ts` is later than the expiry."""
+        """Return whether `ts` is later than the expiry."""
         return self.expires_at is not None and ts > self.expires_at
 
     def is_executed(self) -> bool:
-        """Tell whether the trigger has fired."""
+        """Return whether the trigger has fired."""
         return self.triggered_at is not None
 
     def is_triggering(
@@ -93,21 +93,21 @@ class Trigger(Serialisable):
         timestamp: datetime.datetime,
         position_open_time: datetime.datetime | None,
     ) -> bool:
-        """Tell whether the condition is met.
+        """Return whether the condition is met.
 
-        Price levels fire when the price reaches them, times when they have come.
+        A price level fires when the price reaches it, a time when it has come.
 
         Parameters
         ----------
         market_price
-            USD mid price; needed by the crossing conditions.
+            Mid price, USD; needed by the crossing conditions.
         position_open_time
-            Needed by `TriggerCondition.timed_relative_to_open`.
+            Time of the opening, naive UTC; needed by `TriggerCondition.timed_relative_to_open`.
 
         Raises
         ------
         InvalidValue
-            The trigger or the caller lacks the value that the condition compares.
+            A value that the condition compares is missing in the trigger or the call.
         """
         match self.condition:
             case TriggerCondition.cross_above:

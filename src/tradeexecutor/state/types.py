@@ -1,13 +1,13 @@
-"""Vocabulary of the state tree: units, JSON field types and tolerant enums.
+"""Types of the state: units, JSON field types and tolerant enums.
 
-Two kinds of names live here.
+There are two kinds of names.
 
-*Units* are aliases that say what a number means.  USD figures are ``float``, token amounts are
-``decimal.Decimal``; the accounting never adds one to the other.
+*Units* are aliases for the meaning of a number. USD figures are ``float``, token amounts are ``decimal.Decimal``; the
+accounting never adds one to the other.
 
-*Wire types* (:class:`UTCDatetime`, :class:`Duration` ...) annotate dataclass fields whose JSON form is not
-the obvious one.  For a type checker they are the Python type the user sees; at run time they are markers that
-:mod:`tradeexecutor.state.codec.codec` looks up to convert the value.
+*Wire types* (:class:`UTCDatetime`, :class:`Duration` ...) annotate dataclass fields with a special JSON form. For a
+type checker they are the Python type of the field; at run time they are markers by which
+:mod:`tradeexecutor.state.codec.codec` converts the value.
 """
 
 import contextlib
@@ -66,7 +66,7 @@ BPS: TypeAlias = float
 Percent: TypeAlias = float
 #: Basis points as a whole number: 100 is 1 %.
 IntBPS: TypeAlias = int
-#: 1.0 is unleveraged.
+#: Leverage; 1.0 means none.
 LeverageMultiplier: TypeAlias = float
 #: ``0x``-prefixed lower-case address text.
 JSONHexAddress: TypeAlias = str
@@ -82,11 +82,11 @@ BlockNumber: TypeAlias = int
 UnixTimestamp: TypeAlias = float
 #: Naive UTC time; ``pandas.Timestamp`` is a subclass.
 AnyTimestamp: TypeAlias = datetime.datetime
-#: Free-form JSON data that the state carries without interpreting it.
+#: Free-form JSON data that the state stores without interpreting it.
 JSONObject: TypeAlias = dict[str, Any]
 
-# Factories of empty containers for dataclass fields.  Calling `dict[int, str]` instead is four times slower, and a
-# trade has many of them.
+# Factories of empty containers for dataclass fields. A call of `dict[int, str]` is four times slower, and a trade has
+# many such fields.
 new_list: Callable[[], list[Any]] = list
 new_dict: Callable[[], dict[Any, Any]] = dict
 new_set: Callable[[], set[Any]] = set
@@ -98,12 +98,12 @@ JS_MAX_INT = 9_007_199_254_740_991
 
 
 def to_epoch(value: datetime.datetime) -> int | float:
-    """Convert a naive UTC time to epoch seconds.
+    """Return the epoch seconds of a naive UTC time.
 
     Returns
     -------
     int or float
-        Integer for whole seconds, otherwise a float that carries the microseconds exactly.
+        Integer for whole seconds, otherwise a float that contains the microseconds exactly.
 
     Raises
     ------
@@ -120,16 +120,16 @@ def to_epoch(value: datetime.datetime) -> int | float:
     return seconds + since.microseconds / 1_000_000 if since.microseconds else seconds
 
 
-# Most times of a file occur many times in it: samples of one cycle share theirs.  The type counts, so that `True` is
-# never answered with the time of 1.
+# Most times in a file occur many times, e.g. in all samples of a cycle. The type is part of the key, so that `True`
+# does not give the time of 1.
 @functools.lru_cache(maxsize=1 << 16, typed=True)
 def from_epoch(value: float) -> datetime.datetime:
-    """Convert epoch seconds to naive UTC time, rounding to whole microseconds.
+    """Return the naive UTC time of epoch seconds, rounded to whole microseconds.
 
     Raises
     ------
     ValueError
-        Not a number, or outside the years 1-9999 (typically milliseconds given for seconds).
+        The value is not a number, or outside the years 1-9999 (typically milliseconds instead of seconds).
     """
     if type(value) is not int and type(value) is not float:
         raise ValueError(f"expected epoch seconds as a number, got {type(value).__name__} {value!r}")
@@ -141,7 +141,7 @@ def from_epoch(value: float) -> datetime.datetime:
 
 @functools.lru_cache(maxsize=1 << 14, typed=True)
 def from_seconds(value: float) -> datetime.timedelta:
-    """Convert seconds to a duration, rounding to whole microseconds; raises ``ValueError`` if it is not a number."""
+    """Return a duration of seconds, rounded to whole microseconds; raises ``ValueError`` when it is not a number."""
     if type(value) is not float and type(value) is not int:
         raise ValueError(f"expected seconds as a number, got {type(value).__name__} {value!r}")
     try:
@@ -151,7 +151,7 @@ def from_seconds(value: float) -> datetime.timedelta:
 
 
 class _WireTypeMeta(type):
-    """Lets a marker stand for a value of another class in ``isinstance`` checks of the decoder."""
+    """Metaclass with which the decoder accepts values of other classes in ``isinstance`` checks for a marker."""
 
     def __instancecheck__(cls, instance: object) -> bool:
         return True
@@ -160,26 +160,26 @@ class _WireTypeMeta(type):
 class WireType(metaclass=_WireTypeMeta):
     """Marker of a field whose value is converted between Python and JSON by `encode` and `decode`.
 
-    ``None`` never reaches either method: JSON ``null`` is always ``None``.
+    Neither method is called for ``None``, because JSON ``null`` is always ``None``.
     """
 
-    #: Decoder of every wire type; asking the class for it each time would be slower.
+    #: Decoder of every wire type; a look-up in the class for each value would be slower.
     decoders: ClassVar[dict[type, Callable[[Any], Any]]] = {}
 
     def __init_subclass__(cls) -> None:
         WireType.decoders[cls] = cls.decode
 
-    #: The result of `encode` still holds free-form data, which the codec converts like any other.
+    #: Whether the result of `encode` still contains free-form data that the codec has to convert.
     free: ClassVar[bool] = False
 
     @staticmethod
     def decode(value: Any) -> Any:
-        """Turn the parsed JSON value into the Python value; raise ``ValueError`` to refuse it."""
+        """Return the Python value of a parsed JSON value; raise ``ValueError`` to refuse it."""
         return value
 
     @staticmethod
     def encode(value: Any) -> Any:
-        """Turn the Python value into plain JSON data; raise `UnencodableValue` to refuse it."""
+        """Return the plain JSON data of a Python value; raise `UnencodableValue` to refuse it."""
         return value
 
 
@@ -214,7 +214,7 @@ else:
 
 
 class _Tolerance(threading.local):
-    """Per-thread switch: are enum values that this version does not know accepted?"""
+    """Switch of each thread: whether unknown enum values are accepted."""
 
     active = False
 
@@ -237,13 +237,13 @@ _unknown_members: dict[tuple[type, str | int], Any] = {}
 
 
 class StateEnum(enum.Enum):
-    """Enum whose members are written to JSON by value.
+    """Enum whose members are stored in JSON by value.
 
-    Constructing a member from an unknown value raises ``ValueError`` as usual.  Only while a file is decoded an
-    unknown text becomes an extra member of its own, so that it survives load and save.
+    An unknown value raises ``ValueError`` as usual. Only while a file is decoded, an unknown text becomes an additional
+    member, so that it is not lost when the state is saved.
     """
 
-    # Members are singletons: identity hashing keeps flag sets fast.
+    # Members are singletons, so hashing by identity is correct and keeps sets of flags fast.
     __hash__ = object.__hash__
 
     @classmethod

@@ -1,4 +1,4 @@
-"""When the strategy was alive."""
+"""Log of the times at which the strategy completed its work."""
 
 import datetime
 import logging
@@ -16,24 +16,24 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Uptime(Serialisable):
-    """Log of completed work, wall clock also in backtests."""
+    """Log of completed work, with the time of the clock even in backtests."""
 
-    #: Not filled any more.
+    #: No longer filled.
     uptime_checks: list[UTCDatetime] = field(default_factory=new_list)
-    #: Cycle number -> time of its completion.
+    #: Cycle number -> time of completion.
     cycles_completed_at: dict[int, UTCDatetime] = field(default_factory=new_dict)
-    #: How often the statistics were refreshed between cycles.
+    #: Number of refreshes of the statistics between cycles.
     stats_refresh_completed: int = 0
-    #: How often vault settlements were resolved after a revaluation.
+    #: Number of times that vault settlements were resolved after a revaluation.
     post_valuation_settlements_completed: int = 0
 
     def record_cycle_complete(self, cycle_number: int, now_: datetime.datetime | None = None) -> None:
-        """Record that a cycle ended; a repeated number replaces the earlier time.
+        """Record the end of a cycle; a repeated number replaces the earlier time.
 
         Parameters
         ----------
         now_
-            Naive UTC; the wall clock by default.
+            Naive UTC; the present time by default.
         """
         if type(cycle_number) is not int:
             raise InvalidValue(f"cycle number must be exactly an int, got {cycle_number!r}")
@@ -51,7 +51,7 @@ class Uptime(Serialisable):
 
 
 class HasUptime(Protocol):
-    """What `load_latest_live_cycle_end` reads of a state."""
+    """Attributes of a state that `load_latest_live_cycle_end` reads."""
 
     @property
     def other_data(self) -> OtherData | None: ...  # noqa: D102
@@ -61,15 +61,15 @@ class HasUptime(Protocol):
 
 
 def load_latest_live_cycle_end(state: HasUptime) -> datetime.datetime | None:
-    """Return when the latest decision cycle ended: a live strategy that was restarted schedules the next one after it.
+    """Return the end of the latest decision cycle, after which a restarted live strategy schedules the next one.
 
-    The end that the latest cycle of `State.other_data` has recorded (`State.record_cycle_end` with ``live``), else the
-    latest cycle of `Uptime.cycles_completed_at`; None when no cycle has ended yet.
+    This is the end that the latest cycle has recorded in `State.other_data` (`State.record_cycle_end` with ``live``),
+    or else the latest time in `Uptime.cycles_completed_at`; None when no cycle has ended yet.
 
     Raises
     ------
     InvalidValue
-        What was recorded is no time.
+        The recorded value is not a time.
     """
     recorded = None if state.other_data is None else state.other_data.load_latest("decision_cycle_ended_at")
     if recorded is None and state.uptime.cycles_completed_at:
@@ -78,7 +78,7 @@ def load_latest_live_cycle_end(state: HasUptime) -> datetime.datetime | None:
 
 
 def _to_datetime(value: Any) -> datetime.datetime:
-    """Return a time that may be recorded as epoch seconds or ISO text, naive UTC."""
+    """Return a recorded time, which may be epoch seconds or ISO text, as naive UTC."""
     try:
         if isinstance(value, str):
             value = datetime.datetime.fromisoformat(value)

@@ -1,7 +1,7 @@
-"""Is this nested data fit for a state file?
+"""Checks whether nested data can be stored in a state file.
 
-The codec refuses bad values itself while it writes; the functions here check free-form data early, e.g. before a
-strategy stores it.
+The codec refuses bad values when it writes. These functions check free-form data earlier, e.g. before a strategy stores
+it.
 """
 
 import datetime
@@ -31,23 +31,23 @@ ALLOWED_KEY_TYPES = (float, int, str)
 #: Types of values that are not containers.
 ALLOWED_VALUE_TYPES = (float, int, str, type(None), enum.Enum, datetime.datetime, datetime.timedelta, Decimal)
 
-#: A state is about ten levels deep; whatever exceeds this contains itself.
+#: Largest depth of nesting, levels. A state has about ten levels; data beyond the limit contains itself.
 _MAX_DEPTH = 200
 
 
 def validate_nested_state_dict(d: dict[Any, Any]) -> None:
-    """Check a nested dictionary, root name ``state``.
+    """Check a nested dictionary.
 
     Raises
     ------
     BadStateData
-        The first bad value or key; the path starts with ``state``.
+        The dictionary contains a bad value or key; the path of the first one starts with ``state``.
     """
     walk("state", d, str)
 
 
 def walk(name: str | float, val: Any, key_type: type) -> None:
-    """Check a value and everything below it.
+    """Check a value and all values inside it.
 
     Parameters
     ----------
@@ -82,8 +82,8 @@ def validate_state_value(name: str | float, val: object) -> None:
     Raises
     ------
     BadStateData
-        The value is NaN or infinite, an integer that JavaScript would round, a time with a time zone or ``NaT``, or of
-        a type that a state file cannot hold.
+        The value is NaN or infinite, an integer that JavaScript would round, a time with a time zone or ``NaT``, or has
+        a type that a state file cannot contain.
     """
     reason = _find_fault(val)
     if reason:

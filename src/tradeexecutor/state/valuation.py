@@ -1,4 +1,4 @@
-"""History of what a position was worth."""
+"""History of the value of a position."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,18 +12,18 @@ class ValuationUpdate(OpenAttributes):
     """One revaluation of a position."""
 
     position_id: int
-    #: When the event was made: cycle time in backtests, wall clock live.
+    #: Time of the revaluation: cycle time in backtests, time of the clock in live trading.
     created_at: UTCDatetime
-    #: Time of the price data, live the time of its block.
+    #: Time of the price data; time of its block in live trading.
     valued_at: UTCDatetime
-    #: Of the position, after and before.
+    #: Value of the position after and before, USD.
     new_value: USDollarAmount
     new_price: USDollarPrice
     old_value: USDollarAmount | None = None
     old_price: USDollarPrice | None = None
-    #: Live only.
+    #: Block of the price data; only in live trading.
     block_number: BlockNumber | None = None
-    #: The price source was lost and the position is valued at zero.
+    #: Whether the position is valued at zero because its price source was lost.
     mark_down_to_zero: bool | None = None
-    #: Base token units at that time; older files do not have it.
+    #: Base token units at that time; None in older files.
     quantity: Decimal | None = None

@@ -1,7 +1,7 @@
-"""Checks of what callers hand in for trades; they bind the checks of values to `InvalidTrade`.
+"""Checks of values for trades, which raise `InvalidTrade`.
 
-A wrong value is refused where it comes in.  Otherwise it would be found when the state is saved, long after the call
-that brought it.
+A wrong value is refused in the call that passes it. Otherwise it would be found only when the state is saved, much
+later.
 """
 
 import datetime
@@ -16,12 +16,12 @@ __all__ = ["check_finite", "check_naive_utc"]
 
 def check_naive_utc(when: datetime.datetime, what: str) -> None:
     """Raise `InvalidTrade`, naming `what`, unless `when` is a datetime without a time zone."""
-    if type(when) is not datetime.datetime or when.tzinfo is not None:  # nearly never
+    if type(when) is not datetime.datetime or when.tzinfo is not None:  # rarely true
         require_naive_utc(when, what, InvalidTrade)
 
 
 def check_finite(trade_id: int, *numbers: float | Decimal | list[float | None] | None) -> None:
-    """Raise `InvalidTrade` if one of the numbers of a trade is no number, NaN or infinite; None and lists pass."""
+    """Raise `InvalidTrade` if a value of a trade is NaN, infinite or not a number; None and lists are accepted."""
     for number in numbers:
         if number is None or (type(number) is float and isfinite(number)) or isinstance(number, list):
             continue

@@ -1,9 +1,10 @@
-"""What the strategy wants to show: messages, numbers and plots over time.
+"""Data that a strategy shows: messages, numbers and plots over time.
 
-Everything is keyed by decision time in whole epoch seconds; a later entry of the same second replaces the earlier.
+The key of all data is the decision time in whole epoch seconds; a later entry for the same second replaces the earlier
+one.
 """
 
-# The checks below exist for callers without a type checker.
+# The checks below are for callers that use no type checker.
 # pyright: reportUnnecessaryIsInstance=false
 
 import datetime
@@ -24,17 +25,17 @@ if TYPE_CHECKING:
 
 
 class PlotKind(StateEnum):
-    """Where a plot is drawn."""
+    """Place of a plot."""
 
     technical_indicator_on_price = "technical_indicator_on_price"
-    #: In a row of its own below the price.
+    #: In a separate row below the price.
     technical_indicator_detached = "technical_indicator_detached"
-    #: Into the row of another detached plot.
+    #: In the row of another detached plot.
     technical_indicator_overlay_on_detached = "technical_indicator_overlay"
 
 
 class PlotShape(StateEnum):
-    """How the points are connected."""
+    """Connection between points."""
 
     linear = "linear"
     #: Steps.
@@ -43,23 +44,23 @@ class PlotShape(StateEnum):
 
 
 class PlotLabel(StateEnum):
-    """Whether the name is written at the axis."""
+    """Whether the name is shown at the axis."""
 
     axis = "axis"
     hidden = "hidden"
 
 
 class RecordingTime(StateEnum):
-    """What the time of a point means."""
+    """Meaning of the time of a point."""
 
-    #: When the strategy decided, one candle after the data it saw.
+    #: Time of the decision, one candle after the data on which it is based.
     decision_making_time = "decision_making_time"
-    #: When the market had the value.
+    #: Time at which the market had the value.
     market_time = "market_time"
 
 
 def _to_second(timestamp: datetime.datetime) -> int:
-    """Return whole epoch seconds, the fraction cut."""
+    """Return whole epoch seconds, without the fraction."""
     since = require_naive_utc(timestamp, "timestamp", InvalidValue) - EPOCH
     return since.days * 86_400 + since.seconds
 
@@ -69,7 +70,7 @@ def _from_second(second: int) -> datetime.datetime:
 
 
 def _to_value(value: Any) -> float | None:
-    """Return a finite float, or None for a gap."""
+    """Return a finite float; None for a gap."""
     if value is None:
         return None
     if type(value) is not float:
@@ -86,31 +87,31 @@ def _to_value(value: Any) -> float | None:
 class Plot(Serialisable):
     """Values of one indicator over time."""
 
-    #: The key in `Visualisation.plots`.
+    #: Name of the plot, which is its key in `Visualisation.plots`.
     name: str
     kind: PlotKind
     #: CSS colour.
     colour: str | None = None
-    #: Epoch second -> value; None is a gap.  Not necessarily in time order.
+    #: Epoch second -> value; None is a gap. The order need not be that of time.
     points: dict[int, float | None] = field(default_factory=new_dict)
     plot_shape: PlotShape | None = PlotShape.linear
-    #: Plot into whose row an overlay is drawn.
+    #: Name of the plot in whose row an overlay is drawn.
     detached_overlay_name: str | None = None
     #: Width of the line or size of the markers, pixels.
     indicator_size: float | None = None
     recording_time: RecordingTime = RecordingTime.decision_making_time
-    #: Pair that the indicator is about.
+    #: Trading pair of the indicator.
     pair: TradingPairIdentifier | None = None
     label: PlotLabel | None = None
     #: Height of the row, pixels.
     height: int | None = None
 
     def add_point(self, timestamp: datetime.datetime, value: float | None) -> None:
-        """Record a value; NaN and infinity are gaps."""
+        """Record a value; NaN and infinity are stored as gaps."""
         self.points[_to_second(timestamp)] = _to_value(value)
 
     def get_last_value(self) -> float | None:
-        """Return the value of the latest time."""
+        """Return the value at the latest time."""
         return self.get_last_entry()[1]
 
     def get_last_entry(self) -> tuple[datetime.datetime, float | None]:
@@ -136,20 +137,20 @@ class Plot(Serialisable):
 class Visualisation(OpenAttributes):
     """Messages, calculations and plots of a strategy."""
 
-    #: The strategy's thinking, epoch second -> texts.
+    #: Messages of the strategy about its decisions: epoch second -> texts.
     messages: dict[int, list[str]] = field(default_factory=new_dict)
-    #: Diagnostics, epoch second -> free data.
+    #: Diagnostics: epoch second -> free-form data.
     calculations: dict[int, JSONObject] = field(default_factory=new_dict)
     plots: dict[str, Plot] = field(default_factory=new_dict)
     #: Internal ids of the pairs that charts show by default.
     pair_ids: list[int] = field(default_factory=new_list)
-    #: Diagnostics of which only the last value matters; may be dropped.
+    #: Diagnostics of which only the last value is kept; they may be removed at any time.
     discardable_data: dict[str, Any] = field(default_factory=new_dict)
 
     # --- Messages and calculations
 
     def set_visualised_pairs(self, pairs: list[TradingPairIdentifier]) -> None:
-        """Add pairs to those that charts show by default; a pair that is already there is not repeated."""
+        """Add pairs to those that charts show by default; existing pairs are not added again."""
         ids: list[int] = []
         for pair in pairs:
             if not isinstance(pair, TradingPairIdentifier):
@@ -175,14 +176,14 @@ class Visualisation(OpenAttributes):
         Parameters
         ----------
         count
-            How many seconds.
+            Number of seconds with messages.
         filter_func
-            Takes a message, tells whether to show it.
+            Function that returns whether to show a message.
 
         Returns
         -------
         dict
-            Messages of the same second are joined with newlines.
+            Time -> messages of that second, joined with newlines.
         """
         result: dict[datetime.datetime, str] = {}
         for second in sorted(self.messages, reverse=True):
@@ -225,23 +226,23 @@ class Visualisation(OpenAttributes):
         label: PlotLabel | None = PlotLabel.axis,
         height: int | None = None,
     ) -> None:
-        """Add a point to a plot, which is created on first use and takes over the looks given here.
+        """Add a point to a plot, which is created on first use. The given colours and sizes replace the present ones.
 
         Parameters
         ----------
         timestamp
             Decision time, naive UTC.
         value
-            Anything ``float()`` takes; None, NaN and infinity are gaps.
+            Any value that ``float()`` accepts; None, NaN and infinity are gaps.
         colour
             CSS colour; None keeps the present one.
         detached_overlay_name
-            For overlays, and only for them: the plot to draw on.
+            Plot on which an overlay is drawn; only for overlays.
 
         Raises
         ------
         InvalidValue
-            Nothing is recorded then.
+            An argument is not valid; nothing is recorded.
         """
         if not isinstance(name, str):
             raise InvalidValue(f"plot name must be text, got {name!r}")
@@ -277,7 +278,7 @@ class Visualisation(OpenAttributes):
     def get_timestamp_range(
         self, plot_name: str | None = None
     ) -> tuple[datetime.datetime, datetime.datetime] | tuple[None, None]:
-        """Return the first and last time of a plot, by default of the first; ``(None, None)`` without points."""
+        """Return the first and last time of a plot, by default of the first plot; ``(None, None)`` without points."""
         plot = next(iter(self.plots.values()), None) if plot_name is None else self.plots.get(plot_name)
         if plot is None or not plot.points:
             return None, None
