@@ -32,7 +32,7 @@ class PositionInternalSharePriceState(Serialisable):
     def open(
         value: USDollarAmount, quantity: float, at: datetime.datetime | None, initial_share_price: float = 1.0
     ) -> "PositionInternalSharePriceState":
-        """Return the first record, after a purchase of `quantity` tokens for `value` USD (equal for exchange accounts)."""
+        """Return the first record, after a purchase of `quantity` tokens for `value` USD; both equal for accounts."""
         return _record(SharePrice.open(value, quantity, initial_share_price), at)
 
     def after_trade(
