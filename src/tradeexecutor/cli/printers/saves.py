@@ -15,7 +15,7 @@ from tradeexecutor.cli.output import (
     print_table,
     shorten_path,
 )
-from tradeexecutor.state.store.copies import Generation, GenerationKind, Recovery
+from tradeexecutor.state.store.copies import CopyKind, Recovery, StateCopy
 
 __all__ = [
     "generation_to_json",
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 
-def generation_to_json(item: Generation) -> dict[str, Any]:
+def generation_to_json(item: StateCopy) -> dict[str, Any]:
     """Return a generation as plain data."""
     return {
         "path": item.path,
@@ -55,7 +55,7 @@ def recovery_to_json(recovery: Recovery) -> dict[str, Any]:
     }
 
 
-def print_generation(item: Generation) -> None:
+def print_generation(item: StateCopy) -> None:
     """Print the verdict on a file."""
     print_line(str(item.path), "bold")
     facts = {"Verdict": _describe_verdict(item), "Size": f"{item.size:,} bytes"}
@@ -69,7 +69,7 @@ def print_generation(item: Generation) -> None:
     print_facts(facts)
 
 
-def print_generations(file: Path, found: Sequence[Generation]) -> None:
+def print_generations(file: Path, found: Sequence[StateCopy]) -> None:
     """Print the saves of a file, and how to bring one back when the current one is not intact."""
     columns = (
         Column("File", is_text=True),
@@ -95,7 +95,7 @@ def print_generations(file: Path, found: Sequence[Generation]) -> None:
         for item in found
     ]
     print_table(columns, rows, ["" if item.is_good else "red" for item in found])
-    current = next((item for item in found if item.kind is GenerationKind.current), None)
+    current = next((item for item in found if item.kind is CopyKind.current), None)
     if current is None or not current.is_good:
         print_line()
         print_line(f"{file} is {'missing' if current is None else 'not intact'}.", "bold red")
@@ -125,7 +125,7 @@ def print_recovery(done: Recovery) -> None:
     print_next_steps({"Check what it says": f"tradeexecutor validate {shlex.quote(shorten_path(done.path))}"})
 
 
-def _describe_verdict(item: Generation, *, is_short: bool = False) -> str:
+def _describe_verdict(item: StateCopy, *, is_short: bool = False) -> str:
     if not item.is_good:
         return f"{item.verdict.value.replace('_', ' ').upper()}: {item.reason}"
     if is_short:
@@ -133,14 +133,14 @@ def _describe_verdict(item: Generation, *, is_short: bool = False) -> str:
     return "good, the checksum matches" if item.checksum else "good, as far as can be told: it has no checksum"
 
 
-def _describe_age(item: Generation, newest: int | None) -> str:
+def _describe_age(item: StateCopy, newest: int | None) -> str:
     if newest is None or item.number is None or item.number >= newest:
         return ""
     behind = newest - item.number
     return f"{behind:,} save" if behind == 1 else f"{behind:,} saves"
 
 
-def _describe_copy(item: Generation) -> str:
+def _describe_copy(item: StateCopy) -> str:
 
     if not item.is_good:
         return _describe_verdict(item)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, cast
 
 from tradeexecutor.state.codec.codec import parse
 from tradeexecutor.state.codec.duplicate_keys import require_unique_keys
-from tradeexecutor.state.codec.upcast import SEAL_KEY
+from tradeexecutor.state.codec.upcast import CHECKSUM_HEADER_KEY
 from tradeexecutor.state.errors import DamagedStateFile
 
 #: Number of bytes from the beginning that always contain the whole header and the schema version after it.
@@ -101,7 +101,7 @@ def remove_checksum_header(text: bytes) -> bytes:
 def parse_verified(text: str | bytes) -> Any:
     """Return the parsed JSON text of a state. A header is verified, and stays in the tree.
 
-    A text with a seal that matches is what a store has written.  In any other, keys may be there twice.
+    A text with a header that matches is what a store wrote. In any other text, a key may be there twice.
 
     Raises
     ------
@@ -112,8 +112,8 @@ def parse_verified(text: str | bytes) -> Any:
     """
     header = verify_checksum_header(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
     tree = parse(text)
-    if seal is None and SEAL_KEY in (tree if isinstance(cast(object, tree), dict) else ()):
+    if header is None and CHECKSUM_HEADER_KEY in (tree if isinstance(cast(object, tree), dict) else ()):
         raise DamagedStateFile("changed after it was saved, the seal is not at the beginning")
-    if seal is None:
+    if header is None:
         require_unique_keys(text, tree)
     return tree

@@ -9,7 +9,7 @@ from tradeexecutor.cli.output import print_json
 from tradeexecutor.cli.printers.saves import generation_to_json, print_generations
 from tradeexecutor.cli.state_file import StatePlace, parse_place, require_no_folder
 from tradeexecutor.database.address import DatabaseAddress
-from tradeexecutor.state.store.copies import GenerationKind, list_generations
+from tradeexecutor.state.store.copies import CopyKind, list_copies
 
 EXAMPLES = (
     "tradeexecutor store generations state.json",
@@ -41,12 +41,12 @@ def generations(
     if isinstance(file, DatabaseAddress):
         raise CommandFailed("a database keeps every save", f"`tradeexecutor store history {file}` lists them")
     require_no_folder(file)
-    found = list_generations(file)
+    found = list_copies(file)
     if not found:
         raise CommandFailed(f"there is no file {file}, and no copy of it")
     if json_:
         print_json([generation_to_json(item) for item in found])
     else:
         print_generations(file, found)
-    if not any(item.is_good for item in found if item.kind is GenerationKind.current):
+    if not any(item.is_good for item in found if item.kind is CopyKind.current):
         raise typer.Exit(EXIT_FAILURE)

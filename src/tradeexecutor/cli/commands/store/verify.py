@@ -15,7 +15,7 @@ from tradeexecutor.cli.state_file import StatePlace, parse_place, require_existi
 from tradeexecutor.database.address import DatabaseAddress
 from tradeexecutor.database.verification import verify_database
 from tradeexecutor.state.errors import DamagedStateFile, NewerStateFile
-from tradeexecutor.state.store.copies import Generation, GenerationKind, examine
+from tradeexecutor.state.store.copies import CopyKind, StateCopy, examine
 
 EXAMPLES = (
     "tradeexecutor store verify state.json",
@@ -54,11 +54,11 @@ def verify(
             raise CommandFailed("files and databases are checked one after the other: name only one kind")
         _verify_databases(databases, json_=json_)
         return
-    found: list[Generation] = []
+    found: list[StateCopy] = []
     for file in files:
         assert isinstance(file, Path)
         require_existing_file(file)
-        kind = GenerationKind.compressed if file.suffix == ".br" else GenerationKind.current
+        kind = CopyKind.compressed if file.suffix == ".br" else CopyKind.current
         found.append(examine(file, kind))
     if json_:
         print_json([generation_to_json(item) for item in found])
