@@ -25,11 +25,11 @@ RUNTIME := $(VENV)/.installed-runtime
 DEV     := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format soak golden bench setup setup-dev lock clean distclean
+.PHONY: help demo test test-fast lint format soak golden docs-commands bench setup setup-dev lock clean distclean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(RUNTIME) ## Backtest the example strategies and show what comes out
 	@$(DEMO_COMMAND)
@@ -55,6 +55,9 @@ soak: $(DEV) ## Search with the random and fault tests, SOAK (100) times as long
 
 golden: $(DEV) ## Compare with recorded reference values, where the shared data folder is present
 	@$(PY) -m tests.golden.floor
+
+docs-commands: $(DEV) ## Write docs/commands.md from the code of the commands
+	@$(PY) docs/commands.py
 
 bench: $(DEV) ## Run the benchmarks
 	@$(BENCH_COMMAND)

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from tests.support import REPOSITORY
 from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
+from tradeexecutor.cli.command_table import COMMANDS, STORE_COMMANDS
+from tradeexecutor.cli.lazy_commands import CommandEntry, LazyCommand
 from tradeexecutor.cli.main import app
 
 SOURCE = REPOSITORY / "src"
@@ -22,6 +24,7 @@ MODULES = sorted(
 )
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+COMMANDS_PAGE = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
 
 
 def test_there_are_examples():
@@ -60,6 +63,28 @@ def test_the_commands_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         result = CliRunner().invoke(app, shlex.split(command))
         expected = 1 if command.startswith("compare") else 0  # the two runs are different
         assert result.exit_code == expected, f"{command}: {result.output}"
+
+
+def test_the_reference_of_the_commands_is_what_the_code_says():
+    written = runpy.run_path(str(REPOSITORY / "docs" / "commands.py"))["render"]()
+    assert written == COMMANDS_PAGE, "run `make docs-commands`"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "entry"),
+    [*(("", entry) for entry in COMMANDS), *(("store ", entry) for entry in STORE_COMMANDS)],
+    ids=lambda value: value if isinstance(value, str) else value.name,
+)
+def test_every_command_and_option_is_in_the_reference(prefix: str, entry: CommandEntry):
+    (section,) = re.findall(rf"^### {prefix}{entry.name}$\n(.*?)(?=^##|\Z)", COMMANDS_PAGE, re.MULTILINE | re.DOTALL)
+    assert entry.help in section
+    assert f"$ tradeexecutor {prefix}{entry.name}" in section
+    assert "\nExit code: " in section
+    command = LazyCommand(entry).load()
+    assert command.params
+    for parameter in command.params:
+        names = parameter.opts if parameter.param_type_name == "option" else [parameter.metavar or "?"]
+        assert all(f"`{name}`" in section for name in names)
 
 
 def test_the_pictures_of_the_fills_show_what_the_code_does():

@@ -42,6 +42,13 @@ class CommandEntry:
     panel: str = ""
     function: str = ""
 
+    def load_function(self) -> Callable[..., Any]:
+        """Import the module of the command, and return its function."""
+        function: Callable[..., Any] = getattr(
+            importlib.import_module(self.module), self.function or self.name.replace("-", "_")
+        )
+        return function
+
 
 class LazyCommand(TyperCommand):
     """A command as its group lists it: everything but its options."""
@@ -53,10 +60,9 @@ class LazyCommand(TyperCommand):
     def load(self) -> TyperCommand:
         """Import the module of the command, and return the command with its options."""
         entry = self.entry
-        module = importlib.import_module(entry.module)
-        function: Callable[..., Any] = getattr(module, entry.function or entry.name.replace("-", "_"))
+        function = entry.load_function()
         app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-        app.command(entry.name, epilog=_make_epilog(module.EXAMPLES))(report_failures(function))
+        app.command(entry.name, epilog=_make_epilog(importlib.import_module(entry.module).EXAMPLES))(report_failures(function))
         command = get_command(app)
         assert isinstance(command, TyperCommand)
         return command
