@@ -1,6 +1,6 @@
-"""Random trading with random mending in between: nothing is lost, nothing is invented, nothing is done twice.
+"""Random trading with random repairs in between: nothing is lost, nothing is invented, nothing is done twice.
 
-Every mend is made three times: in a preview, for good, and once more, when it must do nothing.  The books of the
+Every repair is made three times: in a preview, for good, and once more, when it must do nothing.  The books of the
 machine, its ledger and its invariants are those of random trading.
 """
 
@@ -57,11 +57,11 @@ from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS
 SPOT_ONLY = frozenset({TradingPairKind.spot_market_hold})
 
 
-class Mending(Trading):
-    """Trades, dies at any moment, and is mended."""
+class RepairMachine(Trading):
+    """Trades, dies at any moment, and is repaired."""
 
-    def mend(self, operation: Callable[[State], Any], repeatable: bool = True) -> Any:
-        """Mend with a preview, and then once more; both must agree with what the first did."""
+    def repair(self, operation: Callable[[State], Any], *, repeatable: bool = True) -> Any:
+        """Repair with a preview, and then once more; both must agree with what the first did."""
         self.ts += datetime.timedelta(seconds=1)
         before = self.state.to_json()
         preview = preview_change(self.state, operation)
@@ -76,7 +76,7 @@ class Mending(Trading):
             assert self.state.to_json() == after
         return result
 
-    # --- More of what has to be mended
+    # --- More of what has to be repaired
 
     @rule(pair=SPOT, reserve=AMOUNTS, price=PRICES, sent=st.booleans(), frozen=st.booleans())
     def fail_to_buy(
@@ -111,24 +111,24 @@ class Mending(Trading):
             if self.attempt(lambda: book_position_correction(self.state, position, -quantity, self.origin())):
                 self.change_tokens(position, -quantity)
 
-    # --- Mending
+    # --- Repair
 
     @rule()
-    def mend_unsent(self) -> None:
+    def repair_unsent(self) -> None:
         unsent = find_trades_without_transactions(self.state)
-        counters = self.mend(lambda state: repair_tx_not_generated(state, self.ts))
+        counters = self.repair(lambda state: repair_tx_not_generated(state, self.ts))
         assert [counter.repaired_trade_id for counter in counters] == [trade.trade_id for trade in unsent]
         for trade in unsent:
             self.give_back(trade)
         assert not find_trades_without_transactions(self.state)
 
     @rule()
-    def mend_empty(self) -> None:
-        self.mend(lambda state: repair_zero_quantity(state, self.ts))
+    def repair_empty(self) -> None:
+        self.repair(lambda state: repair_zero_quantity(state, self.ts))
 
     @rule()
-    def mend_failed(self) -> None:
-        self.mend(lambda state: repair_trades(state, now=self.ts).new_trades)
+    def repair_failed(self) -> None:
+        self.repair(lambda state: repair_trades(state, now=self.ts).new_trades)
         assert not any(
             trade.is_failed()
             for position in self.portfolio.get_open_and_frozen_positions()
@@ -140,7 +140,7 @@ class Mending(Trading):
     def look_up_a_failure(self, data: st.DataObject) -> None:
         trade = self.draw_trade(data, STARTED, BROADCASTED)
         number, ts = trade.trade_id, self.ts
-        self.mend(lambda state: reconfirm_trade(state, _find(state, number), ReportedOutcome(), ts), repeatable=False)
+        self.repair(lambda state: reconfirm_trade(state, _find(state, number), ReportedOutcome(), ts), repeatable=False)
         self.give_back(trade)
         assert trade.is_failed()
         assert trade.position_id in self.portfolio.frozen_positions
@@ -262,7 +262,7 @@ def _find(state: State, trade_id: int) -> TradeExecution:
 
 
 SOAK = int(os.environ.get("SOAK", "1"))
-Mending.TestCase.settings = settings(
+RepairMachine.TestCase.settings = settings(
     max_examples=40 * SOAK,
     stateful_step_count=50,
     deadline=None,
@@ -272,5 +272,5 @@ Mending.TestCase.settings = settings(
 
 
 @pytest.mark.timeout(900 * SOAK)
-class TestMending(Mending.TestCase):
+class TestRepair(RepairMachine.TestCase):
     pass

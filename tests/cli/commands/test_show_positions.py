@@ -1,4 +1,4 @@
-"""show-positions and show-trades: on real files, on every option, at every width."""
+"""show-positions: positions, their trades and transactions."""
 
 import json
 from pathlib import Path
@@ -7,9 +7,7 @@ import pytest
 from rich.cells import cell_len
 
 from tests.kit.command_runner import Run, Spawn
-from tradeexecutor.cli.commands.show_trades import Status
 from tradeexecutor.state.state import State
-from tradeexecutor.state.trade import TradeStatus
 
 POSITION_OPTIONS = [
     ("--position-type", position_type, "--trade-type", trade_type, "--tx-type", tx_type)
@@ -40,14 +38,6 @@ def test_json_of_every_real_state_tells_all_positions(run: Run, state_file: Path
     assert len(report["positions"]) == sum(map(len, portfolio.get_position_tables()))
     assert sum(len(position["trades"]) for position in report["positions"]) == len(list(portfolio.get_all_trades()))
     assert report["net_asset_value_usd"] == portfolio.get_net_asset_value()
-
-
-def test_show_trades_of_every_real_state(run: Run, state_file: Path):
-    result = run("show-trades", state_file)
-    assert result.exit_code == 0, result.output
-    trades = json.loads(run("show-trades", state_file, "--json").stdout)
-    assert f"Trades: {len(trades)}" in result.stdout
-    assert sorted(trades, key=lambda trade: (trade["opened_at"], trade["trade_id"])) == trades
 
 
 def test_positions_show_their_flags_and_figures(run: Run, shared_dir: Path):
@@ -90,24 +80,6 @@ def test_nothing_open_says_where_the_closed_ones_are(run: Run, backtest_state: P
     assert "--position-type all" in run("show-positions", backtest_state).stdout
 
 
-def test_trades_can_be_chosen(run: Run, backtest_state: Path):
-    def ids(*options: object) -> list[int]:
-        return [row["trade_id"] for row in json.loads(run("show-trades", backtest_state, "--json", *options).stdout)]
-
-    assert ids() == [1, 2]
-    assert ids("--limit", 1) == [2]
-    assert ids("--position", 1) == [1, 2]
-    assert ids("--status", "failed") == []
-    assert ids("--status", "failed", "--status", "success") == [1, 2]
-    assert "Trades: 1 of 2" in run("show-trades", backtest_state, "--limit", 1).stdout
-    assert "None." in run("show-trades", backtest_state, "--status", "failed").stdout
-
-
-def test_every_status_can_be_asked_for():
-    # A counter trade counts as a success; nothing ever has the status repair_entry.
-    assert {status.value for status in Status} == {status.value for status in TradeStatus} - {"repair_entry"}
-
-
 @pytest.mark.parametrize("width", [60, 80, 120])
 @pytest.mark.parametrize("command", ["show-positions", "show-trades"])
 def test_tables_fit_the_width_and_name_what_is_missing(
@@ -138,14 +110,3 @@ def test_a_pipe_gets_full_width_without_colours_or_trailing_blanks(spawn: Spawn,
 def test_symbols_that_look_like_markup_are_shown_as_they_are(run: Run, shared_dir: Path):
     path = shared_dir / "states" / "hyperliquid--state--hyperai-cleanup.json"
     assert "[ Systemic-USDC" in run("show-positions", path).stdout
-
-
-def test_a_reader_that_stops_early_causes_no_noise(shared_dir: Path):
-    import subprocess
-    import sys
-
-    path = shared_dir / "states" / "arbitrum-btc-usd-sls-binance-data-1h.json"
-    command = f"{sys.executable} -m tradeexecutor.cli.main show-trades {path} | head -1"
-    result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=120, check=False)
-    assert result.stdout == "SLS\n"
-    assert not result.stderr
