@@ -62,7 +62,8 @@ class LazyCommand(TyperCommand):
         entry = self.entry
         function = entry.load_function()
         app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-        app.command(entry.name, epilog=_make_epilog(importlib.import_module(entry.module).EXAMPLES))(report_failures(function))
+        examples = importlib.import_module(entry.module).EXAMPLES
+        app.command(entry.name, epilog=_make_epilog(examples))(report_failures(function))
         command = get_command(app)
         assert isinstance(command, TyperCommand)
         return command
