@@ -25,8 +25,8 @@ _CONNECT_TIMEOUT = 10
 #: Time after the time-out of a statement in which the server may report that it has ended the statement, seconds.
 _ANSWER_GRACE = 5.0
 
-#: So that the server notices within two minutes, and not within two hours, that the machine of a writer is gone, and
-#: releases its lock.
+#: Settings with which the server notices within two minutes (instead of two hours) that the machine of a writer is
+#: gone, and releases its lock. Times in seconds.
 _SETTINGS = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10"}
 
 _open_connections: "weakref.WeakSet[psycopg.Connection[Any]]" = weakref.WeakSet()

@@ -12,10 +12,10 @@ __all__ = ["CurrentPriceSlippage", "PriceSource"]
 
 
 class PriceSource(Protocol):
-    """Tells the price of buying or selling at a time."""
+    """Source of the price of buying or selling at a time."""
 
     def __call__(self, ts: datetime.datetime, pair: TradingPairIdentifier, /, *, is_buy: bool) -> float | None:
-        """Return reserve currency per base token, with fees; None where there is no price."""
+        """Return the price including fees, reserve currency per base token; None when there is none."""
         ...
 
 

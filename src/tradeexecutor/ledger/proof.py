@@ -157,9 +157,9 @@ class Proof:
     conservation: list[Conservation]
     #: Remarks about the file as a whole, such as missing trade numbers.
     remarks: list[str] = field(default_factory=list[str])
-    #: Trades whose cash is not price times amount; no balance is wrong because of them.
+    #: Trades whose cash differs from price times amount; no balance is wrong because of this.
     unexplained_cash: list[UnexplainedCash] = field(default_factory=list[UnexplainedCash])
-    #: Balances below zero.  They may well be the sum of their movements.
+    #: Balances below zero, which may nevertheless be the sum of their movements.
     impossible: list[ImpossibleBalance] = field(default_factory=list[ImpossibleBalance])
 
     @property

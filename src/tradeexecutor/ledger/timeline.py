@@ -223,7 +223,7 @@ class Timeline:
             shifted += amount
             yield shifted
             of_trades[entry.trade_id or 0] += amount
-        # Starts come before outcomes above.  Trades may also have run one after another, and the sample between them.
+        # Above, starts come before outcomes. Trades may also have run one after another, with the sample between them.
         shifted = difference
         for trade_id in sorted(of_trades, reverse=True):
             shifted += of_trades[trade_id]

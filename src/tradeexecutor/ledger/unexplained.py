@@ -1,7 +1,7 @@
-"""Trades whose cash no price explains: what was paid or received is not price times amount.
+"""Find trades whose cash differs from price times amount.
 
-The books are right all the same: they have the tokens and the cash that really moved.  A figure that is made from
-prices does not see the difference, so the audit names it.
+The books are correct: they contain the tokens and the cash that really moved. Figures computed from prices do not
+contain the difference, so the audit reports it.
 """
 
 from collections.abc import Iterator
@@ -13,13 +13,14 @@ from tradeexecutor.state.types import USDollarAmount
 
 __all__ = ["UnexplainedCash", "describe_unexplained_cash", "find_unexplained_cash"]
 
-#: A smaller fraction of a trade is the rounding of a price, or a fee that the price leaves out.
+#: Smallest reported difference as a fraction of the value of the trade; a smaller one is the rounding of a price, or a
+#: fee that is not part of the price.
 _LEAST_FRACTION = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class UnexplainedCash:
-    """A trade, and what it cost beyond price times amount, USD; negative where it cost less."""
+    """A trade, and its cost less price times amount, USD; negative when it cost less."""
 
     trade_id: int
     position_id: int
@@ -27,7 +28,7 @@ class UnexplainedCash:
 
 
 def find_unexplained_cash(state: State) -> list[UnexplainedCash]:
-    """Return the trades in which more than a thousandth, and more than the recorded fees, is not explained."""
+    """Return the trades whose unexplained cash exceeds a thousandth of their value and their recorded fees, by id."""
     return sorted(_iterate(state), key=lambda item: item.trade_id)
 
 
@@ -47,7 +48,7 @@ def _list_fees(fees: float | list[float | None] | None) -> list[float | None]:
 
 
 def describe_unexplained_cash(found: list[UnexplainedCash], most: int = 5) -> str:
-    """Return a sentence that names the trades; empty without any."""
+    """Return a sentence that lists the trades; empty without any."""
     if not found:
         return ""
     named = ", ".join(f"#{item.trade_id} {item.usd:,.2f}" for item in found[:most])

@@ -1,4 +1,4 @@
-"""Checks that need nothing but the state: ids, outcomes of trades, and balances that cannot be."""
+"""Checks of a state without other data: ids, outcomes of trades, and impossible balances."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Check:
 
 
 def check_state(state: State) -> list[Check]:
-    """Return the outcome of the checks; the state is only read."""
+    """Return the outcomes of the checks; the state is not changed."""
     return [_check_ids(state), _check_outcomes(state), _check_balances(state)]
 
 

@@ -65,7 +65,7 @@ Errors have the numbers in their message as attributes, so that a program need n
 An error also derives from ``AssertionError`` if it replaces an assertion that existing callers catch.
 """
 
-# Longer than 500 lines: the whole tree of errors stands in one place, below its drawing.
+# Longer than 500 lines: all errors are in one place, below the drawing of their tree.
 
 from decimal import Decimal
 from pathlib import Path
@@ -385,7 +385,7 @@ class TooSmallTrade(InvalidTrade):
 
 
 class NotEnoughTokens(InvalidTrade):
-    """A trade sells more than its position holds, or than other trades leave of it.
+    """A trade sells more than the position holds, or more than other trades leave.
 
     Attributes
     ----------

@@ -147,7 +147,7 @@ def retry_trades(
 
 
 def _choose_candidates(state: State, result: RepairResult) -> list[TradeExecution]:
-    """Return the failed trades that can be sent again, sells first; the others are left alone, with the reason."""
+    """Return the failed trades that can be sent again, sells first; the result contains the reasons for the others."""
     candidates: list[TradeExecution] = []
     for trade in sorted(result.trades_needing_repair, key=TradeExecution.get_execution_sort_position):
         position = state.portfolio.find_position_for_trade(trade)
@@ -159,7 +159,7 @@ def _choose_candidates(state: State, result: RepairResult) -> list[TradeExecutio
 
 
 def _unfreeze(state: State, result: RepairResult, now: datetime.datetime) -> None:
-    """Put back into use the frozen positions that have nothing wrong with them any more."""
+    """Unfreeze the frozen positions that have no problem any more."""
     still_frozen = [p for p in result.frozen_positions if p.position_id in state.portfolio.frozen_positions]
     for position in result.frozen_positions:
         # A successful sell may have closed its position, which is then no longer frozen.

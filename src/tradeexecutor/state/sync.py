@@ -78,8 +78,8 @@ class Treasury(OpenAttributes):
     last_lagoon_settlement_block_scanned: BlockNumber | None = None
     #: Number of issued vault shares.
     share_count: Decimal | None = None
-    #: The last blocks up to which events were read, oldest first; the newest is `last_block_scanned`.  Empty for what
-    #: does not read a chain, and then not in the file.
+    #: The last blocks up to which events were read, oldest first; the newest is `last_block_scanned`. Empty when no
+    #: chain is read, and then left out of the file.
     scanned_blocks: list[ScannedBlock] = field(default_factory=new_list, metadata=LEFT_OUT_WHEN_EMPTY)
 
 

@@ -152,7 +152,7 @@ class Anvil:
         self.rpc("anvil_mine", hex(blocks))
 
     def set_automine(self, *, on: bool) -> None:
-        """Let every transaction make a block at once, or let transactions wait for `mine`."""
+        """Make a block for every transaction at once, or let transactions wait for `mine`."""
         self.rpc("evm_setAutomine", on)
 
     def snapshot(self) -> str:

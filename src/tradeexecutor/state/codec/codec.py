@@ -13,7 +13,7 @@ Rules of the JSON text: datetimes are epoch seconds, durations seconds, ``Decima
 value, sets sorted arrays, dictionary keys text. ``None`` is written as ``null``; no declared field is omitted.
 """
 
-# Longer than 500 lines: both directions of the JSON stand in one place, so that what one writes the other reads.
+# Longer than 500 lines: both directions of the JSON are in one place, so that they stay consistent.
 
 import contextlib
 import dataclasses
@@ -150,8 +150,8 @@ def dump(tree: Any) -> bytes:
         raise BadStateData(str(e)) from e
 
 
-#: Metadata of a field that has no key in the JSON while it is empty: for what few states ever have, so that other
-#: programs need not learn of it.
+#: Metadata of a field whose key is left out of the JSON while it is empty. It is for rare data, so that other programs
+#: see the key only in states that need it.
 LEFT_OUT_WHEN_EMPTY: Mapping[str, bool] = types.MappingProxyType({"left_out_when_empty": True})
 
 

@@ -1,11 +1,12 @@
-"""JSON objects that have a key twice.
+"""Refusal of JSON objects that contain a key twice.
 
-Parsers keep the last of two equal keys without a word.  In a state that is a position, a trade or a balance less, so
+Parsers keep only the last of two equal keys without an error. A state would lose a position, a trade or a balance, so
 such a text is refused.
 
-A parser that reports keys is many times slower than one that does not.  So the tree is printed again, and the colons
-of both texts are counted: there is one after each key, and those inside texts are the same.  A key that the parser
-dropped took its colon along.  Only a text where the counts differ, or that writes colons as escapes, is read slowly.
+A parser that reports keys is many times slower than one that does not. Therefore the tree is printed again, and the
+colons of both texts are counted: there is one after each key, and the colons inside texts are the same. If the parser
+dropped a key, there is one colon less. The slow parser is used only when the counts differ, or when the text contains
+colons as escapes.
 """
 
 import json
@@ -17,24 +18,24 @@ from tradeexecutor.state.errors import InvalidStateFile
 
 __all__ = ["require_unique_keys"]
 
-#: After a backslash: a colon, perhaps, that is written as an escape.
+#: Text after a backslash that may be a colon written as an escape.
 _COLON_ESCAPE = b"u003"
 
 
 def require_unique_keys(text: str | bytes, tree: Any) -> None:
-    """Refuse a JSON text with an object that has a key twice.
+    """Raise when a JSON text has an object that contains a key twice.
 
     Parameters
     ----------
     text
         Valid JSON.
     tree
-        What it was parsed to.
+        Result of parsing the text.
 
     Raises
     ------
     InvalidStateFile
-        Names the path of the first such key.
+        A key occurs twice; the message contains the path of the first one.
     """
     content = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if _has_all_keys(content, tree):
@@ -45,14 +46,14 @@ def require_unique_keys(text: str | bytes, tree: Any) -> None:
 
 
 def _has_all_keys(content: bytes, tree: Any) -> bool:
-    """Tell quickly whether no key was dropped; False when that cannot be told quickly."""
+    """Return whether it is certain that no key was dropped; False when a slow check is necessary."""
     try:
         printed = orjson.dumps(tree)
     except TypeError:  # an integer of more than 64 bits, or a lone surrogate
         return False
     if printed.count(b":") != content.count(b":"):
         return False
-    # Looking for one byte is much faster than looking for several.
+    # Searching for one byte is much faster than searching for several.
     return not any(part.startswith(_COLON_ESCAPE) for part in content.split(b"\\")[1:])
 
 
@@ -63,7 +64,7 @@ class _Object(dict[str, Any]):
 
 
 def _find_duplicate(content: bytes) -> str | None:
-    """Return the path of the first key that is in its object twice, None without one."""
+    """Return the path of the first key that its object contains twice; None without one."""
     found = False
 
     def make(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def _read_number(text: str) -> tuple[Any, bool]:
 
 
 def read_number(text: str) -> float | None:
-    """Return the finite number that a text spells, as a float; None if it spells none."""
+    """Return the finite number in a text as a float; None when the text is not such a number."""
     try:
         number = float(text) if len(text) <= _MAX_DIGITS and "_" not in text else math.nan
     except ValueError:

@@ -1,9 +1,9 @@
-r"""Text from outside, with nothing in it that a terminal or a browser obeys instead of showing.
+r"""Escapes for characters in text from outside that a terminal or a browser would obey instead of showing.
 
-Names, symbols, reasons, notes and paths come from tokens, nodes and people.  A control character in one could clear the
-screen or recolour it, a bidirectional override shows ``USDC`` where another text stands, and a zero-width character
-makes two different symbols look the same.  People are shown such characters by their number, ``\x1b`` or ``\u202e``;
-data for programs keeps them.
+Names, symbols, reasons, notes and paths come from tokens, nodes and people. A control character in one could clear the
+screen or recolour it, a bidirectional override can make another text look like ``USDC``, and a zero-width character
+makes two different symbols look the same. Output for people contains the numbers of such characters, ``\x1b`` or
+``\u202e``; data for programs keeps the characters.
 """
 
 import json
@@ -23,9 +23,9 @@ _NAMES = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 
 def make_visible(text: str, *, keep_newlines: bool = False) -> str:
-    r"""Return a text in which each character that is not seen stands as its escape, as in a Python literal.
+    r"""Return a text in which each invisible character is replaced by its escape, as in a Python literal.
 
-    It is for people: a backslash stays as it is, so the original cannot always be told from the result.
+    The result is for people: a backslash is not escaped, so the original cannot always be restored from it.
 
     >>> print(make_visible("W\x1b[31mETH \u202eCDSU"))
     W\x1b[31mETH \u202eCDSU
@@ -43,7 +43,7 @@ def make_visible(text: str, *, keep_newlines: bool = False) -> str:
 
 
 def escape_json(text: str) -> str:
-    r"""Return the same JSON document with such characters written as the escapes of JSON.
+    r"""Return the same JSON document with invisible characters written as escapes of JSON.
 
     >>> print(escape_json('"\u202eCDSU\x7f"'))
     "\u202eCDSU\u007f"
@@ -61,7 +61,7 @@ def escape_json(text: str) -> str:
 def make_visible_in(data: Any, *, keep_newlines: bool = False) -> Any:
     """Return plain data, such as the content of a JSON file, with `make_visible` applied to each text in it.
 
-    The names of objects stay as they are: they are ours.
+    The keys of objects are not changed, because they come from this program.
     """
     if isinstance(data, str):
         return make_visible(data, keep_newlines=keep_newlines)

@@ -101,14 +101,15 @@ def remove_checksum_header(text: bytes) -> bytes:
 def parse_verified(text: str | bytes) -> Any:
     """Return the parsed JSON text of a state. A header is verified, and stays in the tree.
 
-    A text with a header that matches is what a store wrote. In any other text, a key may be there twice.
+    A text with a matching header was written by a store. Any other text is checked for objects that contain a key
+    twice.
 
     Raises
     ------
     DamagedStateFile
         The header does not match the text.
     InvalidStateFile
-        Not JSON, or an object has a key twice.
+        The text is not JSON, or an object contains a key twice.
     """
     header = verify_checksum_header(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
     tree = parse(text)

@@ -1,12 +1,12 @@
-"""Text in the cells of CSV files, so that a spreadsheet takes none of it for a formula.
+"""Text in the cells of CSV files in a form that a spreadsheet does not run as a formula.
 
 A spreadsheet runs a cell that begins with ``=``, ``+``, ``-`` or ``@``, also after white space; the symbol of a token
-may be such a text.  The rule:
+may be such a text. The rule:
 
 - Writing puts an apostrophe before a text that begins with one of ``= + - @ '`` or white space, or ends with white
-  space.  A spreadsheet takes such an apostrophe for the mark of a text.
-- A cell that is a number stays as it is, whatever its sign, so ``-5.2`` stays a number.
-- Reading takes one apostrophe away from a cell that begins with one, and white space from the ends of all others.
+  space. A spreadsheet takes such an apostrophe for the mark of a text.
+- A cell with a number of any sign is not changed, so ``-5.2`` stays a number.
+- Reading removes one apostrophe from a cell that begins with one, and white space from the ends of all other cells.
 
 What is written is read back exactly.
 """
@@ -17,12 +17,12 @@ __all__ = ["from_cell", "to_cell"]
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
-#: Also the wide forms, which East Asian versions of spreadsheets take for the same.
+#: First characters of a formula, including the wide forms that East Asian versions of spreadsheets treat alike.
 _FIRST = frozenset("=+-@'\uff1d\uff0b\uff0d\uff20\0")
 
 
 def to_cell(text: str) -> str:
-    """Return what to write into a cell.
+    """Return the text to write into a cell.
 
     >>> to_cell("=SUM(A1)"), to_cell("WETH"), to_cell("-5.2"), to_cell("'quoted'")
     ("'=SUM(A1)", 'WETH', '-5.2', "''quoted'")
@@ -33,7 +33,7 @@ def to_cell(text: str) -> str:
 
 
 def from_cell(cell: str) -> str:
-    """Return the text that a cell stands for.
+    """Return the original text of a cell.
 
     >>> from_cell("'=SUM(A1)"), from_cell("WETH"), from_cell("-5.2"), from_cell("''quoted'")
     ('=SUM(A1)', 'WETH', '-5.2', "'quoted'")

@@ -5,10 +5,10 @@ from decimal import Decimal
 from tradeexecutor.accounting.accuracy import COLLATERAL_EPSILON
 from tradeexecutor.state.identifier.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
 
-#: A sell may exceed what is held by this, token units: then all of it is sold.
+#: A sell may exceed the holding by this, token units; the whole holding is then sold.
 SELL_EPSILON = Decimal(10) ** -9
 
-#: Generic token dust.
+#: Dust of tokens in general, token units.
 DEFAULT_DUST_EPSILON = Decimal(10**-10)
 
 #: Dust of vault shares, token units.

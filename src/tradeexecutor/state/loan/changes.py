@@ -252,7 +252,7 @@ def _change_short(loan: Loan, change: LoanChange, *, closing: bool) -> LoanPayme
         raise InvalidTrade(f"the loan of {loan.pair} has no debt, it is not a short")
     repaid = ZERO_DECIMAL
     if change.quantity:
-        # Moving collateral only says nothing new about the price of the debt.
+        # A trade that only moves collateral contains no new price of the debt.
         repaid = change_side(
             borrowed,
             borrowed_interest,

@@ -1,6 +1,6 @@
-"""Loans of positions: opening one, applying a trade to it, and setting its interest back.
+"""Functions that open the loan of a position, apply a trade to it, and reset its interest.
 
-The functions that existing code calls; what a trade does to a loan is in :mod:`tradeexecutor.state.loan.changes`.
+Existing code calls these functions; :mod:`tradeexecutor.state.loan.changes` computes the effect of a trade on a loan.
 """
 
 import datetime
@@ -28,7 +28,7 @@ __all__ = [
 
 
 class LoanPosition(Protocol):
-    """What is read of the position that has the loan."""
+    """Attributes of the position with the loan that are used here."""
 
     @property
     def position_id(self) -> int: ...
@@ -92,14 +92,14 @@ def update_short_loan(
     mode: LoanMode = "plan",
     close_position: bool = False,
 ) -> LoanPayments:
-    """Apply a trade to a loan, which is changed in place, and return the interest it moved.
+    """Apply a trade to a loan in place, and return the interest that it moved.
 
     Raises
     ------
     InvalidTrade
-        More is taken out than there is; the loan is unchanged.
+        The withdrawal exceeds the balance; the loan is unchanged.
     LiquidationRisked
-        The loan would be liquidated at once; the loan is unchanged.
+        The loan would be liquidated immediately; it is unchanged.
     """
     if not position.is_short():
         raise InvalidTrade(f"position #{position.position_id} is not a short")
@@ -116,19 +116,19 @@ def update_credit_supply_loan(
     quantity_delta: Decimal = ZERO_DECIMAL,
     mode: LoanMode = "plan",
 ) -> Loan:
-    """Apply a trade, or a change without a trade such as a redemption in kind, to a loan in place; return the loan.
+    """Apply a trade, or a change without a trade such as a redemption in kind, to a loan in place, and return the loan.
 
     Parameters
     ----------
     timestamp
-        Time of a change without a trade.
+        Time of a change without a trade, naive UTC.
     quantity_delta
-        Token units, + in, - out, when there is no trade.
+        Change without a trade, token units, + in, - out.
 
     Raises
     ------
     InvalidTrade
-        More is taken out than there is, or there is neither trade nor delta; the loan is unchanged.
+        The withdrawal exceeds the balance, or there is neither trade nor delta; the loan is unchanged.
     """
     if not position.is_credit_supply():
         raise InvalidTrade(f"position #{position.position_id} does not supply credit")
@@ -159,12 +159,12 @@ def reset_credit_supply_loan(
     quantity: Decimal,
     reserve_currency_exchange_rate: USDollarPrice = 1.0,
 ) -> None:
-    """Set the loan of a credit position to a corrected balance, which becomes principal; interest starts anew.
+    """Set the loan of a credit position to a corrected balance, which becomes principal, and restart its interest.
 
     Parameters
     ----------
     timestamp, block_number
-        Where the balance was read.
+        Time and block at which the balance was read.
     quantity
         Token units, >= 0.
     reserve_currency_exchange_rate
@@ -188,6 +188,6 @@ def reset_credit_supply_loan(
 
 
 def _replace(loan: Loan, after: Loan) -> None:
-    """Take over the sides of another loan."""
+    """Replace both sides of a loan by those of another one."""
     loan.collateral, loan.collateral_interest = after.collateral, after.collateral_interest
     loan.borrowed, loan.borrowed_interest = after.borrowed, after.borrowed_interest

@@ -84,9 +84,10 @@ class Issue:
     kind
         Kind of the issue.
     position_id, trade_id
-        Where; the trade is None when it is about the position, both are when it is about the cash.
+        Position and trade concerned; the trade is None for an issue of the position, both are None for an issue of the
+        cash.
     ticker
-        Of the pair; of the cash its symbol.
+        Ticker of the pair, or symbol of the cash.
     since
         Begin of the issue, naive UTC; None when the file does not contain it.
     allocated, symbol
@@ -336,7 +337,7 @@ def _list_frozen(state: State, mentioned: set[int]) -> Iterator[Issue]:
             command = f"tradeexecutor repair {FILE} --only failed"
         else:
             reason, command = f"is frozen, and {obstacle}", ""
-            advice = f"tradeexecutor show-trades {FILE} --position {position.position_id} tells what happened"
+            advice = f"tradeexecutor show-trades {FILE} --position {position.position_id} shows what happened"
         yield _make(
             IssueKind.frozen, position, None, since=position.frozen_at, reason=reason, command=command, advice=advice
         )
