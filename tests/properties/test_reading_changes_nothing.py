@@ -12,6 +12,7 @@ from tests.kit.trader import WETH_USDC, Trader, new_state
 from tests.kit.whole import make_whole_state
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution
 
 PREFIXES = ("get_", "is_", "has_", "can_", "calculate_", "estimate_", "find_", "iterate_", "was_", "to_", "check_")
 
@@ -82,8 +83,8 @@ def ask_everything(state: State) -> int:
 
 
 def get_classes(state: State) -> dict[int, type]:
-    """Id of each dictionary -> its class."""
-    return {id(item): type(item) for item in walk(state) if isinstance(item, dict)}
+    """Id of each record and dictionary -> its class."""
+    return {id(item): type(item) for item in walk(state) if isinstance(item, dict) or dataclasses.is_dataclass(item)}
 
 
 @pytest.mark.parametrize("make", [make_whole_state, make_long_state])
@@ -97,6 +98,7 @@ def test_no_accessor_changes_what_is_saved_or_the_class_of_anything(make: Any):
     position = next(iter(state.portfolio.open_positions.values()))
     trade = next(trade for trade in position.trades.values() if trade.executed_quantity)
     before = position.get_quantity()
+    assert type(trade) is TradeExecution
     trade.executed_quantity += Decimal(1)
     assert position.get_quantity() == before + 1
     assert get_classes(state) == classes

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from tradeexecutor.state.clock import utc_now
-from tradeexecutor.state.codec.watched_record import WatchedRecord
+from tradeexecutor.state.codec.watched_record import WatchedRecord, watch_fields
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.types import (
@@ -50,6 +50,8 @@ class BalanceUpdatePositionType(StateEnum):
     open_position = "open_position"
 
 
+# What the sums of a position or a reserve depend on.
+@watch_fields("asset", "cause", "quantity")
 @dataclass(slots=True, eq=False, repr=False)
 class BalanceUpdate(WatchedRecord):
     """One change of one balance.

@@ -379,11 +379,12 @@ def _class_encoder(cls: type) -> Encoder:
     left_out = {
         field.name for field in dataclasses.fields(cls) if LEFT_OUT_WHEN_EMPTY.items() <= field.metadata.items()
     }
+    slot_names: dict[str, str] = getattr(cls, "slot_names", {})
     for index, (name, hint) in enumerate(field_types(cls).items()):
         namespace[f"e{index}"] = _field_encoder(hint)
         passes = " or ".join(filter(None, ("v is None", _PASSES_UNCHANGED.get(strip_optional(hint)))))
         condition = "if v: " if name in left_out else ""
-        lines.append(f"        v = o.{name}; name = {name!r}")
+        lines.append(f"        v = o.{slot_names.get(name, name)}; name = {name!r}")
         lines.append(f"        {condition}d[{name!r}] = v if {passes} else e{index}(v)")
     lines += [
         "    except UnencodableValue as e:",

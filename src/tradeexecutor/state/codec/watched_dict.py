@@ -48,6 +48,8 @@ class WatchedDict(dict[K, V]):
     _is_watched: bool = False
     #: Weak references to the listeners, so that the dictionary does not keep them alive.
     _listeners: tuple[Callable[[], DictListener | None], ...] = ()
+    #: What attached entries have of this dictionary; made when the first one is attached.
+    _link: "Link | None" = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (dict(self),)  # a copy does not inherit the listeners
@@ -68,6 +70,13 @@ class WatchedDict(dict[K, V]):
     def get_listeners(self) -> list[DictListener]:
         """Return the listeners that still exist."""
         return [listener for reference in self._listeners if (listener := reference()) is not None]
+
+    def get_link(self) -> "Link":
+        """Return what the entries keep that are attached to this dictionary."""
+        link = self._link
+        if link is None:
+            link = self._link = Link(weakref.ref(self))
+        return link
 
     # --- For subclasses to extend; called only while the dictionary is watched
 
@@ -149,3 +158,13 @@ class WatchedDict(dict[K, V]):
     def __ior__(self, other: Any) -> Self:
         self.update(other)
         return self
+
+
+class Link:
+    """What an attached entry keeps of its dictionary: one object for all entries, which keeps nothing alive."""
+
+    __slots__ = ("get_table",)
+
+    def __init__(self, get_table: Callable[[], WatchedDict[Any, Any] | None]) -> None:
+        #: Returns the dictionary, None when there is none any more.
+        self.get_table = get_table

@@ -1,94 +1,144 @@
-"""Records that report to their dictionary when a figure derived from them is outdated.
+"""Records that tell the dictionary they are in when a figure derived from them is no longer true.
 
-A dictionary *attaches* an entry whose values it has added to a figure. An assignment to a watched field of an attached
-entry detaches the entry and reports the change to the dictionary. Fields are public, and callers may assign to them
-without knowing about figures.
+A dictionary that has added an entry up *attaches* it.  Assigning to one of the watched fields of an attached entry
+detaches it and reports the change to the dictionary.  Fields are public and people assign to them; nobody has to know
+about figures to do so.
 
-An attached entry is of a twin of its class: same name, same fields, same methods, only assignments are watched. So
-entries that nobody has added up cost what they would without this.
+The class says which fields are watched::
 
-Not noticed is what goes round the attributes of the object (``object.__setattr__``).
+    @watch_fields("quantity")
+    @dataclass(slots=True)
+    class Event(WatchedRecord):
+        quantity: Decimal
+        notes: str
+
+A watched field is a property over the slot of the data class.  The slot itself has the name of the field with an
+underscore before it.  Reading a field, or being attached, changes neither the class of a record nor its fields.
+
+Not noticed is what bypasses the attributes of the object (assigning to the slot).
 """
 
-import weakref
+import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex
+from typing import Any, ClassVar, TypeAlias, TypeVar, cast
 
 from tradeexecutor.state.codec.codec import OpenAttributes
-from tradeexecutor.state.codec.watched_dict import WatchedDict
+from tradeexecutor.state.codec.generated_code import compile_function
+from tradeexecutor.state.codec.watched_dict import Link, WatchedDict
+
+C = TypeVar("C", bound=type["WatchedRecord"])
+T = TypeVar("T", bound=type)
+
+_Setter: TypeAlias = Callable[[Any, Any], None]
 
 
 class WatchedRecord(OpenAttributes):
     """Base of the entries of a `WatchedDict` whose fields are watched."""
 
-    __slots__ = ("table",)
+    #: Field -> name of its slot; set by `watch_fields`.
+    slot_names: ClassVar[dict[str, str]] = {}
 
-    #: The dictionary that has attached the entry; set only while it is attached.
-    table: Callable[[], WatchedDict[Any, Any] | None]
+    #: The dictionary that this entry is attached to; an attribute only then.
+    _link: Link | None = None
 
+    def __getstate__(self) -> Any:
+        """Return what a copy gets; it is attached to nothing."""
+        state: Any = super().__getstate__()
+        attributes, slots = state
+        if attributes and "_link" in attributes:
+            attributes = {name: value for name, value in attributes.items() if name != "_link"} or None
+        return attributes, slots
 
-class Attached:
-    """Mixin of the twin of a record's class."""
+    def attach(self, table: WatchedDict[Any, Any], key: Any) -> bool:
+        """Report the next assignment to a watched field to the dictionary that has this entry under `key`.
 
-    __slots__ = ()
-
-    #: Assigning to one of these detaches the entry.
-    watched_fields: ClassVar[frozenset[str]]
-    #: The class of the entry when it is not attached.
-    plain_class: ClassVar[type]
-
-    def __init_subclass__(cls) -> None:
-        # For people and for tools that go by the name it is what it was.
-        cls.__name__ = cls.plain_class.__name__
-        cls.__qualname__ = cls.plain_class.__qualname__
-
-    if TYPE_CHECKING:
-        table: Callable[[], WatchedDict[Any, Any] | None]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in self.watched_fields:
-            detach(self)
-        object.__setattr__(self, name, value)
-
-    def __delattr__(self, name: str) -> None:
-        if name in self.watched_fields:
-            detach(self)
-        object.__delattr__(self, name)
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        detach(self)  # a copy belongs to no dictionary
-        return self.__reduce_ex__(protocol)
-
-
-def attach(entry: Any, table: WatchedDict[Any, Any], key: Any, attached_class: type[Attached]) -> bool:
-    """Report the next assignment to a watched field to the dictionary that has the entry under `key`.
-
-    Returns
-    -------
-    bool
-        False when that cannot be: another dictionary has attached the entry, or it is of a subclass.
-    """
-    if type(entry) is attached_class.plain_class:
-        entry.table = weakref.ref(table)
-        entry.__class__ = attached_class
+        Returns
+        -------
+        bool
+            False when that cannot be, because the entry is attached to another dictionary that has it, too.
+        """
+        link, own = self._link, table.get_link()
+        if link is own:
+            return True
+        other = None if link is None else link.get_table()
+        if other is not None and other.get(key) is self:
+            return False
+        self._link = own
         return True
-    if type(entry) is not attached_class:
-        return False
-    owner = entry.table()
-    if owner is table:
-        return True
-    if owner is None or owner.get(key) is not entry:
-        object.__setattr__(entry, "table", weakref.ref(table))
-        return True
-    return False
+
+    def detach(self) -> None:
+        """Report a change to the dictionary that this entry is attached to, once."""
+        link = self._link
+        if link is not None:
+            del self._link
+            table = link.get_table()
+            if table is not None:
+                table.on_entry_changed(self)
 
 
-def detach(entry: Any) -> None:
-    """Make an attached entry an ordinary one and tell its dictionary."""
-    table = getattr(entry, "table", None)  # None: a new object, `dataclasses.replace` makes it of the twin
-    object.__setattr__(entry, "__class__", entry.plain_class)
-    if table is not None:
-        del entry.table
-        owner = table()
-        if owner is not None:
-            owner.on_entry_changed(entry)
+def watch_fields(*names: str) -> Callable[[C], C]:
+    """Make a data class with slots report assignments to the named fields to the dictionary of the record."""
+
+    def decorate(cls: C) -> C:
+        for name in names:
+            _make_property(cls, name, _detach_on_assignment(cls, name))
+        return cls
+
+    return decorate
+
+
+def watch_dictionary(name: str) -> Callable[[T], T]:
+    """Make a data class with slots tell the listeners of the `WatchedDict` in a field that another replaces it."""
+
+    def decorate(cls: T) -> T:
+        slot = cls.__dict__[name]
+        _make_property(cls, name, _tell_on_replacement(slot.__get__, slot.__set__))
+        return cls
+
+    return decorate
+
+
+def _make_property(cls: Any, name: str, assign: _Setter) -> None:
+    """Put a property in the place of the slot of a field, and the slot under the name with an underscore."""
+    slot = f"_{name}"
+    setattr(cls, slot, cls.__dict__[name])
+    setattr(cls, name, property(operator.attrgetter(slot), assign, _make_deleter(slot)))
+    cls.slot_names = getattr(cls, "slot_names", {}) | {name: slot}
+    # Nobody knows a new object yet: its constructor assigns to the slot.
+    code = cls.__init__.__code__
+    cls.__init__.__code__ = code.replace(co_names=tuple(slot if known == name else known for known in code.co_names))
+
+
+def _detach_on_assignment(cls: type, name: str) -> _Setter:
+    """Compile the setter of a field; a call of the slot's own setter would take as long again as the whole."""
+    source = f"""\
+def assign(record, value):
+    record._{name} = value
+    if record._link is not None:
+        record.detach()
+"""
+    return compile_function("assign", source, {}, f"setter of {cls.__qualname__}.{name}")
+
+
+def _make_deleter(slot: str) -> Callable[[Any], None]:
+    def delete(record: Any) -> None:
+        delattr(record, slot)
+        if isinstance(record, WatchedRecord):
+            record.detach()
+
+    return delete
+
+
+def _tell_on_replacement(get_slot: Callable[[Any], Any], set_slot: _Setter) -> _Setter:
+    def assign(record: Any, value: Any) -> None:
+        try:
+            before = get_slot(record)
+        except AttributeError:  # a new object
+            before = None
+        set_slot(record, value)
+        if isinstance(before, WatchedDict):
+            table = cast(WatchedDict[Any, Any], before)
+            for listener in table.get_listeners():
+                listener.dict_replaced(table, record)
+
+    return assign

@@ -15,8 +15,7 @@ How the index stays true:
    to those that are looked at.
 3. A trade that was found is checked before it is returned.  If it is no longer there, or several trades have the
    same id, nonce or hash, the tables are scanned.
-4. What cannot be watched is scanned every time: position tables and `trades` that are plain dictionaries, subclasses
-   of `TradingPosition` and `TradeExecution`.
+4. What cannot be watched is scanned every time: position tables and `trades` that are plain dictionaries.
 
 Not noticed is a transaction that is appended to an executed trade, or given another nonce or hash, with nothing
 assigned to the trade itself.
@@ -24,15 +23,13 @@ assigned to the trade itself.
 The first few questions are answered by a scan.  Only a portfolio that is asked often pays for the index.
 """
 
-from typing import Any, Literal, SupportsIndex, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from tradeexecutor.state.codec.watched_dict import WatchedDict
-from tradeexecutor.state.codec.watched_record import attach
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.position.fields import PositionFields
 from tradeexecutor.state.position.grouping import PositionsById
 from tradeexecutor.state.trade import TradeExecution
-from tradeexecutor.state.trade.totals import AttachedTrade, TradesById
+from tradeexecutor.state.trade.totals import TradesById
 
 #: Open, closed and frozen positions, in this order.
 PositionTables: TypeAlias = tuple[dict[int, TradingPosition], dict[int, TradingPosition], dict[int, TradingPosition]]
@@ -159,7 +156,7 @@ class TradeIndex:
             has_outcome = trade.executed_at is not None or trade.repaired_at is not None or trade.expired_at is not None
             if has_outcome or (trade.position_id in closed and trade.is_planned()):
                 table = self._find_table(trade)
-                if isinstance(table, TradesById) and attach(trade, table, trade.trade_id, AttachedTrade):
+                if isinstance(table, TradesById) and trade.attach(table, trade.trade_id):
                     for tx in trade.blockchain_transactions:
                         self._put(by_nonce, tx.nonce, trade)
                         self._put(by_hash, tx.tx_hash, trade)
@@ -194,7 +191,7 @@ class TradeIndex:
 
     def _add_position(self, position: TradingPosition) -> None:
         trades = position.trades
-        if isinstance(trades, TradesById) and _watch_position(position):
+        if isinstance(trades, TradesById):
             self._unwatched.pop(id(position), None)
             trades.add_listener(self)
             for trade_id, trade in trades.items():
@@ -256,49 +253,3 @@ class TradeIndex:
         self._left.pop(id(owner), None)  # should it come back, it is not known any more
         if self._is_in_tables(owner):
             self._add_position(owner)
-
-
-# --- Watching the assignment of `position.trades`
-
-_trades_field: Any = PositionFields.__dict__["trades"]
-
-
-def _replace_trades(position: TradingPosition, trades: dict[int, TradeExecution]) -> None:
-    before = getattr(position, "trades", None)
-    _trades_field.__set__(position, trades)
-    if isinstance(before, TradesById):
-        for listener in before.get_listeners():
-            listener.dict_replaced(before, position)
-
-
-def _new_position() -> TradingPosition:
-    return TradingPosition.__new__(TradingPosition)
-
-
-class _WatchedPosition(TradingPosition):
-    """A position of an index.  Same fields, same methods; only the assignment of `trades` is watched."""
-
-    __slots__ = ()
-
-    # A property, not `__setattr__`: assignments to all other fields stay as fast as they are.
-    trades = property(_trades_field.__get__, _replace_trades)  # pyright: ignore[reportAssignmentType]
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        # A copy belongs to no index.
-        self.__class__ = TradingPosition  # pyright: ignore[reportAttributeAccessIssue]
-        try:
-            _, _, *content = self.__reduce_ex__(protocol)
-        finally:
-            self.__class__ = _WatchedPosition  # pyright: ignore[reportAttributeAccessIssue]
-        return _new_position, (), *content
-
-
-_WatchedPosition.__name__ = TradingPosition.__name__
-_WatchedPosition.__qualname__ = TradingPosition.__qualname__
-
-
-def _watch_position(position: TradingPosition) -> bool:
-    """Watch a position; return False when it cannot be, because it is of a subclass."""
-    if type(position) is TradingPosition:
-        position.__class__ = _WatchedPosition
-    return type(position) is _WatchedPosition

@@ -16,7 +16,6 @@ from itertools import islice
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL, ensure_exact_zero, sum_decimal
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause
 from tradeexecutor.state.codec.watched_dict import WatchedDict
-from tradeexecutor.state.codec.watched_record import Attached, attach
 from tradeexecutor.state.identifier import AssetIdentifier
 
 _INTEREST = BalanceUpdateCause.interest
@@ -77,7 +76,7 @@ class BalanceUpdatesById(WatchedDict[int, BalanceUpdate]):
         if len(rest) < UNCOUNTED_EVENTS:
             return sums, rest
         for position, event in enumerate(rest):
-            if not attach(event, self, event.balance_update_id, _AttachedBalanceUpdate):
+            if not event.attach(self, event.balance_update_id):
                 return sums, rest[position:]
             sums.add(event)
         return sums, []
@@ -98,13 +97,6 @@ class BalanceUpdatesById(WatchedDict[int, BalanceUpdate]):
         sums, rest = self._add_up()
         total = sums.interest.get(asset, ZERO_DECIMAL)
         return sum((event.quantity for event in rest if event.cause is _INTEREST and event.asset == asset), total)
-
-
-class _AttachedBalanceUpdate(Attached, BalanceUpdate):
-    __slots__ = ()
-
-    plain_class = BalanceUpdate
-    watched_fields = frozenset({"asset", "cause", "quantity"})
 
 
 def sum_balance_updates(events: dict[int, BalanceUpdate]) -> Decimal:

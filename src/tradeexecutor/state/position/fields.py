@@ -7,6 +7,7 @@ from decimal import Decimal
 from tradeexecutor.accounting.values import require_standard_utc
 from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.codec.codec import Serialisable
+from tradeexecutor.state.codec.watched_record import watch_dictionary
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.generic_position import GenericPosition
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
@@ -51,6 +52,8 @@ class TriggerPriceUpdate(Serialisable):
             raise InvalidValue(f"mid_price must be a float, got {self.mid_price!r}")
 
 
+# The index of trades of a portfolio depends on it.
+@watch_dictionary("trades")
 @dataclass(slots=True, eq=False, repr=False)
 class PositionFields(GenericPosition):
     """Fields of a position.  Users see `tradeexecutor.state.position.TradingPosition`.

@@ -8,7 +8,7 @@ from decimal import Decimal
 from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON, ZERO_DECIMAL
 from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
-from tradeexecutor.state.codec.watched_record import WatchedRecord
+from tradeexecutor.state.codec.watched_record import WatchedRecord, watch_fields
 from tradeexecutor.state.errors import InvalidTrade, InvalidValue
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.loan import Loan
@@ -89,6 +89,23 @@ _ZERO_QUANTITY_KINDS = frozenset(
 )
 
 
+# What the totals of a position depend on, and what the index of transactions of a portfolio depends on.
+@watch_fields(
+    "blockchain_transactions",
+    "broadcasted_at",
+    "cctp_in_transit_at",
+    "executed_at",
+    "executed_price",
+    "executed_quantity",
+    "expired_at",
+    "failed_at",
+    "planned_price",
+    "planned_quantity",
+    "repaired_at",
+    "repaired_trade_id",
+    "started_at",
+    "vault_settlement_pending_at",
+)
 @dataclass(slots=True, eq=False, repr=False)
 class TradeFields(WatchedRecord):
     """Fields of a trade.  Users see `tradeexecutor.state.trade.TradeExecution`.

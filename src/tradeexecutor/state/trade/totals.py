@@ -20,7 +20,6 @@ from itertools import islice
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL, ensure_exact_zero
 from tradeexecutor.state.codec.watched_dict import WatchedDict
-from tradeexecutor.state.codec.watched_record import Attached, attach
 from tradeexecutor.state.trade.lifecycle import IN_FLIGHT
 from tradeexecutor.state.trade.trade import TradeExecution, TradeStatus
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
@@ -195,7 +194,7 @@ class TradesById(WatchedDict[int, TradeExecution]):
                 settled_later -= 1
             elif settled_later < UNCOUNTED_TRADES or trade.get_status() not in _WAITING:
                 break
-            if not attach(trade, self, trade.trade_id, AttachedTrade):
+            if not trade.attach(self, trade.trade_id):
                 break
             if self._settled is _NOTHING:
                 self._settled = TradeTotals()
@@ -209,32 +208,6 @@ class TradesById(WatchedDict[int, TradeExecution]):
             added += 1
         self._settled_count += added
         return self._settled, rest[added:]
-
-
-class AttachedTrade(Attached, TradeExecution):
-    """A trade that is in the totals of its table, or in the index of a portfolio."""
-
-    __slots__ = ()
-
-    plain_class = TradeExecution
-    watched_fields = frozenset(
-        {
-            "blockchain_transactions",
-            "broadcasted_at",
-            "cctp_in_transit_at",
-            "executed_at",
-            "executed_price",
-            "executed_quantity",
-            "expired_at",
-            "failed_at",
-            "planned_price",
-            "planned_quantity",
-            "repaired_at",
-            "repaired_trade_id",
-            "started_at",
-            "vault_settlement_pending_at",
-        }
-    )
 
 
 def _is_settled(trade: TradeExecution) -> bool:
