@@ -99,6 +99,7 @@ def test_no_accessor_changes_what_is_saved_or_the_class_of_anything(make: Any):
     trade = next(trade for trade in position.trades.values() if trade.executed_quantity)
     before = position.get_quantity()
     assert type(trade) is TradeExecution
+    assert trade.executed_quantity is not None
     trade.executed_quantity += Decimal(1)
     assert position.get_quantity() == before + 1
     assert get_classes(state) == classes

@@ -50,10 +50,19 @@ class BalanceUpdatePositionType(StateEnum):
     open_position = "open_position"
 
 
-# What the sums of a position or a reserve depend on.
-@watch_fields("asset", "cause", "quantity")
+class BalanceUpdateSlots(WatchedRecord):
+    """The slots of the watched fields of an event: the sums of a position or a reserve depend on them."""
+
+    __slots__ = ()
+
+    _cause: BalanceUpdateCause
+    _asset: AssetIdentifier
+    _quantity: Decimal
+
+
+@watch_fields
 @dataclass(slots=True, eq=False, repr=False)
-class BalanceUpdate(WatchedRecord):
+class BalanceUpdate(BalanceUpdateSlots):
     """One change of one balance.
 
     Two objects are equal when they describe the same event on chain, see `get_identity`.

@@ -28,6 +28,9 @@ _Known = dict[tuple[type, bytes], Any]
 
 _Walk = Callable[[Any, _Known, _Decode], Any]
 
+#: `type`, except that a type checker does not conclude from the answer that a dict has entries of unknown types.
+_type_of: Callable[[Any], type[Any]] = type
+
 
 def intern_equal_objects(tree: Any, cls: type, decode: _Decode) -> None:
     """Replace pairs and assets in a plain tree by typed objects, and equal ones by the same object.
@@ -54,10 +57,11 @@ def _get_walk(cls: type) -> _Walk | None:
     items = tuple(fields.items())
 
     def walk_fields(value: Any, known: _Known, decode: _Decode) -> Any:
-        if _is(value, dict):
+        kind = _type_of(value)
+        if kind is dict:
             for name, walk in items:
                 part = value.get(name)
-                if part is not None:
+                if part:  # neither missing nor an empty list
                     value[name] = walk(part, known, decode)
         return value
 
@@ -78,9 +82,10 @@ def _make_walk(hint: Any, owner: type) -> _Walk | None:
     walk_item = item
 
     def walk_items(value: Any, known: _Known, decode: _Decode) -> Any:
-        if _is(value, list):
+        kind = _type_of(value)
+        if kind is list:
             value[:] = [walk_item(part, known, decode) for part in value]
-        elif _is(value, dict):
+        elif kind is dict:
             for key, part in value.items():
                 value[key] = walk_item(part, known, decode)
         return value
@@ -89,7 +94,8 @@ def _make_walk(hint: Any, owner: type) -> _Walk | None:
 
 
 def _intern(cls: type, value: Any, known: _Known, decode: _Decode) -> Any:
-    if not _is(value, dict):
+    kind = _type_of(value)
+    if kind is not dict:
         return value
     try:
         key = cls, dump(value)
@@ -100,7 +106,3 @@ def _intern(cls: type, value: Any, known: _Known, decode: _Decode) -> Any:
     except (BadStateData, ValueError, ArithmeticError):  # a huge integer, a wrong type, a number that is not finite
         return value
     return found
-
-
-def _is(value: object, kind: type) -> bool:
-    return type(value) is kind

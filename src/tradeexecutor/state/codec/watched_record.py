@@ -4,20 +4,29 @@ A dictionary that has added an entry up *attaches* it.  Assigning to one of the 
 detaches it and reports the change to the dictionary.  Fields are public and people assign to them; nobody has to know
 about figures to do so.
 
-The class says which fields are watched::
+A watched field is a property over the slot of the data class.  The slot itself has the name of the field with an
+underscore before it, and a base class declares which fields have one::
 
-    @watch_fields("quantity")
+    class EventSlots(WatchedRecord):
+        __slots__ = ()
+        _quantity: Decimal
+
+
+    @watch_fields
     @dataclass(slots=True)
-    class Event(WatchedRecord):
+    class Event(EventSlots):
         quantity: Decimal
         notes: str
 
-A watched field is a property over the slot of the data class.  The slot itself has the name of the field with an
-underscore before it.  Reading a field, or being attached, changes neither the class of a record nor its fields.
+Reading a field, or being attached, changes neither the class of a record nor its fields.  A read of the slot takes a
+tenth of the time of a read of the property: the functions that run for every trade read ``_quantity``, everybody else
+`quantity`.  All assign to `quantity`.
 
 Not noticed is what bypasses the attributes of the object (assigning to the slot).
 """
 
+import dataclasses
+import inspect
 import operator
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias, TypeVar, cast
@@ -76,23 +85,20 @@ class WatchedRecord(OpenAttributes):
                 table.on_entry_changed(self)
 
 
-def watch_fields(*names: str) -> Callable[[C], C]:
-    """Make a data class with slots report assignments to the named fields to the dictionary of the record."""
-
-    def decorate(cls: C) -> C:
-        for name in names:
+def watch_fields(cls: C) -> C:
+    """Make a data class report assignments to the fields whose slots its base declares, see the module."""
+    declared = {slot for base in cls.__bases__ for slot in inspect.get_annotations(base)}
+    for name in [field.name for field in dataclasses.fields(cls)]:
+        if f"_{name}" in declared:
             _make_property(cls, name, _detach_on_assignment(cls, name))
-        return cls
-
-    return decorate
+    return cls
 
 
 def watch_dictionary(name: str) -> Callable[[T], T]:
     """Make a data class with slots tell the listeners of the `WatchedDict` in a field that another replaces it."""
 
     def decorate(cls: T) -> T:
-        slot = cls.__dict__[name]
-        _make_property(cls, name, _tell_on_replacement(slot.__get__, slot.__set__))
+        _make_property(cls, name, _tell_on_replacement(f"_{name}", cls.__dict__[name].__set__))
         return cls
 
     return decorate
@@ -129,12 +135,9 @@ def _make_deleter(slot: str) -> Callable[[Any], None]:
     return delete
 
 
-def _tell_on_replacement(get_slot: Callable[[Any], Any], set_slot: _Setter) -> _Setter:
+def _tell_on_replacement(slot: str, set_slot: _Setter) -> _Setter:
     def assign(record: Any, value: Any) -> None:
-        try:
-            before = get_slot(record)
-        except AttributeError:  # a new object
-            before = None
+        before = getattr(record, slot, None)  # a new object has none
         set_slot(record, value)
         if isinstance(before, WatchedDict):
             table = cast(WatchedDict[Any, Any], before)

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.state.contract import contract_signature, warn_ignored
 from tradeexecutor.state.errors import (
     InvalidTrade,
@@ -84,7 +85,7 @@ def _snap_or_check(
     """
     needed = trade.planned_reserve
     shortfall = needed - available
-    if shortfall <= 0:
+    if shortfall <= ZERO_DECIMAL:
         return needed
     kind = trade.pair.kind
     can_snap = available > 0 and trade.is_buy() and (trade.is_spot() or kind.is_cctp_bridge())

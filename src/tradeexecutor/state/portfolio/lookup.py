@@ -4,6 +4,9 @@ Iterables run open, closed, frozen, in the order of the tables.  No look-up scan
 :mod:`~tradeexecutor.state.position.grouping`.
 """
 
+# Reads the slots of watched fields, see `codec.watched_record`.
+# pyright: reportPrivateUsage=false
+
 import datetime
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
@@ -116,7 +119,7 @@ def find_position_for_trade(
         position = portfolio.pending_positions[position_id]
     else:
         position = portfolio.open_positions.get(position_id) or get_position_by_id(portfolio, position_id)
-    if position.trades.get(trade_id) is not trade and position.pending_trades.get(trade_id) is not trade:
+    if position._trades.get(trade_id) is not trade and position.pending_trades.get(trade_id) is not trade:
         raise PositionNotFound(f"trade #{trade_id} is not one of the trades of position #{position.position_id}")
     return position
 

@@ -3,6 +3,9 @@
 Every function either does all of its work or raises and leaves the portfolio as it was.
 """
 
+# Reads the slots of watched fields, see `codec.watched_record`.
+# pyright: reportPrivateUsage=false
+
 import datetime
 from decimal import Decimal
 
@@ -66,14 +69,15 @@ def _new_position(
     reserve_currency: AssetIdentifier,
     reserve_currency_price: USDollarPrice,
 ) -> TradingPosition:
+    opened_at = last_pricing_at = ts
     return TradingPosition(
-        position_id=get_next_position_id(portfolio),
-        pair=pair,
-        opened_at=ts,
-        last_pricing_at=ts,
-        last_token_price=assumed_price,
-        last_reserve_price=reserve_currency_price,
-        reserve_currency=reserve_currency,
+        get_next_position_id(portfolio),
+        pair,
+        opened_at,
+        last_pricing_at,
+        assumed_price,
+        reserve_currency_price,
+        reserve_currency,
     )
 
 
@@ -166,7 +170,7 @@ def request_trade(
         )
     portfolio_value = calculate_total_equity(portfolio)
     trade = position.plan_trade(request, get_next_trade_id(portfolio), portfolio_value)
-    planned = trade.planned_quantity
+    planned = trade._planned_quantity
     dust = get_dust_epsilon_for_pair(pair)
     if planned and abs(planned) <= dust:
         raise TooSmallTrade(
@@ -178,7 +182,7 @@ def request_trade(
     if created:
         position.portfolio_value_at_open = portfolio_value
         _register(portfolio, position)
-    position.trades[trade.trade_id] = trade
+    position._trades[trade.trade_id] = trade
     portfolio.next_trade_id = trade.trade_id + 1
     if request.notes:
         trade.add_note(request.notes)

@@ -52,10 +52,17 @@ class TriggerPriceUpdate(Serialisable):
             raise InvalidValue(f"mid_price must be a float, got {self.mid_price!r}")
 
 
-# The index of trades of a portfolio depends on it.
+class PositionSlots(GenericPosition):
+    """The slot of the watched dictionary of a position: the index of trades of a portfolio depends on it."""
+
+    __slots__ = ()
+
+    _trades: dict[int, TradeExecution]
+
+
 @watch_dictionary("trades")
 @dataclass(slots=True, eq=False, repr=False)
-class PositionFields(GenericPosition):
+class PositionFields(PositionSlots):
     """Fields of a position.  Users see `tradeexecutor.state.position.TradingPosition`.
 
     Raises
@@ -111,8 +118,8 @@ class PositionFields(GenericPosition):
     bridge_capital_allocated: Decimal = Decimal(0)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.trades, TradesById):
-            self.trades = TradesById(self.trades)
+        if not isinstance(self._trades, TradesById):
+            self._trades = TradesById(self._trades)
         if not isinstance(self.balance_updates, BalanceUpdatesById):
             self.balance_updates = BalanceUpdatesById(self.balance_updates)
         if self.position_id <= 0:

@@ -1,5 +1,8 @@
 """How a request becomes a planned trade of a position."""
 
+# Reads the slots of watched fields, see `codec.watched_record`.
+# pyright: reportPrivateUsage=false
+
 import contextlib
 import datetime
 
@@ -13,6 +16,7 @@ from tradeexecutor.state.loan.changes import LoanChange, get_loan_after_trade
 from tradeexecutor.state.position.fields import PositionFields
 from tradeexecutor.state.position.trades import get_unsettled_trades
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeRequest, TradeType
+from tradeexecutor.state.trade.fields import check_slippage_tolerance
 from tradeexecutor.state.trade.planned_amounts import (
     LOAN_KINDS,
     PlannedAmounts,
@@ -69,10 +73,11 @@ def plan_trade(
         amounts.reserve,
         request.assumed_price,
         position.reserve_currency,
-        flags=flags,
-        slippage_tolerance=request.slippage_tolerance,
+        None,
+        flags,
     )
     # Passing these to a constructor of 75 parameters takes longer than assigning them.
+    trade.slippage_tolerance = request.slippage_tolerance
     trade.planned_collateral_allocation = amounts.allocation
     trade.planned_collateral_consumption = amounts.consumption
     trade.reserve_currency_exchange_rate = request.reserve_currency_price
@@ -99,8 +104,10 @@ def _check_request(position: PositionFields, request: TradeRequest, trade_id: in
         )
     if type(trade_id) is not int:
         raise InvalidTrade(f"trade id must be an int, got {trade_id!r}")
-    if trade_id in position.trades:
+    if trade_id in position._trades:
         raise InvalidTrade(f"position #{position.position_id} already has a trade #{trade_id}")
+    if request.slippage_tolerance:
+        check_slippage_tolerance(trade_id, request.slippage_tolerance)
     check_finite(
         trade_id,
         request.planned_mid_price,

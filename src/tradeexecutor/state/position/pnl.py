@@ -1,5 +1,8 @@
 """Profit of a position from its trades: average cost, and share price.  Users import `tradeexecutor.strategy.pnl`."""
 
+# Reads the slots of watched fields, see `codec.watched_record`.
+# pyright: reportPrivateUsage=false
+
 import datetime
 from dataclasses import dataclass
 
@@ -106,18 +109,22 @@ def create_share_price_state(
     trade: TradeExecution, initial_share_price: float = 1.0
 ) -> PositionInternalSharePriceState:
     """Start the internal share price of a position with its first executed trade."""
-    return PositionInternalSharePriceState.open(
-        trade.get_value(), float(trade.executed_quantity or 0), trade.executed_at, initial_share_price
-    )
+    quantity, _, value = _get_executed_amounts(trade)
+    return PositionInternalSharePriceState.open(value, quantity, trade._executed_at, initial_share_price)
 
 
 def update_share_price_state(
     state: PositionInternalSharePriceState, trade: TradeExecution
 ) -> PositionInternalSharePriceState:
     """Return the internal share price after another executed trade."""
-    return state.after_trade(
-        float(trade.executed_quantity or 0), trade.executed_price or 0.0, trade.get_value(), trade.executed_at
-    )
+    quantity, price, value = _get_executed_amounts(trade)
+    return state.after_trade(quantity, price, value, trade._executed_at)
+
+
+def _get_executed_amounts(trade: TradeExecution) -> tuple[float, USDollarPrice, USDollarAmount]:
+    """Return quantity, price and `TradeExecution.get_value` of an executed trade, with one conversion of a Decimal."""
+    quantity, price = float(trade._executed_quantity or 0), trade._executed_price or 0.0
+    return quantity, price, 0.0 if trade._repaired_at else abs(quantity * price)
 
 
 def calculate_share_price_profit(

@@ -3,6 +3,9 @@
 Those that need quantities (`can_be_closed`) or profit (`is_profitable`) stand in the modules of these subjects.
 """
 
+# Reads the slots of watched fields, see `codec.watched_record`.
+# pyright: reportPrivateUsage=false
+
 from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS, TradingPairKind
 from tradeexecutor.state.position.fields import PositionFields
 from tradeexecutor.state.position.trades import get_first_trade, get_last_trade, get_trade_totals, get_unsettled_trades
@@ -45,17 +48,17 @@ def has_unexecuted_trades(position: PositionFields) -> bool:
 
 def has_trades_in_flight(position: PositionFields) -> bool:
     """Tell whether the outcome of any trade is open: started, broadcasted, on a bridge or asked from a vault."""
-    return any(
-        trade.started_at and trade.executed_at is None and trade.failed_at is None
-        for trade in get_unsettled_trades(position)
-    )
+    for trade in get_unsettled_trades(position):
+        if trade._executed_at is None and trade._started_at and trade._failed_at is None:
+            return True
+    return False
 
 
 def has_planned_trades(position: PositionFields) -> bool:
     """Tell whether any trade is planned."""
     # Trades that have started, nearly all of them, are passed over without asking for their status.
     for trade in get_unsettled_trades(position):  # noqa: SIM110 - runs for every new trade
-        if trade.started_at is None and trade.is_planned():
+        if trade._started_at is None and trade.is_planned():
             return True
     return False
 

@@ -1,5 +1,8 @@
 """How much a position holds; token units, signed as in `TradeExecution`."""
 
+# Reads the slots of watched fields, see `codec.watched_record`.
+# pyright: reportPrivateUsage=false
+
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
@@ -8,7 +11,7 @@ from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.generic_position import book_balance_update
-from tradeexecutor.state.identifier import AssetIdentifier, TradingPairKind
+from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS, AssetIdentifier, TradingPairKind
 from tradeexecutor.state.identifier.dust import (
     HYPERCORE_SMALL_POSITION_CLEANUP_PENDING_REDEEM,
     get_close_epsilon_for_pair,
@@ -20,7 +23,7 @@ from tradeexecutor.state.position.predicates import has_planned_trades, is_spot
 from tradeexecutor.state.position.trades import get_first_trade, get_trade_totals, get_unsettled_trades
 from tradeexecutor.state.trade.totals import split_trades
 
-_CCTP_BRIDGE = TradingPairKind.cctp_bridge
+_CCTP_BRIDGE, _CREDIT_SUPPLY = TradingPairKind.cctp_bridge, TradingPairKind.credit_supply
 
 #: Quantities from this to `QUANTITY_EPSILON` read as zero.
 _LOWEST_ZERO = -QUANTITY_EPSILON
@@ -69,12 +72,12 @@ def get_quantity(position: PositionFields, planned: bool = False) -> Decimal:
 
     Successful trades (with `planned` also planned ones) in order, then the balance events.
     """
-    settled, rest = split_trades(position.trades)
+    settled, rest = split_trades(position._trades)
     total = settled.quantity_as_planned if planned else settled.quantity
     for trade in rest:
-        if trade.executed_at is not None:
-            executed = trade.executed_quantity
-            if executed is not None and not trade.repaired_at and not trade.repaired_trade_id:
+        if trade._executed_at is not None:
+            executed = trade._executed_quantity
+            if executed is not None and not trade._repaired_at and not trade._repaired_trade_id:
                 total += executed
             else:
                 total += trade.get_position_quantity()
@@ -205,7 +208,7 @@ def can_be_closed(position: PositionFields) -> bool:
         available = get_available_bridge_capital(position)
         return available <= 0 or abs(available) <= get_close_epsilon_for_pair(position.pair)
     quantity = get_quantity(position)
-    if quantity <= 0 and (is_spot(position) or kind.is_credit_supply()):
+    if quantity <= ZERO_DECIMAL and (kind in TOKEN_TRADE_KINDS or kind is _CREDIT_SUPPLY):
         return True
     if position.other_data and position.other_data.get(HYPERCORE_SMALL_POSITION_CLEANUP_PENDING_REDEEM):
         return quantity <= 0

@@ -1,5 +1,8 @@
 """The trades of a position: access, and the sums over them."""
 
+# Reads the slots of watched fields, see `codec.watched_record`.
+# pyright: reportPrivateUsage=false
+
 import datetime
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
@@ -63,12 +66,12 @@ def get_unexecuted_reserve(position: PositionFields) -> Decimal | int:
 
 def get_trade_totals(position: PositionFields) -> TradeTotals:
     """Return the sums over all trades; not to be changed."""
-    return add_up(position.trades)
+    return add_up(position._trades)
 
 
 def get_unsettled_trades(position: PositionFields) -> Iterable[TradeExecution]:
     """Return everything planned or in flight, and the settled trades that are not in the running totals yet."""
-    settled, rest = split_trades(position.trades)
+    settled, rest = split_trades(position._trades)
     return (*settled.waiting, *rest) if settled.waiting else rest
 
 

@@ -1,5 +1,8 @@
 """What a position is worth: prices (USD per base token), value and equity (USD)."""
 
+# Reads the slots of watched fields, see `codec.watched_record`.
+# pyright: reportPrivateUsage=false
+
 from decimal import Decimal
 
 from tradeexecutor.state.contract import contract_signature, warn_ignored
@@ -126,17 +129,19 @@ def calculate_value_using_price(
     include_interest
         Add the accrued interest of the loan, if there is one.
     """
-    settled, rest = split_trades(position.trades)
+    settled, rest = split_trades(position._trades)
     tokens, reserve = settled.tokens, settled.locked_reserve
     for trade in rest:
-        if trade.executed_quantity is None and trade.started_at is None:
+        if trade._executed_quantity is None and trade._started_at is None:
             continue  # planned: spares asking for the status
         if trade.is_accounted_for_equity():
-            if trade.executed_quantity is not None:
-                tokens += trade.executed_quantity
-            if trade.executed_at is None:
+            if trade._executed_quantity is not None:
+                tokens += trade._executed_quantity
+            if trade._executed_at is None:
                 reserve += trade.get_equity_for_reserve()
-    value = float(tokens) * token_price + float(reserve) * reserve_price
+    value = float(tokens) * token_price
+    if reserve:  # nearly never; converting a Decimal takes as long as all of the above
+        value += float(reserve) * reserve_price
     if position.balance_updates:
         updates = float(get_base_token_balance_update_quantity(position)) * token_price
         value = value - updates if position.pair.kind.is_shorting() else value + updates

@@ -1,5 +1,8 @@
 """Where the capital of a trade comes from and goes back to: the cash, or a bridge position to another chain."""
 
+# Reads the slots of watched fields, see `codec.watched_record`.
+# pyright: reportPrivateUsage=false
+
 import datetime
 from decimal import Decimal
 
@@ -28,7 +31,7 @@ def take_capital(portfolio: Portfolio, trade: TradeExecution, *, underflow_check
         With `underflow_check`: less is available than planned.  Nothing has changed.
     """
     kind = trade.pair.kind
-    if trade.planned_quantity <= ZERO_DECIMAL and kind is not _SHORT:
+    if trade._planned_quantity <= ZERO_DECIMAL and kind is not _SHORT:
         return
     if kind in TOKEN_TRADE_KINDS and portfolio.get_bridge_position_for_chain(trade.pair.chain_id) is not None:
         portfolio.move_capital_from_bridge_to_spot_trade(trade, underflow_check)
@@ -61,7 +64,7 @@ def find_returned_capital(
         else:
             returned = spent
         return returned, get_reserve_of_trade(portfolio, trade) if returned else None
-    if trade.planned_quantity <= ZERO_DECIMAL:
+    if trade._planned_quantity <= ZERO_DECIMAL:
         return spent, _get_account_of_proceeds(portfolio, trade) if spent else None
     from_bridge = allocated is None
     if from_bridge:

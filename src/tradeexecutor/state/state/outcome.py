@@ -3,6 +3,9 @@
 The first two change nothing, the third cannot fail: a refused outcome leaves the state as it was.
 """
 
+# Reads the slots of watched fields, see `codec.watched_record`.
+# pyright: reportPrivateUsage=false
+
 import datetime
 from decimal import Decimal
 
@@ -37,7 +40,7 @@ from tradeexecutor.state.value_checks import check_finite
 
 _REPAIR = TradeType.repair
 _SHORT = TradingPairKind.lending_protocol_short
-_CCTP_BRIDGE = TradingPairKind.cctp_bridge
+_CCTP_BRIDGE, _VAULT = TradingPairKind.cctp_bridge, TradingPairKind.vault
 
 #: Kinds whose positions keep an internal share price.
 _SHARE_PRICE_KINDS = EXCHANGE_KINDS - {_CCTP_BRIDGE}
@@ -155,7 +158,7 @@ def _check(state: StateFields, trade: TradeExecution, fill: Fill, *, force: bool
 
 def _check_exchanged_amounts(trade: TradeExecution, fill: Fill) -> None:
     quantity, reserve = fill.quantity, fill.reserve
-    if trade.planned_quantity > ZERO_DECIMAL:
+    if trade._planned_quantity > ZERO_DECIMAL:
         if quantity <= ZERO_DECIMAL:
             raise InvalidTrade(f"buy #{trade.trade_id} must have a positive executed amount, got {quantity}")
         if reserve < ZERO_DECIMAL:
@@ -286,7 +289,7 @@ def _apply(state: StateFields, trade: TradeExecution, outcome: _Outcome) -> None
         del portfolio.pending_positions[position.position_id]
         portfolio.open_positions[position.position_id] = position
         position.pending_since_at = None
-    if kind.is_vault():
+    if kind is _VAULT:
         set_vault_lockup_estimate(position, trade)
     if loan is not None:
         position.loan = loan

@@ -1,5 +1,8 @@
 """Quantities (token units) and values (USD) of a trade."""
 
+# Reads the slots of watched fields, see `codec.watched_record`.
+# pyright: reportPrivateUsage=false
+
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -34,11 +37,11 @@ def get_position_quantity(trade: TradeFields) -> Decimal:
 
     Repaired trades and their counter trades add nothing.
     """
-    if trade.repaired_trade_id or trade.repaired_at:
+    if trade._repaired_trade_id or trade._repaired_at:
         return ZERO_DECIMAL
-    if trade.executed_quantity is not None:
-        return trade.executed_quantity
-    return trade.planned_quantity
+    if trade._executed_quantity is not None:
+        return trade._executed_quantity
+    return trade._planned_quantity
 
 
 def get_sign(trade: TradeFields) -> int:
@@ -109,7 +112,7 @@ def get_equity_for_reserve(trade: TradeFields) -> Decimal:
     `TradingPosition.get_vault_settlement_pending_value`.
     """
     if (
-        trade.planned_quantity > 0
+        trade._planned_quantity > ZERO_DECIMAL
         and get_status(trade) in IN_FLIGHT
         and not (trade.other_data or {}).get("vault_async_flow")
     ):
@@ -209,12 +212,12 @@ def calculate_asset_deltas(trade: TradeFields) -> list[AssetDelta]:
 
 def get_planned_value(trade: TradeFields) -> USDollarAmount:
     """Return planned price times planned quantity, >= 0."""
-    return abs(trade.planned_price * float(abs(trade.planned_quantity)))
+    return abs(trade._planned_price * float(abs(trade._planned_quantity)))
 
 
 def get_executed_value(trade: TradeFields) -> USDollarAmount:
     """Return executed price times executed quantity, >= 0; 0 when not executed."""
-    quantity, price = trade.executed_quantity, trade.executed_price
+    quantity, price = trade._executed_quantity, trade._executed_price
     if quantity is None or price is None:
         return 0.0
     return abs(float(quantity) * float(price))
@@ -225,11 +228,11 @@ def get_value(trade: TradeFields) -> USDollarAmount:
 
     Repaired trades are worth 0, so are trades on which nothing has been spent.
     """
-    if trade.repaired_at:
+    if trade._repaired_at:
         return 0.0
-    if trade.executed_at:
+    if trade._executed_at:
         return get_executed_value(trade)
-    if trade.failed_at or trade.started_at:
+    if trade._failed_at or trade._started_at:
         return get_planned_value(trade)
     return 0.0
 

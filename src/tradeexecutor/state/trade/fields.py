@@ -77,6 +77,9 @@ class TradeStatus(enum.Enum):
 #: Slippage tolerance of a trade must stay below this fraction.
 MAX_SLIPPAGE_TOLERANCE = 0.33
 
+#: Quantities from this to `QUANTITY_EPSILON` read as zero.
+_LOWEST_ZERO = -QUANTITY_EPSILON
+
 #: Kinds whose trades may have zero quantity: collateral moves, valuation changes.
 _ZERO_QUANTITY_KINDS = frozenset(
     {
@@ -89,25 +92,41 @@ _ZERO_QUANTITY_KINDS = frozenset(
 )
 
 
-# What the totals of a position depend on, and what the index of transactions of a portfolio depends on.
-@watch_fields(
-    "blockchain_transactions",
-    "broadcasted_at",
-    "cctp_in_transit_at",
-    "executed_at",
-    "executed_price",
-    "executed_quantity",
-    "expired_at",
-    "failed_at",
-    "planned_price",
-    "planned_quantity",
-    "repaired_at",
-    "repaired_trade_id",
-    "started_at",
-    "vault_settlement_pending_at",
-)
+def check_slippage_tolerance(trade_id: int, tolerance: BPS) -> None:
+    """Raise `InvalidTrade` unless the tolerance, a fraction, is below `MAX_SLIPPAGE_TOLERANCE`."""
+    if not tolerance < MAX_SLIPPAGE_TOLERANCE:  # NaN too
+        raise InvalidTrade(
+            f"slippage tolerance of trade #{trade_id} must be below {MAX_SLIPPAGE_TOLERANCE}, got {tolerance}"
+        )
+
+
+class TradeSlots(WatchedRecord):
+    """The slots of the watched fields of a trade; the fields themselves are documented in `TradeFields`.
+
+    The totals of a position depend on these fields, and the index of transactions of a portfolio.
+    """
+
+    __slots__ = ()
+
+    _planned_quantity: Decimal
+    _planned_price: int | float
+    _started_at: UTCDatetime | None
+    _broadcasted_at: UTCDatetime | None
+    _executed_at: UTCDatetime | None
+    _failed_at: UTCDatetime | None
+    _executed_price: USDollarPrice | None
+    _executed_quantity: Decimal | None
+    _blockchain_transactions: list[BlockchainTransaction]
+    _repaired_at: UTCDatetime | None
+    _repaired_trade_id: int | None
+    _expired_at: UTCDatetime | None
+    _cctp_in_transit_at: UTCDatetime | None
+    _vault_settlement_pending_at: UTCDatetime | None
+
+
+@watch_fields
 @dataclass(slots=True, eq=False, repr=False)
-class TradeFields(WatchedRecord):
+class TradeFields(TradeSlots):
     """Fields of a trade.  Users see `tradeexecutor.state.trade.TradeExecution`.
 
     Quantities are token units with the sign of the trade (+ buy, - sell), reserves are token units of the reserve
@@ -217,24 +236,21 @@ class TradeFields(WatchedRecord):
         opened_at = self.opened_at
         if type(opened_at) is not datetime.datetime or opened_at.tzinfo is not None:
             require_naive_utc(opened_at, f"trade #{self.trade_id} opened_at", InvalidTrade)
-        quantity = self.planned_quantity
+        quantity = self._planned_quantity
         kind = self.pair.kind
         if (
-            -QUANTITY_EPSILON <= quantity <= QUANTITY_EPSILON
+            _LOWEST_ZERO <= quantity <= QUANTITY_EPSILON
             and self.trade_type is not TradeType.repair
             and kind not in _ZERO_QUANTITY_KINDS
         ):
             raise InvalidTrade(f"trade #{self.trade_id} has no quantity: {quantity} {self.pair.base.token_symbol}")
-        price = self.planned_price
+        price = self._planned_price
         if (type(price) is not float and type(price) is not int) or not price > 0:
             raise InvalidTrade(f"trade #{self.trade_id} planned price must be a positive float, got {price!r}")
         if self.planned_reserve < ZERO_DECIMAL and not kind.is_credit_based():
             raise InvalidTrade(f"trade #{self.trade_id} planned reserve is negative: {self.planned_reserve}")
-        if self.slippage_tolerance and not self.slippage_tolerance < MAX_SLIPPAGE_TOLERANCE:  # NaN too
-            raise InvalidTrade(
-                f"slippage tolerance of trade #{self.trade_id} must be below {MAX_SLIPPAGE_TOLERANCE}, "
-                f"got {self.slippage_tolerance}"
-            )
+        if self.slippage_tolerance:
+            check_slippage_tolerance(self.trade_id, self.slippage_tolerance)
         loan = self.planned_loan_update
         if loan is not None and not isinstance(loan, Loan):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidValue(f"planned_loan_update must be a Loan, got {loan!r}")

@@ -10,6 +10,9 @@
 The functions here change the trade only; :mod:`tradeexecutor.state.state.transitions` calls them and moves the money.
 """
 
+# Reads the slots of watched fields, see `codec.watched_record`.
+# pyright: reportPrivateUsage=false
+
 import datetime
 import math
 from decimal import Decimal
@@ -33,23 +36,23 @@ IN_FLIGHT = frozenset({_STARTED, _BROADCASTED})
 
 def get_status(trade: TradeFields) -> TradeStatus:
     """Derive the status from the timestamps; the first match wins."""
-    if trade.repaired_trade_id:
+    if trade._repaired_trade_id:
         return _SUCCESS
-    if trade.repaired_at:
+    if trade._repaired_at:
         return _REPAIRED
-    if trade.failed_at:
+    if trade._failed_at:
         return _FAILED
-    if trade.executed_at:
+    if trade._executed_at:
         return _SUCCESS
-    if trade.vault_settlement_pending_at:
+    if trade._vault_settlement_pending_at:
         return TradeStatus.vault_settlement_pending
-    if trade.cctp_in_transit_at:
+    if trade._cctp_in_transit_at:
         return TradeStatus.cctp_in_transit
-    if trade.broadcasted_at:
+    if trade._broadcasted_at:
         return _BROADCASTED
-    if trade.started_at:
+    if trade._started_at:
         return _STARTED
-    if trade.expired_at:
+    if trade._expired_at:
         return TradeStatus.expired
     return _PLANNED
 
@@ -110,10 +113,11 @@ def check_fill(trade: TradeFields, fill: Fill, *, force: bool = False) -> None:
 
 def set_fill(trade: TradeFields, fill: Fill) -> None:
     """Do what `record_fill` does, for a caller that has made its checks."""
-    trade.executed_at = fill.executed_at
-    trade.executed_quantity = fill.quantity
+    trade._executed_at = fill.executed_at
+    trade._executed_quantity = fill.quantity
+    trade._executed_price = fill.price
+    trade.detach()  # once, for the three watched fields
     trade.executed_reserve = fill.reserve
-    trade.executed_price = fill.price
     trade.executed_collateral_consumption = fill.collateral_consumption
     trade.executed_collateral_allocation = fill.collateral_allocation
     trade.lp_fees_paid = fill.lp_fees

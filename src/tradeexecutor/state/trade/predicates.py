@@ -1,5 +1,8 @@
 """What is true of a trade: its direction, status, purpose and instrument."""
 
+# Reads the slots of watched fields, see `codec.watched_record`.
+# pyright: reportPrivateUsage=false
+
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS
 from tradeexecutor.state.trade.fields import TradeFields, TradeFlag, TradeStatus, TradeType
@@ -13,12 +16,12 @@ _SUCCESS, _VAULT_SETTLEMENT_PENDING = TradeStatus.success, TradeStatus.vault_set
 
 def is_buy(trade: TradeFields) -> bool:
     """Base token is acquired."""
-    return trade.planned_quantity > ZERO_DECIMAL  # three times as fast as comparing with 0
+    return trade._planned_quantity > ZERO_DECIMAL  # three times as fast as comparing with 0
 
 
 def is_sell(trade: TradeFields) -> bool:
     """Base token is given up; a zero quantity counts as a sell."""
-    return trade.planned_quantity <= ZERO_DECIMAL
+    return trade._planned_quantity <= ZERO_DECIMAL
 
 
 def is_reduce(trade: TradeFields) -> bool:
@@ -76,7 +79,7 @@ def is_unfinished(trade: TradeFields) -> bool:
 
 def is_accounted_for_equity(trade: TradeFields) -> bool:
     """Started, broadcasted or success."""
-    if trade.executed_at and not trade.failed_at and not trade.repaired_at:
+    if trade._executed_at and not trade._failed_at and not trade._repaired_at:
         return True  # nearly always
     status = get_status(trade)
     return status is _SUCCESS or status in IN_FLIGHT

@@ -19,12 +19,13 @@ from tradeexecutor.state.types import BPS, LeverageMultiplier, USDollarAmount, U
 PENDING_HINT = "a trade waits once it has a trigger, see PositionManager.open_spot_with_market_limit"
 
 
-class TradeRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class TradeRequest(msgspec.Struct, frozen=True, gc=False):
     """Everything that planning a trade needs, except the position it is for.
 
     `State.request_trade` makes a planned trade of it.  A request does not change and knows no ids, so it can be
     refused, or made again on another position.  It is a msgspec structure because one is made for every trade: a frozen
-    dataclass takes four times as long to build.
+    dataclass takes four times as long to build.  Give the values by name; only `create_trade`, which every trade of an
+    existing strategy passes through, gives them by position, as finding the names takes longer than all the rest.
 
     Raises
     ------
@@ -36,16 +37,16 @@ class TradeRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     #: Naive UTC time of the decision.
     strategy_cycle_at: datetime.datetime
     pair: TradingPairIdentifier
-    #: Base token units with the sign of the trade, or None.
-    quantity: Decimal | None = None
-    #: Reserve token units: what to spend instead of `quantity`, or what goes into a loan; or None.
-    reserve: Decimal | None = None
     #: Expected fill price with fees, USD per base token.
     assumed_price: USDollarPrice
     trade_type: TradeType
     reserve_currency: AssetIdentifier
     #: USD per reserve token.
     reserve_currency_price: USDollarPrice
+    #: Base token units with the sign of the trade, or None.
+    quantity: Decimal | None = None
+    #: Reserve token units: what to spend instead of `quantity`, or what goes into a loan; or None.
+    reserve: Decimal | None = None
     notes: str | None = None
     #: Fraction, 0.003 is 30 basis points.
     pair_fee: BPS | None = None

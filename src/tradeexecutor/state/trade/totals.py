@@ -14,6 +14,9 @@ Sums run left to right in the order of the table whether they are kept or made a
 digits.
 """
 
+# Reads the slots of watched fields, see `codec.watched_record`.
+# pyright: reportPrivateUsage=false
+
 from collections.abc import Collection
 from decimal import Decimal
 from itertools import islice
@@ -101,18 +104,18 @@ class TradeTotals:
         value = trade.get_value()
         status = trade.get_status()
         if status is _SUCCESS or status in IN_FLIGHT:
-            if trade.executed_quantity is not None:
-                self.tokens += trade.executed_quantity
+            if trade._executed_quantity is not None:
+                self.tokens += trade._executed_quantity
             if status is not _SUCCESS:
                 self.locked_reserve += trade.get_equity_for_reserve()
-        successful = trade.executed_at is not None
+        successful = trade._executed_at is not None
         quantity = trade.get_position_quantity() if successful else ZERO_DECIMAL
         if successful:
             self.quantity += quantity
             self.quantity_as_planned += quantity
         elif status is _PLANNED:
             self.quantity_as_planned += trade.get_position_quantity()
-        if trade.planned_quantity > 0:
+        if trade._planned_quantity > ZERO_DECIMAL:
             self.has_buys = True
             self.all_bought_usd += value
             if successful:
@@ -212,9 +215,9 @@ class TradesById(WatchedDict[int, TradeExecution]):
 
 def _is_settled(trade: TradeExecution) -> bool:
     """Tell whether the trade has its outcome; what is in flight depends on more fields than are watched."""
-    if trade.executed_at is not None or trade.failed_at is not None:
+    if trade._executed_at is not None or trade._failed_at is not None:
         return True
-    return trade.expired_at is not None and trade.get_status() is _EXPIRED
+    return trade._expired_at is not None and trade.get_status() is _EXPIRED
 
 
 def split_trades(trades: dict[int, TradeExecution]) -> tuple[TradeTotals, Collection[TradeExecution]]:
