@@ -31,6 +31,7 @@ COMMAND_LINES: dict[str, list[str]] = {
     "demo": ["--output F/demo"],
     "export": ["S --columns", "S -o F/tables", "S -o F/tables", "S -o F/again --json"],
     "init": ["S", "F/new.json"],
+    "lookahead": ["C --data S", "C --data S --json"],
     "prune-state": ["S --dry-run", "S --dry-run --json"],
     "repair": ["S --dry-run", "S --dry-run --json"],
     "report": ["S -o F/report.html"],
