@@ -86,8 +86,6 @@ def _resolve_target(path: StateLocation, source: StateLocation) -> StateLocation
     if path.strategy is not None:
         return path
     if isinstance(source, DatabaseAddress):
-        from tradeexecutor.operations.databases import open_address
-
         name = open_address(source).strategy or ""
     else:
         name = source.stem
