@@ -1,6 +1,7 @@
 """Planning by request: the objects and the long lists of arguments of the contract say the same."""
 
 import datetime
+import inspect
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from tests.kit.trader import CREDIT, SHORT, T0, USDC, WETH_USDC, Trader, new_state
 from tradeexecutor.state.errors import InvalidTrade, PositionNotFound
+from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeFlag, TradeType
 from tradeexecutor.state.trade.request import TradeRequest
@@ -76,6 +78,23 @@ def test_a_request_plans_what_the_arguments_of_the_contract_plan(
     by_arguments: Callable[[State], Any], by_request: Callable[[State], Any]
 ):
     assert as_dict(by_request(new_state())) == as_dict(by_arguments(new_state()))
+
+
+def test_create_trade_gives_every_argument_to_the_field_of_its_name(monkeypatch: pytest.MonkeyPatch):
+    names = [
+        name for name in inspect.signature(State.create_trade).parameters if name in TradeRequest.__struct_fields__
+    ]
+    assert set(TradeRequest.__struct_fields__) - set(names) == {"exchange_name"}
+    special = {"strategy_cycle_at": T0, "notes": "note", "pair_fee": 0.003, "price_structure": None, "flags": set()}
+    arguments = {name: special.get(name, object()) for name in names}
+    state, requests = new_state(), list[TradeRequest]()
+
+    def request_trade(portfolio: Portfolio, request: TradeRequest, position: object) -> None:
+        requests.append(request)
+
+    monkeypatch.setattr(Portfolio, "request_trade", request_trade)
+    state.create_trade(**arguments)  # pyright: ignore[reportArgumentType]
+    assert {name: getattr(requests[0], name) for name in names} == arguments
 
 
 def test_the_same_request_can_be_made_twice():

@@ -63,6 +63,9 @@ class Serialisable:
     #: Filled by the `dataclass` decorator of the subclass.
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
+    #: Field -> slot, where the slot has another name, see `watched_record`.
+    slot_names: ClassVar[dict[str, str]] = {}
+
     def to_dict(self) -> dict[str, Any]:
         """Return the object as plain JSON data, the tree that `to_json` prints.
 

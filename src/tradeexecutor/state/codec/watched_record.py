@@ -1,10 +1,10 @@
 """Records that tell the dictionary they are in when a figure derived from them is no longer true.
 
-A dictionary that has added an entry up *attaches* it.  Assigning to one of the watched fields of an attached entry
-detaches it and reports the change to the dictionary.  Fields are public and people assign to them; nobody has to know
+A dictionary that has added an entry up *attaches* it. Assigning to one of the watched fields of an attached entry
+detaches it and reports the change to the dictionary. Fields are public and people assign to them; nobody has to know
 about figures to do so.
 
-A watched field is a property over the slot of the data class.  The slot itself has the name of the field with an
+A watched field is a property over the slot of the data class. The slot itself has the name of the field with an
 underscore before it, and a base class declares which fields have one::
 
     class EventSlots(WatchedRecord):
@@ -18,18 +18,17 @@ underscore before it, and a base class declares which fields have one::
         quantity: Decimal
         notes: str
 
-Reading a field, or being attached, changes neither the class of a record nor its fields.  A read of the slot takes a
-tenth of the time of a read of the property: the functions that run for every trade read ``_quantity``, everybody else
-`quantity`.  All assign to `quantity`.
+Reading a field, or being attached, changes neither the class of a record nor its fields. Reading the slot takes a tenth
+of the time of reading the property: functions that run for every trade read ``_quantity``, all others `quantity`.
 
-Not noticed is what bypasses the attributes of the object (assigning to the slot).
+An assignment to a slot is not noticed. Whoever assigns to several slots at once calls `WatchedRecord.detach` after it.
 """
 
 import dataclasses
 import inspect
 import operator
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from tradeexecutor.state.codec.codec import OpenAttributes
 from tradeexecutor.state.codec.generated_code import compile_function
@@ -43,9 +42,6 @@ _Setter: TypeAlias = Callable[[Any, Any], None]
 
 class WatchedRecord(OpenAttributes):
     """Base of the entries of a `WatchedDict` whose fields are watched."""
-
-    #: Field -> name of its slot; set by `watch_fields`.
-    slot_names: ClassVar[dict[str, str]] = {}
 
     #: The dictionary that this entry is attached to; an attribute only then.
     _link: Link | None = None
@@ -86,7 +82,7 @@ class WatchedRecord(OpenAttributes):
 
 
 def watch_fields(cls: C) -> C:
-    """Make a data class report assignments to the fields whose slots its base declares, see the module."""
+    """Make a data class report assignments to the fields whose slots a base of it declares, see the module."""
     declared = {slot for base in cls.__bases__ for slot in inspect.get_annotations(base)}
     for name in [field.name for field in dataclasses.fields(cls)]:
         if f"_{name}" in declared:
@@ -109,7 +105,7 @@ def _make_property(cls: Any, name: str, assign: _Setter) -> None:
     slot = f"_{name}"
     setattr(cls, slot, cls.__dict__[name])
     setattr(cls, name, property(operator.attrgetter(slot), assign, _make_deleter(slot)))
-    cls.slot_names = getattr(cls, "slot_names", {}) | {name: slot}
+    cls.slot_names = cls.slot_names | {name: slot}
     # Nobody knows a new object yet: its constructor assigns to the slot.
     code = cls.__init__.__code__
     cls.__init__.__code__ = code.replace(co_names=tuple(slot if known == name else known for known in code.co_names))

@@ -12,6 +12,9 @@ Orders that wait for a trigger promise nothing: a stop loss and a take profit ma
 only one of them happens.  They are looked at when they start.
 """
 
+# Reads the slots of watched fields, see `codec.watched_record`.
+# pyright: reportPrivateUsage=false
+
 from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
@@ -45,12 +48,13 @@ KINDS_OF_HELD_TOKENS = frozenset(
 )
 
 _UNDER_WAY = frozenset({TradeStatus.started, TradeStatus.broadcasted, TradeStatus.vault_settlement_pending})
-_PLANNED, _TRIGGERED = TradeStatus.planned, TradeFlag.triggered
+_PLANNED, _VAULT_SETTLEMENT_PENDING = TradeStatus.planned, TradeStatus.vault_settlement_pending
+_TRIGGERED, _CCTP_BRIDGE = TradeFlag.triggered, TradingPairKind.cctp_bridge
 
 
 def get_holding(position: PositionFields) -> Decimal:
     """Return what can be sold, base token units; of a bridge the capital that no trade on the far chain uses."""
-    if position.pair.kind is TradingPairKind.cctp_bridge:
+    if position.pair.kind is _CCTP_BRIDGE:
         return get_available_bridge_capital(position)
     return get_quantity(position)
 
@@ -58,19 +62,16 @@ def get_holding(position: PositionFields) -> Decimal:
 def get_uncommitted_holding(position: PositionFields, *, planned: bool) -> Decimal:
     """Return what is held once the trades under way, and if asked the planned ones, are done; base token units."""
     total = get_holding(position)
-    unsettled = get_unsettled_trades(position)
-    if not unsettled:  # nearly always
-        return total
-    for trade in unsettled:
-        if trade.executed_at is not None:
+    for trade in get_unsettled_trades(position):
+        if trade._executed_at is not None:
             continue
         status = trade.get_status()
         if status is _PLANNED:
             if planned and not _waits_for_trigger(position, trade):
-                total += trade.planned_quantity
+                total += trade._planned_quantity
         elif status in _UNDER_WAY:
-            is_requested = status is TradeStatus.vault_settlement_pending and trade.planned_quantity <= 0
-            total += trade.get_vault_settlement_request_quantity() if is_requested else trade.planned_quantity
+            is_requested = status is _VAULT_SETTLEMENT_PENDING and trade._planned_quantity <= 0
+            total += trade.get_vault_settlement_request_quantity() if is_requested else trade._planned_quantity
     return total
 
 
@@ -95,7 +96,7 @@ def check_planned_sell(position: PositionFields, trade: TradeExecution) -> None:
     """Raise `NotEnoughTokens` unless the position can give what a trade that is being planned sells."""
     if position.pair.kind not in KINDS_OF_HELD_TOKENS or (trade.flags and _TRIGGERED in trade.flags):
         return
-    needed = -trade.planned_quantity
+    needed = -trade._planned_quantity
     left = get_uncommitted_holding(position, planned=True)
     if needed > left:
         _require(position, trade, left, needed, "is left by what is planned and under way")
@@ -105,7 +106,7 @@ def check_started_sell(position: PositionFields, trade: TradeExecution) -> None:
     """Raise `NotEnoughTokens` unless the position can give what a planned trade sells."""
     if position.pair.kind not in KINDS_OF_HELD_TOKENS:
         return
-    needed = -trade.planned_quantity
+    needed = -trade._planned_quantity
     left = get_uncommitted_holding(position, planned=False)
     if needed > left:
         _require(position, trade, left, needed, "is left by what is under way")

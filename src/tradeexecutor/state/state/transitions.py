@@ -23,6 +23,9 @@ short              planned reserve out of cash    what was not used comes back, 
 A failure gives back what the start took.
 """
 
+# Reads the slots of watched fields, see `codec.watched_record`.
+# pyright: reportPrivateUsage=false
+
 import datetime
 from typing import Any
 
@@ -90,7 +93,7 @@ def start_execution(
     position = portfolio.find_position_for_trade(trade, pending=triggered)
     if position.closed_at is not None:
         raise WrongPositionStatus(f"position #{position.position_id} is closed, trade #{trade.trade_id} cannot start")
-    if trade.planned_quantity < ZERO_DECIMAL and trade.trade_type is not _REPAIR:
+    if trade._planned_quantity < ZERO_DECIMAL and trade.trade_type is not _REPAIR:
         check_started_sell(position, trade)
     if nonce is not None:
         portfolio.check_for_nonce_reuse(nonce)
