@@ -53,6 +53,7 @@ def test_the_library_example_of_the_readme(
     assert "GOOG-USD" in printed
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
     monkeypatch.chdir(tmp_path)

@@ -19,6 +19,7 @@ def to_plain(value: object) -> object:
     return value.total_seconds() if isinstance(value, datetime.timedelta) else value
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 def test_every_figure_of_a_real_state_agrees_with_the_recorded_one(state_file: Path, shared_dir: Path):
     recorded = json.loads((shared_dir / "golden" / "statistics" / state_file.name).read_text())["trade_summary"]

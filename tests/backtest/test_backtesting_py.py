@@ -280,6 +280,7 @@ def _run_theirs(backtesting: Any, market: Market) -> tuple[Fills, dict[int, floa
 # --- The comparison --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_random_strategies_trade_and_earn_the_same(
     run_theirs: Callable[[Market], tuple[Fills, dict[int, float]]],
 ):

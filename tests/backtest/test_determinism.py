@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.kit.markets import make_json
 from tests.support import REPOSITORY
 from tradeexecutor.state.state import State
@@ -20,6 +22,7 @@ def test_two_runs_give_the_same_bytes():
     assert make_json() == make_json()
 
 
+@pytest.mark.slow
 def test_another_process_with_other_hashes_gives_the_same_bytes():
     environment = {**os.environ, "PYTHONHASHSEED": "12345", "TZ": "Asia/Tokyo"}
     other = subprocess.run(

@@ -131,6 +131,7 @@ def calculate_one(func: Any, universe: TradingStrategyUniverse, **options: Any) 
     return calculate_indicators(indicators, universe, ExecutionContext(ExecutionMode.backtesting))
 
 
+@pytest.mark.slow
 @given(
     func=st.sampled_from(list(look_ahead.HONEST)),
     length=st.integers(1, 30),

@@ -65,6 +65,7 @@ def record_run(bars: list[Bar]) -> tuple[list[Any], Any]:
     return seen, trades
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), now=st.integers(1, COUNT - 1), other=st.integers(10_001, 20_000))
 @settings(max_examples=25, deadline=None)
 def test_another_future_does_not_change_the_past(seed: int, now: int, other: int):

@@ -123,6 +123,7 @@ def is_whole(amount: Decimal, decimals: int) -> bool:
     return amount == amount.quantize(Decimal(1).scaleb(-decimals))
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.integers(0, 10**6), st.sampled_from([0.0, 0.003]), st.sampled_from([0.0, 0.1]))
 def test_the_money_is_right(seed: int, fee: float, failing: float):

@@ -60,6 +60,7 @@ def test_symbols(text: str, expected: tuple[str, str]):
     assert parse_pair_symbol(text) == expected
 
 
+@pytest.mark.slow
 @given(
     base=st.from_regex(r"[A-Z0-9]{1,8}", fullmatch=True),
     quote=st.from_regex(r"[A-Z0-9]{1,8}", fullmatch=True),

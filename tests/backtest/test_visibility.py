@@ -176,6 +176,7 @@ def check_run(data: dict[str, Market]) -> None:
     assert decisions
 
 
+@pytest.mark.slow
 @given(first=markets(), second=markets())
 @settings(max_examples=120, deadline=None)
 def test_no_decision_sees_a_candle_that_has_not_ended(first: Market, second: Market):
@@ -191,6 +192,7 @@ def test_no_decision_sees_a_candle_that_has_not_ended(first: Market, second: Mar
     check_run(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("freq", [*FIRST_DAYS, *FIRST_TRADING_DAYS, *LAST_DAYS, "W-MON", "28D", "30D"])
 def test_a_slow_market_beside_a_daily_one(freq: str):
     slow = pd.date_range("1991-01-01", periods=3 if freq in ("YS", "YE") else 6, freq=freq)

@@ -153,6 +153,7 @@ def test_debug_of_one_run_does_not_stay_for_the_next(run: Run):
     assert failure._debug is False
 
 
+@pytest.mark.slow
 def test_colours_can_be_forced_and_refused(spawn: Spawn, backtest_state: Path):
     arguments = ("show-positions", backtest_state, "--position-type", "all")
     assert "\x1b[" in spawn(*arguments, FORCE_COLOR="1").stdout

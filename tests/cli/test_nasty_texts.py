@@ -161,6 +161,7 @@ def test_log_messages(capsys: pytest.CaptureFixture[str]):
     assert find_raw_characters(text) == set()
 
 
+@pytest.mark.slow
 def test_a_path_that_is_no_utf8(spawn: Spawn, tmp_path: Path):
     path = os.fsdecode(bytes(tmp_path) + b"/\xff.json")
     result = spawn("show-trades", path)

@@ -61,6 +61,7 @@ def test_a_change_that_cannot_be_shown_is_not_made(path: Path):
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 @needs_full
 def test_a_change_that_is_made_and_cannot_be_told_is_told_on_standard_error(path: Path):
     before = path.read_bytes()
@@ -83,6 +84,7 @@ def test_closed_output_is_refused_before_anything_is_done(path: Path):
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", ["show-trades $1", "show-trades $1 --json"])
 def test_a_reader_that_has_had_enough_is_no_error_to_read_about(path: Path, arguments: str):
     # The reader is gone before anything is written.
@@ -127,6 +129,7 @@ def test_tables_stay_aligned_where_characters_are_escaped(path: Path):
     assert all(line[position] == "|" for line in lines[head + 2 : head + 42] for position in bars)
 
 
+@pytest.mark.slow
 def test_code_that_is_no_utf8_is_a_usage_error(path: Path):
     result = shell(r"printf '1 + \xff' | T console $1 --code -", path)
     assert result.returncode == 2

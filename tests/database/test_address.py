@@ -284,6 +284,7 @@ def test_names_of_files_are_no_addresses(text: str):
     assert not is_connection_string(text)
 
 
+@pytest.mark.slow
 def test_errors_of_the_driver_have_no_password():
     """Also where the driver repeats what it was told."""
     for text in (

@@ -110,6 +110,7 @@ def test_a_strategy_that_runs_is_not_compacted(store: SQLStateStore):
     assert len(store.history()) == 11
 
 
+@pytest.mark.slow
 def test_compaction_on_a_server(postgresql: str):
     with SQLStateStore(f"{postgresql}#compacted") as store:
         for number in range(1, 6):
@@ -273,6 +274,7 @@ def test_a_recovery_that_dies_leaves_a_database_at_the_path(store: SQLStateStore
     assert verify_database(store.address)[0].is_good
 
 
+@pytest.mark.slow
 def test_a_new_file_is_made_when_the_old_one_is_broken(store: SQLStateStore):
     """Blocks of the file were overwritten: what can still be read is saved in a new one."""
     path = store.address.path

@@ -390,6 +390,7 @@ os.kill(os.getpid(), 9)
 """
 
 
+@pytest.mark.slow
 def test_files_that_a_reader_left_do_not_stop_the_writer(shared: Path):
     """Any program that reads a read-only database leaves files beside it that are read-only for ever."""
     index = shared.with_name("trading.db-shm")
@@ -402,6 +403,7 @@ def test_files_that_a_reader_left_do_not_stop_the_writer(shared: Path):
     assert len(SQLStateStore(address(shared)).history()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_files_of_another_user_are_named_with_what_to_do(shared: Path):
     done = run_as_nobody(LEAVE_READ_ONLY_FILES.format(path=str(shared)))

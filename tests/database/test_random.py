@@ -112,11 +112,13 @@ SavedTrading.TestCase.settings = settings(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900 * SOAK)
 class TestSavedTrading(SavedTrading.TestCase):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900 * SOAK)
 def test_states_changed_at_random(memory: Path):
     """Changes no strategy makes: anywhere in the tree, keys in another order, containers that vanish."""

@@ -103,6 +103,7 @@ validate A A
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", [READING, CHANGING, WRONG], ids=["reading", "changing", "wrong"])
 def test_no_command_shows_a_password(address: str, lines: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)

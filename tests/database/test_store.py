@@ -246,6 +246,7 @@ def test_a_connection_that_breaks_is_made_anew(postgresql: str):
 # --- Copies
 
 
+@pytest.mark.slow
 def test_from_a_file_and_back(url: str, tmp_path: Path, state_file: Path):
     address = DatabaseAddress.parse(url)
     there = copy_strategy(state_file, address)

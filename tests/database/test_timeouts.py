@@ -53,6 +53,7 @@ def at_most(seconds: float) -> Iterator[None]:
     assert time.monotonic() - begin < seconds
 
 
+@pytest.mark.slow
 def test_a_server_that_is_frozen_fails_the_save(store: SQLStateStore):
     state = make_state("second")
     before = state.to_json()
@@ -70,6 +71,7 @@ def test_a_server_that_is_frozen_fails_the_save(store: SQLStateStore):
     assert store.load().name == "second"
 
 
+@pytest.mark.slow
 def test_a_server_that_is_frozen_at_the_commit(store: SQLStateStore, monkeypatch: pytest.MonkeyPatch):
     """Nobody can tell whether it was committed; saving again is right in both cases."""
     pid = find_backend(store)
@@ -93,6 +95,7 @@ def test_a_server_that_is_frozen_at_the_commit(store: SQLStateStore, monkeypatch
     assert [revision.number for revision in store.history()] in ([1, 2], [1, 2, 3])
 
 
+@pytest.mark.slow
 def test_a_statement_that_waits_for_too_long_is_ended_by_the_server(store: SQLStateStore, postgresql: str):
     parameters = DatabaseAddress.parse(postgresql).get_connection_parameters()
     with contextlib.closing(connect_postgresql(parameters, writing=True, timeout=60)) as other:
@@ -117,12 +120,14 @@ def test_what_a_server_is_asked_for(store: SQLStateStore):
     assert {"tcp_keepalives_idle", "tcp_keepalives_interval"} == set(module._SETTINGS)
 
 
+@pytest.mark.slow
 def test_maintenance_may_take_longer(store: SQLStateStore):
     with store.writing() as connection:
         connection.execute(text("SELECT pg_sleep(2)"))
         assert connection.execute(text("SHOW statement_timeout")).scalar() == "1h"
 
 
+@pytest.mark.slow
 def test_a_server_that_accepts_and_says_nothing():
     """As a proxy does whose server is gone."""
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -114,6 +114,7 @@ def test_impossible_settings_are_refused(options: dict[str, Any]):
         ChainConnection(**{"providers": ["http://localhost"], "chain_id": 1, **options})
 
 
+@pytest.mark.slow
 def test_the_libraries_of_the_chain_leave_the_recursion_limit_alone():
     """One of them raises it so high that a deeply nested file would crash the process instead of being refused."""
     program = (

@@ -39,6 +39,7 @@ def test_a_reverted_call_of_the_owner_is_an_error_with_its_reason(dev_chain: Dev
         dev_chain.transfer(dev_market.weth, dev_chain.owner, Decimal(1), sender=dev_chain.anvil.accounts[5])
 
 
+@pytest.mark.slow
 def test_the_chain_ends_with_a_process_that_was_killed(dev_chain: DevChain):
     if sys.platform != "linux":
         pytest.skip("only Linux tells a process that its parent is gone")

@@ -51,6 +51,7 @@ def writers(settings: dict[str, object]) -> Iterator[Writers]:
     writers.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["file", "database"])
 def test_a_strategy_that_is_killed_at_any_moment_goes_on_where_it_was(
     kind: str, trader: Trader, settings: dict[str, object], writers: Writers, tmp_path: Path

@@ -57,6 +57,7 @@ def _read_strategy() -> StrategyModule:
     return module
 
 
+@pytest.mark.slow
 def test_the_same_trades_on_the_same_days_at_nearly_the_same_prices(past: DevChain, tmp_path: Path):
     market = _read_market()
     candles = market.get_candles(market.get_single_pair())

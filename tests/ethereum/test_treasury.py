@@ -336,6 +336,7 @@ STEPS = st.lists(
 
 
 # Chains are slow to shrink on; the steps of a failure are few enough to read.
+@pytest.mark.slow
 @settings(
     max_examples=40,
     deadline=None,

@@ -106,6 +106,7 @@ def test_the_store_finds_a_flipped_bit_in_the_file_and_brings_the_state_back(pat
         assert JSONFileStore(path).load().name == "old"
 
 
+@pytest.mark.slow
 def test_a_harmed_compressed_copy_is_never_taken_for_the_file(path: Path):
     compressed = get_compressed_path(path).read_bytes()
     text = path.read_bytes()

@@ -57,6 +57,7 @@ def overwrite(content: bytes, randomness: random.Random) -> bytes:
 DAMAGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (flip, flip, flip, truncate, overwrite)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60 + scaled(60))
 def test_damage_anywhere_in_the_file_is_found_or_harmless(path: Path):
     content = path.read_bytes()
@@ -83,6 +84,7 @@ def test_damage_anywhere_in_the_file_is_found_or_harmless(path: Path):
     assert outcomes["harmless"] > 100
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_of_what_was_saved_is_found(path: Path):
     """Within the rows, where no bit is harmless; checked by `verify`, which looks at all saves."""
     randomness = random.Random(8)
@@ -148,6 +150,7 @@ def test_tables_of_a_newer_program_are_left_alone(path: Path):
         store.sync(make_state())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "statement",
     [

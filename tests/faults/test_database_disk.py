@@ -68,6 +68,7 @@ def fill(folder: Path) -> None:
     assert status.f_bavail == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["closed", "killed", "killed, and the index of the log removed"])
 def test_a_database_is_readable_at_0_bytes_free(small_disk: Path, end: str):
     address = f"sqlite:///{small_disk}/trading.db#demo"
@@ -171,6 +172,7 @@ print(saved)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60 + scaled(60))
 def test_a_write_that_fails_anywhere_leaves_the_last_save(memory: Path):
     address = f"sqlite:///{memory}/trading.db#demo"

@@ -59,6 +59,7 @@ def writers() -> Iterator[Writers]:
     writers.close()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60 + 3 * scaled(80))
 def test_a_killed_save_loses_nothing_that_was_acknowledged(writers: Writers, memory: Path):
     address = f"sqlite:///{memory}/trading.db#demo"
@@ -101,6 +102,7 @@ print(count)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60 * scaled(2))
 def test_a_reader_never_sees_half_a_save_nor_an_older_one_after_a_newer(memory: Path):
     saves = scaled(1_000)
@@ -141,6 +143,7 @@ def test_a_reader_never_sees_half_a_save_nor_an_older_one_after_a_newer(memory: 
     assert len(names) > 10
 
 
+@pytest.mark.slow
 def test_a_log_that_lost_its_end_leaves_an_earlier_save(memory: Path):
     """As after a power cut on a disk that had not written all of the log: whole saves are lost, never a part of one."""
     address = f"sqlite:///{memory}/trading.db#demo"

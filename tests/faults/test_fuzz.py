@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.kit.soak import scaled
 
 #: Address space of the process; reading the largest of the mutated files takes a few megabytes.
@@ -73,6 +75,7 @@ def fuzz(folder: Path, seed: int, rounds: int) -> tuple[int, int]:
     return loaded, refused
 
 
+@pytest.mark.slow
 def test_mutated_files_load_or_are_refused(memory: Path):
     rounds = scaled(2_000)
     loaded, refused = fuzz(memory, 0, rounds)

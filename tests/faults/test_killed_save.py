@@ -58,6 +58,7 @@ def writers() -> Iterator[Writers]:
     writers.close()
 
 
+@pytest.mark.slow
 def test_a_killed_save_loses_nothing_that_was_acknowledged(writers: Writers, memory: Path):
     path = memory / "state.json"
     randomness = random.Random(1)

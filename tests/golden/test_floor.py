@@ -38,6 +38,7 @@ def test_a_floor_holds_only_if_as_many_values_agree(output: str, floor: int, hol
     assert judge(Measurement.parse("accessors", output), floor)[0] is holds
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 @pytest.mark.parametrize("name", COMPARISONS)
 def test_no_recorded_value_that_agreed_differs_now(name: str, shared_dir: Path):

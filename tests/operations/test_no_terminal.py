@@ -16,6 +16,7 @@ FOLDER = REPOSITORY / "src" / "tradeexecutor" / "operations"
 FILES = sorted(FOLDER.glob("*.py"))
 
 
+@pytest.mark.slow
 def test_importing_all_of_them_loads_no_terminal_library():
     modules = ", ".join(f"tradeexecutor.operations.{path.stem}" for path in FILES if path.stem != "__init__")
     code = f"import sys, {modules}; sys.exit(', '.join(sorted({{'typer', 'rich', 'click'}} & set(sys.modules))) or 0)"

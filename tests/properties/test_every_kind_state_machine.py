@@ -9,6 +9,7 @@ from tests.kit.soak import SOAK
 from tests.kit.trading_machine import Trading
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900 * SOAK)
 class TestTrading(Trading.TestCase):
     pass

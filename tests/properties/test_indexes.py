@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -258,6 +259,7 @@ def change_trades(data: st.DataObject, position: TradingPosition, next_id: int) 
         trades.clear()
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_trades_are_found_by_id_nonce_and_hash(data: st.DataObject):
     portfolio = Portfolio()

@@ -123,6 +123,7 @@ def add_empty_event(state: State, position: TradingPosition) -> None:
 PrunedTrading.TestCase.settings = settings(Trading.TestCase.settings, max_examples=25 * SOAK)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900 * SOAK)
 class TestPrunedTrading(PrunedTrading.TestCase):
     pass

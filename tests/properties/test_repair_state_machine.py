@@ -271,6 +271,7 @@ RepairMachine.TestCase.settings = settings(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900 * SOAK)
 class TestRepair(RepairMachine.TestCase):
     pass

@@ -92,6 +92,7 @@ FIELDS = {
 }
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_totals_follow_every_change(data: st.DataObject):
     position = make_position()

@@ -90,6 +90,7 @@ def traded_page(traded_text: str) -> Page:
 REAL = ("arbitrum-btc-usd-sls-binance-data-1h", "legacy--legacy-repair-dump", "hyperliquid--state--hyperai-cleanup")
 
 
+@pytest.mark.slow
 def test_a_real_state_has_a_page_with_all_its_rows(state_file: Path):
     if state_file.stem not in REAL and int(os.environ.get("SOAK", "1")) == 1:
         pytest.skip("drawing every real file takes a minute: set SOAK=2")

@@ -80,6 +80,7 @@ def test_what_depends_on_later_candles_is_found(kind: str):
     assert indicator.cuts >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "first"),
     [
@@ -114,6 +115,7 @@ def test_the_values_are_what_the_run_saw_and_what_was_known():
     assert indicator.known_value is None
 
 
+@pytest.mark.slow
 def test_a_decision_that_changes_is_told_with_both_sides():
     report = analyse(look_ahead.create_one(look_ahead.tomorrow), every_decision=True)
     closes = look_ahead.make_universe().get_candles(look_ahead.make_universe().pairs[0]).close

@@ -571,6 +571,7 @@ def test_the_counters_of_real_files(state_file: Path):
     assert tuple(prune_closed_positions(state).values()) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 def test_real_files_lose_nothing(state_file: Path, path: Path):
     state = State.read_json_file(state_file)

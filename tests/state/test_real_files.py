@@ -129,6 +129,7 @@ def test_nothing_is_added_but_declared_keys(original: dict[str, Any], text: str)
     assert list(added(original, saved, ())) == [("schema_version",)]
 
 
+@pytest.mark.slow
 def test_every_token_amount_keeps_its_text(original: dict[str, Any], text: str):
     before = Counter(decimal_texts(original))
     assert before

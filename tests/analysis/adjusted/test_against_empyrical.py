@@ -247,6 +247,7 @@ def test_skew_and_kurtosis_are_those_of_pandas(returns: Returns):
     assert kurtosis == pytest.approx(series.kurtosis(), rel=1e-6, abs=1e-6)
 
 
+@pytest.mark.slow
 @given(returns_arrays, st.data())
 def test_alpha_and_beta(returns: Returns, data: st.DataObject):
     values = data.draw(st.lists(st.floats(-0.2, 0.2), min_size=len(returns), max_size=len(returns)))

@@ -239,6 +239,7 @@ def test_feather_that_is_damaged(tmp_path: Path):
 # --- Numbers
 
 
+@pytest.mark.slow
 @given(
     prices=st.lists(st.decimals("0.0001", "9999999", places=4), min_size=4, max_size=12),
     style=st.sampled_from(["1234.5", "1234,5", "1.234,5", "1,234.5"]),

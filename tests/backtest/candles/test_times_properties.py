@@ -73,12 +73,14 @@ def check_equal(candles: Candles, times: pd.DatetimeIndex) -> None:
     assert candles.get_index().equals(times.sort_values().astype("datetime64[us]").rename("timestamp"))
 
 
+@pytest.mark.slow
 @given(times=candle_times(), form=st.sampled_from(CLEAR_FORMS))
 @settings(max_examples=150, deadline=None)
 def test_clear_text_is_read_back(times: pd.DatetimeIndex, form: str):
     check_equal(read_times(times.strftime(form)), times)
 
 
+@pytest.mark.slow
 @given(times=candle_times(), form=st.sampled_from(sorted(OPEN_FORMS)))
 @settings(max_examples=150, deadline=None)
 def test_an_order_of_day_and_month_is_read_back_or_refused(times: pd.DatetimeIndex, form: str):
@@ -103,6 +105,7 @@ def test_the_wrong_order_is_never_read_from_a_column_that_decides(times: pd.Date
         read_times(times.strftime(form), date_format=wrong)
 
 
+@pytest.mark.slow
 @given(
     times=candle_times(),
     unit=st.sampled_from([*UNITS, "ns"]),
@@ -136,6 +139,7 @@ def test_two_units_in_a_column_are_refused(times: pd.DatetimeIndex, first: str, 
     assert caught.value.row in (1, at + 1)
 
 
+@pytest.mark.slow
 @given(times=candle_times(), zone=st.sampled_from(ZONES), form=st.sampled_from(["zone", "text", "objects"]))
 @settings(max_examples=200, deadline=None)
 def test_zones_are_converted_to_utc(times: pd.DatetimeIndex, zone: str, form: str):
@@ -150,6 +154,7 @@ def test_zones_are_converted_to_utc(times: pd.DatetimeIndex, zone: str, form: st
     assert (candles.ends > candles.starts).all()
 
 
+@pytest.mark.slow
 @given(
     zone=st.sampled_from(ZONES),
     freq=st.sampled_from(["D", "W-MON", "MS", "QS", "YS"]),
@@ -174,6 +179,7 @@ def test_days_and_longer_candles_of_a_zone_follow_one_another(
     assert pd.Timedelta(0) <= late <= pd.Timedelta(hours=0 if keeps_zone else 1)
 
 
+@pytest.mark.slow
 @given(times=candle_times(), zone=st.sampled_from(ZONES), unit=st.sampled_from(["s", "ms", "us", "ns"]))
 @settings(max_examples=60, deadline=None)
 def test_parquet_and_feather_keep_times(

@@ -196,6 +196,7 @@ def test_what_happened_often_is_told_in_sums(run: Run, tmp_path: Path):
     assert "Everything adds up (balanced: 1, balanced at the end: 1)" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 def test_every_real_state_is_judged(run: Run, state_file: Path):
     result = run("audit", state_file)
@@ -246,6 +247,7 @@ def test_nothing_is_changed(run: Run, unbalanced: Path):
     assert (unbalanced.read_bytes(), sorted(unbalanced.parent.iterdir())) == before
 
 
+@pytest.mark.slow
 def test_it_can_be_piped(spawn: Spawn, balanced: Path):
     result = spawn("audit", balanced)
     assert result.returncode == 0

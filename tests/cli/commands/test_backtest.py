@@ -288,6 +288,7 @@ def test_a_folder_that_cannot_be_written_to(run: Run, strategy: Path, candles: P
 # --- demo
 
 
+@pytest.mark.slow
 def test_the_demo_runs_all_examples_and_leaves_valid_states(run: Run, tmp_path: Path):
     result = run("demo", "--output", tmp_path / "demo")
     assert result.exit_code == 0, result.output
@@ -308,6 +309,7 @@ def test_the_demo_says_where_it_looked_for_examples(run: Run, tmp_path: Path, mo
     assert_fails(run("demo"), str(tmp_path / "a"))
 
 
+@pytest.mark.slow
 def test_what_the_demo_suggests_works(spawn: Spawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     result = spawn("demo")

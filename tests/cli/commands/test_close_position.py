@@ -143,6 +143,7 @@ def test_trades_without_outcome_are_settled_first(run: Run, tmp_path: Path, make
     assert "cannot be closed: it has" in result.output
 
 
+@pytest.mark.slow
 def test_on_every_real_file_positions_can_be_written_off_and_not_sold(
     run: Run, state_file: Path, candles: Path, tmp_path: Path
 ):

@@ -26,6 +26,7 @@ def test_a_run_equals_its_repetition(run: Run, backtest_state: Path, strategy: P
     assert "Trades: 2 the same, 0 different, 0 only in A, 0 only in B" in result.stdout
 
 
+@pytest.mark.slow
 def test_every_real_state_compares_with_itself_and_with_another(run: Run, state_file: Path, backtest_state: Path):
     assert run("compare", state_file, state_file, "--all", "--limit", 1000).exit_code == 0
     for pair in ((state_file, backtest_state), (backtest_state, state_file)):

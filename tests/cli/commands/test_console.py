@@ -132,6 +132,7 @@ def test_an_absent_file_is_reported(run: Run, tmp_path: Path):
     assert (result.exit_code, "there is no file" in result.stderr) == (1, True)
 
 
+@pytest.mark.slow
 def test_the_shell_has_the_state(path: Path, tmp_path: Path):
     pytest.importorskip("IPython")
     code = "import json; print('RESULT', json.dumps(portfolio.next_trade_id))\n"

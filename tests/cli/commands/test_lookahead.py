@@ -69,6 +69,7 @@ def test_a_backtest_warns_and_names_the_command(run: Run, dishonest: Path, candl
     assert "tradeexecutor lookahead" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", ["trend_following", "rebalancing"])
 def test_the_examples_are_clean(run: Run, example: str):
     result = run("lookahead", REPOSITORY / "examples" / f"{example}.py", "--cuts", 4)

@@ -203,6 +203,7 @@ def test_a_lost_archive_can_be_given_up(run: Run, path: Path):
     assert run("validate", path).exit_code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 def test_real_files_are_audited_the_same(run: Run, state_file: Path, tmp_path: Path):
     path = tmp_path / "demo.json"

@@ -222,6 +222,7 @@ def test_check_trades_of_every_real_file(run: Run, state_file: Path):
     assert all(item["command"] for item in report["issues"])
 
 
+@pytest.mark.slow
 def test_repair_of_every_real_file(run: Run, state_file: Path, tmp_path: Path):
     path = tmp_path / "it's a state.json"
     shutil.copyfile(state_file, path)

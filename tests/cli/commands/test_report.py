@@ -22,6 +22,7 @@ def test_a_page_is_written(run: Run, backtest_state: Path, tmp_path: Path):
     assert 'data-theme="auto"' in page
 
 
+@pytest.mark.slow
 def test_the_page_goes_into_the_current_folder_unless_told_otherwise(
     run: Run, backtest_state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -34,6 +35,7 @@ def test_the_page_goes_into_the_current_folder_unless_told_otherwise(
     assert 'data-theme="dark"' in (tmp_path / "folder" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_candles_and_backtest_can_be_given(run: Run, backtest_state: Path, candles: Path, tmp_path: Path):
     target = tmp_path / "page.html"
     result = run("report", backtest_state, "--candles", candles, "--backtest", backtest_state, "-o", target)

@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.kit.command_runner import Run
 from tradeexecutor.cli.commands.show_trades import Status
 from tradeexecutor.state.trade import TradeStatus
 
 
+@pytest.mark.slow
 def test_show_trades_of_every_real_state(run: Run, state_file: Path):
     result = run("show-trades", state_file)
     assert result.exit_code == 0, result.output

@@ -17,6 +17,7 @@ def get_checks(result: Any) -> dict[str, bool]:
     return {check["name"]: check["passed"] for check in validation["checks"]}
 
 
+@pytest.mark.slow
 def test_every_real_state_passes(run: Run, state_file: Path):
     result = run("validate", state_file)
     assert result.exit_code == 0, result.output

@@ -80,6 +80,7 @@ def test_a_backtest_shows_its_history(run: Run, strategy: object, candles: objec
     assert "Monthly returns, %" in lines
 
 
+@pytest.mark.slow
 def test_a_terminal_without_unicode_gets_plain_characters(
     spawn: Spawn, strategy: object, candles: object, tmp_path: object
 ):

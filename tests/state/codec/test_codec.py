@@ -377,6 +377,7 @@ def test_unknown_keys_survive_everywhere_at_once(tree: dict[str, Any]):
     assert reload(tree) == tree
 
 
+@pytest.mark.slow
 def test_an_unknown_key_survives_wherever_it_is_the_only_one(tree: dict[str, Any]):
     """A quick check for unknown keys comes before the slow walk; it must not overlook any place."""
     lost: list[str] = []

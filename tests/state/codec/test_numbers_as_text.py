@@ -51,6 +51,7 @@ def test_text_that_is_no_finite_number_is_refused(text: str):
         State.from_dict(tree)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_any_declared_float_may_be_text_and_free_data_stays(data: st.DataObject):
     tree = make_whole_state().to_dict()

@@ -45,6 +45,7 @@ def test_line_feeds_may_stay():
     assert make_visible("a\nb\r\u2028", keep_newlines=True) == "a\nb\\r\\u2028"
 
 
+@pytest.mark.slow
 @given(st.recursive(st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_a_json_document_says_the_same_with_its_escapes(data: object):
     text = json.dumps(data, ensure_ascii=False, indent=1)

@@ -139,6 +139,7 @@ def test_a_chart_of_many_positions_stays_small(busy: State):
         assert len(figure.to_json()) < 100_000, name
 
 
+@pytest.mark.slow
 def test_a_report_works_out_the_profit_of_a_position_once(busy: State):
     code = TradingPosition.get_total_profit.__code__
     calls = 0

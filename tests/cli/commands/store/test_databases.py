@@ -67,6 +67,7 @@ def test_history(run: Run, address: str):
     assert items[1]["cash"] == 8000.0
 
 
+@pytest.mark.slow
 def test_show(run: Run, spawn: Spawn, address: str):
     output = run("store", "show", address, "--at", "2").stdout
     assert "1 open, 0 frozen, 0 closed" in output
@@ -206,6 +207,7 @@ def test_a_running_strategy_is_left_alone(run: Run, address: str):
             assert "is being written by process" in result.stderr
 
 
+@pytest.mark.slow
 def test_generations_are_of_files(run: Run, address: str):
     result = run("store", "generations", address)
     assert result.exit_code == 1
