@@ -65,7 +65,7 @@ def read_candles(
     Returns
     -------
     Mapping or DataFrame or None
-        By pair.  Candles of a single pair that the state does not know are taken for the pair that is drawn; the chart
+        By pair. Candles of a single pair that the state does not know are taken for the pair that is drawn; the chart
         says when their prices do not fit.
 
     Raises

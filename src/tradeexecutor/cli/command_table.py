@@ -1,7 +1,7 @@
 """Every command: its name and the line that ``--help`` shows, below the heading it stands under.
 
 A new command gets a line here, and a module of its name in :mod:`tradeexecutor.cli.commands`, those of the group
-``store`` in the folder of that name.  What one needs first stands first.
+``store`` in the folder of that name. What one needs first stands first.
 """
 
 from tradeexecutor.cli.lazy_commands import CommandEntry

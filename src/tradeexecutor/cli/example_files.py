@@ -1,6 +1,6 @@
 """Where the example strategies are.
 
-They live in the folder ``examples`` of the repository.  A wheel carries a copy of it inside the package; an editable
+They live in the folder ``examples`` of the repository. A wheel carries a copy of it inside the package; an editable
 installation reads the repository itself.
 """
 

@@ -1,6 +1,6 @@
 """The tables that ``export`` writes, and how they get into files.
 
-Token amounts are exact whatever the format, see `AmountFormat`.  Times are naive UTC.  The unit of a column is in the
+Token amounts are exact whatever the format, see `AmountFormat`. Times are naive UTC. The unit of a column is in the
 metadata of its field, in Parquet and Arrow files.
 """
 

@@ -1,6 +1,6 @@
 """Commands whose modules are imported when they run, so that ``--help`` and shell completion answer at once.
 
-A group knows of each command its name, one line of help and its module, and makes its own help of that alone.  The
+A group knows of each command its name, one line of help and its module, and makes its own help of that alone. The
 module is imported when the command runs, or when somebody asks for the help of the command.
 """
 
@@ -29,7 +29,7 @@ class CommandEntry:
     help
         One line for the list of commands: the first of the command's own help.
     module
-        Where its function is.  Its ``EXAMPLES`` are command lines.
+        Where its function is. Its ``EXAMPLES`` are command lines.
     panel
         Heading of the list under which it stands; empty for a group with a single list.
     function

@@ -1,12 +1,12 @@
 """How commands print: tables, numbers, JSON.
 
 On a terminal a table is fitted to its width: long texts are shortened first, then the least important columns are left
-out and named below the table.  Into a pipe or a file tables are written in full width and without colours, one row a
+out and named below the table. Into a pipe or a file tables are written in full width and without colours, one row a
 line, so that `grep` and `less -S` work; only long texts are shortened, ``--json`` has all of them.
 
-Texts come from tokens, nodes and people.  Whatever is printed here shows characters that a terminal would obey, or not
+Texts come from tokens, nodes and people. Whatever is printed here shows characters that a terminal would obey, or not
 show, as escapes (:mod:`tradeexecutor.state.display.visible`), and so it does with characters that the terminal does not
-have.  What cannot be written is an error, `OutputFailed`: a command whose output is lost has not succeeded.
+have. What cannot be written is an error, `OutputFailed`: a command whose output is lost has not succeeded.
 """
 
 import contextlib

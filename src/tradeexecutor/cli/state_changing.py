@@ -42,7 +42,7 @@ def run_change(
     Parameters
     ----------
     change
-        Changes the state it is given and returns what it did; the time is the one to record, naive UTC.  It must not
+        Changes the state it is given and returns what it did; the time is the one to record, naive UTC. It must not
         print and not ask; it is called once.
     command
         Name of the command.

@@ -18,7 +18,7 @@ def parse_place(text: str) -> StateLocation:
     Raises
     ------
     typer.BadParameter
-        It is neither.  Typer would repeat the text of any other error's argument, in which there may be a password.
+        It is neither. Typer would repeat the text of any other error's argument, in which there may be a password.
     """
     try:
         return parse_state_location(text)

@@ -197,5 +197,5 @@ def choose_time(state: State, at: datetime.datetime | None) -> datetime.datetime
 
 
 def is_sellable(position: TradingPosition) -> bool:
-    """Tell whether a simulation can sell the position."""
+    """Return True if a simulation can sell the position."""
     return position.is_spot() and not position.is_vault() and position.get_quantity() > 0

@@ -56,7 +56,7 @@ def _require_amount(amount: Decimal, decimals: int) -> None:
 
 
 def is_contract_address(text: str) -> bool:
-    """Tell whether a text is an address, and if it has upper and lower case, whether these are the right ones."""
+    """Return True if a text is an address, and if it has upper and lower case, whether these are the right ones."""
     return is_hex_address(text) and (not is_checksum_formatted_address(text) or is_checksum_address(text))
 
 

@@ -18,7 +18,7 @@ def shorten_path(path: Path) -> str:
 
 
 def is_expected(error: BaseException) -> bool:
-    """Tell whether an error is a refusal with a text for users, and not a defect of the program."""
+    """Return True if an error is a refusal with a text for users, and not a defect of the program."""
     return isinstance(error, TradeExecutorError | MemoryError) or (
         isinstance(error, OSError) and error.strerror is not None
     )

@@ -10,8 +10,8 @@ triggers       in between, where positions have stop losses and the like
 valuation      in between, so that a reader of the state sees present values
 =============  =============================================================================================
 
-Before each job, what an earlier one has left under way is resolved.  A node that does not answer, or gas that is too
-expensive, ends the job and not the program: the next one tries again.  An outcome that nobody knows ends the program.
+Before each job, what an earlier one has left under way is resolved. A node that does not answer, or gas that is too
+expensive, ends the job and not the program: the next one tries again. An outcome that nobody knows ends the program.
 A tick that was missed is not made up for, because its prices are gone.
 """
 
@@ -238,7 +238,7 @@ class LiveLoop:
         return state
 
     def _is_undecided(self, now: datetime.datetime) -> bool:
-        """Tell whether the tick that has passed last was not decided, by an earlier process either."""
+        """Return True if the tick that has passed last was not decided, by an earlier process either."""
         tick = snap_to_previous_tick(now - self.settings.offset, self.settings.cycle)
         return self._last_tick is None or tick > self._last_tick
 
@@ -263,7 +263,7 @@ class LiveLoop:
             self.on_job(name, None)
 
     def _is_retryable(self, error: BaseException | None) -> bool:
-        """Tell whether an error, or what it was raised from, ends a job and not the program.
+        """Return True if an error, or what it was raised from, ends a job and not the program.
 
         A strategy that asks for a price while no node answers fails, but not by a fault of its own.
         """

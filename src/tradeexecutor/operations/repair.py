@@ -1,6 +1,6 @@
 """Making good what went wrong with trades: counter trades, refunds, positions that hold nothing.
 
-No trade is made and no chain is asked.  What the state cannot tell is either reported by the operator or left alone.
+No trade is made and no chain is asked. What the state cannot tell is either reported by the operator or left alone.
 """
 
 import datetime
@@ -257,7 +257,7 @@ class _Run:
             self._add(RepairKind.empty, trade, "holds nothing and is closed", new_trade=trade)
 
     def _is_returned(self, trade: TradeExecution) -> bool | None:
-        """Tell whether the capital of a failed trade came back; None if nobody knows."""
+        """Return True if the capital of a failed trade came back; None if nobody knows."""
         refund = self.refunds.get(trade.trade_id)
         if refund is None:
             return True  # failed just now, by what the operator has looked up

@@ -42,7 +42,7 @@ class Loss:
 def reset_state(state: State, now: datetime.datetime) -> Loss:
     """Empty a state; returns what it does not know any more.
 
-    The name, the reserve currencies and the deployment stay.  What the strategy owns does not change.
+    The name, the reserve currencies and the deployment stay. What the strategy owns does not change.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """The one way in which an operation changes a state that is stored: shown first, backed up, saved as shown, undone.
 
-1. The writer lock is taken: a strategy that runs keeps its state to itself.  A preview needs no lock.
+1. The writer lock is taken: a strategy that runs keeps its state to itself. A preview needs no lock.
 2. The change is made on a copy, and whoever asked for it sees everything that is different.
 3. When the answer is yes, the file is copied to ``STEM.SUFFIX-N.json`` beside it; a database keeps every save anyway.
 4. The copy of 2 is saved, so what was shown is what happens.
@@ -120,7 +120,7 @@ def prepare_change(
     place
         Where the state is.
     change
-        Called once.  It must not ask, and raises when it refuses; what it raises is raised here.
+        Called once. It must not ask, and raises when it refuses; what it raises is raised here.
     preview_only
         Take no writer lock, so that a strategy that runs is not disturbed; `save` still takes it.
 

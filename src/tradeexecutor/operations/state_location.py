@@ -35,7 +35,7 @@ def parse_state_location(text: str) -> StateLocation:
     Raises
     ------
     InvalidValue
-        It is neither.  The message does not repeat the text, in which there may be a password.
+        It is neither. The message does not repeat the text, in which there may be a password.
     """
     if is_connection_string(text):
         raise InvalidValue("a database is not named by key=value, but as postgresql://user@host/database#NAME")

@@ -20,7 +20,7 @@ _PLAIN = "_.-=+*%#"
 
 
 def can_show_blocks(encoding: str | None) -> bool:
-    """Tell whether text in an encoding can hold the blocks.
+    """Return True if text in an encoding can hold the blocks.
 
     >>> can_show_blocks("utf-8"), can_show_blocks("ascii"), can_show_blocks(None)
     (True, False, False)

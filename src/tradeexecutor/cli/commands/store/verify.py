@@ -38,7 +38,7 @@ def verify(
     *,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Tell whether a file or a database is what was saved, bit for bit.
+    """Return True if a file or a database is what was saved, bit for bit.
 
     A file that a strategy saved carries a checksum of all its bytes. Files of
     other programs have none: only their form can be checked. In a database
