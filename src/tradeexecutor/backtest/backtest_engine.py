@@ -12,7 +12,7 @@ Time passes like this, for a strategy that decides at `T1` and `T2`::
     T2: open of a candle      ...
 
 Each candle is checked once by its open and once, when it has ended, by its way, see
-`tradeexecutor.strategy.candle_path`.  What was reached inside a candle is booked at its end, the first moment at which
+`tradeexecutor.strategy.candle_path`. What was reached inside a candle is booked at its end, the first moment at which
 it is certainly in the past, at the price of the level.
 """
 
@@ -86,7 +86,7 @@ def find_decision_times(
     """Return when the strategy decides: at the first candle open of each cycle, over all pairs.
 
     A decision never happens while all markets are closed; a weekly strategy on stocks decides on Tuesday when Monday
-    is a holiday.  A cycle without any candle is skipped.
+    is a holiday. A cycle without any candle is skipped.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """Prices of a backtest, read from candles.
 
 The rule of honest prices: at time `T` the market price is the open of the candle that starts at `T`, because that is
-the first price traded at or after the decision.  When no candle starts at `T`, the last price that is known is the open
+the first price traded at or after the decision. When no candle starts at `T`, the last price that is known is the open
 of the candle in progress, or, while the market is closed, the last close: positions are valued at it, but nothing
-trades at it, see `BacktestPricing.can_trade`.  High, low, close and volume of a candle that has not ended are never
+trades at it, see `BacktestPricing.can_trade`. High, low, close and volume of a candle that has not ended are never
 used for pricing.
 """
 
@@ -35,14 +35,14 @@ class BacktestPricing(PricingModel):
     universe
         Where the candles are.
     data_delay_tolerance
-        Whoever asks for a price after the market has been closed for longer than this gets `PriceUnavailable`.  None:
-        the last price stays available, however old it is.  Positions are valued at the last price in any case.
+        Whoever asks for a price after the market has been closed for longer than this gets `PriceUnavailable`. None:
+        the last price stays available, however old it is. Positions are valued at the last price in any case.
     default_fee
         Fee of pairs that do not declare one, as a fraction.
 
     Notes
     -----
-    Buying costs ``mid * (1 + fee)`` per unit, selling brings ``mid * (1 - fee)``.  The fee in reserve currency is
+    Buying costs ``mid * (1 + fee)`` per unit, selling brings ``mid * (1 - fee)``. The fee in reserve currency is
     ``quantity * mid * fee``, so price and fee add up exactly.
     """
 
@@ -121,14 +121,14 @@ class BacktestPricing(PricingModel):
         return cursor.open[index] if cursor.ends[index] > now else cursor.close[index]
 
     def is_market_open(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> bool:
-        """Tell whether a candle of the pair is in progress: whether a trade at `ts` could really happen."""
+        """Return True if a candle of the pair is in progress: whether a trade at `ts` could really happen."""
         cursor = self.universe.get_cursor(pair)
         now = self._to_us(ts)
         index = cursor.seek(now)
         return index >= 0 and cursor.ends[index] > now
 
     def can_trade(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> bool:
-        """Tell whether a candle of the pair starts at `ts`: only then a price of that moment is known."""
+        """Return True if a candle of the pair starts at `ts`: only then a price of that moment is known."""
         cursor = self.universe.get_cursor(pair)
         now = self._to_us(ts)
         index = cursor.seek(now)

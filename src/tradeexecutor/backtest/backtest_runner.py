@@ -351,7 +351,7 @@ def run_backtest_for_module(
     candles
         Market data, see `load_candles`; data set names are opened with `load_market_data` instead.
     universe
-        Market data that is already a universe.  With neither, ``create_trading_universe`` of the strategy is asked.
+        Market data that is already a universe. With neither, ``create_trading_universe`` of the strategy is asked.
     start_at, end_at, initial_deposit, funding, slippage, failures, data_delay_tolerance
         See `BacktestOptions`.
     name, progress, market_rules

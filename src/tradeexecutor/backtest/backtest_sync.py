@@ -87,7 +87,7 @@ class BacktestSyncModel(SyncModel):
         self.fund_flow_queue.sort(key=lambda event: event.timestamp)
 
     def has_due_flow(self, ts: datetime.datetime) -> bool:
-        """Tell whether a deposit or redemption is booked in a cycle at `ts`."""
+        """Return True if a deposit or redemption is booked in a cycle at `ts`."""
         return bool(self.fund_flow_queue) and self.fund_flow_queue[0].timestamp <= ts
 
     def sync_initial(self, state: State, **kwargs: Any) -> None:
@@ -155,7 +155,7 @@ class BacktestSyncModel(SyncModel):
         """Let the aTokens and vTokens of the wallet grow, and book what they gained.
 
         Each side of each loan earns from the time up to which its interest is booked, so nothing is lost between
-        syncs and nothing is earned twice, whether or not a batch of trades moved the checkpoint.  A trade changes the
+        syncs and nothing is earned twice, whether or not a batch of trades moved the checkpoint. A trade changes the
         balance that earns: sync before each batch, so that the time before is paid on the balance of that time.
 
         Everything is checked before the wallet or the state changes.

@@ -22,7 +22,7 @@ class BacktestValuationModel(ValuationModel):
     def __call__(self, ts: datetime.datetime, position: TradingPosition) -> ValuationUpdate:
         """Revalue the position.
 
-        The update is returned and not stored: a backtest would keep one per candle.  For the same reason it does not
+        The update is returned and not stored: a backtest would keep one per candle. For the same reason it does not
         carry the value before, which nobody reads and which costs as much as the valuation itself.
         """
         pair = position.pair

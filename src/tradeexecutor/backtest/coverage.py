@@ -1,6 +1,6 @@
 """What the market data of a run covers, and what of the wanted period it does not: said once, when the run is over.
 
-A market that closes has holes in its candles that nobody misses: nights, weekends, holidays.  They are told from
+A market that closes has holes in its candles that nobody misses: nights, weekends, holidays. They are told from
 missing candles by when they come again.
 """
 
@@ -145,7 +145,7 @@ def _find_gaps(candles: Candles) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def has_closing_hours(candles: Candles) -> bool:
-    """Tell whether the market is regularly closed, by night or at weekends.
+    """Return True if the market is regularly closed, by night or at weekends.
 
     It is when no candle of a week or more starts at a weekend, or when holes come again at one time of the day (of the
     week, for candles of a day), an hour earlier or later for daylight saving.

@@ -2,7 +2,7 @@
 
 Only time tells a halt from a delisting: a market that has not traded for `DelistingPolicy.after` counts as delisted
 from then on, and so does one without a trade in the last week, or the last three candles, before the end of the run.
-Until then positions keep the value of the last price.  That a market never opens again is not known before.
+Until then positions keep the value of the last price. That a market never opens again is not known before.
 """
 
 import datetime
@@ -134,7 +134,7 @@ class DelistingPolicy:
             self._close_position(runner, ts, position)
 
     def _has_traded(self, position: TradingPosition, ts: datetime.datetime) -> bool:
-        """Tell whether the market has opened again since it counted as delisted: a decision may come late."""
+        """Return True if the market has opened again since it counted as delisted: a decision may come late."""
         cursor = self.universe.get_cursor(position.pair)
         index = cursor.seek(to_us(ts))
         return index >= 0 and cursor.ends[index] > to_us(ts)

@@ -69,7 +69,7 @@ class LendingRateHistory:
         """Return by what a balance of an aToken or vToken grows from `start` until `end`.
 
         ``1 + rate * seconds / year``, the rate being the mean of the middles of the candles that open in the period;
-        without any, the close of the candle before.  A candle that opens at `end` tells what comes after and does not
+        without any, the close of the candle before. A candle that opens at `end` tells what comes after and does not
         count.
 
         Raises

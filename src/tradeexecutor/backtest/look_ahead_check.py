@@ -1,7 +1,7 @@
 """Look-ahead: whether an indicator knows candles that came after the decision that read it.
 
-An indicator is calculated once, over all candles, and read decision by decision.  It is honest when each value that a
-decision could see is the same as if the candles after the decision had never come.  That is also the test: leave them
+An indicator is calculated once, over all candles, and read decision by decision. It is honest when each value that a
+decision could see is the same as if the candles after the decision had never come. That is also the test: leave them
 out, calculate again, compare what was visible.
 """
 
@@ -35,7 +35,7 @@ _SCALE_TOLERANCE = 1e-10
 _BUDGET_SHARE = 0.03
 _BUDGET_SECONDS = 0.005
 
-#: Where `check_indicators` cuts, as shares of the decisions.  Two, so that an end of a week or month is not met twice.
+#: Where `check_indicators` cuts, as shares of the decisions. Two, so that an end of a week or month is not met twice.
 _CUTS = (0.47, 0.7)
 
 #: How much of the budget that is left each cut may take.
@@ -229,7 +229,7 @@ def check_indicators(
     """Calculate indicators again from the data known at two decisions; return what differs.
 
     Aims at three per cent of the time of the run: where indicators are slow, the cuts move to the beginning of the
-    data, where there is less to calculate.  Finds what depends on later candles at nearly every decision; what does it
+    data, where there is less to calculate. Finds what depends on later candles at nearly every decision; what does it
     only now and then needs a full analysis.
 
     Parameters
@@ -246,7 +246,7 @@ def check_indicators(
     if not len(full):
         return []
     budget = max(_BUDGET_SHARE * (spent.indicators + spent.decisions), _BUDGET_SECONDS)
-    # Seconds for all the data.  The first estimate is often too high: it has loading and warming up in it.
+    # Seconds for all the data. The first estimate is often too high: it has loading and warming up in it.
     cost = spent.indicators
     found: dict[tuple[str, int, str | None], IndicatorChange] = {}
     done: set[int] = set()

@@ -1,6 +1,6 @@
 """Read Parquet files without worker threads.
 
-The files here are small, so threads save nothing.  A thread pool that is still winding down when the interpreter exits
+The files here are small, so threads save nothing. A thread pool that is still winding down when the interpreter exits
 can abort the process, which was seen in about one of sixty runs of a command that reads one file.
 """
 

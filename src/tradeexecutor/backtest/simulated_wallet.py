@@ -1,6 +1,6 @@
 """The account of a backtest: how much of each token it holds.
 
-The wallet is kept apart from the state on purpose.  It moves with what trades and deposits really did, the state with
+The wallet is kept apart from the state on purpose. It moves with what trades and deposits really did, the state with
 what was booked; comparing the two after every batch finds bookkeeping errors at the trade that makes them.
 """
 

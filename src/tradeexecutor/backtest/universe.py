@@ -43,8 +43,8 @@ _NOISE = frozenset(
 def parse_pair_symbol(text: str, default_quote: str = "USD") -> tuple[str, str]:
     """Tell base and quote from a pair symbol or a file name.
 
-    Two names with a dash or slash between them are base and quote, whatever they are.  A single word is split before
-    the longest known quote it ends with; a word that is a quote itself is not split.  In longer names the time frame,
+    Two names with a dash or slash between them are base and quote, whatever they are. A single word is split before
+    the longest known quote it ends with; a word that is a quote itself is not split. In longer names the time frame,
     the exchange and the like are left out first.
 
     >>> parse_pair_symbol("ETH/USDC")
@@ -153,7 +153,7 @@ def create_universe(
     Returns
     -------
     TradingStrategyUniverse
-        Pairs numbered from 1 in the order of the data.  All dollar currencies (USD, USDT, USDC ...) are taken for the
+        Pairs numbered from 1 in the order of the data. All dollar currencies (USD, USDT, USDC ...) are taken for the
         same money, the reserve currency is the one of the first pair.
 
     Raises

@@ -46,7 +46,7 @@ class AssetToPositionsMapping:
         The token.
     positions
         Positions and reserves that hold it, or held it last: a closed position stands for an asset of which nothing
-        should be left.  Empty for an asset that could be traded and never was.
+        should be left. Empty for an asset that could be traded and never was.
     quantity
         All of them together, token units.
     """
@@ -56,11 +56,11 @@ class AssetToPositionsMapping:
     quantity: Decimal = Decimal(0)
 
     def is_one_to_one_asset_to_position(self) -> bool:
-        """Tell whether exactly one position or reserve holds the asset."""
+        """Return True if exactly one position or reserve holds the asset."""
         return len(self.positions) == 1
 
     def is_for_reserve(self) -> bool:
-        """Tell whether the asset is a reserve currency, whatever else holds it."""
+        """Return True if the asset is a reserve currency, whatever else holds it."""
         return any(isinstance(position, ReservePosition) for position in self.positions)
 
     def get_only_position(self) -> Holder:

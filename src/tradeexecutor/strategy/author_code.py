@@ -25,7 +25,7 @@ def call_author_code(function: Callable[..., T], *arguments: Any, **keywords: An
     """Call a function of a strategy.
 
     A process that the function has forked ends here with status 1 instead of returning: it has a copy of the state and
-    of the connections, and two processes must not both carry out one decision.  Workers that end inside the function,
+    of the connections, and two processes must not both carry out one decision. Workers that end inside the function,
     as those of `multiprocessing` do, are not affected.
 
     Raises

@@ -1,6 +1,6 @@
 """How long candles last: the lengths there are, how one is told from time stamps, and when each candle ends.
 
-A length is a fixed time (a ``timedelta``) or a part of the calendar, one of `MONTHS`.  A candle that ended too early
+A length is a fixed time (a ``timedelta``) or a part of the calendar, one of `MONTHS`. A candle that ended too early
 would show a strategy prices of the future; so stamps that fit no length are refused, and where an end is open by hours
 (daylight saving) or days (trading days of a month), it is the latest that the stamps allow.
 
@@ -147,7 +147,7 @@ def detect_length(starts: TimeArray, source: str = "") -> CandleLength:
     """Tell how long the candles are that start at these times.
 
     Candles in different months, on the first day of each or at distances that no fixed time explains, are parts of the
-    calendar; else the most common distance is the length.  Candles may be missing.
+    calendar; else the most common distance is the length. Candles may be missing.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def count_calendar_months(stamps: TimeArray) -> int | None:
     """Return how many months are between stamps that follow the calendar; None when they do not follow it.
 
     Stamps follow the calendar when no two are in one month, and they are all on a first or all on a last day, or at
-    distances that are not multiples of one fixed time.  The same day of several months at one distance is either; then
+    distances that are not multiples of one fixed time. The same day of several months at one distance is either; then
     the reading counts that ends later.
     """
     if len(stamps) < 2:
@@ -212,7 +212,7 @@ def count_calendar_months(stamps: TimeArray) -> int | None:
 
 
 def _lie_on_edges(stamps: TimeArray) -> bool:
-    """Tell whether all stamps are first days of months, or three and more are last days."""
+    """Return True if all stamps are first days of months, or three and more are last days."""
     if (_to_days_of_month(stamps) == 1).all():
         return True
     return len(stamps) >= 3 and bool((_to_days_of_month(stamps + _DAY) == 1).all())
@@ -241,7 +241,7 @@ def _name_calendar_length(starts: TimeArray, months: int, source: str) -> str:
 def _refuse_two_lengths(starts: TimeArray, distances: TimeArray, length: int, source: str) -> None:
     """Refuse a series that has candles of two lengths, such as daily history followed by hourly candles.
 
-    Read as hourly ones, the daily candles would end 23 hours before their close.  Holes do not look like this: a
+    Read as hourly ones, the daily candles would end 23 hours before their close. Holes do not look like this: a
     stretch of candles none of which follows the one before at the common distance, all at multiples of one longer
     distance.
     """
@@ -279,7 +279,7 @@ def calculate_ends(starts: TimeArray, length: CandleLength, source: str = "") ->
     starts
         Increasing.
     length
-        Of the candles.  Days in which clocks go forward or back are an hour shorter or longer; weeks that are stamped
+        Of the candles. Days in which clocks go forward or back are an hour shorter or longer; weeks that are stamped
         with their first or last trading day end on Sunday night.
 
     Raises
@@ -350,7 +350,7 @@ def _find_clock_change(starts: TimeArray, step: int) -> TimeArray | None:
     """Return how much later each candle may end because clocks are set back; None when no clock was changed.
 
     Days, weeks and four-hour candles of a zone with daylight saving start at two times of the UTC day that are an hour
-    apart.  The one in which clocks go forward is an hour shorter, the one in which they go back an hour longer.
+    apart. The one in which clocks go forward is an hour shorter, the one in which they go back an hour longer.
     """
     if step < 2 * _HOUR:
         return None

@@ -1,18 +1,18 @@
 """The way of the price through a candle, and the resting orders that it fills.
 
-A candle tells four prices: it opens, it has been at its high and at its low, it closes.  It does not tell in which
-order the two extremes came.  So there are two ways::
+A candle tells four prices: it opens, it has been at its high and at its low, it closes. It does not tell in which
+order the two extremes came. So there are two ways::
 
     open - low - high - close
     open - high - low - close
 
 Both are walked, level by level, and the one that leaves less counts: what the positions of the pair are worth at the
-close, before fees.  A level that both ways cross is certain; of two levels whose order is open the worse one fills
-first.  Nothing after the close of the candle is looked at.
+close, before fees. A level that both ways cross is certain; of two levels whose order is open the worse one fills
+first. Nothing after the close of the candle is looked at.
 
 On the way, in this order of importance:
 
-1. An order that the price at hand already satisfies fills at that price.  At the open this is a gap over the level;
+1. An order that the price at hand already satisfies fills at that price. At the open this is a gap over the level;
    after an entry it is an exit level that lies on the wrong side of it.
 2. Otherwise the next level in the direction of the move fills, at the level.
 3. At one price stop losses fill before other sells, sells before buys.
@@ -94,7 +94,7 @@ class Condition:
     trigger: Trigger | None = None
 
     def is_met(self, price: USDollarPrice) -> bool:
-        """Tell whether a price satisfies the condition."""
+        """Return True if a price satisfies the condition."""
         return price >= self.level if self.rising else price <= self.level
 
 

@@ -55,7 +55,7 @@ class ExecutionContext:
         return self.mode.is_live_trading()
 
     def has_visualisation(self) -> bool:
-        """Tell whether the strategy should record plots."""
+        """Return True if the strategy should record plots."""
         return self.force_visualisation or not (self.grid_search or self.optimiser)
 
     def is_version_greater_or_equal_than(self, major: int, minor: int, patch: int = 0) -> bool:

@@ -1,20 +1,20 @@
 """Interest of lending positions: how the growth of a wallet's balance is shared out and booked.
 
-All positions keep their aTokens and vTokens in one wallet, and the tokens grow by themselves.  A sync reads the new
+All positions keep their aTokens and vTokens in one wallet, and the tokens grow by themselves. A sync reads the new
 balance of each token, or calculates it in a backtest; what it has more than the positions expect is the interest
-since the latest sync.  It is split in proportion to the expected balances, the interest they already contain
+since the latest sync. It is split in proportion to the expected balances, the interest they already contain
 included, and booked as one event per position and token::
 
     operation = prepare_interest_distribution(state.sync.interest.last_sync_at, now, state.portfolio, pricing_model)
     events = accrue_interest(state, {token: balance ...}, operation, now, block_number)
 
-Every function here either does all of its work or raises and leaves the state as it was.  Events are made in a fixed
-order: tokens by identifier, positions by id.  Booking itself, and the checkpoint, are in
+Every function here either does all of its work or raises and leaves the state as it was. Events are made in a fixed
+order: tokens by identifier, positions by id. Booking itself, and the checkpoint, are in
 :mod:`tradeexecutor.state.booking.interest`.
 
-Nothing is lost between syncs.  Each side of each loan remembers up to when its interest is booked
+Nothing is lost between syncs. Each side of each loan remembers up to when its interest is booked
 (`Interest.last_event_at`) and what it should hold (`Interest.last_token_amount`); the interest of the next sync is
-what came after that, whatever happened to the checkpoint in between.  The checkpoint in `state.sync.interest` only
+what came after that, whatever happened to the checkpoint in between. The checkpoint in `state.sync.interest` only
 tells since when interest is looked at, and dates the diagnostics.
 """
 
@@ -107,7 +107,7 @@ def update_interest(
 ) -> BalanceUpdate:
     """Book the new balance of one side of a loan and return the event.
 
-    Reserves, principal and price of the loan stay as they are.  A balance that became smaller is booked as negative
+    Reserves, principal and price of the loan stay as they are. A balance that became smaller is booked as negative
     interest.
 
     Parameters
@@ -219,7 +219,7 @@ def prepare_interest_distribution(
     start
         Time of the previous distribution.
     end
-        Now; borrowed tokens are priced at this time.  Stablecoin collateral counts 1 USD.
+        Now; borrowed tokens are priced at this time. Stablecoin collateral counts 1 USD.
 
     Raises
     ------
@@ -326,7 +326,7 @@ def distribute_interest_for_assets(
     -------
     list
         One event per entry that earned something, in order of position ids; together exactly the difference between
-        `new_amount` and what the positions expected.  Empty when that is below 0.00003 tokens: it stays in the wallet
+        `new_amount` and what the positions expected. Empty when that is below 0.00003 tokens: it stays in the wallet
         for the next time.
 
     Raises
@@ -354,13 +354,13 @@ def accrue_interest(
 ) -> list[BalanceUpdate]:
     """Distribute the interest of all tokens, and move the checkpoint.
 
-    All tokens or none: a balance that cannot be right refuses the others, too.  The interest is booked before the
+    All tokens or none: a balance that cannot be right refuses the others, too. The interest is booked before the
     function returns; looking at the result is not necessary.
 
     Parameters
     ----------
     on_chain_balances
-        What the wallet holds of each token, token units.  A token that is missing earns at the next sync.
+        What the wallet holds of each token, token units. A token that is missing earns at the next sync.
     interest_distribution
         From `prepare_interest_distribution`; receives the rates for diagnostics.
     block_timestamp, block_number
@@ -371,7 +371,7 @@ def accrue_interest(
     Returns
     -------
     list
-        The events, tokens by identifier, then positions by id.  Empty, without a new checkpoint, when no time has
+        The events, tokens by identifier, then positions by id. Empty, without a new checkpoint, when no time has
         passed.
 
     Raises

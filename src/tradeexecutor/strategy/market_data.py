@@ -1,10 +1,10 @@
 """Candles of one trading pair as numpy arrays, and the cursor that walks over them.
 
-A candle stamped `t` describes the half-open period from `t` (inclusive) to its end (exclusive).  Its open is the
-price at `t`; its high, low, close and volume are known only at its end.  Everything that decides "may the strategy
+A candle stamped `t` describes the half-open period from `t` (inclusive) to its end (exclusive). Its open is the
+price at `t`; its high, low, close and volume are known only at its end. Everything that decides "may the strategy
 see this?" is built on that one rule: at time `T` a candle is *visible* when its end is at or before `T`.
 
-Times are 64-bit integers, microseconds since 1970-01-01 UTC (``us`` below).  Arrays are read-only, sorted by time,
+Times are 64-bit integers, microseconds since 1970-01-01 UTC (``us`` below). Arrays are read-only, sorted by time,
 without duplicates, and shared freely.
 """
 
@@ -76,12 +76,12 @@ class Candles:
     volume
         Base units traded in the candle, not negative; None when the data has no volume.
     bucket
-        Length of a candle: a ``timedelta``, or one of `MONTHS` such as `MONTH`.  Candles may be missing
-        (weekends, halts), they may not overlap.  None: told from the starts, see `detect_length`.
+        Length of a candle: a ``timedelta``, or one of `MONTHS` such as `MONTH`. Candles may be missing
+        (weekends, halts), they may not overlap. None: told from the starts, see `detect_length`.
     source
         Named in error messages.
     ends
-        End of each candle, us, after its start and not after the next one's; None: from the length.  For candles of a
+        End of each candle, us, after its start and not after the next one's; None: from the length. For candles of a
         zone with daylight saving, whose days are not all of one length.
 
     Raises
@@ -197,7 +197,7 @@ class Candles:
         """Merge candles into longer ones: first open, highest high, lowest low, last close, summed volume.
 
         Periods start at multiples of `bucket` counted from 1970-01-01 UTC, weeks on Monday, or at the first of the
-        month, quarter or year.  A last period that the data covers only in part is kept.  Where the last candle of a
+        month, quarter or year. A last period that the data covers only in part is kept. Where the last candle of a
         period reaches into the next one (weeks in a month), the merged candle ends with it and the next starts then.
 
         Raises

@@ -1,6 +1,6 @@
 """Market orders that found no price: the market is closed, or its candle has begun before the decision.
 
-An order of a moment at which no price is known waits for the next one, and fills at it.  Until then it is a planned
+An order of a moment at which no price is known waits for the next one, and fills at it. Until then it is a planned
 trade of its position, so that a strategy that looks for the position finds it and does not order twice; no money moves.
 """
 

@@ -52,7 +52,7 @@ class StrategyParameters:
         parameters_class
             The class itself, not an instance.
         grid_search
-            Accepted for compatibility.  Values are always taken as they are.
+            Accepted for compatibility. Values are always taken as they are.
 
         Raises
         ------
@@ -124,7 +124,7 @@ class StrategyParameters:
         return self._values.get(name, default)
 
     def has_parameter(self, name: str) -> bool:
-        """Tell whether the strategy has the parameter."""
+        """Return True if the strategy has the parameter."""
         return name in self._values
 
     def iterate_parameters(self) -> Iterator[tuple[str, Any]]:
@@ -138,7 +138,7 @@ class StrategyParameters:
     def get_rolling_parameter(self, name: str, timestamp: datetime.datetime) -> Any:
         """Return the value in force at a time.
 
-        A rolling parameter is a dictionary from the naive UTC time a value comes into force to the value.  Any other
+        A rolling parameter is a dictionary from the naive UTC time a value comes into force to the value. Any other
         value is in force always.
 
         Raises

@@ -18,7 +18,7 @@ class PriceUnavailable(TradeExecutorError, LookupError):
 class PricingModel(ABC):
     """Tells what a trade would cost now.
 
-    Prices are in reserve currency per unit of the base asset.  A buy price is at or above the mid price, a sell
+    Prices are in reserve currency per unit of the base asset. A buy price is at or above the mid price, a sell
     price at or below it: fees and expected price impact are part of it.
     """
 
@@ -63,7 +63,7 @@ class PricingModel(ABC):
         """Return the trading fee as a fraction (0.003 is 30 basis points), None when it is not known."""
 
     def can_trade(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> bool:
-        """Tell whether an order of `ts` finds a price of `ts`; otherwise it waits for the next one.  By default yes."""
+        """Return True if an order of `ts` finds a price of `ts`; otherwise it waits for the next one. By default yes."""
         return True
 
     def get_valuation_price(self, ts: datetime.datetime, pair: TradingPairIdentifier, quantity: Decimal) -> float:

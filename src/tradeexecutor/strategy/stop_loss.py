@@ -1,11 +1,11 @@
 """Stop loss, take profit and waiting orders between decisions.
 
-A live runner looks at the market every few minutes and sees one price.  A backtest looks at candles and sees where
-the price has been.  Both use the same rules, those of `tradeexecutor.strategy.candle_path`: this module reads the
+A live runner looks at the market every few minutes and sees one price. A backtest looks at candles and sees where
+the price has been. Both use the same rules, those of `tradeexecutor.strategy.candle_path`: this module reads the
 levels and waiting orders of the state into books, and turns what was hit into planned trades.
 
-A price level fills at the level, or at the first price beyond it when the market jumped over it.  Nothing fills at a
-price that the market did not reach.  Times fire at the first price at or after them.  Fees and slippage come on top.
+A price level fills at the level, or at the first price beyond it when the market jumped over it. Nothing fills at a
+price that the market did not reach. Times fire at the first price at or after them. Fees and slippage come on top.
 """
 
 import datetime
@@ -51,7 +51,7 @@ _TIMED = frozenset({TriggerCondition.timed_absolute, TriggerCondition.timed_rela
 
 
 def has_triggers(position: TradingPosition) -> bool:
-    """Tell whether anything can happen to the position between decisions."""
+    """Return True if anything can happen to the position between decisions."""
     return (
         position.stop_loss is not None
         or position.take_profit is not None
@@ -118,7 +118,7 @@ def check_position_triggers(
     Returns
     -------
     list
-        Planned trades, to be executed in this order with ``triggered=True``.  What depends on the outcome of one of
+        Planned trades, to be executed in this order with ``triggered=True``. What depends on the outcome of one of
         them, such as the stop loss of a position that it opens, is found by the next check.
     """
     del execution_context
@@ -206,7 +206,7 @@ def _get_prices(
 
 
 def _passes_by(position: TradingPosition, prices: PriceRange, ts: datetime.datetime) -> bool:
-    """Tell whether the price has gone past a position without touching it, the normal case; its trailing stop follows.
+    """Return True if the price has gone past a position without touching it, the normal case; its trailing stop follows.
 
     This says nothing that the walk would not say, only faster.
     """
@@ -300,7 +300,7 @@ def _get_levels_since(position: TradingPosition) -> datetime.datetime:
 
 
 def _is_due(manager: PositionManager, position: TradingPosition, trade: TradeExecution, trigger: Trigger) -> bool:
-    """Tell whether the time of a trigger has come; times after opening count from the first fill."""
+    """Return True if the time of a trigger has come; times after opening count from the first fill."""
     if trigger.condition is TriggerCondition.timed_absolute:
         return trigger.is_triggering(None, manager.timestamp, None)
     opened_at = _get_first_fill_at(position)

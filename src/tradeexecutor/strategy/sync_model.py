@@ -99,16 +99,16 @@ class SyncModel(ABC):
         return
 
     def is_ready_for_live_trading(self, state: State) -> bool:
-        """Tell whether the state has been initialised for this account."""
+        """Return True if the state has been initialised for this account."""
         del state
         return True
 
     def has_position_sync(self) -> bool:
-        """Tell whether `sync_positions` does anything."""
+        """Return True if `sync_positions` does anything."""
         return False
 
     def has_async_deposits(self) -> bool:
-        """Tell whether deposits wait for a valuation before they are settled."""
+        """Return True if deposits wait for a valuation before they are settled."""
         return False
 
     def sync_interests(

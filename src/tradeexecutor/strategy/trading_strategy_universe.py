@@ -1,6 +1,6 @@
 """What a strategy may trade: trading pairs, their candles and the reserve currency.
 
-The universe is the strategy's only door to market data.  A backtest fills it with the whole history, a live runner
+The universe is the strategy's only door to market data. A backtest fills it with the whole history, a live runner
 with the history up to now; decisions read it through `StrategyInput.indicators`, which shows finished candles only.
 """
 
@@ -28,7 +28,7 @@ class TradingStrategyUniverse:
     Parameters
     ----------
     candles
-        Candles by pair, in the order in which pairs are iterated.  Every pair needs its own positive `internal_id`
+        Candles by pair, in the order in which pairs are iterated. Every pair needs its own positive `internal_id`
         and is quoted in `reserve_asset`.
     reserve_asset
         The currency deposits come in and positions are paid with; its price is 1.0 USD.

@@ -75,7 +75,7 @@ def revalue_portfolio(
     Raises
     ------
     InvalidValuationOutput
-        Names the position at which the model failed.  What the model changed in the positions is undone: prices,
+        Names the position at which the model failed. What the model changed in the positions is undone: prices,
         times, recorded updates, loans.
     """
     frozen = portfolio.frozen_positions if revalue_frozen else None

@@ -2,13 +2,13 @@
 
 What is accepted: one row per candle with the columns open, high, low, close and, if there is one, volume, in any case
 and order; the time in a column (``timestamp``, ``time``, ``date``, ``datetime``, ``open_time`` ...) or in the index.
-A file may hold several pairs, told apart by a column ``pair``, ``symbol`` or ``ticker``.  Rows may come in any order,
-columns that mean nothing here are ignored.  Duplicate times, missing or impossible prices are refused with the file and
+A file may hold several pairs, told apart by a column ``pair``, ``symbol`` or ``ticker``. Rows may come in any order,
+columns that mean nothing here are ignored. Duplicate times, missing or impossible prices are refused with the file and
 the row.
 
-Times are dates, texts, or numbers, in one form for the whole column.  What the column decides is read (the unit of
+Times are dates, texts, or numbers, in one form for the whole column. What the column decides is read (the unit of
 epoch numbers, the order of day and month if one row has a day after the 12th, the length of a candle); what it leaves
-open is refused, naming the option that decides.  Times with a zone are converted to UTC, and days and longer candles
+open is refused, naming the option that decides. Times with a zone are converted to UTC, and days and longer candles
 then are those of that zone; times without a zone are UTC.
 
 dates         dates put together, and what is no time

@@ -83,7 +83,7 @@ def lay_out(times: CandleTimes, length: CandleLength | None, source: str) -> Lay
 
 
 def _follows_its_clock(times: CandleTimes, length: CandleLength | None) -> bool:
-    """Tell whether the candles last days or longer, and so depend on where midnight is."""
+    """Return True if the candles last days or longer, and so depend on where midnight is."""
     assert times.offsets is not None
     if not (np.diff(times.utc + times.offsets) > 0).all():
         return False
@@ -140,7 +140,7 @@ def _check_stated_length(starts: TimeArray, length: CandleLength, source: str) -
 def _relabel_last_days(stamps: TimeArray, length: CandleLength | None, source: str) -> TimeArray:
     """Turn stamps of the last day of a month, quarter or year into those of its first.
 
-    The label of the last day would claim that a month's prices happened in the next month.  The last trading day is
+    The label of the last day would claim that a month's prices happened in the next month. The last trading day is
     taken for the last day when days differ; a series that starts on the 30th of each month is not relabelled.
     """
     is_stated = isinstance(length, str)

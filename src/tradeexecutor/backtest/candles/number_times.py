@@ -1,6 +1,6 @@
 """Times written as numbers: the unit is told by which calendar dates result, for the whole column at once.
 
-From 1980 on the ranges of the units do not overlap: a number that is a time in seconds is 1970 in milliseconds.  So
+From 1980 on the ranges of the units do not overlap: a number that is a time in seconds is 1970 in milliseconds. So
 every row has at most one meaning, and a column in which two units meet is refused.
 """
 

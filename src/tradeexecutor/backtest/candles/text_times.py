@@ -1,7 +1,7 @@
 """Times written as text: one form for the whole column, and an order of day and month only when a row decides it.
 
-A column is read in the one form that fits all its rows.  Day and month as numbers have two orders; the one that fits
-all rows counts, and where both fit, the column is refused until the user says which.  Years of two digits have three.
+A column is read in the one form that fits all its rows. Day and month as numbers have two orders; the one that fits
+all rows counts, and where both fit, the column is refused until the user says which. Years of two digits have three.
 """
 
 import datetime

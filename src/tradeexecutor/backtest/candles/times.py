@@ -52,7 +52,7 @@ def read_times(values: "pd.Series[Any]", source: str, date_format: str | None = 
     Parameters
     ----------
     values
-        Times, periods, dates, texts or numbers.  Without a zone they are UTC.
+        Times, periods, dates, texts or numbers. Without a zone they are UTC.
     source
         Named in errors.
     date_format

@@ -1,7 +1,7 @@
 """Comparing what the state says is held with balances that were read outside.
 
-The rule: two amounts match when both are dust, or when they differ by no more than a fraction of the real one.  A
-difference that is worth less than ten cents does not make the accounts unclean.  Amounts and values are compared
+The rule: two amounts match when both are dust, or when they differ by no more than a fraction of the real one. A
+difference that is worth less than ten cents does not make the accounts unclean. Amounts and values are compared
 without their sign: missing tokens are as bad as surplus ones.
 """
 
@@ -57,7 +57,7 @@ class AccountingCorrectionCause(enum.Enum):
 def is_relative_mismatch(
     actual: Decimal, expected: Decimal, relative_epsilon: Percent, dust_epsilon: Decimal | float
 ) -> bool:
-    """Tell whether two amounts of a token differ by more than rounding.
+    """Return True if two amounts of a token differ by more than rounding.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class AccountingBalanceCheck:
     #: When the balance was read.
     block_number: BlockNumber | None
     timestamp: datetime.datetime
-    #: What the difference is worth: + the strategy has more than it knows.  More debt than known is negative.  None
+    #: What the difference is worth: + the strategy has more than it knows. More debt than known is negative. None
     #: when there is no price.
     usd_value: USDollarAmount | None
     #: Whether the asset is a reserve currency.
@@ -136,11 +136,11 @@ class AccountingBalanceCheck:
         return next(iter(sort_holders(self.positions)), None)
 
     def has_extra_tokens(self) -> bool:
-        """Tell whether there is more than should be."""
+        """Return True if there is more than should be."""
         return self.quantity > 0
 
     def is_dusty(self) -> bool:
-        """Tell whether there is a difference, and it is too small to matter."""
+        """Return True if there is a difference, and it is too small to matter."""
         return self.quantity != 0 and not is_relative_mismatch(
             self.actual_amount, self.expected_amount, self.relative_epsilon, self.dust_epsilon
         )
@@ -148,15 +148,15 @@ class AccountingBalanceCheck:
     def is_usd_low_value_diff(
         self, usd_value_threshold: USDollarAmount = DEFAULT_USD_LOW_VALUE_THRESHOLD
     ) -> bool | None:
-        """Tell whether the difference, up or down, is worth too little to matter; None when its value is not known."""
+        """Return True if the difference, up or down, is worth too little to matter; None when its value is not known."""
         return None if self.usd_value is None else abs(self.usd_value) < usd_value_threshold
 
     def is_mismatch(self) -> bool:
-        """Tell whether the balances do not match."""
+        """Return True if the balances do not match."""
         return self.mismatch
 
     def is_unclean(self) -> bool:
-        """Tell whether the balances do not match, and it matters."""
+        """Return True if the balances do not match, and it matters."""
         return self.mismatch and not self.is_usd_low_value_diff()
 
 
@@ -381,7 +381,7 @@ def _find_price(
 ) -> tuple[USDollarPrice | None, datetime.datetime | None, int]:
     """Return what a token is worth, since when, and -1 for debt, else 1.
 
-    Of several positions the one that was valued last tells it.  Zero is no price: positions that were never opened, or
+    Of several positions the one that was valued last tells it. Zero is no price: positions that were never opened, or
     were written off, have it.
     """
     asset = mapping.asset

@@ -1,12 +1,12 @@
 """Making the books match what is really there.
 
 A correction is an entry in the ledger like any other: a balance update of the cause ``correction``, held by the reserve
-or position whose balance was wrong.  Equity moves by exactly what the difference is worth.  Nothing is taken from the
+or position whose balance was wrong. Equity moves by exactly what the difference is worth. Nothing is taken from the
 reserves to make good for it, and no profit is booked.
 
 Tokens that no position holds become a new position, see :mod:`tradeexecutor.strategy.accounts.missing_position`.
 
-Nothing here asks anybody.  Who wants to be asked passes a function: ``confirm`` gets the differences and returns
+Nothing here asks anybody. Who wants to be asked passes a function: ``confirm`` gets the differences and returns
 whether to go on.
 """
 
@@ -98,7 +98,7 @@ class UnknownTokenPositionFix(enum.Enum):
 
 
 def is_accounting_correction_confirmation_yes(answer: str | None) -> bool:
-    """Tell whether an answer to "correct the accounts?" means yes: only ``y`` or ``Y`` does."""
+    """Return True if an answer to "correct the accounts?" means yes: only ``y`` or ``Y`` does."""
     return answer is not None and answer.strip() in ("y", "Y")
 
 
@@ -148,13 +148,13 @@ def preflight_state_for_account_correction(state: State) -> None:
 
 
 def is_token_without_position(check: AccountingBalanceCheck) -> bool:
-    """Tell whether there are tokens that no reserve and no open position holds."""
+    """Return True if there are tokens that no reserve and no open position holds."""
     holder = check.position
     return holder is None or (isinstance(holder, TradingPosition) and holder.closed_at is not None)
 
 
 def find_correction_obstacle(check: AccountingBalanceCheck) -> str | None:
-    """Return why a balance cannot be corrected; None if it can.  Tokens without a position are another matter."""
+    """Return why a balance cannot be corrected; None if it can. Tokens without a position are another matter."""
     if is_token_without_position(check):
         return "no open position holds it"
     if len(check.positions) > 1:
@@ -289,7 +289,7 @@ def apply_account_corrections(
     Returns
     -------
     list of BalanceUpdate
-        The entries.  A position that is opened has none: its trade is the entry.
+        The entries. A position that is opened has none: its trade is the entry.
 
     Raises
     ------

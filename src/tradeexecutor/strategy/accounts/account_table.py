@@ -101,7 +101,7 @@ def describe_holders(holders: Collection[Holder]) -> str:
 
 
 def is_blacklisted(state: State, asset: AssetIdentifier) -> bool:
-    """Tell whether the strategy does not trade an asset."""
+    """Return True if the strategy does not trade an asset."""
     return (
         bool({asset.get_identifier(), asset.address} & set(state.asset_blacklist)) or asset in state.blacklisted_assets
     )

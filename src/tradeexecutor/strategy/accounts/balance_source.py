@@ -5,7 +5,7 @@ Whatever has `fetch_onchain_balances` is a source: every
 
 Files of balances
 -----------------
-A CSV file with a heading, or a JSON file with a list of objects.  A record is what one address holds of one token:
+A CSV file with a heading, or a JSON file with a list of objects. A record is what one address holds of one token:
 
 ==============  =========  =================================================================================
 name            needed     meaning
@@ -25,8 +25,8 @@ name            needed     meaning
     time,block,chain_id,address,token,symbol,amount
     2024-05-01T12:00:00,45000000,137,0x32D6...,0x2791Bca1f2de4661ED88A30C99A7a9449Aa84174,USDC,1250.5
 
-One file may have balances of several times.  Either all records have a time, or none: then they are of now.  An address
-that holds a token at one of the times has a record of it at all of them, ``0`` where it held nothing.  A token that has
+One file may have balances of several times. Either all records have a time, or none: then they are of now. An address
+that holds a token at one of the times has a record of it at all of them, ``0`` where it held nothing. A token that has
 no record was not read, which is not the same as nothing.
 """
 
@@ -97,7 +97,7 @@ class WalletBalances:
     Parameters
     ----------
     wallet
-        :py:class:`~tradeexecutor.backtest.simulated_wallet.SimulatedWallet`.  It does not tell chains apart.
+        :py:class:`~tradeexecutor.backtest.simulated_wallet.SimulatedWallet`. It does not tell chains apart.
     timestamp
         What time it is in the simulation, naive UTC.
     """

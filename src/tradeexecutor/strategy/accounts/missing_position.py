@@ -1,7 +1,7 @@
 """Opening positions for tokens that are there and that no position holds.
 
-The new position starts with a trade that is marked as a repair of a missing position.  The trade says how many tokens
-were found and what they are worth; no cash is spent, and the ledger books the tokens as a correction.  So equity grows
+The new position starts with a trade that is marked as a repair of a missing position. The trade says how many tokens
+were found and what they are worth; no cash is spent, and the ledger books the tokens as a correction. So equity grows
 by what was found, and the position starts without profit.
 """
 
@@ -71,7 +71,7 @@ def find_missing_position(
     """Return the position that tokens without one belong in.
 
     The pair is the spot pair, vault or credit supply with this base token: of the universe, or of an earlier position;
-    of several the one with the lowest fee.  The price is the one of the pricing model, or the last one that the state
+    of several the one with the lowest fee. The price is the one of the pricing model, or the last one that the state
     knows.
 
     Raises

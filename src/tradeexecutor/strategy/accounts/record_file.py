@@ -1,7 +1,7 @@
 """Records that people and other programs write: rows of a CSV file, or objects of a JSON file.
 
-Both are read into the same rows of text, so that what is right in one format is right in the other.  Every error names
-the file, the number of the record and what is wrong with it.  Texts
+Both are read into the same rows of text, so that what is right in one format is right in the other. Every error names
+the file, the number of the record and what is wrong with it. Texts
 in CSV follow the rule of :mod:`tradeexecutor.state.files.spreadsheet_cell`.
 """
 
@@ -129,7 +129,7 @@ class Record:
 def read_records(path: Path, required: Collection[str], optional: Collection[str]) -> list[Record]:
     """Read a ``.csv`` or ``.json`` file.
 
-    A CSV file has a heading line with the names.  A JSON file is a list of objects, or an object with one list.
+    A CSV file has a heading line with the names. A JSON file is a list of objects, or an object with one list.
     The order of names does not matter, nor does their case.
 
     Parameters

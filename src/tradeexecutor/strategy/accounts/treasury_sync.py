@@ -1,9 +1,9 @@
 """Taking in deposits, redemptions and flows from a list of events: of a chain indexer, a vault, a file.
 
-Events may arrive twice, in any order, and in several batches, only those of one transaction arrive together.  An event
+Events may arrive twice, in any order, and in several batches, only those of one transaction arrive together. An event
 is recognised by its chain, transaction and token, and its place among the equal transfers of these, also after a
-reorganisation of the chain; it is booked once.  What one batch books is all or nothing: when an event cannot have
-happened, nothing changes, and the error says why with its numbers.  An event whose money comes from another event that
+reorganisation of the chain; it is booked once. What one batch books is all or nothing: when an event cannot have
+happened, nothing changes, and the error says why with its numbers. An event whose money comes from another event that
 has not arrived yet is refused like that; give it again together with the others.
 """
 
@@ -102,7 +102,7 @@ def apply_treasury_events(
     ------
     TreasuryEventRefused
         An event cannot have happened: more is taken out than there is after all events, the token is not known, it
-        was before the deployment, or it was booked before with another amount.  Nothing has changed.
+        was before the deployment, or it was booked before with another amount. Nothing has changed.
     """
     result = TreasurySyncResult()
     booked = find_booked_flows(state)

@@ -1,7 +1,7 @@
 """Indicators: what a strategy calculates from prices before it decides.
 
 A strategy declares its indicators once, in ``create_indicators``; they are calculated over the whole history that is
-available and read candle by candle through `StrategyInput.indicators`, which hides what lies in the future.  The
+available and read candle by candle through `StrategyInput.indicators`, which hides what lies in the future. The
 functions are ordinary pandas functions: the first argument is named after the source and receives a series, the
 others come from the declared parameters::
 
@@ -66,7 +66,7 @@ class IndicatorSource(enum.Enum):
     dependencies_only_universe = "dependencies_only_universe"
 
     def is_per_pair(self) -> bool:
-        """Tell whether the function is called once for each pair."""
+        """Return True if the function is called once for each pair."""
         return self not in (IndicatorSource.strategy_universe, IndicatorSource.dependencies_only_universe)
 
     def get_arguments(self) -> tuple[str, ...]:
@@ -149,7 +149,7 @@ class IndicatorDefinition:
                 )
 
     def takes(self, argument: str) -> bool:
-        """Tell whether the function has an argument of this name."""
+        """Return True if the function has an argument of this name."""
         try:
             return argument in inspect.signature(self.func).parameters
         except (TypeError, ValueError):
@@ -219,7 +219,7 @@ class IndicatorSet:
         )
 
     def has_indicator(self, name: str) -> bool:
-        """Tell whether the indicator is declared."""
+        """Return True if the indicator is declared."""
         return name in self.indicators
 
     def get_indicator(self, name: str) -> IndicatorDefinition | None:

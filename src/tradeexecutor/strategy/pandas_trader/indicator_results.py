@@ -37,7 +37,7 @@ class IndicatorSeries:
     Attributes
     ----------
     cursor
-        Over the times the values belong to.  A value is visible when the candle it is stamped with has ended.
+        Over the times the values belong to. A value is visible when the candle it is stamped with has ended.
     values
         One float per candle, NaN where the indicator is not defined.
     """
@@ -145,7 +145,7 @@ class IndicatorResults:
         """Place values with times of their own, such as those of resampled prices.
 
         A stamp is taken for the start of what the value is made of: a candle, or, where the stamps are farther apart
-        than candles, all candles that start before the next stamp.  So a weekly value is visible when the last candle
+        than candles, all candles that start before the next stamp. So a weekly value is visible when the last candle
         of its week has ended.
         """
         if np.any(np.diff(stamps) <= 0):

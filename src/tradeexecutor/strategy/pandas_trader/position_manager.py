@@ -1,7 +1,7 @@
 """Opening, adjusting and closing positions from ``decide_trades``.
 
 Every method that plans trades attaches them to the state at once and returns them; a decision returns the list to
-the runner, which executes it.  A planned trade that is not returned is an error the runner reports.
+the runner, which executes it. A planned trade that is not returned is an error the runner reports.
 """
 
 import logging
@@ -169,13 +169,13 @@ class PositionManager(TriggerOrders):
         pair
             What to trade.
         dollar_delta
-            Positive: reserve currency to spend.  Negative: value to sell, see `quantity_delta`.
+            Positive: reserve currency to spend. Negative: value to sell, see `quantity_delta`.
         quantity_delta
-            Base units to sell, negative; None: ``dollar_delta`` at the mid price.  Not used for buys.
+            Base units to sell, negative; None: ``dollar_delta`` at the mid price. Not used for buys.
         weight
             Target share of the portfolio, 0-1; recorded nowhere, checked to catch mix-ups of arguments.
         stop_loss, take_profit, trailing_stop_loss
-            Levels relative to the mid price, as in `open_spot`.  An existing stop loss is kept unless
+            Levels relative to the mid price, as in `open_spot`. An existing stop loss is kept unless
             `override_stop_loss`.
         slippage_tolerance, notes, flags
             As in `open_spot`.
@@ -321,7 +321,7 @@ class PositionManager(TriggerOrders):
         """Sell what is left of a spot position, or `quantity` of it, and close it.
 
         Buys of the position that are planned and have not started are withdrawn: a decision that buys and closes,
-        closes.  A position that only waits for its entry is given up.
+        closes. A position that only waits for its entry is given up.
         """
         check_position(position)
         if position.is_closed():

@@ -25,19 +25,19 @@ class PositionQueries(SpotPlanner):
         return self.strategy_universe
 
     def is_any_open(self) -> bool:
-        """Tell whether any position is open."""
+        """Return True if any position is open."""
         return bool(self.state.portfolio.open_positions)
 
     def is_any_long_position_open(self) -> bool:
-        """Tell whether any long position is open."""
+        """Return True if any long position is open."""
         return any(position.is_long() for position in self.state.portfolio.open_positions.values())
 
     def is_any_short_position_open(self) -> bool:
-        """Tell whether any short position is open."""
+        """Return True if any short position is open."""
         return any(position.is_short() for position in self.state.portfolio.open_positions.values())
 
     def is_any_credit_supply_position_open(self) -> bool:
-        """Tell whether the reserve is lent out anywhere."""
+        """Return True if the reserve is lent out anywhere."""
         return any(position.is_credit_supply() for position in self.state.portfolio.open_positions.values())
 
     def get_current_cash(self) -> USDollarAmount:

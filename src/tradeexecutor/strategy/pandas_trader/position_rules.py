@@ -98,7 +98,7 @@ def get_sellable_quantity(position: TradingPosition) -> Decimal:
 
 
 def is_closing(position: TradingPosition) -> bool:
-    """Tell whether planned trades will sell all that a position holds."""
+    """Return True if planned trades will sell all that a position holds."""
     return position.has_planned_trades() and (
         position.get_available_trading_quantity() <= get_dust_epsilon_for_pair(position.pair)
         and any(

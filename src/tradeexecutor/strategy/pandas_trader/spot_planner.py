@@ -81,7 +81,7 @@ class SpotPlanner:
     # --- What may be traded
 
     def is_problematic_pair(self, pair: TradingPairIdentifier) -> bool:
-        """Tell whether trading a pair is unwise: it is blacklisted, or a failed trade has frozen its position."""
+        """Return True if trading a pair is unwise: it is blacklisted, or a failed trade has frozen its position."""
         state = self.state
         frozen = state.portfolio.frozen_positions
         if frozen and state.portfolio.get_frozen_position(pair) is not None:

@@ -51,7 +51,7 @@ class StrategyInputIndicators:
         self._now = to_us(timestamp)
 
     def has_indicator(self, name: str) -> bool:
-        """Tell whether the strategy calculates the indicator."""
+        """Return True if the strategy calculates the indicator."""
         return name in self.results.names()
 
     def get_price(
@@ -366,5 +366,5 @@ class StrategyInput:
         return self.strategy_universe.get_single_pair()
 
     def is_visualisation_enabled(self) -> bool:
-        """Tell whether plots are wanted; searches over many runs skip them."""
+        """Return True if plots are wanted; searches over many runs skip them."""
         return self.execution_context.has_visualisation()

@@ -11,8 +11,8 @@
 `close_after_bars`        sells the rest a number of candles after the first fill
 ========================  =======================================================================================
 
-With ``good_till_time`` an order lapses at that time.  The trades are planned now and kept in
-`TradingPosition.pending_trades` with `Trigger` records until `strategy.stop_loss` sees that one is met.  A decision may
+With ``good_till_time`` an order lapses at that time. The trades are planned now and kept in
+`TradingPosition.pending_trades` with `Trigger` records until `strategy.stop_loss` sees that one is met. A decision may
 return them to the runner like any other trade, or not: they wait in either case.
 """
 
@@ -71,7 +71,7 @@ class TriggerOrders(PositionQueries):
     ) -> list[TradeExecution]:
         """Buy when the price has fallen to `limit_price`, there or below.
 
-        A limit at or above the price is met at once, at the price.  The order joins the position of the pair that is
+        A limit at or above the price is met at once, at the price. The order joins the position of the pair that is
         open or waits; the cash is taken when it fills, and an order that cannot be paid then lapses.
 
         Parameters
@@ -341,7 +341,7 @@ class TriggerOrders(PositionQueries):
     ) -> list[TradeExecution]:
         """Sell the rest of a position when `bars` candles of its market have ended after its first fill.
 
-        Weekends, holidays and halts have no candles and do not count.  The sale is at the open of the next candle.
+        Weekends, holidays and halts have no candles and do not count. The sale is at the open of the next candle.
         """
         if type(bars) is not int or bars < 1:
             raise PositionManagerError(f"a number of candles is a positive integer, not {bars!r}")
@@ -362,7 +362,7 @@ class TriggerOrders(PositionQueries):
         position
             A spot position that is open or being opened.
         levels
-            Tuples (when, quantity, close).  `when` is a level of the mid price (float), a time, or a time after the
+            Tuples (when, quantity, close). `when` is a level of the mid price (float), a time, or a time after the
             first fill; `quantity` is negative, base units; `close` sells all that is left then.
 
         Raises
