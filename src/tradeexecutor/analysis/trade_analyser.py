@@ -5,7 +5,7 @@
 0
 
 The figures of `TradeSummary` keep the definitions of recorded files: a deposit counts as profit in its returns,
-drawdown and ratios.  The same figures with deposits taken out are in :mod:`tradeexecutor.analysis.adjusted.summary`.
+drawdown and ratios. The same figures with deposits taken out are in :mod:`tradeexecutor.analysis.adjusted.summary`.
 """
 
 import datetime
@@ -129,10 +129,10 @@ class TradeAnalysis:
         time_bucket
             Candle length, passed through for display.
         state
-            The state of the portfolio.  Without it, `duration` is from the first to the last executed trade, zero when
+            The state of the portfolio. Without it, `duration` is from the first to the last executed trade, zero when
             none was, and everything that needs the recorded equity or the strategy's start and end is empty:
             `daily_returns`, `compounding_returns`, `sharpe_ratio`, `sortino_ratio`, `profit_factor`, `max_drawdown`,
-            `max_runup`, `time_in_market`, `start_at`, `end_at` and the time between openings.  A ratio that would be
+            `max_runup`, `time_in_market`, `start_at`, `end_at` and the time between openings. A ratio that would be
             NaN or infinite is None.
         """
         return self._summarise_side(time_bucket, state, _ALL)

@@ -38,7 +38,7 @@ class Action:
         return ", ".join([self.text, *(f"{name} {value:.8g}" for name, value in self.numbers if value is not None)])
 
     def is_same(self, other: "Action") -> bool:
-        """Tell whether two actions agree, amounts up to rounding."""
+        """Return True if two actions agree, amounts up to rounding."""
         return (
             self.text == other.text
             and len(self.numbers) == len(other.numbers)
@@ -77,7 +77,7 @@ class Decision:
         )
 
     def is_same(self, other: "Decision") -> bool:
-        """Tell whether two decisions agree, amounts up to rounding."""
+        """Return True if two decisions agree, amounts up to rounding."""
         if self.at != other.at or len(self.actions) != len(other.actions):
             return False
         return all(a.is_same(b) for a, b in zip(self.actions, other.actions, strict=True))

@@ -1,7 +1,7 @@
 """Look-ahead analysis: which indicators and which decisions of a backtest change when the future is not there.
 
-The strategy runs once over all data.  Then the data is cut at a decision, as it was known at that moment, the
-indicators are calculated again and the strategy runs again up to the decision; and so for many decisions.  What
+The strategy runs once over all data. Then the data is cut at a decision, as it was known at that moment, the
+indicators are calculated again and the strategy runs again up to the decision; and so for many decisions. What
 differs knew something that came later::
 
     candles        1  2  3  4  5  6  7  8  9       indicators of all candles    a b c d e f g h i
@@ -177,7 +177,7 @@ def analyse_look_ahead(
     cuts
         At how many decisions to cut the data, at least 2: half of them decisions that traded, half evenly spread.
     every_decision
-        Cut at all decisions instead.  The time grows with the square of their number.
+        Cut at all decisions instead. The time grows with the square of their number.
 
     Raises
     ------
@@ -210,7 +210,7 @@ class _Analysis:
     recorded: list[Decision] = field(init=False)
     unstable_keys: set[_Key] = field(init=False)
     has_unstable_decisions: bool = field(init=False)
-    #: By number of the decision: what differs there.  Decisions that could not be compared are not in it.
+    #: By number of the decision: what differs there. Decisions that could not be compared are not in it.
     changes: dict[int, dict[_Key, IndicatorChange]] = field(default_factory=dict[int, dict[_Key, IndicatorChange]])
     cuts: list[int] = field(default_factory=list[int])
     decisions: dict[datetime.datetime, ChangedDecision] = field(

@@ -40,7 +40,7 @@ def calculate_position_statistics(clock: datetime.datetime, position: TradingPos
     """Sample a position at `clock`.
 
     `profitability` is total profit over what was bought (longs) or sold (shorts), for credit positions the
-    estimated interest.  The `internal_*` figures are those of the internal share price, for spot, vault and
+    estimated interest. The `internal_*` figures are those of the internal share price, for spot, vault and
     exchange account positions.
     """
     pair_kind = position.pair.kind
@@ -147,7 +147,7 @@ def calculate_compounded_profitability(portfolio: Portfolio) -> Percent:
 
 
 def needs_long_short_table(execution_mode: ExecutionMode) -> bool:
-    """Tell whether `update_statistics` wants the table of long and short positions: live, and no test or script."""
+    """Return True if `update_statistics` wants the table of long and short positions: live, and no test or script."""
     return execution_mode.is_live_trading() and execution_mode not in _MODES_WITHOUT_TABLE
 
 
@@ -184,7 +184,7 @@ def update_statistics(
     Raises
     ------
     InvalidValue
-        A live mode without the long/short table.  Nothing is recorded.
+        A live mode without the long/short table. Nothing is recorded.
     """
     if long_short_metrics_latest is None and needs_long_short_table(execution_mode):
         raise InvalidValue(f"statistics in mode {execution_mode.value} need the long/short table")

@@ -126,7 +126,7 @@ def calculate_key_metrics(
     Parameters
     ----------
     live_state
-        The strategy.  Ratios come from it once it has traded long enough.
+        The strategy. Ratios come from it once it has traded long enough.
     backtested_state
         Where ratios come from until then, if it has traded.
     required_history
@@ -144,7 +144,7 @@ def calculate_key_metrics(
     ------
     KeyMetric
         Historical ones first: returns, Sharpe, Sortino (99.0 when there was no loss), maximum drawdown (a fraction
-        >= 0), profitability, CAGR, trades per month; without enough history they have no value.  Then total equity,
+        >= 0), profitability, CAGR, trades per month; without enough history they have no value. Then total equity,
         start, last trade, trades of the last week, cycle duration.
     """
     now_ = now_ or utc_now()

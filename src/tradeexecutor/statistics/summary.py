@@ -49,7 +49,7 @@ class StrategySummaryStatistics:
         Whether the profits of positions span more than the window.
     profitability_90_days, performance_chart_90_days
         Compounded profit of the positions at the end of the window and over it; None with fewer than two daily values
-        or none in the window.  With share prices: the return since the start.
+        or none in the window. With share prices: the return since the start.
     return_all_time
         Compounded profit of all positions; None when the window is empty.
     return_annualised

@@ -31,7 +31,7 @@ class AlphaBeta:
 
 @dataclass(frozen=True, slots=True)
 class YearlyReturn:
-    """A calendar year; the benchmark is None where it has no price.  First and last year may be incomplete."""
+    """A calendar year; the benchmark is None where it has no price. First and last year may be incomplete."""
 
     year: int
     value: Percent
@@ -42,7 +42,7 @@ def hold(candles: pd.DataFrame, start: datetime.datetime, end: datetime.datetime
     """Return what 1 USD becomes that buys at the first open from `start` on, by time, before fees.
 
     The first value is 1.0 at the time of that open; each further one is of a close, at the end of its candle, which is
-    when the next candle begins.  Closes after `end` are left out.
+    when the next candle begins. Closes after `end` are left out.
 
     Parameters
     ----------

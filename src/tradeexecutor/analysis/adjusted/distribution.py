@@ -1,4 +1,4 @@
-"""How returns are spread: quantiles of losses, skew, kurtosis.  Returns per period are fractions."""
+"""How returns are spread: quantiles of losses, skew, kurtosis. Returns per period are fractions."""
 
 import math
 
@@ -49,7 +49,7 @@ def calculate_conditional_value_at_risk(returns: NDArray[np.float64], cutoff: fl
 def calculate_skew(returns: NDArray[np.float64]) -> float | None:
     """Return the adjusted Fisher-Pearson coefficient of skewness; negative where losses have the longer tail.
 
-    sqrt(n (n - 1)) / (n - 2) * m3 / m2^1.5.  None with fewer than three returns, or when they do not vary.
+    sqrt(n (n - 1)) / (n - 2) * m3 / m2^1.5. None with fewer than three returns, or when they do not vary.
     """
     n = len(returns)
     deviations = returns - returns.mean() if n else returns
@@ -62,7 +62,7 @@ def calculate_skew(returns: NDArray[np.float64]) -> float | None:
 def calculate_kurtosis(returns: NDArray[np.float64]) -> float | None:
     """Return the excess kurtosis, 0 for a normal distribution, with the correction for small samples.
 
-    (n - 1) / ((n - 2) (n - 3)) * ((n + 1) (m4 / m2^2 - 3) + 6).  None with fewer than four returns, or when they do not
+    (n - 1) / ((n - 2) (n - 3)) * ((n + 1) (m4 / m2^2 - 3) + 6). None with fewer than four returns, or when they do not
     vary.
     """
     n = len(returns)

@@ -1,4 +1,4 @@
-"""Drawdown: how far the wealth was below its highest point so far.  Deposits are taken out of the returns before."""
+"""Drawdown: how far the wealth was below its highest point so far. Deposits are taken out of the returns before."""
 
 import datetime
 from dataclasses import dataclass

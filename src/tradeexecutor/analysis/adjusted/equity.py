@@ -23,7 +23,7 @@ class EquityCurve:
     Attributes
     ----------
     times
-        Microseconds since 1970, ascending.  A time stands twice where the value just before a flow is known: its first
+        Microseconds since 1970, ascending. A time stands twice where the value just before a flow is known: its first
         sample is without the flow, its second with it.
     values
         Net asset value at these times, USD.
@@ -47,7 +47,7 @@ def read_equity_curve(state: State) -> EquityCurve:
     """Read the recorded net asset values, where old files lack them the total equity, and the recorded flows.
 
     Of several samples of one time the last one counts; where a flow was booked at that very time, so does the one
-    before it, which a backtest takes before it books the flow.  Wallets into which money was moved without a record
+    before it, which a backtest takes before it books the flow. Wallets into which money was moved without a record
     show it as profit: nothing in the state tells the two apart.
     """
     samples = state.stats.portfolio

@@ -13,7 +13,7 @@ __all__ = ["iterate_flows"]
 def iterate_flows(state: State) -> Iterator[tuple[datetime.datetime, USDollarAmount]]:
     """Yield time and value of each deposit and redemption.
 
-    The treasury lists them.  Some files have them with the reserve alone, and those count as well.
+    The treasury lists them. Some files have them with the reserve alone, and those count as well.
     """
     listed: set[int] = set()
     for ref in state.sync.treasury.balance_update_refs:

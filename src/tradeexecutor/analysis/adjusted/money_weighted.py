@@ -19,7 +19,7 @@ def calculate_money_weighted_return(curve: EquityCurve, initial: USDollarAmount 
     """Return the internal rate of return of the whole period, a fraction, not annualised.
 
     It is the one return per unit of time at which the initial equity and all later flows, each grown from its time to
-    the end, make the final equity (CFA Institute, "Global Investment Performance Standards", 2020, section 2.A).  It
+    the end, make the final equity (CFA Institute, "Global Investment Performance Standards", 2020, section 2.A). It
     tells what the investors earned; the time-weighted return tells what the strategy did with each dollar.
 
     Parameters

@@ -1,12 +1,12 @@
 """Returns by day, month or year, and the observations that ratios and drawdown are measured on.
 
 **A period belongs where it was earned.**  A return from one sample to the next is labelled by its end; the end at
-midnight of 1 February closes January, and that of 1 January the year before.  Every grouping here puts a return where
+midnight of 1 February closes January, and that of 1 January the year before. Every grouping here puts a return where
 the last microsecond of its period lies, so that candles of any length land in their own day, month and year.
 
 **One grid for all strategies.**  A strategy that decides every hour leaves 24 samples a day, one that decides weekly
-leaves what the backtest adds, one a day.  Ratios and drawdown of both are measured on the last value of each day (UTC),
-so that they tell apart strategies and not their clocks.  A history of fewer than ten days is measured from sample to
+leaves what the backtest adds, one a day. Ratios and drawdown of both are measured on the last value of each day (UTC),
+so that they tell apart strategies and not their clocks. A history of fewer than ten days is measured from sample to
 sample.
 """
 
@@ -60,7 +60,7 @@ class Observations:
     returns
         Of each period, fractions.
     entry
-        Return of the very first moment, a fraction: in a backtest what the trades of the first decision cost.  No time
+        Return of the very first moment, a fraction: in a backtest what the trades of the first decision cost. No time
         passes in it, so it is no observation; it is a part of total return and drawdown.
     is_daily
         Whether a period ends where a day (UTC) ends that has samples; otherwise each sample ends one.

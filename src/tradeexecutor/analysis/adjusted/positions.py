@@ -256,8 +256,8 @@ class Excursion:
 def measure_excursion(state: State, position: TradingPosition) -> Excursion | None:
     """Return the maximum adverse and favourable excursion (J. Sweeney, 1996), from the recorded samples of a position.
 
-    What happened between two samples is not seen: a backtest samples at least once a day.  The final result is one of
-    the values.  None without samples.
+    What happened between two samples is not seen: a backtest samples at least once a day. The final result is one of
+    the values. None without samples.
     """
     known = [sample.profitability for sample in state.stats.positions.get(position.position_id, ())]
     if not known:

@@ -1,6 +1,6 @@
 """Ratios of return and risk: Sharpe, Sortino, Calmar, Omega, and volatility.
 
-They take the returns per period of :mod:`tradeexecutor.analysis.adjusted.returns`, fractions.  The same ratios as
+They take the returns per period of :mod:`tradeexecutor.analysis.adjusted.returns`, fractions. The same ratios as
 recorded files have them are in :mod:`tradeexecutor.analysis.recorded.ratios`.
 """
 

@@ -4,21 +4,21 @@ Deposits and redemptions that the state recorded are not taken for profit: a ret
 
     r[i] = (value[i] - flow[i]) / value[i - 1] - 1
 
-where `flow[i]` is what came in (+) or went out (-) after sample i - 1, up to sample i.  This is the time-weighted
+where `flow[i]` is what came in (+) or went out (-) after sample i - 1, up to sample i. This is the time-weighted
 return (CFA Institute, "Global Investment Performance Standards", 2020, section 2.A), with flows at the end of their
-period, because the strategy books a deposit and takes the sample in the same cycle.  It is exact for a flow of any size
+period, because the strategy books a deposit and takes the sample in the same cycle. It is exact for a flow of any size
 when nothing is traded between the flow and the sample.
 
 Where something is, the new money pays its part `cost[i]` of what that trading cost:
 
     r[i] = (value[i] + cost[i] - flow[i]) / value[i - 1] * value[i] / (value[i] + cost[i]) - 1
 
-A backtest knows better: it takes a sample just before it books a flow.  The two samples have the same time, no time
+A backtest knows better: it takes a sample just before it books a flow. The two samples have the same time, no time
 passes between them, and the return between them is of all the money:
 
     r[i] = value[i] / (value[i - 1] + flow[i]) - 1
 
-All ratios are fractions, 0.05 is 5 %.  A year has 365 days.
+All ratios are fractions, 0.05 is 5 %. A year has 365 days.
 """
 
 import math

@@ -93,7 +93,7 @@ def compare_equity(
 ) -> EquityComparison:
     """Compare two curves where both exist.
 
-    The points are the samples of the curve with fewer of them.  The other curve counts with its latest sample up to
+    The points are the samples of the curve with fewer of them. The other curve counts with its latest sample up to
     then, plus the time tolerance.
 
     Parameters

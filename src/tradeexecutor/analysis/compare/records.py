@@ -219,7 +219,7 @@ class Comparison:
         None when nothing differs.
     nearest_miss
         The shortest time between a trade without a partner and one of the same pair and side that also has none; None
-        without such trades.  A time tolerance as large would match them.
+        without such trades. A time tolerance as large would match them.
     """
 
     tolerances: Tolerances

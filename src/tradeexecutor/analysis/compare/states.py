@@ -5,9 +5,9 @@
 True
 
 Everything is compared that a trader would look at: which trades were decided, how they were filled, what the positions
-earned, and the equity over time.  Numbers that only mean something within one state, such as ids, are not.
+earned, and the equity over time. Numbers that only mean something within one state, such as ids, are not.
 
-The first thing that differs is the *divergence*.  What comes after it often only follows from it.
+The first thing that differs is the *divergence*. What comes after it often only follows from it.
 """
 
 import datetime
@@ -57,7 +57,7 @@ def compare_states(
     """Compare two states.
 
     Trades are matched by pair, side and time of decision, positions by pair and time of opening; see
-    :mod:`tradeexecutor.analysis.compare.matching`.  A pair is known by its ticker and kind, because a backtest may
+    :mod:`tradeexecutor.analysis.compare.matching`. A pair is known by its ticker and kind, because a backtest may
     not know the addresses of the chain; where one state has several pairs of one name, their base address counts, too.
 
     Parameters

@@ -1,7 +1,7 @@
 """A state as tables: positions, trades, balance updates, valuations, and the recorded history of the portfolio.
 
 Every function takes a state and returns a ``pandas.DataFrame``, or with ``as_arrow=True`` a ``pyarrow.Table`` of the
-same columns.  Columns have the same names and types whatever the state, an empty one included:
+same columns. Columns have the same names and types whatever the state, an empty one included:
 
 ============  ===================  ================  =============================================================
 Kind          pandas               Arrow             Meaning
@@ -14,7 +14,7 @@ Kind          pandas               Arrow             Meaning
 ``tokens``    object (`Decimal`)   decimal256(76,38) token units, exact; Arrow rounds beyond 38 decimals
 ============  ===================  ================  =============================================================
 
-What is unknown is missing: NA, NaT, NaN, None, or null.  The unit of each column is in ``frame.attrs["units"]`` and in
+What is unknown is missing: NA, NaT, NaN, None, or null. The unit of each column is in ``frame.attrs["units"]`` and in
 the metadata of the Arrow fields, under ``unit``; columns without a unit are left out.
 
 Each table is built in one pass, columns in the order below; the order of rows is given with each function.

@@ -106,6 +106,6 @@ def ledger_to_frame(state: State, *, as_arrow: Literal[True]) -> pa.Table: ...
 def ledger_to_frame(state: State, *, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
     """Return a row per posting, in the order of the entries.
 
-    The amounts of one entry and one asset add up to zero; + is into the account.  `entry` numbers the entries from 0.
+    The amounts of one entry and one asset add up to zero; + is into the account. `entry` numbers the entries from 0.
     """
     return make_table(_LEDGER_COLUMNS, _iterate_postings(state), as_arrow=as_arrow)

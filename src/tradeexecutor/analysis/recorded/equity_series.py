@@ -3,7 +3,7 @@
 A series that has no adjustment in its name takes a deposit for profit, as recorded figures do.
 :py:func:`tradeexecutor.analysis.adjusted.periods.calculate_time_weighted_returns` takes deposits out.
 
-Every function is linear in the number of samples and leaves its argument alone.  Returns are fractions.
+Every function is linear in the number of samples and leaves its argument alone. Returns are fractions.
 """
 
 import datetime
@@ -57,13 +57,13 @@ def calculate_equity_curve(
     attribute_name
         Numeric field of :py:class:`~tradeexecutor.state.statistics.PortfolioStatistics`; USD unless a ratio.
     fill_time_gaps
-        Let the series span the whole strategy: 0 at its start, the last value at its end.  Nothing is added where a
+        Let the series span the whole strategy: 0 at its start, the last value at its end. Nothing is added where a
         sample is at or beyond that time.
 
     Returns
     -------
     pandas.Series
-        In the order of recording, with ``name`` of the state and ``curve`` ``"equity"`` in `attrs`.  Empty without
+        In the order of recording, with ``name`` of the state and ``curve`` ``"equity"`` in `attrs`. Empty without
         samples.
     """
     samples = state.stats.portfolio
@@ -107,7 +107,7 @@ def generate_buy_and_hold_returns(buy_and_hold_price_series: "pd.Series[float]")
 def calculate_aggregate_returns(equity_curve: "pd.Series[float]", freq: Frequency = "BME") -> "pd.Series[float]":
     """Return the change from point to point of a regular grid, the first one NaN.
 
-    The grid starts with the first sample: with ``"D"`` its points are 24 hours apart from there, not midnights.  A
+    The grid starts with the first sample: with ``"D"`` its points are 24 hours apart from there, not midnights. A
     point has the value of the latest sample up to it.
 
     Parameters
@@ -134,7 +134,7 @@ def calculate_daily_returns(state: State, freq: Frequency = _DAY) -> "pd.Series[
 def calculate_investment_flow(state: State) -> "pd.Series[float]":
     """Return deposits (+) and redemptions (-) in USD, by the decision cycle that took them in.
 
-    Several of one time stay apart.  Events that no cycle took in, or without a value, are left out.
+    Several of one time stay apart. Events that no cycle took in, or without a value, are left out.
     """
     refs = [
         ref
@@ -147,8 +147,8 @@ def calculate_investment_flow(state: State) -> "pd.Series[float]":
 def calculate_deposit_adjusted_returns(state: State, freq: Frequency = _DAY) -> "pd.Series[float]":
     """Return per period last equity - first equity - net deposits, in USD.
 
-    From the first sample or deposit to the last one.  NaN where the period has no sample, or lies before the first or
-    after the last deposit.  `tradeexecutor.analysis.adjusted.periods.calculate_time_weighted_returns` has fractions,
+    From the first sample or deposit to the last one. NaN where the period has no sample, or lies before the first or
+    after the last deposit. `tradeexecutor.analysis.adjusted.periods.calculate_time_weighted_returns` has fractions,
     for every period.
     """
     freq = read_frequency(freq)
@@ -221,7 +221,7 @@ def calculate_share_price(state: State, initial_share_price: USDollarPrice | Non
     Returns
     -------
     pandas.DataFrame
-        ``share_price_usd``; ``nav``, USD; ``returns``, a fraction since the start.  Of samples with the same time all
+        ``share_price_usd``; ``nav``, USD; ``returns``, a fraction since the start. Of samples with the same time all
         are kept.
     """
     start = state.initial_share_price if initial_share_price is None else initial_share_price

@@ -1,6 +1,6 @@
 """Key metrics: one figure about a strategy, together with where it comes from.
 
-A metric that cannot be calculated is there all the same, without a value and with the reason.  Values are plain:
+A metric that cannot be calculated is there all the same, without a value and with the reason. Values are plain:
 numbers, datetimes (naive UTC), a :py:class:`~tradeexecutor.state.cycle_duration.CycleDuration`, or in a table a
 dictionary of texts by column.
 """

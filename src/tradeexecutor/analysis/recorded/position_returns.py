@@ -1,10 +1,10 @@
 """Time series of the profits of positions.
 
 The return of a position is *size relative*: its profit as a fraction of what it cost, times the fraction of the
-portfolio that it tied at open.  Compounding these needs no equity, and deposits do not disturb it; interest of the cash
+portfolio that it tied at open. Compounding these needs no equity, and deposits do not disturb it; interest of the cash
 is not in it, and positions held at the same time are compounded one after another.
 
-Every function is linear in the number of positions.  Returns are fractions.  Old files did not record the portfolio
+Every function is linear in the number of positions. Returns are fractions. Old files did not record the portfolio
 value at open: `LegacyDataException` is raised there.
 """
 
@@ -128,7 +128,7 @@ def calculate_compounding_unrealised_trading_profitability(
 ) -> "pd.Series[float]":
     """Return product(1 + r) - 1 of all positions, open ones at their latest price.
 
-    A position counts when it was last opened, traded, valued or closed.  Credit positions count with their estimated
+    A position counts when it was last opened, traded, valued or closed. Credit positions count with their estimated
     interest.
 
     Parameters

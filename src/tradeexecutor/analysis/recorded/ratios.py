@@ -1,6 +1,6 @@
 """Ratios of a series of returns, with the definitions of recorded figures.
 
-The formulas are those of quantstats 0.0.62, whose habits existing dashboards show.  Two of them mislead:
+The formulas are those of quantstats 0.0.62, whose habits existing dashboards show. Two of them mislead:
 
 - each function guesses from the range of the numbers whether it was given returns or prices, see `prepare_returns` and
   `prepare_prices`;
@@ -9,7 +9,7 @@ The formulas are those of quantstats 0.0.62, whose habits existing dashboards sh
 :mod:`tradeexecutor.analysis.adjusted` has the same ratios without them, adjusted for deposits.
 
 All functions take a ``pandas.Series`` of returns per period (fractions, 0.05 is 5 %) indexed by time, and are linear in
-its length.  Divisions by zero give NaN or infinity, like the recorded figures.
+its length. Divisions by zero give NaN or infinity, like the recorded figures.
 """
 
 import datetime
@@ -58,7 +58,7 @@ def prepare_returns(series: "pd.Series[float]") -> "pd.Series[float]":
 def prepare_prices(series: "pd.Series[float]") -> "pd.Series[float]":
     """Return prices; NaN becomes 0 and infinity NaN.
 
-    A series with a negative value, or with none of at least 1, is taken for returns and compounded from 1.  An
+    A series with a negative value, or with none of at least 1, is taken for returns and compounded from 1. An
     infinite return, from equity that starts at 0, gives the price 0 for its period and does not change later ones.
     """
     series = series.astype("float64")
@@ -82,7 +82,7 @@ def calculate_sortino(returns: "pd.Series[float]", periods: int = DAYS_PER_YEAR)
     """Return mean / downside deviation * sqrt(periods).
 
     The downside deviation is sqrt(sum of squared negative returns / number of all returns) (Sortino and Price, 1994;
-    minimum acceptable return 0).  Infinite without a negative return.
+    minimum acceptable return 0). Infinite without a negative return.
     """
     known = prepare_returns(returns).to_numpy()
     if not len(known):

@@ -139,8 +139,8 @@ def serialise_backtested_long_short_stats(
 def serialise_live_long_short_stats(state: State | None, now_: datetime.datetime | None = None) -> StatisticsTable:
     """Return the table of a live strategy.
 
-    Its period runs until now.  Its return is the compounded profit of the positions, in which a deposit is no profit;
-    the sides share it.  Its drawdown is that of the closed positions, positive, as recorded tables have it.
+    Its period runs until now. Its return is the compounded profit of the positions, in which a deposit is no profit;
+    the sides share it. Its drawdown is that of the closed positions, positive, as recorded tables have it.
     """
     now_ = now_ or utc_now()
     table = StatisticsTable(list(_COLUMNS), now_, KeyMetricSource.live_trading)

@@ -45,7 +45,7 @@ def get_sides_rows(sides: Sides, all_return: Percent | None = None) -> list[Side
     """Return three summaries as texts side by side.
 
     The return of a side is the return of the portfolio times the share of the side in the profit, realised and
-    unrealised; its yearly return is that scaled linearly.  Without any profit the sides have no return.
+    unrealised; its yearly return is that scaled linearly. Without any profit the sides have no return.
 
     Parameters
     ----------
