@@ -1,6 +1,6 @@
-"""Profit of a position per year, and the figures that need a time: fractions, 0.05 is 5 %.
+"""Profit of a position per year, and figures that need a valuation time; fractions, 0.05 is 5 %.
 
-What it earned altogether is in :mod:`tradeexecutor.state.position.profit`.
+The total profit is in :mod:`tradeexecutor.state.position.profit`.
 """
 
 import datetime
@@ -29,6 +29,11 @@ def calculate_total_profit_percent_annualised(
     ----------
     end_at
         End of the period, also for closed positions; required.
+
+    Raises
+    ------
+    InvalidValue
+        `end_at` is missing or not after the opening.
     """
     if end_at is None:
         raise InvalidValue("annualising needs end_at")
@@ -48,7 +53,7 @@ def get_annualised_profit_percent(
     Parameters
     ----------
     end_at
-        Valuation time of an open position, which needs it; of a closed one nothing.
+        Valuation time of an open position; ignored when the position is closed.
     calculation_method
         See `get_total_profit_percent`.
 
@@ -62,14 +67,20 @@ def get_annualised_profit_percent(
 
 
 def calculate_annualised_profit(position: PositionFields, duration: datetime.timedelta) -> Percent:
-    """Return the linear yearly profit fraction, ``profit * year / duration``."""
+    """Return the linear yearly profit fraction, ``profit * year / duration``; raises `InvalidValue` for no duration."""
     if not duration:
         raise InvalidValue("duration must not be zero")
     return annualise_simple(get_total_profit_percent(position), duration)
 
 
 def get_annualised_credit_interest(position: PositionFields) -> Percent:
-    """Return the linear yearly interest of a closed credit position; 0.0 while open."""
+    """Return the linear yearly interest of a closed credit position, a fraction; 0.0 while open.
+
+    Raises
+    ------
+    InvalidValue
+        The position is not a credit supply.
+    """
     if not is_credit_supply(position):
         raise InvalidValue(f"position #{position.position_id} is not a credit position")
     duration, invested = get_duration(position), get_value_at_open(position)
@@ -79,7 +90,7 @@ def get_annualised_credit_interest(position: PositionFields) -> Percent:
 
 
 def get_total_profit_at_timestamp(position: PositionFields, timestamp: datetime.datetime) -> USDollarAmount:
-    """Not recorded: past prices are in `Statistics.positions`."""
+    """Raise `NotAvailable`: a position does not record past prices, see `Statistics.positions`."""
     raise NotAvailable(f"position #{position.position_id} has no price history, see Statistics.positions ({timestamp})")
 
 

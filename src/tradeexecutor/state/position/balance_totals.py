@@ -1,13 +1,12 @@
-"""The balance events of a position, with running sums, so that a loan of many years answers as fast as a new one.
+"""The balance events of a position, with running sums, so that a loan of many years is as fast as a new one.
 
-A loan gets an interest event every few hours.  `BalanceUpdatesById` adds up all events but the last few once, in total,
-per asset, and the interest among them per asset.  The sums follow every change: an event that has been added up is
-attached to the table, see :mod:`tradeexecutor.state.codec.watched_record`, so the sums are made again after an
-assignment to its quantity, asset or cause, and after any change of the table but a new event at its end.  An asset must
-not change its address.
+A loan gets an interest event every few hours. `BalanceUpdatesById` adds up all events except the last few once: in
+total, per asset, and the interest per asset. An event that has been added up is attached to the table, see
+:mod:`tradeexecutor.state.codec.watched_record`. The sums are therefore recomputed after an assignment to its quantity,
+asset or cause, and after any change of the table except a new event at its end. The address of an asset must stay.
 
-Sums run left to right in the order of the table whether they are kept or made again, so both ways give the same
-digits.  A plain dictionary works as well, only slower.
+Events are always added in the order of the table, so cached and recomputed sums have the same digits. A plain
+dictionary works as well, but is slower.
 """
 
 from decimal import Decimal
@@ -20,7 +19,7 @@ from tradeexecutor.state.identifier import AssetIdentifier
 
 _INTEREST = BalanceUpdateCause.interest
 
-#: Fewer events than this at the end of a table are not added up but looked at every time.
+#: While fewer events than this at the end of a table are not in the cached sums, they are added on every call.
 UNCOUNTED_EVENTS = 8
 
 
@@ -36,7 +35,7 @@ class _Sums:
         self.interest: dict[AssetIdentifier, Decimal] = {}
 
     def add(self, event: BalanceUpdate) -> None:
-        """Add one more event."""
+        """Add the next event to the sums."""
         quantity, asset = event.quantity, event.asset
         self.by_asset[asset] = self.by_asset.get(asset, ZERO_DECIMAL) + quantity
         if event.cause is _INTEREST:
@@ -52,23 +51,23 @@ class BalanceUpdatesById(WatchedDict[int, BalanceUpdate]):
     _sums: _Sums
 
     def start_watching(self) -> None:
-        """Start with nothing added up."""
+        """Start with empty sums."""
         self._sums = _Sums()
 
     def on_removed(self, key: int, entry: BalanceUpdate) -> None:
-        """Forget the sums."""
+        """Discard the cached sums."""
         self._sums = _Sums()
 
     def on_entry_changed(self, entry: BalanceUpdate) -> None:
-        """Forget the sums."""
+        """Discard the cached sums."""
         self._sums = _Sums()
 
     def on_changed(self) -> None:
-        """Forget the sums."""
+        """Discard the cached sums."""
         self._sums = _Sums()
 
     def _add_up(self) -> tuple[_Sums, list[BalanceUpdate]]:
-        """Return sums of the events at the beginning, and the events after them."""
+        """Return the cached sums of the first events, and the events that are not in them."""
         self.watch()
         sums = self._sums
         rest = list(islice(reversed(self.values()), len(self) - sums.count))
@@ -82,25 +81,25 @@ class BalanceUpdatesById(WatchedDict[int, BalanceUpdate]):
         return sums, []
 
     def sum_all(self) -> Decimal:
-        """Return the sum of all events, whatever their asset."""
+        """Return the sum of the events in all assets, token units."""
         sums, rest = self._add_up()
         return sum((event.quantity for event in rest), sums.total)
 
     def sum_asset(self, asset: AssetIdentifier) -> Decimal:
-        """Return the sum of the events in one asset."""
+        """Return the sum of the events in one asset, token units."""
         sums, rest = self._add_up()
         total = sums.by_asset.get(asset, ZERO_DECIMAL)
         return sum((event.quantity for event in rest if event.asset == asset), total)
 
     def sum_interest(self, asset: AssetIdentifier) -> Decimal:
-        """Return the sum of the interest events in one asset."""
+        """Return the sum of the interest events in one asset, token units."""
         sums, rest = self._add_up()
         total = sums.interest.get(asset, ZERO_DECIMAL)
         return sum((event.quantity for event in rest if event.cause is _INTEREST and event.asset == asset), total)
 
 
 def sum_balance_updates(events: dict[int, BalanceUpdate]) -> Decimal:
-    """Return the sum of all events, token units; closer to zero than the rounding error of a sum is zero."""
+    """Return the sum of all events, token units; a sum within the rounding error of zero is returned as zero."""
     if len(events) >= UNCOUNTED_EVENTS and isinstance(events, BalanceUpdatesById):
         return ensure_exact_zero(events.sum_all())
     return sum_decimal(event.quantity for event in events.values())

@@ -30,7 +30,7 @@ from tradeexecutor.state.valuation import ValuationUpdate
 
 @dataclass(slots=True, frozen=True)
 class TriggerPriceUpdate(Serialisable):
-    """Record of a moved stop loss or take profit; USD mid prices.
+    """Record of a change of the stop loss or take profit; USD mid prices.
 
     Raises
     ------
@@ -53,7 +53,7 @@ class TriggerPriceUpdate(Serialisable):
 
 
 class PositionSlots(GenericPosition):
-    """The slot of the watched dictionary of a position: the index of trades of a portfolio depends on it."""
+    """The slot of the watched dictionary of a position; the trade index of the portfolio depends on it."""
 
     __slots__ = ()
 
@@ -63,7 +63,7 @@ class PositionSlots(GenericPosition):
 @watch_dictionary("trades")
 @dataclass(slots=True, eq=False, repr=False)
 class PositionFields(PositionSlots):
-    """Fields of a position.  Users see `tradeexecutor.state.position.TradingPosition`.
+    """Fields of a position. Users see `tradeexecutor.state.position.TradingPosition`.
 
     Raises
     ------
@@ -76,7 +76,7 @@ class PositionFields(PositionSlots):
     #: Strategy time of opening.
     opened_at: UTCDatetime
     last_pricing_at: UTCDatetime
-    #: USD per base token at the latest valuation.  Trades do not change it.
+    #: USD per base token at the latest valuation. Trades do not change it.
     last_token_price: USDollarPrice
     #: USD per reserve token, normally 1.0.
     last_reserve_price: USDollarPrice
@@ -85,7 +85,7 @@ class PositionFields(PositionSlots):
     trades: dict[int, TradeExecution] = field(default_factory=TradesById)
     #: Trades whose trigger has not fired.
     pending_trades: dict[int, TradeExecution] = field(default_factory=new_dict)
-    #: Trades whose triggers lapsed.
+    #: Trades whose triggers expired.
     expired_trades: dict[int, TradeExecution] = field(default_factory=new_dict)
     closed_at: UTCDatetime | None = None
     frozen_at: UTCDatetime | None = None
@@ -98,7 +98,7 @@ class PositionFields(PositionSlots):
     #: Trigger levels, USD mid price.
     stop_loss: USDollarPrice | None = None
     take_profit: USDollarPrice | None = None
-    #: Fraction of the price at which a trailing stop follows: 0.9 is 10 % below.
+    #: Trailing stop loss as a fraction of the mid price: 0.9 is 10 % below it.
     trailing_stop_loss_pct: Percent | None = None
     notes: str | None = None
     #: Deposits, redemptions, interest and corrections by event id; a `BalanceUpdatesById` after construction.
@@ -114,7 +114,7 @@ class PositionFields(PositionSlots):
     other_data: JSONObject | None = field(default_factory=new_dict)
     #: Made by a test run on a forked chain; not a live asset.
     simulated: bool = False
-    #: Bridge positions: capital lent to trades on the far chain; negative when they returned a profit.
+    #: Bridge positions: capital used by trades on the destination chain; negative when they returned a profit.
     bridge_capital_allocated: Decimal = Decimal(0)
 
     def __post_init__(self) -> None:

@@ -1,12 +1,12 @@
-"""Positions of a portfolio by id, found by what they trade without a scan.
+"""Positions of a portfolio by id, and an index by what they trade.
 
-A `PositionsById` with many positions groups them by equal pair, by pool, by base asset or by bridge destination, each
-when it is first asked for, and keeps the groups up to date as positions come and go, see
-:mod:`tradeexecutor.state.codec.watched_dict`.  Within a group positions are in the order of the table, so an answer
-is the same, and in the same order, as a scan of the table gives.  Few positions are scanned: that is faster than
-keeping groups.  So is a plain dictionary, however large; `get_candidates` returns the positions to look at.
+A `PositionsById` with many positions groups them by equal pair, by pool, by base asset or by bridge destination. A
+grouping is built when it is first used, and updated when positions are added or removed, see
+:mod:`tradeexecutor.state.codec.watched_dict`. Positions of a group are in the order of the table, so the result is the
+same, and in the same order, as that of a scan. A table with few positions is scanned, because that is faster than
+keeping groups; a plain dictionary is always scanned. `get_candidates` returns the positions to look at.
 
-What a position trades is part of its identity: the pair of a position in a table, and the fields of that pair, must
+The pair is part of the identity of a position: the pair of a position in a table, and the fields of that pair, must
 not be replaced by others.
 """
 
@@ -22,34 +22,34 @@ _CCTP_BRIDGE = TradingPairKind.cctp_bridge
 #: Up to this many positions are scanned rather than grouped.
 SCANNED_POSITIONS = 8
 
-#: Tells to which group of a grouping a pair belongs; None for none.
+#: Returns the group of a pair in a grouping; None for a pair that is in no group.
 Grouping: TypeAlias = Callable[[TradingPairIdentifier], Hashable]
 
 
 class PositionsById(WatchedDict[int, TradingPosition]):
-    """Position id -> position, in the order in which they came."""
+    """Position id -> position, in order of insertion."""
 
     #: Grouping -> group -> position id -> position; set when the dictionary becomes watched.
     _groupings: dict[Grouping, dict[Hashable, dict[int, TradingPosition]]]
 
     def start_watching(self) -> None:
-        """Start with no groupings."""
+        """Start without groupings."""
         self._groupings = {}
 
     def on_added(self, key: int, entry: TradingPosition) -> None:
-        """Put the position into its groups."""
+        """Add the position to its groups."""
         for grouping, groups in self._groupings.items():
             _put(groups, grouping(entry.pair), key, entry)
         super().on_added(key, entry)
 
     def on_removed(self, key: int, entry: TradingPosition) -> None:
-        """Take the position out of its groups."""
+        """Remove the position from its groups."""
         for grouping, groups in self._groupings.items():
             name = grouping(entry.pair)
             if name is None:
                 continue
             group = groups.get(name, {})
-            if group.pop(key, None) is None:  # its pair is another one now
+            if group.pop(key, None) is None:  # its pair was replaced
                 self._groupings = {}
                 break
             if not group:
@@ -57,7 +57,7 @@ class PositionsById(WatchedDict[int, TradingPosition]):
         super().on_removed(key, entry)
 
     def on_changed(self) -> None:
-        """Forget the groups and tell the listeners."""
+        """Discard the groups and notify the listeners."""
         self._groupings = {}
         super().on_changed()
 
@@ -89,7 +89,7 @@ def _put(
 
 
 def by_pair(pair: TradingPairIdentifier) -> TradingPairIdentifier:
-    """Group equal pairs."""
+    """Return the pair itself: equal pairs are one group."""
     return pair
 
 
@@ -98,21 +98,21 @@ by_pool = TradingPairIdentifier.get_identifier
 
 
 def by_base(pair: TradingPairIdentifier) -> AssetIdentifier:
-    """Group pairs that buy the same asset."""
+    """Return the base token: pairs that buy the same asset are one group."""
     return pair.base
 
 
 def by_bridge_destination(pair: TradingPairIdentifier) -> int | None:
-    """Group bridges to the same chain."""
+    """Return the destination chain id of a bridge, None for other pairs: bridges to the same chain are one group."""
     return pair.get_destination_chain_id() if pair.kind is _CCTP_BRIDGE else None
 
 
 def get_candidates(
     positions: dict[int, TradingPosition], grouping: Grouping, name: Hashable
 ) -> Collection[TradingPosition]:
-    """Return all positions if they are few, else those of the group; in the order of the table.
+    """Return all positions if they are few, else the positions of the group, in the order of the table.
 
-    The collection follows the table: it must not be iterated over while positions come and go.
+    The collection is a view of the table: do not add or remove positions while iterating over it.
     """
     if len(positions) > SCANNED_POSITIONS and isinstance(positions, PositionsById):
         return positions.select(grouping, name)

@@ -9,7 +9,7 @@ completed              what is held
 =====================  ====================================================================================
 
 Orders that wait for a trigger promise nothing: a stop loss and a take profit may both be over all that is held, and
-only one of them happens.  They are looked at when they start.
+only one of them happens. They are looked at when they start.
 """
 
 # Reads the slots of watched fields, see `codec.watched_record`.
@@ -36,7 +36,7 @@ __all__ = [
     "get_uncommitted_holding",
 ]
 
-#: Kinds that hold tokens, of which there cannot be less than none.  The others may become negative: the value of an
+#: Kinds that hold tokens, of which there cannot be less than none. The others may become negative: the value of an
 #: account is what its exchange says, a short owes, and loans have rules of their own.
 KINDS_OF_HELD_TOKENS = frozenset(
     {

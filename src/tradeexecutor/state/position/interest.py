@@ -1,4 +1,4 @@
-"""Interest and loan amounts of a position; USD unless said otherwise."""
+"""Interest and loan amounts of a position, USD."""
 
 import datetime
 
@@ -14,17 +14,17 @@ from tradeexecutor.state.types import Percent, USDollarAmount
 
 
 def get_accrued_interest(position: PositionFields) -> USDollarAmount:
-    """Return interest earned minus interest owed that is not yet paid out; 0.0 without a loan."""
+    """Return the unpaid interest, earned minus owed, USD; 0.0 without a loan."""
     return position.loan.get_net_interest() if position.loan is not None else 0.0
 
 
 def get_claimed_interest(position: PositionFields) -> USDollarAmount:
-    """Return the collateral interest moved to cash by all successful trades."""
+    """Return the collateral interest that all successful trades moved to cash, USD."""
     return sum(trade.get_claimed_interest() for trade in get_executed_trades(position))
 
 
 def get_repaid_interest(position: PositionFields) -> USDollarAmount:
-    """Return the debt interest repaid by all successful trades."""
+    """Return the debt interest that all successful trades repaid, USD."""
     return sum(trade.get_repaid_interest() for trade in get_executed_trades(position))
 
 
@@ -46,7 +46,7 @@ def get_collateral(position: PositionFields) -> USDollarAmount:
 
 
 def estimate_gained_interest(position: PositionFields, interest_period: str = "position") -> Percent:
-    """Return the interest gained, from the mean yearly yield of the interest events; 0 without events.
+    """Return the interest gained as a fraction, from the mean yearly yield of the interest events; 0 without events.
 
     Parameters
     ----------

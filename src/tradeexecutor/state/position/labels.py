@@ -1,4 +1,4 @@
-"""How a position is named and described to people."""
+"""Names and descriptions of a position for people."""
 
 import pprint
 from typing import Any
@@ -29,7 +29,7 @@ def get_human_readable_name(position: PositionFields) -> str:
 
 
 def get_quantity_unit_name(position: PositionFields) -> str:
-    """Return the base symbol."""
+    """Return the symbol of the base token."""
     return position.pair.base.token_symbol
 
 
@@ -40,7 +40,7 @@ def get_debug_dump(position: PositionFields, char_limit: int = 1000) -> str:
 
 
 def get_human_summary(position: PositionFields) -> dict[str, Any]:
-    """Return a table row for people."""
+    """Return a row for a table that people read, column name -> text."""
     opened = has_executed_trades(position)
     return {
         "Position id": position.position_id,
@@ -59,7 +59,7 @@ def get_human_summary(position: PositionFields) -> dict[str, Any]:
 
 
 def get_freeze_reason(position: PositionFields) -> str | None:
-    """Return why the position is frozen, as far as recorded."""
+    """Return the recorded reason why the position is frozen; raises if it is not frozen."""
     if not is_frozen(position):
         raise WrongPositionStatus(f"position #{position.position_id} is not frozen")
     if not position.trades or not get_last_trade(position).blockchain_transactions:

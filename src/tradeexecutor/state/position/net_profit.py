@@ -1,4 +1,4 @@
-"""Net profit of a position: what really happened, each dollar once, whatever the kind of position."""
+"""Net profit of a position of any kind, with each dollar counted once."""
 
 import math
 from collections.abc import Iterator
@@ -18,17 +18,16 @@ from tradeexecutor.state.position.value import get_loan_based_nav
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.types import Percent, USDollarAmount
 
-#: Price times amount and the reserve differ by less than this fraction through rounding.
+#: A difference between price times amount and reserve below this fraction is rounding.
 _ROUNDING = 1e-9
 
 
 def get_net_profit_usd(position: PositionFields) -> USDollarAmount:
-    """Return what the position is worth and what came out of it, less what went in.
+    """Return current value plus what the position paid out, minus what was paid in, USD.
 
-    Counts what happened, each dollar once: successful trades, fees and slippage, interest, account corrections, and
-    what trades cost beyond price times amount, see `get_unexplained_cash_usd`.
-    Tokens that investors brought or redeemed in kind leave it as it was: they count at the average buy price.  A
-    bridge only moves money, its profit is 0.0.
+    Each dollar counts once: successful trades, fees and slippage, interest, account corrections, and what trades cost
+    beyond price times amount, see `get_unexplained_cash_usd`. Tokens that investors deposited or redeemed in kind do
+    not change the profit: they count at the average buy price. A bridge only moves money, its profit is 0.0.
 
     Raises
     ------
@@ -44,7 +43,7 @@ def get_net_profit_usd(position: PositionFields) -> USDollarAmount:
     if kind.is_credit_supply():
         value = get_loan_based_nav(position)
     elif kind.is_leverage() or not (is_long(position) or kind.is_freqtrade()):
-        raise UnsupportedPairKind(f"the profit of a {kind.value} position is not known: #{position.position_id}")
+        raise UnsupportedPairKind(f"the profit of a {kind.value} position cannot be computed: #{position.position_id}")
     else:
         value = float(get_quantity(position)) * position.last_token_price
     flows = totals.get_average_buy() * float(_get_flow_quantity(position)) if position.balance_updates else 0.0
@@ -52,12 +51,12 @@ def get_net_profit_usd(position: PositionFields) -> USDollarAmount:
 
 
 def get_unexplained_cash_usd(position: PositionFields) -> USDollarAmount:
-    """Return what trades cost beyond price times amount, USD; negative where they cost less.
+    """Return what trades cost beyond price times amount, USD; negative if they cost less.
 
-    What is paid and received is in the reserve currency, the price is what the outcome reported.  They differ where a
-    token takes a tax on its transfer, where a fee is taken in the base token, and where the price leaves a fee out.
-    Of a buy it is what was paid less price times amount, of a sell price times amount less what came in.  Spot and
-    vault only, elsewhere 0; trades without a reported amount of the reserve currency have none.
+    The amount paid or received is in the reserve currency, the price is the one that the outcome reported. They differ
+    if a token taxes its transfer, if a fee is taken in the base token, and if the price excludes a fee. A buy counts
+    the amount paid minus price times amount, a sell price times amount minus the amount received. The result is 0 for
+    kinds other than spot and vault, and for trades without a reported amount of the reserve currency.
     """
     if not is_spot(position):
         return 0.0
@@ -65,7 +64,7 @@ def get_unexplained_cash_usd(position: PositionFields) -> USDollarAmount:
 
 
 def get_trade_unexplained_cash_usd(trade: TradeExecution) -> USDollarAmount:
-    """Return the part of one spot or vault trade in `get_unexplained_cash_usd`; a difference of rounding is 0."""
+    """Return the share of one spot or vault trade in `get_unexplained_cash_usd`, USD; rounding counts as 0."""
     if trade.executed_at is None or trade.repaired_at is not None or not trade.executed_reserve:
         return 0.0
     value = trade.get_value()
@@ -75,7 +74,7 @@ def get_trade_unexplained_cash_usd(trade: TradeExecution) -> USDollarAmount:
 
 
 def _get_collateral_put_in(position: PositionFields) -> USDollarAmount:
-    """Return the reserve that a short took, less what it gave back, USD."""
+    """Return the reserve that a short took minus the reserve that it gave back, USD."""
     return sum(
         float((trade.executed_reserve or ZERO_DECIMAL) + (trade.executed_collateral_allocation or ZERO_DECIMAL))
         * trade.get_reserve_currency_exchange_rate()
@@ -84,9 +83,9 @@ def _get_collateral_put_in(position: PositionFields) -> USDollarAmount:
 
 
 def _get_flow_quantity(position: PositionFields) -> Decimal:
-    """Return the base tokens that came (+) and went (-) in kind."""
+    """Return the base tokens deposited (+) and redeemed (-) in kind, token units."""
     base = position.pair.base
-    # The balance of an exchange account is its value: what changes it without a trade is profit.
+    # The balance of an exchange account is its value, so a change without a trade is profit.
     flows = INVESTOR_FLOWS if position.pair.kind is TradingPairKind.exchange_account else CAPITAL_FLOWS
     return sum(
         (event.quantity for event in position.balance_updates.values() if event.asset == base and event.cause in flows),
@@ -95,12 +94,12 @@ def _get_flow_quantity(position: PositionFields) -> Decimal:
 
 
 def get_average_cost_profit_usd(position: PositionFields) -> tuple[USDollarAmount, USDollarAmount]:
-    """Return realised and unrealised profit, a sale compared with the average cost at its own time, USD.
+    """Return realised and unrealised profit, where each sale is compared with the average cost at its time, USD.
 
-    Together they are `get_net_profit_usd`: fees, slippage and interest count once.  A buy after a sale does not change
-    what the sale earned.  Of spot and vault positions the realised part is walked through the trades, see
-    :py:func:`~tradeexecutor.accounting.profit.walk_average_cost`, with the cash that was paid and received.
-    Of other kinds, which open and close as a whole, everything is realised once they are closed, and nothing before.
+    Their sum is `get_net_profit_usd`: fees, slippage and interest count once. A buy after a sale does not change the
+    profit of the sale. For spot and vault positions the realised part comes from
+    :py:func:`~tradeexecutor.accounting.profit.walk_average_cost`, with the cash that was paid and received. Other kinds
+    open and close as a whole: all of their profit is realised when they are closed, and none before.
 
     Raises
     ------
@@ -120,7 +119,7 @@ def get_average_cost_profit_usd(position: PositionFields) -> tuple[USDollarAmoun
 
 
 def _iterate_fills(position: PositionFields) -> Iterator[tuple[float, float, USDollarAmount]]:
-    """Yield quantity, price and value of the executed trades, both as the cash that was moved makes them."""
+    """Yield quantity, price and value (USD) of the executed trades; price and value follow from the cash moved."""
     for trade in get_executed_trades(position):
         quantity = float(trade.executed_quantity or 0)
         extra = get_trade_unexplained_cash_usd(trade)
@@ -129,10 +128,10 @@ def _iterate_fills(position: PositionFields) -> Iterator[tuple[float, float, USD
 
 
 def get_net_result(position: PositionFields) -> tuple[USDollarAmount, Percent]:
-    """Return net profit in USD, and as a fraction of what was invested, 0.0 where nothing was.
+    """Return net profit in USD, and as a fraction of the invested amount (0.0 if nothing was invested).
 
-    Invested is what longs bought, and the value that shorts sold.  Differences of rounding are 0.  The profit of a
-    leveraged long, which nothing else knows, is the recorded one.
+    The invested amount is what longs bought, or the value that shorts sold. Rounding differences count as 0. A
+    leveraged long has no net profit, so its recorded profit is returned.
     """
     totals = get_trade_totals(position)
     invested = totals.bought_usd if is_long(position) or is_credit_supply(position) else totals.sold_usd

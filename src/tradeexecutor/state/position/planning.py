@@ -1,4 +1,4 @@
-"""How a request becomes a planned trade of a position."""
+"""Turning a request into a planned trade of a position."""
 
 # Reads the slots of watched fields, see `codec.watched_record`.
 # pyright: reportPrivateUsage=false
@@ -37,7 +37,7 @@ def plan_trade(
     trade_id: int,
     portfolio_value_at_creation: USDollarAmount | None = None,
 ) -> TradeExecution:
-    """Return the trade that a request comes to on this position, without adding it.
+    """Return the planned trade for a request on this position, without adding it.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def plan_trade(
     Raises
     ------
     InvalidTrade, LiquidationRisked, UnsupportedPairKind, WrongPositionStatus
-        The trade makes no sense.
+        The position cannot make such a trade.
     """
     _check_request(position, request, trade_id)
     flags: set[TradeFlag] = set() if request.flags is None else request.flags.copy()
@@ -96,7 +96,7 @@ def plan_trade(
 
 
 def _check_request(position: PositionFields, request: TradeRequest, trade_id: int) -> None:
-    """Raise `InvalidTrade` if the request cannot be for this position, or has a number that is none."""
+    """Raise `InvalidTrade` if the request does not fit the position, or one of its amounts is not a finite number."""
     reserve_currency = request.reserve_currency
     if reserve_currency is not position.reserve_currency and reserve_currency != position.reserve_currency:
         raise InvalidTrade(
@@ -119,9 +119,9 @@ def _check_request(position: PositionFields, request: TradeRequest, trade_id: in
 
 
 def _get_loan_to_plan_on(position: PositionFields, strategy_cycle_at: datetime.datetime) -> Loan | None:
-    """Return the loan as the trades in flight, and those planned earlier in the same cycle, will leave it.
+    """Return the loan as it will be after the trades in flight and those planned earlier in the same cycle.
 
-    What they planned is applied to the loan of today: other trades and interest may have changed it since.
+    Their planned changes are applied to the current loan, because other trades and interest may have changed it since.
     """
     loan = position.loan
     for trade in get_unsettled_trades(position):
@@ -130,7 +130,7 @@ def _get_loan_to_plan_on(position: PositionFields, strategy_cycle_at: datetime.d
             and (trade.started_at or trade.opened_at == strategy_cycle_at)
             and not (trade.executed_at or trade.failed_at or trade.expired_at)
         ):
-            # One that cannot succeed any more does not count.
+            # A trade that can no longer succeed does not count.
             with contextlib.suppress(InvalidTrade, LiquidationRisked):
                 loan, _ = get_loan_after_trade(loan, trade, LoanChange.read(trade), closing=bool(trade.closing))
     return loan

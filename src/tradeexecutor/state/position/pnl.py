@@ -1,4 +1,4 @@
-"""Profit of a position from its trades: average cost, and share price.  Users import `tradeexecutor.strategy.pnl`."""
+"""Profit of a position from its trades: average cost, and share price. Users import `tradeexecutor.strategy.pnl`."""
 
 # Reads the slots of watched fields, see `codec.watched_record`.
 # pyright: reportPrivateUsage=false
@@ -35,16 +35,16 @@ class ProfitData:
     duration: datetime.timedelta | None
 
     def is_win(self) -> bool:
-        """Profit is positive."""
+        """Return True if the profit is positive."""
         return self.profit_usd > 0
 
     def is_loss(self) -> bool:
-        """Profit is not positive."""
+        """Return True if the profit is zero or negative."""
         return not self.is_win()
 
 
 def get_holding_time(position: PositionFields, end_at: datetime.datetime | None) -> datetime.timedelta:
-    """Return how long a position was open, until `end_at` if it still is.
+    """Return how long a position was open; an open position counts until `end_at`.
 
     Raises
     ------
@@ -68,10 +68,10 @@ def calculate_pnl(
     epsilon: float = 1e-6,
     max_annualised_profit: float = 100,
 ) -> ProfitData:
-    """Walk the trades with an average cost; spot and vault only.
+    """Return the profit at average cost; spot and vault only.
 
-    The rules and an example are in `tradeexecutor.accounting.profit.walk_average_cost`.  What was redeemed in kind
-    shows as a loss of its cost, as in recorded figures; `TradingPosition.get_net_profit_usd` does not count it.
+    The rules and an example are in `tradeexecutor.accounting.profit.walk_average_cost`. Tokens redeemed in kind
+    count as a loss of their cost, as in recorded figures; `TradingPosition.get_net_profit_usd` does not count them.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def calculate_pnl(
     epsilon
         A remaining cost below this is 0, USD.
     max_annualised_profit
-        Used when the annualised figure overflows.
+        Upper limit of the annualised profit, a fraction; used if the computation overflows.
     """
     if not is_spot(position):
         raise InvalidValue(f"position #{position.position_id} is not a spot position")
@@ -122,7 +122,7 @@ def update_share_price_state(
 
 
 def _get_executed_amounts(trade: TradeExecution) -> tuple[float, USDollarPrice, USDollarAmount]:
-    """Return quantity, price and `TradeExecution.get_value` of an executed trade, with one conversion of a Decimal."""
+    """Return quantity, price and `TradeExecution.get_value` of an executed trade; converts the Decimal only once."""
     quantity, price = float(trade._executed_quantity or 0), trade._executed_price or 0.0
     return quantity, price, 0.0 if trade._repaired_at else abs(quantity * price)
 
@@ -135,8 +135,8 @@ def calculate_share_price_profit(
 ) -> PositionInternalSharePriceData:
     """Return the profit of a position with an internal share price; see `TradingPosition.get_share_price_profit`.
 
-    Recorded figures do not see tokens that come or go without a trade, except those of an exchange account, and after a
-    total sale they count sells that failed; `TradingPosition.get_net_profit_usd` has neither flaw.
+    As in recorded figures, tokens that are added or removed without a trade do not count, except those of an exchange
+    account, and sells that failed count after a total sale. `TradingPosition.get_net_profit_usd` has neither flaw.
     """
     sold = 0.0
     if not state.total_supply > 0:
@@ -167,7 +167,7 @@ def calculate_share_price_pnl(
     mark_price: USDollarPrice | None = None,
     initial_share_price: float = 1.0,
 ) -> PositionInternalSharePriceData:
-    """Replay the trades of the position with an internal share price, see `TradingPosition.get_share_price_profit`."""
+    """Return the profit from a replay of the trades; see `TradingPosition.get_share_price_profit`."""
     duration = get_holding_time(position, end_at)
     state = None
     for trade in get_executed_trades(position):

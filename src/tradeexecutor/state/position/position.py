@@ -1,7 +1,7 @@
 """A position: everything the strategy did with one trading pair from opening to closing.
 
-The record is in :mod:`~tradeexecutor.state.position.fields`.  What can be computed from it stands in modules of
-functions by subject, whose first argument is the position; the class below names each of them as a method::
+The data is in :mod:`~tradeexecutor.state.position.fields`. What is computed from it is in modules of functions, one
+module per subject, whose first argument is the position. Each function is also a method of the class below::
 
     from tradeexecutor.state.position import value
 
@@ -37,15 +37,15 @@ from tradeexecutor.state.types import BPS, LeverageMultiplier, USDollarAmount, U
 
 __all__ = ["CLOSED_POSITION_DUST_EPSILON", "TradingPosition", "TriggerPriceUpdate"]
 
-#: Importable by old strategies; the closing rule is `TradingPosition.can_be_closed`.
+#: Kept for strategies that import it; the rule for closing is `TradingPosition.can_be_closed`.
 CLOSED_POSITION_DUST_EPSILON = 0.0001
 
 
 class TradingPosition(PositionFields):
     """One position in one trading pair.
 
-    Identity is the position id.  Quantities come from the trades and balance events, the price from the latest
-    valuation: a trade at a worse price than the last valuation shows as a loss only after the next one.
+    Positions with the same id are equal. Quantities come from the trades and balance events, the price from the latest
+    valuation: a trade at a worse price than the last valuation shows as a loss only after the next valuation.
     """
 
     __slots__ = ()
@@ -305,7 +305,7 @@ class TradingPosition(PositionFields):
         Raises
         ------
         InvalidTrade
-            The trade makes no sense; the position is unchanged.
+            The position cannot make such a trade; it is unchanged.
         """
         request = TradeRequest(
             strategy_cycle_at=strategy_cycle_at,

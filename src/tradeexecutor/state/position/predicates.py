@@ -1,6 +1,6 @@
-"""What a position is and has: answers that follow from its fields and trades alone.
+"""Predicates of a position that follow from its fields and trades alone.
 
-Those that need quantities (`can_be_closed`) or profit (`is_profitable`) stand in the modules of these subjects.
+Predicates that need quantities (`can_be_closed`) or profit (`is_profitable`) are in the modules of these subjects.
 """
 
 # Reads the slots of watched fields, see `codec.watched_record`.
@@ -27,27 +27,27 @@ LONG_KINDS = frozenset(
 
 
 def is_spot(position: PositionFields) -> bool:
-    """Tokens are bought with cash and held; includes vaults and Freqtrade."""
+    """Return True if tokens are bought with cash and held; includes vaults and Freqtrade."""
     return position.pair.kind in TOKEN_TRADE_KINDS
 
 
 def has_trade(position: PositionFields, trade: TradeExecution) -> bool:
-    """Tell whether the trade belongs to this position."""
+    """Return True if the trade belongs to this position."""
     return trade.position_id == position.position_id and trade.trade_id in position.trades
 
 
 def has_executed_trades(position: PositionFields) -> bool:
-    """Tell whether any trade succeeded."""
+    """Return True if any trade succeeded."""
     return any(trade.executed_at is not None for trade in position.trades.values())
 
 
 def has_unexecuted_trades(position: PositionFields) -> bool:
-    """Tell whether any trade is started or broadcasted."""
+    """Return True if any trade is started or broadcasted."""
     return any(trade.is_pending() for trade in get_unsettled_trades(position))
 
 
 def has_trades_in_flight(position: PositionFields) -> bool:
-    """Tell whether the outcome of any trade is open: started, broadcasted, on a bridge or asked from a vault."""
+    """Return True if any trade has no outcome yet: started, broadcasted, on a bridge or requested from a vault."""
     for trade in get_unsettled_trades(position):
         if trade._executed_at is None and trade._started_at and trade._failed_at is None:
             return True
@@ -55,8 +55,8 @@ def has_trades_in_flight(position: PositionFields) -> bool:
 
 
 def has_planned_trades(position: PositionFields) -> bool:
-    """Tell whether any trade is planned."""
-    # Trades that have started, nearly all of them, are passed over without asking for their status.
+    """Return True if any trade is planned."""
+    # Nearly all trades have started. They are skipped without computing their status, which is slower.
     for trade in get_unsettled_trades(position):  # noqa: SIM110 - runs for every new trade
         if trade._started_at is None and trade.is_planned():
             return True
@@ -64,136 +64,136 @@ def has_planned_trades(position: PositionFields) -> bool:
 
 
 def has_buys(position: PositionFields) -> bool:
-    """Tell whether there is a buy of any status."""
+    """Return True if there is a buy of any status."""
     return get_trade_totals(position).has_buys
 
 
 def has_sells(position: PositionFields) -> bool:
-    """Tell whether there is a sell of any status."""
+    """Return True if there is a sell of any status."""
     return get_trade_totals(position).has_sells
 
 
 def is_long(position: PositionFields) -> bool:
-    """Profits when the price goes up: spot, vault, exchange account, leveraged long."""
+    """Return True if a rising price is a profit: spot, vault, exchange account, leveraged long."""
     return position.pair.kind in LONG_KINDS
 
 
 def is_credit_supply(position: PositionFields) -> bool:
-    """Lends the reserve."""
+    """Return True if the position lends the reserve."""
     return position.pair.kind.is_credit_supply()
 
 
 def is_open(position: PositionFields) -> bool:
-    """Not closed; pending and frozen positions are open too."""
+    """Return True if the position is not closed; pending and frozen positions are open too."""
     return position.closed_at is None
 
 
 def is_properly_opened(position: PositionFields) -> bool:
-    """Tell whether the first trade succeeded."""
+    """Return True if the first trade succeeded."""
     return bool(position.trades) and get_first_trade(position).executed_at is not None
 
 
 def is_frozen(position: PositionFields) -> bool:
-    """Tell whether the position waits for a repair after a failed trade."""
+    """Return True if the position waits for a repair after a failed trade."""
     return position.frozen_at is not None and position.unfrozen_at is None
 
 
 def is_reduced(position: PositionFields) -> bool:
-    """Tell whether there is a buy and a sell, of any status; `has_realised_profit` counts successes."""
+    """Return True if there is a buy and a sell, of any status; `has_realised_profit` counts successes."""
     return has_buys(position) and has_sells(position)
 
 
 def has_realised_profit(position: PositionFields) -> bool:
-    """Tell whether something was both bought and sold, so that there is a realised profit or loss."""
+    """Return True if something was both bought and sold, so that there is a realised profit or loss."""
     totals = get_trade_totals(position)
     return bool(totals.bought and totals.sold)
 
 
 def is_using_internal_share_price_profit(position: PositionFields) -> bool:
-    """Tell whether profit comes from the internal share price, not from trade prices."""
+    """Return True if profit comes from the internal share price, not from trade prices."""
     kind = position.pair.kind
     return kind is _EXCHANGE_ACCOUNT or (kind is _VAULT and position.pair.is_hyperliquid_vault())
 
 
 def is_closed(position: PositionFields) -> bool:
-    """Tell whether the position is closed."""
+    """Return True if the position is closed."""
     return position.closed_at is not None
 
 
 def is_unfrozen(position: PositionFields) -> bool:
-    """Tell whether a repair unfroze the position."""
+    """Return True if a repair unfroze the position."""
     return position.unfrozen_at is not None
 
 
 def is_pending(position: PositionFields) -> bool:
-    """Tell whether the position waits for a market limit trigger."""
+    """Return True if the position waits for a market limit trigger."""
     return position.pending_since_at is not None
 
 
 def is_test(position: PositionFields) -> bool:
-    """Tell whether any trade is a test trade."""
+    """Return True if any trade is a test trade."""
     return any(trade.is_test() for trade in position.trades.values())
 
 
 def is_repaired(position: PositionFields) -> bool:
-    """Tell whether any trade was repaired."""
+    """Return True if any trade was repaired."""
     return any(trade.is_repaired() for trade in position.trades.values())
 
 
 def is_marked_down(position: PositionFields) -> bool:
-    """Tell whether the position was written off."""
+    """Return True if the position was written off."""
     return "marked_down_at" in (position.other_data or {})
 
 
 def is_vault(position: PositionFields) -> bool:
-    """Vault shares."""
+    """Return True if the position holds vault shares."""
     return position.pair.kind.is_vault()
 
 
 def is_freqtrade(position: PositionFields) -> bool:
-    """Capital managed by Freqtrade."""
+    """Return True if the capital is managed by Freqtrade."""
     return position.pair.kind.is_freqtrade()
 
 
 def is_exchange_account(position: PositionFields) -> bool:
-    """Capital in an exchange account."""
+    """Return True if the capital is in an exchange account."""
     return position.pair.kind.is_exchange_account()
 
 
 def is_short(position: PositionFields) -> bool:
-    """Leveraged short."""
+    """Return True if the position is a leveraged short."""
     return position.pair.kind.is_shorting()
 
 
 def is_leverage(position: PositionFields) -> bool:
-    """Leveraged long or short."""
+    """Return True if the position is a leveraged long or short."""
     return position.pair.kind.is_leverage()
 
 
 def is_loan_based(position: PositionFields) -> bool:
-    """Leverage or credit supply."""
+    """Return True if the position is leveraged or a credit supply."""
     return position.pair.kind.is_credit_based()
 
 
 def is_stop_loss(position: PositionFields) -> bool:
-    """Tell whether the last trade is a stop loss."""
+    """Return True if the last trade is a stop loss."""
     return bool(position.trades) and get_last_trade(position).is_stop_loss()
 
 
 def is_take_profit(position: PositionFields) -> bool:
-    """Tell whether the last trade is a take profit."""
+    """Return True if the last trade is a take profit."""
     return bool(position.trades) and get_last_trade(position).is_take_profit()
 
 
 def closed_by_stop_loss(position: PositionFields) -> bool:
-    """Tell whether a stop loss has closed the position; never true of an open one."""
+    """Return True if a stop loss closed the position; False while it is open."""
     return position.closed_at is not None and is_stop_loss(position)
 
 
 def closed_by_take_profit(position: PositionFields) -> bool:
-    """Tell whether a take profit has closed the position; never true of an open one.
+    """Return True if a take profit closed the position; False while it is open.
 
-    A sale at a time is none, whatever type an older program has given it.
+    A sale that was triggered by a time is not a take profit, even if an older program gave it that type.
     """
     if position.closed_at is None or not is_take_profit(position):
         return False
@@ -202,7 +202,7 @@ def closed_by_take_profit(position: PositionFields) -> bool:
 
 
 def is_trailing_stop_loss(position: PositionFields) -> bool:
-    """Tell whether a stop loss that had been trailed closed the position."""
+    """Return True if a trailing stop loss closed the position after it had been moved."""
     return (
         position.trailing_stop_loss_pct is not None
         and is_stop_loss(position)
@@ -211,25 +211,25 @@ def is_trailing_stop_loss(position: PositionFields) -> bool:
 
 
 def has_automatic_close(position: PositionFields) -> bool:
-    """Tell whether a stop loss or take profit is set."""
+    """Return True if a stop loss or take profit is set."""
     return position.stop_loss is not None or position.take_profit is not None
 
 
 def has_trigger_conditions(position: PositionFields) -> bool:
-    """Tell whether anything can happen to the position between strategy cycles."""
+    """Return True if a trigger can change the position between strategy cycles."""
     return bool(position.stop_loss or position.take_profit or position.pending_trades)
 
 
 def has_pending_vault_settlement(position: PositionFields) -> bool:
-    """Tell whether an asynchronous vault request is in flight."""
+    """Return True if an asynchronous vault request is in flight."""
     return any(trade.is_vault_settlement_in_flight() for trade in get_unsettled_trades(position))
 
 
 def has_async_vault_flow(position: PositionFields) -> bool:
-    """Tell whether any trade went through an asynchronous vault."""
+    """Return True if any trade went through an asynchronous vault."""
     return any((trade.other_data or {}).get("vault_async_flow") for trade in position.trades.values())
 
 
 def has_bad_data_issues(position: PositionFields) -> bool:
-    """Tell whether any trade lacks a mid price."""
+    """Return True if any trade lacks a mid price."""
     return any(not trade.planned_mid_price for trade in position.trades.values())

@@ -1,10 +1,10 @@
 """Profit of a position: USD amounts and fractions (0.05 is 5 %).
 
 The formulas, with worked examples, are in :mod:`tradeexecutor.accounting.profit` and
-:mod:`tradeexecutor.accounting.interest`; here is what goes into them.
+:mod:`tradeexecutor.accounting.interest`; this module collects their inputs from the position.
 
-Some figures keep a flaw because recorded files contain it.  The one to use instead stands in their docstring;
-`TradingPosition.get_net_profit_usd` counts each dollar once, whatever the kind of position and at any time.
+Some figures keep a flaw because recorded files contain it. Their docstrings name the figure to use instead.
+`TradingPosition.get_net_profit_usd` counts each dollar once, for every kind of position and at any time.
 """
 
 import datetime
@@ -55,16 +55,16 @@ _EXCHANGE_ACCOUNT, _VAULT = TradingPairKind.exchange_account, TradingPairKind.va
 
 @contract_signature
 def get_realised_profit_usd(position: PositionFields, include_interest: bool = True) -> USDollarAmount | None:
-    """Return the profit of what was sold; None while nothing was reduced, 0 while frozen.
+    """Return the profit of the quantity sold, USD; None while nothing was sold, 0 while frozen.
 
-    **Misleads** where something is bought after a sale: the recorded definition multiplies what was sold with the
-    difference of the average prices of all buys and all sells, so that a later buy changes the profit of an earlier
-    sale.  Two bought at 50, one sold at 80: 30; one more bought at 200: -20.  `get_average_cost_profit_usd` stays at
-    30.
+    **Misleading** if something is bought after a sale: the recorded definition multiplies the quantity sold by the
+    difference of the average prices of all sells and all buys, so a later buy changes the profit of an earlier sale.
+    Example: two bought at 50 and one sold at 80 give 30; one more bought at 200 changes it to -20, while
+    `get_average_cost_profit_usd` stays at 30.
 
     A trade in the other direction that is only planned, or has failed, counts as a reduction, as in recorded
-    figures; see `has_realised_profit`.  Tokens that a short bought back to pay interest have no price gain: they
-    are deducted as repaid interest, once.
+    figures; see `has_realised_profit`. Tokens that a short bought back to pay interest have no price gain; they are
+    deducted once, as repaid interest.
     """
     return _get_realised_profit_usd(position, get_trade_totals(position), include_interest=include_interest)
 
@@ -99,10 +99,10 @@ def _iterate_paid_interest(position: PositionFields) -> Iterator[Decimal]:
 def get_unrealised_profit_usd(
     position: PositionFields, include_interest: bool = True, account_redemptions: bool = True
 ) -> USDollarAmount:
-    """Return the profit of what is held at the latest price.
+    """Return the profit of the quantity held, at the latest price, USD.
 
-    As recorded, a bridge shows all it holds as profit, and the debt interest of a short counts as part of its
-    quantity, too; `get_net_profit_usd` counts each dollar once.  What was redeemed in kind is not held any more.
+    As in recorded figures, all that a bridge holds counts as profit, and the debt interest of a short also counts in
+    its quantity; `get_net_profit_usd` counts each dollar once. Tokens redeemed in kind are no longer held.
     """
     if not account_redemptions:
         warn_ignored("get_unrealised_profit_usd", "account_redemptions", "what was redeemed is never held")
@@ -114,10 +114,10 @@ def get_unrealised_profit_usd(
 def _get_unrealised_profit_usd(
     position: PositionFields, totals: TradeTotals, *, include_interest: bool = True
 ) -> USDollarAmount:
-    loan = position.loan  # nearly always None: spare asking for the accrued interest
+    loan = position.loan  # nearly always None: saves computing the accrued interest
     quantity = get_quantity(position)
     if loan is not None and loan.borrowed is not None:
-        quantity = -loan.borrowed.quantity  # interest that is owed counts below, once
+        quantity = -loan.borrowed.quantity  # interest that is owed is deducted below, once
     profit = calculate_unrealised_profit(position.last_token_price, get_average_entry_price(position, totals), quantity)
     if not include_interest:
         return profit
@@ -125,15 +125,15 @@ def _get_unrealised_profit_usd(
 
 
 def get_total_profit_usd(position: PositionFields) -> USDollarAmount:
-    """Return realised plus unrealised profit; 0.0 for a bridge.
+    """Return realised plus unrealised profit, USD; 0.0 for a bridge.
 
-    Tokens that an account correction added or removed are not part of it, see `get_net_profit_usd`.
+    Tokens that an account correction added or removed do not count, see `get_net_profit_usd`.
     """
     return get_total_profit(position)[0]
 
 
 def get_total_profit(position: PositionFields) -> tuple[USDollarAmount, Percent]:
-    """Return `get_total_profit_usd` and `get_total_profit_percent` together."""
+    """Return `get_total_profit_usd` (USD) and `get_total_profit_percent` (fraction)."""
     if position.pair.kind.is_cctp_bridge():
         return 0.0, 0.0
     if is_using_internal_share_price_profit(position):
@@ -145,12 +145,12 @@ def get_total_profit(position: PositionFields) -> tuple[USDollarAmount, Percent]
 
 
 def is_profitable(position: PositionFields) -> bool:
-    """Total profit is positive."""
+    """Return True if the total profit is positive."""
     return get_total_profit_usd(position) > 0
 
 
 def is_loss(position: PositionFields) -> bool:
-    """Total profit is negative."""
+    """Return True if the total profit is negative."""
     return get_total_profit_usd(position) < 0
 
 
@@ -166,7 +166,7 @@ def _get_share_price_profit_pct(position: PositionFields) -> Percent:
 
 
 def _get_invested_usd(position: PositionFields) -> USDollarAmount:
-    """Return what profit is compared with: bought for longs, sold for the others."""
+    """Return the value of what was bought (longs) or sold (others), USD."""
     return get_total_bought_usd(position) if is_long(position) else get_total_sold_usd(position)
 
 
@@ -200,7 +200,7 @@ def get_unrealised_profit_pct(position: PositionFields) -> Percent:
 
 
 def get_realised_profit_percent(position: PositionFields) -> Percent:
-    """Return the profit of what was sold as a fraction of its cost."""
+    """Return the realised profit as a fraction of the cost of the quantity sold."""
     if is_spot(position):
         return get_unrealised_and_realised_profit_percent(position, include_unrealised=False)
     if is_long(position) or is_credit_supply(position):
@@ -216,7 +216,7 @@ def get_realised_profit_percent(position: PositionFields) -> Percent:
 def get_unrealised_and_realised_profit_percent(
     position: PositionFields, valuation_price: USDollarPrice | None = None, include_unrealised: bool = True
 ) -> Percent:
-    """Return total profit as a fraction of the cost, redemptions in kind taken out of the cost; long only.
+    """Return total profit as a fraction of the cost, which excludes redemptions in kind; long only.
 
     Buy and sell volumes count trades of *any* status at their value, so a failed or started trade distorts
     the figure, as recorded figures do; `get_cost_adjusted_profit_percent` counts only what happened.
@@ -226,7 +226,7 @@ def get_unrealised_and_realised_profit_percent(
     valuation_price
         USD per base token for what is still held; the latest valuation if None.
     include_unrealised
-        False compares only what was sold with its share of the cost.
+        If False, compare only the quantity sold with its share of the cost.
     """
     totals = get_trade_totals(position)
     return _get_cost_adjusted_profit(
@@ -242,9 +242,9 @@ def get_unrealised_and_realised_profit_percent(
 def get_cost_adjusted_profit_percent(
     position: PositionFields, valuation_price: USDollarPrice | None = None, *, include_unrealised: bool = True
 ) -> Percent:
-    """Return `get_unrealised_and_realised_profit_percent` of the trades that succeeded; spot and vault only.
+    """Return `get_unrealised_and_realised_profit_percent` from successful trades only; spot and vault only.
 
-    Same parameters.  A price of 0 is a price.
+    The parameters are the same. A valuation price of 0 is used as it is.
     """
     totals = get_trade_totals(position)
     return _get_cost_adjusted_profit(
@@ -278,12 +278,12 @@ def _get_cost_adjusted_profit(
 
 
 def get_size_relative_realised_profit_percent(position: PositionFields) -> Percent:
-    """Return realised profit fraction times the fraction of the portfolio tied at open."""
+    """Return the realised profit fraction times the fraction of the portfolio that was tied at open."""
     return get_realised_profit_percent(position) * get_capital_tied_at_open_pct(position)
 
 
 def get_size_relative_unrealised_or_realised_profit_percent(position: PositionFields) -> Percent:
-    """Return total profit fraction times the fraction of the portfolio tied at open; credit: its interest."""
+    """Return the profit (spot: total, else realised) times the fraction tied at open; for credit the interest alone."""
     if is_credit_supply(position):
         return estimate_gained_interest(position)
     if is_spot(position):
@@ -297,10 +297,10 @@ def get_size_relative_unrealised_or_realised_profit_percent(position: PositionFi
 def get_share_price_profit(
     position: PositionFields, end_at: datetime.datetime | None = None, mark_price: USDollarPrice | None = None
 ) -> PositionInternalSharePriceData:
-    """Return the profit as seen by the holder of one internal share.
+    """Return the profit of the holder of one internal share.
 
-    The first trade mints shares at 1.0; buys and sells mint and burn at the price of the moment, so the share
-    price moves only with the market.
+    The first trade mints shares at 1.0. Later buys mint and sells burn shares at the share price of that time, so
+    only the market moves the share price.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How much a position holds; token units, signed as in `TradeExecution`."""
+"""Quantities of a position; token units, with signs as in `TradeExecution`."""
 
 # Reads the slots of watched fields, see `codec.watched_record`.
 # pyright: reportPrivateUsage=false
@@ -25,7 +25,7 @@ from tradeexecutor.state.trade.totals import split_trades
 
 _CCTP_BRIDGE, _CREDIT_SUPPLY = TradingPairKind.cctp_bridge, TradingPairKind.credit_supply
 
-#: Quantities from this to `QUANTITY_EPSILON` read as zero.
+#: Quantities from this (token units) up to `QUANTITY_EPSILON` count as zero.
 _LOWEST_ZERO = -QUANTITY_EPSILON
 
 
@@ -38,7 +38,7 @@ def get_balance_update_events(position: PositionFields) -> Iterable[BalanceUpdat
 
 
 def add_balance_update_event(position: PositionFields, event: BalanceUpdate) -> None:
-    """Book an event by its id."""
+    """Add an event to the table, under its id."""
     book_balance_update(position.balance_updates, event, f"position #{position.position_id}")
 
 
@@ -57,7 +57,7 @@ def get_redeemed(position: PositionFields) -> Decimal:
 
 
 def calculate_accrued_interest_quantity(position: PositionFields, asset: AssetIdentifier) -> Decimal:
-    """Return the interest booked for an aToken or vToken."""
+    """Return the interest booked for an aToken or vToken, token units; raises if the asset does not accrue interest."""
     if asset.underlying is None:
         raise InvalidValue(f"{asset} does not accrue interest")
     return sum_interest(position.balance_updates, asset)
@@ -70,7 +70,7 @@ def calculate_accrued_interest_quantity(position: PositionFields, asset: AssetId
 def get_quantity(position: PositionFields, planned: bool = False) -> Decimal:
     """Return how much of the base token the position holds; negative for a short.
 
-    Successful trades (with `planned` also planned ones) in order, then the balance events.
+    This is the sum of the successful trades (with `planned` also the planned ones), then of the balance events.
     """
     settled, rest = split_trades(position._trades)
     total = settled.quantity_as_planned if planned else settled.quantity
@@ -90,7 +90,7 @@ def get_quantity(position: PositionFields, planned: bool = False) -> Decimal:
 
 
 def get_pending_quantity(position: PositionFields) -> Decimal:
-    """Return the quantity of the trades that wait for a trigger."""
+    """Return the sum of the trades that wait for a trigger, base token units."""
     return sum_decimal(
         trade.get_position_quantity()
         for trade in position.pending_trades.values()
@@ -100,10 +100,10 @@ def get_pending_quantity(position: PositionFields) -> Decimal:
 
 @contract_signature
 def get_available_trading_quantity(position: PositionFields, include_pending_trades: bool = False) -> Decimal:
-    """Return what the strategy can still decide about: holdings plus planned trades.
+    """Return the quantity that the strategy can still trade: holdings plus planned trades, base token units.
 
-    Orders that wait for a trigger count only with `include_pending_trades`; shares under redemption in an
-    asynchronous vault do not count.
+    Orders that wait for a trigger count only with `include_pending_trades`. Shares in redemption from an asynchronous
+    vault do not count.
     """
     if include_pending_trades or position.pending_since_at is not None:
         planned = get_pending_quantity(position)
@@ -121,7 +121,7 @@ def get_available_trading_quantity(position: PositionFields, include_pending_tra
 
 
 def _get_redeeming_quantity(position: PositionFields) -> Decimal:
-    """Return the shares that asynchronous vaults were asked to redeem, <= 0."""
+    """Return the shares in redemption from asynchronous vaults, <= 0."""
     return sum_decimal(
         trade.get_vault_settlement_request_quantity()
         for trade in get_unsettled_trades(position)
@@ -145,12 +145,12 @@ def get_quantity_at_open(position: PositionFields) -> Decimal:
 
 
 def get_available_bridge_capital(position: PositionFields) -> Decimal:
-    """Return the bridged capital that no trade on the far chain uses."""
+    """Return the bridged capital that no trade on the destination chain uses, token units."""
     return get_quantity(position) - position.bridge_capital_allocated
 
 
 def adjust_bridge_capital_allocated(position: PositionFields, amount: Decimal) -> None:
-    """Change the capital lent to trades on the far chain; the total may become negative."""
+    """Add to the capital used by trades on the destination chain; the total may become negative."""
     position.bridge_capital_allocated += amount
 
 
@@ -158,9 +158,9 @@ def adjust_bridge_capital_allocated(position: PositionFields, amount: Decimal) -
 
 
 def get_held_assets(position: PositionFields) -> Iterator[tuple[AssetIdentifier, Decimal]]:
-    """Yield the tokens that the wallet must hold for this position.
+    """Yield the tokens that the wallet must hold for this position, with their quantities.
 
-    Nothing for exchange accounts and Hypercore vaults, whose balance is not a token.
+    Yields nothing for exchange accounts and Hypercore vaults, whose balance is not a token.
     """
     kind = position.pair.kind
     if kind.is_exchange_account() or position.pair.is_hyperliquid_vault():
@@ -189,17 +189,17 @@ def _get_loan_assets(loan: Loan) -> Iterator[tuple[AssetIdentifier, Decimal]]:
 
 
 def is_about_to_close(position: PositionFields) -> bool:
-    """Tell whether the planned trades would leave nothing of the position."""
+    """Return True if nothing would be left after the planned trades."""
     return has_planned_trades(position) and abs(get_quantity(position, planned=True)) <= get_close_epsilon_for_pair(
         position.pair
     )
 
 
 def can_be_closed(position: PositionFields) -> bool:
-    """Tell whether nothing, or only dust, is left.
+    """Return True if nothing, or only dust, is left.
 
-    A short without debt that still has collateral cannot: closed, its collateral would be in no equity.  Trades
-    that are still planned, pending or failed are not considered.
+    A short without debt that still has collateral cannot be closed: its collateral would be missing from the equity.
+    Planned, pending and failed trades are not considered.
     """
     if position.closed_at is not None:
         return False
@@ -213,7 +213,7 @@ def can_be_closed(position: PositionFields) -> bool:
     if position.other_data and position.other_data.get(HYPERCORE_SMALL_POSITION_CLEANUP_PENDING_REDEEM):
         return quantity <= 0
     if kind.is_shorting():
-        # Buying back more than was owed closes, like selling more than is held.
+        # A short that bought back more than it owed can be closed, like a position that sold more than it held.
         return quantity >= -get_close_epsilon_for_pair(position.pair) and not _has_collateral(position)
     return abs(quantity) <= get_close_epsilon_for_pair(position.pair)
 

@@ -1,4 +1,4 @@
-"""What changes the value of a position without a trade: a new price, or a write-off."""
+"""Changing the value of a position without a trade: a new price, or a write-off."""
 
 import datetime
 import math
@@ -15,7 +15,7 @@ from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 def revalue_base_asset(
     position: PositionFields, last_pricing_at: datetime.datetime, last_token_price: USDollarPrice
 ) -> USDollarAmount:
-    """Set the price of the base token and return the new value.
+    """Set the price of the base token and return the new value of the position, USD.
 
     Parameters
     ----------
@@ -35,10 +35,10 @@ def revalue_base_asset(
 
 
 def mark_down(position: PositionFields, ts: datetime.datetime | None = None) -> None:
-    """Write the position off at `ts` (None: now): price 0 and closed, because its price source is gone for good.
+    """Write the position off at `ts` (None: now) because its price source is gone for good: set price 0 and close it.
 
-    The position stays in its table of the portfolio; `Portfolio.mark_down_position` also moves it.  Raises
-    `WrongPositionStatus` if it is closed.
+    The position stays in its table of the portfolio; `Portfolio.mark_down_position` also moves it. Raises
+    `WrongPositionStatus` if it is closed already.
     """
     if position.closed_at is not None:
         raise WrongPositionStatus(f"position #{position.position_id} is closed, there is nothing to write off")

@@ -1,4 +1,4 @@
-"""What a position could lose when it was opened."""
+"""Risk of a position at the time it was opened."""
 
 from tradeexecutor.state.errors import NotAvailable
 from tradeexecutor.state.position.fields import PositionFields
@@ -11,7 +11,7 @@ from tradeexecutor.state.types import LegacyDataException, Percent, USDollarAmou
 
 
 def get_capital_tied_at_open_pct(position: PositionFields) -> Percent:
-    """Return value at open as a fraction of the portfolio at that time.
+    """Return the value at open as a fraction of the portfolio value at that time.
 
     Raises
     ------
@@ -24,7 +24,7 @@ def get_capital_tied_at_open_pct(position: PositionFields) -> Percent:
 
 
 def get_loss_risk_at_open(position: PositionFields) -> USDollarAmount:
-    """Return the loss if the stop loss had hit right after opening, USD; uses the *current* stop loss."""
+    """Return the loss if the *current* stop loss had been hit right after opening, USD; raises without a stop loss."""
     if not is_properly_opened(position):
         return 0.0
     if position.stop_loss is None:
@@ -33,7 +33,7 @@ def get_loss_risk_at_open(position: PositionFields) -> USDollarAmount:
 
 
 def get_loss_risk_at_open_pct(position: PositionFields) -> Percent:
-    """Return `get_loss_risk_at_open` as a fraction of the portfolio at open; 0 when that is unknown."""
+    """Return `get_loss_risk_at_open` as a fraction of the portfolio value at open; 0 if that value is unknown."""
     if not position.portfolio_value_at_open:
         return 0
     return get_loss_risk_at_open(position) / position.portfolio_value_at_open
@@ -43,7 +43,7 @@ def get_loss_risk_at_open_pct(position: PositionFields) -> Percent:
 
 
 def get_original_stop_loss(position: PositionFields) -> USDollarPrice | None:
-    """Return the stop loss before it was ever moved; None without a stop loss."""
+    """Return the first stop loss, before it was moved; None without a stop loss."""
     if not position.stop_loss:
         return None
     return position.trigger_updates[0].stop_loss_before if position.trigger_updates else position.stop_loss

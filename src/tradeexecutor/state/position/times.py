@@ -1,4 +1,4 @@
-"""When a position was valued and changed, and how long it was open."""
+"""Times of a position: when it was valued and changed, and how long it was open."""
 
 import datetime
 
@@ -16,7 +16,7 @@ from tradeexecutor.state.trade import TradeFlag
 
 
 def get_last_valued_at(position: PositionFields) -> datetime.datetime:
-    """Return when the position was last valued; for loans when interest was last updated."""
+    """Return the time of the last valuation; for loans the time of the last interest update."""
     if position.loan is not None and position.pair.kind.is_credit_based():
         times = [position.loan.collateral_interest.last_updated_at]
         if position.loan.borrowed_interest is not None:
@@ -26,16 +26,16 @@ def get_last_valued_at(position: PositionFields) -> datetime.datetime:
 
 
 def get_last_updated_at(position: PositionFields) -> datetime.datetime:
-    """Return the latest of opening, closing, pricing and trading time."""
+    """Return the latest of the opening, closing, pricing and trading times."""
     times = (position.opened_at, position.closed_at, position.last_pricing_at, position.last_trade_at)
     return max(time for time in times if time is not None)
 
 
 def get_entered_at(position: PositionFields) -> datetime.datetime:
-    """Return since when the position has held something: its first fill where the entry waited, else `opened_at`.
+    """Return when the position began to hold something: its first fill if the entry waited, else `opened_at`.
 
-    A position whose entry waits for a price is made when the order is placed, and holds nothing until the order fills.
-    An entry that is executed at once counts from the decision, as in recorded figures.
+    If the entry waits for a price, the position is created when the order is placed, and holds nothing until the order
+    is filled. An entry that is executed at once counts from the decision, as in recorded figures.
     """
     if not _has_waited(position):
         return position.opened_at
@@ -44,7 +44,7 @@ def get_entered_at(position: PositionFields) -> datetime.datetime:
 
 
 def _has_waited(position: PositionFields) -> bool:
-    """Tell whether the opening trade waited for a trigger."""
+    """Return True if the opening trade waited for a trigger."""
     if position.pending_since_at is not None:
         return True
     if not position.trades:
@@ -63,14 +63,14 @@ def get_duration(
     execution_mode: ExecutionMode = ExecutionMode.real_trading,
     end_at: datetime.datetime | None = None,
 ) -> datetime.timedelta | None:
-    """Return how long the position was open; None while it is, unless `partial`.
+    """Return how long the position was open; None for an open position, unless `partial`.
 
-    It counts from `get_entered_at`: the time in which the entry waited for its price is not part of it.
+    The time is counted from `get_entered_at`, so it excludes the time in which the entry waited for its price.
 
     Parameters
     ----------
     partial
-        Count an open position until `end_at` in backtests, until now in live trading.
+        Count an open position, until `end_at` in backtests and until now in live trading.
     """
     if position.closed_at is not None:
         return position.closed_at - get_entered_at(position)

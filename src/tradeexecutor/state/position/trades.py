@@ -1,4 +1,4 @@
-"""The trades of a position: access, and the sums over them."""
+"""Access to the trades of a position, and sums over them."""
 
 # Reads the slots of watched fields, see `codec.watched_record`.
 # pyright: reportPrivateUsage=false
@@ -16,7 +16,7 @@ from tradeexecutor.state.trade.totals import TradeTotals, add_up, split_trades
 
 
 def get_first_trade(position: PositionFields) -> TradeExecution:
-    """Return the opening trade, pending or not."""
+    """Return the opening trade, even if it is pending; raises `NotAvailable` without trades."""
     for trade in position.trades.values():
         return trade
     for trade in position.pending_trades.values():
@@ -25,7 +25,7 @@ def get_first_trade(position: PositionFields) -> TradeExecution:
 
 
 def get_last_trade(position: PositionFields) -> TradeExecution:
-    """Return the latest trade."""
+    """Return the trade that was created last; raises `NotAvailable` without trades."""
     for trade in reversed(position.trades.values()):
         return trade
     raise NotAvailable(f"position #{position.position_id} has no trades")
@@ -47,7 +47,7 @@ def get_failed_trades(position: PositionFields) -> list[TradeExecution]:
 
 
 def get_trades_by_strategy_cycle(position: PositionFields, timestamp: datetime.datetime) -> Iterator[TradeExecution]:
-    """Yield the trades decided at `timestamp`."""
+    """Yield the trades that were decided at `timestamp`."""
     return (trade for trade in position.trades.values() if trade.opened_at == timestamp)
 
 
@@ -57,7 +57,7 @@ def get_trade_count(position: PositionFields) -> int:
 
 
 def get_unexecuted_reserve(position: PositionFields) -> Decimal | int:
-    """Return the planned reserve of all trades that never executed, failed and planned ones included."""
+    """Return the planned reserve of all trades that were not executed, failed and planned ones included, in tokens."""
     return sum(trade.planned_reserve for trade in position.trades.values() if trade.executed_at is None)
 
 
@@ -65,12 +65,12 @@ def get_unexecuted_reserve(position: PositionFields) -> Decimal | int:
 
 
 def get_trade_totals(position: PositionFields) -> TradeTotals:
-    """Return the sums over all trades; not to be changed."""
+    """Return the sums over all trades; the caller must not change them."""
     return add_up(position._trades)
 
 
 def get_unsettled_trades(position: PositionFields) -> Iterable[TradeExecution]:
-    """Return everything planned or in flight, and the settled trades that are not in the running totals yet."""
+    """Return the planned trades, those in flight, and the settled trades that are not in the running totals yet."""
     settled, rest = split_trades(position._trades)
     return (*settled.waiting, *rest) if settled.waiting else rest
 

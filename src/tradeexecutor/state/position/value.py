@@ -1,4 +1,4 @@
-"""What a position is worth: prices (USD per base token), value and equity (USD)."""
+"""Prices (USD per base token), value and equity (USD) of a position."""
 
 # Reads the slots of watched fields, see `codec.watched_record`.
 # pyright: reportPrivateUsage=false
@@ -36,7 +36,7 @@ _PRICED_KINDS = frozenset(
     }
 )
 
-#: Kinds whose entry price is that of the buys.
+#: Kinds whose entry price is the average price of the buys.
 _ENTERED_BY_BUYING = LONG_KINDS | {TradingPairKind.credit_supply}
 
 
@@ -67,18 +67,18 @@ def get_sell_value(position: PositionFields) -> USDollarAmount:
 
 
 def get_current_price(position: PositionFields) -> USDollarPrice:
-    """Return the price of the latest valuation."""
+    """Return the price of the latest valuation, USD per base token."""
     return position.last_token_price
 
 
 def get_opening_price(position: PositionFields) -> USDollarPrice:
-    """Return the executed price of the first trade; 0.0 when that trade failed."""
+    """Return the executed price of the first trade; 0.0 if it failed. Raises `NotAvailable` before any success."""
     _require_executed_trade(position)
     return get_first_trade(position).executed_price or 0.0
 
 
 def get_closing_price(position: PositionFields) -> USDollarPrice | None:
-    """Return the executed price of the last trade."""
+    """Return the executed price of the last trade, None if that failed; raises `NotAvailable` before any success."""
     _require_executed_trade(position)
     return get_last_trade(position).executed_price
 
@@ -89,29 +89,29 @@ def _require_executed_trade(position: PositionFields) -> None:
 
 
 def get_original_planned_price(position: PositionFields) -> USDollarPrice:
-    """Return the planned price of the first trade; spot only."""
+    """Return the planned price of the first trade; raises `InvalidValue` for kinds other than spot."""
     if not is_spot(position):
         raise InvalidValue(f"position #{position.position_id} is not a spot position")
     return get_first_trade(position).planned_price
 
 
 def get_average_buy(position: PositionFields) -> USDollarPrice:
-    """Return the average price of the successful buys, 0.0 without any."""
+    """Return the average price of the successful buys; 0.0 without buys."""
     return get_trade_totals(position).get_average_buy()
 
 
 def get_average_sell(position: PositionFields) -> USDollarPrice:
-    """Return the average price of the successful sells, 0.0 without any."""
+    """Return the average price of the successful sells; 0.0 without sells."""
     return get_trade_totals(position).get_average_sell()
 
 
 def get_average_price(position: PositionFields) -> USDollarPrice:
-    """Return the average entry price: of the buys for long and credit positions, else of the sells."""
+    """Return the average entry price: the price of the buys for long and credit positions, else of the sells."""
     return get_average_entry_price(position, get_trade_totals(position))
 
 
 def get_average_entry_price(position: PositionFields, totals: TradeTotals) -> USDollarPrice:
-    """Return `get_average_price` from sums that the caller has."""
+    """Return `get_average_price`, computed from the sums of the position's trades."""
     return totals.get_average_buy() if position.pair.kind in _ENTERED_BY_BUYING else totals.get_average_sell()
 
 
@@ -122,7 +122,7 @@ def get_average_entry_price(position: PositionFields, totals: TradeTotals) -> US
 def calculate_value_using_price(
     position: PositionFields, token_price: USDollarPrice, reserve_price: USDollarPrice, include_interest: bool = True
 ) -> USDollarAmount:
-    """Return holdings at `token_price` plus capital locked in unfinished buys at `reserve_price`, USD.
+    """Return holdings at `token_price` plus the capital locked in unfinished buys at `reserve_price`, USD.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def calculate_value_using_price(
     tokens, reserve = settled.tokens, settled.locked_reserve
     for trade in rest:
         if trade._executed_quantity is None and trade._started_at is None:
-            continue  # planned: spares asking for the status
+            continue  # planned: saves computing the status
         if trade.is_accounted_for_equity():
             if trade._executed_quantity is not None:
                 tokens += trade._executed_quantity
@@ -166,9 +166,9 @@ def get_equity(position: PositionFields) -> USDollarAmount:
 
 @contract_signature
 def get_value(position: PositionFields, include_interest: bool = True) -> USDollarAmount:
-    """Return the USD value; of a closed position only the accrued interest, normally 0.
+    """Return the USD value; for a closed position only the accrued interest, normally 0.
 
-    Bridge positions count gross: capital lent to trades on the far chain is included.
+    Bridge positions count gross: capital used by trades on the destination chain is included.
     """
     if position.closed_at is not None:
         return get_accrued_interest(position) if include_interest else 0.0
@@ -188,9 +188,9 @@ def get_value(position: PositionFields, include_interest: bool = True) -> USDoll
 def get_loan_based_nav(
     position: PositionFields, include_interest: bool = True, include_fees: bool = True
 ) -> USDollarAmount:
-    """Return collateral minus debt, 0.0 before the first execution; loan positions only, USD.
+    """Return collateral minus debt, USD; 0.0 before the first execution. Loan positions only.
 
-    Fees are never part of it.
+    Fees are never included.
     """
     if not include_fees:
         warn_ignored("get_loan_based_nav", "include_fees", "the value of a loan contains no fees")
@@ -209,7 +209,7 @@ def get_vault_settlement_pending_value(position: PositionFields) -> USDollarAmou
 
 
 def get_loan_in_flight_value(position: PositionFields) -> USDollarAmount:
-    """Return the reserve that started trades took and that is not in the loan yet, USD; loan positions only."""
+    """Return the reserve of started trades that is not in the loan yet, USD; loan positions only."""
     total = Decimal(0)
     for trade in get_unsettled_trades(position):
         if trade.reserve_currency_allocated and trade.is_pending():
@@ -218,7 +218,7 @@ def get_loan_in_flight_value(position: PositionFields) -> USDollarAmount:
 
 
 def calculate_quantity_usd_value(position: PositionFields, quantity: Decimal) -> USDollarAmount:
-    """Return what `quantity` base tokens are worth at the latest valuation."""
+    """Return the value of `quantity` base tokens at the latest valuation, USD."""
     if quantity == 0:
         return 0
     price: USDollarPrice | None = position.last_token_price
@@ -226,12 +226,12 @@ def calculate_quantity_usd_value(position: PositionFields, quantity: Decimal) ->
 
 
 def get_entry_price(position: PositionFields) -> USDollarPrice:
-    """Return the executed price of the first trade that succeeded; `get_opening_price` asks the first trade."""
+    """Return the executed price of the first successful trade; `get_opening_price` uses the very first trade."""
     return _get_first_executed_trade(position).executed_price or 0.0
 
 
 def get_entry_value(position: PositionFields) -> USDollarAmount:
-    """Return the value of the first trade that succeeded, USD; `get_value_at_open` asks the first trade."""
+    """Return the value of the first successful trade, USD; `get_value_at_open` uses the very first trade."""
     return _get_first_executed_trade(position).get_executed_value()
 
 
