@@ -1,7 +1,8 @@
 """The portfolio: reserves and all positions.
 
-`fields` holds the data, `lookup` finds positions and trades, `equity` adds up what everything is worth, and
-`trade_index` finds trades by id, nonce and transaction hash.
+`fields` holds the data, `lookup` finds positions, `trades` finds trades with the help of `trade_index`, `equity`
+computes values and profits, `cash` and `capital` move money, `opening` opens and closes positions, and `ids` gives out
+free ids.
 """
 
 from tradeexecutor.state.portfolio.portfolio import (

@@ -1,4 +1,4 @@
-"""How capital moves between the cash, bridge positions and trades."""
+"""Moving capital between the cash, bridge positions and trades."""
 
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ from tradeexecutor.state.portfolio.fields import PortfolioFields
 from tradeexecutor.state.portfolio.lookup import get_bridge_position_for_chain
 from tradeexecutor.state.trade import TradeExecution
 
-#: Planned reserve and planned value of a spot trade may differ by this many dollars.
+#: The planned reserve and the planned value of a spot trade must differ by less than this, USD.
 _PLAN_TOLERANCE_USD = 0.01
 
 
@@ -27,7 +27,7 @@ _PLAN_TOLERANCE_USD = 0.01
 def move_capital_from_reserves_to_spot_trade(
     portfolio: PortfolioFields, trade: TradeExecution, underflow_check: bool = True
 ) -> None:
-    """Take the planned reserve out of the cash and allocate it to the trade.
+    """Move the planned reserve from the cash to the trade.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def move_capital_from_reserves_to_spot_trade(
     ReserveMissing
         The reserve currency is unknown.
     NotEnoughMoney
-        With `underflow_check`: less cash than planned.
+        With `underflow_check`: there is less cash than planned.
     """
     if trade.is_spot():
         if not trade.is_buy():
@@ -59,12 +59,12 @@ def move_capital_from_reserves_to_spot_trade(
 def move_capital_from_bridge_to_spot_trade(
     portfolio: PortfolioFields, trade: TradeExecution, underflow_check: bool = True
 ) -> None:
-    """Allocate capital of the bridge position on the pair's chain to the trade.
+    """Move the planned reserve from the bridge position on the pair's chain to the trade.
 
     Raises
     ------
     NotEnoughMoney
-        There is no open bridge position, or with `underflow_check` not enough free capital in it.
+        There is no open bridge position, or, with `underflow_check`, it has too little free capital.
     """
     bridge = get_bridge_position_for_chain(portfolio, trade.pair.chain_id)
     if bridge is None:
@@ -78,10 +78,10 @@ def move_capital_from_bridge_to_spot_trade(
 def _snap_or_check(
     trade: TradeExecution, available: Decimal, funding_asset: AssetIdentifier, *, underflow_check: bool
 ) -> Decimal:
-    """Return the amount to allocate.
+    """Return the amount to allocate, token units.
 
-    A buy that is short by less than one raw unit of the funding asset, an artefact of decimal division, is
-    reduced to what is available.
+    If a buy is short by less than one raw unit of the funding asset, which is an artefact of decimal division, its
+    plan is reduced to what is available.
     """
     needed = trade.planned_reserve
     shortfall = needed - available
@@ -104,14 +104,14 @@ def _snap_or_check(
 
 @contract_signature
 def return_capital_to_reserves(portfolio: PortfolioFields, trade: TradeExecution, underflow_check: bool = True) -> None:
-    """Add what a sell brought in to the cash.  `underflow_check` has no effect, and to turn it off is warned about."""
+    """Add the proceeds of a sell to the cash. `underflow_check` has no effect; turning it off causes a warning."""
     if not underflow_check:
         warn_ignored("return_capital_to_reserves", "underflow_check", "what comes back is never too little")
     adjust_reserves(portfolio, trade.reserve_currency, _require_proceeds(trade))
 
 
 def return_capital_to_bridge(portfolio: PortfolioFields, trade: TradeExecution) -> None:
-    """Give what a sell brought in back to the bridge position of the pair's chain."""
+    """Add the proceeds of a sell to the bridge position of the pair's chain; raises `PositionNotFound` without one."""
     proceeds = _require_proceeds(trade)
     bridge = get_bridge_position_for_chain(portfolio, trade.pair.chain_id)
     if bridge is None:

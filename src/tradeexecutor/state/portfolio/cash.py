@@ -19,7 +19,7 @@ from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
 
 def get_cash(portfolio: PortfolioFields) -> USDollarAmount:
-    """Return the value of all reserves."""
+    """Return the value of all reserves, USD."""
     cash: USDollarAmount = 0
     for reserve in portfolio.reserves.values():
         cash += reserve.get_value()
@@ -27,14 +27,14 @@ def get_cash(portfolio: PortfolioFields) -> USDollarAmount:
 
 
 def get_reserve_position(portfolio: PortfolioFields, asset: AssetIdentifier) -> ReservePosition:
-    """Return the reserve of an asset; old files know it by the bare address.
+    """Return the reserve of an asset, which old files store under the bare address.
 
     Raises
     ------
     KeyError
         There is no such reserve.
     """
-    if len(portfolio.reserves) == 1:  # nearly always: spare making the key
+    if len(portfolio.reserves) == 1:  # nearly always: saves building the key
         reserve = next(iter(portfolio.reserves.values()))
         if reserve.asset is asset:
             return reserve
@@ -52,7 +52,7 @@ def get_default_reserve_position(portfolio: PortfolioFields) -> ReservePosition:
 
 
 def get_default_reserve_asset(portfolio: PortfolioFields) -> tuple[AssetIdentifier | None, USDollarPrice | None]:
-    """Return the first reserve currency and its price, ``(None, 1.0)`` without reserves."""
+    """Return the first reserve currency and its price in USD; ``(None, 1.0)`` without reserves."""
     for reserve in portfolio.reserves.values():
         return reserve.asset, reserve.reserve_token_price
     return None, 1.0
@@ -64,7 +64,7 @@ def get_reserve_assets(portfolio: PortfolioFields) -> list[AssetIdentifier]:
 
 
 def get_initial_cash(portfolio: PortfolioFields) -> USDollarAmount | None:
-    """Return the first deposit; 0 without reserves, None when old data did not record it."""
+    """Return the value of the first deposit, USD; 0 without reserves, None if old data did not record it."""
     if not portfolio.reserves:
         return 0
     reserve = get_default_reserve_position(portfolio)
@@ -79,7 +79,7 @@ def get_initial_cash(portfolio: PortfolioFields) -> USDollarAmount | None:
 def initialise_reserves(
     portfolio: PortfolioFields, asset: AssetIdentifier, reserve_token_price: USDollarPrice | None = None
 ) -> ReservePosition:
-    """Add an empty reserve; raises `ReserveAlreadyInitialised` if there is any."""
+    """Add an empty reserve and return it; raises `ReserveAlreadyInitialised` if there is one already."""
     if portfolio.reserves:
         raise ReserveAlreadyInitialised(f"the portfolio already has reserves: {', '.join(portfolio.reserves)}")
     reserve = ReservePosition(
@@ -105,14 +105,14 @@ def update_reserves(portfolio: PortfolioFields, new_reserves: list[ReservePositi
 def adjust_reserves(
     portfolio: PortfolioFields, asset: AssetIdentifier, amount: Decimal, reason: str | None = None
 ) -> None:
-    """Add to the cash, or take from it with a negative amount; the result may be negative.
+    """Add an amount, token units, to a reserve; the amount and the resulting balance may be negative.
 
     Raises
     ------
     InvalidValue
         The amount is not a Decimal.
     KeyError
-        No such reserve (an amount of 0 is always accepted).
+        There is no such reserve (an amount of 0 is always accepted).
     """
     require_finite_decimal(amount, "amount", InvalidValue)
     if not isinstance(asset, AssetIdentifier):  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -1,8 +1,8 @@
-"""What the portfolio is worth and what it earned; all amounts USD.
+"""Value and profit of the portfolio; all amounts are USD.
 
-*Total equity* is open positions, loans, cash and capital in flight; frozen positions are left out.
-*Net asset value* includes frozen positions and leaves bridge transfers in transit out.
-*Net assets* (`calculate_net_assets`) are everything, each dollar once.
+*Total equity* is open positions, loans, cash and capital in flight; it excludes frozen positions.
+*Net asset value* includes frozen positions and excludes bridge transfers in transit.
+*Net assets* (`calculate_net_assets`) include everything, and each dollar once.
 """
 
 from collections import defaultdict
@@ -26,7 +26,7 @@ _LOAN_KINDS = frozenset(kind for kind in TradingPairKind if kind.is_credit_based
 
 
 def has_trading_capital(portfolio: PortfolioFields, threshold_usd: USDollarAmount = 0.15) -> bool:
-    """Tell whether total equity reaches the threshold."""
+    """Return True if total equity reaches the threshold."""
     return calculate_total_equity(portfolio) >= threshold_usd
 
 
@@ -34,16 +34,16 @@ def has_trading_capital(portfolio: PortfolioFields, threshold_usd: USDollarAmoun
 
 
 def calculate_total_equity(portfolio: PortfolioFields) -> USDollarAmount:
-    """Return open positions, loans, cash and capital in flight; frozen positions are left out.
+    """Return the value of open positions, loans, cash and capital in flight, USD; excludes frozen positions.
 
-    In flight is what started trades have taken out of the cash: bridge transfers in transit, pending vault
-    deposits, and reserves on their way into a loan or into a position that is being opened by a trigger.
+    Capital in flight is what started trades have taken out of the cash: bridge transfers in transit, pending vault
+    deposits, and reserves on their way into a loan or into a position that a trigger is opening.
     """
-    # Runs for every new trade: one pass instead of the five that the parts would take.
+    # Runs for every new trade, so it makes one pass instead of one for each of the five parts.
     total = get_cash(portfolio)
     for position in portfolio.open_positions.values():
         kind = position.pair.kind
-        if kind is _SPOT:  # nearly always: spare the call
+        if kind is _SPOT:  # nearly always: saves a call
             total += position.get_equity()
         else:
             total += _get_net_assets(position)
@@ -56,7 +56,7 @@ def calculate_total_equity(portfolio: PortfolioFields) -> USDollarAmount:
 def get_net_asset_value(portfolio: PortfolioFields, include_interest: bool = True) -> USDollarAmount:
     """Return open and frozen positions, loans, cash, pending vault deposits and reserves of other trades in flight.
 
-    Bridge transfers in transit are left out, as in recorded figures; `calculate_net_assets` has them.
+    Bridge transfers in transit are excluded, as in recorded figures; `calculate_net_assets` includes them.
     """
     return (
         get_position_equity_and_loan_nav(portfolio, include_interest)
@@ -64,18 +64,18 @@ def get_net_asset_value(portfolio: PortfolioFields, include_interest: bool = Tru
         + get_cash(portfolio)
         + get_vault_settlement_pending_value(portfolio)
         + get_loan_in_flight_value(portfolio)
-        # What a trigger has started to open; loans are among those in flight.
+        # Positions that a trigger has started to open; their loans are counted by get_loan_in_flight_value.
         + sum(position.get_equity() for position in portfolio.pending_positions.values())
         + sum(p.get_vault_settlement_pending_value() for p in portfolio.frozen_positions.values() if p.is_vault())
     )
 
 
 def calculate_net_assets(portfolio: PortfolioFields) -> USDollarAmount:
-    """Return everything the strategy owns less what it owes, each dollar once.
+    """Return everything the strategy owns minus what it owes, with each dollar counted once, USD.
 
-    Cash, open and frozen positions, loans, and capital in flight of every kind: what a trade took out of the cash
-    is here from its start on.  `calculate_total_equity` leaves frozen positions out, `get_net_asset_value` bridge
-    transfers.
+    This is cash, open and frozen positions, loans, and every kind of capital in flight: what a trade took out of the
+    cash counts from the start of the trade. `calculate_total_equity` excludes frozen positions, `get_net_asset_value`
+    excludes bridge transfers.
     """
     total = get_cash(portfolio)
     for table in (portfolio.open_positions, portfolio.frozen_positions, portfolio.pending_positions):
@@ -86,7 +86,7 @@ def calculate_net_assets(portfolio: PortfolioFields) -> USDollarAmount:
 
 @contract_signature
 def get_position_equity_and_loan_nav(portfolio: PortfolioFields, include_interest: bool = True) -> USDollarAmount:
-    """Return the equity of open positions, for loans their net asset value."""
+    """Return the equity of open positions; loans count with their net asset value."""
     equity: USDollarAmount = 0
     loans: USDollarAmount = 0
     for position in portfolio.open_positions.values():
@@ -101,7 +101,7 @@ def get_position_equity_and_loan_nav(portfolio: PortfolioFields, include_interes
 def get_all_loan_nav(
     portfolio: PortfolioFields, include_interest: bool = True, include_trading_fees: bool = True
 ) -> USDollarAmount:
-    """Return the net asset value of the loans of open positions, USD; fees are never part of it."""
+    """Return the net asset value of the loans of open positions, USD; fees are never included."""
     if not include_trading_fees:
         warn_ignored("get_all_loan_nav", "include_trading_fees", "the value of a loan contains no fees")
     return sum(
@@ -119,14 +119,14 @@ def get_frozen_position_equity(portfolio: PortfolioFields) -> USDollarAmount:
 def get_live_position_equity(portfolio: PortfolioFields) -> USDollarAmount:
     """Return the value of open positions.
 
-    Bridge positions count gross, so that capital in use on the far chain counts twice; `calculate_net_assets`
+    Bridge positions count gross, so capital in use on the destination chain counts twice; `calculate_net_assets`
     counts it once.
     """
     return sum(position.get_value() for position in portfolio.open_positions.values())
 
 
 def get_in_transit_value(portfolio: PortfolioFields) -> USDollarAmount:
-    """Return the capital on its way over a bridge."""
+    """Return the capital in transit over a bridge."""
     total: USDollarAmount = 0
     for position in portfolio.open_positions.values():
         if position.pair.kind is _CCTP_BRIDGE:
@@ -145,7 +145,7 @@ def get_vault_settlement_pending_value(portfolio: PortfolioFields) -> USDollarAm
 
 
 def get_loan_in_flight_value(portfolio: PortfolioFields) -> USDollarAmount:
-    """Return the reserves that started trades took and that are not in their loans yet."""
+    """Return the reserves of started trades that are not in their loans yet."""
     total: USDollarAmount = 0
     for table in (portfolio.open_positions, portfolio.frozen_positions, portfolio.pending_positions):
         for position in table.values():
@@ -157,7 +157,7 @@ def get_loan_in_flight_value(portfolio: PortfolioFields) -> USDollarAmount:
 def calculate_total_equity_chain(portfolio: PortfolioFields) -> dict[ChainId, USDollarAmount]:
     """Return the equity per chain: reserves, positions and capital in transit at its destination.
 
-    Loans and pending vault settlements are left out, as in recorded figures.
+    Loans and pending vault settlements are excluded, as in recorded figures.
     """
     result: defaultdict[ChainId, USDollarAmount] = defaultdict(float)
     for reserve in portfolio.reserves.values():
@@ -176,14 +176,14 @@ def calculate_total_equity_chain(portfolio: PortfolioFields) -> dict[ChainId, US
 
 
 def get_net_profit_usd(portfolio: PortfolioFields) -> USDollarAmount:
-    """Return the profit of open, frozen and closed positions as it came out, see `TradingPosition`."""
+    """Return the sum of `TradingPosition.get_net_profit_usd` of open, frozen and closed positions."""
     return sum(position.get_net_profit_usd() for position in get_all_positions(portfolio))
 
 
 def get_unrealised_profit_usd(portfolio: PortfolioFields) -> USDollarAmount:
     """Return the unrealised profit of open positions.
 
-    Capital on a bridge counts as profit, as in recorded figures; `get_net_profit_usd` leaves it out.
+    Capital on a bridge counts as profit, as in recorded figures; `get_net_profit_usd` excludes it.
     """
     return sum(position.get_unrealised_profit_usd() for position in portfolio.open_positions.values())
 
@@ -217,17 +217,17 @@ def get_loan_net_asset_value(portfolio: PortfolioFields) -> USDollarAmount:
 
 
 def get_total_claimed_interest(portfolio: PortfolioFields) -> USDollarAmount:
-    """Return the collateral interest moved to cash."""
+    """Return the collateral interest that was moved to the cash."""
     return sum(position.get_claimed_interest() for position in get_all_positions(portfolio))
 
 
 def get_total_repaid_interest(portfolio: PortfolioFields) -> USDollarAmount:
-    """Return the debt interest repaid."""
+    """Return the debt interest that was repaid."""
     return sum(position.get_repaid_interest() for position in get_all_positions(portfolio))
 
 
 def _get_net_assets(position: TradingPosition) -> USDollarAmount:
-    """Return what a position that is not closed adds to the net assets, capital in flight included, USD."""
+    """Return the share of a position, which must not be closed, in the net assets; includes capital in flight."""
     kind = position.pair.kind
     if kind in _LOAN_KINDS:
         return position.get_loan_based_nav() + position.get_loan_in_flight_value()
@@ -240,7 +240,7 @@ def _get_net_assets(position: TradingPosition) -> USDollarAmount:
 
 
 def _get_in_transit_value(position: TradingPosition) -> USDollarAmount:
-    """Return the capital of a bridge position that has left one chain and not arrived on the other, USD."""
+    """Return the capital of a bridge position that has left one chain and not arrived on the other."""
     return sum(
         float(trade.planned_reserve)
         for trade in position.get_unsettled_trades()

@@ -15,7 +15,7 @@ _POSITION_TABLES = ("open_positions", "closed_positions", "frozen_positions", "p
 
 
 class HighestIds(msgspec.Struct, frozen=True, gc=False):
-    """The highest id in use of each kind, 0 where there is none."""
+    """The highest id in use of each kind; 0 for none."""
 
     position: int
     trade: int
@@ -25,11 +25,11 @@ class HighestIds(msgspec.Struct, frozen=True, gc=False):
 class _Indexed(OpenAttributes):
     #: Set when a trade is first looked up; not part of the data.
     _trade_index: TradeIndex | None = None
-    #: What ids were in use when the first new one was given out; not part of the data.
+    #: The highest ids at the time when the first new id was given out; not part of the data.
     highest_ids: HighestIds | None = None
 
     def get_trade_index(self) -> TradeIndex:
-        """Return what finds the trades of this portfolio by id, nonce and transaction hash."""
+        """Return the index that finds trades by id, nonce and transaction hash."""
         index = self._trade_index
         if index is None:
             index = self._trade_index = TradeIndex()
@@ -38,7 +38,7 @@ class _Indexed(OpenAttributes):
 
 @dataclass(slots=True, eq=False, repr=False)
 class PortfolioFields(_Indexed):
-    """Tables of the portfolio.  A position is in exactly one of the position tables."""
+    """Fields of a portfolio. A position is in exactly one of the position tables."""
 
     next_position_id: int = 1
     #: Unique over all positions; never reused.
@@ -46,16 +46,16 @@ class PortfolioFields(_Indexed):
     next_balance_update_id: int = 1
     #: Position id -> position; this and the other four tables are `PositionsById` after construction.
     open_positions: dict[int, TradingPosition] = field(default_factory=PositionsById)
-    #: Asset identifier -> cash; the bare address in old files.
+    #: Asset identifier -> cash; old files use the bare address as the key.
     reserves: dict[str, ReservePosition] = field(default_factory=new_dict)
     closed_positions: dict[int, TradingPosition] = field(default_factory=PositionsById)
     #: Positions that wait for a repair after a failed trade.
     frozen_positions: dict[int, TradingPosition] = field(default_factory=PositionsById)
-    #: Backtest aid: value positions without a price as zero.
+    #: For backtests: value positions without a price at zero.
     revalue_failures_as_zero: bool = False
     #: Positions that wait for a market limit trigger.
     pending_positions: dict[int, TradingPosition] = field(default_factory=PositionsById)
-    #: Pending positions whose trigger lapsed.
+    #: Pending positions whose trigger expired.
     expired_positions: dict[int, TradingPosition] = field(default_factory=PositionsById)
 
     def __post_init__(self) -> None:

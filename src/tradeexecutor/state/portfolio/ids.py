@@ -1,8 +1,8 @@
-"""Ids of positions, trades and balance updates: those of new ones are free, those in use do not contradict each other.
+"""Ids of positions, trades and balance updates: giving out free ids, and checking the ids in use.
 
-A file names the next id of each kind.  Programs that add positions by hand leave such a counter too low, and giving the
-same id twice would replace what has it.  So the counter is a hint: the next id is above every id in use, and only a
-success moves the counter.
+A file has a counter with the next id of each kind. Programs that add positions by hand may leave a counter too low, and
+an id that is given out twice would replace an existing entry. The counter is therefore only a hint: a new id is above
+every id in use, and the counter changes only when the operation succeeds.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ __all__ = [
 
 
 def get_next_position_id(portfolio: PortfolioFields) -> int:
-    """Return the id of the position that is opened next: the counter, or the first id above all that are in use."""
+    """Return the id of the next position: the counter, or the first id above all ids in use."""
     number, highest = portfolio.next_position_id, portfolio.highest_ids or _note_highest_ids(portfolio)
     if number <= highest.position:
         number = highest.position + 1
@@ -38,31 +38,31 @@ def get_next_position_id(portfolio: PortfolioFields) -> int:
         or number in portfolio.frozen_positions
         or number in portfolio.pending_positions
         or number in portfolio.expired_positions
-    ):  # it was added by hand meanwhile
+    ):  # a position was added by hand meanwhile
         number = find_highest_ids(portfolio).position + 1
     return number
 
 
 def get_next_trade_id(portfolio: PortfolioFields) -> int:
-    """Return the id of the trade that is planned next: the counter, or the first id above all that are in use."""
+    """Return the id of the next trade: the counter, or the first id above all ids in use."""
     number, highest = portfolio.next_trade_id, portfolio.highest_ids or _note_highest_ids(portfolio)
     return number if number > highest.trade else highest.trade + 1
 
 
 def get_next_balance_update_id(portfolio: PortfolioFields) -> int:
-    """Return the id of the balance update that is booked next: the counter, or the first id above all in use."""
+    """Return the id of the next balance update: the counter, or the first id above all ids in use."""
     number, highest = portfolio.next_balance_update_id, portfolio.highest_ids or _note_highest_ids(portfolio)
     return number if number > highest.balance_update else highest.balance_update + 1
 
 
 def _note_highest_ids(portfolio: PortfolioFields) -> HighestIds:
-    """Look the highest ids up, once for each portfolio in memory: from there on the counters tell."""
+    """Return the highest ids, found once for each portfolio in memory; after that the counters are right."""
     highest = portfolio.highest_ids = find_highest_ids(portfolio)
     return highest
 
 
 def find_highest_ids(portfolio: PortfolioFields) -> HighestIds:
-    """Return the highest id in use of each kind, 0 where there is none."""
+    """Return the highest id in use of each kind; 0 for none."""
     positions = list(_iterate_positions(portfolio))
     return HighestIds(
         max((position.position_id for position in positions), default=0),
@@ -87,12 +87,12 @@ def _iterate_positions(portfolio: PortfolioFields) -> Iterator[TradingPosition]:
 
 
 def check_ids(portfolio: PortfolioFields) -> None:
-    """Check that keys equal ids, that no id is used twice, and that trades know their position.
+    """Check that keys equal ids, that no id is used twice, and that trades have the id of their position.
 
     Raises
     ------
     IntegrityError
-        Names the first contradiction.
+        A check failed; the message names the first contradiction.
     """
     position_ids: list[int] = []
     trade_ids: list[int] = []
@@ -113,7 +113,7 @@ def check_ids(portfolio: PortfolioFields) -> None:
 
 
 def _check_trades(position: TradingPosition) -> Iterable[int]:
-    """Check the trades of one position; return their ids, each once."""
+    """Check the trades of one position and return their ids without duplicates."""
     number = position.position_id
     for table in (position.trades, position.pending_trades, position.expired_trades):
         for key, trade in table.items():
@@ -143,10 +143,10 @@ def _require_once(what: str, ids: list[int]) -> None:
 
 
 def list_counter_remarks(portfolio: PortfolioFields) -> list[str]:
-    """Return where a counter is not one above the highest id in use, as the reference leaves it at times.
+    """Return a remark for each counter that is not one above the highest id in use, which the reference may leave.
 
-    Above it, a position or trade was taken out of the state.  Below it, one was put in by hand; new ones get free ids
-    all the same.
+    A counter is too high after a position or trade was removed from the state, and too low after one was added by
+    hand. New positions and trades get free ids in both cases.
     """
     highest = find_highest_ids(portfolio)
     remarks: list[str] = []

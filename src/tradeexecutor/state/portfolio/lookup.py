@@ -1,7 +1,7 @@
-"""How positions of a portfolio are found.
+"""Finding positions of a portfolio.
 
-Iterables run open, closed, frozen, in the order of the tables.  No look-up scans a table for a pair or an asset, see
-:mod:`~tradeexecutor.state.position.grouping`.
+Iterables return open, then closed, then frozen positions, in the order of the tables. Look-ups by pair or asset use an
+index, see :mod:`~tradeexecutor.state.position.grouping`.
 """
 
 # Reads the slots of watched fields, see `codec.watched_record`.
@@ -37,7 +37,7 @@ _CCTP_BRIDGE = TradingPairKind.cctp_bridge
 
 
 def is_empty(portfolio: PortfolioFields) -> bool:
-    """Tell whether there are neither reserves nor open or closed positions."""
+    """Return True if there are neither reserves nor open or closed positions."""
     return not (portfolio.open_positions or portfolio.reserves or portfolio.closed_positions)
 
 
@@ -91,7 +91,7 @@ def get_position_by_id(portfolio: PortfolioFields, position_id: int) -> TradingP
     Raises
     ------
     PositionNotFound
-        Unknown id; pending and expired positions are not searched.
+        The id is unknown; pending and expired positions are not searched.
     """
     position = (
         portfolio.open_positions.get(position_id)
@@ -125,14 +125,14 @@ def find_position_for_trade(
 
 
 def get_open_position_for_pair(portfolio: PortfolioFields, pair: TradingPairIdentifier) -> TradingPosition | None:
-    """Return the first open position in the same pool."""
+    """Return the first open position in the same pool, None without one."""
     return _find_by_pool(portfolio.open_positions, pair)
 
 
 def iterate_open_positions_for_pair(
     portfolio: PortfolioFields, pair: TradingPairIdentifier
 ) -> Iterator[TradingPosition]:
-    """Iterate over the open positions with an equal pair; no position must open or close meanwhile."""
+    """Iterate over the open positions with an equal pair; do not open or close positions meanwhile."""
     return _find_by_pair(portfolio.open_positions, pair)
 
 
@@ -145,7 +145,7 @@ def get_pending_position_for_pair(portfolio: PortfolioFields, pair: TradingPairI
 def get_position_by_trading_pair(
     portfolio: PortfolioFields, pair: TradingPairIdentifier, pending: bool = False
 ) -> TradingPosition | None:
-    """Return the first open position with an equal pair; with `pending` a pending one wins."""
+    """Return the first open position with an equal pair; with `pending`, a pending one comes first."""
     tables = (portfolio.pending_positions, portfolio.open_positions) if pending else (portfolio.open_positions,)
     for table in tables:
         for position in _find_by_pair(table, pair):
@@ -173,7 +173,7 @@ def get_frozen_position(portfolio: PortfolioFields, pair: TradingPairIdentifier)
 def get_closed_positions_for_pair(
     portfolio: PortfolioFields, pair: TradingPairIdentifier, include_test_position: bool = False
 ) -> list[TradingPosition]:
-    """Return closed positions with an equal pair, test positions only if asked."""
+    """Return closed positions with an equal pair; test positions only with `include_test_position`."""
     return [
         position
         for position in _find_by_pair(portfolio.closed_positions, pair)
@@ -204,7 +204,7 @@ def get_positions_closed_at(portfolio: PortfolioFields, ts: datetime.datetime) -
 
 def get_bridge_position_for_chain(portfolio: PortfolioFields, chain_id: int) -> TradingPosition | None:
     """Return the first open bridge position whose capital is on the chain."""
-    # Runs several times for every trade: the loop without a generator.
+    # Runs several times for every trade, so it is a loop without a generator.
     for position in get_candidates(portfolio.open_positions, by_bridge_destination, chain_id):
         pair = position.pair
         if pair.kind is _CCTP_BRIDGE and pair.get_destination_chain_id() == chain_id:
@@ -213,7 +213,7 @@ def get_bridge_position_for_chain(portfolio: PortfolioFields, chain_id: int) -> 
 
 
 def find_bridge_position_for_chain(portfolio: PortfolioFields, chain_id: int) -> TradingPosition | None:
-    """Return the position that accounts for the capital on a chain: open, else frozen, else the one closed last."""
+    """Return the bridge position with the capital on a chain: open, else frozen, else the one that closed last."""
     bridge = get_bridge_position_for_chain(portfolio, chain_id)
     if bridge is None:
         bridge = next(_iterate_bridges(portfolio.frozen_positions, chain_id), None)
@@ -221,18 +221,18 @@ def find_bridge_position_for_chain(portfolio: PortfolioFields, chain_id: int) ->
 
 
 def find_closed_bridge_position_for_chain(portfolio: PortfolioFields, chain_id: int) -> TradingPosition | None:
-    """Return the bridge position to the chain that was closed last."""
+    """Return the bridge position to the chain that was closed last, None without one."""
     candidates = _iterate_bridges(portfolio.closed_positions, chain_id)
     return max(candidates, key=lambda position: position.closed_at or position.opened_at, default=None)
 
 
 def get_open_quantities_by_position_id(portfolio: PortfolioFields) -> dict[str, Decimal]:
-    """Return position identifier -> quantity, open positions."""
+    """Return the quantities of open positions: position identifier -> base token units."""
     return {position.get_identifier(): position.get_quantity() for position in portfolio.open_positions.values()}
 
 
 def get_open_quantities_by_internal_id(portfolio: PortfolioFields) -> dict[int, Decimal]:
-    """Return pair internal id -> quantity, open positions."""
+    """Return the quantities of open positions: internal id of the pair -> base token units."""
     result: dict[int, Decimal] = {}
     for position in portfolio.open_positions.values():
         if not position.pair.internal_id:

@@ -1,6 +1,6 @@
-"""How positions are opened and closed, and trades added to them.
+"""Opening and closing positions, and adding trades to them.
 
-Every function either does all of its work or raises and leaves the portfolio as it was.
+Every function either does all of its work, or raises and leaves the portfolio unchanged.
 """
 
 # Reads the slots of watched fields, see `codec.watched_record`.
@@ -87,21 +87,21 @@ def _register(portfolio: PortfolioFields, position: TradingPosition) -> None:
 
 
 def close_position(portfolio: PortfolioFields, position: TradingPosition, executed_at: datetime.datetime) -> None:
-    """Move an open or frozen position to the closed ones.  Nothing is sold.
+    """Move an open or frozen position to the closed positions. Nothing is sold.
 
     Raises
     ------
     WrongPositionStatus
-        The position is in neither table.
+        The position is neither open nor frozen.
     UnexecutedTrades
-        A trade is in flight: its capital would be invisible in a closed position.
+        A trade is in flight: its capital would be missing from the equity.
     """
     check_can_leave(portfolio, position)
     move_to_closed(portfolio, position, executed_at)
 
 
 def move_to_closed(portfolio: PortfolioFields, position: TradingPosition, executed_at: datetime.datetime) -> None:
-    """Do what `close_position` does, for a caller that has made its checks."""
+    """Close a position without the checks of `close_position`; the caller must have made them."""
     position_id = position.position_id
     table = portfolio.open_positions if position_id in portfolio.open_positions else portfolio.frozen_positions
     position.closed_at = executed_at
@@ -110,7 +110,7 @@ def move_to_closed(portfolio: PortfolioFields, position: TradingPosition, execut
 
 
 def check_can_leave(portfolio: PortfolioFields, position: TradingPosition) -> None:
-    """Raise what `close_position` would raise."""
+    """Raise the errors of `close_position` if the position cannot be closed."""
     position_id = position.position_id
     if all(table.get(position_id) is not position for table in (portfolio.open_positions, portfolio.frozen_positions)):
         raise WrongPositionStatus(f"position #{position_id} is not open, cannot close it")
@@ -121,7 +121,7 @@ def check_can_leave(portfolio: PortfolioFields, position: TradingPosition) -> No
 def mark_down_position(
     portfolio: PortfolioFields, position: TradingPosition, ts: datetime.datetime | None = None
 ) -> None:
-    """Write a position off at `ts` (None: now) and move it to the closed ones; raises like `close_position`."""
+    """Write a position off at `ts` (None: now) and move it to the closed positions; raises like `close_position`."""
     check_can_leave(portfolio, position)
     position.mark_down(ts)
     move_to_closed(portfolio, position, position.closed_at or utc_now())
@@ -147,7 +147,7 @@ def reopen_closed_bridge_position_for_chain(
 def request_trade(
     portfolio: PortfolioFields, request: TradeRequest, position: TradingPosition | None = None
 ) -> tuple[TradingPosition, TradeExecution, bool]:
-    """Plan a trade on the given position, on the open one of the pair, or on a new one.
+    """Plan a trade on the given position, else on the open position of the pair, else on a new position.
 
     See `State.request_trade`.
     """
@@ -178,7 +178,7 @@ def request_trade(
         )
     if planned < ZERO_DECIMAL and request.trade_type is not _REPAIR:
         check_planned_sell(position, trade)
-    # From here on nothing fails.
+    # Nothing below can fail.
     if created:
         position.portfolio_value_at_open = portfolio_value
         _register(portfolio, position)
@@ -191,7 +191,7 @@ def request_trade(
 
 
 def _check_can_trade(portfolio: PortfolioFields, position: TradingPosition, pair: TradingPairIdentifier) -> None:
-    """Raise unless the position is one of this portfolio, for the pair, and not closed."""
+    """Raise unless the position belongs to this portfolio, trades the pair, and is not closed."""
     if position.pair != pair:
         raise InvalidTrade(f"position #{position.position_id} trades {position.pair}, not {pair}")
     if position.closed_at is not None:
@@ -201,10 +201,10 @@ def _check_can_trade(portfolio: PortfolioFields, position: TradingPosition, pair
 
 
 def _find_position_to_trade(portfolio: PortfolioFields, pair: TradingPairIdentifier) -> TradingPosition | None:
-    """Return the open position for the pair, passing over those that planned trades will close."""
+    """Return the open position for the pair; skips positions that planned trades will close."""
     for position in get_candidates(portfolio.open_positions, by_pair, pair):
         if position.pair is pair or position.pair == pair:
-            # Orders that wait for a trigger do not close it, planned as they are.
+            # Orders that wait for a trigger are planned, too, but they may never close the position.
             closing = position.has_planned_trades() and (
                 abs(position.get_available_trading_quantity()) < get_dust_epsilon_for_pair(pair)
             )
@@ -217,7 +217,7 @@ def _find_position_to_trade(portfolio: PortfolioFields, pair: TradingPairIdentif
 
 
 def allocate_balance_update_id(portfolio: PortfolioFields) -> int:
-    """Return the next balance update id and count on."""
+    """Return the next balance update id and increase the counter."""
     allocated = get_next_balance_update_id(portfolio)
     portfolio.next_balance_update_id = allocated + 1
     return allocated
@@ -236,5 +236,5 @@ def correct_open_position_balance(
     block_number: int,
     balance_update_id: int,
 ) -> None:
-    """Not done here: corrections are balance updates."""
+    """Raise `NotAvailable`: a correction is a balance update."""
     raise NotImplementedError("corrections are booked as balance updates, see BalanceUpdateCause.correction")

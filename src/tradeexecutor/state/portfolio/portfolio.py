@@ -1,8 +1,7 @@
 """The portfolio: cash, positions, and the rules by which capital moves between them.
 
-The record is in :mod:`~tradeexecutor.state.portfolio.fields`.  What can be computed from it, and what changes it,
-stands in modules of functions by subject, whose first argument is the portfolio; the class below names each of them
-as a method.
+The data is in :mod:`~tradeexecutor.state.portfolio.fields`. The functions that compute from it or change it are in
+modules, one per subject; their first argument is the portfolio. Each function is also a method of the class below.
 """
 
 import datetime
@@ -182,7 +181,7 @@ class Portfolio(PortfolioFields):
         flags: set[TradeFlag] | None = None,
         pending: bool = False,
     ) -> tuple[TradingPosition, TradeExecution, bool]:
-        """Plan a trade on the open position of the pair, or on a new one.  See `State.create_trade`."""
+        """Plan a trade on the open position of the pair, or on a new one. See `State.create_trade`."""
         if pending:
             warn_ignored("create_trade", "pending", PENDING_HINT)
         request = TradeRequest(

@@ -1,26 +1,25 @@
-"""Trades of a portfolio found by id, nonce or transaction hash without a scan.
+"""An index of the trades of a portfolio by id, nonce and transaction hash.
 
-Looked at are the trades of open, closed and frozen positions.  The answer is always the one that a scan of the position
-tables gives: the first trade in the order of the tables.
+The index covers the trades of open, closed and frozen positions. Its result is always that of a scan of the position
+tables: the first trade in the order of the tables.
 
-How the index stays true:
+How the index stays correct:
 
-1. The position tables, the `trades` table of each position in them, and the assignment of `position.trades` are
-   watched, see :mod:`tradeexecutor.state.codec.watched_dict` and `watched_record`.  So every trade that was ever
-   added is known by its id.
-2. Transactions may change without notice until the trade has its outcome: they are assigned, appended, signed.  So
-   the trades without one, and the failed ones, which may be tried again, are looked at every time.  When a trade was
-   executed, repaired or has expired, or is planned in a position that is closed, then its transactions are noted and
-   the trade is attached to its table: assigning to its `blockchain_transactions` or to one of its times brings it back
-   to those that are looked at.
-3. A trade that was found is checked before it is returned.  If it is no longer there, or several trades have the
+1. It watches the position tables, the `trades` table of each position in them, and assignments to `position.trades`,
+   see :mod:`tradeexecutor.state.codec.watched_dict` and `watched_record`. So it has the id of every trade that was
+   added.
+2. Transactions of a trade without outcome may change unnoticed: they are assigned, appended and signed. A failed trade
+   may be tried again. The index therefore reads the transactions of these live trades in every look-up. Once a trade
+   is executed, repaired or expired, or is planned in a closed position, the index stores its transactions and attaches
+   the trade to its table: an assignment to its `blockchain_transactions` or to one of its times makes it live again.
+3. A trade that was found is checked before it is returned. If it is no longer there, or several trades have the
    same id, nonce or hash, the tables are scanned.
-4. What cannot be watched is scanned every time: position tables and `trades` that are plain dictionaries.
+4. Position tables and `trades` that are plain dictionaries cannot be watched and are scanned in every look-up.
 
-Not noticed is a transaction that is appended to an executed trade, or given another nonce or hash, with nothing
-assigned to the trade itself.
+One change is not noticed: a transaction is appended to an executed trade, or gets another nonce or hash, while nothing
+is assigned to the trade itself.
 
-The first few questions are answered by a scan.  Only a portfolio that is asked often pays for the index.
+The first few look-ups are scans, so only portfolios with many look-ups pay for building the index.
 """
 
 from typing import Any, Literal, TypeAlias, cast
@@ -33,17 +32,17 @@ from tradeexecutor.state.trade.totals import TradesById
 
 #: Open, closed and frozen positions, in this order.
 PositionTables: TypeAlias = tuple[dict[int, TradingPosition], dict[int, TradingPosition], dict[int, TradingPosition]]
-#: Field of a transaction by which its trade is found.
+#: Name of the transaction field by which a trade is looked up.
 TransactionField: TypeAlias = Literal["nonce", "tx_hash"]
 
-#: This many questions are answered by a scan; together they cost about as much as making the index.
-QUESTIONS_BEFORE_INDEX = 10
+#: Number of look-ups that are scans; together they cost about as much as building the index.
+LOOKUPS_BEFORE_INDEX = 10
 
 _CLOSED = 1
 
 
 def scan_for_id(tables: PositionTables, trade_id: int) -> TradeExecution | None:
-    """Return the first trade with the id."""
+    """Return the first trade with the id, None without one."""
     for table in tables:
         for position in table.values():
             trade = position.trades.get(trade_id)
@@ -53,7 +52,7 @@ def scan_for_id(tables: PositionTables, trade_id: int) -> TradeExecution | None:
 
 
 def scan_for_transaction(tables: PositionTables, field: TransactionField, value: Any) -> TradeExecution | None:
-    """Return the first trade with a transaction whose `field` is `value`."""
+    """Return the first trade with a transaction whose `field` is `value`, None without one."""
     for table in tables:
         for position in table.values():
             for trade in position.trades.values():
@@ -63,41 +62,41 @@ def scan_for_transaction(tables: PositionTables, field: TransactionField, value:
 
 
 def _has_transaction(trade: TradeExecution, field: TransactionField, value: Any) -> bool:
-    for tx in trade.blockchain_transactions:  # noqa: SIM110 - runs for every live trade of every question
+    for tx in trade.blockchain_transactions:  # noqa: SIM110 - runs for every live trade in every look-up
         if getattr(tx, field) == value:
             return True
     return False
 
 
 class TradeIndex:
-    """Finds the trades of one portfolio."""
+    """Index of the trades of one portfolio by id, nonce and transaction hash."""
 
-    __slots__ = ("__weakref__", "_by_field", "_by_id", "_left", "_live", "_questions", "_tables", "_unwatched")
+    __slots__ = ("__weakref__", "_by_field", "_by_id", "_live", "_lookup_count", "_removed", "_tables", "_unwatched")
 
     def __init__(self) -> None:
-        self._questions = 0
+        self._lookup_count = 0
         self._forget()
 
     def _forget(self) -> None:
         self._tables: PositionTables | None = None
-        # The value is None where several trades have the same key: the tables have to be scanned.
+        # The value is None if several trades have the same key: then the tables are scanned.
         self._by_id: dict[int, TradeExecution | None] = {}
         self._by_field: dict[TransactionField, dict[Any, TradeExecution | None]] = {"nonce": {}, "tx_hash": {}}
-        #: id() -> trade whose transactions are looked at every time.
+        #: id() -> trade whose transactions are read in every look-up.
         self._live: dict[int, TradeExecution] = {}
-        #: id() -> position whose trades are looked at every time.
+        #: id() -> position whose trades are scanned in every look-up, because its table cannot be watched.
         self._unwatched: dict[int, TradingPosition] = {}
-        #: id() -> position that was taken out of a table, probably on its way to another one.
-        self._left: dict[int, TradingPosition] = {}
+        #: id() -> position that was removed from a table, probably to be added to another one.
+        self._removed: dict[int, TradingPosition] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return TradeIndex, ()  # a copy of the portfolio has an index of its own
 
-    # --- Questions
+    # --- Look-ups
 
     def find_by_id(self, tables: PositionTables, trade_id: int) -> TradeExecution | None:
         """Return the trade with the id, None if there is none."""
-        if not self._follow(tables):
+        if not self._prepare(tables):
             return scan_for_id(tables, trade_id)
         known = trade_id in self._by_id
         noted = self._by_id.get(trade_id)
@@ -113,9 +112,9 @@ class TradeIndex:
 
     def find_by_transaction(self, tables: PositionTables, field: TransactionField, value: Any) -> TradeExecution | None:
         """Return the trade with a transaction whose `field` is `value`, None if there is none."""
-        if not self._follow(tables):
+        if not self._prepare(tables):
             return scan_for_transaction(tables, field, value)
-        self._note_transactions()
+        self._store_transactions()
         index = self._by_field[field]
         known = value in index
         noted = index.get(value)
@@ -137,7 +136,7 @@ class TradeIndex:
         return [position.trades for position in self._unwatched.values()] if self._unwatched else []
 
     def _find_table(self, trade: TradeExecution, trade_id: int | None = None) -> dict[int, TradeExecution] | None:
-        """Return the `trades` of the position that the trade belongs to; None when it is not there."""
+        """Return the `trades` table that contains the trade, None if its position does not."""
         for table in self._tables or ():
             position = table.get(trade.position_id)
             if position is not None:
@@ -146,8 +145,8 @@ class TradeIndex:
                     return trades
         return None
 
-    def _note_transactions(self) -> None:
-        """Note the transactions of the trades that became final since the last time."""
+    def _store_transactions(self) -> None:
+        """Store the transactions of the trades that have got their outcome since the last look-up."""
         assert self._tables is not None
         closed = self._tables[_CLOSED]
         by_nonce, by_hash = self._by_field["nonce"], self._by_field["tx_hash"]
@@ -162,7 +161,7 @@ class TradeIndex:
                         self._put(by_hash, tx.tx_hash, trade)
                     continue
             live[key] = trade
-        self._live = live  # a new one: a dictionary that was large once stays slow to walk over
+        self._live = live  # a new dictionary, because one that was large once stays slow to iterate
 
     def _put(self, index: dict[Any, TradeExecution | None], key: Any, trade: TradeExecution) -> None:
         other = index.setdefault(key, trade)
@@ -171,15 +170,15 @@ class TradeIndex:
 
     # --- Following the tables
 
-    def _follow(self, tables: PositionTables) -> bool:
-        """Make sure that the index is about these tables; return False when they have to be scanned."""
+    def _prepare(self, tables: PositionTables) -> bool:
+        """Return True if the index covers these tables, after building it if needed; False if they must be scanned."""
         own = self._tables
         if own is not None and own[0] is tables[0] and own[1] is tables[1] and own[2] is tables[2]:
-            if self._left:
-                self._let_go()
+            if self._removed:
+                self._drop_removed()
             return True
-        self._questions += 1
-        if self._questions <= QUESTIONS_BEFORE_INDEX or not all(isinstance(table, PositionsById) for table in tables):
+        self._lookup_count += 1
+        if self._lookup_count <= LOOKUPS_BEFORE_INDEX or not all(isinstance(table, PositionsById) for table in tables):
             return False
         self._forget()
         self._tables = tables
@@ -203,45 +202,45 @@ class TradeIndex:
         self._put(self._by_id, trade_id, trade)
         self._live[id(trade)] = trade
 
-    def _let_go(self) -> None:
-        """Do not look any more at the trades of positions that left and did not come back."""
-        for position in self._left.values():
+    def _drop_removed(self) -> None:
+        """Drop the trades of positions that were removed and are in no table now."""
+        for position in self._removed.values():
             if not self._is_in_tables(position):
                 self._unwatched.pop(id(position), None)
                 for trade in position.trades.values():
                     self._live.pop(id(trade), None)
-        self._left.clear()
+        self._removed.clear()
 
     def _is_in_tables(self, position: TradingPosition) -> bool:
         return any(table.get(position.position_id) is position for table in self._tables or ())
 
     def entry_added(self, table: WatchedDict[Any, Any], key: Any, entry: Any) -> None:
-        """Take a position or a trade in."""
+        """Add a position or a trade to the index."""
         if isinstance(entry, TradeExecution):
             self._add_trade(key, entry)
             return
         open_positions, closed_positions, frozen_positions = self._tables or (None, None, None)
         if table is closed_positions:
-            # Nearly always it was open before.  Its trades are known, and closing makes no trade live again.
-            if self._left.pop(id(entry), None) is None:
+            # Nearly always it was open before: its trades are in the index, and closing makes no trade live again.
+            if self._removed.pop(id(entry), None) is None:
                 self._add_position(entry)
         elif table is open_positions or table is frozen_positions:
-            self._left.pop(id(entry), None)
+            self._removed.pop(id(entry), None)
             self._add_position(entry)
 
     def entry_removed(self, table: WatchedDict[Any, Any], key: Any, entry: Any) -> None:
-        """Do not look at a trade, or at the trades of a position, any more."""
+        """Drop a trade; mark a position as removed."""
         if isinstance(entry, TradeExecution):
             self._live.pop(id(entry), None)
         else:
-            self._left[id(entry)] = entry
+            self._removed[id(entry)] = entry
 
     def entry_changed(self, table: WatchedDict[Any, Any], entry: TradeExecution) -> None:
-        """Look at the transactions of the trade again."""
+        """Read the transactions of the trade in every look-up again."""
         self._live[id(entry)] = entry
 
     def dict_changed(self, table: WatchedDict[Any, Any]) -> None:
-        """Take everything in that may be new."""
+        """Add all trades of a table again; a changed position table discards the index."""
         if isinstance(table, TradesById):
             for trade_id, trade in table.items():
                 self._add_trade(trade_id, trade)
@@ -249,7 +248,7 @@ class TradeIndex:
             self._forget()
 
     def dict_replaced(self, table: WatchedDict[Any, Any], owner: TradingPosition) -> None:
-        """Take the new trades of a position in."""
-        self._left.pop(id(owner), None)  # should it come back, it is not known any more
+        """Add the new trades of a position to the index."""
+        self._removed.pop(id(owner), None)  # if it is added to a table again, its new trades are added, too
         if self._is_in_tables(owner):
             self._add_position(owner)

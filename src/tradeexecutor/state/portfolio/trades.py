@@ -1,4 +1,4 @@
-"""How trades of a portfolio are found, by id, nonce or transaction hash without a scan.
+"""Finding trades of a portfolio by id, nonce or transaction hash.
 
 See :mod:`~tradeexecutor.state.portfolio.trade_index`.
 """
@@ -24,12 +24,12 @@ def get_all_trades(portfolio: PortfolioFields) -> Iterator[TradeExecution]:
 
 
 def get_trade_by_id(portfolio: PortfolioFields, trade_id: int) -> TradeExecution | None:
-    """Return a trade of an open, closed or frozen position."""
+    """Return the trade of an open, closed or frozen position with this id, None without one."""
     return portfolio.get_trade_index().find_by_id(_get_tables_with_trades(portfolio), trade_id)
 
 
 def get_trade_by_tx_hash(portfolio: PortfolioFields, tx_hash: str) -> TradeExecution | None:
-    """Return the trade that made a blockchain transaction."""
+    """Return the trade with this blockchain transaction, None without one."""
     return portfolio.get_trade_index().find_by_transaction(_get_tables_with_trades(portfolio), "tx_hash", tx_hash)
 
 
@@ -38,7 +38,7 @@ def _get_tables_with_trades(portfolio: PortfolioFields) -> PositionTables:
 
 
 def has_unexecuted_trades(portfolio: PortfolioFields) -> bool:
-    """Tell whether any trade of an open position is started or broadcasted."""
+    """Return True if any trade of an open position is started or broadcasted."""
     return any(position.has_unexecuted_trades() for position in portfolio.open_positions.values())
 
 
@@ -59,8 +59,8 @@ def get_first_and_last_executed_trade(
 ) -> tuple[TradeExecution | None, TradeExecution | None]:
     """Return the earliest and the latest executed trade.
 
-    Both start from the very first trade of the portfolio, so they are None only when there is no trade at
-    all, and may be an unexecuted trade when none was executed.
+    Both are the very first trade of the portfolio, executed or not, if none was executed, and None if there is no
+    trade at all.
     """
     first = last = next(get_all_trades(portfolio), None)
     for trade in get_all_trades(portfolio):
@@ -74,7 +74,7 @@ def get_first_and_last_executed_trade(
 
 
 def get_trading_history_duration(portfolio: PortfolioFields) -> datetime.timedelta | None:
-    """Return the time between the first and the last executed trade; None without executed trades."""
+    """Return the time from the first to the last executed trade; None without executed trades."""
     first, last = get_first_and_last_executed_trade(portfolio)
     if first is None or last is None or first.executed_at is None or last.executed_at is None:
         return None
