@@ -1,10 +1,11 @@
 """A trade: planned, started, broadcast, executed or failed.
 
-`fields` holds the data.  What can be said of it, and what can happen to it, stands in functions by subject:
-`lifecycle` (status and transitions), `predicates`, `amounts` (quantities and values), `costs` (fees, gas, slippage),
-`transactions`, `labels` and `execution_order`; the methods of `TradeExecution` are those functions.  `request` is what
-a trade is planned from, with `planned_amounts` per kind of instrument and the `pricing` quote; `fill` is how it was
-executed; `totals` are the sums that a position keeps of its trades.
+`fields` holds the data. Functions that compute from it or change it are in modules by subject: `lifecycle` (status and
+transitions), `predicates`, `amounts` (quantities and values), `costs` (fees, gas, slippage), `transactions`, `labels`
+and `execution_order`. The methods of `TradeExecution` are those functions. `request` is the input of a trade,
+`planned_amounts` computes its amounts per kind of instrument, and `pricing` is the quote. `fill` is the outcome of the
+execution. `totals` are the running sums over the trades of a position, and `capital_at_risk` reads records of capital
+that is in no account.
 """
 
 from tradeexecutor.state.trade.fill import Fill

@@ -15,13 +15,13 @@ from tradeexecutor.state.trade.lifecycle import IN_FLIGHT, get_status
 from tradeexecutor.state.trade.predicates import is_buy, is_credit_based, is_credit_supply, is_spot
 from tradeexecutor.state.types import USDollarAmount
 
-#: Keys of `TradeExecution.other_data`: what an asynchronous vault was asked for, where it differs from the plan.
+#: Keys of `TradeExecution.other_data`: the amounts requested from an asynchronous vault, if they differ from the plan.
 VAULT_SETTLEMENT_REQUEST_RESERVE_KEY = "vault_settlement_request_reserve"
 VAULT_SETTLEMENT_REQUEST_QUANTITY_KEY = "vault_settlement_request_quantity"
 
 
 def sum_fees(fees: USDollarAmount | Iterable[USDollarAmount | None] | None) -> USDollarAmount:
-    """Add up a fee field, which is a number, one number per hop, or missing; USD."""
+    """Return the sum of a fee field, which is a number, a list with one number per hop, or None; USD."""
     if not fees:
         return 0
     if isinstance(fees, Iterable):
@@ -33,7 +33,7 @@ def sum_fees(fees: USDollarAmount | Iterable[USDollarAmount | None] | None) -> U
 
 
 def get_position_quantity(trade: TradeFields) -> Decimal:
-    """Return the quantity this trade adds to the position: executed if known, else planned.
+    """Return the quantity that this trade adds to the position: executed if known, else planned; base token units.
 
     Repaired trades and their counter trades add nothing.
     """
@@ -60,7 +60,7 @@ def get_planned_collateral_allocation(trade: TradeFields) -> Decimal | None:
 
 
 def get_allocated_value(trade: TradeFields) -> Decimal | None:
-    """Return the cash taken out of the reserves and not yet spent, token units."""
+    """Return the cash that was taken out of the reserves and is not spent yet, token units."""
     return trade.reserve_currency_allocated
 
 
@@ -84,7 +84,7 @@ def get_raw_planned_collateral_allocation(trade: TradeFields) -> int:
 def get_reserve_quantity(trade: TradeFields) -> Decimal:
     """Return the planned reserve, or the executed *quantity* once executed.
 
-    The second half is odd and recorded figures contain it; `get_settled_reserve` is the one to use.
+    Returning a quantity is a flaw, kept because recorded figures contain it; use `get_settled_reserve` instead.
     """
     if trade.repaired_trade_id or trade.repaired_at:
         return ZERO_DECIMAL
@@ -94,22 +94,21 @@ def get_reserve_quantity(trade: TradeFields) -> Decimal:
 
 
 def get_settled_reserve(trade: TradeFields) -> Decimal:
-    """Return the reserve this trade moves: executed if known, else planned; 0 for repairs.  Token units."""
+    """Return the reserve that this trade moves: executed if known, else planned, 0 for repairs; token units."""
     if trade.repaired_trade_id or trade.repaired_at:
         return ZERO_DECIMAL
     return trade.planned_reserve if trade.executed_reserve is None else trade.executed_reserve
 
 
 def get_equity_for_position(trade: TradeFields) -> Decimal:
-    """Return the executed base quantity, 0 when not executed."""
+    """Return the executed quantity, base token units; 0 if not executed."""
     return ZERO_DECIMAL if trade.executed_quantity is None else trade.executed_quantity
 
 
 def get_equity_for_reserve(trade: TradeFields) -> Decimal:
     """Return the capital locked in a started or broadcasted buy, reserve token units.
 
-    A request to an asynchronous vault is not counted here: it is in
-    `TradingPosition.get_vault_settlement_pending_value`.
+    Requests to an asynchronous vault are not included; see `TradingPosition.get_vault_settlement_pending_value`.
     """
     if (
         trade._planned_quantity > ZERO_DECIMAL
@@ -124,31 +123,31 @@ def get_equity_for_reserve(trade: TradeFields) -> Decimal:
 
 
 def get_vault_settlement_request_reserve(trade: TradeFields) -> Decimal:
-    """Return the reserve that a vault was asked to take, token units."""
+    """Return the reserve requested to be deposited in a vault, token units."""
     value = (trade.other_data or {}).get(VAULT_SETTLEMENT_REQUEST_RESERVE_KEY)
     return trade.planned_reserve if value is None else Decimal(str(value))
 
 
 def get_vault_settlement_request_quantity(trade: TradeFields) -> Decimal:
-    """Return the shares that a vault was asked to redeem (negative), token units."""
+    """Return the shares requested to be redeemed from a vault, token units, negative."""
     value = (trade.other_data or {}).get(VAULT_SETTLEMENT_REQUEST_QUANTITY_KEY)
     return get_position_quantity(trade) if value is None else Decimal(str(value))
 
 
 def get_expected_borrow_quantity_change(trade: TradeFields) -> Decimal:
-    """Return the planned change of the loan's base token; loan based trades only."""
+    """Return the planned change of the debt or credit in the base token, token units; loan based trades only."""
     _check_credit_based(trade)
     return trade.planned_quantity
 
 
 def get_expected_collateral_quantity_change(trade: TradeFields) -> Decimal:
-    """Return the planned change of the collateral; loan based trades only."""
+    """Return the planned change of the collateral, token units; loan based trades only."""
     _check_credit_based(trade)
     return trade.planned_reserve
 
 
 def get_credit_supply_reserve_change(trade: TradeFields) -> Decimal | None:
-    """Return the executed reserve of a credit supply trade, None for other kinds."""
+    """Return the executed reserve of a credit supply trade, token units; None for other kinds."""
     return trade.executed_reserve if is_credit_supply(trade) else None
 
 
@@ -180,7 +179,7 @@ def calculate_asset_deltas(trade: TradeFields) -> list[AssetDelta]:
     Raises
     ------
     InvalidTrade
-        An amount is not positive, or a trade that is not credit has no slippage tolerance within 0...1.
+        An amount is not positive, or the trade is not credit and has no slippage tolerance within 0...1.
     """
     base, reserve_asset = trade.pair.base, trade.reserve_currency
     quantity, reserve = trade.planned_quantity, trade.planned_reserve
@@ -202,7 +201,7 @@ def calculate_asset_deltas(trade: TradeFields) -> list[AssetDelta]:
         raise InvalidTrade(f"trade #{trade.trade_id} must move positive amounts, got {spent} and {received}")
     asset_in, asset_out = (reserve_asset, base) if buying else (base, reserve_asset)
     raw_in = asset_in.convert_to_raw_amount(spent)
-    # The tolerance is applied in float on purpose: recorded minimum amounts contain its rounding.
+    # The tolerance is applied as a float on purpose: recorded minimum amounts contain its rounding.
     raw_out = asset_out.convert_to_raw_amount(received * Decimal(1 - tolerance))
     return [AssetDelta(asset_in.address, -raw_in), AssetDelta(asset_out.address, raw_out)]
 
@@ -211,12 +210,12 @@ def calculate_asset_deltas(trade: TradeFields) -> list[AssetDelta]:
 
 
 def get_planned_value(trade: TradeFields) -> USDollarAmount:
-    """Return planned price times planned quantity, >= 0."""
+    """Return planned price times planned quantity, USD, >= 0."""
     return abs(trade._planned_price * float(abs(trade._planned_quantity)))
 
 
 def get_executed_value(trade: TradeFields) -> USDollarAmount:
-    """Return executed price times executed quantity, >= 0; 0 when not executed."""
+    """Return executed price times executed quantity, USD, >= 0; 0 if not executed."""
     quantity, price = trade._executed_quantity, trade._executed_price
     if quantity is None or price is None:
         return 0.0
@@ -224,9 +223,9 @@ def get_executed_value(trade: TradeFields) -> USDollarAmount:
 
 
 def get_value(trade: TradeFields) -> USDollarAmount:
-    """Return the executed value, or the planned one of a failed or started trade.
+    """Return the executed value, or the planned value of a failed or started trade, USD.
 
-    Repaired trades are worth 0, so are trades on which nothing has been spent.
+    The value of a repaired trade is 0, and so is that of a trade that has not spent anything.
     """
     if trade._repaired_at:
         return 0.0
@@ -238,12 +237,12 @@ def get_value(trade: TradeFields) -> USDollarAmount:
 
 
 def get_volume(trade: TradeFields) -> USDollarAmount:
-    """Return the executed value, 0 when not executed."""
+    """Return the executed value, USD; 0 if not executed."""
     return get_executed_value(trade) if trade.executed_at is not None else 0
 
 
 def get_reserve_currency_exchange_rate(trade: TradeFields) -> float:
-    """Return USD per unit of the reserve currency, 1.0 if not recorded."""
+    """Return the price of the reserve currency, USD per unit; 1.0 if not recorded."""
     return trade.reserve_currency_exchange_rate or 1.0
 
 

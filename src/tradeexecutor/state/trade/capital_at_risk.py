@@ -1,21 +1,21 @@
-"""Capital at risk: what a trade says about capital that is neither in the reserves nor in the position.
+"""Capital at risk: the records of a trade about capital that is neither in the reserves nor in the position.
 
-Live execution writes it to `TradeExecution.other_data`:
+Live execution writes these records to `TradeExecution.other_data`:
 
 ========================================  ==============================  =================  =======================
 key                                       meaning                         stays debited      protects the position
                                                                           when the trade     from repairs
                                                                           fails
 ========================================  ==============================  =================  =======================
-``hypercore_deposit_capital_at_risk``     a deposit left and has not      yes                yes
+``hypercore_deposit_capital_at_risk``     a deposit was sent and has not  yes                yes
                                           arrived
-``retain_reserve_allocation_on_failure``  an instruction: do not give     yes                once the trade failed
-                                          back what was set aside
-``hypercore_stranded_usdc``               what a sale brought is stuck    no: a sale sets    yes
-                                          on the way back                 nothing aside
+``retain_reserve_allocation_on_failure`` an instruction: do not return   yes                once the trade failed
+                                          the allocated capital
+``hypercore_stranded_usdc``               the proceeds of a sell are      no: a sell has no  yes
+                                          stuck on the way back           allocation
 ========================================  ==============================  =================  =======================
 
-Nobody else reads these keys.
+No other module reads these keys.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ _STRANDED_KEY = "hypercore_stranded_usdc"
 
 
 class HasTrades(Protocol):
-    """A position."""
+    """Anything with trades, such as a position."""
 
     @property
     def trades(self) -> Mapping[int, TradeExecution]:
@@ -40,13 +40,13 @@ class HasTrades(Protocol):
 
 
 def keeps_allocation_on_failure(trade: TradeExecution) -> bool:
-    """Tell whether the capital of the trade stays debited when it fails, instead of going back to its account."""
+    """Return True if the capital of the trade stays debited when it fails, instead of going back to its account."""
     data = trade.other_data or {}
     return bool(data.get(_RETAIN_KEY)) or data.get(_DEPOSIT_KEY) is not None
 
 
 def is_capital_at_risk(trade: TradeExecution) -> bool:
-    """Tell whether the trade says that its capital is elsewhere: no counter trade makes that good."""
+    """Return True if the trade records that its capital is elsewhere, so that a counter trade cannot restore it."""
     data = trade.other_data or {}
     if data.get(_DEPOSIT_KEY) is not None or data.get(_STRANDED_KEY) is not None:
         return True
@@ -54,11 +54,11 @@ def is_capital_at_risk(trade: TradeExecution) -> bool:
 
 
 def has_capital_at_risk(position: HasTrades) -> bool:
-    """Tell whether any trade of the position that is not repaired has its capital at risk."""
+    """Return True if the capital of any trade that is not repaired is at risk."""
     return any(is_capital_at_risk(trade) for trade in position.trades.values() if not trade.is_repaired())
 
 
 def find_capital_at_risk(trade: TradeExecution) -> Any:
-    """Return what the trade recorded about where its capital is, JSON; None when it recorded nothing."""
+    """Return the record of the trade about the place of its capital, JSON data; None if there is no record."""
     data = trade.other_data or {}
     return data.get(_STRANDED_KEY) or data.get(_DEPOSIT_KEY)

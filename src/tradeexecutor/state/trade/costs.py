@@ -1,4 +1,4 @@
-"""What a trade cost: fees, taxes, gas and slippage."""
+"""Costs of a trade: fees, taxes, gas and slippage."""
 
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ def get_fees_paid(trade: TradeFields) -> USDollarAmount | list[USDollarAmount | 
     Raises
     ------
     WrongTradeStatus
-        The outcome is not known yet.
+        The trade has no outcome yet.
     """
     status = get_status(trade)
     if status is TradeStatus.success:
@@ -26,23 +26,24 @@ def get_fees_paid(trade: TradeFields) -> USDollarAmount | list[USDollarAmount | 
 
 
 def get_token_tax_paid(trade: TradeFields) -> USDollarAmount:
-    """Return the tax the token took, USD; 0 when unknown."""
+    """Return the transfer tax of the token, USD; 0 if unknown."""
     if not is_spot(trade) or trade.price_structure is None:
         return 0
     return trade.price_structure.token_tax or 0
 
 
 def get_cost_of_gas_usd(trade: TradeFields) -> USDollarAmount | None:
-    """Return gas cost times the price of the gas token; None when either is unknown."""
+    """Return gas cost times the price of the gas token, USD; None if either is unknown."""
     if trade.cost_of_gas is None or trade.native_token_price is None or trade.native_token_price <= 0:
         return None
     return float(Decimal(str(trade.cost_of_gas)) * Decimal(str(trade.native_token_price)))
 
 
 def get_slippage(trade: TradeFields) -> BPS:
-    """Return ``(executed price - planned price) / planned price``, so a worse *buy* is positive.
+    """Return ``(executed price - planned price) / planned price``, a fraction.
 
-    `get_execution_cost` has one sign convention for both directions.
+    The sign differs by direction: for a buy a positive result is worse, for a sell a negative one. `get_execution_cost`
+    has the same sign for both.
     """
     if trade.executed_price is None:
         raise WrongTradeStatus(f"trade #{trade.trade_id} is not executed", trade.trade_id, get_status(trade))
@@ -50,6 +51,6 @@ def get_slippage(trade: TradeFields) -> BPS:
 
 
 def get_execution_cost(trade: TradeFields) -> BPS:
-    """Return how much worse than planned the fill was, as a fraction; negative when it was better."""
+    """Return how much worse than planned the fill was, as a fraction; negative if it was better."""
     slippage = get_slippage(trade)
     return slippage if is_buy(trade) else -slippage

@@ -1,11 +1,11 @@
-"""In which order the trades of a cycle are executed."""
+"""The order in which the trades of a cycle are executed."""
 
 from tradeexecutor.state.trade.fields import TradeFields, TradeFlag
 from tradeexecutor.state.trade.predicates import is_buy, is_reduce
 
-#: Execution order: bridge back first ...
+#: Subtracted from the sort position of a transfer back over a bridge, see `get_execution_sort_position`.
 CCTP_BRIDGE_ORDER_BUMP = 30_000_000
-#: ... then bridge out; the rest of the order is in `TradeExecution.get_execution_sort_position`.
+#: Subtracted from the sort position of a transfer out over a bridge.
 CCTP_BRIDGE_OUT_ORDER_BUMP = 20_000_000
 
 _CREDIT_ORDER_BUMP = 200_000_000
@@ -15,10 +15,10 @@ _REDUCE_ORDER_BUMP = 40_000_000
 
 
 def get_execution_sort_position(trade: TradeFields) -> int:
-    """Return the place in the execution order of a cycle; lower runs first.
+    """Return the sort position in the execution order of a cycle; lower positions are executed first.
 
-    Capital is freed before it is spent: credit and closing trades first, then vault redemptions, sells,
-    bridges, buys, vault deposits and credit supply.  Within the freeing groups higher ids run first.
+    Trades that free capital come before those that spend it: credit and closing trades, vault redemptions, sells,
+    bridges, buys, vault deposits, credit supply. Within the groups that free capital, higher ids come first.
     """
     flags = trade.flags or ()
     kind = trade.pair.kind

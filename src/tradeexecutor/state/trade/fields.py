@@ -58,7 +58,7 @@ class TradeFlag(StateEnum):
 
 
 class TradeStatus(enum.Enum):
-    """Where a trade is in its life; derived from the timestamps, never stored."""
+    """Stage in the life cycle of a trade; derived from the timestamps, never stored."""
 
     planned = "planned"
     started = "started"
@@ -74,10 +74,10 @@ class TradeStatus(enum.Enum):
     __hash__ = object.__hash__
 
 
-#: Slippage tolerance of a trade must stay below this fraction.
+#: The slippage tolerance of a trade, a fraction, must be below this.
 MAX_SLIPPAGE_TOLERANCE = 0.33
 
-#: Quantities from this to `QUANTITY_EPSILON` read as zero.
+#: Quantities from this (token units) up to `QUANTITY_EPSILON` count as zero.
 _LOWEST_ZERO = -QUANTITY_EPSILON
 
 #: Kinds whose trades may have zero quantity: collateral moves, valuation changes.
@@ -101,9 +101,9 @@ def check_slippage_tolerance(trade_id: int, tolerance: BPS) -> None:
 
 
 class TradeSlots(WatchedRecord):
-    """The slots of the watched fields of a trade; the fields themselves are documented in `TradeFields`.
+    """The slots of the watched fields of a trade, which are documented in `TradeFields`.
 
-    The totals of a position depend on these fields, and the index of transactions of a portfolio.
+    The totals of a position and the trade index of a portfolio depend on these fields.
     """
 
     __slots__ = ()
@@ -127,10 +127,10 @@ class TradeSlots(WatchedRecord):
 @watch_fields
 @dataclass(slots=True, eq=False, repr=False)
 class TradeFields(TradeSlots):
-    """Fields of a trade.  Users see `tradeexecutor.state.trade.TradeExecution`.
+    """Fields of a trade. Users see `tradeexecutor.state.trade.TradeExecution`.
 
     Quantities are token units with the sign of the trade (+ buy, - sell), reserves are token units of the reserve
-    currency, prices USD per base token.  `planned_*` is what the strategy asked for, `executed_*` what happened.
+    currency, prices USD per base token. `planned_*` fields are the plan, `executed_*` fields the outcome.
 
     Raises
     ------
@@ -142,10 +142,10 @@ class TradeFields(TradeSlots):
     position_id: int
     trade_type: TradeType
     pair: TradingPairIdentifier
-    #: Strategy cycle time, not wall clock.
+    #: Time of the strategy cycle, not of the wall clock.
     opened_at: UTCDatetime
     planned_quantity: Decimal
-    #: >= 0, except that credit and leverage give collateral back with a negative amount.
+    #: >= 0, except that credit and leverage return collateral with a negative amount.
     planned_reserve: Decimal
     #: Expected fill price with fees, > 0.
     planned_price: int | float
@@ -167,7 +167,7 @@ class TradeFields(TradeSlots):
     planned_max_slippage: BPS | None = None
     #: Wall clock start of the execution; strategy time in backtests.
     started_at: UTCDatetime | None = None
-    #: Cash taken out of the reserves for this trade and not yet spent.
+    #: Cash that was taken out of the reserves for this trade and is not spent yet.
     reserve_currency_allocated: Decimal | None = None
     #: Capital taken from a bridge position instead of cash.
     bridge_currency_allocated: Decimal | None = None
@@ -182,7 +182,7 @@ class TradeFields(TradeSlots):
     slippage_tolerance: BPS | None = None
     price_impact_tolerance: BPS | None = None
     fee_tier: BPS | None = None
-    #: USD.  Old files may hold one fee per hop.
+    #: USD. Old files may hold one fee per hop.
     lp_fees_paid: USDollarAmount | list[USDollarAmount | None] | None = None
     lp_fees_estimated: USDollarAmount | list[USDollarAmount | None] | None = None
     lp_fee_exchange_rate: USDollarPrice | None = None
@@ -210,13 +210,13 @@ class TradeFields(TradeSlots):
     hypercore_cost_data_complete: bool = False
     portfolio_value_at_creation: USDollarAmount | None = None
     leverage: LeverageMultiplier | None = None
-    #: The loan as it will be, and as it was, after this trade.
+    #: The loan after this trade: as planned, and as executed.
     planned_loan_update: Loan | None = None
     executed_loan_update: Loan | None = None
     closing: bool | None = None
-    #: Collateral interest moved to cash, reserve token units.
+    #: Collateral interest that was moved to the cash, reserve token units.
     claimed_interest: Decimal | None = None
-    #: Debt interest repaid, base token units.
+    #: Debt interest that was repaid, base token units.
     paid_interest: Decimal | None = None
     exchange_name: str | None = None
     trade_size_risk: SizeRisk | None = None
@@ -265,5 +265,5 @@ class TradeFields(TradeSlots):
 
     @property
     def strategy_cycle_at(self) -> datetime.datetime:
-        """Strategy cycle in which the trade was decided; the same as `opened_at`."""
+        """Return the time of the strategy cycle that decided the trade; the same as `opened_at`."""
         return self.opened_at

@@ -1,4 +1,4 @@
-"""How a trade was executed."""
+"""The outcome of a successful trade."""
 
 import datetime
 from decimal import Decimal
@@ -9,10 +9,10 @@ from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a successful trade did, as the market, the chain or a simulation reports it.
+    """The outcome of a successful trade, as reported by the market, the chain or a simulation.
 
-    `State.record_fill` books it.  LP fees and gas are only recorded: they are already part of price and quantity.
-    Like `TradeRequest` it is a msgspec structure, because one is made for every trade.
+    `State.record_fill` books it. LP fees and gas are only recorded: they are already part of price and quantity.
+    Like `TradeRequest` it is a msgspec structure, for speed, because one is created for every trade.
 
     Worked example: 0.25 WETH bought for 600 USDC at a fee of 0.3 %:
 
@@ -31,7 +31,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     price: USDollarPrice
     #: Base token units, + bought, - sold.
     quantity: Decimal
-    #: Reserve token units, >= 0: what a buy spent or a sell brought in.  0 on a buy means not reported.
+    #: Reserve token units, >= 0: spent by a buy, received by a sell. 0 on a buy means not reported.
     reserve: Decimal
     #: USD.
     lp_fees: USDollarAmount | None = None
@@ -39,6 +39,6 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     native_token_price: USDollarPrice | None = None
     #: Native token units.
     cost_of_gas: Decimal | None = None
-    #: Short: reserve token units, + into the collateral, - out of it.  None means as planned.
+    #: Short: reserve token units, + into the collateral, - out of it. None means as planned.
     collateral_consumption: Decimal | None = None
     collateral_allocation: Decimal | None = None

@@ -1,4 +1,4 @@
-"""What people are told about a trade: labels, notes and diagnostics."""
+"""Texts about a trade for people: labels, notes and diagnostics."""
 
 import pprint
 from typing import Any
@@ -11,7 +11,7 @@ from tradeexecutor.state.trade.predicates import is_buy, is_spot
 
 
 def get_repr(trade: TradeFields) -> str:
-    """Return the text that `repr` shows."""
+    """Return the text of `repr(trade)`."""
     status = get_status(trade).value
     if is_spot(trade):
         quantity = abs(get_position_quantity(trade))
@@ -29,7 +29,7 @@ def get_repr(trade: TradeFields) -> str:
 
 
 def get_action_verb(trade: TradeFields) -> str:
-    """Return what the trade does, e.g. ``Buy`` or ``Close short``."""
+    """Return the action of the trade, e.g. ``Buy`` or ``Close short``."""
     kind = trade.pair.kind
     if kind.is_cctp_bridge():
         return "Bridge out" if is_buy(trade) else "Bridge back"
@@ -63,7 +63,7 @@ def add_note(trade: TradeFields, line: str | None) -> None:
 
 
 def get_yield_decision(trade: TradeFields) -> Any:
-    """Return the yield manager's reasoning, if any."""
+    """Return the recorded decision of the yield manager, None without one."""
     return (trade.other_data or {}).get("yield_decision")
 
 

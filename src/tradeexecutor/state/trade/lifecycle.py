@@ -7,7 +7,7 @@
        `-> expired
     broadcasted -> cctp_in_transit | vault_settlement_pending -> broadcasted -> success
 
-The functions here change the trade only; :mod:`tradeexecutor.state.state.transitions` calls them and moves the money.
+The functions here change only the trade; :mod:`tradeexecutor.state.state.transitions` calls them and moves the money.
 """
 
 # Reads the slots of watched fields, see `codec.watched_record`.
@@ -26,16 +26,16 @@ from tradeexecutor.state.trade.fill import Fill
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 from tradeexecutor.state.value_checks import check_naive_utc
 
-# Looking a member up on its enum class is slow in Python 3.11, and these run for every trade of a position.
+# Reading a member from its enum class is slow in Python 3.11, and this runs for every trade of a position.
 _PLANNED, _STARTED, _BROADCASTED = TradeStatus.planned, TradeStatus.started, TradeStatus.broadcasted
 _SUCCESS, _FAILED, _REPAIRED = TradeStatus.success, TradeStatus.failed, TradeStatus.repaired
 
-#: Capital is allocated and the outcome is open.
+#: Statuses with allocated capital and without outcome.
 IN_FLIGHT = frozenset({_STARTED, _BROADCASTED})
 
 
 def get_status(trade: TradeFields) -> TradeStatus:
-    """Derive the status from the timestamps; the first match wins."""
+    """Return the status, derived from the timestamps; the first match counts."""
     if trade._repaired_trade_id:
         return _SUCCESS
     if trade._repaired_at:
@@ -70,7 +70,7 @@ def check_status(trade: TradeFields, *allowed: TradeStatus) -> None:
 
 @contract_signature
 def mark_broadcasted(trade: TradeFields, broadcasted_at: datetime.datetime, rebroadcast: bool = False) -> None:
-    """Record that the transactions were sent; the trade must be started, unless `rebroadcast`."""
+    """Record that the transactions were sent. The trade must be started, unless `rebroadcast` is set."""
     if not rebroadcast and get_status(trade) is not _STARTED:
         check_status(trade, _STARTED)
     check_naive_utc(broadcasted_at, "broadcasted_at")
@@ -78,12 +78,12 @@ def mark_broadcasted(trade: TradeFields, broadcasted_at: datetime.datetime, rebr
 
 
 def record_fill(trade: TradeFields, fill: Fill, *, force: bool = False) -> None:
-    """Record the outcome of a broadcasted trade.  `State.record_fill` also moves the money.
+    """Record the outcome of a broadcasted trade. `State.record_fill` also moves the money.
 
     Parameters
     ----------
     force
-        Accept any status but an outcome, for repairs.
+        Accept every status without outcome; used by repairs.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def record_fill(trade: TradeFields, fill: Fill, *, force: bool = False) -> None:
 
 
 def check_fill(trade: TradeFields, fill: Fill, *, force: bool = False) -> None:
-    """Raise what `record_fill` would raise."""
+    """Raise the errors of `record_fill` if the fill is refused."""
     if get_status(trade) is not _BROADCASTED:
         if not force:
             check_status(trade, _BROADCASTED)
@@ -112,7 +112,7 @@ def check_fill(trade: TradeFields, fill: Fill, *, force: bool = False) -> None:
 
 
 def set_fill(trade: TradeFields, fill: Fill) -> None:
-    """Do what `record_fill` does, for a caller that has made its checks."""
+    """Record the outcome without the checks of `record_fill`; the caller must have made them."""
     trade._executed_at = fill.executed_at
     trade._executed_quantity = fill.quantity
     trade._executed_price = fill.price
@@ -156,14 +156,14 @@ def mark_success(
 
 
 def mark_failed(trade: TradeFields, failed_at: datetime.datetime) -> None:
-    """Record the failure.  `State.mark_trade_failed` calls this and gives the capital back."""
+    """Record the failure. `State.mark_trade_failed` calls this and returns the capital."""
     check_status(trade, _BROADCASTED, _STARTED)
     check_naive_utc(failed_at, "failed_at")
     trade.failed_at = failed_at
 
 
 def mark_expired(trade: TradeFields, ts: datetime.datetime) -> None:
-    """Record that no trigger of a planned trade can fire any more."""
+    """Record that the triggers of a planned trade can no longer fire."""
     check_status(trade, _PLANNED)
     check_naive_utc(ts, "expired_at")
     trade.expired_at = ts
@@ -173,7 +173,7 @@ def mark_expired(trade: TradeFields, ts: datetime.datetime) -> None:
 
 
 def get_decision_lag(trade: TradeFields) -> datetime.timedelta:
-    """Return the time between decision and start."""
+    """Return the time between decision and start; raises if the trade is not started."""
     lag = get_execution_lag(trade)
     if lag is None:
         raise NotAvailable(f"trade #{trade.trade_id} is not started")

@@ -1,4 +1,4 @@
-"""From what a strategy asks for to the planned amounts of a trade, per kind of instrument."""
+"""Computing the planned amounts of a trade from a request, per kind of instrument."""
 
 import math
 from decimal import Decimal
@@ -16,7 +16,7 @@ from tradeexecutor.state.trade.fields import TradeType
 from tradeexecutor.state.trade.request import TradeRequest
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
-#: Kinds where base tokens are exchanged for reserve at a price.
+#: Kinds that exchange base tokens for reserve at a price.
 EXCHANGE_KINDS = frozenset(
     {
         TradingPairKind.spot_market_hold,
@@ -27,15 +27,15 @@ EXCHANGE_KINDS = frozenset(
     }
 )
 
-#: Kinds whose trades change a loan that is supported.
+#: Kinds whose trades change a loan and are supported.
 LOAN_KINDS = frozenset({TradingPairKind.credit_supply, TradingPairKind.lending_protocol_short})
 
-#: Kinds whose trades can be executed; a leveraged long, for one, cannot.
+#: Kinds whose trades can be executed; a leveraged long, for example, cannot.
 EXECUTABLE_KINDS = EXCHANGE_KINDS | LOAN_KINDS
 
 
 class PlannedAmounts(msgspec.Struct, frozen=True, gc=False):
-    """What a request comes to."""
+    """The planned amounts of a trade."""
 
     #: Base token units, signed as in `TradeExecution`.
     quantity: Decimal
@@ -44,14 +44,14 @@ class PlannedAmounts(msgspec.Struct, frozen=True, gc=False):
     #: Short: reserve token units, + into the collateral; None for credit.
     consumption: Decimal | None = None
     allocation: Decimal | None = None
-    #: USD; None keeps the caller's estimate.
+    #: USD; None keeps the estimate of the caller.
     lp_fees: USDollarAmount | None = None
 
 
 def plan_exchange(kind: TradingPairKind, request: TradeRequest) -> PlannedAmounts:
-    """Complete quantity from reserve, or reserve from quantity, at the assumed price.
+    """Compute quantity from reserve, or reserve from quantity, at the assumed price.
 
-    A request for 600 USDC worth at 2400 USD becomes a quantity of 0.25, a sale of 0.25 a reserve of 600.
+    Example: at 2400 USD a buy for 600 USDC gets a quantity of 0.25, and a sell of 0.25 gets a reserve of 600.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def plan_exchange(kind: TradingPairKind, request: TradeRequest) -> PlannedAmount
 
 
 def plan_credit(request: TradeRequest) -> PlannedAmounts:
-    """Check the amounts of a trade that supplies (+) or recalls (-) credit.
+    """Return the amounts of a trade that supplies (+) or recalls (-) credit.
 
     Raises
     ------
@@ -91,16 +91,16 @@ def plan_credit(request: TradeRequest) -> PlannedAmounts:
     reserve = ZERO_DECIMAL if request.reserve is None else _check_amount("reserve", request.reserve)
     if request.trade_type is not TradeType.repair and (not quantity or reserve != abs(quantity)):
         raise InvalidTrade(
-            f"credit is lent and recalled one for one, and not for nothing: got {quantity} and {reserve}"
+            f"quantity and reserve of a credit trade must be equal and not zero, got {quantity} and {reserve}"
         )
     return PlannedAmounts(quantity, reserve)
 
 
 def plan_short(pair: TradingPairIdentifier, loan: Loan | None, request: TradeRequest) -> PlannedAmounts:
-    """Complete the amounts of a trade that opens, grows or shrinks a short.
+    """Compute the amounts of a trade that opens, increases or reduces a short.
 
-    What the swap moves defaults to minus quantity times price: the assumed price when opening, else the latest price
-    of the debt.
+    By default the swap moves minus quantity times price: the assumed price when opening, else the latest price of the
+    debt.
 
     Parameters
     ----------
@@ -123,7 +123,9 @@ def plan_short(pair: TradingPairIdentifier, loan: Loan | None, request: TradeReq
         price = loan.borrowed.last_usd_price
         reserve = ZERO_DECIMAL if reserve is None else _check_amount("reserve", reserve)
     if reserve < 0:
-        raise InvalidTrade(f"the reserve of a short must not be negative, got {reserve}: use the allocation")
+        raise InvalidTrade(
+            f"the reserve of a short must not be negative, got {reserve}: use planned_collateral_allocation"
+        )
     consumption, allocation = request.planned_collateral_consumption, request.planned_collateral_allocation
     default = -quantity * Decimal(price)
     return PlannedAmounts(
@@ -135,14 +137,14 @@ def plan_short(pair: TradingPairIdentifier, loan: Loan | None, request: TradeReq
 
 
 def plan_short_closing(pair: TradingPairIdentifier, loan: Loan | None, request: TradeRequest) -> PlannedAmounts:
-    """Complete the amounts of a trade that closes a short: buy back the debt, release what is left to the reserves.
+    """Compute the amounts of a trade that closes a short: buys back the debt and releases the rest to the reserves.
 
-    The quantity, base token units, is by default principal and unpaid interest, and nothing if that is dust.
+    The default quantity, base token units, is principal plus unpaid interest, or 0 if that is dust.
 
     Raises
     ------
     InvalidTrade
-        There is no debt to close, the mid price is missing, or amounts are given that follow from the loan.
+        There is no debt, the mid price is missing, or amounts are given that are computed from the loan.
     """
     quantity, mid_price = request.quantity, request.planned_mid_price
     if loan is None or loan.borrowed is None:
@@ -161,7 +163,7 @@ def plan_short_closing(pair: TradingPairIdentifier, loan: Loan | None, request: 
         if quantity <= get_close_epsilon_for_pair(pair):  # too little to be traded
             quantity = ZERO_DECIMAL
     quantity = _check_amount("quantity", quantity)
-    if not quantity:  # the debt is gone, what is left of the collateral is released
+    if not quantity:  # there is no debt: the rest of the collateral is released
         return PlannedAmounts(ZERO_DECIMAL, ZERO_DECIMAL, ZERO_DECIMAL, -loan.collateral.quantity - interest, 0.0)
     if quantity < 0:
         raise InvalidTrade(f"closing a short of {pair} buys back, it cannot borrow {-quantity}")

@@ -1,4 +1,4 @@
-"""What is true of a trade: its direction, status, purpose and instrument."""
+"""Predicates of a trade: its direction, status, purpose and instrument."""
 
 # Reads the slots of watched fields, see `codec.watched_record`.
 # pyright: reportPrivateUsage=false
@@ -15,17 +15,17 @@ _SUCCESS, _VAULT_SETTLEMENT_PENDING = TradeStatus.success, TradeStatus.vault_set
 
 
 def is_buy(trade: TradeFields) -> bool:
-    """Base token is acquired."""
+    """Return True if the base token is acquired."""
     return trade._planned_quantity > ZERO_DECIMAL  # three times as fast as comparing with 0
 
 
 def is_sell(trade: TradeFields) -> bool:
-    """Base token is given up; a zero quantity counts as a sell."""
+    """Return True if the base token is given up; a zero quantity counts as a sell."""
     return trade._planned_quantity <= ZERO_DECIMAL
 
 
 def is_reduce(trade: TradeFields) -> bool:
-    """The trade makes the position smaller."""
+    """Return True if the trade reduces the position."""
     kind = trade.pair.kind
     if kind.is_shorting():
         return trade.planned_quantity > 0
@@ -38,47 +38,47 @@ def is_reduce(trade: TradeFields) -> bool:
 
 
 def is_success(trade: TradeFields) -> bool:
-    """The trade was executed; also true for a repaired trade."""
+    """Return True if the trade was executed; also for a repaired trade."""
     return trade.executed_at is not None
 
 
 def is_failed(trade: TradeFields) -> bool:
-    """The trade failed and was not repaired."""
+    """Return True if the trade failed and was not repaired."""
     return trade.failed_at is not None and trade.repaired_at is None
 
 
 def is_repaired(trade: TradeFields) -> bool:
-    """A failure was made good by a counter trade."""
+    """Return True if the failed trade was repaired."""
     return trade.repaired_at is not None
 
 
 def is_repair_trade(trade: TradeFields) -> bool:
-    """The trade is a counter trade or makes good a missing position."""
+    """Return True if the trade is a counter trade or repairs a missing position."""
     return trade.repaired_trade_id is not None or TradeFlag.missing_position_repair in (trade.flags or ())
 
 
 def is_pending(trade: TradeFields) -> bool:
-    """Started or broadcasted: the outcome is open."""
+    """Return True if the trade is started or broadcasted and has no outcome yet."""
     return get_status(trade) in IN_FLIGHT
 
 
 def is_planned(trade: TradeFields) -> bool:
-    """Nothing has happened yet."""
+    """Return True if the trade is only planned."""
     return get_status(trade) is _PLANNED
 
 
 def is_started(trade: TradeFields) -> bool:
-    """Capital is allocated, nothing is sent."""
+    """Return True if capital is allocated and nothing was sent yet."""
     return get_status(trade) is _STARTED
 
 
 def is_unfinished(trade: TradeFields) -> bool:
-    """Sent, outcome unknown."""
+    """Return True if the trade was sent and its outcome is unknown."""
     return get_status(trade) is _BROADCASTED
 
 
 def is_accounted_for_equity(trade: TradeFields) -> bool:
-    """Started, broadcasted or success."""
+    """Return True if the trade is started, broadcasted or successful."""
     if trade._executed_at and not trade._failed_at and not trade._repaired_at:
         return True  # nearly always
     status = get_status(trade)
@@ -86,12 +86,12 @@ def is_accounted_for_equity(trade: TradeFields) -> bool:
 
 
 def is_missing_blockchain_transactions(trade: TradeFields) -> bool:
-    """Neither failed nor repaired, and has no transactions."""
+    """Return True if the trade has no transactions and is neither failed nor repaired."""
     return not is_failed(trade) and not is_repaired(trade) and not trade.blockchain_transactions
 
 
 def is_vault_settlement_in_flight(trade: TradeFields) -> bool:
-    """An asynchronous vault request waits for its settlement."""
+    """Return True if a request to an asynchronous vault waits for its settlement."""
     status = get_status(trade)
     return status is _VAULT_SETTLEMENT_PENDING or (
         bool((trade.other_data or {}).get("vault_async_flow")) and status in IN_FLIGHT
@@ -102,37 +102,37 @@ def is_vault_settlement_in_flight(trade: TradeFields) -> bool:
 
 
 def is_rebalance(trade: TradeFields) -> bool:
-    """Decided by the strategy."""
+    """Return True if the strategy decided the trade."""
     return trade.trade_type is TradeType.rebalance
 
 
 def is_stop_loss(trade: TradeFields) -> bool:
-    """Closed by a stop loss."""
+    """Return True if a stop loss triggered the trade."""
     return trade.trade_type is TradeType.stop_loss
 
 
 def is_take_profit(trade: TradeFields) -> bool:
-    """Closed by a take profit."""
+    """Return True if a take profit triggered the trade."""
     return trade.trade_type is TradeType.take_profit
 
 
 def is_triggered(trade: TradeFields) -> bool:
-    """Stop loss or take profit; flexible triggers do not count."""
+    """Return True if the trade is a stop loss or take profit; flexible triggers do not count."""
     return trade.trade_type in (TradeType.take_profit, TradeType.stop_loss)
 
 
 def is_accounting_correction(trade: TradeFields) -> bool:
-    """Books a difference between the state and the real balance."""
+    """Return True if the trade books a difference between the state and the real balance."""
     return trade.trade_type is TradeType.accounting_correction
 
 
 def is_partial_take_profit(trade: TradeFields) -> bool:
-    """Sells a part of the position at a price or time level."""
+    """Return True if the trade sells a part of the position at a price or time level."""
     return TradeFlag.partial_take_profit in (trade.flags or ())
 
 
 def is_test(trade: TradeFields) -> bool:
-    """Made to try the machinery with a small amount."""
+    """Return True if the trade is a test with a small amount."""
     return TradeFlag.test_trade in (trade.flags or ())
 
 
@@ -140,35 +140,35 @@ def is_test(trade: TradeFields) -> bool:
 
 
 def is_spot(trade: TradeFields) -> bool:
-    """Tokens are bought with cash; includes vaults and Freqtrade."""
+    """Return True if tokens are bought with cash; includes vaults and Freqtrade."""
     return trade.pair.kind in TOKEN_TRADE_KINDS
 
 
 def is_vault(trade: TradeFields) -> bool:
-    """Vault shares."""
+    """Return True if vault shares are traded."""
     return trade.pair.kind.is_vault()
 
 
 def is_leverage(trade: TradeFields) -> bool:
-    """Leveraged long or short."""
+    """Return True if the pair is a leveraged long or short."""
     return trade.pair.kind.is_leverage()
 
 
 def is_credit_based(trade: TradeFields) -> bool:
-    """Carries a loan."""
+    """Return True if the trade changes a loan."""
     return trade.pair.kind.is_credit_based()
 
 
 def is_credit_supply(trade: TradeFields) -> bool:
-    """Lends the reserve."""
+    """Return True if the trade supplies or recalls credit."""
     return trade.pair.kind.is_credit_supply()
 
 
 def is_short(trade: TradeFields) -> bool:
-    """Leveraged short."""
+    """Return True if the pair is a leveraged short."""
     return trade.pair.kind.is_shorting()
 
 
 def is_long(trade: TradeFields) -> bool:
-    """Leveraged long."""
+    """Return True if the pair is a leveraged long."""
     return trade.pair.kind.is_longing()

@@ -1,4 +1,4 @@
-"""What a trade is expected to cost: price, mid price, fees and taxes."""
+"""Price quote of a trade: price, mid price, fees and taxes."""
 
 # The checks below exist for callers without a type checker.
 # pyright: reportUnnecessaryIsInstance=false
@@ -21,24 +21,24 @@ __all__ = ["PriceImpactToleranceExceeded", "TradePricing", "format_fees_dollars"
 class TradePricing(Serialisable):
     """Price estimate of one trade.
 
-    Prices and fees are decoded without coercion: an integer in their place is refused.
+    Prices and fees are decoded without conversion: an integer is refused.
 
     Raises
     ------
     InvalidValue
-        A price or fee that is not exactly a float, or a fill price on the wrong side of the mid price.
+        A price or fee is not exactly a float, or the fill price is on the wrong side of the mid price.
     """
 
     #: Expected fill price with fees, USD.
     price: int | float
     #: USD.
     mid_price: int | float
-    #: USD per hop.  A scalar is put into a list, None becomes ``[None]``.
+    #: USD per hop. A scalar is put into a list, None becomes ``[None]``.
     lp_fee: list[int | float | None] | None = None
     #: USD; contained in `lp_fee`.
     token_tax: USDollarAmount | None = None
     token_tax_percent: Percent | None = None
-    #: Fraction per hop, 0.003 is 30 basis points.  Scalars as for `lp_fee`.
+    #: Fraction per hop, 0.003 is 30 basis points. Scalars as for `lp_fee`.
     pair_fee: list[int | float | None] | None = None
     #: Age of the price data.
     market_feed_delay: Duration | None = None
@@ -73,11 +73,11 @@ class TradePricing(Serialisable):
         object.__setattr__(self, "pair_fee", pair_fee)
 
     def get_total_lp_fees(self) -> USDollarAmount:
-        """Return the fees of all hops, USD; unknown ones count as zero."""
+        """Return the sum of the fees of all hops, USD; unknown fees count as zero."""
         return sum(fee for fee in self.lp_fee or () if fee)
 
     def get_fee_percentage(self) -> Percent | None:
-        """Return the combined fee fraction of one or two hops; None when the fee of a hop is unknown or zero.
+        """Return the combined fee fraction of one or two hops; None if the fee of a hop is unknown or zero.
 
         >>> TradePricing(1.0, 1.0, pair_fee=[0.003, 0.01]).get_fee_percentage()
         0.012970000000000037
@@ -92,7 +92,7 @@ class TradePricing(Serialisable):
         raise InvalidValue(f"cannot combine the fees of {len(fees)} hops")
 
     def get_price_impact(self) -> Percent:
-        """Return the distance of the fill price from the mid price as a fraction of the mid price."""
+        """Return the distance between fill price and mid price as a fraction of the mid price."""
         return abs((self.price - self.mid_price) / self.mid_price)
 
 
@@ -105,7 +105,7 @@ def _as_list(name: str, fees: Any) -> list[float | None]:
 
 
 def format_fees_percentage(fees: Iterable[Percent | None]) -> str:
-    """Format fees that are already in per cent, unknown ones left out.
+    """Return the text of fees, which are given in per cent; skips unknown fees.
 
     >>> format_fees_percentage([0.03, 0.5])
     '0.0300% 0.5000% '
@@ -114,7 +114,7 @@ def format_fees_percentage(fees: Iterable[Percent | None]) -> str:
 
 
 def format_fees_dollars(fees: Iterable[USDollarAmount | None] | USDollarAmount) -> str:
-    """Format one fee or the fee of each hop, unknown ones left out.
+    """Return the text of one fee, or of the fee of each hop, in dollars; skips unknown fees.
 
     >>> format_fees_dollars(3.14159)
     '$3.14'

@@ -1,4 +1,4 @@
-"""What a strategy asks for, before it is a trade."""
+"""The input of a planned trade."""
 
 # The checks below exist for callers without a type checker.
 # pyright: reportUnnecessaryIsInstance=false
@@ -15,23 +15,23 @@ from tradeexecutor.state.trade.fields import TradeFlag, TradeType
 from tradeexecutor.state.trade.pricing import TradePricing
 from tradeexecutor.state.types import BPS, LeverageMultiplier, USDollarAmount, USDollarPrice
 
-#: What to do instead of passing ``pending=True``.
-PENDING_HINT = "a trade waits once it has a trigger, see PositionManager.open_spot_with_market_limit"
+#: Advice in the warning about ``pending=True``.
+PENDING_HINT = "a trade waits if it has a trigger, see PositionManager.open_spot_with_market_limit"
 
 
 class TradeRequest(msgspec.Struct, frozen=True, gc=False):
-    """Everything that planning a trade needs, except the position it is for.
+    """The input of a planned trade, except its position.
 
-    `State.request_trade` makes a planned trade of it.  A request does not change and knows no ids, so it can be
-    refused, or made again on another position.  It is a msgspec structure because one is made for every trade: a frozen
-    dataclass takes four times as long to build.  Give the values by name; only `create_trade`, which every trade of an
-    existing strategy passes through, gives them by position, as finding the names takes longer than all the rest.
+    `State.request_trade` plans a trade from it. A request is immutable and contains no ids, so it can be refused, or
+    used again for another position. It is a msgspec structure because one is created for every trade: a frozen
+    dataclass takes four times as long to build. Pass the values by name. Only `create_trade`, which is called for every
+    trade of an existing strategy, passes them by position, because matching the names takes longer than all the rest.
 
     Raises
     ------
     InvalidTrade
-        A value that is wrong for any position: a time that is no naive UTC datetime, a fee that is not exactly a
-        float, flags, notes or a price structure of another type.
+        A value is wrong for every position: the time is not a naive UTC datetime, the fee is not exactly a float, or
+        flags, notes or the price structure have another type.
     """
 
     #: Naive UTC time of the decision.
@@ -45,13 +45,13 @@ class TradeRequest(msgspec.Struct, frozen=True, gc=False):
     reserve_currency_price: USDollarPrice
     #: Base token units with the sign of the trade, or None.
     quantity: Decimal | None = None
-    #: Reserve token units: what to spend instead of `quantity`, or what goes into a loan; or None.
+    #: Reserve token units to spend, given instead of `quantity`, or to move into a loan; or None.
     reserve: Decimal | None = None
     notes: str | None = None
     #: Fraction, 0.003 is 30 basis points.
     pair_fee: BPS | None = None
     lp_fees_estimated: USDollarAmount | None = None
-    #: USD per base token, before fees.  Closing a short needs it.
+    #: USD per base token, before fees. Closing a short needs it.
     planned_mid_price: USDollarPrice | None = None
     price_structure: TradePricing | None = None
     #: Fraction, 0.01 is 1 %.
@@ -59,14 +59,14 @@ class TradeRequest(msgspec.Struct, frozen=True, gc=False):
     leverage: LeverageMultiplier | None = None
     #: The trade is meant to close the position.
     closing: bool | None = False
-    #: Short: reserve token units, + into the collateral; None follows from quantity and price.
+    #: Short: reserve token units, + into the collateral; None computes it from quantity and price.
     planned_collateral_consumption: Decimal | None = None
     planned_collateral_allocation: Decimal | None = None
     exchange_name: str | None = None
     flags: set[TradeFlag] | None = None
 
     def __post_init__(self) -> None:
-        # One comparison for what is nearly always given: this runs for every trade.
+        # Compares the usual values first, because this runs for every trade.
         decided_at = self.strategy_cycle_at
         if type(decided_at) is not datetime.datetime or decided_at.tzinfo is not None:
             require_standard_utc(decided_at, "strategy_cycle_at", InvalidTrade)

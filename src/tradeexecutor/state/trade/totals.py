@@ -1,17 +1,15 @@
-"""The trades of a position, with running totals, so that a long-lived position answers as fast as a new one.
+"""The trades of a position, with running totals, so that a long-lived position is as fast as a new one.
 
-Trades settle in about the order in which they were made.  `TradesById` adds up the settled ones at its beginning once,
-and looks at the few at its end every time.  A trade may wait while many later ones settle, like a take profit far away
-or a request to a slow vault.  It does not hold them up: it is added up as what it is, and listed in
-`TradeTotals.waiting`.
+Trades settle roughly in the order in which they were created. `TradesById` adds up the settled trades at its beginning
+once, and reads the few at its end on every call. A trade may wait while many later ones settle, like a take profit far
+away or a request to a slow vault. It is then added up with its current values and listed in `TradeTotals.waiting`, so
+the later ones can be added up, too.
 
-The totals follow every change.  A trade that has been added up is attached to the table, see
-:mod:`tradeexecutor.state.codec.watched_record`: the table adds all trades up again after an assignment to a field that
-the totals depend on, and after any change of the table but a new trade at its end.  A position whose `trades` was
-replaced by a plain dictionary works as well, only slower.
+A trade that has been added up is attached to the table, see :mod:`tradeexecutor.state.codec.watched_record`. The table
+adds up all trades again after an assignment to a field that the totals depend on, and after any change of the table
+except a new trade at its end. A position whose `trades` is a plain dictionary works as well, but is slower.
 
-Sums run left to right in the order of the table whether they are kept or made again, so both ways give the same
-digits.
+Trades are always added in the order of the table, so cached and recomputed totals have the same digits.
 """
 
 # Reads the slots of watched fields, see `codec.watched_record`.
@@ -29,11 +27,11 @@ from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
 _SUCCESS, _PLANNED, _EXPIRED = TradeStatus.success, TradeStatus.planned, TradeStatus.expired
 
-#: Fewer trades than this at the end of a table are not added up but looked at every time.  A trade that waits is added
-#: up, too, once this many later ones are settled.
+#: While fewer trades than this at the end of a table are not in the cached totals, they are added on every call. A
+#: trade that waits gets into the cached totals once this many later ones are settled.
 UNCOUNTED_TRADES = 8
 
-#: A trade may stay like this for long.
+#: Statuses in which a trade may wait for a long time.
 _WAITING = frozenset({_PLANNED, TradeStatus.vault_settlement_pending, TradeStatus.cctp_in_transit})
 
 
@@ -47,11 +45,11 @@ class TradeTotals:
     tokens
         Executed quantity of the trades that count as equity, base token units, signed.
     locked_reserve
-        Capital of started and broadcasted buys, reserve token units.
+        Capital locked in started and broadcasted buys, reserve token units.
     bought, sold
         Quantities of successful buys and sells, base token units, >= 0.
     bought_usd, sold_usd
-        Their values, USD, >= 0.
+        Values of successful buys and sells, USD, >= 0.
     all_bought_usd, all_sold_usd
         Values of buys and sells of any status, USD, >= 0.
     has_buys, has_sells
@@ -59,7 +57,7 @@ class TradeTotals:
     quantity_as_planned
         `quantity` with the planned trades.
     waiting
-        Those of the trades that wait for their outcome.
+        The trades without outcome among those added up.
     """
 
     __slots__ = (
@@ -100,7 +98,7 @@ class TradeTotals:
         return result
 
     def add(self, trade: TradeExecution) -> None:
-        """Add one more trade."""
+        """Add the next trade to the sums."""
         value = trade.get_value()
         status = trade.get_status()
         if status is _SUCCESS or status in IN_FLIGHT:
@@ -129,20 +127,20 @@ class TradeTotals:
                 self.sold_usd += value
 
     def get_buy_quantity(self) -> Decimal:
-        """Return `bought`, rounding errors removed."""
+        """Return `bought` without rounding errors."""
         return ensure_exact_zero(self.bought)
 
     def get_sell_quantity(self) -> Decimal:
-        """Return `sold`, rounding errors removed."""
+        """Return `sold` without rounding errors."""
         return ensure_exact_zero(self.sold)
 
     def get_average_buy(self) -> USDollarPrice:
-        """Return the average price of the successful buys, 0.0 without any."""
+        """Return the average price of the successful buys, USD; 0.0 without buys."""
         quantity = self.get_buy_quantity()
         return self.bought_usd / float(quantity) if quantity else 0.0
 
     def get_average_sell(self) -> USDollarPrice:
-        """Return the average price of the successful sells, 0.0 without any."""
+        """Return the average price of the successful sells, USD; 0.0 without sells."""
         quantity = self.get_sell_quantity()
         return self.sold_usd / float(quantity) if quantity else 0.0
 
@@ -158,27 +156,27 @@ class TradesById(WatchedDict[int, TradeExecution]):
     _settled_count: int = 0
 
     def forget(self) -> None:
-        """Add all trades up again when they are next asked for."""
+        """Discard the cached totals; the next call adds up all trades again."""
         self._settled = _NOTHING
         self._settled_count = 0
 
     def on_removed(self, key: int, entry: TradeExecution) -> None:
-        """Forget the totals and tell the listeners."""
+        """Discard the cached totals and notify the listeners."""
         self.forget()
         super().on_removed(key, entry)
 
     def on_entry_changed(self, entry: TradeExecution) -> None:
-        """Forget the totals and tell the listeners."""
+        """Discard the cached totals and notify the listeners."""
         self.forget()
         super().on_entry_changed(entry)
 
     def on_changed(self) -> None:
-        """Forget the totals and tell the listeners."""
+        """Discard the cached totals and notify the listeners."""
         self.forget()
         super().on_changed()
 
     def split(self) -> tuple[TradeTotals, Collection[TradeExecution]]:
-        """Return the totals of the trades at the beginning, not to be changed, and the trades after them."""
+        """Return the totals of the first trades, which must not be changed, and the trades after them."""
         if len(self) < UNCOUNTED_TRADES:
             return _NOTHING, self.values()
         self.watch()
@@ -188,7 +186,7 @@ class TradesById(WatchedDict[int, TradeExecution]):
         return (self._settled, rest) if size < UNCOUNTED_TRADES else self._settle(rest)
 
     def _settle(self, rest: list[TradeExecution]) -> tuple[TradeTotals, list[TradeExecution]]:
-        """Add the settled trades at the beginning of `rest` to the totals; return these and what is left."""
+        """Add the settled trades at the beginning of `rest` to the totals; return the totals and the other trades."""
         added = 0
         settled_later = sum(map(_is_settled, rest))
         for trade in rest:
@@ -214,21 +212,21 @@ class TradesById(WatchedDict[int, TradeExecution]):
 
 
 def _is_settled(trade: TradeExecution) -> bool:
-    """Tell whether the trade has its outcome; what is in flight depends on more fields than are watched."""
+    """Return True if the trade has its outcome. A trade in flight depends on fields that are not watched."""
     if trade._executed_at is not None or trade._failed_at is not None:
         return True
     return trade._expired_at is not None and trade.get_status() is _EXPIRED
 
 
 def split_trades(trades: dict[int, TradeExecution]) -> tuple[TradeTotals, Collection[TradeExecution]]:
-    """Return `TradesById.split`, for a plain dictionary everything as unsettled."""
+    """Return `TradesById.split`; all trades of a plain dictionary are returned as unsettled."""
     if len(trades) < UNCOUNTED_TRADES or not isinstance(trades, TradesById):
         return _NOTHING, trades.values()
     return trades.split()
 
 
 def add_up(trades: dict[int, TradeExecution]) -> TradeTotals:
-    """Return the totals of all trades; not to be changed by the caller."""
+    """Return the totals of all trades; the caller must not change them."""
     settled, rest = split_trades(trades)
     if not rest:
         return settled

@@ -1,7 +1,7 @@
 """A trade: one planned change of a position, its execution and its outcome.
 
-The record is `TradeFields`; what can be computed from it, and what can happen to it, stands in modules of functions by
-subject.  The methods of `TradeExecution` are those functions.
+The data is in `TradeFields`. The functions that compute from it or change it are in modules, one per subject; they are
+the methods of `TradeExecution`.
 """
 
 from tradeexecutor.state.trade import (
@@ -37,8 +37,8 @@ __all__ = [
 class TradeExecution(TradeFields):
     """One trade, from plan to outcome.
 
-    Created by `State.create_trade`; the strategy plans it, the execution model starts, broadcasts and completes
-    it through `State`.  Identity is the trade id.
+    `State.create_trade` creates it when the strategy plans it. The execution model starts, broadcasts and completes it
+    through `State`. Trades with the same id are equal.
 
     Worked example, a buy of 0.25 WETH at 2400 with 5000 USDC in cash:
 
