@@ -7,7 +7,7 @@ from tradeexecutor.state.state.fields import StateFields
 
 
 def is_good_pair(state: StateFields, pair: TradingPairIdentifier) -> bool:
-    """Tell whether the pair is tradeable and neither of its tokens is blacklisted."""
+    """Return True if the pair is tradeable and neither of its tokens is blacklisted."""
     if not isinstance(pair, TradingPairIdentifier):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidValue(f"expected a TradingPairIdentifier, got {pair!r}")
     return pair.is_tradeable() and not _is_blacklisted(state, pair.base) and not _is_blacklisted(state, pair.quote)
@@ -22,7 +22,7 @@ def _is_blacklisted(state: StateFields, asset: AssetIdentifier) -> bool:
 
 
 def blacklist_asset(state: StateFields, asset: AssetIdentifier, reason: str | None = None) -> None:
-    """Stop trading an asset; the reason is recorded with the time."""
+    """Stop trading an asset, and record the reason with the time."""
     if not isinstance(asset, AssetIdentifier):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidValue(f"expected an AssetIdentifier, got {asset!r}")
     identifier = asset.get_identifier()
@@ -32,7 +32,7 @@ def blacklist_asset(state: StateFields, asset: AssetIdentifier, reason: str | No
 
 
 def unblacklist_asset(state: StateFields, asset: AssetIdentifier) -> None:
-    """Allow an asset again; raises `InvalidValue` if it is not blacklisted."""
+    """Allow trading an asset again; raises `InvalidValue` if it is not blacklisted."""
     if not _is_blacklisted(state, asset):
         raise InvalidValue(f"{asset} is not blacklisted")
     identifier = asset.get_identifier()

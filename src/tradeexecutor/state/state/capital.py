@@ -1,4 +1,4 @@
-"""Where the capital of a trade comes from and goes back to: the cash, or a bridge position to another chain."""
+"""Finding the account that pays a trade or gets its proceeds: the cash, or a bridge position to another chain."""
 
 # Reads the slots of watched fields, see `codec.watched_record`.
 # pyright: reportPrivateUsage=false
@@ -21,14 +21,14 @@ _SHORT = TradingPairKind.lending_protocol_short
 def take_capital(portfolio: Portfolio, trade: TradeExecution, *, underflow_check: bool) -> None:
     """Allocate the planned reserve of a trade that needs capital: a buy, and any trade of a short.
 
-    Tokens on a chain that a bridge position has capital on are paid from there, all else from the cash.
+    If a bridge position has capital on the chain of the tokens, it pays for them; the cash pays for everything else.
 
     Raises
     ------
     InvalidTrade, ReserveMissing
-        Nothing has changed.
+        The state is unchanged.
     NotEnoughMoney
-        With `underflow_check`: less is available than planned.  Nothing has changed.
+        With `underflow_check`: less is available than planned. The state is unchanged.
     """
     kind = trade.pair.kind
     if trade._planned_quantity <= ZERO_DECIMAL and kind is not _SHORT:
@@ -42,15 +42,15 @@ def take_capital(portfolio: Portfolio, trade: TradeExecution, *, underflow_check
 def find_returned_capital(
     portfolio: Portfolio, trade: TradeExecution, fill: Fill
 ) -> tuple[Decimal, ReservePosition | TradingPosition | None]:
-    """Return what a success gives back, reserve token units, and the cash or bridge position that gets it.
+    """Return the capital that a success returns, reserve token units, and the cash or bridge position that gets it.
 
-    That is the proceeds of a sell, or the part of a buy's allocation that it did not spend (negative when it spent
-    more), and the collateral that a short released.  Nothing changes here.
+    This is the proceeds of a sell, or the unspent part of the allocation of a buy (negative if it spent more), plus the
+    collateral that a short released. Nothing is changed.
 
     Raises
     ------
     ReserveMissing, PositionNotFound
-        There is no account for it.
+        There is no account that can get the capital.
     """
     kind, spent = trade.pair.kind, fill.reserve
     allocated = trade.reserve_currency_allocated
@@ -78,14 +78,14 @@ def find_returned_capital(
 def find_failed_capital(
     portfolio: Portfolio, trade: TradeExecution
 ) -> tuple[Decimal, ReservePosition | TradingPosition | None]:
-    """Return what a failure gives back, reserve token units, and the cash or bridge position that gets it.
+    """Return the capital that a failure returns, reserve token units, and the cash or bridge position that gets it.
 
-    That is what the start took.  Nothing changes here.
+    This is the allocation that the start of the trade took. Nothing is changed.
 
     Raises
     ------
     ReserveMissing, PositionNotFound
-        There is no account for it.
+        There is no account that can get the capital.
     """
     from_reserves, from_bridge = trade.reserve_currency_allocated, trade.bridge_currency_allocated
     if from_reserves:
@@ -111,9 +111,9 @@ def give_capital_back(
 
 
 def _get_account_of_proceeds(portfolio: Portfolio, trade: TradeExecution) -> ReservePosition | TradingPosition:
-    """Return the cash, or the bridge position of the chain, that gets what a sell of tokens brought in.
+    """Return the account that gets the proceeds of a sell: the cash, or the bridge position of the chain.
 
-    What was sold on another chain while its bridge position is frozen or closed is there, not in the cash.
+    Proceeds on another chain stay there even if its bridge position is frozen or closed.
     """
     chain_id = trade.pair.chain_id
     bridge = portfolio.get_bridge_position_for_chain(chain_id)
@@ -128,7 +128,7 @@ def _get_account_of_proceeds(portfolio: Portfolio, trade: TradeExecution) -> Res
 
 
 def get_bridge_of_trade(portfolio: Portfolio, trade: TradeExecution) -> TradingPosition:
-    """Return the bridge position that a trade on another chain was paid from, which may be closed by now."""
+    """Return the bridge position that paid for a trade on another chain; it may be closed by now."""
     bridge = portfolio.find_bridge_position_for_chain(trade.pair.chain_id)
     if bridge is None:
         raise PositionNotFound(f"no bridge position to chain {trade.pair.chain_id} for trade #{trade.trade_id}")
@@ -136,7 +136,7 @@ def get_bridge_of_trade(portfolio: Portfolio, trade: TradeExecution) -> TradingP
 
 
 def get_reserve_of_trade(portfolio: Portfolio, trade: TradeExecution) -> ReservePosition:
-    """Return the cash in the reserve currency of a trade; raises `ReserveMissing` without one."""
+    """Return the reserve in the reserve currency of a trade; raises `ReserveMissing` without one."""
     reserve = _find_reserve(portfolio, trade)
     if reserve is None:
         raise ReserveMissing(f"no reserve {trade.reserve_currency} for the capital of trade #{trade.trade_id}")

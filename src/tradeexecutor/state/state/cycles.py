@@ -11,7 +11,7 @@ from tradeexecutor.state.value_checks import check_naive_utc
 
 @contract_signature
 def record_cycle_end(state: StateFields, cycle: int, now_: datetime.datetime | None = None, live: bool = False) -> None:
-    """Record that a decision cycle is complete; live cycles also in `other_data`."""
+    """Record that a decision cycle is complete; a live cycle is also recorded in `other_data`."""
     if type(cycle) is not int:
         raise InvalidValue(f"cycle must be an int, got {cycle!r}")
     now_ = now_ or utc_now()
@@ -31,14 +31,14 @@ def mark_ready(state: StateFields, timestamp: datetime.datetime) -> None:
 
 
 def get_strategy_time_range(state: StateFields) -> tuple[datetime.datetime | None, datetime.datetime | None]:
-    """Return start and end: of the backtest, else from creation to the last save."""
+    """Return start and end of the backtest, else the time of creation and of the last save."""
     if state.backtest_data is not None and state.backtest_data.start_at:
         return state.backtest_data.start_at, state.backtest_data.end_at or state.last_cycle_at
     return state.created_at, state.last_updated_at
 
 
 def get_trading_time_range(state: StateFields) -> tuple[datetime.datetime | None, datetime.datetime | None]:
-    """Return the strategy range without the time before it was ready and after the last open position."""
+    """Return the strategy range without the time before the strategy was ready and after the last position closed."""
     start, end = get_strategy_time_range(state)
     if state.backtest_data is not None and state.backtest_data.ready_at:
         return state.backtest_data.ready_at, state.last_open_positions_cycle_at or state.last_cycle_at
@@ -46,13 +46,13 @@ def get_trading_time_range(state: StateFields) -> tuple[datetime.datetime | None
 
 
 def get_strategy_duration(state: StateFields) -> datetime.timedelta | None:
-    """Return the length of the strategy range; None when either end is unknown."""
+    """Return the length of the strategy range; None if either end is unknown."""
     start, end = get_strategy_time_range(state)
     return end - start if start is not None and end is not None else None
 
 
 def get_formatted_strategy_duration(state: StateFields) -> str:
-    """Return e.g. ``3 days 4 hours``, under a day ``4 hours 5 minutes``, or ``Unknown``."""
+    """Return the duration as text: ``3 days 4 hours``, for less than a day ``4 hours 5 minutes``, or ``Unknown``."""
     duration = get_strategy_duration(state)
     if duration is None:
         return "Unknown"

@@ -1,4 +1,4 @@
-"""What the root of the tree records: the fields of `State`."""
+"""The fields of `State`."""
 
 import datetime
 from dataclasses import dataclass, field
@@ -20,17 +20,17 @@ from tradeexecutor.state.visualisation import Visualisation
 
 @dataclass(slots=True)
 class BacktestData(Serialisable):
-    """What was simulated; only backtests have it."""
+    """Facts about the simulation; only backtests have them."""
 
     start_at: UTCDatetime
     end_at: UTCDatetime
     decision_cycle_duration: CycleDuration
-    #: First time the strategy had enough data to decide.
+    #: First time at which the strategy had enough data to decide.
     ready_at: UTCDatetime | None = None
     description: str | None = None
 
     def mark_ready(self, timestamp: datetime.datetime) -> None:
-        """Record when the strategy was ready; only the first call counts."""
+        """Record when the strategy had enough data to decide; only the first call counts."""
         if self.ready_at is None:
             to_datetime = getattr(timestamp, "to_pydatetime", None)
             self.ready_at = to_datetime() if to_datetime else timestamp
@@ -38,12 +38,12 @@ class BacktestData(Serialisable):
 
 @dataclass(slots=True, repr=False)
 class StateFields(Serialisable):
-    """Fields of the root object.  Users see `tradeexecutor.state.state.State`."""
+    """Fields of the root object. Users see `tradeexecutor.state.state.State`."""
 
     created_at: UTCDatetime = field(default_factory=utc_now)
-    #: Baseline of share price returns; differs from 1.0 after early history was pruned.
+    #: Share price at the start of the recorded history; differs from 1.0 after early history was pruned.
     initial_share_price: USDollarPrice = 1.0
-    #: When the state was last saved.
+    #: Time of the last save.
     last_updated_at: UTCDatetime | None = None
     #: Number of the next decision cycle, from 1.
     cycle: int = 1
@@ -53,7 +53,7 @@ class StateFields(Serialisable):
     name: str | None = None
     portfolio: Portfolio = field(default_factory=Portfolio)
     stats: Statistics = field(default_factory=Statistics)
-    #: Asset identifiers; bare addresses in old files.
+    #: Asset identifiers; old files have bare addresses.
     asset_blacklist: set[str] = field(default_factory=new_set)
     blacklisted_assets: set[AssetIdentifier] = field(default_factory=new_set)
     #: Asset identifier -> text; the first line has the time.
@@ -65,5 +65,5 @@ class StateFields(Serialisable):
     backtest_data: BacktestData | None = None
     #: User variables by cycle.
     other_data: OtherData | None = field(default_factory=OtherData)
-    #: Where detail went that was taken out of closed positions, oldest first.  Not in the file when there is none.
+    #: Archives with the detail that was removed from closed positions, oldest first. Left out of the file if empty.
     archives: list[ArchiveRef] = field(default_factory=new_list, metadata=LEFT_OUT_WHEN_EMPTY)

@@ -1,7 +1,7 @@
-"""Balances that cannot be: less than no cash, less than no tokens, less than no debt.
+"""Balances below zero that cannot be real: negative cash, tokens, collateral or debt.
 
-Operations refuse what would lead there.  Files may have it all the same: an outcome that went through on a chain is
-booked even if it took more than the books knew of, and other programs check less.  Whoever finds one of these has to
+Operations refuse changes that lead to such a balance. Files may contain one all the same: an outcome that succeeded on
+a chain is booked even if it took more than the state had recorded, and other programs check less. When one is found,
 compare the state with the chain.
 """
 
@@ -29,9 +29,9 @@ class ImpossibleBalance:
     Attributes
     ----------
     position_id
-        Whose balance it is; None for the cash.
+        Position that has the balance; None for the cash.
     what
-        ``cash``, ``holding``, ``free capital``, ``collateral`` or ``debt``.
+        Kind of balance: ``cash``, ``holding``, ``free capital``, ``collateral`` or ``debt``.
     symbol
         Ticker of the token.
     quantity
@@ -51,7 +51,7 @@ class ImpossibleBalance:
 def find_impossible_balances(state: StateFields) -> list[ImpossibleBalance]:
     """Return the balances of a state that are below zero by more than rounding: the cash, then all positions.
 
-    Kinds of positions that may be negative are in no list, see
+    Kinds of positions that may be negative are left out, see
     :data:`~tradeexecutor.state.position.holdings.KINDS_OF_HELD_TOKENS`.
     """
     portfolio = state.portfolio
@@ -71,7 +71,7 @@ def _list_of_position(position: TradingPosition) -> Iterator[ImpossibleBalance]:
     kind = pair.kind
     if kind in KINDS_OF_HELD_TOKENS:
         holding = get_holding(position)
-        # What counts as nothing when a position closes may be on either side of zero.
+        # A quantity that counts as zero when a position closes may be positive or negative.
         if holding < 0 and -holding > max(get_holding_tolerance(pair), get_close_epsilon_for_pair(pair)):
             what = "free capital" if kind.is_cctp_bridge() else "holding"
             yield ImpossibleBalance(number, what, pair.base.token_symbol, holding)

@@ -1,4 +1,4 @@
-"""Whether a state is whole: trades without outcome, and ids that contradict each other."""
+"""Integrity checks of a state: trades without outcome, and contradicting ids."""
 
 from tradeexecutor.state.errors import IntegrityError, UncleanState
 from tradeexecutor.state.portfolio.ids import check_ids
@@ -6,7 +6,7 @@ from tradeexecutor.state.state.fields import StateFields
 
 
 def check_if_clean(state: StateFields) -> None:
-    """Raise `UncleanState` if a trade was broadcasted and its outcome never recorded."""
+    """Raise `UncleanState` if a trade was broadcasted and has no recorded outcome."""
     unclean = [
         trade
         for position in state.portfolio.get_open_and_frozen_positions()
@@ -16,7 +16,7 @@ def check_if_clean(state: StateFields) -> None:
     if unclean:
         names = ", ".join(str(trade) for trade in unclean)
         raise UncleanState(
-            f"trades were broadcasted and their outcome is not known: {names}; check them on the chain and repair them",
+            f"trades were broadcasted and have no recorded outcome: {names}; check them on the chain and repair them",
             [trade.trade_id for trade in unclean],
         )
 
@@ -24,14 +24,14 @@ def check_if_clean(state: StateFields) -> None:
 def perform_integrity_check(state: StateFields) -> None:
     """Check the ids of the tree.
 
-    Position and trade ids are unique over all tables, table keys equal the ids in the values, trades know their
-    position, and statistics belong to known positions.  Counters need not be one above the highest id: that is worth a
-    remark, see :func:`~tradeexecutor.state.portfolio.ids.list_counter_remarks`.
+    Position and trade ids must be unique over all tables, table keys must equal the ids of their values, trades must
+    have the id of their position, and statistics must belong to existing positions. A counter that is not one above the
+    highest id is no error, see :func:`~tradeexecutor.state.portfolio.ids.list_counter_remarks`.
 
     Raises
     ------
     IntegrityError
-        Names the first contradiction.
+        A check failed; the message names the first contradiction.
     """
     portfolio = state.portfolio
     check_ids(portfolio)

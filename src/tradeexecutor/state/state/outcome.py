@@ -1,6 +1,6 @@
 """The transition of a trade to success, in three steps: check, compute, apply.
 
-The first two change nothing, the third cannot fail: a refused outcome leaves the state as it was.
+The first two change nothing and the third cannot fail, so a refused outcome leaves the state unchanged.
 """
 
 # Reads the slots of watched fields, see `codec.watched_record`.
@@ -49,15 +49,15 @@ _NO_PAYMENTS = LoanPayments()
 
 
 class _Outcome(msgspec.Struct, frozen=True, gc=False):
-    """What a success is going to change, known before anything has changed."""
+    """The changes of a success, computed before anything is changed."""
 
     position: TradingPosition
-    #: As reported; for a loan with the amounts that were left open.
+    #: As reported; for a loan completed with the amounts that were not reported.
     fill: Fill
-    #: What the trade gives back, reserve token units, and the cash or bridge position that gets it.
+    #: The capital that the trade returns, reserve token units, and the cash or bridge position that gets it.
     returned: Decimal
     account: ReservePosition | TradingPosition | None
-    #: The loan of the position after the trade, and the interest that was moved.
+    #: The loan of the position after the trade, and the interest that the trade moved.
     loan: Loan | None = None
     payments: LoanPayments = _NO_PAYMENTS
 
@@ -97,23 +97,23 @@ def record_fill(
 ) -> None:
     """Record the outcome of a broadcasted trade, return capital, and close the position if nothing is left.
 
-    What a sell brought in goes to the cash (or the bridge position it came from).  A buy that reports in
-    `Fill.reserve` what it spent gives the rest of its allocation back, and takes what it spent beyond it; 0 means not
-    reported: all of it was spent, and credit, which is lent one for one, records the amount.
+    The proceeds of a sell go to the cash, or to the bridge position of its chain. A buy that reports the spent amount
+    in `Fill.reserve` returns the rest of its allocation, or takes what it spent beyond it. A `Fill.reserve` of 0 means
+    not reported: the whole allocation counts as spent, and a credit trade records its quantity as the amount.
 
     Parameters
     ----------
     force
         Accept a trade that was started and not broadcasted; a repair need not be started.
     confirmed
-        Somebody has seen that it happened: it is booked even if it sold or spent more than there was by the books.  So
-        is a trade with a transaction that succeeded.  The balance that becomes negative by it is found by
-        :func:`~tradeexecutor.state.state.impossible_balances.find_impossible_balances`.
+        The outcome was verified elsewhere: book it even if it sold or spent more than the state had recorded. A trade
+        with a successful transaction is booked like this, too. If a balance becomes negative,
+        :func:`~tradeexecutor.state.state.impossible_balances.find_impossible_balances` finds it.
 
     Raises
     ------
     NotEnoughTokens, NotEnoughMoney
-        It cannot have sold, or spent, so much.  The state is unchanged.
+        The trade cannot have sold, or spent, so much. The state is unchanged.
     WrongTradeStatus, WrongPositionStatus, InvalidTrade, PositionNotFound, ReserveMissing, UnsupportedPairKind,
     LiquidationRisked
         The state is unchanged.
@@ -130,7 +130,7 @@ def record_fill(
 
 
 def _check(state: StateFields, trade: TradeExecution, fill: Fill, *, force: bool) -> TradingPosition:
-    """Raise unless the trade can have this outcome; return its position."""
+    """Return the position of the trade; raise if the trade cannot have this outcome."""
     kind = trade.pair.kind
     if kind not in EXECUTABLE_KINDS:
         raise UnsupportedPairKind(f"trades of kind {kind.value} cannot be executed: #{trade.trade_id}")
@@ -142,7 +142,7 @@ def _check(state: StateFields, trade: TradeExecution, fill: Fill, *, force: bool
     has_loan = kind in LOAN_KINDS
     if position.closed_at is not None and (has_loan or trade.planned_quantity > 0):
         raise WrongPositionStatus(
-            f"position #{position.position_id} is closed, what trade #{trade.trade_id} brings would be in no equity"
+            f"position #{position.position_id} is closed, trade #{trade.trade_id} would be missing from the equity"
         )
     reserve = fill.reserve
     if not is_finite_decimal(reserve):
@@ -179,11 +179,11 @@ def _check_loan_amounts(trade: TradeExecution, fill: Fill) -> None:
             f"trade #{trade.trade_id} planned a quantity of {planned}, it cannot have executed {quantity}"
         )
     if trade.pair.kind is not _SHORT and planned < 0 and not reserve:
-        raise InvalidTrade(f"trade #{trade.trade_id} recalled {-quantity} and brought in nothing")
+        raise InvalidTrade(f"trade #{trade.trade_id} recalled {-quantity} and received nothing")
 
 
 def _check_possible(trade: TradeExecution, outcome: _Outcome) -> None:
-    """Raise if the trade cannot have sold or spent so much, unless a chain says that it has."""
+    """Raise if the trade cannot have sold or spent so much, unless a successful transaction proves it."""
     try:
         check_sold(outcome.position, trade, outcome.fill.quantity)
         if outcome.returned < ZERO_DECIMAL:
@@ -194,7 +194,7 @@ def _check_possible(trade: TradeExecution, outcome: _Outcome) -> None:
 
 
 def _check_spent(trade: TradeExecution, outcome: _Outcome) -> None:
-    """Raise unless the account can pay what a trade spent beyond what was set aside for it."""
+    """Raise unless the account can pay what a trade spent beyond its allocation."""
     account, spent = outcome.account, -outcome.returned
     if account is None:
         return
@@ -204,8 +204,7 @@ def _check_spent(trade: TradeExecution, outcome: _Outcome) -> None:
         asset, available = account.pair.base, account.get_available_bridge_capital()
     if spent - available > get_raw_unit(asset):
         raise NotEnoughMoney(
-            f"trade #{trade.trade_id} spent {spent} {asset.token_symbol} beyond what was set aside for it, "
-            f"{available} was there",
+            f"trade #{trade.trade_id} spent {spent} {asset.token_symbol} beyond its allocation, {available} was there",
             available,
             spent,
         )
@@ -215,7 +214,7 @@ def _check_spent(trade: TradeExecution, outcome: _Outcome) -> None:
 
 
 def _compute(state: StateFields, trade: TradeExecution, fill: Fill, position: TradingPosition) -> _Outcome:
-    """Return what the outcome will change; raises `InvalidTrade`, `LiquidationRisked` or `ReserveMissing`."""
+    """Return the changes of the outcome; raises `InvalidTrade`, `LiquidationRisked` or `ReserveMissing`."""
     loan, payments = None, _NO_PAYMENTS
     if trade.pair.kind in LOAN_KINDS:
         fill = _complete_fill_of_loan(trade, fill)
@@ -236,10 +235,10 @@ def _compute(state: StateFields, trade: TradeExecution, fill: Fill, position: Tr
 
 
 def _complete_fill_of_loan(trade: TradeExecution, fill: Fill) -> Fill:
-    """Return the fill with the collateral moves, and for credit with the reserve, that were not reported.
+    """Return the fill, completed with the collateral moves, and for credit the reserve, that were not reported.
 
-    A caller that has set `executed_loan_update` says by it that the plan was executed as it was; from any other the
-    figures that the plan has must come.
+    If the caller has set `executed_loan_update`, the trade was executed as planned. Otherwise the caller must report
+    every figure that the plan contains.
     """
     if trade.pair.kind is not _SHORT:
         if fill.quantity > 0 and not fill.reserve and trade.trade_type is not _REPAIR:
@@ -274,7 +273,7 @@ def _complete_move(
 
 
 def _apply(state: StateFields, trade: TradeExecution, outcome: _Outcome) -> None:
-    """Change the trade, its position, the cash and the tables of the portfolio.  Nothing here fails."""
+    """Change the trade, its position, the cash and the tables of the portfolio; cannot fail."""
     portfolio, position, fill, loan = state.portfolio, outcome.position, outcome.fill, outcome.loan
     kind, executed_at = trade.pair.kind, fill.executed_at
     set_fill(trade, fill)
@@ -303,10 +302,10 @@ def _apply(state: StateFields, trade: TradeExecution, outcome: _Outcome) -> None
 
 
 def _may_close(position: TradingPosition) -> bool:
-    """Tell whether nothing is hidden when a position closes after a success.
+    """Return True if no capital disappears from the equity when a position closes after a success.
 
-    Capital of another trade in flight would be invisible in a closed position, and so would capital of a bridge that
-    trades on the far chain have overdrawn.
+    Capital of another trade in flight would be missing, and so would the capital of a bridge that trades on the
+    destination chain have overdrawn.
     """
     if not position.can_be_closed() or position.has_trades_in_flight():
         return False
@@ -316,7 +315,7 @@ def _may_close(position: TradingPosition) -> bool:
 
 
 def _record_payments(trade: TradeExecution, payments: LoanPayments, final_loan: Loan | None = None) -> None:
-    """Note the interest that a trade moved; the last trade of a position settles all that is left."""
+    """Record the interest that a trade moved; the last trade of a position settles all of the rest."""
     claimed, repaid = payments
     if final_loan is not None:
         claimed += final_loan.claim_interest()

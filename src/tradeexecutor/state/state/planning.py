@@ -1,7 +1,7 @@
-"""Planning trades: what a strategy asks for becomes a planned trade on a position.  No money moves.
+"""Planning trades: turning a request of a strategy into a planned trade on a position. No money moves.
 
-`request_trade`, `request_short` and `request_credit` take a `TradeRequest`.  `create_trade`, `trade_short` and
-`supply_credit` take the long lists of arguments that existing strategies give them, and make a request of them.
+`request_trade`, `request_short` and `request_credit` take a `TradeRequest`. `create_trade`, `trade_short` and
+`supply_credit` take the long lists of arguments that existing strategies pass, and build a request from them.
 """
 
 import datetime
@@ -23,12 +23,12 @@ from tradeexecutor.state.types import BPS, LeverageMultiplier, USDollarAmount, U
 def request_trade(
     state: StateFields, request: TradeRequest, position: TradingPosition | None = None
 ) -> tuple[TradingPosition, TradeExecution, bool]:
-    """Plan a trade on the open position of the pair, or open a new position for it.  No money moves.
+    """Plan a trade on the open position of the pair, or open a new position for it. No money moves.
 
     Parameters
     ----------
     request
-        What to trade.  With the flag ``ignore_open`` a new position is opened in any case.
+        What to trade. With the flag ``ignore_open`` a new position is always opened.
     position
         Trade on this position instead of the open one of the pair.
 
@@ -40,10 +40,10 @@ def request_trade(
     Raises
     ------
     InvalidTrade
-        The trade makes no sense, `TooSmallTrade` if it is dust, `NotEnoughTokens` if it sells more than is held and
-        not promised to other trades.  The state is unchanged and no id is used up.
+        The trade is not possible: `TooSmallTrade` if it is dust, `NotEnoughTokens` if it sells more than is held and
+        not committed to other trades. The state is unchanged and no id is used.
     LiquidationRisked
-        A short would be liquidated at once.
+        The short would be liquidated immediately.
     WrongPositionStatus, PositionNotFound
         The given position is closed, or belongs to another state.
     """
@@ -53,14 +53,14 @@ def request_trade(
 def request_short(
     state: StateFields, request: TradeRequest, position: TradingPosition | None = None
 ) -> tuple[TradingPosition, TradeExecution, bool]:
-    """Plan to open, change or close a leveraged short.  No money moves.
+    """Plan to open, change or close a leveraged short. No money moves.
 
     Parameters
     ----------
     request
-        Its `quantity` is what is borrowed, base token units: negative borrows more, positive buys back, 0 only moves
-        collateral; None when closing is all of the debt.  Its `reserve` is moved into the loan before the swap,
-        reserve token units, >= 0; None when closing.
+        Its `quantity` is the borrowed amount, base token units: negative borrows more, positive buys back, 0 only
+        moves collateral; None, when closing, is all of the debt. Its `reserve` is moved into the loan before the
+        swap, reserve token units, >= 0; None when closing.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def request_short(
     Raises
     ------
     InvalidTrade, LiquidationRisked, WrongPositionStatus, PositionNotFound
-        The state is unchanged and no id is used up.
+        The state is unchanged and no id is used.
     """
     pair = request.pair
     if not pair.kind.is_shorting():
@@ -92,13 +92,13 @@ def request_short(
 def request_credit(
     state: StateFields, request: TradeRequest, position: TradingPosition | None = None
 ) -> tuple[TradingPosition, TradeExecution, bool]:
-    """Plan to lend reserve to a lending protocol, or to recall it.  No money moves.
+    """Plan to lend reserve to a lending protocol, or to recall it. No money moves.
 
     Parameters
     ----------
     request
-        Its `quantity` is what is lent (+) or recalled (-), reserve token units; interest can be recalled, too.  Its
-        `reserve` follows from that.
+        Its `quantity` is the amount lent (+) or recalled (-), reserve token units; interest can be recalled, too. Its
+        `reserve` is computed from it.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def request_credit(
     Raises
     ------
     InvalidTrade, WrongPositionStatus, PositionNotFound
-        The state is unchanged and no id is used up.
+        The state is unchanged and no id is used.
     """
     pair, quantity = request.pair, request.quantity
     if not pair.kind.is_credit_supply():
@@ -122,7 +122,7 @@ def request_credit(
     return state.portfolio.request_trade(request, position)
 
 
-# --- With the arguments that existing strategies give
+# --- With the arguments that existing strategies pass
 
 
 @contract_signature
@@ -152,7 +152,7 @@ def create_trade(
 ) -> tuple[TradingPosition, TradeExecution, bool]:
     """Plan a trade of any kind, see `request_trade`; the parameters are the fields of `TradeRequest`.
 
-    `pending` has no effect and is warned about.
+    `pending` has no effect; setting it causes a warning.
     """
     if pending:
         warn_ignored("create_trade", "pending", PENDING_HINT)
@@ -210,11 +210,11 @@ def trade_short(
     borrowed_asset_price
         Price at which the borrowed token is sold or bought back, USD.
     reserve_currency
-        The underlying of the collateral token and the reserve of the portfolio.
+        The underlying token of the collateral, which is also the reserve of the portfolio.
     collateral_asset_price
         USD per reserve token.
     borrowed_quantity, collateral_quantity
-        Quantity and reserve of the request.
+        Quantity and reserve of the request, see `request_short`.
     """
     request = TradeRequest(
         strategy_cycle_at=strategy_cycle_at,

@@ -1,7 +1,8 @@
 """Trades whose outcome takes time: transfers over a bridge, requests to asynchronous vaults, lock-ups.
 
-A trade that waits is neither broadcasted nor successful.  When the far side has answered, `resume_bridge_transfer` or
-`resume_vault_settlement` takes it back to broadcasted, and its outcome is recorded like that of any other trade.
+A waiting trade is neither broadcasted nor successful. When the destination chain or the vault has answered,
+`resume_bridge_transfer` or `resume_vault_settlement` sets it back to broadcasted, and its outcome is then recorded like
+that of any other trade.
 """
 
 import contextlib
@@ -29,9 +30,9 @@ _STARTED, _BROADCASTED = TradeStatus.started, TradeStatus.broadcasted
 
 
 def mark_bridge_in_transit(state: StateFields, ts: datetime.datetime, trade: TradeExecution) -> None:
-    """Record that a bridge transfer has left its source chain and not arrived.
+    """Record that a bridge transfer has left its source chain and has not arrived.
 
-    Capital on its way back is locked in the bridge position, so that no trade on the far chain can use it.
+    Capital on its way back is locked in the bridge position, so that no trade on the destination chain can use it.
 
     Raises
     ------
@@ -49,7 +50,7 @@ def mark_bridge_in_transit(state: StateFields, ts: datetime.datetime, trade: Tra
     source, destination = pair.get_source_chain_id(), pair.get_destination_chain_id()
     if trade.is_sell():
         source, destination = destination, source
-    # The first transaction approves, the second burns.
+    # The first transaction is the approval, the second the burn.
     transactions = trade.blockchain_transactions
     trade.cctp_in_transit_at = ts
     _get_data(trade).update(
@@ -62,9 +63,9 @@ def mark_bridge_in_transit(state: StateFields, ts: datetime.datetime, trade: Tra
 
 
 def resume_bridge_transfer(state: StateFields, trade: TradeExecution) -> None:
-    """Take a bridge transfer that has arrived, or is given up, back to where it was and release its lock.
+    """Set a bridge transfer that has arrived, or is given up, back to its previous status, and release its lock.
 
-    That is broadcasted, or started if it was never said to be broadcasted.
+    The previous status is broadcasted, or started if the broadcast was not recorded.
 
     Raises
     ------
@@ -86,18 +87,18 @@ def resume_bridge_transfer(state: StateFields, trade: TradeExecution) -> None:
 def mark_vault_settlement_pending(
     state: StateFields, ts: datetime.datetime, trade: TradeExecution, ticket_data: JSONObject | None = None
 ) -> None:
-    """Record that an asynchronous vault has accepted a request and not settled it.
+    """Record that an asynchronous vault has accepted a request and has not settled it.
 
     Parameters
     ----------
     ticket_data
-        What the vault said about the request; kept in `TradeExecution.other_data`.
+        Data of the vault about the request; stored in `TradeExecution.other_data`.
 
     Raises
     ------
     InvalidTrade
-        The trade is not a vault trade, a deposit has not got its capital, or the ticket contradicts the trade,
-        has amounts that are none, or cannot be saved.
+        The trade is not a vault trade, a deposit has no allocated capital, or the ticket contradicts the trade, has
+        an amount that is not a number, or cannot be saved.
     WrongTradeStatus, PositionNotFound
         The state is unchanged.
     """
@@ -132,7 +133,7 @@ def mark_vault_settlement_pending(
 
 
 def resume_vault_settlement(state: StateFields, trade: TradeExecution) -> None:
-    """Take a vault request that was settled, or is given up, back to where it was: broadcasted, or only started.
+    """Set a vault request that was settled, or is given up, back to its previous status: broadcasted or started.
 
     Raises
     ------
@@ -147,9 +148,9 @@ def resume_vault_settlement(state: StateFields, trade: TradeExecution) -> None:
 
 
 def set_vault_lockup_estimate(position: TradingPosition, trade: TradeExecution) -> None:
-    """After a vault deposit, estimate when its shares can be redeemed.
+    """Set the estimated time at which the shares of a vault deposit can be redeemed.
 
-    The estimate never replaces a date that was read from the vault, and never moves backwards.
+    The estimate never replaces a time that was read from the vault, and never becomes earlier.
     """
     if not (trade.is_vault() and trade.is_buy()):
         return
@@ -182,17 +183,17 @@ def _get_data(trade: TradeExecution) -> dict[str, Any]:
 
 
 def _check_requested_capital(trade: TradeExecution, data: JSONObject) -> None:
-    """Refuse a deposit whose request is not what was set aside for it: the difference would be in no account."""
+    """Raise if the request of a deposit differs from its allocation: the difference would be in no account."""
     allocated = trade.reserve_currency_allocated
     if allocated is None:
         allocated = trade.bridge_currency_allocated
     if allocated is None or allocated != trade.planned_reserve:
         raise InvalidTrade(
-            f"{allocated} was set aside for vault deposit #{trade.trade_id}, it plans to spend {trade.planned_reserve}"
+            f"{allocated} is allocated to vault deposit #{trade.trade_id}, but {trade.planned_reserve} is planned"
         )
     requested = _read_amount(trade, data, VAULT_SETTLEMENT_REQUEST_RESERVE_KEY)
     if requested is not None and abs(requested - allocated) >= trade.pair.quote.convert_to_decimal(1):
-        raise InvalidTrade(f"{allocated} was set aside for vault deposit #{trade.trade_id}, its request is {requested}")
+        raise InvalidTrade(f"{allocated} is allocated to vault deposit #{trade.trade_id}, but {requested} is requested")
 
 
 def _read_amount(trade: TradeExecution, data: JSONObject, key: str) -> Decimal | None:

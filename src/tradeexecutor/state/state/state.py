@@ -1,11 +1,11 @@
-"""The root of the tree: everything a strategy remembers.
+"""The root of the tree: all data of a strategy.
 
 >>> state = State(name="example")
 >>> State.read_json_blob(state.to_json()).name
 'example'
 
-The record is `StateFields`; what can happen to it stands in modules of functions by subject, and the methods of `State`
-are those functions.  Reading and writing files is here.
+The data is in `StateFields`. The functions that change it are in modules, one per subject; they are the methods of
+`State`. Reading and writing files is in this module.
 """
 
 import os
@@ -55,7 +55,7 @@ __all__ = [
 
 
 class State(StateFields):
-    """Everything a strategy remembers, in backtests and live trading alike."""
+    """All data of a strategy, in backtests and live trading."""
 
     __slots__ = ()
 
@@ -73,7 +73,7 @@ class State(StateFields):
         Raises
         ------
         BadStateData
-            A value cannot be represented in JSON, or ids contradict each other, so that it could not be read again.
+            A value cannot be represented in JSON, or ids contradict each other, so the file could not be read again.
         """
         try:
             check_ids(self.portfolio)
@@ -90,8 +90,8 @@ class State(StateFields):
         Parameters
         ----------
         consume
-            The tree is not needed afterwards: equal pairs and assets in it may become one object, which halves the
-            memory of a state with many trades.
+            The caller does not use the tree afterwards, so equal pairs and assets in it may be merged into one object.
+            This halves the memory of a state with many trades.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class State(StateFields):
         FileNotFoundError
             There is no such file.
         InvalidStateFile, DamagedStateFile, NewerStateFile
-            The message names the file.
+            The file cannot be used; the message names it.
         """
         path = Path(path)
         content = path.read_bytes()
@@ -156,8 +156,8 @@ class State(StateFields):
     def write_json_file(self, path: str | os.PathLike[str]) -> None:
         """Write the state to a file, atomically.
 
-        The text is made before the file is touched: a value that cannot be written leaves the old file in place.
-        `last_updated_at` is not changed.  Live strategies save through `tradeexecutor.state.store.JSONFileStore`.
+        The text is created before the file is touched, so a value that cannot be written leaves the old file in place.
+        `last_updated_at` is not changed. Live strategies save through `tradeexecutor.state.store.JSONFileStore`.
         """
         write_atomically(Path(path), self.to_json_bytes())
 
@@ -188,7 +188,7 @@ class State(StateFields):
 
     @staticmethod
     def maybe_set_vault_lockup_expiry(position: TradingPosition, trade: TradeExecution) -> None:
-        """Estimate after a vault deposit when its shares can be redeemed, see `set_vault_lockup_estimate`."""
+        """Set the estimated end of the lock-up of a vault deposit, see `set_vault_lockup_estimate`."""
         settlement.set_vault_lockup_estimate(position, trade)
 
     # --- Decision cycles and time ranges
@@ -210,7 +210,7 @@ class State(StateFields):
     # --- Checks
 
     def is_empty(self) -> bool:
-        """Tell whether nothing has happened yet."""
+        """Return True if nothing has happened yet."""
         return self.portfolio.is_empty()
 
     check_if_clean = integrity.check_if_clean

@@ -1,26 +1,26 @@
-"""The transitions of a trade from plan to broadcast and to failure, and the money they move.
+"""The transitions of a trade from plan to broadcast and to failure, and the capital they move.
 
 The transition to success is in :mod:`~tradeexecutor.state.state.outcome`.
 
-Each transition checks everything first and then changes the tree, so a refused one changes nothing.  Capital moves
-like this, reserve token units:
+Each transition checks everything first and then changes the tree, so a refused transition changes nothing. Capital
+moves like this, in reserve token units:
 
 =================  =============================  ====================================================
 trade              start                          success
 =================  =============================  ====================================================
-spot, vault buy    planned reserve out of cash,   what was not spent comes back
+spot, vault buy    planned reserve out of cash,   the unspent part is returned
                    or of the bridge position
 spot, vault sell                                  proceeds go to cash, or to the bridge position
 exchange account   like spot                      like spot
-bridge out         planned reserve out of cash    what was not sent comes back
-bridge back                                       what arrived goes to cash
-credit supply      planned reserve out of cash    what was not lent comes back
-credit recall                                     what was recalled goes to cash
-short              planned reserve out of cash    what was not used comes back, released collateral goes
-                                                  to cash, added collateral comes out of it
+bridge out         planned reserve out of cash    the part not sent is returned
+bridge back                                       the arrived amount goes to cash
+credit supply      planned reserve out of cash    the part not lent is returned
+credit recall                                     the recalled amount goes to cash
+short              planned reserve out of cash    the unused part is returned, released collateral goes
+                                                  to cash, added collateral is taken from cash
 =================  =============================  ====================================================
 
-A failure gives back what the start took.
+A failure returns what the start took.
 """
 
 # Reads the slots of watched fields, see `codec.watched_record`.
@@ -62,16 +62,16 @@ def start_execution(
 ) -> None:
     """Allocate the capital of a planned trade and mark it started.
 
-    A buy, and any trade of a short, takes its planned reserve out of the cash; a token bought on a chain that a
-    bridge position has capital on takes it from there.
+    A buy, and any trade of a short, takes its planned reserve out of the cash. If a bridge position has capital on the
+    chain of the bought token, the capital comes from that position.
 
     Parameters
     ----------
     nonce
-        Refused with `NonceAlreadyUsed` when a transaction has it already.
+        Nonce of the transaction; refused with `NonceAlreadyUsed` if another transaction has it.
     underflow_check
-        Refuse to start when there is not enough cash.  Without it the cash may become negative, for batches whose
-        sells pay for their buys.
+        Refuse to start if there is not enough cash. Without the check the cash may become negative, for batches in
+        which sells pay for buys.
     triggered
         Must be set for trades with the flag ``triggered``.
 
@@ -99,7 +99,7 @@ def start_execution(
         portfolio.check_for_nonce_reuse(nonce)
     take_capital(portfolio, trade, underflow_check=underflow_check)
     trade.started_at = ts
-    # Ad-hoc attributes, for callers that track their transaction this way.
+    # Ad-hoc attributes, for callers that track their transaction like this.
     ad_hoc: Any = trade
     if txid is not None:
         ad_hoc.txid = txid
@@ -117,11 +117,11 @@ def start_execution_all(
     rebroadcast: bool = False,
     triggered: bool = False,
 ) -> None:
-    """Start trades in the given order, all or none; `max_slippage` is recorded on each.
+    """Start all trades in the given order, or none; `max_slippage` is recorded on each.
 
-    `rebroadcast` has no effect and is warned about.
+    `rebroadcast` has no effect; setting it causes a warning.
 
-    Raises the errors of `start_execution`, after giving the capital of the trades before the refused one back.
+    Raises the errors of `start_execution`, after returning the capital of the trades before the refused one.
     """
     if rebroadcast:
         warn_ignored("start_execution_all", "rebroadcast", "reopen failed trades with reopen_failed_trade first")
@@ -154,9 +154,9 @@ def mark_broadcasted(state: StateFields, broadcasted_at: datetime.datetime, trad
 
 
 def mark_trade_failed(state: StateFields, failed_at: datetime.datetime, trade: TradeExecution) -> None:
-    """Record the failure of a started or broadcasted trade and give its allocation back.
+    """Record the failure of a started or broadcasted trade and return its allocation.
 
-    The allocation fields keep their value, as evidence.  Capital that is stuck elsewhere stays debited, see
+    The allocation fields keep their values, as evidence. Capital that is stuck elsewhere stays debited, see
     :mod:`~tradeexecutor.state.trade.capital_at_risk`.
 
     Raises
@@ -165,7 +165,7 @@ def mark_trade_failed(state: StateFields, failed_at: datetime.datetime, trade: T
         The state is unchanged.
     """
     trade.check_status(TradeStatus.broadcasted, TradeStatus.started)
-    state.portfolio.find_position_for_trade(trade, pending=True)  # refuses a trade of another state
+    state.portfolio.find_position_for_trade(trade, pending=True)  # raises for a trade of another state
     stuck = keeps_allocation_on_failure(trade)
     returned, account = (ZERO_DECIMAL, None) if stuck else find_failed_capital(state.portfolio, trade)
     trade.mark_failed(failed_at)
