@@ -46,7 +46,7 @@ def require_unique_keys(text: str | bytes, tree: Any) -> None:
 
 
 def _has_all_keys(content: bytes, tree: Any) -> bool:
-    """Return whether it is certain that no key was dropped; False when a slow check is necessary."""
+    """Return True if it is certain that no key was dropped; False when a slow check is necessary."""
     try:
         printed = orjson.dumps(tree)
     except TypeError:  # an integer of more than 64 bits, or a lone surrogate

@@ -93,7 +93,7 @@ def find_changes(old: Any, new: Any, path: tuple[PathItem, ...] = ()) -> Iterato
 
 
 def _is_same(old: Any, new: Any) -> bool:
-    """Return whether two trees print the same text; a faster comparison comes first."""
+    """Return True if two trees print the same text; a faster comparison comes first."""
     return old == new and dump(old) == dump(new)
 
 

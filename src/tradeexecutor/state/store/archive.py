@@ -80,7 +80,7 @@ class ArchivedPosition(Serialisable):
     valuation_updates: list[ValuationUpdate] = field(default_factory=new_list)
 
     def is_empty(self) -> bool:
-        """Return whether nothing was removed."""
+        """Return True if nothing was removed."""
         return not (self.transactions or self.balance_updates or self.valuation_updates)
 
 

@@ -91,7 +91,7 @@ class BackupFolder:
         return sorted(Backup(int(match[1]), path) for match, path in found if match)
 
     def has_current(self, backups: list[Backup]) -> bool:
-        """Return whether the newest backup is the state file itself, which a failed save leaves."""
+        """Return True if the newest backup is the state file itself, which a failed save leaves."""
         return bool(backups) and is_same_save(backups[-1].path, self._path)
 
     def add(self, number: int) -> None:
@@ -221,7 +221,7 @@ def keep_original(path: Path, suffix: str, files: FileLayer = OS_FILES) -> Path:
 
 
 def is_same_save(path: Path, other: Path) -> bool:
-    """Return whether two files are the same file or have the same content; checksum headers are compared if present."""
+    """Return True if two files are the same file or have the same content; checksum headers are compared if present."""
     if path.samefile(other):
         return True
     with path.open("rb") as file, other.open("rb") as other_file:

@@ -63,7 +63,7 @@ def _list_temporary_files(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _is_older(path: Path, since: float) -> bool:
-    """Return whether a path is a file that nobody has written to since a time (seconds since the epoch)."""
+    """Return True if a path is a file that nobody has written to since a time (seconds since the epoch)."""
     try:
         status = path.lstat()
     except FileNotFoundError:

@@ -90,7 +90,7 @@ class StateStore(ABC):
 
     @abstractmethod
     def is_pristine(self) -> bool:
-        """Return whether nothing was ever saved here."""
+        """Return True if nothing was ever saved here."""
 
     @abstractmethod
     def load(self) -> State:
@@ -205,7 +205,7 @@ class JSONFileStore(StateStore):
         return f"<JSON file at {self.path.absolute()}>"
 
     def is_pristine(self) -> bool:
-        """Return whether nothing was ever saved here: there is no file, and no backup of one.
+        """Return True if nothing was ever saved here: there is no file, and no backup of one.
 
         A strategy whose file is gone but whose backups exist is not pristine: `load` then raises an error with advice.
         """
@@ -362,7 +362,7 @@ class JSONFileStore(StateStore):
             raise
 
     def _is_led_elsewhere(self) -> bool:
-        """Return whether a symbolic link in the path leads to another file than the one of this store."""
+        """Return True if a symbolic link in the path leads to another file than the one of this store."""
         with contextlib.suppress(OSError):  # one of the files does not exist
             if self._named.samefile(self._target):
                 return False
