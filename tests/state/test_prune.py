@@ -26,7 +26,7 @@ from tradeexecutor.state.errors import (
     InvalidValue,
 )
 from tradeexecutor.state.prune import (
-    TakenOut,
+    RemovedDetails,
     archive_closed_positions,
     forget_unusable_archives,
     needs_balance_updates,
@@ -65,7 +65,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "demo.json"
 
 
-def take_out(state: State, path: Path, at: datetime.datetime = LATER) -> TakenOut:
+def take_out(state: State, path: Path, at: datetime.datetime = LATER) -> RemovedDetails:
     out = archive_closed_positions(state, at)
     assert out is not None
     out.write(path)

@@ -10,7 +10,7 @@ from tradeexecutor.operations.state_location import StateLocation, get_archives_
 from tradeexecutor.state.archive_ref import ArchiveRef
 from tradeexecutor.state.errors import ArchiveError, OperationRefused
 from tradeexecutor.state.prune import (
-    TakenOut,
+    RemovedDetails,
     archive_closed_positions,
     forget_unusable_archives,
     needs_balance_updates,
@@ -56,7 +56,7 @@ class Pruning:
     positions_changed: int
     size_before: int
     size_after: int
-    taken_out: TakenOut | None = None
+    taken_out: RemovedDetails | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,7 @@ class BalanceUpdate(BalanceUpdateSlots):
         return hash(self.get_identity())
 
     def is_reserve_update(self) -> bool:
-        """Return whether cash changed."""
+        """Return True if cash changed."""
         return self.position_type is BalanceUpdatePositionType.reserve
 
     def get_update_period(self) -> datetime.timedelta | None:

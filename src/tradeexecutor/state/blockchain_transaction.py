@@ -262,11 +262,11 @@ class BlockchainTransaction(Serialisable):
     # --- Outcome
 
     def is_success(self) -> bool | None:
-        """Return whether the transaction was confirmed and did not revert; None until confirmed."""
+        """Return True if the transaction was confirmed and did not revert; None until confirmed."""
         return self.status
 
     def is_reverted(self) -> bool:
-        """Return whether the transaction was confirmed and reverted."""
+        """Return True if the transaction was confirmed and reverted."""
         return self.status is False
 
     # --- Content

@@ -29,19 +29,19 @@ class ExecutionMode(StateEnum):
     web = "web"
 
     def is_live_trading(self) -> bool:
-        """Return whether time is that of the clock, and market data is live."""
+        """Return True if time is that of the clock, and market data is live."""
         return self in _LIVE
 
     def is_backtesting(self) -> bool:
-        """Return whether time and market data are recorded ones."""
+        """Return True if time and market data are recorded ones."""
         return self is ExecutionMode.backtesting or self is ExecutionMode.unit_testing
 
     def is_unit_testing(self) -> bool:
-        """Return whether safety limits for real money are relaxed."""
+        """Return True if safety limits for real money are relaxed."""
         return self in _TESTS
 
     def is_fresh_data_always_needed(self) -> bool:
-        """Return whether cached market data must not be used."""
+        """Return True if cached market data must not be used."""
         return self in _FRESH
 
 

@@ -83,7 +83,7 @@ class Metadata:
         )
 
     def has_backtest_data(self) -> bool:
-        """Return whether both reports of the backtest exist."""
+        """Return True if both reports of the backtest exist."""
         return all(path is not None and path.exists() for path in (self.backtest_notebook, self.backtest_html))
 
     @staticmethod

@@ -89,9 +89,9 @@ class PositionInternalSharePriceData:
     duration: datetime.timedelta | None
 
     def is_win(self) -> bool:
-        """Return whether there is a profit."""
+        """Return True if there is a profit."""
         return self.profit_usd > 0
 
     def is_loss(self) -> bool:
-        """Return whether there is no profit."""
+        """Return True if there is no profit."""
         return not self.is_win()

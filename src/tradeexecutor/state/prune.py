@@ -51,7 +51,7 @@ from tradeexecutor.state.trade import TradeExecution
 __all__ = [
     "PositionPruningStats",
     "PruningStats",
-    "TakenOut",
+    "RemovedDetails",
     "TradePruningStats",
     "archive_closed_positions",
     "forget_unusable_archives",
@@ -156,7 +156,7 @@ def prune_closed_positions(state: State) -> PruningStats:
 
 
 @dataclass(frozen=True, slots=True)
-class TakenOut:
+class RemovedDetails:
     """Details that `archive_closed_positions` removed from a state.
 
     Attributes
@@ -175,7 +175,7 @@ class TakenOut:
         return write_archive(state_path, self.content, like=like)
 
 
-def archive_closed_positions(state: State, created_at: datetime.datetime) -> TakenOut | None:
+def archive_closed_positions(state: State, created_at: datetime.datetime) -> RemovedDetails | None:
     """Remove details of the closed positions of a state in memory; the caller writes the archive and saves the state.
 
     No figure of any position changes.
@@ -187,7 +187,7 @@ def archive_closed_positions(state: State, created_at: datetime.datetime) -> Tak
 
     Returns
     -------
-    TakenOut or None
+    RemovedDetails or None
         None when there is nothing to remove, or too little to make the state smaller; the state is then unchanged.
 
     Raises
@@ -214,7 +214,7 @@ def archive_closed_positions(state: State, created_at: datetime.datetime) -> Tak
             _put_back(positions[position_id], detail)
         return None
     state.archives.append(ref)
-    return TakenOut(ref, content)
+    return RemovedDetails(ref, content)
 
 
 def _get_json_size(positions: list[TradingPosition]) -> int:
@@ -258,7 +258,7 @@ def _take_out(position: TradingPosition, detail: ArchivedPosition) -> None:
 
 
 def needs_balance_updates(position: TradingPosition) -> bool:
-    """Return whether a figure of a position would change without its balance updates."""
+    """Return True if a figure of a position would change without its balance updates."""
     events = position.balance_updates
     if position.share_price_state is None and position.is_exchange_account():
         return True  # `migrate_share_price_state` replays them

@@ -114,5 +114,5 @@ class Sync(OpenAttributes):
     interest: InterestSync = field(default_factory=InterestSync)
 
     def is_initialised(self) -> bool:
-        """Return whether the deployment is known."""
+        """Return True if the deployment is known."""
         return self.deployment.block_number is not None

@@ -80,11 +80,11 @@ class Trigger(Serialisable):
         return f"<Trigger {self.type.value} {self.condition.value} at {self.price} expires at {self.expires_at}>"
 
     def is_expired(self, ts: datetime.datetime) -> bool:
-        """Return whether `ts` is later than the expiry."""
+        """Return True if `ts` is later than the expiry."""
         return self.expires_at is not None and ts > self.expires_at
 
     def is_executed(self) -> bool:
-        """Return whether the trigger has fired."""
+        """Return True if the trigger has fired."""
         return self.triggered_at is not None
 
     def is_triggering(
@@ -93,7 +93,7 @@ class Trigger(Serialisable):
         timestamp: datetime.datetime,
         position_open_time: datetime.datetime | None,
     ) -> bool:
-        """Return whether the condition is met.
+        """Return True if the condition is met.
 
         A price level fires when the price reaches it, a time when it has come.
 

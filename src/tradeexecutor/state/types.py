@@ -260,7 +260,7 @@ class StateEnum(enum.Enum):
 
     @property
     def is_known(self) -> bool:
-        """Whether this version of the program declares the member."""
+        """True if this version of the program declares the member."""
         return self._name_ in type(self).__members__
 
 

@@ -93,12 +93,12 @@ def count_transfers(transfers: Iterable[Transfer]) -> Counter[tuple[BalanceUpdat
     return Counter((transfer.cause, transfer.quantity) for transfer in transfers)
 
 
-def match_transfers(told: Sequence[Transfer], booked: Sequence[BalanceUpdate]) -> list[BalanceUpdate | None]:
+def match_transfers(reported: Sequence[Transfer], booked: Sequence[BalanceUpdate]) -> list[BalanceUpdate | None]:
     """Return the balance update that booked each transfer of one `TransferKey`.
 
     Parameters
     ----------
-    told
+    reported
         All transfers that are reported now, in the order of the logs.
     booked
         All booked events, in the order of the logs.
@@ -106,13 +106,13 @@ def match_transfers(told: Sequence[Transfer], booked: Sequence[BalanceUpdate]) -
     Returns
     -------
     list
-        One item for each of `told`; None for a new transfer. Of equal transfers, those with the same log index are
+        One item for each of `reported`; None for a new transfer. Of equal transfers, those with the same log index are
         matched first, and the others in their order.
     """
-    found: list[BalanceUpdate | None] = [None] * len(told)
+    found: list[BalanceUpdate | None] = [None] * len(reported)
     rest = list(booked)
     for needs_log in (True, False):
-        for place, transfer in enumerate(told):
+        for place, transfer in enumerate(reported):
             if found[place] is not None:
                 continue
             match = next((event for event in rest if _is_equal(transfer, event, needs_log=needs_log)), None)

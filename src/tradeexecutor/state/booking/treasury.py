@@ -267,7 +267,7 @@ def book_position_correction(
     return _change_position(state, position, quantity, _CORRECTION, origin)
 
 
-# --- Inside
+# --- Helpers
 
 
 def _require_quantity(quantity: Decimal, *, allow_zero: bool = False) -> None:

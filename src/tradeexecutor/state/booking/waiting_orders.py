@@ -12,7 +12,7 @@ __all__ = ["add_expired_triggers", "discard_planned", "expire_order", "expire_wa
 
 
 def is_waiting(position: TradingPosition, trade: TradeExecution) -> bool:
-    """Return whether a planned trade of a position waits for a trigger."""
+    """Return True if a planned trade of a position waits for a trigger."""
     return trade.trade_id in position.pending_trades
 
 

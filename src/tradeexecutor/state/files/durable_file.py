@@ -68,7 +68,7 @@ class Replacement:
 
     @property
     def is_in_place(self) -> bool:
-        """Whether the file has the new content; also known when the renaming was interrupted."""
+        """True if the file has the new content; also known when the renaming was interrupted."""
         if self._inode is None:
             return False  # nothing was written, and the path may be unreadable
         now = _get_status(self.path)

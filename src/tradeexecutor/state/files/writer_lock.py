@@ -45,7 +45,7 @@ class _LockedFile:
         os.fchown(self._descriptor, user, group)
 
     def is_in_place(self) -> bool:
-        """Return whether the locked file is still the one at its path."""
+        """Return True if the locked file is still the one at its path."""
         try:
             status = os.lstat(self._path)
         except OSError:
@@ -98,7 +98,7 @@ class WriterLock:
 
     @property
     def is_held(self) -> bool:
-        """Whether this object holds the lock in this process, and the locked file is still at its path."""
+        """True if this object holds the lock in this process, and the locked file is still at its path."""
         return self._process == os.getpid() and self._lock.is_locked and self._file.is_in_place()
 
     def acquire(self) -> None:

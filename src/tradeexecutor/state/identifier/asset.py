@@ -126,19 +126,19 @@ class AssetIdentifier(OpenAttributes):
         return Decimal(raw_amount) / Decimal(10**self.decimals)
 
     def is_stablecoin(self) -> bool:
-        """Return whether the symbol is on the list of money-like tokens (exact case)."""
+        """Return True if the symbol is on the list of money-like tokens (exact case)."""
         return self.token_symbol in ALL_STABLECOIN_LIKE
 
     def is_interest_accruing(self) -> bool:
-        """Return whether the token is a receipt token or debt token of a lending protocol."""
+        """Return True if the token is a receipt token or debt token of a lending protocol."""
         return self.underlying is not None
 
     def is_credit(self) -> bool | None:
-        """Return whether this is an aToken; None for a token without underlying."""
+        """Return True if this is an aToken; None for a token without underlying."""
         return self.token_symbol.startswith("a") if self.underlying else None
 
     def is_debt(self) -> bool:
-        """Return whether this is a vToken; the token must have an underlying."""
+        """Return True if this is a vToken; the token must have an underlying."""
         if self.underlying is None:
             raise InvalidValue(f"{self} has no underlying token")
         return self.token_symbol.startswith("v")

@@ -119,7 +119,7 @@ class TradingPairIdentifier(PairMetadata, Serialisable):
         raise InvalidValue(f"a {kind.value} pair has no market price: {self}")
 
     def has_reverse_token_order(self) -> bool:
-        """Return whether the pool has the tokens in reverse order."""
+        """Return True if the pool has the tokens in reverse order."""
         if self.reverse_token_order is None:
             raise InvalidValue(f"token order of {self} is unknown")
         return self.reverse_token_order
@@ -134,51 +134,51 @@ class TradingPairIdentifier(PairMetadata, Serialisable):
         )
 
     def is_leverage(self) -> bool:
-        """Return whether this is a leveraged long or short."""
+        """Return True if this is a leveraged long or short."""
         return self.kind.is_leverage()
 
     def is_short(self) -> bool:
-        """Return whether this is a leveraged short."""
+        """Return True if this is a leveraged short."""
         return self.kind.is_shorting()
 
     def is_long(self) -> bool:
-        """Return whether this is a leveraged long; False for a spot pair."""
+        """Return True if this is a leveraged long; False for a spot pair."""
         return self.kind.is_longing()
 
     def is_spot(self) -> bool:
-        """Return whether tokens are bought and held."""
+        """Return True if tokens are bought and held."""
         return self.kind.is_spot()
 
     def is_cash(self) -> bool:
-        """Return whether this is the pseudo pair of the reserve currency with itself."""
+        """Return True if this is the pseudo pair of the reserve currency with itself."""
         return self.kind.is_cash()
 
     def is_vault(self) -> bool:
-        """Return whether the base token is a share of a vault."""
+        """Return True if the base token is a share of a vault."""
         return self.kind.is_vault()
 
     def is_freqtrade(self) -> bool:
-        """Return whether the capital is managed by a Freqtrade instance."""
+        """Return True if the capital is managed by a Freqtrade instance."""
         return self.kind.is_freqtrade()
 
     def is_exchange_account(self) -> bool:
-        """Return whether the capital is in an exchange account."""
+        """Return True if the capital is in an exchange account."""
         return self.kind.is_exchange_account()
 
     def is_cctp_bridge(self) -> bool:
-        """Return whether the pair moves the reserve currency to another chain."""
+        """Return True if the pair moves the reserve currency to another chain."""
         return self.kind.is_cctp_bridge()
 
     def is_credit_supply(self) -> bool:
-        """Return whether the reserve currency is lent for interest."""
+        """Return True if the reserve currency is lent for interest."""
         return self.kind.is_credit_supply()
 
     def is_hyperliquid_vault(self) -> bool:
-        """Return whether this is a vault on Hypercore (chain id 9999)."""
+        """Return True if this is a vault on Hypercore (chain id 9999)."""
         return self.kind.is_vault() and self.chain_id == 9999
 
     def is_volume_generating(self) -> bool:
-        """Return whether trades of this pair count as trading volume."""
+        """Return True if trades of this pair count as trading volume."""
         return not self.kind.is_credit_supply()
 
     def get_liquidation_threshold(self) -> Percent:

@@ -21,11 +21,11 @@ class TradingPairKind(StateEnum):
     cctp_bridge = "cctp_bridge"
 
     def is_spot(self) -> bool:
-        """Return whether tokens are bought and held."""
+        """Return True if tokens are bought and held."""
         return self in (TradingPairKind.spot_market_hold, TradingPairKind.spot_market_hold_rebalancing_token)
 
     def is_interest_accruing(self) -> bool:
-        """Return whether positions have a loan, so that their balance grows by itself."""
+        """Return True if positions have a loan, so that their balance grows by itself."""
         return self in (
             TradingPairKind.credit_supply,
             TradingPairKind.lending_protocol_long,
@@ -37,39 +37,39 @@ class TradingPairKind(StateEnum):
         return self.is_interest_accruing()
 
     def is_credit_supply(self) -> bool:
-        """Return whether the reserve currency is lent for interest."""
+        """Return True if the reserve currency is lent for interest."""
         return self is TradingPairKind.credit_supply
 
     def is_shorting(self) -> bool:
-        """Return whether a borrowed token is sold."""
+        """Return True if a borrowed token is sold."""
         return self is TradingPairKind.lending_protocol_short
 
     def is_longing(self) -> bool:
-        """Return whether this is a leveraged long on a lending protocol."""
+        """Return True if this is a leveraged long on a lending protocol."""
         return self is TradingPairKind.lending_protocol_long
 
     def is_leverage(self) -> bool:
-        """Return whether this is a leveraged long or short."""
+        """Return True if this is a leveraged long or short."""
         return self is TradingPairKind.lending_protocol_short or self is TradingPairKind.lending_protocol_long
 
     def is_vault(self) -> bool:
-        """Return whether the base token is a share of a vault."""
+        """Return True if the base token is a share of a vault."""
         return self is TradingPairKind.vault
 
     def is_cash(self) -> bool:
-        """Return whether this is the pseudo pair of a reserve currency with itself."""
+        """Return True if this is the pseudo pair of a reserve currency with itself."""
         return self is TradingPairKind.cash
 
     def is_freqtrade(self) -> bool:
-        """Return whether the capital is managed by a Freqtrade instance."""
+        """Return True if the capital is managed by a Freqtrade instance."""
         return self is TradingPairKind.freqtrade
 
     def is_exchange_account(self) -> bool:
-        """Return whether the capital is in an exchange account, of which only the value is known."""
+        """Return True if the capital is in an exchange account, of which only the value is known."""
         return self is TradingPairKind.exchange_account
 
     def is_cctp_bridge(self) -> bool:
-        """Return whether the pair moves the reserve currency to another chain."""
+        """Return True if the pair moves the reserve currency to another chain."""
         return self is TradingPairKind.cctp_bridge
 
 

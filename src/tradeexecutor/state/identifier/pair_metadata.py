@@ -161,7 +161,7 @@ class PairMetadata:
     # --- Taxes
 
     def can_have_tax(self) -> bool:
-        """Return whether tokens of this exchange can have a transfer tax."""
+        """Return True if tokens of this exchange can have a transfer tax."""
         return self.exchange_name != "uniswap-v3"
 
     def get_buy_tax(self) -> Percent | None:
@@ -183,7 +183,7 @@ class PairMetadata:
         self._set("tradeable_reason", reason)
 
     def is_tradeable(self) -> bool:
-        """Return whether the strategy may trade the pair; True unless marked otherwise."""
+        """Return True if the strategy may trade the pair; True unless marked otherwise."""
         value = self._get("tradeable")
         return True if value is None else value
 
@@ -259,7 +259,7 @@ class PairMetadata:
         }
 
     def is_async_vault(self) -> bool:
-        """Return whether deposits and redemptions settle some time after the request."""
+        """Return True if deposits and redemptions settle some time after the request."""
         if not self.kind.is_vault():
             return False
         features = self.get_vault_features()
@@ -319,12 +319,12 @@ class PairMetadata:
         return self._get("link")
 
     def can_deposit(self) -> bool:
-        """Return whether the vault accepts deposits; only for vaults."""
+        """Return True if the vault accepts deposits; only for vaults."""
         self._require_vault()
         return self.get_deposit_closed_reason() is None
 
     def can_redeem(self) -> bool:
-        """Return whether the vault accepts redemptions; only for vaults."""
+        """Return True if the vault accepts redemptions; only for vaults."""
         self._require_vault()
         return self.get_redemption_closed_reason() is None
 

@@ -280,7 +280,7 @@ def _change_short(loan: Loan, change: LoanChange, *, closing: bool) -> LoanPayme
 
 
 def _is_debt_gone(loan: Loan) -> bool:
-    """Return whether at most dust of the debt is left, which is ignored when the position closes."""
+    """Return True if at most dust of the debt is left, which is ignored when the position closes."""
     return loan.get_borrowed_principal_and_interest_quantity() <= get_close_epsilon_for_pair(loan.pair)
 
 
@@ -297,7 +297,7 @@ def _check_health(loan: Loan, trade: TradeExecution) -> None:
         ) from None
 
 
-# --- Both
+# --- Helpers for both kinds
 
 
 def change_side(

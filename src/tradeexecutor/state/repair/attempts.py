@@ -45,7 +45,7 @@ def get_failed_attempts(trade: TradeExecution) -> list[JSONObject]:
 
 
 def has_failed_before(trade: TradeExecution) -> bool:
-    """Return whether the trade was tried again after a failure."""
+    """Return True if the trade was tried again after a failure."""
     return bool(get_failed_attempts(trade))
 
 

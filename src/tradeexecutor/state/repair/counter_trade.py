@@ -289,7 +289,7 @@ def close_position_with_empty_trade(
 
 
 def holds_value_beyond_quantity(position: TradingPosition) -> bool:
-    """Return whether the position has money that is not part of its quantity and that closing it as empty would hide.
+    """Return True if the position has money that is not part of its quantity and that closing it as empty would hide.
 
     This is the collateral of a loan, or capital of a bridge that trades on the other chain use.
     """

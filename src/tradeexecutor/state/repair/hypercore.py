@@ -124,7 +124,7 @@ def find_hypercore_duplicate_close_candidates(
         if len(members) == 1:
             continue
         members.sort(key=lambda position: position.position_id)
-        found = _judge(address, members)
+        found = _classify(address, members)
         if isinstance(found, str):
             numbers = ", ".join(f"#{position.position_id}" for position in members)
             rejected.append(f"vault {address}, positions {numbers}: {found}")
@@ -137,7 +137,7 @@ def _get_vault_address(position: TradingPosition) -> str:
     return (position.pair.pool_address or position.pair.base.address).lower()
 
 
-def _judge(address: str, members: list[TradingPosition]) -> HypercoreDuplicateCloseCandidate | str:
+def _classify(address: str, members: list[TradingPosition]) -> HypercoreDuplicateCloseCandidate | str:
     """Return the candidate, or the reason why there is none."""
     if len(members) != 2:
         return f"there are {len(members)} positions, not two"

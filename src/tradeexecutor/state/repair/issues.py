@@ -3,21 +3,21 @@
 If a program dies, its state shows what it was doing:
 
 =======================  ==============================================================  ===========================
-found                    how it came about                                               what puts it right
+issue                    cause                                                           remedy
 =======================  ==============================================================  ===========================
-planned                  died before the execution                                       `repair`: it did not happen
-started, not sent        died with capital set aside, before the transaction             `repair`: capital comes back
+planned                  died before the execution                                       `repair`: marks it as not done
+started, not sent        died with allocated capital, before the transaction             `repair`: capital is returned
 started, with            died around the broadcast                                       look the transactions up,
 transactions                                                                             `repair --failed / --filled`
-broadcasted              died before the confirmation                                    the same
+broadcasted              died before the confirmation                                    as above
 failed                   the transaction was reverted                                    `repair` or `retry`
 capital outside          failed, and the capital is stuck elsewhere                      bring it back
 in transit               on a bridge for a long time                                     look it up
 settlement pending       a vault has not answered for a long time                        look it up
-frozen                   a failure was made good, and the position not unfrozen          `repair`
+frozen                   a failure was repaired, and the position was not unfrozen       `repair`
 empty                    an open position holds nothing                                  `repair`
-dust                     a redemption left a little in a Hypercore vault                 `repair`
-impossible               more was sold or spent than there was                           compare with the chain
+dust                     a redemption left a residue in a Hypercore vault                `repair`
+impossible               more was sold or spent than was available                       compare with the chain
 =======================  ==============================================================  ===========================
 """
 
@@ -114,7 +114,7 @@ class Issue:
 
     @property
     def is_blocking(self) -> bool:
-        """Whether the strategy must not trade before the issue is resolved."""
+        """True if the strategy must not trade before the issue is resolved."""
         return self.kind in _BLOCKING
 
     def __str__(self) -> str:

@@ -67,7 +67,7 @@ class Preview(Generic[T]):
 
     @cached_property
     def changes(self) -> list[Change]:
-        """Every difference, in the order in which they can be applied."""
+        """All differences, in the order in which they can be applied."""
         return list(find_changes(self.before, self.after))
 
     @property
@@ -77,7 +77,7 @@ class Preview(Generic[T]):
 
     @property
     def is_empty(self) -> bool:
-        """Whether the operation changed nothing."""
+        """True if the operation changed nothing."""
         return not self.changes
 
     def describe(self) -> Iterator[Change | Move]:

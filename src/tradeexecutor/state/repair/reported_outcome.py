@@ -37,7 +37,7 @@ class ReportedOutcome:
 
     @property
     def is_success(self) -> bool:
-        """Whether the trade succeeded."""
+        """True if the trade succeeded."""
         return self.quantity is not None
 
 

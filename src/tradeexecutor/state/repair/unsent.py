@@ -54,7 +54,7 @@ def _iterate_unsent(portfolio: Portfolio) -> Iterator[TradeExecution]:
 
 
 def is_unsent(position: TradingPosition, trade: TradeExecution) -> bool:
-    """Return whether a trade was planned or started, has no transactions, and does not wait for a trigger."""
+    """Return True if a trade was planned or started, has no transactions, and does not wait for a trigger."""
     return (
         trade.get_status() in _UNSENT
         and not trade.blockchain_transactions
@@ -85,7 +85,7 @@ def repair_tx_not_generated(
     Raises
     ------
     RepairAborted
-        `confirm` said no.
+        `confirm` returned False.
     ReserveMissing, PositionNotFound
         The reserve or bridge position for the capital does not exist.
     """
@@ -98,11 +98,11 @@ def repair_tx_not_generated(
         raise RepairAborted([trade.trade_id for trade in trades])
     counters = [apply_repair(portfolio, repair, now) for repair in repairs]
     for position in {repair.position.position_id: repair.position for repair in repairs}.values():
-        _put_in_its_place(portfolio, position, now)
+        _move_to_correct_table(portfolio, position, now)
     return counters
 
 
-def _put_in_its_place(portfolio: Portfolio, position: TradingPosition, now: datetime.datetime) -> None:
+def _move_to_correct_table(portfolio: Portfolio, position: TradingPosition, now: datetime.datetime) -> None:
     """Move a position, some of whose trades were repaired as not sent, to its correct table."""
     position_id = position.position_id
     if position_id in portfolio.pending_positions and not position.pending_trades:
@@ -138,7 +138,7 @@ def find_zero_quantity_positions(portfolio: Portfolio) -> list[TradingPosition]:
 
 
 def can_be_emptied(position: TradingPosition) -> bool:
-    """Return whether `close_position_with_empty_trade` accepts the position and would not hide money."""
+    """Return True if `close_position_with_empty_trade` accepts the position and would not hide money."""
     kind = position.pair.kind
     return (
         (position.is_spot() or kind.is_credit_supply() or kind.is_cctp_bridge())
@@ -172,7 +172,7 @@ def repair_zero_quantity(
     Raises
     ------
     RepairAborted
-        `confirm` said no.
+        `confirm` returned False.
     """
     now = utc_now() if now is None else now
     check_naive_utc(now, "closed_at")
