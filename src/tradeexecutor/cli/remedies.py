@@ -24,6 +24,7 @@ _TEXTS = {
     Remedy.reset: f"To start this strategy again: tradeexecutor reset-state {_PLACE}",
     Remedy.recover: f"To bring it back: tradeexecutor store recover {_PLACE}",
     Remedy.replace_or_elsewhere: "Add --overwrite to replace it, or choose another --output.",
+    Remedy.write_elsewhere: "Choose another --output.",
     Remedy.discard: "only --discard works here",
     Remedy.convert_to_file: f"`tradeexecutor store convert {_PLACE} FILE` makes one",
 }

@@ -17,11 +17,9 @@ from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, summaris
 from tradeexecutor.backtest.backtest_runner import BacktestResult, run_backtest_for_module
 from tradeexecutor.backtest.universe import create_universe, parse_pair_symbol
 from tradeexecutor.operations.candle_data import TOLD_FROM_FILES, DataForm, load_data
-from tradeexecutor.operations.remedy import Remedy
+from tradeexecutor.operations.earlier_results import check_result_file, save_result
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import OperationRefused, TradeExecutorError
-from tradeexecutor.state.state import State
-from tradeexecutor.state.store import JSONFileStore
 from tradeexecutor.strategy.market_data import Candles
 from tradeexecutor.strategy.strategy_module import read_strategy_module
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
@@ -50,7 +48,7 @@ class BacktestRequest:
     parameters
         Override those of the strategy.
     overwrite
-        Replace an existing state file.
+        Replace the result of an earlier run instead of keeping it under another name.
     progress
         Draw a progress bar on standard error; None: where that is a terminal.
     """
@@ -81,6 +79,8 @@ class BacktestOutcome:
     ----------
     strategy, state_file
         Where the strategy is, and where the state was saved.
+    earlier_result
+        Where the result of the run before is now; None when there was none, or it was overwritten.
     pairs
         What could be traded.
     decisions, seconds
@@ -99,6 +99,7 @@ class BacktestOutcome:
 
     strategy: Path
     state_file: Path
+    earlier_result: Path | None
     pairs: tuple[str, ...]
     decisions: int
     seconds: float
@@ -177,7 +178,7 @@ def calculate_buy_and_hold(
 
 
 def run_backtest_and_save(request: BacktestRequest) -> BacktestOutcome:
-    """Run a backtest and save its state.
+    """Run a backtest and save its state; the result of an earlier run is kept beside it, see `earlier_results`.
 
     What can be wrong about the output folder is found out before the strategy runs.
 
@@ -189,7 +190,7 @@ def run_backtest_and_save(request: BacktestRequest) -> BacktestOutcome:
     path = _check_output(request.output, overwrite=request.overwrite)
     universe = load_universe(request.data, request.pairs, request.fee, request.form) if request.data else None
     result = _run(request, universe)
-    _save(result.state, path)
+    earlier_result = save_result(result.state, path, overwrite=request.overwrite)
     performance = summarise_performance(result.state)
     curve = read_equity_curve(result.state)
     diagnostics = result.diagnostics_data
@@ -197,6 +198,7 @@ def run_backtest_and_save(request: BacktestRequest) -> BacktestOutcome:
     return BacktestOutcome(
         strategy=request.strategy,
         state_file=path,
+        earlier_result=earlier_result,
         pairs=tuple(pair.get_ticker() for pair in used.iterate_pairs()),
         decisions=diagnostics["decisions"],
         seconds=diagnostics["seconds"],
@@ -212,13 +214,12 @@ def run_backtest_and_save(request: BacktestRequest) -> BacktestOutcome:
 def _check_output(folder: Path, *, overwrite: bool) -> Path:
     """Return the path of the state file to write; nothing is created before there is something to save."""
     path = folder / STATE_FILE_NAME
-    if path.exists() and not overwrite:
-        raise OperationRefused(f"{path} exists", remedy=Remedy.replace_or_elsewhere)
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     if not existing.is_dir():
         raise OperationRefused(f"{existing} is a file, not a folder to write to")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise OperationRefused(f"the folder {existing} is not writable")
+    check_result_file(path, overwrite=overwrite)
     return path
 
 
@@ -273,9 +274,3 @@ def locate_error(error: BaseException, strategy: Path) -> str:
     files = {str(strategy), str(strategy.resolve())}
     frames = [frame for frame in traceback.extract_tb(cause.__traceback__) if frame.filename in files]
     return f"{strategy}, line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
-
-
-def _save(state: State, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with JSONFileStore(path, backups=None) as store:  # a backtest can be run again
-        store.sync(state)

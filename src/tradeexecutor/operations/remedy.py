@@ -36,8 +36,10 @@ class Remedy(enum.StrEnum):
     reset = "reset"
     #: Bring an earlier save back.
     recover = "recover"
-    #: Replace the earlier result, or write to another folder.
+    #: Replace the damaged result, or write to another folder.
     replace_or_elsewhere = "replace or elsewhere"
+    #: Write to another folder.
+    write_elsewhere = "write elsewhere"
     #: Throw the detail away: there is no place for an archive.
     discard = "discard"
     #: Make a file of the strategy in the database.

@@ -90,15 +90,32 @@ def test_a_pair_can_be_given_a_name(run: Run, strategy: Path, candles: Path, tmp
 
 
 def test_an_earlier_result_is_kept_unless_told_otherwise(run: Run, strategy: Path, candles: Path, tmp_path: Path):
-    arguments = ("backtest", strategy, "--data", candles, "--output", tmp_path / "out")
-    assert run(*arguments).exit_code == 0
-    before = (tmp_path / "out" / "state.json").read_bytes()
+    folder = tmp_path / "out"
+    arguments = ("backtest", strategy, "--data", candles, "--output", folder)
+    assert "earlier result" not in run(*arguments).stdout
+    before = (folder / "state.json").read_bytes()
     result = run(*arguments, "--fee", 0)
-    assert result.exit_code == 1
-    assert "--overwrite" in result.stderr
-    assert (tmp_path / "out" / "state.json").read_bytes() == before
-    assert run(*arguments, "--fee", 0, "--overwrite").exit_code == 0
-    assert (tmp_path / "out" / "state.json").read_bytes() != before
+    assert result.exit_code == 0
+    (kept,) = folder.glob("state.????-??-??T??????.json")
+    assert f"The earlier result is kept as {kept}\n" in result.stdout
+    assert kept.read_bytes() == before
+    latest = (folder / "state.json").read_bytes()
+    assert latest != before
+    assert run_json(run, *arguments[1:], "--overwrite")["earlier_result"] is None
+    assert latest not in [path.read_bytes() for path in folder.glob("*.json")]
+    assert Path(run_json(run, *arguments[1:])["earlier_result"]).parent == folder
+
+
+def test_the_state_of_a_live_strategy_is_no_earlier_result(run: Run, strategy: Path, candles: Path, tmp_path: Path):
+    address = "0x2791Bca1f2de4661ED88A30C99A7a9449Aa84174"
+    assert (
+        run("init", tmp_path / "state.json", "--name", "Live", "--chain-id", 137, "--address", address).exit_code == 0
+    )
+    before = (tmp_path / "state.json").read_bytes()
+    for extra in ([], ["--overwrite"]):
+        result = run("backtest", strategy, "--data", candles, "--output", tmp_path, *extra)
+        assert_fails(result, "is not the result of a backtest", "Choose another --output.")
+    assert (tmp_path / "state.json").read_bytes() == before
 
 
 def test_the_default_folder_is_named_after_the_strategy(

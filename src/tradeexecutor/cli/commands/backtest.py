@@ -94,7 +94,9 @@ _OutputOption = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Folder for state.json.", show_default="backtests/STRATEGY"),
 ]
-_OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the state.json of an earlier run.")]
+_OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace the state.json of an earlier run instead of keeping it.")
+]
 
 
 def backtest(
@@ -119,7 +121,9 @@ def backtest(
 ) -> None:
     """Run a strategy over history.
 
-    Saves the state of the strategy as state.json, and prints how it did.
+    Saves the state of the strategy as state.json, and prints how it did. The
+    result of an earlier run is kept beside it under the time at which it was
+    saved, e.g. state.2026-11-30T205500.json; the last ten stay.
 
     A strategy is a Python file; `tradeexecutor demo` runs some to copy from.
     """

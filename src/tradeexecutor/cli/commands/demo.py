@@ -20,9 +20,10 @@ def demo(
 ) -> None:
     """Run the example strategies.
 
-    They trade on price data that comes with the program. Results of an earlier demo in the same folder are replaced.
+    They trade on price data that comes with the program. Results of an earlier demo
+    in the same folder are kept as those of `tradeexecutor backtest` are.
     """
-    from tradeexecutor.cli.printers.performance import print_comparison, print_warnings
+    from tradeexecutor.cli.printers.performance import print_comparison, print_earlier_result, print_warnings
     from tradeexecutor.operations.backtest_run import BacktestRequest, run_backtest_and_save
 
     examples = find_examples()
@@ -31,7 +32,7 @@ def demo(
     for example in examples:
         print_heading(f"{example.name}: {get_title(example)}")
         with contextlib.redirect_stdout(sys.stderr):  # what the strategy prints is no part of the table
-            request = BacktestRequest(example, output / example.stem, overwrite=True, progress=None)
+            request = BacktestRequest(example, output / example.stem, progress=None)
             outcome = run_backtest_and_save(request)
         outcomes.append(outcome)
         performance = outcome.performance
@@ -40,6 +41,7 @@ def demo(
             f"{performance.initial_equity or 0:,.0f} USD became {performance.final_equity:,.0f} USD"
         )
         print_line(f"  {outcome.state_file}")
+        print_earlier_result(outcome)
         print_warnings(outcome)
     print_heading("How they did")
     print_comparison(outcomes)

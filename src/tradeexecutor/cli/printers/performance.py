@@ -58,6 +58,7 @@ def print_outcome(outcome: BacktestOutcome) -> None:
     print_history(outcome)
     print_line()
     print_line(f"State saved to {outcome.state_file}")
+    print_earlier_result(outcome)
     print_warnings(outcome)
     path = shlex.quote(str(outcome.state_file))
     print_next_steps(
@@ -68,6 +69,12 @@ def print_outcome(outcome: BacktestOutcome) -> None:
             "Check the state file": f"tradeexecutor validate {path}",
         }
     )
+
+
+def print_earlier_result(outcome: BacktestOutcome) -> None:
+    """Print where the result is whose place this one has taken."""
+    if outcome.earlier_result is not None:
+        print_line(f"The earlier result is kept as {outcome.earlier_result}")
 
 
 def make_facts(outcome: BacktestOutcome) -> dict[str, str]:

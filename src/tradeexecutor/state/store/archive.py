@@ -46,8 +46,9 @@ __all__ = [
 #: Version of the format of the archives that this program writes.
 ARCHIVE_VERSION = 1
 
-#: Name without ``.json`` of a copy made by `tradeexecutor.state.store.backups.backup_state`.
-_KEPT_ORIGINAL = re.compile(r"(.+)\.[a-z0-9-]+-\d+")
+#: Name without ``.json`` of a copy made by `tradeexecutor.state.store.backups.backup_state`, or of an earlier result of
+#: a backtest (`tradeexecutor.operations.earlier_results`).
+_KEPT_ORIGINAL = re.compile(r"(.+)\.(?:[a-z0-9-]+-\d+|\d{4}-\d{2}-\d{2}T\d{6}(?:-\d+)?)")
 
 #: Quality of brotli, from 0 to 11. It is high because transactions are archived once and kept for years.
 _QUALITY = 9
