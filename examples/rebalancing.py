@@ -113,11 +113,12 @@ def decide_trades(input: StrategyInput) -> list[TradeExecution]:
         trades += sold
 
     # Sells run first and pay for the buys. Positions that were left alone may hold more than their share, so there can
-    # be less cash than the buys want.
+    # be less cash than the buys want, or next to none.
     scale = min(1.0, cash * 0.99 / sum(wanted.values())) if wanted else 0.0
     for pair, change in wanted.items():
         weight = weights[pair]
-        trades += manager.adjust_position(pair, change * scale, None, weight, notes=f"up to {weight:.0%}")
+        if not manager.is_too_small(pair, change * scale):
+            trades += manager.adjust_position(pair, change * scale, None, weight, notes=f"up to {weight:.0%}")
 
     if input.is_visualisation_enabled():
         input.state.visualisation.plot_indicator(

@@ -115,14 +115,23 @@ def test_levels_that_are_a_share_of_the_price_follow_the_price_of_the_fill():
     assert result.state.portfolio.open_positions[1].stop_loss == 40, "a price is a price"
 
 
-def test_an_order_that_cannot_be_paid_when_its_market_opens_lapses():
+@pytest.mark.parametrize(
+    ("policy", "spent", "told"), [("reduce", 5_000, "spent what was left"), ("refuse", 0, "expired")]
+)
+def test_an_order_that_cannot_be_paid_when_its_market_opens(policy: str, spent: int, told: str):
     plans = {2: open_eth(8_000), 3: with_manager(lambda manager, pairs: manager.open_spot(pairs[BTC], 5_000))}
-    result = run_two(HOURS, daily(*[flat(50.0)] * 4), plans)
+    result = run_two(HOURS, daily(*[flat(50.0)] * 4), plans, cash_shortage=policy)
     portfolio = result.state.portfolio
-    assert portfolio.get_cash() == 5_000
-    (position,) = portfolio.expired_positions.values()
-    assert "more than the cash when its market opened" in (next(iter(position.expired_trades.values())).notes or "")
-    assert any("never filled" in warning for warning in result.diagnostics_data["warnings"])
+    assert portfolio.get_cash() == 5_000 - spent
+    positions = [*portfolio.open_positions.values(), *portfolio.expired_positions.values()]
+    (trade,) = [
+        trade
+        for position in positions
+        for trade in (*position.trades.values(), *position.expired_trades.values())
+        if trade.pair.base.token_symbol == "ETH"
+    ]
+    assert "it was planned for 8000 USD, 5000 were left" in (trade.notes or "")
+    assert any(told in warning for warning in result.diagnostics_data["warnings"])
 
 
 def test_an_order_lapses_when_the_market_does_not_open_before_the_end():

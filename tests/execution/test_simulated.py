@@ -114,6 +114,13 @@ def test_the_wallet_moves_with_the_fill():
     assert wallet.get_balance(PAIR.base) == buy.executed_quantity == Decimal("0.3") * (1 - slippage)
 
 
+def test_a_wallet_pays_a_few_raw_units():
+    state, wallet = make_state(), SimulatedWallet()
+    wallet.set_balance(USD, Decimal(1000))
+    BacktestExecution(wallet).execute_trades(START, state, [plan(state, reserve="0.000005", price=2.0)])
+    assert wallet.get_balance(USD) == Decimal("999.999995") == state.portfolio.get_default_reserve_position().quantity
+
+
 def test_a_wallet_that_lacks_the_money_is_noticed():
     state, wallet = make_state(), SimulatedWallet()
     wallet.set_balance(USD, Decimal(500))

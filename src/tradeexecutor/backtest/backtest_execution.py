@@ -5,15 +5,13 @@ from decimal import Decimal
 from tradeexecutor.backtest.simulated_wallet import OutOfSimulatedBalance, SimulatedWallet
 from tradeexecutor.execution.failures import FailureModel
 from tradeexecutor.execution.interface import ExecutionError
+from tradeexecutor.execution.shortage import ROUNDING_UNITS, CashShortage
 from tradeexecutor.execution.simulated import Fill, SimulatedExecution, calculate_total_assets
 from tradeexecutor.execution.slippage import SlippageModel
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
 
 __all__ = ["BacktestExecution", "BacktestExecutionFailed"]
-
-#: Rounding of the reserve currency that a buy may exceed the wallet by, in raw units.
-_RESERVE_EPSILON_RAW = 10
 
 
 class BacktestExecutionFailed(ExecutionError):
@@ -31,12 +29,19 @@ class BacktestExecution(SimulatedExecution):
         How much worse than planned trades fill; None: not at all.
     failures
         Called with each trade, returns True for one that is to fail; None: none fails.
+    cash_shortage
+        What becomes of a buy that the cash does not pay.
     """
 
     def __init__(
-        self, wallet: SimulatedWallet, slippage: SlippageModel | None = None, failures: FailureModel | None = None
+        self,
+        wallet: SimulatedWallet,
+        slippage: SlippageModel | None = None,
+        failures: FailureModel | None = None,
+        *,
+        cash_shortage: CashShortage = CashShortage.reduce,
     ):
-        super().__init__(slippage, failures)
+        super().__init__(slippage, failures, cash_shortage=cash_shortage)
         self.wallet = wallet
 
     def allocate_nonce(self) -> tuple[int, str]:
@@ -57,13 +62,18 @@ class BacktestExecution(SimulatedExecution):
         try:
             # What is given away moves first, so that a shortage leaves the wallet as it was.
             if fill.quantity > 0:
-                wallet.update_balance(reserve, -fill.reserve, reason, epsilon=_get_reserve_epsilon(trade))
+                wallet.update_balance(reserve, -self._get_payment(trade, fill.reserve), reason)
                 wallet.update_balance(base, fill.quantity, reason)
             else:
                 wallet.update_balance(base, fill.quantity, reason)
                 wallet.update_balance(reserve, fill.reserve, reason)
         except OutOfSimulatedBalance as error:
             raise BacktestExecutionFailed(f"{trade} cannot be paid: {error}") from error
+
+    def _get_payment(self, trade: TradeExecution, cost: Decimal) -> Decimal:
+        """Return what is paid for a buy: its cost, or all that the wallet holds when only rounding is missing."""
+        held = self.wallet.get_balance(trade.reserve_currency)
+        return held if 0 < cost - held <= trade.reserve_currency.convert_to_decimal(ROUNDING_UNITS) else cost
 
     def check_balances(self, state: State) -> None:
         """Compare every token of the wallet with the positions, and the reserve currency with the reserves.
@@ -80,7 +90,3 @@ class BacktestExecution(SimulatedExecution):
         if mismatches:
             details = "; ".join(f"{entry.token}: state {entry.expected}, wallet {entry.actual}" for entry in mismatches)
             raise BacktestExecutionFailed(f"the wallet does not hold what the state says: {details}")
-
-
-def _get_reserve_epsilon(trade: TradeExecution) -> Decimal:
-    return trade.reserve_currency.convert_to_decimal(_RESERVE_EPSILON_RAW)

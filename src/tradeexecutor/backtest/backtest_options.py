@@ -10,6 +10,7 @@ from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.delisting import DEFAULT_DELISTED_AFTER, Delisting
 from tradeexecutor.backtest.equity_sampling import EquitySampling
 from tradeexecutor.execution.failures import FailureModel
+from tradeexecutor.execution.shortage import CashShortage
 from tradeexecutor.execution.slippage import SlippageModel
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.execution_mode import ExecutionMode
@@ -43,9 +44,10 @@ class BacktestResult:
         ``decisions`` (int), ``seconds`` (float, wall clock of the loop), ``trades``, ``failed_trades``,
         ``stale_price_trades`` (int: exits from delisted markets at the last price, nothing else trades at an old
         price), ``delayed_trades`` (int: orders that filled at the next open, because there was no price when they were
-        placed), ``refused_trades`` (int), ``delisted_positions`` (`DelistedPosition` objects), ``warnings`` (list of
-        sentences: what the author of the strategy may not have meant), ``pending_funding`` (deposits and redemptions
-        that were never due).
+        placed), ``refused_trades`` (int), ``reduced_trades`` and ``unpaid_trades`` (int: buys for which there was less
+        cash than planned, and that spent what was left, or expired), ``delisted_positions`` (`DelistedPosition`
+        objects), ``warnings`` (list of sentences: what the author of the strategy may not have meant),
+        ``pending_funding`` (deposits and redemptions that were never due).
     indicators
         Calculated indicators.
     strategy_module
@@ -63,9 +65,10 @@ class BacktestResult:
 
 
 class MarketRules(TypedDict, total=False):
-    """Settings of `BacktestOptions` for markets that are closed, or gone, and for when the equity is recorded."""
+    """Settings of `BacktestOptions` for markets that are closed or gone, lack of cash, and samples of the equity."""
 
     closed_market: ClosedMarket | str
+    cash_shortage: CashShortage | str
     delisting: Delisting | str
     delisted_after: datetime.timedelta
     equity_sampling: EquitySampling | str
@@ -106,6 +109,10 @@ class BacktestOptions:
         See `BacktestPricing`.
     closed_market
         What becomes of an order while its market has no price: ``wait`` for the next open, or ``refuse``.
+    cash_shortage
+        What becomes of a buy that the cash does not pay, because the sells before it slipped or failed: ``reduce``, it
+        spends what is left, or ``refuse``, it expires.  A plan that spends more than cash and planned sells is an
+        error.
     delisting
         What a position in a market that is gone is worth: the ``last_price``, or nothing (``write_off``).
     delisted_after
@@ -129,6 +136,7 @@ class BacktestOptions:
     failures: FailureModel | None = None
     data_delay_tolerance: datetime.timedelta | None = None
     closed_market: ClosedMarket | str = ClosedMarket.wait
+    cash_shortage: CashShortage | str = CashShortage.reduce
     delisting: Delisting | str = Delisting.last_price
     delisted_after: datetime.timedelta = DEFAULT_DELISTED_AFTER
     equity_sampling: EquitySampling | str = EquitySampling.day

@@ -31,10 +31,11 @@ from tradeexecutor.backtest.delisting import Delisting, DelistingPolicy
 from tradeexecutor.backtest.equity_sampling import EquitySampling
 from tradeexecutor.backtest.look_ahead_check import Spent, check_indicators
 from tradeexecutor.backtest.progress import show_progress
-from tradeexecutor.backtest.run_warnings import find_warnings
+from tradeexecutor.backtest.run_warnings import Outcomes, find_warnings
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
 from tradeexecutor.backtest.universe import DEFAULT_FEE, create_universe
 from tradeexecutor.execution.failures import FailureModel
+from tradeexecutor.execution.shortage import CashShortage
 from tradeexecutor.execution.slippage import FixedSlippage, SlippageModel
 from tradeexecutor.state.codec.gc_pause import pause_full_collections
 from tradeexecutor.state.cycle_duration import CycleDuration
@@ -153,8 +154,7 @@ def run_backtest(
     results = setup.calculate_indicators(universe)
     calculating = time.perf_counter() - began
     run = _prepare(setup, results)
-    state, runner, delisting = run.engine.runner.state, run.engine.runner, run.delisting
-    times = run.engine.decision_times
+    state, outcomes, times = run.engine.runner.state, run.outcomes, run.engine.decision_times
     began = time.perf_counter()
     with (
         pause_full_collections(),
@@ -164,13 +164,11 @@ def run_backtest(
     seconds = time.perf_counter() - began
     state.perform_integrity_check()
     diagnostics = _make_diagnostics(state, len(times), seconds)
-    diagnostics["delayed_trades"] = sum(trade.executed_at is not None for trade in runner.queue.taken)
-    diagnostics["refused_trades"] = len(runner.queue.refused)
-    diagnostics["delisted_positions"] = delisting.closed
+    diagnostics |= outcomes.count()
     coverage = describe_coverage(universe, setup.wanted, (setup.start_at, setup.end_at))
     diagnostics["coverage"] = coverage
     changes = check_indicators(setup.calculate_indicators, results, times, Spent(calculating, seconds))
-    diagnostics["warnings"] = [*find_warnings(state, results, len(times), runner.queue, delisting, changes), *coverage]
+    diagnostics["warnings"] = [*find_warnings(state, results, len(times), outcomes, changes), *coverage]
     for warning in diagnostics["warnings"]:
         logger.warning("%s: %s", state.name, warning)
     diagnostics["pending_funding"] = [(event.timestamp, event.amount) for event in run.sync.fund_flow_queue]
@@ -201,7 +199,7 @@ class _Run:
 
     engine: BacktestEngine
     sync: BacktestSyncModel
-    delisting: DelistingPolicy
+    outcomes: Outcomes
 
 
 def _prepare(setup: _Setup, results: IndicatorResults) -> _Run:
@@ -209,6 +207,9 @@ def _prepare(setup: _Setup, results: IndicatorResults) -> _Run:
     wallet = SimulatedWallet()
     pricing = BacktestPricing(universe, options.data_delay_tolerance)
     sync = setup.make_sync_model(wallet)
+    shortage = _choose(CashShortage, "cash_shortage", options.cash_shortage)
+    slippage = setup.make_slippage(pricing)
+    execution = BacktestExecution(wallet, slippage, options.failures, cash_shortage=shortage)
     runner = StrategyRunner(
         state=setup.make_state(),
         strategy_universe=universe,
@@ -220,7 +221,7 @@ def _prepare(setup: _Setup, results: IndicatorResults) -> _Run:
             pricing=pricing,
             valuation=BacktestValuationModel(pricing),
             sync=sync,
-            execution=BacktestExecution(wallet, setup.make_slippage(pricing), options.failures),
+            execution=execution,
         ),
         before_tick=module.before_strategy_tick,
         after_tick=module.after_strategy_tick,
@@ -230,7 +231,7 @@ def _prepare(setup: _Setup, results: IndicatorResults) -> _Run:
     times = find_decision_times(universe, module.cycle_duration, setup.start_at, setup.end_at)
     sampling = _choose(EquitySampling, "equity_sampling", options.equity_sampling)
     engine = BacktestEngine(runner, pricing, times, setup.end_at, delisting, sampling)
-    return _Run(engine, sync, delisting)
+    return _Run(engine, sync, Outcomes(runner.queue, delisting, execution.shortages))
 
 
 def make_context(module: StrategyModule, options: BacktestOptions) -> ExecutionContext:

@@ -1,9 +1,12 @@
 """What a run has shown that its author may not have meant; told once, at the end of the run."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from tradeexecutor.backtest.delisting import DelistingPolicy
 from tradeexecutor.backtest.look_ahead_check import IndicatorChange, format_value
+from tradeexecutor.execution.shortage import Shortages
 from tradeexecutor.state.display.formatting import format_percent
 from tradeexecutor.state.state import State
 from tradeexecutor.strategy.market_queue import MarketQueue
@@ -18,12 +21,40 @@ _SUSPICIOUS_STOP = 0.5
 _SLIPPAGE_REASON = "slippage "
 
 
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What became of orders that were not simply executed at once.
+
+    Attributes
+    ----------
+    queue
+        Those that came while their market had no price.
+    delisting
+        Positions in markets that are gone.
+    shortages
+        Buys for which there was less cash than planned.
+    """
+
+    queue: MarketQueue
+    delisting: DelistingPolicy
+    shortages: Shortages
+
+    def count(self) -> dict[str, Any]:
+        """Return the diagnostics of a run about them, see `BacktestResult`."""
+        return {
+            "delayed_trades": sum(trade.executed_at is not None for trade in self.queue.taken),
+            "refused_trades": len(self.queue.refused),
+            "reduced_trades": len(self.shortages.reduced),
+            "unpaid_trades": len(self.shortages.refused),
+            "delisted_positions": self.delisting.closed,
+        }
+
+
 def find_warnings(
     state: State,
     indicators: IndicatorResults,
     decisions: int,
-    queue: MarketQueue,
-    delisting: DelistingPolicy | None,
+    outcomes: Outcomes,
     look_ahead: Sequence[IndicatorChange] = (),
 ) -> list[str]:
     """Return sentences for people, the most important first; empty when nothing is doubtful."""
@@ -33,8 +64,9 @@ def find_warnings(
         *_find_empty_indicators(indicators),
         *_find_slippage_failures(state),
         *_find_suspicious_stops(state),
-        *_find_delayed_orders(queue),
-        *_find_delistings(delisting),
+        *_find_shortages(outcomes.shortages),
+        *_find_delayed_orders(outcomes.queue),
+        *_find_delistings(outcomes.delisting),
     ]
 
 
@@ -92,6 +124,16 @@ def _find_suspicious_stops(state: State) -> Iterator[str]:
         )
 
 
+def _find_shortages(shortages: Shortages) -> Iterator[str]:
+    for trades, outcome in ((shortages.reduced, "spent what was left"), (shortages.refused, "expired")):
+        if trades:
+            first = trades[0]
+            yield (
+                f"{len(trades)} buys {outcome}, because there was less cash than their decision had planned with, the "
+                f"first one, trade #{first.trade_id} of {first.opened_at}; see the notes of the trades"
+            )
+
+
 def _find_delayed_orders(queue: MarketQueue) -> Iterator[str]:
     filled = [trade for trade in queue.taken if trade.executed_at is not None]
     if filled:
@@ -111,9 +153,8 @@ def _find_delayed_orders(queue: MarketQueue) -> Iterator[str]:
         )
 
 
-def _find_delistings(delisting: DelistingPolicy | None) -> Iterator[str]:
-    for item in delisting.closed if delisting is not None else ():
-        assert delisting is not None
+def _find_delistings(delisting: DelistingPolicy) -> Iterator[str]:
+    for item in delisting.closed:
         yield (
             f"{item.ticker} has not traded since {item.last_trade_at}: position #{item.position_id} was closed at "
             f"{item.closed_at} as delisted ({delisting.outcome.value.replace('_', ' ')})"

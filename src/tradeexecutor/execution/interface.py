@@ -6,6 +6,7 @@ and chains implement this class.
 
 import datetime
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +34,7 @@ class ExecutionReport:
     ----------
     succeeded, failed
         Trades in the order of execution. Positions of failed trades are frozen, and their money is back in the
-        reserves.
+        reserves. A trade that expired instead of being executed is in neither.
     """
 
     succeeded: list[TradeExecution] = field(default_factory=list[TradeExecution])
@@ -54,6 +55,18 @@ class ExecutionModel(ABC):
     def is_stop_loss_supported(self) -> bool:
         """Return whether positions may be closed between decisions."""
         return True
+
+    def check_plan(self, state: State, trades: Iterable[TradeExecution]) -> None:
+        """Raise an error when the trades of a decision cannot be meant; called before any of them is executed.
+
+        Does nothing by default.
+
+        Raises
+        ------
+        ExecutionError
+            With the reason; nothing has changed.
+        """
+        del state, trades
 
     def find_rebroadcast_obstacle(self, state: State, trade: TradeExecution) -> str | None:
         """Return a text on why a failed trade cannot be sent again; None when it can be. By default none can be."""

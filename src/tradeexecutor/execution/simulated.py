@@ -7,7 +7,7 @@ market.
 
 import datetime
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from tradeexecutor.accounting.raw_units import round_down_to_units, round_up_to_units, size_sale
 from tradeexecutor.execution.failures import FailureModel
 from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, ExecutionReport
+from tradeexecutor.execution.shortage import ROUNDING_UNITS, CashShortage, Shortages, settle_shortage
 from tradeexecutor.execution.slippage import MarketTooThin, NoSlippage, SlippageModel
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.contract import contract_signature
@@ -77,6 +78,13 @@ class SimulatedExecution(ExecutionModel):
         Model for how much worse than planned trades fill; None for no slippage.
     failures
         Function that returns True for a trade that shall fail; None when none shall.
+    cash_shortage
+        What becomes of a buy that the cash does not pay, because the trades before it have brought less than planned.
+
+    Attributes
+    ----------
+    shortages
+        The buys for which there was less cash than planned.
 
     Notes
     -----
@@ -84,10 +92,22 @@ class SimulatedExecution(ExecutionModel):
     part of the planned price; `lp_fees_paid` gets the estimate from the plan of the trade.
     """
 
-    def __init__(self, slippage: SlippageModel | None = None, failures: FailureModel | None = None):
+    def __init__(
+        self,
+        slippage: SlippageModel | None = None,
+        failures: FailureModel | None = None,
+        *,
+        cash_shortage: CashShortage = CashShortage.reduce,
+    ):
         self.slippage = slippage or NoSlippage()
         self.failures = failures
+        self.cash_shortage = cash_shortage
+        self.shortages = Shortages()
         self.next_nonce = 0
+
+    def check_plan(self, state: State, trades: Iterable[TradeExecution]) -> None:
+        """Refuse a decision whose buys cost more than the cash and its sells, see `ExecutionModel.check_plan`."""
+        _check_cash(state.portfolio, sorted(trades, key=TradeExecution.get_execution_sort_position))
 
     @contract_signature
     def execute_trades(
@@ -104,7 +124,7 @@ class SimulatedExecution(ExecutionModel):
         """Start, fill and book each trade, see `ExecutionModel.execute_trades`.
 
         Each trade is finished before the next one starts, so that sells pay for later buys and the reserve is never
-        negative in between.
+        negative in between. A buy that they do not pay is reduced or expires; an expired one is not in the report.
 
         Raises
         ------
@@ -119,13 +139,15 @@ class SimulatedExecution(ExecutionModel):
                 raise NotSimulated(obstacle, trade.trade_id)
         if check_balances:
             self.check_balances(state)
-        if not rebroadcast:
-            _check_cash(state.portfolio, trades)
+        executed: list[TradeExecution] = []
         for trade in trades:
             if rebroadcast:
                 reopen_failed_trade(trade, ts)
+            elif not settle_shortage(state.portfolio, trade, ts, self.cash_shortage, self.shortages):
+                continue
             self._execute_one(ts, state, trade, triggered=triggered or rebroadcast)
-        succeeded, failed = freeze_position_on_failed_trade(ts, state, trades)
+            executed.append(trade)
+        succeeded, failed = freeze_position_on_failed_trade(ts, state, executed)
         if trades:
             self.check_balances(state)
         return ExecutionReport(succeeded, failed)
@@ -252,22 +274,21 @@ def _worsen(slippage: float, *, is_buy: bool) -> Decimal:
 
 
 def _check_cash(portfolio: Portfolio, trades: list[TradeExecution]) -> None:
-    """Refuse a batch of trades whose plan exceeds the cash, before anything is traded.
+    """Refuse trades in the order of execution whose plan exceeds the cash, before anything is traded.
 
     Raises
     ------
     ExecutionError
         The cash is not sufficient; nothing has changed.
     """
-    if len(trades) < 2 or any(position.pair.kind.is_cctp_bridge() for position in portfolio.open_positions.values()):
+    if any(position.pair.kind.is_cctp_bridge() for position in portfolio.open_positions.values()):
         return
     cash = {reserve.asset: reserve.quantity for reserve in portfolio.reserves.values()}
     for trade in trades:
         asset = trade.reserve_currency
         available = cash.get(asset, Decimal(0))
         if trade.is_buy():
-            # The start of a trade tolerates a lack of less than one unit.
-            if trade.planned_reserve - available >= asset.convert_to_decimal(1):
+            if trade.planned_reserve - available > asset.convert_to_decimal(ROUNDING_UNITS):
                 raise ExecutionError(
                     f"trade #{trade.trade_id} needs {trade.planned_reserve} {asset.token_symbol}, {available} are left "
                     f"by the trades before it, nothing was traded; {_CASH_HINT}"

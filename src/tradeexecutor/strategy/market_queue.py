@@ -13,7 +13,7 @@ from tradeexecutor.state.booking.waiting_orders import discard_planned
 from tradeexecutor.state.trade import TradeExecution, TradeFlag
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
 from tradeexecutor.strategy.pandas_trader.spot_planner import RELATIVE_LEVELS_KEY
-from tradeexecutor.strategy.stop_loss import can_pay, reprice
+from tradeexecutor.strategy.stop_loss import reprice
 
 __all__ = ["ClosedMarket", "MarketQueue", "prepare_fill"]
 
@@ -55,12 +55,12 @@ class MarketQueue:
         self.waiting += trades
 
     def take(self, pair_ids: Container[int]) -> list[TradeExecution]:
-        """Remove and return what waits for any of these markets."""
+        """Remove and return what waits for any of these markets, sells first, because they pay for buys."""
         taken = [trade for trade in self.waiting if (trade.pair.internal_id or 0) in pair_ids]
         if taken:
             self.waiting = [trade for trade in self.waiting if trade not in taken]
             self.taken += taken
-        return taken
+        return sorted(taken, key=TradeExecution.is_buy)
 
     def cancel(self) -> list[TradeExecution]:
         """Remove all that waits; return what has not lapsed by itself."""
@@ -77,7 +77,7 @@ def prepare_fill(manager: PositionManager, trade: TradeExecution) -> bool:
     -------
     bool
         False when it has lapsed meanwhile, or lapses now, with a note: there is no position any more, nothing is left
-        to sell, or it cannot be paid.
+        to sell, or it buys less than one unit. Whether it can be paid is found out by its execution.
     """
     if not trade.is_planned():
         return False
@@ -87,9 +87,7 @@ def prepare_fill(manager: PositionManager, trade: TradeExecution) -> bool:
     if position is None:
         problem = "its position is not open any more"
     elif trade.is_buy():
-        if not can_pay(portfolio, trade):
-            problem = f"it needs {trade.planned_reserve}, more than the cash when its market opened"
-        elif not _fill_now(manager, trade):
+        if not _fill_now(manager, trade):
             problem = f"{trade.planned_reserve} buy less than one unit when its market opened"
     else:
         held = position.get_quantity()

@@ -283,9 +283,17 @@ class StrategyRunner:
         -------
         list
             The trades that were executed, failed ones included, in the order of execution.
+
+        Raises
+        ------
+        ExecutionError, PriceImpactToleranceExceeded
+            The plan itself cannot be meant; nothing was executed.
         """
         self._check_price_impact(trades)
         models = self.models
+        if not triggered:
+            # As a whole, before anything is held back: what becomes of its sells is an outcome, not the plan.
+            models.execution.check_plan(self.state, trades)
         if models.approval is not None:
             approved = models.approval(self.state, trades)
             self._discard(ts, [trade for trade in trades if trade not in approved])
@@ -303,7 +311,7 @@ class StrategyRunner:
         self._record_post_execution(ts, report.succeeded)
         if self._save_often:
             self.save()
-        return trades
+        return [trade for trade in trades if trade.expired_at is None]
 
     def _hold_back(self, ts: datetime.datetime, trades: list[TradeExecution]) -> list[TradeExecution]:
         """Return the trades whose market has a price now; the others wait for it, or are refused."""
@@ -333,7 +341,7 @@ class StrategyRunner:
         Returns
         -------
         list
-            Executed trades, in the order in which they were placed.
+            Executed trades, sells first.
         """
         manager = self.make_position_manager(ts)
         executed: list[TradeExecution] = []

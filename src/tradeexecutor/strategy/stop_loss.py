@@ -338,7 +338,7 @@ def plan_hit(manager: PositionManager, hit: Hit) -> TradeExecution | None:
         return None
     if position_id not in portfolio.open_positions and position_id not in portfolio.pending_positions:
         return None
-    if trade.is_buy() and not can_pay(portfolio, trade):
+    if trade.is_buy() and not _can_pay(portfolio, trade):
         trade.add_note(f"lapsed: it needs {trade.planned_reserve}, more than the cash when its price came")
         logger.warning("%s lapses at %s: not enough cash", trade, manager.timestamp)
         _lapse(portfolio, position, trade, manager.timestamp)
@@ -363,7 +363,7 @@ def _plan_exit(manager: PositionManager, hit: Hit) -> TradeExecution | None:
     return next(iter(manager.close_position(position, hit.trade_type, notes, trigger_price=hit.price)), None)
 
 
-def can_pay(portfolio: Portfolio, trade: TradeExecution) -> bool:
+def _can_pay(portfolio: Portfolio, trade: TradeExecution) -> bool:
     bridge = portfolio.get_bridge_position_for_chain(trade.pair.chain_id)
     if bridge is not None:
         return bridge.get_available_bridge_capital() >= trade.planned_reserve

@@ -21,6 +21,7 @@ from tradeexecutor.strategy.pandas_trader.position_rules import (
     NoSingleOpenPositionException,
     NotEnoughCashForBuys,
     OpeningLevels,
+    OrderTooSmall,
     PositionManagerError,
     RelativeLevels,
     TradeTerms,
@@ -35,6 +36,7 @@ __all__ = [
     "NoSingleOpenPositionException",
     "NotEnoughCasForBuys",
     "NotEnoughCashForBuys",
+    "OrderTooSmall",
     "PositionManager",
     "PositionManagerError",
 ]

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import sum_decimal
 from tradeexecutor.state.booking.waiting_orders import is_waiting
-from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.errors import TooSmallTrade, TradeExecutorError
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeFlag
@@ -16,11 +16,13 @@ __all__ = [
     "NoSingleOpenPositionException",
     "NotEnoughCashForBuys",
     "OpeningLevels",
+    "OrderTooSmall",
     "PositionManagerError",
     "RelativeLevels",
     "TradeTerms",
     "check_pair",
     "check_position",
+    "check_size",
     "get_sellable_quantity",
     "is_closing",
 ]
@@ -28,6 +30,17 @@ __all__ = [
 
 class PositionManagerError(TradeExecutorError, ValueError, AssertionError):
     """The strategy asked for something that makes no sense; nothing was planned."""
+
+
+class OrderTooSmall(PositionManagerError, TooSmallTrade):
+    """What is left of an order after rounding to whole units of the tokens is nothing, or dust; nothing was planned.
+
+    Attributes
+    ----------
+    quantity, limit
+        What it would have traded, and the dust limit of the pair, base token units; None when the money itself is less
+        than one unit of its currency.
+    """
 
 
 class NoSingleOpenPositionException(TradeExecutorError, LookupError):
@@ -79,6 +92,31 @@ def check_position(position: object) -> None:
         raise PositionManagerError(
             f"a position is needed, not {position!r}; get_current_position_for_pair(pair) finds it, "
             "and returns None when none is open"
+        )
+
+
+def check_size(pair: TradingPairIdentifier, quantity: Decimal, what: str) -> None:
+    """Refuse to plan a trade of nothing but dust.
+
+    Parameters
+    ----------
+    pair
+        What is traded.
+    quantity
+        What is left after rounding to whole units, positive.
+    what
+        The order, for the error, e.g. ``5 USD at 20000``.
+
+    Raises
+    ------
+    OrderTooSmall
+        The quantity is less than one unit of the token, or not above the dust limit of the pair.
+    """
+    limit = get_dust_epsilon_for_pair(pair)
+    if quantity <= limit:
+        least = "less than one unit" if not quantity else f"{quantity}, not more than the dust limit {limit}"
+        raise OrderTooSmall(
+            f"{what}: {least} of {pair.base.token_symbol}; ask is_too_small(pair, value) first", quantity, limit
         )
 
 

@@ -14,9 +14,12 @@ from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade.pricing import TradePricing
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
+from tradeexecutor.strategy.dust import get_dust_epsilon_for_pair
 from tradeexecutor.strategy.pandas_trader.position_rules import (
+    OrderTooSmall,
     PositionManagerError,
     check_pair,
+    check_size,
     get_sellable_quantity,
     is_closing,
 )
@@ -114,6 +117,32 @@ class SpotPlanner:
 
     # --- Amounts
 
+    def is_too_small(self, pair: TradingPairIdentifier, value: USDollarAmount | Decimal) -> bool:
+        """Return whether an order is refused because nothing, or only dust, is left of it after rounding.
+
+        Amounts are whole units of both tokens, and a quantity at or below the dust limit of the pair is not traded.
+        Ask before an order whose size is what is left, such as the rest of the cash.
+
+        Parameters
+        ----------
+        pair
+            What to trade.
+        value
+            Reserve currency: positive to buy, fee included; negative to sell. The same as the ``dollar_delta`` of
+            `PositionManager.adjust_position`.
+        """
+        check_pair(pair)
+        amount = round_down_to_units(abs(Decimal(value)), self.reserve_currency.decimals)
+        if not amount:
+            return True
+        if value > 0:
+            price = self.pricing_model.get_buy_price(self.timestamp, pair, amount).price
+            quantity, _ = size_buy(amount, Decimal(price), pair.base.decimals, self.reserve_currency.decimals)
+        else:
+            mid_price = self.pricing_model.get_mid_price(self.timestamp, pair)
+            quantity = round_down_to_units(abs(Decimal(value)) / Decimal(mid_price), pair.base.decimals)
+        return quantity <= get_dust_epsilon_for_pair(pair)
+
     def _to_reserve(self, value: USDollarAmount | Decimal) -> Decimal:
         """Round down to what the reserve currency can express."""
         if not value > 0:
@@ -121,7 +150,8 @@ class SpotPlanner:
         amount = value if isinstance(value, Decimal) else Decimal(value)
         reserve = round_down_to_units(amount, self.reserve_currency.decimals)
         if not reserve:
-            raise PositionManagerError(f"{value} is less than one unit of {self.reserve_currency.token_symbol}")
+            symbol = self.reserve_currency.token_symbol
+            raise OrderTooSmall(f"{value} is less than one unit of {symbol}; ask is_too_small(pair, value) first")
         return reserve
 
     def _to_sold_quantity(
@@ -138,8 +168,7 @@ class SpotPlanner:
         if quantity >= available:
             return available
         units = round_down_to_units(quantity, position.pair.base.decimals)
-        if not units:
-            raise PositionManagerError(f"{quantity} is less than one unit of {position.pair.base.token_symbol}")
+        check_size(position.pair, units, f"cannot sell {quantity}")
         return units
 
     # --- Trades
@@ -155,13 +184,10 @@ class SpotPlanner:
         slippage_tolerance: Percent | None = None,
         position: TradingPosition | None = None,
     ) -> tuple[TradeExecution, TradingPosition]:
-        """Plan to buy what `budget` pays for; a budget below the price of one unit is refused."""
+        """Plan to buy what `budget` pays for; a budget for less than one unit, or for dust, is refused."""
         quantity, cost = size_buy(budget, Decimal(pricing.price), pair.base.decimals, self.reserve_currency.decimals)
-        if not quantity:
-            symbol = pair.base.token_symbol
-            raise PositionManagerError(
-                f"{budget} {self.reserve_currency.token_symbol} buy less than one unit of {symbol} at {pricing.price}"
-            )
+        what = f"cannot buy for {budget} {self.reserve_currency.token_symbol} at {pricing.price}"
+        check_size(pair, quantity, what)
         position, trade, _ = self.state.create_trade(
             strategy_cycle_at=self.timestamp,
             pair=pair,
