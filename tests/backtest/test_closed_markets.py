@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from tests.kit.markets import DAY, HOUR, START, at_cycle, flat, get_trades, make_candles, run, run_two
+from tradeexecutor.analysis.adjusted.summary import summarise_performance
+from tradeexecutor.analysis.trade_analyser import build_trade_analysis
 from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.backtest_runner import BacktestNotPossible, run_backtest_inline
 from tradeexecutor.backtest.universe import create_universe
@@ -104,6 +106,29 @@ def test_the_stop_loss_goes_before_a_sale_that_waits():
     (position,) = result.state.portfolio.closed_positions.values()
     assert position.closed_by_stop_loss()
     assert len(position.expired_trades) == 1
+
+
+def test_a_position_whose_entry_waited_for_its_market_is_held_from_its_fill():
+    # Decided at hour 31 (Tuesday 06:00), filled on Thursday at 00:00, sold on Friday at 00:00, five days in all.
+    eth = daily((50, 51, 49, 50.5), flat(60), flat(66), skip=[1, 2])
+    result = run_two(make_candles([flat(100.0)] * 120), eth, {31: open_eth(), 97: with_manager(close_eth)})
+    (position,) = result.state.portfolio.closed_positions.values()
+    assert position.opened_at == START + 30 * HOUR
+    assert position.get_entered_at() == START + 3 * DAY
+    assert position.get_duration() == DAY
+    assert position.get_annualised_profit_percent() == pytest.approx(1.1**365 - 1)
+    assert get_trades(result)[0].has_waited()
+    assert not get_trades(result)[1].has_waited()
+    assert summarise_performance(result.state).exposure == pytest.approx(1 / 5)
+    summary = build_trade_analysis(result.state.portfolio).calculate_summary_statistics(state=result.state)
+    assert (summary.time_in_market, summary.average_duration_of_winning_trades) == (pytest.approx(1 / 5), DAY)
+
+
+def test_an_entry_whose_market_is_open_counts_from_its_decision():
+    result = run_two(HOURS, daily(*[flat(50.0)] * 4), {2: with_manager(lambda m, pairs: m.open_spot(pairs[BTC], 500))})
+    (position,) = result.state.portfolio.open_positions.values()
+    assert position.get_entered_at() == position.opened_at
+    assert not get_trades(result)[0].other_data
 
 
 def test_levels_that_are_a_share_of_the_price_follow_the_price_of_the_fill():

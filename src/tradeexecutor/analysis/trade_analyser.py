@@ -179,7 +179,7 @@ class TradeAnalysis:
         ratios: Ratios | None = None,
         everything: PositionTally | None = None,
     ) -> TradeSummary:
-        ordered = sorted(positions, key=lambda position: position.opened_at)
+        ordered = sorted(positions, key=TradingPosition.get_entered_at)
         tally = tally_positions(ordered) if everything is None or len(ordered) < everything.positions else everything
         figures: dict[str, Any] = {}
         if state is not None:
@@ -348,7 +348,7 @@ def _calculate_figures_of_state(state: State, ordered: list[TradingPosition]) ->
         "time_in_market_volatile": calculate_time_in_market(volatile, end, duration),
     }
     if len(ordered) > 1:
-        between = (ordered[-1].opened_at - ordered[0].opened_at) / (len(ordered) - 1)
+        between = (ordered[-1].get_entered_at() - ordered[0].get_entered_at()) / (len(ordered) - 1)
         figures["average_duration_between_position_openings"] = between
     return figures
 

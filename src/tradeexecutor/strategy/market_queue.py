@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from tradeexecutor.state.booking.waiting_orders import discard_planned
 from tradeexecutor.state.trade import TradeExecution, TradeFlag
+from tradeexecutor.state.trade.predicates import WAITED_FOR_MARKET_KEY
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
 from tradeexecutor.strategy.pandas_trader.spot_planner import RELATIVE_LEVELS_KEY
 from tradeexecutor.strategy.stop_loss import reprice
@@ -51,8 +52,10 @@ class MarketQueue:
     refused: list[TradeExecution] = field(default_factory=list[TradeExecution])
 
     def add(self, trades: Iterable[TradeExecution]) -> None:
-        """Let trades wait."""
-        self.waiting += trades
+        """Let trades wait, and note that they do."""
+        for trade in trades:
+            trade.other_data = {**(trade.other_data or {}), WAITED_FOR_MARKET_KEY: True}
+            self.waiting.append(trade)
 
     def take(self, pair_ids: Container[int]) -> list[TradeExecution]:
         """Remove and return what waits for any of these markets, sells first, because they pay for buys."""

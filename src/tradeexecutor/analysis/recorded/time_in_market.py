@@ -16,13 +16,14 @@ def calculate_time_in_market(
 
     `tradeexecutor.analysis.adjusted.exposure` has the exact one.
 
-    Two habits of the recorded figure are kept: a position is compared only with the one before it, so that more than
-    two overlapping ones are counted twice, and nothing after the first open position counts.
+    An entry that waited counts from its first fill. Two habits of the recorded figure are kept: a position is compared
+    only with the one before it, so that more than two overlapping ones are counted twice, and nothing after the first
+    open position counts.
 
     Parameters
     ----------
     sorted_positions
-        In the order of opening.
+        In the order in which they were entered.
     end, duration
         Of the strategy; 0 is returned where one is missing.
     """
@@ -32,7 +33,7 @@ def calculate_time_in_market(
     previous_end: datetime.datetime | None = None
     for position in sorted_positions:
         position_end = position.closed_at or end
-        start = position.opened_at
+        start = position.get_entered_at()
         if previous_end is not None and start < previous_end:
             start = previous_end
         total += position_end - start

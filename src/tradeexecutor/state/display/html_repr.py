@@ -95,6 +95,8 @@ class ShownPosition(Protocol):
 
     def get_total_profit(self) -> tuple[USDollarAmount, float]: ...
 
+    def get_duration(self) -> datetime.timedelta | None: ...
+
 
 class ShownPortfolio(Protocol):
     """Attributes of a portfolio that are shown."""
@@ -330,7 +332,7 @@ def render_position(position: ShownPosition) -> str:
     pair = position.pair
     profit = _get(position.get_total_profit)
     usd, percent = profit if profit is not None else (None, None)
-    span = None if position.closed_at is None else position.closed_at - position.opened_at
+    span = position.get_duration()
     facts: list[tuple[str, _Cell]] = [
         ("Opened", format_time(position.opened_at)),
         ("Closed", format_time(position.closed_at) + (f", after {format_span(span)}" if span else "")),

@@ -10,7 +10,6 @@ from tradeexecutor.state.errors import (
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.position.fields import PositionFields
 from tradeexecutor.state.position.trades import get_executed_trades, get_first_trade
-from tradeexecutor.state.trade import TradeFlag
 
 # --- Times
 
@@ -34,8 +33,9 @@ def get_last_updated_at(position: PositionFields) -> datetime.datetime:
 def get_entered_at(position: PositionFields) -> datetime.datetime:
     """Return when the position began to hold something: its first fill if the entry waited, else `opened_at`.
 
-    If the entry waits for a price, the position is created when the order is placed, and holds nothing until the order
-    is filled. An entry that is executed at once counts from the decision, as in recorded figures.
+    If the entry waits for a price, or for its market to open, the position is created when the order is placed, and
+    holds nothing until the order is filled. An entry that is executed at once counts from the decision, as in recorded
+    figures.
     """
     if not _has_waited(position):
         return position.opened_at
@@ -47,10 +47,7 @@ def _has_waited(position: PositionFields) -> bool:
     """Return True if the opening trade waited for a trigger."""
     if position.pending_since_at is not None:
         return True
-    if not position.trades:
-        return False
-    first = get_first_trade(position)
-    return first.activated_trigger is not None or TradeFlag.triggered in (first.flags or ())
+    return bool(position.trades) and get_first_trade(position).has_waited()
 
 
 # --- Over time

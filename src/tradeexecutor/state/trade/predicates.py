@@ -8,6 +8,9 @@ from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS
 from tradeexecutor.state.trade.fields import TradeFields, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.trade.lifecycle import IN_FLIGHT, get_status
 
+#: Key of `TradeExecution.other_data`: the market had no price at the decision, and the trade waited for its next open.
+WAITED_FOR_MARKET_KEY = "waited_for_market"
+
 _PLANNED, _STARTED, _BROADCASTED = TradeStatus.planned, TradeStatus.started, TradeStatus.broadcasted
 _SUCCESS, _VAULT_SETTLEMENT_PENDING = TradeStatus.success, TradeStatus.vault_settlement_pending
 
@@ -119,6 +122,15 @@ def is_take_profit(trade: TradeFields) -> bool:
 def is_triggered(trade: TradeFields) -> bool:
     """Return True if the trade is a stop loss or take profit; flexible triggers do not count."""
     return trade.trade_type in (TradeType.take_profit, TradeType.stop_loss)
+
+
+def has_waited(trade: TradeFields) -> bool:
+    """The trade waited after its decision: for its price or time, or for its market to open."""
+    return (
+        trade.activated_trigger is not None
+        or TradeFlag.triggered in (trade.flags or ())
+        or bool((trade.other_data or {}).get(WAITED_FOR_MARKET_KEY))
+    )
 
 
 def is_accounting_correction(trade: TradeFields) -> bool:

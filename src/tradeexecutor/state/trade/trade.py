@@ -89,6 +89,7 @@ class TradeExecution(TradeFields):
     is_stop_loss = predicates.is_stop_loss
     is_take_profit = predicates.is_take_profit
     is_triggered = predicates.is_triggered
+    has_waited = predicates.has_waited
     is_accounting_correction = predicates.is_accounting_correction
     is_partial_take_profit = predicates.is_partial_take_profit
     is_test = predicates.is_test

@@ -198,11 +198,22 @@ def draw_interest(state: "State", options: ChartOptions) -> go.Figure:
     return make_interest_figure(state, "Interest earned", options)
 
 
-def make_interest_figure(state: "State", title: str, options: ChartOptions, colour: str | None = None) -> go.Figure:
-    """Draw what lending brought; raises `NothingToDraw` when no credit position was closed."""
+def make_interest_figure(
+    state: "State", title: str, options: ChartOptions, colour: str | None = None, *, by_opening: bool = False
+) -> go.Figure:
+    """Draw what lending brought, when the position closed; raises `NothingToDraw` when no credit position was closed.
+
+    Parameters
+    ----------
+    by_opening
+        Draw it at the opening of the position instead, as existing notebooks do.
+    """
     look = get_theme(options.theme)
     closed = sorted(
-        (position.opened_at, position.get_realised_profit_usd() or 0.0)
+        (
+            position.closed_at if position.closed_at is not None and not by_opening else position.opened_at,
+            position.get_realised_profit_usd() or 0.0,
+        )
         for position in state.portfolio.closed_positions.values()
         if position.pair.kind.is_credit_supply()
     )
@@ -220,6 +231,6 @@ def make_interest_figure(state: "State", title: str, options: ChartOptions, colo
         hovertemplate="%{x|%Y-%m-%d %H:%M}<br>%{y:$,.4f}<extra></extra>",
     )
     figure.update_yaxes(title_text="Interest earned, USD", zeroline=True)
-    figure.update_xaxes(title_text="Opened at (UTC)")
+    figure.update_xaxes(title_text="Opened at (UTC)" if by_opening else "Closed at (UTC)")
     notes = make_notes(state, f"{len(closed)} closed credit positions, together ${total[-1]:,.4f}")
     return finish(figure, look, title, notes, options.height or 360)

@@ -357,4 +357,4 @@ def visualise_portfolio_interest_curve(
         No credit position was closed.
     """
     options = ChartOptions(theme=get_theme_name(theme), height=height)
-    return make_interest_figure(state, name or "Interest earned", options, colour)
+    return make_interest_figure(state, name or "Interest earned", options, colour, by_opening=True)

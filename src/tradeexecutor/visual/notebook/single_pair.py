@@ -239,8 +239,8 @@ def display_positions_table(
     Returns
     -------
     pandas.DataFrame
-        By opening time (``Open``): ``Close``, ``Duration`` (timedelta), ``PnL %`` (in percent: 5.0 is 5 %),
-        ``PnL USD``, ``Trades``.
+        By opening time (``Open``): ``Close``, ``Duration`` (timedelta, from the first fill where the entry waited),
+        ``PnL %`` (in percent: 5.0 is 5 %), ``PnL USD``, ``Trades``.
 
     Raises
     ------
@@ -257,7 +257,7 @@ def display_positions_table(
             {
                 "Open": position.opened_at,
                 "Close": position.closed_at,
-                "Duration": position.closed_at - position.opened_at,
+                "Duration": position.get_duration(),
                 "PnL %": percent * 100,
                 "PnL USD": usd,
                 "Trades": len(position.trades),
