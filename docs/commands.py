@@ -42,7 +42,7 @@ Errors are one line on standard error; results are on standard output, with `--j
 
 ## Global options
 
-They stand in front of the command.
+They stand before or after the command.
 
 {options}
 """
@@ -82,8 +82,8 @@ def render() -> str:
 
 
 def _render_exit_codes() -> str:
-    rows = re.findall(r"^(\d+)\s+(.+)$", failure.__doc__ or "", re.MULTILINE)
-    return _render_table(("Code", "Meaning"), rows)
+    found = re.findall(r"^(\d+)\s+(.+(?:\n {2,}.+)*)$", failure.__doc__ or "", re.MULTILINE)
+    return _render_table(("Code", "Meaning"), [(code, " ".join(text.split())) for code, text in found])
 
 
 def _render_global_options() -> str:

@@ -1,6 +1,7 @@
 """The command as a whole: help, exit codes, errors, colours, speed."""
 
 import errno
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -127,14 +128,27 @@ def test_a_defect_of_ours_is_one_line_too_and_asks_for_a_report(
     assert "--debug" in result.stderr
 
 
-@pytest.mark.parametrize("switch", ["option", "variable"])
-def test_debug_shows_the_traceback(spawn: Spawn, tmp_path: Path, switch: str):
+def test_debug_shows_the_traceback(run: Run, tmp_path: Path):
     path = tmp_path / "bad.json"
     path.write_text("{")
-    if switch == "option":
-        result = spawn("--debug", "show-positions", path)
-    else:
-        result = spawn("show-positions", path, TRADEEXECUTOR_DEBUG="1")
+    for words in (
+        ("--debug", "show-positions", path),
+        ("show-positions", "--debug", path),
+        ("show-positions", path, "--debug"),
+        ("--debug", "store", "recover", path),
+        ("store", "--debug", "recover", path),
+        ("store", "recover", path, "--debug"),
+    ):
+        result = run(*words)
+        assert result.exit_code == 1
+        assert "Traceback (most recent call last)" in result.stderr, words
+        assert "tradeexecutor.state.errors." in result.stderr
+
+
+def test_debug_as_a_variable_of_the_environment(spawn: Spawn, tmp_path: Path):
+    path = tmp_path / "bad.json"
+    path.write_text("{")
+    result = spawn("show-positions", path, TRADEEXECUTOR_DEBUG="1")
     assert result.returncode == 1
     assert "Traceback" in result.stderr
     assert "InvalidStateFile" in result.stderr
@@ -148,9 +162,23 @@ def test_without_debug_there_is_no_traceback(spawn: Spawn, tmp_path: Path):
 
 
 def test_debug_of_one_run_does_not_stay_for_the_next(run: Run):
-    run("--debug", "version")
-    run("version")
-    assert failure._debug is False
+    for words in (("--debug", "version"), ("version", "--debug"), ("store", "--debug", "list", "sqlite:///none.db")):
+        run(*words)
+        assert failure._debug is True
+        run("version")
+        assert failure._debug is False
+
+
+def find_row(output: str, option: str) -> str:
+    (row,) = (line for line in output.splitlines() if re.search(rf"{option}\b", line) and line.startswith("│"))
+    return " ".join(row.strip("│").split())
+
+
+@pytest.mark.parametrize("command", ["", "store", *EVERY_COMMAND])
+def test_debug_is_in_every_help_and_no_switch_looks_as_if_it_took_a_value(run: Run, command: str):
+    output = run(*command.split(), "--help").stdout
+    assert find_row(output, "--debug").startswith("--debug Show tracebacks")
+    assert "<bool>" not in output
 
 
 @pytest.mark.slow

@@ -14,12 +14,13 @@ code  meaning
 import contextlib
 import errno
 import functools
+import inspect
 import logging
 import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from typing import Any, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -30,10 +31,22 @@ from tradeexecutor.operations.remedy import Remedy
 from tradeexecutor.state.display.visible import make_visible
 from tradeexecutor.state.errors import TradeExecutorError
 
-__all__ = ["DEBUG_VARIABLE", "EXIT_FAILURE", "CommandFailed", "guard_streams", "report_failures", "set_debug"]
+__all__ = [
+    "DEBUG_VARIABLE",
+    "EXIT_FAILURE",
+    "CommandFailed",
+    "DebugOption",
+    "accept_debug",
+    "guard_streams",
+    "report_failures",
+    "set_debug",
+]
 
 #: Set by ``--debug`` or the environment variable: errors show their traceback.
 DEBUG_VARIABLE = "TRADEEXECUTOR_DEBUG"
+
+#: The option of the program, of its groups and of all commands.
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and log messages.")]
 
 EXIT_FAILURE = 1
 
@@ -73,6 +86,24 @@ def set_debug(*, enabled: bool) -> None:
     logging.getLogger("tradeexecutor").setLevel(logging.DEBUG if enabled else logging.ERROR)
 
 
+def accept_debug(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function of a command with one more option, ``--debug``, so that it may stand behind the command."""
+    signature = inspect.signature(command)
+
+    @functools.wraps(command)
+    def run(*args: Any, debug: bool, **kwargs: Any) -> Any:
+        if debug:
+            set_debug(enabled=True)
+        return command(*args, **kwargs)
+
+    option = inspect.Parameter("debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=DebugOption)
+    run.__signature__ = signature.replace(  # pyright: ignore[reportAttributeAccessIssue]
+        parameters=[*signature.parameters.values(), option]
+    )
+    run.__annotations__ = {**command.__annotations__, "debug": DebugOption}
+    return run
+
+
 def report_failures(command: Callable[..., Any]) -> Callable[..., Any]:
     """Turn the errors of a command into a line on standard error and exit code 1; ``--debug`` adds the traceback."""
 
@@ -90,7 +121,7 @@ def report_failures(command: Callable[..., Any]) -> Callable[..., Any]:
             if _debug:
                 print_problem("".join(traceback.format_exception(error)).rstrip(), "")
                 raise typer.Exit(EXIT_FAILURE) from error
-            advice = "" if is_expected(error) else " (run tradeexecutor --debug ... to see where; please report it)"
+            advice = "" if is_expected(error) else " (add --debug to see where; please report it)"
             print_problem(f"Error: {describe_error(error)}{advice}")
             for hint in _list_hints(error, kwargs.get("state_file")):
                 print_problem(hint, "")

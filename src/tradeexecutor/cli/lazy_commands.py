@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from tradeexecutor.cli.failure import guard_streams, report_failures, show_usage_errors
+from tradeexecutor.cli.failure import accept_debug, guard_streams, report_failures, show_usage_errors
 
 __all__ = ["CommandEntry", "LazyCommand", "make_lazy_group"]
 
@@ -50,6 +50,22 @@ class CommandEntry:
         return function
 
 
+class _FlagsWithoutType:
+    """Part of commands and groups: their help shows ``--json``, not ``--json <bool>``, which looks like a value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters."""
+        params: list[Any] = super().get_params(ctx)  # pyright: ignore[reportAttributeAccessIssue]
+        for param in params:
+            if getattr(param, "is_flag", False):
+                param.metavar = ""
+        return params
+
+
+class _Command(_FlagsWithoutType, TyperCommand):
+    """A command with its options."""
+
+
 class LazyCommand(TyperCommand):
     """A command as its group lists it: everything but its options."""
 
@@ -63,7 +79,7 @@ class LazyCommand(TyperCommand):
         function = entry.load_function()
         app = typer.Typer(add_completion=False, rich_markup_mode="rich")
         examples = importlib.import_module(entry.module).EXAMPLES
-        app.command(entry.name, epilog=_make_epilog(examples))(report_failures(function))
+        app.command(entry.name, cls=_Command, epilog=_make_epilog(examples))(accept_debug(report_failures(function)))
         command = get_command(app)
         assert isinstance(command, TyperCommand)
         return command
@@ -77,7 +93,7 @@ def _make_epilog(examples: tuple[str, ...]) -> str:
 def make_lazy_group(*entries: CommandEntry) -> type[TyperGroup]:
     """Return the class of a group with these commands, in this order: ``typer.Typer(cls=make_lazy_group(...))``."""
 
-    class LazyGroup(TyperGroup):
+    class LazyGroup(_FlagsWithoutType, TyperGroup):
         def __init__(self, **attributes: Any):
             super().__init__(**attributes)
             # Commands and groups that are registered with typer itself stand below.

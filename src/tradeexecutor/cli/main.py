@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from tradeexecutor.cli.command_table import COMMANDS, KEEP, STORE_COMMANDS
-from tradeexecutor.cli.failure import DEBUG_VARIABLE, set_debug
+from tradeexecutor.cli.failure import DEBUG_VARIABLE, DebugOption, set_debug
 from tradeexecutor.cli.lazy_commands import make_lazy_group
 
 __all__ = ["app"]
@@ -31,6 +31,15 @@ _store = typer.Typer(
     no_args_is_help=True,
     context_settings=_HELP_OPTIONS,
 )
+
+
+@_store.callback()
+def set_store_options(*, debug: DebugOption = False) -> None:
+    """Set the options of the group."""
+    if debug:
+        set_debug(enabled=True)
+
+
 app.add_typer(_store, name="store", rich_help_panel=KEEP)
 
 
