@@ -58,7 +58,7 @@ def print_outcome(outcome: BacktestOutcome) -> None:
     print_history(outcome)
     print_line()
     print_line(f"State saved to {outcome.state_file}")
-    print_earlier_result(outcome)
+    _print_earlier_result(outcome)
     print_warnings(outcome)
     path = shlex.quote(str(outcome.state_file))
     print_next_steps(
@@ -71,8 +71,19 @@ def print_outcome(outcome: BacktestOutcome) -> None:
     )
 
 
-def print_earlier_result(outcome: BacktestOutcome) -> None:
-    """Print where the result is whose place this one has taken."""
+def print_run(outcome: BacktestOutcome) -> None:
+    """Print the result of one of several backtests, in a few lines."""
+    performance = outcome.performance
+    print_line(
+        f"  {outcome.decisions:,} decisions and {performance.trades:,} trades in {outcome.seconds:.1f} s; "
+        f"{performance.initial_equity or 0:,.0f} USD became {performance.final_equity:,.0f} USD"
+    )
+    print_line(f"  {outcome.state_file}")
+    _print_earlier_result(outcome)
+    print_warnings(outcome)
+
+
+def _print_earlier_result(outcome: BacktestOutcome) -> None:
     if outcome.earlier_result is not None:
         print_line(f"The earlier result is kept as {outcome.earlier_result}")
 
