@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
+from tradeexecutor.state.benchmark import Benchmark
 from tradeexecutor.state.blockchain_transaction import (
     BlockchainTransaction,
     BlockchainTransactionType,
@@ -375,6 +376,10 @@ def deployment_info() -> DeploymentInfo:
     return DeploymentInfo("strategy_file", "a.json", {"multichain": True}, [DeploymentInfoChange(T1, "changed")])
 
 
+def benchmark() -> Benchmark:
+    return Benchmark("WETH-USDC", 1, [1_714_566_600, 1_714_608_000], [3_000.5, 3_010.25])
+
+
 #: Class name -> maker.
 ALL = {
     type(make()).__name__: make
@@ -382,7 +387,7 @@ ALL = {
         trigger, size_risk, trade_pricing, valuation_update, balance_update, blockchain_transaction, loan,
         lambda: interest("5", "2", "1"), interest_distribution, balance_event_ref, sync, full_trade_summary,
         position_statistics, portfolio_statistics, final_position_statistics, statistics, share_price_state, plot,
-        visualisation, uptime, other_data, deployment_info,
+        visualisation, uptime, other_data, deployment_info, benchmark,
     )
 }  # fmt: skip
 

@@ -69,7 +69,7 @@ def make_whole_state() -> State:
     state.sync = samples.sync()
     state.deployment_info = samples.deployment_info()
     state.other_data = samples.other_data()
-    state.backtest_data = BacktestData(T0, T0 + DAY, CycleDuration.cycle_1h, T0, "test")
+    state.backtest_data = BacktestData(T0, T0 + DAY, CycleDuration.cycle_1h, T0, "test", [samples.benchmark()])
     state.last_updated_at = T0
     state.archives = [ArchiveRef("0" * 64, T0, 1_000, 3, 5, 0, 7)]
     return copy.deepcopy(state)  # the caller may change assets and pairs, which tests share

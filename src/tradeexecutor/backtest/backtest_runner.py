@@ -24,6 +24,7 @@ from tradeexecutor.backtest.backtest_options import (
 from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.backtest_sync import BacktestSyncModel
 from tradeexecutor.backtest.backtest_valuation import BacktestValuationModel
+from tradeexecutor.backtest.benchmarks import make_benchmarks
 from tradeexecutor.backtest.candles import CandleSource, load_candle_file
 from tradeexecutor.backtest.coverage import describe_coverage
 from tradeexecutor.backtest.dataset import list_datasets, load_dataset
@@ -162,6 +163,8 @@ def run_backtest(
     ):
         run.engine.run(update)
     seconds = time.perf_counter() - began
+    if state.backtest_data is not None and times:
+        state.backtest_data.benchmarks = make_benchmarks(universe, state.portfolio, times[0], setup.end_at)
     state.perform_integrity_check()
     diagnostics = _make_diagnostics(state, len(times), seconds)
     diagnostics |= outcomes.count()

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tradeexecutor.analysis.adjusted.equity import EquityCurve, read_equity_curve
 from tradeexecutor.analysis.adjusted.periods import Observations, read_observations
 from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, summarise_performance
@@ -85,8 +83,6 @@ class BacktestOutcome:
         What could be traded.
     decisions, seconds
         How often the strategy was asked, and how long the run took.
-    buy_and_hold
-        Return of holding all pairs from the start, equal amounts of each; a fraction before fees.
     stale_price_trades
         Exits from delisted markets at the last price.
     warnings
@@ -103,7 +99,6 @@ class BacktestOutcome:
     pairs: tuple[str, ...]
     decisions: int
     seconds: float
-    buy_and_hold: float | None
     stale_price_trades: int
     warnings: tuple[str, ...]
     performance: PerformanceSummary
@@ -155,25 +150,6 @@ def _normalise(symbol: str) -> str:
     return "-".join(parse_pair_symbol(symbol))
 
 
-def calculate_buy_and_hold(
-    universe: TradingStrategyUniverse, start: datetime.datetime | None, end: datetime.datetime | None
-) -> float | None:
-    """Return what holding equal amounts of all pairs would have brought, a fraction before fees.
-
-    A pair that starts later is bought at its first price; None when nothing has two prices in the period.
-    """
-    if start is None or end is None:
-        return None
-    returns: list[float] = []
-    for pair in universe.iterate_pairs():
-        candles = universe.get_candles(pair)
-        starts = candles.starts.view("datetime64[us]")
-        inside = np.flatnonzero((starts >= np.datetime64(start)) & (starts < np.datetime64(end)))
-        if len(inside):
-            returns.append(float(candles.close[inside[-1]] / candles.open[inside[0]]) - 1.0)
-    return sum(returns) / len(returns) if returns else None
-
-
 # --- Running
 
 
@@ -202,7 +178,6 @@ def run_backtest_and_save(request: BacktestRequest) -> BacktestOutcome:
         pairs=tuple(pair.get_ticker() for pair in used.iterate_pairs()),
         decisions=diagnostics["decisions"],
         seconds=diagnostics["seconds"],
-        buy_and_hold=calculate_buy_and_hold(used, performance.start_at, performance.end_at),
         stale_price_trades=diagnostics["stale_price_trades"],
         warnings=tuple(diagnostics["warnings"]),
         performance=performance,

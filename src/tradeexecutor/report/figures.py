@@ -41,6 +41,9 @@ Unit = Literal["usd", "fraction", "ratio", "count", "time", "span", "text"]
 #: Profit by equity and by positions agree when they differ by less than this fraction.
 _LEAST_CONTRADICTION = 0.02
 
+#: Why nothing can be compared with buying and holding.
+_NO_PRICES = "the file remembers no market prices"
+
 #: Over a shorter time a yearly figure says nothing.
 _SHORTEST_ANNUALISED = datetime.timedelta(days=30)
 
@@ -155,6 +158,8 @@ def _make_result(state: State, summary: PerformanceSummary, curve: EquityCurve) 
     profit = None if initial is None else float(curve.values[-1]) - initial - summary.net_deposits
     yield make_figure("profit", profit, "usd", _contradict(state, profit, initial))
     yield make_figure("total_return", summary.total_return, "fraction", few)
+    unknown = "" if summary.buy_and_hold is not None else _NO_PRICES
+    yield make_figure("buy_and_hold", summary.buy_and_hold, "fraction", unknown)
     if span is not None and span < _SHORTEST_ANNUALISED:
         few = f"under {_SHORTEST_ANNUALISED.days} days"
     yield make_figure("cagr", get_cagr(summary), "fraction", few)
@@ -202,6 +207,8 @@ def _make_risk(summary: PerformanceSummary) -> Iterable[Figure]:
     too_short = f"under {_SHORTEST_ANNUALISED.days} days" if is_short else ""
     yield make_figure("calmar", None if is_short else risk.calmar, "ratio", too_short)
     yield make_figure("omega", risk.omega, "ratio", no_loss)
+    yield make_figure("alpha", summary.alpha, "fraction")
+    yield make_figure("beta", summary.beta, "ratio")
     yield make_figure("exposure", summary.exposure, "fraction")
 
 

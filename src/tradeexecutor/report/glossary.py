@@ -24,6 +24,10 @@ GLOSSARY: dict[str, tuple[str, str]] = {
         "Time-weighted: growth from sample to sample, deposits and redemptions taken out, multiplied up. "
         "It is what a dollar that stayed in all the time made.",
     ),
+    "buy_and_hold": (
+        "Buy and hold",
+        "Return of buying at the start what could be traded, equal amounts of each pair, and holding it; before fees.",
+    ),
     "cagr": ("CAGR", "Compound annual growth rate: the return per year of 365 days that compounds to the return."),
     "money_weighted_return": (
         "Money-weighted return",
@@ -58,6 +62,8 @@ GLOSSARY: dict[str, tuple[str, str]] = {
         "Average daily return divided by its standard deviation, scaled to a year; risk-free rate 0. Above 1 is good.",
     ),
     "sortino": ("Sortino ratio", "Like the Sharpe ratio, but only losses count as risk; without a loss there is none."),
+    "alpha": ("Alpha", "Yearly return that buying and holding does not explain: the mean of r - beta * b, compounded."),
+    "beta": ("Beta", "How much the strategy moves with what could be held: 1 moves like it, 0 independently of it."),
     "exposure": ("Time in market", "Part of the time with at least one open position; lent cash does not count."),
     "positions": ("Positions", "How many are closed, open and frozen."),
     "won": ("Won and lost", "Closed positions with a net profit and with a net loss; lending is neither."),

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tradeexecutor.analysis.adjusted.benchmark import YearlyReturn, compare_years
+from tradeexecutor.analysis.adjusted.benchmark import Holding, YearlyReturn, compare_years, read_holdings
 from tradeexecutor.analysis.adjusted.breakdown import BREAKDOWNS, Breakdown, break_down
 from tradeexecutor.analysis.adjusted.drawdown import Drawdown, find_worst_drawdowns
 from tradeexecutor.analysis.adjusted.equity import EquityCurve, read_equity_curve
@@ -202,7 +202,7 @@ class StatisticsReport:
     jumps
         Changes of the equity that are hardly profit or loss.
     years
-        Return of each calendar year, deposits taken out.
+        Return of each calendar year, deposits taken out, and that of buying and holding.
     drawdowns
         The ten deepest falls.
     breakdowns
@@ -233,6 +233,7 @@ def collect_statistics(
     backtest: State | None = None,
     as_of: datetime.datetime | None = None,
     required_history: datetime.timedelta = _90_DAYS,
+    held: Holding | None = None,
 ) -> StatisticsReport:
     """Calculate all figures of a state.
 
@@ -247,10 +248,13 @@ def collect_statistics(
         file do not change with the day on which it is looked at.
     required_history
         How long live trading has to last before key metrics come from it.
+    held
+        What buying and holding would have been; None: what the state remembers.
     """
+    held = held or next(iter(read_holdings(state)), None)
     as_of = as_of or find_last_time(state)
     curve = read_equity_curve(state)
-    performance = summarise_performance(state)
+    performance = summarise_performance(state, held)
     observations = read_observations(state)
     breakdowns = [break_down(state.portfolio, name) for name in BREAKDOWNS]
     is_backtest = state.backtest_data is not None
@@ -279,7 +283,7 @@ def collect_statistics(
         metrics=[_make_metric(metric, reviewer) for metric in metrics],
         tables=tables,
         jumps=find_unexplained_jumps(state, curve),
-        years=compare_years(observations) if len(observations) else [],
+        years=compare_years(observations, held),
         drawdowns=find_worst_drawdowns(observations.path_times, observations.path) if len(observations) else [],
         breakdowns=[item for item in breakdowns if item.rows],
     )

@@ -1,6 +1,7 @@
 """The strategy beside something that is simply held: alpha, beta, and years side by side."""
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +9,43 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tradeexecutor.analysis.adjusted.periods import Observations, group_by_calendar
+from tradeexecutor.analysis.memo import shared
+from tradeexecutor.state.state import State
 from tradeexecutor.state.types import Percent
 
-__all__ = ["AlphaBeta", "YearlyReturn", "calculate_alpha_beta", "compare_years", "hold", "sample_benchmark"]
+__all__ = [
+    "AlphaBeta",
+    "Holding",
+    "YearlyReturn",
+    "average_holdings",
+    "calculate_alpha_beta",
+    "compare_moves",
+    "compare_years",
+    "hold",
+    "read_holdings",
+    "sample_benchmark",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Something that is bought at the start and held.
+
+    Attributes
+    ----------
+    name
+        Ticker of the pair, or for example ``4 pairs``.
+    growth
+        What 1 USD became, by naive UTC time, ascending; 1.0 at the purchase, before fees.
+    """
+
+    name: str
+    growth: "pd.Series[float]"
+
+    @property
+    def total_return(self) -> Percent:
+        """Return of the whole time, a fraction before fees."""
+        return float(self.growth.iloc[-1]) - 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +104,42 @@ def hold(candles: pd.DataFrame, start: datetime.datetime, end: datetime.datetime
     return pd.Series(values, index=starts[:1].append(ends))
 
 
+@shared
+def read_holdings(state: State) -> list[Holding]:
+    """Return what could have been held, as a backtest recorded it: all pairs first, then single ones.
+
+    Empty for live states and for files that record none.
+    """
+    if state.backtest_data is None:
+        return []
+    found: list[Holding] = []
+    for benchmark in state.backtest_data.benchmarks:
+        if len(benchmark.times) >= 2 and benchmark.prices[0] > 0:
+            index = pd.DatetimeIndex(np.array(benchmark.times, dtype=np.int64).view("datetime64[s]")).as_unit("us")
+            growth = np.array(benchmark.prices, dtype=np.float64) / benchmark.prices[0]
+            found.append(Holding(benchmark.name, pd.Series(growth, index=index)))
+    return found
+
+
+def average_holdings(holdings: Sequence[Holding]) -> Holding:
+    """Return what equal amounts of several holdings became; one that begins later is cash until then.
+
+    >>> days = pd.DatetimeIndex(["2024-01-01", "2024-01-02", "2024-01-03"])
+    >>> a, b = pd.Series([1.0, 1.2, 1.4], index=days), pd.Series([1.0, 3.0], index=days[1:])
+    >>> average_holdings([Holding("A", a), Holding("B", b)]).growth.round(6).tolist()
+    [1.0, 1.1, 2.2]
+
+    Parameters
+    ----------
+    holdings
+        At least one.
+    """
+    if len(holdings) == 1:
+        return holdings[0]
+    frame = pd.concat([holding.growth.groupby(level=0).last() for holding in holdings], axis=1).sort_index()
+    return Holding(f"{len(holdings)} pairs", frame.ffill().fillna(1.0).mean(axis=1))
+
+
 def sample_benchmark(prices: "pd.Series[float]", observations: Observations) -> NDArray[np.float64]:
     """Return the returns of a benchmark in the periods of a strategy; NaN where it has no price at their start.
 
@@ -104,17 +175,30 @@ def calculate_alpha_beta(
     return AlphaBeta(alpha, beta)
 
 
-def compare_years(observations: Observations, benchmark: NDArray[np.float64] | None = None) -> list[YearlyReturn]:
-    """Return the years of a strategy, and those of a benchmark beside them.
+def compare_years(observations: Observations, held: Holding | None = None) -> list[YearlyReturn]:
+    """Return the years of a strategy, and those of what is held beside them.
 
     Parameters
     ----------
-    benchmark
-        Of `sample_benchmark`; None: there is none.
+    observations
+        Of the strategy.
+    held
+        None: there is nothing to compare with.
     """
+    if not len(observations):
+        return []
     own = group_by_calendar(observations.start, observations.path_times, observations.path, "Y")
-    held: dict[datetime.date, float] = {}
-    if benchmark is not None:
+    beside: dict[datetime.date, float] = {}
+    if held is not None:
+        benchmark = sample_benchmark(held.growth, observations)
         known = np.isfinite(benchmark)
-        held = group_by_calendar(observations.start, observations.ends[known], benchmark[known], "Y")
-    return [YearlyReturn(day.year, value, held.get(day)) for day, value in own.items()]
+        beside = group_by_calendar(observations.start, observations.ends[known], benchmark[known], "Y")
+    return [YearlyReturn(day.year, value, beside.get(day)) for day, value in own.items()]
+
+
+def compare_moves(observations: Observations, held: Holding | None) -> AlphaBeta | None:
+    """Return alpha and beta to what is held; None without it, and see `calculate_alpha_beta`."""
+    if held is None or not len(observations):
+        return None
+    benchmark = sample_benchmark(held.growth, observations)
+    return calculate_alpha_beta(observations.returns, benchmark, observations.periods_per_year)

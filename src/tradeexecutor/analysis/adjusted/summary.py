@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tradeexecutor.analysis.adjusted.benchmark import Holding, compare_moves, read_holdings
 from tradeexecutor.analysis.adjusted.distribution import (
     calculate_conditional_value_at_risk,
     calculate_kurtosis,
@@ -103,6 +104,11 @@ class PerformanceSummary:
         Time-weighted, see :mod:`tradeexecutor.analysis.adjusted.returns`; None when there are too few samples.
     money_weighted_return
         Of the whole period, see :mod:`tradeexecutor.analysis.adjusted.money_weighted`.
+    buy_and_hold
+        Return of buying at the start what could be traded, equal amounts of each pair, and holding it, before fees;
+        None where no prices are known, see :mod:`tradeexecutor.analysis.adjusted.benchmark`.
+    alpha, beta
+        To that purchase, see `AlphaBeta`.
     max_drawdown, max_runup, sharpe, sortino
         Measured on the observations of :mod:`tradeexecutor.analysis.adjusted.periods`; the drawdown is <= 0.
     exposure
@@ -138,6 +144,9 @@ class PerformanceSummary:
     total_return: Percent | None
     cagr: Percent | None
     money_weighted_return: Percent | None
+    buy_and_hold: Percent | None
+    alpha: Percent | None
+    beta: float | None
     max_drawdown: Percent | None
     max_runup: Percent | None
     sharpe: float | None
@@ -190,9 +199,16 @@ def measure_risk(observations: Observations, cagr: Percent | None = None) -> Ris
     )
 
 
-def summarise_performance(state: State) -> PerformanceSummary:
-    """Return the figures of a state."""
+def summarise_performance(state: State, held: Holding | None = None) -> PerformanceSummary:
+    """Return the figures of a state.
+
+    Parameters
+    ----------
+    held
+        What to compare with; None: what the state remembers.
+    """
     portfolio = state.portfolio
+    held = held or next(iter(read_holdings(state)), None)
     curve = read_equity_curve(state)
     positions = list(portfolio.get_all_positions())
     closed = measure_positions(positions)
@@ -204,6 +220,7 @@ def summarise_performance(state: State) -> PerformanceSummary:
     total_return = calculate_total_return(path) if len(ends) else None
     cagr = None if total_return is None else calculate_cagr(total_return, observations.years)
     won = closed.won
+    moves = compare_moves(observations, held)
     return PerformanceSummary(
         name=state.name,
         start_at=start_at,
@@ -214,6 +231,9 @@ def summarise_performance(state: State) -> PerformanceSummary:
         total_return=total_return,
         cagr=cagr,
         money_weighted_return=calculate_money_weighted_return(curve, initial),
+        buy_and_hold=None if held is None else held.total_return,
+        alpha=None if moves is None else moves.alpha,
+        beta=None if moves is None else moves.beta,
         max_drawdown=calculate_max_drawdown(path) if len(ends) else None,
         max_runup=calculate_max_runup(path) if len(ends) else None,
         sharpe=calculate_sharpe(returns, observations.periods_per_year),

@@ -38,7 +38,7 @@ _SIDES_COLUMNS = (
     Column("Short", right=True),
 )
 
-_YEAR_COLUMNS = (Column("Year"), Column("Return", right=True))
+_YEAR_COLUMNS = (Column("Year"), Column("Return", right=True), Column("Buy and hold", right=True))
 
 _DRAWDOWN_COLUMNS = (Column("Depth", right=True), Column("From"), Column("Lowest"), Column("Recovered"))
 
@@ -126,7 +126,12 @@ def _print_group(group: FigureGroup) -> None:
 def _print_years(statistics: StatisticsReport) -> None:
     if len(statistics.years) > 1:
         print_heading("Years")
-        print_table(_YEAR_COLUMNS, [(str(item.year), format_percent(item.value)) for item in statistics.years])
+        rows = [
+            (str(item.year), format_percent(item.value), format_percent(item.benchmark)) for item in statistics.years
+        ]
+        is_compared = any(item.benchmark is not None for item in statistics.years)
+        columns = _YEAR_COLUMNS if is_compared else _YEAR_COLUMNS[:2]
+        print_table(columns, [row[: len(columns)] for row in rows])
 
 
 def _print_drawdowns(statistics: StatisticsReport) -> None:
@@ -170,6 +175,7 @@ def _print_backtest(live: PerformanceSummary, backtest: PerformanceSummary) -> N
         ("From", format_time(live.start_at), format_time(backtest.start_at)),
         ("Until", format_time(live.end_at), format_time(backtest.end_at)),
         ("Return", format_percent(live.total_return), format_percent(backtest.total_return)),
+        ("Buy and hold", format_percent(live.buy_and_hold), format_percent(backtest.buy_and_hold)),
         ("CAGR", format_percent(get_cagr(live)), format_percent(get_cagr(backtest))),
         ("Max drawdown", format_percent(live.max_drawdown), format_percent(backtest.max_drawdown)),
         ("Sharpe ratio", format_ratio(live.sharpe), format_ratio(backtest.sharpe)),

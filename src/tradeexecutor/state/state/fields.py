@@ -4,6 +4,7 @@ import datetime
 from dataclasses import dataclass, field
 
 from tradeexecutor.state.archive_ref import ArchiveRef
+from tradeexecutor.state.benchmark import Benchmark
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.codec.codec import LEFT_OUT_WHEN_EMPTY, Serialisable
 from tradeexecutor.state.cycle_duration import CycleDuration
@@ -28,6 +29,9 @@ class BacktestData(Serialisable):
     #: First time at which the strategy had enough data to decide.
     ready_at: UTCDatetime | None = None
     description: str | None = None
+    #: What could have been held instead: everything that could be traded, then single pairs.  Not in the file when
+    #: there is none.
+    benchmarks: list[Benchmark] = field(default_factory=new_list, metadata=LEFT_OUT_WHEN_EMPTY)
 
     def mark_ready(self, timestamp: datetime.datetime) -> None:
         """Record when the strategy had enough data to decide; only the first call counts."""
