@@ -22,9 +22,12 @@ from markupsafe import Markup
 from tradeexecutor import __version__
 from tradeexecutor.analysis.memo import share_results
 from tradeexecutor.ledger.proof import Proof, Verdict, prove
+from tradeexecutor.report.fact_lists import make_lists
 from tradeexecutor.report.figures import Figure, FigureGroup, describe_performance
+from tradeexecutor.report.fine_candles import FineCandles
 from tradeexecutor.report.glossary import GLOSSARY
 from tradeexecutor.report.jumps import describe_jumps
+from tradeexecutor.report.page_charts import DrawnChart, draw_charts
 from tradeexecutor.report.problems import Problem, find_problems
 from tradeexecutor.report.statistics_tables import StatisticsReport, collect_statistics
 from tradeexecutor.report.table_data import (
@@ -37,18 +40,14 @@ from tradeexecutor.report.table_data import (
 from tradeexecutor.state.checks import Check, check_state
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.codec.gc_pause import pause_full_collections
-from tradeexecutor.state.codec.json_patch import find_changes
 from tradeexecutor.state.display.formatting import (
     format_percent,
-    format_ratio,
     format_span,
     format_time,
-    format_usd,
 )
 from tradeexecutor.state.display.visible import make_visible_in
 from tradeexecutor.state.state import State
-from tradeexecutor.visual.charts import CHARTS
-from tradeexecutor.visual.parts.chart import Chart, ChartOptions, get_explanation
+from tradeexecutor.visual.parts.holdings import find_main_holding
 from tradeexecutor.visual.parts.theme import THEMES, Theme
 
 __all__ = ["ReportContents", "ReportOptions", "collect_report", "make_report", "render_report"]
@@ -57,12 +56,6 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 #: So many problems are listed; the rest is counted.
 _MAX_PROBLEMS = 200
-
-#: Points of a line in a chart: what a wide screen shows.
-_MAX_POINTS = 2_500
-
-#: Bytes of a chart as JSON: one that is larger makes the page slow, and shows nothing that the eye can tell apart.
-_MAX_CHART_SIZE = 8_000_000
 
 _CARDS = ("final_equity", "profit", "total_return", "cagr", "max_drawdown", "sharpe", "win_rate", "fees")
 
@@ -95,34 +88,6 @@ class ReportOptions:
     source: str = ""
     checks: Sequence[Check] | None = None
     now: datetime.datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnChart:
-    """A chart of the page; `dark` are paths and values that make the dark figure out of the light one."""
-
-    title: str
-    description: str
-    height: int
-    figure: dict[str, Any]
-    dark: list[tuple[tuple[str | int, ...], Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class NotDrawn:
-    """A chart that the state has nothing for."""
-
-    title: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class FactList:
-    """A small table of texts; the first column names the row."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +145,13 @@ def collect_report(state: State, options: ReportOptions) -> ReportContents:
 
 
 def _collect(state: State, options: ReportOptions) -> ReportContents:
-    statistics = collect_statistics(state, options.backtest)
+    held = find_main_holding(state, options.candles)
+    statistics = collect_statistics(state, options.backtest, held=held)
     proof = prove(state)
     checks = list(options.checks) if options.checks is not None else check_state(state)
     problems = find_problems(state, checks, proof, statistics.jumps)
     tables = [make_open_positions(state), make_closed_positions(state), make_trades(state), make_flows(state)]
-    charts, not_drawn = _draw_charts(state, options)
+    charts, not_drawn = draw_charts(state, options.candles)
     figures = {figure.key: figure for group in statistics.groups for figure in group.figures}
     values = {
         "title": state.name or "Strategy without a name",
@@ -210,7 +176,7 @@ def _collect(state: State, options: ReportOptions) -> ReportContents:
         "proof": _describe_proof(proof),
         "metrics": statistics.metrics,
         "sides_tables": statistics.tables,
-        "lists": _make_lists(statistics),
+        "lists": make_lists(statistics),
         "caveats": statistics.caveats,
         "glossary": list(GLOSSARY.values()),
     }
@@ -261,56 +227,23 @@ def _describe_period(state: State, statistics: StatisticsReport) -> str:
     return f"{format_time(start)} to {format_time(end)} UTC, {format_span(end - start)}"
 
 
-def _make_lists(statistics: StatisticsReport) -> list[FactList]:
-    """Return what is told as small tables: years, drawdowns, and closed positions in groups."""
-    lists: list[FactList] = []
-    if statistics.years:
-        rows = [(str(item.year), format_percent(item.value)) for item in statistics.years]
-        lists.append(FactList("Years", ("Year", "Return"), rows))
-    if statistics.drawdowns:
-        rows = [
-            (
-                format_percent(item.depth),
-                format_time(item.started_at),
-                format_time(item.lowest_at),
-                format_time(item.recovered_at) if item.recovered_at else "not yet",
-            )
-            for item in statistics.drawdowns
-        ]
-        lists.append(FactList("Worst drawdowns", ("Depth", "From", "Lowest", "Recovered"), rows))
-    columns = ("Group", "Positions", "Won", "Lost", "Profit, USD", "Average", "Best", "Worst", "Profit factor")
-    for breakdown in statistics.breakdowns:
-        rows = [
-            (
-                row.key,
-                f"{row.positions:,}",
-                f"{row.won:,}",
-                f"{row.lost:,}",
-                format_usd(row.profit_usd),
-                format_percent(row.average_pct),
-                format_percent(row.best_pct),
-                format_percent(row.worst_pct),
-                format_ratio(row.profit_factor),
-            )
-            for row in breakdown.rows
-        ]
-        lists.append(FactList(f"Closed positions {breakdown.title[0].lower()}{breakdown.title[1:]}", columns, rows))
-    return lists
-
-
 def _describe_cards(statistics: StatisticsReport) -> dict[str, str]:
     performance = statistics.performance
     figures = {figure.key: figure for group in statistics.groups for figure in group.figures}
     return {
         "final_equity": f"from {figures['initial_equity'].text}" if performance.initial_equity is not None else "",
         "profit": f"net deposits {figures['net_deposits'].text}" if performance.net_deposits else "",
-        "total_return": "time-weighted",
+        "total_return": _describe_holding(performance.buy_and_hold),
         "cagr": "per year",
         "max_drawdown": f"longest {figures['longest_drawdown'].text}",
         "sharpe": f"Sortino {figures['sortino'].text}",
         "win_rate": figures["positions"].text,
         "fees": f"{figures['fee_rate'].text} of volume" if performance.volume else "",
     }
+
+
+def _describe_holding(buy_and_hold: float | None) -> str:
+    return "time-weighted" if buy_and_hold is None else f"buy and hold {format_percent(buy_and_hold)}"
 
 
 def _list_backtest_texts(backtest: State | None, statistics: StatisticsReport) -> dict[str, str]:
@@ -361,60 +294,21 @@ def _describe_proof(proof: Proof) -> dict[str, str]:
     return {"verdict": verdict, "level": level, "text": entries}
 
 
-# --- Charts
-
-
-def _draw_charts(state: State, options: ReportOptions) -> tuple[list[DrawnChart], list[NotDrawn]]:
-    drawn: list[DrawnChart] = []
-    not_drawn: list[NotDrawn] = []
-    for chart in CHARTS.values():
-        made = _draw(chart, state, options)
-        if isinstance(made, DrawnChart):
-            drawn.append(made)
-        else:
-            not_drawn.append(made)
-    return drawn, not_drawn
-
-
-def _draw(chart: Chart, state: State, options: ReportOptions) -> DrawnChart | NotDrawn:
-    light = chart.draw(state, _make_chart_options("light", options))
-    reason = get_explanation(light)
-    if reason is not None:
-        return NotDrawn(chart.title, reason)
-    dark = chart.draw(state, _make_chart_options("dark", options))
-    texts = [str(made.to_json(validate=False)) for made in (light, dark)]
-    if len(texts[0]) > _MAX_CHART_SIZE:
-        return NotDrawn(chart.title, f"too much for a page, see `tradeexecutor chart {chart.name}`")
-    # The figures differ in colours; only what differs is sent twice.
-    figure, dark_figure = map(orjson.loads, texts)
-    return DrawnChart(
-        title=chart.title,
-        description=chart.description,
-        height=int(light.layout.height or 450),
-        figure=figure,
-        dark=_list_replacements(figure, dark_figure),
-    )
-
-
-def _make_chart_options(theme: Literal["light", "dark"], options: ReportOptions) -> ChartOptions:
-    return ChartOptions(theme=theme, candles=options.candles, max_points=_MAX_POINTS)
-
-
-def _list_replacements(light: dict[str, Any], dark: dict[str, Any]) -> list[tuple[tuple[str | int, ...], Any]]:
-    changes = list(find_changes(light, dark))
-    if all(change.op == "replace" and change.path for change in changes):
-        return [(change.path, change.after) for change in changes]
-    return [((key,), value) for key, value in dark.items()]  # the themes differ in more than values
-
-
 # --- Data of the page
 
 
 def _make_data(charts: Sequence[DrawnChart], tables: Sequence[TableData]) -> dict[str, Any]:
     return {
-        "charts": [{"figure": chart.figure, "dark": chart.dark} for chart in charts],
+        "charts": [
+            {"figure": chart.figure, "dark": chart.dark, "fine": _describe_fine(chart.fine)} for chart in charts
+        ],
         "tables": [table.to_dict() for table in tables if len(table)],
     }
+
+
+def _describe_fine(fine: FineCandles | None) -> dict[str, int | None] | None:
+    """Return which traces finer candles belong to; the candles stand in a script element of their own."""
+    return None if fine is None else {"prices": fine.prices, "volume": fine.volume}
 
 
 def _pack(data: bytes) -> str:

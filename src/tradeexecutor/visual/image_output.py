@@ -52,8 +52,10 @@ def render_plotly_figure_as_image_file(
         "height": height or figure.layout.height or _HEIGHT,
         "scale": scale,
     }
+    drawn = figure.to_dict()
+    drawn["layout"].pop("updatemenus", None)  # buttons that nobody can press
     try:
-        return kaleido.calc_fig_sync(figure.to_dict(), opts=options)
+        return kaleido.calc_fig_sync(drawn, opts=options)
     except Exception as error:
         # The browser fails in many ways, each with a type of its own.
         reason = " ".join(str(error).split())[:200] or type(error).__name__

@@ -386,9 +386,9 @@ def test_a_benchmark_that_dwarfs_the_strategy_makes_the_axis_logarithmic():
 
 def test_holding_what_is_traded():
     figure = draw("benchmark", make_traded(), candles={"COIN-USD": make_candles()})
-    assert [trace.name for trace in figure.data] == ["Hold COIN", "Strategy"]
+    assert [trace.name for trace in figure.data] == ["Hold COIN-USD", "Strategy"]
     single = draw("benchmark", make_traded(), candles=make_candles(), pair="GOLD")
-    assert [trace.name for trace in single.data] == ["Hold GOLD", "Strategy"]
+    assert [trace.name for trace in single.data] == ["Hold GOLD-USD", "Strategy"]
 
 
 def test_a_benchmark_that_starts_late_joins_the_strategy_there():
@@ -398,9 +398,9 @@ def test_a_benchmark_that_starts_late_joins_the_strategy_there():
     assert "Late from 2024-01-04 on" in get_notes(figure)
 
 
-def test_without_candles_the_recorded_prices_are_held():
+def test_without_candles_the_recorded_prices_are_shown_and_not_called_buy_and_hold():
     figure = draw("benchmark", make_traded())
-    assert figure.data[0].name == "Hold COIN"
+    assert figure.data[0].name == "Price of COIN"
     assert "as recorded by trades" in get_notes(figure)
 
 

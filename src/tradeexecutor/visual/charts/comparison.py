@@ -1,22 +1,21 @@
 """Charts that compare: the strategy with holding an asset, longs with shorts, and what lending brought."""
 
-import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from tradeexecutor.analysis.adjusted.benchmark import hold
 from tradeexecutor.analysis.recorded.position_returns import (
     calculate_compounding_realised_trading_profitability,
     calculate_long_compounding_realised_trading_profitability,
     calculate_short_compounding_realised_trading_profitability,
 )
 from tradeexecutor.state.errors import LegacyDataException, NothingToDraw
-from tradeexecutor.visual.parts.candles import find_candles, find_pair, list_pairs, read_recorded_prices
+from tradeexecutor.visual.parts.candles import find_pair, list_pairs, read_recorded_prices
 from tradeexecutor.visual.parts.chart import ChartOptions
 from tradeexecutor.visual.parts.history import crop, make_notes, read_history
+from tradeexecutor.visual.parts.holdings import find_holdings
 from tradeexecutor.visual.parts.theme import Theme, finish, get_theme, shorten
 from tradeexecutor.visual.parts.thinning import Thinner
 
@@ -32,8 +31,9 @@ _WIDE = 8.0
 def draw_benchmark(state: "State", options: ChartOptions) -> go.Figure:
     """Draw the growth of the strategy against that of each benchmark.
 
-    Benchmarks are those of the options, else buying and holding each pair of which there are candles, at most five;
-    else the most traded pair at the prices that the state recorded.
+    Benchmarks are those of the options, else what could have been bought and held, see
+    :py:func:`~tradeexecutor.visual.parts.holdings.find_holdings`; else the most traded pair at the prices that trades
+    and valuations recorded.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def draw_benchmark(state: "State", options: ChartOptions) -> go.Figure:
     history = read_history(state, options)
     thinner = Thinner(options.max_points)
     start, end = history.value.index[0], history.value.index[-1]
-    benchmarks, note = _find_benchmarks(state, options, start.to_pydatetime(), end.to_pydatetime())
+    benchmarks, note = _find_benchmarks(state, options)
     lines: dict[str, pd.Series[float]] = {}
     notes = [f"Strategy {float(history.growth.iloc[-1]):+,.1%}"]
     for name, prices in benchmarks.items():
@@ -94,29 +94,18 @@ def _add_lines(figure: go.Figure, lines: dict[str, "pd.Series[float]"], theme: T
         figure.update_yaxes(title_text="Growth", tickformat=",~%", zeroline=True)
 
 
-def _find_benchmarks(
-    state: "State", options: ChartOptions, start: datetime.datetime, end: datetime.datetime
-) -> tuple[dict[str, "pd.Series[float]"], str | None]:
+def _find_benchmarks(state: "State", options: ChartOptions) -> tuple[dict[str, "pd.Series[float]"], str | None]:
     if options.benchmarks:
         return dict(options.benchmarks), None
-    pairs = list_pairs(state)
-    if options.pair is not None:
-        pairs = [find_pair(state, options.pair)]
-    if isinstance(options.candles, pd.DataFrame):
-        pairs = pairs[:1]
-    found: dict[str, pd.Series[float]] = {}
-    for pair in pairs:
-        candles = find_candles(options.candles, pair)
-        if candles is not None and len(found) < 5:
-            found[f"Hold {pair.base.token_symbol}"] = hold(candles, start, end)
-    if found:
-        return found, None
+    pairs = list_pairs(state) if options.pair is None else [find_pair(state, options.pair)]
+    holdings = find_holdings(state, options.candles, None if options.pair is None else tuple(pairs))
+    if holdings:
+        return {f"Hold {holding.name}": holding.growth for holding in holdings}, None
     if not pairs:
         return {}, None
     recorded = read_recorded_prices(state, pairs[0])
-    return {
-        f"Hold {pairs[0].base.token_symbol}": recorded
-    }, "Its price as recorded by trades and valuations, joined in between"
+    name = f"Price of {pairs[0].base.token_symbol}"
+    return {name: recorded}, f"{name} as recorded by trades and valuations, joined in between: not buy and hold"
 
 
 def draw_long_short(state: "State", options: ChartOptions) -> go.Figure:

@@ -7,11 +7,14 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from tradeexecutor.analysis.adjusted.benchmark import Holding
 from tradeexecutor.state.errors import NothingToDraw
 from tradeexecutor.visual.parts.chart import ChartOptions
 from tradeexecutor.visual.parts.formats import get_tick_format
-from tradeexecutor.visual.parts.history import make_notes, read_history
-from tradeexecutor.visual.parts.theme import finish, get_theme, with_opacity
+from tradeexecutor.visual.parts.history import History, crop, make_notes, read_history
+from tradeexecutor.visual.parts.holdings import find_main_holding
+from tradeexecutor.visual.parts.scale_buttons import add_scale_buttons
+from tradeexecutor.visual.parts.theme import Theme, finish, get_theme, with_opacity
 from tradeexecutor.visual.parts.thinning import Thinner
 
 if TYPE_CHECKING:
@@ -26,6 +29,9 @@ _LEAST_WINDOW = 10
 
 def draw_equity(state: "State", options: ChartOptions) -> go.Figure:
     """Draw the net asset value with the money put in, and below it the growth without deposits.
+
+    Beside both stands what buying and holding would have brought, where prices are known.  Buttons make the axis of the
+    value logarithmic.
 
     Raises
     ------
@@ -59,6 +65,9 @@ def draw_equity(state: "State", options: ChartOptions) -> go.Figure:
             row=1,
             col=1,
         )
+    held = _read_held(state, options, history)
+    if held is not None:
+        _draw_held(figure, held, history, thinner, theme)
     growth = thinner.thin(history.growth)
     last = float(history.growth.iloc[-1])
     figure.add_scatter(
@@ -77,13 +86,49 @@ def draw_equity(state: "State", options: ChartOptions) -> go.Figure:
     figure.update_yaxes(title_text="Growth", tickformat=",~%", zeroline=True, row=2, col=1)
     figure.update_xaxes(title_text="Time (UTC)", row=2, col=1)
     figure.update_layout(hovermode="x unified")
+    add_scale_buttons(figure, "yaxis", theme)
     notes = make_notes(
         state,
         f"{last:+,.1%} from {value.index[0]:%Y-%m-%d} to {value.index[-1]:%Y-%m-%d}",
+        None if held is None else f"Buy and hold of {held.name} {held.total_return:+,.1%}",
         None if history.has_deposits else "No deposits are recorded: money moved in by hand would count as growth",
         *thinner.get_notes(),
     )
     return finish(figure, theme, "Equity", notes, options.height or 560)
+
+
+def _read_held(state: "State", options: ChartOptions, history: History) -> Holding | None:
+    """Return what could have been held in the time of the chart, from 1.0 at its beginning."""
+    held = find_main_holding(state, options.candles)
+    if held is None:
+        return None
+    inside = crop(held.growth.to_frame(), history.value.index[0], history.value.index[-1]).iloc[:, 0]
+    return Holding(held.name, inside / inside.iloc[0]) if len(inside) > 1 else None
+
+
+def _draw_held(figure: go.Figure, held: Holding, history: History, thinner: Thinner, theme: Theme) -> None:
+    """Draw what the same money, put in at the same times, would have become, and the growth without deposits."""
+    grown = held.growth.reindex(history.value.index.union(held.growth.index)).ffill().fillna(1.0)
+    grown = grown[~grown.index.duplicated(keep="last")]
+    at_samples = grown.reindex(history.value.index).to_numpy()
+    money = history.net_deposits.to_numpy(copy=True)
+    money += float(history.value.iloc[0]) - float(money[0])
+    bought = np.cumsum(np.diff(money, prepend=0.0) / at_samples)
+    lines = ((pd.Series(bought * at_samples, index=history.value.index), "%{y:$,.2f}"), (grown - 1.0, "%{y:+,.2%}"))
+    for row, (line, template) in enumerate(lines, 1):
+        thinned = thinner.thin(line)
+        figure.add_scatter(
+            x=thinned.index,
+            y=thinned,
+            name="Buy and hold",
+            legendgroup="held",
+            showlegend=row == 1,
+            mode="lines",
+            line={"color": theme.get_colour(1), "width": 1.3},
+            hovertemplate=template,
+            row=row,
+            col=1,
+        )
 
 
 def _keep_steps(series: "pd.Series[float]") -> "pd.Series[float]":

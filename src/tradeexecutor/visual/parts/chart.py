@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.analysis.memo import share_results
 from tradeexecutor.state.errors import InvalidValue, NothingToDraw
+from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.visual.parts.labels import make_labels_visible
 from tradeexecutor.visual.parts.theme import THEMES, explain
 
@@ -42,7 +43,8 @@ class ChartOptions:
         Market data for the price chart: whatever :py:func:`tradeexecutor.visual.parts.candles.find_candles` takes,
         e.g. a ``DataFrame`` or ``{"ETH-USDC": DataFrame}``.  None: prices that the state itself knows.
     pair
-        Ticker, base token or internal id of the pair to show; None: the one the strategy visualises or trades most.
+        The pair to show, or its ticker, base token or internal id; None: the one the strategy visualises or trades
+        most.
     position
         Id of the position to show.
     benchmarks
@@ -62,7 +64,7 @@ class ChartOptions:
     start_at: datetime.datetime | None = None
     end_at: datetime.datetime | None = None
     candles: Any = None
-    pair: str | int | None = None
+    pair: str | int | TradingPairIdentifier | None = None
     position: int | None = None
     benchmarks: Mapping[str, "pd.Series[float]"] = field(default_factory=dict)
     max_points: int = MAX_POINTS

@@ -14,6 +14,7 @@ from tradeexecutor.analysis.adjusted.periods import Observations, compound_by_pe
 from tradeexecutor.analysis.adjusted.returns import calculate_returns
 from tradeexecutor.analysis.memo import shared
 from tradeexecutor.state.errors import NothingToDraw
+from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.visual.parts.chart import ChartOptions
 
@@ -194,8 +195,10 @@ def find_end(state: "State", position: TradingPosition) -> datetime.datetime:
     return max([position.get_last_valued_at(), *(sample.calculated_at for sample in state.stats.portfolio[-1:])])
 
 
-def is_of_pair(position: TradingPosition, pair: str | int) -> bool:
-    """Tell whether a position is of a pair, given as ticker, base token or internal id."""
+def is_of_pair(position: TradingPosition, pair: str | int | TradingPairIdentifier) -> bool:
+    """Tell whether a position is of a pair, given as itself, ticker, base token or internal id."""
+    if isinstance(pair, TradingPairIdentifier):
+        return position.pair == pair
     if isinstance(pair, int):
         return position.pair.internal_id == pair
     wanted = pair.casefold()

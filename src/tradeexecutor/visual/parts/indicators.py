@@ -84,7 +84,7 @@ def visualise_technical_indicator(
         return None
     if thinner is not None:
         series = thinner.thin(series)
-    colour = colour or plot.colour
+    colour = _take_colour(colour or plot.colour)
     name = shorten(plot.name, 32)
     hover = f"{name}: %{{y:,.6~g}}<extra></extra>"
     if plot.plot_shape is PlotShape.markers:
@@ -138,6 +138,15 @@ def choose_plots(
 
 def _is_about(plot_pair: TradingPairIdentifier, pair: TradingPairIdentifier) -> bool:
     return pair in (plot_pair, plot_pair.underlying_spot_pair)
+
+
+def _take_colour(colour: str | None) -> str | None:
+    """Return the colour; None, which is that of the theme, for a text that plotly does not know as one."""
+    try:
+        go.scatter.Line(color=colour)
+    except ValueError:
+        return None
+    return colour
 
 
 def choose_colours(plots: Sequence[Plot], theme: "Theme | None") -> list[str | None]:
