@@ -1,6 +1,7 @@
 """The report: complete, self-contained, escaped, and the same for the same state."""
 
 import base64
+import dataclasses
 import datetime
 import gzip
 import json
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.kit.markets import buy, make_candles, random_walk, run_two
 from tests.kit.nasty import NASTY, find_raw_characters, make_nasty_state
 from tests.kit.portfolios import DAY, START, add_closed, add_open, make_state, record_equity, record_flow
 from tradeexecutor.report.browser import find_browser
@@ -21,7 +23,10 @@ from tradeexecutor.report.page import ReportContents, ReportOptions, collect_rep
 from tradeexecutor.report.problems import Severity, find_problems
 from tradeexecutor.report.table_data import make_closed_positions, make_flows, make_open_positions, make_trades
 from tradeexecutor.state.checks import Check, check_state
-from tradeexecutor.state.state import State
+from tradeexecutor.state.cycle_duration import CycleDuration
+from tradeexecutor.state.state import BacktestData, State
+from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput
 
 NOW = datetime.datetime(2026, 1, 1)
 
@@ -230,9 +235,103 @@ def test_a_browser_draws_the_page_and_runs_nothing_from_the_file(evil: ReportCon
 def test_a_backtest_stands_beside_the_live_figures():
     backtest = make_traded()
     page = Page(make_report(make_traded(), ReportOptions(backtest=backtest, now=NOW)))
-    assert "Live strategy, with its backtest" in page.text
+    assert "Live strategy, beside a live strategy" in page.text
     assert sum(tag == "th" for tag, _ in page.elements) > 0
-    assert "Live Backtest" in page.text
+    assert "This live Other live" in page.text
+
+
+def test_a_backtest_is_not_called_live_and_another_strategy_is_warned_about():
+    state, other = make_backtest("Momentum"), make_backtest("Carry")
+    contents = collect_report(state, ReportOptions(backtest=other, now=NOW))
+    page = Page(render_report(contents))
+    assert "Backtest, beside a backtest" in page.text
+    assert "This backtest Other backtest" in page.text
+    assert "Live" not in page.text
+    assert contents.mismatch == (
+        "These are hardly runs of the same strategy: one is called 'Momentum', the other 'Carry'."
+    )
+    assert contents.mismatch in page.text
+    same = collect_report(make_traded(), ReportOptions(backtest=make_backtest("By hand"), now=NOW))
+    assert same.mismatch == ""
+    assert same.values["beside"] == ("Live", "Backtest")
+
+
+def make_backtest(name: str) -> State:
+    state = make_traded()
+    state.name = name
+    state.backtest_data = BacktestData(START, START + 40 * DAY, CycleDuration.cycle_1d)
+    return state
+
+
+def test_strategies_that_trade_nothing_in_common_are_warned_about():
+    other = make_traded()
+    for position in other.portfolio.get_all_positions():
+        base = dataclasses.replace(position.pair.base, token_symbol="GOLD", address=f"0x{9:040x}")
+        position.pair = dataclasses.replace(position.pair, base=base)
+    mismatch = collect_report(make_traded(), ReportOptions(backtest=other, now=NOW)).mismatch
+    assert mismatch.endswith("one traded COIN, the other GOLD.")
+
+
+def test_tables_have_notes_and_the_profit_of_each_sale():
+    state = make_traded()
+    position = state.portfolio.closed_positions[1]
+    first, last = position.trades.values()
+    first.notes, last.notes = "Breakout\nabove 100", "Target"
+    closed = make_closed_positions(state).to_dict()
+    columns = {column["name"]: column["values"] for column in closed["columns"]}
+    assert columns["Note at entry"] == ["Breakout above 100", ""]
+    assert columns["Note at exit"] == ["Target", ""]
+    trades = {column["name"]: column["values"] for column in make_trades(state).to_dict()["columns"]}
+    assert trades["Profit, USD"] == [None, 10.0, None, -10.0, None]
+    assert trades["Note"] == ["Breakout above 100", "Target", "", "", ""]
+
+
+def test_every_traded_pair_has_a_price_chart():
+    btc, eth = (make_candles(random_walk(seed, 1_500)) for seed in (1, 2))
+    state = run_two(btc, eth, {1: buy_both}).state
+    candles = {"BTC-USD": btc.to_dataframe(), "ETH-USD": eth.to_dataframe()}
+    contents = collect_report(state, ReportOptions(candles=candles, now=NOW))
+    prices = [chart for chart in contents.charts if chart.title.startswith("Price")]
+    assert [chart.title for chart in prices] == ["Price and trades: BTC-USD", "Price and trades: ETH-USD"]
+    assert all(chart.fine for chart in prices)
+    page = Page(render_report(contents))
+    numbers = [number for number, chart in enumerate(page.data["charts"]) if chart["fine"]]
+    assert len(numbers) == 2
+    assert all(page.scripts[f"candles-{number}"] for number in numbers)
+
+
+def buy_both(input: StrategyInput) -> list[TradeExecution]:
+    return [trade for pair in input.strategy_universe.iterate_pairs() for trade in buy(100, pair)(input)]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine")
+def test_printing_from_a_browser_draws_every_chart_and_every_row(tmp_path: Path):
+    state = make_traded()
+    for number in range(60):
+        add_closed(state, 100.0, 101.0, START + (50 + number) * DAY, 0.5)
+    page, printed = tmp_path / "report.html", tmp_path / "report.pdf"
+    text = make_report(state, ReportOptions(now=NOW))
+    # Tell in the title what is there when the paper is laid out.
+    probe = """addEventListener("beforeprint", () => {
+        const drawn = document.querySelectorAll(".chart.js-plotly-plot").length;
+        const rows = document.querySelectorAll("#table-trades tbody tr").length;
+        const widths = [...document.querySelectorAll(".chart .main-svg")].map(svg => svg.clientWidth);
+        document.title = `${drawn} ${document.querySelectorAll(".chart").length} ${rows} ${Math.max(...widths)}`;
+    });"""
+    page.write_text(text.replace("</body>", f"<script>{probe}</script></body>"), "utf-8")
+    command = [
+        find_browser() or "", "--headless", "--disable-gpu", "--no-sandbox", "--disable-background-networking",
+        "--virtual-time-budget=20000", f"--user-data-dir={tmp_path}/profile",
+        f"--print-to-pdf={printed}", page.as_uri(),
+    ]  # fmt: skip
+    subprocess.run(command, capture_output=True, timeout=120, check=True)
+    title = re.search(rb"/Title \((\d+) (\d+) (\d+) (\d+)\)", printed.read_bytes())
+    assert title is not None
+    drawn, charts, rows, width = map(int, title.groups())
+    assert drawn == charts > 5
+    assert rows == 5 + 2 * 60
+    assert width == 680
 
 
 def test_a_state_without_anything_has_a_page():

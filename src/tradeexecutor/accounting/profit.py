@@ -255,7 +255,7 @@ class AverageCost(NamedTuple):
     realised: float = 0.0
 
 
-def walk_average_cost(fills: Iterable[tuple[float, float, float]]) -> AverageCost:
+def walk_average_cost(fills: Iterable[tuple[float, float, float]], before: AverageCost | None = None) -> AverageCost:
     """Return cost and profit of a holding after all of its fills.
 
     A buy adds to cost and holding. A sell realises ``(price - cost / holding) * quantity`` and removes the same share
@@ -268,8 +268,10 @@ def walk_average_cost(fills: Iterable[tuple[float, float, float]]) -> AverageCos
     ----------
     fills
         Oldest first: quantity in tokens (+ buy, - sell), price in USD per token, and value in USD, >= 0.
+    before
+        Result of earlier fills; None: there are none.
     """
-    cost = bought = holding = realised = 0.0
+    cost, bought, holding, realised = before or AverageCost()
     for quantity, price, value in fills:
         if quantity > 0:
             cost += value

@@ -30,6 +30,7 @@ from tradeexecutor.backtest.coverage import describe_coverage
 from tradeexecutor.backtest.dataset import list_datasets, load_dataset
 from tradeexecutor.backtest.delisting import Delisting, DelistingPolicy
 from tradeexecutor.backtest.equity_sampling import EquitySampling
+from tradeexecutor.backtest.excursions import record_excursions
 from tradeexecutor.backtest.look_ahead_check import Spent, check_indicators
 from tradeexecutor.backtest.progress import show_progress
 from tradeexecutor.backtest.run_warnings import Outcomes, find_warnings
@@ -165,6 +166,7 @@ def run_backtest(
     seconds = time.perf_counter() - began
     if state.backtest_data is not None and times:
         state.backtest_data.benchmarks = make_benchmarks(universe, state.portfolio, times[0], setup.end_at)
+    record_excursions(universe, state.portfolio)
     state.perform_integrity_check()
     diagnostics = _make_diagnostics(state, len(times), seconds)
     diagnostics |= outcomes.count()

@@ -111,12 +111,15 @@ class ReportContents:
         Data of the page.
     caveats
         Why figures mislead; a figure refers to them by number.
+    mismatch
+        Why the state beside is hardly of the same strategy; empty when nothing speaks against it.
     """
 
     values: dict[str, Any]
     charts: list[DrawnChart]
     tables: list[TableData]
     caveats: list[str]
+    mismatch: str = ""
 
 
 def make_report(state: State, options: ReportOptions | None = None, *, packed: bool = True) -> str:
@@ -162,7 +165,8 @@ def _collect(state: State, options: ReportOptions) -> ReportContents:
         "source": options.source,
         "made_at": options.now or utc_now(),
         "chips": _make_chips(state, checks, proof, problems),
-        "warnings": [text for text in (describe_jumps(statistics.jumps),) if text],
+        "warnings": [text for text in (statistics.mismatch, describe_jumps(statistics.jumps)) if text],
+        "beside": statistics.columns,
         "cards": [figures[key] for key in _CARDS],
         "unders": _describe_cards(statistics),
         "groups": statistics.groups,
@@ -180,7 +184,7 @@ def _collect(state: State, options: ReportOptions) -> ReportContents:
         "caveats": statistics.caveats,
         "glossary": list(GLOSSARY.values()),
     }
-    return ReportContents(values, charts, tables, statistics.caveats)
+    return ReportContents(values, charts, tables, statistics.caveats, statistics.mismatch)
 
 
 def render_report(contents: ReportContents, *, packed: bool = True) -> str:
@@ -214,9 +218,10 @@ def render_report(contents: ReportContents, *, packed: bool = True) -> str:
 
 
 def _describe_kind(state: State, backtest: State | None) -> str:
-    if state.backtest_data is not None:
-        return "Backtest"
-    return "Live strategy" if backtest is None else "Live strategy, with its backtest"
+    kind = "Live strategy" if state.backtest_data is None else "Backtest"
+    if backtest is None:
+        return kind
+    return f"{kind}, beside {'a backtest' if backtest.backtest_data is not None else 'a live strategy'}"
 
 
 def _describe_period(state: State, statistics: StatisticsReport) -> str:

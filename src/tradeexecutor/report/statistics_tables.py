@@ -24,6 +24,7 @@ from tradeexecutor.analysis.recorded.metrics import KeyMetric, KeyMetricKind, Ke
 from tradeexecutor.analysis.trade_analyser import build_trade_analysis
 from tradeexecutor.report.figures import FigureGroup, Unit, describe_performance, format_value
 from tradeexecutor.report.jumps import Jump, find_unexplained_jumps
+from tradeexecutor.report.second_state import describe_mismatch, name_columns
 from tradeexecutor.state.display.formatting import NOTHING
 from tradeexecutor.state.state import State
 from tradeexecutor.statistics.key_metric import calculate_key_metrics
@@ -195,6 +196,10 @@ class StatisticsReport:
         The same in words, in groups.
     backtest
         Figures of the backtest, adjusted for deposits; None without one.
+    columns
+        Headings of the figures of both states; empty without a second one.
+    mismatch
+        Why the two are hardly of the same strategy; empty when nothing speaks against it.
     metrics
         Key metrics.
     tables
@@ -214,6 +219,8 @@ class StatisticsReport:
     performance: PerformanceSummary
     groups: list[FigureGroup]
     backtest: PerformanceSummary | None
+    columns: tuple[str, ...]
+    mismatch: str
     metrics: list[MetricRow]
     tables: list[SidesTable]
     jumps: list[Jump]
@@ -280,6 +287,8 @@ def collect_statistics(
         performance=performance,
         groups=describe_performance(state, performance),
         backtest=backtest_performance,
+        columns=() if backtest is None else name_columns(state, backtest),
+        mismatch="" if backtest is None else describe_mismatch(state, backtest),
         metrics=[_make_metric(metric, reviewer) for metric in metrics],
         tables=tables,
         jumps=find_unexplained_jumps(state, curve),

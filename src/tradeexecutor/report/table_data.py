@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
-from tradeexecutor.analysis.adjusted.positions import ExitReason, get_exit_reason, get_net_result
+from tradeexecutor.analysis.adjusted.positions import get_exit_reason, get_net_result, measure_excursion
 from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.files.spreadsheet_cell import to_cell
@@ -27,7 +27,7 @@ __all__ = ["TableData", "make_closed_positions", "make_flows", "make_open_positi
 Kind = Literal["id", "text", "time", "span", "quantity", "price", "usd", "profit", "fraction", "gain", "count"]
 
 #: A minor column in which nothing else stands is left out.
-_USUAL = frozenset({"", "spot market hold"})
+_USUAL = frozenset({"", "spot market hold", "decision", None})
 
 T = TypeVar("T")
 
@@ -178,22 +178,27 @@ _CLOSED: tuple[tuple[str, Kind, bool], ...] = (
     ("Profit, USD", "profit", False),
     ("Profit", "gain", False),
     ("Fees, USD", "usd", True),
+    ("Lowest", "gain", True),
+    ("Highest", "gain", True),
     ("Exit", "text", True),
     ("Trades", "count", True),
+    ("Note at entry", "text", True),
+    ("Note at exit", "text", True),
 )
 
 
 def make_closed_positions(state: State) -> TableData:
     """Return the closed positions, the latest first."""
-    rows = (_make_closed(position) for position in state.portfolio.closed_positions.values())
+    rows = (_make_closed(state, position) for position in state.portfolio.closed_positions.values())
     return _make_table("closed", _CLOSED, rows, sort=4)
 
 
-def _make_closed(position: TradingPosition) -> tuple[Any, ...]:
+def _make_closed(state: State, position: TradingPosition) -> tuple[Any, ...]:
     profit_usd, profit_pct = _get(lambda: get_net_result(position)) or (None, None)
     closed_at = position.closed_at
     held = None if closed_at is None else (closed_at - position.get_entered_at()) // datetime.timedelta(milliseconds=1)
     reason = get_exit_reason(position)
+    excursion = _get(lambda: measure_excursion(state, position))
     entry = position.get_total_bought_usd if position.is_long() else position.get_total_sold_usd
     return (
         position.position_id,
@@ -206,9 +211,20 @@ def _make_closed(position: TradingPosition) -> tuple[Any, ...]:
         _to_float(profit_usd),
         _to_float(profit_pct),
         _to_float(_get(position.get_total_lp_fees_paid)),
-        "" if reason is None or reason is ExitReason.decision else reason.value,
+        None if excursion is None else excursion.adverse,
+        None if excursion is None else excursion.favourable,
+        "" if reason is None else reason.value,
         len(position.trades),
+        *_get_notes(position),
     )
+
+
+def _get_notes(position: TradingPosition) -> tuple[str, str]:
+    """Return what was written about the first and about the last trade, each in one line."""
+    trades = list(position.trades.values())
+    first = trades[0].notes if trades else None
+    last = trades[-1].notes if len(trades) > 1 else None
+    return " ".join((first or position.notes or "").split()), " ".join((last or "").split())
 
 
 # --- Trades
@@ -227,20 +243,25 @@ _TRADES: tuple[tuple[str, Kind, bool], ...] = (
     ("Value, USD", "usd", False),
     ("Fees, USD", "usd", True),
     ("Slippage", "fraction", True),
+    ("Profit, USD", "profit", False),
+    ("Note", "text", True),
 )
 
 
 def make_trades(state: State) -> TableData:
     """Return all trades, waiting and expired ones included, the latest first."""
     trades: dict[int, TradeExecution] = {}
+    profits: dict[int, float] = {}
     for table in state.portfolio.get_position_tables():
         for position in table.values():
             for own in (position.trades, position.pending_trades, position.expired_trades):
                 trades.update(own)
-    return _make_table("trades", _TRADES, (_make_trade(trades[number]) for number in sorted(trades)), sort=0)
+            profits.update(_get(position.get_trade_profits_usd) or {})
+    rows = (_make_trade(trades[number], profits.get(number)) for number in sorted(trades))
+    return _make_table("trades", _TRADES, rows, sort=0)
 
 
-def _make_trade(trade: TradeExecution) -> tuple[Any, ...]:
+def _make_trade(trade: TradeExecution, profit: float | None) -> tuple[Any, ...]:
     quantity = trade.planned_quantity if trade.executed_quantity is None else trade.executed_quantity
     return (
         trade.trade_id,
@@ -256,6 +277,8 @@ def _make_trade(trade: TradeExecution) -> tuple[Any, ...]:
         _to_float(trade.get_value()),
         _to_float(sum_fees(trade.lp_fees_paid)),
         _to_float(_get(trade.get_execution_cost)) if trade.executed_price else None,
+        _to_float(profit),
+        " ".join((trade.notes or "").split()),
     )
 
 

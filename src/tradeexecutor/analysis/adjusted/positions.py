@@ -4,6 +4,7 @@ import enum
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from tradeexecutor.state.trigger import TriggerCondition
 from tradeexecutor.state.types import Percent, USDollarAmount
 
 __all__ = [
+    "EXCURSION_KEY",
     "Excursion",
     "ExitReason",
     "PositionFigures",
@@ -31,6 +33,9 @@ __all__ = [
     "measure_positions",
     "measure_trading",
 ]
+
+#: Where a backtest records the lowest and the highest profit of a position, in its ``other_data``.
+EXCURSION_KEY = "excursion"
 
 #: A profit of less than this fraction of what was invested is what rounding left.
 _ROUNDING = 1e-9
@@ -254,12 +259,16 @@ class Excursion:
 
 
 def measure_excursion(state: State, position: TradingPosition) -> Excursion | None:
-    """Return the maximum adverse and favourable excursion (J. Sweeney, 1996), from the recorded samples of a position.
+    """Return the maximum adverse and favourable excursion (J. Sweeney, 1996) of a position.
 
-    What happened between two samples is not seen: a backtest samples at least once a day. The final result is one of
-    the values. None without samples.
+    A backtest records them from the candles when it ends.  Where it did not, and in live trading, they come from the
+    recorded samples of the position, which do not see what happened in between.  The final result is one of the
+    values.  None without either.
     """
-    known = [sample.profitability for sample in state.stats.positions.get(position.position_id, ())]
+    recorded = (position.other_data or {}).get(EXCURSION_KEY)
+    known: list[float] = [sample.profitability for sample in state.stats.positions.get(position.position_id, ())]
+    if isinstance(recorded, list):
+        known += [float(value) for value in cast("list[Any]", recorded) if isinstance(value, int | float)]
     if not known:
         return None
     result = get_net_result(position)[1]

@@ -33,7 +33,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tradeexecutor.analysis.adjusted.positions import get_net_result
+from tradeexecutor.analysis.adjusted.positions import Excursion, get_net_result, measure_excursion
 from tradeexecutor.analysis.times import to_time_index
 from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.errors import UnsupportedPairKind
@@ -141,6 +141,7 @@ class _PositionRow:
     profit_pct: float
     realised_usd: float | None
     unrealised_usd: float | None
+    excursion: Excursion | None
 
 
 def _of_position(read: Callable[[TradingPosition], Any]) -> Callable[[_PositionRow], Any]:
@@ -179,6 +180,8 @@ _POSITION_COLUMNS = (
     Column("closed_by_stop_loss", "flag", _of_position(TradingPosition.closed_by_stop_loss)),
     Column("closed_by_take_profit", "flag", _of_position(TradingPosition.closed_by_take_profit)),
     Column("notes", "text", _of_position(_read("notes"))),
+    Column("adverse_excursion", "real", lambda row: row.excursion and row.excursion.adverse, _FRACTION),
+    Column("favourable_excursion", "real", lambda row: row.excursion and row.excursion.favourable, _FRACTION),
 )
 
 
@@ -210,10 +213,17 @@ def positions_to_frame(state: State, *, as_arrow: Literal[True]) -> pa.Table: ..
 def positions_to_frame(state: State, *, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
     """Return a row per position: open, closed, frozen, pending and expired ones, each in the order of its table.
 
-    Profits have the definitions of :py:class:`~tradeexecutor.state.position.TradingPosition`.
+    Profits have the definitions of :py:class:`~tradeexecutor.state.position.TradingPosition`, excursions those of
+    :py:func:`~tradeexecutor.analysis.adjusted.positions.measure_excursion`.
     """
     rows = (
-        _PositionRow(position, status, *get_net_result(position), *_split_profit(position))
+        _PositionRow(
+            position,
+            status,
+            *get_net_result(position),
+            *_split_profit(position),
+            measure_excursion(state, position),
+        )
         for status, position in _iterate_positions(state)
     )
     return make_table(_POSITION_COLUMNS, rows, as_arrow=as_arrow)

@@ -9,7 +9,7 @@ import typer
 
 from tradeexecutor.cli.commands.show_statistics import BacktestOption
 from tradeexecutor.cli.failure import CommandFailed
-from tradeexecutor.cli.output import print_json, print_line
+from tradeexecutor.cli.output import print_json, print_line, print_problem
 from tradeexecutor.cli.simulation_options import DateFormatOption, TimeFrameOption
 from tradeexecutor.cli.state_file import StateFile
 from tradeexecutor.operations.state_location import StateLocation, load_state
@@ -157,6 +157,8 @@ def _write_pages(
     from tradeexecutor.report.page import collect_report, render_report
 
     contents = collect_report(state, options)
+    if contents.mismatch:
+        print_problem(f"Warning: {contents.mismatch}", "yellow")
     if page is not None:
         write_atomically(page, render_report(contents).encode())
         written["page"] = page

@@ -54,8 +54,6 @@ _BREAKDOWN_COLUMNS = (
     Column("Profit factor", right=True, priority=3),
 )
 
-_BACKTEST_COLUMNS = (Column("Figure"), Column("Live", right=True), Column("Backtest", right=True))
-
 
 def statistics_to_json(statistics: StatisticsReport) -> dict[str, Any]:
     """Return all figures as plain data; unknown ones are null."""
@@ -68,6 +66,7 @@ def statistics_to_json(statistics: StatisticsReport) -> dict[str, Any]:
             for group in statistics.groups
         ],
         "backtest": None if statistics.backtest is None else _to_dict(statistics.backtest),
+        "mismatch": statistics.mismatch or None,
         "key_metrics": {row.kind: _to_dict(row) for row in statistics.metrics},
         "tables": statistics.tables,
         "jumps": statistics.jumps,
@@ -93,7 +92,7 @@ def print_statistics(statistics: StatisticsReport, path: StateLocation) -> None:
     for group in statistics.groups:
         _print_group(group)
     if statistics.backtest is not None:
-        _print_backtest(statistics.performance, statistics.backtest)
+        _print_backtest(statistics.performance, statistics.backtest, statistics.columns)
     _print_years(statistics)
     _print_drawdowns(statistics)
     for breakdown in statistics.breakdowns:
@@ -108,8 +107,7 @@ def print_statistics(statistics: StatisticsReport, path: StateLocation) -> None:
         print_line()
         for caveat, number in notes.items():
             print_line(f"[{number}] {caveat}.", "dim")
-    warning = describe_jumps(statistics.jumps)
-    if warning:
+    for warning in filter(None, (statistics.mismatch, describe_jumps(statistics.jumps))):
         print_line()
         print_problem(f"Warning: {warning}", "yellow")
 
@@ -169,8 +167,8 @@ def _print_breakdown(breakdown: Breakdown) -> None:
     print_table(_BREAKDOWN_COLUMNS, rows)
 
 
-def _print_backtest(live: PerformanceSummary, backtest: PerformanceSummary) -> None:
-    print_heading("Live and backtest")
+def _print_backtest(live: PerformanceSummary, backtest: PerformanceSummary, names: tuple[str, ...]) -> None:
+    print_heading(f"{names[0]} and {names[1].lower()}")
     rows = [
         ("From", format_time(live.start_at), format_time(backtest.start_at)),
         ("Until", format_time(live.end_at), format_time(backtest.end_at)),
@@ -184,7 +182,7 @@ def _print_backtest(live: PerformanceSummary, backtest: PerformanceSummary) -> N
         ("Closed positions", f"{live.positions_closed:,}", f"{backtest.positions_closed:,}"),
         ("Fees, USD", format_usd(live.fees), format_usd(backtest.fees)),
     ]
-    print_table(_BACKTEST_COLUMNS, rows)
+    print_table((Column("Figure"), *(Column(name, right=True) for name in names)), rows)
 
 
 def _format_metric(row: MetricRow, notes: dict[str, int]) -> tuple[str, ...]:

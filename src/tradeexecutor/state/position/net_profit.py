@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
-from tradeexecutor.accounting.profit import calculate_net_profit, walk_average_cost
+from tradeexecutor.accounting.profit import AverageCost, calculate_net_profit, walk_average_cost
 from tradeexecutor.state.balance_update import CAPITAL_FLOWS, INVESTOR_FLOWS
 from tradeexecutor.state.errors import UnsupportedPairKind
 from tradeexecutor.state.identifier import TradingPairKind
@@ -118,13 +118,45 @@ def get_average_cost_profit_usd(position: PositionFields) -> tuple[USDollarAmoun
     return realised, net - realised
 
 
+def get_trade_profits_usd(position: PositionFields) -> dict[int, USDollarAmount]:
+    """Return what each executed trade realised, by trade id, USD.
+
+    A sale of a spot or vault position is compared with the average cost at its time, as in
+    `get_average_cost_profit_usd`; a buy realises nothing and is left out.  Of other kinds the last trade of a closed
+    position realises everything.
+
+    Raises
+    ------
+    UnsupportedPairKind
+        See `get_net_profit_usd`.
+    """
+    trades = list(get_executed_trades(position))
+    if not is_spot(position):
+        if position.closed_at is None or not trades:
+            return {}
+        return {trades[-1].trade_id: get_net_profit_usd(position)}
+    profits: dict[int, USDollarAmount] = {}
+    walked = AverageCost()
+    for trade in trades:
+        quantity, price, value = _get_fill(trade)
+        after = walk_average_cost([(quantity, price, value)], walked)
+        if quantity < 0:
+            profits[trade.trade_id] = after.realised - walked.realised
+        walked = after
+    return profits
+
+
 def _iterate_fills(position: PositionFields) -> Iterator[tuple[float, float, USDollarAmount]]:
-    """Yield quantity, price and value (USD) of the executed trades; price and value follow from the cash moved."""
-    for trade in get_executed_trades(position):
-        quantity = float(trade.executed_quantity or 0)
-        extra = get_trade_unexplained_cash_usd(trade)
-        value = trade.get_value() + (extra if quantity > 0 else -extra)
-        yield quantity, value / abs(quantity) if quantity else 0.0, value
+    """Return what `_get_fill` does, of each executed trade."""
+    return map(_get_fill, get_executed_trades(position))
+
+
+def _get_fill(trade: TradeExecution) -> tuple[float, float, USDollarAmount]:
+    """Return quantity, price and value of an executed trade, both as the cash that was moved makes them."""
+    quantity = float(trade.executed_quantity or 0)
+    extra = get_trade_unexplained_cash_usd(trade)
+    value = trade.get_value() + (extra if quantity > 0 else -extra)
+    return quantity, value / abs(quantity) if quantity else 0.0, value
 
 
 def get_net_result(position: PositionFields) -> tuple[USDollarAmount, Percent]:

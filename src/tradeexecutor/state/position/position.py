@@ -212,6 +212,7 @@ class TradingPosition(PositionFields):
     get_net_profit_usd = net_profit.get_net_profit_usd
     get_net_result = net_profit.get_net_result
     get_average_cost_profit_usd = net_profit.get_average_cost_profit_usd
+    get_trade_profits_usd = net_profit.get_trade_profits_usd
     get_unexplained_cash_usd = net_profit.get_unexplained_cash_usd
     get_total_profit_usd = profit.get_total_profit_usd
     get_total_profit = profit.get_total_profit

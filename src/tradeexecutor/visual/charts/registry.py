@@ -8,6 +8,7 @@
 """
 
 from tradeexecutor.visual.charts.comparison import draw_benchmark, draw_interest, draw_long_short
+from tradeexecutor.visual.charts.excursions import draw_excursions
 from tradeexecutor.visual.charts.growth import draw_drawdown, draw_equity, draw_rolling_sharpe
 from tradeexecutor.visual.charts.money import draw_deposits, draw_exposure
 from tradeexecutor.visual.charts.one_position import draw_position
@@ -70,6 +71,12 @@ _ALL = (
         "Profit and time held",
         "Whether positions that are held longer do better.",
         draw_position_scatter,
+    ),
+    Chart(
+        "excursions",
+        "Excursions",
+        "How far positions went against and for the strategy before they ended: where stops and targets might stand.",
+        draw_excursions,
     ),
     Chart(
         "long-short",
