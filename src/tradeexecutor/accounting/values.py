@@ -17,6 +17,7 @@ __all__ = [
     "is_naive_utc",
     "is_pandas_object",
     "require_finite_decimal",
+    "require_finite_numbers",
     "require_naive_utc",
     "require_standard_utc",
 ]
@@ -61,6 +62,8 @@ def require_naive_utc(when: object, what: str, error: MakeError) -> datetime.dat
     error
         Class of the error to raise when the value is anything else.
     """
+    if type(when) is datetime.datetime and when.tzinfo is None:  # nearly always: saves a call
+        return when
     if not is_naive_utc(when):
         raise error(f"{what} must be a naive UTC datetime, got {when!r}")
     return when
@@ -81,3 +84,20 @@ def require_finite_decimal(amount: object, what: str, error: MakeError) -> Decim
     if not is_finite_decimal(amount):
         raise error(f"{what} must be a finite Decimal, got {amount!r}")
     return amount
+
+
+def require_finite_numbers(owner: str, error: MakeError, *numbers: float | Decimal | list[float | None] | None) -> None:
+    """Raise `error` if a number is NaN, infinite or not a number; None and lists, one fee per hop, are accepted.
+
+    Parameters
+    ----------
+    owner
+        Object with the numbers, for the message.
+    error
+        Class of the error to raise.
+    """
+    for number in numbers:
+        if number is None or (type(number) is float and math.isfinite(number)) or isinstance(number, list):
+            continue
+        if not is_finite_number(number):
+            raise error(f"{owner} was given {number!r} where a number is expected")

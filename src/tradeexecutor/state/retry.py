@@ -9,16 +9,16 @@ import datetime
 from collections.abc import Collection
 from typing import Any, Protocol
 
+from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.contract import contract_signature
-from tradeexecutor.state.errors import RepairAborted
+from tradeexecutor.state.errors import InvalidTrade, RepairAborted
 from tradeexecutor.state.repair import RepairResult, find_trades_to_be_repaired, unfreeze_repaired_positions
 from tradeexecutor.state.repair.attempts import get_failed_attempts, has_failed_before
 from tradeexecutor.state.repair.unsent import Confirm
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
 from tradeexecutor.state.trade.capital_at_risk import has_capital_at_risk
-from tradeexecutor.state.value_checks import check_naive_utc
 
 __all__ = ["Rebroadcaster", "get_failed_attempts", "has_failed_before", "rebroadcast_trade", "retry_trades"]
 
@@ -71,7 +71,7 @@ def rebroadcast_trade(
     """
     t.check_status(TradeStatus.failed)
     now = utc_now() if now is None else now
-    check_naive_utc(now, "time of the retry")
+    require_naive_utc(now, "time of the retry", InvalidTrade)
     execution_model.execute_trades(now, state, [t], routing_model, routing_state, rebroadcast=True)
     return t
 
@@ -115,7 +115,7 @@ def retry_trades(
     """
     portfolio = state.portfolio
     now = utc_now() if now is None else now
-    check_naive_utc(now, "time of the retry")
+    require_naive_utc(now, "time of the retry", InvalidTrade)
     result = RepairResult(
         frozen_positions=list(portfolio.frozen_positions.values()),
         trades_needing_repair=[

@@ -6,6 +6,7 @@
 import contextlib
 import datetime
 
+from tradeexecutor.accounting.values import require_finite_numbers
 from tradeexecutor.state.errors import (
     InvalidTrade,
     LiquidationRisked,
@@ -26,7 +27,6 @@ from tradeexecutor.state.trade.planned_amounts import (
     plan_short_closing,
 )
 from tradeexecutor.state.types import USDollarAmount
-from tradeexecutor.state.value_checks import check_finite
 
 _REPAIR = TradeType.repair
 
@@ -108,8 +108,9 @@ def _check_request(position: PositionFields, request: TradeRequest, trade_id: in
         raise InvalidTrade(f"position #{position.position_id} already has a trade #{trade_id}")
     if request.slippage_tolerance:
         check_slippage_tolerance(trade_id, request.slippage_tolerance)
-    check_finite(
-        trade_id,
+    require_finite_numbers(
+        f"trade #{trade_id}",
+        InvalidTrade,
         request.planned_mid_price,
         request.pair_fee,
         request.lp_fees_estimated,

@@ -8,10 +8,11 @@ attempts with their transactions under ``failed_attempts``, the oldest first.
 import datetime
 from collections.abc import Callable
 
+from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
+from tradeexecutor.state.errors import InvalidTrade
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
 from tradeexecutor.state.types import JSONObject
-from tradeexecutor.state.value_checks import check_naive_utc
 
 __all__ = [
     "FAILED_ATTEMPTS_KEY",
@@ -68,7 +69,7 @@ def reopen_failed_trade(trade: TradeExecution, now: datetime.datetime) -> Callab
         The trade has not failed, or is already repaired.
     """
     trade.check_status(TradeStatus.failed)
-    check_naive_utc(now, "time of the new attempt")
+    require_naive_utc(now, "time of the new attempt", InvalidTrade)
     before = {name: getattr(trade, name) for name in _FIELDS}
 
     def undo() -> None:

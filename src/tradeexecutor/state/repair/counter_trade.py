@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
+from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.booking.waiting_orders import expire_waiting_orders
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import (
+    InvalidTrade,
     PositionNotFound,
     ReserveMissing,
     UnsupportedPairKind,
@@ -29,7 +31,6 @@ from tradeexecutor.state.repair.attempts import has_failed_before
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.trade import Fill, TradeExecution, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS
-from tradeexecutor.state.value_checks import check_naive_utc
 
 __all__ = [
     "PlannedRepair",
@@ -346,5 +347,5 @@ def find_freeze_obstacle(position: TradingPosition) -> str | None:
 def _get_time(now: datetime.datetime | None) -> datetime.datetime:
     if now is None:
         return utc_now()
-    check_naive_utc(now, "time of the repair")
+    require_naive_utc(now, "time of the repair", InvalidTrade)
     return now

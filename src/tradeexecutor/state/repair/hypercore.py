@@ -8,15 +8,15 @@ empty trade, and no money moves.
 import datetime
 from dataclasses import dataclass
 
+from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.clock import utc_now
-from tradeexecutor.state.errors import HypercoreDuplicateCloseError
+from tradeexecutor.state.errors import HypercoreDuplicateCloseError, InvalidTrade
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair.counter_trade import close_position_with_empty_trade
 from tradeexecutor.state.trade import TradeExecution, TradeFlag
 from tradeexecutor.state.trade.capital_at_risk import has_capital_at_risk
-from tradeexecutor.state.value_checks import check_naive_utc
 
 __all__ = [
     "HypercoreDuplicateCloseCandidate",
@@ -65,7 +65,7 @@ def close_hypercore_dust_positions(portfolio: Portfolio, now: datetime.datetime 
     as unfrozen.
     """
     now = utc_now() if now is None else now
-    check_naive_utc(now, "closed_at")
+    require_naive_utc(now, "closed_at", InvalidTrade)
     trades: list[TradeExecution] = []
     for position in find_hypercore_dust_positions(portfolio):
         if position.is_frozen():
@@ -256,7 +256,7 @@ def close_hypercore_duplicate_clone(
         `find_hypercore_duplicate_close_candidates` does not, or no longer, return the candidate; nothing has changed.
     """
     now = utc_now() if now is None else now
-    check_naive_utc(now, "closed_at")
+    require_naive_utc(now, "closed_at", InvalidTrade)
     survivor, clone = candidate.survivor_position, candidate.clone_position
     found, _ = find_hypercore_duplicate_close_candidates(portfolio)
     if not any(_is_same(item, candidate) for item in found):

@@ -14,9 +14,10 @@ import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.contract import contract_signature
-from tradeexecutor.state.errors import HypercoreDuplicateCloseError, RepairAborted
+from tradeexecutor.state.errors import HypercoreDuplicateCloseError, InvalidTrade, RepairAborted
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair.counter_trade import (
     PlannedRepair,
@@ -40,7 +41,6 @@ from tradeexecutor.state.repair.unsent import Confirm, repair_tx_not_generated, 
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trade.capital_at_risk import has_capital_at_risk
-from tradeexecutor.state.value_checks import check_naive_utc
 
 __all__ = [
     "AllocationReturned",
@@ -138,7 +138,7 @@ def repair_trades(
     """
     portfolio = state.portfolio
     now = utc_now() if now is None else now
-    check_naive_utc(now, "repaired_at")
+    require_naive_utc(now, "repaired_at", InvalidTrade)
     result = RepairResult(
         frozen_positions=list(portfolio.frozen_positions.values()),
         trades_needing_repair=find_trades_to_be_repaired(state),

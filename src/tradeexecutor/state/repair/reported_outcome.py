@@ -8,14 +8,13 @@ import datetime
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tradeexecutor.accounting.values import is_finite_decimal
+from tradeexecutor.accounting.values import is_finite_decimal, require_naive_utc
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import InvalidTrade
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import Fill, TradeExecution, TradeStatus
 from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS
-from tradeexecutor.state.value_checks import check_naive_utc
 
 __all__ = ["ReportedOutcome", "reconfirm_trade"]
 
@@ -63,7 +62,7 @@ def reconfirm_trade(
         See `State.mark_trade_success` and `State.mark_trade_failed`; the state is unchanged.
     """
     now = utc_now() if now is None else now
-    check_naive_utc(now, "executed_at")
+    require_naive_utc(now, "executed_at", InvalidTrade)
     trade.check_status(TradeStatus.started, TradeStatus.broadcasted)
     if not outcome.is_success:
         portfolio = state.portfolio

@@ -3,9 +3,10 @@
 import datetime
 from collections.abc import Callable, Iterator, Sequence
 
+from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.booking.waiting_orders import expire_waiting_orders
 from tradeexecutor.state.clock import utc_now
-from tradeexecutor.state.errors import RepairAborted
+from tradeexecutor.state.errors import InvalidTrade, RepairAborted
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair.counter_trade import (
@@ -17,7 +18,6 @@ from tradeexecutor.state.repair.counter_trade import (
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
 from tradeexecutor.state.trade.capital_at_risk import has_capital_at_risk
-from tradeexecutor.state.value_checks import check_naive_utc
 
 __all__ = [
     "Confirm",
@@ -90,7 +90,7 @@ def repair_tx_not_generated(
         The reserve or bridge position for the capital does not exist.
     """
     now = utc_now() if now is None else now
-    check_naive_utc(now, "repaired_at")
+    require_naive_utc(now, "repaired_at", InvalidTrade)
     portfolio = state.portfolio
     trades = find_trades_without_transactions(state)
     repairs = [plan_repair_of_unsent(portfolio, trade) for trade in trades]
@@ -175,7 +175,7 @@ def repair_zero_quantity(
         `confirm` returned False.
     """
     now = utc_now() if now is None else now
-    check_naive_utc(now, "closed_at")
+    require_naive_utc(now, "closed_at", InvalidTrade)
     positions = find_zero_quantity_positions(state.portfolio)
     if positions and confirm is not None and not confirm(positions):
         raise RepairAborted([position.get_first_trade().trade_id for position in positions])

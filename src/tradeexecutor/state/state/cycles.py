@@ -2,11 +2,11 @@
 
 import datetime
 
+from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.contract import contract_signature
-from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.errors import InvalidTrade, InvalidValue
 from tradeexecutor.state.state.fields import StateFields
-from tradeexecutor.state.value_checks import check_naive_utc
 
 
 @contract_signature
@@ -15,7 +15,7 @@ def record_cycle_end(state: StateFields, cycle: int, now_: datetime.datetime | N
     if type(cycle) is not int:
         raise InvalidValue(f"cycle must be an int, got {cycle!r}")
     now_ = now_ or utc_now()
-    check_naive_utc(now_, "end of the cycle")
+    require_naive_utc(now_, "end of the cycle", InvalidTrade)
     state.uptime.record_cycle_complete(cycle, now_)
     if live and state.other_data is not None:
         state.other_data.save(cycle, "decision_cycle_ended_at", now_.isoformat())

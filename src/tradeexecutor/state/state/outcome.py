@@ -12,7 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
-from tradeexecutor.accounting.values import is_finite_decimal, require_finite_decimal
+from tradeexecutor.accounting.values import is_finite_decimal, require_finite_decimal, require_finite_numbers
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import (
     InvalidTrade,
@@ -36,7 +36,6 @@ from tradeexecutor.state.trade import Fill, TradeExecution, TradeFlag, TradeStat
 from tradeexecutor.state.trade.lifecycle import check_fill, check_status, set_fill
 from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS, EXECUTABLE_KINDS, LOAN_KINDS
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
-from tradeexecutor.state.value_checks import check_finite
 
 _REPAIR = TradeType.repair
 _SHORT = TradingPairKind.lending_protocol_short
@@ -147,7 +146,8 @@ def _check(state: StateFields, trade: TradeExecution, fill: Fill, *, force: bool
     reserve = fill.reserve
     if not is_finite_decimal(reserve):
         raise InvalidTrade(f"executed reserve of trade #{trade.trade_id} must be a finite Decimal, got {reserve!r}")
-    check_finite(trade.trade_id, fill.lp_fees, fill.native_token_price, fill.cost_of_gas)
+    owner = f"trade #{trade.trade_id}"
+    require_finite_numbers(owner, InvalidTrade, fill.lp_fees, fill.native_token_price, fill.cost_of_gas)
     if not is_repair:
         if has_loan:
             _check_loan_amounts(trade, fill)

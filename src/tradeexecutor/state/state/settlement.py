@@ -10,7 +10,7 @@ import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from tradeexecutor.accounting.values import is_finite_decimal
+from tradeexecutor.accounting.values import is_finite_decimal, require_naive_utc
 from tradeexecutor.state.codec.codec import encode
 from tradeexecutor.state.errors import BadStateData, InvalidTrade
 from tradeexecutor.state.position import TradingPosition
@@ -21,7 +21,6 @@ from tradeexecutor.state.trade.amounts import (
     VAULT_SETTLEMENT_REQUEST_RESERVE_KEY,
 )
 from tradeexecutor.state.types import JSONObject
-from tradeexecutor.state.value_checks import check_naive_utc
 
 _STARTED, _BROADCASTED = TradeStatus.started, TradeStatus.broadcasted
 
@@ -45,7 +44,7 @@ def mark_bridge_in_transit(state: StateFields, ts: datetime.datetime, trade: Tra
     if not pair.kind.is_cctp_bridge():
         raise InvalidTrade(f"trade #{trade.trade_id} is not a bridge transfer")
     trade.check_status(_STARTED, _BROADCASTED)
-    check_naive_utc(ts, "cctp_in_transit_at")
+    require_naive_utc(ts, "cctp_in_transit_at", InvalidTrade)
     position = state.portfolio.find_position_for_trade(trade)
     source, destination = pair.get_source_chain_id(), pair.get_destination_chain_id()
     if trade.is_sell():
@@ -105,7 +104,7 @@ def mark_vault_settlement_pending(
     if not trade.is_vault():
         raise InvalidTrade(f"trade #{trade.trade_id} is not a vault trade")
     trade.check_status(_STARTED, _BROADCASTED)
-    check_naive_utc(ts, "vault_settlement_pending_at")
+    require_naive_utc(ts, "vault_settlement_pending_at", InvalidTrade)
     state.portfolio.find_position_for_trade(trade, pending=True)
     facts: JSONObject = {
         "vault_async_flow": True,

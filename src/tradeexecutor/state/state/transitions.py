@@ -30,8 +30,10 @@ import datetime
 from typing import Any
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
+from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.contract import contract_signature, warn_ignored
 from tradeexecutor.state.errors import (
+    InvalidTrade,
     UnsupportedPairKind,
     WrongPositionStatus,
     WrongTradeStatus,
@@ -43,7 +45,6 @@ from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, Tr
 from tradeexecutor.state.trade.capital_at_risk import keeps_allocation_on_failure
 from tradeexecutor.state.trade.planned_amounts import EXECUTABLE_KINDS
 from tradeexecutor.state.types import BPS
-from tradeexecutor.state.value_checks import check_naive_utc
 
 _PLANNED = TradeStatus.planned
 _REPAIR = TradeType.repair
@@ -81,7 +82,7 @@ def start_execution(
     NotEnoughTokens, NonceAlreadyUsed, UnsupportedPairKind
         The state is unchanged.
     """
-    check_naive_utc(ts, "started_at")
+    require_naive_utc(ts, "started_at", InvalidTrade)
     if trade.get_status() is not _PLANNED:
         trade.check_status(_PLANNED)
     if not triggered and trade.flags and _TRIGGERED in trade.flags:

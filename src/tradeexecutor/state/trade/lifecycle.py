@@ -18,13 +18,12 @@ import math
 from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
-from tradeexecutor.accounting.values import is_finite_decimal
+from tradeexecutor.accounting.values import is_finite_decimal, require_naive_utc
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidTrade, NotAvailable, WrongTradeStatus
 from tradeexecutor.state.trade.fields import TradeFields, TradeStatus
 from tradeexecutor.state.trade.fill import Fill
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
-from tradeexecutor.state.value_checks import check_naive_utc
 
 # Reading a member from its enum class is slow in Python 3.11, and this runs for every trade of a position.
 _PLANNED, _STARTED, _BROADCASTED = TradeStatus.planned, TradeStatus.started, TradeStatus.broadcasted
@@ -73,7 +72,7 @@ def mark_broadcasted(trade: TradeFields, broadcasted_at: datetime.datetime, rebr
     """Record that the transactions were sent. The trade must be started, unless `rebroadcast` is set."""
     if not rebroadcast and get_status(trade) is not _STARTED:
         check_status(trade, _STARTED)
-    check_naive_utc(broadcasted_at, "broadcasted_at")
+    require_naive_utc(broadcasted_at, "broadcasted_at", InvalidTrade)
     trade.broadcasted_at = broadcasted_at
 
 
@@ -108,7 +107,7 @@ def check_fill(trade: TradeFields, fill: Fill, *, force: bool = False) -> None:
         raise InvalidTrade(f"executed quantity of trade #{trade.trade_id} must be a finite Decimal, got {quantity!r}")
     if type(price) is not float or not 0 <= price < math.inf:
         raise InvalidTrade(f"executed price of trade #{trade.trade_id} must be a finite float >= 0, got {price!r}")
-    check_naive_utc(fill.executed_at, "executed_at")
+    require_naive_utc(fill.executed_at, "executed_at", InvalidTrade)
 
 
 def set_fill(trade: TradeFields, fill: Fill) -> None:
@@ -158,14 +157,14 @@ def mark_success(
 def mark_failed(trade: TradeFields, failed_at: datetime.datetime) -> None:
     """Record the failure. `State.mark_trade_failed` calls this and returns the capital."""
     check_status(trade, _BROADCASTED, _STARTED)
-    check_naive_utc(failed_at, "failed_at")
+    require_naive_utc(failed_at, "failed_at", InvalidTrade)
     trade.failed_at = failed_at
 
 
 def mark_expired(trade: TradeFields, ts: datetime.datetime) -> None:
     """Record that the triggers of a planned trade can no longer fire."""
     check_status(trade, _PLANNED)
-    check_naive_utc(ts, "expired_at")
+    require_naive_utc(ts, "expired_at", InvalidTrade)
     trade.expired_at = ts
 
 
