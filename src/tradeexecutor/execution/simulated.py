@@ -1,7 +1,7 @@
 """Simulated execution: trades fill at their planned price with slippage, or fail on purpose.
 
 Money moves exactly as in live trading: the reserve is debited when a trade starts, the outcome is booked when it
-succeeds, and a failed buy gives its allocation back. The only difference is that there are no other traders in the
+succeeds, and a failed buy returns its allocation. The only difference is that there are no other traders in the
 market.
 """
 
@@ -9,6 +9,7 @@ import datetime
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -26,10 +27,10 @@ from tradeexecutor.state.identifier.dust import SELL_EPSILON
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.repair.attempts import find_real_transaction, reopen_failed_trade
 from tradeexecutor.state.state import State
-from tradeexecutor.state.trade import TradeExecution
-from tradeexecutor.state.types import USDollarAmount
+from tradeexecutor.state.trade import Fill, TradeExecution
+from tradeexecutor.state.trade.amounts import sum_fees
 
-__all__ = ["Fill", "NotSimulated", "SimulatedExecution", "calculate_total_assets"]
+__all__ = ["NotSimulated", "SimulatedExecution", "calculate_total_assets"]
 
 logger = logging.getLogger(__name__)
 
@@ -48,25 +49,6 @@ class NotSimulated(ExecutionError):
     def __init__(self, message: str, trade_id: int):
         super().__init__(message)
         self.trade_id = trade_id
-
-
-@dataclass(frozen=True, slots=True)
-class Fill:
-    """Amounts and price of a filled trade.
-
-    Attributes
-    ----------
-    quantity
-        Change of the holding in base units, negative when sold.
-    reserve
-        Reserve currency paid or received, never negative.
-    price
-        Reserve currency per base unit, fees and slippage included.
-    """
-
-    quantity: Decimal
-    reserve: Decimal
-    price: float
 
 
 class SimulatedExecution(ExecutionModel):
@@ -195,15 +177,7 @@ class SimulatedExecution(ExecutionModel):
             transaction.revert_reason = reason
             state.mark_trade_failed(ts, trade)
             return
-        state.mark_trade_success(
-            ts,
-            trade,
-            executed_price=fill.price,
-            executed_amount=fill.quantity,
-            executed_reserve=fill.reserve,
-            lp_fees=_sum_fees(trade),
-            native_token_price=1.0,
-        )
+        state.record_fill(trade, fill)
 
     def _try_fill(self, ts: datetime.datetime, state: State, trade: TradeExecution) -> tuple[Fill | None, str]:
         """Return the fill of a trade, or None and the reason why it fails."""
@@ -216,13 +190,13 @@ class SimulatedExecution(ExecutionModel):
         tolerance = trade.slippage_tolerance
         if tolerance is not None and slippage > tolerance:
             return None, f"slippage {slippage:.4%} exceeds the tolerance of {tolerance:.4%}"
-        fill = self.calculate_fill(state, trade, slippage)
+        fill = self.calculate_fill(ts, state, trade, slippage)
         if not fill.quantity or not fill.reserve:
             return None, f"{abs(fill.quantity)} for {fill.reserve} is less than one unit of a token"
         self.settle(trade, fill)
         return fill, ""
 
-    def calculate_fill(self, state: State, trade: TradeExecution, slippage: float) -> Fill:
+    def calculate_fill(self, ts: datetime.datetime, state: State, trade: TradeExecution, slippage: float) -> Fill:
         """Return the fill of a trade, in whole units of both tokens.
 
         A buy receives ``planned_quantity * (1 - slippage)`` for at most its planned reserve. A sell pays its planned
@@ -248,7 +222,14 @@ class SimulatedExecution(ExecutionModel):
             # Holdings in old files may contain fractions of a unit, which are sold with the rest.
             quantity = -held if excess >= 0 else -round_down_to_units(-trade.planned_quantity, base_decimals)
             reserve = size_sale(-quantity, price, reserve_decimals)
-        return Fill(quantity, reserve, float(reserve / abs(quantity)) if quantity else 0.0)
+        return Fill(
+            executed_at=ts,
+            price=float(reserve / abs(quantity)) if quantity else 0.0,
+            quantity=quantity,
+            reserve=reserve,
+            lp_fees=float(sum_fees(trade.lp_fees_estimated)),
+            native_token_price=1.0,
+        )
 
     def settle(self, trade: TradeExecution, fill: Fill) -> None:
         """Move the money of a fill outside the state. Does nothing here, because there is no wallet."""
@@ -307,12 +288,6 @@ def _get_available_capital(portfolio: Portfolio, trade: TradeExecution) -> Decim
         return portfolio.get_reserve_position(trade.reserve_currency).quantity
     except KeyError:
         return Decimal(0)
-
-
-def _sum_fees(trade: TradeExecution) -> USDollarAmount:
-    fees = trade.lp_fees_estimated
-    # Old files contain one fee for each leg of the trade.
-    return sum(fee or 0.0 for fee in fees) if isinstance(fees, list) else fees or 0.0
 
 
 def calculate_total_assets(portfolio: Portfolio) -> dict[AssetIdentifier, Decimal]:
