@@ -20,7 +20,7 @@ class PriceSource(Protocol):
 
 
 class CurrentPriceSlippage(SlippageModel):
-    """Trades fill at the current price instead of the planned one; used when trades are tried again later.
+    """Slippage model that fills trades at the current price, not the planned one; used when trades are tried again.
 
     Parameters
     ----------

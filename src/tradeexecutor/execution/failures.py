@@ -13,11 +13,11 @@ FailureModel = Callable[[TradeExecution], bool]
 
 
 class InvalidFailureRate(TradeExecutorError, ValueError):
-    """A probability outside 0-1."""
+    """The probability is outside the range from 0 to 1."""
 
 
 class RandomFailures:
-    """Makes each trade fail with the same probability.
+    """Failure model in which each trade fails with the same probability.
 
     The outcome depends only on the seed and the trade id, so a run can be repeated exactly.
 
@@ -26,7 +26,7 @@ class RandomFailures:
     probability
         From 0 (never) to 1 (always).
     seed
-        With another seed other trades fail.
+        Seed of the random numbers; with another seed other trades fail.
     """
 
     def __init__(self, probability: float, seed: int = 0):
@@ -36,6 +36,6 @@ class RandomFailures:
         self.seed = seed
 
     def __call__(self, trade: TradeExecution) -> bool:
-        """Return whether the trade fails."""
+        """Return True if the trade fails."""
         # Each trade has its own generator. The hash of a text seed is the same in every process.
         return random.Random(f"{self.seed}-{trade.trade_id}").random() < self.probability

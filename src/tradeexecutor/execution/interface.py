@@ -42,7 +42,7 @@ class ExecutionReport:
 
 
 class ExecutionModel(ABC):
-    """Executes planned trades."""
+    """Interface for the execution of planned trades."""
 
     def initialize(self) -> None:
         """Connect to the market; called once before the first cycle. Does nothing by default."""
@@ -53,7 +53,7 @@ class ExecutionModel(ABC):
         return
 
     def is_stop_loss_supported(self) -> bool:
-        """Return whether positions may be closed between decisions."""
+        """Return True if positions may be closed between decisions."""
         return True
 
     def check_plan(self, state: State, trades: Iterable[TradeExecution]) -> None:

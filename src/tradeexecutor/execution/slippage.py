@@ -49,7 +49,7 @@ class SlippageModel(ABC):
 
 
 class NoSlippage(SlippageModel):
-    """Every trade fills at its planned price."""
+    """Slippage model in which every trade fills at its planned price."""
 
     def get_slippage(self, ts: datetime.datetime, trade: TradeExecution) -> float:
         """Return zero."""
@@ -57,7 +57,7 @@ class NoSlippage(SlippageModel):
 
 
 class FixedSlippage(SlippageModel):
-    """Every trade fills at a price that is worse than planned by the same fraction.
+    """Slippage model in which every trade fills at a price that is worse than planned by the same fraction.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class FixedSlippage(SlippageModel):
 
 
 class VolumeShareSlippage(SlippageModel):
-    """Slippage grows with the share of a trade in the volume of the market.
+    """Slippage model in which slippage grows with the share of a trade in the volume of the market.
 
     Slippage is ``impact * share``, where share is the value of the trade divided by the value traded in the candle of
     its execution. With an impact of 0.1, a trade of 2 % of the candle fills 20 basis points worse.
