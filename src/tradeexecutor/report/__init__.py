@@ -1,1 +1,1 @@
-"""What people look at: figures in words, and one page with everything about a state."""
+"""Reports for people: figures with their explanations, and one page with everything about a state."""

@@ -1,4 +1,4 @@
-"""Printing a page to PDF with a Chromium that is on the machine."""
+"""Printing a page to PDF with an installed Chromium."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from tradeexecutor.state.errors import PrintingFailed
 
 __all__ = ["find_browser", "print_to_pdf", "require_browser"]
 
-#: Names under which Chromium and its relatives are installed.
+#: Command names of Chromium and of browsers derived from it.
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge", "microsoft-edge")
 
 _MAC_PATHS = (
@@ -18,10 +18,10 @@ _MAC_PATHS = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 )
 
-#: Says which browser to use.
+#: Environment variable with the path of the browser to use.
 BROWSER_VARIABLE = "BROWSER_PATH"
 
-_TIMEOUT = 180
+_TIMEOUT_SECONDS = 180
 
 _OPTIONS = (
     "--headless",
@@ -36,9 +36,9 @@ _OPTIONS = (
 
 
 def find_browser() -> str | None:
-    """Return the path of a Chromium; None when there is none.
+    """Return the path of a Chromium; None if there is none.
 
-    The environment variable ``BROWSER_PATH`` goes before what is found.
+    The environment variable ``BROWSER_PATH`` takes precedence over installed browsers.
     """
     chosen = os.environ.get(BROWSER_VARIABLE)
     if chosen:
@@ -48,7 +48,7 @@ def find_browser() -> str | None:
 
 
 def require_browser() -> str:
-    """Return the path of a Chromium; raises `PrintingFailed` when there is none."""
+    """Return the path of a Chromium; raises `PrintingFailed` if there is none."""
     browser = find_browser()
     if browser is None:
         raise PrintingFailed(
@@ -64,14 +64,15 @@ def print_to_pdf(page: str, target: Path) -> None:
     Parameters
     ----------
     page
-        Complete when it has loaded, as that of :py:func:`tradeexecutor.report.page.make_report` with ``packed=False``.
+        HTML that is complete when it has loaded, such as the result of
+        :py:func:`tradeexecutor.report.page.make_report` with ``packed=False``.
     target
-        Replaced when it exists; left alone when printing fails.
+        The PDF file. An existing file is replaced, but not if printing fails.
 
     Raises
     ------
     PrintingFailed
-        There is no browser, or it did not make a PDF.
+        There is no browser, or it did not write a PDF.
     """
     browser = require_browser()
     with tempfile.TemporaryDirectory(prefix="tradeexecutor-report-") as folder:
@@ -79,11 +80,11 @@ def print_to_pdf(page: str, target: Path) -> None:
         source.write_text(page, "utf-8")
         command = [browser, *_OPTIONS, f"--user-data-dir={folder}/profile", f"--print-to-pdf={made}", source.as_uri()]
         if hasattr(os, "geteuid") and os.geteuid() == 0:
-            command.insert(1, "--no-sandbox")  # Chromium refuses to run as root otherwise; the page is our own
+            command.insert(1, "--no-sandbox")  # needed by Chromium for root; the page is made by this program
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
         except subprocess.TimeoutExpired:
-            raise PrintingFailed(f"{browser} did not finish within {_TIMEOUT} seconds") from None
+            raise PrintingFailed(f"{browser} did not finish within {_TIMEOUT_SECONDS} seconds") from None
         except OSError as error:
             raise PrintingFailed(f"{browser} cannot be started: {error.strerror}") from error
         if not made.exists() or not made.stat().st_size:

@@ -1,7 +1,7 @@
-"""The figures of a state for people: in groups, with units, with what is wrong about them.
+"""The figures of a state for people: in groups, with units and caveats.
 
-Figures that are adjusted for deposits come first.  Figures that keep the definition of existing dashboards and recorded
-files come after them, and where they mislead in this state, a caveat says how.
+Figures that are adjusted for deposits come first. Figures with the definitions of existing dashboards and recorded
+files come after them, with a caveat if they mislead for this state.
 """
 
 import datetime
@@ -38,33 +38,33 @@ __all__ = [
 
 Unit = Literal["usd", "fraction", "ratio", "count", "time", "span", "text"]
 
-#: Profit by equity and by positions agree when they differ by less than this fraction.
-_LEAST_CONTRADICTION = 0.02
+#: Profit by equity and profit by positions agree if they differ by less than this fraction.
+_PROFIT_TOLERANCE = 0.02
 
 #: Why nothing can be compared with buying and holding.
 _NO_PRICES = "the file remembers no market prices"
 
-#: Over a shorter time a yearly figure says nothing.
-_SHORTEST_ANNUALISED = datetime.timedelta(days=30)
+#: Shortest history for which yearly figures are shown.
+_MIN_ANNUALISED_TIME = datetime.timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure.
+    """One figure of a report.
 
     Attributes
     ----------
     key
         Stable name; the key of the glossary.
     name
-        For people.
+        Name for people.
     value
-        None when there is none.
+        The value; None if there is none.
     unit
         ``usd``, ``fraction`` (0.05 is 5 %), ``ratio``, ``count``, ``time`` (naive UTC), ``span`` (a `timedelta`), or
         ``text``.
     note
-        Why there is no value, or what to know about it; empty when there is nothing to say.
+        Reason why there is no value, or a remark about it; may be empty.
     """
 
     key: str
@@ -75,30 +75,30 @@ class Figure:
 
     @property
     def text(self) -> str:
-        """The value for people; ``-`` when there is none."""
+        """The value as text for people; ``-`` if there is none."""
         return format_value(self.value, self.unit)
 
     @property
     def help(self) -> str:
-        """What the figure says; empty when the glossary does not have it."""
+        """Explanation of the figure; empty if the glossary does not contain it."""
         return GLOSSARY[self.key][1] if self.key in GLOSSARY else ""
 
     @property
     def is_bad(self) -> bool:
-        """Whether the figure is a loss or another number below zero."""
+        """True if the figure is a loss or another number below zero."""
         return isinstance(self.value, int | float) and self.value < 0
 
 
 @dataclass(frozen=True, slots=True)
 class FigureGroup:
-    """Figures that belong together."""
+    """A titled group of figures."""
 
     title: str
     figures: tuple[Figure, ...]
 
 
 def format_value(value: Any, unit: Unit) -> str:
-    """Return a value for people; ``-`` for None, NaN and infinity.
+    """Return a value as text for people; ``-`` for None, NaN and infinity.
 
     >>> format_value(0.1234, "fraction"), format_value(float("nan"), "ratio"), format_value(1234, "usd")
     ('12.34 %', '-', '1,234.00')
@@ -124,9 +124,9 @@ def describe_performance(state: State, summary: PerformanceSummary | None = None
     Parameters
     ----------
     state
-        Only read.
+        The state, which is not changed.
     summary
-        Of this state, if it is known already.
+        Summary of this state, if it was computed already.
     """
     summary = summary or summarise_performance(state)
     curve = read_equity_curve(state)
@@ -140,7 +140,7 @@ def describe_performance(state: State, summary: PerformanceSummary | None = None
 
 
 def make_figure(key: str, value: Any, unit: Unit, note: str = "") -> Figure:
-    """Return a figure with the name of the glossary."""
+    """Return a figure with its name from the glossary."""
     return Figure(key, GLOSSARY[key][0], value, unit, note)
 
 
@@ -160,25 +160,25 @@ def _make_result(state: State, summary: PerformanceSummary, curve: EquityCurve) 
     yield make_figure("total_return", summary.total_return, "fraction", few)
     unknown = "" if summary.buy_and_hold is not None else _NO_PRICES
     yield make_figure("buy_and_hold", summary.buy_and_hold, "fraction", unknown)
-    if span is not None and span < _SHORTEST_ANNUALISED:
-        few = f"under {_SHORTEST_ANNUALISED.days} days"
+    if span is not None and span < _MIN_ANNUALISED_TIME:
+        few = f"under {_MIN_ANNUALISED_TIME.days} days"
     yield make_figure("cagr", get_cagr(summary), "fraction", few)
     yield make_figure("money_weighted_return", summary.money_weighted_return, "fraction")
 
 
 def _contradict(state: State, profit: float | None, initial: float | None) -> str:
-    """Say so when the positions recorded another profit than the equity did: one of the two is wrong in this file."""
+    """Return a remark if the profit of the positions differs from that of the equity, because one of them is wrong."""
     try:
         earned = state.portfolio.get_net_profit_usd()
     except TradeExecutorError:
         return ""
-    if profit is None or abs(earned - profit) <= max(_LEAST_CONTRADICTION * max(initial or 0.0, abs(profit)), 0.01):
+    if profit is None or abs(earned - profit) <= max(_PROFIT_TOLERANCE * max(initial or 0.0, abs(profit)), 0.01):
         return ""
     return f"its positions earned {format_usd(earned)}: money moved without a record, or the history is not complete"
 
 
 def _describe_last_sample(summary: PerformanceSummary, curve: EquityCurve) -> str:
-    """Say so when the portfolio is worth something else than what was recorded last; rounding does not count."""
+    """Return a remark if the value of the portfolio differs from the last sample by more than rounding."""
     if not len(curve):
         return ""
     last = float(curve.values[-1])
@@ -187,8 +187,8 @@ def _describe_last_sample(summary: PerformanceSummary, curve: EquityCurve) -> st
 
 
 def get_cagr(summary: PerformanceSummary) -> float | None:
-    """Return the yearly return; None over less than 30 days, where it says nothing."""
-    if summary.start_at is None or summary.end_at is None or summary.end_at - summary.start_at < _SHORTEST_ANNUALISED:
+    """Return the yearly return, a fraction; None for less than 30 days, which are too few for a yearly figure."""
+    if summary.start_at is None or summary.end_at is None or summary.end_at - summary.start_at < _MIN_ANNUALISED_TIME:
         return None
     return summary.cagr
 
@@ -204,7 +204,7 @@ def _make_risk(summary: PerformanceSummary) -> Iterable[Figure]:
     no_loss = "no loss" if summary.sortino is None and summary.sharpe is not None else ""
     yield make_figure("sortino", summary.sortino, "ratio", no_loss)
     is_short = summary.cagr is not None and get_cagr(summary) is None
-    too_short = f"under {_SHORTEST_ANNUALISED.days} days" if is_short else ""
+    too_short = f"under {_MIN_ANNUALISED_TIME.days} days" if is_short else ""
     yield make_figure("calmar", None if is_short else risk.calmar, "ratio", too_short)
     yield make_figure("omega", risk.omega, "ratio", no_loss)
     yield make_figure("alpha", summary.alpha, "fraction")

@@ -1,8 +1,8 @@
-"""What the figures of reports mean, a sentence each."""
+"""Explanations of the figures of reports, one sentence each."""
 
 __all__ = ["GLOSSARY"]
 
-#: Key of a figure -> name for people, and what it says.
+#: Key of a figure -> name for people, and explanation.
 GLOSSARY: dict[str, tuple[str, str]] = {
     "start_at": ("From", "Time of the first recorded sample of the portfolio, UTC."),
     "end_at": ("Until", "Time of the last recorded sample of the portfolio, UTC."),

@@ -1,4 +1,4 @@
-"""Changes of the equity that trading hardly explains: money that moved without a record, or a wrong price."""
+"""Changes of the equity that trading is unlikely to explain: money that moved without a record, or a wrong price."""
 
 import datetime
 import math
@@ -20,22 +20,22 @@ from tradeexecutor.state.statistics import PortfolioStatistics
 
 __all__ = ["Jump", "describe_jumps", "find_jumps", "find_unexplained_jumps"]
 
-#: The equity rarely changes by more than these factors from sample to sample.
-_LEAP_UP, _LEAP_DOWN = 1.25, 1 / 1.25
+#: A change from sample to sample by more than these factors is a jump.
+_JUMP_UP_FACTOR, _JUMP_DOWN_FACTOR = 1.25, 1 / 1.25
 
-#: Below this the equity is nothing, USD.
-_NO_MONEY = 0.01
+#: Equity below this counts as zero, USD.
+_MIN_EQUITY_USD = 0.01
 
-#: A jump is back where it came from when the next sample is this near to the one before it.
-_BACK = 0.05
+#: A jump is undone if the next sample differs from the one before the jump by less than this fraction.
+_UNDONE_FRACTION = 0.05
 
-#: Recorded and derived amounts agree when they differ by less than this fraction of the equity.
+#: Recorded and derived amounts agree if they differ by less than this fraction of the equity.
 _TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """A change of the equity that trading hardly explains.
+    """A change of the equity that trading is unlikely to explain.
 
     Attributes
     ----------
@@ -54,14 +54,14 @@ class Jump:
 
 
 def find_jumps(curve: EquityCurve) -> list[Jump]:
-    """Return the changes by more than a quarter up or a fifth down between samples, recorded deposits taken out.
+    """Return the changes between samples by more than a quarter up or a fifth down, without recorded deposits.
 
-    They are money that was moved into or out of the wallet without a record, a wrong price, or a day on which the
-    market moved that much; `find_unexplained_jumps` leaves the last out.
+    The cause is money that was moved into or out of the wallet without a record, a wrong price, or a large move of the
+    market; `find_unexplained_jumps` excludes the last.
     """
     growth = 1.0 + calculate_returns(curve)
-    # The first money, or money after there was none, is no return.
-    unusual = (curve.values[:-1] >= _NO_MONEY) & ((growth > _LEAP_UP) | (growth < _LEAP_DOWN))
+    # The first money, or money that arrives when there was none, is not a return.
+    unusual = (curve.values[:-1] >= _MIN_EQUITY_USD) & ((growth > _JUMP_UP_FACTOR) | (growth < _JUMP_DOWN_FACTOR))
     return [
         Jump(
             from_us(int(curve.times[index + 1])),
@@ -74,11 +74,11 @@ def find_jumps(curve: EquityCurve) -> list[Jump]:
 
 
 def find_unexplained_jumps(state: State, curve: EquityCurve) -> list[Jump]:
-    """Return the jumps that the movements in the books do not explain.
+    """Return the jumps that the booked movements do not explain.
 
-    A jump is explained when both values are the cash and the sampled positions, these changed from the one sample to
-    the other by exactly what the ledger has booked in between, and the value did not come back with the next sample:
-    then the prices have moved.  A value that comes back at once was a position without a price or with a wrong one.
+    A jump is explained by prices if both values consist of the cash and the sampled positions, these changed between
+    the two samples by exactly what the ledger has booked, and the next sample does not return to the old value. A value
+    that returns at once came from a position without a price or with a wrong one.
     """
     jumps = find_jumps(curve)
     if not jumps:
@@ -86,7 +86,7 @@ def find_unexplained_jumps(state: State, curve: EquityCurve) -> list[Jump]:
     try:
         entries = [entry for entry in derive(state).entries if entry.time is not None]
     except TradeExecutorError:
-        return jumps  # the books of this file cannot be derived: nothing is explained
+        return jumps  # the ledger of this file cannot be derived, so nothing is explained
     samples = {sample.calculated_at: sample for sample in state.stats.portfolio}
     times = sorted(samples)
     return [jump for jump in jumps if not _is_explained(state, entries, samples, times, jump)]
@@ -105,7 +105,7 @@ def _is_explained(
         return False
     if index + 1 < len(times):
         returned = samples[times[index + 1]].get_value() - jump.flow
-        if math.isclose(returned, jump.before, rel_tol=_BACK):
+        if math.isclose(returned, jump.before, rel_tol=_UNDONE_FRACTION):
             return False
     between = [entry for entry in entries if before.calculated_at < entry.time <= after.calculated_at]
     cash = float(sum(_iterate_amounts(between, AccountKind.cash), Decimal(0)))
@@ -121,7 +121,7 @@ def _is_explained(
 
 
 def _is_made_of_positions(state: State, sample: PortfolioStatistics, tolerance: float) -> bool:
-    """Tell whether a recorded value is the cash and the values of the positions that were sampled with it."""
+    """Return True if a recorded value equals the cash plus the values of the positions sampled with it."""
     positions = sum(
         latest.value or 0.0
         for own in state.stats.positions.values()
@@ -134,13 +134,13 @@ def _is_made_of_positions(state: State, sample: PortfolioStatistics, tolerance: 
 def _is_holding_explained(
     state: State, position_id: int, between: list[Entry], start: datetime.datetime, end: datetime.datetime
 ) -> bool:
-    """Tell whether the holding of a position changed by what was booked; one that was not sampled twice is."""
+    """Return True if the holding of a position changed by what was booked, or the position was not sampled twice."""
     sampled = {sample.calculated_at: sample for sample in state.stats.positions[position_id]}
     first, last = sampled.get(start), sampled.get(end)
     if first is None or last is None or first.quantity is None or last.quantity is None:
         return True
     changed = float(sum(_iterate_amounts(between, AccountKind.holding, position_id), Decimal(0)))
-    # A position without a value has lost its price, not its tokens.
+    # A position without a value has no price; it still has its tokens.
     has_price = bool(last.value) or not last.quantity
     return has_price and math.isclose(first.quantity + changed, last.quantity, rel_tol=1e-6, abs_tol=1e-9)
 
@@ -153,7 +153,7 @@ def _iterate_amounts(entries: list[Entry], kind: AccountKind, position_id: int |
 
 
 def describe_jumps(jumps: list[Jump]) -> str:
-    """Return a sentence about the largest of the jumps; empty without any."""
+    """Return a sentence about the largest jump; empty without jumps."""
     if not jumps:
         return ""
     largest = max(jumps, key=lambda jump: abs(jump.after - jump.before - jump.flow))

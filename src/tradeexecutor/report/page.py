@@ -1,9 +1,9 @@
-"""The report: one HTML page with everything about a state, that needs nothing else.
+"""The report: one self-contained HTML page with everything about a state.
 
-The page holds its own styles and scripts, plotly.js included, asks the network for nothing (its content security
-policy forbids it), and follows light and dark.  What comes from the state is escaped by the template, or packed as data
-that the script writes as text.  Charts are drawn when they are scrolled to, tables show a page of rows at a time, so
-that the page opens at once however long the history.
+The page contains its own styles and scripts, including plotly.js, loads nothing from the network (its content security
+policy forbids it), and has light and dark colours. Data from the state is escaped by the template, or packed as data
+that the script writes as text. A chart is drawn when it is scrolled into view, and tables show one page of rows at a
+time, so the page opens at once for any length of the history.
 """
 
 import base64
@@ -54,7 +54,7 @@ __all__ = ["ReportContents", "ReportOptions", "collect_report", "make_report", "
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
-#: So many problems are listed; the rest is counted.
+#: Largest number of listed problems; the others are only counted.
 _MAX_PROBLEMS = 200
 
 _CARDS = ("final_equity", "profit", "total_return", "cagr", "max_drawdown", "sharpe", "win_rate", "fees")
@@ -64,22 +64,22 @@ PageTheme = Literal["auto", "light", "dark"]
 
 @dataclass(frozen=True, slots=True)
 class ReportOptions:
-    """What the page is made of.
+    """Options of the page.
 
     Attributes
     ----------
     backtest
-        State of a backtest of the same strategy, shown beside a live state; None: without.
+        State of a backtest of the same strategy, shown beside a live state; None for no backtest.
     candles
-        Market data for the price chart, see `ChartOptions`; None: prices that the state knows.
+        Market data for the price chart, see `ChartOptions`; None for the prices recorded in the state.
     theme
-        Colours at first; ``auto`` are those of the reader's system.
+        Initial colours; ``auto`` uses those of the reader's system.
     source
-        Where the state comes from, e.g. the name of its file; shown at the end.
+        Origin of the state, e.g. the name of its file; shown at the end.
     checks
-        Outcome of the checks of the file; None: the checks that need only the state.
+        Outcome of the checks of the file; None for the checks that need only the state.
     now
-        When the page is made, naive UTC; None: the wall clock.
+        Time of the report, naive UTC; None for the present time.
     """
 
     backtest: State | None = None
@@ -92,7 +92,7 @@ class ReportOptions:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A verdict in the header; `target` is the section it leads to."""
+    """A status in the header of the page; `target` is the section to which it links."""
 
     level: Literal["good", "bad", "doubt", "plain"]
     text: str
@@ -101,12 +101,12 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class ReportContents:
-    """Everything that stands in the page.
+    """All contents of the page.
 
     Attributes
     ----------
     values
-        What the template asks for, by name.
+        Variables of the template, by name.
     charts, tables
         Data of the page.
     caveats
@@ -123,26 +123,26 @@ class ReportContents:
 
 
 def make_report(state: State, options: ReportOptions | None = None, *, packed: bool = True) -> str:
-    """Return the page of a state as HTML text: `render_report` of `collect_report`, where parameters are explained."""
+    """Return the page of a state as HTML text; see `collect_report` and `render_report` for the parameters."""
     return render_report(collect_report(state, options or ReportOptions()), packed=packed)
 
 
 def collect_report(state: State, options: ReportOptions) -> ReportContents:
-    """Calculate and draw everything that stands in the page.
+    """Calculate and draw all contents of the page.
 
     Parameters
     ----------
     state
-        Only read.
+        The state, which is not changed.
     options
         See `ReportOptions`.
 
     Raises
     ------
     InvalidValue
-        The candles are not what charts take.
+        The candles have a form that charts do not accept.
     """
-    # Many small objects are made, none of them in cycles.
+    # Many small objects are created, and none of them is part of a cycle.
     with pause_full_collections(), share_results():
         return _collect(state, options)
 
@@ -193,10 +193,10 @@ def render_report(contents: ReportContents, *, packed: bool = True) -> str:
     Parameters
     ----------
     contents
-        Of `collect_report`.
+        Result of `collect_report`.
     packed
-        Hold plotly.js and the data compressed, which makes the page a third as long.  Without, everything is drawn
-        before the page counts as loaded: for printing.
+        Whether plotly.js and the data are compressed, which reduces the page to a third. If False, everything is
+        drawn before the page counts as loaded, as printing needs it.
     """
     data = orjson.dumps(make_visible_in(_make_data(contents.charts, contents.tables), keep_newlines=True))
     plotly: str = ""
@@ -208,7 +208,7 @@ def render_report(contents: ReportContents, *, packed: bool = True) -> str:
         packed=packed,
         css=_read_css(),
         js=Markup(_read("page.js")),
-        # Inside a script element only "<" could end it.
+        # Only "<" could end a script element.
         data=_pack(data) if packed else Markup(data.decode().replace("<", "\\u003c")),
         plotly=plotly,
     )
@@ -317,7 +317,7 @@ def _describe_fine(fine: FineCandles | None) -> dict[str, int | None] | None:
 
 
 def _pack(data: bytes) -> str:
-    # mtime 0: the same state gives the same page.
+    # mtime is 0, so that the same state gives the same page.
     return base64.b64encode(gzip.compress(data, compresslevel=6, mtime=0)).decode("ascii")
 
 

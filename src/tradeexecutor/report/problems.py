@@ -1,4 +1,4 @@
-"""What went wrong: what a state says about failures, damage and doubtful numbers, in one list."""
+"""A list of the problems of a state: failures, damage and doubtful numbers."""
 
 import datetime
 import enum
@@ -17,32 +17,32 @@ __all__ = ["Problem", "Severity", "find_problems"]
 
 
 class Severity(enum.StrEnum):
-    """How bad it is."""
+    """Severity of a problem."""
 
     #: Money is missing or stuck, or the file contradicts itself.
     error = "error"
     #: Something failed or is doubtful.
     warning = "warning"
-    #: It went wrong and was made good, or is only worth knowing.
+    #: A problem that was repaired, or a remark.
     note = "note"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that went wrong.
+    """One problem.
 
     Attributes
     ----------
     severity
-        How bad it is.
+        Severity of the problem.
     topic
-        A word or two: what sort of problem.
+        Kind of problem, one or two words.
     subject
-        What it is about, e.g. ``trade #12``.
+        Object with the problem, e.g. ``trade #12``.
     at
-        When, naive UTC; None when it has no time.
+        Time of the problem, naive UTC; None if it has no time.
     text
-        What happened.
+        Description.
     """
 
     severity: Severity
@@ -53,18 +53,18 @@ class Problem:
 
 
 def find_problems(state: State, checks: Sequence[Check], proof: Proof, jumps: Sequence[Jump]) -> list[Problem]:
-    """Return everything that went wrong, the worst first, then the latest first.
+    """Return all problems, sorted by severity, then by time, the latest first.
 
     Parameters
     ----------
     state
-        Only read.
+        The state, which is not changed.
     checks
-        Of the file.
+        Outcome of the checks of the file.
     proof
-        Of the ledger of this state.
+        Proof of the ledger of this state.
     jumps
-        Doubtful changes of the equity.
+        Doubtful changes of the equity, see `find_unexplained_jumps`.
     """
     found = [
         *(

@@ -1,8 +1,8 @@
-"""Everything ``show-statistics`` tells about a state, as records.
+"""Everything that ``show-statistics`` prints about a state, as records.
 
-The figures adjusted for deposits are in :mod:`tradeexecutor.report.figures`.  Those here, key metrics and the table of
-long and short positions, keep the definitions of recorded files and dashboards.  Each that misleads in this very state
-carries the reason as its caveat.
+The figures adjusted for deposits are in :mod:`tradeexecutor.report.figures`. The figures here, key metrics and the
+table of long and short positions, have the definitions of recorded files and dashboards. A figure that misleads for
+this state has the reason as its caveat.
 """
 
 import datetime
@@ -51,7 +51,7 @@ _UNITS: dict[KeyMetricKind, Unit] = {
     KeyMetricKind.trades_per_month: "ratio",
 }
 
-#: Ratios of a backtest come from its total equity.
+#: Caveat: ratios of a backtest come from its total equity.
 _FROM_EQUITY = {
     KeyMetricKind.all_time_returns,
     KeyMetricKind.cagr,
@@ -83,7 +83,7 @@ _SOURCES = {
     KeyMetricSource.missing: NOTHING,
 }
 
-#: Title -> labels of rows; the rest comes last.
+#: Title -> labels of rows; all other rows come last.
 _GROUPS: Mapping[str, tuple[str, ...]] = {
     "Return": (
         "Trading period length", "Trading start", "Trading end", "Return %", "Annualised return %", "Max drawdown",
@@ -127,19 +127,19 @@ class MetricRow:
     Attributes
     ----------
     kind, name, value
-        What it says; `value` is None when there is none.
+        Kind, name and value of the metric; the value is None if there is none.
     text
-        The value for people.
+        The value as text for people.
     source
         ``live``, ``backtest``, or ``-``.
     window_start_at, window_end_at
-        What it was calculated from, naive UTC; None for the present.
+        Period from which it was calculated, naive UTC; None for the present.
     help_link
-        Page that explains the kind.
+        Address of the page that explains the kind.
     reason
-        Why there is no value; empty when there is one.
+        Reason why there is no value; empty if there is one.
     caveat
-        Why the value misleads in this state; empty when it does not.
+        Reason why the value misleads for this state; empty if it does not.
     """
 
     kind: str
@@ -168,7 +168,7 @@ class SidesTableRow:
 
 @dataclass(frozen=True, slots=True)
 class SidesGroup:
-    """Lines that belong together."""
+    """A titled group of lines."""
 
     title: str
     rows: tuple[SidesTableRow, ...]
@@ -189,11 +189,11 @@ class StatisticsReport:
     Attributes
     ----------
     name, as_of
-        Of the strategy; the time that counts as now, naive UTC.
+        Name of the strategy, and the time that counts as now, naive UTC.
     performance
         Figures adjusted for deposits.
     groups
-        The same in words, in groups.
+        The same figures as texts, in groups.
     backtest
         Figures of the backtest, adjusted for deposits; None without one.
     columns
@@ -205,11 +205,11 @@ class StatisticsReport:
     tables
         Trade summary of the state, then of the backtest if there is one.
     jumps
-        Changes of the equity that are hardly profit or loss.
+        Changes of the equity that are unlikely to be profit or loss.
     years
-        Return of each calendar year, deposits taken out, and that of buying and holding.
+        Return of each calendar year without deposits, and that of buying and holding.
     drawdowns
-        The ten deepest falls.
+        The ten deepest drawdowns.
     breakdowns
         Closed positions in groups.
     """
@@ -230,7 +230,7 @@ class StatisticsReport:
 
     @property
     def caveats(self) -> list[str]:
-        """All caveats once, in order of appearance."""
+        """All caveats without duplicates, in order of appearance."""
         rows = [row for table in self.tables for group in table.groups for row in group.rows]
         return list(dict.fromkeys(item.caveat for item in (*self.metrics, *rows) if item.caveat))
 
@@ -247,16 +247,16 @@ def collect_statistics(
     Parameters
     ----------
     state
-        Live or a backtest; only read.
+        State of live trading or of a backtest, which is not changed.
     backtest
-        Backtest of the same strategy: key metrics come from it while the live history is short.
+        Backtest of the same strategy; source of the key metrics while the live history is short.
     as_of
-        What counts as now, naive UTC; None: when the state was last saved or sampled, so that the figures of an old
-        file do not change with the day on which it is looked at.
+        Time that counts as now, naive UTC; None for the time of the last save or sample, so that the figures of an
+        old file do not depend on the day on which they are computed.
     required_history
-        How long live trading has to last before key metrics come from it.
+        Length of live trading from which on key metrics come from it.
     held
-        What buying and holding would have been; None: what the state remembers.
+        Result of buying and holding; None for what the state remembers.
     """
     held = held or next(iter(read_holdings(state)), None)
     as_of = as_of or find_last_time(state)
@@ -299,7 +299,7 @@ def collect_statistics(
 
 
 def find_last_time(state: State) -> datetime.datetime:
-    """Return when anything was recorded last, naive UTC."""
+    """Return the time of the last recorded event, naive UTC."""
     _, end = state.get_strategy_time_range()
     latest = state.stats.get_latest_portfolio_stats()
     candidates = [state.created_at, end, None if latest is None else latest.calculated_at]
@@ -308,14 +308,14 @@ def find_last_time(state: State) -> datetime.datetime:
     return max(when for when in candidates if when is not None)
 
 
-# --- What misleads
+# --- Caveats
 
 
 @dataclass(frozen=True, slots=True)
 class _Reviewer:
     state: State
     curve: EquityCurve
-    #: Of the state that backtested metrics come from.
+    #: Figures of the state from which backtested metrics come.
     backtest_curve: EquityCurve
     performance: PerformanceSummary
 
@@ -367,7 +367,7 @@ def _has_flows(curve: EquityCurve) -> bool:
 def _make_metric(metric: KeyMetric, reviewer: _Reviewer) -> MetricRow:
     value = metric.value
     if metric.kind is KeyMetricKind.max_drawdown and value:
-        value = -abs(value)  # drawdown has one sign wherever people read it
+        value = -abs(value)  # a drawdown has the same sign in all output
     text = format_value(value, _UNITS.get(metric.kind, "text"))
     has_value = text != NOTHING
     return MetricRow(
@@ -390,7 +390,7 @@ def _make_table(state: State, as_of: datetime.datetime, reviewer: _Reviewer) -> 
         rows = {row.label: (row.texts, row.help_link) for row in get_sides_rows(sides)}
         source = "backtest"
     else:
-        # Recorded live tables have their own return and drawdown, from the profits of positions.
+        # Recorded live tables contain another return and drawdown, computed from the profits of positions.
         table = serialise_live_long_short_stats(state, as_of)
         rows = {metric.name or kind: (metric.value, metric.help_link) for kind, metric in table.rows.items()}
         _turn_drawdown(rows)
@@ -410,7 +410,7 @@ def _make_table(state: State, as_of: datetime.datetime, reviewer: _Reviewer) -> 
 
 
 def _turn_drawdown(rows: dict[str, tuple[Any, str | None]]) -> None:
-    """Give the drawdown of a live table the sign that it has everywhere else: recorded, it is positive."""
+    """Change the sign of the drawdown of a live table, which is recorded as positive, to that of all other output."""
     if "Max drawdown" in rows:
         texts, link = rows["Max drawdown"]
         rows["Max drawdown"] = ({side: _negate(text) for side, text in texts.items()}, link)

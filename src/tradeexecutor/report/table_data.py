@@ -1,7 +1,7 @@
-"""The tables of the report: rows of plain values by column, which the page sorts, searches and formats.
+"""The tables of the report: columns of plain values, which the page sorts, searches and formats.
 
-Columns are kept apart, so that 100,000 rows stay small.  Values are numbers, texts or None; times are milliseconds
-since 1970, UTC.  Token amounts become floats: they are shown, not counted.
+Data is stored by column, so that 100,000 rows stay small. Values are numbers, texts or None; times are milliseconds
+since 1970, UTC. Token amounts become floats, because they are only displayed.
 """
 
 import datetime
@@ -22,12 +22,12 @@ from tradeexecutor.state.types import EPOCH
 
 __all__ = ["TableData", "make_closed_positions", "make_flows", "make_open_positions", "make_trades"]
 
-#: How the page shows a column: ``id`` and ``count`` are whole numbers, ``profit`` is USD with the colour of its sign,
-#: ``gain`` a fraction with it.
+#: Format of a column: ``id`` and ``count`` are whole numbers; ``profit`` (USD) and ``gain`` (a fraction) have the
+#: colour of their sign.
 Kind = Literal["id", "text", "time", "span", "quantity", "price", "usd", "profit", "fraction", "gain", "count"]
 
-#: A minor column in which nothing else stands is left out.
-_USUAL = frozenset({"", "spot market hold", "decision", None})
+#: A minor column with only these values is left out.
+_USUAL_VALUES = frozenset({"", "spot market hold", "decision", None})
 
 T = TypeVar("T")
 
@@ -51,9 +51,9 @@ class TableData:
     name
         Key in the page.
     columns
-        All of the same length.
+        Columns of the same length.
     sort
-        Index of the column that the rows are sorted by at first, the highest first; None: as they are.
+        Index of the column by which the rows are sorted initially, the highest value first; None for the given order.
     """
 
     name: str
@@ -76,7 +76,7 @@ class TableData:
 
 
 def _show(column: ColumnData) -> list[Any]:
-    """Return the values; no text is one that a spreadsheet, into which people paste tables, takes for a formula."""
+    """Return the values, with texts in a form that a spreadsheet does not run as a formula if they are pasted there."""
     if column.kind != "text":
         return column.values
     return [to_cell(value.strip()) if isinstance(value, str) else value for value in column.values]
@@ -113,7 +113,7 @@ def _make_table(
         for (column, kind, is_minor), values in zip(specs, columns, strict=True)
     )
     first = None if sort is None else made[sort]
-    kept = tuple(column for column in made if not (column.is_minor and _USUAL.issuperset(column.values)))
+    kept = tuple(column for column in made if not (column.is_minor and _USUAL_VALUES.issuperset(column.values)))
     return TableData(name, kept, None if first is None else kept.index(first))
 
 
@@ -249,7 +249,7 @@ _TRADES: tuple[tuple[str, Kind, bool], ...] = (
 
 
 def make_trades(state: State) -> TableData:
-    """Return all trades, waiting and expired ones included, the latest first."""
+    """Return all trades, including waiting and expired ones, the latest first."""
     trades: dict[int, TradeExecution] = {}
     profits: dict[int, float] = {}
     for table in state.portfolio.get_position_tables():
@@ -302,7 +302,7 @@ _FLOW_NAMES: Mapping[BalanceUpdateCause, str] = {
 
 
 def make_flows(state: State) -> TableData:
-    """Return the deposits, redemptions and corrections, the latest first; interest is not among them."""
+    """Return the deposits, redemptions and corrections without interest, the latest first."""
     events = [
         event
         for reserve in state.portfolio.reserves.values()

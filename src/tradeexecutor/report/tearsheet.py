@@ -1,4 +1,4 @@
-"""A tear sheet made by quantstats, from the returns of the net asset value with deposits taken out."""
+"""A tear sheet made by quantstats from the returns of the net asset value, adjusted for deposits."""
 
 import contextlib
 import io
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 __all__ = ["read_daily_returns", "write_tearsheet"]
 
-#: quantstats draws monthly and yearly charts, which need some days.
+#: Smallest number of daily returns; the monthly and yearly charts of quantstats need some days.
 _MIN_DAYS = 10
 
 _DAYS_PER_YEAR = 365
 
 
 def read_daily_returns(state: State) -> "pd.Series[float]":
-    """Return the return of each day, 0.0 where nothing was recorded; the first one has the costs of the entry.
+    """Return the return of each day, a fraction, 0.0 without a record; the first one contains the costs of the entry.
 
     They compound to the total return of :py:func:`~tradeexecutor.analysis.adjusted.summary.summarise_performance`.
     """
@@ -39,9 +39,9 @@ def write_tearsheet(state: State, target: Path) -> None:
     Parameters
     ----------
     state
-        Only read.
+        The state, which is not changed.
     target
-        HTML file.
+        HTML file to write.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def write_tearsheet(state: State, target: Path) -> None:
     if not returns.std() > 0:
         raise NothingToDraw("the returns do not vary: a tear sheet has nothing to show")
     returns.name = state.name or "Strategy"
-    # It warns about fonts and old pandas habits, and prints; neither concerns the user.
+    # quantstats warns about fonts and old pandas functions, and prints; neither is of use to the user.
     nowhere = io.StringIO()
     with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
         warnings.simplefilter("ignore")
