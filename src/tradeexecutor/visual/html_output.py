@@ -1,4 +1,4 @@
-"""A chart as a web page of its own."""
+"""A chart as a separate web page."""
 
 import html
 
@@ -8,19 +8,19 @@ from tradeexecutor.state.display.visible import make_visible
 
 __all__ = ["GENERATOR", "render_plotly_figure_as_html"]
 
-#: Marks the pages that we wrote.
+#: Mark of the pages that this program has written.
 GENERATOR = '<meta name="generator" content="tradeexecutor chart">'
 
 _CONFIG = {
     "responsive": True,
     "displaylogo": False,
-    # plotly offers to upload charts to a server of its makers; what a strategy earns stays here.
+    # plotly has a button that uploads charts to a server of its makers; results of a strategy are private.
     "showSendToCloud": False,
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
     "toImageButtonOptions": {"format": "png", "scale": 2},
 }
 
-#: On a phone the buttons would cover the title.
+#: Hides the buttons on a phone, where they would cover the title.
 _STYLE = "@media (max-width: 600px) { .modebar { display: none !important; } }"
 
 
@@ -30,10 +30,10 @@ def render_plotly_figure_as_html(figure: go.Figure, title: str, *, plotlyjs: boo
     Parameters
     ----------
     title
-        Of the browser tab.
+        Title of the browser tab.
     plotlyjs
-        Put the drawing library (4.8 MB) into the page, which then needs no network; otherwise the page loads it from
-        the address that plotly chooses.
+        Whether the page contains the drawing library (4.8 MB) and needs no network; otherwise it loads the library
+        from the address that plotly chooses.
     """
     background = figure.layout.paper_bgcolor or "#ffffff"
     body = figure.to_html(

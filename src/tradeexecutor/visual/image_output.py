@@ -8,7 +8,7 @@ __all__ = ["IMAGE_FORMATS", "render_plotly_figure_as_image_file"]
 
 IMAGE_FORMATS = ("png", "svg", "pdf", "jpeg", "webp")
 
-#: Of a figure that does not say how wide it is, pixels.
+#: Size of a figure without its own width and height, pixels.
 _WIDTH, _HEIGHT = 1200, 600
 
 _ADVICE = "images need the package kaleido (pip install 'tradeexecutor[images]') and Chromium or Chrome"
@@ -17,14 +17,14 @@ _ADVICE = "images need the package kaleido (pip install 'tradeexecutor[images]')
 def render_plotly_figure_as_image_file(
     figure: go.Figure, format: str = "png", width: int | None = None, height: int | None = None, scale: float = 1.0
 ) -> bytes:
-    """Draw a figure into an image.
+    """Return a figure as an image file.
 
     Parameters
     ----------
     format
         One of `IMAGE_FORMATS`.
     width, height
-        Pixels; None: what the figure says, else 1200 x 600.
+        Size, pixels; None for that of the figure, or 1200 x 600 if it has none.
     scale
         2.0 doubles the pixels of a png, for sharp screens.
 
@@ -36,7 +36,7 @@ def render_plotly_figure_as_image_file(
     Raises
     ------
     InvalidValue
-        Another format.
+        The format is not one of them.
     ImageFailed
         kaleido or the browser that it drives is missing, or the browser failed.
     """
@@ -57,6 +57,6 @@ def render_plotly_figure_as_image_file(
     try:
         return kaleido.calc_fig_sync(drawn, opts=options)
     except Exception as error:
-        # The browser fails in many ways, each with a type of its own.
+        # The browser fails in many ways, each with its own exception class.
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ImageFailed(f"the chart cannot become an image: {reason}; {_ADVICE}") from error

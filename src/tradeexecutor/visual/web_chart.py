@@ -1,4 +1,4 @@
-"""Time series as a web page asks for them: data only, no drawing."""
+"""Time series for charts of web pages: data only, without drawing."""
 
 import enum
 from collections.abc import Callable
@@ -26,7 +26,7 @@ _PROFITABILITY = "https://tradingstrategy.ai/glossary/profitability"
 
 
 class WebChartType(enum.StrEnum):
-    """What to show."""
+    """Figure to show."""
 
     compounding_unrealised_trading_profitability_sampled = "compounding_unrealised_trading_profitability_sampled"
     compounding_realised_profitability = "compounding_realised_profitability"
@@ -38,7 +38,7 @@ class WebChartType(enum.StrEnum):
 
 
 class WebChartSource(enum.StrEnum):
-    """Where the state comes from."""
+    """Origin of the state."""
 
     live_trading = "live_trading"
     backtest = "backtest"
@@ -53,7 +53,7 @@ class WebChart:
     data
         (epoch seconds, value), ascending.
     help_link
-        Explains the figure; None: there is no page.
+        Page that explains the figure; None if there is none.
     """
 
     data: list[tuple[float, float]]
@@ -96,15 +96,14 @@ def render_web_chart(
 ) -> WebChart:
     """Return the series of a chart.
 
-    Profits are fractions, equity and flows USD.  The equity has no invented points before the first sample or after the
-    last one.
+    Profits are fractions, equity and flows USD. The equity has no points before the first or after the last sample.
 
     Raises
     ------
     InvalidValue
-        There is no such chart or source.
+        The chart or source does not exist.
     LegacyDataException
-        The file did not record what the chart needs.
+        The file does not contain the data of the chart.
     """
     try:
         type, source = WebChartType(type), WebChartSource(source)
@@ -115,7 +114,7 @@ def render_web_chart(
 
 
 def export_time_series(series: "pd.Series[float]") -> list[tuple[float, float]]:
-    """Return (epoch seconds, value) of each entry, ascending; times are naive UTC.
+    """Return (epoch seconds, value) of each entry, ascending by time; times are naive UTC.
 
     Raises
     ------

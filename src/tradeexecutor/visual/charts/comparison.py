@@ -1,4 +1,4 @@
-"""Charts that compare: the strategy with holding an asset, longs with shorts, and what lending brought."""
+"""Charts of comparisons: the strategy with benchmarks, longs with shorts; and the profit of lending."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_benchmark", "draw_interest", "draw_long_short", "make_interest_figure", "make_long_short_figure"]
 
-#: Where the highest value is this many times the lowest, the axis is logarithmic.
-_WIDE = 8.0
+#: The axis is logarithmic if the highest value divided by the lowest is above this.
+_LOG_AXIS_RATIO = 8.0
 
 
 def draw_benchmark(state: "State", options: ChartOptions) -> go.Figure:
     """Draw the growth of the strategy against that of each benchmark.
 
-    Benchmarks are those of the options, else what could have been bought and held, see
-    :py:func:`~tradeexecutor.visual.parts.holdings.find_holdings`; else the most traded pair at the prices that trades
-    and valuations recorded.
+    The benchmarks are those of the options. Without them, they are the pairs that could have been bought and held, see
+    :py:func:`~tradeexecutor.visual.parts.holdings.find_holdings`, or else the most traded pair at the prices recorded
+    in the state.
 
     Raises
     ------
     NothingToDraw
-        There are too few portfolio values, or no benchmark has a price in their time.
+        There are too few portfolio values, or no benchmark has a price in their time range.
     """
     theme = get_theme(options.theme)
     history = read_history(state, options)
@@ -53,7 +53,7 @@ def draw_benchmark(state: "State", options: ChartOptions) -> go.Figure:
             continue
         grown = inside / inside.iloc[0]
         if inside.index[0] - start > (end - start) / 50:
-            # It joins the strategy where it begins: from there on the two can be compared.
+            # The benchmark starts on the line of the strategy, so that the two can be compared from there on.
             joined_at = history.growth.index.searchsorted(inside.index[0], side="right") - 1
             grown *= 1.0 + float(history.growth.iloc[max(joined_at, 0)])
             notes.append(f"{shorten(name, 24)} from {inside.index[0]:%Y-%m-%d} on")
@@ -72,9 +72,9 @@ def draw_benchmark(state: "State", options: ChartOptions) -> go.Figure:
 
 
 def _add_lines(figure: go.Figure, lines: dict[str, "pd.Series[float]"], theme: Theme) -> None:
-    """Draw what 1 USD became; as growth in percent, or on a logarithmic axis where one line dwarfs the others."""
+    """Draw growth in percent, or the value of 1 USD on a logarithmic axis if one line is much higher than others."""
     lowest = min(float(line.min()) for line in lines.values())
-    is_wide = lowest > 0 and max(float(line.max()) for line in lines.values()) / lowest > _WIDE
+    is_wide = lowest > 0 and max(float(line.max()) for line in lines.values()) / lowest > _LOG_AXIS_RATIO
     for number, (name, line) in enumerate(lines.items()):
         is_strategy = name == "Strategy"
         figure.add_scatter(
@@ -109,12 +109,12 @@ def _find_benchmarks(state: "State", options: ChartOptions) -> tuple[dict[str, "
 
 
 def draw_long_short(state: "State", options: ChartOptions) -> go.Figure:
-    """Draw the compounded profit of all closed positions, of the long and of the short ones.
+    """Draw the compounded profit of all closed positions, of the long positions and of the short positions.
 
     Raises
     ------
     NothingToDraw
-        No position was closed in the time, or the file did not record portfolio values.
+        No position was closed in the time range, or the file does not contain portfolio values.
     """
     figure = make_long_short_figure(state, "Long and short positions", options)
     if options.start_at is not None or options.end_at is not None:
@@ -129,7 +129,7 @@ def draw_long_short(state: "State", options: ChartOptions) -> go.Figure:
 
 
 def make_long_short_figure(state: "State", title: str, options: ChartOptions) -> go.Figure:
-    """Draw what long and short positions brought, whatever the time asked for.
+    """Draw the compounded profit of long and short positions, for the whole history.
 
     Returns are relative to the size of the portfolio when a position was opened.
 
@@ -151,7 +151,7 @@ def make_long_short_figure(state: "State", title: str, options: ChartOptions) ->
         raise NothingToDraw(f"the file is too old: {error}") from error
     notes: list[str] = []
     if not (len(curves["Long"][0]) and len(curves["Short"][0])):
-        # The line of all would cover the only side there is.
+        # With only one side, the line of all positions would cover it.
         del curves["All"]
     for side, (curve, colour) in curves.items():
         if not len(curve):
@@ -177,7 +177,7 @@ def make_long_short_figure(state: "State", title: str, options: ChartOptions) ->
 
 
 def draw_interest(state: "State", options: ChartOptions) -> go.Figure:
-    """Draw the profit of the closed credit positions, added up by opening time, USD.
+    """Draw the cumulative profit of the closed credit positions by opening time, USD.
 
     Raises
     ------
@@ -190,12 +190,12 @@ def draw_interest(state: "State", options: ChartOptions) -> go.Figure:
 def make_interest_figure(
     state: "State", title: str, options: ChartOptions, colour: str | None = None, *, by_opening: bool = False
 ) -> go.Figure:
-    """Draw what lending brought, when the position closed; raises `NothingToDraw` when no credit position was closed.
+    """Draw the profit of lending, when positions closed; raises `NothingToDraw` if no credit position was closed.
 
     Parameters
     ----------
     by_opening
-        Draw it at the opening of the position instead, as existing notebooks do.
+        Draw it at the opening of each position instead, as existing notebooks do.
     """
     look = get_theme(options.theme)
     closed = sorted(

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_drawdown", "draw_equity", "draw_rolling_sharpe"]
 
-#: Days of a rolling ratio, and how many a shorter history needs at least.
+#: Number of periods in the window of a rolling ratio, and the smallest number for a short history.
 _WINDOW = 90
-_LEAST_WINDOW = 10
+_MIN_WINDOW = 10
 
 
 def draw_equity(state: "State", options: ChartOptions) -> go.Figure:
-    """Draw the net asset value with the money put in, and below it the growth without deposits.
+    """Draw the net asset value with the net deposits, and below it the growth without deposits.
 
     Beside both stands what buying and holding would have brought, where prices are known.  Buttons make the axis of the
     value logarithmic.
@@ -141,7 +141,7 @@ def _keep_steps(series: "pd.Series[float]") -> "pd.Series[float]":
 
 
 def draw_drawdown(state: "State", options: ChartOptions) -> go.Figure:
-    """Draw how far the growth is below its highest point so far; deposits do not count.
+    """Draw the distance of the growth from its highest point so far; deposits do not count.
 
     Raises
     ------
@@ -187,20 +187,20 @@ def draw_drawdown(state: "State", options: ChartOptions) -> go.Figure:
 def draw_rolling_sharpe(state: "State", options: ChartOptions) -> go.Figure:
     """Draw the annualised Sharpe ratio of a sliding window: mean / deviation * sqrt(periods per year).
 
-    Deposits are no return, the risk-free rate is 0.
+    Deposits do not count as return, and the risk-free rate is 0.
 
     Raises
     ------
     NothingToDraw
-        The history is too short for a window, or nothing varies.
+        The history is too short for a window, or all returns are equal.
     """
     theme = get_theme(options.theme)
     history = read_history(state, options)
-    period = history.choose_period(2 * _LEAST_WINDOW)
+    period = history.choose_period(2 * _MIN_WINDOW)
     returns = history.get_returns(period)
     window = _choose_window(len(returns), period.name)
     if window is None:
-        least = 2 * _LEAST_WINDOW
+        least = 2 * _MIN_WINDOW
         raise NothingToDraw(f"the history is too short: it has {len(returns)} returns, and this needs at least {least}")
     per_year = len(returns) / max(history.length / pd.Timedelta(days=365), 1e-9)
     sliding = returns.rolling(window)
@@ -229,7 +229,7 @@ def draw_rolling_sharpe(state: "State", options: ChartOptions) -> go.Figure:
 
 
 def _choose_window(count: int, name: str) -> int | None:
-    if count < 2 * _LEAST_WINDOW:
+    if count < 2 * _MIN_WINDOW:
         return None
     usual = {"month": 12, "week": 26}.get(name, _WINDOW)
-    return usual if count >= 2 * usual else max(count // 3, _LEAST_WINDOW)
+    return usual if count >= 2 * usual else max(count // 3, _MIN_WINDOW)

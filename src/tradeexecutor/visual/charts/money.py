@@ -1,4 +1,4 @@
-"""Charts of where the money is and where it came from: exposure by asset, deposits and redemptions."""
+"""Charts of money: exposure by asset, deposits and redemptions."""
 
 from typing import TYPE_CHECKING
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 __all__ = ["calculate_exposure_by_asset", "draw_deposits", "draw_exposure"]
 
-#: Assets with a colour of their own; the rest is one area.
-_MOST_ASSETS = 7
+#: Largest number of assets with a separate area; all others are one area.
+_MAX_ASSETS = 7
 _OTHERS = "Others"
 
 
 @shared
 def calculate_exposure_by_asset(state: "State") -> pd.DataFrame:
-    """Return what was held over time, USD: a column for each base token, and ``Cash``.
+    """Return the value of the holdings over time, USD: a column for each base token, and ``Cash``.
 
-    A position has the value of its latest sample, from its first to its last one; positions that are still open keep
-    theirs to the end.  Cash is the recorded free cash; where old samples lack it, the rest of the portfolio value.
+    Between its first and its last sample a position has the value of its latest sample; a position that is still open
+    keeps it to the end. Cash is the recorded free cash, or the rest of the portfolio value in old samples without it.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def calculate_exposure_by_asset(state: "State") -> pd.DataFrame:
 
 
 def _add_up_positions(state: "State", index: pd.DatetimeIndex) -> dict[str, NDArray[np.float64]]:
-    """Return the value of what was held of each base token at the times of an ascending index."""
+    """Return the value of the holding of each base token at the times of an ascending index, USD."""
     symbols: dict[str, list[tuple[TradingPosition, list[PositionStatistics]]]] = {}
     for position in state.portfolio.get_all_positions():
         samples = state.stats.positions.get(position.position_id)
@@ -69,7 +69,7 @@ def _add_up(
 ) -> NDArray[np.float64]:
     times = to_time_index(sample.calculated_at for _, samples in held for sample in samples)
     values = np.array([sample.value for _, samples in held for sample in samples], dtype=np.float64)
-    # A value that is no number would make everything after it unknown.
+    # A NaN would make all later sums NaN.
     values = np.where(np.isfinite(values), values, 0.0)
     owners = np.repeat(np.arange(len(held)), [len(samples) for _, samples in held])
     order = np.lexsort((times.asi8, owners))
@@ -78,18 +78,18 @@ def _add_up(
     is_last = np.diff(owners, append=len(held)) != 0
     is_closed = np.array([position.is_closed() for position, _ in held], dtype=np.bool_)
     ends = np.where(is_closed, index.searchsorted(times[is_last], side="right"), len(index))
-    # A sample changes the sum by what it differs from the one before; the end of a position takes its value out again.
+    # A sample changes the sum by its difference from the previous sample; the end of a position subtracts its value.
     changes = np.where(is_first, values, np.diff(values, prepend=0.0))
     at = np.concatenate((index.searchsorted(times), ends))
     total = np.bincount(at, np.concatenate((changes, -values[is_last])), len(index) + 1)[:-1].cumsum()
     starts = np.bincount(at[: len(times)][is_first], minlength=len(index) + 1)
     open_count = (starts - np.bincount(ends, minlength=len(index) + 1))[:-1].cumsum()
-    # What rounding leaves of a sum in which nothing is held is nothing.
+    # If nothing is held, the rest of the sum is rounding.
     return np.where(open_count > 0, total, 0.0)
 
 
 def draw_exposure(state: "State", options: ChartOptions) -> go.Figure:
-    """Draw in what the money was, stacked: a share of the portfolio for each asset, and cash.
+    """Draw the share of each asset and of cash in the portfolio as stacked areas.
 
     Raises
     ------
@@ -132,23 +132,23 @@ def draw_exposure(state: "State", options: ChartOptions) -> go.Figure:
 
 
 def _merge_small(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the assets with the most money over time first, then the others as one, and cash on top."""
+    """Return the columns of the largest assets over time, then one column for the others, and cash on top."""
     assets = frame.drop(columns="Cash")
     order = assets.sum().sort_values(ascending=False, kind="stable").index
-    result = assets[order[:_MOST_ASSETS]].copy()
-    if len(order) > _MOST_ASSETS:
-        result[_OTHERS] = assets[order[_MOST_ASSETS:]].sum(axis=1)
+    result = assets[order[:_MAX_ASSETS]].copy()
+    if len(order) > _MAX_ASSETS:
+        result[_OTHERS] = assets[order[_MAX_ASSETS:]].sum(axis=1)
     result["Cash"] = frame["Cash"]
     return result
 
 
 def draw_deposits(state: "State", options: ChartOptions) -> go.Figure:
-    """Draw each deposit and redemption in USD, and above it the money that was in.
+    """Draw each deposit and redemption in USD, and above it the net deposits.
 
     Raises
     ------
     NothingToDraw
-        None was recorded in the time asked for.
+        No deposit or redemption was recorded in the time range.
     """
     theme = get_theme(options.theme)
     flows = sorted(

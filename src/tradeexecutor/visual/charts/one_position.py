@@ -1,4 +1,4 @@
-"""Chart of one position: what it was worth over time, and when it was traded."""
+"""Chart of one position: its value over time, and its trades."""
 
 import datetime
 from typing import TYPE_CHECKING
@@ -24,14 +24,14 @@ __all__ = ["draw_position"]
 
 
 def draw_position(state: "State", options: ChartOptions) -> go.Figure:
-    """Draw the timeline of one position: the one asked for, else the one with the largest profit or loss.
+    """Draw the timeline of the chosen position, or else of the one with the largest profit or loss.
 
     Raises
     ------
     PositionNotFound
         There is no such position.
     NothingToDraw
-        It is not of a kind, or has not the prices, that a timeline needs.
+        Its kind has no timeline, or it lacks the prices for one.
     """
     note = None
     if options.position is not None:
@@ -41,7 +41,7 @@ def draw_position(state: "State", options: ChartOptions) -> go.Figure:
             raise NothingToDraw(f"a timeline is drawn of spot and vault positions, not of {kind.value}")
     else:
         table = read_positions(state, options)
-        # The largest result first; of equal ones the first opened.
+        # The largest result first; of equal results the position that was opened first.
         order = np.argsort(-np.abs(table.profit_usd), kind="stable")
         suitable: list[TradingPosition] = [
             position
@@ -55,7 +55,7 @@ def draw_position(state: "State", options: ChartOptions) -> go.Figure:
         note = f"The largest result of {len(suitable)} positions" if len(suitable) > 1 else None
     source = options.candles if find_candles(options.candles, get_price_pair(position.pair)) is not None else None
     if source is None:
-        # What the statistics sampled is denser than what the position itself keeps.
+        # The statistics have more samples than the position itself.
         source = _read_sampled_prices(state, position)
     df = calculate_position_timeline(source, position, options.end_at)
     figure = make_position_figure(position, df, options.height or 620, options.theme)

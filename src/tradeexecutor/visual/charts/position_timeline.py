@@ -1,7 +1,7 @@
-"""When which position was held.
+"""Chart of the times at which positions were held.
 
-Where there are more positions than a chart can tell apart, the short ones of a row are merged into bars of about the
-same length; each is split by how many of its positions made a profit.
+If there are too many positions to distinguish, the short ones of a row are merged into bars of about the same length.
+Each merged bar is divided by the number of its positions with and without profit.
 """
 
 from collections import Counter
@@ -25,30 +25,30 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_position_timeline"]
 
-#: Pairs that fit below each other.
-_MOST_PAIRS = 30
+#: Largest number of rows, one for each pair.
+_MAX_PAIRS = 30
 
-#: Merged bars of a row at least, however many rows there are.
-_LEAST_CELLS = 50
+#: Smallest number of cells into which time is divided; the short positions of one cell are merged.
+_MIN_CELLS = 50
 
 _GAIN, _LOSS, _OPEN = range(3)
 
 
 def draw_position_timeline(state: "State", options: ChartOptions) -> go.Figure:
-    """Draw a bar for each position from opening to closing, a row for each pair, coloured by profit.
+    """Draw a bar for each position from opening to closing, coloured by profit, one row for each pair.
 
-    Of more than ``max_points`` positions the short ones are merged.
+    If there are more than ``max_points`` positions, the short ones are merged.
 
     Raises
     ------
     NothingToDraw
-        No position was opened in the time asked for.
+        No position was opened in the time range.
     """
     theme = get_theme(options.theme)
     table = read_positions(state, options)
     count_by_pair = Counter(table.labels.tolist())
-    shown = {pair for pair, _ in count_by_pair.most_common(_MOST_PAIRS)}
-    # Earliest pair on top.
+    shown = {pair for pair, _ in count_by_pair.most_common(_MAX_PAIRS)}
+    # The earliest pair is on top.
     rows = [pair for pair in count_by_pair if pair in shown]
     chosen = table
     if len(shown) < len(count_by_pair):
@@ -70,7 +70,7 @@ def draw_position_timeline(state: "State", options: ChartOptions) -> go.Figure:
             x=np.maximum((own["end"] - own["start"]).to_numpy() / np.timedelta64(1, "ms"), 0),
             y=own["label"].tolist(),
             name=name,
-            # The outline keeps a position of an hour visible among years.
+            # The outline keeps a position of one hour visible in a chart of several years.
             marker={"color": with_opacity(colour, 0.75), "line": {"color": colour, "width": 1}},
             customdata=own["text"].tolist(),
             hovertemplate="%{customdata}<extra></extra>",
@@ -86,7 +86,7 @@ def draw_position_timeline(state: "State", options: ChartOptions) -> go.Figure:
 
 
 def _make_bars(table: PositionColumns, end: pd.Timestamp, rows: int, limit: int) -> tuple[pd.DataFrame, str | None]:
-    """Return ``start``, ``end``, ``label``, ``result`` and ``text`` of each bar, and what to tell the reader."""
+    """Return ``start``, ``end``, ``label``, ``result`` and ``text`` of each bar, and a note for the reader."""
     bars = pd.DataFrame(
         {
             "start": table.opened_at,
@@ -98,7 +98,7 @@ def _make_bars(table: PositionColumns, end: pd.Timestamp, rows: int, limit: int)
     )
     if len(bars) <= limit:
         return bars.assign(text=_describe_all(table)), None
-    cell = (bars["end"].max() - bars["start"].min()) / max(limit // (2 * rows), _LEAST_CELLS)
+    cell = (bars["end"].max() - bars["start"].min()) / max(limit // (2 * rows), _MIN_CELLS)
     is_single = _find_long(bars, cell, limit // 2)
     singles = bars[is_single].assign(text=_describe_all(table.choose(is_single)))
     short = bars[~is_single]
@@ -112,7 +112,7 @@ def _describe_all(table: PositionColumns) -> list[str]:
 
 
 def _find_long(bars: pd.DataFrame, cell: pd.Timedelta, limit: int) -> NDArray[np.bool_]:
-    """Tell which bars are drawn one by one: those longer than a cell, the `limit` longest of them."""
+    """Return a mask of the bars that are drawn one by one: those longer than a cell, at most the `limit` longest."""
     lengths = (bars["end"] - bars["start"]).to_numpy()
     longest = np.argsort(-lengths.astype(np.int64), kind="stable")[:limit]
     is_long = np.zeros(len(bars), dtype=np.bool_)
@@ -121,7 +121,7 @@ def _find_long(bars: pd.DataFrame, cell: pd.Timedelta, limit: int) -> NDArray[np
 
 
 def _merge(bars: pd.DataFrame, cell: pd.Timedelta) -> pd.DataFrame:
-    """Return ``start``, ``end``, ``profit`` and the number of each result, for each label and cell of time."""
+    """Return ``start``, ``end``, ``profit`` and the number of positions with each result, by label and cell of time."""
     counts = {result: (bars["result"] == result).astype(np.int64) for result in (_GAIN, _LOSS, _OPEN)}
     cells = ((bars["start"] - bars["start"].min()) // max(cell, pd.Timedelta(1, "us"))).rename("cell")
     grouped = bars[["start", "end", "profit"]].assign(**{str(result): counts[result] for result in counts})
@@ -130,7 +130,7 @@ def _merge(bars: pd.DataFrame, cell: pd.Timedelta) -> pd.DataFrame:
 
 
 def _split(groups: pd.DataFrame) -> pd.DataFrame:
-    """Return a bar for each result that a group has, one after another, as long as its share."""
+    """Return one bar for each result in a group, one after another, with a length in proportion to its share."""
     groups = groups.assign(text=[_describe_group(row) for row in groups.itertuples(index=False, name=None)])
     counts = groups[[str(result) for result in (_GAIN, _LOSS, _OPEN)]].to_numpy()
     shares = np.cumsum(counts, axis=1) / counts.sum(axis=1, keepdims=True)

@@ -29,7 +29,7 @@ def draw_price(state: "State", options: ChartOptions) -> go.Figure:
     Raises
     ------
     NothingToDraw
-        There are no prices of the pair in the time asked for.
+        There are no prices of the pair in the time range.
     InvalidValue
         There is no such pair or position.
     """

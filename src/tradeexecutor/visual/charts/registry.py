@@ -4,7 +4,7 @@
 >>> CHARTS["drawdown"].title
 'Drawdown'
 
-``CHARTS[name].draw(state, ChartOptions(theme="dark"))`` gives a plotly figure, whatever the state.
+``CHARTS[name].draw(state, ChartOptions(theme="dark"))`` returns a plotly figure for every state.
 """
 
 from tradeexecutor.visual.charts.comparison import draw_benchmark, draw_interest, draw_long_short
@@ -99,5 +99,5 @@ _ALL = (
     ),
 )
 
-#: Every chart by its name, in the order in which people look at them.
+#: All charts by name, in the order of display.
 CHARTS: dict[str, Chart] = {chart.name: chart for chart in _ALL}

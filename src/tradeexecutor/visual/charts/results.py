@@ -1,4 +1,4 @@
-"""Charts of closed positions: what each brought, and how that adds up."""
+"""Charts of closed positions: the profit of each position, and the cumulative profit."""
 
 import datetime
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ __all__ = ["describe_result", "draw_position_profits", "draw_position_scatter"]
 
 
 def describe_result(position: TradingPosition) -> str:
-    """Return the tooltip of a position: what it was in, from when to when, what it brought."""
+    """Return the tooltip of a position: pair, times and profit."""
     usd, percent = get_net_result(position)
     end = position.closed_at
     status = f"closed {end:%Y-%m-%d %H:%M}" if end else ("frozen" if position.is_frozen() else "open")
@@ -45,12 +45,12 @@ def describe_result(position: TradingPosition) -> str:
 
 
 def draw_position_profits(state: "State", options: ChartOptions) -> go.Figure:
-    """Draw the profit of each closed position in USD, and above it how these add up.
+    """Draw the profit of each closed position in USD, and above it the cumulative profit.
 
     Raises
     ------
     NothingToDraw
-        No position was closed in the time asked for.
+        No position was closed in the time range.
     """
     theme = get_theme(options.theme)
     closed = read_positions(state, options).choose_closed(options)
@@ -88,12 +88,12 @@ def draw_position_profits(state: "State", options: ChartOptions) -> go.Figure:
 
 
 def draw_position_scatter(state: "State", options: ChartOptions) -> go.Figure:
-    """Draw the profit of each closed position in percent over the time it was held; larger means more money.
+    """Draw the profit of each closed position in percent over its duration; larger marks are larger amounts.
 
     Raises
     ------
     NothingToDraw
-        No position was closed in the time asked for.
+        No position was closed in the time range.
     """
     theme = get_theme(options.theme)
     table = read_positions(state, options).choose_closed(options)
@@ -106,7 +106,7 @@ def draw_position_scatter(state: "State", options: ChartOptions) -> go.Figure:
     for position, cost in zip(closed, costs, strict=True):
         percent = get_net_result(position)[1]
         held = position.closed_at - position.get_entered_at()  # pyright: ignore[reportOptionalOperand]
-        # A minute is the shortest that a logarithmic axis shows.
+        # A logarithmic axis needs durations above zero; the shortest is one minute.
         days = max(held / datetime.timedelta(days=1), 1 / 1440)
         results[percent >= 0].append((days, percent, 6 + 18 * (cost / largest) ** 0.5, describe_result(position)))
     for is_gain, name, colour in ((True, "Profit", theme.gain), (False, "Loss", theme.loss)):
@@ -133,7 +133,7 @@ def draw_position_scatter(state: "State", options: ChartOptions) -> go.Figure:
 
 
 def _set_duration_axis(figure: go.Figure, days: list[float]) -> None:
-    """Label a logarithmic axis of days with the units of people."""
+    """Label a logarithmic axis of days with minutes, hours, days, weeks, months and years."""
     marks = {
         "1 min": 1 / 1440,
         "10 min": 10 / 1440,
@@ -147,7 +147,7 @@ def _set_duration_axis(figure: go.Figure, days: list[float]) -> None:
         "5 yr": 1826.0,
     }
     low, high = np.log10(min(days)) - 0.15, np.log10(max(days)) + 0.15
-    # At least the neighbouring marks, so that the axis never stands without a label.
+    # At least the neighbouring marks, so that the axis always has a label.
     low = min(low, np.log10(max(value for value in marks.values() if value <= max(min(days), 1 / 1440))) - 0.05)
     high = max(high, np.log10(min((value for value in marks.values() if value >= max(days)), default=max(days))) + 0.05)
     figure.update_xaxes(

@@ -1,4 +1,4 @@
-"""Charts of returns: the table of months, and how returns are spread.  Deposits are no return."""
+"""Charts of returns: the table of months, and the distribution. Deposits do not count as return."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -22,12 +22,12 @@ __all__ = ["draw_monthly_returns", "draw_returns_distribution", "make_monthly_he
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _YEAR = "Year"
 
-#: Returns that a spread can be told from.
-_LEAST_RETURNS = 8
+#: Smallest number of returns for a distribution.
+_MIN_RETURNS = 8
 
 
 def draw_monthly_returns(state: "State", options: ChartOptions) -> go.Figure:
-    """Draw the return of every month, a row for each year.
+    """Draw the return of every month, one row for each year.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def make_monthly_heat_map(
     Parameters
     ----------
     monthly
-        Fractions, by a time within the month.
+        Returns, fractions, indexed by a time within the month.
     """
     index = pd.DatetimeIndex(monthly.index)
     years = list(range(int(index.year.min()), int(index.year.max()) + 1))
@@ -62,7 +62,7 @@ def make_monthly_heat_map(
         if len(known):
             row[12] = np.prod(1.0 + known) - 1.0
     months = table[:, :12]
-    # Years have a colour scale of their own, or they would bleach the months.
+    # Years have a separate colour scale, because their large values would make the months pale.
     shades = np.hstack([_shade(months), _shade(table[:, 12:])])
     figure = go.Figure(
         go.Heatmap(
@@ -91,7 +91,7 @@ def make_monthly_heat_map(
 
 
 def _shade(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return -1 ... 1 for the colour; a single outlier does not bleach the others."""
+    """Return the colour value of each return, -1 to 1; a single outlier does not make the others pale."""
     known = np.abs(values[np.isfinite(values)])
     bound = max(float(np.quantile(known, 0.9)) if len(known) else 0.0, 0.01)
     return np.clip(values / bound, -1.0, 1.0)
@@ -101,27 +101,27 @@ def _format_cell(value: float) -> str:
     if not math.isfinite(value):
         return ""
     percent = value * 100
-    # A cell on a phone is as wide as four letters.
+    # On a phone a cell has space for four letters.
     text = f"{percent:,.0f}" if abs(percent) >= 9.95 else f"{percent:.1f}"
     return "0.0" if text == "-0.0" else text.replace("-", "−")
 
 
 def draw_returns_distribution(state: "State", options: ChartOptions) -> go.Figure:
-    """Draw how many days brought which return.
+    """Draw a histogram of daily returns; of other periods if the history is short or has few samples.
 
     Raises
     ------
     NothingToDraw
-        There are too few returns to tell a spread.
+        There are too few returns for a distribution.
     """
     history = read_history(state, options)
-    period = history.choose_period(_LEAST_RETURNS)
+    period = history.choose_period(_MIN_RETURNS)
     returns = history.get_returns(period)
     idle = int((returns == 0).sum())
     moved = returns[returns != 0]
-    if len(moved) < _LEAST_RETURNS:
+    if len(moved) < _MIN_RETURNS:
         found = count(len(moved), f"{period.adjective} return")
-        raise NothingToDraw(f"the history is too short: {found}, and this needs at least {_LEAST_RETURNS}")
+        raise NothingToDraw(f"the history is too short: {found}, and this needs at least {_MIN_RETURNS}")
     notes = make_notes(state)
     if idle:
         notes.append(f"{idle:,} of {len(returns):,} {period.name}s without any change left out")
@@ -137,14 +137,14 @@ def make_returns_histogram(
     notes: list[str],
     height: int | None = None,
 ) -> go.Figure:
-    """Draw a histogram of returns, gains and losses apart, with the mean and the worst twentieth marked.
+    """Draw a histogram of returns, with separate bars for gains and losses, and marks at the mean and the 5 % quantile.
 
     Parameters
     ----------
     returns
-        Fractions.
+        Returns, fractions.
     period
-        What one return is of, e.g. ``day``.
+        Period of one return, e.g. ``day``.
     """
     values = np.asarray(returns, dtype=np.float64)
     edges = _choose_edges(values)
@@ -177,7 +177,7 @@ def make_returns_histogram(
 
 
 def _choose_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return equal bins on both sides of 0; outliers do not stretch the scale."""
+    """Return the edges of equal bins on both sides of 0; outliers do not extend the scale."""
     size = np.abs(values)
     bound = min(float(size.max()), 1.6 * float(np.quantile(size, 0.98))) or 0.01
     number = int(min(max(math.sqrt(len(values)), 6), 30))

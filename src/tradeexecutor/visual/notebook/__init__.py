@@ -1,1 +1,1 @@
-"""The drawing functions that notebooks call (`visualise_...`), each under the module name that they import."""
+"""The drawing functions for notebooks (`visualise_...`), in the modules from which notebooks import them."""

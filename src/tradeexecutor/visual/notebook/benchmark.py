@@ -1,8 +1,7 @@
-"""The strategy against something simpler: holding cash, holding an asset, another curve.
+"""Comparison of a strategy with benchmarks: holding cash, holding an asset, another curve.
 
-A strategy that takes deposits has no equity curve that could be compared with a price.  Its line is therefore its
-growth with deposits taken out, applied to the same cash that the benchmarks start with; without deposits this is its
-equity.
+The equity of a strategy with deposits cannot be compared with a price. Its line is therefore its growth without
+deposits, applied to the cash with which the benchmarks start. If there are no deposits, this is its equity.
 """
 
 import datetime
@@ -49,7 +48,7 @@ def visualise_long_short_benchmark(
     theme: str = "plotly_white",
     max_points: int = MAX_POINTS,
 ) -> go.Figure:
-    """Draw the compounded profit of all closed positions, of the long and of the short ones.
+    """Draw the compounded profit of all closed positions, of the long positions and of the short positions.
 
     Returns are relative to the size of the portfolio when a position was opened.
 
@@ -79,29 +78,31 @@ def visualise_equity_curve_benchmark(
     log_y: bool = False,
     theme: str = "plotly_white",
 ) -> go.Figure:
-    """Draw a strategy in USD against cash and prices that start with the same cash.
+    """Draw the value of a strategy in USD together with cash and benchmarks that start with the same cash.
 
     Parameters
     ----------
     name
-        Of the line of the strategy; None: that of the state.
+        Name of the line of the strategy; None for the name of the state.
     title
-        None: the name.
+        Title of the chart; None for the name.
     state, portfolio_statistics
-        Deposits that a state recorded after its first portfolio value are taken out; statistics are taken instead.
+        Source of the portfolio values. Deposits recorded in a state after its first portfolio value are excluded;
+        statistics are used if there is no state.
     all_cash
-        Cash that the benchmarks start with, and the line of holding it, USD; None: in a backtest the initial cash,
-        else the first portfolio value, without the line.
+        Cash with which the benchmarks start, also drawn as a line, USD. None for the initial cash of a backtest, or
+        else the first portfolio value, without a line.
     buy_and_hold_asset_name, buy_and_hold_price_series
-        One benchmark, by its price.
+        Name and price of one benchmark.
     benchmark_indexes
         A price series in each column; a series whose ``attrs["curve"]`` is ``"returns"`` is compounded.
-        ``attrs["colours"]`` of the frame may have colours by column.
+        ``attrs["colours"]`` of the frame may contain colours by column.
 
     Raises
     ------
     NothingToDraw, InvalidValue
-        Fewer than two portfolio values in the time; neither a state nor statistics, or prices without a name.
+        There are fewer than two portfolio values in the time range; there is neither a state nor statistics, or a
+        price has no name.
     """
     if state is None and portfolio_statistics is None:
         raise InvalidValue("a benchmark chart needs a state or portfolio statistics")
@@ -135,7 +136,7 @@ def visualise_equity_curve_benchmark(
     return figure
 
 
-#: Above the plot, at its right end.
+#: Position of the legend: above the plot, at its right end.
 _LEGEND_ABOVE = {"yref": "paper", "y": 1.0, "yanchor": "bottom", "x": 1.0, "xanchor": "right"}
 
 
@@ -182,7 +183,7 @@ def _iterate_benchmarks(
 
 
 def _scale(series: "pd.Series[float]", cash: float, start: Any, end: Any) -> "pd.Series[float]":
-    """Return what the cash became when it bought at the first price."""
+    """Return the value of an investment of the cash at the first price, USD."""
     inside = crop(series.dropna().sort_index().to_frame(), start, end).iloc[:, 0]
     if not len(inside):
         return inside
@@ -199,7 +200,7 @@ def create_benchmark_equity_curves(
     custom_colours: Mapping[str, str] | None = None,
     convert_to_daily: bool = False,
 ) -> pd.DataFrame:
-    """Return what the initial cash would have become in each of some pairs.
+    """Return the value of an investment of the initial cash in each pair, USD.
 
     Parameters
     ----------
@@ -208,16 +209,16 @@ def create_benchmark_equity_curves(
     pairs
         Name -> pair.
     initial_cash
-        USD, buys at the first close of each pair.
+        Amount invested in each pair at its first close, USD.
     custom_colours
-        By name.
+        Colours by name.
     convert_to_daily
-        Take the last close of each day.
+        Use only the last close of each day.
 
     Returns
     -------
     pandas.DataFrame
-        A column for each name, USD, and ``All cash``; ``attrs`` has ``colours`` and ``names``.
+        A column in USD for each name and for ``All cash``; ``attrs`` contains ``colours`` and ``names``.
 
     Raises
     ------
@@ -249,16 +250,16 @@ def visualise_vs_returns(
     freq: Frequency = "MS",
     theme: str = "plotly_white",
 ) -> go.Figure:
-    """Draw by how much a period with the strategy was better than one with each benchmark.
+    """Draw how much better the strategy was than each benchmark, by period.
 
-    The value is (1 + return of the strategy) / (1 + return of the benchmark); above the line at 1 the strategy won.
+    The value is (1 + return of the strategy) / (1 + return of the benchmark); above 1 the strategy was better.
 
     Parameters
     ----------
     returns
-        Of the strategy, fractions by time.
+        Returns of the strategy, fractions by time.
     benchmark_indexes
-        Prices or equity, a column for each benchmark.
+        Prices or equity, one column for each benchmark.
 
     Raises
     ------
@@ -306,12 +307,12 @@ def visualise_equity_curves(
     curves
         USD by time; ``attrs`` must have ``name`` and ``curve`` (``"equity"``), and may have ``colour``.
     start_at
-        Leave out what was before.
+        Start of the chart; earlier values are left out.
 
     Raises
     ------
     InvalidValue
-        A curve does not say what it is.
+        A curve lacks these attributes.
     NothingToDraw
         No curve has a value.
     """
@@ -338,7 +339,7 @@ def visualise_equity_curves(
 def transform_to_equity_curve(
     df: pd.DataFrame, column: str, name: str, colour: str | None = None
 ) -> "pd.Series[float]":
-    """Return a column as a curve for `visualise_equity_curves`; raises `InvalidValue` when there is no such column."""
+    """Return a column as a curve for `visualise_equity_curves`; raises `InvalidValue` if there is no such column."""
     if column not in df:
         raise InvalidValue(f"no column {column!r}; there are {', '.join(map(str, df))}")
     curve = df[column].dropna()
@@ -349,7 +350,7 @@ def transform_to_equity_curve(
 def visualise_portfolio_interest_curve(
     name: str | None, state: "State", colour: str | None = None, height: int = 1200, theme: str = "plotly_white"
 ) -> go.Figure:
-    """Draw the profit of the closed credit positions, added up by opening time, USD.
+    """Draw the cumulative profit of the closed credit positions by opening time, USD.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Price charts of several pairs below each other."""
+"""Price charts of several pairs, one below the other."""
 
 import contextlib
 import datetime
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["visualise_multiple_pairs"]
 
-#: Rows that can still be read in one figure.
+#: Largest number of pairs in one figure, with rows that are large enough to read.
 MAX_PAIRS = 12
 
 
@@ -53,26 +53,26 @@ def visualise_multiple_pairs(
     max_candles: int = MAX_CANDLES,
     max_points: int = MAX_POINTS,
 ) -> go.Figure:
-    """Draw a price row for each pair, each with its own trades and the indicators that name it, on one time axis.
+    """Draw a price row for each pair with its trades and its indicators, on a shared time axis.
 
-    Parameters are those of :py:func:`~tradeexecutor.visual.notebook.single_pair.visualise_single_pair`, and
+    The parameters are those of :py:func:`~tradeexecutor.visual.notebook.single_pair.visualise_single_pair`, and
 
     Parameters
     ----------
     pair_ids
-        Internal ids or tickers, from top to bottom; None: the visualised pairs, else all, the most traded first.  A
-        pair without any price is left out, and so are pairs beyond the twelfth; the chart says so.
+        Internal ids or tickers, from top to bottom; None for the visualised pairs, else all pairs, the most traded
+        first. Pairs without a price and pairs beyond the twelfth are left out, with a note.
     height, width
-        Pixels; None for the height: what suits the rows; None for the width: that of the page.
+        Size, pixels; None for a height that suits the rows, and for the width of the page.
     volume_bar_modes
-        For each pair; None: hidden.
+        One mode for each pair; None hides the volume.
 
     Raises
     ------
     NothingToDraw
         No pair has a price.
     InvalidValue
-        There is no such pair, or an argument makes no sense.
+        There is no such pair, or an argument is not valid.
     """
     wanted = [find_pair(state, pair) for pair in pair_ids] if pair_ids is not None else _choose_pairs(state)
 
@@ -103,7 +103,7 @@ def _read_pairs(
     volumes: Sequence[VolumeBarMode | str] | None,
     read: Callable[[TradingPairIdentifier, VolumeBarMode | str], PairRows],
 ) -> list[PairRows]:
-    """Read the pairs that have a price, at most `MAX_PAIRS` of them tried."""
+    """Return the data of the pairs that have a price; reads at most `MAX_PAIRS` pairs."""
     if volumes is not None and len(volumes) != len(wanted):
         raise InvalidValue(f"volume_bar_modes has {len(volumes)} entries for {len(wanted)} pairs")
     pairs: list[PairRows] = []
@@ -123,7 +123,7 @@ def _choose_pairs(state: "State") -> list[Any]:
 
 
 def _share_unpaired_rows(pairs: list[PairRows]) -> None:
-    """Draw a plot that names no pair once, below the last pair."""
+    """Keep plots without a pair only once, below the last pair."""
     for rows in pairs[:-1]:
         rows.detached = {
             name: plots for name, plots in rows.detached.items() if any(plot.pair is not None for plot in plots)
@@ -131,7 +131,7 @@ def _share_unpaired_rows(pairs: list[PairRows]) -> None:
 
 
 def _name_legend_once(figure: go.Figure) -> None:
-    """Show buys and sells of all pairs as one entry of the legend."""
+    """Show buys, and sells, of all pairs as one entry of the legend each."""
     seen: set[str] = set()
     traces: Any = figure.data
     for trace in traces:

@@ -25,11 +25,11 @@ def visualise_position(
     Parameters
     ----------
     df
-        Of `calculate_position_timeline`.
+        Result of `calculate_position_timeline`.
     width
-        Pixels; without effect with `autosize`, which takes that of the page.
+        Width, pixels; no effect with `autosize`, which uses the width of the page.
     extended
-        Add what was bought and sold so far, the average price, realised and unrealised profit, and each sale.
+        Add the amounts bought and sold so far, the average price, realised and unrealised profit, and each sale.
 
     Raises
     ------

@@ -29,12 +29,12 @@ def visualise_equity_curve(
     theme: str = "plotly_white",
     height: int = 700,
 ) -> go.Figure:
-    """Draw the compounded return, the drawdown and the single returns below each other.
+    """Draw the compounded return, the drawdown and the single returns, one below the other.
 
     Parameters
     ----------
     returns
-        Fractions by time; what is not finite is left out.
+        Fractions by time; values that are not finite are left out.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def visualise_equity_curve(
 
 
 def visualise_returns_over_time(returns: "pd.Series[float]", theme: str = "plotly_white") -> go.Figure:
-    """Draw the compounded return of each month, a row for each year, and of each year, in percent.
+    """Draw the compounded return of each month and year in percent, one row for each year.
 
     Raises
     ------
@@ -86,12 +86,12 @@ def visualise_returns_over_time(returns: "pd.Series[float]", theme: str = "plotl
 def visualise_returns_distribution(
     returns: "pd.Series[float]", theme: str = "plotly_white", period: str = "period"
 ) -> go.Figure:
-    """Draw how often which return happened.
+    """Draw a histogram of returns.
 
     Parameters
     ----------
     period
-        What one return is of, e.g. ``day``.
+        Period of one return, e.g. ``day``.
 
     Raises
     ------

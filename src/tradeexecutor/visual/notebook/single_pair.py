@@ -66,31 +66,31 @@ def visualise_single_pair(
     max_candles: int = MAX_CANDLES,
     max_points: int = MAX_POINTS,
 ) -> go.Figure:
-    """Draw candles, volume, indicators and trades of one pair; what is not listed is that of `PriceLook`.
+    """Draw candles, volume, indicators and trades of one pair; `PriceLook` describes the parameters not listed here.
 
     Parameters
     ----------
     execution_context
-        Accepted for existing notebooks, no effect.
+        No effect; accepted for existing notebooks.
     candle_universe
-        See :py:mod:`tradeexecutor.visual.parts.candles`; None: prices that the state recorded.
+        See :py:mod:`tradeexecutor.visual.parts.candles`; None for the prices recorded in the state.
     start_at, end_at
-        Naive UTC; by default the time of the recorded statistics, else of the candles.
+        Naive UTC; by default the time range of the recorded statistics, else of the candles.
     pair_id
-        Internal id or ticker; needed when the state has several pairs.
+        Internal id or ticker; required if the state has several pairs.
     technical_indicators, detached_indicators
-        Draw the plots of the strategy at all, and in rows below the price.
+        Whether to draw the plots of the strategy, and whether to draw detached plots in rows below the price.
     title
-        True: the pair and the strategy; or a text.
+        Text of the title; True for the names of the pair and the strategy.
     include_credit_supply_positions
-        Mark loans to the reserve, too.
+        Also mark trades that lend the reserve.
 
     Raises
     ------
     NotSinglePair
         There are several pairs, and no `pair_id`.
     NothingToDraw, InvalidValue
-        There are neither candles nor prices; there is no such pair, or an argument makes no sense.
+        There are neither candles nor prices; there is no such pair, or an argument is not valid.
     """
     pair = find_pair(state, pair_id)
     rows = read_pair(
@@ -128,11 +128,11 @@ def visualise_single_pair_positions_with_duration_and_slippage(
     relative_sizing: Sequence[float] | None = None,
     max_candles: int = MAX_CANDLES,
 ) -> go.Figure:
-    """Draw each position as a band, green for profit and pink for loss, and how its trades slipped.
+    """Draw each position as a band, green for profit and pink for loss, and the slippage of its trades.
 
-    A black line goes from where a trade was started, at its planned price, to where it was executed, at its executed
-    price; the arrow at its end points right for buys and left for sells.  A dot at the highest price carries the
-    figures of the position.  Parameters are those of `visualise_single_pair`.
+    A black line goes from the start of a trade, at its planned price, to its execution, at its executed price; the
+    arrow at its end points right for buys and left for sells. A dot at the highest price shows the figures of the
+    position as a tooltip. The parameters are those of `visualise_single_pair`.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def visualise_single_position(
     strategy_universe
         See :py:mod:`tradeexecutor.visual.parts.candles`.
     area_around
-        How much to show before and after: a number of candles, or a time.
+        Time to show before and after the position: a number of candles, or a duration.
 
     Raises
     ------

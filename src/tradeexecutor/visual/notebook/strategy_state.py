@@ -46,15 +46,15 @@ def draw_single_pair_strategy_state(
     Parameters
     ----------
     universe
-        See :py:mod:`tradeexecutor.visual.parts.candles`; None: prices that the state recorded.
+        See :py:mod:`tradeexecutor.visual.parts.candles`; None for the prices recorded in the state.
     width, height
-        Pixels.
+        Size of the chart, pixels.
     candle_count
-        How many candles; without effect when a time is given.
+        Number of candles; no effect if a time range is given.
     start_at, end_at
-        Naive UTC.
+        Time range, naive UTC.
     pair_id
-        Internal id or ticker, where there are several.
+        Internal id or ticker; required if there are several pairs.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def visualise_single_pair_strategy_state(
     height: int = 512,
     theme: str = "plotly_white",
 ) -> go.Figure:
-    """Draw the latest candles as `draw_single_pair_strategy_state`, as wide as the page."""
+    """Draw the latest candles like `draw_single_pair_strategy_state`, but as wide as the page."""
     figure = draw_single_pair_strategy_state(
         state,
         execution_context,
@@ -122,7 +122,7 @@ def draw_multi_pair_strategy_state(
     detached_indicators: bool = True,
     theme: str = "plotly_white",
 ) -> go.Figure:
-    """Draw the latest candles of several pairs; parameters as `draw_single_pair_strategy_state`.
+    """Draw the latest candles of several pairs; the parameters are those of `draw_single_pair_strategy_state`.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def _find_latest(
     start_at: datetime.datetime | None,
     end_at: datetime.datetime | None,
 ) -> tuple[datetime.datetime | None, datetime.datetime | None]:
-    """Return the time of the latest candles of any pair."""
+    """Return the time range of the latest candles of all pairs."""
     if start_at is not None or end_at is not None:
         return start_at, end_at
     indexes: list[pd.Index[Any]] = []
@@ -173,6 +173,6 @@ def _find_latest(
 
 
 def _make_small(figure: go.Figure, width: int) -> go.Figure:
-    # The legend lies over the chart: below it there is no room.
+    # The legend is drawn over the chart, because there is no space below it.
     legend = {"yref": "paper", "y": 1.0, "yanchor": "top", "bgcolor": "rgba(0,0,0,0)"}
     return figure.update_layout(width=width, margin=_MARGINS, legend=legend)

@@ -1,4 +1,4 @@
-"""Indicators that the strategy recorded, drawn into figures that notebooks make."""
+"""Drawing of recorded indicators in figures that notebooks create."""
 
 import datetime
 from typing import TYPE_CHECKING
@@ -30,23 +30,23 @@ def overlay_all_technical_indicators(
     theme: "Theme | None" = None,
     thinner: Thinner | None = None,
 ) -> int:
-    """Draw the plots of a strategy into a figure that has the rows for them.
+    """Draw the plots of a strategy in an existing figure that has the rows for them.
 
     Parameters
     ----------
     fig
-        Changed.
+        Figure to change.
     start_row
-        Row of the first detached plot; None: the figure has no such rows.
+        Row of the first detached plot; None if the figure has no such rows.
     pair
-        Leave out the plots of other pairs.
+        Pair whose plots are drawn; plots of other pairs are left out.
     price_row
         Row of the price.
 
     Returns
     -------
     int
-        Number of traces added.  A plot without points is skipped, the ones after it are not.
+        Number of added traces. A plot without points is skipped.
     """
     has_rows = start_row is not None and detached_indicators
     on_price, rows = choose_plots(visualisation.plots.values(), pair, detached=has_rows)

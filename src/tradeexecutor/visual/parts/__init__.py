@@ -1,1 +1,1 @@
-"""What charts are made of: candles, markers, rows, axes, themes, and fewer points for the same picture."""
+"""Parts of charts: candles, markers, rows, axes, themes, and thinning of long series."""

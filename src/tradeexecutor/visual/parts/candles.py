@@ -1,15 +1,15 @@
-"""Where the candles of a chart come from.
+"""Sources of the candles of a chart.
 
-Charts take market data as plain pandas, or as anything that can hand it out:
+Charts accept market data in these forms:
 
 - a ``DataFrame`` with the columns ``open``, ``high``, ``low``, ``close`` and perhaps ``volume``, by naive UTC time in
   the index or in a column ``timestamp``: for the one pair that is drawn;
 - a mapping from pair to such frames; keys are pairs, internal ids or texts: ``"ETH-USDC"``, or a file name that
   contains the ticker, like ``"binance-ETHUSDC-1h"``;
-- an object with ``get_candles(pair)``, such as a ``TradingStrategyUniverse``.  It returns a ``DataFrame``, or an object
-  with ``to_dataframe()``, and raises ``LookupError`` for a pair it does not know.
+- an object with ``get_candles(pair)``, such as a ``TradingStrategyUniverse``. It returns a ``DataFrame``, or an object
+  with ``to_dataframe()``, and raises ``LookupError`` for an unknown pair.
 
-Without candles charts show the prices that the state itself recorded.
+Without candles, charts show the prices recorded in the state.
 """
 
 import datetime
@@ -47,14 +47,14 @@ _TIME_COLUMNS = ("timestamp", "time", "date", "datetime")
 
 @runtime_checkable
 class CandleUniverse(Protocol):
-    """Knows the candles of many pairs."""
+    """Source of the candles of many pairs."""
 
     def get_candles(self, pair: TradingPairIdentifier) -> Any:
         """Return a ``DataFrame``, or an object with ``to_dataframe()``; raises ``LookupError`` for an unknown pair."""
         ...
 
 
-#: What charts take as candles.
+#: Market data in one of the forms above.
 CandleSource: TypeAlias = "pd.DataFrame | Mapping[Any, Any] | CandleUniverse | None"
 
 
@@ -62,18 +62,18 @@ CandleSource: TypeAlias = "pd.DataFrame | Mapping[Any, Any] | CandleUniverse | N
 
 
 def get_price_pair(pair: TradingPairIdentifier) -> TradingPairIdentifier:
-    """Return the pair whose price chart shows a position: the underlying market of leverage and lending."""
+    """Return the pair whose price chart shows a position; for leverage and lending it is the underlying market."""
     return pair.underlying_spot_pair or pair
 
 
 def has_price(pair: TradingPairIdentifier) -> bool:
-    """Tell whether a pair has a market price: loans, bridges and accounts elsewhere have none."""
+    """Return True if a pair has a market price; loans, bridges and exchange accounts have none."""
     return pair.kind.is_spot() or pair.kind.is_vault() or pair.kind.is_leverage()
 
 
 @shared
 def list_pairs(state: "State") -> list[TradingPairIdentifier]:
-    """Return the pairs that a price chart can show: those with positions, the most traded first, then plotted ones."""
+    """Return the pairs for price charts: pairs with positions, the most traded first, then pairs with plots."""
     trades: dict[TradingPairIdentifier, int] = {}
     for position in state.portfolio.get_all_positions():
         pair = get_price_pair(position.pair)
@@ -86,17 +86,18 @@ def list_pairs(state: "State") -> list[TradingPairIdentifier]:
 
 
 def find_pair(state: "State", pair: str | int | TradingPairIdentifier | None) -> TradingPairIdentifier:
-    """Return the pair that a user means.
+    """Return the pair to which a user refers.
 
     Parameters
     ----------
     pair
-        A pair, its internal id, its ticker or its base token, in any case; None: the only pair of the state.
+        A pair, its internal id, its ticker or its base token, in upper or lower case; None for the only pair of the
+        state.
 
     Raises
     ------
     NotSinglePair
-        None was given and there is not exactly one pair.
+        `pair` is None and there is not exactly one pair.
     InvalidValue
         There is no such pair, or more than one.
     """
@@ -131,12 +132,12 @@ def _normalise(text: str) -> str:
 
 
 def find_candles(source: "CandleSource", pair: TradingPairIdentifier) -> pd.DataFrame | None:
-    """Return the candles of a pair, ascending; None when the source is None or does not have it.
+    """Return the candles of a pair, ascending by time; None if the source is None or does not contain the pair.
 
     Raises
     ------
     InvalidValue
-        The source is none of what the top of this module lists, or the frame is not of candles.
+        The source has none of the forms at the top of this module, or the frame does not contain candles.
     """
     if source is None:
         return None
@@ -169,12 +170,12 @@ def _find_in_mapping(source: Mapping[Any, Any], pair: TradingPairIdentifier) -> 
 
 
 def read_candles(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return ``open``, ``high``, ``low``, ``close`` and ``volume`` (if there is one) by naive UTC time, ascending.
+    """Return ``open``, ``high``, ``low``, ``close`` and, if present, ``volume`` by naive UTC time, ascending.
 
     Raises
     ------
     InvalidValue
-        A column is missing, or there is no time, or a time that has two meanings.
+        A column or the time is missing, or the time is ambiguous.
     """
     frame = frame.rename(columns=lambda name: str(name).strip().lower())
     missing = [name for name in _PRICES if name not in frame.columns]
@@ -195,7 +196,7 @@ def read_candles(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _read_times(column: "pd.Series[Any]") -> pd.DatetimeIndex:
-    """Return times that have one meaning: dates, and ISO 8601 text; candle files are read by the backtest."""
+    """Return unambiguous times: from datetimes and ISO 8601 text. Other formats are read by the backtest."""
     if pd.api.types.is_numeric_dtype(column):
         raise InvalidValue(f"the times of candles are numbers ({column.iloc[0]}); convert them to datetimes")
     try:
@@ -209,9 +210,9 @@ def _read_times(column: "pd.Series[Any]") -> pd.DatetimeIndex:
 
 @shared
 def read_recorded_prices(state: "State", pair: TradingPairIdentifier) -> "pd.Series[float]":
-    """Return the prices of a pair that trades and valuations recorded, by naive UTC time, ascending.
+    """Return the prices of a pair recorded by trades and valuations, by naive UTC time, ascending.
 
-    Of one time the latest recorded counts.
+    If there are several prices for one time, the one recorded last is used.
     """
     prices: dict[datetime.datetime, float] = {}
     for position in state.portfolio.get_all_positions():
@@ -231,12 +232,12 @@ def read_recorded_prices(state: "State", pair: TradingPairIdentifier) -> "pd.Ser
 
 
 def _get_implied_price(position: TradingPosition, value: float, quantity: float) -> float | None:
-    """Return value / quantity where that is a price: not for leverage."""
+    """Return value / quantity, USD per token; None if that is not a price, as for leverage."""
     return value / quantity if quantity and position.pair.kind.is_spot() else None
 
 
 def break_at_gaps(prices: "pd.Series[float]") -> "pd.Series[float]":
-    """Return the series with NaN where nothing is known for long: a line there would be made up."""
+    """Return the series with NaN in long gaps, so that no line is drawn where no price is known."""
     if len(prices) < 3:
         return prices
     steps = np.diff(pd.DatetimeIndex(prices.index).asi8)

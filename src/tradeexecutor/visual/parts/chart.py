@@ -1,7 +1,7 @@
-"""What a chart is: a name, words about it, and a function that draws it from a state.
+"""Definition of a chart: a name, a description, and a function that draws it from a state.
 
-The functions that draw raise `NothingToDraw` when the state has nothing to show.  `Chart.draw` never does: it returns a
-figure that says so in words, and `get_explanation` tells such a figure from a chart.
+The drawing functions raise `NothingToDraw` if the state has nothing to show. `Chart.draw` never does: it returns a
+figure with the reason as text, and `get_explanation` recognises such a figure.
 """
 
 import datetime
@@ -25,39 +25,40 @@ if TYPE_CHECKING:
 
 __all__ = ["Chart", "ChartOptions", "get_explanation"]
 
-#: A line keeps this many points at most: more than any screen has pixels, few enough for a phone.
+#: Largest number of points of a line: more than a screen has pixels, and few enough for a phone.
 MAX_POINTS = 4_000
 
 
 @dataclass(frozen=True, slots=True)
 class ChartOptions:
-    """How to draw; every option has a default, and a chart ignores what does not concern it.
+    """Options of drawing; every option has a default, and a chart ignores options that do not concern it.
 
     Attributes
     ----------
     theme
         ``"light"`` or ``"dark"``.
     start_at, end_at
-        Show only this time, naive UTC, both inclusive; None: everything.
+        Time range to show, naive UTC, both ends inclusive; None for no limit.
     candles
-        Market data for the price chart: whatever :py:func:`tradeexecutor.visual.parts.candles.find_candles` takes,
-        e.g. a ``DataFrame`` or ``{"ETH-USDC": DataFrame}``.  None: prices that the state itself knows.
+        Market data for the price chart in any form that :py:func:`tradeexecutor.visual.parts.candles.find_candles`
+        accepts, e.g. a ``DataFrame`` or ``{"ETH-USDC": DataFrame}``. None for the prices recorded in the state.
     pair
-        The pair to show, or its ticker, base token or internal id; None: the one the strategy visualises or trades
-        most.
+        The pair to show, or its ticker, base token or internal id; None for the pair that the strategy visualises, or
+        else trades most.
     position
         Id of the position to show.
     benchmarks
         Name -> prices by naive UTC time, drawn against the strategy.
     max_points
-        A line with more points is thinned to this many, see :py:mod:`tradeexecutor.visual.parts.thinning`.
+        Largest number of points of a line; longer lines are thinned, see
+        :py:mod:`tradeexecutor.visual.parts.thinning`.
     height
-        Pixels; None: what suits the chart.  The width is that of the page.
+        Height, pixels; None for a height that suits the chart. The width is that of the page.
 
     Raises
     ------
     InvalidValue
-        An option makes no sense.
+        An option is not valid.
     """
 
     theme: Literal["light", "dark"] = "light"
@@ -91,11 +92,11 @@ class Chart:
     name
         Key in `CHARTS`, in kebab-case.
     title
-        A few words.
+        Title, a few words.
     description
-        One sentence: what to read from it.
+        One sentence about what the chart shows.
     make
-        Draws it; raises `NothingToDraw`.
+        Function that draws the chart; raises `NothingToDraw`.
     """
 
     name: str
@@ -104,9 +105,9 @@ class Chart:
     make: Callable[["State", ChartOptions], go.Figure] = field(repr=False)
 
     def draw(self, state: "State", options: ChartOptions | None = None) -> go.Figure:
-        """Draw the chart; where there is nothing to draw, a figure that says why (see `get_explanation`).
+        """Draw the chart; if there is nothing to draw, return a figure with the reason (see `get_explanation`).
 
-        The width is left to the page.  Characters in labels that are not seen stand as escapes.
+        The width is that of the page. Invisible characters in labels are replaced by escapes.
         """
         options = options or ChartOptions()
         try:
@@ -119,6 +120,6 @@ class Chart:
 
 
 def get_explanation(figure: go.Figure) -> str | None:
-    """Return why a figure of `Chart.draw` shows words instead of a chart; None when it is a chart."""
+    """Return the reason why a figure of `Chart.draw` shows text instead of a chart; None for a chart."""
     meta = figure.layout.meta
     return meta.get("nothing_to_draw") if isinstance(meta, dict) else None

@@ -1,4 +1,4 @@
-"""Numbers and time spans as charts write them."""
+"""Formats of numbers and time spans in charts."""
 
 import datetime
 import math
@@ -9,7 +9,7 @@ __all__ = ["count", "format_duration", "format_price", "format_profit", "get_pri
 
 
 def format_profit(value: float) -> str:
-    """Format a profit in USD, with its sign.
+    """Return a profit in USD as text with its sign.
 
     >>> format_profit(-3.5), format_profit(1234.0)
     ('−$3.50', '+$1,234.00')
@@ -18,7 +18,7 @@ def format_profit(value: float) -> str:
 
 
 def format_price(value: float) -> str:
-    """Format a price: four decimals, and for small ones six significant digits; never an exponent.
+    """Return a price as text: four decimals, or six significant digits for small prices; never an exponent.
 
     >>> format_price(1234.5), format_price(0.00001234567)
     ('1,234.5000', '0.0000123457')
@@ -29,7 +29,7 @@ def format_price(value: float) -> str:
 
 
 def get_tick_format(values: Iterable[float]) -> str:
-    """Return how plotly writes the numbers of an axis in USD: 20k for large ones, 0.00000012 for small ones.
+    """Return the plotly format of the numbers on an axis in USD: 20k for large ones, 0.00000012 for small ones.
 
     >>> get_tick_format([20_000.0]), get_tick_format([3.5, float("nan")]), get_tick_format([0.00000012])
     ('~s', ',.4~f', ',.10~f')
@@ -42,7 +42,7 @@ def get_tick_format(values: Iterable[float]) -> str:
 
 
 def get_price_tick_format(prices: Iterable[float]) -> str:
-    """Return how plotly writes prices on an axis: all digits, never an exponent.
+    """Return the plotly format of prices on an axis: all digits, never an exponent.
 
     >>> get_price_tick_format([61_000.0]), get_price_tick_format([0.00000012])
     (',~f', ',.10~f')
@@ -52,7 +52,7 @@ def get_price_tick_format(prices: Iterable[float]) -> str:
 
 
 def format_duration(duration: datetime.timedelta) -> str:
-    """Format a time span in its two largest units.
+    """Return a time span as text in its two largest units.
 
     >>> format_duration(datetime.timedelta(hours=50, minutes=3)), format_duration(datetime.timedelta(seconds=30))
     ('2 d 2 h', '0 min')
@@ -65,7 +65,7 @@ def format_duration(duration: datetime.timedelta) -> str:
 
 
 def count(number: int, what: str) -> str:
-    """Say how many there are.
+    """Return a number with its noun in the singular or plural.
 
     >>> count(1, "deposit"), count(2000, "deposit")
     ('1 deposit', '2,000 deposits')

@@ -1,4 +1,4 @@
-"""What charts read from a state: the value of the portfolio over time, and its positions."""
+"""Data that charts read from a state: the value of the portfolio over time, and its positions."""
 
 import datetime
 from dataclasses import dataclass
@@ -28,14 +28,14 @@ _DAY = pd.Timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """How often a return is taken.
+    """Period of a return.
 
     Attributes
     ----------
     freq
-        A pandas offset; None: from sample to sample.
+        A pandas offset; None for the time from sample to sample.
     name, adjective
-        In words, e.g. ``day`` and ``daily``.
+        Words for the period, e.g. ``day`` and ``daily``.
     """
 
     freq: str | None
@@ -54,7 +54,7 @@ _SAMPLES = Period(None, "sample", "sample-to-sample")
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Value of the portfolio over time, by naive UTC time; deposits are no profit.
+    """Value of the portfolio over time, by naive UTC time; deposits do not count as profit.
 
     Attributes
     ----------
@@ -63,7 +63,8 @@ class History:
     net_deposits
         Deposits minus redemptions up to this time, USD.
     returns
-        Since the sample before; of the first one 0, except in a backtest, where it is what the first trades cost.
+        Return since the previous sample, a fraction. The first one is 0, but in a backtest it is the cost of the
+        first trades.
     """
 
     value: "pd.Series[float]"
@@ -77,14 +78,14 @@ class History:
 
     @property
     def drawdown(self) -> "pd.Series[float]":
-        """How far the growth is below its highest point so far, a fraction <= 0, at the times of `observations`."""
+        """Distance of the growth from its highest point so far, a fraction <= 0, at the times of `observations`."""
         observed = self.observations
         index = pd.DatetimeIndex(observed.path_times.view("datetime64[us]"))
         return pd.Series(calculate_drawdowns(observed.path), index=index)
 
     @property
     def observations(self) -> Observations:
-        """What ratios and drawdown are measured on."""
+        """Values from which ratios and drawdown are computed."""
         return observe(self._start, self._ends, self._values)
 
     @property
@@ -101,16 +102,16 @@ class History:
 
     @property
     def has_deposits(self) -> bool:
-        """Whether any deposit or redemption was recorded."""
+        """True if any deposit or redemption was recorded."""
         return bool((self.net_deposits != 0).any())
 
     @property
     def length(self) -> pd.Timedelta:
-        """From the first to the last sample."""
+        """Time from the first to the last sample."""
         return self.value.index[-1] - self.value.index[0]
 
     def choose_period(self, least: int = 20) -> Period:
-        """Return the period in which returns are best looked at: days where there are enough of them."""
+        """Return the period for returns, chosen by the length of the history and the distance of its samples."""
         spacing = self.length / max(len(self.value) - 1, 1)
         if spacing >= 20 * _DAY:
             return _PERIODS["month"]
@@ -123,18 +124,18 @@ class History:
         return _SAMPLES
 
     def get_returns(self, period: Period) -> "pd.Series[float]":
-        """Return the compounded returns of the periods that have samples, each by where its period begins."""
+        """Return the compounded returns of the periods that have samples, indexed by the start of the period."""
         if period.freq is None:
             return self.returns.iloc[1:]
         return compound_by_period(self._start, self._ends, self._values, period.freq).dropna()
 
     def get_monthly_returns(self) -> "pd.Series[float]":
-        """Return the return of each month, by its first day; 0 where nothing was recorded."""
+        """Return the return of each month, a fraction, indexed by its first day; 0 without a record."""
         return compound_by_period(self._start, self._ends, self._values, "MS").fillna(0.0)
 
 
 def read_history(state: "State", options: ChartOptions, least: int = 2) -> History:
-    """Read the recorded values of the portfolio in the time that the options ask for.
+    """Return the recorded values of the portfolio in the time range of the options.
 
     Raises
     ------
@@ -185,18 +186,18 @@ def _find_range(
 
 
 def crop(data: pd.DataFrame, start_at: datetime.datetime | None, end_at: datetime.datetime | None) -> pd.DataFrame:
-    """Return the rows of a time, both ends inclusive; the index must be ascending."""
+    """Return the rows in a time range, both ends inclusive; the index must be ascending."""
     first, last = _find_range(pd.DatetimeIndex(data.index), start_at, end_at)
     return data.iloc[first:last]
 
 
 def find_end(state: "State", position: TradingPosition) -> datetime.datetime:
-    """Return the latest moment of which the state knows the value of an open position."""
+    """Return the latest time for which the state contains the value of an open position."""
     return max([position.get_last_valued_at(), *(sample.calculated_at for sample in state.stats.portfolio[-1:])])
 
 
 def is_of_pair(position: TradingPosition, pair: str | int | TradingPairIdentifier) -> bool:
-    """Tell whether a position is of a pair, given as itself, ticker, base token or internal id."""
+    """Return True if a position trades a pair, given as itself, ticker, base token or internal id."""
     if isinstance(pair, TradingPairIdentifier):
         return position.pair == pair
     if isinstance(pair, int):
@@ -206,5 +207,5 @@ def is_of_pair(position: TradingPosition, pair: str | int | TradingPairIdentifie
 
 
 def make_notes(state: "State", *notes: str | None) -> list[str]:
-    """Return the name of the strategy and what a reader must know."""
+    """Return the name of the strategy and the remarks for the reader."""
     return [note for note in (state.name, *notes) if note]

@@ -41,11 +41,11 @@ def export_plot_as_dataframe(
     Parameters
     ----------
     start_at, end_at
-        Only points of this time, as drawn; both inclusive.
+        Time range of the points, after the correction; both ends inclusive.
     correct_look_ahead_bias_negation
-        A strategy decides when a candle has ended, so a value recorded at decision time belongs to the candle before:
-        each value moves back to the time of the point before it, the first one by the same step as the second.  No
-        value is lost.  Plots recorded in market time, and plots with a single point, stay as they are.
+        A strategy decides when a candle has ended, so a value recorded at decision time belongs to the candle before
+        it. If True, each value moves back to the time of the previous point, and the first one by the same step as the
+        second. No value is lost. Plots recorded in market time, and plots with a single point, are not changed.
 
     Returns
     -------
@@ -70,14 +70,14 @@ def visualise_technical_indicator(
     colour: str | None = None,
     thinner: Thinner | None = None,
 ) -> go.Scatter | None:
-    """Return the trace of a plot; None when it has no point in the time asked for.
+    """Return the trace of a plot; None if it has no point in the time range.
 
     Parameters
     ----------
     colour
-        Instead of the plot's own.
+        Colour to use instead of that of the plot.
     thinner
-        Thins long lines.
+        Thinner for long lines; None keeps all points.
     """
     series = export_plot_as_dataframe(plot, start_at, end_at)["value"]
     if not series.notna().any():
@@ -91,7 +91,7 @@ def visualise_technical_indicator(
         marker = {"color": colour, "size": plot.indicator_size or 6}
         return go.Scatter(x=series.index, y=series, mode="markers", name=name, marker=marker, hovertemplate=hover)
     line = {"color": colour, "width": plot.indicator_size or 1.5, "shape": (plot.plot_shape or PlotShape.linear).value}
-    # A single point makes no line.
+    # A single point has no line, so it is drawn as a marker.
     mode = "lines" if series.notna().sum() > 1 else "lines+markers"
     return go.Scatter(x=series.index, y=series, mode=mode, name=name, line=line, hovertemplate=hover)
 
@@ -99,22 +99,22 @@ def visualise_technical_indicator(
 def choose_plots(
     plots: Iterable[Plot], pair: TradingPairIdentifier | None = None, *, detached: bool = True, single_pair: bool = True
 ) -> tuple[list[Plot], dict[str, list[Plot]]]:
-    """Return what to draw: plots on the price, and rows of detached plots with the plots drawn over them.
+    """Return the plots drawn on the price, and the rows of detached plots with their overlays.
 
     Parameters
     ----------
     pair
-        Leave out the plots of other pairs.
+        Pair whose plots are drawn; plots of other pairs are left out.
     detached
-        Whether there are rows of their own.
+        Whether detached plots are drawn, in separate rows.
     single_pair
-        Whether a plot on the price that names no pair belongs here.
+        Whether a plot on the price without a pair is drawn.
 
     Returns
     -------
     tuple
-        Plots on the price; name of a detached plot -> itself and its overlays.  An overlay whose plot is missing has a
-        row of its own.  Plots without points are left out.
+        Plots on the price, and name of a detached plot -> the plot and its overlays. An overlay whose plot is missing
+        has a separate row. Plots without points are left out.
     """
     on_price: list[Plot] = []
     rows: dict[str, list[Plot]] = {}
@@ -150,7 +150,7 @@ def _take_colour(colour: str | None) -> str | None:
 
 
 def choose_colours(plots: Sequence[Plot], theme: "Theme | None") -> list[str | None]:
-    """Return a colour for each plot of a row: its own, unless another has it or the background would swallow it."""
+    """Return a colour for each plot of a row: its own, unless a plot before it has that colour or it is hard to see."""
     if theme is None:
         return [plot.colour for plot in plots]
     taken = {plot.colour for plot in plots}
@@ -167,7 +167,7 @@ def choose_colours(plots: Sequence[Plot], theme: "Theme | None") -> list[str | N
 
 
 def get_row_title(plots: list[Plot]) -> str:
-    """Return the heading of a row: the name of the plot and, with a plus, those of its overlays."""
+    """Return the heading of a row: the names of the plot and its overlays, joined by plus signs."""
     names = [shorten(plot.name, 40) for plot in plots if plot is plots[0] or plot.label is not PlotLabel.hidden]
     more = f" + {len(names) - 3} more" if len(names) > 3 else ""
     return "<br>+ ".join(names[:3]) + more

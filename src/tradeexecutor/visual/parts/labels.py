@@ -1,4 +1,4 @@
-"""Texts of a chart that come from the state: names of pairs, notes of trades, reasons."""
+"""Chart texts from the state: names of pairs, notes of trades, reasons."""
 
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ __all__ = ["make_labels_visible"]
 
 
 def make_labels_visible(figure: go.Figure) -> None:
-    """Apply `make_visible` to each text in a figure; everything else stays as it is."""
+    """Apply `make_visible` to each text in a figure; nothing else changes."""
     parts: list[Any] = [*cast("Any", figure.data), figure.layout]
     for part in parts:
         content = part.to_plotly_json()
@@ -20,7 +20,7 @@ def make_labels_visible(figure: go.Figure) -> None:
 
 
 def _make_visible(data: Any) -> Any:
-    """Return the same object where there is nothing to change."""
+    """Return data with visible texts; unchanged data is returned as the same object."""
     if isinstance(data, str):
         made = make_visible(data, keep_newlines=True)
         return data if made == data else made

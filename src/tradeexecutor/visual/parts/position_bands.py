@@ -22,12 +22,12 @@ def draw_bands(
     end_at: datetime.datetime | None,
     theme: Theme,
 ) -> None:
-    """Add a band for each position, a dot with its figures at `top`, and a line and an arrow for each trade.
+    """Add a band for each position, a dot with its figures at the price `top`, and a line and an arrow for each trade.
 
     Parameters
     ----------
     end_at
-        Where the bands of open positions end; None: at their last valuation.
+        End of the bands of open positions; None for their last valuation.
     """
     line = theme.text
     shapes: list[dict[str, Any]] = list(figure.layout.shapes or [])

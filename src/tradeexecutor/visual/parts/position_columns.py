@@ -24,20 +24,20 @@ __all__ = ["PositionColumns", "read_positions"]
 
 @dataclass(frozen=True, slots=True)
 class PositionColumns:
-    """Positions that were opened, a row each.
+    """Positions that were opened, one row for each.
 
     Attributes
     ----------
     positions
-        What the rows are of, for texts.
+        The positions of the rows, used for texts.
     opened_at, ended_at
-        Naive UTC; where a position is not closed, the latest moment of which the state knows its value.
+        Naive UTC; the end of a position that is not closed is the latest time for which the state contains its value.
     is_closed
-        Whether it is.
+        Whether the position is closed.
     labels
-        Short names of what the positions are in; shorts are marked.
+        Short names of the pairs; shorts are marked.
     profit_usd, profit_pct
-        Net profit, USD and as a fraction of what was invested.
+        Net profit, in USD and as a fraction of the invested amount.
     """
 
     positions: NDArray[np.object_]
@@ -52,7 +52,7 @@ class PositionColumns:
         return len(self.positions)
 
     def choose(self, rows: NDArray[Any]) -> "PositionColumns":
-        """Return some rows, given by index or as a mask."""
+        """Return the rows with the given indexes, or of a mask."""
         return PositionColumns(
             self.positions[rows],
             self.opened_at[rows],
@@ -64,12 +64,12 @@ class PositionColumns:
         )
 
     def choose_closed(self, options: ChartOptions) -> "PositionColumns":
-        """Return the positions that were closed in the time that the options ask for, by closing time.
+        """Return the positions that were closed in the time range of the options, sorted by closing time.
 
         Raises
         ------
         NothingToDraw
-            There is none.
+            There is no such position.
         """
         wanted = self.is_closed.copy()
         if options.end_at is not None:
@@ -109,7 +109,7 @@ def _get_label(position: TradingPosition) -> str:
 
 
 def read_positions(state: "State", options: ChartOptions) -> PositionColumns:
-    """Return the positions that were open at some time that the options ask for, by opening time.
+    """Return the positions that were open at some time in the time range of the options, sorted by opening time.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""One position over time, as a table: what was held, what it was worth, what it earned."""
+"""One position over time, as a table: quantity, value and profit."""
 
 import datetime
 from typing import Any
@@ -22,16 +22,16 @@ def calculate_position_timeline(
     end_at: datetime.datetime | None = None,
     pnl_method: PnLMethod = calculate_pnl,
 ) -> pd.DataFrame:
-    """Return what a position held and earned at each candle and each trade.
+    """Return the holdings and profit of a position at each candle and each trade.
 
     Parameters
     ----------
     strategy_universe
-        See :py:mod:`tradeexecutor.visual.parts.candles`; None: prices that the position recorded.
+        See :py:mod:`tradeexecutor.visual.parts.candles`; None for the prices recorded in the position.
     position
-        Spot or vault.
+        A spot or vault position.
     end_at
-        Of an open position; None: the last candle.
+        End of the timeline of an open position; None for the last candle.
     pnl_method
         `calculate_pnl` (first in, first out) or `calculate_macb_pnl` (moving average cost).
 
@@ -65,7 +65,7 @@ def calculate_position_timeline(
         },
         index=index,
     )
-    # Trades of the same moment are one row.
+    # Trades at the same time are one row.
     rows = rows.groupby(level=0).sum()
     rows["executed_price"] = (rows["cost"] / rows["delta"].where(rows["delta"] != 0)).abs()
     marks = _read_marks(strategy_universe, position, end_at)
@@ -84,7 +84,7 @@ def calculate_position_timeline(
 
 
 def _read_marks(source: Any, position: TradingPosition, end_at: datetime.datetime | None) -> "pd.Series[float]":
-    """Return the prices from opening to closing."""
+    """Return the prices from opening to closing, USD per token."""
     trades = [trade for trade in position.trades.values() if trade.executed_at is not None]
     start = min(trade.executed_at for trade in trades if trade.executed_at is not None)
     end = max(trade.executed_at for trade in trades if trade.executed_at is not None) if position.closed_at else end_at

@@ -1,9 +1,8 @@
-"""Profit of a position over time, by two ways of counting what the rest of it has cost.
+"""Profit of a position over time, by two methods: first in, first out, and moving average cost.
 
-All functions take the frame of :py:func:`tradeexecutor.visual.parts.position_history.calculate_position_timeline`, of
-which they need, by time, ``delta`` (tokens bought, + or sold, -; NaN or 0 between trades), ``executed_price`` and
-``mark_price`` (USD per token). Fees are part of the executed price. Long positions only: nothing is sold that is not
-there.
+All functions take the frame of :py:func:`tradeexecutor.visual.parts.position_history.calculate_position_timeline` and
+use, by time, ``delta`` (tokens bought, +, or sold, -; NaN or 0 between trades), ``executed_price`` and ``mark_price``
+(USD per token). Fees are part of the executed price. Only long positions are supported: nothing is sold short.
 """
 
 import datetime
@@ -28,8 +27,8 @@ __all__ = [
 
 _YEAR = datetime.timedelta(days=365)
 
-#: Fractions of what is held below this are rounding.
-_EPSILON = 1e-9
+#: A remainder below this fraction of the holding is rounding.
+_ROUNDING_FRACTION = 1e-9
 
 
 @dataclass(slots=True)
@@ -62,7 +61,7 @@ PnLMethod: TypeAlias = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 def _iterate_trades(df: pd.DataFrame) -> Iterator[tuple[int, pd.Timestamp, float, float]]:
-    """Yield row number, time, delta and executed price of the rows with a trade."""
+    """Yield row number, time, delta and executed price of each row with a trade."""
     deltas = np.nan_to_num(df["delta"].to_numpy(dtype=np.float64))
     prices = df["executed_price"].to_numpy(dtype=np.float64)
     for row in np.flatnonzero(deltas).tolist():
@@ -72,16 +71,16 @@ def _iterate_trades(df: pd.DataFrame) -> Iterator[tuple[int, pd.Timestamp, float
 
 
 def _take_from(lots: deque[_Lot], when: pd.Timestamp, quantity: float, price: float) -> Iterator[_Sale]:
-    """Sell from the oldest lots, and yield a sale for each."""
+    """Sell tokens, the oldest lots first, and yield a sale for each lot; `lots` is changed."""
     held = sum(lot.left for lot in lots)
-    if quantity > held * (1 + _EPSILON) + _EPSILON:
+    if quantity > held * (1 + _ROUNDING_FRACTION) + _ROUNDING_FRACTION:
         raise InvalidValue(f"at {when} {quantity} tokens are sold and {held} are held")
     while quantity > 0 and lots:
         lot = lots[0]
         taken = min(quantity, lot.left)
         lot.left -= taken
         quantity -= taken
-        if lot.left <= lot.bought * _EPSILON:
+        if lot.left <= lot.bought * _ROUNDING_FRACTION:
             lots.popleft()
         yield _Sale(lot, when, taken, price)
 
@@ -101,14 +100,14 @@ def _follow_lots(df: pd.DataFrame) -> tuple[list[_Lot], list[_Sale]]:
 
 
 def calculate_pnl(df: pd.DataFrame) -> pd.DataFrame:
-    """Add the columns of profit, first in, first out: what is sold is what was bought first.
+    """Add the columns of profit by the method first in, first out: the tokens bought first are sold first.
 
     Returns
     -------
     pandas.DataFrame
         A copy with ``avg_price`` (USD per token still held), ``realised_pnl`` and ``unrealised_pnl`` (USD so far),
         ``realised_delta`` (USD realised in this row), ``realised_pnl_pct``, ``unrealised_pnl_pct`` and ``pnl``
-        (fractions of all the money that was put in), ``duration``, and ``pnl_annualised`` =
+        (fractions of all the money that was invested), ``duration``, and ``pnl_annualised`` =
         (1 + pnl) ** (365 days / duration) - 1.
 
     Raises
@@ -129,9 +128,9 @@ def calculate_pnl(df: pd.DataFrame) -> pd.DataFrame:
 
 
 def calculate_macb_pnl(df: pd.DataFrame) -> pd.DataFrame:
-    """Add the columns of profit, moving average cost: every token has cost the average of those held.
+    """Add the columns of profit by the method moving average cost: every token held has the average cost.
 
-    Same columns and errors as `calculate_pnl`.
+    The columns and errors are those of `calculate_pnl`.
     """
     quantity = held_cost = 0.0
     cost = np.full(len(df), np.nan)
@@ -142,7 +141,7 @@ def calculate_macb_pnl(df: pd.DataFrame) -> pd.DataFrame:
             held_cost += delta * price
         else:
             sold = -delta
-            if sold > quantity * (1 + _EPSILON) + _EPSILON:
+            if sold > quantity * (1 + _ROUNDING_FRACTION) + _ROUNDING_FRACTION:
                 raise InvalidValue(f"at {when} {sold} tokens are sold and {quantity} are held")
             average = held_cost / quantity
             delta_profit[row] = sold * (price - average)
@@ -153,13 +152,13 @@ def calculate_macb_pnl(df: pd.DataFrame) -> pd.DataFrame:
 
 
 def _add_profit(df: pd.DataFrame, cost: "np.ndarray", delta_profit: "np.ndarray") -> pd.DataFrame:
-    """Add the columns that follow from the cost of what is held after each trade, and the profit of each sale."""
+    """Add the columns of profit, computed from the cost of the holding after each trade and the profit of each sale."""
     result = df.copy()
     deltas = df["delta"].fillna(0.0)
     quantity = deltas.cumsum()
     held_cost = pd.Series(cost, index=df.index).ffill().fillna(0.0)
     put_in = (deltas.clip(lower=0.0) * df["executed_price"].fillna(0.0)).cumsum()
-    is_held = quantity > deltas.abs().max() * _EPSILON
+    is_held = quantity > deltas.abs().max() * _ROUNDING_FRACTION
     result["avg_price"] = (held_cost / quantity).where(is_held)
     result["realised_delta"] = delta_profit
     result["realised_pnl"] = delta_profit.cumsum()
@@ -196,7 +195,7 @@ def calculate_lot_level_pnl_fifo(df: pd.DataFrame) -> pd.DataFrame:
     lots, sales = _follow_lots(df)
     mark = float(df["mark_price"].iloc[-1]) if len(df) else np.nan
     parts = [(sale.lot, sale.closed_at, sale.quantity, sale.price, False) for sale in sales]
-    parts += [(lot, pd.NaT, lot.left, mark, True) for lot in lots if lot.left > lot.bought * _EPSILON]
+    parts += [(lot, pd.NaT, lot.left, mark, True) for lot in lots if lot.left > lot.bought * _ROUNDING_FRACTION]
     rows = [
         (
             lot.number,
@@ -216,7 +215,7 @@ def calculate_lot_level_pnl_fifo(df: pd.DataFrame) -> pd.DataFrame:
 
 
 def track_lot_profitability(df: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each purchase: what became of it, first in, first out.
+    """Return a row for each purchase with its profit, first in, first out.
 
     Returns
     -------
@@ -245,7 +244,7 @@ def track_lot_profitability(df: pd.DataFrame) -> pd.DataFrame:
 
 
 def track_lot_profitability_detailed(df: pd.DataFrame) -> pd.DataFrame:
-    """Return the profit of each purchase over time, USD: realised so far and on what is left.
+    """Return the profit of each purchase over time, USD: realised profit plus unrealised profit of the rest.
 
     Returns
     -------
@@ -269,7 +268,7 @@ def track_lot_profitability_detailed(df: pd.DataFrame) -> pd.DataFrame:
                 row = int(df.index.searchsorted(sale.closed_at))
                 left[row:] -= sale.quantity
                 realised[row:] += sale.profit
-        left[left < lot.bought * _EPSILON] = 0.0
+        left[left < lot.bought * _ROUNDING_FRACTION] = 0.0
         profit = realised + np.where(left > 0, left * (marks - lot.price), 0.0)
         profit[:first] = np.nan
         columns[lot.number] = profit

@@ -30,8 +30,8 @@ _EXTENDED_ROWS = {
     "realised_delta": ("Each sale, USD", "main"),
 }
 
-#: Annotations of trades that can be told apart.
-_MOST_ARROWS = 120
+#: Largest number of trade annotations that can be distinguished.
+_MAX_ARROWS = 120
 
 
 def make_position_figure(
@@ -42,9 +42,9 @@ def make_position_figure(
     Parameters
     ----------
     df
-        Of :py:func:`~tradeexecutor.visual.parts.position_history.calculate_position_timeline`.
+        Result of :py:func:`~tradeexecutor.visual.parts.position_history.calculate_position_timeline`.
     extended
-        Add what was bought and sold so far, the average price, realised and unrealised profit, and each sale.
+        Add the amounts bought and sold so far, the average price, realised and unrealised profit, and each sale.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def make_position_figure(
         if column == "realised_delta":
             sales = df[df[column] != 0][column]
             colours = [look.gain if value >= 0 else look.loss for value in sales]
-            # As wide as a hundredth of the chart: a sale has no duration.
+            # A sale has no duration, so its bar is as wide as a hundredth of the chart.
             width_ms = (df.index[-1] - df.index[0]) / datetime.timedelta(milliseconds=1) / 100 or 1
             figure.add_bar(x=sales.index, y=sales, name=label, marker_color=colours, width=width_ms, row=row, col=1)
         else:
@@ -91,7 +91,7 @@ def make_position_figure(
 
 
 def _cut_annualised(df: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
-    """Hide annualised profits that say nothing: a percent within an hour is 10^37 a year."""
+    """Hide annualised profits of too short times: one percent within an hour is 10^37 a year."""
     is_infinite = df["pnl_annualised"].isna() & (df["duration"] > datetime.timedelta(0))
     is_cut = (df["pnl_annualised"] > 100.0) | is_infinite
     return df.assign(pnl_annualised=df["pnl_annualised"].mask(is_cut)), bool(is_cut.any())
@@ -104,10 +104,10 @@ def _add_line(figure: go.Figure, line: "pd.Series[float]", name: str, colour: st
 
 
 def _add_arrows(figure: go.Figure, df: pd.DataFrame, theme: Theme) -> None:
-    """Mark buys above and sells below the price."""
+    """Add arrows for buys above and sells below the price."""
     trades = df[df["delta"].fillna(0.0) != 0]
-    if len(trades) > _MOST_ARROWS:
-        largest = np.argsort(-trades["delta"].abs().to_numpy(), kind="stable")[:_MOST_ARROWS]
+    if len(trades) > _MAX_ARROWS:
+        largest = np.argsort(-trades["delta"].abs().to_numpy(), kind="stable")[:_MAX_ARROWS]
         trades = trades.iloc[np.sort(largest)]
     annotations = []
     for when, delta, price in zip(trades.index, trades["delta"], trades["mark_price"], strict=True):

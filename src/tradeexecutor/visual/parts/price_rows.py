@@ -1,6 +1,6 @@
 """Price charts with rows below: candles, volume, indicators, trades.
 
-`PriceChart` lays the rows out and fills them; `charts.price` and the functions of `notebook` say what goes in.
+`PriceChart` lays out the rows and fills them; `charts.price` and the functions of `notebook` choose their contents.
 """
 
 import datetime
@@ -38,35 +38,35 @@ if TYPE_CHECKING:
 
 __all__ = ["PairRows", "PriceChart", "PriceLook", "VolumeBarMode", "find_range", "get_margin", "read_pair"]
 
-#: Candles that can be told apart on a wide screen.
+#: Largest number of candles that can be distinguished on a wide screen.
 MAX_CANDLES = 1_000
 
-#: Rows of indicators; a chart with more of them shows nothing of any.
+#: Largest number of rows of indicators; more rows would be too small to read.
 MAX_INDICATOR_ROWS = 8
 
 _VOLUME_COLOUR = "rgba(128,128,128,0.5)"
 
 
 class VolumeBarMode(enum.StrEnum):
-    """Where the volume is drawn."""
+    """Place of the volume."""
 
-    #: Behind the candles, on an axis of its own.
+    #: Behind the candles, on a separate axis.
     overlay = "overlay"
-    #: In a row of its own.
+    #: In a separate row.
     separate = "separate"
     hidden = "hidden"
 
 
 @dataclass(slots=True)
 class PairRows:
-    """What is shown of one pair.
+    """Data that is shown of one pair.
 
     Attributes
     ----------
     candles
-        Merged to what can be drawn; None: `prices` are drawn instead.
+        Candles, merged to the number that can be drawn; None if `prices` are drawn instead.
     prices
-        What the state recorded, or the close of the candles.
+        Prices recorded in the state, or the close of the candles.
     on_price, detached
         Plots, see `choose_plots`.
     trades
@@ -84,7 +84,7 @@ class PairRows:
 
     @property
     def has_volume(self) -> bool:
-        """Whether the candles have a volume that is wanted."""
+        """True if the volume shall be drawn and the candles contain it."""
         wanted = self.volume is not VolumeBarMode.hidden
         return wanted and self.candles is not None and "volume" in self.candles and bool(self.candles["volume"].any())
 
@@ -92,7 +92,7 @@ class PairRows:
 def find_range(
     state: "State", start_at: datetime.datetime | None, end_at: datetime.datetime | None, candles: pd.DataFrame | None
 ) -> tuple[datetime.datetime | None, datetime.datetime | None]:
-    """Return the time to draw: what was asked for, else that of the recorded statistics, else all candles."""
+    """Return the time range to draw: the given one, else that of the recorded statistics, else that of all candles."""
     samples = state.stats.portfolio
     if samples:
         times = [sample.calculated_at for sample in samples]
@@ -103,7 +103,7 @@ def find_range(
 
 
 def get_margin(position: TradingPosition) -> datetime.timedelta:
-    """Return how much time to show before and after a position: half its length, at least an hour."""
+    """Return the time to show before and after a position: half its length, at least one hour."""
     length = (position.closed_at or position.get_last_valued_at()) - position.opened_at
     return max(length / 2, datetime.timedelta(hours=1))
 
@@ -124,14 +124,14 @@ def read_pair(
     volume: VolumeBarMode | str = VolumeBarMode.overlay,
     limit: int = MAX_CANDLES,
 ) -> PairRows:
-    """Collect what is shown of a pair in the given time.
+    """Return the data that is shown of a pair in a time range.
 
     Raises
     ------
     NothingToDraw
         There are neither candles nor recorded prices nor plots.
     InvalidValue
-        The candles or the volume mode make no sense.
+        The candles or the volume mode are not valid.
     """
     try:
         volume = VolumeBarMode(volume)
@@ -174,7 +174,7 @@ def read_pair(
 
 
 def _is_fitting(trades: pd.DataFrame, prices: "pd.Series[float]") -> bool:
-    """Tell whether the trades were made at about the prices of the candles; unknown counts as yes."""
+    """Return True if the trades were made near the prices of the candles, or if that is unknown."""
     trades = trades[trades["type"].isin(("buy", "sell", "stop_loss", "take_profit"))]
     at = prices.index.searchsorted(pd.DatetimeIndex(trades.index), side="right") - 1
     inside = at >= 0
@@ -186,28 +186,28 @@ def _is_fitting(trades: pd.DataFrame, prices: "pd.Series[float]") -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceLook:
-    """How a price chart looks.
+    """Appearance of a price chart.
 
     Attributes
     ----------
     start_at, end_at
-        Time of the indicators drawn, naive UTC; None: all.
+        Time range of the drawn indicators, naive UTC; None for no limit.
     spacing
-        Between rows, a fraction of the height.
+        Space between rows, a fraction of the height.
     relative_sizing
-        Weight of each row from top to bottom; None: 1 for prices, 0.3 for the others.
+        Weight of each row from top to bottom; None for 1 for prices and 0.3 for the others.
     title_size
         Font size of the headings of rows, pixels.
     hover_text
-        Show the prices of the candle under the pointer.
+        Whether to show the prices of the candle under the pointer.
     candle_decimals
-        Of prices when hovering; None: what suits the price.
+        Decimals of the prices under the pointer; None for a number that suits the price.
     volume_axis_name
-        Heading of the volume's axis.
+        Title of the axis of the volume.
     axes
-        Label the axes.
+        Whether the axes have labels.
     max_points
-        Of a line; longer ones are thinned, and the chart says so.
+        Largest number of points of a line; longer lines are thinned, with a note.
     """
 
     start_at: datetime.datetime | None = None
@@ -228,14 +228,14 @@ class PriceChart:
     Parameters
     ----------
     pairs
-        From top to bottom.
+        Data of the pairs, from top to bottom.
     theme, look
-        Colours, and everything else about the looks.
+        Colours, and the rest of the appearance.
 
     Raises
     ------
     InvalidValue
-        `relative_sizing` has not a number for each row.
+        `relative_sizing` does not have one number for each row.
     """
 
     def __init__(
@@ -254,7 +254,7 @@ class PriceChart:
             if len(look.relative_sizing) != len(weights):
                 raise InvalidValue(f"relative_sizing has {len(look.relative_sizing)} numbers for {len(weights)} rows")
             weights = list(look.relative_sizing)
-        # plotly refuses rows that would leave no room between them.
+        # plotly refuses spacing that leaves no height for the rows.
         spacing = min(look.spacing, 0.5 / max(len(weights) - 1, 1))
         self.row_count = len(weights)
         self.figure = make_subplots(
@@ -326,7 +326,7 @@ class PriceChart:
         )
         axis: dict[str, Any] = {"title_text": self.look.volume_axis_name if self.look.axes else "", "tickformat": "~s"}
         if not is_separate:
-            # In the lowest fifth, where it hides nothing; numbers there would only be in the way.
+            # In the lowest fifth, where it hides nothing, and without numbers, for which there is no space.
             axis |= {
                 "range": [0, 5 * float(volume.max())],
                 "showgrid": False,
@@ -400,7 +400,7 @@ class PriceChart:
                 self.figure.add_trace(trace, row=row, col=1, secondary_y=False)
 
     def _find_ends(self) -> list[pd.Timestamp] | None:
-        """Return the time axis: what is drawn and a little room, less than plotly leaves for marks."""
+        """Return the ends of the time axis: the drawn range with a small margin, smaller than the default of plotly."""
         traces: Any = self.figure.data
         times = [pd.Timestamp(when) for trace in traces if len(trace.x) for when in (min(trace.x), max(trace.x))]
         if not times or min(times) == max(times):
@@ -409,7 +409,7 @@ class PriceChart:
         return [min(times) - room, max(times) + room]
 
     def finish(self, title: str | None, notes: Sequence[str], height: int | None, *, legend: bool = True) -> go.Figure:
-        """Give the figure its look, and return it."""
+        """Give the figure its appearance, and return it."""
         own = [note for pair in self.pairs for note in pair.notes]
         marks = sum(count_marks(pair.trades) for pair in self.pairs)
         if self.left_out:
@@ -417,11 +417,11 @@ class PriceChart:
         notes = list(dict.fromkeys([*notes, *own, *self.thinner.get_notes()]))
         figure = finish(self.figure, self.theme, title, notes, height, legend=legend)
         if len(self.pairs) > 1:
-            # The heading of the first row stands above it.
+            # Space for the heading above the first row.
             figure.update_layout(margin_t=figure.layout.margin.t + 2 * self.look.title_size)
         figure.update_xaxes(
             range=self._find_ends(),
-            domain=[0, 1],  # plotly keeps room for numbers of the second y axis, which has none
+            domain=[0, 1],  # plotly reserves space for numbers of the second y axis, which has none
             rangeslider_visible=False,
             showspikes=True,
             spikemode="across",
@@ -432,7 +432,7 @@ class PriceChart:
         )
         figure.update_xaxes(title_text="Time (UTC)" if self.look.axes else "", row=self.row_count, col=1)
         figure.update_yaxes(showticklabels=self.look.axes, secondary_y=False)
-        # Every row reports what it has at the same moment.
+        # The tooltip shows the values of all rows at the same time.
         figure.update_traces(xaxis=f"x{self.row_count}" if self.row_count > 1 else "x")
         figure.update_layout(hovermode="x unified", bargap=0)
         return figure

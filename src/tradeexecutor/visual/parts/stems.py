@@ -1,6 +1,6 @@
-"""Events with an amount: a line from zero, and a mark at its end.
+"""Stems for events with an amount: a line from zero with a mark at its end.
 
-A bar as wide as an hour is invisible among years; a stem is not.
+A bar as wide as an hour is invisible in a chart of several years; a stem is visible.
 """
 
 from collections.abc import Callable
@@ -26,16 +26,16 @@ def add_stems(
     row: int,
     limit: int,
 ) -> None:
-    """Add two traces to a row: amounts that are not negative, and the others.
+    """Add two traces to a row: one for amounts >= 0, and one for negative amounts.
 
     Parameters
     ----------
     describe
-        Returns what is shown when hovering, by index.
+        Function that returns the tooltip of the event with an index.
     names
-        Of the two traces.
+        Names of the two traces.
     limit
-        Only this many are drawn, the largest; the caller says so.
+        Largest number of stems; the largest amounts are drawn, and the caller adds a note.
     """
     kept = np.sort(np.argsort(-np.abs(amounts), kind="stable")[:limit])
     for name, colour, symbol, side in (
@@ -44,7 +44,7 @@ def add_stems(
     ):
         if not len(side):
             continue
-        # One trace per side: zero, amount, gap.
+        # Each stem is three points: zero, amount, gap.
         values = np.full(3 * len(side), np.nan)
         values[0::3], values[1::3] = 0.0, amounts[side]
         labels = np.full(3 * len(side), "", dtype=object)

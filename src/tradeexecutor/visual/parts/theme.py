@@ -1,7 +1,7 @@
-"""The common look of the charts: colours, fonts, axes, margins.
+"""The common appearance of the charts: colours, fonts, axes, margins.
 
-The palette is that of Okabe and Ito, "Color Universal Design", 2008, which people with colour vision deficiency can
-tell apart; on dark backgrounds the same hues are lighter.
+The palette is that of Okabe and Ito, "Color Universal Design", 2008, whose colours people with colour vision deficiency
+can distinguish. On dark backgrounds the same hues are lighter.
 """
 
 import functools
@@ -17,27 +17,27 @@ __all__ = ["THEMES", "Theme", "explain", "finish", "get_theme", "get_theme_name"
 #: Height of a chart with one row, pixels.
 HEIGHT = 480
 
-#: Characters of a line below the title: what a phone 390 pixels wide has room for.
+#: Length of a line below the title that fits on a phone 390 pixels wide, characters.
 _NOTE_WIDTH = 60
-_NOTE_LINE = 15
+_NOTE_LINE_HEIGHT = 15
 
 _FONT = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """Colours.
+    """Colours of a chart.
 
     Attributes
     ----------
     name
         ``light`` or ``dark``.
     colours
-        To tell lines apart, in the order of use.
+        Colours of lines, in the order of use.
     gain, loss
-        Of profits and losses.
+        Colours of profits and losses.
     neutral
-        Of what is neither: cash, reference lines.
+        Colour of everything else: cash, reference lines.
     """
 
     name: str
@@ -58,19 +58,19 @@ class Theme:
         return self.colours[0]
 
     def get_colour(self, index: int) -> str:
-        """Return a colour for the n-th line; after the last one they repeat."""
+        """Return the colour of the line with this index, from 0; after the last colour they repeat."""
         return self.colours[index % len(self.colours)]
 
     def can_show(self, colour: str) -> bool:
-        """Tell whether a CSS colour stands out from the background; of colours that are not understood: yes."""
+        """Return True if a CSS colour stands out from the background; also for colours in an unknown notation."""
         red_green_blue = _read_colour(colour)
         if red_green_blue is None:
             return True
         return abs(_get_luminance(red_green_blue) - _get_luminance(_read_colour(self.background) or (0, 0, 0))) > 0.12
 
 
-#: Names of colours that strategies use and that some background swallows.
-_NAMED = {
+#: Names of colours that strategies use and that are invisible on a light or dark background.
+_HARD_TO_SEE = {
     "black": "#000000", "white": "#ffffff", "navy": "#000080", "darkblue": "#00008b", "mediumblue": "#0000cd",
     "midnightblue": "#191970", "blue": "#0000ff", "darkgreen": "#006400", "green": "#008000", "maroon": "#800000",
     "darkred": "#8b0000", "indigo": "#4b0082", "purple": "#800080",
@@ -81,7 +81,7 @@ _NAMED = {
 
 
 def _read_colour(colour: str) -> tuple[int, int, int] | None:
-    text = _NAMED.get(colour.strip().lower(), colour.strip())
+    text = _HARD_TO_SEE.get(colour.strip().lower(), colour.strip())
     if len(text) == 4 and text.startswith("#"):
         text = "#" + "".join(letter * 2 for letter in text[1:])
     try:
@@ -91,7 +91,7 @@ def _read_colour(colour: str) -> tuple[int, int, int] | None:
 
 
 def _get_luminance(red_green_blue: tuple[int, int, int]) -> float:
-    """Return how bright a colour looks, 0 to 1 (weights of ITU-R BT.709)."""
+    """Return the perceived brightness of a colour, 0 to 1 (weights of ITU-R BT.709)."""
     red, green, blue = red_green_blue
     return (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255
 
@@ -127,7 +127,7 @@ THEMES = {
 
 
 def get_theme(name: str) -> Theme:
-    """Return a theme by name; names of plotly templates are understood by whether they are dark."""
+    """Return the theme with this name; the name of a plotly template gives the light or the dark theme."""
     return THEMES[get_theme_name(name)]
 
 
@@ -145,23 +145,23 @@ def finish(
     *,
     legend: bool = True,
 ) -> go.Figure:
-    """Give a figure the common look and return it.
+    """Give a figure the common appearance and return it.
 
     Parameters
     ----------
     figure
-        Changed.
+        Figure to change.
     title
-        None: no title.
+        Title; None for no title.
     notes
-        What a reader must know, e.g. that points were left out; set small below the title, joined by full stops.
+        Remarks for the reader, e.g. that points were left out; small text below the title, joined by full stops.
     height
-        Pixels, of the chart with its title.
+        Height of the chart with its title, pixels.
     legend
-        Below the chart; a single trace never has one.
+        Whether there is a legend below the chart; a single trace never has one.
     """
     lines = _wrap(notes)
-    top = (46 if title else 14) + _NOTE_LINE * len(lines)
+    top = (46 if title else 14) + _NOTE_LINE_HEIGHT * len(lines)
     figure.update_layout(
         template=_make_template(theme.name),
         paper_bgcolor=theme.background,
@@ -179,7 +179,7 @@ def finish(
 
 @functools.cache
 def _make_template(name: str) -> go.layout.Template:
-    """Return everything that charts of a theme have in common."""
+    """Return the template with the common settings of the charts of a theme."""
     theme = THEMES[name]
     axis = {
         "showgrid": True,
@@ -239,7 +239,7 @@ def _wrap(notes: Sequence[str]) -> list[str]:
 
 
 def explain(title: str, reason: str, theme: str) -> go.Figure:
-    """Return a figure that says in words why there is no chart."""
+    """Return a figure whose text explains why there is no chart."""
     look = get_theme(theme)
     figure = go.Figure(layout={"meta": {"nothing_to_draw": reason}})
     finish(figure, look, title, height=220)
@@ -258,7 +258,7 @@ def explain(title: str, reason: str, theme: str) -> go.Figure:
 
 
 def shorten(text: str, length: int = 18) -> str:
-    """Cut a name in its middle, so that its two ends stay readable.
+    """Return a name, cut in the middle if it is too long, so that both ends stay readable.
 
     >>> shorten("a very long vault name-USDC", 16)
     'a very lo…e-USDC'

@@ -1,8 +1,8 @@
-"""Fewer points, the same picture.
+"""Thinning of long series: fewer points with the same picture.
 
-A chart of a million points is slow to send and to draw, and a screen shows a few thousand.  Lines are thinned with
+A chart of a million points is slow to send and to draw, and a screen shows a few thousand. Lines are thinned with
 MinMaxLTTB (J. Van Der Donckt et al., "MinMaxLTTB: Leveraging MinMax-Preselection to Scale LTTB", 2023), which keeps the
-points that make the shape; the first, last, lowest and highest point always stay.  Charts say when they did it.
+points that define the shape; the first, last, lowest and highest point always stay. A note in the chart says so.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,25 @@ from tsdownsample import MinMaxLTTBDownsampler
 
 __all__ = ["Thinner", "choose_points", "merge_candles"]
 
-#: Lengths that people are used to, in minutes.
-_LENGTHS = (1, 5, 15, 30, 60, 120, 240, 480, 720, 1440, 3 * 1440, 7 * 1440, 14 * 1440, 28 * 1440, 91 * 1440, 364 * 1440)
+#: Common candle lengths, minutes.
+_CANDLE_MINUTES = (
+    1,
+    5,
+    15,
+    30,
+    60,
+    120,
+    240,
+    480,
+    720,
+    1440,
+    3 * 1440,
+    7 * 1440,
+    14 * 1440,
+    28 * 1440,
+    91 * 1440,
+    364 * 1440,
+)
 
 
 def choose_points(times: NDArray[Any], values: NDArray[np.float64], limit: int) -> NDArray[np.int64]:
@@ -25,11 +42,11 @@ def choose_points(times: NDArray[Any], values: NDArray[np.float64], limit: int) 
     Parameters
     ----------
     times
-        Ascending; any type that converts to integers.
+        Ascending times, of any type that converts to integers.
     values
-        NaN is a gap, and stays one.
+        Values; NaN is a gap and stays one.
     limit
-        How many; gaps, and the highest and lowest point, may come on top.
+        Largest number of points, not counting gaps and the highest and lowest point.
     """
     count = len(values)
     if count <= limit:
@@ -46,7 +63,7 @@ def choose_points(times: NDArray[Any], values: NDArray[np.float64], limit: int) 
 
 
 def _find_gaps(values: NDArray[np.float64], chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return one unknown point between any two chosen ones that have some between them."""
+    """Return one gap (NaN) between every two chosen points that have gaps between them."""
     unknown = np.flatnonzero(~np.isfinite(values))
     following = np.searchsorted(unknown, chosen[:-1])
     following = following[following < len(unknown)]
@@ -55,12 +72,12 @@ def _find_gaps(values: NDArray[np.float64], chosen: NDArray[np.int64]) -> NDArra
 
 
 class Thinner:
-    """Thins the series of one chart, and remembers what to tell the reader.
+    """Thinning of the series of one chart, with the notes for its reader.
 
     Parameters
     ----------
     limit
-        Points of a line.
+        Largest number of points of a line.
     """
 
     def __init__(self, limit: int):
@@ -78,7 +95,7 @@ class Thinner:
         return series.iloc[choose_points(series.index.to_numpy(), values, self.limit)]
 
     def get_notes(self) -> list[str]:
-        """Return what was left out, in words; nothing when nothing was."""
+        """Return a note on the points that were left out; empty if there are none."""
         if not self.largest:
             return []
         return [f"{self.limit:,} of {self.largest:,} points drawn, highs and lows kept"]
@@ -95,13 +112,14 @@ def merge_candles(candles: pd.DataFrame, limit: int) -> tuple[pd.DataFrame, str 
     Returns
     -------
     tuple
-        First open, highest high, lowest low, last close, summed volume; and a note, None when nothing was merged.
+        Merged candles (first open, highest high, lowest low, last close, total volume), and a note for the reader,
+        None if nothing was merged.
     """
     if len(candles) <= limit:
         return candles, None
     minutes = max((candles.index[-1] - candles.index[0]).total_seconds() / 60, 1)
     wanted = minutes / limit
-    length = next((step for step in _LENGTHS if step >= wanted), int(wanted) + 1)
+    length = next((step for step in _CANDLE_MINUTES if step >= wanted), int(wanted) + 1)
     index = pd.DatetimeIndex(candles.index)
     starts = index.floor(f"{length}min") if length < 1440 else _floor_days(index, length // 1440)
     columns = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
@@ -124,7 +142,7 @@ def _describe(minutes: int) -> str:
 
 
 def note_left_out(shown: int, total: int, what: str) -> Sequence[str]:
-    """Return a note when not everything is shown.
+    """Return a note if not everything is shown, else nothing.
 
     >>> note_left_out(30, 50, "positions")
     ('30 of 50 positions shown',)

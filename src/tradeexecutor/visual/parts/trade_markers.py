@@ -1,4 +1,4 @@
-"""Marks of executed trades on a price chart."""
+"""Markers of executed trades on a price chart."""
 
 import datetime
 from collections.abc import Iterable
@@ -27,16 +27,16 @@ __all__ = ["export_trades_as_dataframe", "format_trade", "visualise_trades"]
 
 _LINE = "-" * 60
 
-#: More marks than this are drawn smaller.
-_MANY = 80
+#: If there are more markers than this, they are smaller.
+_MAX_LARGE_MARKERS = 80
 
-#: Type of a trade that failed, repaired or not: it has no mark.
+#: Type of a failed trade, repaired or not; it has no marker.
 FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """How a type of trade is drawn."""
+    """Marker of a type of trade."""
 
     name: str
     symbol: str
@@ -81,11 +81,11 @@ def export_trades_as_dataframe(
     Parameters
     ----------
     pair
-        None: all pairs.  Leveraged positions belong to the pair they are priced by.
+        Pair of the trades; None for all pairs. A leveraged position belongs to the pair from which its price is taken.
     start_at, end_at
-        Both inclusive, of the execution or failure.
+        Time range of the execution or failure; both ends inclusive.
     include_credit_supply
-        Also the trades of loans to the reserve, whatever the pair.
+        Include the trades that lend the reserve, for any pair.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def read_trades(
     *,
     include_credit_supply: bool,
 ) -> pd.DataFrame:
-    """Return `export_trades_as_dataframe` with the trades themselves in a column ``trade`` instead of their texts."""
+    """Return `export_trades_as_dataframe` with the trade objects in a column ``trade`` instead of their texts."""
     rows: list[tuple[Any, ...]] = []
     for position in state.portfolio.get_all_positions():
         is_credit = position.pair.kind.is_credit_supply()
@@ -137,25 +137,25 @@ def visualise_trades(
     prices: "pd.Series[float] | None" = None,
     limit: int | None = None,
 ) -> int:
-    """Add the marks of trades to a price chart, a trace for each type that occurs; buys and sells always.
+    """Add the markers of trades to a price chart: a trace for each type that occurs, and always one for buys and sells.
 
     Parameters
     ----------
     fig
-        Changed.
+        Figure to change.
     trades
-        Of `export_trades_as_dataframe` or `read_trades`.
+        Result of `export_trades_as_dataframe` or `read_trades`.
     prices
-        Where the marks of loans are drawn, which have no price of their own.
+        Prices at which markers of credit trades are drawn, because these have no price.
     limit
-        Of marks; the latest stay.
+        Largest number of markers; the latest trades are drawn.
 
     Returns
     -------
     int
-        Number of marks that were left out.
+        Number of markers that were left out.
     """
-    size = 12 if len(trades) <= _MANY else 9
+    size = 12 if len(trades) <= _MAX_LARGE_MARKERS else 9
     trades = trades[trades["type"] != FAILED]
     left_out = 0 if limit is None else max(len(trades) - limit, 0)
     trades = trades.iloc[left_out:]
@@ -224,12 +224,12 @@ def format_trade(trade: TradeExecution) -> str:
 
 
 def count_marks(trades: pd.DataFrame) -> int:
-    """Return how many trades have a mark."""
+    """Return the number of trades with a marker."""
     return int((trades["type"] != FAILED).sum())
 
 
 def iterate_positions_of(state: "State", pair: TradingPairIdentifier) -> Iterable[TradingPosition]:
-    """Yield the positions whose price chart is that of a pair."""
+    """Yield the positions that are shown in the price chart of a pair."""
     for position in state.portfolio.get_all_positions():
         if not position.pair.kind.is_credit_supply() and get_price_pair(position.pair) == pair:
             yield position
