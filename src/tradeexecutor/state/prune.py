@@ -64,7 +64,7 @@ __all__ = [
 ]
 
 #: Fields of a transaction that no figure needs; `ArchivedTransaction` has the same fields.
-_DETAIL = ("transaction_args", "wrapped_args", "signed_bytes", "signed_tx_object")
+_DETAIL_FIELDS = ("transaction_args", "wrapped_args", "signed_bytes", "signed_tx_object")
 
 
 # --- Discarding
@@ -91,7 +91,7 @@ class PruningStats(PositionPruningStats):
 
 def prune_blockchain_transaction(tx: BlockchainTransaction) -> None:
     """Discard arguments, signed form and data of a transaction; hashes, gas and outcome are kept."""
-    for name in _DETAIL:
+    for name in _DETAIL_FIELDS:
         setattr(tx, name, None)
     if tx.details:
         tx.details["data"] = None
@@ -236,7 +236,7 @@ def _collect(position: TradingPosition) -> ArchivedPosition:
 
 
 def _collect_transaction(index: int, tx: BlockchainTransaction) -> ArchivedTransaction | None:
-    values = {name: getattr(tx, name) for name in _DETAIL}
+    values = {name: getattr(tx, name) for name in _DETAIL_FIELDS}
     data = (tx.details or {}).get("data")
     if data is None and all(value is None for value in values.values()):
         return None
@@ -247,7 +247,7 @@ def _take_out(position: TradingPosition, detail: ArchivedPosition) -> None:
     for trade_id, items in detail.transactions.items():
         for item in items:
             tx = position.trades[trade_id].blockchain_transactions[item.index]
-            for name in _DETAIL:
+            for name in _DETAIL_FIELDS:
                 setattr(tx, name, None)
             if item.data is not None and tx.details:
                 tx.details["data"] = None
@@ -382,7 +382,7 @@ def _find_problem(item: ArchivedTransaction, trade: TradeExecution | None, trade
     if (tx.tx_hash, tx.nonce) != (item.tx_hash, item.nonce):
         return f"{what} is another one in the state: {tx.tx_hash}, not {item.tx_hash}"
     details = tx.details or {}
-    is_in_place = any(getattr(tx, name) is not None for name in _DETAIL) or details.get("data") is not None
+    is_in_place = any(getattr(tx, name) is not None for name in _DETAIL_FIELDS) or details.get("data") is not None
     has_no_place = item.data is not None and "data" not in details
     return f"{what} was changed since" if is_in_place or has_no_place else ""
 
@@ -391,7 +391,7 @@ def _put_back(position: TradingPosition, detail: ArchivedPosition) -> None:
     for trade_id, items in detail.transactions.items():
         for item in items:
             tx = position.trades[trade_id].blockchain_transactions[item.index]
-            for name in _DETAIL:
+            for name in _DETAIL_FIELDS:
                 setattr(tx, name, getattr(item, name))
             if item.data is not None and tx.details:
                 tx.details["data"] = item.data

@@ -27,9 +27,9 @@ _TICK = datetime.timedelta(seconds=1)
 #: The greatest age of a price.
 _PRICE_TOLERANCE = datetime.timedelta(days=7)
 
-_NOTHING = Decimal(0)
+_ZERO = Decimal(0)
 
-_NOBODY = "0x0000000000000000000000000000000000000000"
+_ZERO_ADDRESS = "0x0000000000000000000000000000000000000000"
 
 
 class PriceLookup(Protocol):
@@ -179,7 +179,7 @@ class UnitTestTrader:
         price = float(trade.planned_price * self.price_impact)
         quantity = trade.planned_quantity
         if trade.is_buy():
-            quantity, reserve = quantity * Decimal(self.price_impact), _NOTHING
+            quantity, reserve = quantity * Decimal(self.price_impact), _ZERO
         else:
             reserve = abs(quantity * Decimal(price))
         fill = Fill(
@@ -282,7 +282,7 @@ class UnitTestTrader:
             executed_at=self.ts,
             price=float(trade.planned_price),
             quantity=trade.planned_quantity,
-            reserve=_NOTHING if is_token_buy else trade.planned_reserve,
+            reserve=_ZERO if is_token_buy else trade.planned_reserve,
             lp_fees=fees,
             native_token_price=self.native_token_price,
             collateral_consumption=trade.planned_collateral_consumption,
@@ -415,7 +415,7 @@ class UnitTestTrader:
         portfolio: Portfolio,
         position: TradingPosition,
         quantity: Decimal,
-        redeemer: str = _NOBODY,
+        redeemer: str = _ZERO_ADDRESS,
     ) -> BalanceUpdate:
         """Book that an investor took tokens out of a spot, vault or credit position; the clock does not change.
 

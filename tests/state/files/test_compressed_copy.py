@@ -80,7 +80,7 @@ def test_decompressing_gives_the_text(path: Path):
 
 
 def test_a_bomb_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(compressed_copy, "_MAX_TEXT", 10_000_000)
+    monkeypatch.setattr(compressed_copy, "_MAX_TEXT_BYTES", 10_000_000)
     bomb = brotli.compress(bytes(11_000_000))
     assert len(bomb) < 100
     with pytest.raises(DamagedStateFile, match="larger than any state"):

@@ -24,9 +24,9 @@ logger = logging.getLogger(__name__)
 QUALITY = 4
 
 #: The largest text that a copy may contain, bytes. A larger one is not a state.
-_MAX_TEXT = 1 << 30
+_MAX_TEXT_BYTES = 1 << 30
 
-_CHUNK = 1 << 20
+_CHUNK_BYTES = 1 << 20
 
 
 class _Decompressor(Protocol):
@@ -92,13 +92,13 @@ def decompress(compressed: bytes) -> bytes:
     size, data = 0, compressed
     try:
         while not decompressor.is_finished():
-            chunk = decompressor.process(data, output_buffer_limit=_CHUNK)
+            chunk = decompressor.process(data, output_buffer_limit=_CHUNK_BYTES)
             data = b""
             if not chunk and not decompressor.is_finished():
                 raise DamagedStateFile("the compressed copy is cut off")
             chunks.append(chunk)
             size += len(chunk)
-            if size > _MAX_TEXT:
+            if size > _MAX_TEXT_BYTES:
                 raise DamagedStateFile("the compressed copy is larger than any state")
     except brotli.error as error:
         raise DamagedStateFile("the compressed copy is not brotli") from error

@@ -19,7 +19,7 @@ from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.types import Percent, USDollarAmount
 
 #: A difference between price times amount and reserve below this fraction is rounding.
-_ROUNDING = 1e-9
+_ROUNDING_FRACTION = 1e-9
 
 
 def get_net_profit_usd(position: PositionFields) -> USDollarAmount:
@@ -70,7 +70,7 @@ def get_trade_unexplained_cash_usd(trade: TradeExecution) -> USDollarAmount:
     value = trade.get_value()
     moved = float(trade.executed_reserve) * trade.get_reserve_currency_exchange_rate()
     cost = moved - value if trade.planned_quantity > 0 else value - moved
-    return cost if abs(cost) > _ROUNDING * max(moved, value) else 0.0
+    return cost if abs(cost) > _ROUNDING_FRACTION * max(moved, value) else 0.0
 
 
 def _get_collateral_put_in(position: PositionFields) -> USDollarAmount:
@@ -171,6 +171,6 @@ def get_net_result(position: PositionFields) -> tuple[USDollarAmount, Percent]:
         profit = get_net_profit_usd(position)
     except UnsupportedPairKind:
         profit = get_total_profit_usd(position)
-    if abs(profit) <= _ROUNDING * invested:
+    if abs(profit) <= _ROUNDING_FRACTION * invested:
         profit = 0.0
     return profit, profit / invested if invested else 0.0

@@ -145,19 +145,19 @@ class TradeTotals:
         return self.sold_usd / float(quantity) if quantity else 0.0
 
 
-_NOTHING = TradeTotals()
+_NO_TOTALS = TradeTotals()
 
 
 class TradesById(WatchedDict[int, TradeExecution]):
     """Trade id -> trade, in order of creation, with totals of the settled trades at its beginning."""
 
     #: Totals of the first `_settled_count` trades.
-    _settled: TradeTotals = _NOTHING
+    _settled: TradeTotals = _NO_TOTALS
     _settled_count: int = 0
 
     def forget(self) -> None:
         """Discard the cached totals; the next call adds up all trades again."""
-        self._settled = _NOTHING
+        self._settled = _NO_TOTALS
         self._settled_count = 0
 
     def on_removed(self, key: int, entry: TradeExecution) -> None:
@@ -178,7 +178,7 @@ class TradesById(WatchedDict[int, TradeExecution]):
     def split(self) -> tuple[TradeTotals, Collection[TradeExecution]]:
         """Return the totals of the first trades, which must not be changed, and the trades after them."""
         if len(self) < UNCOUNTED_TRADES:
-            return _NOTHING, self.values()
+            return _NO_TOTALS, self.values()
         self.watch()
         size = len(self) - self._settled_count
         rest = list(islice(reversed(self.values()), size))
@@ -197,7 +197,7 @@ class TradesById(WatchedDict[int, TradeExecution]):
                 break
             if not trade.attach(self, trade.trade_id):
                 break
-            if self._settled is _NOTHING:
+            if self._settled is _NO_TOTALS:
                 self._settled = TradeTotals()
             try:
                 self._settled.add(trade)
@@ -221,7 +221,7 @@ def _is_settled(trade: TradeExecution) -> bool:
 def split_trades(trades: dict[int, TradeExecution]) -> tuple[TradeTotals, Collection[TradeExecution]]:
     """Return `TradesById.split`; all trades of a plain dictionary are returned as unsettled."""
     if len(trades) < UNCOUNTED_TRADES or not isinstance(trades, TradesById):
-        return _NOTHING, trades.values()
+        return _NO_TOTALS, trades.values()
     return trades.split()
 
 
@@ -230,7 +230,7 @@ def add_up(trades: dict[int, TradeExecution]) -> TradeTotals:
     settled, rest = split_trades(trades)
     if not rest:
         return settled
-    totals = TradeTotals() if settled is _NOTHING else settled.copy()
+    totals = TradeTotals() if settled is _NO_TOTALS else settled.copy()
     for trade in rest:
         totals.add(trade)
     return totals
