@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -299,14 +300,21 @@ def test_an_old_error_handler_still_catches_a_refused_save(path: Path):
     assert failure.value.filename == str(path)
 
 
-def test_a_folder_that_cannot_be_written_to(tmp_path: Path):
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:3]:
-        parent.chmod(parent.stat().st_mode | 0o055)
-    path = tmp_path / "a.json"
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """A folder that other users can enter: not below `tmp_path`, whose parents each pytest session closes to them."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+        folder.chmod(0o755)
+
+
+def test_a_folder_that_cannot_be_written_to(public_folder: Path):
+    path = public_folder / "a.json"
     make_state("old").write_json_file(path)
     path.chmod(0o644)
-    tmp_path.chmod(0o555)
+    public_folder.chmod(0o555)
     out = run(f"""
         if os.getuid() == 0: os.setuid(65534)  # root may write anywhere
         state = make_state("new")
@@ -314,9 +322,8 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path):
         try: store.sync(state)
         except SaveFailed as error: print(state.last_updated_at, store.load().name, error.advice)
     """)
-    tmp_path.chmod(0o755)
     assert out.startswith("None old let this user write")
-    assert names_in(tmp_path) == {"a.json"}
+    assert names_in(public_folder) == {"a.json"}
 
 
 # --- Overwriting what this store has not written
