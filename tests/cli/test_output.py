@@ -76,7 +76,7 @@ def test_texts_are_shortened_before_columns_are_left_out(
     print_table(COLUMNS, ROWS)
     lines = capsys.readouterr().out.splitlines()
     assert "xxx" not in lines[2]
-    assert lines[-1] == "Not shown for want of width: Long name"
+    assert lines[-1] == "Columns that do not fit: Long name"
     assert all(len(line) <= 40 for line in lines)
 
 

@@ -26,7 +26,7 @@ def test_the_library_example_repairs_a_file_and_takes_it_back(
     exec(example, {})
     assert capsys.readouterr().out.splitlines() == [
         "position #1: was never sent and its position is closed",
-        "position #2: its capital had come back",
+        "position #2: its capital had been returned",
         "position #2: is unfrozen and closed, nothing is left",
     ]
     assert len(list(tmp_path.glob("state.repair-backup-*.json"))) == 1

@@ -36,7 +36,7 @@ def find_chart(name: str) -> Chart:
 
 
 def _load(name: str, form: DataForm) -> dict[str, pd.DataFrame]:
-    """Read a candle file or a bundled data set; ``PAIR=`` before it says what its only pair is called."""
+    """Return the candles of a file or a bundled data set by pair; a prefix ``PAIR=`` names its only pair."""
     called, equals, rest = name.partition("=")
     source = rest if equals else name
     loaded = load_data(source, form)
@@ -65,8 +65,8 @@ def read_candles(
     Returns
     -------
     Mapping or DataFrame or None
-        By pair. Candles of a single pair that the state does not know are taken for the pair that is drawn; the chart
-        says when their prices do not fit.
+        Candles by pair; None without names. Candles of a single pair that is not in the state are used for the pair
+        that is drawn; the chart warns when their prices do not fit.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def read_candles(
 
 
 def read_benchmarks(names: Iterable[str], form: DataForm) -> dict[str, Any]:
-    """Read prices to compare with, by name; errors as `read_candles`."""
+    """Return prices to compare the strategy with, by name; raises as `read_candles`."""
     return {symbol: frame["close"] for symbol, frame in _load_all(names, form).items()}
 
 
@@ -99,12 +99,12 @@ def read_benchmarks(names: Iterable[str], form: DataForm) -> dict[str, Any]:
 
 
 def choose_output(output: Path | None, name: str) -> Path:
-    """Return the file to write; what can be wrong about it is found before anything is drawn.
+    """Return the file to write; it is checked before anything is drawn.
 
     Raises
     ------
     CommandFailed
-        The ending is unknown, or a file that is not one of our pages has the default name.
+        The ending is unknown, the folder does not exist, or another program's file has the default name.
     """
     if output is None:
         path = Path(f"{name}.html")
@@ -115,7 +115,7 @@ def choose_output(output: Path | None, name: str) -> Path:
         return output / f"{name}.html"
     if output.suffix.removeprefix(".").lower() not in _FORMATS:
         endings = ", ".join(f".{ending}" for ending in _FORMATS)
-        raise CommandFailed(f"{output} has none of the endings that tell what to write", f"Possible are {endings}.")
+        raise CommandFailed(f"the ending of {output} is not one of the known formats", f"Possible are {endings}.")
     if not output.absolute().parent.is_dir():
         raise CommandFailed(f"there is no folder {output.absolute().parent}")
     return output
@@ -129,12 +129,12 @@ def _is_our_page(path: Path) -> bool:
 
 
 def write_chart(figure: go.Figure, path: Path, title: str, width: int) -> None:
-    """Write a figure in the form that the ending of the file says.
+    """Write a figure in the format that the ending of the file names.
 
     Raises
     ------
     ImageFailed
-        An image was wanted, and the browser that draws it is missing.
+        The file is an image, and the browser that draws it is missing.
     OSError
         The file cannot be written.
     """

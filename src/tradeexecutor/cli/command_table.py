@@ -1,7 +1,7 @@
-"""Every command: its name and the line that ``--help`` shows, below the heading it stands under.
+"""Every command: its name and its line in ``--help``, grouped by heading.
 
-A new command gets a line here, and a module of its name in :mod:`tradeexecutor.cli.commands`, those of the group
-``store`` in the folder of that name. What one needs first stands first.
+A new command gets a line here, and a module of its name in :mod:`tradeexecutor.cli.commands`; modules of the group
+``store`` are in the folder of that name. Commands that a user needs first come first.
 """
 
 from tradeexecutor.cli.lazy_commands import CommandEntry
@@ -10,7 +10,7 @@ __all__ = ["COMMANDS", "KEEP", "STORE_COMMANDS"]
 
 _PACKAGE = "tradeexecutor.cli.commands"
 
-#: Heading under which the group ``store`` stands, too.
+#: Heading that also lists the group ``store``.
 KEEP = "Keep"
 
 _COMMANDS = {
@@ -21,35 +21,35 @@ _COMMANDS = {
         "start": "Run a strategy live, with real money.",
     },
     "Look": {
-        "show-statistics": "Show how a strategy did: return, risk, positions, costs.",
+        "show-statistics": "Show the performance of a strategy: return, risk, positions, costs.",
         "show-positions": "Show positions, their trades and transactions.",
         "show-trades": "List trades, oldest decision first.",
         "show-valuation": "Show what positions are worth, at which price, and how old that price is.",
         "chart": "Draw a chart of a state file.",
         "report": "Make one page with everything about a state.",
-        "compare": "Compare two state files, and find where they part.",
+        "compare": "Compare two state files, and find the first difference.",
         "export": "Write a state as tables for other programs: CSV, Parquet or Arrow files.",
-        "console": "Look into a state with Python.",
+        "console": "Examine a state with Python.",
     },
     "Check": {
         "validate": "Check state files for damage.",
-        "check-trades": "List the trades and positions that somebody has to look at.",
-        "check-accounts": "Compare what a state says is held with balances that were read outside.",
-        "lookahead": "Find where a backtest knew what came later.",
+        "check-trades": "List the trades and positions that need attention.",
+        "check-accounts": "Compare the balances of a state with balances read from the chain or the exchange.",
+        "lookahead": "Find where a backtest uses data from the future.",
         "audit": "Prove that every balance is the sum of its recorded movements.",
     },
     "Change a state (shows what changes, asks, and keeps a backup)": {
-        "repair": "Make good what went wrong with trades. The strategy must not run.",
+        "repair": "Repair failed and unfinished trades. The strategy must not be running.",
         "retry": "Try failed trades again, in a simulation at the prices of candles.",
-        "close-position": "Close positions: sell them in a simulation, or take them out of the books.",
+        "close-position": "Close positions: sell them in a simulation, or write them off.",
         "sync-treasury": "Book deposits, redemptions and flows from a file of events.",
-        "correct-accounts": "Make the books match balances that were read outside.",
+        "correct-accounts": "Correct the state so that it matches balances read from the chain or the exchange.",
         "correct-history": "Remove wrong samples from the statistics, or early history.",
         "blacklist": "List the tokens that the strategy must not trade, add one or remove one.",
         "reset-state": "Start a strategy again: an empty state with the same name and reserve currency.",
     },
     KEEP: {
-        "prune-state": "Make a state file smaller: move detail of closed positions into an archive.",
+        "prune-state": "Make a state file smaller: move details of closed positions into an archive.",
         "unprune-state": "Put back what prune-state moved into archives.",
     },
     "This program": {
@@ -58,15 +58,15 @@ _COMMANDS = {
 }
 
 _STORE_COMMANDS = {
-    "verify": "Tell whether a file or a database is what was saved, bit for bit.",
-    "generations": "List the saves that there are, and which of them are intact.",
+    "verify": "Check whether a file or a database is what was saved, bit for bit.",
+    "generations": "List the existing saves of a file, and whether each is intact.",
     "recover": "Replace a damaged or missing state by its newest intact save.",
     "list": "List the strategies in a database.",
-    "history": "List the saves of a strategy, oldest first, and what happened in each.",
+    "history": "List the saves of a strategy, oldest first, and what changed in each.",
     "show": "Show a strategy as it was when it was saved.",
-    "diff": "Tell what is different between two saves.",
+    "diff": "Show the differences between two saves.",
     "convert": "Copy a strategy from a file to a database, or back, or between databases.",
-    "compact": "Remove old saves of a strategy, and give their space back.",
+    "compact": "Remove old saves of a strategy, and free their space.",
 }
 
 COMMANDS = tuple(

@@ -10,18 +10,18 @@ __all__ = ["read_data_form"]
 
 
 def read_data_form(time_frame: str | None, date_format: str | None, *, has_data: bool) -> DataForm:
-    """Return what the user says of candle files; raises ``typer.BadParameter``.
+    """Return the options for reading candle files; raises ``typer.BadParameter``.
 
     Parameters
     ----------
     time_frame, date_format
-        What the user wrote.
+        Text of the option; None if it was not given.
     has_data
-        Whether the command reads a file that they could be about.
+        Whether the command reads a candle file at all.
     """
     for option, text in (("--time-frame", time_frame), ("--date-format", date_format)):
         if text is not None and not has_data:
-            raise typer.BadParameter("says how candle files are written, and there is none", param_hint=option)
+            raise typer.BadParameter("describes candle files, and none was given", param_hint=option)
     try:
         bucket = None if time_frame is None else parse_time_frame(time_frame)
     except InvalidCandles as error:

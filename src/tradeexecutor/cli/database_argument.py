@@ -33,15 +33,15 @@ def require_address(place: StateLocation) -> DatabaseAddress:
     """Return the address of a database; raises `CommandFailed` for a file."""
     if not isinstance(place, DatabaseAddress):
         raise CommandFailed(
-            f"{place} is no address of a database",
+            f"{place} is not the address of a database",
             "A file keeps only its last saves: `tradeexecutor store generations FILE` lists them;"
-            " `tradeexecutor store convert FILE sqlite:///trading.db#my-strategy` begins a history.",
+            " `tradeexecutor store convert FILE sqlite:///trading.db#my-strategy` starts a history.",
         )
 
     return place
 
 
 def open_history(place: StateLocation) -> tuple[SQLStateStore, AsOf | None, int | None]:
-    """Return the store of a strategy, and which save of it the address names: number or time, or cycle."""
+    """Return the store of a strategy, and the save that the address names: a number or time, or a cycle."""
     address = open_address(require_address(place))
     return SQLStateStore(address.newest), address.at, address.cycle

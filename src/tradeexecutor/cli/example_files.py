@@ -1,6 +1,6 @@
 """Where the example strategies are.
 
-They live in the folder ``examples`` of the repository. A wheel carries a copy of it inside the package; an editable
+They are in the folder ``examples`` of the repository. A wheel has a copy of it inside the package; an editable
 installation reads the repository itself.
 """
 
@@ -14,7 +14,7 @@ _FOLDERS = (_PACKAGE / "examples", _PACKAGE.parents[1] / "examples")
 
 
 def find_examples() -> list[Path]:
-    """Return the example strategies, in the order of their names; raises `CommandFailed` when there are none."""
+    """Return the paths of the example strategies, sorted by name; raises `CommandFailed` when there are none."""
     for folder in _FOLDERS:
         strategies = [path for path in sorted(folder.glob("*.py")) if not path.name.startswith("_")]
         if strategies:
@@ -23,6 +23,6 @@ def find_examples() -> list[Path]:
 
 
 def get_title(path: Path) -> str:
-    """Return the first line of what a strategy says about itself."""
+    """Return the first line of the docstring of a strategy file."""
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return text.partition("\n")[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""The tables that ``export`` writes, and how they get into files.
+"""The tables that ``export`` writes, and their file formats.
 
 Token amounts are exact whatever the format, see `AmountFormat`. Times are naive UTC. The unit of a column is in the
 metadata of its field, in Parquet and Arrow files.
@@ -61,9 +61,9 @@ class TableKind:
     Attributes
     ----------
     description
-        One row is what.
+        What a row is.
     make
-        Makes the data frame.
+        Returns the data frame of a state.
     """
 
     description: str
@@ -99,7 +99,7 @@ _PRECISION, _SCALE = 38, 18
 
 
 def make_frame(state: "State", table: str) -> "pd.DataFrame":
-    """Return a table; amounts are exact `Decimal` objects."""
+    """Return a table of `TABLES` as a data frame; amounts are exact `Decimal` objects."""
     return TABLES[table].make(state)
 
 
@@ -152,7 +152,7 @@ def _fits(value: Decimal) -> bool:
 
 
 def write_table(table: "pa.Table", path: Path, file_format: FileFormat) -> None:
-    """Write a table: all of it, or nothing.
+    """Write a table to a file; when that fails, no file is left.
 
     Raises
     ------
@@ -177,9 +177,9 @@ def write_table(table: "pa.Table", path: Path, file_format: FileFormat) -> None:
 
 
 def _write_csv(table: "pa.Table", path: Path) -> None:
-    """Write CSV: times as ISO text, numbers so that reading them gives the same, empty cells for what is missing.
+    """Write CSV: times as ISO text, numbers with all digits that reading needs, missing values as empty cells.
 
-    Texts are written by the rule of :mod:`tradeexecutor.state.files.spreadsheet_cell`.
+    Texts are escaped by the rule of :mod:`tradeexecutor.state.files.spreadsheet_cell`.
     """
     import csv
     import datetime
@@ -201,9 +201,9 @@ def _write_csv(table: "pa.Table", path: Path) -> None:
 
 
 def read_csv_rows(path: Path) -> "list[dict[str, str]]":
-    """Read a CSV file of `write_table`: the texts exactly as the state has them, numbers and times as they are written.
+    """Return the rows of a CSV file of `write_table`: texts exactly as in the state, numbers and times as in the file.
 
-    What is missing is an empty text.
+    Missing values are empty texts.
 
     Raises
     ------

@@ -42,7 +42,7 @@ __all__ = [
     "set_debug",
 ]
 
-#: Set by ``--debug`` or the environment variable: errors show their traceback.
+#: Environment variable that does the same as ``--debug``: errors show their traceback.
 DEBUG_VARIABLE = "TRADEEXECUTOR_DEBUG"
 
 #: The option of the program, of its groups and of all commands.
@@ -54,12 +54,12 @@ _debug = False
 
 
 class CommandFailed(TradeExecutorError):
-    """A command line asks for what this command cannot do; the text is for the user.
+    """The command cannot do what the command line asks for; the text is for the user.
 
     Attributes
     ----------
     hint
-        What to try instead; empty when there is nothing to say.
+        What to try instead; empty when there is no advice.
     """
 
     def __init__(self, message: str, hint: str = ""):
@@ -68,7 +68,7 @@ class CommandFailed(TradeExecutorError):
 
 
 class _VisibleFormatter(logging.Formatter):
-    """Log messages repeat texts that others wrote."""
+    """Escapes control characters in log messages, because they repeat texts from outside."""
 
     def format(self, record: logging.LogRecord) -> str:
         return make_visible(super().format(record), keep_newlines=True)
@@ -81,7 +81,7 @@ def set_debug(*, enabled: bool) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_VisibleFormatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler], force=True)
-    # Libraries tell a lot that nobody who debugs a strategy wants to know.
+    # Debug messages of libraries do not help to debug a strategy.
     logging.getLogger().setLevel(logging.WARNING if enabled else logging.ERROR)
     logging.getLogger("tradeexecutor").setLevel(logging.DEBUG if enabled else logging.ERROR)
 
@@ -105,7 +105,7 @@ def accept_debug(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def report_failures(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn the errors of a command into a line on standard error and exit code 1; ``--debug`` adds the traceback."""
+    """Return a command whose errors print a line on standard error and exit with 1; ``--debug`` adds the traceback."""
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -117,7 +117,7 @@ def report_failures(command: Callable[..., Any]) -> Callable[..., Any]:
             if isinstance(error, OutputFailed) and error.reader_left:
                 raise typer.Exit(EXIT_FAILURE) from error
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
-                raise  # the reader of a pipe has had enough
+                raise  # the reader of a pipe has closed it
             if _debug:
                 print_problem("".join(traceback.format_exception(error)).rstrip(), "")
                 raise typer.Exit(EXIT_FAILURE) from error
@@ -131,12 +131,12 @@ def report_failures(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _list_hints(error: Exception, place: object) -> list[str]:
-    """Return what else there is to say: facts, and what to do instead.
+    """Return further lines for the user: facts, and what to do instead.
 
     Parameters
     ----------
     place
-        The state that the command was given; None for a command without one.
+        Location of the state that the command works on; None for a command without one.
     """
     hints = [getattr(error, "hint", "")]
     remedy = getattr(error, "remedy", None)
@@ -150,12 +150,12 @@ def _list_hints(error: Exception, place: object) -> list[str]:
 
 @contextlib.contextmanager
 def guard_streams() -> Iterator[None]:
-    """Run the program so that whatever cannot be written, or shown, is no success and no traceback.
+    """Run the program so that output that cannot be written is a failure with a message, not a traceback.
 
     Raises
     ------
     SystemExit
-        With `EXIT_FAILURE`: standard output is closed, before anything is done; or what was written is lost.
+        With `EXIT_FAILURE`: standard output is closed at the start, or the output could not be written.
     """
     if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]  # as after >&-
         print_problem("Error: standard output is closed; to see nothing: > /dev/null")
@@ -181,7 +181,7 @@ def guard_streams() -> Iterator[None]:
 
 
 def _discard_unwritten(stream: TextIO) -> None:
-    """Lead what is still waiting to be written nowhere: Python would try again when it ends, and complain."""
+    """Discard unwritten output; otherwise Python would try to write it again at exit, and print an error."""
     try:
         stream.flush()
     except OSError:
@@ -193,7 +193,7 @@ def _discard_unwritten(stream: TextIO) -> None:
 
 @contextlib.contextmanager
 def show_usage_errors() -> Iterator[None]:
-    """Make visible what a usage error repeats of the command line."""
+    """Escape control characters that a usage error repeats from the command line."""
     try:
         yield
     except Exception as error:
@@ -203,5 +203,5 @@ def show_usage_errors() -> Iterator[None]:
         raise
 
 
-#: The base of `typer.BadParameter`, which typer does not give a name.
+#: Base class of `typer.BadParameter`; typer does not export it.
 _UsageError: type[Any] = typer.BadParameter.__mro__[1]

@@ -1,7 +1,7 @@
 """Commands whose modules are imported when they run, so that ``--help`` and shell completion answer at once.
 
-A group knows of each command its name, one line of help and its module, and makes its own help of that alone. The
-module is imported when the command runs, or when somebody asks for the help of the command.
+A group has the name of each command, one line of help and its module, which is enough for the help of the group. The
+module is imported when the command runs, or when the user asks for the help of the command.
 """
 
 import importlib
@@ -20,20 +20,20 @@ __all__ = ["CommandEntry", "LazyCommand", "make_lazy_group"]
 
 @dataclass(frozen=True, slots=True)
 class CommandEntry:
-    """What a group has to know of a command.
+    """A command in the list of a group.
 
     Attributes
     ----------
     name
-        As the user types it.
+        Name on the command line.
     help
-        One line for the list of commands: the first of the command's own help.
+        One line for the list of commands: the first line of the command's own help.
     module
-        Where its function is. Its ``EXAMPLES`` are command lines.
+        Name of the module with its function, and with command lines in ``EXAMPLES``.
     panel
-        Heading of the list under which it stands; empty for a group with a single list.
+        Heading of its list; empty for a group with a single list.
     function
-        Empty: the name, with ``_`` for ``-``.
+        Name of the function; empty if it is `name` with ``_`` for ``-``.
     """
 
     name: str
@@ -67,7 +67,7 @@ class _Command(_FlagsWithoutType, TyperCommand):
 
 
 class LazyCommand(TyperCommand):
-    """A command as its group lists it: everything but its options."""
+    """A command without its options, as its group lists it."""
 
     def __init__(self, entry: CommandEntry):
         super().__init__(entry.name, help=entry.help, rich_help_panel=entry.panel or None)
@@ -96,7 +96,7 @@ def make_lazy_group(*entries: CommandEntry) -> type[TyperGroup]:
     class LazyGroup(_FlagsWithoutType, TyperGroup):
         def __init__(self, **attributes: Any):
             super().__init__(**attributes)
-            # Commands and groups that are registered with typer itself stand below.
+            # Commands and groups that are registered with typer itself come last.
             self.commands = {entry.name: LazyCommand(entry) for entry in entries} | dict(self.commands)
 
         def main(self, *arguments: Any, **keywords: Any) -> Any:

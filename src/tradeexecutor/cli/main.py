@@ -24,9 +24,9 @@ app = typer.Typer(
 
 _store = typer.Typer(
     cls=make_lazy_group(*STORE_COMMANDS),
-    help="Check the saves of a strategy, look at earlier ones, and bring one back.\n\n"
-    "A live strategy saves its state into one file, beside which stand earlier saves (FILE.backups), perhaps a"
-    " compressed copy (FILE.br), and backups that were made before something was changed; or into a database, which"
+    help="Check the saves of a strategy, show earlier ones, and restore one.\n\n"
+    "A live strategy saves its state into a file or a database. Beside a file there are earlier saves"
+    " (FILE.backups), an optional compressed copy (FILE.br), and backups that were made before a change. A database"
     " keeps every save.",
     no_args_is_help=True,
     context_settings=_HELP_OPTIONS,
@@ -50,7 +50,7 @@ def set_global_options(
         bool, typer.Option("--debug", envvar=DEBUG_VARIABLE, help="Show tracebacks and log messages.")
     ] = False,
 ) -> None:
-    """Backtest trading strategies, and look into the state files that backtests and live strategies leave."""
+    """Backtest trading strategies, and examine the state files that backtests and live strategies write."""
     set_debug(enabled=debug)
 
 

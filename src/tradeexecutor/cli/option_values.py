@@ -1,4 +1,4 @@
-"""Reading the texts that options are given: lengths of time, fractions, parameters."""
+"""Parsing the texts of options: durations, fractions, parameters."""
 
 import ast
 import datetime
@@ -28,7 +28,7 @@ _NUMBER = r"(\d+(?:\.\d*)?|\.\d+)(?:e([+-]?\d+))?"
 
 
 def parse_duration(text: str) -> datetime.timedelta:
-    """Read e.g. ``30s``, ``5m``, ``1.5h``, ``2d``, or ``0``; raises ``typer.BadParameter``.
+    """Return the duration of e.g. ``30s``, ``5m``, ``1.5h``, ``2d``, or ``0``; raises ``typer.BadParameter``.
 
     >>> str(parse_duration("1.5h"))
     '1:30:00'
@@ -40,7 +40,7 @@ def parse_duration(text: str) -> datetime.timedelta:
     if found and not found[2] and not float(found[1]):
         return datetime.timedelta(0)
     if found is None or unit is None:
-        raise typer.BadParameter(f"{text!r} is no time: write 30s, 5m, 1h or 2d")
+        raise typer.BadParameter(f"{text!r} is not a time: write 30s, 5m, 1h or 2d")
     try:
         return float(found[1]) * unit
     except OverflowError:
@@ -48,19 +48,19 @@ def parse_duration(text: str) -> datetime.timedelta:
 
 
 def parse_fraction(text: str) -> float:
-    """Read a fraction, ``0.001`` or ``0.1%``; raises ``typer.BadParameter``.
+    """Return a fraction, given as ``0.001`` or ``0.1%``; raises ``typer.BadParameter``.
 
     >>> parse_fraction("0.001"), parse_fraction("0.1 %")
     (0.001, 0.001)
     """
     found = re.fullmatch(rf"({_NUMBER})\s*(%?)", text.strip().lower())
     if found is None:
-        raise typer.BadParameter(f"{text!r} is no fraction: write 0.001 or 0.1%")
+        raise typer.BadParameter(f"{text!r} is not a fraction: write 0.001 or 0.1%")
     return float(found[1]) / (100 if found[4] else 1)
 
 
 def read_option(option: str, parse: Callable[[str], T], text: str) -> T:
-    """Read the text of an option; an error names the option."""
+    """Return the parsed text of an option; raises ``typer.BadParameter`` that names the option."""
     try:
         return parse(text)
     except typer.BadParameter as error:
@@ -68,7 +68,7 @@ def read_option(option: str, parse: Callable[[str], T], text: str) -> T:
 
 
 def parse_cycle(text: str) -> CycleDuration:
-    """Read the time between decisions, in the ways `parse_time_frame` knows; raises `CommandFailed`."""
+    """Return the time between decisions, in a notation of `parse_time_frame`; raises `CommandFailed`."""
     from tradeexecutor.strategy.candle_length import InvalidCandles, describe_length
     from tradeexecutor.strategy.time_frame import parse_time_frame
 
@@ -86,7 +86,7 @@ def parse_cycle(text: str) -> CycleDuration:
 
 
 def parse_parameters(assignments: Iterable[str]) -> dict[str, Any]:
-    """Read ``NAME=VALUE`` settings; a value that is not a Python literal is text.
+    """Return ``NAME=VALUE`` settings by name; a value that is not a Python literal is a text.
 
     >>> parse_parameters(["fast=10", "pairs=('a', 'b')", "mode=quick"])
     {'fast': 10, 'pairs': ('a', 'b'), 'mode': 'quick'}
@@ -94,7 +94,7 @@ def parse_parameters(assignments: Iterable[str]) -> dict[str, Any]:
     Raises
     ------
     CommandFailed
-        There is no ``=``, or no name.
+        The ``=`` or the name is missing.
     """
     result: dict[str, Any] = {}
     for assignment in assignments:

@@ -1,12 +1,12 @@
 """How commands print: tables, numbers, JSON.
 
 On a terminal a table is fitted to its width: long texts are shortened first, then the least important columns are left
-out and named below the table. Into a pipe or a file tables are written in full width and without colours, one row a
-line, so that `grep` and `less -S` work; only long texts are shortened, ``--json`` has all of them.
+out and named below the table. In a pipe or a file tables have their full width and no colours, and each row is one
+line, so that `grep` and `less -S` work; only long texts are shortened. ``--json`` has the full texts.
 
-Texts come from tokens, nodes and people. Whatever is printed here shows characters that a terminal would obey, or not
-show, as escapes (:mod:`tradeexecutor.state.display.visible`), and so it does with characters that the terminal does not
-have. What cannot be written is an error, `OutputFailed`: a command whose output is lost has not succeeded.
+Texts come from tokens, nodes and people, so they are not trusted. Control characters, invisible characters and
+characters that the terminal cannot show are printed as escapes (:mod:`tradeexecutor.state.display.visible`). Output
+that cannot be written raises `OutputFailed`, because a command whose output is lost has not succeeded.
 """
 
 import contextlib
@@ -77,29 +77,29 @@ __all__ = [
 
 PROGRAM = "tradeexecutor"
 
-#: Wide enough for any line: what goes into a pipe is never folded.
+#: Width of the console in a pipe, characters: wide enough that no line is folded.
 _UNLIMITED = 10_000
 
-#: A text column is never made narrower than this, nor wider.
+#: Limits of the width of a text column, characters.
 _MIN_TEXT_WIDTH = 16
 _MAX_TEXT_WIDTH = 100
 
-#: Between two columns.
+#: Characters between two columns.
 _GAP = 2
 
-#: What we and rich draw with, by what a terminal has that knows ASCII only; of the same width.
+#: ASCII replacements of the same width for characters that this program and rich draw with.
 _ASCII = str.maketrans({"…": "~", "─": "-", "–": "-", "•": "*"})
 
 
 class OutputFailed(TradeExecutorError):
-    """What a command has to say could not be written.
+    """The output of a command could not be written.
 
     Attributes
     ----------
     reader_left
-        The reader of a pipe has had enough, as ``head`` has.
+        Whether the reader of a pipe has closed it, as ``head`` does.
     hint
-        What the user has to know.
+        Advice for the user.
     """
 
     def __init__(self, reason: str, hint: str = "", *, reader_left: bool = False):
@@ -110,22 +110,22 @@ class OutputFailed(TradeExecutorError):
 
 @contextlib.contextmanager
 def _writing(name: str) -> Iterator[None]:
-    """Turn an error of the system into `OutputFailed`."""
+    """Raise `OutputFailed` for an error of the operating system."""
     try:
         yield
     except OSError as error:
         raise OutputFailed(
             f"{name}: {error.strerror or error}",
-            "Not everything was told. What the command had done before stays done.",
+            "The output is incomplete. Changes that the command had made before are kept.",
             reader_left=error.errno == errno.EPIPE,
         ) from error
 
 
 class _Console(Console):
-    """A console that shows what it is given, whatever that is."""
+    """A console that prints untrusted text safely."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render an object; only rich itself controls the terminal."""
+        """Render an object; control codes in its text are escaped."""
         for segment in super().render(renderable, options):
             text = segment.text if segment.control else show_text(segment.text, self.encoding, keep_newlines=True)
             yield segment if text == segment.text else Segment(text, segment.style)
@@ -136,12 +136,12 @@ class _Console(Console):
             super().print(*objects, **options)
 
     def on_broken_pipe(self) -> NoReturn:
-        """Let the error through: rich would end the program wherever it is."""
+        """Re-raise the error; rich would exit the program here."""
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def show_text(text: str, encoding: str | None, *, keep_newlines: bool = False) -> str:
-    r"""Return a text as it can be shown: what is not seen, or not in the encoding, stands as its escape.
+    r"""Return a text with escapes for characters that are invisible or missing from the encoding.
 
     >>> print(show_text("USD₮0\x07 …", "ascii"))
     USD\u20ae0\x07 ~
@@ -157,7 +157,7 @@ def _make_text(text: str, style: str, console: Console) -> Text:
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """Return a console for standard output or standard error, as it is now.
+    """Return a console for the current standard output or standard error.
 
     Colours appear on terminals only, and not when the environment variable ``NO_COLOR`` is set.
     """
@@ -168,19 +168,19 @@ def make_console(*, stderr: bool = False) -> Console:
 
 
 def print_line(text: str = "", style: str = "") -> None:
-    """Print a text to standard output, folded between words on a terminal; markup is not interpreted."""
+    """Print a text to standard output; a terminal folds it between words, and markup is not interpreted."""
     console = make_console()
     console.print(_make_text(text, style, console))
 
 
 def print_command(text: str) -> None:
-    """Print a line to be copied: never folded."""
+    """Print a command line for copying to standard output; it is never folded."""
     console = make_console()
     console.print(_make_text(text, "cyan", console), soft_wrap=True)
 
 
 def print_text(text: str) -> None:
-    """Print a text that has its own lines and columns to standard output: never folded, without style."""
+    """Print a formatted text to standard output, never folded and without style."""
     _write(show_text(text, sys.stdout.encoding, keep_newlines=True) + "\n")
 
 
@@ -197,14 +197,14 @@ def print_heading(text: str) -> None:
 
 
 def print_problem(text: str, style: str = "red") -> None:
-    """Print a text to standard error; when that is not possible, there is nobody to tell."""
+    """Print a text to standard error; an error while writing is ignored."""
     console = make_console(stderr=True)
     with contextlib.suppress(OutputFailed):
         console.print(_make_text(text, style, console))
 
 
 def print_next_steps(steps: Mapping[str, str]) -> None:
-    """Print commands to try next, by what they do; ``tradeexecutor`` is written so that it can be copied."""
+    """Print commands to try next, by purpose; ``tradeexecutor`` is replaced by how this program can be called."""
     program = get_program(sys.argv[0])
     print_heading("What to look at next")
     for purpose, command in steps.items():
@@ -214,7 +214,7 @@ def print_next_steps(steps: Mapping[str, str]) -> None:
 
 
 def get_program(started_as: str) -> str:
-    """Return how to call this program: by its path where the shell does not find it, as in a fresh environment.
+    """Return the command that starts this program: its path if the shell does not find its name.
 
     Parameters
     ----------
@@ -242,11 +242,11 @@ class Column:
     name
         Heading.
     right
-        Align numbers.
+        Whether to align the cells to the right, as numbers are.
     priority
-        What does not fit is left out, the highest number first; 0 stays.
+        Columns with the highest number are left out first when the table is too wide; 0 is never left out.
     is_text
-        May be shortened.
+        Whether cells may be shortened.
     """
 
     name: str
@@ -292,7 +292,7 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], styles
         _write("".join(f"{line.rstrip()}\n" for line in capture.get().split("\n")[:-1]))
     if hidden:
         names = ", ".join(columns[index].name for index in hidden)
-        print_line(f"Not shown for want of width: {names}", "dim")
+        print_line(f"Columns that do not fit: {names}", "dim")
 
 
 def _measure(column: Column, cells: Sequence[str]) -> int:
@@ -330,13 +330,13 @@ def print_facts(facts: Mapping[str, str]) -> None:
 
 
 def format_usd_change(before: float | None, after: float | None) -> str:
-    """Return what an amount was and is, or that it is as before."""
+    """Return an amount in USD before and after a change, or that it did not change."""
     old, new = format_usd(before), format_usd(after)
-    return f"{old} USD, as before" if old == new else f"{old} -> {new} USD"
+    return f"{old} USD, unchanged" if old == new else f"{old} -> {new} USD"
 
 
 def format_line(text: str | None) -> str:
-    """Put a text of several lines into one."""
+    """Return a text of several lines in one line."""
     return " | ".join(line.strip() for line in (text or "").splitlines() if line.strip())
 
 
@@ -349,7 +349,7 @@ def print_json(data: Any) -> None:
 
 
 def print_json_text(text: str) -> None:
-    """Print a JSON document to standard output, with the escapes of JSON for characters that are not seen."""
+    """Print a JSON document to standard output, with JSON escapes for invisible characters."""
     _write(escape_json(text) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""A bar on the terminal while long work runs."""
+"""A progress bar on the terminal."""
 
 import contextlib
 import sys
@@ -14,7 +14,7 @@ __all__ = ["showing_progress"]
 
 @contextlib.contextmanager
 def showing_progress(text: str) -> Iterator[Progress | None]:
-    """Show a bar on a terminal while long work runs; elsewhere nothing."""
+    """Show a progress bar on a terminal; yield None where standard error is not a terminal."""
     if not sys.stderr.isatty():
         yield None
         return

@@ -31,7 +31,7 @@ PairOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="SYMBOL",
-        help="Use only this pair of the data; or, for data of one pair, what it is called. May be repeated.",
+        help="Use only this pair of the data; for data of a single pair, its name. May be repeated.",
         show_default=False,
     ),
 ]
@@ -40,9 +40,9 @@ DateFormatOption = Annotated[
     str | None,
     typer.Option(
         metavar="FORMAT",
-        help="How times in candle files are written, where the files leave it open: day-first, month-first; "
+        help="Format of times in candle files, when it is ambiguous: day-first, month-first; "
         "for numbers s, ms, us, ns, excel or YYYYMMDD; or a pattern such as '%d.%m.%Y %H:%M'.",
-        show_default="told from the files",
+        show_default="detected from the files",
     ),
 ]
 
@@ -50,21 +50,26 @@ TimeFrameOption = Annotated[
     str | None,
     typer.Option(
         metavar="LENGTH",
-        help="How long a candle of the files is: 1m or 1min, 4h, 1d, 1w, 1M or month, quarter, year.",
-        show_default="told from the files",
+        help="Length of a candle: 1m or 1min, 4h, 1d, 1w, 1M or month, quarter, year.",
+        show_default="detected from the files",
     ),
 ]
 
 AtOption = Annotated[
     datetime.datetime | None,
     typer.Option(
-        formats=_TIME_FORMATS, metavar="TIME", help="When to trade, UTC.", show_default="last decision of the strategy"
+        formats=_TIME_FORMATS,
+        metavar="TIME",
+        help="Time of the trades, UTC.",
+        show_default="last decision of the strategy",
     ),
 ]
 
 FeeOption = Annotated[
     float,
-    typer.Option(min=0, max=0.5, metavar="FRACTION", help="Trading fee of pairs that declare none: 0.001 is 0.1 %."),
+    typer.Option(
+        min=0, max=0.5, metavar="FRACTION", help="Trading fee of pairs without a declared fee: 0.001 is 0.1 %."
+    ),
 ]
 
 SlippageOption = Annotated[

@@ -1,4 +1,4 @@
-"""How a command changes a state: it shows what would change, asks, saves, and prints the way back."""
+"""How a command changes a state: it shows the changes, asks, saves, and prints how to undo them."""
 
 import contextlib
 import datetime
@@ -42,21 +42,21 @@ def run_change(
     Parameters
     ----------
     change
-        Changes the state it is given and returns what it did; the time is the one to record, naive UTC. It must not
-        print and not ask; it is called once.
+        Function that changes a state and returns its result; the second argument is the time to record, naive UTC. It
+        is called once, and must neither print nor ask.
     command
         Name of the command.
     print_result
-        Tells people what was, or would be, done; not called with ``--json``.
+        Prints the result; not called with ``--json``.
     to_json
-        The same as plain data.
+        Returns the result as plain data.
     yes, dry_run, json_
         The options of the command.
     backup_suffix
-        Of the copy of the original, e.g. ``repair-backup``.
+        Suffix in the name of the backup, e.g. ``repair-backup``.
     before_save
-        Given the result, writes what has to be on the disk before the state that refers to it; not called when nothing
-        is saved.
+        Function that writes files which the state refers to, such as archives, before the state is saved; it gets the
+        result, and is not called when nothing is saved.
 
     Returns
     -------
@@ -65,9 +65,9 @@ def run_change(
     Raises
     ------
     typer.BadParameter
-        ``--json`` without ``--yes`` or ``--dry-run``: there is no asking in between.
+        ``--json`` was given without ``--yes`` or ``--dry-run``, so the command cannot ask.
     typer.Exit
-        The user said no; exit code 1, because what was asked for is not done.
+        The user answered no; exit code 1, because the change was not made.
     OperationRefused, StateFileError, OSError
         The file cannot be read or written.
     """
@@ -98,18 +98,18 @@ def run_change(
 
 @contextlib.contextmanager
 def _telling(place: StateLocation, undo: Undo | None) -> Iterator[None]:
-    """Say on standard error that a file was changed when standard output does not take it."""
+    """Raise `OutputFailed` with the change and its undo command when standard output cannot be written."""
     try:
         yield
     except OutputFailed as error:
         if undo is None:
             raise
-        message = f"{place} was changed, but that could not be told: {error}"
+        message = f"{place} was changed, but the output could not be written: {error}"
         raise OutputFailed(message, f"To undo it: {make_undo_command(undo)}") from error
 
 
 def _confirm() -> bool:
-    """Ask; no answer, because the input has ended or was interrupted, is no."""
+    """Return True if the user confirms; False if the input has ended or was interrupted."""
     try:
         return typer.confirm("Change the file?")
     except typer.Abort:
@@ -118,7 +118,7 @@ def _confirm() -> bool:
 
 
 def make_undo_command(undo: Undo) -> str:
-    """Return the command line that takes a change back."""
+    """Return the command line that undoes a change."""
     words = ["tradeexecutor", "store", "recover", str(undo.place)]
     words += ["--at", str(undo.save)] if undo.backup is None else ["--from", str(undo.backup), "--exact"]
     return shlex.join(words)
@@ -127,7 +127,7 @@ def make_undo_command(undo: Undo) -> str:
 def _print_undo(place: StateLocation, undo: Undo) -> None:
     kept = f"save {undo.save:,}" if undo.backup is None else shorten_path(undo.backup)
     print_line()
-    print_line(f"{place} was changed. As it was before, it is kept as {kept}.", "bold green")
+    print_line(f"{place} was changed. The previous version is kept as {kept}.", "bold green")
     print_next_steps(
         {
             "Undo it": make_undo_command(undo),

@@ -1,4 +1,4 @@
-"""The argument that says where the state is."""
+"""The command line argument with the location of the state."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,12 +13,12 @@ __all__ = ["StateFile", "StateFiles", "StatePlace", "parse_place", "require_exis
 
 
 def parse_place(text: str) -> StateLocation:
-    """Return the path, or the address, that a user has typed.
+    """Return the path, or the database address, of an argument.
 
     Raises
     ------
     typer.BadParameter
-        It is neither. Typer would repeat the text of any other error's argument, in which there may be a password.
+        It is neither. Other errors would make typer print the argument, which may contain a password.
     """
     try:
         return parse_state_location(text)
@@ -33,7 +33,7 @@ def require_no_folder(path: Path) -> None:
 
 
 def require_existing_file(path: Path) -> None:
-    """Raise `CommandFailed` for a folder, and where there is nothing."""
+    """Raise `CommandFailed` for a folder or a missing file."""
     require_no_folder(path)
     if not path.exists():
         raise CommandFailed(f"there is no file {path}")

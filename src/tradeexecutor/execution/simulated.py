@@ -8,8 +8,6 @@ market.
 import datetime
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""What an operator does to a state, free of any terminal: for the command line, a web API and a live loop alike."""
+"""Operations on a state, independent of a terminal: for the command line, a web API and a live loop."""

@@ -1,4 +1,4 @@
-"""Running a backtest into a file: find the data, run, save, sum up."""
+"""Running a backtest of a strategy file: load the data, run, save the state, summarise."""
 
 import dataclasses
 import datetime
@@ -27,7 +27,7 @@ STATE_FILE_NAME = "state.json"
 
 @dataclass(frozen=True, slots=True)
 class BacktestRequest:
-    """What was asked for; None leaves it to the strategy.
+    """Settings of a backtest; None uses the setting of the strategy.
 
     Attributes
     ----------
@@ -38,17 +38,17 @@ class BacktestRequest:
     data, pairs
         Data set names and candle files; pairs to use of them, empty for all.
     form
-        How the files are written.
+        Format of the files.
     fee, slippage
-        Fractions.
+        Fractions of the value of a trade.
     closed_market, delisting
         See `BacktestOptions`.
     parameters
-        Override those of the strategy.
+        Values that override those of the strategy, by name.
     overwrite
         Replace the result of an earlier run instead of keeping it under another name.
     progress
-        Draw a progress bar on standard error; None: where that is a terminal.
+        Whether to draw a progress bar on standard error; None draws one if it is a terminal.
     """
 
     strategy: Path
@@ -71,26 +71,26 @@ class BacktestRequest:
 
 @dataclass(frozen=True, slots=True)
 class BacktestOutcome:
-    """What came out.
+    """Result of a backtest.
 
     Attributes
     ----------
     strategy, state_file
-        Where the strategy is, and where the state was saved.
+        Paths of the strategy and of the saved state.
     earlier_result
-        Where the result of the run before is now; None when there was none, or it was overwritten.
+        Path at which the result of the run before is kept; None if there was none, or it was overwritten.
     pairs
-        What could be traded.
+        Tickers of the pairs in the data.
     decisions, seconds
-        How often the strategy was asked, and how long the run took.
+        Number of decisions, and duration of the run.
     stale_price_trades
-        Exits from delisted markets at the last price.
+        Number of exits from delisted markets at the last price.
     warnings
-        What the run has shown that its author may not have meant; sentences.
+        Sentences about results that the author of the strategy may not have intended.
     performance
-        The figures.
+        Figures of the strategy.
     curve, observations
-        Recorded equity, and the returns that figures are measured on, deposits taken out.
+        Recorded equity, and the returns without deposits that figures are measured on.
     """
 
     strategy: Path
@@ -106,7 +106,7 @@ class BacktestOutcome:
     observations: Observations
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the figures in one level, for JSON."""
+        """Return the figures as a flat dictionary for JSON."""
         series = ("performance", "curve", "observations")
         own = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name not in series}
         return own | dataclasses.asdict(self.performance)
@@ -118,7 +118,7 @@ class BacktestOutcome:
 def load_universe(
     data: Sequence[str], pairs: Sequence[str], fee: float, form: DataForm = TOLD_FROM_FILES
 ) -> TradingStrategyUniverse:
-    """Open data sets and candle files as one universe.
+    """Return data sets and candle files as one universe.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def _normalise(symbol: str) -> str:
 def run_backtest_and_save(request: BacktestRequest) -> BacktestOutcome:
     """Run a backtest and save its state; the result of an earlier run is kept beside it, see `earlier_results`.
 
-    What can be wrong about the output folder is found out before the strategy runs.
+    The output folder is checked before the strategy runs.
 
     Raises
     ------
@@ -187,7 +187,7 @@ def run_backtest_and_save(request: BacktestRequest) -> BacktestOutcome:
 
 
 def _check_output(folder: Path, *, overwrite: bool) -> Path:
-    """Return the path of the state file to write; nothing is created before there is something to save."""
+    """Return the path of the state file to write, and create nothing yet; raises `OperationRefused`."""
     path = folder / STATE_FILE_NAME
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     if not existing.is_dir():
@@ -223,12 +223,12 @@ def _run(request: BacktestRequest, universe: TradingStrategyUniverse | None) -> 
 
 
 def check_parameters(strategy: Path, parameters: Mapping[str, Any]) -> None:
-    """Refuse parameters that the strategy does not have: a misspelt one would silently change nothing.
+    """Refuse parameters that the strategy does not have, because a misspelt one would have no effect.
 
     Raises
     ------
     OperationRefused
-        Naming the parameters that there are.
+        A parameter does not exist; the message lists those that do.
     StrategyModuleNotValid
         The file is not a usable strategy.
     """
@@ -242,7 +242,7 @@ def check_parameters(strategy: Path, parameters: Mapping[str, Any]) -> None:
 
 
 def locate_error(error: BaseException, strategy: Path) -> str:
-    """Return the line of the strategy in which an error of its own arose."""
+    """Return file, number and text of the strategy's line that raised an error; empty if it has no line in the file."""
     cause = error.__cause__
     if cause is None:
         return ""

@@ -26,14 +26,14 @@ _ADDRESS = re.compile(r"^0x[0-9a-f]{40}$")
 
 @dataclass(frozen=True, slots=True)
 class TokenAddress:
-    """Which token is meant.
+    """A token by its address.
 
     Attributes
     ----------
     address
-        Of its contract, lower case.
+        Address of its contract in lower case.
     chain_id
-        Its chain; None where the address has to tell.
+        Its chain; None if the address alone identifies the token.
     """
 
     address: str
@@ -41,12 +41,12 @@ class TokenAddress:
 
     @classmethod
     def parse(cls, text: str, chain_id: int | None = None) -> "TokenAddress":
-        """Read an address, which may have its chain in front: ``137-0x0d50...``.
+        """Return the token of an address, which may have its chain in front: ``137-0x0d50...``.
 
         Raises
         ------
         InvalidValue
-            It is no address.
+            The text is not an address.
         """
         match = _IDENTIFIER.match(text.strip())
         if match:
@@ -59,7 +59,7 @@ class TokenAddress:
 
 @dataclass(frozen=True, slots=True)
 class BlacklistedToken:
-    """A token that must not be traded: ``chain-address``, its symbol and the reason where they are known."""
+    """A token that must not be traded: ``chain-address``, symbol and reason; None if unknown."""
 
     token: str
     symbol: str | None
@@ -68,18 +68,18 @@ class BlacklistedToken:
 
 @dataclass(frozen=True, slots=True)
 class BlacklistChange:
-    """What became of a token.
+    """Result of a change of the blacklist.
 
     Attributes
     ----------
     action
-        For people: ``blacklisted``, ``was blacklisted before``, ``allowed again``.
+        Text: ``blacklisted``, ``was blacklisted before``, ``allowed again``.
     token
         ``chain-address``; old files have bare addresses.
     symbol
-        None for a token that the state does not know.
+        None for a token that is not in the state.
     positions
-        Ids of the open and frozen positions with the token; they stay.
+        Ids of the open and frozen positions with the token; they stay open.
     """
 
     action: str
@@ -89,7 +89,7 @@ class BlacklistChange:
 
 
 def list_blacklist(state: State) -> list[BlacklistedToken]:
-    """Return the tokens that must not be traded, in the order of their addresses."""
+    """Return the blacklisted tokens, sorted by address."""
     keys = sorted({*state.asset_blacklist, *(asset.get_identifier() for asset in state.blacklisted_assets)})
     return [BlacklistedToken(key, _get_symbol(state, key), state.blacklist_reason.get(key)) for key in keys]
 
@@ -97,23 +97,23 @@ def list_blacklist(state: State) -> list[BlacklistedToken]:
 def add_to_blacklist(
     state: State, token: TokenAddress, now: datetime.datetime, *, reason: str | None = None
 ) -> BlacklistChange:
-    """Stop trading a token; one that is listed already stays as it is.
+    """Blacklist a token; the entry of a token that is already listed does not change.
 
     Parameters
     ----------
     now
-        Recorded with a token that the state does not know, naive UTC.
+        Time that is recorded for a token that is not in the state, naive UTC.
     reason
-        Kept with the token.
+        Text that is stored with the token.
 
     Raises
     ------
     OperationRefused
-        The chain of the token is not known.
+        The chain of the token is unknown or ambiguous.
     """
     asset, chain_id = _choose(state, token)
     if chain_id is None:
-        message = f"the state knows no token {token.address}, so its chain is not known either"
+        message = f"the token {token.address} is not in the state, so its chain is not known"
         raise OperationRefused(message, remedy=Remedy.name_chain)
     identifier = f"{chain_id}-{token.address}"
     was_listed = _list_keys(state, TokenAddress(token.address, chain_id))
@@ -122,7 +122,7 @@ def add_to_blacklist(
         if asset is not None:
             state.blacklist_asset(asset, reason)
         else:
-            # A token that was never traded: what it is called and how many decimals it has is not known.
+            # Symbol and decimals of a token that was never traded are not known.
             state.asset_blacklist.add(identifier)
             state.blacklist_reason[identifier] = f"Blacklisted {now}:\n{reason or '-'}"
     action = "was blacklisted before" if was_listed else "blacklisted"
@@ -135,7 +135,7 @@ def remove_from_blacklist(state: State, token: TokenAddress) -> BlacklistChange:
     Raises
     ------
     OperationRefused
-        It is not blacklisted, or on several chains.
+        It is not blacklisted, or it is blacklisted on several chains.
     """
     keys = _list_keys(state, token)
     if not keys:
@@ -151,7 +151,7 @@ def remove_from_blacklist(state: State, token: TokenAddress) -> BlacklistChange:
 
 
 def _choose(state: State, token: TokenAddress) -> tuple[AssetIdentifier | None, int | None]:
-    """Return the token if the state knows it, and its chain."""
+    """Return the asset and the chain of a token; None for what the state does not have."""
     found = _find_assets(state, token)
     if len(found) > 1:
         chains = ", ".join(str(asset.chain_id) for asset in found)
@@ -160,7 +160,7 @@ def _choose(state: State, token: TokenAddress) -> tuple[AssetIdentifier | None, 
 
 
 def _find_assets(state: State, token: TokenAddress) -> list[AssetIdentifier]:
-    """Return the tokens of the state with an address."""
+    """Return the assets of the state that match a token."""
     known = dict.fromkeys(state.blacklisted_assets)
     for reserve in state.portfolio.reserves.values():
         known[reserve.asset] = None
@@ -178,7 +178,7 @@ def _is_token(asset: AssetIdentifier, token: TokenAddress) -> bool:
 
 
 def _list_keys(state: State, token: TokenAddress) -> list[str]:
-    """Return the entries of the blacklist about a token; old files have bare addresses."""
+    """Return the keys of a token in the blacklist; in old files the keys have no chain."""
     keys = {key for key in state.asset_blacklist if key == token.address or _matches(key, token)}
     return sorted(keys | {asset.get_identifier() for asset in state.blacklisted_assets if _is_token(asset, token)})
 

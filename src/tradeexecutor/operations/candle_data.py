@@ -1,4 +1,4 @@
-"""Opening the candles that an operator names: data sets that come with the program, and files."""
+"""Opening candles by name: bundled data sets, and files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,26 +13,26 @@ __all__ = ["TOLD_FROM_FILES", "DataForm", "load_data"]
 
 @dataclass(frozen=True, slots=True)
 class DataForm:
-    """What the operator says of candle files where they leave it open.
+    """Format of candle files, where it cannot be detected.
 
     Attributes
     ----------
     bucket
-        Length of a candle; None: told from the times.
+        Length of a candle; None detects it from the times.
     date_format
-        How times are written; None: told from the times.
+        Format of the times; None detects it from the times.
     """
 
     bucket: CandleLength | None = None
     date_format: str | None = None
 
 
-#: The operator says nothing.
+#: Detect everything.
 TOLD_FROM_FILES = DataForm()
 
 
 def load_data(name: str, form: DataForm) -> dict[str, Candles]:
-    """Open a data set, ``NAME`` or ``NAME:PAIR``, or a candle file.
+    """Return the candles of a data set, ``NAME`` or ``NAME:PAIR``, or of a file, by pair.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A simulated market out of candles, for operations that trade with a state."""
+"""A simulated market with the prices of candles, for operations that trade with a state."""
 
 import datetime
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ from tradeexecutor.strategy.trading_strategy_universe import PairNotFound
 __all__ = ["CandleExecution", "CandleMarket", "choose_time", "is_sellable", "require_simulated"]
 
 
-#: A price older than this is not the price of today, whatever the market.
+#: Largest age of a price that still counts as current; longer than the longest closure of a market.
 _LONGEST_HOLIDAY = datetime.timedelta(days=7)
 
 
 class CandleMarket:
     """Prices of candles.
 
-    The pairs of a state are found by their ticker, because candle files know no addresses.
+    The pairs of a state are found by their ticker, because candle files have no addresses.
 
     Parameters
     ----------
@@ -40,9 +40,9 @@ class CandleMarket:
     pairs
         Pairs to use of them; empty for all.
     fee
-        Of pairs that declare none, a fraction.
+        Trading fee of pairs without a declared one, a fraction.
     form
-        How the files are written.
+        Format of the files.
     """
 
     def __init__(self, data: Sequence[str], pairs: Sequence[str], fee: float, form: DataForm = TOLD_FROM_FILES):
@@ -51,7 +51,7 @@ class CandleMarket:
         self.fee = fee
 
     def get_mid_price(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float | None:
-        """Return the price without fees; None when the data has none at this time."""
+        """Return the price without fees in USD; None when the data has no price at this time."""
         try:
             own = self.universe.get_pair_by_ticker(pair.get_ticker())
             return self.pricing.get_mid_price(ts, own)
@@ -63,7 +63,7 @@ class CandleMarket:
         return self.fee if pair.fee is None else pair.fee
 
     def get_price(self, ts: datetime.datetime, pair: TradingPairIdentifier, *, is_buy: bool) -> float | None:
-        """Return what a token costs, or brings, with the fee; None when the data has no price."""
+        """Return the USD price of buying or selling a token, fee included; None when the data has no price."""
         mid = self.get_mid_price(ts, pair)
         if mid is None:
             return None
@@ -71,7 +71,7 @@ class CandleMarket:
         return mid * (1 + fee) if is_buy else mid * (1 - fee)
 
     def describe_missing(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> str:
-        """Return why there is no price, for people."""
+        """Return a text that explains why there is no price."""
         names = ", ".join(own.get_ticker() for own in self.universe.iterate_pairs())
         start, end = self.universe.get_time_range()
         return (
@@ -86,15 +86,15 @@ class CandleExecution(SimulatedExecution):
     Parameters
     ----------
     market
-        Prices.
+        Source of prices.
     state
-        New transactions get numbers that it does not use.
+        State of the trades; new transactions get nonces that it does not use.
     ts
         Time of the trades.
     slippage
         How much worse than the market price trades fill, a fraction.
     tolerance
-        How much worse than planned they may fill, a fraction; None: what each trade says.
+        How much worse than planned they may fill, a fraction; None uses the tolerance of each trade.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class CandleExecution(SimulatedExecution):
         self.next_nonce = _find_next_nonce(state)
 
     def find_rebroadcast_obstacle(self, state: State, trade: TradeExecution) -> str | None:
-        """Return why a failed trade cannot be tried again; None if it can."""
+        """Return why a failed trade cannot be retried; None if it can."""
         obstacle = super().find_rebroadcast_obstacle(state, trade)
         if obstacle is None and self.market.get_mid_price(self.ts, trade.pair) is None:
             return self.market.describe_missing(self.ts, trade.pair)
@@ -154,31 +154,31 @@ def require_simulated(state: State, what: str) -> None:
     Parameters
     ----------
     what
-        What cannot be done with it, e.g. ``trades cannot be tried again``.
+        Start of the message, e.g. ``trades cannot be tried again``.
     """
     for trade in state.portfolio.get_all_trades():
         transaction = find_real_transaction(trade)
         if transaction is not None:
             raise OperationRefused(
                 f"{what} in a simulation: trade #{trade.trade_id} of this state has the real blockchain transaction "
-                f"{transaction.tx_hash}, and what a simulation adds to it would not exist",
+                f"{transaction.tx_hash}, and simulated trades would not exist on its chain",
                 remedy=Remedy.repair_or_write_off,
             )
 
 
 def choose_time(state: State, at: datetime.datetime | None) -> datetime.datetime:
-    """Return the time to trade at: what was asked for, else the last decision of the strategy.
+    """Return the time of the trades: the requested one, otherwise the last decision of the strategy.
 
     Raises
     ------
     OperationRefused
-        The time is before the state's latest trade, or there is none.
+        The time is before the latest trade of the state, or the state has neither decisions nor trades.
     """
     latest = max(
         (
             time
             for trade in state.portfolio.get_all_trades()
-            if not trade.is_repair_trade()  # repairs are made long after the simulated time
+            if not trade.is_repair_trade()  # repairs have real times, long after the simulated ones
             for time in (trade.opened_at, trade.started_at, trade.failed_at or trade.executed_at)
             if time is not None
         ),

@@ -1,4 +1,4 @@
-"""Comparing what a state says is held with balances that were read outside."""
+"""Comparing the balances of a state with balances read from the chain or the exchange."""
 
 from pathlib import Path
 
@@ -15,17 +15,17 @@ __all__ = ["check_state_accounts", "read_state_balances", "write_expected_balanc
 
 
 def read_state_balances(state: State, path: Path, address: str | None = None) -> RecordedBalances:
-    """Read a file of balances; tokens that the state knows get its names.
+    """Return the balances in a file; tokens that are in the state get its symbols.
 
     Parameters
     ----------
     address
-        Only what this address holds; None for all addresses.
+        Only balances of this address; None for all addresses.
 
     Raises
     ------
     RecordFileError
-        The file cannot be understood.
+        The file has the wrong format.
     """
     return read_balance_file(path, utc_now(), get_relevant_assets(None, [], state), address)
 
@@ -33,33 +33,33 @@ def read_state_balances(state: State, path: Path, address: str | None = None) ->
 def check_state_accounts(
     state: State, balances: RecordedBalances, *, tolerance: Percent | None = None
 ) -> AccountComparison:
-    """Compare balances with what the ledger says for the time they were read; nothing is changed.
+    """Compare balances with the ledger at the time they were read; nothing is changed.
 
     Parameters
     ----------
     tolerance
-        How much of an amount may differ, a fraction; None leaves each asset its own.
+        Largest difference that is tolerated, a fraction of the amount; None uses the default of each asset.
 
     Raises
     ------
     OperationRefused
-        The outcome of a trade is not known, so what should be held is not known either.
+        The outcome of a trade is unknown, so the expected balances are unknown, too.
     """
     try:
         state.check_if_clean()
     except UncleanState as error:
-        message = f"nobody knows what should be held: {error}"
+        message = f"the expected balances are unknown: {error}"
         raise OperationRefused(message, remedy=Remedy.repair_first) from error
     return compare_accounts(state, balances, assets=balances.get_assets(), relative_epsilon=tolerance, as_of=True)
 
 
 def write_expected_balances(state: State, path: Path, address: str | None = None) -> int:
-    """Write what should be held, as a model of a file of balances; returns the number of balances.
+    """Write the expected balances, as a template of a file of balances; return their number.
 
     Raises
     ------
     OperationRefused
-        There is such a file.
+        The file exists.
     """
     if path.exists():
         raise OperationRefused(f"{path} exists", "Choose another name, or remove it.")

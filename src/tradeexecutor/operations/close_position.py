@@ -1,4 +1,4 @@
-"""Closing positions by hand: selling them in a simulation, or taking them out of the books."""
+"""Closing positions by hand: selling them in a simulation, or writing them off."""
 
 import datetime
 from dataclasses import dataclass, field
@@ -27,18 +27,18 @@ __all__ = ["CloseReport", "CloseRequest", "ClosedPosition", "close_positions"]
 
 @dataclass(frozen=True, slots=True)
 class CloseRequest:
-    """What the operator asked for.
+    """Request of an operator to close positions.
 
     Attributes
     ----------
     position_ids, all_test_trades, close_dust
-        What to close.
+        Which positions to close.
     write_off
-        Give up what holds something.
+        Whether positions that hold something are written off.
     data, form, pairs, at, fee, slippage
-        The market to sell in; empty `data`: nothing is sold.
+        The market to sell in; with empty `data` nothing is sold.
     blacklist
-        Stop trading the tokens.
+        Whether to blacklist the tokens.
     """
 
     position_ids: tuple[int, ...] = ()
@@ -56,24 +56,24 @@ class CloseRequest:
 
 @dataclass(frozen=True, slots=True)
 class ClosedPosition:
-    """What became of one position.
+    """Result for one position.
 
     Attributes
     ----------
     position_id, ticker
-        Which one.
+        The position.
     how
-        For people: sold, closed as empty, written off, or why it is still open.
+        Text: sold, closed as empty, written off, or why it is still open.
     quantity
-        What it held, token units.
+        Quantity before, token units.
     value_before
-        What it was worth, USD.
+        Value before, USD.
     proceeds
-        What it brought in, reserve token units; None when nothing was sold.
+        Proceeds of the sale, reserve token units; None when nothing was sold.
     trade_id
-        Trade that closed it; None when it was written off.
+        Id of the trade that closed it; None when it was written off.
     is_closed
-        False after a sale that failed.
+        False if the sale failed.
     """
 
     position_id: int
@@ -88,7 +88,7 @@ class ClosedPosition:
 
 @dataclass(slots=True)
 class CloseReport:
-    """What was closed, what was blacklisted, and cash and net asset value before and after, USD."""
+    """Closed positions, blacklisted symbols, and cash and net asset value in USD, each before and after."""
 
     items: list[ClosedPosition] = field(default_factory=list[ClosedPosition])
     blacklisted: list[str] = field(default_factory=list[str])
@@ -97,12 +97,13 @@ class CloseReport:
 
 
 def close_positions(state: State, now: datetime.datetime, request: CloseRequest) -> CloseReport:
-    """Close the positions that were asked for.
+    """Close the requested positions.
 
     Raises
     ------
     OperationRefused
-        There is no such position, it cannot be closed, or nothing is said about what to do with what it holds.
+        There is no such position, it cannot be closed, or it holds something and the request names neither a market
+        nor a write-off.
     """
     portfolio = state.portfolio
     positions = _choose(state, request)
@@ -215,7 +216,7 @@ def _write_off(state: State, position: TradingPosition, now: datetime.datetime) 
 
 
 class _Seller:
-    """Sells positions at the prices of candles."""
+    """Sale of positions at the prices of candles."""
 
     def __init__(self, state: State, request: CloseRequest):
         require_simulated(state, "positions cannot be sold")
@@ -225,7 +226,7 @@ class _Seller:
         self.execution = CandleExecution(self.market, state, self.at, request.slippage)
 
     def sell(self, position: TradingPosition) -> ClosedPosition:
-        """Sell all that the position holds; a sale that fails freezes it."""
+        """Sell the whole quantity of a spot position; a failed sale freezes it. Raises `OperationRefused` otherwise."""
         number, pair, at = position.position_id, position.pair, self.at
         if not is_sellable(position):
             raise OperationRefused(f"position #{number} is {pair.kind.value}, only spot positions can be sold here")

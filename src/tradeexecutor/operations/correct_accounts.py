@@ -1,4 +1,4 @@
-"""Making the books match balances that were read outside, one entry for each difference."""
+"""Correcting a state so that it matches actual balances, with one entry for each difference."""
 
 import datetime
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ __all__ = ["AccountCorrection", "UncorrectedDifference", "correct_state_accounts
 
 @dataclass(frozen=True, slots=True)
 class UncorrectedDifference:
-    """A difference that stays: why, and what to do instead, None when nothing helps."""
+    """A difference that is not corrected, with the reason and a remedy; None without a remedy."""
 
     check: AccountingBalanceCheck
     reason: str
@@ -41,18 +41,18 @@ class UncorrectedDifference:
 
 @dataclass(slots=True)
 class AccountCorrection:
-    """What was corrected, and what was not.
+    """Result of a correction.
 
     Attributes
     ----------
     booked
-        Differences with their entries.
+        Corrected differences with their entries.
     opened
-        Tokens that got a position, with its first trade.
+        Differences for which a position was opened, with its first trade.
     left_alone
-        Differences that stay.
+        Differences that are not corrected.
     after
-        The accounts as they are now.
+        Comparison of the accounts after the correction.
     equity_before, equity_after
         USD; None for a state that cannot be valued.
     """
@@ -73,23 +73,23 @@ def correct_state_accounts(
     tolerance: Percent | None = None,
     open_missing: bool = False,
 ) -> AccountCorrection:
-    """Book what the state says is held and is not, or the other way round.
+    """Book the differences between the balances of a state and the actual ones.
 
     Parameters
     ----------
     balances
-        What is really held.
+        The actual balances.
     now
         When the differences were found, naive UTC.
     tolerance
-        How much of an amount may differ, a fraction; None leaves each asset its own.
+        Largest difference that is tolerated, a fraction of the amount; None uses the default of each asset.
     open_missing
-        Open positions for tokens that no position holds, where the strategy has traded them before.
+        Whether to open positions for tokens that no position holds, if the strategy has traded them before.
 
     Raises
     ------
     OperationRefused
-        What should be held is not known before the state is repaired.
+        The expected balances are unknown until the state is repaired.
     """
     try:
         preflight_state_for_account_correction(state)
@@ -117,7 +117,7 @@ def _get_equity(state: State) -> USDollarAmount | None:
 
 @dataclass(slots=True)
 class _Run:
-    """Corrects differences one by one, and keeps what became of each."""
+    """Correction of differences one by one, with the result of each."""
 
     state: State
     now: datetime.datetime

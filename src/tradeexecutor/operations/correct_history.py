@@ -28,14 +28,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class SharePriceSearch:
-    """Which share prices are wrong: those too far from their neighbours.
+    """Search for share prices that are too far from their neighbours.
 
     Attributes
     ----------
     window_size
-        Neighbours on each side.
+        Number of neighbours on each side.
     threshold
-        What is further from their median is wrong, a fraction.
+        Largest distance from the median of the neighbours, a fraction; prices further away are removed.
     """
 
     window_size: int = 5
@@ -44,14 +44,14 @@ class SharePriceSearch:
 
 @dataclass(frozen=True, slots=True)
 class NavSyncSearch:
-    """Which share prices are wrong near a jump of the cash or the open positions.
+    """Search for wrong share prices near a jump of the cash or the open positions.
 
     Attributes
     ----------
     window_size, threshold
         As in `SharePriceSearch`.
     min_component_change
-        What counts as a jump, a fraction of the net asset value.
+        Smallest change that is a jump, a fraction of the net asset value.
     """
 
     window_size: int = 24
@@ -61,16 +61,16 @@ class NavSyncSearch:
 
 @dataclass(frozen=True, slots=True)
 class HistoryRequest:
-    """What the operator asked for; None and False search for nothing.
+    """Request of an operator; None and False search for nothing.
 
     Attributes
     ----------
     share_price, nav_sync
         Outliers to search for.
     duplicates
-        Remove all but the last of the samples with the same time.
+        Whether to remove all but the last of the samples with the same time.
     cutoff_date
-        Remove everything recorded before this day (UTC), after the outliers.
+        Everything recorded before this day (UTC) is removed, after the outliers.
     """
 
     share_price: SharePriceSearch | None = None
@@ -81,18 +81,18 @@ class HistoryRequest:
 
 @dataclass(frozen=True, slots=True)
 class RemovedSample:
-    """A sample of the portfolio that goes.
+    """A sample of the portfolio that is removed.
 
     Attributes
     ----------
     index
-        Its place among the samples before any was removed.
+        Its index among the samples before the correction.
     time, share_price, net_asset_value
-        What it says; the price is None where none was recorded.
+        Values of the sample, USD; the price is None if it was not recorded.
     sources
-        Which of the searches found it.
+        Names of the searches that found it.
     reason
-        Why, for people.
+        Text that explains the removal.
     """
 
     index: int
@@ -105,16 +105,16 @@ class RemovedSample:
 
 @dataclass(slots=True)
 class HistoryCorrection:
-    """What was removed.
+    """Result of a correction of the history.
 
     Attributes
     ----------
     samples_before, samples_after
         Number of samples of the portfolio.
     removed
-        The samples that were searched for.
+        The samples that the searches found.
     cut_off
-        What was removed with the early history, None without a cut-off date.
+        Counts of the early history that was removed; None without a cut-off date.
     """
 
     samples_before: int
@@ -124,7 +124,7 @@ class HistoryCorrection:
 
 
 def correct_history(state: State, request: HistoryRequest) -> HistoryCorrection:
-    """Remove samples and early history from a state; returns what is gone, and why."""
+    """Remove samples and early history from a state, and return what was removed and why."""
     samples = state.stats.portfolio
     result = HistoryCorrection(len(samples))
     price, nav = request.share_price, request.nav_sync
@@ -162,8 +162,8 @@ def correct_history(state: State, request: HistoryRequest) -> HistoryCorrection:
 
 
 def _compare(item: PortfolioStatistics, median: float) -> str:
-    """Return how far the share price of a sample is from the median of its neighbours."""
-    assert item.share_price_usd is not None, "what has no price was not compared"
+    """Return a text with the distance of the share price of a sample from the median of its neighbours."""
+    assert item.share_price_usd is not None, "samples without a price are not compared"
     distance = (item.share_price_usd - median) / median
     side = "above" if distance > 0 else "below"
     return f"{format_percent(abs(distance))} {side} the median of its neighbours, {format_price(median)}"

@@ -1,4 +1,4 @@
-"""Making the stored state of a new strategy."""
+"""Creating the stored state of a new strategy."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,21 +18,21 @@ __all__ = ["NewStrategy", "create_state_file", "is_contract_address"]
 
 @dataclass(frozen=True, slots=True)
 class NewStrategy:
-    """What a new strategy begins with.
+    """Settings of a new strategy.
 
     Attributes
     ----------
     name
-        Of the strategy.
+        Name of the strategy.
     reserve
-        Its only reserve currency, counted as one dollar.
+        Its only reserve currency, valued at one dollar.
     deposit
-        Cash to begin with, token units; None for none.
+        Initial cash, token units; None for none.
 
     Raises
     ------
     InvalidValue
-        The name or the symbol is empty, or the deposit is no amount of the currency.
+        The name or the symbol is empty, or the deposit is not positive or has too many decimals.
     """
 
     name: str
@@ -50,25 +50,25 @@ class NewStrategy:
 
 def _require_amount(amount: Decimal, decimals: int) -> None:
     if not amount.is_finite() or amount <= 0:
-        raise InvalidValue(f"a deposit is more than nothing, got {amount}")
+        raise InvalidValue(f"a deposit must be positive, got {amount}")
     if amount != amount.scaleb(decimals).to_integral_value().scaleb(-decimals):
         raise InvalidValue(f"{amount} has more than {decimals} decimals")
 
 
 def is_contract_address(text: str) -> bool:
-    """Return True if a text is an address, and if it has upper and lower case, whether these are the right ones."""
+    """Return True if a text is an address whose checksum, if it has upper and lower case letters, is right."""
     return is_hex_address(text) and (not is_checksum_formatted_address(text) or is_checksum_address(text))
 
 
 def create_state_file(path: Path, strategy: NewStrategy) -> State:
-    """Make the state file of a new strategy; returns the state that is in it.
+    """Create the state file of a new strategy, and return its state.
 
     Raises
     ------
     OperationRefused
-        There is such a file, or there are earlier saves of it.
+        The file exists, or there are earlier saves of it.
     StoreLocked
-        Somebody else is making it.
+        Another process is creating it.
     OSError
         The folder cannot be written to.
     """
@@ -76,14 +76,14 @@ def create_state_file(path: Path, strategy: NewStrategy) -> State:
         raise OperationRefused(f"{path} exists", remedy=Remedy.reset)
     with JSONFileStore(path) as store:
         if not store.is_pristine():
-            raise OperationRefused(f"{path} is gone, but earlier saves of it are there", remedy=Remedy.recover)
+            raise OperationRefused(f"{path} is missing, but there are earlier saves of it", remedy=Remedy.recover)
         store.acquire_writer_lock()
-        if path.exists():  # made by somebody else meanwhile
+        if path.exists():  # another process created it in the meantime
             raise OperationRefused(f"{path} exists")
         state = store.create(strategy.name)
         state.portfolio.initialise_reserves(strategy.reserve, reserve_token_price=1.0)
         if strategy.deposit is not None:
-            origin = EventOrigin(state.created_at, notes="Booked when the state was made")
+            origin = EventOrigin(state.created_at, notes="Booked when the state was created")
             book_reserve_flow(state, strategy.reserve, strategy.deposit, origin)
         store.sync(state)
     return state

@@ -1,6 +1,6 @@
-"""Strategies in databases, by the address that a user has given.
+"""Strategies in databases, by address.
 
-It needs SQLAlchemy, which takes longer to load than all else; so it is imported only where there is such an address.
+This module imports SQLAlchemy, which is slow; so it is imported only when there is a database address.
 """
 
 from tradeexecutor.database.address import DatabaseAddress
@@ -14,12 +14,12 @@ __all__ = ["load_strategy", "open_address", "open_strategy", "read_strategy_text
 
 
 def open_address(address: DatabaseAddress) -> DatabaseAddress:
-    """Return an address with a strategy; where it names none, the only one in the database is meant.
+    """Return an address with a strategy; an address without one means the only strategy in the database.
 
     Raises
     ------
     OperationRefused
-        There are several strategies, or none.
+        The address names no strategy, and the database does not have exactly one.
     StateFileError, OSError
         The database cannot be read.
     """
@@ -29,24 +29,24 @@ def open_address(address: DatabaseAddress) -> DatabaseAddress:
         names = [strategy.name for strategy in list_strategies(connection, address)]
     if len(names) != 1:
         listed = f"one of {', '.join(names)}" if names else "there is none yet"
-        raise OperationRefused(f"which strategy in {address.database}? Add #NAME to the address: {listed}")
+        raise OperationRefused(f"{address.database} needs a strategy: add #NAME to the address, {listed}")
     return address.with_strategy(names[0])
 
 
 def load_strategy(address: DatabaseAddress) -> State:
-    """Read the state, as of the save that the address names; raises as `open_address`."""
+    """Return the state of the save that the address names; raises as `open_address`."""
     found = open_address(address)
     return SQLStateStore(found.newest).load(found.at, cycle=found.cycle)
 
 
 def read_strategy_text(address: DatabaseAddress) -> bytes:
-    """Read the JSON text of the state; see `load_strategy`."""
+    """Return the JSON text of the state; see `load_strategy`."""
     found = open_address(address)
     return SQLStateStore(found.newest).read(found.at, cycle=found.cycle)[1]
 
 
 def open_strategy(address: DatabaseAddress) -> SQLStateStore:
-    """Return the store of the strategy, in which only the newest save can be changed; raises as `open_address`."""
+    """Return the store of the strategy; raises as `open_address`, and `OperationRefused` for an earlier save."""
     if address != address.newest:
-        raise OperationRefused(f"only the newest save can be changed; leave out what stands after @ in {address}")
+        raise OperationRefused(f"only the newest save can be changed; leave out the part after the @ in {address}")
     return SQLStateStore(open_address(address))

@@ -1,4 +1,4 @@
-"""Errors and paths in the words of the person who gave them."""
+"""Texts of errors and paths for users."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ __all__ = ["describe_error", "is_expected", "shorten_path"]
 
 
 def shorten_path(path: Path) -> str:
-    """Return a path from the working folder where it is inside."""
+    """Return a path relative to the working folder if it is inside; otherwise the path itself."""
     try:
         return str(path.absolute().relative_to(Path.cwd()))
     except ValueError:
@@ -25,9 +25,9 @@ def is_expected(error: BaseException) -> bool:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return one line that tells a user what is wrong."""
+    """Return one line that describes an error to a user."""
     if isinstance(error, TradeExecutorError):
-        # Stores name files by their whole path; what is in the working folder is known by its name.
+        # Messages of stores have absolute paths; inside the working folder relative ones are easier to read.
         return " ".join(str(error).split()).replace(f"{Path.cwd()}{os.sep}", "")
     if isinstance(error, OSError) and error.strerror:
         return _describe_os_error(error)
@@ -37,11 +37,11 @@ def describe_error(error: BaseException) -> str:
 
 
 def _describe_os_error(error: OSError) -> str:
-    """Say what is missing, or may not be written, rather than which system call failed."""
+    """Return what is missing or not writable, rather than which system call failed."""
     file: object = error.filename
     if not isinstance(file, str | Path):
         return error.strerror or str(error)
-    if error.strerror != os.strerror(error.errno or 0):  # not the system's words but ours, and perhaps no path
+    if error.strerror != os.strerror(error.errno or 0):  # our own message, and perhaps not about a path
         return f"{file}: {error.strerror}"
     path = Path(file)
     name, folder = shorten_path(path), shorten_path(path.parent)

@@ -1,18 +1,18 @@
-"""A strategy that runs by the clock: decisions, checks of triggers, valuations.
+"""Live trading on a schedule: decisions, checks of triggers, valuations.
 
-One job after the other, never two at once:
+The jobs run one after the other, never two at once:
 
 =============  =============================================================================================
 job            when
 =============  =============================================================================================
-decision       at every tick of the cycle, plus an offset in which the candles of the tick arrive
+decision       at every tick of the cycle, plus an offset so that the candles of the tick have arrived
 triggers       in between, where positions have stop losses and the like
 valuation      in between, so that a reader of the state sees present values
 =============  =============================================================================================
 
-Before each job, what an earlier one has left under way is resolved. A node that does not answer, or gas that is too
-expensive, ends the job and not the program: the next one tries again. An outcome that nobody knows ends the program.
-A tick that was missed is not made up for, because its prices are gone.
+Before each job, pending trades of earlier jobs are resolved. When a node does not answer or gas is too expensive, the
+job fails and the next one tries again; the program continues. An unknown outcome of a trade ends the program. A missed
+tick is skipped, because its prices are no longer available.
 """
 
 import datetime
@@ -38,24 +38,24 @@ __all__ = ["LiveLoop", "LiveSettings", "LiveStartRefused", "StaleMarketData"]
 
 logger = logging.getLogger(__name__)
 
-#: The longest time between two looks at whether the program shall stop, seconds.
+#: Longest time between two checks of `LiveLoop.should_stop`, seconds.
 _LONGEST_WAIT = 5.0
 
-#: Gives the market data as of now.
+#: Returns the market data up to a time, naive UTC.
 UniverseSource = Callable[[datetime.datetime], TradingStrategyUniverse]
 
 
 class LiveStartRefused(TradeExecutorError, RuntimeError):
-    """The strategy cannot run live with this state or these settings; nothing has happened."""
+    """The strategy cannot run live with this state or these settings; nothing was changed."""
 
 
 class StaleMarketData(TradeExecutorError, RuntimeError):
-    """The newest candle is too old to decide by.
+    """The newest candle is too old for a decision.
 
     Attributes
     ----------
     age
-        How old.
+        Age of the candle.
     """
 
     def __init__(self, message: str, age: datetime.timedelta):
@@ -65,24 +65,24 @@ class StaleMarketData(TradeExecutorError, RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class LiveSettings:
-    """When things happen.
+    """Schedule of a live strategy.
 
     Attributes
     ----------
     cycle
-        How often to decide.
+        Time between decisions.
     offset
-        How long after a tick.
+        Delay of a decision after its tick.
     trigger_check, valuation
-        How often in between; None: never.
+        Time between checks of triggers, and between valuations; None for never.
     max_data_delay
-        The newest candle must not have ended longer ago than this at a decision; None: it may be of any age.
+        Largest time since the end of the newest candle at a decision; None for no limit.
     decide_at_once
-        Make the first decision right away, as of the tick before, unless that was decided already.
+        Whether to make the decision of the previous tick at once, unless it was made already.
     max_cycles
-        Stop after so many decisions; None: run until it is told to stop.
+        Number of decisions after which the loop stops; None for no limit.
     retryable
-        Errors that end a job and not the program, also when another one was raised from them.
+        Errors that end a job but not the program, also as the cause of another error.
     """
 
     cycle: CycleDuration
@@ -103,28 +103,28 @@ class LiveSettings:
 
 @dataclass(slots=True)
 class LiveLoop:
-    """A strategy, and everything it needs to run live.
+    """A strategy that runs live, with everything it needs.
 
     Attributes
     ----------
     module
         The strategy.
     store
-        Where its state is; open, and written by nobody else.
+        Open store of its state, with the writer lock.
     models
-        Prices, deposits, execution: of the real world.
+        Live models of prices, deposits and execution.
     make_universe
-        Asked for market data before each decision.
+        Returns the market data; called before each decision.
     settings
-        When things happen.
+        Schedule.
     mode
-        What strategies and statistics are told.
+        Execution mode that strategies and statistics get.
     clock, wait
-        The time, naive UTC, and how it passes, in seconds.
+        `clock` returns the time, naive UTC; `wait` sleeps for a number of seconds.
     should_stop
-        Asked between jobs; a job is never interrupted.
+        Called between jobs; a job is never interrupted.
     on_job
-        Told the name of each job that is done, and of each that failed with its error.
+        Called after each job with its name, and with its error or None.
     """
 
     module: StrategyModule
@@ -143,16 +143,16 @@ class LiveLoop:
     # --- Start
 
     def start(self) -> State:
-        """Load the state, check that trading works, and find out what an earlier process had under way.
+        """Load the state, check that trading works, and resolve pending trades of an earlier process.
 
         Raises
         ------
         LiveStartRefused
-            The state belongs to another wallet, or was never prepared.
+            The state belongs to another wallet, or was not initialised.
         UncleanState
-            What an earlier process had under way is still open.
+            Trades of an earlier process are still pending.
         ExecutionHaltableIssue
-            The same, and the error says what it is.
+            The outcome of a trade of an earlier process is unknown; the message says which.
         """
         state = self.store.load()
         state.perform_integrity_check()
@@ -199,17 +199,17 @@ class LiveLoop:
 
     def _resolve(self, state: State) -> None:
         for trade in self.models.execution.resolve_unconfirmed(self.clock(), state):
-            logger.warning("%s was under way; it is %s", trade, trade.get_status().value)
+            logger.warning("%s was pending; it is now %s", trade, trade.get_status().value)
 
     # --- Run
 
     def run(self) -> State:
-        """Start, and do every job when its time comes, until it is told to stop.
+        """Start, and run every job at its time until the loop is stopped.
 
         Returns
         -------
         State
-            As it was saved last.
+            The state as it was last saved.
         """
         state = self.start()
         settings = self.settings
@@ -238,12 +238,12 @@ class LiveLoop:
         return state
 
     def _is_undecided(self, now: datetime.datetime) -> bool:
-        """Return True if the tick that has passed last was not decided, by an earlier process either."""
+        """Return True if neither this nor an earlier process made the decision of the latest tick."""
         tick = snap_to_previous_tick(now - self.settings.offset, self.settings.cycle)
         return self._last_tick is None or tick > self._last_tick
 
     def _find_next_decision(self, now: datetime.datetime) -> datetime.datetime:
-        """Return when the next tick is decided that was not decided before."""
+        """Return the time of the decision of the next tick that has no decision yet."""
         tick = snap_to_next_tick(now - self.settings.offset, self.settings.cycle)
         if self._last_tick is not None and tick <= self._last_tick:
             tick += self.settings.cycle.to_timedelta()
@@ -263,9 +263,9 @@ class LiveLoop:
             self.on_job(name, None)
 
     def _is_retryable(self, error: BaseException | None) -> bool:
-        """Return True if an error, or what it was raised from, ends a job and not the program.
+        """Return True if an error, or one of its causes, ends a job but not the program.
 
-        A strategy that asks for a price while no node answers fails, but not by a fault of its own.
+        A strategy that reads a price while no node answers raises an error, which is not a defect of the strategy.
         """
         while error is not None:
             if isinstance(error, self.settings.retryable):
@@ -276,7 +276,7 @@ class LiveLoop:
     # --- Jobs
 
     def decide(self) -> None:
-        """Make the decision of the tick that has passed last.
+        """Make the decision of the latest tick.
 
         Raises
         ------
@@ -296,10 +296,10 @@ class LiveLoop:
         limit = self.settings.max_data_delay
         age = tick - universe.get_time_range()[1]
         if limit is not None and age > limit:
-            raise StaleMarketData(f"the newest candle ended {age} before {tick}, at most {limit} is allowed", age)
+            raise StaleMarketData(f"the newest candle ended {age} before {tick}; the limit is {limit}", age)
 
     def check_triggers(self) -> None:
-        """Book deposits, and execute the stop losses and the like that the market has reached."""
+        """Book deposits, and execute the stop losses and other triggers that the market has reached."""
         runner = self._require_runner()
         now = self.clock()
         try:

@@ -20,7 +20,7 @@ __all__ = ["LookAheadRequest", "analyse_strategy_file"]
 
 @dataclass(frozen=True, slots=True)
 class LookAheadRequest:
-    """What was asked for; None leaves it to the strategy.
+    """Settings of an analysis; None uses the setting of the strategy.
 
     Attributes
     ----------
@@ -29,15 +29,15 @@ class LookAheadRequest:
     data, pairs
         Data set names and candle files; pairs to use of them, empty for all.
     form
-        How the files are written.
+        Format of the files.
     fee, slippage
-        Fractions.
+        Fractions of the value of a trade.
     parameters
-        Override those of the strategy.
+        Values that override those of the strategy, by name.
     cuts, every_decision
         See `analyse_look_ahead`.
     progress
-        Draw a progress bar on standard error; None: where that is a terminal.
+        Whether to draw a progress bar on standard error; None draws one if it is a terminal.
     """
 
     strategy: Path
@@ -57,7 +57,7 @@ class LookAheadRequest:
 
 
 def analyse_strategy_file(request: LookAheadRequest) -> LookAheadReport:
-    """Find what in a strategy depends on candles that came later.
+    """Return the indicators and decisions of a strategy that depend on later candles.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Making a state smaller without losing its proof, and putting everything back."""
+"""Making a state smaller so that its balances can still be proven, and restoring the removed details."""
 
 import datetime
 from dataclasses import dataclass
@@ -32,20 +32,20 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """What was pruned.
+    """Result of pruning.
 
     Attributes
     ----------
     positions, transactions, balance_updates, valuation_updates
-        How many had something taken out of them, or were taken out.
+        Number of objects that were removed or lost details.
     balance_updates_kept
-        How many balance updates of closed positions stay, because figures depend on them.
+        Number of balance updates of closed positions that stay, because figures depend on them.
     positions_changed
-        How many positions show other figures than before.
+        Number of positions whose figures changed.
     size_before, size_after
-        Of the JSON text of the state, bytes.
+        Size of the JSON text of the state, bytes.
     taken_out
-        What goes into an archive; None when it is discarded, and when there is nothing.
+        Content of the archive; None when it is discarded or empty.
     """
 
     positions: int
@@ -68,18 +68,18 @@ class Restoration:
 
 
 def require_archives_path(place: StateLocation) -> Path:
-    """Return the path beside which archives stand; raises `OperationRefused` for a server, which has no such place."""
+    """Return the path beside which archives are stored; raises `OperationRefused` for a database server."""
     path = get_archives_path(place)
     if path is None:
-        message = "archives stand beside a file, and a database server has none"
+        message = "archives are stored beside a file, and a database server has none"
         raise OperationRefused(message, remedy=Remedy.discard)
     return path
 
 
 def archive_detail(state: State, now: datetime.datetime) -> Pruning:
-    """Take detail of closed positions out of a state; no figure changes.
+    """Remove details of closed positions from a state; no figure changes.
 
-    Whoever saves the state writes `Pruning.taken_out` before.
+    The caller must write `Pruning.taken_out` to an archive before saving the state.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def archive_detail(state: State, now: datetime.datetime) -> Pruning:
 
 
 def discard_detail(state: State, now: datetime.datetime) -> Pruning:
-    """Throw detail of closed positions away, and all their balance updates: figures that need these change."""
+    """Delete details and balance updates of closed positions; figures that depend on balance updates change."""
     del now
     before = len(state.to_json_bytes())
     changed = sum(
@@ -121,32 +121,32 @@ def discard_detail(state: State, now: datetime.datetime) -> Pruning:
 
 
 def restore_detail(state: State, place: StateLocation, *, give_up: bool = False) -> Restoration:
-    """Put back what `archive_detail` took out; what happened since stays.
+    """Restore the details that `archive_detail` removed; later changes are kept.
 
     Parameters
     ----------
     place
-        Where the state is stored: the archives stand beside it.
+        Where the state is stored; the archives are beside it.
     give_up
-        Forget archives that are missing or damaged; otherwise every archive has to be there.
+        Whether to skip and forget archives that are missing or damaged; otherwise they are an error.
 
     Raises
     ------
     ArchiveError
-        An archive is missing, damaged or does not fit.
+        An archive is missing or damaged, or does not match the state.
     """
-    path = get_archives_path(place) or Path(str(place))  # of a server: no archive is found there
+    path = get_archives_path(place) or Path(str(place))  # a server has no archives, so none is found
     given_up = forget_unusable_archives(state, path) if give_up else []
     return Restoration(restore_archives(state, path), given_up)
 
 
 def restore_in_memory(state: State, place: StateLocation) -> str:
-    """Bring back what was pruned from a state that is only read.
+    """Restore pruned details of a state that will not be saved.
 
     Returns
     -------
     str
-        Why that is not possible; empty when everything is there.
+        Why that is not possible; empty when everything was restored.
     """
     if not state.archives:
         return ""

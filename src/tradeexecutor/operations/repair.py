@@ -1,6 +1,7 @@
-"""Making good what went wrong with trades: counter trades, refunds, positions that hold nothing.
+"""Repairing a state: counter trades and refunds of failed trades, and positions that hold nothing.
 
-No trade is made and no chain is asked. What the state cannot tell is either reported by the operator or left alone.
+No trade is executed and no chain is read. Outcomes that the state does not record are reported by the operator;
+without a report the trades are not repaired.
 """
 
 import datetime
@@ -32,15 +33,15 @@ __all__ = ["LeftAlone", "Repair", "RepairKind", "RepairReport", "RepairRequest",
 
 
 class RepairKind(enum.StrEnum):
-    """A sort of repair, in the order in which they are made."""
+    """Kinds of repair, in the order in which they are made."""
 
     #: Trades that were never sent.
     unsent = "unsent"
     #: Failed trades and frozen positions.
     failed = "failed"
-    #: Open positions that hold nothing; a failed trade that is made good may leave one.
+    #: Open positions that hold nothing; the repair of a failed trade may leave one.
     empty = "empty"
-    #: Positions in Hypercore vaults with a rest too small to redeem.
+    #: Positions in Hypercore vaults with a remainder too small to redeem.
     dust = "dust"
     #: Of two positions in one Hypercore vault, the one that does not exist.
     duplicates = "duplicates"
@@ -48,16 +49,16 @@ class RepairKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RepairRequest:
-    """What the operator asked for.
+    """Request of an operator.
 
     Attributes
     ----------
     kinds
-        Sorts of repair.
+        Kinds of repair.
     failed, filled
         Outcomes that the operator has looked up, by trade id.
     returned
-        Whether the capital of failed trades of which the file does not tell has come back; None: leave them.
+        Whether the capital of failed trades came back, where the file does not record it; None does not repair them.
     answers
         The same for single trades, by id.
     """
@@ -71,20 +72,20 @@ class RepairRequest:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """One thing that was put right.
+    """One repair.
 
     Attributes
     ----------
     kind
         A `RepairKind`, ``outcome`` (looked up by the operator) or ``unfrozen``.
     position_id, ticker
-        Where.
+        The position.
     trade_id, new_trade_id
-        What was repaired and the trade that does it; None where there is none.
+        The repaired trade, and the trade that repairs it; None if there is none.
     refund, symbol
-        What went back, token units.
+        Capital that was returned, token units, and its token.
     text
-        What was done, for people.
+        Description of the repair.
     """
 
     kind: str
@@ -99,7 +100,7 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class LeftAlone:
-    """What needs repair and was not touched: why, and what to do instead, None when nothing helps."""
+    """A trade or position that was not repaired, with the reason and a remedy; None without a remedy."""
 
     text: str
     remedy: Remedy | None = None
@@ -107,16 +108,16 @@ class LeftAlone:
 
 @dataclass(slots=True)
 class RepairReport:
-    """Everything that a repair did.
+    """Result of a repair.
 
     Attributes
     ----------
     done
-        In order.
+        Repairs in order.
     left_alone
-        What needs repair and was not touched.
+        Trades and positions that need repair and were not repaired.
     cash, equity, net_asset_value
-        Before and after, USD.
+        Values before and after, USD.
     """
 
     done: list[Repair] = field(default_factory=list[Repair])
@@ -127,7 +128,7 @@ class RepairReport:
 
 
 def find_unknown_refunds(state: State) -> Iterator[tuple[TradeExecution, Refund]]:
-    """Yield the failed trades of which the file does not tell whether their capital came back."""
+    """Yield the failed trades for which the file does not record whether their capital came back."""
     trades = find_trades_to_be_repaired(state)
     if not trades:
         return
@@ -139,7 +140,7 @@ def find_unknown_refunds(state: State) -> Iterator[tuple[TradeExecution, Refund]
 
 
 def repair_state(state: State, now: datetime.datetime, request: RepairRequest) -> RepairReport:
-    """Carry out the repairs that were asked for, in their order.
+    """Make the requested repairs in the order of `RepairKind`.
 
     Parameters
     ----------
@@ -149,9 +150,9 @@ def repair_state(state: State, now: datetime.datetime, request: RepairRequest) -
     Raises
     ------
     OperationRefused
-        There is no trade of an id that was given, or it is said to have failed and to be filled.
+        A trade id does not exist, or is reported both as failed and as filled.
     AccountingError
-        A reported outcome does not fit the trade.
+        A reported outcome is not possible for the trade.
     """
     both = request.failed & request.filled.keys()
     if both:
@@ -185,14 +186,14 @@ def _get_allocation(trade: TradeExecution) -> Decimal | None:
 
 
 class _Run:
-    """The repairs of one request, and what each of them did."""
+    """The repairs of one request, and their results."""
 
     def __init__(self, state: State, now: datetime.datetime, request: RepairRequest):
         self.state = state
         self.now = now
         self.request = request
         self.report = RepairReport()
-        #: What the state as it is tells about the capital of failed trades, before anything changes it.
+        #: Whether the capital of failed trades was returned, read from the state before any repair changes it.
         self.refunds = _find_refunds(state) if RepairKind.failed in request.kinds else {}
 
     def _add(
@@ -222,7 +223,7 @@ class _Run:
         return position.trades[counter.repaired_trade_id or 0]
 
     def record_outcomes(self) -> None:
-        """Record what the operator has looked up."""
+        """Record the outcomes that the operator has looked up."""
         outcomes = {number: ReportedOutcome() for number in self.request.failed} | self.request.filled
         trades = {
             number: trade
@@ -257,27 +258,27 @@ class _Run:
             self._add(RepairKind.empty, trade, "holds nothing and is closed", new_trade=trade)
 
     def _is_returned(self, trade: TradeExecution) -> bool | None:
-        """Return True if the capital of a failed trade came back; None if nobody knows."""
+        """Return True if the capital of a failed trade came back; None if that is unknown."""
         refund = self.refunds.get(trade.trade_id)
         if refund is None:
-            return True  # failed just now, by what the operator has looked up
+            return True  # the operator has just reported it as failed, which returned its capital
         if refund.answer is RefundAnswer.unknown:
             return self.request.answers.get(trade.trade_id, self.request.returned)
         return refund.answer is RefundAnswer.yes
 
     def repair_failed(self) -> None:
-        """Make a counter trade for each failed trade, and put frozen positions back into use."""
+        """Make a counter trade for each failed trade, and unfreeze positions."""
         paid = {trade.trade_id: self._is_returned(trade) is False for trade in find_trades_to_be_repaired(self.state)}
         result = repair_trades(self.state, now=self.now, allocation_returned=self._is_returned)
         for counter in result.new_trades:
             trade = self._get_repaired(counter)
             refund = self.refunds[trade.trade_id].amount if paid[trade.trade_id] else None
-            text = "its capital comes back now" if refund else "its capital had come back"
+            text = "its capital is returned now" if refund else "its capital had been returned"
             if not (_get_allocation(trade) or refund):
-                text = "nothing was set aside for it"
+                text = "no capital was allocated to it"
             self._add(RepairKind.failed, trade, text, repaired=trade, new_trade=counter, refund=refund)
         for position in result.unfrozen_positions:
-            text = "is unfrozen and closed, nothing is left" if position.is_closed() else "is back in use"
+            text = "is unfrozen and closed, nothing is left" if position.is_closed() else "is unfrozen"
             self._add("unfrozen", position.get_first_trade(), text)
         for number, reason in result.left_alone.items():
             self.report.left_alone.append(self._explain(number, reason))
@@ -296,11 +297,11 @@ class _Run:
         """Close positions in Hypercore vaults of which too little is left to redeem."""
         for trade in close_hypercore_dust_positions(self.state.portfolio, self.now):
             position = self.state.portfolio.closed_positions[trade.position_id]
-            text = f"is closed with a rest of {format_quantity(position.get_quantity())}"
+            text = f"is closed with a remainder of {format_quantity(position.get_quantity())}"
             self._add(RepairKind.dust, trade, text, new_trade=trade)
 
     def close_duplicates(self) -> None:
-        """Close positions in Hypercore vaults that are there twice."""
+        """Close duplicate positions in Hypercore vaults."""
         candidates, rejected = find_hypercore_duplicate_close_candidates(self.state.portfolio)
         for candidate in candidates:
             trade = close_hypercore_duplicate_clone(self.state.portfolio, candidate, self.now)

@@ -14,16 +14,16 @@ __all__ = ["Loss", "reset_state"]
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What a reset takes away.
+    """What a reset removes from a state.
 
     Attributes
     ----------
     open_positions, frozen_positions, pending_positions, closed_positions, trades, samples, blacklisted_assets
-        How many there were.
+        Number of objects before the reset.
     cash_usd, net_asset_value_usd
-        What the state knew of; nothing happens to the money itself.
+        Recorded values before the reset, None for a state that cannot be valued; the assets themselves do not change.
     first, last
-        From when to when the strategy has sampled its value or traded.
+        Times of the first and last sample or trade.
     """
 
     open_positions: int
@@ -40,14 +40,14 @@ class Loss:
 
 
 def reset_state(state: State, now: datetime.datetime) -> Loss:
-    """Empty a state; returns what it does not know any more.
+    """Empty a state, and return what was removed.
 
-    The name, the reserve currencies and the deployment stay. What the strategy owns does not change.
+    The name, the reserve currencies and the deployment are kept. The assets of the strategy do not change.
 
     Parameters
     ----------
     now
-        When the new history begins, naive UTC.
+        Start of the new history, naive UTC.
     """
     loss = _describe(state)
     new = State(created_at=now, name=state.name, deployment_info=state.deployment_info)
@@ -65,7 +65,7 @@ def _describe(state: State) -> Loss:
     portfolio = state.portfolio
     try:
         cash, value = portfolio.get_cash(), portfolio.get_net_asset_value()
-    except TradeExecutorError:  # a state that cannot be valued can be reset all the same
+    except TradeExecutorError:  # a state that cannot be valued can still be reset
         cash = value = None
     first, last = state.get_strategy_start_and_end()
     return Loss(

@@ -1,4 +1,4 @@
-"""Trying failed trades again, in a simulation at the prices of candles."""
+"""Retrying failed trades, in a simulation at the prices of candles."""
 
 import datetime
 from dataclasses import dataclass
@@ -15,22 +15,22 @@ __all__ = ["RetryReport", "RetryRequest", "retry_failed_trades"]
 
 @dataclass(frozen=True, slots=True)
 class RetryRequest:
-    """What the operator asked for.
+    """Request of an operator.
 
     Attributes
     ----------
     data, pairs
         Data set names and candle files; pairs to use of them, empty for all.
     trade_ids
-        Trades to try again; empty for all that failed.
+        Trades to retry; empty for all failed ones.
     at
-        When; None: at the last decision of the strategy.
+        Time of the trades; None for the last decision of the strategy.
     fee, slippage
-        Fractions.
+        Fractions of the value of a trade.
     tolerance
-        How much worse than planned trades may fill, a fraction; None: what each trade says.
+        How much worse than planned trades may fill, a fraction; None uses the tolerance of each trade.
     form
-        How the candle files are written.
+        Format of the candle files.
     """
 
     data: tuple[str, ...]
@@ -45,7 +45,7 @@ class RetryRequest:
 
 @dataclass(frozen=True, slots=True)
 class RetryReport:
-    """What was tried: when, what became of it, and the prices of that time by trade id (USD, without fees)."""
+    """Time and result of a retry, and the prices of that time by trade id (USD, without fees)."""
 
     at: datetime.datetime | None
     result: RepairResult
@@ -53,17 +53,17 @@ class RetryReport:
 
     @property
     def is_all_well(self) -> bool:
-        """Whether every trade was tried and went through."""
+        """Return True if every trade was retried and succeeded."""
         return not self.result.left_alone and all(not trade.is_failed() for trade in self.result.new_trades)
 
 
 def retry_failed_trades(state: State, request: RetryRequest) -> RetryReport:
-    """Try failed trades of a state again.
+    """Retry failed trades of a state.
 
     Raises
     ------
     OperationRefused
-        The state has real transactions, or a trade that was asked for has not failed.
+        The state has real transactions, or a requested trade has not failed.
     """
     failed = {trade.trade_id for trade in find_trades_to_be_repaired(state)}
     if failed:

@@ -1,4 +1,4 @@
-"""Does reading and writing a state file lose anything?"""
+"""Check that reading and writing a state file loses nothing."""
 
 import dataclasses
 import json
@@ -9,27 +9,27 @@ from typing import Any, cast
 from tradeexecutor.state.codec.numbers_as_text import read_number
 from tradeexecutor.state.trade_summary import TradeSummary
 
-#: Marks a key that is not there.
+#: Marks a missing key.
 _ABSENT = object()
 
-#: Figures of a trade summary that follow from its others: what a file says about them is replaced.
+#: Figures of a trade summary that are computed from its other figures; the values in a file are replaced.
 _RECOMPUTED = frozenset(field.name for field in dataclasses.fields(TradeSummary) if not field.init) | {
     "average_position_frequency"
 }
 
 
 def find_losses(original: Any, written: Any, path: str = "") -> Iterator[str]:
-    """Yield where `written` says something else than `original`, or nothing at all.
+    """Yield a description of each value of `original` that is missing from `written` or differs there.
 
-    Not losses: keys that were added, lists in another order (sets are sorted), an integer written as the text of an
-    exact amount, a text written as the float that it spells, and figures of a trade summary that are recomputed.
+    These do not count: keys that were added, lists in another order (sets are sorted), an integer written as the text
+    of an exact amount, a text written as the float that it spells, and figures of a trade summary that are recomputed.
 
     Parameters
     ----------
     original, written
         Plain JSON data.
     path
-        Where both are, e.g. ``portfolio.reserves``.
+        Path of both in the state, e.g. ``portfolio.reserves``.
     """
     if isinstance(original, dict) and isinstance(written, dict):
         yield from _find_dict_losses(cast(dict[str, Any], original), cast(dict[str, Any], written), path)
@@ -85,17 +85,17 @@ def _shorten(value: Any) -> str:
 
 
 def find_unknown_keys(value: Any, path: str = "") -> Iterator[str]:
-    """Yield the keys that this version of the program does not know; it keeps them, and uses them for nothing.
+    """Yield the keys that this version of the program does not use; they are kept when a state is saved.
 
     Parameters
     ----------
     value
         A state, or any part of one.
     path
-        Where it is.
+        Path of the value in the state.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        # The codec keeps them here; they are not a field.
+        # The codec stores them in this attribute, which is not a field.
         unknown = getattr(value, "unknown_keys", {})
         yield from (f"{path}.{key}" if path else str(key) for key in unknown)
         for field in dataclasses.fields(value):

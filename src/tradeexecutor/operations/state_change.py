@@ -1,10 +1,11 @@
-"""The one way in which an operation changes a state that is stored: shown first, backed up, saved as shown, undone.
+"""The only way in which an operation changes a stored state: preview, backup, save, undo.
 
-1. The writer lock is taken: a strategy that runs keeps its state to itself. A preview needs no lock.
-2. The change is made on a copy, and whoever asked for it sees everything that is different.
-3. When the answer is yes, the file is copied to ``STEM.SUFFIX-N.json`` beside it; a database keeps every save anyway.
-4. The copy of 2 is saved, so what was shown is what happens.
-5. `undo_change` brings back what was there before, to the byte.
+1. The writer lock is taken, so that a running strategy and the operation do not overwrite each other. A preview needs
+   no lock.
+2. The change is made on a copy, and all differences are shown.
+3. When the user agrees, the file is copied to ``STEM.SUFFIX-N.json`` beside it; a database keeps every save anyway.
+4. The copy of step 2 is saved, so the saved change is exactly the one that was shown.
+5. `undo_change` restores the previous state, to the byte.
 
 ::
 
@@ -35,20 +36,20 @@ __all__ = ["Change", "PreparedChange", "Undo", "prepare_change", "undo_change"]
 
 T = TypeVar("T")
 
-#: Changes the state it is given and returns what it did; the time is the one to record, naive UTC.
+#: Changes a state and returns the result; the second argument is the time to record, naive UTC.
 Change = Callable[[State, datetime.datetime], T]
 
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """The way back after a change; one of `backup` and `save` is None.
+    """How to undo a change; one of `backup` and `save` is None.
 
     Attributes
     ----------
     place
-        What was changed: the path of the file, or the address of the strategy.
+        The changed state: path of the file, or address of the strategy.
     backup
-        The file as it was.
+        Copy of the file before the change.
     save
         Number of the save in the database before the change.
     """
@@ -59,7 +60,7 @@ class Undo:
 
 
 class PreparedChange(Generic[T]):
-    """A change that was made on a copy, while the stored state is as it was.
+    """A change that was made on a copy; the stored state has not changed yet.
 
     Attributes
     ----------
@@ -76,7 +77,7 @@ class PreparedChange(Generic[T]):
 
     @property
     def is_empty(self) -> bool:
-        """Whether the change changes nothing, so that there is nothing to save."""
+        """Return True if the change makes no difference, so that there is nothing to save."""
         return self.preview.is_empty
 
     def save(self, backup_suffix: str, before_save: Callable[[T], object] | None = None) -> Undo:
@@ -85,16 +86,16 @@ class PreparedChange(Generic[T]):
         Parameters
         ----------
         backup_suffix
-            Of the copy of the original, e.g. ``repair-backup``.
+            Suffix in the name of the backup, e.g. ``repair-backup``.
         before_save
-            Given the result, writes what has to be on the disk before the state that refers to it.
+            Function that gets the result, and writes files which the state refers to before the state is saved.
 
         Raises
         ------
         StoreLocked
-            Somebody else writes to the state.
+            Another process writes to the state.
         StateFileError, OSError
-            It cannot be written; it is as it was.
+            The state cannot be written; the stored state has not changed.
         """
         store = self._store
         store.acquire_writer_lock()
@@ -120,9 +121,9 @@ def prepare_change(
     place
         Where the state is.
     change
-        Called once. It must not ask, and raises when it refuses; what it raises is raised here.
+        Called once. It must not ask, and its errors are raised from here.
     preview_only
-        Take no writer lock, so that a strategy that runs is not disturbed; `save` still takes it.
+        Whether to take no writer lock, so that a running strategy is not disturbed; `save` still takes it.
 
     Raises
     ------
@@ -140,18 +141,18 @@ def prepare_change(
 
 
 def undo_change(undo: Undo) -> None:
-    """Bring back the state as it was before a change: a file to the byte, in a database as a new save.
+    """Restore the state before a change: a file to the byte, in a database as a new save.
 
     Raises
     ------
     StoreLocked
         Somebody else writes to the state.
     StateFileError, OSError
-        The backup cannot be read, or the state not be written.
+        The backup cannot be read, or the state cannot be written.
     """
     if isinstance(undo.place, Path):
         recover(undo.place, undo.backup, exact=True)
         return
-    from tradeexecutor.database import recovery  # SQLAlchemy takes longer than all else
+    from tradeexecutor.database import recovery  # imports SQLAlchemy, which is slow
 
     recovery.recover(undo.place, undo.save)

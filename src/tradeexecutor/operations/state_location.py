@@ -1,4 +1,4 @@
-"""Where a state is: in a file, or under the address of a strategy in a database."""
+"""Location of a state: a file, or the address of a strategy in a database."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -30,34 +30,34 @@ StateLocation: TypeAlias = Path | DatabaseAddress
 
 
 def parse_state_location(text: str) -> StateLocation:
-    """Read a path, or an address of a database such as ``sqlite:///trading.db#my-strategy``.
+    """Return the location of a path, or of a database address such as ``sqlite:///trading.db#my-strategy``.
 
     Raises
     ------
     InvalidValue
-        It is neither. The message does not repeat the text, in which there may be a password.
+        The text is neither. The message does not repeat the text, because it may contain a password.
     """
     if is_connection_string(text):
-        raise InvalidValue("a database is not named by key=value, but as postgresql://user@host/database#NAME")
+        raise InvalidValue("a database address has the form postgresql://user@host/database#NAME, not key=value")
     if is_address(text):
         return DatabaseAddress.parse(text)
     if "\0" in text:
-        raise InvalidValue("a path has no NUL characters")
+        raise InvalidValue("a path must not contain NUL characters")
     return Path(text)
 
 
 def load_state(place: StateLocation) -> State:
-    """Read a state file, or a strategy in a database.
+    """Return the state of a file, or of a strategy in a database.
 
     Raises
     ------
     OperationRefused
-        There is no such file or strategy, or it is a folder.
+        The file or strategy does not exist, or the path is a folder.
     StateFileError, OSError
         It cannot be read.
     """
     if not isinstance(place, Path):
-        from tradeexecutor.operations.databases import load_strategy  # SQLAlchemy takes longer than all else
+        from tradeexecutor.operations.databases import load_strategy  # imports SQLAlchemy, which is slow
 
         return load_strategy(place)
     require_state_file(place)
@@ -65,7 +65,7 @@ def load_state(place: StateLocation) -> State:
 
 
 def read_state_text(place: StateLocation) -> bytes:
-    """Return the JSON text that `load_state` parses; raises what that raises, but for wrong content."""
+    """Return the JSON text that `load_state` parses; raises as `load_state`, except for wrong content."""
     if not isinstance(place, Path):
         from tradeexecutor.operations.databases import read_strategy_text
 
@@ -75,12 +75,12 @@ def read_state_text(place: StateLocation) -> bytes:
 
 
 def open_store(place: StateLocation) -> "JSONFileStore | SQLStateStore":
-    """Return the store that a state can be loaded from and saved to; use it as a context manager.
+    """Return the store of a state for loading and saving; use it as a context manager.
 
     Raises
     ------
     OperationRefused
-        There is no such file, or the address is of an earlier save.
+        The file does not exist, or the address names an earlier save.
     """
     if not isinstance(place, Path):
         from tradeexecutor.operations.databases import open_strategy
@@ -91,7 +91,7 @@ def open_store(place: StateLocation) -> "JSONFileStore | SQLStateStore":
 
 
 def get_archives_path(place: StateLocation) -> Path | None:
-    """Return the path beside which archives of pruned detail stand; None for a server, which has no such place."""
+    """Return the path beside which archives of pruned details are stored; None for a database server."""
     if isinstance(place, Path):
         return place
     from tradeexecutor.operations.databases import open_address
@@ -100,12 +100,12 @@ def get_archives_path(place: StateLocation) -> Path | None:
 
 
 def get_stored_file(place: StateLocation) -> Path | None:
-    """Return the file that holds the state, whose mode and owner files beside it get; None for a server."""
+    """Return the file of the state, whose mode and owner new files beside it get; None for a database server."""
     return place if isinstance(place, Path) else place.path
 
 
 def require_state_file(place: StateLocation) -> None:
-    """Refuse what is no file; raises `OperationRefused`."""
+    """Raise `OperationRefused` for a database, a folder or a missing file."""
     if not isinstance(place, Path):
         raise OperationRefused("this works with state files, not with databases", remedy=Remedy.convert_to_file)
     require_no_folder(place)
@@ -114,7 +114,7 @@ def require_state_file(place: StateLocation) -> None:
 
 
 def require_no_folder(path: Path) -> None:
-    """Refuse a folder, with the state file that may be meant; raises `OperationRefused`."""
+    """Raise `OperationRefused` for a folder; the hint names a state file in it."""
     if path.is_dir():
         candidates = sorted(path.glob("*.json"))
         hint = f"Did you mean {candidates[0]}?" if candidates else ""
@@ -122,5 +122,5 @@ def require_no_folder(path: Path) -> None:
 
 
 def describe_state(state: State, place: StateLocation) -> str:
-    """Return the name of the strategy, or of the file when it has none."""
+    """Return the name of the strategy, or of its file if it has no name."""
     return state.name or place.name

@@ -16,7 +16,7 @@ __all__ = ["TreasuryChange", "TreasuryFigures", "sync_treasury"]
 
 @dataclass(frozen=True, slots=True)
 class TreasuryFigures:
-    """Cash in USD, number of shares and USD price of a share; None where a figure does not exist."""
+    """Cash in USD, number of shares and USD price of a share; None for a figure that does not exist."""
 
     cash: USDollarAmount | None
     share_count: Decimal | None
@@ -25,7 +25,7 @@ class TreasuryFigures:
 
 @dataclass(frozen=True, slots=True)
 class TreasuryChange:
-    """What was booked, and the figures before and after."""
+    """The booked events, and the figures before and after."""
 
     result: TreasurySyncResult
     before: TreasuryFigures
@@ -33,7 +33,7 @@ class TreasuryChange:
 
 
 def sync_treasury(state: State, events: Iterable[TreasuryEvent], now: datetime.datetime) -> TreasuryChange:
-    """Book the events that are not booked yet, all or none.
+    """Book the events that are not booked yet, either all or none.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def sync_treasury(state: State, events: Iterable[TreasuryEvent], now: datetime.d
     Raises
     ------
     TreasuryEventRefused
-        An event cannot have happened; nothing is booked.
+        An event is impossible; nothing is booked.
     """
     before = _get_figures(state)
     result = apply_treasury_events(state, events, now)

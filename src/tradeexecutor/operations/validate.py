@@ -1,4 +1,4 @@
-"""Is a stored state intact: can it be read, is it consistent, does saving it lose anything?"""
+"""Checks of a stored state: it can be read, it is consistent, and saving it loses nothing."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,13 +18,13 @@ from tradeexecutor.state.store.archive import find_archive_problems
 
 __all__ = ["Validation", "validate_state"]
 
-#: So many examples of a problem are shown.
+#: Number of examples of a problem that are shown.
 _EXAMPLES = 3
 
 
 @dataclass(slots=True)
 class Validation:
-    """What was found about one stored state; `facts` and `schema_version` are empty when it cannot be read."""
+    """Result for one stored state; `facts` and `schema_version` are empty when it cannot be read."""
 
     path: str
     passed: bool = True
@@ -39,7 +39,7 @@ class Validation:
 
 
 def validate_state(path: StateLocation) -> Validation:
-    """Run all checks on a stored state; those that need the state itself are left out when it cannot be read."""
+    """Run all checks on a stored state; when it cannot be read, checks of its content are skipped."""
     result = Validation(str(path))
     state = _check_reading(path, result)
     if state is not None:
@@ -68,7 +68,7 @@ def _check_reading(path: StateLocation, result: Validation) -> State | None:
 
 
 def _read_version(tree: Any) -> int | None:
-    """Return the schema version that a file names, 0 for one without; None for what is no version."""
+    """Return the schema version of a file, 0 if it has none; None if the value is not a version."""
     version: object = cast(dict[str, Any], tree).get(SCHEMA_VERSION_KEY, 0) if isinstance(tree, dict) else None
     return version if isinstance(version, int) and not isinstance(version, bool) else None
 
@@ -94,16 +94,18 @@ def _check_archives(path: StateLocation, state: State, result: Validation) -> No
     base = get_archives_path(path)
     if base is None:
         result.add(
-            "archives", "archives of pruned detail stand beside a file, and a database server has none", passed=False
+            "archives",
+            "archives of pruned details are stored beside a file, and a database server has none",
+            passed=False,
         )
         return
     problems = [describe_error(error) for error in find_archive_problems(base, state.archives).values()]
-    count = f"{len(state.archives):,} archive{'s' if len(state.archives) > 1 else ''} of pruned detail"
+    count = f"{len(state.archives):,} archive{'s' if len(state.archives) > 1 else ''} of pruned details"
     result.add("archives", _summarise(problems) or f"{count}, intact", passed=not problems)
 
 
 def _check_round_trip(path: StateLocation, state: State, result: Validation) -> None:
-    """Compare the file with what saving it would write, and that with what saving once more would write."""
+    """Check that saving writes everything in the file, and that saving again writes the same."""
     try:
         original = parse(read_state_text(path))
         upcast(original, original.pop(SCHEMA_VERSION_KEY, 0))
@@ -121,7 +123,7 @@ def _check_round_trip(path: StateLocation, state: State, result: Validation) -> 
 def _check_unknown_keys(state: State, result: Validation) -> None:
     keys = Counter(key.rpartition(".")[2] for key in find_unknown_keys(state))
     names = ", ".join(f"{name} ({count})" if count > 1 else name for name, count in sorted(keys.items()))
-    # A newer program may have written them: worth knowing, nothing wrong.
+    # A newer program may have written them, so this is information and not a failure.
     result.add("unknown keys", f"kept, but not used: {names}" if keys else "none", passed=True)
     result.facts["unknown_keys"] = dict(keys)
 

@@ -72,7 +72,7 @@ def test_a_state_that_does_not_balance_fails_and_says_where_by_how_much_and_why(
     lines = result.stdout.splitlines()
     assert any(line.split() == ["USDC", "cash", "9,000", "8,300", "-700", "does", "not", "balance"] for line in lines)
     story = result.stdout.partition("USDC cash: does not balance")[2]
-    assert "The state records 8,300, that is 700 less than the entries make." in story
+    assert "The state records 8,300, 700 less than the sum of the entries." in story
     (marked,) = [line for line in story.splitlines() if line.startswith("  >")]
     assert marked.endswith("trade #2 fails and gets its capital back: +700")
     assert "-700: the capital of failed trade #2 was not given back" in story
@@ -86,7 +86,7 @@ def test_one_raw_unit_is_enough(run: Run, balanced: Path):
     balanced.write_text(state.to_json())
     result = run("audit", balanced)
     assert result.exit_code == 1
-    assert "that is 0.000001 more than the entries make" in result.stdout
+    assert "0.000001 more than the sum of the entries" in result.stdout
     assert "+0.000001: unexplained" in result.stdout
 
 
@@ -190,9 +190,9 @@ def test_what_happened_often_is_told_in_sums(run: Run, tmp_path: Path):
         driver.sample()
     result = run("audit", write(driver, tmp_path))
     assert result.exit_code == 0
-    assert "10 times the recorded balance moved without the entries" in result.stdout
-    assert "5 times, -1.25 in all, 2022-01-01: what a purchase had set aside and did not spend" in result.stdout
-    assert "5 times, 1.25 in all, 2022-01-01: the difference was settled" in result.stdout
+    assert "The recorded balance changed 10 times without an entry" in result.stdout
+    assert "5 times, -1.25 in total, 2022-01-01: capital that a purchase allocated and did not spend" in result.stdout
+    assert "5 times, 1.25 in total, 2022-01-01: the difference was corrected" in result.stdout
     assert "Everything adds up (balanced: 1, balanced at the end: 1)" in result.stdout
 
 

@@ -177,7 +177,7 @@ def test_wrong_forms_are_explained(run: Run, strategy: Path, candles: Path, opti
     assert part in " ".join(result.stderr.replace("│", " ").split())
     result = run("backtest", strategy, option, value)
     assert result.exit_code == 2
-    assert "there is none" in " ".join(result.stderr.replace("│", " ").split())
+    assert "none was given" in " ".join(result.stderr.replace("│", " ").split())
 
 
 @pytest.mark.parametrize("cycle", ["1d", "1D", "24h", "daily", "1440m"])

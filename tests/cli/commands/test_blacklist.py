@@ -56,7 +56,7 @@ def test_a_token_is_added_listed_and_removed(run: Run, path: Path):
 def test_a_token_that_was_never_traded_needs_its_chain(run: Run, path: Path):
     result = run("blacklist", path, "--add-token", UNKNOWN, "--yes")
     assert result.exit_code == 1
-    assert "its chain is not known either" in result.output
+    assert "its chain is not known" in result.output
     check_done(run, "blacklist", path, "--add-token", UNKNOWN, "--chain", "1")
     asset = AssetIdentifier(1, UNKNOWN, "NEW", 18)
     state = State.read_json_file(path)
@@ -73,7 +73,7 @@ def test_an_address_on_two_chains_needs_its_chain(run: Run, trader: Trader, tmp_
     for option in ("--add-token", "--remove-token"):
         result = run("blacklist", path, option, LINK.address, "--yes")
         assert result.exit_code == 1
-        assert "Say with --chain which one." in result.output
+        assert "Choose the chain with --chain." in result.output
     check_done(run, "blacklist", path, "--remove-token", LINK.address, "--chain", str(FAR_CHAIN))
     assert State.read_json_file(path).blacklisted_assets == {LINK}
 

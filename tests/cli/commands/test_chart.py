@@ -160,7 +160,7 @@ def test_nothing_to_draw_writes_nothing(run: Run, traded: Path):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ((), 2, "--list tells what there is"),
+        ((), 2, "--list shows the names"),
         (("equity",), 2, "the state file is missing"),
         (("equty", "state.json"), 1, "Did you mean equity?"),
         (("state.json",), 2, "the state file is missing"),

@@ -31,10 +31,10 @@ def test_a_file_that_the_command_wrote_is_clean(run: Run, path: Path, tmp_path: 
     for name in ("model.csv", "model.json"):
         written = run("check-accounts", path, "--write-balances", tmp_path / name)
         assert written.exit_code == 0
-        assert "3 balances" in written.stdout
+        assert "3 expected balances" in written.stdout
         result = run("check-accounts", path, "--balances", tmp_path / name)
         assert result.exit_code == 0
-        assert "Clean: 3 balances are what they should be." in result.stdout
+        assert "Clean: 3 balances match." in result.stdout
         assert run("check-accounts", path, "--write-balances", tmp_path / name).exit_code == 1
 
 
@@ -43,10 +43,10 @@ def test_the_table_names_asset_position_and_value(run: Run, path: Path, write: W
     assert result.exit_code == 1
     (row,) = (line.split() for line in result.stdout.splitlines() if line.startswith("WETH"))
     assert row[:8] == ["WETH", "#1", "WETH-USDC", "0.5", "0.3", "-0.2", "-400.00", "MISMATCH"]
-    assert "what the difference is worth" in result.stdout
+    assert "value of the difference" in result.stdout
     assert "Not clean: 1 balance does not match." in result.stdout
     assert "--find-first-divergence" in result.stdout
-    assert "1 more assets of which nothing should be there" in result.stdout
+    assert "1 more assets with an expected and actual balance of zero" in result.stdout
 
 
 def test_what_is_not_in_the_file_is_not_clean(run: Run, path: Path, write: WriteBalances):
@@ -83,7 +83,7 @@ def test_a_trade_without_outcome_makes_a_check_impossible(run: Run, path: Path, 
     state.write_json_file(path)
     result = run("check-accounts", path, "--balances", write({USDC: 6_000, WETH: "0.5"}))
     assert result.exit_code == 1
-    assert "nobody knows what should be held" in result.stderr
+    assert "the expected balances are unknown" in result.stderr
     assert "repair" in result.stderr
 
 
@@ -93,7 +93,7 @@ def test_a_trade_without_outcome_makes_a_check_impossible(run: Run, path: Path, 
         ((), 2, "--balances FILE"),
         (("--balances", "absent.csv"), 1, "there is no file absent.csv"),
         (("--balances", "state.json"), 1, "expected a list of objects"),
-        (("--balances", "BALANCES", "--at", "noon"), 2, "is no time"),
+        (("--balances", "BALANCES", "--at", "noon"), 2, "is not a time"),
         (("--balances", "BALANCES", "--at", "2001-01-01"), 1, "no balance was read until"),
         (("--balances", "BALANCES", "--address", "0xdef"), 1, "no record is about 0xdef"),
     ],
@@ -132,11 +132,11 @@ def test_the_event_after_which_they_part_is_shown(run: Run, path: Path, write: W
     damaged = [row for number, row in enumerate(damaged) if number not in (2, 3, 4)]
     result = run("check-accounts", path, "--balances", write(damaged), "--find-first-divergence")
     assert result.exit_code == 1
-    assert "They part at: balance update #2: redemption of USDC cash" in result.stdout
+    assert "They differ from: balance update #2: redemption of USDC cash" in result.stdout
     assert "the balance is as if it had not happened" in result.stdout
     (marked,) = (line for line in result.stdout.splitlines() if line.startswith(">"))
     assert marked.split()[-2:] == ["-2,000", "6,000"]
-    assert "2 balances are off by the same" in result.stdout
+    assert "2 balances differ by the same amount" in result.stdout
     as_json = json.loads(
         run("check-accounts", path, "--balances", write(damaged), "--find-first-divergence", "--json").stdout
     )
@@ -156,7 +156,7 @@ def test_money_from_nowhere_has_no_event(run: Run, path: Path, write: WriteBalan
         "--find-first-divergence",
     )  # fmt: skip
     assert result.exit_code == 1
-    assert "The ledger has nothing in between: +5 USDC moved without an event" in result.stdout
+    assert "The ledger has no event in between: +5 USDC moved without an event" in result.stdout
 
 
 def test_real_files_match_their_own_balances_and_a_change_is_found(run: Run, state_file: Path, tmp_path: Path):

@@ -61,7 +61,7 @@ def test_dust_is_closed_with_an_empty_trade(run: Run, held: Path):
     assert "closed, only dust is left" in check_done(run, "close-position", held, "--close-dust")
     again = run("close-position", held, "--close-dust", "--yes")
     assert again.exit_code == 0
-    assert "No position is to be closed." in again.stdout
+    assert "There is no position to close." in again.stdout
 
 
 def test_what_holds_something_is_not_given_up_by_the_way(run: Run, held: Path):
@@ -105,9 +105,9 @@ def test_a_frozen_position_has_to_be_repaired_first(run: Run, strategy: Path, ca
 @pytest.mark.parametrize(
     ("options", "code", "text"),
     [
-        ((), 2, "choose with --position-id"),
+        ((), 2, "choose what to close with"),
         (("--position-id", "9"), 1, "there is no position #9"),
-        (("--position-id", "1", "--pair", "ETH-USD"), 2, "belongs to --data"),
+        (("--position-id", "1", "--pair", "ETH-USD"), 2, "is used only together with --data"),
         (("--position-id", "1", "--data", "CANDLES", "--write-off"), 2, "either sell with --data or write off"),
         (("--position-id", "1", "--data", "CANDLES"), 1, "has no price of WETH-USDC"),
         (("--position-id", "4", "--write-off"), 1, "capital on another chain"),

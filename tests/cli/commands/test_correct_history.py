@@ -32,7 +32,7 @@ def count(path: Path) -> int:
 def test_share_price_outliers(run: Run, path: Path):
     result = run("correct-history", path, "--remove-share-price-outliers", "--yes")
     assert result.exit_code == 0, result.output
-    assert "Samples of the portfolio that go: 1 of 11" in result.stdout
+    assert "Removed samples of the portfolio: 1 of 11" in result.stdout
     assert "400.00 % above the median of its neighbours, 1" in result.stdout
     assert "2022-01-01 02:00:00" in result.stdout
     assert count(path) == 10
@@ -130,6 +130,6 @@ def test_a_real_file(run: Run, shared_dir: Path, tmp_path: Path):
     path.write_bytes((shared_dir / "states" / name).read_bytes())
     options = ("--remove-share-price-outliers", "--remove-nav-sync-outliers")
     result = run("correct-history", path, *options, "--yes")
-    assert "Samples of the portfolio that go: 52 of 519" in result.stdout
+    assert "Removed samples of the portfolio: 52 of 519" in result.stdout
     assert count(path) == 467
     assert "Nothing to change." in run("correct-history", path, *options, "--yes").stdout

@@ -174,7 +174,7 @@ def test_a_missing_archive_is_reported(run: Run, path: Path, tmp_path: Path):
     driver.state.write_json_file(path)
     result = run("export", path, "-o", tmp_path, "--table", "valuations")
     assert result.exit_code == 0
-    assert "what was pruned is not in the tables" in result.stdout
+    assert "pruned details are not in the tables" in result.stdout
 
 
 def test_postings_of_an_entry_add_up_to_nothing():

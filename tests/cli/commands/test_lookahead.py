@@ -45,7 +45,7 @@ def test_what_knows_the_future_is_listed(run: Run, dishonest: Path, candles: Pat
     assert "Indicators that depend on later candles: 1" in result.stdout
     # The close of 2 January is 102; at the end of 1 January nobody knew.
     assert "signal     ETH-USD  2024-01-02 00:00  2024-01-01 00:00         102    no value  29 of 29" in result.stdout
-    assert "Decisions that are others without the later candles: 1" in result.stdout
+    assert "Decisions that differ without later candles: 1" in result.stdout
     assert "2024-01-05 00:00  buy ETH-USD, quantity " in result.stdout
     assert "LOOK-AHEAD." in result.stdout
 

@@ -97,7 +97,7 @@ def test_what_was_never_pruned_has_nothing_to_put_back(run: Run, path: Path):
 def test_discarding_tells_what_it_costs(run: Run, path: Path):
     result = run("prune-state", path, "--yes", "--discard")
     assert result.exit_code == 0
-    assert "will show another quantity, profit or interest than before: 1." in result.stdout.replace("\n", " ")
+    assert "whose quantity, profit or interest will change: 1." in result.stdout.replace("\n", " ")
     assert get_archives(path) == []
     transaction = State.read_json_file(path).portfolio.closed_positions[1].trades[1].blockchain_transactions[0]
     assert transaction.signed_bytes is None
@@ -130,7 +130,7 @@ def test_without_the_archive_the_audit_says_so(run: Run, path: Path):
     run("prune-state", path, "--yes")
     get_archives(path)[0].unlink()
     result = run("audit", path)
-    assert "pruned detail of 2 closed positions was not examined" in result.stdout
+    assert "pruned details of 2 closed positions were not examined" in result.stdout
     assert "is missing" in result.stdout
     assert any("not examined" in remark for remark in audit(run, path)["remarks"])
 
@@ -168,7 +168,7 @@ def test_validate_names_a_missing_archive(run: Run, path: Path):
     run("prune-state", path, "--yes")
     result = run("validate", path)
     assert result.exit_code == 0
-    assert "1 archive of pruned detail, intact" in result.stdout
+    assert "1 archive of pruned details, intact" in result.stdout
     archive = get_archives(path)[0]
     content = archive.read_bytes()
     archive.write_bytes(content[:-1])

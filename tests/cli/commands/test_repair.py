@@ -47,7 +47,7 @@ def test_everything_is_put_right(run: Run, path: Path):
     output = check_done(run, "repair", path)
     assert "4,000 USDC  was never sent and its position is closed" in output
     assert "holds nothing and is closed" in output
-    assert "its capital had come back" in output
+    assert "its capital had been returned" in output
     assert "is unfrozen and closed, nothing is left" in output
     assert "Cash             5,900.00 -> 9,900.00 USD" in output
     assert run("check-trades", path).exit_code == 0
@@ -108,7 +108,7 @@ def unknown(tmp_path: Path) -> Path:
 
 def test_capital_that_did_not_come_back_does_exactly_once(run: Run, unpaid: Path):
     before = cash_of(State.read_json_file(unpaid))
-    assert "700 USDC  its capital comes back now" in check_done(run, "repair", unpaid)
+    assert "700 USDC  its capital is returned now" in check_done(run, "repair", unpaid)
     assert cash_of(State.read_json_file(unpaid)) == before + 700
     assert run("audit", unpaid).exit_code == 0
     check_done(run, "repair", unpaid)

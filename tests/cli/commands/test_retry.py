@@ -123,6 +123,6 @@ def test_real_transactions_are_refused(run: Run, state_file: Path, candles: Path
     assert result.exit_code == (is_real and has_failed)
     if has_failed:
         assert "has the real blockchain transaction 0x" in result.output
-        assert "no connection to a chain yet" in result.output
+        assert "Trades on a chain cannot be simulated" in result.output
     assert "Traceback" not in result.output
     assert path.read_bytes() == before

@@ -28,7 +28,7 @@ def iterate_numbers(data: Any) -> Any:
 def test_every_real_state_has_statistics(run: Run, state_file: Path):
     result = run("show-statistics", state_file)
     assert result.exit_code == 0, result.output
-    for heading in ("Result", "Risk", "Positions", "Trading", "Key metrics, as dashboards define them"):
+    for heading in ("Result", "Risk", "Positions", "Trading", "Key metrics, as defined by dashboards"):
         assert f"\n{heading}\n" in result.stdout
     assert "nan" not in result.stdout.lower().replace("financ", "")
     assert "None" not in result.stdout

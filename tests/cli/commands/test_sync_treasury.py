@@ -32,7 +32,7 @@ def test_events_are_booked_once(run: Run, path: Path):
     events = write_events(path, ("redemption", "6400", 2), ("deposit", "500.25", 1))
     result = run("sync-treasury", path, "--events", events, "--yes")
     assert result.exit_code == 0
-    assert "2 new events, 0 are booked already" in result.stdout
+    assert "2 new events, 0 already booked" in result.stdout
     assert "6,000.00 USD before, 100.25 USD after" in result.stdout
     assert State.read_json_file(path).portfolio.get_cash() == 100.25
     before = path.read_bytes()

@@ -21,14 +21,14 @@ EXAMPLES = (
     "tradeexecutor audit state.json --json | jq '.findings[] | select(.verdict == \"mismatch\")'",
 )
 
-#: Reading the entries of fewer trades takes no time.
-_MANY_TRADES = 5_000
+#: Number of trades from which booking takes long enough to show a status line.
+_MIN_TRADES_FOR_STATUS = 5_000
 
 
 def audit(
     state_file: StateFile,
     *,
-    all_: Annotated[bool, typer.Option("--all", help="List the balances of closed positions, too.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Also list the balances of closed positions.")] = False,
     entries: Annotated[bool, typer.Option("--entries", help="List the entries instead of the balances.")] = False,
     account: Annotated[
         str | None,
@@ -40,7 +40,7 @@ def audit(
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only the N latest entries.", show_default="all")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Fail when a balance cannot be proven, too.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Also fail when a balance cannot be proven.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Prove that every balance is the sum of its recorded movements.
@@ -49,21 +49,22 @@ def audit(
     entries. Each balance that the file records - cash, positions, loans, capital
     in flight - is then compared with the sum of its entries, exactly.
 
-    balanced: it is that sum, and so were its recorded earlier values.
-    balanced at the end: it is that sum now, and was not at some time before.
-    does not balance: it is not. You see after which entry, by how much, and the
-    likely cause.
-    cannot be proven: the file does not say enough.
+    balanced: the balance is that sum, and so were its recorded earlier values.
+    balanced at the end: the balance is that sum now, but was not at some earlier
+    time.
+    does not balance: the balance is not that sum. The report shows after which
+    entry, by how much, and the likely cause.
+    cannot be proven: the file does not record enough.
 
-    What `tradeexecutor prune-state` moved into archives beside the file is taken
-    into account. Nothing is changed. The exit code is 1 when something does not
-    balance or a balance is below zero that cannot be, with --strict also when something cannot be proven.
+    Details that `tradeexecutor prune-state` moved into archives beside the file
+    are included. Nothing is changed. The exit code is 1 when a balance does not
+    match or is impossibly negative; with --strict also when one cannot be proven.
     """
     state = load_state(state_file)
     lack = _restore(state, state_file)
 
     console = make_console(stderr=True)
-    if console.is_terminal and state.portfolio.next_trade_id > _MANY_TRADES:
+    if console.is_terminal and state.portfolio.next_trade_id > _MIN_TRADES_FOR_STATUS:
         with console.status(f"Booking {state.portfolio.next_trade_id - 1:,} trades"):
             proof = prove(state)
     else:
@@ -82,7 +83,7 @@ def audit(
 
 
 def _restore(state: State, place: StateLocation) -> str:
-    """Bring back in memory what was pruned; return what is to say when that is not possible, empty if it is."""
+    """Restore pruned details in memory; return a warning when that is not possible, else an empty text."""
     positions = sum(ref.positions for ref in state.archives)
     problem = restore_in_memory(state, place)
-    return problem and f"the pruned detail of {positions:,} closed positions was not examined: {problem}"
+    return problem and f"the pruned details of {positions:,} closed positions were not examined: {problem}"

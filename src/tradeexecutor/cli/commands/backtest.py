@@ -34,7 +34,7 @@ _DataOption = Annotated[
         metavar="FILE",
         help="Candles: a CSV, Parquet, Feather or JSON file, or the name of a data set that comes with the program "
         "(a wrong name lists them; one pair of a set: us-stocks-daily:AAPL-USD). May be repeated. "
-        "Without it the strategy chooses.",
+        "Without it, the data that the strategy names is used.",
         show_default=False,
     ),
 ]
@@ -42,7 +42,7 @@ _PairOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="SYMBOL",
-        help="Use only this pair of the data; or, for data of one pair, what it is called. May be repeated.",
+        help="Use only this pair of the data; for data of a single pair, its name. May be repeated.",
         show_default=False,
     ),
 ]
@@ -68,12 +68,12 @@ _SlippageOption = Annotated[
 _ClosedMarketOption = Annotated[
     Literal["wait", "refuse"],
     typer.Option(
-        help="What becomes of an order while its market has no price: it fills at the next open, or not at all."
+        help="What happens to an order while its market has no price: it fills at the next open, or not at all."
     ),
 ]
 _DelistingOption = Annotated[
     Literal["last_price", "write_off"],
-    typer.Option(help="What a position is worth in a market that does not trade any more."),
+    typer.Option(help="How a position is valued in a market that no longer trades."),
 ]
 _CycleOption = Annotated[
     str | None,
@@ -121,14 +121,14 @@ def backtest(
 ) -> None:
     """Run a strategy over history.
 
-    Saves the state of the strategy as state.json, and prints how it did. The
+    Saves the state of the strategy as state.json, and prints its performance. The
     result of an earlier run is kept beside it under the time at which it was
-    saved, e.g. state.2026-11-30T205500.json; the last ten stay.
+    saved, e.g. state.2026-11-30T205500.json; the last ten are kept.
 
-    A strategy is a Python file; `tradeexecutor demo` runs some to copy from.
+    A strategy is a Python file; `tradeexecutor demo` runs examples to start from.
     """
     if pair and not data:
-        raise typer.BadParameter("chooses from --data, which is missing", param_hint="--pair")
+        raise typer.BadParameter("is used only together with --data", param_hint="--pair")
     if start is not None and end is not None and end <= start:
         raise typer.BadParameter(f"{end} is not after the start, {start}", param_hint="--end")
     from tradeexecutor.cli.data_form import read_data_form
@@ -153,7 +153,7 @@ def backtest(
         overwrite=overwrite,
         progress=None,
     )
-    # What the strategy prints must not get between the lines of a report.
+    # Output of the strategy must not mix with the lines of a report.
     with contextlib.redirect_stdout(sys.stderr):
         outcome = run_backtest_and_save(request)
     if json_:

@@ -41,10 +41,10 @@ def blacklist(
     chain: Annotated[
         int | None,
         typer.Option(
-            metavar="ID", help="Chain of the token, where the address does not tell which one.", show_default=False
+            metavar="ID", help="Chain of the token, when the address alone does not identify it.", show_default=False
         ),
     ] = None,
-    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why; kept with the token.")] = None,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Reason, stored with the token.")] = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON; a change then needs --yes or --dry-run.")] = False,
@@ -89,7 +89,7 @@ def _print_change(change: BlacklistChange) -> None:
     print_line(f"{change.symbol or 'The token'} {change.token}: {change.action}.", "bold")
     if change.positions:
         numbers = ", ".join(f"#{number}" for number in change.positions)
-        print_line(f"Position {numbers} holds it and stays; `tradeexecutor close-position` closes it.", "yellow")
+        print_line(f"Position {numbers} holds it and stays open; `tradeexecutor close-position` closes it.", "yellow")
 
 
 def _show(tokens: list[BlacklistedToken], name: str, *, json_: bool) -> None:

@@ -25,7 +25,7 @@ _TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M
 
 
 class ThemeName(enum.StrEnum):
-    """Looks that a chart can have."""
+    """Colour themes of a chart."""
 
     light = "light"
     dark = "dark"
@@ -33,7 +33,7 @@ class ThemeName(enum.StrEnum):
 
 _NameArgument = Annotated[
     str | None,
-    typer.Argument(metavar="NAME", help="Which chart; --list tells what there is.", show_default=False),
+    typer.Argument(metavar="NAME", help="Name of the chart; --list shows the names.", show_default=False),
 ]
 _StateFileArgument = Annotated[
     StatePlace | None,
@@ -50,19 +50,19 @@ _OutputOption = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Where to write; the ending chooses what: .html, .png, .svg, .pdf, .jpeg, .webp, or .json for plotly. "
-        "A folder gets NAME.html. An existing file is replaced.",
+        help="File to write; its ending sets the format: .html, .png, .svg, .pdf, .jpeg, .webp, or .json for plotly. "
+        "In a folder, NAME.html is written. An existing file is replaced.",
         show_default="NAME.html in the current folder",
     ),
 ]
-_ListOption = Annotated[bool, typer.Option("--list", help="List the charts and what to read from them.")]
+_ListOption = Annotated[bool, typer.Option("--list", help="List the charts and what they show.")]
 _ThemeOption = Annotated[ThemeName, typer.Option(help="Colours.")]
 _CandlesOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FILE",
         help="Prices: a CSV, Parquet, Feather or JSON file, PAIR=FILE, or the name of a data set that comes with "
-        "the program. May be repeated. Without it charts show the prices that trades and valuations recorded.",
+        "the program. May be repeated. Without it, charts show the prices that trades and valuations recorded.",
         show_default=False,
     ),
 ]
@@ -76,11 +76,11 @@ _BenchmarkOption = Annotated[
 ]
 _StartOption = Annotated[
     datetime.datetime | None,
-    typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="Show from here on, UTC.", show_default=False),
+    typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="Start of the chart, UTC.", show_default=False),
 ]
 _EndOption = Annotated[
     datetime.datetime | None,
-    typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="Show until here, UTC.", show_default=False),
+    typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="End of the chart, UTC.", show_default=False),
 ]
 _PairOption = Annotated[
     str | None,
@@ -92,13 +92,15 @@ _PositionOption = Annotated[
         "--position",
         "--position-id",
         metavar="ID",
-        help="The position to show, or to show around.",
+        help="Id of the position to show.",
         show_default=False,
     ),
 ]
-_WidthOption = Annotated[int, typer.Option(min=200, max=8000, help="Of an image, pixels; a page fits its window.")]
+_WidthOption = Annotated[
+    int, typer.Option(min=200, max=8000, help="Width of an image in pixels; a page fits its window.")
+]
 _HeightOption = Annotated[
-    int | None, typer.Option(min=150, max=8000, help="Pixels.", show_default="what suits the chart")
+    int | None, typer.Option(min=150, max=8000, help="Height in pixels.", show_default="depends on the chart")
 ]
 
 
@@ -126,17 +128,17 @@ def chart(
     A page (.html) works without a network: hover for figures, drag to zoom.
     Images need the package kaleido, and Chromium or Chrome.
 
-    Deposits that the state recorded are not shown as profit. Where a line has
-    more points than a screen shows, it is thinned, and the chart says so.
+    Deposits that the state recorded are not shown as profit. A line with more
+    points than a screen can show is thinned, and the chart says so.
 
-    The exit code is 1 when the state has nothing that the chart could show;
-    nothing is written then.
+    The exit code is 1 when the state has no data for the chart; then nothing is
+    written.
     """
     if list_:
         _list_charts(json_=json_)
         return
     if name is None:
-        raise typer.BadParameter("say which chart; --list tells what there is", param_hint="NAME")
+        raise typer.BadParameter("missing; --list shows the names", param_hint="NAME")
     if state_file is None:
         raise typer.BadParameter("the state file is missing", param_hint="STATE_FILE")
     if start is not None and end is not None and end < start:
@@ -175,7 +177,7 @@ def chart(
 
 
 def _print_result(chart_name: str, path: Path, reason: str | None, *, json_: bool) -> None:
-    """Print where the chart is, or why there is none."""
+    """Print the path of the chart, or why nothing was drawn."""
     if json_:
         print_json({"chart": chart_name, "file": None if reason else path, "nothing_to_draw": reason})
     elif reason is None:
@@ -192,5 +194,5 @@ def _list_charts(*, json_: bool) -> None:
             [{"name": item.name, "title": item.title, "description": item.description} for item in CHARTS.values()]
         )
         return
-    columns = (Column("Name"), Column("What to read from it", is_text=True))
+    columns = (Column("Name"), Column("What it shows", is_text=True))
     print_table(columns, [(item.name, item.description) for item in CHARTS.values()])

@@ -38,18 +38,23 @@ EXAMPLES = (
 BalancesOption = Annotated[
     Path | None,
     typer.Option(
-        "--balances", metavar="FILE", help="Balances that were read: a .csv or .json file.", show_default=False
+        "--balances",
+        metavar="FILE",
+        help="Balances read from the chain or the exchange: a .csv or .json file.",
+        show_default=False,
     ),
 ]
 HolderOption = Annotated[
     str | None,
-    typer.Option("--address", metavar="0x...", help="Only what this address holds.", show_default="all addresses"),
+    typer.Option("--address", metavar="0x...", help="Only balances of this address.", show_default="all addresses"),
 ]
 
 ToleranceOption = Annotated[
     str | None,
     typer.Option(
-        metavar="FRACTION", help="How much may differ, such as 0.001 or 0.1%.", show_default="0.05%, 0.5% for USDC"
+        metavar="FRACTION",
+        help="Largest difference that is tolerated, such as 0.001 or 0.1%.",
+        show_default="0.05%, 0.5% for USDC",
     ),
 ]
 
@@ -61,38 +66,41 @@ def check_accounts(
     address: HolderOption = None,
     at: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Only balances that were read until then (UTC).", show_default="all"),
+        typer.Option(metavar="TIME", help="Only balances that were read up to this time (UTC).", show_default="all"),
     ] = None,
     tolerance: ToleranceOption = None,
     find_first_divergence: Annotated[
         bool,
-        typer.Option("--find-first-divergence", help="Find the first event after which books and balances part."),
+        typer.Option("--find-first-divergence", help="Find the first event after which ledger and balances differ."),
     ] = False,
     write_balances: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write what should be held, as a model of such a file.", show_default=False),
+        typer.Option(
+            metavar="FILE", help="Write the expected balances, as a template of such a file.", show_default=False
+        ),
     ] = None,
-    all_: Annotated[bool, typer.Option("--all", help="List assets of which nothing is held, too.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Also list assets with a zero balance.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare what a state says is held with balances that were read outside.
+    """Compare the balances of a state with balances read from the chain or the exchange.
 
     The file of balances has a record for each token that an address holds:
 
     time, block, chain_id, address, token, symbol, amount
 
-    Needed are chain_id, token (its contract) and amount (in tokens, not raw
-    units). What several addresses hold is added up. Balances may be older than
-    the state: they are compared with what the ledger says for their time. One
-    file may have balances of several times; the latest of each token is checked.
+    The columns chain_id, token (its contract) and amount (in tokens, not raw
+    units) are required. Balances of several addresses are added up. Balances may
+    be older than the state: they are compared with the ledger at the time they
+    were read. One file may have balances of several times; the latest of each
+    token is checked.
 
-    --find-first-divergence holds all of them against the ledger, and shows the
-    first event after which they part: between the last balance that agrees and
-    the first one that does not. The more balances, the narrower the answer.
+    --find-first-divergence compares all of them with the ledger, and shows the
+    first event after which they differ: between the last balance that agrees and
+    the first one that does not. More balances give a narrower answer.
 
     Hypercore vaults and exchange accounts have no token balance and are not
     checked. Nothing is changed. The exit code is 1 when a balance does not match,
-    or was not read.
+    or is missing from the file.
     """
     state = load_state(state_file)
     if write_balances is not None:
@@ -100,7 +108,7 @@ def check_accounts(
         if balances is None:
             return
     if balances is None:
-        raise typer.BadParameter("say where the balances are: --balances FILE", param_hint="--balances")
+        raise typer.BadParameter("missing: --balances FILE", param_hint="--balances")
     recorded = read_balances(state, balances, address, at)
     if find_first_divergence:
         is_clean = _find(state, recorded, json_=json_)
@@ -111,19 +119,19 @@ def check_accounts(
 
 
 def read_tolerance(text: str | None) -> float | None:
-    """Read the option; None leaves each asset its own."""
+    """Return the tolerance as a fraction; None means the default of each asset. Raises ``typer.BadParameter``."""
     return None if text is None else read_option("--tolerance", parse_fraction, text)
 
 
 def read_balances(state: State, path: Path, address: str | None, at: str | None = None) -> RecordedBalances:
-    """Read a file of balances, of which only those until the time of ``--at`` count."""
+    """Return the balances of a file up to the time of ``--at``; raises ``typer.BadParameter`` for a wrong time."""
     recorded = read_state_balances(state, path, address)
     if at is None:
         return recorded
     try:
         time = to_naive_utc(at)
     except ValueError:
-        raise typer.BadParameter(f"{at!r} is no time, write e.g. 2024-05-01T12:00", param_hint="--at") from None
+        raise typer.BadParameter(f"{at!r} is not a time; write e.g. 2024-05-01T12:00", param_hint="--at") from None
     return recorded.until(time)
 
 
@@ -144,7 +152,7 @@ def _check(
     if any(check.is_unclean() for check in result.checks):
         files = [str(place), "--balances", recorded.name]
         steps = {
-            "Find the event after which they part": [
+            "Find the event after which they differ": [
                 "tradeexecutor",
                 "check-accounts",
                 *files,
@@ -175,7 +183,7 @@ def _find(state: State, recorded: RecordedBalances, *, json_: bool) -> bool:
 
 
 def _print_inner_breaks(state: State) -> None:
-    """Say so when the books of the state do not add up in themselves: then the ledger is not what it says it holds."""
+    """Warn when recorded balances are not the sum of the ledger: then the comparison uses a wrong ledger."""
     if prove(state).has_mismatch:
         print_line()
         print_line(
@@ -186,4 +194,4 @@ def _print_inner_breaks(state: State) -> None:
 def _write_model(state: State, path: Path, address: str | None, *, json_: bool) -> None:
     count = write_expected_balances(state, path, address)
     if not json_:
-        print_line(f"{path} has {count:,} balances, as they should be. Put in what is really there.", "bold green")
+        print_line(f"{path} has the {count:,} expected balances. Replace them by the actual ones.", "bold green")

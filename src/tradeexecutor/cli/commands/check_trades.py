@@ -27,7 +27,7 @@ EXAMPLES = (
 )
 
 
-#: More are counted.
+#: Number of trades or positions that are listed by id; of more only the count is shown.
 _MAX_NAMED = 8
 
 
@@ -36,14 +36,15 @@ def check_trades(
     *,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the trades and positions that somebody has to look at.
+    """List the trades and positions that need attention.
 
-    Trades that were planned and never sent, sent and never confirmed, that
-    failed, or whose capital is stuck; positions that are frozen, or open and
-    empty, or of which only dust is left. For each it says why, since when, and
-    what puts it right.
+    These are trades that were planned and never sent, were sent and never
+    confirmed, have failed, or have stuck capital; and positions that are frozen,
+    open and empty, or left with only dust. Each is listed with the reason, since
+    when, and the remedy.
 
-    With a trade of unknown outcome (marked with !) a strategy does not start.
+    A strategy does not start while the outcome of a trade is unknown (marked
+    with !).
 
     Nothing is changed. The exit code is 1 when something needs attention.
     """

@@ -36,11 +36,13 @@ _PositionIdOption = Annotated[
 ]
 _AllTestTradesOption = Annotated[bool, typer.Option("--all-test-trades", help="Close the positions of test trades.")]
 _CloseDustOption = Annotated[
-    bool, typer.Option("--close-dust", help="Close the positions of which nothing or only dust is left.")
+    bool, typer.Option("--close-dust", help="Close the positions that hold nothing or only dust.")
 ]
 _WriteOffOption = Annotated[
     bool,
-    typer.Option("--write-off", help="Give up what cannot be sold: its value is lost. The tokens are not touched."),
+    typer.Option(
+        "--write-off", help="Value positions that cannot be sold at zero and close them. The tokens are not touched."
+    ),
 ]
 _DataOption = Annotated[
     list[str] | None,
@@ -73,23 +75,24 @@ def close_position(
     dry_run: DryRunOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Close positions: sell them in a simulation, or take them out of the books.
+    """Close positions: sell them in a simulation, or write them off.
 
     A position that holds nothing or only dust is closed with an empty trade.
 
-    One that holds something is sold at the prices of --data; that works for the
-    states of backtests and paper trading, not for those with real blockchain
+    Any other position is sold at the prices of --data. This works for the states
+    of backtests and paper trading, not for those with real blockchain
     transactions.
 
-    Or it is written off with --write-off: its price becomes 0, and what it was
-    worth is a loss of the portfolio. For tokens without a market.
+    With --write-off the position is closed without a sale: its price becomes 0,
+    and its value becomes a loss of the portfolio. Use it for tokens without a
+    market.
 
     The exit code is 1 when a sale failed.
     """
     if not (position_id or all_test_trades or close_dust):
-        raise typer.BadParameter("choose with --position-id, --all-test-trades or --close-dust what to close")
+        raise typer.BadParameter("choose what to close with --position-id, --all-test-trades or --close-dust")
     if (pair or at) and not data:
-        raise typer.BadParameter("belongs to --data, which is missing", param_hint="--pair" if pair else "--at")
+        raise typer.BadParameter("is used only together with --data", param_hint="--pair" if pair else "--at")
     if write_off and data:
         raise typer.BadParameter("either sell with --data or write off", param_hint="--write-off")
     from tradeexecutor.cli.data_form import read_data_form

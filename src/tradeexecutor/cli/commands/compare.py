@@ -44,11 +44,13 @@ def compare(
     time_tolerance: Annotated[
         str,
         typer.Option(
-            metavar="TIME", help="Trades this far apart may be the same decision, e.g. 30s, 5m, 1h.", show_default=True
+            metavar="TIME",
+            help="Largest time between trades of the same decision, e.g. 30s, 5m, 1h.",
+            show_default=True,
         ),
     ] = "0",
     price_tolerance: Annotated[
-        str, typer.Option(metavar="FRACTION", help="Prices differ only beyond this: 0.001 or 0.1%.")
+        str, typer.Option(metavar="FRACTION", help="Largest difference of prices that count as equal: 0.001 or 0.1%.")
     ] = "0",
     amount_tolerance: Annotated[
         str | None,
@@ -62,19 +64,18 @@ def compare(
         bool,
         typer.Option("--relative", help="Compare amounts as fractions of the equity, for runs with different capital."),
     ] = False,
-    all_: Annotated[bool, typer.Option("--all", help="List trades and positions that are the same, too.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Also list trades and positions that are the same.")] = False,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="List at most N trades, and N positions.")] = 20,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare two state files, and find where they part.
+    """Compare two state files, and find the first difference.
 
-    A backtest against the live strategy, or one run against another: trades, how
-    they were filled, positions, fees, timing and equity side by side, and the
-    first thing that differs. What differs later often only follows from it.
+    It shows trades, fills, positions, fees, timing and equity side by side, and
+    the first difference. Later differences often follow from the first one.
 
-    Trades are the same decision when pair and side are the same and the times of
-    decision are at most the time tolerance apart. Without tolerances, only what
-    is exactly the same is equal.
+    Trades belong to the same decision when pair and side are the same and the
+    times of decision differ by at most the time tolerance. Without tolerances,
+    values must be exactly equal.
 
     The exit code is 0 when nothing differs, and 1 when something does.
     """

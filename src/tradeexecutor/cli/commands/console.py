@@ -28,14 +28,14 @@ EXAMPLES = (
     "tradeexecutor console state.json --code - < report.py",
 )
 
-#: What is there, for the banner; the values are made in `make_namespace`.
+#: Names and their descriptions for the banner; `make_namespace` makes the values.
 _NAMES = {
     "state": "the state; portfolio is state.portfolio",
     "positions()": "data frame of all positions; also trades(), balance_updates(), valuations(),",
     "": "portfolio_history(), position_statistics(), ledger()",
     "summary()": "performance of the strategy",
     "proof()": "whether every balance adds up",
-    "save()": "write the state back, after a backup; nothing is written otherwise",
+    "save()": "back up the file and write the state; nothing else writes",
     "pd, np, Decimal, datetime": "as usual",
 }
 
@@ -54,14 +54,15 @@ def console(
         ),
     ] = None,
 ) -> None:
-    """Look into a state with Python.
+    """Examine a state with Python.
 
     An interactive shell in which the state is loaded, with functions that return
     it as data frames. Nothing you do changes the file until you call save(),
     which makes a backup first. Strategies in a database are only read.
 
-    --code runs a snippet instead: a last line that is an expression is printed.
-    The exit code is 1 when the snippet fails, and the one it gives to sys.exit().
+    --code runs a snippet instead, and prints its last line if that is an
+    expression. The exit code is 1 when the snippet fails, or the one that it
+    gives to sys.exit().
     """
     if code is None:
         _require_shell()
@@ -88,7 +89,7 @@ def _read_code(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise typer.BadParameter(f"is no UTF-8 text (character {error.start:,})", param_hint="--code") from None
+        raise typer.BadParameter(f"is not UTF-8 text (character {error.start:,})", param_hint="--code") from None
     return text
 
 
@@ -98,7 +99,7 @@ def make_namespace(state: State, store: JSONFileStore | None) -> dict[str, Any]:
     Parameters
     ----------
     store
-        What `save` writes to; None for a strategy in a database, which is only read.
+        Where `save` writes; None for a strategy in a database, which is only read.
     """
     import numpy as np
     import pandas as pd
@@ -108,7 +109,7 @@ def make_namespace(state: State, store: JSONFileStore | None) -> dict[str, Any]:
     from tradeexecutor.analysis.frames import history as history_frames
 
     def save() -> Path:
-        """Write the state to its file, after a copy of the file was made beside it; return that copy."""
+        """Back the file up, write the state to it, and return the path of the backup."""
         if store is None:
             raise CommandFailed("a strategy in a database is only read here")
         return _save(state, store)
@@ -142,10 +143,10 @@ def make_namespace(state: State, store: JSONFileStore | None) -> dict[str, Any]:
 def _save(state: State, store: JSONFileStore) -> Path:
 
     store.acquire_writer_lock()
-    state.to_json_bytes()  # what cannot be saved makes no backup
+    state.to_json_bytes()  # raises before a backup is made, when the state cannot be saved
     backup = backup_state(store.path, "console-backup")
     store.sync(state)
-    print_line(f"{store.path} was saved. To bring back what it was:", "bold green")
+    print_line(f"{store.path} was saved. To restore the file as it was:", "bold green")
     print_command(f"  {backup.restore_command}")
     return backup.path
 
@@ -174,14 +175,14 @@ def run_code(text: str, names: dict[str, Any]) -> int:
     except SyntaxError as error:
         raise CommandFailed(f"line {error.lineno} of the code: {error.msg}") from error
     except Exception as error:
-        is_refusal = isinstance(error, PermissionError)  # the path of a lock file is nobody's business
+        is_refusal = isinstance(error, PermissionError)  # the path of a lock file does not help a user
         text = describe_error(error) if is_refusal else f"{type(error).__name__}: {error}".strip(": ")
         raise CommandFailed(f"line {_find_line(error)} of the code: {text}") from error
     return 0
 
 
 def _find_line(error: BaseException) -> int:
-    """Return the last line of the code, not of the functions it calls, that an error came through."""
+    """Return the number of the last line of the snippet in the traceback; lines of functions it calls do not count."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<code>"]
     return (lines[-1] if lines else 1) or 1
 

@@ -25,7 +25,10 @@ def correct_accounts(
     balances: Annotated[
         Path,
         typer.Option(
-            "--balances", metavar="FILE", help="Balances that were read: a .csv or .json file.", show_default=False
+            "--balances",
+            metavar="FILE",
+            help="Balances read from the chain or the exchange: a .csv or .json file.",
+            show_default=False,
         ),
     ],
     address: HolderOption = None,
@@ -37,20 +40,20 @@ def correct_accounts(
     dry_run: DryRunOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Make the books match balances that were read outside.
+    """Correct the state so that it matches balances read from the chain or the exchange.
 
     Each difference is booked as an entry of its own, so the ledger still adds up:
-    cash and positions get what is really there, and the value of the strategy
-    moves by exactly the difference. A position of which nothing is left is closed.
-    No profit or loss is booked for it.
+    cash and positions get the actual amounts, and the value of the strategy
+    changes by exactly the difference. A position that holds nothing afterwards is
+    closed. No profit or loss is booked for a correction.
 
     Find out first where the difference comes from: tradeexecutor check-accounts
-    --find-first-divergence. The format of the file is explained there, too.
+    --find-first-divergence. Its help also explains the format of the file.
 
-    Tokens that no position holds are listed and left alone. With --open-missing
-    they become a position if the strategy has traded them before, at the last
-    price that is known. Differences of shorts, and of tokens that several
-    positions hold, are left alone: nobody can tell which amount is wrong.
+    Tokens that no position holds are listed and not changed. With --open-missing
+    a position is opened for those that the strategy has traded before, at the
+    last known price. Differences of shorts, and of tokens that several positions
+    hold, are not corrected, because it is not known which amount is wrong.
 
     The exit code is 1 when the accounts are not clean afterwards.
     """

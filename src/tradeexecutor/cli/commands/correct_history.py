@@ -29,23 +29,29 @@ _CutoffDateOption = Annotated[
     ),
 ]
 _RemoveSharePriceOutliersOption = Annotated[
-    bool, typer.Option("--remove-share-price-outliers", help="Share price far from that of its neighbours.")
+    bool, typer.Option("--remove-share-price-outliers", help="Remove share prices far from those of their neighbours.")
 ]
 _RemoveNavSyncOutliersOption = Annotated[
     bool,
     typer.Option(
-        "--remove-nav-sync-outliers", help="The same, less far, near a jump of the cash or the open positions."
+        "--remove-nav-sync-outliers",
+        help="The same with a lower threshold, near a jump of the cash or the open positions.",
     ),
 ]
 _RemoveDuplicateTimestampStatsOption = Annotated[
     bool,
-    typer.Option("--remove-duplicate-timestamp-stats", help="All but the last of the samples with the same time."),
+    typer.Option(
+        "--remove-duplicate-timestamp-stats", help="Remove all but the last of the samples with the same time."
+    ),
 ]
 _OutlierWindowSizeOption = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Neighbours of a share price, on each side.")
+    int, typer.Option(min=1, metavar="N", help="Number of neighbours of a share price, on each side.")
 ]
 _OutlierThresholdOption = Annotated[
-    float, typer.Option(min=0, metavar="FRACTION", help="Far is more than this from their median.")
+    float,
+    typer.Option(
+        min=0, metavar="FRACTION", help="Largest distance of a share price from the median of its neighbours."
+    ),
 ]
 _NavSyncWindowSizeOption = Annotated[
     int, typer.Option(min=1, metavar="N", help="The same for --remove-nav-sync-outliers.")
@@ -54,7 +60,10 @@ _NavSyncThresholdOption = Annotated[
     float, typer.Option(min=0, metavar="FRACTION", help="The same for --remove-nav-sync-outliers.")
 ]
 _NavSyncMinComponentChangeOption = Annotated[
-    float, typer.Option(min=0, metavar="FRACTION", help="What counts as a jump, of the net asset value.")
+    float,
+    typer.Option(
+        min=0, metavar="FRACTION", help="Smallest change that is a jump, as a fraction of the net asset value."
+    ),
 ]
 
 
@@ -76,12 +85,12 @@ def correct_history(
 ) -> None:
     """Remove wrong samples from the statistics, or early history.
 
-    A sample that was taken while a price, a balance or a transfer could not be
-    seen right looks like a crash and a recovery. You see each entry that goes,
-    and why. Removed is also what --cutoff-date says, after the outliers.
+    A sample that was taken while a price, a balance or a transfer was read wrongly
+    looks like a crash and a recovery. Each removed entry is listed with the
+    reason. --cutoff-date is applied after the outliers are removed.
 
-    Returns are counted from the first share price that is left. Positions, trades
-    and balances are not touched.
+    Returns are then measured from the first remaining share price. Positions,
+    trades and balances are not changed.
     """
     wanted = (remove_share_price_outliers, remove_nav_sync_outliers, remove_duplicate_timestamp_stats)
     if cutoff_date is None and not any(wanted):

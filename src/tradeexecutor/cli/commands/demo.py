@@ -38,7 +38,7 @@ def demo(
     for example in examples:
         if not json_:
             print_heading(f"{example.name}: {get_title(example)}")
-        with contextlib.redirect_stdout(sys.stderr):  # what the strategy prints is no part of the table
+        with contextlib.redirect_stdout(sys.stderr):  # the output of the strategy is not part of the table
             outcome = run_backtest_and_save(BacktestRequest(example, output / example.stem, progress=None))
         outcomes.append(outcome)
         if not json_:
@@ -46,7 +46,7 @@ def demo(
     if json_:
         print_json([outcome.to_dict() for outcome in outcomes])
         return
-    print_heading("How they did")
+    print_heading("Results")
     print_comparison(outcomes)
     _print_what_next(outcomes[-1].strategy, outcomes[-1].state_file, output)
 

@@ -46,11 +46,11 @@ def export(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FOLDER", help="Where the files go; made if needed.", show_default=False
+            "--output", "-o", metavar="FOLDER", help="Folder for the files; created if needed.", show_default=False
         ),
     ] = None,
     file_format: Annotated[
-        FileFormat, typer.Option("--format", "-f", help="Of the files; arrow and feather are the same format.")
+        FileFormat, typer.Option("--format", "-f", help="Format of the files; arrow and feather are the same.")
     ] = FileFormat.csv,
     table: Annotated[
         list[str] | None,
@@ -67,18 +67,18 @@ def export(
     """Write a state as tables for other programs: CSV, Parquet or Arrow files.
 
     positions, trades, balance-updates, valuations, portfolio (its recorded
-    history), position-statistics, and ledger (every posting). Each table is a
-    file of its name. Tables have the same columns whatever the state; --columns
-    lists them with their types and units.
+    history), position-statistics, and ledger (every posting). Each table is
+    written to a file of its name. The columns are the same for every state;
+    --columns lists them with their types and units.
 
     Token amounts are exact: text with all digits, or with --amounts decimal a
-    decimal of 38 digits, 18 of them after the point, which is refused when an
-    amount does not fit. USD are floating-point numbers, times naive UTC, and what
-    is unknown is empty. Detail that `prune-state` has archived is included.
+    decimal of 38 digits, 18 of them after the point; an amount that does not fit
+    is an error. USD amounts are floating-point numbers, times are naive UTC, and
+    unknown values are empty. Details that `prune-state` has archived are included.
     """
     chosen = _choose(table)
     if output is None and not columns:
-        raise typer.BadParameter("say where the files go: --output FOLDER", param_hint="--output")
+        raise typer.BadParameter("missing: --output FOLDER", param_hint="--output")
     state = load_state(state_file)
     if columns or output is None:
         _print_columns(state, chosen, amounts, json_=json_)
@@ -93,7 +93,7 @@ def export(
 
 
 def _choose(names: list[str] | None) -> list[str]:
-    """Return the tables that were asked for, in their own order."""
+    """Return the names of the requested tables in the order of `TABLES`; raises ``typer.BadParameter``."""
     if not names:
         return list(TABLES)
     wanted = {name.strip().lower().replace("_", "-") for item in names for name in item.split(",") if name.strip()}
@@ -106,16 +106,16 @@ def _choose(names: list[str] | None) -> list[str]:
 
 
 def _restore_archives(state: State, place: StateLocation) -> str:
-    """Bring back in memory what was pruned; return what is to say when that is not possible, empty if it is."""
+    """Restore pruned details in memory; return a warning when that is not possible, else an empty text."""
     problem = restore_in_memory(state, place)
-    return problem and f"what was pruned is not in the tables: {problem}"
+    return problem and f"pruned details are not in the tables: {problem}"
 
 
 def _write_all(state: State, files: dict[str, Path], file_format: FileFormat, amounts: AmountFormat) -> list[Exported]:
 
     console = make_console(stderr=True)
     done: list[Exported] = []
-    # The line is shown on terminals only; short work is over before anybody sees it.
+    # The status line appears on terminals only.
     with console.status("Collecting") as status:
         for name, path in files.items():
             status.update(f"Collecting {name} ({len(done) + 1} of {len(files)})")

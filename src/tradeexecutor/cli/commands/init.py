@@ -24,7 +24,7 @@ EXAMPLES = (
 
 def init(
     state_file: Annotated[
-        Path, typer.Argument(metavar="STATE_FILE", help="The file to make.", show_default=False, readable=False)
+        Path, typer.Argument(metavar="STATE_FILE", help="The file to create.", show_default=False, readable=False)
     ],
     *,
     name: Annotated[str, typer.Option(metavar="TEXT", help="Name of the strategy.", show_default=False)],
@@ -38,21 +38,21 @@ def init(
     decimals: Annotated[int, typer.Option(min=1, max=36, metavar="N", help="Decimals of the reserve currency.")] = 6,
     deposit: Annotated[
         str | None,
-        typer.Option(metavar="AMOUNT", help="Cash to begin with, booked as a deposit.", show_default="nothing"),
+        typer.Option(metavar="AMOUNT", help="Initial cash, booked as a deposit.", show_default="nothing"),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Make the state file of a new strategy.
 
-    The strategy has one reserve currency, counted as one dollar, and no positions.
-    A file that exists is never overwritten: `tradeexecutor reset-state` starts an
+    The strategy has one reserve currency, valued at one dollar, and no positions.
+    An existing file is never overwritten: `tradeexecutor reset-state` starts an
     existing strategy again.
     """
     for text, option in ((name, "--name"), (symbol, "--symbol")):
         if not text.strip():
             raise typer.BadParameter("is empty", param_hint=option)
     if not is_contract_address(address):
-        raise typer.BadParameter(f"{address} is no address, or its checksum is wrong", param_hint="--address")
+        raise typer.BadParameter(f"{address} is not an address, or its checksum is wrong", param_hint="--address")
     try:
         strategy = NewStrategy(name, AssetIdentifier(chain_id, address, symbol, decimals), _parse_amount(deposit))
     except InvalidValue as error:
@@ -78,13 +78,13 @@ def _parse_amount(text: str | None) -> Decimal | None:
     try:
         return None if text is None else Decimal(text)
     except InvalidOperation:
-        raise typer.BadParameter(f"{text!r} is no number", param_hint="--deposit") from None
+        raise typer.BadParameter(f"{text!r} is not a number", param_hint="--deposit") from None
 
 
 def _print(state: State, state_file: Path) -> None:
     reserve = state.portfolio.get_default_reserve_position()
     asset = reserve.asset
-    print_line(f"{state_file} was made.", "bold green")
+    print_line(f"{state_file} was created.", "bold green")
     print_facts(
         {
             "Strategy": state.name or "",

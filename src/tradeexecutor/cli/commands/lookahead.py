@@ -33,7 +33,7 @@ def lookahead(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Candles, as for the command backtest. May be repeated. Without it the strategy chooses.",
+            help="Candles, as for backtest. May be repeated. Without it, the strategy's own data is used.",
             show_default=False,
         ),
     ] = None,
@@ -74,30 +74,31 @@ def lookahead(
     ] = None,
     cuts: Annotated[int, typer.Option(min=2, metavar="N", help="Cut the data at N decisions.")] = 40,
     every_decision: Annotated[
-        bool, typer.Option("--every-decision", help="Cut at all decisions: certain, and slow.")
+        bool, typer.Option("--every-decision", help="Cut the data at every decision: complete, but slow.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="List at most N indicators, and N decisions.")] = 20,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     # Longer than 70 lines: most of them declare the options and their help.
-    """Find where a backtest knew what came later.
+    """Find where a backtest uses data from the future.
 
-    A backtest has all candles at once, so an indicator can use some that had not
-    happened yet. An example: the mean of three closes, yesterday, today and
-    tomorrow, `close.rolling(3, center=True).mean()`. In a backtest it turns
-    before the price does, and trades on it look splendid; in real trading there
-    is no tomorrow to take the mean of. Others are `close.shift(-1)`,
-    `close / close.max()`, and weekly values that all days of the week can see.
+    A backtest has all candles at once, so an indicator can use candles that had
+    not happened yet. An example is the mean of the closes of yesterday, today and
+    tomorrow, `close.rolling(3, center=True).mean()`. In a backtest it turns before
+    the price does, and trades on it look profitable; in real trading the close of
+    tomorrow is not known. Other examples are `close.shift(-1)`,
+    `close / close.max()`, and weekly values that are used before the week ends.
 
-    The strategy runs with all data. Then the data is cut at a decision, as it
-    was known at that moment, and the strategy runs again; and so for many
-    decisions. Each indicator and each decision that differs is listed, with the
-    first date, what the run saw, and what was known.
+    The strategy runs with all data. Then the data is cut at a decision, so that
+    only the candles known at that time remain, and the strategy runs again. This
+    is repeated for many decisions. Each indicator and each decision that differs
+    is listed with the first date, the value in the run, and the value from known
+    candles.
 
     The exit code is 0 when nothing is found, and 1 when something is.
     """
     if pair and not data:
-        raise typer.BadParameter("chooses from --data, which is missing", param_hint="--pair")
+        raise typer.BadParameter("is used only together with --data", param_hint="--pair")
     if start is not None and end is not None and end <= start:
         raise typer.BadParameter(f"{end} is not after the start, {start}", param_hint="--end")
     from tradeexecutor.cli.data_form import read_data_form
@@ -119,7 +120,7 @@ def lookahead(
         every_decision=every_decision,
         progress=None,
     )
-    # What the strategy prints must not get between the lines of a report.
+    # Output of the strategy must not mix with the lines of a report.
     with contextlib.redirect_stdout(sys.stderr):
         report = analyse_strategy_file(request)
     if json_:

@@ -33,25 +33,25 @@ def prune_state(
     state_file: StateFile,
     *,
     discard: Annotated[
-        bool, typer.Option("--discard", help="Throw the detail away; balance updates of closed positions, too.")
+        bool, typer.Option("--discard", help="Delete the details, and the balance updates of closed positions.")
     ] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Make a state file smaller: move detail of closed positions into an archive.
+    """Make a state file smaller: move details of closed positions into an archive.
 
     Arguments, signed bytes and data of their transactions, and old valuations,
-    go into a file in STATE_FILE.archives. No figure changes: balance updates stay
-    where the quantity or profit of a position depends on them.
+    are moved into a file in STATE_FILE.archives. No figure changes: balance
+    updates stay where the quantity or profit of a position depends on them.
 
     The archive belongs to the state: keep both together. `tradeexecutor audit`
-    reads it, so everything that could be proven still can be. `tradeexecutor
-    unprune-state` puts everything back exactly as it was.
+    reads it, so every balance can be proven as before. `tradeexecutor
+    unprune-state` restores everything exactly.
 
-    --discard throws the same detail of transactions away instead, and all balance
-    updates of closed positions. Their quantity and profit may then be shown wrong,
-    and cannot be proven any more.
+    --discard deletes the same details of transactions instead, and all balance
+    updates of closed positions. The quantity and profit of these positions may
+    then be wrong, and can no longer be proven.
     """
     archives = None if discard else require_archives_path(state_file)
 
@@ -92,7 +92,7 @@ def _to_json(result: Pruning, archives: Path | None) -> dict[str, Any]:
 
 
 def _print(result: Pruning, place: StateLocation, archives: Path | None) -> None:
-    print_heading("Detail of closed positions")
+    print_heading("Details of closed positions")
     facts = {
         "Positions": f"{result.positions:,}",
         "Transactions": f"{result.transactions:,}",
@@ -111,15 +111,15 @@ def _print(result: Pruning, place: StateLocation, archives: Path | None) -> None
         facts["Archive"] = f"{ref.size:,} bytes in {shorten_path(get_archive_path(archives, ref))}"
     print_facts(facts)
     if saved and isinstance(place, Path) and place.stat().st_size < result.size_before:
-        print_line("An older program wrote the file and left out what is empty; from now on everything is written.")
+        print_line("An older program wrote the file without empty fields; from now on they are written, too.")
     if result.positions_changed:
         print_line(
-            f"Positions that will show another quantity, profit or interest than before: {result.positions_changed:,}. "
-            "Their balance cannot be proven any more. Without --discard nothing of that happens.",
+            f"Positions whose quantity, profit or interest will change: {result.positions_changed:,}. "
+            "Their balance can no longer be proven. Without --discard this does not happen.",
             "bold yellow",
         )
 
 
 def _print_next(place: StateLocation) -> None:
-    print_line("  Put the detail back, whenever you want, without losing what happened since:")
+    print_line("  Restore the details at any time, without losing later changes:")
     print_command(f"    {get_program(sys.argv[0])} {shlex.join(['unprune-state', str(place)])}")

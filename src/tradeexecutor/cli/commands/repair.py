@@ -34,13 +34,13 @@ class Allocation(enum.StrEnum):
 
 _OnlyOption = Annotated[
     list[RepairKind] | None,
-    typer.Option(help="Only this sort of repair; may be repeated.", show_default="all but duplicates"),
+    typer.Option(help="Only this kind of repair; may be repeated.", show_default="all but duplicates"),
 ]
 _FailedOption = Annotated[
     list[int] | None,
     typer.Option(
         metavar="TRADE",
-        help="You have looked it up: the transactions of this trade did not go through.",
+        help="Record that the transactions of this trade failed, after you have looked them up.",
         show_default=False,
     ),
 ]
@@ -48,20 +48,20 @@ _FilledOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="TRADE:QUANTITY:RESERVE",
-        help="You have looked it up: this trade exchanged so many tokens for so much of the reserve currency.",
+        help="Record that this trade was filled: quantity in tokens, and amount of the reserve currency.",
         show_default=False,
     ),
 ]
 _AllocationOption = Annotated[
     Allocation | None,
     typer.Option(
-        help="What happened to the capital of failed trades of which the file does not tell.",
+        help="What happened to the capital of failed trades, where the file does not record it.",
         show_default="ask, or leave the trade alone",
     ),
 ]
 _MergeOption = Annotated[
     bool,
-    typer.Option("--merge-dustless-duplicates", help="Close positions in Hypercore vaults that are there twice."),
+    typer.Option("--merge-dustless-duplicates", help="Close duplicate positions in Hypercore vaults."),
 ]
 
 
@@ -77,29 +77,30 @@ def repair(
     dry_run: DryRunOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Make good what went wrong with trades. The strategy must not run.
+    """Repair failed and unfinished trades. The strategy must not be running.
 
     In this order:
 
-    unsent: trades that were planned or started and never sent did not happen;
-    what was set aside for them goes back.
+    unsent: trades that were planned or started and never sent are cancelled, and
+    the capital allocated to them is returned.
 
-    failed: failed trades get a counter trade, and frozen positions go back into
-    use. Whether the capital of a failed trade came back long ago is read from
-    the balances that the file records; it is paid back once, and not twice.
+    failed: failed trades get a counter trade, and frozen positions are unfrozen.
+    The balances in the file show whether the capital of a failed trade was
+    already returned; it is never returned twice.
 
     empty: open positions that hold nothing are closed.
 
-    dust: Hypercore vaults of which a redemption left less than 2 units are closed.
+    dust: Hypercore vaults with less than 2 units left after a redemption are
+    closed.
 
-    duplicates: only when asked for. Of two positions in one Hypercore vault the
-    one that does not exist is closed.
+    duplicates: only with --merge-dustless-duplicates. Of two positions in one
+    Hypercore vault, the one that does not exist is closed.
 
-    No trade is made and no chain is asked. A trade that was sent and never
-    confirmed has to be looked up by you: --failed and --filled record what you
-    found. `tradeexecutor check-trades` lists what needs attention.
+    No trade is executed and no chain is read. Look up trades that were sent and
+    never confirmed yourself, and record their outcome with --failed and
+    --filled. `tradeexecutor check-trades` lists what needs attention.
 
-    The exit code is 1 when something had to be left as it is.
+    The exit code is 1 when something could not be repaired.
     """
     kinds = frozenset(only or set(RepairKind) - {RepairKind.duplicates})
     if merge:
@@ -131,7 +132,7 @@ def repair(
 
 
 def _ask(state: State, request: RepairRequest) -> None:
-    """Ask about the failed trades of which the file does not tell whether their capital came back."""
+    """Ask whether the capital of failed trades came back, where the file does not record it."""
     for trade, refund in find_unknown_refunds(state):
         print_line(f"{trade} of position #{trade.position_id} failed at {trade.failed_at}.", "bold")
         print_line(f"Whether its {refund.amount} {trade.reserve_currency.token_symbol} came back: {refund.evidence}.")

@@ -54,12 +54,11 @@ _CandlesOption = Annotated[
     typer.Option(
         metavar="FILE",
         help="Prices for the price chart: a CSV, Parquet, Feather or JSON file, PAIR=FILE, or the name of a data "
-        "set that comes with the program. May be repeated. Without it the chart shows the prices that the state "
-        "knows.",
+        "set that comes with the program. May be repeated. Without it, the chart shows the prices in the state.",
         show_default=False,
     ),
 ]
-_ThemeOption = Annotated[PageTheme, typer.Option(help="Colours at first; auto are those of the reader's system.")]
+_ThemeOption = Annotated[PageTheme, typer.Option(help="Initial colours; auto follows the system of the reader.")]
 _PdfOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Print to a PDF file; needs Chromium or Chrome.", show_default=False),
@@ -89,12 +88,13 @@ def report(
 ) -> None:
     """Make one page with everything about a state.
 
-    Key figures, charts, positions and trades to sort and search, what went wrong,
-    deposits and redemptions. Deposits are nowhere taken for profit. The page is a
-    single file: it needs no network, and can be mailed, archived and printed.
+    The page has key figures, charts, tables of positions and trades to sort and
+    search, problems, deposits and redemptions. Deposits never count as profit. The
+    page is a single file: it needs no network, and can be mailed, archived and
+    printed.
 
-    The exit code is 0 when the page was written, whatever it says about the state;
-    `validate` and `audit` are the commands that judge.
+    The exit code is 0 when the page was written, even if it reports problems of
+    the state; `validate` and `audit` fail on problems.
     """
     from tradeexecutor.cli.data_form import read_data_form
 
@@ -106,7 +106,7 @@ def report(
         page = page / "report.html"
     _check_targets(state_file, backtest, [path for path in (page, pdf, tearsheet) if path is not None])
     if pdf is not None:
-        require_browser()  # before the work is done
+        require_browser()  # fail early, before the slow work
     state = load_state(state_file)
     written: dict[str, Path] = {}
     if tearsheet is not None:
@@ -126,7 +126,7 @@ def report(
 
 
 def _check_targets(state_file: StateLocation, backtest: StateLocation | None, targets: Sequence[Path]) -> None:
-    """Refuse what cannot be written, and what would replace the state, before the work is done."""
+    """Raise `CommandFailed`, before the slow work, for a file that cannot be written or would replace the state."""
     for target in targets:
         if target.is_dir():
             raise CommandFailed(f"{target} is a folder")
@@ -176,5 +176,5 @@ def _read_candles(names: list[str] | None, state: State, form: "DataForm") -> An
 
 
 def _check_file(place: StateLocation) -> Sequence[Check] | None:
-    """Return what `validate` finds about a file; None for what is not in a file."""
+    """Return the checks of `validate` for a file; None for a database."""
     return validate_state(place).checks if isinstance(place, Path) else None

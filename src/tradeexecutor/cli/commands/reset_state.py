@@ -18,12 +18,12 @@ def reset_state(
 ) -> None:
     """Start a strategy again: an empty state with the same name and reserve currency.
 
-    Positions, trades, cash, statistics and the blacklist are no longer in the
-    file; the copy that is made first has everything. What the strategy owns does
-    not change, the new state just knows nothing of it: sell or withdraw first, or
-    sync the treasury and correct the accounts afterwards.
+    Positions, trades, cash, statistics and the blacklist are removed from the
+    file; a backup with everything is made first. The assets of the strategy do
+    not change, but the new state does not include them: sell or withdraw first,
+    or sync the treasury and correct the accounts afterwards.
 
-    Kept are the name, the reserve currencies, and where the strategy is deployed.
+    The name, the reserve currencies and the deployment are kept.
     """
     run_change(
         state_file,
@@ -39,7 +39,7 @@ def reset_state(
 
 
 def _print(loss: reset.Loss) -> None:
-    print_heading("What the state will not know any more")
+    print_heading("What is removed from the state")
     facts = {
         "Positions": (
             f"{loss.open_positions:,} open, {loss.frozen_positions:,} frozen, "
@@ -57,4 +57,4 @@ def _print(loss: reset.Loss) -> None:
     held = loss.open_positions + loss.frozen_positions + loss.pending_positions
     if held:
         which = "One position is" if held == 1 else f"{held:,} positions are"
-        print_line(f"{which} not closed: nobody will look after what they hold.", "bold yellow")
+        print_line(f"{which} not closed: their assets will no longer be managed.", "bold yellow")

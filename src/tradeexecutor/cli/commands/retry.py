@@ -30,7 +30,7 @@ def retry(
     data: DataOption,
     trade: Annotated[
         list[int] | None,
-        typer.Option(metavar="ID", help="Only this trade; may be repeated.", show_default="all failed ones"),
+        typer.Option(metavar="ID", help="Only this trade; may be repeated.", show_default="all failed trades"),
     ] = None,
     pair: PairOption = None,
     date_format: DateFormatOption = None,
@@ -44,8 +44,8 @@ def retry(
             min=0,
             max=0.32,
             metavar="FRACTION",
-            help="How much worse than its plan a trade may fill: 0.02 is 2 %.",
-            show_default="what each trade says",
+            help="How much worse than planned a trade may fill: 0.02 is 2 %.",
+            show_default="the tolerance of each trade",
         ),
     ] = None,
     yes: YesOption = False,
@@ -54,14 +54,14 @@ def retry(
 ) -> None:
     """Try failed trades again, in a simulation at the prices of candles.
 
-    For the states of backtests and paper trading. A trade that goes through is a
-    success like any other, and its frozen position is back in use; one that
-    fails again gives its capital back and stays failed. Trades fill at the
-    market price of that time, whatever they were planned at, and fail again if
-    that is worse than their plan by more than their slippage tolerance.
+    Use it for the states of backtests and paper trading. A trade that succeeds is
+    booked as any other, and its position is unfrozen; a trade that fails again
+    stays failed, and its capital is returned. Trades fill at the market price of
+    the time of the retry, whatever price was planned. They fail again if that
+    price is worse than planned by more than their slippage tolerance.
 
-    States with real blockchain transactions are refused: only a connection to
-    their chain could try again, and this program has none yet.
+    States with real blockchain transactions are refused, because a retry needs a
+    connection to their chain.
 
     The exit code is 1 when a trade failed again or could not be tried.
     """

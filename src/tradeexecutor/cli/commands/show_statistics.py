@@ -36,25 +36,28 @@ def show_statistics(
     *,
     backtest: BacktestOption = None,
     history: Annotated[
-        str, typer.Option(metavar="TIME", help="Key metrics come from live trading once it lasted this long.")
+        str,
+        typer.Option(
+            metavar="TIME", help="Length of live trading from which key metrics use it instead of the backtest."
+        ),
     ] = "90d",
     as_of: Annotated[
         datetime.datetime | None,
         typer.Option(
             formats=_TIME_FORMATS,
             metavar="DATE",
-            help="What counts as now, UTC.",
+            help="Time of the report, UTC.",
             show_default="when the state last changed",
         ),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show how a strategy did: return, risk, positions, costs.
+    """Show the performance of a strategy: return, risk, positions, costs.
 
-    First come figures in which deposits and redemptions are neither profit nor
-    loss. Then the key metrics and the table of long and short positions, with
-    the definitions that dashboards and recorded files use. Figures among them
-    that mislead in this state have a number in brackets; the notes below say why.
+    The first figures count deposits and redemptions neither as profit nor as
+    loss. The key metrics and the table of long and short positions follow; they
+    use the definitions of dashboards and recorded files. A number in brackets
+    marks figures that are misleading for this state; the notes below explain why.
     """
     required = read_option("--history", parse_duration, history)
     state = load_state(state_file)

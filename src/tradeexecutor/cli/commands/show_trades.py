@@ -26,7 +26,7 @@ EXAMPLES = (
 
 
 class Status(enum.StrEnum):
-    """Status of a trade; `TradeStatus` by value, written down here so that help needs no state."""
+    """Status of a trade: the values of `TradeStatus`, repeated here so that ``--help`` does not import the state."""
 
     planned = "planned"
     started = "started"

@@ -25,8 +25,8 @@ def show_valuation(
 ) -> None:
     """Show what positions are worth, at which price, and how old that price is.
 
-    The age is counted up to the time at which the state was last saved, in a
-    backtest up to its last cycle.
+    The age is measured at the time the state was last saved; in a backtest, at
+    its last cycle.
     """
     state = load_state(state_file)
 

@@ -41,18 +41,18 @@ _StrategyArgument = Annotated[
     typer.Argument(metavar="STRATEGY", help="Python file of the strategy.", show_default=False, readable=False),
 ]
 _StateFileArgument = Annotated[
-    Path, typer.Argument(metavar="STATE_FILE", help="Where its state is.", show_default=False, readable=False)
+    Path, typer.Argument(metavar="STATE_FILE", help="State file of the strategy.", show_default=False, readable=False)
 ]
 _ChainOption = Annotated[
     Path,
-    typer.Option(metavar="FILE", help="What is traded on which chain, and where (JSON).", show_default=False),
+    typer.Option(metavar="FILE", help="Chain, pairs and exchanges to trade on (JSON).", show_default=False),
 ]
 _RpcOption = Annotated[
     list[str],
     typer.Option(
         envvar="JSON_RPC",
         metavar="URL",
-        help="A node of the chain. May be repeated: the next one is asked when one does not answer.",
+        help="URL of a node. May be repeated: when one does not answer, the next one is used.",
         show_default=False,
     ),
 ]
@@ -65,19 +65,19 @@ _KeystoreOption = Annotated[
     ),
 ]
 _NewOption = Annotated[
-    bool, typer.Option("--new", help="Make the state file; what the wallet has is the opening balance.")
+    bool, typer.Option("--new", help="Create the state file; the balance of the wallet becomes the opening balance.")
 ]
 _OffsetOption = Annotated[
-    float, typer.Option(min=0, metavar="MINUTES", help="How long after a tick of the cycle to decide.")
+    float, typer.Option(min=0, metavar="MINUTES", help="Delay of a decision after the tick of the cycle.")
 ]
 _TriggerCheckOption = Annotated[
-    float, typer.Option(min=0, metavar="MINUTES", help="How often to look at stop losses; 0 is never.")
+    float, typer.Option(min=0, metavar="MINUTES", help="Time between checks of stop losses; 0 is never.")
 ]
 _ValuationOption = Annotated[
-    float, typer.Option(min=0, metavar="MINUTES", help="How often to value positions in between; 0 is never.")
+    float, typer.Option(min=0, metavar="MINUTES", help="Time between valuations of positions; 0 is never.")
 ]
 _MaxDataDelayOption = Annotated[
-    float, typer.Option(min=0, metavar="MINUTES", help="Do not decide when the newest candle is older.")
+    float, typer.Option(min=0, metavar="MINUTES", help="Largest age of the newest candle at a decision.")
 ]
 _MaxGasPriceOption = Annotated[
     float | None,
@@ -85,7 +85,7 @@ _MaxGasPriceOption = Annotated[
 ]
 _DecideAtOnceOption = Annotated[bool, typer.Option("--decide-at-once", help="Make the first decision right away.")]
 _MaxCyclesOption = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Stop after so many decisions.", show_default="no limit")
+    int | None, typer.Option(min=1, metavar="N", help="Stop after N decisions.", show_default="no limit")
 ]
 _SetOption = Annotated[
     list[str] | None,
@@ -117,14 +117,14 @@ def start(
 ) -> None:
     """Run a strategy live, with real money.
 
-    The program trades with a hot wallet on one chain until it is told to stop (Ctrl-C or
-    SIGTERM); then it finishes what it is doing. After a crash it finds out by itself what
-    became of the transactions that were under way. The key is read from the environment or
-    an encrypted file, never from the command line.
+    The program trades with a hot wallet on one chain until it is stopped (Ctrl-C or
+    SIGTERM); it finishes the current job first. After a crash it looks up the outcome of
+    pending transactions on the chain. The key is read from the environment or an encrypted
+    file, never from the command line.
     """
     if importlib.util.find_spec("web3") is None:
         raise CommandFailed("live trading needs more packages", 'pip install "tradeexecutor[ethereum]"')
-    # Slow to import, and only needed here.
+    # Slow to import.
     from tradeexecutor.ethereum.chain_file import read_chain_file
     from tradeexecutor.ethereum.hot_wallet import FeeRules
     from tradeexecutor.ethereum.live import RETRYABLE, connect, make_live_models
@@ -172,9 +172,9 @@ def start(
 
 def _check_state_file(state_file: Path, *, is_new: bool) -> None:
     if is_new and state_file.exists():
-        raise CommandFailed(f"{state_file} is there already", "leave --new out to go on with it")
+        raise CommandFailed(f"{state_file} exists already", "leave out --new to continue with it")
     if not is_new and not state_file.exists():
-        raise CommandFailed(f"there is no file {state_file}", "add --new to make it")
+        raise CommandFailed(f"there is no file {state_file}", "add --new to create it")
 
 
 def _run_until_stopped(
@@ -219,13 +219,13 @@ def _wait(stopping: threading.Event, seconds: float) -> None:
 
 @contextlib.contextmanager
 def _stop_by_signal(stopping: threading.Event) -> Generator[None]:
-    """Let the first signal stop the program after its present job, and a second one at once."""
+    """Stop the program after the current job at the first signal, and at once at the second one."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         if stopping.is_set():
             raise KeyboardInterrupt
         stopping.set()
-        print_problem("Stopping after the present job.", "")
+        print_problem("Stopping after the current job.", "")
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

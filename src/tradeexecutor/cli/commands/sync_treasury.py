@@ -46,16 +46,16 @@ def sync_treasury(
     kind, time, chain_id, token, amount, tx_hash, log_index, block, owner,
     share_count, position_id, notes
 
-    All up to log_index are needed. kind is deposit, redemption, settlement (net
-    flow of deposits and redemptions that a vault settled together) or vault_flow
-    (a position that is known by its value gained or lost). The token is the
-    contract of a reserve currency, or for redemptions in kind and vault flows of
-    what a position holds. amount is in tokens; settlements and vault flows are
-    signed.
+    The columns up to log_index are required. kind is deposit, redemption,
+    settlement (net flow of deposits and redemptions that a vault settled
+    together) or vault_flow (profit or loss of a position that is tracked by its
+    value). token is the contract of a reserve currency, or, for redemptions in
+    kind and vault flows, of the token in a position. amount is in tokens;
+    settlements and vault flows are signed.
 
-    An event that is booked already is passed over, so the same file can be given
-    again, and files may overlap. When an event cannot have happened, such as a
-    redemption of more than there is, nothing is booked and the exit code is 1.
+    An event that is already booked is skipped, so the same file can be used
+    again, and files may overlap. When an event is impossible, such as a redemption
+    of more than the balance, nothing is booked and the exit code is 1.
     """
     run_change(
         state_file,
@@ -81,7 +81,7 @@ def _print(sync: TreasuryChange) -> None:
         Column("Transaction", is_text=True, priority=1),
     )
     booked = sync.result.booked
-    print_heading(f"{len(booked):,} new events, {len(sync.result.known):,} are booked already")
+    print_heading(f"{len(booked):,} new events, {len(sync.result.known):,} already booked")
     if booked:
         rows = [
             [

@@ -23,7 +23,8 @@ def unprune_state(
     state_file: StateFile,
     *,
     give_up: Annotated[
-        bool, typer.Option("--give-up", help="Forget archives that are missing or damaged; put back the others.")
+        bool,
+        typer.Option("--give-up", help="Skip and forget archives that are missing or damaged; restore the others."),
     ] = False,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
@@ -31,9 +32,9 @@ def unprune_state(
 ) -> None:
     """Put back what prune-state moved into archives.
 
-    Everything comes back exactly as it was; what happened since stays. All
-    archives that the state refers to are needed, and each has to be intact: when
-    one is missing, damaged or does not fit, nothing is changed.
+    Everything is restored exactly, and later changes are kept. All archives that
+    the state refers to must be present and intact: when one is missing, damaged or
+    does not match, nothing is changed.
 
     The archives are not removed: backups of the state may still refer to them.
     """
@@ -68,7 +69,7 @@ def _describe(ref: ArchiveRef, archives: Path | None) -> dict[str, Any]:
 def _print(result: Restoration) -> None:
     print_heading("Archives")
     if not result.restored and not result.given_up:
-        print_line("None: nothing was pruned from this state, or what was pruned was discarded.")
+        print_line("None: nothing was pruned from this state, or pruned details were discarded.")
         return
     columns = (
         Column("Pruned at (UTC)"),
@@ -77,7 +78,7 @@ def _print(result: Restoration) -> None:
         Column("Balance updates", right=True),
         Column("Valuation updates", right=True),
         Column("Archive", is_text=True, priority=1),
-        Column("What is done"),
+        Column("Action"),
     )
     outcomes = [(ref, "put back") for ref in result.restored] + [(ref, "given up: lost") for ref in result.given_up]
     rows = [

@@ -24,8 +24,8 @@ def validate(
 ) -> None:
     """Check state files for damage.
 
-    Can they be read, are they consistent, does saving lose anything? Nothing is changed. The exit code is 1 when a
-    check failed.
+    The checks are: the file can be read, the state is consistent, and saving loses nothing. Nothing is changed. The
+    exit code is 1 when a check failed.
     """
     results = [validate_state(path) for path in state_files]
     if json_:

@@ -39,12 +39,12 @@ _COLUMNS = (
 )
 
 _LEGEND = {
-    "Expected": "what the state says is held, at the time the balance was read",
-    "Difference": "actual less expected: + there is more than the state knows, - something is missing",
-    "USD": "what the difference is worth; owing more than known is negative",
+    "Expected": "the balance of the state at the time the actual balance was read",
+    "Difference": "actual minus expected: + is more than in the state, - is less",
+    "USD": "value of the difference; more debt than in the state is negative",
     "dust, low value": f"too small to matter: rounding, or worth less than {DEFAULT_USD_LOW_VALUE_THRESHOLD:.2f} USD",
     "tolerated": "a small fraction of the balance: {tolerance}",
-    "not read": "the file has no balance of it, so nothing is known; write 0 if nothing is there",
+    "not read": "the file has no balance of it; write 0 if the balance is zero",
 }
 
 _STEP_COLUMNS = (
@@ -55,13 +55,13 @@ _STEP_COLUMNS = (
     Column("Expected after", right=True),
 )
 
-#: So many events before and after the one that matters are shown.
+#: Number of events that are shown before and after a suspected one.
 _MAX_STEPS = 8
 
 _EXPLANATIONS = {
     Suspicion.did_not_happen: "the balance is as if it had not happened",
     Suspicion.happened_twice: "the balance is as if it had happened twice",
-    Suspicion.other_amount: "it is the only event in between, and moved another amount than is booked",
+    Suspicion.other_amount: "it is the only event in between, and the actual amount differs from the booked one",
 }
 
 
@@ -98,7 +98,7 @@ def print_comparison(result: AccountComparison, state: State, *, all_: bool) -> 
         print_table(_COLUMNS, rows, styles)
     hidden = len(result.checks) - len(shown)
     if hidden:
-        print_line(f"{hidden:,} more assets of which nothing should be there, and nothing is; --all lists them", "dim")
+        print_line(f"{hidden:,} more assets with an expected and actual balance of zero; --all lists them", "dim")
     print_line()
     print_facts(_get_legend(result, shown))
     print_line()
@@ -108,11 +108,11 @@ def print_comparison(result: AccountComparison, state: State, *, all_: bool) -> 
     if problems:
         print_line(f"Not clean: {', '.join(problems)}.", "bold red")
     else:
-        print_line(f"Clean: {len(result.checks):,} balances are what they should be.", "bold green")
+        print_line(f"Clean: {len(result.checks):,} balances match.", "bold green")
 
 
 def _get_legend(result: AccountComparison, shown: Sequence[AccountingBalanceCheck]) -> dict[str, str]:
-    """Return what the columns mean, and the results that occur."""
+    """Return explanations of the columns, and of the results that occur, by name."""
     tolerances = sorted({check.relative_epsilon for check in shown if get_result(check) == "tolerated"})
     absent = {
         name
@@ -201,8 +201,8 @@ def account_comparison_to_json(result: AccountComparison) -> dict[str, Any]:
 
 
 def print_divergences(found: Sequence[Divergence], read: int, times: Sequence[datetime.datetime]) -> None:
-    """Print where books and balances differ, asset by asset, earliest first."""
-    print_heading("Where books and balances differ")
+    """Print the first differences between ledger and balances by asset, earliest first."""
+    print_heading("Where ledger and balances differ")
     span = format_time(times[0], seconds=True)
     if len(times) > 1:
         span += f" to {format_time(times[-1], seconds=True)}"
@@ -219,7 +219,7 @@ def _print_divergence(item: Divergence) -> None:
     print_line(f"{symbol} ({item.asset.get_identifier()})", "bold")
     facts: dict[str, str] = {}
     if item.before is None:
-        facts["Last agreeing"] = "none: already the first balance that was read does not agree"
+        facts["Last agreeing"] = "none: the first balance that was read differs already"
     else:
         facts["Last agreeing"] = f"{format_quantity(item.before.amount)} {_describe_observation(item.before)}"
     facts["First parting"] = (
@@ -231,7 +231,7 @@ def _print_divergence(item: Divergence) -> None:
         facts["Afterwards"] = ", ".join(
             text
             for count, text in (
-                (same, f"{same:,} balances are off by the same"),
+                (same, f"{same:,} balances differ by the same amount"),
                 (other, f"{other:,} by another amount"),
                 (fine, f"{fine:,} agree again"),
             )
@@ -253,7 +253,7 @@ def _print_steps(item: Divergence) -> None:
     suspects = [number for number, step in enumerate(item.steps) if step.suspicion is not None]
     centre = suspects[0] if suspects else 0
     first, end = max(centre - _MAX_STEPS, 0), min(centre + _MAX_STEPS + 1, len(item.steps))
-    print_line(f"  What the ledger has in between ({len(item.steps):,} event{'s' if len(item.steps) > 1 else ''}):")
+    print_line(f"  Ledger events in between ({len(item.steps):,} event{'s' if len(item.steps) > 1 else ''}):")
     steps = item.steps[first:end]
     rows = [
         [
@@ -275,17 +275,20 @@ def _print_verdict(item: Divergence) -> None:
     if len(suspects) == 1:
         step = suspects[0]
         assert step.suspicion is not None
-        print_line(f"  They part at: {step.description}; {_EXPLANATIONS[step.suspicion]}.", "bold red")
+        print_line(f"  They differ from: {step.description}; {_EXPLANATIONS[step.suspicion]}.", "bold red")
     elif suspects:
         print_line(f"  {len(suspects):,} events explain the difference equally well, marked with >.", "bold red")
     elif not item.steps:
         print_line(
-            f"  The ledger has nothing in between: {format_difference(item.difference)} {item.asset.token_symbol} "
+            f"  The ledger has no event in between: {format_difference(item.difference)} {item.asset.token_symbol} "
             "moved without an event, such as a transfer or a deposit that is not booked.",
             "bold red",
         )
     else:
-        print_line("  No single event has this amount; more balances from this time would narrow it down.", "bold red")
+        print_line(
+            "  No single event has this amount; more balances from this period would help to find the cause.",
+            "bold red",
+        )
 
 
 def divergence_to_json(item: Divergence) -> dict[str, Any]:

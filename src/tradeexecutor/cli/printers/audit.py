@@ -25,10 +25,10 @@ from tradeexecutor.state.state import State
 
 _STYLES = {Verdict.balanced: "", Verdict.recovered: "", Verdict.mismatch: "red", Verdict.unprovable: "yellow"}
 
-#: The differences of a balance with more of them are told in sums.
+#: Number of differences of a balance that are printed one by one; more are summed up.
 _MAX_BREAKS = 6
 
-#: So many remarks, and numbers in a list, are shown.
+#: Number of remarks, and of trade ids in a list, that are shown.
 _MAX_LISTED = 10
 
 _FINDING_COLUMNS = (
@@ -79,12 +79,12 @@ def _matches(journal: Journal, asset: str, wanted: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class AuditSelection:
-    """What of an audit is shown; None shows everything.
+    """Filters of the audit output; None shows everything.
 
     Attributes
     ----------
     account
-        Part of the name of an account.
+        Text that the name of an account contains.
     asset
         Ticker or address.
     limit
@@ -114,7 +114,7 @@ Line = tuple[int, Entry, Account, Decimal, Decimal]
 
 
 def _select_lines(journal: Journal, selection: AuditSelection) -> list[Line]:
-    """Return entry number, entry, account, amount and balance after it, for each posting that is wanted."""
+    """Return entry number, entry, account, amount and balance after it, for each selected posting."""
     account, asset, limit = selection.account, selection.asset, selection.limit
     balances: dict[Account, Decimal] = {}
     lines: list[Line] = []
@@ -136,7 +136,7 @@ def _select_lines(journal: Journal, selection: AuditSelection) -> list[Line]:
 
 
 def audit_to_json(proof: Proof, state: State, selection: AuditSelection, *, entries: bool) -> dict[str, Any]:
-    """Return what was found as plain data, on request with the entries of the ledger; amounts are exact text."""
+    """Return the result of an audit as plain data, optionally with the ledger entries; amounts are exact text."""
     journal = proof.journal
     findings = _select_findings(proof, selection)
     report: dict[str, Any] = {
@@ -235,7 +235,7 @@ def _make_entry(number: int, entry: Entry) -> dict[str, Any]:
 
 
 def print_entries(proof: Proof, state: State, path: StateLocation, selection: AuditSelection) -> None:
-    """Print the journal, a line for each posting."""
+    """Print the journal with a line for each posting."""
     journal = proof.journal
     lines = _select_lines(journal, selection)
     shown = len({line[0] for line in lines})
@@ -279,7 +279,7 @@ def format_exact(amount: Decimal | None, *, sign: bool = False) -> str:
 
 
 def print_proof(proof: Proof, state: State, path: StateLocation, selection: AuditSelection, *, all_: bool) -> None:
-    """Print a table of the balances, and the story of each that does not add up."""
+    """Print a table of the balances, and details of each balance that does not match."""
     findings = _select_findings(proof, selection)
     closed = set(state.portfolio.closed_positions)
     shown = [
@@ -352,12 +352,12 @@ def _print_conservation(items: Sequence[Conservation]) -> None:
         if not item.is_conserved or item.derived or item.recorded
     ]
     if rows:
-        print_heading("Conservation: what came in of each asset, and what is there")
+        print_heading("Conservation: inflows of each asset, and its balance")
         styles = ["" if row[-1] == "0" else "red" for row in rows]
         print_table(_CONSERVATION_COLUMNS, rows, styles)
 
 
-# --- Stories
+# --- Details of mismatches
 
 
 def _print_story(proof: Proof, finding: Finding) -> None:
@@ -365,8 +365,8 @@ def _print_story(proof: Proof, finding: Finding) -> None:
     if finding.verdict is Verdict.mismatch and finding.difference is not None and finding.difference:
         side = "more" if finding.difference > 0 else "less"
         print_line(
-            f"  The state records {format_exact(finding.recorded)}, that is {format_exact(abs(finding.difference))} "
-            f"{side} than the entries make."
+            f"  The state records {format_exact(finding.recorded)}, {format_exact(abs(finding.difference))} "
+            f"{side} than the sum of the entries."
         )
     if finding.reason:
         print_line(f"  {_capitalise(finding.reason)}.")
@@ -387,9 +387,9 @@ def _print_story(proof: Proof, finding: Finding) -> None:
 def _print_first_break(journal: Journal, finding: Finding, first: Break) -> None:
     number = first.first_entry
     if number is None:
-        print_line("  It became wrong without any entry, between the two balances below.")
+        print_line("  The balance became wrong without an entry, between the two balances below.")
         return
-    print_line("  It is wrong after the entry marked below:")
+    print_line("  The balance is wrong after the entry marked below:")
     touching = [index for index, _ in journal.get_movements(finding.accounts)]
     before = [index for index in touching if index < number][-1:]
     after = [index for index in touching if index > number][:1]
@@ -398,7 +398,7 @@ def _print_first_break(journal: Journal, finding: Finding, first: Break) -> None
         entry = journal.entries[index]
         mark = ">" if index == number else " "
         change = entry.get_change(finding.accounts)
-        moved = format_exact(change, sign=True) if change else "(moves nothing here)"
+        moved = format_exact(change, sign=True) if change else "(does not change this balance)"
         print_line(f"  {mark} {index:>5}  {entry.time:%Y-%m-%d %H:%M:%S}  {entry.description}: {moved}")
 
 
@@ -419,14 +419,14 @@ def _describe(checkpoint: Checkpoint) -> str:
 
 
 def _group(causes: Iterable[Cause]) -> Iterator[tuple[str, list[Cause]]]:
-    """Yield the causes, those of the same sort about several trades together."""
+    """Yield the causes with a description; causes of the same kind are grouped by trades."""
     groups: dict[CauseKind, list[Cause]] = {}
     for cause in causes:
         groups.setdefault(cause.kind, []).append(cause)
     for kind, members in groups.items():
         numbers = [cause.trade_id for cause in members if cause.trade_id is not None]
         if kind is CauseKind.unspent_kept and len(members) > 1:
-            yield f"what {_list_trades(numbers)} had set aside and did not spend was not given back", members
+            yield f"capital that {_list_trades(numbers)} allocated and did not spend was not returned", members
         else:
             yield from ((cause.text, [cause]) for cause in members)
 
@@ -438,30 +438,30 @@ def _list_trades(numbers: Sequence[int]) -> str:
 
 
 _SUMMARIES = {
-    CauseKind.unspent_kept: "what a purchase had set aside and did not spend was not given back",
-    CauseKind.refund_missing: "the capital of a failed trade was not given back",
-    CauseKind.refund_repeated: "the capital of a failed trade was given back once more",
+    CauseKind.unspent_kept: "capital that a purchase allocated and did not spend was not returned",
+    CauseKind.refund_missing: "the capital of a failed trade was not returned",
+    CauseKind.refund_repeated: "the capital of a failed trade was returned more than once",
     CauseKind.plan_booked: "the planned quantity was booked instead of the executed one",
     CauseKind.not_booked: "an entry did not change the recorded balance",
     CauseKind.booked_twice: "an entry changed the recorded balance twice",
-    CauseKind.restored: "the difference was settled without an entry of its own",
-    CauseKind.unexplained: "unexplained: no entry, and nothing that programs are known to have done, has the amount",
+    CauseKind.restored: "the difference was corrected without an entry of its own",
+    CauseKind.unexplained: "unexplained: no entry and no known bookkeeping error has this amount",
 }
 
 
 def _print_sums(finding: Finding) -> None:
-    """Tell what happened often once, with the first time in full."""
+    """Print repeated causes as sums, and the first of each kind in full."""
     groups: dict[CauseKind, list[tuple[Break, Cause]]] = {}
     for item in finding.breaks:
         for cause in item.causes:
             groups.setdefault(cause.kind, []).append((item, cause))
-    print_line(f"  {len(finding.breaks)} times the recorded balance moved without the entries:")
+    print_line(f"  The recorded balance changed {len(finding.breaks)} times without an entry:")
     for kind, members in groups.items():
         amount = sum((cause.amount for _, cause in members), Decimal(0))
         times = [item.change.after.time for item, _ in members if item.change.after.time is not None]
         often = "once" if len(members) == 1 else f"{len(members)} times"
-        print_line(f"    {often}, {format_quantity(amount)} in all{_format_range(times)}: {_SUMMARIES[kind]}")
-    print_line("  The first time of each sort (--json has all):")
+        print_line(f"    {often}, {format_quantity(amount)} in total{_format_range(times)}: {_SUMMARIES[kind]}")
+    print_line("  The first of each kind (--json has all):")
     firsts = {id(members[0][0]): members[0][0] for members in groups.values()}
     for item in firsts.values():
         _print_break(item)

@@ -29,7 +29,7 @@ def closing_to_json(report: CloseReport) -> dict[str, Any]:
 _COLUMNS = (
     Column("Position"),
     Column("Quantity", right=True, priority=1),
-    Column("Was worth USD", right=True),
+    Column("Value before, USD", right=True),
     Column("Brings in", right=True),
     Column("Trade", right=True, priority=2),
     Column("What", is_text=True),
@@ -39,7 +39,7 @@ _COLUMNS = (
 def print_closing(report: CloseReport) -> None:
     """Print what was, or would be, closed."""
     if not report.items:
-        print_line("No position is to be closed.")
+        print_line("There is no position to close.")
         return
     rows = [
         (

@@ -9,7 +9,7 @@ __all__ = ["compaction_to_json", "print_compaction", "print_compaction_plan"]
 
 
 def compaction_to_json(compaction: Compaction, *, is_done: bool) -> dict[str, Any]:
-    """Return what is, or was, removed as plain data."""
+    """Return the saves that will be, or were, removed as plain data."""
     return {
         "changed": is_done,
         "removed_saves": compaction.removed_revisions,
@@ -32,7 +32,7 @@ def print_compaction_plan(plan: Compaction) -> None:
     print_line(stay, "bold")
     print_line(
         f"To be removed: {_count(plan.removed_revisions, 'older save')}, and {_count(plan.removed_rows, 'part')}"
-        f" ({plan.removed_bytes:,} bytes of JSON) that nothing else needs."
+        f" ({plan.removed_bytes:,} bytes of JSON) that no other save uses."
     )
 
 
@@ -45,7 +45,7 @@ def print_compaction(done: Compaction) -> None:
             f" {done.size_before - done.size_after:,} bytes were freed."
         )
     else:
-        print_line(f"The server uses the space of {done.removed_bytes:,} bytes of JSON again.")
+        print_line(f"The server can reuse the space of {done.removed_bytes:,} bytes of JSON.")
 
 
 def _count(number: int, noun: str) -> str:

@@ -30,7 +30,7 @@ from tradeexecutor.cli.output import (
 from tradeexecutor.operations.state_location import StateLocation
 from tradeexecutor.state.display.formatting import format_count, format_span
 
-#: Names of figures for people.
+#: Display names of figures.
 _NAMES = {
     "decided_at": "decision",
     "executed_at": "execution",
@@ -77,7 +77,7 @@ _POSITION_COLUMNS = (
 
 
 def comparison_to_json(result: Comparison, a: StateLocation, b: StateLocation) -> dict[str, Any]:
-    """Return everything that was found as plain data."""
+    """Return the comparison as plain data."""
     return {
         "equal": result.is_equal,
         "a": a,
@@ -309,7 +309,7 @@ def _print_equity(result: Comparison) -> None:
     equity = result.equity
     print_heading(f"Equity: {equity.samples_a:,} samples in A, {equity.samples_b:,} in B")
     if equity.start_at is None:
-        print_line("There is no time that both cover.")
+        print_line("A and B have no period in common.")
         return
     facts = {"Compared": f"{equity.compared:,} points, {format_time(equity.start_at)} to {format_time(equity.end_at)}"}
     if equity.largest is not None and equity.largest.difference:
@@ -343,8 +343,8 @@ def describe_divergence(result: Comparison) -> str:
             f"A {_format_equity(first.a)}, B {_format_equity(first.b)}."
         )
     if not result.equity.is_span_equal:
-        return "The recorded equity begins or ends at different times; what both cover is the same."
-    return "The present net asset value differs, all that was recorded before is the same."
+        return "The recorded equity begins or ends at different times; the common period is the same."
+    return "The current net asset value differs; everything recorded before is the same."
 
 
 def _describe_trade(pairing: Pairing[TradeFigures]) -> str:

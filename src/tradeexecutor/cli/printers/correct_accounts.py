@@ -24,7 +24,7 @@ __all__ = ["account_correction_to_json", "print_account_correction"]
 
 
 def print_account_correction(result: AccountCorrection) -> None:
-    """Print what was, or would be, corrected, and whether the accounts are clean afterwards."""
+    """Print the corrections, and whether the accounts are clean afterwards."""
     columns = (
         Column("Asset"),
         Column("Held by", is_text=True),
@@ -32,7 +32,7 @@ def print_account_correction(result: AccountCorrection) -> None:
         Column("Actual", right=True),
         Column("Correction", right=True),
         Column("USD", right=True),
-        Column("What is done", is_text=True),
+        Column("Action", is_text=True),
     )
     rows = [(check, f"balance update #{event.balance_update_id}") for check, event in result.booked]
     rows += [(check, f"position #{trade.position_id} is opened") for check, trade in result.opened]

@@ -15,12 +15,12 @@ from tradeexecutor.operations.correct_history import HistoryCorrection
 
 __all__ = ["history_to_json", "print_history_correction"]
 
-#: Entries that are listed; ``--json`` has all of them.
+#: Number of entries that are listed; ``--json`` has all of them.
 _MAX_ROWS = 200
 
 
 def history_to_json(result: HistoryCorrection) -> dict[str, Any]:
-    """Return what was removed as plain data."""
+    """Return the removed samples as plain data."""
     return {
         "samples_before": result.samples_before,
         "samples_after": result.samples_after,
@@ -30,8 +30,8 @@ def history_to_json(result: HistoryCorrection) -> dict[str, Any]:
 
 
 def print_history_correction(result: HistoryCorrection) -> None:
-    """Print the entries that go."""
-    print_heading(f"Samples of the portfolio that go: {len(result.removed):,} of {result.samples_before:,}")
+    """Print the removed entries."""
+    print_heading(f"Removed samples of the portfolio: {len(result.removed):,} of {result.samples_before:,}")
     if result.removed:
         columns = (
             Column("Time (UTC)"),
@@ -56,7 +56,7 @@ def print_history_correction(result: HistoryCorrection) -> None:
     else:
         print_line("None.")
     if result.cut_off is not None:
-        print_heading("Early history that goes")
+        print_heading("Removed early history")
         columns = (Column("What", is_text=True), Column("Entries", right=True))
         rows = [
             (name.removesuffix("_removed").replace("_", " "), f"{count:,}")

@@ -1,4 +1,4 @@
-"""Printing whether databases are intact, and what a recovery of one does."""
+"""Printing whether databases are intact, and the steps of a recovery."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from tradeexecutor.database.verification import StrategyCheck
 
 __all__ = ["check_to_json", "print_check", "print_recovery_plan", "recovery_to_json"]
 
-#: So many damaged saves are named.
+#: Number of damaged saves that are named.
 _MAX_NAMED = 10
 
 
@@ -49,7 +49,7 @@ def print_check(address: object, check: StrategyCheck) -> None:
 
 
 def print_recovery_plan(plan: DatabaseRecovery) -> None:
-    """Print to which save a recovery goes back."""
+    """Print the save to which a recovery goes back."""
     if plan.chosen is None:
         print_line(f"{plan.address} is intact; there is nothing to recover.", "bold green")
         return
@@ -59,11 +59,11 @@ def print_recovery_plan(plan: DatabaseRecovery) -> None:
     if plan.is_rebuilt:
         print_line("A new file is made with the newest readable save of each strategy; the damaged file is kept.")
     if plan.lost:
-        print_line(f"Nothing can be read of: {', '.join(plan.lost)}.", "red")
+        print_line(f"No save can be read of: {', '.join(plan.lost)}.", "red")
 
 
 def recovery_to_json(plan: DatabaseRecovery) -> dict[str, Any]:
-    """Return what a recovery does, or did, as plain data."""
+    """Return a recovery as plain data."""
     return {
         "address": str(plan.address),
         "intact": not plan.problem,

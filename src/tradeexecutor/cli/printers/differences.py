@@ -1,4 +1,4 @@
-"""What is different between two states, as a table that fits on a screen."""
+"""The differences between two states, as a table that fits on a screen."""
 
 import datetime
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,21 +12,21 @@ from tradeexecutor.state.repair.preview import Move, Preview
 
 __all__ = ["print_differences"]
 
-#: Rows that are printed; ``--json`` has all of them.
+#: Number of rows that are printed; ``--json`` has all of them.
 _MAX_ROWS = 40
 
-#: With more rows than this, the same field of several objects is one row.
+#: Number of rows above which the same field of several objects is combined into one row.
 _MAX_UNFOLDED_ROWS = 20
 
-#: Width of the first column in characters: a place is shortened in the middle, for its end tells which field it is.
+#: Width of the first column in characters: a path is shortened in the middle, because its end names the field.
 _MIN_PLACE_WIDTH, _MAX_PLACE_WIDTH = 30, 100
 
-#: Characters of a value that are shown.
+#: Number of characters of a value that are shown.
 _MAX_VALUE_LENGTH = 60
 
 
 def print_differences(preview: Preview[Any], title: str = "What changes in the file") -> None:
-    """Print a table of what is different, or that nothing is."""
+    """Print a table of the differences, or that there are none."""
     if preview.is_empty:
         print_line("Nothing to change.", "bold green")
         return
@@ -59,7 +59,7 @@ def _describe_all(items: Iterable[Change | Move]) -> Iterator[tuple[str, str, st
 
 
 def _fold(rows: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str, str]]:
-    """Put entries that were removed from one list or table, or added to it, into one row when they are many."""
+    """Yield rows, with many entries that were removed from, or added to, one list or table combined into one."""
     group: list[tuple[str, str, str]] = []
     key: tuple[str, bool] | None = None
     for row in rows:
@@ -83,7 +83,7 @@ def _fold_group(group: list[tuple[str, str, str]]) -> Iterator[tuple[str, str, s
 
 
 def _fold_places(rows: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str, str]]:
-    """Put rows about the same field of several objects into one, with a ``*`` for the ids of the objects."""
+    """Yield rows, with those of the same field of several objects combined into one; ``*`` stands for their ids."""
     groups: dict[str, list[tuple[str, str, str]]] = {}
     for row in rows:
         groups.setdefault(_join("*" if part.isdigit() else part for part in row[0].split(".")), []).append(row)
@@ -112,8 +112,8 @@ def _shorten(text: str) -> str:
 
 
 def _to_text(path: Sequence[str | int], value: Any) -> str:
-    """Return a value for people: a time as such, else its JSON in one line, a text without its quotes."""
+    """Return a value as text: a time formatted, a text without its quotes, any other value as JSON in one line."""
     if str(path[-1]).endswith(("_at", "timestamp")) and type(value) in (int, float):
-        with suppress(ValueError, OverflowError, OSError):  # a number that is no time
+        with suppress(ValueError, OverflowError, OSError):  # a number that is not a time
             return format_time(datetime.datetime.fromtimestamp(value, datetime.UTC), seconds=True)
     return " ".join((value if isinstance(value, str) else dump(value).decode()).split())

@@ -8,7 +8,7 @@ from tradeexecutor.backtest.look_ahead_check import format_value
 from tradeexecutor.cli.output import Column, format_time, print_facts, print_heading, print_line, print_table
 from tradeexecutor.research.look_ahead import ChangedDecision, ChangedIndicator, LookAheadReport
 
-#: Pairs that are named; more are counted.
+#: Number of pairs that are named; of more only the count is shown.
 _MAX_NAMED = 3
 
 _INDICATOR_COLUMNS = (
@@ -25,12 +25,12 @@ _INDICATOR_COLUMNS = (
 _DECISION_COLUMNS = (
     Column("Decision (UTC)"),
     Column("In the run", is_text=True),
-    Column("With what was known", is_text=True),
+    Column("With known candles", is_text=True),
 )
 
 
 def look_ahead_to_json(report: LookAheadReport) -> dict[str, Any]:
-    """Return everything that was found as plain data; a value that is no finite number is null."""
+    """Return the report as plain data; a value that is not a finite number is null."""
     return {"clean": report.is_clean} | _make_finite(dataclasses.asdict(report))
 
 
@@ -43,7 +43,7 @@ def _make_finite(value: Any) -> Any:
 
 
 def print_look_ahead(report: LookAheadReport, *, limit: int) -> None:
-    """Print what was found, and what it means.
+    """Print the indicators and decisions that depend on later candles, and the verdict.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def print_look_ahead(report: LookAheadReport, *, limit: int) -> None:
         print_table(_INDICATOR_COLUMNS, [_format_indicator(item, report.cuts) for item in shown])
         _print_rest(len(report.indicators) - len(shown))
     if report.decisions:
-        print_heading(f"Decisions that are others without the later candles: {len(report.decisions):,}")
+        print_heading(f"Decisions that differ without later candles: {len(report.decisions):,}")
         shown = report.decisions[:limit]
         print_table(_DECISION_COLUMNS, [_format_decision(item) for item in shown])
         _print_rest(len(report.decisions) - len(shown))
@@ -72,9 +72,9 @@ def print_look_ahead(report: LookAheadReport, *, limit: int) -> None:
     if report.is_clean:
         print_line("CLEAN. Nothing was found that depends on later candles.", "bold green")
         return
-    print_line("LOOK-AHEAD. The result of this backtest cannot be had in real trading.", "bold red")
+    print_line("LOOK-AHEAD. The result of this backtest cannot be achieved in real trading.", "bold red")
     if not report.is_exact:
-        print_line("The first dates are the first ones found; --every-decision makes them certain, and takes longer.")
+        print_line("The first dates are the first ones found; --every-decision finds the exact ones, and takes longer.")
 
 
 def _print_rest(count: int) -> None:
@@ -83,15 +83,13 @@ def _print_rest(count: int) -> None:
 
 
 def _print_limits(report: LookAheadReport) -> None:
-    """Say what the comparison does not cover."""
+    """Print what the comparison does not cover."""
     for name in report.unstable_indicators:
         print_line()
-        print_line(f"Indicator {name!r} is not the same twice on the same data, so it was not compared.", "yellow")
+        print_line(f"Indicator {name!r} gives different values on the same data, so it was not compared.", "yellow")
     if report.has_unstable_decisions:
         print_line()
-        print_line(
-            "The strategy does not decide the same twice on the same data; decisions were not compared", "yellow"
-        )
+        print_line("The strategy makes different decisions on the same data, so decisions were not compared.", "yellow")
     if report.skipped:
         first = report.skipped[0]
         print_line()

@@ -1,4 +1,4 @@
-"""How a backtest did, as text."""
+"""Performance of a backtest as text."""
 
 import datetime
 import shlex
@@ -37,21 +37,21 @@ from tradeexecutor.operations.backtest_run import BacktestOutcome
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-#: Characters of a sparkline, and of what stands before and after it.
+#: Width in characters of a sparkline, and of the texts before and after it.
 _MIN_SPARKLINE, _MAX_SPARKLINE = 20, 72
 _LABEL_WIDTH, _VALUE_WIDTH = 14, 28
 
-#: So many years are shown month by month.
+#: Number of years that are shown month by month.
 _MAX_YEARS = 20
 
-#: Over a shorter time a yearly figure says nothing.
+#: Shortest period for which figures are annualised; shorter ones give meaningless yearly figures.
 _SHORTEST_ANNUALISED = datetime.timedelta(days=30)
 
 _YEAR_DAYS = 365.0
 
 
 def print_outcome(outcome: BacktestOutcome) -> None:
-    """Print the result of one backtest and what to look at next."""
+    """Print the result of one backtest and commands to try next."""
     performance = outcome.performance
     print_line(performance.name or outcome.strategy.stem, "bold")
     print_facts(make_facts(outcome))
@@ -121,7 +121,7 @@ def make_facts(outcome: BacktestOutcome) -> dict[str, str]:
 
 
 def print_history(outcome: BacktestOutcome) -> None:
-    """Print equity, drawdown and monthly returns as lines of text; nothing with fewer than two samples."""
+    """Print equity, drawdown and monthly returns as lines of text; with fewer than two samples print nothing."""
     curve, observed = outcome.curve, outcome.observations
     times, returns = observed.path_times, observed.path
     if len(curve) < 2:
@@ -190,7 +190,7 @@ def _make_cell(value: float | None, width: int, *, bold: bool = False) -> Text:
 
 
 def print_warnings(outcome: BacktestOutcome) -> None:
-    """Print what makes a result doubtful."""
+    """Print reasons to doubt the result."""
     performance = outcome.performance
     if performance.failed_trades:
         print_problem(f"Warning: {performance.failed_trades} trades failed.", "yellow")

@@ -47,7 +47,7 @@ class PositionType(enum.StrEnum):
 
 
 def select_positions(state: State, position_type: PositionType) -> list[TradingPosition]:
-    """Return the positions of a type, each table in the order of ids."""
+    """Return the positions of a type, sorted by id within each table of the portfolio."""
     portfolio = state.portfolio
     tables = [portfolio.open_positions]
     if position_type is not PositionType.open:
@@ -85,9 +85,9 @@ _POSITION_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class PositionRow:
-    """A position to show; `quantity` in tokens, `price` and amounts in USD, `profit_pct` a fraction.
+    """A position for display; `quantity` in tokens, `price` and amounts in USD, `profit_pct` a fraction.
 
-    A figure that the position does not have is None; `trades` is None when they were not asked for.
+    A figure that the position does not have is None; `trades` is None when they were not requested.
     """
 
     position_id: int
@@ -111,7 +111,7 @@ class PositionRow:
 
 @dataclass(frozen=True, slots=True)
 class PositionReport:
-    """All that ``show-positions`` tells; `transactions` is None when they were not asked for."""
+    """Data of ``show-positions``; `transactions` is None when they were not requested."""
 
     name: str | None
     last_updated_at: datetime.datetime | None
@@ -129,7 +129,7 @@ def collect_positions(
     with_transactions: bool,
     failed_transactions_only: bool,
 ) -> PositionReport:
-    """Extract what is shown of positions."""
+    """Return the data of ``show-positions``."""
     trades = [trade for position in positions for trade in position.trades.values()]
     return PositionReport(
         name=state.name,
@@ -166,7 +166,7 @@ def _make_position_row(state: State, position: TradingPosition, *, with_trades: 
 
 
 def get_figure(accessor: Callable[[], T]) -> T | None:
-    """Return a figure, None where this kind of position does not have it."""
+    """Return the value of an accessor; None when this kind of position does not have the figure."""
     try:
         return accessor()
     except TradeExecutorError:
@@ -174,7 +174,7 @@ def get_figure(accessor: Callable[[], T]) -> T | None:
 
 
 def get_status(state: State, position: TradingPosition) -> str:
-    """Return the name of the table that a position is in."""
+    """Return the name of the portfolio table that has the position."""
     portfolio = state.portfolio
     for name, table in (
         ("open", portfolio.open_positions),
@@ -202,7 +202,7 @@ def _get_flags(position: TradingPosition) -> tuple[str, ...]:
 
 
 def print_positions(report: PositionReport, state: State, path: StateLocation, which: str) -> None:
-    """Print the report for people."""
+    """Print the report as text."""
     portfolio = state.portfolio
     print_line(describe_state(state, path), "bold")
     updated = report.last_updated_at

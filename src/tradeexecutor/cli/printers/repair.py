@@ -38,7 +38,7 @@ _COLUMNS = (
 
 
 def print_repair(report: RepairReport) -> None:
-    """Print what was, or would be, done."""
+    """Print the repairs that were, or would be, made."""
     if report.done:
         rows = [
             (

@@ -52,7 +52,7 @@ _COLUMNS = (
 
 
 def print_retry(report: RetryReport) -> None:
-    """Print what was, or would be, tried, and what became of it."""
+    """Print the trades that were tried again, and the result of each."""
     result = report.result
     if not result.trades_needing_repair:
         print_line("No trade has failed.")
@@ -73,7 +73,7 @@ def print_retry(report: RetryReport) -> None:
     ]
     print_table(_COLUMNS, rows, ["red" if trade.is_failed() else "" for trade in result.new_trades])
     for position in result.unfrozen_positions:
-        print_line(f"{position} is back in use." if position.is_open() else f"{position} is closed.")
+        print_line(f"{position} is unfrozen." if position.is_open() else f"{position} is closed.")
     if result.left_alone:
         print_heading("Not tried")
         for number, reason in result.left_alone.items():

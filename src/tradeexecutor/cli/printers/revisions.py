@@ -71,7 +71,7 @@ def print_strategies(found: Sequence[tuple[Strategy, Revision]]) -> None:
 
 
 def print_history(shown: Sequence[tuple[Revision, str]], left_out: int) -> None:
-    """Print saves, each with what happened in it, and how many earlier ones are not shown."""
+    """Print saves with the changes of each, and how many earlier ones are not shown."""
     columns = (
         Column("Save", right=True),
         Column("Saved at (UTC)"),
@@ -99,7 +99,7 @@ def print_history(shown: Sequence[tuple[Revision, str]], left_out: int) -> None:
 
 
 def print_revision(revision: Revision, address: DatabaseAddress, name: str | None) -> None:
-    """Print what a save says of a strategy, and how to see more of it."""
+    """Print the summary of a save, and commands that show more of it."""
     summary = revision.summary
     print_line(name or str(address.strategy), "bold")
     print_facts(

@@ -1,4 +1,4 @@
-"""Printing the saves of a state file: which there are, which are intact, and what a recovery does."""
+"""Printing the saves of a state file, whether each is intact, and the steps of a recovery."""
 
 import shlex
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ __all__ = [
 
 
 def generation_to_json(item: StateCopy) -> dict[str, Any]:
-    """Return a generation as plain data."""
+    """Return a save of a file as plain data."""
     return {
         "path": item.path,
         "kind": item.kind,
@@ -45,7 +45,7 @@ def generation_to_json(item: StateCopy) -> dict[str, Any]:
 
 
 def recovery_to_json(recovery: Recovery) -> dict[str, Any]:
-    """Return what a recovery does, or did, as plain data."""
+    """Return a recovery as plain data."""
     return {
         "path": recovery.path,
         "intact": recovery.chosen is None,
@@ -70,7 +70,7 @@ def print_generation(item: StateCopy) -> None:
 
 
 def print_generations(file: Path, found: Sequence[StateCopy]) -> None:
-    """Print the saves of a file, and how to bring one back when the current one is not intact."""
+    """Print the saves of a file, and how to restore one when the current one is not intact."""
     columns = (
         Column("File", is_text=True),
         Column("Kind"),
@@ -101,12 +101,12 @@ def print_generations(file: Path, found: Sequence[StateCopy]) -> None:
         print_line(f"{file} is {'missing' if current is None else 'not intact'}.", "bold red")
         if any(item.is_good for item in found):
             print_next_steps(
-                {"Bring back the newest intact copy": f"tradeexecutor store recover {shlex.quote(str(file))}"}
+                {"Restore the newest intact copy": f"tradeexecutor store recover {shlex.quote(str(file))}"}
             )
 
 
 def print_plan(plan: Recovery) -> None:
-    """Print to which save a recovery goes back."""
+    """Print the save to which a recovery goes back."""
     path = shorten_path(plan.path)
     if plan.chosen is None:
         print_line(f"{path} is intact; there is nothing to recover.", "bold green")
@@ -117,11 +117,11 @@ def print_plan(plan: Recovery) -> None:
 
 
 def print_recovery(done: Recovery) -> None:
-    """Print what a recovery did."""
+    """Print the result of a recovery."""
     assert done.chosen is not None
     print_line(f"Recovered from {shorten_path(done.chosen.path)}.", "bold green")
     if done.kept_as is not None:
-        print_line(f"What was there before is now {shorten_path(done.kept_as)}.")
+        print_line(f"The previous file is now {shorten_path(done.kept_as)}.")
     print_next_steps({"Check what it says": f"tradeexecutor validate {shlex.quote(shorten_path(done.path))}"})
 
 
@@ -130,7 +130,7 @@ def _describe_verdict(item: StateCopy, *, is_short: bool = False) -> str:
         return f"{item.verdict.value.replace('_', ' ').upper()}: {item.reason}"
     if is_short:
         return "good" if item.checksum else "good (no checksum)"
-    return "good, the checksum matches" if item.checksum else "good, as far as can be told: it has no checksum"
+    return "good, the checksum matches" if item.checksum else "good as far as it can be checked without a checksum"
 
 
 def _describe_age(item: StateCopy, newest: int | None) -> str:

@@ -1,6 +1,6 @@
 """Small charts of text: a line of blocks for a curve, coloured cells for monthly returns.
 
-Blocks need a terminal that shows Unicode; elsewhere plain characters stand for the same heights.
+Blocks need a terminal that shows Unicode; elsewhere ASCII characters represent the same heights.
 """
 
 import math
@@ -20,7 +20,7 @@ _PLAIN = "_.-=+*%#"
 
 
 def can_show_blocks(encoding: str | None) -> bool:
-    """Return True if text in an encoding can hold the blocks.
+    """Return True if an encoding has the block characters.
 
     >>> can_show_blocks("utf-8"), can_show_blocks("ascii"), can_show_blocks(None)
     (True, False, False)
@@ -52,9 +52,9 @@ def make_sparkline(
     width
         Characters, > 0.
     blocks
-        Use Unicode blocks.
+        Whether to use Unicode blocks instead of ASCII characters.
     low, high
-        Values of the lowest and highest character; None: those of the curve.
+        Values of the lowest and highest character; None for the minimum and maximum of the curve.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def list_monthly_returns(start: int, times: NDArray[np.int64], returns: NDArray[
     Returns
     -------
     list
-        Every month from the first to the last; 0 where nothing was recorded.
+        Every month from the first to the last; 0 for a month without records.
     """
     if not len(returns):
         return []
@@ -125,7 +125,7 @@ def group_by_year(returns: Sequence[MonthlyReturn]) -> dict[int, list[MonthlyRet
 
 
 def compound(returns: Sequence[MonthlyReturn]) -> float:
-    """Return the return of several months together.
+    """Return the compound return of several months, a fraction.
 
     >>> round(compound([MonthlyReturn(2024, 1, 0.1), MonthlyReturn(2024, 2, -0.1)]), 6)
     -0.01

@@ -85,7 +85,7 @@ def _make_figure(figure: Any) -> dict[str, Any]:
 
 
 def print_statistics(statistics: StatisticsReport, path: StateLocation) -> None:
-    """Print all figures, and below them what is wrong with some."""
+    """Print all figures, and notes on misleading ones."""
     notes = {caveat: number for number, caveat in enumerate(statistics.caveats, 1)}
     print_line(statistics.name or path.name, "bold")
     print_line(f"  As of {format_time(statistics.as_of)}; deposits and redemptions are neither profit nor loss", "dim")
@@ -97,11 +97,11 @@ def print_statistics(statistics: StatisticsReport, path: StateLocation) -> None:
     _print_drawdowns(statistics)
     for breakdown in statistics.breakdowns:
         _print_breakdown(breakdown)
-    print_heading("Key metrics, as dashboards define them")
+    print_heading("Key metrics, as defined by dashboards")
     print_table(_METRIC_COLUMNS, [_format_metric(row, notes) for row in statistics.metrics])
     for table in statistics.tables:
         which = "the backtest" if table.source == "backtest" else "live trading"
-        print_heading(f"Long and short positions of {which}, as recorded tables define them")
+        print_heading(f"Long and short positions of {which}, as defined by recorded tables")
         _print_sides(table, notes)
     if notes:
         print_line()

@@ -34,20 +34,20 @@ TRADE_FLAGS = {
 
 TRANSACTION_FLAGS = {"F": "failed (reverted)", "P": "not confirmed"}
 
-#: No block holds more gas; old files have gas and gas price swapped.
+#: More gas than fits in a block, gas units: a larger number is a gas price, which old files swap with the gas used.
 _MAX_GAS_UNITS = 500_000_000
 
 _GWEI = 10**9
 
 
 def format_legend(flags: dict[str, str]) -> str:
-    """Return what flags mean, in one line."""
+    """Return the meanings of flags in one line."""
     return ", ".join(f"{flag} {meaning}" for flag, meaning in flags.items())
 
 
 @dataclass(frozen=True, slots=True)
 class TradeRow:
-    """A trade to show; quantities are signed token amounts, prices and values USD, `slippage` a fraction.
+    """A trade for display; quantities are signed token amounts, prices and values are in USD, `slippage` is a fraction.
 
     `slippage` is positive when the fill was worse than planned.
     """
@@ -72,7 +72,7 @@ class TradeRow:
 
 
 def make_trade_row(trade: TradeExecution) -> TradeRow:
-    """Extract what is shown of a trade."""
+    """Return the display data of a trade."""
     status = trade.get_status()
     return TradeRow(
         trade_id=trade.trade_id,
@@ -162,7 +162,7 @@ def format_trade_row(row: TradeRow) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class TransactionRow:
-    """A blockchain transaction to show; `gas_price` in wei."""
+    """A blockchain transaction for display; `gas_price` in wei."""
 
     flags: tuple[str, ...]
     nonce: int | None
@@ -176,7 +176,7 @@ class TransactionRow:
 
 
 def make_transaction_rows(trades: Iterable[TradeExecution], *, failed_only: bool) -> list[TransactionRow]:
-    """Extract what is shown of the transactions of trades."""
+    """Return the display data of the transactions of trades."""
     return [
         _make_transaction_row(trade, tx)
         for trade in trades

@@ -7,12 +7,12 @@ from tradeexecutor.operations.validate import Validation
 
 __all__ = ["print_validation", "print_validations"]
 
-#: Characters of an explanation of what failed; longer ones stand below the table, too.
+#: Length of an explanation in characters above which it is also printed below the table, in full.
 _MAX_DETAIL_WIDTH = 55
 
 
 def print_validation(result: Validation) -> None:
-    """Print what was found about one file."""
+    """Print the checks of one file."""
     print_line(result.path, "bold")
     if result.facts:
         facts = result.facts

@@ -1,4 +1,4 @@
-"""What positions are worth, as ``show-valuation`` prints it."""
+"""Values of positions, as ``show-valuation`` prints them."""
 
 import datetime
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ from tradeexecutor.state.state import State
 
 @dataclass(frozen=True, slots=True)
 class Valuation:
-    """A position: price in USD for a base token, quantity in base tokens, value in USD; None where there is none.
+    """A position: price in USD per base token, quantity in base tokens, value in USD; None for missing figures.
 
-    `age` is how old the valuation was at the time of the report.
+    `age` is the age of the valuation at the time of the report.
     """
 
     position_id: int
@@ -42,7 +42,7 @@ class Valuation:
 
 @dataclass(frozen=True, slots=True)
 class ValuationReport:
-    """All that ``show-valuation`` tells; `as_of` is what ages are counted up to, `shown_value_usd` the sum shown."""
+    """Data of ``show-valuation``; ages are measured at `as_of`, `shown_value_usd` is the sum of the shown positions."""
 
     name: str | None
     as_of: datetime.datetime | None
@@ -53,7 +53,7 @@ class ValuationReport:
 
 
 def collect_valuation(state: State, which: PositionType) -> ValuationReport:
-    """Extract what is shown."""
+    """Return the data of ``show-valuation``."""
     as_of = _get_time(state)
     positions = [_make_row(state, position, as_of) for position in select_positions(state, which)]
     return ValuationReport(
@@ -67,7 +67,7 @@ def collect_valuation(state: State, which: PositionType) -> ValuationReport:
 
 
 def _get_time(state: State) -> datetime.datetime | None:
-    if state.backtest_data is not None:  # saved by the clock on the wall, valued by the clock of the market
+    if state.backtest_data is not None:  # it was saved in real time, but valued in simulated time
         return state.last_cycle_at or state.backtest_data.end_at
     return state.last_updated_at
 
@@ -101,13 +101,13 @@ _COLUMNS = (
 
 
 def print_valuation(report: ValuationReport, state: State, path: StateLocation) -> None:
-    """Print the report for people."""
+    """Print the report as text."""
     print_line(describe_state(state, path), "bold")
     if report.as_of is None:
-        print_line("The state does not say when it was saved, so ages are unknown.")
+        print_line("The state has no time of its last save, so ages are unknown.")
     else:
         what = "Saved" if state.backtest_data is None else "Simulated until"
-        print_line(f"{what} {format_time(report.as_of)} UTC; ages are counted up to then.")
+        print_line(f"{what} {format_time(report.as_of)} UTC; ages are measured at that time.")
     print_heading(f"Positions: {len(report.positions):,}")
     if report.positions:
         print_table(_COLUMNS, [_format_row(item) for item in report.positions])

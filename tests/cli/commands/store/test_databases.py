@@ -103,7 +103,7 @@ def test_a_database_with_several_strategies_wants_a_name(run: Run, address: str)
         store.sync(make_state())
     result = run("store", "history", "sqlite:///trading.db")
     assert result.exit_code == 1
-    assert "Add #NAME to the address: one of demo, other" in result.stderr
+    assert "add #NAME to the address, one of demo, other" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["history", "show", "diff", "list", "compact --keep 1"])
@@ -112,7 +112,7 @@ def test_files_have_no_history(run: Run, tmp_path: Path, command: str):
     name, *options = command.split()
     result = run("store", name, tmp_path / "demo.json", *options)
     assert result.exit_code == 1
-    assert "is no address of a database" in result.stderr
+    assert "is not the address of a database" in result.stderr
 
 
 # --- verify and recover
@@ -164,7 +164,7 @@ def test_recover(run: Run, address: str):
 def test_convert_both_ways(run: Run, address: str, tmp_path: Path):
     result = run("store", "convert", address, "demo.json")
     assert result.exit_code == 0, result.stderr
-    assert "Both give the same" in result.stdout
+    assert "Source and copy have the same" in result.stdout
     text = State.read_json_file(tmp_path / "demo.json").to_json_bytes()
     assert text == SQLStateStore(address).read()[1]
     assert run("store", "convert", "demo.json", "sqlite:///new.db").exit_code == 0
@@ -195,7 +195,7 @@ def test_compact(run: Run, address: str):
     assert "bytes were freed" in result.stdout
     assert [revision.number for revision in SQLStateStore(address).history()] == [3, 4]
     assert "nothing to remove" in run("store", "compact", address, "--keep", "2", "--yes").stdout
-    assert "(the saves before are not kept)" in run("store", "history", address).stdout
+    assert "(earlier saves are not kept)" in run("store", "history", address).stdout
 
 
 def test_a_running_strategy_is_left_alone(run: Run, address: str):
@@ -284,7 +284,7 @@ def test_a_file_is_not_converted_to_a_file(run: Run, tmp_path: Path):
     make_state().write_json_file(tmp_path / "a.json")
     result = run("store", "convert", tmp_path / "a.json", tmp_path / "b.json")
     assert result.exit_code == 2
-    assert "has to be a strategy in a database" in " ".join(result.stderr.split())
+    assert "must be a strategy in a database" in " ".join(result.stderr.split())
     assert not (tmp_path / "b.json").exists()
 
 

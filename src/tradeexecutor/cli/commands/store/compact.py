@@ -18,7 +18,7 @@ EXAMPLES = (
 )
 
 
-#: A thousand years.
+#: Largest value of ``--days``: a thousand years, so that dates do not overflow.
 _MAX_DAYS = 365_000.0
 
 
@@ -31,13 +31,13 @@ def compact(
         typer.Option(min=0.0, max=_MAX_DAYS, metavar="D", help="Keep the saves of the D days before the newest."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed, and remove nothing.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON; needs --yes or --dry-run.")] = False,
 ) -> None:
-    """Remove old saves of a strategy, and give their space back.
+    """Remove old saves of a strategy, and free their space.
 
-    The saves that stay are what they were, to the byte. With --keep and --days
-    a save stays when one of them keeps it. The strategy must not run.
+    The remaining saves do not change by a byte. With both --keep and --days, a
+    save is kept when either keeps it. The strategy must not be running.
     """
     if keep is None and not days:
         raise typer.BadParameter("say what to keep: --keep N saves, or the saves of --days D")
@@ -46,7 +46,7 @@ def compact(
 
     found = open_address(require_address(address))
     if found != found.newest:
-        raise CommandFailed(f"leave out what stands after the @: {found.newest} is compacted as a whole")
+        raise CommandFailed(f"leave out the part after the @: {found.newest} is compacted as a whole")
     with SQLStateStore(found) as store:
         plan = compaction.plan_compaction(store, keep, days or None)
         if not json_:

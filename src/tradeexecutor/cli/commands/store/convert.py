@@ -39,14 +39,15 @@ def convert(
 ) -> None:
     """Copy a strategy from a file to a database, or back, or between databases.
 
-    The copy is read again and compared byte for byte. Between databases all
-    saves are copied, else the newest one. Archives of pruned detail go along.
+    The copy is read back and compared byte for byte. Between databases all saves
+    are copied, otherwise only the newest one. Archives of pruned details are
+    copied, too.
 
-    The source stays as it is, and nothing is ever overwritten. Stop the
-    strategy first: what it saves meanwhile is not in the copy.
+    The source does not change, and nothing is ever overwritten. Stop the strategy
+    first: later saves are not in the copy.
     """
     if not isinstance(source, DatabaseAddress) and not isinstance(target, DatabaseAddress):
-        raise typer.BadParameter("one of both has to be a strategy in a database; a file is copied with `cp`")
+        raise typer.BadParameter("source or target must be a strategy in a database; copy files with `cp`")
     old = _resolve_source(source)
     new = _resolve_target(target, source)
     with showing_progress("Copying") as progress:
@@ -56,9 +57,9 @@ def convert(
         return
     saves = f"{done.saves:,} saves" if done.saves > 1 else "the newest save"
     print_line(f"Copied {saves} to {done.target}.", "bold green")
-    print_line(f"Both give the same {done.size:,} bytes of JSON.")
+    print_line(f"Source and copy have the same {done.size:,} bytes of JSON.")
     if done.archives:
-        print_line(f"Archives copied along: {done.archives:,}.")
+        print_line(f"Archives copied: {done.archives:,}.")
     print_next_steps({"Look into it": f"tradeexecutor show-positions {shlex.quote(done.target)}"})
 
 
@@ -82,7 +83,7 @@ def _resolve_target(path: StateLocation, source: StateLocation) -> StateLocation
             raise CommandFailed(f"{path} is a folder; name the file to write")
         return path
     if path != path.newest:
-        raise CommandFailed(f"leave out what stands after the @ in {path}: a copy has all saves")
+        raise CommandFailed(f"leave out the part after the @ in {path}: a copy has all saves")
     if path.strategy is not None:
         return path
     if isinstance(source, DatabaseAddress):

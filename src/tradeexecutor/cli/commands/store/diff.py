@@ -31,7 +31,7 @@ def diff(
     *,
     json_: Annotated[bool, typer.Option("--json", help="Print a JSON Patch (RFC 6902) from A to B.")] = False,
 ) -> None:
-    """Tell what is different between two saves.
+    """Show the differences between two saves.
 
     Nothing is changed. The exit code is 0 whether there are differences or not.
     """

@@ -28,13 +28,13 @@ def generations(
     *,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the saves that there are, and which of them are intact.
+    """List the existing saves of a file, and whether each is intact.
 
     current: the last save.
-    compressed: the same, compressed.
-    backup: an earlier save; some of the last, and one for each of the last days.
-    kept: the original from before it was repaired, migrated or recovered.
-    temporary: a save that was under way when its process died.
+    compressed: the last save, compressed.
+    backup: an earlier save; several recent ones, and one for each recent day.
+    kept: the file as it was before a repair, migration or recovery.
+    temporary: a save that was not finished when its process ended.
 
     Nothing is changed. The exit code is 1 when the current file is not intact.
     """

@@ -20,7 +20,7 @@ def history(
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="Only the N latest saves.")] = 30,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the saves of a strategy, oldest first, and what happened in each.
+    """List the saves of a strategy, oldest first, and what changed in each.
 
     Cash and net asset value are those of the state when it was saved.
 
@@ -33,7 +33,7 @@ def history(
         for before, record in zip([None, *records], records, strict=False)
     ]
     if len(records) and records[0].number > 1:
-        texts[0] = "(the saves before are not kept)"
+        texts[0] = "(earlier saves are not kept)"
     shown = list(zip(records, texts, strict=True))[-limit:]
     if json_:
         print_json([{**revision_to_json(record), "what": text} for record, text in shown])

@@ -43,32 +43,32 @@ def recover(
         typer.Option(
             "--from",
             metavar="COPY",
-            help="Use this copy, also when the file is intact.",
+            help="Use this copy, even when the file is intact.",
             readable=False,
             show_default=False,
         ),
     ] = None,
     at: Annotated[
         int | None,
-        typer.Option(metavar="NUMBER", help="In a database: go back to this save, also when the newest is intact."),
+        typer.Option(metavar="NUMBER", help="In a database: go back to this save, even when the newest is intact."),
     ] = None,
     exact: Annotated[
         bool,
-        typer.Option("--exact", help="Restore COPY to the byte, the number of its save included: undoes a change."),
+        typer.Option("--exact", help="Restore COPY to the byte, with its save number; this undoes a change."),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON; needs --yes or --dry-run.")] = False,
 ) -> None:
     """Replace a damaged or missing state by its newest intact save.
 
     The damaged file is kept beside it under another name; in a database the
-    earlier save is saved anew, and nothing is removed. What is intact is left
-    alone, unless you name a copy with --from, or a save of a database with --at.
-    The strategy must not run.
+    earlier save is saved again as the newest, and nothing is removed. An intact
+    state is not replaced, unless you name a copy with --from, or a save of a
+    database with --at. The strategy must not be running.
 
-    What happened after that save is not in it: compare it with the chain or the
-    exchange before you trade on.
+    Events after that save are not in it: compare it with the chain or the exchange
+    before you continue trading.
     """
     if json_ and not (yes or dry_run):
         raise typer.BadParameter("--json needs --yes or --dry-run: it cannot ask")
@@ -108,7 +108,7 @@ def _recover_database(place: DatabaseAddress, at: int | None, *, yes: bool, dry_
     """Go back to an earlier save of a strategy in a database."""
     address = open_address(place)
     if address != address.newest:
-        raise CommandFailed("leave out what stands after the @, and say --at NUMBER")
+        raise CommandFailed("leave out the part after the @, and use --at NUMBER")
     plan = database_recovery.plan_recovery(address, at)
     if not json_:
         database_printer.print_recovery_plan(plan)
@@ -124,7 +124,7 @@ def _recover_database(place: DatabaseAddress, at: int | None, *, yes: bool, dry_
         print_json(database_printer.recovery_to_json(done))
         return
     assert done.chosen is not None
-    print_line(f"Went back to save {done.chosen.number:,}; it is the newest save again.", "bold green")
+    print_line(f"Went back to save {done.chosen.number:,}; it is now the newest save.", "bold green")
     if done.kept_as is not None:
         print_line(f"The damaged file is now {done.kept_as}.")
     print_next_steps({"Look into it": f"tradeexecutor show-positions {shlex.quote(str(address))}"})

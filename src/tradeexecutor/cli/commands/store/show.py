@@ -25,8 +25,8 @@ def show(
 ) -> None:
     """Show a strategy as it was when it was saved.
 
-    Other commands read the same state by its address: what stands behind the @
-    of sqlite:///trading.db#demo@120 is the save.
+    Other commands read the same state by its address: the number after the @ of
+    sqlite:///trading.db#demo@120 is the save.
     """
     store, moment, cycle = open_history(address)
     if at:

@@ -38,20 +38,20 @@ def verify(
     *,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Return True if a file or a database is what was saved, bit for bit.
+    """Check whether a file or a database is what was saved, bit for bit.
 
-    A file that a strategy saved carries a checksum of all its bytes. Files of
-    other programs have none: only their form can be checked. In a database
-    every save is checked, not only the newest.
+    A file saved by a strategy has a checksum of all its bytes. Files of other
+    programs have none: only their format can be checked. In a database every save
+    is checked, not only the newest.
 
     Nothing is changed. The exit code is 1 when something is damaged or cannot be
-    read. `tradeexecutor validate` goes on from here and checks whether the
-    content of the state makes sense.
+    read. `tradeexecutor validate` also checks whether the content of the state is
+    consistent.
     """
     databases = [file for file in files if isinstance(file, DatabaseAddress)]
     if databases:
         if len(databases) < len(files):
-            raise CommandFailed("files and databases are checked one after the other: name only one kind")
+            raise CommandFailed("name either files or databases, not both")
         _verify_databases(databases, json_=json_)
         return
     found: list[StateCopy] = []
