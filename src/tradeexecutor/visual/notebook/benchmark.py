@@ -118,22 +118,20 @@ def visualise_equity_curve_benchmark(
     figure = go.Figure()
     _add_usd_line(figure, thinner.thin(equity), shorten(name, 40), theme_.main, 2.2)
     if is_cash_known:
-        flat = pd.Series([cash, cash], index=equity.index[[0, -1]])
-        _add_usd_line(figure, flat, "Hold cash", theme_.neutral, 1.2)
-    benchmarks = list(_iterate_benchmarks(buy_and_hold_asset_name, buy_and_hold_price_series, benchmark_indexes))
-    for number, (label, colour, series) in enumerate(benchmarks):
+        _add_usd_line(figure, pd.Series(cash, index=equity.index[[0, -1]]), "Hold cash", theme_.neutral, 1.2)
+    benchmarks = _iterate_benchmarks(buy_and_hold_asset_name, buy_and_hold_price_series, benchmark_indexes)
+    for number, (label, colour, series) in enumerate(benchmarks, start=1):
         scaled = _scale(series, cash, equity.index[0], equity.index[-1])
         if len(scaled):
-            colour = colour or theme_.get_colour(number + 1)
-            _add_usd_line(figure, thinner.thin(scaled), shorten(label, 40), colour, 1.4)
-    traces = (
-        visualise_technical_indicator(plot, start_at, end_at, thinner=thinner) for plot in additional_indicators or ()
-    )
-    figure.add_traces([trace for trace in traces if trace is not None])
+            line_colour = colour or theme_.get_colour(number)
+            _add_usd_line(figure, thinner.thin(scaled), shorten(label, 40), line_colour, 1.4)
+    for plot in additional_indicators or ():
+        trace = visualise_technical_indicator(plot, start_at, end_at, thinner=thinner)
+        if trace is not None:
+            figure.add_trace(trace)
     _set_value_axis(figure, log_y=log_y)
     finish(figure, theme_, title or shorten(name, 40), thinner.get_notes(), height)
-    figure.update_layout(legend=_LEGEND_ABOVE)
-    return figure
+    return figure.update_layout(legend=_LEGEND_ABOVE)
 
 
 #: Position of the legend: above the plot, at its right end.
