@@ -5,7 +5,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.kit.markets import buy, flat, run
+from tests.kit import look_ahead
+from tests.kit.markets import DAY, buy, flat, make_candles, random_walk, run
 from tradeexecutor.strategy.pandas_trader.indicator import IndicatorSet, IndicatorSource
 
 BARS = [flat(100)] * 6
@@ -57,6 +58,55 @@ def test_an_indicator_without_any_value_is_named():
         "indicator 'slow' of BTC-USD",
         "indicator 'bands', column 'top', of BTC-USD",
     ]
+
+
+def resample(*arguments: Any, **settings: Any) -> Any:
+    def signal(close: pd.Series) -> pd.Series:
+        return close.resample(*arguments, **settings).last()
+
+    return look_ahead.create_one(signal)
+
+
+@pytest.mark.parametrize(
+    ("rule", "settings", "last"),
+    [
+        ("ME", {}, "2024-04-30"),
+        ("QE", {}, "2024-06-30"),
+        ("YE", {}, "2024-12-31"),
+        ("BME", {}, "2024-04-30"),
+        ("W", {}, "2024-05-05"),  # the last candle is of Tuesday, the 30th
+        ("W-MON", {}, "2024-05-06"),
+        ("7D", {"label": "right"}, "2024-05-06"),
+        ("MS", {"label": "right"}, "2024-05-01"),
+    ],
+)
+def test_periods_that_are_labelled_by_their_ends_are_told(rule: str, settings: Any, last: str):
+    bars = make_candles(random_walk(1, 121), bucket=DAY)
+    warnings = get_warnings(run(bars, {1: buy(1_000)}, create_indicators=resample(rule, **settings)))
+    assert warnings == [
+        f"indicator 'signal' of BTC-USD is labelled by the ends of its periods, the last one {last} 00:00:00: a time "
+        'is taken for the start of a period, so each value was visible one period late; resample with "MS", "QS", '
+        '"YS", or label="left", closed="left"'
+    ]
+
+
+def moved(close: pd.Series) -> pd.Series:
+    return close.shift(26, freq="D")
+
+
+@pytest.mark.parametrize(
+    "create",
+    [
+        resample("MS"),
+        resample("QS"),
+        resample("W-MON", label="left", closed="left"),
+        resample("7D"),
+        look_ahead.create_one(moved),
+    ],
+)
+def test_periods_that_are_labelled_by_their_starts_are_not(create: Any):
+    bars = make_candles(random_walk(1, 121), bucket=DAY)
+    assert get_warnings(run(bars, {1: buy(1_000)}, create_indicators=create)) == []
 
 
 def test_slippage_above_the_tolerance_is_told_once():

@@ -32,6 +32,7 @@ from tradeexecutor.backtest.delisting import Delisting, DelistingPolicy
 from tradeexecutor.backtest.equity_sampling import EquitySampling
 from tradeexecutor.backtest.excursions import record_excursions
 from tradeexecutor.backtest.look_ahead_check import Spent, check_indicators
+from tradeexecutor.backtest.look_ahead_check import check_indicators
 from tradeexecutor.backtest.progress import show_progress
 from tradeexecutor.backtest.run_warnings import Outcomes, find_warnings
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
@@ -152,9 +153,7 @@ def run_backtest(
     options = options or BacktestOptions()
     setup = _Setup(module, universe, options, make_context(module, options))
     setup.make_sync_model(SimulatedWallet())  # Without money nothing needs to be calculated.
-    began = time.perf_counter()
     results = setup.calculate_indicators(universe)
-    calculating = time.perf_counter() - began
     run = _prepare(setup, results)
     state, outcomes, times = run.engine.runner.state, run.outcomes, run.engine.decision_times
     began = time.perf_counter()
@@ -172,7 +171,7 @@ def run_backtest(
     diagnostics |= outcomes.count()
     coverage = describe_coverage(universe, setup.wanted, (setup.start_at, setup.end_at))
     diagnostics["coverage"] = coverage
-    changes = check_indicators(setup.calculate_indicators, results, times, Spent(calculating, seconds))
+    changes = check_indicators(setup.calculate_indicators, results, times)
     diagnostics["warnings"] = [*find_warnings(state, results, len(times), outcomes, changes), *coverage]
     for warning in diagnostics["warnings"]:
         logger.warning("%s: %s", state.name, warning)

@@ -5,11 +5,11 @@ decision could see is the same as if the candles after the decision had never co
 out, calculate again, compare what was visible.
 """
 
+import bisect
 import contextlib
 import datetime
 import io
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ from tradeexecutor.strategy.market_data import Candles, from_us, to_us
 from tradeexecutor.strategy.pandas_trader.indicator_results import UNIVERSE, IndicatorResults, IndicatorSeries
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse, UniverseNotValid
 
-__all__ = ["IndicatorChange", "Spent", "check_indicators", "cut_universe", "find_changes", "format_value"]
+__all__ = ["IndicatorChange", "check_indicators", "choose_cuts", "cut_universe", "find_changes", "format_value"]
 
 #: Calculates the indicators of a strategy from the candles of a universe.
 Calculate = Callable[[TradingStrategyUniverse], IndicatorResults]
@@ -31,15 +31,19 @@ Calculate = Callable[[TradingStrategyUniverse], IndicatorResults]
 _RELATIVE_TOLERANCE = 1e-7
 _SCALE_TOLERANCE = 1e-10
 
-#: Of the time of a run, the share that `check_indicators` may take, and what it may always take, in seconds.
-_BUDGET_SHARE = 0.03
-_BUDGET_SECONDS = 0.005
+#: Candles, of all pairs together and at least of each pair, that a cut may have besides those that the indicators need
+#: for their first values: what the check costs is bounded, and does not depend on the clock.
+_MOST_CANDLES = 2_000
+_MOST_CANDLES_OF_A_PAIR = 250
 
-#: Where `check_indicators` cuts, as shares of the decisions. Two, so that an end of a week or month is not met twice.
+#: Where `check_indicators` cuts, as shares of these candles. Two, so that an end of a week or month is not met twice.
 _CUTS = (0.47, 0.7)
 
-#: How much of the budget that is left each cut may take.
-_BUDGET_PARTS = (0.4, 1.0)
+#: It also cuts when so many candles have ended: what is filled backwards shows at the beginning only.
+_EARLY_CANDLES = 5
+
+#: Of so many indicators with times of their own it cuts where a value has just become visible.
+_MOST_PERIODS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +85,6 @@ class IndicatorChange:
         """Return e.g. ``indicator 'bands', column 'top', of BTC-USD``."""
         column = f", column {self.column!r}" + ("," if self.ticker else "") if self.column is not None else ""
         return f"indicator {self.name!r}{column}" + (f" of {self.ticker}" if self.ticker else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """Seconds that the indicators and the decisions of a run took."""
-
-    indicators: float
-    decisions: float
 
 
 def format_value(value: float | None) -> str:
@@ -224,13 +220,12 @@ def _to_value(number: float) -> float | None:
 
 
 def check_indicators(
-    calculate: Calculate, full: IndicatorResults, times: Sequence[datetime.datetime], spent: Spent
+    calculate: Calculate, full: IndicatorResults, times: Sequence[datetime.datetime]
 ) -> list[IndicatorChange]:
-    """Calculate indicators again from the data known at two decisions; return what differs.
+    """Calculate indicators again from the data known at a few decisions; return what differs.
 
-    Aims at three per cent of the time of the run: where indicators are slow, the cuts move to the beginning of the
-    data, where there is less to calculate. Finds what depends on later candles at nearly every decision; what does it
-    only now and then needs a full analysis.
+    It finds dependence on later candles at nearly every decision, at the beginning, or when a period has just ended;
+    `tradeexecutor lookahead` finds it at single decisions, too.
 
     Parameters
     ----------
@@ -240,32 +235,15 @@ def check_indicators(
         Those of the run.
     times
         When the strategy decided, increasing.
-    spent
-        Time of the run.
     """
-    if not len(full):
+    if not len(full) or not times:
         return []
-    budget = max(_BUDGET_SHARE * (spent.indicators + spent.decisions), _BUDGET_SECONDS)
-    # Seconds for all the data. The first estimate is often too high: it has loading and warming up in it.
-    cost = spent.indicators
     found: dict[tuple[str, int, str | None], IndicatorChange] = {}
-    done: set[int] = set()
-    for share, part in zip(_CUTS, _BUDGET_PARTS, strict=True):
-        share = min(share, budget * part / cost) if cost > 0 else share
-        number = int(share * len(times))
-        if number in done:
-            continue
-        done.add(number)
-        began = time.perf_counter()
+    for number in choose_cuts(full, times):
         known = _try_to_calculate(calculate, full.universe, times[number])
-        taken = time.perf_counter() - began
         if known is not None:
             for change in find_changes(full, known, times[number]):
                 found.setdefault(change.key, change)
-        budget -= taken
-        if budget <= 0:
-            break
-        cost = taken / max(share, 1 / len(times))
     if found:
         # What is not the same twice on the same data says nothing about later candles.
         again = _try_to_calculate(calculate, full.universe, None)
@@ -273,6 +251,48 @@ def check_indicators(
         for change in find_changes(full, again, end) if again is not None else ():
             found.pop(change.key, None)
     return list(found.values())
+
+
+def choose_cuts(full: IndicatorResults, times: Sequence[datetime.datetime]) -> list[int]:
+    """Return the numbers of the decisions at which `check_indicators` cuts; the same for the same data.
+
+    First those that tell most, so that their values are reported.
+    """
+    pairs = [full.universe.get_candles(pair) for pair in full.universe.iterate_pairs()]
+
+    def count(at: datetime.datetime) -> int:
+        return sum(int(np.searchsorted(candles.ends, to_us(at), side="right")) for candles in pairs)
+
+    first = min(bisect.bisect_left(times, _find_ready(full), key=to_us), len(times) - 1)
+    budget = count(times[first]) + max(_MOST_CANDLES, _MOST_CANDLES_OF_A_PAIR * len(pairs))
+    span = bisect.bisect_right(times, budget, lo=first, key=count) - first
+    cuts = [first + int(share * span) for share in _CUTS]
+    cuts += _find_ends_of_periods(full, times, max(cuts))
+    cuts.append(bisect.bisect_left(times, _EARLY_CANDLES, key=count))
+    return [number for number in dict.fromkeys(cuts) if number < len(times)]
+
+
+def _find_ready(full: IndicatorResults) -> int:
+    """Return when the last of the columns has its first value, us; 0 when none has any."""
+    ready = 0
+    for *_, series in full.iterate_columns():
+        known = np.flatnonzero(~np.isnan(np.asarray(series.values)))
+        if len(known):
+            ready = max(ready, int(series.cursor.ends[int(known[0])]))
+    return ready
+
+
+def _find_ends_of_periods(full: IndicatorResults, times: Sequence[datetime.datetime], before: int) -> list[int]:
+    """Return decisions up to one at which a value with a time of its own, such as a week's, has just become visible."""
+    until = to_us(times[before])
+    found: list[int] = []
+    for *_, series in full.iterate_columns():
+        if series.has_own_times:
+            ends = np.asarray(series.cursor.ends)
+            index = int(np.searchsorted(ends, until, side="right")) - 1
+            if index >= 0:
+                found.append(bisect.bisect_left(times, int(ends[index]), key=to_us))
+    return list(dict.fromkeys(found))[:_MOST_PERIODS]
 
 
 def _try_to_calculate(

@@ -62,6 +62,7 @@ def find_warnings(
         *_find_look_ahead(look_ahead),
         *_find_missing_trades(state, decisions),
         *_find_empty_indicators(indicators),
+        *_find_late_indicators(indicators),
         *_find_slippage_failures(state),
         *_find_suspicious_stops(state),
         *_find_shortages(outcomes.shortages),
@@ -93,6 +94,18 @@ def _find_missing_trades(state: State, decisions: int) -> Iterator[str]:
 def _find_empty_indicators(indicators: IndicatorResults) -> Iterator[str]:
     for name, where in indicators.find_empty():
         yield f"indicator {name!r}{where} has no value at all: every one is NaN; is its window longer than the data?"
+
+
+def _find_late_indicators(indicators: IndicatorResults) -> Iterator[str]:
+    told: set[str] = set()
+    for name, where, last in indicators.find_labelled_by_end():
+        if name not in told:
+            told.add(name)
+            yield (
+                f"indicator {name!r}{where} is labelled by the ends of its periods, the last one {last}: a time is "
+                "taken for the start of a period, so each value was visible one period late; resample with "
+                '"MS", "QS", "YS", or label="left", closed="left"'
+            )
 
 
 def _find_slippage_failures(state: State) -> Iterator[str]:

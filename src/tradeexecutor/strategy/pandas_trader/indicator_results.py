@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.tseries import offsets
 
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.strategy.author_code import call_author_code
 from tradeexecutor.strategy.candle_length import count_calendar_months, most_common_distance
 from tradeexecutor.strategy.execution_context import ExecutionContext
-from tradeexecutor.strategy.market_data import CandleCursor, Candles, view_numbers
+from tradeexecutor.strategy.market_data import CandleCursor, Candles, from_us, view_numbers
 from tradeexecutor.strategy.pandas_trader.indicator import (
     IndicatorCalculationFailed,
     IndicatorDefinition,
@@ -27,6 +28,16 @@ __all__ = ["DependencyResolver", "IndicatorResults", "IndicatorSeries", "calcula
 #: Pair id under which indicators of the whole universe are kept.
 UNIVERSE = 0
 
+#: Frequencies of pandas whose times are the last days of their periods.
+_ENDS_OF_PERIODS = (
+    offsets.MonthEnd,
+    offsets.QuarterEnd,
+    offsets.YearEnd,
+    offsets.BMonthEnd,
+    offsets.BQuarterEnd,
+    offsets.BYearEnd,
+)
+
 #: Stamps of which so many are at one distance from the one before lie on a grid of their own.
 _REGULAR_SHARE = 0.5
 
@@ -40,12 +51,22 @@ class IndicatorSeries:
         Over the times the values belong to. A value is visible when the candle it is stamped with has ended.
     values
         One float per candle, NaN where the indicator is not defined.
+    has_own_times
+        Whether the values have times of their own, as those of resampled prices have, instead of one per candle.
     """
 
-    __slots__ = ("cursor", "series", "values")
+    __slots__ = ("cursor", "has_own_times", "series", "values")
 
-    def __init__(self, cursor: CandleCursor, values: NDArray[np.float64], series: "pd.Series[Any]"):
+    def __init__(
+        self,
+        cursor: CandleCursor,
+        values: NDArray[np.float64],
+        series: "pd.Series[Any]",
+        *,
+        has_own_times: bool = False,
+    ):
         self.cursor = cursor
+        self.has_own_times = has_own_times
         self.values: Sequence[float] = view_numbers(np.ascontiguousarray(values, dtype=np.float64))
         self.series = series
 
@@ -139,7 +160,8 @@ class IndicatorResults:
             )
         if not len(values):
             raise IndicatorCalculationFailed(f"{where} returned nothing")
-        return IndicatorSeries(self._make_cursor(_as_us(index, where), candles, where), values, series)
+        cursor = self._make_cursor(_as_us(index, where), candles, where)
+        return IndicatorSeries(cursor, values, series, has_own_times=True)
 
     def _make_cursor(self, stamps: NDArray[np.int64], candles: Candles | None, where: str) -> CandleCursor:
         """Place values with times of their own, such as those of resampled prices.
@@ -170,14 +192,41 @@ class IndicatorResults:
         """Return the columns of an indicator of a pair (`UNIVERSE` for none); a plain series is column None."""
         return self._columns.get((name, pair_id))
 
+    def find_labelled_by_end(self) -> list[tuple[str, str, datetime.datetime]]:
+        """Return name, and for people whose it is, and last time of indicators that are labelled by ends of periods.
+
+        There are two pieces of evidence: pandas knows the times as ends of months, quarters or years, or the last
+        period would begin after the last candle.
+        """
+        found: list[tuple[str, str, datetime.datetime]] = []
+        for name, pair_id, column, series in self.iterate_columns():
+            if series.has_own_times and self._is_labelled_by_end(pair_id, series):
+                found.append((name, self._describe_owner(pair_id, column), from_us(int(series.get_stamps()[-1]))))
+        return found
+
+    def _is_labelled_by_end(self, pair_id: int, series: IndicatorSeries) -> bool:
+        index = series.series.index
+        if isinstance(index, pd.DatetimeIndex) and isinstance(index.freq, _ENDS_OF_PERIODS):
+            return True
+        universe, stamps = self.universe, series.get_stamps()
+        pairs = universe.iterate_pairs() if pair_id == UNIVERSE else [universe.get_pair_by_id(pair_id)]
+        candles = [universe.get_candles(pair) for pair in pairs]
+        if len(stamps) < 2 or any(len(own) < 2 for own in candles):
+            return False
+        # What is as dense as candles was moved to later times on purpose.
+        is_merged = most_common_distance(stamps)[0] > max(most_common_distance(own.starts)[0] for own in candles)
+        return is_merged and int(stamps[-1]) > max(int(own.starts[-1]) for own in candles)
+
+    def _describe_owner(self, pair_id: int, column: str | None) -> str:
+        owner = f" of {self.universe.get_pair_by_id(pair_id).get_ticker()}" if pair_id != UNIVERSE else ""
+        return f", column {column!r},{owner}" if column is not None else owner
+
     def find_empty(self) -> list[tuple[str, str]]:
         """Return name, and for people whose it is, of each column without a single value."""
         empty: list[tuple[str, str]] = []
-        for (name, pair_id), columns in self._columns.items():
-            owner = f" of {self.universe.get_pair_by_id(pair_id).get_ticker()}" if pair_id != UNIVERSE else ""
-            for column, series in columns.items():
-                if np.isnan(np.asarray(series.values)).all():
-                    empty.append((name, f", column {column!r},{owner}" if column is not None else owner))
+        for name, pair_id, column, series in self.iterate_columns():
+            if np.isnan(np.asarray(series.values)).all():
+                empty.append((name, self._describe_owner(pair_id, column)))
         return empty
 
     def get_raw(self, name: str, pair: TradingPairIdentifier | None) -> Any:
