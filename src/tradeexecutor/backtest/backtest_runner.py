@@ -31,7 +31,6 @@ from tradeexecutor.backtest.dataset import list_datasets, load_dataset
 from tradeexecutor.backtest.delisting import Delisting, DelistingPolicy
 from tradeexecutor.backtest.equity_sampling import EquitySampling
 from tradeexecutor.backtest.excursions import record_excursions
-from tradeexecutor.backtest.look_ahead_check import Spent, check_indicators
 from tradeexecutor.backtest.look_ahead_check import check_indicators
 from tradeexecutor.backtest.progress import show_progress
 from tradeexecutor.backtest.run_warnings import Outcomes, find_warnings

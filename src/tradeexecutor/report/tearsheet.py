@@ -6,6 +6,9 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from tradeexecutor.analysis.adjusted.benchmark import read_holdings, sample_benchmark
 from tradeexecutor.analysis.adjusted.periods import compound_by_period, read_observations
 from tradeexecutor.state.errors import MissingDependency, NothingToDraw
 from tradeexecutor.state.state import State
@@ -13,7 +16,7 @@ from tradeexecutor.state.state import State
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read_daily_returns", "write_tearsheet"]
+__all__ = ["read_daily_benchmark", "read_daily_returns", "write_tearsheet"]
 
 #: Smallest number of daily returns; the monthly and yearly charts of quantstats need some days.
 _MIN_DAYS = 10
@@ -31,8 +34,23 @@ def read_daily_returns(state: State) -> "pd.Series[float]":
     return daily.fillna(0.0)
 
 
+def read_daily_benchmark(state: State) -> "pd.Series[float] | None":
+    """Return the return of buying and holding on the days of `read_daily_returns`; None where no prices are known.
+
+    They compound to ``buy_and_hold`` of the same summary.
+    """
+    held = next(iter(read_holdings(state)), None)
+    if held is None:
+        return None
+    observed = read_observations(state)
+    returns = np.concatenate(([0.0], sample_benchmark(held.growth, observed)))
+    daily = compound_by_period(observed.start, observed.path_times, np.nan_to_num(returns), "D").fillna(0.0)
+    daily.name = f"Buy and hold {held.name}"
+    return daily
+
+
 def write_tearsheet(state: State, target: Path) -> None:
-    """Write the HTML tear sheet of quantstats.
+    """Write the HTML tear sheet of quantstats, beside buying and holding where the state remembers prices.
 
     Its ratios have the definitions of quantstats: daily returns, 365 days a year.
 
@@ -62,12 +80,16 @@ def write_tearsheet(state: State, target: Path) -> None:
     if not returns.std() > 0:
         raise NothingToDraw("the returns do not vary: a tear sheet has nothing to show")
     returns.name = state.name or "Strategy"
+    benchmark = read_daily_benchmark(state)
     # quantstats warns about fonts and old pandas functions, and prints; neither is of use to the user.
     nowhere = io.StringIO()
     with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
         warnings.simplefilter("ignore")
         reports.html(
             returns,
+            benchmark=benchmark,
+            benchmark_title=None if benchmark is None else str(benchmark.name),
+            match_dates=False,
             output=str(target),
             title=state.name or "Strategy",
             periods_per_year=_DAYS_PER_YEAR,
