@@ -1,15 +1,20 @@
 """Which changes of the equity are called doubtful: not the ones that the books and the prices explain."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from tests.kit.markets import START as MARKET_START
+from tests.kit.markets import Bar, buy, flat, make_candles, run, sell
 from tests.kit.portfolios import DAY, START, add_open, make_state
 from tradeexecutor.analysis.adjusted.equity import read_equity_curve
 from tradeexecutor.report.jumps import find_jumps, find_unexplained_jumps
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.statistics.core import update_statistics
+from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput
 
 
 def sample(state: State, day: float, price: float) -> None:
@@ -78,3 +83,33 @@ def test_a_loss_of_a_trade_is_explained_by_its_entries():
     sample(state, 2, 0.0)
     sample(state, 3, 0.0)
     assert count(state) == (1, 0)
+
+
+def add_500(input: StrategyInput) -> list[TradeExecution]:
+    return input.get_position_manager().adjust_position(input.get_default_pair(), 500.0, 12.0, 0.5)
+
+
+def run_through_a_crash(plans: dict[int, Any], **options: Any) -> State:
+    """Ten days at 100, a day that falls by 60 %, and ten days at 40."""
+    crash: Bar = (100, 100, 40, 40)
+    bars: list[Bar] = [flat(100.0)] * 10 + [crash] + [flat(40.0)] * 10
+    return run(make_candles(bars, bucket=DAY), plans, fee=0.001, initial_deposit=10_000, **options).state
+
+
+@pytest.mark.parametrize(
+    ("plans", "options"),
+    [
+        pytest.param({2: buy(9_000)}, {}, id="held"),
+        pytest.param({2: buy(9_000), 12: sell, 14: buy(1_000)}, {}, id="sold after it"),
+        pytest.param({2: buy(9_000, stop_loss_pct=0.7)}, {}, id="stopped"),
+        pytest.param({2: buy(9_000), 12: add_500}, {}, id="bought more after it"),
+        pytest.param({2: buy(9_000)}, {"funding": [(MARKET_START + 10 * DAY, 5_000)]}, id="deposit just before"),
+        pytest.param({2: buy(9_000)}, {"funding": [(MARKET_START + 11 * DAY, -500)]}, id="withdrawal at the low"),
+    ],
+)
+@pytest.mark.parametrize("sampling", ["day", "candle"])
+def test_no_run_through_a_crash_is_doubtful(plans: dict[int, Any], options: dict[str, Any], sampling: str):
+    state = run_through_a_crash(plans, equity_sampling=sampling, **options)
+    jumps, unexplained = count(state)
+    assert jumps >= 1
+    assert unexplained == 0

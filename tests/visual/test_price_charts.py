@@ -455,3 +455,12 @@ def test_the_latest_candles_of_all_pairs():
     assert (figure.layout.width, figure.layout.height) == (1024, 2048)
     with pytest.raises(NothingToDraw):
         draw_multi_pair_strategy_state(make_state())
+
+
+def test_candles_of_a_token_whose_name_ends_like_another_are_not_taken_for_it():
+    assert find_candles({"STCOIN-USD": make_candles(), "WCOIN-USDC-1h": make_candles()}, PAIR) is None
+    own = make_candles(base=70)
+    for name in ("exchange_COIN_USD_1d", "COINUSD-1d", "1d.coin/usd"):
+        found = find_candles({"STCOIN-USD": make_candles(), name: own}, PAIR)
+        assert found is not None
+        assert found["close"].iloc[0] == own["close"].iloc[0]

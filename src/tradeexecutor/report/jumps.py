@@ -1,8 +1,9 @@
 """Changes of the equity that trading is unlikely to explain: money that moved without a record, or a wrong price."""
 
+import bisect
 import datetime
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -16,7 +17,7 @@ from tradeexecutor.ledger.journal import derive
 from tradeexecutor.state.display.formatting import format_time, format_usd
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.state import State
-from tradeexecutor.state.statistics import PortfolioStatistics
+from tradeexecutor.state.statistics import PortfolioStatistics, PositionStatistics
 
 __all__ = ["Jump", "describe_jumps", "find_jumps", "find_unexplained_jumps"]
 
@@ -87,56 +88,76 @@ def find_unexplained_jumps(state: State, curve: EquityCurve) -> list[Jump]:
         entries = [entry for entry in derive(state).entries if entry.time is not None]
     except TradeExecutorError:
         return jumps  # the ledger of this file cannot be derived, so nothing is explained
-    samples = {sample.calculated_at: sample for sample in state.stats.portfolio}
-    times = sorted(samples)
-    return [jump for jump in jumps if not _is_explained(state, entries, samples, times, jump)]
+    samples = sorted(state.stats.portfolio, key=lambda sample: sample.calculated_at)
+    return [jump for jump in jumps if not _is_explained(state, entries, samples, jump)]
 
 
-def _is_explained(
-    state: State,
-    entries: list[Entry],
-    samples: dict[datetime.datetime, PortfolioStatistics],
-    times: list[datetime.datetime],
-    jump: Jump,
-) -> bool:
-    index = times.index(jump.at)
-    before, after = samples[times[index - 1]], samples[jump.at]
+def _is_explained(state: State, entries: list[Entry], samples: Sequence[PortfolioStatistics], jump: Jump) -> bool:
+    index = _find_sample(samples, jump)
+    if index is None:
+        return False
+    before, after = samples[index - 1], samples[index]
     if before.free_cash is None or after.free_cash is None:
         return False
-    if index + 1 < len(times):
-        returned = samples[times[index + 1]].get_value() - jump.flow
+    if index + 1 < len(samples):
+        returned = samples[index + 1].get_value() - jump.flow
         if math.isclose(returned, jump.before, rel_tol=_UNDONE_FRACTION):
             return False
-    between = [entry for entry in entries if before.calculated_at < entry.time <= after.calculated_at]
-    cash = float(sum(_iterate_amounts(between, AccountKind.cash), Decimal(0)))
     tolerance = _TOLERANCE * max(jump.before, jump.after)
-    if not math.isclose(before.free_cash + cash, after.free_cash, abs_tol=tolerance):
+    if not all(_is_made_of_positions(state, samples, at, tolerance) for at in (index - 1, index)):
         return False
-    if not all(_is_made_of_positions(state, sample, tolerance) for sample in (before, after)):
-        return False
-    return all(
-        _is_holding_explained(state, position_id, between, before.calculated_at, after.calculated_at)
-        for position_id in state.stats.positions
-    )
+    start, end = before.calculated_at, after.calculated_at
+    until = [entry for entry in entries if start < entry.time <= end]
+    choices = [until]
+    if index + 1 < len(samples) and samples[index + 1].calculated_at == end:
+        # Of two samples of one time the first was taken before a deposit was booked and what followed it.
+        choices.append([entry for entry in until if entry.time < end])
+    for between in choices:
+        cash = float(sum(_iterate_amounts(between, AccountKind.cash), Decimal(0)))
+        if math.isclose(before.free_cash + cash, after.free_cash, abs_tol=tolerance) and all(
+            _is_holding_explained(state, position_id, between, samples, index) for position_id in state.stats.positions
+        ):
+            return True
+    return False
 
 
-def _is_made_of_positions(state: State, sample: PortfolioStatistics, tolerance: float) -> bool:
+def _find_sample(samples: Sequence[PortfolioStatistics], jump: Jump) -> int | None:
+    """Return the index of the sample after a jump; two samples may have the same time."""
+    for index in range(1, len(samples)):
+        before, after = samples[index - 1], samples[index]
+        if after.calculated_at == jump.at and (before.get_value(), after.get_value()) == (jump.before, jump.after):
+            return index
+    return None
+
+
+def _get_position_sample(
+    own: Sequence[PositionStatistics], samples: Sequence[PortfolioStatistics], index: int
+) -> PositionStatistics | None:
+    """Return the sample of a position that was taken with that of the portfolio; None without one."""
+    when = samples[index].calculated_at
+    found = [sample for sample in own if sample.calculated_at == when]
+    if not found:
+        return None
+    last = bisect.bisect_right(samples, when, key=lambda sample: sample.calculated_at)
+    # A position that was opened between two samples of one time was sampled with the later ones only.
+    number = index - last + len(found)
+    return found[number] if number >= 0 else None
+
+
+def _is_made_of_positions(state: State, samples: Sequence[PortfolioStatistics], index: int, tolerance: float) -> bool:
     """Return True if a recorded value equals the cash plus the values of the positions sampled with it."""
-    positions = sum(
-        latest.value or 0.0
-        for own in state.stats.positions.values()
-        for latest in own
-        if latest.calculated_at == sample.calculated_at
-    )
+    found = (_get_position_sample(own, samples, index) for own in state.stats.positions.values())
+    positions = sum(sample.value or 0.0 for sample in found if sample is not None)
+    sample = samples[index]
     return math.isclose((sample.free_cash or 0.0) + positions, sample.get_value(), abs_tol=tolerance)
 
 
 def _is_holding_explained(
-    state: State, position_id: int, between: list[Entry], start: datetime.datetime, end: datetime.datetime
+    state: State, position_id: int, between: list[Entry], samples: Sequence[PortfolioStatistics], index: int
 ) -> bool:
     """Return True if the holding of a position changed by what was booked, or the position was not sampled twice."""
-    sampled = {sample.calculated_at: sample for sample in state.stats.positions[position_id]}
-    first, last = sampled.get(start), sampled.get(end)
+    own = state.stats.positions[position_id]
+    first, last = (_get_position_sample(own, samples, at) for at in (index - 1, index))
     if first is None or last is None or first.quantity is None or last.quantity is None:
         return True
     changed = float(sum(_iterate_amounts(between, AccountKind.holding, position_id), Decimal(0)))

@@ -13,6 +13,8 @@ Without candles, charts show the prices recorded in the state.
 """
 
 import datetime
+import itertools
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
@@ -165,8 +167,18 @@ def _find_in_mapping(source: Mapping[Any, Any], pair: TradingPairIdentifier) -> 
     texts = {_normalise(key): frame for key, frame in source.items() if isinstance(key, str)}
     if ticker in texts:
         return texts[ticker]
-    matches = [frame for text, frame in texts.items() if ticker in text]
+    matches = [frame for key, frame in source.items() if isinstance(key, str) and ticker in _list_spellings(key)]
     return matches[0] if len(matches) == 1 else None
+
+
+def _list_spellings(name: str) -> set[str]:
+    """Return the words of a file name, and what two neighbours make together: parts of a word are no ticker.
+
+    >>> sorted(_list_spellings("binance-STETH-USDC"))
+    ['binance', 'binancesteth', 'steth', 'stethusdc', 'usdc']
+    """
+    words = re.findall(r"[^\W_]+", name.casefold())
+    return {*words, *(first + second for first, second in itertools.pairwise(words))}
 
 
 def read_candles(frame: pd.DataFrame) -> pd.DataFrame:
