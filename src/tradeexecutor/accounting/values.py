@@ -1,26 +1,58 @@
-"""Checks of values: times must be naive UTC, amounts and numbers must be finite.
+"""Checks of values: times must be naive UTC, amounts and numbers must be finite and of a usable size.
 
 Values are checked where they enter the state: otherwise NaN, infinity or a time with a zone would be found only when
-the state can no longer be saved. Functions `is_...` return a bool, functions `require_...` raise the error class of the
+the state can no longer be saved. The bounds are far beyond any token amount or price, and so narrow that the product
+of three accepted values is still a finite float.
+
+Functions `is_...` return a bool, functions `require_...` raise the error class of the
 caller.
 """
 
 import datetime
-import math
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import (
+    Clamped,
+    Context,
+    Decimal,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    Rounded,
+    Subnormal,
+    Underflow,
+)
 from typing import TypeGuard
 
 __all__ = [
+    "MAX_DIGITS",
+    "MAX_MAGNITUDE",
+    "MAX_NUMBER",
+    "abbreviate",
     "is_finite_decimal",
     "is_finite_number",
     "is_naive_utc",
     "is_pandas_object",
+    "require_bounded",
     "require_finite_decimal",
     "require_finite_numbers",
     "require_naive_utc",
     "require_standard_utc",
 ]
+
+#: Largest number of digits of a Decimal in a state; a `uint256` has 78.
+MAX_DIGITS = 256
+#: Decimals other than zero are at least ``10 ** -MAX_MAGNITUDE`` and less than ``10 ** (MAX_MAGNITUDE + 1)``.
+MAX_MAGNITUDE = 90
+#: Largest price, value or other float that an operation accepts.
+MAX_NUMBER = 1e90
+
+#: Returns a Decimal, and raises `ArithmeticError` for one outside the bounds. Quiet NaN and infinity are returned.
+require_bounded = Context(
+    prec=MAX_DIGITS,
+    Emin=-MAX_MAGNITUDE,
+    Emax=MAX_MAGNITUDE,
+    traps=[Clamped, Inexact, InvalidOperation, Overflow, Rounded, Subnormal, Underflow],
+).plus
 
 #: Returns an error with the given text.
 MakeError = Callable[[str], Exception]
@@ -39,15 +71,29 @@ def is_pandas_object(value: object) -> bool:
 
 
 def is_finite_decimal(amount: object) -> TypeGuard[Decimal]:
-    """Return whether a value is a Decimal that is neither NaN nor infinite."""
-    return isinstance(amount, Decimal) and amount.is_finite()
+    """Return whether a value is a Decimal that is neither NaN nor infinite, with digits and exponent in bounds."""
+    if not isinstance(amount, Decimal):
+        return False
+    try:
+        return require_bounded(amount).is_finite()
+    except ArithmeticError:
+        return False
 
 
 def is_finite_number(number: object) -> TypeGuard[float | Decimal]:
-    """Return whether a value is an int, a float or a Decimal that is neither NaN nor infinite; a bool is no number."""
+    """Return whether a value is a finite int, float or Decimal of at most `MAX_NUMBER`; a bool is no number."""
     if isinstance(number, Decimal):
-        return number.is_finite()  # `math.isfinite` raises for a signalling NaN
-    return isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
+        return is_finite_decimal(number)
+    return isinstance(number, (int, float)) and not isinstance(number, bool) and -MAX_NUMBER <= number <= MAX_NUMBER
+
+
+def abbreviate(value: object) -> str:
+    """Return the `repr` of a value for a message: at most 100 characters, and for any value."""
+    try:
+        text = repr(value)
+    except Exception:  # an int of too many digits, or an object with a field of the wrong type
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def require_naive_utc(when: object, what: str, error: MakeError) -> datetime.datetime:
@@ -65,7 +111,7 @@ def require_naive_utc(when: object, what: str, error: MakeError) -> datetime.dat
     if type(when) is datetime.datetime and when.tzinfo is None:  # nearly always: saves a call
         return when
     if not is_naive_utc(when):
-        raise error(f"{what} must be a naive UTC datetime, got {when!r}")
+        raise error(f"{what} must be a naive UTC datetime, got {abbreviate(when)}")
     return when
 
 
@@ -75,19 +121,22 @@ def require_standard_utc(when: object, what: str, error: MakeError) -> datetime.
     A `Timestamp` neither compares nor adds like a datetime, and a file does not keep nanoseconds.
     """
     if not is_naive_utc(when) or is_pandas_object(when):
-        raise error(f"{what} must be a naive UTC datetime of the standard library, got {when!r}")
+        raise error(f"{what} must be a naive UTC datetime of the standard library, got {abbreviate(when)}")
     return when
 
 
 def require_finite_decimal(amount: object, what: str, error: MakeError) -> Decimal:
     """Return `amount` if it is a finite Decimal, otherwise raise `error`; parameters as in `require_naive_utc`."""
     if not is_finite_decimal(amount):
-        raise error(f"{what} must be a finite Decimal, got {amount!r}")
+        bounds = ""
+        if isinstance(amount, Decimal) and amount.is_finite():
+            bounds = f" of at most {MAX_DIGITS} digits between 1E-{MAX_MAGNITUDE} and 1E+{MAX_MAGNITUDE}"
+        raise error(f"{what} must be a finite Decimal{bounds}, got {abbreviate(amount)}")
     return amount
 
 
 def require_finite_numbers(owner: str, error: MakeError, *numbers: float | Decimal | list[float | None] | None) -> None:
-    """Raise `error` if a number is NaN, infinite or not a number; None and lists, one fee per hop, are accepted.
+    """Raise `error` unless each number is finite and at most `MAX_NUMBER`; None and lists (fees) are accepted.
 
     Parameters
     ----------
@@ -97,7 +146,11 @@ def require_finite_numbers(owner: str, error: MakeError, *numbers: float | Decim
         Class of the error to raise.
     """
     for number in numbers:
-        if number is None or (type(number) is float and math.isfinite(number)) or isinstance(number, list):
+        if (
+            number is None
+            or (type(number) is float and -MAX_NUMBER <= number <= MAX_NUMBER)
+            or isinstance(number, list)
+        ):
             continue
         if not is_finite_number(number):
-            raise error(f"{owner} was given {number!r} where a number is expected")
+            raise error(f"{owner} was given {abbreviate(number)}, a finite number up to {MAX_NUMBER:g} is expected")

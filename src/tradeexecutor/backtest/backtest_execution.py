@@ -6,7 +6,7 @@ from tradeexecutor.backtest.simulated_wallet import OutOfSimulatedBalance, Simul
 from tradeexecutor.execution.failures import FailureModel
 from tradeexecutor.execution.interface import ExecutionError
 from tradeexecutor.execution.shortage import ROUNDING_UNITS, CashShortage
-from tradeexecutor.execution.simulated import Fill, SimulatedExecution, calculate_total_assets
+from tradeexecutor.execution.simulated import SimulatedExecution, calculate_total_assets
 from tradeexecutor.execution.slippage import SlippageModel
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import Fill, TradeExecution

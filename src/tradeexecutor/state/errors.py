@@ -71,6 +71,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tradeexecutor.accounting.values import abbreviate
+
 
 class TradeExecutorError(Exception):
     """Root of all errors that are raised on purpose."""
@@ -157,8 +159,7 @@ class UnencodableValue(BadStateData):
     """
 
     def __init__(self, value: object, reason: str):
-        text = repr(value)
-        super().__init__(f"{text if len(text) < 100 else text[:97] + '...'} ({type(value).__name__}): {reason}")
+        super().__init__(f"{abbreviate(value)} ({type(value).__name__}): {reason}")
         self.value = value
         self.reason = reason
         self.steps: list[str | int] = []

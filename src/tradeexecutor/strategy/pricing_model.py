@@ -63,7 +63,7 @@ class PricingModel(ABC):
         """Return the trading fee as a fraction (0.003 is 30 basis points), None when it is not known."""
 
     def can_trade(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> bool:
-        """Return True if an order of `ts` finds a price of `ts`; otherwise it waits for the next one. By default yes."""
+        """Return True if an order of `ts` finds a price of `ts`, the default; otherwise it waits for the next one."""
         return True
 
     def get_valuation_price(self, ts: datetime.datetime, pair: TradingPairIdentifier, quantity: Decimal) -> float:

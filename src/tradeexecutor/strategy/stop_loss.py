@@ -206,7 +206,7 @@ def _get_prices(
 
 
 def _passes_by(position: TradingPosition, prices: PriceRange, ts: datetime.datetime) -> bool:
-    """Return True if the price has gone past a position without touching it, the normal case; its trailing stop follows.
+    """Return True in the normal case: the price touched no level of the position, whose trailing stop follows.
 
     This says nothing that the walk would not say, only faster.
     """

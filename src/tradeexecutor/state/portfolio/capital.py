@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
+from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON, ZERO_DECIMAL
 from tradeexecutor.state.contract import contract_signature, warn_ignored
 from tradeexecutor.state.errors import (
     InvalidTrade,
@@ -90,9 +90,10 @@ def _snap_or_check(
     kind = trade.pair.kind
     can_snap = available > 0 and trade.is_buy() and (trade.is_spot() or kind.is_cctp_bridge())
     if can_snap and shortfall < funding_asset.convert_to_decimal(1):
-        trade.planned_reserve = available
-        trade.planned_quantity = available / Decimal(str(trade.planned_price))
-        return available
+        quantity = available / Decimal(str(trade.planned_price))
+        if quantity > QUANTITY_EPSILON:  # a trade must not become one of nothing
+            trade.planned_reserve, trade.planned_quantity = available, quantity
+            return available
     if underflow_check:
         raise NotEnoughMoney(
             f"trade #{trade.trade_id} needs {needed} {funding_asset.token_symbol}, {available} available",

@@ -1,9 +1,8 @@
 """Changing the value of a position without a trade: a new price, or a write-off."""
 
 import datetime
-import math
 
-from tradeexecutor.accounting.values import require_standard_utc
+from tradeexecutor.accounting.values import MAX_NUMBER, require_standard_utc
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.display.formatting import append_line
 from tradeexecutor.state.errors import InvalidValue, WrongPositionStatus
@@ -25,8 +24,10 @@ def revalue_base_asset(
     require_standard_utc(last_pricing_at, "pricing time", InvalidValue)
     if not isinstance(last_token_price, float):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidValue(f"price of position #{position.position_id} must be a float, got {last_token_price!r}")
-    if not 0 <= last_token_price < math.inf:
-        raise InvalidValue(f"price of position #{position.position_id} must be finite and >= 0, got {last_token_price}")
+    if not 0 <= last_token_price <= MAX_NUMBER:
+        raise InvalidValue(
+            f"price of position #{position.position_id} must be from 0 to {MAX_NUMBER:g}, got {last_token_price}"
+        )
     if position.pair.kind.is_shorting() and position.loan is not None and position.loan.borrowed is not None:
         position.loan.borrowed.revalue(last_token_price, last_pricing_at)
     position.last_pricing_at = last_pricing_at

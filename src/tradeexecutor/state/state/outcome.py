@@ -12,7 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
-from tradeexecutor.accounting.values import is_finite_decimal, require_finite_decimal, require_finite_numbers
+from tradeexecutor.accounting.values import require_finite_decimal, require_finite_numbers
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import (
     InvalidTrade,
@@ -144,8 +144,7 @@ def _check(state: StateFields, trade: TradeExecution, fill: Fill, *, force: bool
             f"position #{position.position_id} is closed, trade #{trade.trade_id} would be missing from the equity"
         )
     reserve = fill.reserve
-    if not is_finite_decimal(reserve):
-        raise InvalidTrade(f"executed reserve of trade #{trade.trade_id} must be a finite Decimal, got {reserve!r}")
+    require_finite_decimal(reserve, f"executed reserve of trade #{trade.trade_id}", InvalidTrade)
     owner = f"trade #{trade.trade_id}"
     require_finite_numbers(owner, InvalidTrade, fill.lp_fees, fill.native_token_price, fill.cost_of_gas)
     if not is_repair:

@@ -14,11 +14,10 @@ The functions here change only the trade; :mod:`tradeexecutor.state.state.transi
 # pyright: reportPrivateUsage=false
 
 import datetime
-import math
 from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
-from tradeexecutor.accounting.values import is_finite_decimal, require_naive_utc
+from tradeexecutor.accounting.values import MAX_NUMBER, require_finite_decimal, require_naive_utc
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidTrade, NotAvailable, WrongTradeStatus
 from tradeexecutor.state.trade.fields import TradeFields, TradeStatus
@@ -103,10 +102,11 @@ def check_fill(trade: TradeFields, fill: Fill, *, force: bool = False) -> None:
                 f"trade #{trade.trade_id} has its outcome already", trade.trade_id, get_status(trade)
             )
     quantity, price = fill.quantity, fill.price
-    if not is_finite_decimal(quantity):
-        raise InvalidTrade(f"executed quantity of trade #{trade.trade_id} must be a finite Decimal, got {quantity!r}")
-    if type(price) is not float or not 0 <= price < math.inf:
-        raise InvalidTrade(f"executed price of trade #{trade.trade_id} must be a finite float >= 0, got {price!r}")
+    require_finite_decimal(quantity, f"executed quantity of trade #{trade.trade_id}", InvalidTrade)
+    if type(price) is not float or not 0 <= price <= MAX_NUMBER:
+        raise InvalidTrade(
+            f"executed price of trade #{trade.trade_id} must be a float from 0 to {MAX_NUMBER:g}, got {price!r}"
+        )
     require_naive_utc(fill.executed_at, "executed_at", InvalidTrade)
 
 

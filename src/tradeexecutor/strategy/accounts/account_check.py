@@ -148,7 +148,7 @@ class AccountingBalanceCheck:
     def is_usd_low_value_diff(
         self, usd_value_threshold: USDollarAmount = DEFAULT_USD_LOW_VALUE_THRESHOLD
     ) -> bool | None:
-        """Return True if the difference, up or down, is worth too little to matter; None when its value is not known."""
+        """Return True if the difference, up or down, is worth too little to matter; None if its value is unknown."""
         return None if self.usd_value is None else abs(self.usd_value) < usd_value_threshold
 
     def is_mismatch(self) -> bool:
