@@ -43,5 +43,9 @@ class ArchiveRef(Serialisable):
     valuation_updates: int
 
     def __post_init__(self) -> None:
+        self.check_rules()
+
+    def check_rules(self) -> None:
+        """Raise `InvalidValue` if a value contradicts another one or is impossible."""
         if not _SHA256.fullmatch(self.sha256):
             raise InvalidValue(f"the checksum of an archive has 64 hex digits, got {self.sha256[:80]!r}")

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.codec.bounds import check_values
 from tradeexecutor.state.codec.watched_record import WatchedRecord, watch_fields
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.identifier import AssetIdentifier
@@ -108,6 +109,11 @@ class BalanceUpdate(BalanceUpdateSlots):
     other_data: JSONObject | None = None
 
     def __post_init__(self) -> None:
+        check_values(self)
+        self.check_rules()
+
+    def check_rules(self) -> None:
+        """Raise `InvalidValue` if a value contradicts another one or is impossible."""
         mined_at = self.block_mined_at
         if mined_at is not None and not isinstance(mined_at, datetime.datetime):
             raise InvalidValue(f"block_mined_at must be a datetime, got {mined_at!r}")

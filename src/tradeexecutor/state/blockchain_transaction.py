@@ -7,6 +7,7 @@ import datetime
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from tradeexecutor.state.codec.bounds import check_free_data, check_values
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue, NotAvailable, UnencodableValue
@@ -124,6 +125,10 @@ else:
         @staticmethod
         def decode(value):
             """Return a tuple of all elements."""
+            try:
+                check_free_data(value, "BlockchainTransaction.args")
+            except InvalidValue:  # the large integers of old files are written as text
+                check_free_data(solidity_arg_encoder(value), "BlockchainTransaction.args")
             return tuple(value) if type(value) is list else value
 
         encode = staticmethod(solidity_arg_encoder)
@@ -177,6 +182,10 @@ class BlockchainTransaction(Serialisable):
     notes: str | None = ""
     #: Waiting time after the confirmation, seconds.
     extra_sleep: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.details or self.other:
+            check_values(self)
 
     def __repr__(self) -> str:
         outcome = {None: "unresolved", True: "success", False: "reverted"}[self.status]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.codec.bounds import check_values
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.types import JSONObject, UTCDatetime, new_dict, new_list
@@ -32,6 +33,9 @@ class DeploymentInfo(Serialisable):
     data: JSONObject = field(default_factory=new_dict)
     #: Audit log, oldest first.
     modified: list[DeploymentInfoChange] = field(default_factory=new_list)
+
+    def __post_init__(self) -> None:
+        check_values(self)
 
     def update_strategy_file_deployment_data(self, deployment_file: str | Path, data: JSONObject) -> bool:
         """Store the content of the artifact beside the strategy.

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import INTEREST_QUANTITY_EPSILON, ZERO_DECIMAL
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.codec.bounds import check_values
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import InvalidTrade, InvalidValue
 from tradeexecutor.state.types import BlockNumber, UTCDatetime
@@ -47,6 +48,11 @@ class Interest(Serialisable):
     reset_at: UTCDatetime | None = None
 
     def __post_init__(self) -> None:
+        check_values(self)
+        self.check_rules()
+
+    def check_rules(self) -> None:
+        """Raise `InvalidValue` if a value contradicts another one or is impossible."""
         _require_decimal("opening_amount", self.opening_amount)
         _require_decimal("last_accrued_interest", self.last_accrued_interest)
 

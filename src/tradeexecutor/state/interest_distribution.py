@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
+from tradeexecutor.state.codec.bounds import check_values
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import NotAvailable
 from tradeexecutor.state.identifier import AssetFriendlyId, AssetIdentifier, AssetWithTrackedValue
@@ -74,6 +75,9 @@ class AssetInterestData(Serialisable):
     effective_rate: Percent | None = None
     #: Entries of this asset.
     entries: list[InterestDistributionEntry] = field(default_factory=new_list)
+
+    def __post_init__(self) -> None:
+        check_values(self)
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from tradeexecutor.state.codec.bounds import check_values
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.types import JSONObject
@@ -21,6 +22,7 @@ class OtherData(Serialisable):
     data: dict[int, JSONObject] = field(default_factory=_no_data)
 
     def __post_init__(self) -> None:
+        check_values(self)
         if type(self.data) is not defaultdict:
             self.data = defaultdict(dict, self.data)
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.codec.bounds import check_values
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.generic_position import GenericPosition, book_balance_update
 from tradeexecutor.state.identifier import AssetFriendlyId, AssetIdentifier, TradingPairIdentifier, TradingPairKind
@@ -38,8 +39,13 @@ class ReservePosition(GenericPosition):
     balance_updates: dict[int, BalanceUpdate] = field(default_factory=BalanceUpdatesById)
 
     def __post_init__(self) -> None:
+        check_values(self)
         if not isinstance(self.balance_updates, BalanceUpdatesById):
             self.balance_updates = BalanceUpdatesById(self.balance_updates)
+        self.check_rules()
+
+    def check_rules(self) -> None:
+        """Raise `InvalidValue` if a value contradicts another one or is impossible."""
         if self.asset.decimals <= 0:
             raise InvalidValue(f"reserve currency {self.asset} must have decimals, got {self.asset.decimals}")
 

@@ -7,6 +7,7 @@ import datetime
 from dataclasses import dataclass
 from decimal import Decimal
 
+from tradeexecutor.state.codec.bounds import check_values
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.identifier import TradingPairIdentifier
@@ -65,6 +66,11 @@ class SizeRisk(Serialisable):
     tvl: USDollarAmount | None = None
 
     def __post_init__(self) -> None:
+        check_values(self)
+        self.check_rules()
+
+    def check_rules(self) -> None:
+        """Raise `InvalidValue` if a value contradicts another one or is impossible."""
         if self.timestamp is not None and not isinstance(self.timestamp, datetime.datetime):
             raise InvalidValue(f"timestamp must be a datetime, got {self.timestamp!r}")
         for name in ("asked_quantity", "accepted_quantity"):

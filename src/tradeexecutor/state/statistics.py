@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from tradeexecutor.state.codec.bounds import check_values
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
 from tradeexecutor.state.trade_summary import TradeSummary
@@ -54,6 +55,10 @@ class PositionStatistics(Serialisable):
     underlying_price: USDollarPrice | None = None
 
     def __post_init__(self) -> None:
+        self.check_rules()
+
+    def check_rules(self) -> None:
+        """Raise `InvalidValue` if a value contradicts another one or is impossible."""
         if not isinstance(self.calculated_at, datetime.datetime):
             raise InvalidValue(f"calculated_at must be a datetime, got {self.calculated_at!r}")
         if not isinstance(self.last_valuation_at, datetime.datetime):
@@ -111,6 +116,11 @@ class PortfolioStatistics(Serialisable):
     summary: TradeSummary | None = None
 
     def __post_init__(self) -> None:
+        check_values(self)
+        self.check_rules()
+
+    def check_rules(self) -> None:
+        """Raise `InvalidValue` if a value contradicts another one or is impossible."""
         profitability = self.unrealised_profitability
         if profitability is not None and (
             type(profitability) not in (float, int) or profitability != profitability  # NaN
@@ -139,6 +149,8 @@ class Statistics(Serialisable):
     long_short_metrics_latest: JSONObject | None = None
 
     def __post_init__(self) -> None:
+        if self.long_short_metrics_latest:
+            check_values(self)
         if type(self.positions) is not defaultdict:
             self.positions = defaultdict(list, self.positions)
 

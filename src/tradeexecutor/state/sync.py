@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
+from tradeexecutor.state.codec.bounds import check_values
 from tradeexecutor.state.codec.codec import LEFT_OUT_WHEN_EMPTY, OpenAttributes, Serialisable
 from tradeexecutor.state.identifier.chain import ChainId
 from tradeexecutor.state.interest_distribution import InterestDistributionOperation
@@ -81,6 +82,9 @@ class Treasury(OpenAttributes):
     #: The last blocks up to which events were read, oldest first; the newest is `last_block_scanned`. Empty when no
     #: chain is read, and then left out of the file.
     scanned_blocks: list[ScannedBlock] = field(default_factory=new_list, metadata=LEFT_OUT_WHEN_EMPTY)
+
+    def __post_init__(self) -> None:
+        check_values(self)
 
 
 @dataclass(slots=True)

@@ -60,14 +60,18 @@ class Trigger(Serialisable):
     triggered_at: UTCDatetime | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.type, TriggerType):
-            raise InvalidValue(f"type must be a TriggerType, got {self.type!r}")
-        if not isinstance(self.condition, TriggerCondition):
-            raise InvalidValue(f"condition must be a TriggerCondition, got {self.condition!r}")
         if self.price is not None and not isinstance(self.price, float):
             if type(self.price) is not int:
                 raise InvalidValue(f"trigger price must be a float, got {self.price!r}")
             self.price = float(self.price)
+        self.check_rules()
+
+    def check_rules(self) -> None:
+        """Raise `InvalidValue` if a value contradicts another one or is impossible."""
+        if not isinstance(self.type, TriggerType):
+            raise InvalidValue(f"type must be a TriggerType, got {self.type!r}")
+        if not isinstance(self.condition, TriggerCondition):
+            raise InvalidValue(f"condition must be a TriggerCondition, got {self.condition!r}")
         for name in ("triggering_at", "expires_at", "expired_at", "triggered_at"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, datetime.datetime):

@@ -52,6 +52,7 @@ __all__ = [
     "new_list",
     "new_set",
     "to_epoch",
+    "to_seconds",
 ]
 
 #: Approximate US dollar value; never used for exact accounting.
@@ -97,6 +98,10 @@ EPOCH = datetime.datetime(1970, 1, 1)
 JS_MAX_INT = 9_007_199_254_740_991
 
 
+#: Below so many seconds a float keeps microseconds.
+_EXACT_SECONDS = 1 << 33
+
+
 def to_epoch(value: datetime.datetime) -> int | float:
     """Return the epoch seconds of a naive UTC time.
 
@@ -117,7 +122,25 @@ def to_epoch(value: datetime.datetime) -> int | float:
     if days != days:
         raise UnencodableValue(value, "not a time")
     seconds = days * 86_400 + since.seconds
+    if type(value) is not datetime.datetime and getattr(value, "nanosecond", 0):
+        raise UnencodableValue(value, "a file does not keep nanoseconds")
+    if since.microseconds and not -_EXACT_SECONDS < seconds < _EXACT_SECONDS:
+        raise UnencodableValue(value, "so far from 1970, a file does not keep fractions of a second")
     return seconds + since.microseconds / 1_000_000 if since.microseconds else seconds
+
+
+def to_seconds(value: datetime.timedelta) -> float:
+    """Return a duration in seconds; raises `UnencodableValue` when a float cannot keep its microseconds."""
+    seconds = value.total_seconds()
+    if type(value) is datetime.timedelta and -_EXACT_SECONDS < seconds < _EXACT_SECONDS:
+        return seconds
+    if value.microseconds and not -_EXACT_SECONDS < seconds < _EXACT_SECONDS:
+        raise UnencodableValue(value, "of so long a duration, a file does not keep fractions of a second")
+    if getattr(value, "nanoseconds", 0):
+        raise UnencodableValue(value, "a file does not keep nanoseconds")
+    if seconds != seconds:
+        raise UnencodableValue(value, "not a duration")
+    return seconds
 
 
 # Most times in a file occur many times, e.g. in all samples of a cycle. The type is part of the key, so that `True`
@@ -210,7 +233,7 @@ else:
             """Return float seconds."""
             if not isinstance(value, datetime.timedelta):
                 raise UnencodableValue(value, "expected a timedelta")
-            return value.total_seconds()
+            return to_seconds(value)
 
 
 class _Tolerance(threading.local):

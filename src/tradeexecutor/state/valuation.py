@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from tradeexecutor.state.codec.bounds import check_values
 from tradeexecutor.state.codec.codec import OpenAttributes
 from tradeexecutor.state.types import BlockNumber, USDollarAmount, USDollarPrice, UTCDatetime
 
@@ -27,3 +28,6 @@ class ValuationUpdate(OpenAttributes):
     mark_down_to_zero: bool | None = None
     #: Base token units at that time; None in older files.
     quantity: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        check_values(self)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tradeexecutor.accounting.values import require_naive_utc
+from tradeexecutor.state.codec.bounds import check_values
 from tradeexecutor.state.codec.codec import OpenAttributes, Serialisable
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
@@ -146,6 +147,9 @@ class Visualisation(OpenAttributes):
     pair_ids: list[int] = field(default_factory=new_list)
     #: Diagnostics of which only the last value is kept; they may be removed at any time.
     discardable_data: dict[str, Any] = field(default_factory=new_dict)
+
+    def __post_init__(self) -> None:
+        check_values(self)
 
     # --- Messages and calculations
 

@@ -682,5 +682,5 @@ def test_a_number_that_no_constructor_can_compare_is_refused():
     Trader(state).plan(WETH_USDC, "1", 1.0)
     tree = state.to_dict()
     tree["portfolio"]["open_positions"]["1"]["trades"]["1"]["planned_quantity"] = "NaN"
-    with pytest.raises(InvalidStateFile, match="not finite"):
+    with pytest.raises(InvalidStateFile, match="not a finite number"):
         State.from_dict(tree)

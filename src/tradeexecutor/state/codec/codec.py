@@ -21,6 +21,8 @@ import datetime
 import enum
 import functools
 import math
+import operator
+import sys
 import threading
 import types
 import typing
@@ -32,11 +34,29 @@ from typing import Any, ClassVar, Self, TypeVar, cast
 import msgspec
 import orjson
 
+from tradeexecutor.accounting.values import abbreviate, is_finite_decimal
+from tradeexecutor.state.codec.bounds import (
+    MAX_ENTRIES,
+    MAX_TEXT_LENGTH,
+    BoundedInt,
+    BoundedText,
+    check_free_data,
+    describe_decimal_bounds,
+    explain_bounds,
+    find_fault,
+    limit_entries,
+)
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.codec.generated_code import compile_function
 from tradeexecutor.state.codec.numbers_as_text import replace_numbers_written_as_text
-from tradeexecutor.state.errors import BadStateData, InvalidStateFile, UnencodableValue
-from tradeexecutor.state.types import JS_MAX_INT, WireType, accept_unknown_enum_values, to_epoch
+from tradeexecutor.state.errors import (
+    BadStateData,
+    InvalidStateFile,
+    InvalidValue,
+    TradeExecutorError,
+    UnencodableValue,
+)
+from tradeexecutor.state.types import JS_MAX_INT, WireType, accept_unknown_enum_values, to_epoch, to_seconds
 
 T = TypeVar("T")
 
@@ -150,7 +170,8 @@ def dump(tree: Any) -> bytes:
     try:
         return orjson.dumps(tree)
     except TypeError as e:
-        raise BadStateData(str(e)) from e
+        path, reason = find_fault(tree, levels=sys.maxsize) or ("", str(e))
+        raise BadStateData(reason, path) from e
 
 
 #: Metadata of a field whose key is left out of the JSON while it is empty. It is for rare data, so that other programs
@@ -193,6 +214,8 @@ def encode(value: Any) -> Any:
             return _encode_free(value)
     except UnencodableValue as e:
         raise e.located() from None
+    except RecursionError:
+        raise BadStateData("nested too deeply, or an object contains itself") from None
 
 
 def _encode_float(value: Any) -> Any:
@@ -208,12 +231,12 @@ def _encode_float(value: Any) -> Any:
 
 
 def _encode_int(value: Any) -> Any:
-    if isinstance(value, int):
+    if isinstance(value, int) and type(value) is not bool:
         if -JS_MAX_INT <= value <= JS_MAX_INT:
-            return value
+            return int(value)
         raise UnencodableValue(value, "larger than the largest integer JavaScript reads exactly")
     if isinstance(value, float) and value.is_integer():
-        return float(value)
+        return _encode_int(int(value))  # the type after reading
     raise UnencodableValue(value, "expected an integer")
 
 
@@ -221,25 +244,41 @@ def _encode_number(value: Any) -> Any:
     return _encode_int(value) if type(value) is int else _encode_float(value)
 
 
+#: Plain Decimals of fewer characters are within the bounds.
+_SHORT_DECIMAL = 80
+
+
 def _encode_decimal(value: Any) -> str:
     if type(value) is Decimal:
         if value.is_finite():
-            return str(value)
-        raise UnencodableValue(value, "not a finite number")
+            text = str(value)
+            # A short text without an exponent is in bounds, and most are.
+            if (len(text) < _SHORT_DECIMAL and "E" not in text) or is_finite_decimal(value):
+                return text
+        raise UnencodableValue(value, describe_decimal_bounds())
     if type(value) is int:
-        return str(value)
+        return _encode_decimal(Decimal(value))
     raise UnencodableValue(value, "expected a Decimal")
 
 
-def _encode_enum(value: Any) -> Any:
-    if isinstance(value, enum.Enum):
-        return value.value
-    raise UnencodableValue(value, "expected an enum member")
+def _encode_free_enum(value: enum.Enum) -> Any:
+    return _encode_free(value.value)
+
+
+def _make_enum_encoder(cls: type[enum.Enum]) -> Encoder:
+    def encode_member(value: Any) -> Any:
+        if isinstance(value, cls):
+            return value.value
+        raise UnencodableValue(value, f"expected a {cls.__name__}")
+
+    return encode_member
 
 
 def _encode_text(value: Any) -> Any:
     if isinstance(value, str):
-        return value
+        if len(value) <= MAX_TEXT_LENGTH:
+            return str(value)
+        raise UnencodableValue(value, f"{len(value):,} characters, at most {MAX_TEXT_LENGTH:,} are possible")
     raise UnencodableValue(value, "expected text")
 
 
@@ -269,7 +308,7 @@ def _encode_free_key(key: Any) -> str:
     if type(key) is str:
         return key
     if type(key) is int or type(key) is float:
-        return str(key)
+        return str(_encode_number(key))
     raise UnencodableValue(key, "dictionary keys must be text or numbers")
 
 
@@ -287,37 +326,77 @@ def _encode_free_mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
     return result
 
 
-def _encode_free_list(value: Iterable[Any]) -> list[Any]:
+def _encode_free_list(value: Any) -> list[Any]:
     return _encode_list(value, _encode_free)
 
 
-def _encode_list(value: Iterable[Any], encode_item: Encoder) -> list[Any]:
+def _encode_free_field(value: Any) -> Any:
+    """Encode the free-form data of a field, within the bounds."""
+    tree = _encode_free(value)
+    try:
+        check_free_data(tree, "")
+    except InvalidValue as e:
+        raise UnencodableValue(value, str(e)) from None
+    return tree
+
+
+def _encode_free_object(value: Any) -> Any:
+    _require_entries(value, Mapping)
+    return _encode_free_field(value)
+
+
+def _require_entries(value: Any, *kinds: type) -> None:
+    if not isinstance(value, kinds):
+        raise UnencodableValue(value, f"expected a {kinds[0].__name__}")
+    if len(value) > MAX_ENTRIES:
+        raise UnencodableValue(value, f"{len(value):,} entries, at most {MAX_ENTRIES:,} are possible")
+
+
+def _encode_list(value: Any, encode_item: Encoder) -> list[Any]:
+    _require_entries(value, list, tuple)
+    return _encode_items(value, encode_item)
+
+
+def _encode_items(value: Iterable[Any], encode_item: Encoder) -> list[Any]:
     result: list[Any] = []
     append = result.append
     try:
         for item in value:
-            append(None if item is None else encode_item(item))
+            append(encode_item(item))
     except UnencodableValue as e:
         e.prepend(len(result))
         raise
     return result
 
 
-def _encode_set(value: Iterable[Any], encode_item: Encoder) -> list[Any]:
+def _encode_set(value: Any, encode_item: Encoder) -> list[Any]:
     """Return the items in sorted order, so that equal states have equal files."""
-    return sorted(_encode_list(value, encode_item), key=repr)
+    _require_entries(value, set, frozenset)
+    return sorted(_encode_items(value, encode_item), key=repr)
 
 
-def _encode_mapping(value: Mapping[Any, Any], encode_item: Encoder) -> dict[str, Any]:
+def _encode_mapping(value: Any, encode_item: Encoder, key_type: type) -> dict[str, Any]:
+    _require_entries(value, dict)
     result: dict[str, Any] = {}
     key: Any = None
     try:
+        if not {key_type}.issuperset(map(type, value)):
+            value = {_encode_key(key := original, key_type): item for original, item in value.items()}
         for key, item in value.items():
-            result[str(key)] = None if item is None else encode_item(item)
+            result[str(key)] = encode_item(item)
     except UnencodableValue as e:
-        e.prepend(key)
+        e.prepend(key if isinstance(key, (int, str)) else abbreviate(key))
         raise
     return result
+
+
+def _encode_key(key: Any, key_type: type) -> Any:
+    """Return a key of the declared type for a key of a subclass of it, or of NumPy."""
+    if key_type is int and type(key) is not bool and hasattr(key, "__index__"):
+        return operator.index(key)
+    if isinstance(key, key_type) and type(key) is not bool:
+        return key_type(key)
+    raise UnencodableValue(key, f"dictionary keys must be of type {key_type.__name__} here")
 
 
 _FREE_ENCODERS: dict[type, Encoder] = {
@@ -328,19 +407,19 @@ _FREE_ENCODERS: dict[type, Encoder] = {
     tuple: _encode_free_list,
     Decimal: _encode_decimal,
     datetime.datetime: to_epoch,
-    datetime.timedelta: datetime.timedelta.total_seconds,
+    datetime.timedelta: to_seconds,
     set: functools.partial(_encode_set, encode_item=_encode_free),
     frozenset: functools.partial(_encode_set, encode_item=_encode_free),
 }
 
 #: Subclasses and abstract types, in order of precedence.
 _FREE_FALLBACKS: tuple[tuple[type, Encoder], ...] = (
-    (enum.Enum, _encode_enum),
+    (enum.Enum, _encode_free_enum),
     (str, str),
     (int, _encode_int),
     (float, _encode_float),
     (datetime.datetime, to_epoch),
-    (datetime.timedelta, datetime.timedelta.total_seconds),
+    (datetime.timedelta, to_seconds),
     (Mapping, _encode_free_mapping),
     (list, _encode_free_list),
     (tuple, _encode_free_list),
@@ -356,7 +435,7 @@ _LEAF_ENCODERS: dict[Any, Encoder] = {
 
 #: Conditions for values that need no encoding. The generated code checks them before it calls an encoder.
 _PASSES_UNCHANGED: dict[Any, str] = {
-    str: "type(v) is str",
+    str: f"type(v) is str and len(v) <= {MAX_TEXT_LENGTH}",
     bool: "type(v) is bool",
     int: f"type(v) is int and -{JS_MAX_INT} <= v <= {JS_MAX_INT}",
     float: "type(v) is float and isfinite(v)",
@@ -385,13 +464,22 @@ def _class_encoder(cls: type) -> Encoder:
     slot_names: dict[str, str] = getattr(cls, "slot_names", {})
     for index, (name, hint) in enumerate(field_types(cls).items()):
         namespace[f"e{index}"] = _field_encoder(hint)
-        passes = " or ".join(filter(None, ("v is None", _PASSES_UNCHANGED.get(strip_optional(hint)))))
+        passes = " or ".join(
+            filter(None, (_is_optional(hint) and "v is None", _PASSES_UNCHANGED.get(strip_optional(hint))))
+        )
+        converted = f"v if {passes} else e{index}(v)" if passes else f"e{index}(v)"
+        if strip_optional(hint) == dict[str, Any]:  # most free-form data is empty
+            converted = f"{{}} if type(v) is dict and not v else {converted}"
         condition = "if v: " if name in left_out else ""
         lines.append(f"        v = o.{slot_names.get(name, name)}; name = {name!r}")
-        lines.append(f"        {condition}d[{name!r}] = v if {passes} else e{index}(v)")
+        lines.append(f"        {condition}d[{name!r}] = {converted}")
+    if hasattr(cls, "check_rules"):
+        namespace["check_rules"] = _check_rules
+        lines += ["        name = ''", "        check_rules(o)"]
     lines += [
         "    except UnencodableValue as e:",
-        "        e.prepend(name)",
+        "        if name:",
+        "            e.prepend(name)",
         "        raise",
         "    unknown = getattr(o, '_unknown', None)",
         "    if unknown:",
@@ -400,6 +488,18 @@ def _class_encoder(cls: type) -> Encoder:
     ]
     described_as = f"encoder of {cls.__module__}.{cls.__qualname__}"
     return compile_function("encode_object", "\n".join(lines), namespace, described_as)
+
+
+def _check_rules(record: Any) -> None:
+    """Refuse a record that its constructor would refuse when it is read again."""
+    try:
+        record.check_rules()
+    except (TradeExecutorError, ArithmeticError, AttributeError, TypeError, ValueError) as e:
+        raise UnencodableValue(record, f"{e}" if isinstance(e, TradeExecutorError) else repr(e)) from e
+
+
+def _is_optional(hint: Any) -> bool:
+    return hint is Any or type(None) in typing.get_args(hint)
 
 
 def _encode_once(encode_object: Encoder) -> Encoder:
@@ -415,18 +515,26 @@ def _encode_once(encode_object: Encoder) -> Encoder:
     return encode_repeated
 
 
+def _item_encoder(hint: Any) -> Encoder:
+    """Return the converter for entries of a list or dictionary, which may be None only where that is declared."""
+    encode_item = _field_encoder(hint)
+    if hint is Any or not _is_optional(hint):
+        return encode_item
+    return lambda value: None if value is None else encode_item(value)
+
+
 def _field_encoder(hint: Any) -> Encoder:
-    """Return the converter for values of the annotated type."""
+    """Return the converter for values of the annotated type, except None."""
     hint = strip_optional(hint)
     if hint in _LEAF_ENCODERS:
         return _LEAF_ENCODERS[hint]
     if isinstance(hint, type) and issubclass(hint, WireType):
         wire_type = hint
         if wire_type.free:
-            return lambda value: _encode_free(wire_type.encode(value))
+            return lambda value: _encode_free_field(wire_type.encode(value))
         return wire_type.encode
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return _encode_enum
+        return _make_enum_encoder(hint)
     if dataclasses.is_dataclass(hint):  # pyright: ignore[reportUnknownArgumentType]
         cls = cast(type, hint)
         encoder: Encoder | None = None
@@ -442,19 +550,35 @@ def _field_encoder(hint: Any) -> Encoder:
         return encode_nested
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is list:
-        return functools.partial(_encode_list, encode_item=_field_encoder(arguments[0]))
+        return functools.partial(_encode_list, encode_item=_item_encoder(arguments[0]))
     if origin is set:
-        return functools.partial(_encode_set, encode_item=_field_encoder(arguments[0]))
+        return functools.partial(_encode_set, encode_item=_item_encoder(arguments[0]))
     if origin is dict:
         if arguments[1] is Any:
-            return _encode_free_mapping
-        return functools.partial(_encode_mapping, encode_item=_field_encoder(arguments[1]))
-    if origin in (typing.Union, types.UnionType) and float in arguments:
-        # A number or a list of numbers: integers are written in the type that they have after reading.
-        encode_number = _encode_number if int in arguments else _encode_float
-        lists = [_field_encoder(member) for member in arguments if typing.get_origin(member) is list]
-        return lambda value: lists[0](value) if lists and type(value) is list else encode_number(value)
-    return _encode_free
+            return _encode_free_object
+        return functools.partial(_encode_mapping, encode_item=_item_encoder(arguments[1]), key_type=arguments[0])
+    if origin in (typing.Union, types.UnionType):
+        return _union_encoder(arguments)
+    return _encode_free_field
+
+
+def _union_encoder(members: tuple[Any, ...]) -> Encoder:
+    """Return the converter for a number, a text or a list of numbers.
+
+    Integers in floats are written in the type that they have after reading.
+    """
+    lists = [_field_encoder(member) for member in members if typing.get_origin(member) is list]
+    encode_text = _encode_text if str in members else None
+    encode_number = _encode_float if int not in members else _encode_number if float in members else _encode_int
+
+    def encode_member(value: Any) -> Any:
+        if lists and type(value) is list:
+            return lists[0](value)
+        if encode_text is not None and isinstance(value, str):
+            return encode_text(value)
+        return encode_number(value)
+
+    return encode_member
 
 
 # --- Reading --------------------------------------------------------------------------------------------------
@@ -480,13 +604,15 @@ def decode(
     """
     try:
         with accept_unknown_enum_values(), pause_garbage_collection():
-            is_known = _has_only_known_keys(tree, cls)
+            is_known = _fits(tree, _twin(cls))
+            if not is_known and not _fits(tree, _twin(cls, may_have_other_keys=True)):
+                explain_bounds(tree, cls, field_types)
             if is_known and prepare is not None:
                 prepare(tree, cls, _convert)
             result = _convert_liberally(tree, cls)
             if not is_known:
                 _keep_unknown_keys(tree, result, cls)
-    except msgspec.ValidationError as e:
+    except (msgspec.ValidationError, InvalidValue) as e:
         raise InvalidStateFile(str(e)) from e
     except RecursionError as e:
         raise InvalidStateFile("nested too deeply") from e
@@ -516,8 +642,8 @@ def _decode_wire_type(cls: type, value: Any) -> Any:
     return _WIRE_DECODERS[cls](value)
 
 
-# Unknown keys are rare. A fast check in C with a structural twin of the classes finds out whether a tree has any. The
-# slow search runs only in that case.
+# Unknown keys are rare, and so are values beyond the bounds. A fast check in C with a structural twin of the classes
+# finds out whether a tree has any. The slow search runs only in that case.
 
 
 #: Number of levels that are checked when a class contains itself (the underlying pair of a pair).
@@ -525,32 +651,36 @@ _TWIN_LEVELS = 4
 
 
 @functools.cache
-def _twin(cls: type, level: int = 1) -> Any:
-    """Return a msgspec struct type that has the keys of `cls` and refuses any other key."""
-    fields = [(name, _twin_type(hint, cls, level), None) for name, hint in field_types(cls).items()]
-    return msgspec.defstruct(cls.__name__, fields, forbid_unknown_fields=True, gc=False)
+def _twin(cls: type, level: int = 1, *, may_have_other_keys: bool = False) -> Any:
+    """Return a msgspec struct type that has the keys of `cls`, and refuses any other key and what is out of bounds."""
+    make = functools.partial(_twin_type, owner=cls, level=level, may_have_other_keys=may_have_other_keys)
+    fields = [(name, make(hint), None) for name, hint in field_types(cls).items()]
+    return msgspec.defstruct(cls.__name__, fields, forbid_unknown_fields=not may_have_other_keys, gc=False)
 
 
-def _twin_type(hint: Any, owner: type, level: int) -> Any:
+def _twin_type(hint: Any, owner: type, level: int, *, may_have_other_keys: bool) -> Any:
     hint = strip_optional(hint)
+    if hint is int:
+        return BoundedInt | None
+    if hint is str:
+        return BoundedText | None
     if dataclasses.is_dataclass(hint):
         cls = cast(type, hint)
         if cls is not owner:
-            return _twin(cls) | None
-        return _twin(cls, level + 1) | None if level < _TWIN_LEVELS else Any
+            return _twin(cls, may_have_other_keys=may_have_other_keys) | None
+        if level >= _TWIN_LEVELS:
+            return Any
+        return _twin(cls, level + 1, may_have_other_keys=may_have_other_keys) | None
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (list, set):
-        item = _twin_type(arguments[0], owner, level)
-        return Any if item is Any else list[item] | None
-    if origin is dict:
-        item = _twin_type(arguments[1], owner, level)
-        return Any if item is Any else dict[str, item] | None
-    return Any
+    if origin not in (list, set, dict) or arguments[-1] is Any:
+        return Any
+    item = _twin_type(arguments[-1], owner, level, may_have_other_keys=may_have_other_keys)
+    return limit_entries(dict[str, item] if origin is dict else list[item]) | None
 
 
-def _has_only_known_keys(tree: Any, cls: type) -> bool:
+def _fits(tree: Any, twin: Any) -> bool:
     try:
-        msgspec.convert(tree, _twin(cls))
+        msgspec.convert(tree, twin)
     except msgspec.ValidationError:
         return False
     return True
@@ -565,6 +695,7 @@ def _keep_unknown_keys(tree: Any, value: Any, hint: Any) -> None:
         hints = field_types(cast(type, hint))
         unknown = {key: item for key, item in tree.items() if key not in hints}
         if unknown:
+            check_free_data(unknown, cast(type, hint).__name__)
             object.__setattr__(value, "_unknown", unknown)
         for name, field_hint in hints.items():
             if name in tree:

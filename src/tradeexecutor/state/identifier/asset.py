@@ -7,6 +7,7 @@ from typing import ClassVar, TypeAlias
 
 from tradeexecutor.accounting.accuracy import SUM_EPSILON, ensure_exact_zero, sum_decimal
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.codec.bounds import check_values, check_wrapped
 from tradeexecutor.state.codec.codec import OpenAttributes, Serialisable
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidTrade, InvalidValue
@@ -71,23 +72,33 @@ class AssetIdentifier(OpenAttributes):
     other_data: JSONObject | None = field(default_factory=new_dict)
 
     def __post_init__(self) -> None:
+        if isinstance(self.address, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            self.address = self.address.lower()
+        if type(self.decimals) is not int and type(self.decimals).__name__ == "int64":
+            self.decimals = int(self.decimals)
+        if self.other_data:
+            check_values(self)
+        self.check_rules()
+
+    def check_rules(self) -> None:
+        """Raise `InvalidValue` if a value contradicts another one or is impossible."""
         address = self.address
         if not isinstance(address, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidValue(f"asset address must be text, got {address!r}")
-        address = address.lower()
         if not address.startswith(_ADDRESS_PREFIXES):
-            raise InvalidValue(f"asset address {self.address!r} starts with none of {', '.join(_ADDRESS_PREFIXES)}")
-        self.address = address
+            raise InvalidValue(f"asset address {address!r} starts with none of {', '.join(_ADDRESS_PREFIXES)}")
+        if not address.islower() and address != address.lower():
+            raise InvalidValue(f"asset address {address!r} must be in lower case")
         if type(self.chain_id) is not int:
             raise InvalidValue(f"chain_id must be exactly an int, got {self.chain_id!r}")
         if type(self.decimals) is not int:
-            if type(self.decimals).__name__ != "int64":
-                raise InvalidValue(f"decimals of {self.token_symbol} must be an int, got {self.decimals!r}")
-            self.decimals = int(self.decimals)
+            raise InvalidValue(f"decimals of {self.token_symbol} must be an int, got {self.decimals!r}")
         if self.decimals < 0:
             raise InvalidValue(f"decimals of {self.token_symbol} must not be negative, got {self.decimals}")
         if self.type and not isinstance(self.type, AssetType):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidValue(f"type of {self.token_symbol} must be an AssetType, got {self.type!r}")
+        if self.underlying is not None:
+            check_wrapped(self, "underlying")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, AssetIdentifier):
@@ -201,6 +212,11 @@ class AssetWithTrackedValue(Serialisable):
     last_interest_rate: Percent | None = None
 
     def __post_init__(self) -> None:
+        check_values(self)
+        self.check_rules()
+
+    def check_rules(self) -> None:
+        """Raise `InvalidValue` if a value contradicts another one or is impossible."""
         if not isinstance(self.quantity, Decimal):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidValue(f"quantity of {self.asset} must be a Decimal, got {self.quantity!r}")
         if self.quantity < 0:

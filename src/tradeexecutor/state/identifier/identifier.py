@@ -7,6 +7,7 @@ by its base, quote, fee and pool; equality and hash use these fields.
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from tradeexecutor.state.codec.bounds import check_wrapped
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue
@@ -59,18 +60,24 @@ class TradingPairIdentifier(PairMetadata, Serialisable):
     other_data: PairData | None = field(default_factory=new_dict)
 
     def __post_init__(self) -> None:
+        if self.fee is not None and type(self.fee) is not float and self.fee == 0:
+            self.fee = 0.0
+        self.check_rules()
+        if self.reverse_token_order is None:
+            self.reverse_token_order = int(self.base.address, 16) > int(self.quote.address, 16)
+
+    def check_rules(self) -> None:
+        """Raise `InvalidValue` if a value contradicts another one or is impossible."""
         base, quote = self.base, self.quote
         if base.chain_id != quote.chain_id and self.kind is not TradingPairKind.cctp_bridge:
             raise InvalidValue(f"{base} and {quote} are on different chains {base.chain_id} and {quote.chain_id}")
         fee = self.fee
-        if fee is not None and type(fee) is not float:
-            if fee != 0:
-                raise InvalidValue(f"fee must be a float fraction, got {fee!r}")
-            self.fee = 0.0
+        if fee is not None and type(fee) is not float and fee != 0:
+            raise InvalidValue(f"fee must be a float fraction, got {fee!r}")
         if self.internal_id and not isinstance(self.internal_id, int):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidValue(f"internal_id must be an int, got {self.internal_id!r}")
-        if self.reverse_token_order is None:
-            self.reverse_token_order = int(base.address, 16) > int(quote.address, 16)
+        if self.underlying_spot_pair is not None:
+            check_wrapped(self, "underlying_spot_pair")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TradingPairIdentifier):

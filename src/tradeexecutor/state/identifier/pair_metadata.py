@@ -6,6 +6,7 @@ All of it is optional and stored in `TradingPairIdentifier.other_data`; accessor
 import os
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from tradeexecutor.state.codec.bounds import check_free_data
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue, UnencodableValue
 from tradeexecutor.state.identifier.asset import AssetIdentifier
@@ -37,6 +38,7 @@ else:
             """Return the dictionary."""
             if type(value) is not dict:
                 raise ValueError(f"expected an object, got {type(value).__name__}")
+            check_free_data(value, "TradingPairIdentifier.other_data")
             return value
 
         @classmethod

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from tradeexecutor.accounting.values import require_standard_utc
 from tradeexecutor.state.balance_update import BalanceUpdate
+from tradeexecutor.state.codec.bounds import check_values
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.codec.watched_record import watch_dictionary
 from tradeexecutor.state.errors import InvalidValue
@@ -46,6 +47,10 @@ class TriggerPriceUpdate(Serialisable):
     take_profit_after: USDollarPrice | None = None
 
     def __post_init__(self) -> None:
+        self.check_rules()
+
+    def check_rules(self) -> None:
+        """Raise `InvalidValue` if a value contradicts another one or is impossible."""
         if not isinstance(self.timestamp, datetime.datetime):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidValue(f"timestamp must be a datetime, got {self.timestamp!r}")
         if self.mid_price and type(self.mid_price) is not float:
@@ -118,10 +123,15 @@ class PositionFields(PositionSlots):
     bridge_capital_allocated: Decimal = Decimal(0)
 
     def __post_init__(self) -> None:
+        check_values(self)
         if not isinstance(self._trades, TradesById):
             self._trades = TradesById(self._trades)
         if not isinstance(self.balance_updates, BalanceUpdatesById):
             self.balance_updates = BalanceUpdatesById(self.balance_updates)
+        self.check_rules()
+
+    def check_rules(self) -> None:
+        """Raise `InvalidValue` if a value contradicts another one or is impossible."""
         if self.position_id <= 0:
             raise InvalidValue(f"position id must be positive, got {self.position_id}")
         if self.last_pricing_at is None or self.reserve_currency is None:  # pyright: ignore[reportUnnecessaryComparison]

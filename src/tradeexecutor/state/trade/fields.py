@@ -8,6 +8,7 @@ from decimal import Decimal
 from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON, ZERO_DECIMAL
 from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
+from tradeexecutor.state.codec.bounds import check_values
 from tradeexecutor.state.codec.watched_record import WatchedRecord, watch_fields
 from tradeexecutor.state.errors import InvalidTrade, InvalidValue
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
@@ -231,6 +232,11 @@ class TradeFields(TradeSlots):
     other_data: JSONObject | None = field(default_factory=new_dict)
 
     def __post_init__(self) -> None:
+        check_values(self, InvalidTrade)
+        self.check_rules()
+
+    def check_rules(self) -> None:
+        """Raise `InvalidTrade` if a value contradicts another one or is impossible."""
         if self.trade_id <= 0:
             raise InvalidTrade(f"trade id must be positive, got {self.trade_id}")
         opened_at = self.opened_at

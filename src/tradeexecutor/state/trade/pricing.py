@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, cast
 
+from tradeexecutor.state.codec.bounds import check_values
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import InvalidValue, PriceImpactToleranceExceeded
 from tradeexecutor.state.identifier import TradingPairIdentifier
@@ -53,12 +54,20 @@ class TradePricing(Serialisable):
     token_out: Decimal | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "lp_fee", _as_list(self.lp_fee))
+        object.__setattr__(self, "pair_fee", _as_list(self.pair_fee))
+        check_values(self)
+        self.check_rules()
+
+    def check_rules(self) -> None:
+        """Raise `InvalidValue` if a value contradicts another one or is impossible."""
         price, mid_price = self.price, self.mid_price
         if type(price) is not float:
             raise InvalidValue(f"price must be exactly a float, got {price!r}")
         if type(mid_price) is not float:
             raise InvalidValue(f"mid_price must be exactly a float, got {mid_price!r}")
-        lp_fee, pair_fee = _as_list("lp_fee", self.lp_fee), _as_list("pair_fee", self.pair_fee)
+        _check_fees("lp_fee", self.lp_fee)
+        _check_fees("pair_fee", self.pair_fee)
         if self.market_feed_delay is not None and not isinstance(self.market_feed_delay, datetime.timedelta):
             raise InvalidValue(f"market_feed_delay must be a timedelta, got {self.market_feed_delay!r}")
         if self.side is not None:
@@ -69,8 +78,6 @@ class TradePricing(Serialisable):
         for pair in self.path or ():
             if type(pair) is not TradingPairIdentifier:
                 raise InvalidValue(f"path must consist of trading pairs, got {pair!r}")
-        object.__setattr__(self, "lp_fee", lp_fee)
-        object.__setattr__(self, "pair_fee", pair_fee)
 
     def get_total_lp_fees(self) -> USDollarAmount:
         """Return the sum of the fees of all hops, USD; unknown fees count as zero."""
@@ -96,12 +103,14 @@ class TradePricing(Serialisable):
         return abs((self.price - self.mid_price) / self.mid_price)
 
 
-def _as_list(name: str, fees: Any) -> list[float | None]:
-    result = cast(list[float | None], fees if isinstance(fees, list) else [fees])
-    for fee in result:
+def _as_list(fees: Any) -> list[float | None]:
+    return cast(list[float | None], fees if isinstance(fees, list) else [fees])
+
+
+def _check_fees(name: str, fees: Any) -> None:
+    for fee in _as_list(fees):
         if fee is not None and type(fee) is not float:
             raise InvalidValue(f"{name} must consist of floats, got {fee!r}")
-    return result
 
 
 def format_fees_percentage(fees: Iterable[Percent | None]) -> str:

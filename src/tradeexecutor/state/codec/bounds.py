@@ -1,0 +1,276 @@
+"""Bounds of the values in a state, and the checks that constructors, reading and writing share.
+
+===================================  =============================================================================
+Decimals                             finite, `MAX_DIGITS` digits, `MAX_MAGNITUDE` (:mod:`~.accounting.values`)
+integers                             exact in JavaScript, `JS_MAX_INT`
+texts                                `MAX_TEXT_LENGTH` characters
+lists and dictionaries               `MAX_ENTRIES` entries
+free-form data                       `MAX_NESTING` levels of lists and dictionaries within each other
+assets and pairs inside one another  `MAX_WRAPPED` levels
+state files                          `MAX_FILE_SIZE` bytes
+===================================  =============================================================================
+
+All bounds are far above real use. What exceeds one is refused by the constructor or by reading, and before a save is
+acknowledged; otherwise a state could be saved that no program can load.
+"""
+
+import dataclasses
+import functools
+import threading
+import typing
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, cast
+
+import msgspec
+import orjson
+
+from tradeexecutor.accounting.values import (
+    MAX_DIGITS,
+    MAX_MAGNITUDE,
+    abbreviate,
+    require_bounded,
+)
+from tradeexecutor.state.codec.generated_code import compile_function
+from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.types import JS_MAX_INT
+
+__all__ = [
+    "MAX_ENTRIES",
+    "MAX_FILE_SIZE",
+    "MAX_NESTING",
+    "MAX_TEXT_LENGTH",
+    "MAX_WRAPPED",
+    "BoundedInt",
+    "BoundedText",
+    "check_free_data",
+    "check_values",
+    "check_wrapped",
+    "describe_decimal_bounds",
+    "explain_bounds",
+    "find_fault",
+    "limit_entries",
+]
+
+#: Characters of a text.
+MAX_TEXT_LENGTH = 10_000_000
+#: Entries of a list or dictionary; 300 years of samples, one per quarter of an hour.
+MAX_ENTRIES = 10_000_000
+#: Levels of lists and dictionaries in free-form data.
+MAX_NESTING = 64
+#: Levels of an asset that wraps an asset, or of a pair that is based on a pair. Real states have one or two.
+MAX_WRAPPED = 16
+#: Bytes of a state file; a state with a million samples of the portfolio has 0.8 GB.
+MAX_FILE_SIZE = 1 << 31
+
+#: Types for msgspec that refuse what exceeds the bounds.
+BoundedInt = typing.Annotated[int, msgspec.Meta(ge=-JS_MAX_INT, le=JS_MAX_INT)]
+BoundedText = typing.Annotated[str, msgspec.Meta(max_length=MAX_TEXT_LENGTH)]
+
+#: orjson prints up to 254 levels.
+_PRINTABLE_LEVELS = 254
+
+
+def limit_entries(container: Any) -> Any:
+    """Return the type of a list or dictionary of msgspec with at most `MAX_ENTRIES` entries."""
+    return typing.Annotated[container, msgspec.Meta(max_length=MAX_ENTRIES)]
+
+
+def describe_decimal_bounds() -> str:
+    """Return the bounds of a Decimal for a message."""
+    return f"not a finite number of at most {MAX_DIGITS} digits between 1E-{MAX_MAGNITUDE} and 1E+{MAX_MAGNITUDE}"
+
+
+# --- Free-form data -------------------------------------------------------------------------------------------
+
+
+class _Probe(threading.local):
+    """Lists within each other, so that orjson refuses to print a value of more than `MAX_NESTING` levels in it.
+
+    A loop over the values would be many times slower.
+    """
+
+    def __init__(self) -> None:
+        self.cell: list[Any] = [None]
+        self.whole: list[Any] = self.cell
+        for _ in range(_PRINTABLE_LEVELS - MAX_NESTING - 1):
+            self.whole = [self.whole]
+
+
+_probe = _Probe()
+
+
+def check_free_data(tree: Any, what: str, error: Callable[[str], Exception] = InvalidValue) -> None:
+    """Raise `error` if plain JSON data nests too deeply, or contains a text, list or number beyond the bounds.
+
+    Parameters
+    ----------
+    what
+        Name of the value in the message.
+    """
+    if not tree:
+        return
+    _probe.cell[0] = tree
+    try:
+        size = len(orjson.dumps(_probe.whole, option=orjson.OPT_STRICT_INTEGER | orjson.OPT_NON_STR_KEYS))
+    except TypeError:
+        size = MAX_TEXT_LENGTH + 1
+    finally:
+        _probe.cell[0] = None
+    if size > MAX_TEXT_LENGTH:
+        fault = find_fault(tree, what)
+        if fault is not None:
+            raise error(f"{fault[0]}: {fault[1]}")
+
+
+def find_fault(tree: Any, path: str = "", levels: int = MAX_NESTING) -> tuple[str, str] | None:
+    """Return the path of the first value of plain JSON data that exceeds a bound, and the reason; None without one."""
+    stack: list[tuple[Any, str, int]] = [(tree, path, 0)]
+    while stack:
+        value, where, level = stack.pop()
+        reason = _find_scalar_fault(value)
+        if reason is None and isinstance(value, (list, tuple, dict)):
+            container = cast(dict[Any, Any] | list[Any], value)
+            if level >= levels:
+                reason = f"nested too deeply, more than {levels} levels of lists and dictionaries"
+            elif len(container) > MAX_ENTRIES:
+                reason = f"{len(container):,} entries, at most {MAX_ENTRIES:,} are possible"
+        if reason is not None:
+            return _shorten(where), reason
+        if isinstance(value, dict):
+            for key, item in cast(dict[Any, Any], value).items():
+                inner = join_path(where, str(key) if isinstance(key, str) else abbreviate(key))
+                key_fault = _find_scalar_fault(key)
+                if key_fault is not None:
+                    return _shorten(where), f"key {abbreviate(key)}: {key_fault}"
+                stack.append((item, inner, level + 1))
+        elif isinstance(value, (list, tuple)):
+            items = cast(list[Any], value)
+            stack.extend((item, f"{where}[{index}]", level + 1) for index, item in enumerate(items))
+    return None
+
+
+def _find_scalar_fault(value: Any) -> str | None:
+    if isinstance(value, str):
+        if len(value) > MAX_TEXT_LENGTH:
+            return f"a text of {len(value):,} characters, at most {MAX_TEXT_LENGTH:,} are possible"
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            return f"{abbreviate(value)} contains half a surrogate pair, which is no character"
+    elif isinstance(value, int) and not -JS_MAX_INT <= value <= JS_MAX_INT:
+        return f"{abbreviate(value)} is larger than the largest integer JavaScript reads exactly, {JS_MAX_INT}"
+    return None
+
+
+def _shorten(path: str) -> str:
+    return path if len(path) <= 200 else f"{path[:100]}...{path[-97:]}"
+
+
+def join_path(path: str, key: str) -> str:
+    """Return the path of an entry."""
+    return f"{path}.{key}" if path else key
+
+
+# --- Typed data -----------------------------------------------------------------------------------------------
+
+
+def explain_bounds(tree: Any, hint: Any, get_field_types: Callable[[type], dict[str, Any]], path: str = "") -> None:
+    """Raise `InvalidValue` with the path of a value in the tree of a typed object that exceeds a bound.
+
+    Only for trees that a faster check has refused.
+
+    Parameters
+    ----------
+    hint
+        Annotation of the value.
+    get_field_types
+        Function that returns the resolved annotations of a data class.
+    """
+    members = [member for member in typing.get_args(hint) if member is not type(None)]
+    if typing.get_origin(hint) not in (list, dict, set) and len(members) == 1:
+        hint = members[0]
+    if dataclasses.is_dataclass(hint) and isinstance(tree, dict):
+        hints = get_field_types(cast(type, hint))
+        for key, item in cast(dict[str, Any], tree).items():
+            explain_bounds(item, hints.get(key, Any), get_field_types, join_path(path, key))
+        return
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (list, dict, set) and arguments[-1] is not Any and isinstance(tree, (list, dict)):
+        container = cast(dict[str, Any] | list[Any], tree)
+        fault = find_fault(dict.fromkeys(container) if isinstance(container, dict) else (), path)
+        if fault is None and len(container) > MAX_ENTRIES:
+            fault = path, f"{len(container):,} entries, at most {MAX_ENTRIES:,} are possible"
+        if fault is not None:
+            raise InvalidValue(f"{fault[0]}: {fault[1]}")
+        for key, item in container.items() if isinstance(container, dict) else enumerate(container):
+            inner = f"{path}[{key}]" if isinstance(key, int) else join_path(path, key)
+            explain_bounds(item, arguments[-1], get_field_types, inner)
+        return
+    fault = find_fault(tree, path)
+    if fault is not None:
+        raise InvalidValue(f"{fault[0]}: {fault[1]}")
+
+
+_FREE_HINTS = (dict[str, Any], dict[int, dict[str, Any]])
+
+
+@functools.cache
+def _make_check(cls: type) -> Callable[[Any], tuple[str, Any] | None]:
+    """Return a generated function that returns name and value of the first wrong field, as straight-line code."""
+    hints = typing.get_type_hints(cls)
+    slots: dict[str, str] = getattr(cls, "slot_names", {})
+    lines = ["def find_wrong(o):", "    name, v = '', None", "    try:"]
+    for field in dataclasses.fields(cls):
+        hint = hints[field.name]
+        members = typing.get_args(hint) or (hint,)
+        if Decimal in members:
+            condition = "v is not None and not bounded(v).is_finite()"
+        elif hint in _FREE_HINTS or dict[str, Any] in members:
+            condition = "v and has_fault(v)"
+        else:
+            continue
+        lines += [f"        v = o.{slots.get(field.name, field.name)}", f"        if {condition}:"]
+        lines += [f"            return {field.name!r}, v"]
+        lines[-2:-2] = [f"        name = {field.name!r}"] if Decimal in members else []
+    lines += ["    except (ArithmeticError, TypeError):", "        return name, v", "    return None"]
+    namespace = {"bounded": require_bounded, "has_fault": _has_fault}
+    return compile_function("find_wrong", "\n".join(lines), namespace, f"checks of {cls.__qualname__}")
+
+
+def _has_fault(tree: Any) -> bool:
+    try:
+        check_free_data(tree, "")
+    except InvalidValue:
+        return True
+    return False
+
+
+def check_wrapped(record: Any, field: str) -> None:
+    """Raise `InvalidValue` if objects of one class contain each other on more than `MAX_WRAPPED` levels.
+
+    Parameters
+    ----------
+    field
+        Name of the field that contains the inner object.
+    """
+    inner = record
+    for _ in range(MAX_WRAPPED):
+        inner = getattr(inner, field, None)
+        if inner is None:
+            return
+    raise InvalidValue(f"{type(record).__name__}.{field}: more than {MAX_WRAPPED} levels within one another")
+
+
+def check_values(record: Any, error: Callable[[str], Exception] = InvalidValue) -> None:
+    """Raise `error` if a Decimal or the free-form data of a record exceeds the bounds.
+
+    Constructors call it, so that it also runs when a record is read from a file.
+    """
+    cls = cast(type[Any], type(record))
+    wrong = _make_check(cls)(record)
+    if wrong is None:
+        return
+    name, value = wrong
+    where = f"{cls.__name__}.{name}"
+    if isinstance(value, dict):
+        check_free_data(value, where, error)
+    raise error(f"{where} is {abbreviate(value)}: {describe_decimal_bounds()}")
