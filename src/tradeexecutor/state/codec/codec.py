@@ -585,7 +585,11 @@ def _union_encoder(members: tuple[Any, ...]) -> Encoder:
 
 
 def decode(
-    tree: Any, cls: type[T], prepare: Callable[[Any, type, Callable[[Any, type], Any]], None] | None = None
+    tree: Any,
+    cls: type[T],
+    prepare: Callable[[Any, type, Callable[[Any, type], Any]], None] | None = None,
+    *,
+    has_only_known_keys: bool = False,
 ) -> T:
     """Build an object of the tree from plain JSON data.
 
@@ -596,6 +600,8 @@ def decode(
     prepare
         Function that may replace parts of a tree without unknown keys by typed objects; called with the tree, the
         class, and a function that builds one object.
+    has_only_known_keys
+        Whether it is certain already that all keys are known and all values within the bounds.
 
     Raises
     ------
@@ -604,7 +610,7 @@ def decode(
     """
     try:
         with accept_unknown_enum_values(), pause_garbage_collection():
-            is_known = _fits(tree, _twin(cls))
+            is_known = has_only_known_keys or _fits(tree, _twin(cls))
             if not is_known and not _fits(tree, _twin(cls, may_have_other_keys=True)):
                 explain_bounds(tree, cls, field_types)
             if is_known and prepare is not None:

@@ -16,7 +16,7 @@ import orjson
 
 from tradeexecutor.state.errors import InvalidStateFile
 
-__all__ = ["require_unique_keys"]
+__all__ = ["has_escaped_colons", "require_unique_keys"]
 
 #: Text after a backslash that may be a colon written as an escape.
 _COLON_ESCAPE = b"u003"
@@ -51,10 +51,18 @@ def _has_all_keys(content: bytes, tree: Any) -> bool:
         printed = orjson.dumps(tree)
     except TypeError:  # an integer of more than 64 bits, or a lone surrogate
         return False
-    if printed.count(b":") != content.count(b":"):
-        return False
+    return printed.count(b":") == content.count(b":") and not has_escaped_colons(content)
+
+
+def has_escaped_colons(content: bytes) -> bool:
+    """Tell whether a JSON text may contain a colon that is written as an escape."""
     # Searching for one byte is much faster than searching for several.
-    return not any(part.startswith(_COLON_ESCAPE) for part in content.split(b"\\")[1:])
+    place = content.find(b"\\")
+    while place >= 0:
+        if content.startswith(_COLON_ESCAPE, place + 1):
+            return True
+        place = content.find(b"\\", place + 2)
+    return False
 
 
 class _Object(dict[str, Any]):

@@ -5,8 +5,8 @@ most of the memory of a loaded state. A trading state has no such copies, becaus
 universe. `intern_equal_objects` gives a loaded state the same structure.
 
 `Serialisable.is_repeated` marks the classes that are interned; every other object is in only one place of the tree. Two
-objects are interned as one when their JSON texts are equal. This includes the symbol, the fee and the metadata, not
-only the address that `TradingPairIdentifier` compares.
+objects are interned as one when their JSON texts are equal, or when the parser has made them one dictionary already.
+Equal texts include the symbol, the fee and the metadata, not only the address that `TradingPairIdentifier` compares.
 """
 
 import dataclasses
@@ -23,8 +23,8 @@ __all__ = ["intern_equal_objects"]
 #: Builds an object of a class from plain JSON data, or raises.
 _Decode = Callable[[Any, type], Any]
 
-#: Interned objects by class and JSON text.
-_Known = dict[tuple[type, bytes], Any]
+#: Interned objects by class and JSON text, and by the identity of their plain data, which is kept with them.
+_Known = dict[Any, Any]
 
 _Walk = Callable[[Any, _Known, _Decode], Any]
 
@@ -97,12 +97,16 @@ def _intern(cls: type, value: Any, known: _Known, decode: _Decode) -> Any:
     kind = _type_of(value)
     if kind is not dict:
         return value
+    same = known.get(id(value))
+    if same is not None:
+        return same[0]
     try:
         key = cls, dump(value)
         found = known.get(key)
         if found is None:
             walk = _get_walk(cls)
             found = known[key] = decode(walk(value, known, decode) if walk else value, cls)
+        known[id(value)] = found, value
     except (BadStateData, ValueError, ArithmeticError):  # a huge integer, a wrong type, a number that is not finite
         return value
     return found

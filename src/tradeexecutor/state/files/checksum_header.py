@@ -14,11 +14,12 @@ whose header is damaged, moved or formatted differently is refused.
 
 import hashlib
 import re
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from tradeexecutor.state.codec.codec import parse
 from tradeexecutor.state.codec.duplicate_keys import require_unique_keys
-from tradeexecutor.state.codec.upcast import CHECKSUM_HEADER_KEY
+from tradeexecutor.state.codec.known_keys import parse_known
+from tradeexecutor.state.codec.upcast import CHECKSUM_HEADER_KEY, SCHEMA_VERSION_KEY
 from tradeexecutor.state.errors import DamagedStateFile
 
 #: Number of bytes from the beginning that always contain the whole header and the schema version after it.
@@ -111,10 +112,36 @@ def parse_verified(text: str | bytes) -> Any:
     InvalidStateFile
         The text is not JSON, or an object contains a key twice.
     """
-    header = verify_checksum_header(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
+    return _parse(text, verify_checksum_header(_as_bytes(text)))
+
+
+def parse_verified_object(text: str | bytes, cls: type) -> tuple[Any, bool]:
+    """Return the same as `parse_verified`, and whether the text contains only keys that `cls` declares.
+
+    In that case equal pairs and assets are the same dictionary. It is certain if True, see
+    :mod:`~tradeexecutor.state.codec.known_keys`.
+    """
+    content = _as_bytes(text)
+    header = verify_checksum_header(content)
+    tree = parse_known(content, cls, (SCHEMA_VERSION_KEY, CHECKSUM_HEADER_KEY))
+    if tree is None:
+        return _parse(text, header), False
+    _require_no_misplaced_header(tree, header)
+    return tree, True
+
+
+def _as_bytes(text: str | bytes) -> bytes:
+    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+
+
+def _parse(text: str | bytes, header: ChecksumHeader | None) -> Any:
     tree = parse(text)
-    if header is None and CHECKSUM_HEADER_KEY in (tree if isinstance(cast(object, tree), dict) else ()):
-        raise DamagedStateFile("changed after it was saved, the seal is not at the beginning")
+    _require_no_misplaced_header(tree, header)
     if header is None:
         require_unique_keys(text, tree)
     return tree
+
+
+def _require_no_misplaced_header(tree: Any, header: ChecksumHeader | None) -> None:
+    if header is None and CHECKSUM_HEADER_KEY in (tree if isinstance(tree, dict) else ()):
+        raise DamagedStateFile("changed after it was saved, the seal is not at the beginning")

@@ -10,7 +10,7 @@ The data is in `StateFields`. The functions that change it are in modules, one p
 
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 from tradeexecutor.state.codec.codec import decode
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
@@ -25,7 +25,7 @@ from tradeexecutor.state.errors import (
     NewerStateFile,
     UncleanState,
 )
-from tradeexecutor.state.files.checksum_header import parse_verified
+from tradeexecutor.state.files.checksum_header import parse_verified_object
 from tradeexecutor.state.files.durable_file import write_atomically
 from tradeexecutor.state.portfolio.ids import check_ids
 from tradeexecutor.state.position import TradingPosition
@@ -52,6 +52,9 @@ __all__ = [
     "TradingPosition",
     "UncleanState",
 ]
+
+
+S = TypeVar("S", bound=StateFields)
 
 
 class State(StateFields):
@@ -82,16 +85,10 @@ class State(StateFields):
         return {SCHEMA_VERSION_KEY: SCHEMA_VERSION, **super().to_dict()}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any], *, consume: bool = False) -> Self:
+    def from_dict(cls, data: dict[str, Any]) -> Self:
         """Build a state from the tree of a state file, old schema versions included.
 
         The objects inside the tree of an old file are changed in place; `data` itself is not.
-
-        Parameters
-        ----------
-        consume
-            The caller does not use the tree afterwards, so equal pairs and assets in it may be merged into one object.
-            This halves the memory of a state with many trades.
 
         Raises
         ------
@@ -100,27 +97,17 @@ class State(StateFields):
         InvalidStateFile
             The tree is not a state, or its ids contradict each other.
         """
-        if not isinstance(data, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidStateFile(f"a state is a JSON object, got {type(data).__name__}")
-        data = dict(data)
-        version = data.pop(SCHEMA_VERSION_KEY, 0)
-        if type(version) is not int or version < 0:
-            raise InvalidStateFile(f"{SCHEMA_VERSION_KEY} must be a positive integer, got {version!r}")
-        if version > SCHEMA_VERSION:
-            raise NewerStateFile(version, SCHEMA_VERSION)
-        upcast(data, version)
-        state = decode(data, cls, intern_equal_objects if consume else None)
-        try:
-            check_ids(state.portfolio)
-        except IntegrityError as error:
-            raise InvalidStateFile(f"its ids contradict each other: {error}") from None
-        return state
+        tree = _upcast(data)
+        return _require_consistent_ids(decode(tree, cls))
 
     @classmethod
     def read_json_blob(cls, text: str | bytes) -> Self:
         """Read a state from JSON text; raises `InvalidStateFile`, `DamagedStateFile` or `NewerStateFile`."""
         with pause_garbage_collection():
-            return cls.from_dict(require_state(parse_verified(text)), consume=True)
+            data, is_known = parse_verified_object(text, cls)
+            tree = _upcast(require_state(data))
+            # Equal pairs and assets become one object, which halves the memory of a state with many trades.
+            return _require_consistent_ids(decode(tree, cls, intern_equal_objects, has_only_known_keys=is_known))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -221,3 +208,26 @@ class State(StateFields):
     def update_reserves(self, new_reserves: list[ReservePosition]) -> None:
         """Replace reserves by asset; raises `UnexecutedTrades` while trades are in flight."""
         self.portfolio.update_reserves(new_reserves)
+
+
+def _upcast(data: Any) -> dict[str, Any]:
+    """Return the tree of a state file in the present schema, without its version."""
+    if not isinstance(data, dict):
+        raise InvalidStateFile(f"a state is a JSON object, got {type(data).__name__}")
+    tree = dict(cast(dict[str, Any], data))
+    version = tree.pop(SCHEMA_VERSION_KEY, 0)
+    if type(version) is not int or version < 0:
+        raise InvalidStateFile(f"{SCHEMA_VERSION_KEY} must be a positive integer, got {version!r}")
+    if version > SCHEMA_VERSION:
+        raise NewerStateFile(version, SCHEMA_VERSION)
+    upcast(tree, version)
+    return tree
+
+
+def _require_consistent_ids(state: S) -> S:
+    """Return a state that was read; raise `InvalidStateFile` if its ids contradict each other."""
+    try:
+        check_ids(state.portfolio)
+    except IntegrityError as error:
+        raise InvalidStateFile(f"its ids contradict each other: {error}") from None
+    return state

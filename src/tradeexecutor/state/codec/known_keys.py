@@ -1,0 +1,209 @@
+"""Parsing of a text in which every key is known, and none occurs twice in its object.
+
+Nearly all files are like that. One pass of the parser, which has the structure of the classes, then replaces three:
+the parsing into dictionaries, the search for unknown keys, and the search for keys that occur twice. Pairs and assets,
+which a file repeats in every trade, are parsed once for each different text, and equal ones become the same dictionary.
+
+Values beyond the bounds are refused like unknown keys.
+
+The parser drops unknown keys and all but the last of equal keys without an error. Both are found by counting: there is
+one colon in the text after each key, and the others are inside keys and texts. If the colons of the tree (one for each
+key, and those inside keys and texts) are as many as those of the text, nothing was dropped.
+
+The count leaves out what cannot contain a key, such as numbers and times. It may therefore miss colons of an unusual
+text, but it never counts one that is not there. `parse_known` then returns None, and the text has to be parsed and
+checked in the general way.
+"""
+
+import dataclasses
+import datetime
+import enum
+import functools
+import typing
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from itertools import chain
+from typing import Any, cast
+
+import msgspec
+
+from tradeexecutor.state.codec.bounds import BoundedInt, BoundedText, limit_entries
+from tradeexecutor.state.codec.codec import Serialisable, dump, field_types, strip_optional
+from tradeexecutor.state.codec.duplicate_keys import has_escaped_colons
+from tradeexecutor.state.errors import BadStateData
+from tradeexecutor.state.types import Duration, UTCDatetime
+
+__all__ = ["parse_known"]
+
+#: Repeated objects by class and JSON text: the tree, and the number of its colons.
+_Repeated = dict[tuple[type, bytes], tuple[Any, int]]
+
+#: Counts the colons in all values of one field, and replaces the texts of repeated objects in them by their trees. No
+#: value is None or empty.
+_Count = Callable[[list[Any], _Repeated], int]
+
+#: Field types whose JSON is never an object or a text with a colon.
+_WITHOUT_COLONS: frozenset[Any] = frozenset(
+    {bool, int, float, Decimal, UTCDatetime, Duration, datetime.datetime, datetime.timedelta, type(None)}
+)
+
+
+#: `type`, except that a type checker does not conclude from the answer that a dict has entries of unknown types.
+_type_of: Callable[[Any], type[Any]] = type
+
+
+class _OtherKeys(Exception):
+    """A repeated object has unknown keys, or one key twice."""
+
+
+def parse_known(content: bytes, cls: type, additional_keys: tuple[str, ...] = ()) -> dict[str, Any] | None:
+    """Parse the JSON text of an object.
+
+    Parameters
+    ----------
+    cls
+        Class of the object.
+    additional_keys
+        Keys of the outermost object that are no fields of the class.
+
+    Returns
+    -------
+    dict or None
+        The plain tree, in which equal pairs and assets are the same dictionary. None when it is not certain that every
+        key is known and unique and every value within its bounds, or when the text is no such JSON at all.
+    """
+    try:
+        tree: Any = _get_decoder(cls, additional_keys).decode(content)
+        colons = _get_count(cls)([tree], {}) + _count_free([tree.get(key) for key in additional_keys])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadStateData, _OtherKeys):
+        return None
+    return tree if colons == content.count(b":") and not has_escaped_colons(content) else None
+
+
+# --- Structure of the classes
+
+
+@functools.cache
+def _get_decoder(cls: type, additional_keys: tuple[str, ...] = ()) -> "msgspec.json.Decoder[Any]":
+    return msgspec.json.Decoder(_get_structure(cls, additional_keys))
+
+
+@functools.cache
+def _get_structure(cls: type, additional_keys: tuple[str, ...] = ()) -> Any:
+    """Return the dictionary type that has the keys of `cls`; repeated objects in it stay text."""
+    keys: dict[str, Any] = {name: _get_field_structure(hint, cls) for name, hint in field_types(cls).items()}
+    keys.update(dict.fromkeys(additional_keys, Any))
+    make_type: Any = typing.TypedDict
+    return make_type(cls.__name__, keys, total=False)
+
+
+def _get_field_structure(hint: Any, owner: type) -> Any:
+    hint = strip_optional(hint)
+    if hint is int:
+        return BoundedInt | None
+    if hint is str:
+        return BoundedText | None
+    if _is_repeated(hint):
+        return msgspec.Raw
+    if dataclasses.is_dataclass(hint):
+        return _get_structure(cast(type, hint)) | None if hint is not owner else Any
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (list, set, dict):
+        item = _get_field_structure(arguments[-1], owner)
+        if item is not Any:
+            return limit_entries(dict[str, item] if origin is dict else list[item]) | None
+    return Any
+
+
+def _is_repeated(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Serialisable) and hint.is_repeated
+
+
+def _has_no_colons(hint: Any) -> bool:
+    members = typing.get_args(hint) or (hint,)
+    return typing.get_origin(hint) is not dict and all(
+        item in _WITHOUT_COLONS or (isinstance(item, type) and issubclass(item, enum.Enum)) for item in members
+    )
+
+
+# --- Counting
+
+
+@functools.cache
+def _get_count(cls: type) -> _Count:
+    """Return the function that counts the colons in the trees of objects of `cls`."""
+    repeated: list[tuple[str, type]] = []
+    others: list[tuple[str, _Count]] = []
+    for name, optional_hint in field_types(cls).items():
+        hint = strip_optional(optional_hint)
+        if _is_repeated(hint):
+            repeated.append((name, hint))
+        elif not _has_no_colons(hint):
+            others.append((name, _make_count(hint, cls)))
+
+    def count_objects(trees: list[Any], known: _Repeated) -> int:
+        colons = sum(map(len, trees))
+        for name, kind in repeated:
+            colons += sum([_parse_repeated(kind, tree, name, known) for tree in trees if name in tree])
+        for name, count in others:
+            values = [value for tree in trees if (value := tree.get(name))]
+            if values:
+                colons += count(values, known)
+        return colons
+
+    return count_objects
+
+
+def _make_count(hint: Any, owner: type) -> _Count:
+    if dataclasses.is_dataclass(hint) and hint is not owner:
+        return _get_count(cast(type, hint))
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (list, set, dict):
+        item = strip_optional(arguments[-1])
+        if _is_repeated(item):
+            return functools.partial(_count_repeated, item)
+        if _has_no_colons(item):
+            return _count_keys
+        count_item = _make_count(item, owner)
+        if count_item is not _count_free:
+            return functools.partial(_count_items, count_item)
+    return _count_free
+
+
+def _count_items(count_item: _Count, containers: list[Any], known: _Repeated) -> int:
+    items: Iterable[Any] = chain.from_iterable(tree.values() if _type_of(tree) is dict else tree for tree in containers)
+    return _count_keys(containers) + count_item(list(filter(None, items)), known)
+
+
+def _count_repeated(cls: type, containers: list[Any], known: _Repeated) -> int:
+    colons = _count_keys(containers)
+    for tree in containers:
+        colons += sum(
+            [_parse_repeated(cls, tree, key, known) for key in (tree if _type_of(tree) is dict else range(len(tree)))]
+        )
+    return colons
+
+
+def _parse_repeated(cls: type, owner: Any, key: Any, known: _Repeated) -> int:
+    """Replace the text of a repeated object by its tree, the same one for equal texts; return the number of colons."""
+    text = bytes(owner[key])
+    found = known.get((cls, text))
+    if found is None:
+        tree: Any = _get_decoder(cls).decode(text) if text != b"null" else None
+        colons = _get_count(cls)([tree], known) if tree else 0
+        if colons != text.count(b":"):
+            raise _OtherKeys
+        found = known[cls, text] = tree, colons
+    owner[key], colons = found
+    return colons
+
+
+def _count_keys(containers: list[Any], known: _Repeated | None = None) -> int:
+    """Count in the keys of dictionaries; lists have none."""
+    dictionaries = [tree for tree in containers if _type_of(tree) is dict]
+    return sum(map(len, dictionaries)) + "".join(chain.from_iterable(dictionaries)).count(":")
+
+
+def _count_free(values: list[Any], known: _Repeated | None = None) -> int:
+    """Count in text and in data of any kind, which is printed for that."""
+    return dump(values).count(b":")

@@ -1,0 +1,130 @@
+"""The fast parser accepts a text only if it loses nothing: neither an unknown key nor one of two equal keys."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.kit import samples
+from tests.kit.trader import LINK_USDC, WETH_USDC, Trader, new_state
+from tradeexecutor.state.codec.known_keys import parse_known
+from tradeexecutor.state.errors import InvalidStateFile
+from tradeexecutor.state.state import State
+
+ADDITIONAL_KEYS = ("schema_version",)
+
+
+def make_text() -> str:
+    trader = Trader(new_state(20_000), 0.0, 1.0)
+    trader.buy(WETH_USDC, "2", 2000.0)
+    trader.sell(WETH_USDC, "2", 2000.0)
+    trader.buy(LINK_USDC, "2", 20.0)
+    state = trader.state
+    trade = next(iter(state.portfolio.open_positions[2].trades.values()))
+    trade.price_structure = samples.trade_pricing()
+    trade.position_size_risk = samples.size_risk()
+    trade.triggers = [samples.trigger()]
+    trade.blockchain_transactions = [samples.blockchain_transaction()]
+    trade.notes = 'a "note": {"b":1, "b" : 2}'
+    trade.other_data = {"a:b": [{"c": ":"}, {"c": [None, 1.5]}]}
+    state.stats = samples.statistics()
+    state.visualisation = samples.visualisation()
+    state.uptime = samples.uptime()
+    return state.to_json()
+
+
+TEXT = make_text()
+TREE = json.loads(TEXT)
+
+
+def find_objects(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from find_objects(item)
+
+
+def add_to_object(number: int, member: str) -> str:
+    """Return the text with a member more at the beginning of one of its objects."""
+    tree = json.loads(TEXT)
+    place = list(find_objects(tree))[number]
+    members = list(place.items())
+    place.clear()
+    place["@"] = 0
+    place.update(members)
+    return json.dumps(tree).replace('"@": 0', member, 1)
+
+
+def parse(text: str) -> dict[str, Any] | None:
+    return parse_known(text.encode(), State, ADDITIONAL_KEYS)
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" ,\n", " : ")])
+def test_a_text_of_known_keys_is_parsed_as_any_parser_does_it(separators: tuple[str, str]):
+    assert parse(json.dumps(TREE, separators=separators)) == TREE
+
+
+def test_equal_pairs_and_assets_are_one_dictionary():
+    tree = parse(TEXT)
+    assert tree is not None
+    closed, opened = tree["portfolio"]["closed_positions"]["1"], tree["portfolio"]["open_positions"]["2"]
+    assert closed["pair"] is closed["trades"]["1"]["pair"]
+    assert closed["pair"]["quote"] is opened["pair"]["quote"] is opened["reserve_currency"]
+
+
+OBJECTS = list(find_objects(TREE))
+
+
+def test_a_key_that_is_anywhere_twice_is_noticed_and_refused():
+    tried = 0
+    for number, place in enumerate(OBJECTS):
+        for key in (*list(place)[:1], *list(place)[-1:]):
+            text = add_to_object(number, f"{json.dumps(key)}:{json.dumps(place[key])}")
+            assert parse(text) is None
+            tried += 1
+            if tried % 10 == 0:
+                with pytest.raises(InvalidStateFile, match="is there twice"):
+                    State.read_json_blob(text)
+    assert tried > 100
+
+
+def test_an_unknown_key_in_an_object_of_a_class_is_noticed_and_kept():
+    accepted = 0
+    for number in range(len(OBJECTS)):
+        text = add_to_object(number, '"from_the_future":{"a":1}')
+        tree = parse(text)
+        if tree is not None:  # data of any kind has this key, too
+            assert tree == json.loads(text)
+            accepted += 1
+    assert 0 < accepted < len(OBJECTS) / 2
+    text = add_to_object(0, '"from_the_future":{"a":1}')
+    assert State.read_json_blob(text).unknown_keys == {"from_the_future": {"a": 1}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "1",
+        "{",
+        '{"portfolio":1}',
+        '{"portfolio":{"open_positions":[{}]}}',
+        '{"portfolio":{"reserves":{"a":{"asset":"x"}}}}',
+        '{"name":{"a":1,"a":2}}',
+        '{"name":"x","name":"a\\u003a"}',
+        '{"other_data":{"data":{"1":{"a":123456789012345678901234567890}}}}',
+        '{"other_data":{"data":' + '{"a":' * 2000 + "1" + "}" * 2000 + "}}",
+    ],
+)
+def test_any_other_text_is_left_to_the_general_parser(text: str):
+    assert parse(text) is None
+
+
+def test_a_null_in_the_place_of_a_pair_stays_null():
+    text = '{"portfolio":{"open_positions":{"1":{"pair":null,"trades":{"1":null}}}}}'
+    assert parse(text) == msgspec.json.decode(text)
