@@ -6,8 +6,9 @@ import sys
 import timeit
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
-from benchmarks import backtest, charts, history, imports, report, serialisation, statistics, stores, trades
+from benchmarks import against, backtest, charts, history, imports, report, serialisation, statistics, stores, trades
 
 
 def main(arguments: list[str]) -> int:
@@ -17,6 +18,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--trades", type=int, default=100_000, help="longest history of `trades`; 1,000,000 takes minutes and 3 GB"
     )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="CHECKOUT",
+        help="print ratios to another checkout; names: files trades backtest",
+    )
+    parser.add_argument("--turns", type=int, default=6, help="processes of each checkout with --against")
     options = parser.parse_args(arguments)
     benchmarks: dict[str, Callable[[], None]] = {
         "serialisation": serialisation.run,
@@ -29,12 +37,16 @@ def main(arguments: list[str]) -> int:
         "backtest": backtest.run,
         "imports": imports.run,
     }
-    unknown = [name for name in options.names if name not in benchmarks]
+    known = list(benchmarks) if options.against is None else list(against.KINDS)
+    unknown = [name for name in options.names if name not in known]
     if unknown:
-        print(f"no benchmark {', '.join(unknown)}; there are {', '.join(benchmarks)}", file=sys.stderr)
+        print(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
         return 2
     loop = min(timeit.repeat("for i in range(100_000): pass", number=1, repeat=20)) * 1e4
     print(f"Python {platform.python_version()} on {platform.machine()}, an empty loop takes {loop:.0f} ns per turn")
+    if options.against is not None:
+        against.run(options.against.resolve(), options.names or known, options.turns)
+        return 0
     for name in options.names or benchmarks:
         print(f"\n== {name}")
         benchmarks[name]()

@@ -15,6 +15,11 @@ def find_state_files() -> list[Path]:
     return files or [_make_state_file()]
 
 
+def find_made_state_files() -> list[Path]:
+    """Return the states that were made for kinds that the real files lack; empty without the shared data folder."""
+    return sorted((SHARED / "made" / "states").glob("*.json"))
+
+
 def _make_state_file() -> Path:
     from tradeexecutor.backtest.backtest_runner import load_market_data, run_backtest_for_module
 
