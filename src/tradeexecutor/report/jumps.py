@@ -182,6 +182,7 @@ def describe_jumps(jumps: list[Jump]) -> str:
     more = f", and {others} more such jump{'s' if others > 1 else ''}" if others else ""
     return (
         f"The recorded equity jumps from {format_usd(largest.before)} to {format_usd(largest.after)} USD at "
-        f"{format_time(largest.at)}{more}. That is hardly trading: rather money moved without a record, a position "
-        "that was not valued, or a wrong price. Return, drawdown and ratios take it for profit and loss."
+        f"{format_time(largest.at)}{more}. Trading is unlikely to explain this. Possible causes are money that moved "
+        "without a record, a position that was not valued, and a wrong price. Return, drawdown and ratios count it as "
+        "profit or loss."
     )

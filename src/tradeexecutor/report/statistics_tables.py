@@ -33,7 +33,7 @@ __all__ = ["MetricRow", "SidesGroup", "SidesTable", "SidesTableRow", "Statistics
 
 _90_DAYS = datetime.timedelta(days=90)
 
-_COUNTS_DEPOSITS = "takes deposits for profit"
+_COUNTS_DEPOSITS = "counts deposits as profit"
 
 _UNITS: dict[KeyMetricKind, Unit] = {
     KeyMetricKind.all_time_returns: "fraction",
@@ -327,7 +327,7 @@ class _Reviewer:
         if kind is KeyMetricKind.sortino and metric.value == 99.0:
             return "99 stands for no losing period"
         if kind is KeyMetricKind.total_equity and self.state.portfolio.frozen_positions:
-            return "leaves frozen positions out; the net asset value has them"
+            return "excludes frozen positions; the net asset value includes them"
         if kind in _FROM_EQUITY:
             if metric.source is KeyMetricSource.backtesting:
                 return _COUNTS_DEPOSITS if _has_flows(self.backtest_curve) else ""
@@ -351,7 +351,7 @@ class _Reviewer:
             exposure = self.performance.exposure
             recorded = float(text.rstrip("%")) / 100
             if exposure is not None and abs(recorded - exposure) > 0.005:
-                return f"overlapping positions and the time after an open one are miscounted; it is {exposure:.2%}"
+                return f"counts overlapping positions and the time after an open one wrongly; it is {exposure:.2%}"
         if label == "Cash at start" and self.performance.net_deposits:
             return "the first deposit only"
         return ""

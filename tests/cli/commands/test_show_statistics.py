@@ -88,7 +88,7 @@ def test_a_backtest_with_deposits_is_marked(run: Run, backtest_state: Path, tmp_
     plain = json.loads(run("show-statistics", backtest_state, "--json").stdout)
     more = json.loads(run("show-statistics", path, "--json").stdout)
     assert plain["key_metrics"]["sharpe"]["caveat"] == ""
-    assert more["key_metrics"]["sharpe"]["caveat"] == "takes deposits for profit"
+    assert more["key_metrics"]["sharpe"]["caveat"] == "counts deposits as profit"
     assert more["key_metrics"]["profitability"]["value"] > 0.6
     assert more["performance"]["total_return"] < plain["performance"]["total_return"] + 0.01
     assert more["tables"][0]["source"] == "backtest"

@@ -204,7 +204,7 @@ def test_the_histogram_counts_every_return_once():
     values = 1000 * np.cumprod(1 + returns)
     record_equity(state, {day: float(value) for day, value in enumerate(values)})
     figure = draw("returns-distribution", state)
-    assert figure.layout.title.text == "<b>Spread of daily returns</b>"
+    assert figure.layout.title.text == "<b>Distribution of daily returns</b>"
     losses, gains = get_trace(figure, "Losses"), get_trace(figure, "Gains")
     assert sum(losses.y) == (returns[1:] < 0).sum()
     assert sum(gains.y) == (returns[1:] > 0).sum()

@@ -123,7 +123,7 @@ def draw_long_short(state: "State", options: ChartOptions) -> go.Figure:
         start_at = pd.Timestamp(options.start_at or times.min())
         end_at = pd.Timestamp(options.end_at or times.max())
         if not times.between(start_at, end_at).any():
-            raise NothingToDraw("no long or short position was closed in the time asked for")
+            raise NothingToDraw("no long or short position was closed in the chosen time range")
         figure.update_xaxes(range=[start_at, end_at])
     return figure
 

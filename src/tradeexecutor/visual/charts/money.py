@@ -101,7 +101,7 @@ def draw_exposure(state: "State", options: ChartOptions) -> go.Figure:
     if frame.shape[1] < 2:
         raise NothingToDraw("the state has no recorded values of positions")
     if len(frame) < 2:
-        raise NothingToDraw("there are fewer than two recorded values in the time asked for")
+        raise NothingToDraw("there are fewer than two recorded values in the chosen time range")
     frame = _merge_small(frame)
     total = frame.sum(axis=1)
     rows = choose_points(pd.DatetimeIndex(frame.index).asi8, frame["Cash"].to_numpy(), options.max_points // 2)
@@ -162,7 +162,7 @@ def draw_deposits(state: "State", options: ChartOptions) -> go.Figure:
     frame["total"] = frame["amount"].cumsum()
     frame = crop(frame, options.start_at, options.end_at)
     if not len(frame):
-        raise NothingToDraw("no deposits or redemptions are recorded in the time asked for")
+        raise NothingToDraw("no deposits or redemptions are recorded in the chosen time range")
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.55, 0.45], vertical_spacing=0.06)
     times, total = pd.DatetimeIndex(frame.index), frame["total"].to_numpy()
     end = max((sample.calculated_at for sample in state.stats.portfolio[-1:]), default=None)

@@ -21,55 +21,55 @@ from tradeexecutor.visual.parts.chart import Chart, ChartOptions, get_explanatio
 __all__ = ["CHARTS", "Chart", "ChartOptions", "get_explanation"]
 
 _ALL = (
-    Chart("equity", "Equity", "What the portfolio was worth, and how it grew without deposits.", draw_equity),
+    Chart("equity", "Equity", "Value of the portfolio, and its growth without deposits.", draw_equity),
     Chart(
         "benchmark",
         "Strategy and benchmark",
-        "Whether the strategy did better than simply holding what it trades.",
+        "The strategy compared with buying and holding what it trades.",
         draw_benchmark,
     ),
     Chart(
         "drawdown",
         "Drawdown",
-        "How far the portfolio was below its highest value, and for how long.",
+        "Depth and length of the losses from the highest value of the portfolio.",
         draw_drawdown,
     ),
     Chart(
         "monthly-returns",
         "Monthly returns",
-        "Which months and years made money, and which lost it.",
+        "Returns of months and years.",
         draw_monthly_returns,
     ),
     Chart(
         "returns-distribution",
-        "Spread of returns",
-        "How often small and large gains and losses happened.",
+        "Distribution of returns",
+        "Frequency of small and large gains and losses.",
         draw_returns_distribution,
     ),
     Chart(
         "rolling-sharpe",
         "Rolling Sharpe ratio",
-        "Whether return for the risk taken got better or worse over time.",
+        "Return relative to risk over time.",
         draw_rolling_sharpe,
     ),
     Chart(
         "price",
         "Price and trades",
-        "At which prices the strategy entered and left the market, and what its indicators said.",
+        "Prices at which the strategy entered and left the market, with its indicators.",
         draw_price,
     ),
-    Chart("positions", "Positions", "When which position was held, and how it ended.", draw_position_timeline),
-    Chart("exposure", "Exposure by asset", "In what the money was, and how much of it was idle.", draw_exposure),
+    Chart("positions", "Positions", "Times at which positions were held, and their results.", draw_position_timeline),
+    Chart("exposure", "Exposure by asset", "Share of each asset and of cash in the portfolio.", draw_exposure),
     Chart(
         "profits",
         "Profit by position",
-        "Whether the profit comes from many positions or from a few.",
+        "Profit of each closed position, and the cumulative profit.",
         draw_position_profits,
     ),
     Chart(
         "profit-and-time",
         "Profit and time held",
-        "Whether positions that are held longer do better.",
+        "Profit of positions by the time they were held.",
         draw_position_scatter,
     ),
     Chart(
@@ -81,20 +81,20 @@ _ALL = (
     Chart(
         "long-short",
         "Long and short positions",
-        "Which side of the market the profit comes from.",
+        "Profit of long and of short positions.",
         draw_long_short,
     ),
     Chart(
         "position",
         "One position",
-        "What one position was worth over time, and when it was traded.",
+        "Value of one position over time, and its trades.",
         draw_position,
     ),
-    Chart("interest", "Interest earned", "What lending the cash brought.", draw_interest),
+    Chart("interest", "Interest earned", "Profit of lending cash.", draw_interest),
     Chart(
         "deposits",
         "Deposits and redemptions",
-        "When money came in and went out, and how much is in.",
+        "Deposits and redemptions over time, and the net deposits.",
         draw_deposits,
     ),
 )

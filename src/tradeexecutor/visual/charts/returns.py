@@ -125,7 +125,7 @@ def draw_returns_distribution(state: "State", options: ChartOptions) -> go.Figur
     notes = make_notes(state)
     if idle:
         notes.append(f"{idle:,} of {len(returns):,} {period.name}s without any change left out")
-    title = f"Spread of {period.adjective} returns"
+    title = f"Distribution of {period.adjective} returns"
     return make_returns_histogram(moved, get_theme(options.theme), title, period.name, notes, options.height)
 
 

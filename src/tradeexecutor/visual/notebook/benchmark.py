@@ -87,8 +87,7 @@ def visualise_equity_curve_benchmark(
     title
         Title of the chart; None for the name.
     state, portfolio_statistics
-        Source of the portfolio values. Deposits recorded in a state after its first portfolio value are excluded;
-        statistics are used if there is no state.
+        Source of the values. Deposits recorded in a state are excluded; statistics are used if there is no state.
     all_cash
         Cash with which the benchmarks start, also drawn as a line, USD. None for the initial cash of a backtest, or
         else the first portfolio value, without a line.
@@ -101,8 +100,7 @@ def visualise_equity_curve_benchmark(
     Raises
     ------
     NothingToDraw, InvalidValue
-        There are fewer than two portfolio values in the time range; there is neither a state nor statistics, or a
-        price has no name.
+        Fewer than two portfolio values in the time range; neither a state nor statistics, or prices without a name.
     """
     if state is None and portfolio_statistics is None:
         raise InvalidValue("a benchmark chart needs a state or portfolio statistics")

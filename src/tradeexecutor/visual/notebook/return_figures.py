@@ -98,4 +98,4 @@ def visualise_returns_distribution(
     NothingToDraw
         The series has no returns.
     """
-    return make_returns_histogram(_clean(returns), get_theme(theme), "Spread of returns", period, [])
+    return make_returns_histogram(_clean(returns), get_theme(theme), "Distribution of returns", period, [])

@@ -170,7 +170,7 @@ def _read_history(state: "State", start_at: datetime.datetime | None, end_at: da
 
 
 def _describe_shortage(state: "State", options: ChartOptions, found: int, least: int) -> str:
-    where = "" if options.start_at is None and options.end_at is None else " in the time asked for"
+    where = "" if options.start_at is None and options.end_at is None else " in the chosen time range"
     if not found:
         return f"the state has no recorded portfolio values{where}"
     samples = "1 recorded portfolio value" if found == 1 else f"{found} recorded portfolio values"
