@@ -1,15 +1,15 @@
-"""What a position has to give: a sell must not take more than is held and not promised to another trade.
+"""Checks that a sell does not exceed the quantity that is held and not committed to other trades.
 
 =====================  ====================================================================================
 when a sell is         it must be covered by
 =====================  ====================================================================================
-planned                what is held, and what the trades that are planned or under way will add or take away
-started                what is held, and what the trades that are under way will add or take away
-completed              what is held
+planned                the holding, plus the quantities (with sign) of trades that are planned or in flight
+started                the holding, plus the quantities (with sign) of trades in flight
+completed              the holding
 =====================  ====================================================================================
 
-Orders that wait for a trigger promise nothing: a stop loss and a take profit may both be over all that is held, and
-only one of them happens. They are looked at when they start.
+Orders that wait for a trigger commit nothing: a stop loss and a take profit may each sell the whole holding, because
+only one of them is executed. They are checked when they start.
 """
 
 # Reads the slots of watched fields, see `codec.watched_record`.
@@ -36,8 +36,8 @@ __all__ = [
     "get_uncommitted_holding",
 ]
 
-#: Kinds that hold tokens, of which there cannot be less than none. The others may become negative: the value of an
-#: account is what its exchange says, a short owes, and loans have rules of their own.
+#: Kinds that hold tokens, whose balance cannot be negative. Other kinds may become negative: the value of an account is
+#: reported by its exchange, a short has a debt, and loans have separate rules.
 KINDS_OF_HELD_TOKENS = frozenset(
     {
         TradingPairKind.spot_market_hold,
@@ -53,14 +53,14 @@ _TRIGGERED, _CCTP_BRIDGE = TradeFlag.triggered, TradingPairKind.cctp_bridge
 
 
 def get_holding(position: PositionFields) -> Decimal:
-    """Return what can be sold, base token units; of a bridge the capital that no trade on the far chain uses."""
+    """Return the quantity that can be sold, base token units; of a bridge the capital that no other trade uses."""
     if position.pair.kind is _CCTP_BRIDGE:
         return get_available_bridge_capital(position)
     return get_quantity(position)
 
 
 def get_uncommitted_holding(position: PositionFields, *, planned: bool) -> Decimal:
-    """Return what is held once the trades under way, and if asked the planned ones, are done; base token units."""
+    """Return the holding after the trades in flight and, with `planned`, the planned trades; base token units."""
     total = get_holding(position)
     for trade in get_unsettled_trades(position):
         if trade._executed_at is not None:
@@ -80,12 +80,12 @@ def _waits_for_trigger(position: PositionFields, trade: TradeExecution) -> bool:
 
 
 def get_holding_tolerance(pair: TradingPairIdentifier) -> Decimal:
-    """Return how much a sell may exceed what is held: two raw units, or what the sale of all of it may be off by."""
+    """Return the quantity by which a sell may exceed the holding: two raw units, or `SELL_EPSILON` if that is more."""
     return max(SELL_EPSILON, 2 * get_raw_unit(pair.base))
 
 
 def get_raw_unit(asset: AssetIdentifier) -> Decimal:
-    """Return the smallest amount of a token."""
+    """Return the smallest amount of a token, token units."""
     return Decimal(1).scaleb(-asset.decimals)
 
 
@@ -93,7 +93,7 @@ def get_raw_unit(asset: AssetIdentifier) -> Decimal:
 
 
 def check_planned_sell(position: PositionFields, trade: TradeExecution) -> None:
-    """Raise `NotEnoughTokens` unless the position can give what a trade that is being planned sells."""
+    """Raise `NotEnoughTokens` if a new trade sells more than the position can give."""
     if position.pair.kind not in KINDS_OF_HELD_TOKENS or (trade.flags and _TRIGGERED in trade.flags):
         return
     needed = -trade._planned_quantity
@@ -103,7 +103,7 @@ def check_planned_sell(position: PositionFields, trade: TradeExecution) -> None:
 
 
 def check_started_sell(position: PositionFields, trade: TradeExecution) -> None:
-    """Raise `NotEnoughTokens` unless the position can give what a planned trade sells."""
+    """Raise `NotEnoughTokens` if a planned trade that starts now sells more than the position can give."""
     if position.pair.kind not in KINDS_OF_HELD_TOKENS:
         return
     needed = -trade._planned_quantity
@@ -113,7 +113,7 @@ def check_started_sell(position: PositionFields, trade: TradeExecution) -> None:
 
 
 def check_sold(position: PositionFields, trade: TradeExecution, quantity: Decimal) -> None:
-    """Raise `NotEnoughTokens` unless the position held what a trade has sold, base token units, negative."""
+    """Raise `NotEnoughTokens` if a trade sold more than the position held; `quantity` in base token units, negative."""
     if quantity >= ZERO_DECIMAL or position.pair.kind not in KINDS_OF_HELD_TOKENS:
         return
     held = get_holding(position)
