@@ -48,7 +48,7 @@ class WatchedDict(dict[K, V]):
     _is_watched: bool = False
     #: Weak references to the listeners, so that the dictionary does not keep them alive.
     _listeners: tuple[Callable[[], DictListener | None], ...] = ()
-    #: What attached entries have of this dictionary; made when the first one is attached.
+    #: Link stored in attached entries; created when the first entry is attached.
     _link: "Link | None" = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -72,7 +72,7 @@ class WatchedDict(dict[K, V]):
         return [listener for reference in self._listeners if (listener := reference()) is not None]
 
     def get_link(self) -> "Link":
-        """Return what the entries keep that are attached to this dictionary."""
+        """Return the link that is stored in the entries attached to this dictionary."""
         link = self._link
         if link is None:
             link = self._link = Link(weakref.ref(self))
@@ -161,10 +161,10 @@ class WatchedDict(dict[K, V]):
 
 
 class Link:
-    """What an attached entry keeps of its dictionary: one object for all entries, which keeps nothing alive."""
+    """Weak link of attached entries to their dictionary; all entries share one object."""
 
     __slots__ = ("get_table",)
 
     def __init__(self, get_table: Callable[[], WatchedDict[Any, Any] | None]) -> None:
-        #: Returns the dictionary, None when there is none any more.
+        #: Returns the dictionary, None if it no longer exists.
         self.get_table = get_table

@@ -1,8 +1,8 @@
-"""Records that tell the dictionary they are in when a figure derived from them is no longer true.
+"""Records that report changes of their fields to the dictionary that contains them.
 
-A dictionary that has added an entry up *attaches* it. Assigning to one of the watched fields of an attached entry
-detaches it and reports the change to the dictionary. Fields are public and people assign to them; nobody has to know
-about figures to do so.
+A dictionary *attaches* an entry after adding it to a derived figure. An assignment to one of the watched fields of an
+attached entry detaches it and reports the change to the dictionary, which recomputes the figure. So code that assigns
+to public fields need not update figures.
 
 A watched field is a property over the slot of the data class. The slot itself has the name of the field with an
 underscore before it, and a base class declares which fields have one::
@@ -18,10 +18,10 @@ underscore before it, and a base class declares which fields have one::
         quantity: Decimal
         notes: str
 
-Reading a field, or being attached, changes neither the class of a record nor its fields. Reading the slot takes a tenth
+Neither reading a field nor attaching a record changes its class or its fields. Reading the slot takes a tenth
 of the time of reading the property: functions that run for every trade read ``_quantity``, all others `quantity`.
 
-An assignment to a slot is not noticed. Whoever assigns to several slots at once calls `WatchedRecord.detach` after it.
+An assignment to a slot is not noticed. Code that assigns to slots must call `WatchedRecord.detach`.
 """
 
 import dataclasses
@@ -47,7 +47,7 @@ class WatchedRecord(OpenAttributes):
     _link: Link | None = None
 
     def __getstate__(self) -> Any:
-        """Return what a copy gets; it is attached to nothing."""
+        """Return the data for a copy, which is not attached to a dictionary."""
         state: Any = super().__getstate__()
         attributes, slots = state
         if attributes and "_link" in attributes:
@@ -60,7 +60,7 @@ class WatchedRecord(OpenAttributes):
         Returns
         -------
         bool
-            False when that cannot be, because the entry is attached to another dictionary that has it, too.
+            False if the entry is already attached to another dictionary that contains it.
         """
         link, own = self._link, table.get_link()
         if link is own:
@@ -82,7 +82,7 @@ class WatchedRecord(OpenAttributes):
 
 
 def watch_fields(cls: C) -> C:
-    """Make a data class report assignments to the fields whose slots a base of it declares, see the module."""
+    """Make a data class report assignments to the fields whose slots its base class declares, see the module."""
     declared = {slot for base in cls.__bases__ for slot in inspect.get_annotations(base)}
     for name in [field.name for field in dataclasses.fields(cls)]:
         if f"_{name}" in declared:
@@ -91,7 +91,7 @@ def watch_fields(cls: C) -> C:
 
 
 def watch_dictionary(name: str) -> Callable[[T], T]:
-    """Make a data class with slots tell the listeners of the `WatchedDict` in a field that another replaces it."""
+    """Make a data class with slots notify the listeners of the `WatchedDict` in a field when the field is assigned."""
 
     def decorate(cls: T) -> T:
         _make_property(cls, name, _tell_on_replacement(f"_{name}", cls.__dict__[name].__set__))
@@ -101,18 +101,18 @@ def watch_dictionary(name: str) -> Callable[[T], T]:
 
 
 def _make_property(cls: Any, name: str, assign: _Setter) -> None:
-    """Put a property in the place of the slot of a field, and the slot under the name with an underscore."""
+    """Replace the slot of a field by a property, and store the slot under the name with an underscore."""
     slot = f"_{name}"
     setattr(cls, slot, cls.__dict__[name])
     setattr(cls, name, property(operator.attrgetter(slot), assign, _make_deleter(slot)))
     cls.slot_names = cls.slot_names | {name: slot}
-    # Nobody knows a new object yet: its constructor assigns to the slot.
+    # A new object is not attached yet, so its constructor assigns to the slot.
     code = cls.__init__.__code__
     cls.__init__.__code__ = code.replace(co_names=tuple(slot if known == name else known for known in code.co_names))
 
 
 def _detach_on_assignment(cls: type, name: str) -> _Setter:
-    """Compile the setter of a field; a call of the slot's own setter would take as long again as the whole."""
+    """Compile the setter of a field; calling the setter of the slot would double its time."""
     source = f"""\
 def assign(record, value):
     record._{name} = value
@@ -133,7 +133,7 @@ def _make_deleter(slot: str) -> Callable[[Any], None]:
 
 def _tell_on_replacement(slot: str, set_slot: _Setter) -> _Setter:
     def assign(record: Any, value: Any) -> None:
-        before = getattr(record, slot, None)  # a new object has none
+        before = getattr(record, slot, None)  # a new object has no value yet
         set_slot(record, value)
         if isinstance(before, WatchedDict):
             table = cast(WatchedDict[Any, Any], before)
