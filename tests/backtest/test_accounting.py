@@ -137,7 +137,7 @@ def test_a_redemption_beyond_the_cash_stops_the_run():
 
 @pytest.mark.parametrize("deposit", [None, 0, -5])
 def test_a_run_needs_money(deposit: float | None):
-    with pytest.raises(BacktestNotPossible, match="no money"):
+    with pytest.raises(BacktestNotPossible, match="no initial cash"):
         run([flat(100)] * 3, {}, initial_deposit=deposit)
 
 

@@ -37,7 +37,7 @@ def test_buying_costs_more_and_selling_brings_less():
     assert sold.lp_fee == [pytest.approx(10)]
     assert pricing.get_valuation_price(START, pair, Decimal(10)) == 99.0
     assert pricing.get_pair_fee(START, pair) == 0.01
-    with pytest.raises(InvalidValue, match="positive quantity"):
+    with pytest.raises(InvalidValue, match="must be positive"):
         pricing.get_sell_price(START, pair, Decimal(-1))
 
 

@@ -108,7 +108,7 @@ def test_market_data_by_name(candle_file: Path):
     for names in ([candle_file, "goog-daily"], ["goog-daily"]):
         with pytest.raises(BacktestNotPossible, match="single file only"):
             load_market_data(*names, pair="SOL-USD")
-    with pytest.raises(BacktestNotPossible, match="name market data"):
+    with pytest.raises(BacktestNotPossible, match="market data is missing"):
         load_market_data()
 
 

@@ -90,7 +90,7 @@ def test_volume_is_optional():
         ({"close": [11.0, "?", 13.0, 14.0]}, r"close is '\?', not a price", 2),
         ({"low": [9.0, 10.0, 0.0, 12.0]}, "low must be positive", 3),
         ({"high": [12.0, 13.0, 14.0, 11.0]}, "high 11.0 is below low 12.0 at 2024-01-01 03:00:00", 4),
-        ({"close": [11.0, 12.0, 13.0, 99.0]}, "close 99.0 lies outside low 12.0 - high 15.0", 4),
+        ({"close": [11.0, 12.0, 13.0, 99.0]}, "close 99.0 is outside low 12.0 - high 15.0", 4),
         ({"timestamp": TIMES[[0, 1, 1, 2]]}, "duplicate time 2024-01-01 01:00:00, also in row 2", 3),
         ({"timestamp": ["2024-01-01", "soon", "2024-01-03", "2024-01-04"]}, "'soon' is not a time", 2),
         ({"timestamp": [*TIMES[:3], None]}, "the time is missing", 4),

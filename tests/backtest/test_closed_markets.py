@@ -177,9 +177,9 @@ def test_orders_can_be_refused_instead():
 
 
 def test_unknown_settings_are_refused():
-    with pytest.raises(BacktestNotPossible, match="closed_market is one of 'wait', 'refuse', not 'guess'"):
+    with pytest.raises(BacktestNotPossible, match="closed_market must be one of 'wait', 'refuse', not 'guess'"):
         run([flat(1)] * 3, {}, closed_market="guess")
-    with pytest.raises(BacktestNotPossible, match="delisting is one of 'last_price', 'write_off', not 'gone'"):
+    with pytest.raises(BacktestNotPossible, match="delisting must be one of 'last_price', 'write_off', not 'gone'"):
         run([flat(1)] * 3, {}, delisting="gone")
     with pytest.raises(BacktestNotPossible, match="delisted_after is a positive time"):
         run([flat(1)] * 3, {}, delisted_after=datetime.timedelta(0))

@@ -199,7 +199,7 @@ def test_stop_losses_are_moved_and_the_move_is_recorded():
         manager = input.get_position_manager()
         position = manager.get_current_position()
         manager.update_stop_loss(position, 95.0, trailing=True)
-        with pytest.raises(PositionManagerError, match="only rises"):
+        with pytest.raises(PositionManagerError, match="must not fall"):
             manager.update_stop_loss(position, 94.0, trailing=True)
         with pytest.raises(PositionManagerError, match="positive price"):
             manager.update_stop_loss(position, 0.0)

@@ -98,7 +98,7 @@ def test_a_triggered_trade_that_waits_for_nothing_is_refused():
     def plan(input: Any) -> list[Any]:
         return buy(100, flags={TradeFlag.triggered})(input)
 
-    with pytest.raises(InvalidDecision, match="is to be triggered, but waits for nothing"):
+    with pytest.raises(InvalidDecision, match="has the status of a resting order, but no trigger"):
         run(BARS, {1: plan})
 
 

@@ -53,7 +53,7 @@ def test_a_strategy_is_read(tmp_path: Path):
         (
             'TRADING_STRATEGY_ENGINE_VERSION = "0.5"',
             "",
-            "not a strategy: it does not say trading_strategy_engine",
+            'not a strategy: trading_strategy_engine_version = "0.5" is missing',
             None,
         ),
         ('"0.5"', '"0.1"', "'0.1'; this program runs 0.5, 0.6", None),

@@ -158,13 +158,13 @@ def test_an_open_position_was_closed_by_nothing():
 @pytest.mark.parametrize(
     ("order", "message"),
     [
-        (lambda m, p: m.limit_buy(p, 100, -5.0), "a level is a positive price, not -5"),
-        (lambda m, p: m.limit_buy(p, 100, float("nan")), "a level is a positive price"),
+        (lambda m, p: m.limit_buy(p, 100, -5.0), "a level must be a positive price, not -5"),
+        (lambda m, p: m.limit_buy(p, 100, float("nan")), "a level must be a positive price"),
         (lambda m, p: m.limit_buy(p, 0, 95.0), "positive amount"),
         (lambda m, p: m.limit_buy(p, 100, 95.0, stop_loss_usd=96.0), "must be below the price 95"),
         (lambda m, p: m.stop_buy(p, 100, 105.0, take_profit_usd=104.0), "must be above the price 105"),
         (lambda m, p: m.oco_buy(p, 100, limit_price=105.0, stop_price=95.0), "must be below the stop"),
-        (lambda m, p: m.limit_buy(p, 100, 95.0, good_till_time=START), "cannot be good till"),
+        (lambda m, p: m.limit_buy(p, 100, 95.0, good_till_time=START), "cannot lapse at"),
         (lambda m, p: m.limit_buy(p, 100, 95.0, good_till_time="soon"), "a naive UTC datetime or a timedelta"),
         (
             lambda m, p: m.limit_buy(p, 100, 95.0, good_till_time=START.replace(year=2030, tzinfo=datetime.UTC)),
@@ -183,7 +183,7 @@ def test_impossible_entries_are_refused(order: Action, message: str):
     [
         (lambda m, p: m.limit_sell(p, 110.0, Decimal(-1)), "a positive Decimal, not Decimal"),
         (lambda m, p: m.limit_sell(p, 110.0, 1.5), "a positive Decimal, not 1.5"),
-        (lambda m, p: m.limit_sell(p, "110"), "a level is a positive price, not '110'"),
+        (lambda m, p: m.limit_sell(p, "110"), "a level must be a positive price, not '110'"),
         (lambda m, p: m.oco_sell(p, limit_price=90.0, stop_price=110.0), "must be below the limit"),
         (lambda m, p: m.close_after(p, 3), "a naive UTC datetime or a timedelta, not 3"),
         (lambda m, p: m.close_after_bars(p, 0), "a positive integer, not 0"),
@@ -200,7 +200,7 @@ def test_impossible_exits_are_refused(order: Action, message: str):
 def test_impossible_take_profits_are_refused(level: Any):
     refuse(
         lambda manager, pair: manager.prepare_take_profit_trades(manager.get_current_position(), [level]),
-        "quantity of a take profit|a level is a positive price",
+        "quantity of a take profit|a level must be a positive price",
         InvalidTrade,
     )
 
@@ -238,7 +238,7 @@ def test_indicators_and_prices_want_a_pair(thing: Any):
             lambda: input.strategy_universe.get_candles(thing),
             lambda: input.pricing_model.get_mid_price(input.timestamp, thing),
         ):
-            with pytest.raises(PairNotFound, match="is no trading pair"):
+            with pytest.raises(PairNotFound, match="is not a trading pair"):
                 look()
         return []
 

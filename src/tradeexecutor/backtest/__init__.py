@@ -1,1 +1,1 @@
-"""Market data in, simulated wallet and execution, a `State` out."""
+"""Backtests: simulated wallet and execution over market data, with a `State` as the result."""

@@ -1,19 +1,19 @@
 """The loop of a backtest: decisions at candle opens, triggers in between.
 
-Time passes like this, for a strategy that decides at `T1` and `T2`::
+The order of events for a strategy that decides at `T1` and `T2`::
 
-    T1: open of a candle      orders that waited for their market fill at the open
+    T1: open of a candle      orders that were queued for their market fill at the open
                               resting orders meet the open (a gap through a level fills here)
                               decision, with candles that ended at or before T1; trades at the open
                               (just before it, when a deposit or redemption is due: a sample of the equity)
-    T1 - T2                   each candle that ends in here: its way through the levels
-                              each further candle that starts in here: its open against the levels
+    T1 - T2                   each candle that ends in between: its path through the levels
+                              each further candle that starts in between: its open against the levels
                               each midnight: a sample of the equity, after what fills then
     T2: open of a candle      ...
 
-Each candle is checked once by its open and once, when it has ended, by its way, see
-`tradeexecutor.strategy.candle_path`. What was reached inside a candle is booked at its end, the first moment at which
-it is certainly in the past, at the price of the level.
+Each candle is checked twice: by its open, and after its end by its path, see `tradeexecutor.strategy.candle_path`. A
+level that was reached inside a candle is booked at the price of the level and at the end of the candle, the first time
+at which it is certainly in the past.
 """
 
 import datetime
@@ -40,10 +40,10 @@ __all__ = ["BacktestEngine", "BacktestPeriodNotValid", "find_decision_times", "f
 #: Called with the number of decisions made and the time of the last one.
 ProgressCallback = Callable[[int, datetime.datetime], None]
 
-#: Cycles are counted from here, a Monday; so weekly cycles start on Mondays.
+#: Start of the grid of cycles, us: a Monday, so weekly cycles start on Mondays.
 _GRID_ORIGIN = to_us(datetime.datetime(1, 1, 1))
 
-#: Events at one moment: candles end before the next ones start.
+#: Order of events at the same time: candles end before the next ones start.
 _ENDED, _STARTED = 0, 1
 
 
@@ -56,7 +56,7 @@ def find_period(
 ) -> tuple[datetime.datetime, datetime.datetime]:
     """Return start and end of a run.
 
-    The default start is the first moment at which all pairs have a price, the default end the end of the last candle.
+    The default start is the first time at which all pairs have a price; the default end is the end of the last candle.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def find_decision_times(
     start_at: datetime.datetime,
     end_at: datetime.datetime,
 ) -> list[datetime.datetime]:
-    """Return when the strategy decides: at the first candle open of each cycle, over all pairs.
+    """Return the times of decisions: the first candle open of each cycle, over all pairs.
 
     A decision never happens while all markets are closed; a weekly strategy on stocks decides on Tuesday when Monday
     is a holiday. A cycle without any candle is skipped.
@@ -93,9 +93,9 @@ def find_decision_times(
     universe
         The market data.
     cycle_duration
-        None or unknown: every candle open.
+        Length of a cycle; None or unknown decides at every candle open.
     start_at, end_at
-        First moment, and the moment to stop before.
+        Period, inclusive and exclusive, naive UTC.
     """
     starts = np.unique(np.concatenate([universe.get_candles(pair).starts for pair in universe.iterate_pairs()]))
     starts = starts[(starts >= to_us(start_at)) & (starts < to_us(end_at))]
@@ -108,22 +108,22 @@ def find_decision_times(
 
 @dataclass(slots=True)
 class BacktestEngine:
-    """Drives a `StrategyRunner` through history.
+    """Loop that runs a `StrategyRunner` over history.
 
     Attributes
     ----------
     runner
-        With the models of a backtest.
+        Runner with the models of a backtest.
     pricing
         The pricing model of the runner.
     decision_times
-        When to decide, increasing.
+        Times of the decisions, increasing.
     end_at
-        Positions are valued a last time here; they stay open.
+        Time of the last valuation; open positions stay open.
     delisting
-        Closes positions in markets that are gone; None: they stay open at the last price.
+        Closes positions in delisted markets; None keeps them open at the last price.
     sampling
-        When the equity is recorded besides decisions and fills.
+        When the equity is recorded in addition to decisions and fills.
     """
 
     runner: StrategyRunner
@@ -141,7 +141,7 @@ class BacktestEngine:
         on_progress
             Called every `progress_every` decisions.
         progress_every
-            Large enough that the callback costs nothing.
+            Number of decisions between two calls.
         """
         runner = self.runner
         first_cycle = runner.state.cycle
@@ -171,9 +171,9 @@ class BacktestEngine:
             on_progress(len(times), self.end_at)
 
     def _sample_before_flow(self, ts: datetime.datetime) -> None:
-        """Record the equity without the deposits and redemptions that the decision is going to book.
+        """Record the equity before the deposits and redemptions that the decision will book.
 
-        What was earned before them is then known exactly, whatever is traded with the money afterwards.
+        The return before them is then known exactly, independent of later trades.
         """
         runner = self.runner
         sync = runner.models.sync
@@ -182,7 +182,7 @@ class BacktestEngine:
             runner.record_statistics(ts)
 
     def _pass_time(self, after: datetime.datetime, until: datetime.datetime, *, is_last: bool) -> None:
-        """Go from one decision to the next: fill what is triggered, and record the equity where it is to be sampled."""
+        """Simulate the time between two decisions: execute triggers, and record the equity at sample times."""
         runner = self.runner
         portfolio = runner.state.portfolio
         universe = runner.strategy_universe
@@ -209,7 +209,7 @@ class BacktestEngine:
         universe = runner.strategy_universe
         first, last = to_us(after), to_us(until)
         cursors: dict[int, CandleCursor] = {}
-        # Of each pair the first candle that touches anything: before it nothing can happen.
+        # First candle of each pair that touches a level: before it nothing can happen.
         first_index: dict[int, int] = {}
         for position in positions:
             cursor = universe.get_cursor(position.pair)
@@ -239,14 +239,14 @@ class BacktestEngine:
             self._record(traded_at, last)
 
     def _record(self, moment: int, until: int) -> None:
-        """Record statistics once for a moment with trades; the decision at `until` does it itself."""
+        """Record statistics once for a time with trades; the decision at `until` records its own."""
         if moment < until:
             ts = from_us(moment)
             self.runner.revalue(ts)
             self.runner.record_statistics(ts)
 
     def _check_moment(self, moment: int, kind: int, candles: dict[int, int], cursors: dict[int, CandleCursor]) -> bool:
-        """Check positions of the pairs whose candle ends or starts now; return whether anything was traded."""
+        """Check the positions of pairs whose candle ends or starts now; return True if anything was traded."""
         ts = from_us(moment)
 
         def get_range(position: TradingPosition) -> PriceRange | None:
@@ -266,7 +266,7 @@ class BacktestEngine:
 
 
 def _find_first_touch(position: TradingPosition, cursor: CandleCursor, first: int, last: int) -> int | None:
-    """Return the index of the first candle that touches a level of the position; nearly always there is none."""
+    """Return the index of the first candle that touches a level of the position; None, the usual case, if none does."""
     index = max(cursor.seek(first), 0)
     if position.pending_trades:
         return index
@@ -293,9 +293,9 @@ def _collect_events(
     until: int,
     is_last: bool,
 ) -> None:
-    """Add the ends and starts of candles from `index` on that lie `after` a moment and up to `until` (us).
+    """Add the ends and starts of candles from `index` on that are later than `after` and not later than `until` (us).
 
-    A start at the very end of the run is none.
+    A candle that starts at the end of the run is ignored.
     """
     while index < cursor.count:
         start, end = cursor.starts[index], cursor.ends[index]

@@ -15,22 +15,22 @@ __all__ = ["BacktestExecution", "BacktestExecutionFailed"]
 
 
 class BacktestExecutionFailed(ExecutionError):
-    """Wallet and state contradict each other: a defect in the strategy's sizing or in the bookkeeping."""
+    """Wallet and state do not agree: the size of a trade is wrong, or the bookkeeping has a defect."""
 
 
 class BacktestExecution(SimulatedExecution):
-    """Fills trades and moves the tokens of a `SimulatedWallet`.
+    """Simulated execution that moves the tokens of a `SimulatedWallet`.
 
     Parameters
     ----------
     wallet
-        The account.
+        Wallet of the backtest.
     slippage
-        How much worse than planned trades fill; None: not at all.
+        Model of how much worse than planned trades fill; None for no slippage.
     failures
-        Called with each trade, returns True for one that is to fail; None: none fails.
+        Called with each trade; returns True if the trade fails. None for no failures.
     cash_shortage
-        What becomes of a buy that the cash does not pay.
+        What happens to a buy that costs more than the cash.
     """
 
     def __init__(
@@ -45,22 +45,22 @@ class BacktestExecution(SimulatedExecution):
         self.wallet = wallet
 
     def allocate_nonce(self) -> tuple[int, str]:
-        """Number transactions by the wallet."""
+        """Return the next nonce and the address of the wallet."""
         return self.wallet.fetch_nonce_and_tx_hash()
 
     def settle(self, trade: TradeExecution, fill: Fill) -> None:
-        """Move base and reserve tokens; both or none.
+        """Move base and reserve tokens, either both or none.
 
         Raises
         ------
         BacktestExecutionFailed
-            The wallet does not hold what the trade gives away.
+            The wallet does not hold the tokens that the trade pays with.
         """
         wallet = self.wallet
         base, reserve = trade.pair.base, trade.reserve_currency
         reason = f"trade #{trade.trade_id}"
         try:
-            # What is given away moves first, so that a shortage leaves the wallet as it was.
+            # The payment moves first, so that a shortage does not change the wallet.
             if fill.quantity > 0:
                 wallet.update_balance(reserve, -self._get_payment(trade, fill.reserve), reason)
                 wallet.update_balance(base, fill.quantity, reason)
@@ -89,4 +89,4 @@ class BacktestExecution(SimulatedExecution):
         mismatches = self.wallet.find_mismatches(expected)
         if mismatches:
             details = "; ".join(f"{entry.token}: state {entry.expected}, wallet {entry.actual}" for entry in mismatches)
-            raise BacktestExecutionFailed(f"the wallet does not hold what the state says: {details}")
+            raise BacktestExecutionFailed(f"the wallet does not match the state: {details}")

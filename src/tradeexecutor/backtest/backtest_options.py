@@ -1,4 +1,4 @@
-"""What a backtest is asked for, and what it leaves behind."""
+"""Options and result of a backtest."""
 
 import datetime
 from collections.abc import Callable, Iterator, Sequence
@@ -27,26 +27,25 @@ Funding = tuple[datetime.datetime, Decimal | float | int]
 
 
 class BacktestNotPossible(TradeExecutorError, ValueError):
-    """The backtest lacks something, e.g. money or market data."""
+    """The backtest cannot run, e.g. without initial cash or market data."""
 
 
 @dataclass(frozen=True, slots=True)
 class BacktestResult:
-    """What a backtest leaves behind; unpacks to ``state, strategy_universe, diagnostics_data``.
+    """Result of a backtest; unpacks to ``state, strategy_universe, diagnostics_data``.
 
     Attributes
     ----------
     state
-        The same tree a live strategy would have.
+        State of the strategy, with the same structure as that of a live strategy.
     strategy_universe
         Pairs and candles.
     diagnostics_data
         ``decisions`` (int), ``seconds`` (float, wall clock of the loop), ``trades``, ``failed_trades``,
-        ``stale_price_trades`` (int: exits from delisted markets at the last price, nothing else trades at an old
-        price), ``delayed_trades`` (int: orders that filled at the next open, because there was no price when they were
+        ``stale_price_trades`` (int: exits from delisted markets at the last price, the only trades at an old price), ``delayed_trades`` (int: orders that filled at the next open, because there was no price when they were
         placed), ``refused_trades`` (int), ``reduced_trades`` and ``unpaid_trades`` (int: buys for which there was less
-        cash than planned, and that spent what was left, or expired), ``delisted_positions`` (`DelistedPosition`
-        objects), ``warnings`` (list of sentences: what the author of the strategy may not have meant),
+        cash than planned: those that spent the rest, and those that expired), ``delisted_positions`` (`DelistedPosition`
+        objects), ``warnings`` (list of sentences about results that the author of the strategy may not have intended),
         ``pending_funding`` (deposits and redemptions that were never due).
     indicators
         Calculated indicators.
@@ -65,7 +64,7 @@ class BacktestResult:
 
 
 class MarketRules(TypedDict, total=False):
-    """Settings of `BacktestOptions` for markets that are closed or gone, lack of cash, and samples of the equity."""
+    """Settings of `BacktestOptions` for closed and delisted markets, lack of cash, and the recording of the equity."""
 
     closed_market: ClosedMarket | str
     cash_shortage: CashShortage | str
@@ -75,7 +74,7 @@ class MarketRules(TypedDict, total=False):
 
 
 class RunSettings(MarketRules, total=False):
-    """All settings of `BacktestOptions` but the name and the mode."""
+    """All settings of `BacktestOptions` except name and mode."""
 
     start_at: datetime.datetime | None
     end_at: datetime.datetime | None
@@ -94,38 +93,38 @@ class BacktestOptions:
     Attributes
     ----------
     start_at, end_at
-        Decisions are made from `start_at` (inclusive) to `end_at`; None: what the strategy says, else the whole data.
-        Candles before `start_at` are there for indicators.
+        Decisions are made from `start_at` (inclusive) to `end_at` (exclusive); None uses the period of the strategy,
+        otherwise all data. Candles before `start_at` are available to indicators.
     initial_deposit
-        Reserve currency; None: ``initial_cash`` of the strategy.
+        Amount of the reserve currency; None uses ``initial_cash`` of the strategy.
     funding
         Further deposits and redemptions.
     slippage
         How much worse than planned trades fill: a fraction, a model, or a function that makes a model from the
         pricing (for models that need volumes).
     failures
-        Called with each trade, returns True for one that is to fail.
+        Called with each trade; returns True if the trade fails.
     data_delay_tolerance
         See `BacktestPricing`.
     closed_market
-        What becomes of an order while its market has no price: ``wait`` for the next open, or ``refuse``.
+        What happens to an order while its market has no price: ``wait`` for the next open, or ``refuse``.
     cash_shortage
-        What becomes of a buy that the cash does not pay, because the sells before it slipped or failed: ``reduce``, it
-        spends what is left, or ``refuse``, it expires.  A plan that spends more than cash and planned sells is an
-        error.
+        What happens to a buy that costs more than the cash, because the sells before it slipped or failed: with
+        ``reduce`` it spends the cash that is left, with ``refuse`` it expires. A plan that spends more than the cash
+        and the planned sells is an error.
     delisting
-        What a position in a market that is gone is worth: the ``last_price``, or nothing (``write_off``).
+        Price at which a position in a delisted market is closed: the ``last_price``, or zero (``write_off``).
     delisted_after
-        How long a market must not have traded to be gone.
+        Time without trading after which a market counts as delisted.
     equity_sampling
-        When the equity is recorded besides decisions and fills: ``day``, at each midnight (UTC), or ``candle``,
-        whenever a candle ends, too.
+        When the equity is recorded in addition to decisions and fills: ``day``, at each midnight (UTC), or
+        ``candle``, also at the end of each candle.
     name
-        Name of the state; None: that of the strategy.
+        Name of the state; None uses that of the strategy.
     mode
         Execution mode of the run.
     progress
-        Draw a progress bar; None: on a terminal.
+        Whether to draw a progress bar; None draws one on a terminal.
     """
 
     start_at: datetime.datetime | None = None

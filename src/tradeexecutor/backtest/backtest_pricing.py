@@ -1,10 +1,10 @@
 """Prices of a backtest, read from candles.
 
-The rule of honest prices: at time `T` the market price is the open of the candle that starts at `T`, because that is
-the first price traded at or after the decision. When no candle starts at `T`, the last price that is known is the open
-of the candle in progress, or, while the market is closed, the last close: positions are valued at it, but nothing
-trades at it, see `BacktestPricing.can_trade`. High, low, close and volume of a candle that has not ended are never
-used for pricing.
+Prices never come from the future: at time `T` the market price is the open of the candle that starts at `T`, because
+that is the first price traded at or after the decision. When no candle starts at `T`, the last known price is the open
+of the candle in progress, or, while the market is closed, the last close: positions are valued at it, but no trade
+fills at it, see `BacktestPricing.can_trade`. High, low, close and volume of a candle that has not ended are never used
+for pricing.
 """
 
 import datetime
@@ -24,19 +24,19 @@ _NO_DELAY = datetime.timedelta(0)
 
 
 class FuturePrice(PriceUnavailable):
-    """A price was asked for that is not known yet at this point of the backtest."""
+    """The requested price is in the future of the simulated time."""
 
 
 class BacktestPricing(PricingModel):
-    """Reads prices from the candles of the universe and adds the pair's fee.
+    """Pricing model that reads prices from the candles of the universe and adds the fee of the pair.
 
     Parameters
     ----------
     universe
-        Where the candles are.
+        Pairs and candles.
     data_delay_tolerance
-        Whoever asks for a price after the market has been closed for longer than this gets `PriceUnavailable`. None:
-        the last price stays available, however old it is. Positions are valued at the last price in any case.
+        Longest time for which a market may be closed and still have a price; after it, prices raise
+        `PriceUnavailable`. None for no limit. Positions are valued at the last price in any case.
     default_fee
         Fee of pairs that do not declare one, as a fraction.
 
@@ -62,21 +62,21 @@ class BacktestPricing(PricingModel):
         self._fills_before_clock = False
 
     def advance_to(self, ts: datetime.datetime, *, fills_before: bool = False) -> None:
-        """Set the clock of the simulation: prices after it are refused from now on.
+        """Set the simulated time; later prices are refused from now on.
 
         Parameters
         ----------
         ts
-            The time.
+            The time, naive UTC.
         fills_before
-            What is filled now was reached in the candle that ends at `ts`, not in the one that starts.
+            Whether fills at `ts` belong to the candle that ends at `ts`, not to the one that starts.
         """
         self._asked_at = ts
         self._asked = self._clock = to_us(ts)
         self._fills_before_clock = fills_before
 
     def _to_us(self, ts: datetime.datetime) -> int:
-        # One moment is asked for many times in a row.
+        # The same time is converted many times in a row.
         if ts is not self._asked_at:
             asked = to_us(ts)
             if self._clock is not None and asked > self._clock:
@@ -98,11 +98,11 @@ class BacktestPricing(PricingModel):
             return cursor, index, now - cursor.starts[index]
         if self._tolerance is not None and age > self._tolerance:
             ended = from_us(cursor.ends[index])
-            raise PriceUnavailable(f"the last price of {pair.get_ticker()} before {ts} is of {ended}, that is too old")
+            raise PriceUnavailable(f"the last price of {pair.get_ticker()} before {ts} is of {ended}, which is too old")
         return cursor, index, age
 
     def get_mid_price(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float:
-        """Return the market price, see the rule at the top of this module."""
+        """Return the market price in USD, see the module docstring; raises `FuturePrice` and `PriceUnavailable`."""
         cursor = self.universe.get_cursor(pair)
         now = self._to_us(ts)
         index = cursor.seek(now)
@@ -112,7 +112,7 @@ class BacktestPricing(PricingModel):
         return cursor.close[index]
 
     def get_last_price(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float:
-        """Return the market price, however old it is; raise `PriceUnavailable` only before the data begins."""
+        """Return the market price in USD of any age; raises `PriceUnavailable` only before the data begins."""
         cursor = self.universe.get_cursor(pair)
         now = self._to_us(ts)
         index = cursor.seek(now)
@@ -121,21 +121,21 @@ class BacktestPricing(PricingModel):
         return cursor.open[index] if cursor.ends[index] > now else cursor.close[index]
 
     def is_market_open(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> bool:
-        """Return True if a candle of the pair is in progress: whether a trade at `ts` could really happen."""
+        """Return True if a candle of the pair is in progress at `ts`, so that the market is open."""
         cursor = self.universe.get_cursor(pair)
         now = self._to_us(ts)
         index = cursor.seek(now)
         return index >= 0 and cursor.ends[index] > now
 
     def can_trade(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> bool:
-        """Return True if a candle of the pair starts at `ts`: only then a price of that moment is known."""
+        """Return True if a candle of the pair starts at `ts`; only then a price of that time is known."""
         cursor = self.universe.get_cursor(pair)
         now = self._to_us(ts)
         index = cursor.seek(now)
         return index >= 0 and cursor.starts[index] == now
 
     def get_pair_fee(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float:
-        """Return the fee of the pair, or the default."""
+        """Return the fee of the pair as a fraction, or the default fee if it has none."""
         return self._get_fee(pair)
 
     def _get_fee(self, pair: TradingPairIdentifier) -> float:
@@ -145,7 +145,7 @@ class BacktestPricing(PricingModel):
         return fee
 
     def get_valuation_price(self, ts: datetime.datetime, pair: TradingPairIdentifier, quantity: Decimal) -> float:
-        """Return the sell price; however old the last price is, a holding has a value."""
+        """Return the sell price in USD, from the last price of any age."""
         return self.get_last_price(ts, pair) * (1 - self._get_fee(pair))
 
     def get_buy_price(
@@ -155,7 +155,7 @@ class BacktestPricing(PricingModel):
         reserve: Decimal | None,
         mid_price: float | None = None,
     ) -> TradePricing:
-        """Return what buying for `reserve` costs."""
+        """Return price and fee of buying for an amount of the reserve currency; raises `PriceUnavailable`."""
         mid, delay = self._get_market(ts, pair, mid_price)
         fee = self._get_fee(pair)
         paid = float(reserve or 0) * fee / (1 + fee)
@@ -177,9 +177,9 @@ class BacktestPricing(PricingModel):
         quantity: Decimal | None,
         mid_price: float | None = None,
     ) -> TradePricing:
-        """Return what selling `quantity` (positive) brings."""
+        """Return price and fee of selling a quantity, which must be positive; raises `PriceUnavailable`."""
         if quantity is not None and quantity < 0:
-            raise InvalidValue(f"ask for the price of selling a positive quantity, not {quantity}")
+            raise InvalidValue(f"the quantity of a sell price must be positive, not {quantity}")
         mid, delay = self._get_market(ts, pair, mid_price)
         fee = self._get_fee(pair)
         return TradePricing(
@@ -204,7 +204,7 @@ class BacktestPricing(PricingModel):
     def _check_resting_price(
         self, ts: datetime.datetime, pair: TradingPairIdentifier, price: float
     ) -> datetime.timedelta:
-        """Return the age of a price; refuse one that traded neither in the last candle before `ts` nor at `ts`."""
+        """Return the age of a price; raises `PriceUnavailable` if it traded neither just before nor at `ts`."""
         cursor = self.universe.get_cursor(pair)
         now = self._to_us(ts)
         index = cursor.seek(now)
@@ -218,8 +218,9 @@ class BacktestPricing(PricingModel):
     def get_traded_value(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float | None:
         """Return the value traded in the candle of a fill at `ts`, reserve currency; None without volume data.
 
-        That is the candle in progress, or for what was reached inside a candle and is booked at its end, that candle.
-        Used to estimate slippage of a fill, never by decisions: it is known only when the candle has ended.
+        It is the candle in progress, or, for a level that was reached inside a candle and is booked at its end, that
+        candle. It is used to estimate the slippage of a fill, never by decisions, because it is known only after the
+        end of the candle.
         """
         cursor = self.universe.get_cursor(pair)
         now = self._to_us(ts)

@@ -91,12 +91,12 @@ class _Setup:
         self.start_at, self.end_at = find_period(self.universe, *self.wanted)
 
     def calculate_indicators(self, universe: TradingStrategyUniverse) -> IndicatorResults:
-        """Return the indicators of the strategy over the candles of a universe, this one or a part of it."""
+        """Return the indicators of the strategy for the candles of a universe, which may be a part of the own one."""
         indicators = self.module.make_indicators(self.start_at, universe, self.context)
         return calculate_indicators(indicators, universe, self.context, self.start_at)
 
     def make_state(self) -> State:
-        """Return an empty state that begins at strategy time: no wall clock gets into a backtest."""
+        """Return an empty state whose times are simulated ones, so that a backtest does not depend on the real time."""
         module = self.module
         name = self.options.name or module.name or (module.path.stem if module.path else "backtest")
         state = State(created_at=self.start_at, name=name)
@@ -108,10 +108,10 @@ class _Setup:
         return state
 
     def make_sync_model(self, wallet: SimulatedWallet) -> BacktestSyncModel:
-        """Return the queue of deposits."""
+        """Return the sync model with the deposits; raises `BacktestNotPossible` without money."""
         amount = self.options.initial_deposit if self.options.initial_deposit is not None else self.module.initial_cash
         if not amount or not amount > 0:
-            raise BacktestNotPossible("there is no money: give an initial deposit, or Parameters.initial_cash")
+            raise BacktestNotPossible("there is no initial cash: pass initial_deposit, or set Parameters.initial_cash")
         sync = BacktestSyncModel(wallet)
         decimals = self.universe.reserve_asset.decimals
         sync.simulate_funding(self.start_at, _to_units(amount, decimals))
@@ -120,10 +120,10 @@ class _Setup:
         return sync
 
     def make_delisting(self, pricing: BacktestPricing, wallet: SimulatedWallet) -> DelistingPolicy:
-        """Return what closes positions in markets that are gone."""
+        """Return the policy that closes positions in delisted markets."""
         options = self.options
         if not options.delisted_after > datetime.timedelta(0):
-            raise BacktestNotPossible(f"delisted_after is a positive time, not {options.delisted_after}")
+            raise BacktestNotPossible(f"delisted_after must be a positive time, not {options.delisted_after}")
         outcome = _choose(Delisting, "delisting", options.delisting)
         return DelistingPolicy(self.universe, pricing, wallet, outcome, options.delisted_after)
 
@@ -145,13 +145,13 @@ def run_backtest(
     Raises
     ------
     BacktestNotPossible, BacktestPeriodNotValid
-        No money, or no data in the period.
+        There is no initial cash, or no data in the period.
     DecisionFailed
         The strategy raised an error or returned something unusable.
     """
     options = options or BacktestOptions()
     setup = _Setup(module, universe, options, make_context(module, options))
-    setup.make_sync_model(SimulatedWallet())  # Without money nothing needs to be calculated.
+    setup.make_sync_model(SimulatedWallet())  # raises before the slow work, when there is no money
     results = setup.calculate_indicators(universe)
     run = _prepare(setup, results)
     state, outcomes, times = run.engine.runner.state, run.outcomes, run.engine.decision_times
@@ -181,9 +181,9 @@ def run_backtest(
 def replay_decisions(
     module: StrategyModule, universe: TradingStrategyUniverse, options: BacktestOptions, indicators: IndicatorResults
 ) -> State:
-    """Run a strategy with indicators that are calculated already, maybe from less data; return the state.
+    """Run a strategy with given indicators, which may be calculated from less data; return the state.
 
-    Nothing is warned about, and no progress is drawn.
+    No warnings are logged, and no progress bar is drawn.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def replay_decisions(
 
 @dataclass(slots=True)
 class _Run:
-    """What one run is made of, ready to start."""
+    """The parts of one run."""
 
     engine: BacktestEngine
     sync: BacktestSyncModel
@@ -238,7 +238,7 @@ def _prepare(setup: _Setup, results: IndicatorResults) -> _Run:
 
 
 def make_context(module: StrategyModule, options: BacktestOptions) -> ExecutionContext:
-    """Return what a strategy is told about where it runs."""
+    """Return the execution context for the strategy."""
     return ExecutionContext(
         mode=options.mode,
         engine_version=module.engine_version,
@@ -252,7 +252,7 @@ def _choose(kind: type[_Choice], name: str, value: _Choice | str) -> _Choice:
         return kind(value)
     except ValueError:
         known = ", ".join(repr(member.value) for member in kind)
-        raise BacktestNotPossible(f"{name} is one of {known}, not {value!r}") from None
+        raise BacktestNotPossible(f"{name} must be one of {known}, not {value!r}") from None
 
 
 def _make_diagnostics(state: State, decisions: int, seconds: float) -> dict[str, Any]:
@@ -273,7 +273,7 @@ def _make_diagnostics(state: State, decisions: int, seconds: float) -> dict[str,
 
 
 def _to_units(amount: Decimal | float, decimals: int) -> Decimal:
-    # Money is typed by people: 0.1 means 0.1.
+    # A float of a user means its decimal text: 0.1 means exactly 0.1.
     exact = amount if isinstance(amount, Decimal) else Decimal(str(amount))
     units = round_down_to_units(abs(exact), decimals) if exact.is_finite() else exact
     return units.copy_sign(exact)
@@ -286,26 +286,27 @@ def load_market_data(
     bucket: CandleLength | None = None,
     date_format: str | None = None,
 ) -> TradingStrategyUniverse:
-    """Open data sets that come with the program, or candle files, as one universe.
+    """Return bundled data sets, or candle files, as one universe.
 
     Parameters
     ----------
     names
-        Each a name of `list_datasets`, optionally with one pair of it (``us-stocks-daily:AAPL-USD``), or the path of
-        a file, see `load_candle_file`.
+        Names of `list_datasets`, optionally with one pair of it (``us-stocks-daily:AAPL-USD``), or paths of files, see
+        `load_candle_file`.
     fee, pair, bucket, date_format
         See `create_universe`; `pair` for a single file, `bucket` and `date_format` for files.
 
     Raises
     ------
     BacktestNotPossible
-        No name was given, one is neither file nor data set, two contain the same pair, or `pair` does not fit.
+        No name was given, a name is neither a file nor a data set, two contain the same pair, or `pair` was given for
+        several files or a data set.
     """
     known = list_datasets()
     if not names:
-        raise BacktestNotPossible(f"name market data: a file, or one of {', '.join(known)}")
+        raise BacktestNotPossible(f"market data is missing: name a file, or one of {', '.join(known)}")
     if pair is not None and (len(names) > 1 or any(str(name).partition(":")[0] in known for name in names)):
-        raise BacktestNotPossible("a pair can be named for a single file only; data sets know their pairs")
+        raise BacktestNotPossible("a pair can be named for a single file only; the pairs of data sets are fixed")
     sources: dict[str, CandleSource] = {}
     for name in names:
         dataset, _, only = str(name).partition(":")
@@ -355,7 +356,7 @@ def run_backtest_for_module(
     candles
         Market data, see `load_candles`; data set names are opened with `load_market_data` instead.
     universe
-        Market data that is already a universe. With neither, ``create_trading_universe`` of the strategy is asked.
+        Market data as a universe. Without both, ``create_trading_universe`` of the strategy is called.
     start_at, end_at, initial_deposit, funding, slippage, failures, data_delay_tolerance
         See `BacktestOptions`.
     name, progress, market_rules
@@ -363,9 +364,9 @@ def run_backtest_for_module(
     pair, fee, bucket, date_format
         See `create_universe`; for `candles` only.
     cycle_duration
-        Overrides that of the strategy.
+        Value that overrides that of the strategy.
     parameters
-        Override strategy parameters by name.
+        Values that override parameters of the strategy, by name.
 
     Raises
     ------
@@ -399,7 +400,7 @@ def run_backtest_for_module(
 def ask_for_universe(
     module: StrategyModule, options: BacktestOptions, fee: float | Mapping[str, float]
 ) -> TradingStrategyUniverse:
-    """Return the market data that ``create_trading_universe`` of the strategy chooses.
+    """Return the universe that ``create_trading_universe`` of the strategy makes.
 
     Raises
     ------
@@ -445,14 +446,14 @@ def run_backtest_inline(
     universe, candles, pair, fee, bucket, date_format
         Market data, see `run_backtest_for_module`.
     cycle_duration
-        None: ``cycle_duration`` of the parameters, else every candle.
+        Time between decisions; None uses ``cycle_duration`` of the parameters, otherwise every candle.
     name, mode
         See `BacktestOptions`.
     engine_version
         For `ExecutionContext`.
     run_settings
-        ``start_at``, ``end_at``, ``initial_deposit``, ``funding``, ``slippage``, ``failures``, and what else
-        `BacktestOptions` has.
+        ``start_at``, ``end_at``, ``initial_deposit``, ``funding``, ``slippage``, ``failures``, and the other settings
+        of `BacktestOptions`.
 
     Raises
     ------

@@ -43,9 +43,9 @@ class FundFlowEvent:
     Attributes
     ----------
     timestamp
-        When the money moved, naive UTC; it is booked in the first cycle at or after this time.
+        Time of the transfer, naive UTC; it is booked in the first cycle at or after this time.
     amount
-        Reserve currency.
+        Amount of the reserve currency.
     """
 
     timestamp: datetime.datetime
@@ -53,16 +53,16 @@ class FundFlowEvent:
 
 
 class BacktestSyncModel(SyncModel):
-    """Books queued deposits and redemptions, and the interest of loans.
+    """Sync model that books queued deposits and redemptions, and the interest of loans.
 
     Parameters
     ----------
     wallet
-        The account the money goes to or comes from.
+        Wallet that deposits go to and redemptions come from.
     initial_deposit_amount
-        Deposited in the first cycle; None or zero: nothing.
+        Deposit of the first cycle, reserve currency; None or zero for none.
     lending_rates
-        What loans earn and cost, e.g. `tradeexecutor.backtest.lending_rates.LendingRateHistory`; None: nothing.
+        Interest rates of loans, e.g. `tradeexecutor.backtest.lending_rates.LendingRateHistory`; None for no interest.
     """
 
     def __init__(
@@ -75,23 +75,23 @@ class BacktestSyncModel(SyncModel):
         self.lending_rates = lending_rates
         self.fund_flow_queue: list[FundFlowEvent] = []
         if initial_deposit_amount:
-            # Due whenever the run begins: no wall clock gets into a backtest.
+            # The earliest time, so that the deposit is due at the start of the run, whenever that is.
             self.simulate_funding(datetime.datetime.min, Decimal(initial_deposit_amount))
 
     def simulate_funding(self, timestamp: datetime.datetime, amount: Decimal) -> None:
-        """Queue a deposit (positive) or redemption (negative)."""
+        """Queue a deposit (positive) or redemption (negative); raises `FundingNotPossible` for zero."""
         if not is_finite_decimal(amount) or not amount:
             raise FundingNotPossible(f"a deposit or redemption is a non-zero Decimal, not {amount!r}")
         self.fund_flow_queue.append(FundFlowEvent(timestamp, amount))
-        # Stable: events of the same time stay in the order they were queued.
+        # The sort is stable: events of the same time keep the order in which they were queued.
         self.fund_flow_queue.sort(key=lambda event: event.timestamp)
 
     def has_due_flow(self, ts: datetime.datetime) -> bool:
-        """Return True if a deposit or redemption is booked in a cycle at `ts`."""
+        """Return True if a deposit or redemption will be booked in a cycle at `ts`."""
         return bool(self.fund_flow_queue) and self.fund_flow_queue[0].timestamp <= ts
 
     def sync_initial(self, state: State, **kwargs: Any) -> None:
-        """Do nothing: there is no chain to read a deployment from."""
+        """Do nothing, because there is no chain to read a deployment from."""
 
     @contract_signature
     def sync_treasury(
@@ -104,7 +104,7 @@ class BacktestSyncModel(SyncModel):
     ) -> list[BalanceUpdate]:
         """Book the queued events that are due, in order of time, each exactly once.
 
-        Either all due events are booked in wallet and state, or none is and the queue stays as it was.
+        Either all due events are booked in wallet and state, or none is and the queue does not change.
 
         Raises
         ------
@@ -119,7 +119,7 @@ class BacktestSyncModel(SyncModel):
         due = [event for event in queue if event.timestamp <= strategy_cycle_ts]
         asset = self._get_reserve_asset(state, supported_reserves)
         reserve = state.portfolio.reserves.get(asset.get_identifier())
-        # Both are the same, unless somebody changed one of them by hand.
+        # Both are the same, unless one of them was changed by hand.
         balance = min(self.wallet.get_balance(asset), ZERO_DECIMAL if reserve is None else reserve.quantity)
         for event in due:
             balance += event.amount
@@ -140,7 +140,7 @@ class BacktestSyncModel(SyncModel):
     def _book(
         self, event: FundFlowEvent, asset: AssetIdentifier, cycle_ts: datetime.datetime, state: State
     ) -> BalanceUpdate:
-        """Book an event that was checked, in the state and in the wallet."""
+        """Book a checked event in the state and in the wallet."""
         is_initial = event.timestamp == datetime.datetime.min
         happened_at = cycle_ts if is_initial else max(event.timestamp, state.created_at)
         update = book_reserve_flow(state, asset, event.amount, EventOrigin(happened_at, cycle_ts))
@@ -152,32 +152,32 @@ class BacktestSyncModel(SyncModel):
     def sync_interests(
         self, timestamp: datetime.datetime, state: State, universe: object, pricing_model: PricingModel
     ) -> list[BalanceUpdate]:
-        """Let the aTokens and vTokens of the wallet grow, and book what they gained.
+        """Add the interest of loans to the aTokens and vTokens of the wallet, and book it.
 
-        Each side of each loan earns from the time up to which its interest is booked, so nothing is lost between
-        syncs and nothing is earned twice, whether or not a batch of trades moved the checkpoint. A trade changes the
-        balance that earns: sync before each batch, so that the time before is paid on the balance of that time.
+        Each side of each loan accrues interest from the time up to which its interest is booked, so no interest is
+        lost between syncs or booked twice, whether or not a batch of trades moved the checkpoint. A trade changes the
+        balance that accrues interest: sync before each batch, so that earlier interest uses the earlier balance.
 
         Everything is checked before the wallet or the state changes.
 
         Parameters
         ----------
         timestamp
-            Strategy time.
+            Simulated time, naive UTC.
         universe
-            Not used: the rates come from `lending_rates`.
+            Not used; the rates come from `lending_rates`.
         pricing_model
-            Values the debt of shorts.
+            Pricing model that values the debt of shorts.
 
         Returns
         -------
         list
-            The interest events; empty without rates, without loans, and when no time has passed.
+            The interest events; empty without rates, without loans, or when no time has passed.
 
         Raises
         ------
         InterestRefused
-            The time is before the latest sync, the wallet does not hold a token that earns, or a rate makes no sense.
+            The time is before the latest sync, the wallet lacks a token that accrues interest, or a rate is invalid.
         """
         checkpoint = state.sync.interest.last_sync_at
         if self.lending_rates is None or timestamp == checkpoint:
@@ -193,7 +193,7 @@ class BacktestSyncModel(SyncModel):
         balances = self._calculate_balances(operation, self.lending_rates)
         yearly_rates = get_interest_rates(state, self.lending_rates, timestamp)
         events = accrue_interest(state, balances, operation, timestamp, None, created_at=timestamp)
-        # From here on nothing fails.
+        # All checks have passed; nothing from here on may fail.
         set_interest_rates(yearly_rates)
         for event in events:
             self.wallet.rebase(event.asset, self.wallet.get_balance(event.asset) + event.quantity)
@@ -202,7 +202,7 @@ class BacktestSyncModel(SyncModel):
     def _calculate_balances(
         self, operation: InterestDistributionOperation, rates: LendingRates
     ) -> dict[AssetIdentifier, Decimal]:
-        """Return what the positions should hold of each token with interest, and weight their entries by it."""
+        """Return the balance of each token with interest, and set the weights of the entries by it."""
         balances: dict[AssetIdentifier, Decimal] = {}
         for data in operation.asset_interest_data.values():
             asset = data.entries[0].asset
@@ -217,7 +217,7 @@ class BacktestSyncModel(SyncModel):
         return balances
 
     def get_token_storage_address(self) -> str | None:
-        """Return None: a simulation has no address."""
+        """Return None, because a simulation has no address."""
         return None
 
     @contract_signature
@@ -227,16 +227,16 @@ class BacktestSyncModel(SyncModel):
         filter_zero: bool = True,
         block_identifier: int | None = None,
     ) -> Iterable[OnChainBalance]:
-        """Raise `BalanceNotReadable`: there is no chain to read."""
+        """Raise `BalanceNotReadable`, because there is no chain to read."""
         raise BalanceNotReadable("a backtest has no chain to read balances from")
 
     def create_transaction_builder(self) -> None:
-        """Return None: nothing is signed."""
+        """Return None, because a backtest signs no transactions."""
         return
 
 
 def _calculate_gain(entry: InterestDistributionEntry, end: datetime.datetime, rates: LendingRates) -> Decimal:
-    """Return what one side of a loan earned since its interest was booked, token units."""
+    """Return the interest of one side of a loan since its last booking, token units."""
     start = _get_interest(entry).last_event_at
     if start >= end:
         return ZERO_DECIMAL

@@ -1,4 +1,4 @@
-"""Value of positions in a backtest: what selling them would bring."""
+"""Value of positions in a backtest: the proceeds of selling them."""
 
 import datetime
 
@@ -12,7 +12,7 @@ __all__ = ["BacktestValuationModel", "backtest_valuation_factory"]
 
 
 class BacktestValuationModel(ValuationModel):
-    """Values spot positions at the sell price, so that fees of leaving are already taken off."""
+    """Valuation of spot positions at the sell price, so that the fee of the exit is already deducted."""
 
     __slots__ = ("pricing_model",)
 
@@ -22,8 +22,8 @@ class BacktestValuationModel(ValuationModel):
     def __call__(self, ts: datetime.datetime, position: TradingPosition) -> ValuationUpdate:
         """Revalue the position.
 
-        The update is returned and not stored: a backtest would keep one per candle. For the same reason it does not
-        carry the value before, which nobody reads and which costs as much as the valuation itself.
+        The update is returned but not stored, because a backtest would store one for each candle. It has no previous
+        value, because that is not used in a backtest and takes as long as the valuation itself.
         """
         pair = position.pair
         if not pair.is_spot():
@@ -44,5 +44,5 @@ class BacktestValuationModel(ValuationModel):
 
 
 def backtest_valuation_factory(pricing_model: PricingModel) -> BacktestValuationModel:
-    """Make a valuation model; a `ValuationModelFactory`."""
+    """Return a valuation model; implements `ValuationModelFactory`."""
     return BacktestValuationModel(pricing_model)

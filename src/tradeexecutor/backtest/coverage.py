@@ -1,7 +1,7 @@
-"""What the market data of a run covers, and what of the wanted period it does not: said once, when the run is over.
+"""Which part of the requested period the market data does not cover; reported once, at the end of a run.
 
-A market that closes has holes in its candles that nobody misses: nights, weekends, holidays. They are told from
-missing candles by when they come again.
+A market with closing hours has expected gaps in its candles: nights, weekends, holidays. They are distinguished from
+missing candles because they repeat at regular times.
 """
 
 import datetime
@@ -20,17 +20,17 @@ _HOUR = 3_600_000_000
 _DAY = 24 * _HOUR
 _WEEK = 7 * _DAY
 
-#: Holidays do not close a market for longer, weekends around them included.
+#: Longest closure of a market for holidays, weekends around them included, us.
 _LONGEST_CLOSING = 5 * _DAY
 
-#: Holes that are so large a part of all at one time of the day, or the week, are the hours in which a market is closed.
+#: Smallest share, and number, of gaps at one time of the day or week that are closing hours of a market.
 _REGULAR_SHARE = 0.25
 _FEWEST_CLOSINGS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """A time without candles between two candles, naive UTC, and how many candles would fill it."""
+    """A period without candles between two candles, naive UTC, and the number of missing candles."""
 
     start_at: datetime.datetime
     end_at: datetime.datetime
@@ -42,14 +42,14 @@ def describe_coverage(
     wanted: tuple[datetime.datetime | None, datetime.datetime | None],
     used: tuple[datetime.datetime, datetime.datetime],
 ) -> list[str]:
-    """Return sentences about what the data lacks; empty when it lacks nothing.
+    """Return sentences about missing data; empty when nothing is missing.
 
     Parameters
     ----------
     universe
         The market data.
     wanted
-        Start and end that the strategy or the user asked for; None: whatever there is.
+        Start and end that the strategy or the user requested; None for all data.
     used
         Start and end of the run.
     """
@@ -118,9 +118,9 @@ def _show(time: datetime.datetime) -> str:
 
 
 def find_holes(candles: Candles) -> list[Hole]:
-    """Return the times without candles that need an explanation.
+    """Return the unexpected periods without candles.
 
-    All of them where the market never closes; where it does, those that are longer than holidays.
+    These are all of them if the market never closes; otherwise those that are longer than holidays.
     """
     starts, lengths = _find_gaps(candles)
     if has_closing_hours(candles):
@@ -135,8 +135,8 @@ def find_holes(candles: Candles) -> list[Hole]:
 
 def _find_gaps(candles: Candles) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     lengths = candles.starts[1:] - candles.ends[:-1]
-    # Neither the hour that daylight saving takes from a day is a hole, nor the days before the first trading day of a
-    # week or month.
+    # The hour that daylight saving removes from a day is not a gap, nor are the days before the first trading day of
+    # a week or month.
     shortest = _HOUR if candles.typical_length > datetime.timedelta(hours=1) else 0
     if candles.typical_length >= datetime.timedelta(days=7):
         shortest = candles.typical_length // datetime.timedelta(microseconds=2)
@@ -145,10 +145,10 @@ def _find_gaps(candles: Candles) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def has_closing_hours(candles: Candles) -> bool:
-    """Return True if the market is regularly closed, by night or at weekends.
+    """Return True if the market closes regularly, at night or at weekends.
 
-    It is when no candle of a week or more starts at a weekend, or when holes come again at one time of the day (of the
-    week, for candles of a day), an hour earlier or later for daylight saving.
+    It does if no candle of a week or more starts at a weekend, or if gaps repeat at one time of the day (of the week,
+    for candles of a day), up to an hour earlier or later because of daylight saving.
     """
     if isinstance(candles.bucket, str) or candles.bucket > datetime.timedelta(days=3):
         return False

@@ -1,4 +1,4 @@
-"""Price data that comes with the program.
+"""Price data that is bundled with the program.
 
 The files and where their numbers come from are described in ``datasets/README.md``.
 """
@@ -32,14 +32,14 @@ def list_datasets() -> list[str]:
 
 
 def load_dataset(name: str, pairs: Iterable[str] | None = None) -> dict[str, Candles]:
-    """Read a data set.
+    """Return the candles of a data set.
 
     Parameters
     ----------
     name
         One of `list_datasets`, e.g. ``btc-usd-monthly``.
     pairs
-        Only these pairs; None: all.
+        Pairs to load; None for all.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def load_dataset(name: str, pairs: Iterable[str] | None = None) -> dict[str, Can
     Raises
     ------
     DatasetNotFound
-        No such data set, or it has no such pair.
+        The data set does not exist, or does not have a pair.
     """
     known = list_datasets()
     if name not in known:

@@ -1,8 +1,8 @@
-"""What becomes of positions whose market does not trade any more.
+"""Closing positions in markets that no longer trade.
 
-Only time tells a halt from a delisting: a market that has not traded for `DelistingPolicy.after` counts as delisted
-from then on, and so does one without a trade in the last week, or the last three candles, before the end of the run.
-Until then positions keep the value of the last price. That a market never opens again is not known before.
+A halt and a delisting differ only in their duration: a market that has not traded for `DelistingPolicy.after` counts as
+delisted from then on, and so does one without a trade in the last week, or the last three candles, before the end of
+the run. Until then positions keep the value of the last price, because the future of the market is not known.
 """
 
 import datetime
@@ -21,28 +21,28 @@ from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniv
 
 __all__ = ["DEFAULT_DELISTED_AFTER", "DelistedPosition", "Delisting", "DelistingPolicy"]
 
-#: Halts of some weeks happen; nobody waits longer than this for a market to open again.
+#: Default time without a trade after which a market counts as delisted; halts of some weeks happen.
 DEFAULT_DELISTED_AFTER = datetime.timedelta(days=90)
 
 _US = datetime.timedelta(microseconds=1)
 _NEVER = to_us(datetime.datetime.max)
 
-#: A market that has not traded for this long before the end of a run is gone, not closed for a holiday.
+#: Longest time without a trade before the end of a run in which a market may be closed for holidays.
 _LONGEST_HOLIDAY = datetime.timedelta(days=7)
 
 
 class Delisting(enum.Enum):
-    """What a position in a delisted market is worth."""
+    """Price at which a position in a delisted market is closed."""
 
-    #: It is sold at the last price.
+    #: The last price.
     last_price = "last_price"
-    #: Nothing: it is written off.
+    #: Zero: it is written off.
     write_off = "write_off"
 
 
 @dataclass(frozen=True, slots=True)
 class DelistedPosition:
-    """A position that was closed because its market is gone.
+    """A position that was closed because its market is delisted.
 
     Attributes
     ----------
@@ -59,18 +59,18 @@ class DelistedPosition:
 
 
 class DelistingPolicy:
-    """Closes positions in markets that are gone.
+    """Policy that closes positions in delisted markets.
 
     Parameters
     ----------
     universe
         Markets and their candles.
     pricing, wallet
-        Of the run.
+        Pricing and wallet of the run.
     outcome
-        What the positions are worth.
+        Price at which the positions are closed.
     after
-        A market that has not traded for this long counts as delisted.
+        Time without a trade after which a market counts as delisted.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class DelistingPolicy:
         self.wallet = wallet
         self.outcome = outcome
         self.closed: list[DelistedPosition] = []
-        #: Moment from which a market counts as delisted (us) and internal id of its pair, the last one first.
+        #: Time from which a market counts as delisted (us) and internal id of its pair, the latest first.
         self._due: list[tuple[int, int]] = []
         wait = min(after // _US, _NEVER)
         for pair in universe.iterate_pairs():
@@ -102,7 +102,7 @@ class DelistingPolicy:
 
     @property
     def next_due_at(self) -> datetime.datetime:
-        """The moment from which the next market counts as delisted; the end of time when there is none."""
+        """The time from which the next market counts as delisted, naive UTC; ``datetime.max`` when there is none."""
         return from_us(self._due[-1][0]) if self._due else datetime.datetime.max
 
     def apply(self, runner: StrategyRunner, ts: datetime.datetime) -> None:
@@ -134,7 +134,7 @@ class DelistingPolicy:
             self._close_position(runner, ts, position)
 
     def _has_traded(self, position: TradingPosition, ts: datetime.datetime) -> bool:
-        """Return True if the market has opened again since it counted as delisted: a decision may come late."""
+        """Return True if the market has reopened since it counted as delisted; the decision may be later than that."""
         cursor = self.universe.get_cursor(position.pair)
         index = cursor.seek(to_us(ts))
         return index >= 0 and cursor.ends[index] > to_us(ts)

@@ -1,7 +1,7 @@
-"""When a backtest records the equity besides its decisions.
+"""When a backtest records the equity in addition to its decisions.
 
-Figures of risk need the equity at times that do not depend on the strategy: a strategy that decides once a week would
-else show a seventh of the days, and a smaller drawdown than one that holds the same and decides every day.
+Risk figures need the equity at times that do not depend on the strategy. Otherwise a strategy with weekly decisions
+would show a seventh of the days, and a smaller drawdown than a strategy with the same positions and daily decisions.
 """
 
 import enum
@@ -15,23 +15,23 @@ _DAY_US = 86_400 * 1_000_000
 
 
 class EquitySampling(enum.Enum):
-    """How often the equity is recorded besides decisions and fills."""
+    """How often the equity is recorded in addition to decisions and fills."""
 
     #: At each midnight (UTC).
     day = "day"
-    #: At each midnight, and whenever a candle of any pair ends.
+    #: At each midnight, and at the end of each candle of any pair.
     candle = "candle"
 
 
 def find_sample_times(sampling: EquitySampling, cursors: Iterable[CandleCursor], start: int, end: int) -> Sequence[int]:
-    """Return when the equity is recorded after `start` and before `end`; all are microseconds since 1970.
+    """Return the sample times after `start` and before `end`; all are microseconds since 1970.
 
     Parameters
     ----------
     cursors
         Candles of all pairs.
     """
-    # Asked after each decision, so that what nearly always is empty must not cost an array.
+    # Called after each decision: the result is usually empty, so no array is made.
     midnights = range((start // _DAY_US + 1) * _DAY_US, end, _DAY_US)
     if sampling is EquitySampling.day:
         return midnights

@@ -1,4 +1,4 @@
-"""Lending rates of a backtest: what was paid for supplied tokens and charged for borrowed ones."""
+"""Lending rates of a backtest: the interest on supplied and borrowed tokens."""
 
 import datetime
 from bisect import bisect_left, bisect_right
@@ -13,7 +13,7 @@ from tradeexecutor.state.types import Percent
 
 __all__ = ["LendingRateHistory", "NoLendingData", "RateCandle"]
 
-#: A rate older than this does not count as the present one.
+#: Largest age of a rate that counts as current.
 RATE_TOLERANCE = datetime.timedelta(days=7)
 
 
@@ -22,7 +22,7 @@ class NoLendingData(TradeExecutorError, LookupError):
 
 
 class RateCandle(NamedTuple):
-    """Range of a yearly rate over a time, in percent as lending markets quote it: 3.65 is 3.65 %."""
+    """Range of a yearly rate in a period, in percent as lending markets quote it: 3.65 is 3.65 %."""
 
     opened_at: datetime.datetime
     high: float
@@ -31,14 +31,14 @@ class RateCandle(NamedTuple):
 
 
 class LendingRateHistory:
-    """Rates from candles; implements `tradeexecutor.strategy.interest.LendingRates`.
+    """Lending rates from candles; implements `tradeexecutor.strategy.interest.LendingRates`.
 
     Parameters
     ----------
     supply
-        What lenders earn: candles by underlying token (USDC, not aUSDC), in any order.
+        Candles of the supply rate by underlying token (USDC, not aUSDC), in any order.
     borrow
-        What borrowers of the underlying token pay at a variable rate.
+        Candles of the variable borrow rate by underlying token.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class LendingRateHistory:
         Raises
         ------
         NoLendingData
-            There is none.
+            There is no such candle.
         """
         candles = self._get_candles(asset)
         index = bisect_right(candles, at, key=_get_time)
@@ -66,11 +66,11 @@ class LendingRateHistory:
     def get_accrual_multiplier(
         self, asset: AssetIdentifier, start: datetime.datetime, end: datetime.datetime
     ) -> Decimal:
-        """Return by what a balance of an aToken or vToken grows from `start` until `end`.
+        """Return the factor by which a balance of an aToken or vToken grows from `start` until `end`.
 
-        ``1 + rate * seconds / year``, the rate being the mean of the middles of the candles that open in the period;
-        without any, the close of the candle before. A candle that opens at `end` tells what comes after and does not
-        count.
+        It is ``1 + rate * seconds / year``. The rate is the mean of the midpoints of the candles that open in the
+        period; without such candles, the close of the candle before. A candle that opens at `end` is not used, because
+        it is about the time after the period.
 
         Raises
         ------

@@ -1,8 +1,8 @@
-"""Look-ahead: whether an indicator knows candles that came after the decision that read it.
+"""Look-ahead: whether an indicator uses candles that are later than the decision that reads it.
 
-An indicator is calculated once, over all candles, and read decision by decision. It is honest when each value that a
-decision could see is the same as if the candles after the decision had never come. That is also the test: leave them
-out, calculate again, compare what was visible.
+An indicator is calculated once, from all candles, and read at each decision. It has no look-ahead if each value that a
+decision can see is the same as without the candles after the decision. The test does exactly this: it removes the later
+candles, calculates again, and compares the visible values.
 """
 
 import bisect
@@ -27,22 +27,23 @@ __all__ = ["IndicatorChange", "check_indicators", "choose_cuts", "cut_universe",
 #: Calculates the indicators of a strategy from the candles of a universe.
 Calculate = Callable[[TradingStrategyUniverse], IndicatorResults]
 
-#: Values that are closer than this are the same: sums over series of another length may be rounded otherwise.
+#: Largest differences of equal values, relative to the value and to the scale of the column: sums over series of
+#: different lengths may be rounded differently.
 _RELATIVE_TOLERANCE = 1e-7
 _SCALE_TOLERANCE = 1e-10
 
-#: Candles, of all pairs together and at least of each pair, that a cut may have besides those that the indicators need
-#: for their first values: what the check costs is bounded, and does not depend on the clock.
+#: Largest number of candles of a cut, of all pairs together and of each pair, in addition to those that the indicators
+#: need for their first values. This limits the cost of the check, which does not depend on the clock.
 _MOST_CANDLES = 2_000
 _MOST_CANDLES_OF_A_PAIR = 250
 
-#: Where `check_indicators` cuts, as shares of these candles. Two, so that an end of a week or month is not met twice.
+#: Where `check_indicators` cuts, as shares of these candles; two, so that not both are at the end of a week or month.
 _CUTS = (0.47, 0.7)
 
-#: It also cuts when so many candles have ended: what is filled backwards shows at the beginning only.
+#: Number of ended candles at one more cut: values that are filled backwards are only found at the beginning.
 _EARLY_CANDLES = 5
 
-#: Of so many indicators with times of their own it cuts where a value has just become visible.
+#: Largest number of indicators with times of their own for which it cuts where a value has just become visible.
 _MOST_PERIODS = 2
 
 
@@ -53,17 +54,17 @@ class IndicatorChange:
     Attributes
     ----------
     name, column
-        The indicator, and the column where its function returned a DataFrame.
+        The indicator, and the column if its function returned a DataFrame.
     pair_id, ticker
-        Whose it is; `UNIVERSE` and an empty text for an indicator of the whole universe.
+        The pair; `UNIVERSE` and an empty text for an indicator of the whole universe.
     at
-        The decision that saw it, naive UTC.
+        The decision that could see it, naive UTC.
     stamp
         Time of the last value that differs.
     value, known_value
-        That value in the run, and calculated from what was known at the decision; None: no value.
+        That value in the run, and calculated from the candles known at the decision; None for no value.
     count
-        How many of the values that the decision could see differ.
+        Number of visible values that differ.
     """
 
     name: str
@@ -78,7 +79,7 @@ class IndicatorChange:
 
     @property
     def key(self) -> tuple[str, int, str | None]:
-        """What tells columns apart: name, pair, column."""
+        """Unique key of the column: name, pair, column."""
         return (self.name, self.pair_id, self.column)
 
     def describe(self) -> str:
@@ -88,7 +89,7 @@ class IndicatorChange:
 
 
 def format_value(value: float | None) -> str:
-    """Return a value of an indicator for people."""
+    """Return a value of an indicator as text."""
     return "no value" if value is None else f"{value:.6g}"
 
 
@@ -98,9 +99,9 @@ def format_value(value: float | None) -> str:
 def cut_universe(
     universe: TradingStrategyUniverse, at: datetime.datetime, *, with_open: bool = False
 ) -> TradingStrategyUniverse:
-    """Return the universe as it was known at a time: the candles that had ended.
+    """Return the universe with the candles that had ended at a time.
 
-    A pair without any is left out.
+    A pair without such candles is left out.
 
     Parameters
     ----------
@@ -109,8 +110,8 @@ def cut_universe(
     at
         The time, naive UTC.
     with_open
-        Keep the candles that had started, too, with all their prices at the open and no volume: enough to trade at
-        `at`, and nothing that is not known then.
+        Whether to keep the candles that had started, too, with all prices at the open and no volume, so that trades at
+        `at` are possible without later prices.
 
     Raises
     ------
@@ -158,16 +159,16 @@ def _take(candles: Candles, ended: int, count: int) -> Candles:
 
 
 def find_changes(full: IndicatorResults, known: IndicatorResults, at: datetime.datetime) -> list[IndicatorChange]:
-    """Return the columns of which a decision saw other values than what was known gives.
+    """Return the columns whose visible values at a decision depend on later candles.
 
     Parameters
     ----------
     full
-        Calculated from all candles.
+        Indicators from all candles.
     known
-        Calculated from the candles that had ended at the decision.
+        Indicators from the candles that had ended at the decision.
     at
-        The decision, naive UTC.
+        Time of the decision, naive UTC.
     """
     now = to_us(at)
     known_ids = {pair.internal_id or 0 for pair in known.universe.iterate_pairs()} | {UNIVERSE}
@@ -208,7 +209,7 @@ def _are_same(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.bool
     scale = float(np.median(finite)) if len(finite) else 0.0
     with np.errstate(invalid="ignore", over="ignore"):
         close = np.abs(a - b) <= _RELATIVE_TOLERANCE * np.minimum(np.abs(a), np.abs(b)) + _SCALE_TOLERANCE * scale
-    # The distance of infinities says nothing; of them only equal ones are the same.
+    # The distance of infinities is undefined, so they are compared by equality.
     return (a == b) | (close & np.isfinite(a) & np.isfinite(b)) | (np.isnan(a) & np.isnan(b))
 
 
@@ -232,9 +233,9 @@ def check_indicators(
     calculate
         Calculates the indicators of the strategy.
     full
-        Those of the run.
+        Indicators of the run.
     times
-        When the strategy decided, increasing.
+        Times of the decisions, increasing.
     """
     if not len(full) or not times:
         return []
@@ -245,7 +246,7 @@ def check_indicators(
             for change in find_changes(full, known, times[number]):
                 found.setdefault(change.key, change)
     if found:
-        # What is not the same twice on the same data says nothing about later candles.
+        # Indicators that differ on the same data are random, and cannot be checked.
         again = _try_to_calculate(calculate, full.universe, None)
         end = full.universe.get_time_range()[1]
         for change in find_changes(full, again, end) if again is not None else ():
@@ -298,7 +299,7 @@ def _find_ends_of_periods(full: IndicatorResults, times: Sequence[datetime.datet
 def _try_to_calculate(
     calculate: Calculate, universe: TradingStrategyUniverse, at: datetime.datetime | None
 ) -> IndicatorResults | None:
-    """Return the indicators as known at a time, None: at the end; None when that is impossible."""
+    """Return the indicators from the data known at a time (None for all data); None when the calculation fails."""
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             return calculate(universe if at is None else cut_universe(universe, at))

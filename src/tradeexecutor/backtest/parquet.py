@@ -1,7 +1,7 @@
-"""Read Parquet files without worker threads.
+"""Reading Parquet files without worker threads.
 
-The files here are small, so threads save nothing. A thread pool that is still winding down when the interpreter exits
-can abort the process, which was seen in about one of sixty runs of a command that reads one file.
+The bundled files are small, so threads do not save time. A thread pool that is still stopping when the interpreter
+exits can abort the process, which happened in about one of sixty runs of a command that reads one file.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 
 def read_parquet(source: Path | bytes) -> pa.Table:
-    """Return all columns and rows of a file, or of the content of one.
+    """Return all columns and rows of a file, given by path or content.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A progress bar for backtests that costs the loop nothing."""
+"""A progress bar for backtests that does not slow the loop down."""
 
 import contextlib
 import datetime
@@ -19,14 +19,14 @@ def show_progress(
     total
         Number of decisions.
     title
-        Shown in front.
+        Text before the bar.
     enabled
-        None: when standard error is a terminal.
+        Whether to draw it; None draws it if standard error is a terminal.
 
     Yields
     ------
     callable or None
-        To be called with the number of decisions made and the time of the last one; None when nothing is drawn.
+        Function to call with the number of decisions made and the time of the last one; None when nothing is drawn.
     """
     if not (sys.stderr.isatty() if enabled is None else enabled):
         yield None

@@ -1,4 +1,4 @@
-"""What a run has shown that its author may not have meant; told once, at the end of the run."""
+"""Warnings about results that the author of a strategy may not have intended, at the end of a run."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from tradeexecutor.strategy.pandas_trader.indicator_results import IndicatorResu
 
 __all__ = ["find_warnings"]
 
-#: A stop loss further below the entry than this is more likely 0.05 written for 0.95 than meant.
+#: Distance of a stop loss below the entry, a fraction, above which it is probably a mistake: 0.05 written for 0.95.
 _SUSPICIOUS_STOP = 0.5
 
-#: How a trade that slipped too far says so, see `SimulatedExecution`.
+#: Start of the failure reason of a trade with too much slippage, see `SimulatedExecution`.
 _SLIPPAGE_REASON = "slippage "
 
 
@@ -57,7 +57,7 @@ def find_warnings(
     outcomes: Outcomes,
     look_ahead: Sequence[IndicatorChange] = (),
 ) -> list[str]:
-    """Return sentences for people, the most important first; empty when nothing is doubtful."""
+    """Return warnings as sentences, the most important first; empty if there are none."""
     return [
         *_find_look_ahead(look_ahead),
         *_find_missing_trades(state, decisions),

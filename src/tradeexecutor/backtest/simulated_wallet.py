@@ -1,7 +1,7 @@
-"""The account of a backtest: how much of each token it holds.
+"""The wallet of a backtest: the balance of each token.
 
-The wallet is kept apart from the state on purpose. It moves with what trades and deposits really did, the state with
-what was booked; comparing the two after every batch finds bookkeeping errors at the trade that makes them.
+The wallet is separate from the state on purpose. It changes with the simulated transfers, the state with the bookings;
+comparing the two after every batch of trades finds a bookkeeping error at the trade that causes it.
 """
 
 from collections.abc import Mapping
@@ -25,12 +25,12 @@ _ZERO = Decimal(0)
 
 
 class OutOfSimulatedBalance(TradeExecutorError, ValueError):
-    """More was spent than the wallet holds; the balance is unchanged.
+    """The wallet does not hold enough for a payment; the balance is unchanged.
 
     Attributes
     ----------
     available, needed
-        Token units.
+        Balance, and amount of the payment, token units.
     """
 
     def __init__(self, message: str, available: Decimal, needed: Decimal):
@@ -40,12 +40,12 @@ class OutOfSimulatedBalance(TradeExecutorError, ValueError):
 
 
 class WalletValueError(TradeExecutorError, ValueError, AssertionError):
-    """An amount that is not a Decimal, or an address that is not lower case."""
+    """An amount is not a Decimal, or an address is not lower case."""
 
 
 @dataclass(frozen=True, slots=True)
 class BalanceMismatch:
-    """A token of which the wallet holds something else than expected, token units."""
+    """A token whose balance in the wallet differs from the expected one; amounts in token units."""
 
     token: str
     expected: Decimal
@@ -58,9 +58,9 @@ class SimulatedWallet:
     Attributes
     ----------
     balances
-        Token address to amount, token units; never negative.
+        Amounts by token address, token units; never negative.
     tokens
-        What is known about the tokens.
+        Symbols and decimals of known tokens.
     nonce
         Number of the next simulated transaction.
     """
@@ -90,10 +90,9 @@ class SimulatedWallet:
         delta
             Token units.
         reason
-            Shown in the error.
+            Text for the error.
         epsilon
-            A change of at most this much is ignored; a result closer to zero than this becomes zero, whether it is
-            above or below.
+            Largest change that is ignored, token units; a result closer to zero than this becomes zero.
 
         Raises
         ------
@@ -119,7 +118,7 @@ class SimulatedWallet:
         self.balances[address] = balance
 
     def set_balance(self, token: Token, amount: Decimal) -> None:
-        """Replace a balance."""
+        """Replace a balance, token units."""
         address = self._register(token)
         if not isinstance(amount, Decimal):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise WalletValueError(f"balances are Decimal, not {amount!r}")
@@ -133,11 +132,11 @@ class SimulatedWallet:
         self.set_balance(address, new_amount)
 
     def get_balance(self, token: Token) -> Decimal:
-        """Return a balance; zero for a token that was never held."""
+        """Return a balance, token units; zero for a token that was never held."""
         return self.balances.get(self._register(token), _ZERO)
 
     def fetch_nonce_and_tx_hash(self) -> tuple[int, str]:
-        """Return the number of the next simulated transaction and its hash, and count it."""
+        """Return nonce and hash of the next simulated transaction, and increase the nonce."""
         nonce = self.nonce
         self.nonce += 1
         return nonce, hex(nonce)
@@ -148,7 +147,7 @@ class SimulatedWallet:
         return token.token_symbol if token else f"<token {address}>"
 
     def update_token_info(self, asset: AssetIdentifier) -> None:
-        """Remember the symbol of a token."""
+        """Record the symbol of a token."""
         self.tokens[asset.address] = asset
 
     def get_all_balances(self) -> "pd.DataFrame":
@@ -162,7 +161,7 @@ class SimulatedWallet:
     def find_mismatches(
         self, expected: Mapping[AssetIdentifier, Decimal], epsilon: float = 0.001
     ) -> list[BalanceMismatch]:
-        """Return the tokens whose balance differs from what is expected.
+        """Return the tokens whose balance differs from the expected one by more than `epsilon`.
 
         The difference is relative to the expected amount, absolute when that is at most `epsilon`.
         """
@@ -176,7 +175,7 @@ class SimulatedWallet:
     def verify_balances(
         self, expected: Mapping[AssetIdentifier, Decimal], epsilon: float = 0.001
     ) -> "tuple[bool, pd.DataFrame]":
-        """Compare balances with what is expected.
+        """Compare balances with the expected ones.
 
         Returns
         -------

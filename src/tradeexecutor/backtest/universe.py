@@ -1,4 +1,4 @@
-"""Trading universes from candles: invents the pairs that files do not describe."""
+"""Trading universes from candles, with generated pairs, because files do not describe them."""
 
 import hashlib
 import itertools
@@ -27,10 +27,10 @@ _OTHER_QUOTES = frozenset(
     "AUD BRL CAD CHF EUR GBP JPY KRW TRY EURC EURI EURS EURT BNB BTC ETH SOL WBTC WETH WSTETH STETH".split()
 )
 
-#: All that a pair can be quoted in, the longest first: BTCUSDT is BTC in USDT, and BTCFDUSD is not BTCF in DUSD.
+#: Known quote currencies, the longest first: BTCUSDT is BTC in USDT, and BTCFDUSD is not BTCF in DUSD.
 _QUOTES = sorted(_DOLLARS | _OTHER_QUOTES, key=lambda quote: (-len(quote), quote))
 
-#: Quotes of three letters end many words; these leave a base of one letter.
+#: Shortest quote currency, in letters, that may leave a base of one letter; many words end with three-letter ones.
 _SHORTEST_QUOTE_OF_A_LETTER = 4
 
 #: Words in file names that are neither base nor quote.
@@ -41,11 +41,11 @@ _NOISE = frozenset(
 
 
 def parse_pair_symbol(text: str, default_quote: str = "USD") -> tuple[str, str]:
-    """Tell base and quote from a pair symbol or a file name.
+    """Return base and quote of a pair symbol or a file name.
 
-    Two names with a dash or slash between them are base and quote, whatever they are. A single word is split before
-    the longest known quote it ends with; a word that is a quote itself is not split. In longer names the time frame,
-    the exchange and the like are left out first.
+    Two names with a dash or slash between them are always base and quote. A single word is split before the longest
+    known quote at its end; a word that is itself a quote is not split. In longer names the time frame, the exchange
+    and similar words are removed first.
 
     >>> parse_pair_symbol("ETH/USDC")
     ('ETH', 'USDC')
@@ -79,7 +79,7 @@ def parse_pair_symbol(text: str, default_quote: str = "USD") -> tuple[str, str]:
 
 
 def _split_word(word: str) -> tuple[str, str] | None:
-    """Split a word before the longest known quote that it ends with."""
+    """Return a word split before the longest known quote at its end; None if there is none."""
     if word in _QUOTES:
         return None
     for quote in _QUOTES:
@@ -90,20 +90,20 @@ def _split_word(word: str) -> tuple[str, str] | None:
 
 
 def _make_address(kind: str, name: str) -> str:
-    """Invent an address that is the same in every run and on every machine."""
+    """Return a generated address that is the same in every run and on every machine."""
     digest = hashlib.sha256(f"tradeexecutor {kind} {name}".encode()).hexdigest()
     return f"0x{digest[:40]}"
 
 
 def create_reserve_asset(symbol: str = "USD") -> AssetIdentifier:
-    """Make the reserve currency, 6 decimals."""
+    """Return a reserve currency with 6 decimals."""
     return AssetIdentifier(_CHAIN_ID, _make_address("asset", symbol), symbol, _RESERVE_DECIMALS, internal_id=1)
 
 
 def create_pair(
     base: str, reserve_asset: AssetIdentifier, internal_id: int, fee: float = DEFAULT_FEE
 ) -> TradingPairIdentifier:
-    """Make a spot pair with invented addresses that depend on the symbols only.
+    """Return a spot pair with generated addresses that depend on the symbols only.
 
     Parameters
     ----------
@@ -137,29 +137,29 @@ def create_universe(
     *,
     date_format: str | None = None,
 ) -> TradingStrategyUniverse:
-    """Make a trading universe from candles of one or many pairs.
+    """Return a trading universe from candles of one or many pairs.
 
     Parameters
     ----------
     candles
         See `load_candles`.
     pair
-        Symbol of the pair, for data of a single pair whose name does not tell.
+        Symbol of the pair, for data of a single pair whose name does not contain it.
     fee
         Trading fee as a fraction: one for all pairs, or by pair symbol or base symbol.
     bucket, date_format
-        Length of a candle, and how times are written, where the data leaves them open; see `load_candles`.
+        Length of a candle, and format of times, if they are ambiguous in the data; see `load_candles`.
 
     Returns
     -------
     TradingStrategyUniverse
-        Pairs numbered from 1 in the order of the data. All dollar currencies (USD, USDT, USDC ...) are taken for the
-        same money, the reserve currency is the one of the first pair.
+        Pairs numbered from 1 in the order of the data. All dollar currencies (USD, USDT, USDC ...) count as the same;
+        the reserve currency is the quote of the first pair.
 
     Raises
     ------
     InvalidCandles
-        Bad data.
+        The data is invalid.
     UniverseNotValid
         Pairs are not quoted in dollars, two have the same base, or `pair` was given for several.
     """

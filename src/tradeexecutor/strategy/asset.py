@@ -1,4 +1,4 @@
-"""Which assets a strategy should hold, how much of each, and which position each belongs to."""
+"""Expected assets of a strategy, their amounts, and the positions that hold them."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ __all__ = [
     "map_onchain_asset_to_position",
 ]
 
-#: What holds an asset.
+#: A position or reserve that holds an asset.
 Holder = TradingPosition | ReservePosition
 
 
@@ -38,17 +38,17 @@ class PairUniverse(Protocol):
 
 @dataclass(slots=True)
 class AssetToPositionsMapping:
-    """How much of an asset the state says is held, and what holds it.
+    """Expected amount of an asset, and its holders.
 
     Attributes
     ----------
     asset
         The token.
     positions
-        Positions and reserves that hold it, or held it last: a closed position stands for an asset of which nothing
-        should be left. Empty for an asset that could be traded and never was.
+        Positions and reserves that hold it, or held it last: a closed position means an expected balance of zero.
+        Empty for an asset that was never traded.
     quantity
-        All of them together, token units.
+        Sum of all holders, token units.
     """
 
     asset: AssetIdentifier
@@ -64,18 +64,18 @@ class AssetToPositionsMapping:
         return any(isinstance(position, ReservePosition) for position in self.positions)
 
     def get_only_position(self) -> Holder:
-        """Return what holds the asset; raises `InvalidValue` unless that is exactly one."""
+        """Return the only holder of the asset; raises `InvalidValue` unless there is exactly one."""
         if len(self.positions) != 1:
             raise InvalidValue(f"{self.asset} is held by {len(self.positions)} positions, not by one")
         return next(iter(self.positions))
 
     def get_first_position(self) -> Holder:
-        """Return what holds the asset: the reserve before positions, positions by id.
+        """Return the reserve of the asset, otherwise its position with the lowest id.
 
         Raises
         ------
         InvalidValue
-            Nothing does.
+            The asset has no holder.
         """
         if not self.positions:
             raise InvalidValue(f"nothing holds {self.asset}")
@@ -88,15 +88,15 @@ def sort_holders(holders: Iterable[Holder]) -> list[Holder]:
 
 
 def get_asset_amounts(p: Holder) -> list[tuple[AssetIdentifier, Decimal]]:
-    """Return the tokens that a position or reserve says are in the wallet, token units."""
+    """Return the tokens of a position or reserve in the wallet, with amounts in token units."""
     return list(p.get_held_assets())
 
 
 def get_onchain_assets(pair: TradingPairIdentifier) -> list[AssetIdentifier]:
-    """Return the tokens that a position in a pair has in the wallet.
+    """Return the tokens of a position in a pair.
 
-    Collateral and debt token of a leveraged pair, the base token of others; none where the balance is not one of
-    tokens: exchange accounts and Hypercore vaults.
+    These are collateral and debt token of a leveraged pair, and the base token of others; none for exchange accounts
+    and Hypercore vaults, which have no token balance.
     """
     if pair.kind.is_exchange_account() or pair.is_hyperliquid_vault():
         return []
@@ -104,7 +104,7 @@ def get_onchain_assets(pair: TradingPairIdentifier) -> list[AssetIdentifier]:
 
 
 def map_onchain_asset_to_position(asset: AssetIdentifier, state: State) -> Holder | None:
-    """Return the reserve of an asset, else the open or frozen position with it as base, else as quote; None if none."""
+    """Return the reserve of an asset, otherwise the open or frozen position with it as base, or as quote; or None."""
     portfolio = state.portfolio
     for reserve in portfolio.reserves.values():
         if reserve.asset == asset:
@@ -119,7 +119,7 @@ def map_onchain_asset_to_position(asset: AssetIdentifier, state: State) -> Holde
 def get_relevant_assets(
     pair_universe: PairUniverse | None, reserve_assets: Collection[AssetIdentifier], state: State
 ) -> set[AssetIdentifier]:
-    """Return every asset that the wallet may hold: reserves, what positions hold or held, and what may be traded."""
+    """Return every asset that the wallet may hold: reserves, assets of all positions, and those that may be traded."""
     expected = build_expected_asset_map(state.portfolio, pair_universe, universe_enumaration_threshold=None)
     return {*reserve_assets, *expected}
 
@@ -131,19 +131,19 @@ def build_expected_asset_map(
     universe_enumaration_threshold: int | None = 20,
     ignore_reserve: bool = False,
 ) -> dict[AssetIdentifier, AssetToPositionsMapping]:
-    """Return what the wallet should hold.
+    """Return the expected balances of the wallet by asset.
 
-    Reserves, then open and frozen positions; then what closed positions held, of which nothing should be left; then
-    what may be traded.
+    They are ordered: reserves, open and frozen positions, assets of closed positions with an expected balance of zero,
+    and assets that may be traded.
 
     Parameters
     ----------
     pair_universe
-        What may be traded; None: only what was.
+        Pairs that may be traded; None for those that were traded.
     universe_enumaration_threshold
-        A universe of so many pairs or more is left out, because each asset is a balance to be read; None: never.
+        Number of pairs from which the universe is left out, because each asset is a balance to read; None for no limit.
     ignore_reserve
-        Leave the reserves out.
+        Whether to leave the reserves out.
     """
     expected: dict[AssetIdentifier, AssetToPositionsMapping] = {}
 

@@ -1,4 +1,4 @@
-"""Calling what the author of a strategy wrote, which may do anything."""
+"""Calling the code of a strategy author safely."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ T = TypeVar("T")
 class StrategyExited(RuntimeError):
     """The strategy tried to end the program.
 
-    A strategy that has nothing to do returns; one that cannot go on raises an error.
+    A strategy without anything to do must return; one that cannot continue must raise an error.
     """
 
     def __init__(self, code: object):
@@ -24,9 +24,9 @@ class StrategyExited(RuntimeError):
 def call_author_code(function: Callable[..., T], *arguments: Any, **keywords: Any) -> T:
     """Call a function of a strategy.
 
-    A process that the function has forked ends here with status 1 instead of returning: it has a copy of the state and
-    of the connections, and two processes must not both carry out one decision. Workers that end inside the function,
-    as those of `multiprocessing` do, are not affected.
+    If the function forks, the child process ends here with status 1 instead of returning: it has a copy of the state
+    and of the connections, and two processes must not both execute one decision. Workers that end inside the function,
+    such as those of `multiprocessing`, are not affected.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def call_author_code(function: Callable[..., T], *arguments: Any, **keywords: An
     try:
         return function(*arguments, **keywords)
     except SystemExit as error:
-        # The traceback tells in which line of the strategy it was.
+        # Keep the traceback, which has the line of the strategy.
         raise StrategyExited(error.code).with_traceback(error.__traceback__) from error
     finally:
         if os.getpid() != process:
@@ -45,7 +45,7 @@ def call_author_code(function: Callable[..., T], *arguments: Any, **keywords: An
 
 
 def _end_forked_process() -> None:
-    """End without running anything else: no clean-up, which would release the locks of the first process."""
+    """End the process without clean-up, because that would release the locks of the parent process."""
     try:
         message = "Error: the strategy forked, and the second process came back from it; that process ends here\n"
         os.write(sys.__stderr__.fileno() if sys.__stderr__ is not None else 2, message.encode())

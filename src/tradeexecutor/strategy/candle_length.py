@@ -1,8 +1,8 @@
-"""How long candles last: the lengths there are, how one is told from time stamps, and when each candle ends.
+"""Lengths of candles: possible lengths, detection from time stamps, and the end of each candle.
 
-A length is a fixed time (a ``timedelta``) or a part of the calendar, one of `MONTHS`. A candle that ended too early
-would show a strategy prices of the future; so stamps that fit no length are refused, and where an end is open by hours
-(daylight saving) or days (trading days of a month), it is the latest that the stamps allow.
+A length is a fixed time (a ``timedelta``) or a calendar period, one of `MONTHS`. A candle with an end that is too early
+would show a strategy prices of the future. So stamps that match no length are refused, and where an end is uncertain by
+hours (daylight saving) or days (trading days of a month), it is the latest one that the stamps allow.
 
 Times are 64-bit integers, microseconds since 1970-01-01 UTC, or since 1970-01-01 of a local clock.
 """
@@ -47,37 +47,38 @@ QUARTER = "quarter"
 HALF_YEAR = "half-year"
 YEAR = "year"
 
-#: Months that each calendar length lasts.
+#: Number of months of each calendar length.
 MONTHS: Mapping[str, int] = {MONTH: 1, "2 months": 2, QUARTER: 3, "4 months": 4, HALF_YEAR: 6, YEAR: 12}
 
-#: The most days that so many months have.
+#: Largest number of days of a period, by number of months.
 _MOST_DAYS = {1: 31, 2: 62, 3: 92, 4: 123, 6: 184, 12: 366}
 
-#: How a user says what the data leaves open; every refusal that it would settle names it.
-SAY_LENGTH = "say how long a candle is with --time-frame (in Python: bucket)"
+#: Advice in every error that an explicit length would avoid.
+SAY_LENGTH = "set the length of a candle with --time-frame (in Python: bucket)"
 
 _MICROSECOND = datetime.timedelta(microseconds=1)
 _SECOND = 1_000_000
 _HOUR = 3_600 * _SECOND
 _DAY = 24 * _HOUR
 
-#: A Monday: the epoch was a Thursday.
+#: The first Monday after the epoch, which was a Thursday, us.
 _MONDAY = 4 * _DAY
 
-#: Stamps nearer to each other than this are no calendar months: 1 March is 24 days after 5 February.
+#: Shortest distance between stamps of calendar months, us: 1 March is 24 days after 5 February.
 _SHORTEST_MONTH = 24 * _DAY
 _LONGEST = 366 * _DAY
 
-#: A first trading day of a month is not later than this: New Year, a weekend, and holidays around them.
+#: Latest day of a month that can be its first trading day, after New Year, a weekend, and holidays.
 _LAST_FIRST_TRADING_DAY = 7
 
-#: Clocks are not set forward or back by more.
+#: Largest change of local clocks by daylight saving, us.
 CLOCK_CHANGE = _HOUR
 
-#: Nor are they changed more often: Morocco leaves daylight saving for the month of Ramadan.
+#: Shortest time between two changes of clocks, us: Morocco suspends daylight saving for the month of Ramadan.
 _SHORTEST_SUMMER = 20 * _DAY
 
-#: A stretch of another spacing that chance explains less often than this is another length of candle.
+#: Probability below which a run of candles with another distance is not chance, but another length of candle; and
+#: the shortest such run.
 _CHANCE = 1e-3
 _SHORTEST_STRETCH = 5
 
@@ -104,29 +105,29 @@ class InvalidCandles(TradeExecutorError, ValueError):
         self.row = row
 
     def at_row(self, row: int) -> "InvalidCandles":
-        """Return the same error of another row, for data that was sorted before it was checked."""
+        """Return the same error with another row, for data that was sorted before the check."""
         return InvalidCandles(self.problem, self.source, row)
 
 
 def to_us(value: datetime.datetime) -> int:
-    """Convert a naive UTC time to microseconds since the epoch."""
+    """Return a naive UTC time as microseconds since the epoch."""
     return (value - EPOCH) // _MICROSECOND
 
 
 def from_us(value: int) -> datetime.datetime:
-    """Convert microseconds since the epoch to naive UTC time."""
+    """Return microseconds since the epoch as naive UTC time."""
     return EPOCH + datetime.timedelta(microseconds=value)
 
 
 def get_typical_length(length: CandleLength) -> datetime.timedelta:
-    """Return the length as a fixed time, the longest it can be for parts of the calendar: 31 days for a month."""
+    """Return the length as a fixed time; for calendar periods the longest possible one, e.g. 31 days for a month."""
     if isinstance(length, str):
         return datetime.timedelta(days=_MOST_DAYS[MONTHS[length]])
     return length
 
 
 def describe_length(length: CandleLength) -> str:
-    """Return a length for people.
+    """Return a length as text.
 
     >>> describe_length(datetime.timedelta(hours=4)), describe_length("quarter")
     ('4 hours', '1 quarter')
@@ -140,27 +141,27 @@ def describe_length(length: CandleLength) -> str:
     return str(length)
 
 
-# --- Telling the length from the stamps
+# --- Detecting the length from the stamps
 
 
 def detect_length(starts: TimeArray, source: str = "") -> CandleLength:
-    """Tell how long the candles are that start at these times.
+    """Return the length of candles that start at these times.
 
-    Candles in different months, on the first day of each or at distances that no fixed time explains, are parts of the
-    calendar; else the most common distance is the length. Candles may be missing.
+    Candles in different months, on the first day of each or at distances that are not multiples of a fixed time, are
+    calendar periods; otherwise the most common distance is the length. Candles may be missing.
 
     Parameters
     ----------
     starts
-        Increasing.
+        Start times, increasing.
 
     Raises
     ------
     InvalidCandles
-        Fewer than two candles, or distances that are no length of a candle, or those of two different ones.
+        There are fewer than two candles, or the distances match no length, or two different lengths.
     """
     if len(starts) < 2:
-        raise InvalidCandles(f"at least two candles are needed to tell how long a candle is; {SAY_LENGTH}", source)
+        raise InvalidCandles(f"at least two candles are needed to detect the length of a candle; {SAY_LENGTH}", source)
     months = count_calendar_months(starts)
     if months is not None:
         return _name_calendar_length(starts, months, source)
@@ -168,8 +169,8 @@ def detect_length(starts: TimeArray, source: str = "") -> CandleLength:
     length, share = most_common_distance(starts)
     if not _SECOND <= length <= _LONGEST or length % _SECOND:
         raise InvalidCandles(
-            f"the candles are {datetime.timedelta(microseconds=length)} apart, which is no length of a candle; "
-            "the times may be in another unit than they look",
+            f"the candles are {datetime.timedelta(microseconds=length)} apart, which is not a length of a candle; "
+            "the times may have another unit",
             source,
         )
     if share < 0.5 and (distances % length).any():
@@ -183,18 +184,18 @@ def detect_length(starts: TimeArray, source: str = "") -> CandleLength:
 
 
 def most_common_distance(starts: TimeArray) -> tuple[int, float]:
-    """Return the most common distance (us) of two starts or more, the shorter of equals, and its share of all."""
+    """Return the most common distance (us) of at least two starts, and its share; of equals the shorter distance."""
     distances, counts = np.unique(np.diff(starts), return_counts=True)
     most = int(np.argmax(counts))
     return int(distances[most]), float(counts[most]) / (len(starts) - 1)
 
 
 def count_calendar_months(stamps: TimeArray) -> int | None:
-    """Return how many months are between stamps that follow the calendar; None when they do not follow it.
+    """Return the number of months between stamps of calendar periods; None when they are not calendar periods.
 
-    Stamps follow the calendar when no two are in one month, and they are all on a first or all on a last day, or at
-    distances that are not multiples of one fixed time. The same day of several months at one distance is either; then
-    the reading counts that ends later.
+    Stamps are of calendar periods when no two are in one month, and they are all on a first or all on a last day, or at
+    distances that are not multiples of one fixed time. Stamps on the same day of several months at one distance are
+    ambiguous; then the interpretation with the later end is used.
     """
     if len(stamps) < 2:
         return None
@@ -226,7 +227,7 @@ def _name_calendar_length(starts: TimeArray, months: int, source: str) -> str:
         raise InvalidCandles(
             f"the candles are {counts} months apart, so it is not known how long one lasts; {SAY_LENGTH}", source
         )
-    # One missing candle is a hole; the same distance twice running is a history of longer candles.
+    # One missing candle is a gap; the same longer distance twice in a row is a history of longer candles.
     longer = np.flatnonzero((steps[1:] == steps[:-1]) & (steps[1:] > months))
     if len(longer):
         row = int(longer[0])
@@ -239,11 +240,10 @@ def _name_calendar_length(starts: TimeArray, months: int, source: str) -> str:
 
 
 def _refuse_two_lengths(starts: TimeArray, distances: TimeArray, length: int, source: str) -> None:
-    """Refuse a series that has candles of two lengths, such as daily history followed by hourly candles.
+    """Raise `InvalidCandles` for a series with candles of two lengths, such as daily history before hourly candles.
 
-    Read as hourly ones, the daily candles would end 23 hours before their close. Holes do not look like this: a
-    stretch of candles none of which follows the one before at the common distance, all at multiples of one longer
-    distance.
+    Read as hourly candles, the daily ones would end 23 hours before their close. Such a series has a run of candles at
+    multiples of one longer distance, none of which is at the common distance; gaps have no such run.
     """
     other = distances != length
     edges = np.flatnonzero(np.diff(np.r_[False, other, False].astype(np.int8)))
@@ -254,9 +254,9 @@ def _refuse_two_lengths(starts: TimeArray, distances: TimeArray, length: int, so
             continue
         values, counts = np.unique(stretch, return_counts=True)
         longer, count = int(values[np.argmax(counts)]), int(counts.max())
-        # Where the two parts meet there may be a distance of any kind.
+        # Between the two parts the distance can be any.
         is_regular = longer >= 2 * length and int((stretch % longer != 0).sum()) <= 1
-        fewest = 3 if longer >= 4 * length else _SHORTEST_STRETCH  # A few holes make 2 or 3 equal distances of two.
+        fewest = 3 if longer >= 4 * length else _SHORTEST_STRETCH  # A few gaps can cause 2 or 3 equal double distances.
         is_one_block = fewest <= count >= len(stretch) - 1 and int((distances == longer).sum()) == count
         is_no_chance = 2 * count >= len(stretch) >= _SHORTEST_STRETCH and len(starts) * chance ** len(stretch) < _CHANCE
         if is_regular and (is_one_block or is_no_chance):
@@ -272,15 +272,15 @@ def _refuse_two_lengths(starts: TimeArray, distances: TimeArray, length: int, so
 
 
 def calculate_ends(starts: TimeArray, length: CandleLength, source: str = "") -> TimeArray:
-    """Return when each candle ends: never before its prices are known, never after the next one starts.
+    """Return the end of each candle, us: not before its prices are known, and not after the start of the next one.
 
     Parameters
     ----------
     starts
-        Increasing.
+        Start times, increasing.
     length
-        Of the candles. Days in which clocks go forward or back are an hour shorter or longer; weeks that are stamped
-        with their first or last trading day end on Sunday night.
+        Length of a candle. Days on which clocks go forward or back are an hour shorter or longer; weeks with stamps of
+        their first or last trading day end on Sunday night.
 
     Raises
     ------
@@ -308,7 +308,7 @@ def calculate_ends(starts: TimeArray, length: CandleLength, source: str = "") ->
 
 
 def refuse_overlap(overlaps: NDArray[np.bool_], starts: TimeArray, length: CandleLength, source: str) -> None:
-    """Refuse candles of which one starts before the one before it ends, naming the first."""
+    """Raise `InvalidCandles` for the first candle that starts before the end of the previous one."""
     if not overlaps.any():
         return
     row = int(np.argmax(overlaps))
@@ -321,23 +321,23 @@ def refuse_overlap(overlaps: NDArray[np.bool_], starts: TimeArray, length: Candl
 
 
 def clamp_ends(ends: TimeArray, starts: TimeArray) -> TimeArray:
-    """Return ends that are not after the start of the next candle: when it starts, the one before it is over."""
+    """Return ends that are at most the start of the next candle."""
     result = ends.copy()
     np.minimum(result[:-1], starts[1:], out=result[:-1])
     return result
 
 
 def _calculate_calendar_ends(starts: TimeArray, months: int) -> TimeArray:
-    """Return ends of candles that last calendar months, before they are clamped.
+    """Return the ends of candles of calendar months, before they are clamped.
 
-    The time of day is the latest of all: a zone with daylight saving leaves two of them in UTC, and the end lies at
-    either.
+    The time of day is the latest of all stamps: with daylight saving there are two times of day in UTC, and the end can
+    be at either.
     """
     days = _to_days_of_month(starts)
     late = int((starts % _DAY).max())
     following = (_to_months(starts) + months).astype("datetime64[M]")
     if (days <= _LAST_FIRST_TRADING_DAY).all() and (days != days[0]).any():
-        days = np.ones_like(days)  # First trading days: the candle is that of the month.
+        days = np.ones_like(days)  # First trading days stand for the month.
         spread = 0
     else:
         spread = int(days.max() - days.min())
@@ -347,10 +347,10 @@ def _calculate_calendar_ends(starts: TimeArray, months: int) -> TimeArray:
 
 
 def _find_clock_change(starts: TimeArray, step: int) -> TimeArray | None:
-    """Return how much later each candle may end because clocks are set back; None when no clock was changed.
+    """Return how much later each candle may end because clocks go back, us; None without daylight saving.
 
     Days, weeks and four-hour candles of a zone with daylight saving start at two times of the UTC day that are an hour
-    apart. The one in which clocks go forward is an hour shorter, the one in which they go back an hour longer.
+    apart. The candle in which clocks go forward is an hour shorter, the one in which they go back an hour longer.
     """
     if step < 2 * _HOUR:
         return None
@@ -362,7 +362,7 @@ def _find_clock_change(starts: TimeArray, step: int) -> TimeArray | None:
         return None
     summer, winter = int(known[0]), int(known[1])
     if winter - summer > CLOCK_CHANGE:
-        summer, winter = winter, summer + period  # The two lie around midnight.
+        summer, winter = winter, summer + period  # One is before midnight, one after it.
     if winter - summer > CLOCK_CHANGE:
         return None
     return np.where(phases == summer % period, winter - summer, 0).astype(np.int64)

@@ -1,27 +1,27 @@
-"""The way of the price through a candle, and the resting orders that it fills.
+"""The path of the price through a candle, and the resting orders that it fills.
 
-A candle tells four prices: it opens, it has been at its high and at its low, it closes. It does not tell in which
-order the two extremes came. So there are two ways::
+A candle has four prices: open, high, low and close. The order of high and low is not known. So there are two possible
+paths::
 
     open - low - high - close
     open - high - low - close
 
-Both are walked, level by level, and the one that leaves less counts: what the positions of the pair are worth at the
-close, before fees. A level that both ways cross is certain; of two levels whose order is open the worse one fills
-first. Nothing after the close of the candle is looked at.
+Both are simulated, level by level, and the worse result is used, measured by the value of the positions of the pair at
+the close, before fees. A level that both paths cross fills in any case; of two levels in unknown order the worse one
+fills first. Prices after the close of the candle are never used.
 
-On the way, in this order of importance:
+These rules apply on a path, in order of priority:
 
-1. An order that the price at hand already satisfies fills at that price. At the open this is a gap over the level;
-   after an entry it is an exit level that lies on the wrong side of it.
+1. An order that the current price already satisfies fills at that price. At the open this is a gap over the level;
+   after an entry it is an exit level on the wrong side of it.
 2. Otherwise the next level in the direction of the move fills, at the level.
 3. At one price stop losses fill before other sells, sells before buys.
 4. A trailing stop loss follows each new high at once.
-5. An order that was placed, or a level that was moved, while the candle was in progress meets its close only: where
-   the high and the low were by then is unknown.
-6. An order that lapses inside the candle may or may not fill: both are walked, the worse one counts.
+5. An order that was placed, or a level that was moved, while the candle was in progress is compared with the close
+   only, because high and low may have been before that.
+6. An order that lapses inside the candle may or may not fill: both cases are simulated, and the worse one is used.
 
-A single price, as a live runner sees it, is a way of one point.
+A single price, as in live trading, is a path of one point.
 """
 
 import datetime
@@ -38,20 +38,20 @@ from tradeexecutor.state.types import USDollarPrice
 
 __all__ = ["Book", "Condition", "Hit", "PriceRange", "RestingOrder", "Walk", "walk_candle", "walk_way"]
 
-#: A remainder of a position below this share of it is nothing.
+#: Share of a position below which a remainder counts as zero.
 _EMPTY = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class PriceRange:
-    """Where the mid price has been since the last check.
+    """Range of the mid price since the last check.
 
     Attributes
     ----------
     open, high, low, close
-        Prices; all the same for a single moment.
+        Prices; all equal for a single moment.
     start
-        When the range began, naive UTC; None for a single moment.
+        Start of the range, naive UTC; None for a single moment.
     """
 
     open: USDollarPrice
@@ -66,7 +66,7 @@ class PriceRange:
         return PriceRange(price, price, price, price)
 
     def get_ways(self) -> tuple[tuple[USDollarPrice, ...], ...]:
-        """Return the ways that the price may have gone; a moment is a way of one point."""
+        """Return the possible paths of the price; a single moment has one path of one point."""
         if self.start is None:
             return ((self.open,),)
         return (
@@ -82,11 +82,11 @@ class Condition:
     Attributes
     ----------
     level
-        Mid price; for a time that has come, minus infinity, which any price satisfies.
+        Mid price; minus infinity, which any price satisfies, for a time that has passed.
     rising
-        Satisfied by prices at or above the level, otherwise by those at or below it.
+        Whether prices at or above the level satisfy the condition; otherwise those at or below it.
     trigger
-        What is recorded in the trade.
+        Trigger that is recorded in the trade.
     """
 
     level: USDollarPrice
@@ -100,18 +100,18 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class RestingOrder:
-    """A trade that waits; the first of its conditions that is met fills it.
+    """A resting trade; the first of its conditions that is met fills it.
 
     Attributes
     ----------
     trade
-        The waiting trade.
+        The resting trade.
     conditions
-        At least one.
+        Conditions, at least one.
     amount
         Base units to sell, or reserve currency to spend.
     sells_rest
-        Sells all that is left.
+        Whether the order sells the whole remaining quantity.
     meets_close_only, may_lapse
         See rules 5 and 6 of this module.
     """
@@ -126,24 +126,24 @@ class RestingOrder:
 
 @dataclass(slots=True)
 class Book:
-    """What rests in the market for one position.
+    """Levels and resting orders of one position.
 
     Attributes
     ----------
     position
         The position; not changed.
     held
-        Base units.
+        Quantity, base units.
     stop_loss, take_profit
         Levels that close the position, mid prices.
     trailing
         Fraction of the highest price that the stop loss follows.
     orders
-        Waiting orders.
+        Resting orders.
     levels_meet_close_only
         See rule 5 of this module.
     trailed_to
-        The price that last moved the trailing stop loss; None when it has not moved.
+        Price that last moved the trailing stop loss; None if it has not moved.
     """
 
     position: TradingPosition
@@ -156,7 +156,7 @@ class Book:
     trailed_to: float | None = None
 
     def trail(self, price: USDollarPrice) -> None:
-        """Let the stop loss follow a price."""
+        """Raise the trailing stop loss for a new highest price."""
         if self.trailing is None or not self.held:
             return
         level = price * self.trailing
@@ -167,18 +167,18 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An order that filled on the way.
+    """An order that filled on a path.
 
     Attributes
     ----------
     position
-        Whose order.
+        Position of the order.
     order
-        The waiting order; None: a level of the position, which closes it.
+        The resting order; None for a level of the position, which closes it.
     trade_type
-        `TradeType.stop_loss` or `TradeType.take_profit` of a level; None for a waiting order.
+        `TradeType.stop_loss` or `TradeType.take_profit` of a level; None for a resting order.
     condition
-        What was met.
+        The condition that was met.
     price
         Mid price of the fill.
     """
@@ -192,16 +192,16 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """The outcome of one way.
+    """The result of one path.
 
     Attributes
     ----------
     hits
-        In the order in which they filled.
+        Fills in order.
     books
         The books at the close.
     value
-        Reserve currency gained and spent, and what is held valued at the close, before fees.
+        Net proceeds in reserve currency plus the value of the positions at the close, before fees.
     """
 
     hits: list[Hit]
@@ -210,7 +210,7 @@ class Walk:
 
 
 class _Candidate(NamedTuple):
-    """What may fill next: a waiting order, or with None a level of the position."""
+    """A possible next fill: a resting order, or a level of the position if the order is None."""
 
     book: Book
     order: RestingOrder | None
@@ -218,7 +218,7 @@ class _Candidate(NamedTuple):
     condition: Condition
 
     def get_rank(self) -> tuple[int, float]:
-        """Order what one price satisfies: stop losses, other sells, times that have come, buys; then by level."""
+        """Return the priority among fills at one price: stop losses, other sells, passed times, buys; then by level."""
         condition = self.condition
         level = condition.level if condition.rising else -condition.level
         if self.order is not None and self.order.trade.is_buy():
@@ -229,14 +229,14 @@ class _Candidate(NamedTuple):
 
 
 def walk_candle(books: Sequence[Book], prices: PriceRange) -> Walk:
-    """Return the worst outcome of the ways that the price may have gone.
+    """Return the worst result of the possible paths of the price.
 
     Parameters
     ----------
     books
-        Of all positions of one pair, which the price passes together; not changed.
+        Books of all positions of one pair; they are not changed.
     prices
-        Of the pair.
+        Price range of the pair.
     """
     lapses = any(order.may_lapse for book in books for order in book.orders)
     outcomes = [
@@ -247,7 +247,7 @@ def walk_candle(books: Sequence[Book], prices: PriceRange) -> Walk:
 
 
 def walk_way(books: Sequence[Book], way: Sequence[USDollarPrice], *, fills_lapsing: bool = True) -> Walk:
-    """Return what becomes of the books when the price goes one way; orders that may lapse fill or do not."""
+    """Return the result of one path; `fills_lapsing` is whether orders that may lapse in the candle fill."""
     copies = [
         replace(book, orders=[order for order in book.orders if fills_lapsing or not order.may_lapse]) for book in books
     ]
@@ -268,7 +268,7 @@ class _Walker:
     hits: list[Hit] = field(default_factory=list[Hit])
 
     def settle(self, *, at_close: bool = False) -> None:
-        """Fill what the price at hand satisfies, at this price, until nothing is left to fill."""
+        """Fill all orders and levels that the current price satisfies, at this price."""
         while True:
             met = [entry for entry in self._iterate_candidates(at_close=at_close) if entry.condition.is_met(self.price)]
             if not met:
@@ -279,7 +279,7 @@ class _Walker:
                 book.trail(self.price)
 
     def move_to(self, target: float) -> None:
-        """Move the price to a target through all levels between, and settle at each."""
+        """Move the price to a target, and settle at each level in between."""
         rising = target > self.price
         while self.price != target:
             conditions = [entry.condition for entry in self._iterate_candidates(at_close=False)]

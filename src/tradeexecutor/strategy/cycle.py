@@ -1,4 +1,4 @@
-"""How often a strategy decides: the import path that strategies use."""
+"""Cycle durations: the import path that strategies use."""
 
 from tradeexecutor.state.cycle_duration import CycleDuration, TimeBucket, snap_to_next_tick, snap_to_previous_tick
 

@@ -1,4 +1,4 @@
-"""What ``decide_trades`` may return, and the errors of a decision."""
+"""Checks of the result of ``decide_trades``, and the errors of a decision."""
 
 import datetime
 from collections.abc import Callable
@@ -14,12 +14,12 @@ __all__ = ["DecisionFailed", "InvalidDecision", "call_strategy", "check_decision
 
 
 class DecisionFailed(TradeExecutorError, RuntimeError):
-    """``decide_trades``, or a function called before or after it, raised an error, which is the cause.
+    """``decide_trades`` or a hook of the strategy raised an error, which is the cause of this one.
 
     Attributes
     ----------
     cycle, timestamp
-        The decision.
+        Number and time of the decision.
     """
 
     def __init__(self, message: str, cycle: int, timestamp: datetime.datetime):
@@ -33,7 +33,7 @@ class InvalidDecision(DecisionFailed, ValueError):
 
 
 class _CycleInput(Protocol):
-    """What all functions of a strategy are given."""
+    """Attributes of the argument of every strategy function."""
 
     @property
     def cycle(self) -> int: ...
@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 def call_strategy(name: str, function: Callable[[InputT], T], argument: InputT) -> T:
-    """Call a function of the strategy that belongs to a decision; `name` is for the error.
+    """Call a function of the strategy during a decision, and return its result; `name` is for the error.
 
     Raises
     ------
@@ -66,23 +66,23 @@ def call_strategy(name: str, function: Callable[[InputT], T], argument: InputT) 
 def check_decision(
     state: State, cycle: int, ts: datetime.datetime, trades: Any, first_new_trade: int
 ) -> list[TradeExecution]:
-    """Return the trades to execute: those that a decision returned, without those that wait or were withdrawn.
+    """Return the trades to execute: those that a decision returned, without resting and withdrawn ones.
 
     Parameters
     ----------
     state
-        With everything that the decision has planned.
+        State with all planned trades of the decision.
     cycle, ts
         Number and time of the decision, for the error.
     trades
-        What the strategy returned.
+        Result of the strategy.
     first_new_trade
         Id of the first trade that the decision may have planned.
 
     Raises
     ------
     InvalidDecision
-        The answer is not a list of planned trades, or one that was planned is missing.
+        The result is not a list of planned trades, or a planned trade is missing.
     """
     if not isinstance(trades, list):
         raise InvalidDecision(f"decide_trades must return a list of trades, not {type(trades).__name__}", cycle, ts)
@@ -95,13 +95,13 @@ def check_decision(
             raise InvalidDecision(f"decide_trades returned {trade} twice", cycle, ts)
         seen.add(trade.trade_id)
         if trade.expired_at == ts:
-            continue  # A later intention of the same decision has taken its place.
+            continue  # a later order of the same decision has replaced it
         if not trade.is_planned():
             raise InvalidDecision(f"decide_trades returned {trade}, which is not planned", cycle, ts)
         if TradeFlag.triggered not in (trade.flags or ()):
             to_execute.append(trade)
         elif not _waits(state, trade):
-            raise InvalidDecision(f"{trade} is to be triggered, but waits for nothing", cycle, ts)
+            raise InvalidDecision(f"{trade} has the status of a resting order, but no trigger", cycle, ts)
     forgotten = set(range(first_new_trade, state.portfolio.next_trade_id)) - seen
     if forgotten:
         _refuse_forgotten(state, cycle, ts, forgotten)

@@ -1,4 +1,4 @@
-"""How small a remainder counts as nothing: the import path that strategies use."""
+"""Thresholds below which a remainder counts as zero: the import path that strategies use."""
 
 from tradeexecutor.state.identifier.dust import (
     DEFAULT_DUST_EPSILON,

@@ -1,4 +1,4 @@
-"""Where a strategy runs, as far as it may know."""
+"""Information about the run for a strategy."""
 
 import contextlib
 from collections.abc import Callable
@@ -26,17 +26,17 @@ class ExecutionContext:
     mode
         Backtest, live trading, unit test and so on.
     timed_task_context_manager
-        Called with the name of a task, returns a context manager that measures it.
+        Gets the name of a task, and returns a context manager that measures it.
     engine_version
-        What the strategy module declares, e.g. ``"0.5"``; None counts as 0.1.
+        Engine version of the strategy module, e.g. ``"0.5"``; None counts as 0.1.
     parameters
         The strategy parameters.
     grid_search, optimiser
-        One of many runs in a search: visualisation is skipped.
+        Whether the run is one of many in a search; then plots are not recorded.
     jupyter, progress_bars
-        Whether to draw progress, and how.
+        Whether the run is in a notebook, and whether to draw progress bars.
     force_visualisation
-        Record plots in searches, too.
+        Whether to record plots in searches, too.
     """
 
     mode: ExecutionMode

@@ -1,21 +1,21 @@
-"""Interest of lending positions: how the growth of a wallet's balance is shared out and booked.
+"""Interest of lending positions: how the growth of a wallet's balance is distributed and booked.
 
-All positions keep their aTokens and vTokens in one wallet, and the tokens grow by themselves. A sync reads the new
-balance of each token, or calculates it in a backtest; what it has more than the positions expect is the interest
-since the latest sync. It is split in proportion to the expected balances, the interest they already contain
-included, and booked as one event per position and token::
+All positions keep their aTokens and vTokens in one wallet, and the balances grow with the interest. A sync reads the
+new balance of each token, or calculates it in a backtest; its excess over the expected balances of the positions is the
+interest since the latest sync. It is split in proportion to the expected balances, including their earlier interest,
+and booked as one event per position and token::
 
     operation = prepare_interest_distribution(state.sync.interest.last_sync_at, now, state.portfolio, pricing_model)
     events = accrue_interest(state, {token: balance ...}, operation, now, block_number)
 
-Every function here either does all of its work or raises and leaves the state as it was. Events are made in a fixed
-order: tokens by identifier, positions by id. Booking itself, and the checkpoint, are in
+Every function either completes or raises without changing the state. Events are made in a fixed order: tokens by
+identifier, positions by id. Booking itself, and the checkpoint, are in
 :mod:`tradeexecutor.state.booking.interest`.
 
-Nothing is lost between syncs. Each side of each loan remembers up to when its interest is booked
-(`Interest.last_event_at`) and what it should hold (`Interest.last_token_amount`); the interest of the next sync is
-what came after that, whatever happened to the checkpoint in between. The checkpoint in `state.sync.interest` only
-tells since when interest is looked at, and dates the diagnostics.
+No interest is lost between syncs. Each side of each loan records up to when its interest is booked
+(`Interest.last_event_at`) and its expected balance (`Interest.last_token_amount`); the next sync books the interest
+after that, independent of the checkpoint. The checkpoint in `state.sync.interest` is only the start of the period of
+the diagnostics.
 """
 
 import datetime
@@ -76,7 +76,7 @@ logger = logging.getLogger(__name__)
 
 
 class LendingRates(Protocol):
-    """What lending protocols pay and charge."""
+    """Interest rates of lending protocols."""
 
     def get_yearly_rate(self, asset: AssetIdentifier, at: datetime.datetime) -> Percent:
         """Return the latest known yearly rate of an aToken or vToken, a fraction."""
@@ -85,7 +85,7 @@ class LendingRates(Protocol):
     def get_accrual_multiplier(
         self, asset: AssetIdentifier, start: datetime.datetime, end: datetime.datetime
     ) -> Decimal:
-        """Return by what a balance of an aToken or vToken is multiplied from `start` to `end`; >= 1."""
+        """Return the factor by which a balance of an aToken or vToken grows from `start` to `end`; >= 1."""
         ...
 
 
@@ -107,8 +107,7 @@ def update_interest(
 ) -> BalanceUpdate:
     """Book the new balance of one side of a loan and return the event.
 
-    Reserves, principal and price of the loan stay as they are. A balance that became smaller is booked as negative
-    interest.
+    Reserves, principal and price of the loan do not change. A decrease of the balance is booked as negative interest.
 
     Parameters
     ----------
@@ -119,7 +118,7 @@ def update_interest(
     new_token_amount
         Principal and interest, token units.
     event_at
-        When the balance was there, naive UTC.
+        Time of the balance, naive UTC.
     asset_price
         USD per token, exactly a float; recorded as the value of the whole balance in `BalanceUpdate.usd_value`.
     max_interest_gain
@@ -128,9 +127,9 @@ def update_interest(
     Raises
     ------
     UnlikelyInterestGain
-        The balance changed by more than interest can.
+        The balance changed by `max_interest_gain` or more.
     InterestRefused, WrongPositionStatus
-        Anything else is wrong; no id is used up.
+        Another argument is invalid; no id was used.
     """
     batch = InterestBatch(
         state.portfolio,
@@ -209,17 +208,16 @@ def estimate_interest(
 def prepare_interest_distribution(
     start: datetime.datetime, end: datetime.datetime, portfolio: Portfolio, pricing_model: PricingModel
 ) -> InterestDistributionOperation:
-    """Find out who takes part in the interest of a period; nothing changes.
+    """Return the positions that share the interest of a period; nothing changes.
 
-    Open and frozen positions take part with each side of their loan that has a balance, also when only interest is
-    left of it.
+    These are open and frozen positions, with each side of their loan that has a balance, even if only interest is left.
 
     Parameters
     ----------
     start
         Time of the previous distribution.
     end
-        Now; borrowed tokens are priced at this time. Stablecoin collateral counts 1 USD.
+        Current time; borrowed tokens are priced at this time. Stablecoin collateral counts as 1 USD.
 
     Raises
     ------
@@ -247,7 +245,7 @@ def prepare_interest_distribution(
 
 
 def _create_entry(position: TradingPosition, asset: AssetIdentifier) -> InterestDistributionEntry | None:
-    """Return the entry for one token of a position, None when it earns nothing."""
+    """Return the entry for one token of a position; None when it accrues no interest."""
     if asset.underlying is None:
         return None
     if position.loan is None:
@@ -284,7 +282,7 @@ def distribute_to_entry(
 ) -> BalanceUpdate:
     """Book the share of one entry, ``total_accrued * weight``, and return the event.
 
-    `distribute_interest_for_assets` books all shares of a token, and exactly as much as there is.
+    `distribute_interest_for_assets` books all shares of a token, so that they add up exactly.
 
     Parameters
     ----------
@@ -313,28 +311,27 @@ def distribute_interest_for_assets(
     new_amount: Decimal,
     max_interest_gain: Percent,
 ) -> list[BalanceUpdate]:
-    """Split what a token has earned among the positions, and book it.
+    """Split the interest of a token among the positions, and book it.
 
-    The interest is booked before the function returns; looking at the result is not necessary.
+    The interest is booked when the function returns.
 
     Parameters
     ----------
     new_amount
-        What the wallet holds of the token now, token units.
+        Current balance of the token in the wallet, token units.
 
     Returns
     -------
     list
-        One event per entry that earned something, in order of position ids; together exactly the difference between
-        `new_amount` and what the positions expected. Empty when that is below 0.00003 tokens: it stays in the wallet
-        for the next time.
+        One event per entry with interest, in order of position ids; their sum is exactly the difference between
+        `new_amount` and the expected balances. Empty when that is below 0.00003 tokens: it is booked by a later sync.
 
     Raises
     ------
     InterestRefused
         The wallet holds less than the positions expect, or see `update_interest`.
     NotAvailable
-        The token took no part in the preparation.
+        The token is not in the operation.
     """
     batch = InterestBatch(state.portfolio, timestamp, block_number=block_number, max_interest_gain=max_interest_gain)
     _add_asset(batch, operation, asset, new_amount)
@@ -354,19 +351,19 @@ def accrue_interest(
 ) -> list[BalanceUpdate]:
     """Distribute the interest of all tokens, and move the checkpoint.
 
-    All tokens or none: a balance that cannot be right refuses the others, too. The interest is booked before the
-    function returns; looking at the result is not necessary.
+    Either all tokens are booked or none: one invalid balance refuses all. The interest is booked when the function
+    returns.
 
     Parameters
     ----------
     on_chain_balances
-        What the wallet holds of each token, token units. A token that is missing earns at the next sync.
+        Balances of the wallet by token, token units. Interest of a missing token is booked by a later sync.
     interest_distribution
-        From `prepare_interest_distribution`; receives the rates for diagnostics.
+        Result of `prepare_interest_distribution`; the rates are stored in it for diagnostics.
     block_timestamp, block_number
-        When the balances were read; strategy time and None in a backtest.
+        Time and block of the balances; simulated time and None in a backtest.
     created_at
-        Recorded as the time of booking; the wall clock if None.
+        Time of booking that is recorded; None for the current time.
 
     Returns
     -------
@@ -379,7 +376,7 @@ def accrue_interest(
     InterestRefused
         The period ends before it starts, or see `distribute_interest_for_assets`.
     NotAvailable
-        A token took no part in the preparation.
+        A token is not in the operation.
     """
     duration = interest_distribution.duration
     if duration < datetime.timedelta(0):
@@ -403,7 +400,7 @@ def accrue_interest(
         gained = new_amount - data.total
         rate = maths.calculate_yearly_yield(gained, data.total, duration, aave_financial_year) if data.total else None
         rates.append((data, rate))
-    # From here on nothing fails.
+    # All checks have passed; nothing from here on may fail.
     for data, rate in rates:
         data.effective_rate = rate
     events = batch.book()
@@ -414,7 +411,7 @@ def accrue_interest(
 def _add_asset(
     batch: InterestBatch, operation: InterestDistributionOperation, asset: AssetIdentifier, new_amount: Decimal
 ) -> None:
-    """Put the interest of one token into a batch."""
+    """Add the interest of one token to a batch; raises `InterestRefused`."""
     require_finite_decimal(new_amount, f"the balance of {asset}", InterestRefused)
     entries = operation.get_interest_data(asset).entries
     balances = [entry.balance for entry in entries]
@@ -443,7 +440,7 @@ def _add_entry(batch: InterestBatch, entry: InterestDistributionEntry, share: De
 
 
 def record_interest_rate(state: State, rates: LendingRates, timestamp: datetime.datetime) -> None:
-    """Record the present supply rate on the collateral of all credit positions, all of them or none.
+    """Record the current supply rate on the collateral of all credit positions, either all or none.
 
     Raises
     ------
@@ -456,7 +453,7 @@ def record_interest_rate(state: State, rates: LendingRates, timestamp: datetime.
 def get_interest_rates(
     state: State, rates: LendingRates, timestamp: datetime.datetime
 ) -> list[tuple[AssetWithTrackedValue, Percent]]:
-    """Return the collateral of each credit position with its supply rate; raises like `record_interest_rate`."""
+    """Return the collateral of each credit position with its supply rate; raises as `record_interest_rate`."""
     found: list[tuple[AssetWithTrackedValue, Percent]] = []
     for position in state.portfolio.get_current_credit_positions():
         if position.loan is not None:

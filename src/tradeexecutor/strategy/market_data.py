@@ -1,8 +1,8 @@
-"""Candles of one trading pair as numpy arrays, and the cursor that walks over them.
+"""Candles of one trading pair as numpy arrays, and a cursor over them.
 
-A candle stamped `t` describes the half-open period from `t` (inclusive) to its end (exclusive). Its open is the
-price at `t`; its high, low, close and volume are known only at its end. Everything that decides "may the strategy
-see this?" is built on that one rule: at time `T` a candle is *visible* when its end is at or before `T`.
+A candle with stamp `t` is the half-open period from `t` (inclusive) to its end (exclusive). Its open is the price at
+`t`; its high, low, close and volume are known only at its end. One rule decides what a strategy can see: at time `T` a
+candle is *visible* when its end is at or before `T`.
 
 Times are 64-bit integers, microseconds since 1970-01-01 UTC (``us`` below). Arrays are read-only, sorted by time,
 without duplicates, and shared freely.
@@ -76,18 +76,18 @@ class Candles:
     volume
         Base units traded in the candle, not negative; None when the data has no volume.
     bucket
-        Length of a candle: a ``timedelta``, or one of `MONTHS` such as `MONTH`. Candles may be missing
-        (weekends, halts), they may not overlap. None: told from the starts, see `detect_length`.
+        Length of a candle: a ``timedelta``, or one of `MONTHS` such as `MONTH`. Candles may be missing (weekends,
+        halts), but must not overlap. None detects it from the starts, see `detect_length`.
     source
-        Named in error messages.
+        Name of the data in error messages.
     ends
-        End of each candle, us, after its start and not after the next one's; None: from the length. For candles of a
-        zone with daylight saving, whose days are not all of one length.
+        End of each candle, us, after its start and not after the start of the next one; None calculates them from the
+        length. Needed for a zone with daylight saving, whose days have different lengths.
 
     Raises
     ------
     InvalidCandles
-        Naming the row.
+        A row is invalid; the message names it.
     """
 
     __slots__ = ("bucket", "close", "ends", "high", "low", "open", "source", "starts", "volume")
@@ -133,12 +133,12 @@ class Candles:
 
     @property
     def last_end_at(self) -> datetime.datetime:
-        """End of the last candle, naive UTC: the moment its close is known."""
+        """End of the last candle, naive UTC: the time from which its close is known."""
         return from_us(int(self.ends[-1]))
 
     @property
     def typical_length(self) -> datetime.timedelta:
-        """Length of a candle; the longest that there is for parts of the calendar: 31 days for months."""
+        """Length of a candle; for calendar periods the longest possible one, e.g. 31 days for months."""
         return get_typical_length(self.bucket)
 
     def get_column(self, name: str) -> FloatArray:
@@ -194,16 +194,16 @@ class Candles:
         )
 
     def resample(self, bucket: CandleLength) -> "Candles":
-        """Merge candles into longer ones: first open, highest high, lowest low, last close, summed volume.
+        """Return longer candles, merged from these: first open, highest high, lowest low, last close, summed volume.
 
         Periods start at multiples of `bucket` counted from 1970-01-01 UTC, weeks on Monday, or at the first of the
-        month, quarter or year. A last period that the data covers only in part is kept. Where the last candle of a
-        period reaches into the next one (weeks in a month), the merged candle ends with it and the next starts then.
+        month, quarter or year. An incomplete last period is kept. If the last candle of a period extends into the
+        next one (weeks in a month), the merged candle ends with it, and the next one starts there.
 
         Raises
         ------
         InvalidCandles
-            The length is unknown, or shorter than that of the candles: prices inside them are not known.
+            The length is unknown, or shorter than that of the candles.
         """
         if isinstance(bucket, str) and bucket not in MONTHS:
             raise InvalidCandles(f"unknown candle length {bucket!r}", self.source)
@@ -240,14 +240,14 @@ def _find_periods(starts: TimeArray, bucket: CandleLength) -> tuple[TimeArray, T
         first, following = (count.astype("datetime64[M]").astype("datetime64[us]") for count in (months, months + step))
         return first.astype(np.int64), following.astype(np.int64)
     step = bucket // datetime.timedelta(microseconds=1)
-    # The epoch was a Thursday; four days later weeks start on Monday.
+    # Weeks start on Monday; the epoch was a Thursday.
     origin = 4 * 86_400_000_000 if bucket % datetime.timedelta(days=7) == datetime.timedelta(0) else 0
     periods = (starts - origin) // step * step + origin
     return periods, periods + np.int64(step)
 
 
 def _check_ends(candles: Candles) -> None:
-    """Refuse ends that contradict the starts, naming the first bad row."""
+    """Raise `InvalidCandles` for the first row whose end contradicts the starts."""
     starts, ends = candles.starts, candles.ends
     if len(ends) != len(starts):
         raise InvalidCandles(f"{len(ends)} ends for {len(starts)} candles", candles.source)
@@ -263,7 +263,7 @@ def _check_ends(candles: Candles) -> None:
 
 
 def _check_rows(candles: Candles, source: str) -> None:
-    """Refuse what cannot be a price history, naming the first bad row."""
+    """Raise `InvalidCandles` for the first row that cannot be a price history."""
     starts = candles.starts
     if not len(starts):
         raise InvalidCandles("no candles", source)
@@ -300,14 +300,14 @@ def _refuse(bad: NDArray[np.bool_], values: FloatArray, problem: str, source: st
 def view_numbers(array: NDArray[Any]) -> Sequence[Any]:
     """Return a view of an array whose elements are plain Python numbers.
 
-    Indexing it is several times faster than indexing the array, and nothing is copied.
+    Indexing it is several times faster than indexing the array, and the data is not copied.
     """
     buffer: Any = array
     return memoryview(buffer)
 
 
 class CandleCursor:
-    """Finds the candle of a moment; moments mostly move forward, so a step costs the same for any history length.
+    """Cursor that finds the candle of a time; for increasing times the cost does not depend on the length of history.
 
     Attributes
     ----------

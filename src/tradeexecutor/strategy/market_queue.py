@@ -1,7 +1,7 @@
-"""Market orders that found no price: the market is closed, or its candle has begun before the decision.
+"""Market orders without a price: the market is closed, or its candle started before the decision.
 
-An order of a moment at which no price is known waits for the next one, and fills at it. Until then it is a planned
-trade of its position, so that a strategy that looks for the position finds it and does not order twice; no money moves.
+An order without a known price is queued, and fills at the next price. Until then it is a planned trade of its position,
+so that a strategy can see the position and does not order twice; no money moves.
 """
 
 import enum
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class ClosedMarket(enum.Enum):
-    """What becomes of an order while its market has no price."""
+    """What happens to an order while its market has no price."""
 
     #: It fills at the next open.
     wait = "wait"
@@ -32,18 +32,18 @@ class ClosedMarket(enum.Enum):
 
 @dataclass(slots=True)
 class MarketQueue:
-    """Orders by the market that they wait for.
+    """Queue of orders that are pending until their market opens.
 
     Attributes
     ----------
     waiting
-        In the order in which they were placed.
+        Pending orders in the order in which they were placed.
     taken
-        Those whose market has opened; some lapsed nevertheless, see `prepare_fill`.
+        Orders whose market has opened; some may have lapsed, see `prepare_fill`.
     cancelled
-        Those whose market did not open again.
+        Orders whose market did not open again.
     refused
-        Those that were not allowed to wait.
+        Orders that `ClosedMarket.refuse` refused.
     """
 
     waiting: list[TradeExecution] = field(default_factory=list[TradeExecution])
@@ -52,13 +52,13 @@ class MarketQueue:
     refused: list[TradeExecution] = field(default_factory=list[TradeExecution])
 
     def add(self, trades: Iterable[TradeExecution]) -> None:
-        """Let trades wait, and note that they do."""
+        """Add trades to the queue, and mark them as queued."""
         for trade in trades:
             trade.other_data = {**(trade.other_data or {}), WAITED_FOR_MARKET_KEY: True}
             self.waiting.append(trade)
 
     def take(self, pair_ids: Container[int]) -> list[TradeExecution]:
-        """Remove and return what waits for any of these markets, sells first, because they pay for buys."""
+        """Remove and return the pending orders of these markets, sells first, because they pay for buys."""
         taken = [trade for trade in self.waiting if (trade.pair.internal_id or 0) in pair_ids]
         if taken:
             self.waiting = [trade for trade in self.waiting if trade not in taken]
@@ -66,7 +66,7 @@ class MarketQueue:
         return sorted(taken, key=TradeExecution.is_buy)
 
     def cancel(self) -> list[TradeExecution]:
-        """Remove all that waits; return what has not lapsed by itself."""
+        """Remove all pending orders, and return those that had not lapsed."""
         cancelled = [trade for trade in self.waiting if trade.is_planned()]
         self.waiting = []
         self.cancelled += cancelled
@@ -74,13 +74,13 @@ class MarketQueue:
 
 
 def prepare_fill(manager: PositionManager, trade: TradeExecution) -> bool:
-    """Plan an order that has waited anew at the price of now.
+    """Plan a queued order again, at the current price.
 
     Returns
     -------
     bool
-        False when it has lapsed meanwhile, or lapses now, with a note: there is no position any more, nothing is left
-        to sell, or it buys less than one unit. Whether it can be paid is found out by its execution.
+        False when it has lapsed: its position is not open any more, nothing is left to sell, or it buys less than one
+        unit. The reason is in the notes of the trade. Its execution checks whether it can be paid.
     """
     if not trade.is_planned():
         return False
@@ -91,7 +91,7 @@ def prepare_fill(manager: PositionManager, trade: TradeExecution) -> bool:
         problem = "its position is not open any more"
     elif trade.is_buy():
         if not _fill_now(manager, trade):
-            problem = f"{trade.planned_reserve} buy less than one unit when its market opened"
+            problem = f"{trade.planned_reserve} bought less than one unit when its market opened"
     else:
         held = position.get_quantity()
         if held <= 0:
@@ -109,7 +109,7 @@ def prepare_fill(manager: PositionManager, trade: TradeExecution) -> bool:
 
 
 def _fill_now(manager: PositionManager, trade: TradeExecution) -> bool:
-    """Plan at the price of now; levels that were planned relative to an older price follow it."""
+    """Plan at the current price, and adjust levels relative to an older one; return False if it buys too little."""
     before = trade.planned_mid_price
     if not reprice(manager, trade, None):
         return False

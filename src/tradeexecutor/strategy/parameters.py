@@ -1,4 +1,4 @@
-"""Strategy parameters: the class a strategy module declares, as an object with attribute and item access."""
+"""Strategy parameters: the values of the class in a strategy module, with attribute and item access."""
 
 import datetime
 import inspect
@@ -45,7 +45,7 @@ class StrategyParameters:
     @classmethod
     @contract_signature
     def from_class(cls, parameters_class: type, grid_search: bool = False) -> "StrategyParameters":
-        """Collect the parameters that a class declares.
+        """Return the parameters that a class declares.
 
         Parameters
         ----------
@@ -57,7 +57,7 @@ class StrategyParameters:
         Raises
         ------
         ParametersNotValid
-            Not a class.
+            It is not a class.
         """
         del grid_search
         if not inspect.isclass(parameters_class):
@@ -76,7 +76,7 @@ class StrategyParameters:
     @classmethod
     @contract_signature
     def from_dict(cls, values: Mapping[str, Any], grid_search: bool = False) -> "StrategyParameters":
-        """Take parameters from a dictionary with text keys."""
+        """Return parameters of a dictionary with text keys; raises `ParametersNotValid`."""
         del grid_search
         for name in values:
             if not isinstance(name, str) or not name.isidentifier():  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -120,7 +120,7 @@ class StrategyParameters:
         return list(self._values)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return a value, or `default` when the strategy does not have the parameter."""
+        """Return a value; `default` if the strategy does not have the parameter."""
         return self._values.get(name, default)
 
     def has_parameter(self, name: str) -> bool:
@@ -128,7 +128,7 @@ class StrategyParameters:
         return name in self._values
 
     def iterate_parameters(self) -> Iterator[tuple[str, Any]]:
-        """Iterate (name, value) in the order of declaration."""
+        """Iterate over (name, value) in the order of declaration."""
         return iter(self._values.items())
 
     def replace(self, **changes: Any) -> "StrategyParameters":
@@ -136,15 +136,15 @@ class StrategyParameters:
         return StrategyParameters({**self._values, **changes})
 
     def get_rolling_parameter(self, name: str, timestamp: datetime.datetime) -> Any:
-        """Return the value in force at a time.
+        """Return the value that is valid at a time.
 
-        A rolling parameter is a dictionary from the naive UTC time a value comes into force to the value. Any other
-        value is in force always.
+        A rolling parameter is a dictionary of values by the naive UTC time from which they are valid. Any other value
+        is always valid.
 
         Raises
         ------
         ParameterMissing
-            No such parameter, or no value is in force yet.
+            There is no such parameter, or no value is valid yet.
         """
         value = self[name]
         if not isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The price of a trade before it is made."""
+"""Prices of trades before they are executed."""
 
 import datetime
 from abc import ABC, abstractmethod
@@ -16,10 +16,10 @@ class PriceUnavailable(TradeExecutorError, LookupError):
 
 
 class PricingModel(ABC):
-    """Tells what a trade would cost now.
+    """Model of the current prices of trades.
 
-    Prices are in reserve currency per unit of the base asset. A buy price is at or above the mid price, a sell
-    price at or below it: fees and expected price impact are part of it.
+    Prices are in reserve currency per unit of the base asset. A buy price is at or above the mid price, a sell price at
+    or below it, because they include fees and the expected price impact.
     """
 
     @abstractmethod
@@ -29,7 +29,7 @@ class PricingModel(ABC):
         Raises
         ------
         PriceUnavailable
-            No price at this time.
+            There is no price at this time.
         """
 
     @abstractmethod
@@ -40,7 +40,7 @@ class PricingModel(ABC):
         reserve: Decimal | None,
         mid_price: float | None = None,
     ) -> TradePricing:
-        """Return the price of buying for `reserve` of the reserve currency; None asks for a negligible amount.
+        """Return the price of buying for `reserve` of the reserve currency; None means a negligible amount.
 
         `mid_price` replaces the market price for an order that rests in the market at that level.
         """
@@ -53,19 +53,19 @@ class PricingModel(ABC):
         quantity: Decimal | None,
         mid_price: float | None = None,
     ) -> TradePricing:
-        """Return the price of selling `quantity` (positive) of the base asset; None asks for a negligible amount.
+        """Return the price of selling `quantity` (positive) of the base asset; None means a negligible amount.
 
         `mid_price` replaces the market price for an order that rests in the market at that level.
         """
 
     @abstractmethod
     def get_pair_fee(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float | None:
-        """Return the trading fee as a fraction (0.003 is 30 basis points), None when it is not known."""
+        """Return the trading fee as a fraction (0.003 is 30 basis points); None if it is unknown."""
 
     def can_trade(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> bool:
-        """Return True if an order of `ts` finds a price of `ts`, the default; otherwise it waits for the next one."""
+        """Return True if there is a price at `ts`; otherwise orders are queued until the next one. By default True."""
         return True
 
     def get_valuation_price(self, ts: datetime.datetime, pair: TradingPairIdentifier, quantity: Decimal) -> float:
-        """Return the price a holding is valued at: what selling `quantity` would bring per unit."""
+        """Return the price for valuation: the proceeds per unit of selling `quantity`."""
         return self.get_sell_price(ts, pair, quantity).price

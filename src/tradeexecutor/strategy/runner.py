@@ -4,13 +4,13 @@ The steps of a decision, in order:
 
 1. deposits and redemptions are booked;
 2. positions are revalued;
-3. without trading capital the strategy is not asked;
+3. without trading capital the cycle ends here;
 4. ``decide_trades`` plans trades, the list it returns is checked;
 5. approval, execution order, (live: save), execution;
 6. positions are revalued again if anything was traded, statistics are recorded;
 7. the end of the cycle is recorded and the state saved.
 
-The same class serves backtests and live trading; they differ in the models it is given and in whether it saves.
+Backtests and live trading use the same class, with different models, and with or without a store.
 """
 
 import datetime
@@ -46,12 +46,12 @@ __all__ = ["DecisionFailed", "InvalidDecision", "Models", "StrategyRunner", "Tic
 
 logger = logging.getLogger(__name__)
 
-#: Total equity below which there is nothing to trade with, USD.
+#: Total equity below which a strategy does not trade, USD.
 TRADING_CAPITAL_THRESHOLD_USD = 0.15
 
 _MAX_PRICE_IMPACT = 0.1
 
-#: What a strategy module declares.
+#: The function ``decide_trades`` of a strategy module.
 DecideTrades = Callable[[StrategyInput], list[TradeExecution]]
 #: Returns the trades that may be executed.
 Approval = Callable[[State, list[TradeExecution]], list[TradeExecution]]
@@ -74,9 +74,9 @@ class Models:
     pricing, valuation, sync, execution
         Prices, values of positions, deposits, trades.
     approval
-        Asked before trades are executed; None: all are.
+        Called before trades are executed; None executes all.
     routing_model, routing_state
-        Handed to execution and to the strategy.
+        Passed to execution and to the strategy.
     """
 
     pricing: PricingModel
@@ -90,7 +90,7 @@ class Models:
 
 @dataclass(frozen=True, slots=True)
 class TickHookInput:
-    """What ``before_strategy_tick`` and ``after_strategy_tick`` of a strategy module receive."""
+    """The argument of ``before_strategy_tick`` and ``after_strategy_tick`` of a strategy module."""
 
     cycle: int
     timestamp: datetime.datetime
@@ -104,38 +104,37 @@ class TickHookInput:
 
 @dataclass(slots=True)
 class StrategyRunner:
-    """Runs a strategy decision by decision.
+    """Runner of a strategy, decision by decision.
 
-    A state that its last run has not left in order is looked through first: what needs attention is logged, and with a
-    trade of unknown outcome there is no runner.
+    The state is checked at the start: issues are logged, and a trade of unknown outcome is an error.
 
     Attributes
     ----------
     state
-        Changed by every step.
+        State of the strategy, changed by every step.
     strategy_universe, indicators, parameters, execution_context
-        What the strategy is given.
+        Passed to the strategy.
     decide_trades
-        The strategy.
+        Decision function of the strategy.
     models
-        The outside world.
+        Models of prices, deposits and execution.
     store
-        Saved to before and after trading in live modes; None: the caller saves.
+        Where the state is saved before and after trading in live modes; None if the caller saves.
     before_tick, after_tick
         Hooks of the strategy module.
     backtested_state
-        Outcome of a backtest of the same strategy, which live statistics are shown beside; None without one.
+        State of a backtest of the same strategy, for comparison with live statistics; None without one.
     closed_market
-        What becomes of an order while there is no price to fill it at.
+        What happens to an order while its market has no price.
     queue
-        The orders that wait for their market, and what became of those that waited.
+        Orders that are pending until their market opens.
 
     Raises
     ------
     UncleanState
-        A trade was sent and nobody knows what became of it; the text says how to find out.
+        The outcome of a trade is unknown; the message explains how to resolve it.
     ParametersNotValid
-        The limit of the price impact makes no sense.
+        The limit of the price impact is invalid.
     """
 
     state: State
@@ -181,7 +180,7 @@ class StrategyRunner:
         )
 
     def update_market(self, strategy_universe: TradingStrategyUniverse, indicators: StrategyInputIndicators) -> None:
-        """Let what follows see other market data: a live strategy has fresh candles for each decision."""
+        """Replace the market data for later decisions; a live strategy loads new candles for each decision."""
         self.strategy_universe = strategy_universe
         self.indicators = indicators
         self._input = self._make_input()
@@ -201,7 +200,7 @@ class StrategyRunner:
     # --- The decision ----------------------------------------------------------------------------
 
     def tick(self, cycle: int, ts: datetime.datetime) -> list[TradeExecution]:
-        """Make one decision and carry it out.
+        """Make one decision and execute it.
 
         Parameters
         ----------
@@ -218,7 +217,7 @@ class StrategyRunner:
         Raises
         ------
         DecisionFailed
-            The strategy or one of its hooks raised an error, or returned something unusable.
+            The strategy or one of its hooks raised an error, or returned an invalid result.
         """
         if self.before_tick is not None:
             call_strategy("before_strategy_tick", self.before_tick, self._make_hook_input(cycle, ts))
@@ -230,24 +229,24 @@ class StrategyRunner:
         if self.after_tick is not None:
             call_strategy("after_strategy_tick", self.after_tick, self._make_hook_input(cycle, ts))
         if trades:
-            # A new position is priced at what it cost; its value is what it would bring.
+            # A new position has the price of its buy; it is valued at the sell price.
             self.revalue(ts)
         self.record_statistics(ts)
         self._end_cycle(cycle, ts)
         return trades
 
     def _sync_and_revalue(self, ts: datetime.datetime) -> bool:
-        """Return False when deposits could not be confirmed and the cycle must not trade."""
+        """Book deposits and interest, and revalue; return False if the cycle must not trade, without confirmation."""
         try:
             self.models.sync.sync_treasury(ts, self.state, self.strategy_universe.reserve_assets)
         except UnconfirmedTreasurySync as error:
             logger.warning("No trading at %s: %s", ts, error)
             return False
-        # Before any trade of the cycle changes the balances that earned.
+        # Before trades of the cycle change the balances that accrued the interest.
         self.models.sync.sync_interests(ts, self.state, self.strategy_universe, self.models.pricing)
         self.revalue(ts)
         if self.execution_context.live_trading:
-            # A redemption leaves a rest that the strategy must not take for a position.
+            # A redemption leaves dust that the strategy must not count as a position.
             close_hypercore_dust_positions(self.state.portfolio, ts)
         return True
 
@@ -257,13 +256,13 @@ class StrategyRunner:
 
     def _has_trading_capital(self) -> bool:
         portfolio = self.state.portfolio
-        # Cash alone usually answers the question, without adding up positions.
+        # Cash alone is usually enough, so that positions need not be added up.
         if portfolio.get_cash() >= TRADING_CAPITAL_THRESHOLD_USD:
             return True
         return portfolio.has_trading_capital(TRADING_CAPITAL_THRESHOLD_USD)
 
     def decide(self, cycle: int, ts: datetime.datetime) -> list[TradeExecution]:
-        """Ask the strategy and check its answer; see `tick` for the errors."""
+        """Return the checked trades of the strategy's decision; raises as `tick`."""
         self.indicators.prepare_decision_cycle(cycle, ts)
         strategy_input = self._input
         strategy_input.cycle = cycle
@@ -314,7 +313,7 @@ class StrategyRunner:
         return [trade for trade in trades if trade.expired_at is None]
 
     def _hold_back(self, ts: datetime.datetime, trades: list[TradeExecution]) -> list[TradeExecution]:
-        """Return the trades whose market has a price now; the others wait for it, or are refused."""
+        """Return the trades whose market has a price now; others are queued or refused."""
         can_trade = self.models.pricing.can_trade
         held_back = [trade for trade in trades if not can_trade(ts, trade.pair)]
         if not held_back:
@@ -329,7 +328,7 @@ class StrategyRunner:
         return [trade for trade in trades if trade not in held_back]
 
     def fill_queue(self, ts: datetime.datetime, pair_ids: Container[int]) -> list[TradeExecution]:
-        """Execute the orders that waited for the markets which open now, at their first price.
+        """Execute the queued orders of the markets that open now, at their first price.
 
         Parameters
         ----------
@@ -351,13 +350,13 @@ class StrategyRunner:
         return executed
 
     def cancel_queue(self, ts: datetime.datetime) -> None:
-        """Let the orders lapse that still wait for their market when a run ends."""
+        """Cancel the queued orders at the end of a run."""
         for trade in self.queue.cancel():
             trade.add_note("lapsed: the run has ended before its market opened")
             self._discard(ts, [trade])
 
     def _discard(self, ts: datetime.datetime, trades: Iterable[TradeExecution]) -> None:
-        """Let trades that are not to be executed lapse, and with them positions that never traded."""
+        """Cancel trades that will not be executed, and remove positions without trades."""
         for trade in trades:
             discard_planned(self.state.portfolio, trade, ts)
 
@@ -377,7 +376,7 @@ class StrategyRunner:
         portfolio = self.state.portfolio
         pricing = self.models.pricing
         for trade in trades:
-            # What rested in the market, or left a market that is gone, did not trade at the price of now.
+            # Resting orders, and exits from delisted markets, do not fill at the current price.
             plan = trade.price_structure
             rested = trade.is_triggered() or trade.activated_trigger is not None
             is_old = plan is not None and bool(plan.market_feed_delay)
@@ -396,16 +395,16 @@ class StrategyRunner:
     def check_triggers(
         self, ts: datetime.datetime, price_ranges: PriceRangeSource | None = None, *, record: bool = True
     ) -> list[TradeExecution]:
-        """Execute the stop losses, take profits and waiting orders that the market has reached.
+        """Execute the stop losses, take profits and resting orders that the market has reached.
 
         Parameters
         ----------
         ts
             Time of the check, naive UTC.
         price_ranges
-            Where prices have been since the last check; None: the mid prices now.
+            Price ranges since the last check; None for the current mid prices.
         record
-            Revalue and record statistics when anything was traded; False when a decision at the same time does.
+            Whether to revalue and record statistics after trades; False if a decision at the same time does it.
 
         Returns
         -------
@@ -442,7 +441,7 @@ class StrategyRunner:
     # --- Bookkeeping -----------------------------------------------------------------------------
 
     def record_statistics(self, ts: datetime.datetime) -> None:
-        """Append an entry to the portfolio statistics, and one for each position; live also the long/short table."""
+        """Record statistics of the portfolio and of each position; in live trading also the long/short table."""
         state = self.state
         mode = self.execution_context.mode
         table = None
@@ -453,12 +452,12 @@ class StrategyRunner:
     def _end_cycle(self, cycle: int, ts: datetime.datetime) -> None:
         state = self.state
         live = self.execution_context.live_trading
-        # Before the save: after a restart the next cycle gets the next number.
+        # Before the save, so that the next cycle gets the next number after a restart.
         state.cycle = cycle + 1
         state.last_cycle_at = ts
         if state.portfolio.open_positions:
             state.last_open_positions_cycle_at = ts
-        # In a backtest the cycle ends at strategy time: the wall clock must not get into the state.
+        # In a backtest the cycle ends at simulated time, because the state must not depend on the real time.
         state.record_cycle_end(cycle, None if live else ts, live=live)
         if live:
             state.perform_integrity_check()
@@ -466,7 +465,7 @@ class StrategyRunner:
             self.save()
 
     def save(self) -> None:
-        """Save the state; without a store nothing happens."""
+        """Save the state if there is a store."""
         if self.store is not None:
             self.store.sync(self.state)
 
@@ -483,7 +482,7 @@ class StrategyRunner:
 
 
 def prepare_sorted_trades(approved_trades: Iterable[TradeExecution]) -> list[TradeExecution]:
-    """Return trades in the order of execution, sells first, and number them in `sort_index` from 0."""
+    """Return trades in the order of execution, sells first, and set their `sort_index` from 0."""
     trades = sorted(approved_trades, key=TradeExecution.get_execution_sort_position)
     for index, trade in enumerate(trades):
         trade.sort_index = index

@@ -1,11 +1,11 @@
-"""Stop loss, take profit and waiting orders between decisions.
+"""Stop losses, take profits and resting orders between decisions.
 
-A live runner looks at the market every few minutes and sees one price. A backtest looks at candles and sees where
-the price has been. Both use the same rules, those of `tradeexecutor.strategy.candle_path`: this module reads the
-levels and waiting orders of the state into books, and turns what was hit into planned trades.
+Live trading checks one price every few minutes. A backtest checks the range of prices in candles. Both use the rules of
+`tradeexecutor.strategy.candle_path`: this module reads the levels and resting orders of the state into books, and
+converts hits to planned trades.
 
-A price level fills at the level, or at the first price beyond it when the market jumped over it. Nothing fills at a
-price that the market did not reach. Times fire at the first price at or after them. Fees and slippage come on top.
+A level fills at its price, or at the first price beyond it if the market jumped over it. No order fills at a price that
+the market did not reach. Timed triggers fire at the first price at or after their time. Fees and slippage are added.
 """
 
 import datetime
@@ -44,14 +44,14 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-#: Gives the price range of a position's market since the last check, None when there is nothing to check.
+#: Returns the price range of a position's market since the last check; None when there is nothing to check.
 PriceRangeSource = Callable[[TradingPosition], PriceRange | None]
 
 _TIMED = frozenset({TriggerCondition.timed_absolute, TriggerCondition.timed_relative_to_open})
 
 
 def has_triggers(position: TradingPosition) -> bool:
-    """Return True if anything can happen to the position between decisions."""
+    """Return True if the position has a stop loss, a take profit or a resting order."""
     return (
         position.stop_loss is not None
         or position.take_profit is not None
@@ -61,7 +61,7 @@ def has_triggers(position: TradingPosition) -> bool:
 
 
 def iterate_positions_with_triggers(portfolio: Portfolio) -> Iterator[TradingPosition]:
-    """Iterate open and pending positions that wait for something."""
+    """Iterate over open and pending positions with triggers."""
     for position in portfolio.open_positions.values():
         if has_triggers(position):
             yield position
@@ -71,7 +71,7 @@ def iterate_positions_with_triggers(portfolio: Portfolio) -> Iterator[TradingPos
 
 
 def trail_stop_loss(position: TradingPosition, price: USDollarPrice, ts: datetime.datetime) -> bool:
-    """Let a trailing stop loss follow the price upwards; a position without a level yet gets its first one.
+    """Raise a trailing stop loss to follow the price; a position without a level gets its first one.
 
     Returns
     -------
@@ -109,17 +109,17 @@ def check_position_triggers(
     Parameters
     ----------
     position_manager
-        For the time of the check.
+        Position manager for the time of the check.
     execution_context
         Accepted for compatibility.
     price_ranges
-        Where the price has been; None: the mid price now.
+        Price ranges since the last check; None for the current mid price.
 
     Returns
     -------
     list
-        Planned trades, to be executed in this order with ``triggered=True``. What depends on the outcome of one of
-        them, such as the stop loss of a position that it opens, is found by the next check.
+        Planned trades, to be executed in this order with ``triggered=True``. Triggers that depend on the outcome of one
+        of them, such as the stop loss of a position that it opens, are found by the next check.
     """
     del execution_context
     opened: set[int] = set()
@@ -136,16 +136,16 @@ def check_position_triggers(
 def fill_triggers(
     manager: PositionManager, price_ranges: PriceRangeSource | None, execute: Callable[[TradeExecution], object]
 ) -> list[TradeExecution]:
-    """Plan and execute all that the market has reached, one trade after the other.
+    """Plan and execute all triggers that the market has reached, one trade after the other.
 
     Parameters
     ----------
     manager
-        For the time of the check.
+        Position manager for the time of the check.
     price_ranges
-        Where the price has been; None: the mid price now.
+        Price ranges since the last check; None for the current mid price.
     execute
-        Carries out one planned trade with ``triggered=True``; later fills build on its outcome.
+        Executes one planned trade with ``triggered=True``; later fills depend on its outcome.
 
     Returns
     -------
@@ -165,9 +165,10 @@ def fill_triggers(
 def _check(
     manager: PositionManager, price_ranges: PriceRangeSource | None, act: Callable[[Hit], TradeExecution | None]
 ) -> list[TradeExecution]:
-    """Walk the prices of all pairs with waiting positions, act on what they hit, let lapse what came too late.
+    """Find the hits of all pairs with triggers, act on each, and remove expired orders.
 
-    Of several pairs, whose order is open, those that sell first come first: their proceeds may pay for buys.
+    The order of hits in different pairs is unknown: pairs whose first hit is a sell come first, because its proceeds
+    may pay for buys.
     """
     ts = manager.timestamp
     portfolio = manager.state.portfolio
@@ -206,9 +207,9 @@ def _get_prices(
 
 
 def _passes_by(position: TradingPosition, prices: PriceRange, ts: datetime.datetime) -> bool:
-    """Return True in the normal case: the price touched no level of the position, whose trailing stop follows.
+    """Return True if the prices reach no level of a position, the usual case, and move its trailing stop loss.
 
-    This says nothing that the walk would not say, only faster.
+    The result is the same as that of the full simulation, but faster.
     """
     if position.pending_trades:
         return False
@@ -266,11 +267,11 @@ def _find_conditions(
     ts = manager.timestamp
     conditions: list[Condition] = []
     for trigger in trade.triggers or ():
-        # At the beginning of the candle the order was alive when it has not lapsed since.
+        # An order that lapses inside the candle was still valid at its start.
         if trigger.is_expired(ts) if prices.start is None else _lapsed_by(trigger, prices.start):
             continue
         if trigger.condition in _TIMED:
-            # A time comes with a price; inside a candle there is none that is known to be of that time.
+            # A timed trigger needs a price of its time, which is not known inside a candle.
             if prices.start is None and _is_due(manager, position, trade, trigger):
                 conditions.append(Condition(-math.inf, rising=True, trigger=trigger))
         elif trigger.price is not None:
@@ -291,16 +292,16 @@ def _get_first_fill_at(position: TradingPosition) -> datetime.datetime | None:
 
 
 def _get_levels_since(position: TradingPosition) -> datetime.datetime:
-    """Return since when the position has been exposed to its levels as they are now."""
+    """Return since when the current levels of the position apply."""
     since = _get_first_fill_at(position) or position.opened_at
     if position.is_pending():
-        # It is opened on the way, if at all, and its levels with it.
+        # The position opens inside the range, if at all, and its levels apply from then on.
         return datetime.datetime.min
     return max(since, position.trigger_updates[-1].timestamp) if position.trigger_updates else since
 
 
 def _is_due(manager: PositionManager, position: TradingPosition, trade: TradeExecution, trigger: Trigger) -> bool:
-    """Return True if the time of a trigger has come; times after opening count from the first fill."""
+    """Return True if the time of a trigger has passed; relative times count from the first fill."""
     if trigger.condition is TriggerCondition.timed_absolute:
         return trigger.is_triggering(None, manager.timestamp, None)
     opened_at = _get_first_fill_at(position)
@@ -323,8 +324,8 @@ def plan_hit(manager: PositionManager, hit: Hit) -> TradeExecution | None:
     Returns
     -------
     TradeExecution or None
-        None when an earlier fill has made it pointless: the position is closed or frozen, or a buy cannot be paid
-        any more; such a buy lapses, with a note.
+        None when an earlier fill prevents it: the position is closed or frozen, or the cash for a buy is spent; such
+        a buy lapses with a note.
     """
     portfolio = manager.state.portfolio
     position = hit.position
@@ -344,7 +345,7 @@ def plan_hit(manager: PositionManager, hit: Hit) -> TradeExecution | None:
         _lapse(portfolio, position, trade, manager.timestamp)
         return None
     if not _activate(manager, position, trade, hit):
-        trade.add_note(f"lapsed: {trade.planned_reserve} buy less than one unit at {format_price(hit.price)}")
+        trade.add_note(f"lapsed: {trade.planned_reserve} bought less than one unit at {format_price(hit.price)}")
         _lapse(portfolio, position, trade, manager.timestamp)
         return None
     return trade
@@ -355,7 +356,7 @@ def _plan_exit(manager: PositionManager, hit: Hit) -> TradeExecution | None:
     notes = None
     if hit.trade_type is TradeType.stop_loss:
         notes = f"Stoploss:{format_price(hit.condition.level)} mid-price:{format_price(hit.price)}"
-    # First, because planned partial take profits and orders for the next open would be sold a second time.
+    # First, because otherwise planned partial take profits and queued orders would sell the same quantity again.
     expire_waiting_orders(position, ts)
     for trade in list(position.get_unsettled_trades()):
         if trade.is_planned():
@@ -371,21 +372,21 @@ def _can_pay(portfolio: Portfolio, trade: TradeExecution) -> bool:
 
 
 def reprice(manager: PositionManager, trade: TradeExecution, mid_price: USDollarPrice | None) -> bool:
-    """Plan a trade that has waited anew, at the price at which it fills now.
+    """Plan a resting or queued trade again, at the price at which it fills now.
 
     Parameters
     ----------
     manager
-        For the time of the fill.
+        Position manager for the time of the fill.
     trade
-        A planned trade; a buy keeps what it spends, a sell what it sells.
+        A planned trade; a buy keeps its reserve amount, a sell its quantity.
     mid_price
-        None: the market price.
+        Price of the fill; None for the market price.
 
     Returns
     -------
     bool
-        False when what is spent buys less than one unit of the token; then nothing has changed.
+        False when the reserve amount buys less than one unit of the token; then nothing has changed.
     """
     ts, decimals = manager.timestamp, trade.reserve_currency.decimals
     if trade.is_buy():
@@ -407,7 +408,7 @@ def reprice(manager: PositionManager, trade: TradeExecution, mid_price: USDollar
 
 
 def _activate(manager: PositionManager, position: TradingPosition, trade: TradeExecution, hit: Hit) -> bool:
-    """Turn a waiting order into a planned trade at the price where its trigger was reached, as `reprice` does."""
+    """Convert a resting order to a planned trade at the price of its trigger; returns as `reprice`."""
     ts = manager.timestamp
     trigger = hit.condition.trigger
     if trade.is_sell():
@@ -436,7 +437,7 @@ def _activate(manager: PositionManager, position: TradingPosition, trade: TradeE
 
 
 def _get_type_of_sale(trigger: Trigger | None) -> TradeType:
-    """Return why an order sold: the price rose to a target or fell to a stop, or its time came."""
+    """Return the trade type of a sell order: take profit, stop loss, or rebalance for a timed one."""
     if trigger is None or trigger.condition in _TIMED:
         return TradeType.flexible_trigger
     rising = trigger.condition is TriggerCondition.cross_above
@@ -447,7 +448,7 @@ def _get_type_of_sale(trigger: Trigger | None) -> TradeType:
 
 
 def _expire_lapsed_orders(portfolio: Portfolio, position: TradingPosition, ts: datetime.datetime) -> None:
-    """Remove triggers past their time; an order without triggers lapses, and with it a position that never opened."""
+    """Remove expired triggers; an order without triggers lapses, and so does a position that never opened."""
     for trade in list(position.pending_trades.values()):
         lapsed = [trigger for trigger in trade.triggers or () if trigger.is_expired(ts)]
         if not lapsed:

@@ -1,6 +1,6 @@
-"""Reading the Python file that a user writes as a strategy.
+"""Reading the Python file of a strategy.
 
-The file is an ordinary module with a few names that mean something; case does not matter::
+The file is a normal module with some special names, in upper or lower case::
 
     trading_strategy_engine_version = "0.5"
 
@@ -16,8 +16,7 @@ The file is an ordinary module with a few names that mean something; case does n
 
     def decide_trades(input: StrategyInput) -> list[TradeExecution]: ...
 
-What a user can get wrong is reported as `StrategyModuleNotValid` with the file, the line where there is one, and what
-was expected.
+Mistakes in the file raise `StrategyModuleNotValid` with the file, the line if it is known, and what was expected.
 """
 
 import datetime
@@ -52,19 +51,19 @@ __all__ = [
 #: Engine versions that this program runs.
 SUPPORTED_ENGINE_VERSIONS = ("0.5", "0.6")
 
-#: Opens market data by name: given names, returns the universe.
+#: Gets names of market data, and returns the universe.
 MarketDataSource = Callable[..., TradingStrategyUniverse]
 
 
 class StrategyModuleNotValid(TradeExecutorError, RuntimeError):
-    """The strategy file cannot be used; the text says what to change.
+    """The strategy file cannot be used; the message explains what to change.
 
     Attributes
     ----------
     path
-        The file, None for a strategy that is not in a file.
+        The file; None for a strategy that is not in a file.
     line
-        Line of the problem, None when it has none.
+        Line of the problem; None if it is unknown.
     """
 
     def __init__(self, message: str, path: Path | None = None, line: int | None = None):
@@ -76,16 +75,16 @@ class StrategyModuleNotValid(TradeExecutorError, RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class CreateTradingUniverseInput:
-    """What ``create_trading_universe(input)`` receives.
+    """The argument of ``create_trading_universe(input)``.
 
     Attributes
     ----------
     timestamp
-        Now in live trading, the start of the run in a backtest; None when it is not known yet.
+        Current time in live trading, start of the run in a backtest; None if it is not known yet.
     execution_context, parameters
-        As in decisions.
+        As in `StrategyInput`.
     load_market_data
-        Opens candles by name and returns the universe, e.g. ``input.load_market_data("btc-usd-monthly")``.
+        Loads candles by name and returns the universe, e.g. ``input.load_market_data("btc-usd-monthly")``.
     """
 
     timestamp: datetime.datetime | None
@@ -101,21 +100,21 @@ class StrategyModule:
     Attributes
     ----------
     path
-        The file, None when the strategy was given as functions.
+        The file; None if the strategy was given as functions.
     engine_version
         ``"0.5"`` or later.
     parameters
-        From the class ``Parameters``.
+        Values of the class ``Parameters``.
     decide_trades
         Called with a `StrategyInput`.
     create_indicators, create_trading_universe, create_charts, before_strategy_tick, after_strategy_tick
         Optional functions of the module.
     cycle_duration
-        How often to decide; None: at every candle.
+        Time between decisions; None for every candle.
     backtest_start, backtest_end, initial_cash
         Defaults of a backtest.
     name, short_description, long_description, tags
-        Shown to people.
+        Texts for display.
     """
 
     path: Path | None
@@ -137,7 +136,7 @@ class StrategyModule:
     tags: set[Any] = field(default_factory=set[Any])
 
     def apply_parameters(self, overrides: Mapping[str, Any] | None = None) -> None:
-        """Replace parameters, and take cycle duration, cash and period from them.
+        """Replace parameters, and set cycle duration, cash and period from them.
 
         Raises
         ------
@@ -162,12 +161,12 @@ class StrategyModule:
         universe: TradingStrategyUniverse,
         execution_context: ExecutionContext,
     ) -> IndicatorSet:
-        """Call ``create_indicators`` of the module; without one the strategy has no indicators.
+        """Return the result of ``create_indicators``; an empty set if the module has no such function.
 
         Raises
         ------
         StrategyModuleNotValid
-            It failed or returned something else than an `IndicatorSet`.
+            The function failed, or did not return an `IndicatorSet`.
         """
         if self.create_indicators is None:
             return IndicatorSet()
@@ -188,12 +187,12 @@ class StrategyModule:
         return result
 
     def make_universe(self, universe_input: CreateTradingUniverseInput) -> TradingStrategyUniverse:
-        """Call ``create_trading_universe`` of the module.
+        """Return the result of ``create_trading_universe``.
 
         Raises
         ------
         StrategyModuleNotValid
-            The module has none, it failed, or it returned something else.
+            The module has no such function, it failed, or it did not return a universe.
         """
         function = self.create_trading_universe
         if function is None:
@@ -208,7 +207,7 @@ class StrategyModule:
     def _call(self, name: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
         wanted = inspect.signature(function).parameters
         if len(wanted) == 1 and "input" in arguments:
-            # The author may call the only argument as he likes.
+            # The name of the only argument is free.
             arguments = {next(iter(wanted)): arguments["input"]}
         try:
             given = {key: value for key, value in arguments.items() if key in wanted}
@@ -224,14 +223,14 @@ class StrategyModule:
 
 
 def read_strategy_module(path: Path | str) -> StrategyModule:
-    """Run a strategy file and check what it declares.
+    """Run a strategy file, and return the checked module.
 
-    The file is trusted code: it runs with the rights of the program.
+    The file is trusted code, which runs with the rights of the program.
 
     Raises
     ------
     StrategyModuleNotValid
-        No such file, a syntax error, an error while it runs, or missing or wrong names.
+        The file does not exist, has a syntax error, raises an error, or has missing or invalid names.
     """
     path = Path(path)
     if not path.is_file():
@@ -247,7 +246,7 @@ def _run_file(path: Path) -> ModuleType:
         raise StrategyModuleNotValid("a strategy is a Python file (.py)", path)
     module = importlib.util.module_from_spec(spec)
     before = sys.modules.get(name)
-    # Dataclasses and pickles in the file look their module up by name.
+    # Dataclasses and pickles in the file find their module by its name.
     sys.modules[name] = module
     try:
         call_author_code(spec.loader.exec_module, module)
@@ -269,7 +268,7 @@ def _restore_module(name: str, before: ModuleType | None) -> None:
 
 
 def _find_line(error: BaseException, path: Path | None) -> int | None:
-    """Return the line of the strategy file an error came through, the innermost one."""
+    """Return the number of the innermost line of the strategy file in the traceback; None if there is none."""
     if path is None:
         return None
     files = {str(path), str(path.resolve())}
@@ -278,19 +277,19 @@ def _find_line(error: BaseException, path: Path | None) -> int | None:
 
 
 def parse_strategy_module(names: Mapping[str, Any], path: Path | None = None) -> StrategyModule:
-    """Check the names that a strategy module declares.
+    """Return the checked module of the names that a strategy declares.
 
     Parameters
     ----------
     names
         Module variables by name.
     path
-        For error messages.
+        Path for error messages.
 
     Raises
     ------
     StrategyModuleNotValid
-        Something is missing or of a wrong type.
+        A name is missing or has the wrong type.
     """
     found = {name.lower(): value for name, value in names.items() if not name.startswith("__")}
 
@@ -299,7 +298,7 @@ def parse_strategy_module(names: Mapping[str, Any], path: Path | None = None) ->
 
     version = found.get("trading_strategy_engine_version")
     if version is None:
-        raise fail('not a strategy: it does not say trading_strategy_engine_version = "0.5"')
+        raise fail('not a strategy: trading_strategy_engine_version = "0.5" is missing')
     if version not in SUPPORTED_ENGINE_VERSIONS:
         supported = ", ".join(SUPPORTED_ENGINE_VERSIONS)
         raise fail(f"trading_strategy_engine_version is {version!r}; this program runs {supported}")
@@ -336,7 +335,7 @@ def parse_strategy_module(names: Mapping[str, Any], path: Path | None = None) ->
     return module
 
 
-#: Parameters that the runner reads; they may be given even when the strategy does not declare them.
+#: Parameters of the runner; they may be given even if the strategy does not declare them.
 _SETTINGS = (
     "cycle_duration",
     "initial_cash",
@@ -385,7 +384,7 @@ def _get_time(parameters: StrategyParameters, name: str, fail: _Fail) -> datetim
     if value is None:
         return None
     value = require_naive_utc(value, name, fail)
-    # pandas.Timestamp is a datetime, but does not compare and add like one.
+    # pandas.Timestamp is a datetime, but its comparison and addition are different.
     return datetime.datetime(*value.timetuple()[:6], value.microsecond)
 
 

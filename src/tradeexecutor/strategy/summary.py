@@ -1,4 +1,4 @@
-"""Names of summary figures that live in :mod:`tradeexecutor.statistics`, under the name strategies import them by."""
+"""Import path of existing strategies; the summary figures are in :mod:`tradeexecutor.statistics`."""
 
 from tradeexecutor.analysis.recorded.metrics import (
     KeyMetric,

@@ -1,4 +1,4 @@
-"""Deposits, redemptions and balances from outside the strategy."""
+"""Interface for deposits, redemptions and actual balances."""
 
 import datetime
 from abc import ABC, abstractmethod
@@ -22,19 +22,19 @@ class UnconfirmedTreasurySync(TradeExecutorError, RuntimeError):
 
 
 class BalanceNotReadable(TradeExecutorError, NotImplementedError):
-    """Balances of the outside world cannot be read by this model."""
+    """The model cannot read actual balances."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnChainBalance:
-    """What an account holds of one asset.
+    """Actual balance of one asset.
 
     Attributes
     ----------
     block_number, timestamp
-        When it was read; None where there are no blocks.
+        Block and time of the balance, naive UTC; the block is None without blocks.
     asset, amount
-        What and how much, token units.
+        The asset, and its amount in token units.
     """
 
     block_number: int | None
@@ -44,11 +44,11 @@ class OnChainBalance:
 
 
 class SyncModel(ABC):
-    """Keeps the state in line with what happens to the account from outside."""
+    """Synchronisation of a state with its account."""
 
     @abstractmethod
     def sync_initial(self, state: State, **kwargs: Any) -> None:
-        """Prepare a new state: where the money is kept, since when."""
+        """Initialise a new state with the address and the time of the deployment."""
 
     @abstractmethod
     @contract_signature
@@ -60,12 +60,12 @@ class SyncModel(ABC):
         end_block: int | None = None,
         post_valuation: bool = False,
     ) -> list[BalanceUpdate]:
-        """Apply deposits and redemptions since the last call and return them.
+        """Book deposits and redemptions since the last call, and return them.
 
         Raises
         ------
         UnconfirmedTreasurySync
-            The outside world cannot be read reliably now; try again in the next cycle.
+            The account cannot be read reliably now; the next cycle tries again.
         """
 
     @abstractmethod
@@ -80,22 +80,22 @@ class SyncModel(ABC):
         filter_zero: bool = True,
         block_identifier: int | None = None,
     ) -> Iterable[OnChainBalance]:
-        """Read balances from outside, for account checks; raise `BalanceNotReadable` where that is impossible."""
+        """Return actual balances for account checks; raises `BalanceNotReadable` if the model cannot read them."""
 
     @abstractmethod
     def create_transaction_builder(self) -> object | None:
-        """Return what signs transactions for this account; None in a simulation."""
+        """Return the object that signs transactions for this account; None in a simulation."""
 
     def get_key_address(self) -> str | None:
-        """Return the address that identifies the strategy, None when there is none."""
+        """Return the address that identifies the strategy; None if there is none."""
         return None
 
     def get_hot_wallet(self) -> object | None:
-        """Return the wallet that pays for transactions, None when there is none."""
+        """Return the wallet that pays for transactions; None if there is none."""
         return None
 
     def resync_nonce(self) -> None:
-        """Read the transaction counter again; nothing to do by default."""
+        """Read the nonce of the account again; by default do nothing."""
         return
 
     def is_ready_for_live_trading(self, state: State) -> bool:
@@ -108,22 +108,22 @@ class SyncModel(ABC):
         return False
 
     def has_async_deposits(self) -> bool:
-        """Return True if deposits wait for a valuation before they are settled."""
+        """Return True if deposits are settled only after a valuation."""
         return False
 
     def sync_interests(
         self, timestamp: datetime.datetime, state: State, universe: object, pricing_model: PricingModel
     ) -> list[BalanceUpdate]:
-        """Book interest accrued on loans; nothing by default."""
+        """Book the accrued interest of loans, and return the events; by default do nothing."""
         del timestamp, state, universe, pricing_model
         return []
 
     def sync_positions(
         self, timestamp: datetime.datetime, state: State, strategy_universe: object, pricing_model: PricingModel
     ) -> None:
-        """Read positions that are kept elsewhere; nothing by default."""
+        """Read positions that are kept in another system; by default do nothing."""
         del timestamp, state, strategy_universe, pricing_model
 
     def reset_deposits(self, state: State) -> None:
-        """Forget deposits and redemptions and start over; not every model can."""
+        """Reset deposits and redemptions; raises `BalanceNotReadable` if the model cannot."""
         raise BalanceNotReadable(f"{type(self).__name__} cannot reset deposits of {state}")

@@ -1,4 +1,4 @@
-"""Reading texts that say how long a candle lasts, as exchanges, ccxt, pandas and people write them."""
+"""Parsing the length of a candle in the notations of exchanges, ccxt, pandas and users."""
 
 import datetime
 import re
@@ -21,7 +21,7 @@ _HOUR = datetime.timedelta(hours=1)
 _DAY = datetime.timedelta(days=1)
 _WEEK = datetime.timedelta(days=7)
 
-#: Units of which the case does not matter.
+#: Units in upper or lower case.
 _FIXED_WORDS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), _SECOND),
     **dict.fromkeys(("min", "mins", "minute", "minutes", "t"), _MINUTE),
@@ -35,7 +35,7 @@ _MONTH_WORDS = {
     **dict.fromkeys(("y", "yr", "yrs", "year", "years"), 12),
 }
 
-#: Units of which the case matters: "1m" is a minute and "1M" a month, "1MS" a month of pandas and "1ms" a millisecond.
+#: Case-sensitive units: "1m" is a minute and "1M" a month, "1MS" a month of pandas and "1ms" a millisecond.
 _CASED_MONTHS = {"M": 1, "MS": 1, "ME": 1, "QS": 3, "QE": 3, "YS": 12, "YE": 12, "A": 12, "AS": 12}
 
 _WHOLE_WORDS: dict[str, CandleLength] = {
@@ -52,19 +52,19 @@ _WHOLE_WORDS: dict[str, CandleLength] = {
     "annual": YEAR,
 }
 
-#: As MetaTrader and some brokers write them: M15, H4, D1, W1, MN1.
+#: Notation of MetaTrader and some brokers: M15, H4, D1, W1, MN1.
 _LETTER_FIRST = {"S": _SECOND, "M": _MINUTE, "H": _HOUR, "D": _DAY, "W": _WEEK}
 
 _NAMES = {count: name for name, count in MONTHS.items()}
 
-#: So many months are written with an M; other numbers of M are often meant as minutes.
+#: Numbers before an M that mean months; with other numbers M often means minutes.
 _COUNTS_OF_M = (1, 3, 6, 12)
 _LONGEST = datetime.timedelta(days=366)
 _EXAMPLES = "write 15m, 1h, 1d, 7d, month, quarter or year"
 
 
 def parse_time_frame(text: str) -> CandleLength:
-    """Read the length of a candle.
+    """Return the length of a candle.
 
     Parameters
     ----------
@@ -75,13 +75,12 @@ def parse_time_frame(text: str) -> CandleLength:
     Returns
     -------
     timedelta or str
-        A fixed time, or the name of a part of the calendar: ``month``, ``quarter`` ...
+        A fixed time, or the name of a calendar period: ``month``, ``quarter`` ...
 
     Raises
     ------
     InvalidCandles
-        Something else, or a text with two meanings: ``15M`` is no number of months that candles have, and not the
-        way minutes are written.
+        The text is invalid or ambiguous: ``15M`` is neither a length in months nor the notation of minutes.
 
     >>> str(parse_time_frame("1m")), parse_time_frame("1M")
     ('0:01:00', 'month')

@@ -1,7 +1,7 @@
-"""What a strategy may trade: trading pairs, their candles and the reserve currency.
+"""Trading universe: pairs, their candles and the reserve currency.
 
-The universe is the strategy's only door to market data. A backtest fills it with the whole history, a live runner
-with the history up to now; decisions read it through `StrategyInput.indicators`, which shows finished candles only.
+The universe is the only source of market data for a strategy. In a backtest it has the whole history, in live trading
+the history up to now; decisions read it through `StrategyInput.indicators`, which shows finished candles only.
 """
 
 import datetime
@@ -15,7 +15,7 @@ __all__ = ["PairNotFound", "TradingStrategyUniverse", "UniverseNotValid"]
 
 
 class UniverseNotValid(TradeExecutorError, ValueError):
-    """Pairs, candles and reserve currency do not fit together."""
+    """Pairs, candles and reserve currency are not consistent."""
 
 
 class PairNotFound(TradeExecutorError, LookupError):
@@ -31,7 +31,7 @@ class TradingStrategyUniverse:
         Candles by pair, in the order in which pairs are iterated. Every pair needs its own positive `internal_id`
         and is quoted in `reserve_asset`.
     reserve_asset
-        The currency deposits come in and positions are paid with; its price is 1.0 USD.
+        Currency of deposits and of payments for positions; its price is 1.0 USD.
     """
 
     __slots__ = ("_by_id", "_candles", "_cursors", "pairs", "reserve_asset")
@@ -79,7 +79,7 @@ class TradingStrategyUniverse:
         return len(self.pairs)
 
     def iterate_pairs(self) -> Iterator[TradingPairIdentifier]:
-        """Iterate pairs in the order of the market data."""
+        """Iterate over pairs in the order of the market data."""
         return iter(self.pairs)
 
     def get_single_pair(self) -> TradingPairIdentifier:
@@ -95,14 +95,14 @@ class TradingStrategyUniverse:
         return self.pairs[0]
 
     def get_pair_by_id(self, internal_id: int) -> TradingPairIdentifier:
-        """Return the pair with an internal id, or raise `PairNotFound`."""
+        """Return the pair with an internal id; raises `PairNotFound`."""
         pair = self._by_id.get(internal_id)
         if pair is None:
             raise PairNotFound(f"no pair with internal id {internal_id} ({self._tickers()})")
         return pair
 
     def get_pair_by_ticker(self, ticker: str) -> TradingPairIdentifier:
-        """Return a pair by ``BASE-QUOTE``, or by its base symbol when only one pair has it; case does not matter.
+        """Return a pair by ``BASE-QUOTE``, or by its base symbol if only one pair has it; case is ignored.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class TradingStrategyUniverse:
         return self.get_pair_by_ticker(f"{parts[2]}-{parts[3]}")
 
     def get_candles(self, pair: TradingPairIdentifier) -> Candles:
-        """Return the candles of a pair, the ones after the decision time included.
+        """Return the candles of a pair, including those after the time of a decision.
 
         Indicators are calculated from them; decisions must use `StrategyInput.indicators` instead.
         """
@@ -146,11 +146,11 @@ class TradingStrategyUniverse:
 
     def _make_no_pair_error(self, thing: object) -> PairNotFound:
         return PairNotFound(
-            f"{thing!r} is no trading pair; get_pair_by_ticker() and iterate_pairs() give pairs ({self._tickers()})"
+            f"{thing!r} is not a trading pair; get_pair_by_ticker() and iterate_pairs() give pairs ({self._tickers()})"
         )
 
     def get_cursor(self, pair: TradingPairIdentifier) -> CandleCursor:
-        """Return the cursor over the candles of a pair that all readers of this universe share."""
+        """Return the cursor over the candles of a pair, shared by all users of this universe."""
         try:
             internal_id = pair.internal_id or 0
         except AttributeError:
@@ -161,7 +161,7 @@ class TradingStrategyUniverse:
         return cursor
 
     def get_time_range(self) -> tuple[datetime.datetime, datetime.datetime]:
-        """Return the first candle start and the last candle end over all pairs."""
+        """Return the first candle start and the last candle end over all pairs, naive UTC."""
         starts = [candles.first_start_at for candles in self._candles.values()]
         return min(starts), max(candles.last_end_at for candles in self._candles.values())
 

@@ -31,26 +31,26 @@ __all__ = [
 
 
 class InvalidValuationOutput(RevaluationFailed):
-    """A valuation model failed, or returned something else than a `ValuationUpdate`."""
+    """A valuation model failed, or did not return a `ValuationUpdate`."""
 
 
 class ValuationModel(ABC):
-    """Values one position."""
+    """Valuation of one position."""
 
     @abstractmethod
     def __call__(self, ts: datetime.datetime, position: TradingPosition) -> ValuationUpdate:
-        """Set the price of the position as of `ts` and return what changed."""
+        """Set the price of the position as of `ts`, and return the update."""
 
 
 class ValuationModelFactory(Protocol):
-    """Makes a valuation model from a pricing model."""
+    """Factory of a valuation model from a pricing model."""
 
     def __call__(self, pricing_model: PricingModel) -> ValuationModel:
         """Return the valuation model."""
         ...
 
 
-#: Anything that values a position like `ValuationModel` does.
+#: A function with the signature of `ValuationModel`.
 Valuate = Callable[[datetime.datetime, TradingPosition], ValuationUpdate]
 
 
@@ -61,22 +61,22 @@ def revalue_portfolio(
     portfolio: Portfolio,
     revalue_frozen: bool = True,
 ) -> None:
-    """Value all open positions, then the frozen ones; all of them or, when one cannot be valued, none.
+    """Value all open positions, then the frozen ones; if one cannot be valued, none is changed.
 
-    The model sets the price of each position, and stores its update if it is to be stored.
+    The model sets the price of each position, and decides whether its update is stored.
 
     Parameters
     ----------
     ts
         Time of the prices, naive UTC.
     revalue_frozen
-        False leaves the frozen positions as they are.
+        Whether to value frozen positions, too.
 
     Raises
     ------
     InvalidValuationOutput
-        Names the position at which the model failed. What the model changed in the positions is undone: prices,
-        times, recorded updates, loans.
+        The model failed for a position, which the message names. All changes of positions are undone: prices, times,
+        recorded updates, loans.
     """
     frozen = portfolio.frozen_positions if revalue_frozen else None
     if not portfolio.open_positions and not frozen:
@@ -109,7 +109,7 @@ _get_fields = operator.attrgetter(*_FIELDS)
 
 
 class _Before:
-    """What a position was before its valuation, as far as a valuation changes it."""
+    """Copy of the values of a position that a valuation can change."""
 
     __slots__ = ("_loan", "_other_data", "_position", "_updates", "_values")
 
@@ -121,7 +121,7 @@ class _Before:
         self._loan = None if position.loan is None else position.loan.clone()
 
     def restore(self) -> None:
-        """Make the position what it was."""
+        """Restore the values of the position."""
         position = self._position
         for name, value in zip(_FIELDS, self._values, strict=True):
             if getattr(position, name) is not value:
@@ -154,18 +154,18 @@ def update_position_valuations(
     timestamp
         Time of the prices and of the sample, naive UTC.
     universe, routing_state
-        Accepted for existing callers; the valuation model has its own.
+        Accepted for existing callers; not used.
     execution_context
-        Its mode says which figures are recorded.
+        Its mode decides which figures are recorded.
     long_short_metrics_latest
-        Replaces the recorded table, None too.
+        Table that replaces the recorded one, even if it is None.
     skip_statistics
-        True records no sample.
+        Whether to record no sample.
 
     Raises
     ------
     InvalidValuationOutput
-        A position could not be valued; the state is as it was.
+        A position could not be valued; the state has not changed.
     """
     revalue_state(state, timestamp, valuation_model)
     if not skip_statistics:

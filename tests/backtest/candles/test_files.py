@@ -100,7 +100,7 @@ def test_thousands_are_told_from_decimals_by_any_value_of_the_file(
         # 1,234 can be 1.234 or 1234, and nothing else in the file decides.
         (
             join("date;open;high;low;close", "2024-01-01;1,234;1,300;1,200;1,250"),
-            "open is '1,234', and no value tells",
+            "open is '1,234', and no value shows",
             1,
         ),
         (
@@ -109,8 +109,8 @@ def test_thousands_are_told_from_decimals_by_any_value_of_the_file(
             1,
         ),
         # Unquoted decimal commas: pandas would shift the columns.
-        (join("date,open,high,low,close", "2024-01-01,1,5,2,5,0,5,1,5"), "more fields than there are names", None),
-        (join(HEADER, *(row + "," for row in ROWS)), "more fields than there are names", None),
+        (join("date,open,high,low,close", "2024-01-01,1,5,2,5,0,5,1,5"), "more fields than the header has names", None),
+        (join(HEADER, *(row + "," for row in ROWS)), "more fields than the header has names", None),
         (join(HEADER, *ROWS, "Total,,,,,6.75"), "'Total' is not a time", 4),
         (join(HEADER, *ROWS, ",,,,,"), "the time is missing", 4),
         (join(HEADER, *ROWS, "2024-01-04,1,2,1,x,1"), "close is 'x', not a price", 4),
@@ -215,10 +215,10 @@ def test_other_json(tmp_path: Path, rows: Any):
         ("{}", "no list of candles", None),
         ('{"a": 1}', "no list of candles", None),
         ("7", "no list of candles", None),
-        ("[1, 2]", "not a candle like the first", 1),
+        ("[1, 2]", "not a candle in the form of the first one", 1),
         ("[[1, 2, 3]]", "a candle has 3 values", 1),
         ("[[1704067200000, 1, 1, 1, 1, 1], [1704067500000, 1, 1, 1, 1]]", "a candle has 5 values", 2),
-        ("[[1704067200000, 1, 1, 1, 1, 1], {}]", "not a candle like the first", 2),
+        ("[[1704067200000, 1, 1, 1, 1, 1], {}]", "not a candle in the form of the first one", 2),
         ("[[1704067200000, 1, 1, 1, 1, 1], [1704067500000, 1, 1, 1, null, 1]]", "close is missing", 2),
         ("[[1704067200000, 1, 1, 1, 1, 1], [1704067500, 1, 1, 1, 1, 1]]", "is in seconds, row 1", 2),
         ('[[1704067200000, 1, 1, 1, 1, 1], [1704067500000, 1, 1, 1, "?", 1]]', r"close is '\?', not a price", 2),
@@ -267,5 +267,5 @@ def test_a_comma_that_nothing_explains_is_refused(prices: list[int]):
             **dict.fromkeys(("open", "high", "low", "close"), texts),
         }
     )
-    with pytest.raises(InvalidCandles, match="no value tells whether the comma"):
+    with pytest.raises(InvalidCandles, match="no value shows whether the comma"):
         read_dataframe(frame, "BTC-USD")

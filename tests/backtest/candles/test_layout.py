@@ -118,8 +118,8 @@ def test_a_month_that_is_stamped_with_its_last_day_ends_when_clocks_have_not_cha
             {},
             "irregular distances.*--time-frame",
         ),
-        (pd.date_range("2023-01-01", periods=6, freq="ms"), {}, "no length of a candle"),
-        (pd.to_datetime(["2013-01-01", "2023-01-02"]), {}, "no length of a candle"),
+        (pd.date_range("2023-01-01", periods=6, freq="ms"), {}, "not a length of a candle"),
+        (pd.to_datetime(["2013-01-01", "2023-01-02"]), {}, "not a length of a candle"),
         (
             [*pd.date_range("2023-01-01", periods=10, freq="W"), *pd.date_range("2023-04-01", periods=50)],
             {},

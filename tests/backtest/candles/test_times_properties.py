@@ -87,7 +87,7 @@ def test_an_order_of_day_and_month_is_read_back_or_refused(times: pd.DatetimeInd
     texts = times.strftime(form)
     can_be_swapped = (times.day <= 12).all() and (times.day != times.month).any()
     if can_be_swapped:
-        with pytest.raises(InvalidCandles, match="no row decides; say which with --date-format"):
+        with pytest.raises(InvalidCandles, match="no row decides; set the format with --date-format"):
             read_times(texts)
     else:
         check_equal(read_times(texts), times)

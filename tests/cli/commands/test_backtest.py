@@ -165,7 +165,7 @@ def test_the_length_of_a_candle_can_be_given(run: Run, strategy: Path, tmp_path:
 @pytest.mark.parametrize(
     ("option", "value", "part"),
     [
-        ("--date-format", "european", "no date format"),
+        ("--date-format", "european", "not a date format"),
         ("--time-frame", "15M", "can be months or minutes"),
         ("--time-frame", "soon", "not the length of a candle"),
     ],

@@ -389,15 +389,15 @@ def test_a_token_that_nobody_knows_is_refused():
 
 
 def test_a_token_of_another_chain_is_another_token():
-    is_refused(portfolio(), [event(DEPOSIT, 1, asset=asset("USDC", 6, 1, 137))], "no reserve currency")
+    is_refused(portfolio(), [event(DEPOSIT, 1, asset=asset("USDC", 6, 1, 137))], "not a reserve currency")
 
 
 def test_nobody_deposits_what_a_position_holds():
-    is_refused(portfolio(), [event(DEPOSIT, 1, asset=LINK)], "no reserve currency")
+    is_refused(portfolio(), [event(DEPOSIT, 1, asset=LINK)], "not a reserve currency")
 
 
 def test_cash_has_no_vault_flows():
-    is_refused(portfolio(), [event(FLOW, 1)], "no vault flows")
+    is_refused(portfolio(), [event(FLOW, 1)], "not vault flows")
 
 
 def test_nothing_is_redeemed_in_kind_from_an_account():
@@ -436,7 +436,7 @@ def test_several_positions_with_one_token_need_a_number():
         driver.ts, LINK_USDC, D(10), None, 10.0, first.trade_type, USDC, 1.0, flags={TradeFlag.ignore_open}
     )
     driver.succeed(driver.send(trade))
-    is_refused(driver.state, [event(REDEMPTION, 1, asset=LINK)], "say which with position_id")
+    is_refused(driver.state, [event(REDEMPTION, 1, asset=LINK)], "choose one with position_id")
     apply_treasury_events(driver.state, [event(REDEMPTION, 1, asset=LINK, position_id=2)], NOW)
     assert [p.get_quantity() for p in driver.state.portfolio.open_positions.values()] == [100, 9]
     is_refused(driver.state, [event(REDEMPTION, 1, 5, asset=LINK, position_id=3)], "no open position #3")
@@ -518,11 +518,11 @@ def test_errors_name_the_record(tmp_path: Path, row: str, reason: str):
         ("events.csv", COLUMNS, "no records"),
         ("events.csv", "kind,kind", "occurs twice"),
         ("events.csv", f"{COLUMNS},colour\n" + "deposit,2022-01-02,1,0x1,5,0xab,0,,,,,,red", "unknown name 'colour'"),
-        ("events.json", "{", "this is no JSON"),
+        ("events.json", "{", "this is not JSON"),
         ("events.json", "5", "expected a list of objects"),
         ("events.json", "[5]", "expected an object"),
         ("events.json", '[{"kind": ["deposit"]}]', "kind must be text or a number"),
-        ("events.csv", b"\xff\xfe\x00", "no UTF-8"),
+        ("events.csv", b"\xff\xfe\x00", "not UTF-8"),
     ],
 )
 def test_errors_about_the_file(tmp_path: Path, name: str, text: str | bytes, reason: str):

@@ -1,24 +1,23 @@
 """Reading candles from CSV, Parquet, Feather and JSON files, and from DataFrames.
 
-What is accepted: one row per candle with the columns open, high, low, close and, if there is one, volume, in any case
-and order; the time in a column (``timestamp``, ``time``, ``date``, ``datetime``, ``open_time`` ...) or in the index.
-A file may hold several pairs, told apart by a column ``pair``, ``symbol`` or ``ticker``. Rows may come in any order,
-columns that mean nothing here are ignored. Duplicate times, missing or impossible prices are refused with the file and
-the row.
+A table has one row per candle with the columns open, high, low, close and optionally volume, in upper or lower case and
+any order. The time is in a column (``timestamp``, ``time``, ``date``, ``datetime``, ``open_time`` ...) or in the index.
+A file may have several pairs with a column ``pair``, ``symbol`` or ``ticker``. Rows may be in any order, and unknown
+columns are ignored. Duplicate times and missing or impossible prices are errors that name the file and the row.
 
-Times are dates, texts, or numbers, in one form for the whole column. What the column decides is read (the unit of
-epoch numbers, the order of day and month if one row has a day after the 12th, the length of a candle); what it leaves
-open is refused, naming the option that decides. Times with a zone are converted to UTC, and days and longer candles
-then are those of that zone; times without a zone are UTC.
+Times are dates, texts, or numbers, in one format for the whole column. Details that the column determines are detected:
+the unit of epoch numbers, the order of day and month if one row has a day after the 12th, the length of a candle.
+Ambiguous columns are refused, and the error names the option that decides. Times with a zone are converted to UTC, and
+candles of a day or more are those of that zone; times without a zone are UTC.
 
-dates         dates put together, and what is no time
+dates         composing dates, and checks of times
 text_times    times written as text
 number_times  times written as numbers
-times         the time column, whatever it is made of
-layout        starts and ends of candles, from their stamps
+times         the time column, of any type
+layout        starts and ends of candles, from their time stamps
 numbers       decimal commas
-frame         from a table to candles
-files         from files to tables
+frame         candles of a table
+files         tables of files
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,14 +42,14 @@ __all__ = [
     "read_dataframe",
 ]
 
-#: What candles can be read from.
+#: Types that candles can be read from.
 CandleSource: TypeAlias = str | Path | pd.DataFrame | Candles
 
 
 def load_candle_file(
     path: str | Path, bucket: CandleLength | None = None, *, date_format: str | None = None
 ) -> dict[str, Candles]:
-    """Read a file.
+    """Return the candles of a file.
 
     Parameters
     ----------
@@ -58,9 +57,9 @@ def load_candle_file(
         CSV (``.csv``, also compressed: ``.csv.gz``, ``.csv.zip`` ...; commas, semicolons or tabs), Parquet, or Feather
         or JSON as freqtrade writes them.
     bucket
-        Length of a candle: a ``timedelta``, or a text that `parse_time_frame` reads; None: told from the times.
+        Length of a candle: a ``timedelta``, or a text that `parse_time_frame` reads; None detects it from the times.
     date_format
-        How times are written, where the column leaves it open, see `check_date_format`.
+        Format of the times, where the column is ambiguous, see `check_date_format`.
 
     Returns
     -------
@@ -83,21 +82,21 @@ def load_candles(
     *,
     date_format: str | None = None,
 ) -> dict[str, Candles]:
-    """Read candles of one or many pairs.
+    """Return candles of one or many pairs, by pair symbol.
 
     Parameters
     ----------
     sources
         A file, a DataFrame or `Candles`; several of them; or a mapping from pair symbol to one of them.
     bucket
-        Length of a candle, see `load_candle_file`; None: told for each pair.
+        Length of a candle, see `load_candle_file`; None detects it for each pair.
     date_format
-        How times are written, where a column leaves it open, see `check_date_format`.
+        Format of the times, where a column is ambiguous, see `check_date_format`.
 
     Raises
     ------
     InvalidCandles
-        Bad data, the same pair twice, or a DataFrame whose pair is not known.
+        The data is invalid, a pair occurs twice, or the pair of a DataFrame is not known.
     """
     if isinstance(sources, Mapping):
         result: dict[str, Candles] = {}
@@ -123,7 +122,7 @@ def _load_one(
 ) -> dict[str, Candles]:
     if isinstance(source, Candles):
         if symbol is None and not source.source:
-            raise InvalidCandles("say which pair the candles belong to: {'BTC-USD': candles}")
+            raise InvalidCandles("the pair of the candles is missing: {'BTC-USD': candles}")
         return {symbol or source.source: source}
     if isinstance(source, pd.DataFrame):
         return read_dataframe(source, symbol, bucket, symbol or "DataFrame", date_format=date_format)

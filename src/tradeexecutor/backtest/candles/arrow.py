@@ -1,4 +1,4 @@
-"""The compute functions of pyarrow, for type checkers: they are made at import, so that none is known by name."""
+"""The compute functions of pyarrow as ``Any``: pyarrow makes them at import, so type checkers cannot find them."""
 
 from typing import Any
 

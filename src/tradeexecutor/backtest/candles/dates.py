@@ -1,4 +1,4 @@
-"""Dates and clocks put together to microseconds since the epoch, and the bounds of what is a time."""
+"""Composing dates and times of day to microseconds since the epoch, and the limits of valid times."""
 
 import datetime
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ __all__ = ["CandleTimes", "Parts", "check_times", "compose", "describe_problem",
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
 
-#: No market was recorded before; a year below it is another number.
+#: First year of valid times; a smaller number is not a year, because no market was recorded before.
 FIRST_YEAR = 1700
 
-#: Numbers that are epoch times are not before this; a small number is no time but a count or a price.
+#: Smallest epoch time that is read from a number, us; smaller numbers are counts or prices.
 FIRST_EPOCH = to_us(datetime.datetime(1980, 1, 1))
 
-#: Zones are up to 14 hours ahead of UTC, and clocks of machines go wrong.
+#: How far in the future a time may be: zones are up to 14 hours ahead of UTC, and clocks of machines can be wrong.
 _AHEAD = datetime.timedelta(days=2)
 
 _A_YEAR = 366 * _DAY
@@ -35,9 +35,9 @@ class CandleTimes:
     utc
         Microseconds since 1970-01-01 UTC, one for each row.
     offsets
-        How far the clock of the data is ahead of UTC in each row, microseconds; None: the data is in UTC.
+        How far local time is ahead of UTC in each row, microseconds; None if the data is in UTC.
     zone
-        The zone of the data; None: UTC, or only its offsets are known.
+        Zone of the data; None for UTC, or if only its offsets are known.
     """
 
     utc: NDArray[np.int64]
@@ -47,7 +47,7 @@ class CandleTimes:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Numbers that make up dates and clocks, one array element for each row."""
+    """Components of dates and times of day, one array element for each row."""
 
     year: NDArray[np.int64]
     month: NDArray[np.int64]
@@ -59,7 +59,7 @@ class Parts:
 
 
 def compose(parts: Parts) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return times in microseconds since the epoch, and whether each of them exists; what does not is meaningless."""
+    """Return times in microseconds since the epoch, and whether each exists; if not, its value is undefined."""
     month_exists = (parts.month >= 1) & (parts.month <= 12)
     year_exists = (parts.year >= FIRST_YEAR) & (parts.year <= 9999)
     count = (np.where(year_exists, parts.year, 1970) - 1970) * 12 + np.where(month_exists, parts.month, 1) - 1
@@ -81,7 +81,7 @@ def compose(parts: Parts) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
 
 
 def describe_problem(parts: Parts, row: int) -> str:
-    """Return why the time of a row does not exist."""
+    """Return a text that explains why the time of a row does not exist."""
     year, month, day = (int(numbers[row]) for numbers in (parts.year, parts.month, parts.day))
     clock = ":".join(f"{int(numbers[row]):02}" for numbers in (parts.hour, parts.minute, parts.second))
     if not FIRST_YEAR <= year <= 9999:
@@ -96,22 +96,22 @@ def describe_problem(parts: Parts, row: int) -> str:
 
 
 def latest_time() -> int:
-    """Return the latest moment that a candle can start at, us: now, and some tolerance for clocks and zones."""
+    """Return the latest time at which a candle can start, us: now, plus a tolerance for clocks and zones."""
     return to_us(utc_now() + _AHEAD)
 
 
 def check_times(utc: NDArray[np.int64], offsets: NDArray[np.int64] | None, source: str) -> None:
-    """Refuse times that markets do not have: in the future, or what a wrong unit or a missing value makes of a time.
+    """Refuse times that cannot be candles: in the future, or the result of a wrong unit or a missing value.
 
     Raises
     ------
     InvalidCandles
-        Naming the first such row.
+        There is such a time; the message names the first row.
     """
     late = np.flatnonzero(utc > latest_time())
     if len(late):
         row = int(late[0])
-        raise InvalidCandles(f"the time {show(utc[row])} lies in the future", source, row + 1)
+        raise InvalidCandles(f"the time {show(utc[row])} is in the future", source, row + 1)
     local = utc if offsets is None else utc + offsets
     early = np.flatnonzero((utc < FIRST_EPOCH) & (local % _DAY != 0))
     if len(early):
@@ -128,5 +128,5 @@ def check_times(utc: NDArray[np.int64], offsets: NDArray[np.int64] | None, sourc
 
 
 def show(time: np.int64 | int) -> str:
-    """Return a time for people."""
+    """Return a time as text."""
     return str(from_us(int(time))).removesuffix(" 00:00:00")

@@ -1,4 +1,4 @@
-"""From files to tables: CSV with its separators, Parquet, and the Feather and JSON files of freqtrade."""
+"""Reading tables from files: CSV with several separators, Parquet, and the Feather and JSON files of freqtrade."""
 
 import gzip
 from collections.abc import Mapping
@@ -15,17 +15,17 @@ from tradeexecutor.strategy.candle_length import InvalidCandles
 
 __all__ = ["read_candle_table"]
 
-#: Columns of a JSON file that has rows without names.
+#: Columns of a JSON file whose rows have no names.
 _JSON_COLUMNS = ("timestamp", "open", "high", "low", "close", "volume")
 _NAMES = frozenset({"open", "high", "low", "close"})
 _SEPARATORS = (",", ";", "\t", "|")
 
-#: Some files have a line or two about where they come from before the names of the columns.
+#: Number of lines that are searched for the names of columns; some files begin with lines about their source.
 _MOST_HEADER_LINES = 5
 
 
 def read_candle_table(path: Path) -> pd.DataFrame:
-    """Read a file as it is: names of columns and types are those of the file.
+    """Return the table of a file, with its names of columns and types.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def read_candle_table(path: Path) -> pd.DataFrame:
     except InvalidCandles:
         raise
     except Exception as error:
-        # pandas and pyarrow raise dozens of types here; the user needs the file and the reason.
+        # pandas and pyarrow raise many types of errors here; the user needs the file and the reason.
         raise InvalidCandles(f"the file cannot be read: {error}", str(path)) from error
     raise InvalidCandles(
         "candles are read from .csv and .parquet files, and from .feather and .json files as freqtrade writes them",
@@ -79,7 +79,7 @@ def _make_table(rows: list[Any], source: str) -> pd.DataFrame:
     kind = type(rows[0])
     for number, row in enumerate(rows, 1):
         if not isinstance(row, (list, dict)) or type(row) is not kind:
-            raise InvalidCandles("this is not a candle like the first", source, number)
+            raise InvalidCandles("this is not a candle in the form of the first one", source, number)
         if isinstance(row, list) and (len(row) != len(rows[0]) or len(row) < len(_JSON_COLUMNS) - 1):
             raise InvalidCandles(
                 f"a candle has {len(row)} values; expected time, open, high, low, close, and volume", source, number
@@ -110,23 +110,22 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
     frame = read()
     if not isinstance(frame.index, pd.RangeIndex):
-        # pandas takes what is too much in a row for its name, and shifts all columns.
+        # pandas uses surplus fields of a row as its index, and shifts all columns.
         raise InvalidCandles(
-            "the rows have more fields than there are names of columns; "
-            "a decimal comma needs another separator or quotes",
+            "the rows have more fields than the header has names; a decimal comma needs another separator or quotes",
             str(path),
         )
     columns = {str(column).strip().strip("<>").lower(): column for column in frame.columns}
     prices = [frame[columns[name]] for name in (*_NAMES, "volume") if name in columns]
     if any(not pd.api.types.is_numeric_dtype(column) for column in prices):
-        # A comma in one column tells what a point means in another: all are needed as they are written.
+        # A comma in one column decides the meaning of a point in another, so all are read as text.
         return read(dtype=str)
     return frame
 
 
 def _find_header(path: Path) -> tuple[str, int]:
-    """Return the separator, and how many lines stand before the one with the names of the columns."""
-    # No file contains the separator, so every line is one field.
+    """Return the separator, and the number of lines before the line with the names of the columns."""
+    # No file contains this separator, so every line is one field.
     lines = pd.read_csv(
         path,
         sep="\x01",

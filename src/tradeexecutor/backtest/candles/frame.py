@@ -1,4 +1,4 @@
-"""From a table to candles of each pair: which column is which, and what cannot be a price history."""
+"""Converting a table to candles of each pair: roles of the columns, and checks of the prices."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,12 +17,12 @@ from tradeexecutor.strategy.time_frame import parse_time_frame
 
 __all__ = ["read_dataframe"]
 
-#: What a row number looks like when a table is written with one; it may also be the time.
+#: Names of an index column in a file: it may have row numbers or times.
 _UNNAMED = ("unnamed: 0", "")
 
 _TIME_COLUMNS = ("timestamp", "datetime", "date", "time", "open_time", "opentime", "unix", "ts", *_UNNAMED)
 
-#: A table has fewer rows; dates of eight digits and epoch times are larger numbers.
+#: Number of rows that no table reaches: larger numbers in an index are dates of eight digits or epoch times.
 _MOST_ROWS = 10_000_000
 
 _PAIR_COLUMNS = ("pair", "symbol", "ticker")
@@ -37,25 +37,25 @@ def read_dataframe(
     *,
     date_format: str | None = None,
 ) -> dict[str, Candles]:
-    """Read candles from a DataFrame, see `tradeexecutor.backtest.candles` for what it may look like.
+    """Return the candles of a DataFrame by pair, see `tradeexecutor.backtest.candles` for its format.
 
     Parameters
     ----------
     frame
-        Not changed.
+        The table; it is not changed.
     symbol
         Pair of the candles when there is no pair column.
     bucket
-        Length of a candle: a ``timedelta``, or a text that `parse_time_frame` reads; None: told from the times.
+        Length of a candle: a ``timedelta``, or a text that `parse_time_frame` reads; None detects it from the times.
     source
-        Named in errors.
+        Name of the table in errors.
     date_format
-        How times are written, where the column leaves it open, see `check_date_format`.
+        Format of the times, where the column is ambiguous, see `check_date_format`.
 
     Raises
     ------
     InvalidCandles
-        Naming the column or row.
+        A column is missing or a row is invalid; the message names it.
     """
     frame = frame.copy(deep=False)
     frame.columns = pd.Index([str(column).strip().strip("<>").lower() for column in frame.columns])
@@ -83,7 +83,7 @@ def read_dataframe(
             return {symbol: make(np.arange(len(frame)), source)}
         return {name: make(np.flatnonzero(keys == name), f"{source} ({name})") for name in symbols}
     if symbol is None:
-        raise InvalidCandles("say which pair the candles belong to, or add a column 'pair'", source)
+        raise InvalidCandles("the pair of the candles is missing: pass it, or add a column 'pair'", source)
     return {symbol: make(np.arange(len(frame)), source)}
 
 
@@ -106,7 +106,7 @@ def _make_candles(
     except InvalidCandles as error:
         if error.row is None:
             raise
-        # Rows are counted as in the data, not as they were sorted.
+        # Errors name the row of the file, not of the sorted data.
         raise error.at_row(int(rows[error.row - 1]) + 1) from None
     return Candles(layout.starts, **columns, bucket=layout.length, source=source, ends=layout.ends)
 
@@ -118,7 +118,7 @@ def _check_rows(
     frame: pd.DataFrame,
     source: str,
 ) -> None:
-    """Report the first bad row by its place in the file, before the rows were sorted."""
+    """Raise `InvalidCandles` for the first invalid row, with its number in the unsorted file."""
 
     def where(position: int) -> str:
         return str(from_us(int(starts[position])))
@@ -155,7 +155,7 @@ def _check_rows(
         if len(bad):
             at = int(bad[0])
             raise InvalidCandles(
-                f"{name} {columns[name][at]} lies outside low {low[at]} - high {high[at]} at {where(at)}",
+                f"{name} {columns[name][at]} is outside low {low[at]} - high {high[at]} at {where(at)}",
                 source,
                 int(rows[at]) + 1,
             )
@@ -183,7 +183,10 @@ def _no_time_column(frame: pd.DataFrame, source: str) -> InvalidCandles:
 
 
 def _join_date_and_clock(dates: Any, clocks: Any) -> Any:
-    """Return dates with the clock of a second column, as some terminals export them; dates that have one stay."""
+    """Return dates with the times of day of a second column, as some terminals export them.
+
+    Dates that already have a time of day are not changed.
+    """
     if pd.api.types.is_datetime64_any_dtype(dates) or pd.api.types.is_float_dtype(dates):
         return dates
     date_texts, clock_texts = dates.astype(str).str.strip(), clocks.astype(str).str.strip()

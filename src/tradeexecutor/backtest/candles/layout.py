@@ -1,4 +1,4 @@
-"""From time stamps to starts and ends of candles: what the stamps are labels of, and how long the candles last."""
+"""Starts and ends of candles from their time stamps: which moment the stamps label, and the length of a candle."""
 
 import datetime
 
@@ -29,10 +29,10 @@ _MINUTE = 60 * _SECOND
 _DAY = 86_400 * _SECOND
 _MICROSECOND = datetime.timedelta(microseconds=1)
 
-#: A last trading day of a month is not earlier: a weekend, and holidays before it.
+#: Largest number of days from the last trading day of a month to its end: a weekend, and holidays.
 _TRADING_DAYS_LEFT = 4
 
-#: Stamps of the last moment of a candle are so much before its end.
+#: Distances of stamps that label the last moment of a candle from its end, us.
 _LAST_MOMENTS = (1, 1_000, _SECOND)
 
 
@@ -50,20 +50,20 @@ class Layout:
 def lay_out(times: CandleTimes, length: CandleLength | None, source: str) -> Layout:
     """Return starts and ends of candles with these time stamps.
 
-    Days and longer candles are those of the clock of the data: a day in New York ends at midnight in New York, and is
-    23 or 25 hours long when the clocks change.
+    Candles of a day or more use the local time of the data: a day in New York ends at midnight in New York, and is 23
+    or 25 hours long when daylight saving begins or ends.
 
     Parameters
     ----------
     times
-        Increasing in UTC.
+        Time stamps, increasing in UTC.
     length
-        What the user says; None: told from the stamps.
+        Length of a candle given by the user; None detects it from the stamps.
 
     Raises
     ------
     InvalidCandles
-        The length is not known, or contradicts the stamps; or it is open what the stamps are labels of.
+        The length cannot be detected or contradicts the stamps, or it is ambiguous which moment the stamps label.
     """
     stamps = times.utc
     is_local = times.offsets is not None and _follows_its_clock(times, length)
@@ -83,7 +83,7 @@ def lay_out(times: CandleTimes, length: CandleLength | None, source: str) -> Lay
 
 
 def _follows_its_clock(times: CandleTimes, length: CandleLength | None) -> bool:
-    """Return True if the candles last days or longer, and so depend on where midnight is."""
+    """Return True if candles have a length of a day or more, so that they depend on local midnight."""
     assert times.offsets is not None
     if not (np.diff(times.utc + times.offsets) > 0).all():
         return False
@@ -99,8 +99,8 @@ def _to_utc(starts: TimeArray, ends: TimeArray, stamps: TimeArray, times: Candle
         starts_utc = times.utc if starts is stamps else _localise(starts, times.zone)
         ends_utc = _localise(ends, times.zone)
     else:
-        # Only offsets are known, not when they change: of those around a candle, the one with the later end counts.
-        # Where all rows have one offset they may be of one summer, and clocks go back after the last candle.
+        # Only offsets are known, not when they change: of the offsets around a candle, the one with the later end is
+        # used. If all rows have one offset, they may be of one summer, and clocks may go back after the last candle.
         offsets = times.offsets
         starts_utc = times.utc if starts is stamps else starts - np.minimum(offsets, np.r_[offsets[:1], offsets[:-1]])
         is_one = offsets.min() == offsets.max()
@@ -110,14 +110,14 @@ def _to_utc(starts: TimeArray, ends: TimeArray, stamps: TimeArray, times: Candle
 
 
 def _localise(local: TimeArray, zone: datetime.tzinfo) -> TimeArray:
-    """Return UTC for times of a clock: the later moment where it shows a time twice, the next where it skips one."""
+    """Return UTC for local times: the later one of an ambiguous time, the next valid one for a skipped time."""
     index = pd.DatetimeIndex(local.view("datetime64[us]"))
     zoned = index.tz_localize(zone, ambiguous=np.zeros(len(index), dtype=bool), nonexistent="shift_forward")
     return np.asarray(zoned.tz_convert("UTC").tz_localize(None).values.astype("datetime64[us]").astype(np.int64))
 
 
 def _check_stated_length(starts: TimeArray, length: CandleLength, source: str) -> None:
-    """Refuse a length that is shorter than all distances: the candles would end before their prices are known."""
+    """Raise `InvalidCandles` for a length shorter than all distances: prices would be used before they are known."""
     if len(starts) < 3:
         return
     distances = np.diff(starts)
@@ -125,7 +125,7 @@ def _check_stated_length(starts: TimeArray, length: CandleLength, source: str) -
         months = count_calendar_months(starts)
         is_shorter = months is not None and length in MONTHS and months > MONTHS[length]
     else:
-        # A day in which clocks go back has an hour more.
+        # A day on which clocks go back has an hour more.
         is_shorter = bool((distances > length // _MICROSECOND + CLOCK_CHANGE * (length.days > 0)).all())
     if is_shorter:
         apart = describe_length(datetime.timedelta(microseconds=int(distances.min())))
@@ -138,10 +138,10 @@ def _check_stated_length(starts: TimeArray, length: CandleLength, source: str) -
 
 
 def _relabel_last_days(stamps: TimeArray, length: CandleLength | None, source: str) -> TimeArray:
-    """Turn stamps of the last day of a month, quarter or year into those of its first.
+    """Convert stamps of the last day of a month, quarter or year to its first day.
 
-    The label of the last day would claim that a month's prices happened in the next month. The last trading day is
-    taken for the last day when days differ; a series that starts on the 30th of each month is not relabelled.
+    With stamps of the last day, the prices of a month would be taken for those of the next month. When the days of the
+    month differ, the last trading day counts as the last day; a series that starts on the 30th of each month is kept.
     """
     is_stated = isinstance(length, str)
     months = count_calendar_months(stamps)
@@ -157,7 +157,7 @@ def _relabel_last_days(stamps: TimeArray, length: CandleLength | None, source: s
     number = (days - first.astype("datetime64[D]")).astype(np.int64) + 1
     is_weekday = (days.astype(np.int64) + 3) % 7 < 5
     is_last_trading_day = (left <= _TRADING_DAYS_LEFT) & (is_weekday | (left == 0))
-    # The 30th, and the 28th of February, is a start on the 30th rather than an end.
+    # A series on the 30th, and on 28 February, labels starts on the 30th rather than ends.
     month_lengths = number + left
     is_anchored = bool((number == np.minimum(number.max(), month_lengths)).all()) and number.max() < 31
     if not is_last_trading_day.all() or (is_anchored and (left > 0).any()):
@@ -175,7 +175,7 @@ def _relabel_last_days(stamps: TimeArray, length: CandleLength | None, source: s
 
 
 def _relabel_last_moments(stamps: TimeArray, length: CandleLength) -> TimeArray:
-    """Turn stamps such as 23:59:59.999, the last moment of each candle, into its start."""
+    """Convert stamps such as 23:59:59.999, the last moment of a candle, to its start."""
     if isinstance(length, str) or length < datetime.timedelta(minutes=1):
         return stamps
     for before in _LAST_MOMENTS:

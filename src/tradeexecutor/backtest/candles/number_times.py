@@ -1,7 +1,7 @@
-"""Times written as numbers: the unit is told by which calendar dates result, for the whole column at once.
+"""Times written as numbers: the unit is detected from the resulting dates, for the whole column at once.
 
-From 1980 on the ranges of the units do not overlap: a number that is a time in seconds is 1970 in milliseconds. So
-every row has at most one meaning, and a column in which two units meet is refused.
+From 1980 on the ranges of the units do not overlap: a number that is a time in seconds would be in 1970 in
+milliseconds. So every row has at most one unit, and a column with two units is refused.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from tradeexecutor.strategy.candle_length import InvalidCandles
 
 __all__ = ["UNITS", "read_number_times"]
 
-#: Integers are exact, epoch times with a fraction are not needed to more than a microsecond.
+#: Integers are exact; the precision of floats is sufficient for microseconds.
 Numbers = NDArray[np.int64] | NDArray[np.float64]
 
 _SECOND = 1_000_000
@@ -36,7 +36,7 @@ _SPREADSHEET_ORIGIN = -25_569 * _DAY
 
 
 class _Epoch(NamedTuple):
-    """A unit of time since 1970: so many of it are `per` of our microseconds."""
+    """A unit of time since 1970; a number is converted to microseconds by ``multiply`` and ``divide``."""
 
     name: str
     multiply: int
@@ -55,34 +55,35 @@ _EPOCHS = {
     "ns": _Epoch("nanoseconds", 1, 1_000),
 }
 
-#: Dates written as one number, by how many digits they have.
+#: Formats of dates written as one number, by number of digits.
 _DIGITS = {4: "YYYY", 6: "YYYYMM", 8: "YYYYMMDD", 12: "YYYYMMDDHHMM", 14: "YYYYMMDDHHMMSS"}
 
-#: Day numbers of spreadsheets, from 1954 to 2119.
+#: Range of day numbers of spreadsheets: 1954 to 2119.
 _SPREADSHEET_DAYS = (20_000, 80_000)
 
-#: What a user can call the meaning of numbers.
+#: Names of units and formats for ``date_format``.
 UNITS = (*_EPOCHS, "excel", *_DIGITS.values(), "YYMMDD")
 
 
 def read_number_times(
     numbers: Numbers, date_format: str | None, source: str, show_value: Callable[[int], str]
 ) -> CandleTimes:
-    """Read a column of numbers.
+    """Return the times of a column of numbers.
 
     Parameters
     ----------
     numbers
-        Finite.
+        Finite numbers.
     date_format
-        One of `UNITS`; None: told from the numbers.
+        One of `UNITS`; None detects it from the numbers.
     show_value
-        Returns the number of a row as it stands in the data.
+        Returns the text of a row in the data.
 
     Raises
     ------
     InvalidCandles
-        Naming the first row that is no time, or is in another unit than the rest; or the unit is open.
+        A row is not a time or has another unit than the others, with the number of the first one; or the unit is
+        ambiguous.
     """
     if date_format is None:
         date_format = _find_unit(numbers, source, show_value)
@@ -102,7 +103,7 @@ def _find_unit(numbers: Numbers, source: str, show_value: Callable[[int], str]) 
     if unknown.any():
         row = int(np.argmax(unknown))
         raise InvalidCandles(
-            f"{show_value(row)} is not a time: {_explain(numbers[row])}; say what the numbers are with {FORMAT_OPTION}",
+            f"{show_value(row)} is not a time: {_explain(numbers[row])}; set the format with {FORMAT_OPTION}",
             source,
             row + 1,
         )
@@ -119,7 +120,7 @@ def _find_unit(numbers: Numbers, source: str, show_value: Callable[[int], str]) 
     if common == "excel":
         raise InvalidCandles(
             f"{show_value(0)} can be a day number of a spreadsheet, which counts from 1900 or from 1904; "
-            f"say 'excel' with {FORMAT_OPTION} if it counts from 1900",
+            f"use 'excel' with {FORMAT_OPTION} if it counts from 1900",
             source,
             1,
         )
@@ -127,10 +128,10 @@ def _find_unit(numbers: Numbers, source: str, show_value: Callable[[int], str]) 
 
 
 def _classify(numbers: Numbers) -> NDArray[np.str_]:
-    """Return the only unit in which each number is a time; "" for none."""
+    """Return the only unit in which each number is a time, or "" for none."""
     latest = latest_time()
     result = np.full(len(numbers), "", dtype="U16")
-    # In floats: a limit in nanoseconds and numbers of any size stay comparable.
+    # Floats, because numbers of any size can be compared with limits in nanoseconds.
     values = numbers.astype(np.float64)
     for name, unit in _EPOCHS.items():
         low, high = (limit * unit.divide / unit.multiply for limit in (FIRST_EPOCH, latest))
@@ -156,7 +157,7 @@ def _choose_six_digits(numbers: Numbers, source: str, show_value: Callable[[int]
     if len(fitting) == 2:
         raise InvalidCandles(
             f"{show_value(0)} can be {show(fitting['YYYYMM'][0])} (YYYYMM) or {show(fitting['YYMMDD'][0])} (YYMMDD), "
-            f"and no row decides; say which with {FORMAT_OPTION}",
+            f"and no row decides; set the format with {FORMAT_OPTION}",
             source,
             1,
         )
@@ -171,11 +172,11 @@ def _try_digits(numbers: Numbers, name: str) -> NDArray[np.int64] | None:
 def _describe(name: str) -> str:
     if name in _EPOCHS:
         return _EPOCHS[name].name
-    return "days of a spreadsheet" if name == "excel" else f"the form {name}"
+    return "days of a spreadsheet" if name == "excel" else f"the format {name}"
 
 
 def _explain(number: float) -> str:
-    """Return what a number that is no time would be in the unit that comes nearest."""
+    """Return a text that explains why a number is not a time, using the nearest unit."""
     for unit in _EPOCHS.values():
         time = float(number) * unit.multiply / unit.divide
         if latest_time() < time < 8 * FIRST_EPOCH + latest_time():
@@ -184,7 +185,7 @@ def _explain(number: float) -> str:
         return "it is before 1970"
     if number < FIRST_EPOCH / _SECOND:
         return f"in seconds it is {show(int(float(number) * _SECOND))}, before 1980"
-    return "it is no time since 1980 in seconds, milliseconds, microseconds or nanoseconds"
+    return "it is not a time since 1980 in seconds, milliseconds, microseconds or nanoseconds"
 
 
 # --- Conversion
@@ -204,12 +205,12 @@ def _convert_epoch(
 
 def _convert_spreadsheet_days(numbers: Numbers, source: str, show_value: Callable[[int], str]) -> NDArray[np.int64]:
     days = numbers.astype(np.float64)
-    # Day 60 is 29 February 1900, which did not exist; the days before it are counted otherwise.
+    # Day 60 is 29 February 1900, which did not exist; spreadsheets number the days before it differently.
     out = (days <= 60) | (days > 3_000_000)
     if out.any():
         row = int(np.argmax(out))
         raise InvalidCandles(f"{show_value(row)} is not a day number of a spreadsheet", source, row + 1)
-    # A fraction of a day has 10 digits at most: enough for a second, not for less.
+    # A fraction of a day has at most 10 digits, which is enough for seconds but not for smaller units.
     return np.round(days * 86_400).astype(np.int64) * _SECOND + _SPREADSHEET_ORIGIN
 
 
@@ -223,7 +224,7 @@ def _convert_digits(
     if not exists.all():
         row = int(np.argmin(exists))
         raise InvalidCandles(
-            f"{show_value(row)} is not a time in the form {date_format}: {describe_problem(parts, row)}",
+            f"{show_value(row)} is not a time in the format {date_format}: {describe_problem(parts, row)}",
             source,
             row + 1,
         )

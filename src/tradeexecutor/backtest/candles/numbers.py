@@ -1,6 +1,6 @@
 """Numbers written as text: with a decimal comma, or with commas between thousands.
 
-One convention for all columns of a file, and only when a value decides it: ``1,234`` alone can be either.
+All columns of a file use one convention, which a value must decide: ``1,234`` alone is ambiguous.
 """
 
 from collections.abc import Mapping
@@ -23,20 +23,20 @@ _DECIMAL_POINT = (
     r"^[+-]?(\d+\.(\d{0,2}|\d{4,})|0+\.\d+|\d{4,}\.\d+|\.\d+|\d{1,3}(,\d{3})+\.\d*|\d{1,3}(,\d{3}){2,}"
     r"|\d+\.?\d*[eE][+-]?\d+)$"
 )
-#: Points between thousands, which nobody else writes: 1.234.567
+#: Points between thousands, possible only with a decimal comma: 1.234.567
 _GROUPED = r"^[+-]?\d{1,3}(\.\d{3}){2,}"
 _COMMA = ","
 
 
 def read_numbers(frame: pd.DataFrame, names: list[str], source: str) -> Mapping[str, NDArray[np.float64]]:
-    """Return columns as numbers; NaN for what is none.
+    """Return columns as numbers, by name; NaN for a value that is not a number.
 
-    Columns that are numbers already stay as they are and decide nothing.
+    Columns of a number type are not changed, and do not decide the convention.
 
     Raises
     ------
     InvalidCandles
-        Two conventions meet, or no value decides what a comma means.
+        Both conventions occur, or no value decides the meaning of a comma.
     """
     texts = {name: _to_texts(frame[name]) for name in names if not pd.api.types.is_numeric_dtype(frame[name])}
     plain = {
@@ -59,8 +59,8 @@ def read_numbers(frame: pd.DataFrame, names: list[str], source: str) -> Mapping[
         assert found is not None
         name, row = found
         raise InvalidCandles(
-            f"{name} is {texts[name][row].as_py()!r}, and no value tells whether the comma is a decimal one or "
-            "stands between thousands; write the numbers with a decimal point",
+            f"{name} is {texts[name][row].as_py()!r}, and no value shows whether the comma is a decimal comma "
+            "or separates thousands; write the numbers with a decimal point",
             source,
             row + 1,
         )

@@ -1,7 +1,8 @@
-"""Times written as text: one form for the whole column, and an order of day and month only when a row decides it.
+"""Times written as text: one format for the whole column, and an order of day and month only when a row decides it.
 
-A column is read in the one form that fits all its rows. Day and month as numbers have two orders; the one that fits
-all rows counts, and where both fit, the column is refused until the user says which. Years of two digits have three.
+A column is read in the one format that matches all its rows. Day and month as numbers have two possible orders, years
+of two digits have three; the order that is valid for all rows is used. If several are valid, the column is refused
+until the user chooses one.
 """
 
 import datetime
@@ -18,7 +19,7 @@ from tradeexecutor.strategy.candle_length import InvalidCandles, from_us
 
 __all__ = ["FORMAT_OPTION", "ORDERS", "read_text_times", "read_with_pattern"]
 
-#: How a user says what the data leaves open.
+#: Option for ambiguous formats, as named in errors.
 FORMAT_OPTION = "--date-format (in Python: date_format)"
 
 #: Orders of day and month that a user can name.
@@ -42,10 +43,10 @@ _LONG_MONTHS = (
 
 
 class _Shape(NamedTuple):
-    """A form that times are written in.
+    """A format of times.
 
-    `orders` are the meanings of the groups a, b and c: which of them is year, month and day, "-" for the first of the
-    month.
+    `orders` maps the name of an order to which of the groups a, b and c is year, month and day; "-" is the first of
+    the month.
     """
 
     pattern: str
@@ -99,25 +100,25 @@ _SHAPES = (
     _Shape(rf"(?P<a>{_MONTH_NAME})\.?(?P<sep>[-/ ])(?P<b>\d{{4}})(?P<c>)", {"month-first": "ba-"}),
 )
 
-#: Groups that a shape without a clock, or a column without seconds, does not have.
+#: Groups of all formats; a format without a time of day, or a column without seconds, has only some of them.
 _GROUPS = ("a", "b", "c", "sep", "hour", "minute", "second", "fraction", "half", "zone")
 
 
 def read_text_times(texts: "pa.StringArray", date_format: str | None, source: str) -> CandleTimes:
-    """Read a column of texts that are not plain numbers.
+    """Return the times of a column of texts that are not plain numbers.
 
     Parameters
     ----------
     texts
-        Without missing values and surrounding blanks.
+        Texts without missing values and surrounding spaces.
     date_format
         One of `ORDERS`, or None.
 
     Raises
     ------
     InvalidCandles
-        Naming the first row that is no time, or is written otherwise than the rest; or the order of day and month
-        is open.
+        A row is not a time or has another format than the others, with the number of the first one; or the order of
+        day and month is ambiguous.
     """
     shape, groups = _find_shape(texts, source)
     rows = len(texts)
@@ -140,7 +141,7 @@ def read_text_times(texts: "pa.StringArray", date_format: str | None, source: st
 
 
 def _find_shape(texts: "pa.StringArray", source: str) -> tuple[_Shape, dict[str, "pa.StringArray"]]:
-    """Return the one form that all rows have, and its parts; "" stands for a part that a row does not have."""
+    """Return the format that all rows have, and the texts of its groups; "" for a group that a row does not have."""
     best, best_fit = None, np.zeros(len(texts), dtype=bool)
     for shape in _SHAPES:
         fit = np.asarray(pc.match_substring_regex(texts, f"^(?:{shape.pattern})$"))
@@ -154,7 +155,7 @@ def _find_shape(texts: "pa.StringArray", source: str) -> tuple[_Shape, dict[str,
         odd, common = int(np.argmin(best_fit)), int(np.argmax(best_fit))
         value = texts[odd].as_py()
         is_time = any(re.fullmatch(shape.pattern, value) for shape in _SHAPES)
-        problem = "is written in another way" if is_time else "is not a time"
+        problem = "has another format" if is_time else "is not a time"
         raise InvalidCandles(f"{value!r} {problem} (row {common + 1} is {texts[common].as_py()!r})", source, odd + 1)
     found = pc.extract_regex(texts, f"^(?:{best.pattern})$")
     names = [field.name for field in found.type]
@@ -166,7 +167,7 @@ def _find_shape(texts: "pa.StringArray", source: str) -> tuple[_Shape, dict[str,
 
 
 def _check_uniform(what: str, values: "pa.StringArray", texts: "pa.StringArray", source: str) -> None:
-    """Refuse a column that was put together from two: the same part of the text must be the same everywhere."""
+    """Raise `InvalidCandles` when a part of the texts is not the same in all rows, as in a column made from two."""
     odd = np.asarray(pc.not_equal(values, values[0]))
     if odd.any():
         row = int(np.argmax(odd))
@@ -179,7 +180,7 @@ def _check_uniform(what: str, values: "pa.StringArray", texts: "pa.StringArray",
 
 
 class _Reading(NamedTuple):
-    """What an order of day and month makes of the column."""
+    """The column read in one order of day and month."""
 
     parts: Parts
     times: NDArray[np.int64]
@@ -202,7 +203,7 @@ def _read_dates(
 
 
 def _read_date_part(texts: "pa.StringArray") -> NDArray[np.int64]:
-    """Return numbers, with names of months as 1 to 12; 0 for a name that is none."""
+    """Return numbers, with names of months as 1 to 12; 0 for an unknown name."""
     first = texts[0].as_py()
     if first[:1].isdigit():
         return _to_numbers(texts)
@@ -216,21 +217,21 @@ def _read_date_part(texts: "pa.StringArray") -> NDArray[np.int64]:
 
 
 def _expand_years(years: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return full years for those of two digits: from 1980 to now; 0, which does not exist, for the others."""
+    """Return full years from 1980 to now for years of two digits; 0, which does not exist, for others."""
     now = from_us(latest_time()).year
     recent = years + 2000
     return np.where(recent <= now, recent, np.where(years >= 80, years + 1900, 0))
 
 
 def _choose(readings: dict[str, _Reading], texts: "pa.StringArray", source: str) -> NDArray[np.int64]:
-    """Return the times of the one order that fits all rows."""
+    """Return the times in the only order that is valid for all rows; raises `InvalidCandles`."""
     fitting = {name: reading for name, reading in readings.items() if reading.exists.all()}
     if not fitting:
         name, reading = max(readings.items(), key=lambda item: int(item[1].exists.sum()))
         row = int(np.argmin(reading.exists))
         others = [other for other, tried in readings.items() if other != name and tried.exists[row]]
         if others:
-            # The row is right in another order, which then fails elsewhere.
+            # The row is valid in another order, which is invalid for another row.
             against = int(np.argmin(readings[others[0]].exists))
             raise InvalidCandles(
                 f"{texts[row].as_py()!r} can only be {others[0]}, {texts[against].as_py()!r} in row {against + 1} "
@@ -248,7 +249,7 @@ def _choose(readings: dict[str, _Reading], texts: "pa.StringArray", source: str)
             row = int(np.argmax(differs))
             raise InvalidCandles(
                 f"{texts[row].as_py()!r} can be {show(chosen.times[row])} ({name}) or {show(reading.times[row])} "
-                f"({other}), and no row decides; say which with {FORMAT_OPTION}",
+                f"({other}), and no row decides; set the format with {FORMAT_OPTION}",
                 source,
                 row + 1,
             )
@@ -264,7 +265,7 @@ def _to_numbers(texts: "pa.StringArray") -> NDArray[np.int64]:
 
 
 def _to_microseconds(fractions: "pa.StringArray") -> NDArray[np.int64]:
-    """Return the digits after the point of a second; nanoseconds are cut off."""
+    """Return fractions of a second as microseconds; nanoseconds are cut off."""
     padded = pc.utf8_slice_codeunits(pc.utf8_rpad(fractions, 6, "0"), 0, 6)
     return np.asarray(pc.cast(padded, pa.int64()))
 
@@ -277,7 +278,7 @@ def _apply_half_day(
         return hour
     if not marked.all():
         row = int(np.argmin(marked))
-        raise InvalidCandles(f"{texts[row].as_py()!r} says neither AM nor PM, other rows do", source, row + 1)
+        raise InvalidCandles(f"{texts[row].as_py()!r} has neither AM nor PM, other rows have one", source, row + 1)
     bad = (hour < 1) | (hour > 12)
     if bad.any():
         row = int(np.argmax(bad))
@@ -289,7 +290,7 @@ def _apply_half_day(
 
 
 def _read_zone(zone: "pa.StringArray", texts: "pa.StringArray", source: str) -> NDArray[np.int64] | None:
-    """Return how far each clock is ahead of UTC, us; None for a column without zones, which is UTC."""
+    """Return how far local time is ahead of UTC in each row, us; None for a column without zones, which is UTC."""
     given = np.asarray(pc.not_equal(zone, ""))
     if not given.any():
         return None
@@ -320,16 +321,17 @@ def _parse_offset(text: str) -> int | None:
 
 
 def read_with_pattern(texts: "pa.StringArray", pattern: str, source: str) -> CandleTimes:
-    """Read a column in the form the user names, with the codes of ``datetime.strptime``.
+    """Return the times of a column in a format given as a pattern of ``datetime.strptime``.
 
     Raises
     ------
     InvalidCandles
-        The pattern is none, or the first row that does not fit it.
+        The pattern is invalid, or a row does not match it; the message names the first one.
     """
     if not re.search("%[YyG]", pattern) or "%Z" in pattern:
         raise InvalidCandles(
-            f"{pattern!r} is no date format: it needs a year (%Y), and names of zones are not read; see {FORMAT_OPTION}"
+            f"{pattern!r} is not a date format: it needs a year (%Y) and must not have names of zones; see "
+            f"{FORMAT_OPTION}"
         )
     times: list[datetime.datetime] = []
     for row, text in enumerate(texts.to_pylist()):
@@ -337,7 +339,7 @@ def read_with_pattern(texts: "pa.StringArray", pattern: str, source: str) -> Can
             times.append(datetime.datetime.strptime(text, pattern))
         except ValueError as error:
             is_bad_pattern = "bad directive" in str(error) or "stray %" in str(error)
-            problem = f"{pattern!r} is no date format" if is_bad_pattern else f"{text!r} does not fit {pattern!r}"
+            problem = f"{pattern!r} is not a date format" if is_bad_pattern else f"{text!r} does not match {pattern!r}"
             raise InvalidCandles(
                 f"{problem}; see {FORMAT_OPTION}", source, None if is_bad_pattern else row + 1
             ) from None

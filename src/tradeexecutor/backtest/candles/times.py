@@ -1,4 +1,4 @@
-"""Reading the time column of candles, whatever it is made of."""
+"""Reading the time column of candles, of any type."""
 
 import datetime
 from typing import Any
@@ -23,7 +23,7 @@ _COARSE = ("float16", "float32", "float[pyarrow]", "halffloat[pyarrow]")
 
 
 def check_date_format(date_format: str | None) -> str | None:
-    """Return what a user calls the form of dates as the readers know it.
+    """Return the normalised name of a date format, or a pattern; None for None.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def check_date_format(date_format: str | None) -> str | None:
     Raises
     ------
     InvalidCandles
-        Something else.
+        The name is unknown.
     """
     if date_format is None or "%" in date_format:
         return date_format
@@ -43,25 +43,26 @@ def check_date_format(date_format: str | None) -> str | None:
         if wanted == known.lower():
             return known
     known = ", ".join((*ORDERS, *UNITS))
-    raise InvalidCandles(f"{date_format!r} is no date format; there are {known}, and patterns such as %d/%m/%Y")
+    raise InvalidCandles(f"{date_format!r} is not a date format; use {known}, or a pattern such as %d/%m/%Y")
 
 
 def read_times(values: "pd.Series[Any]", source: str, date_format: str | None = None) -> CandleTimes:
-    """Read time stamps.
+    """Return the time stamps of a column.
 
     Parameters
     ----------
     values
-        Times, periods, dates, texts or numbers. Without a zone they are UTC.
+        Times, periods, dates, texts or numbers; without a zone they are UTC.
     source
-        Named in errors.
+        Name of the data in errors.
     date_format
-        See `check_date_format`; it decides what the column leaves open, and is not needed otherwise.
+        See `check_date_format`; needed only for an ambiguous column.
 
     Raises
     ------
     InvalidCandles
-        Naming the first row that is no time, or that does not fit the rest; or the form that is open.
+        A row is not a time or has another format than the others, with the number of the first one; or the format is
+        ambiguous.
     """
     missing = values.isna()
     if missing.any():
@@ -95,7 +96,7 @@ def _read_datetimes(index: pd.DatetimeIndex) -> CandleTimes:
     offsets = local - utc
     if not offsets.any():
         return CandleTimes(utc)
-    # An offset is no zone: it does not tell when clocks change.
+    # An offset is not a zone, because it does not define when clocks change.
     return CandleTimes(utc, offsets, None if isinstance(zone, datetime.timezone) else zone)
 
 
@@ -108,7 +109,7 @@ def _to_numbers(values: "pd.Series[Any]", source: str) -> Numbers:
         return values.to_numpy(dtype=np.int64)
     numbers = values.to_numpy(dtype=np.float64)
     if str(values.dtype).lower() in _COARSE:
-        raise InvalidCandles(f"the times are {values.dtype} numbers, which are too coarse to hold a time", source)
+        raise InvalidCandles(f"the times are {values.dtype} numbers, which are not precise enough for a time", source)
     if not np.isfinite(numbers).all():
         row = int(np.argmin(np.isfinite(numbers)))
         raise InvalidCandles(f"{numbers[row]} is not a time", source, row + 1)
@@ -142,7 +143,7 @@ def _read_texts(texts: "pa.StringArray", source: str, date_format: str | None) -
         unit = date_format if date_format in UNITS else None
         return read_number_times(numbers, unit, source, lambda row: str(texts[row].as_py()))
     if is_number.any() or date_format in UNITS:
-        # One row that is no number makes texts of all; whichever there are fewer of is wrong.
+        # One row that is not a number turns all into texts; the minority is reported as wrong.
         are_numbers = is_number.mean() >= 0.5 or date_format in UNITS
         row = int(np.argmin(is_number) if are_numbers else np.argmax(is_number))
         hint = f"; {FORMAT_OPTION} says {date_format}" if date_format in UNITS else ""

@@ -1,1 +1,1 @@
-"""What an account really holds: checks against balances that were read, corrections, deposits and redemptions."""
+"""Actual balances of an account: account checks, corrections, deposits and redemptions."""

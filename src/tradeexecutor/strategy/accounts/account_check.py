@@ -1,8 +1,8 @@
-"""Comparing what the state says is held with balances that were read outside.
+"""Comparing the balances of a state with balances read from the chain or the exchange.
 
-The rule: two amounts match when both are dust, or when they differ by no more than a fraction of the real one. A
-difference that is worth less than ten cents does not make the accounts unclean. Amounts and values are compared
-without their sign: missing tokens are as bad as surplus ones.
+Two amounts match when both are dust, or when they differ by at most a fraction of the actual one. Accounts with a
+difference worth less than ten cents still count as clean. Differences are compared without their sign: missing tokens
+count like surplus ones.
 """
 
 import datetime
@@ -47,10 +47,10 @@ __all__ = [
 
 
 class AccountingCorrectionCause(enum.Enum):
-    """Why a balance is not what it should be."""
+    """Why a balance differs from the expected one."""
 
     unknown_cause = "unknown_cause"
-    #: A token whose balances change by themselves.
+    #: The token changes its balances without transfers.
     rebase = "rebase"
 
 
@@ -62,9 +62,9 @@ def is_relative_mismatch(
     Parameters
     ----------
     relative_epsilon
-        How much of the actual amount may be missing, a fraction.
+        Largest difference, a fraction of the actual amount.
     dust_epsilon
-        Two amounts that are both below this are the same, token units.
+        Amounts that are both below this are equal, token units.
 
     >>> is_relative_mismatch(Decimal(100), Decimal("100.4"), 0.005, Decimal("0.1"))
     False
@@ -80,7 +80,7 @@ def is_relative_mismatch(
 
 @dataclass(slots=True)
 class AccountingBalanceCheck:
-    """The recorded and the real balance of one asset.
+    """The expected and the actual balance of one asset.
 
     Raises
     ------
@@ -94,24 +94,24 @@ class AccountingBalanceCheck:
     asset: AssetIdentifier
     #: Positions and reserves that hold the asset, or held it last; empty when there are none.
     positions: set[Holder]
-    #: Token units, by the state.
+    #: Balance of the state, token units.
     expected_amount: Decimal
-    #: Token units, as read.
+    #: Balance that was read, token units.
     actual_amount: Decimal
-    #: Token units.
+    #: Amounts below this are dust, token units.
     dust_epsilon: Decimal | float
-    #: Fraction of the actual amount.
+    #: Largest difference that still matches, a fraction of the actual amount.
     relative_epsilon: Percent
     #: When the balance was read.
     block_number: BlockNumber | None
     timestamp: datetime.datetime
-    #: What the difference is worth: + the strategy has more than it knows. More debt than known is negative. None
-    #: when there is no price.
+    #: Value of the difference: positive if there is more than expected, negative for more debt than expected. None
+    #: without a price.
     usd_value: USDollarAmount | None
     #: Whether the asset is a reserve currency.
     reserve_asset: bool
     mismatch: bool
-    #: USD per token, and since when it is known; None when it is not.
+    #: USD per token, and time of the price; None without a price.
     price: USDollarPrice | None = None
     price_at: datetime.datetime | None = None
 
@@ -127,20 +127,20 @@ class AccountingBalanceCheck:
 
     @property
     def quantity(self) -> Decimal:
-        """What is there beyond (+) or short of (-) what should be, token units."""
+        """Actual minus expected amount, token units."""
         return self.actual_amount - self.expected_amount
 
     @property
     def position(self) -> Holder | None:
-        """What holds the asset: the reserve before positions, positions by id; None when nothing does."""
+        """The reserve of the asset, otherwise its position with the lowest id; None if there is neither."""
         return next(iter(sort_holders(self.positions)), None)
 
     def has_extra_tokens(self) -> bool:
-        """Return True if there is more than should be."""
+        """Return True if the actual amount is larger than the expected one."""
         return self.quantity > 0
 
     def is_dusty(self) -> bool:
-        """Return True if there is a difference, and it is too small to matter."""
+        """Return True if there is a difference, and both amounts are within the tolerance."""
         return self.quantity != 0 and not is_relative_mismatch(
             self.actual_amount, self.expected_amount, self.relative_epsilon, self.dust_epsilon
         )
@@ -148,7 +148,7 @@ class AccountingBalanceCheck:
     def is_usd_low_value_diff(
         self, usd_value_threshold: USDollarAmount = DEFAULT_USD_LOW_VALUE_THRESHOLD
     ) -> bool | None:
-        """Return True if the difference, up or down, is worth too little to matter; None if its value is unknown."""
+        """Return True if the absolute value of the difference is below a threshold, USD; None without a value."""
         return None if self.usd_value is None else abs(self.usd_value) < usd_value_threshold
 
     def is_mismatch(self) -> bool:
@@ -156,7 +156,7 @@ class AccountingBalanceCheck:
         return self.mismatch
 
     def is_unclean(self) -> bool:
-        """Return True if the balances do not match, and it matters."""
+        """Return True if the balances do not match, and the difference is not of low value."""
         return self.mismatch and not self.is_usd_low_value_diff()
 
 
@@ -167,9 +167,9 @@ class AccountComparison:
     Attributes
     ----------
     checks
-        Every asset whose balance was read: reserves, positions by id, then what is left over.
+        Checks of every asset whose balance was read: reserves, positions by id, then other assets.
     unread
-        Assets that should be there and whose balance was not read.
+        Assets with an expected balance that was not read.
     """
 
     checks: list[AccountingBalanceCheck]
@@ -177,7 +177,7 @@ class AccountComparison:
 
     @property
     def is_clean(self) -> bool:
-        """Whether all balances were read and match, but for differences of low value."""
+        """Whether all balances were read and match, except for differences of low value."""
         return not self.unread and not any(check.is_unclean() for check in self.checks)
 
 
@@ -191,26 +191,26 @@ def compare_accounts(
     block_identifier: BlockNumber | None = None,
     as_of: bool = False,
 ) -> AccountComparison:
-    """Compare everything the state says is held with the balances of a source.
+    """Compare all balances of the state with those of a source.
 
     Hypercore vaults and exchange accounts have no token balance, and are not compared.
 
     Parameters
     ----------
     state
-        Only read.
+        The state; it is not changed.
     source
-        Where balances come from.
+        Source of the balances.
     pair_universe
-        What may be traded; None: only what was.
+        Pairs that may be traded; None for those that were traded.
     assets
-        More assets to look for, such as all of a file.
+        Further assets to check, such as all of a file.
     relative_epsilon
-        Tolerance as a fraction, instead of the one of each asset.
+        Tolerance as a fraction; None uses the default of each asset.
     block_identifier
-        Read balances at this block.
+        Block to read balances at; None for the latest.
     as_of
-        The balances may be older than the state: compare with what the books say for the time of each.
+        Whether balances may be older than the state; each is then compared with the ledger at its time.
 
     Raises
     ------
@@ -268,29 +268,29 @@ def find_account_corrections(
     all_balances: bool = False,
     block_identifier: BlockNumber | None = None,
 ) -> list[AccountingBalanceCheck]:
-    """Return the assets whose real balance is not what it should be; the state is only read.
+    """Return the checks of assets whose actual balance differs from the expected one; the state is not changed.
 
     Parameters
     ----------
     source
-        Where balances are read.
+        Source of the balances.
     reserve_assets
         Reserve currencies, at least one.
     pair_universe
-        What may be traded; None: only what was.
+        Pairs that may be traded; None for those that were traded.
     relative_epsilon
-        Tolerance as a fraction, instead of the one of each asset.
+        Tolerance as a fraction; None uses the default of each asset.
     all_balances
-        Return assets that match, too.
+        Whether to return assets that match, too.
     block_identifier
-        Read balances at this block.
+        Block to read balances at; None for the latest.
 
     Raises
     ------
     InvalidValue
         There is no reserve currency.
     BalanceNotReadable
-        The balance of an asset that should be there was not read.
+        The balance of an asset with an expected balance was not read.
     """
     if not reserve_assets:
         raise InvalidValue("an account check needs at least one reserve currency")
@@ -318,9 +318,9 @@ def calculate_account_corrections(
     all_balances: bool = False,
     block_identifier: BlockNumber | None = None,
 ) -> Iterator[AccountingBalanceCheck]:
-    """Iterate over what `find_account_corrections` returns, with the parameters of existing code.
+    """Return an iterator over the result of `find_account_corrections`, with the parameters of existing code.
 
-    All balances are read and checked by the call itself.
+    All balances are read and checked when the function is called, not during the iteration.
     """
     checks = find_account_corrections(
         state,
@@ -379,10 +379,10 @@ def _get_dust_epsilon(mapping: AssetToPositionsMapping) -> Decimal | float:
 def _find_price(
     state: State, mapping: AssetToPositionsMapping
 ) -> tuple[USDollarPrice | None, datetime.datetime | None, int]:
-    """Return what a token is worth, since when, and -1 for debt, else 1.
+    """Return the USD price of a token, its time, and the sign of its value: -1 for debt, otherwise 1.
 
-    Of several positions the one that was valued last tells it. Zero is no price: positions that were never opened, or
-    were written off, have it.
+    The price is that of the most recently valued position. Zero does not count as a price, because positions that were
+    never opened, or were written off, have it.
     """
     asset = mapping.asset
     holders = mapping.positions or {
@@ -391,7 +391,7 @@ def _find_price(
     found: list[tuple[USDollarPrice, datetime.datetime, int]] = []
     for holder in sort_holders(holders):
         if isinstance(holder, ReservePosition):
-            # Old files have no price of the reserve; it is a dollar then, as everywhere else.
+            # In old files the reserve has no price; it counts as one dollar, as in the rest of the program.
             return 1.0 if holder.reserve_token_price is None else holder.reserve_token_price, holder.last_pricing_at, 1
         price, when, sign = _get_price_in_position(holder, asset)
         if price:

@@ -1,13 +1,13 @@
-"""Making the books match what is really there.
+"""Correcting the balances of a state to the actual ones.
 
-A correction is an entry in the ledger like any other: a balance update of the cause ``correction``, held by the reserve
-or position whose balance was wrong. Equity moves by exactly what the difference is worth. Nothing is taken from the
-reserves to make good for it, and no profit is booked.
+A correction is a normal entry in the ledger: a balance update with the cause ``correction`` of the reserve or position
+whose balance was wrong. Equity changes by exactly the value of the difference. The reserves do not pay for it, and no
+profit is booked.
 
 Tokens that no position holds become a new position, see :mod:`tradeexecutor.strategy.accounts.missing_position`.
 
-Nothing here asks anybody. Who wants to be asked passes a function: ``confirm`` gets the differences and returns
-whether to go on.
+The functions do not ask the user. For a confirmation, pass a function ``confirm`` that gets the differences and returns
+whether to correct them.
 """
 
 import datetime
@@ -85,7 +85,7 @@ __all__ = [
     "preflight_state_for_account_correction",
 ]
 
-#: Given the differences, returns whether to correct them.
+#: Gets the differences, and returns whether to correct them.
 Confirm = Callable[[Sequence[AccountingBalanceCheck]], bool]
 
 
@@ -93,12 +93,12 @@ class UnknownTokenPositionFix(enum.Enum):
     """What to do with tokens that no position holds."""
 
     open_missing_position = "open_missing_position"
-    #: The value is spelled as recorded configuration has it.
+    #: The value has the spelling of existing configurations.
     transfer_away = "tranfer_away"
 
 
 def is_accounting_correction_confirmation_yes(answer: str | None) -> bool:
-    """Return True if an answer to "correct the accounts?" means yes: only ``y`` or ``Y`` does."""
+    """Return True if an answer to "correct the accounts?" is ``y`` or ``Y``."""
     return answer is not None and answer.strip() in ("y", "Y")
 
 
@@ -106,12 +106,12 @@ def is_accounting_correction_confirmation_yes(answer: str | None) -> bool:
 
 
 def check_state_internal_coherence(state: State) -> None:
-    """Check that nothing is half done: no planned trade, and no trade that has started and has no transaction.
+    """Check that no trade is planned, and that each started trade has a transaction.
 
     Raises
     ------
     UnexecutedTrades
-        Names the first such trade.
+        There is such a trade; the message names the first one.
     """
     for position in state.portfolio.get_open_and_frozen_positions():
         for trade in position.get_unsettled_trades():
@@ -123,16 +123,16 @@ def check_state_internal_coherence(state: State) -> None:
 
 
 def preflight_state_for_account_correction(state: State) -> None:
-    """Check that what the state says is held can be compared with what is there at all.
+    """Check that the balances of the state can be compared with actual ones.
 
     Raises
     ------
     UncleanState
-        A trade was broadcasted and its outcome never recorded.
+        A trade was broadcasted, and its outcome was not recorded.
     UnexecutedTrades
-        A trade is half done.
+        A trade was not executed completely.
     WrongPositionStatus
-        A position is frozen: its failed trade has to be repaired first, which may return tokens.
+        A position is frozen; its failed trade must be repaired first, because the repair may return tokens.
     """
     state.check_if_clean()
     try:
@@ -154,11 +154,11 @@ def is_token_without_position(check: AccountingBalanceCheck) -> bool:
 
 
 def find_correction_obstacle(check: AccountingBalanceCheck) -> str | None:
-    """Return why a balance cannot be corrected; None if it can. Tokens without a position are another matter."""
+    """Return why a balance cannot be corrected; None if it can. Tokens without a position are handled elsewhere."""
     if is_token_without_position(check):
         return "no open position holds it"
     if len(check.positions) > 1:
-        return "several positions hold it, and which of them is wrong cannot be told"
+        return "several positions hold it, and it is not known which of them is wrong"
     if check.type is not AccountingCorrectionCause.unknown_cause:
         return f"differences of the cause {check.type.value} are not corrected"
     holder = check.position
@@ -181,9 +181,9 @@ def find_correction_obstacle(check: AccountingBalanceCheck) -> str | None:
 def apply_accounting_correction(
     state: State, correction: AccountingBalanceCheck, strategy_cycle_included_at: datetime.datetime | None
 ) -> BalanceUpdate:
-    """Book the difference of one balance; a position of which nothing is left is closed.
+    """Book the difference of one balance; a position that holds nothing afterwards is closed.
 
-    A credit supply that is corrected keeps its interest; what is missing is taken from the principal first.
+    A correction of a credit supply keeps its interest: missing tokens are deducted from the principal first.
 
     Parameters
     ----------
@@ -247,18 +247,18 @@ def _require_correctable(correction: AccountingBalanceCheck) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CorrectionOptions:
-    """How accounts are corrected.
+    """Options of a correction.
 
     Attributes
     ----------
     block_number, block_timestamp
-        Block of the balances: deposits up to it are known from now on; None where there is none.
+        Block of the balances; deposits up to it count as known afterwards. None without a block.
     token_fix_method
         What to do with tokens that no position holds.
     pair_universe, pricing_model
-        Pairs and prices of new positions; without them only pairs and prices that the state knows.
+        Pairs and prices of new positions; None uses pairs and prices in the state.
     confirm
-        Given the differences, returns whether to correct them; None corrects them without asking.
+        Gets the differences, and returns whether to correct them; None corrects them without asking.
     """
 
     block_number: int | None = None
@@ -289,12 +289,12 @@ def apply_account_corrections(
     Returns
     -------
     list of BalanceUpdate
-        The entries. A position that is opened has none: its trade is the entry.
+        The entries. A new position has none, because its trade is the entry.
 
     Raises
     ------
     AccountingCorrectionAborted
-        `CorrectionOptions.confirm` said no.
+        `CorrectionOptions.confirm` returned False.
     UnexpectedAccountingCorrectionIssue
         A difference cannot be corrected; nothing has changed.
     UncleanState, UnexecutedTrades, WrongPositionStatus
@@ -360,25 +360,25 @@ def correct_accounts(
     pricing_model: PricingModel | None = None,
     confirm: Confirm | None = None,
 ) -> Iterator[BalanceUpdate]:
-    """Do what `apply_account_corrections` does, with the parameters of existing code, and iterate over the entries.
+    """Call `apply_account_corrections` with the parameters of existing code, and return an iterator over the entries.
 
-    The accounts are correct when this returns, whether the entries are looked at or not.
+    The accounts are corrected when the function returns, even without iterating.
 
     Parameters
     ----------
     tx_builder, unknown_token_receiver
-        Not used: tokens are not sent away by this version.
+        Not used, because this version does not send tokens away.
     interactive
-        Require `confirm`.
+        Whether `confirm` is required.
 
     Raises
     ------
     InvalidValue
-        It is interactive, and there is nobody to ask.
+        The correction is interactive, and `confirm` is missing.
     """
     del tx_builder, unknown_token_receiver
     if interactive and confirm is None:
-        raise InvalidValue("an interactive correction needs a function to confirm it: nobody is asked here")
+        raise InvalidValue("an interactive correction needs a function to confirm it: pass confirm")
     options = CorrectionOptions(
         block_identifier, block_timestamp, token_fix_method, strategy_universe, pricing_model, confirm
     )

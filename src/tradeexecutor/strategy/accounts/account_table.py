@@ -24,17 +24,17 @@ def check_accounts(
     sync_model: BalanceSource,
     block_identifier: BlockNumber | None = None,
 ) -> "tuple[bool, pd.DataFrame]":
-    """Compare all balances and return whether they match, with a table.
+    """Compare all balances, and return the result with a table.
 
     Returns
     -------
     tuple
-        Clean or not, and the table of `make_account_table`.
+        Whether the accounts are clean, and the table of `make_account_table`.
 
     Raises
     ------
     UncleanState
-        A trade was broadcasted and its outcome never recorded: nobody knows what should be held.
+        A trade was broadcasted, and its outcome was not recorded, so the expected balances are unknown.
     InvalidValue, BalanceNotReadable
         As `find_account_corrections`.
     """
@@ -60,7 +60,7 @@ def make_account_table(checks: Collection[AccountingBalanceCheck], state: State)
     """Return checks as a table, indexed by token symbol.
 
     Columns: Address, Position (see `describe_holders`), Actual, Expected and Diff (exact, token units), Dusty and
-    Lowval ("Y" or "N"), Misma ("N", the difference as a percentage of what is expected, or "Y" when that is zero),
+    Lowval ("Y" or "N"), Misma ("N", the difference as a percentage of the expected amount, or "Y" when that is zero),
     Dust eps. (token units), Rel eps (fraction), USD diff, and Blacklisted.
     """
     import pandas as pd
@@ -101,7 +101,7 @@ def describe_holders(holders: Collection[Holder]) -> str:
 
 
 def is_blacklisted(state: State, asset: AssetIdentifier) -> bool:
-    """Return True if the strategy does not trade an asset."""
+    """Return True if an asset is blacklisted."""
     return (
         bool({asset.get_identifier(), asset.address} & set(state.asset_blacklist)) or asset in state.blacklisted_assets
     )

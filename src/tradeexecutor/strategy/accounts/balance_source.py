@@ -1,11 +1,11 @@
-"""Where balances are read that the books are compared with: a chain, a simulated wallet, a file.
+"""Sources of actual balances for account checks: a chain, a simulated wallet, a file.
 
-Whatever has `fetch_onchain_balances` is a source: every
+Any object with `fetch_onchain_balances` is a source: every
 :py:class:`~tradeexecutor.strategy.sync_model.SyncModel` that can read its chain, and the two sources of this module.
 
 Files of balances
 -----------------
-A CSV file with a heading, or a JSON file with a list of objects. A record is what one address holds of one token:
+A CSV file with a heading, or a JSON file with a list of objects. A record is the balance of one token at one address:
 
 ==============  =========  =================================================================================
 name            needed     meaning
@@ -13,10 +13,10 @@ name            needed     meaning
 ``time``        see below  when the balance was read: ISO 8601 or epoch seconds, UTC unless it says otherwise
 ``block``       no         block number
 ``chain_id``    yes        e.g. 1 for Ethereum
-``address``     no         who holds the tokens; what several addresses hold is added up
+``address``     no         holder of the tokens; balances of several addresses are added up
 ``token``       yes        contract of the token
-``symbol``      no         ticker, for people
-``decimals``    no         of the token
+``symbol``      no         ticker for display
+``decimals``    no         decimals of the token
 ``amount``      yes        token units, not raw ones: 12.5 USDC is ``12.5``; JSON may have it as text or as a number
 ==============  =========  =================================================================================
 
@@ -25,9 +25,9 @@ name            needed     meaning
     time,block,chain_id,address,token,symbol,amount
     2024-05-01T12:00:00,45000000,137,0x32D6...,0x2791Bca1f2de4661ED88A30C99A7a9449Aa84174,USDC,1250.5
 
-One file may have balances of several times. Either all records have a time, or none: then they are of now. An address
-that holds a token at one of the times has a record of it at all of them, ``0`` where it held nothing. A token that has
-no record was not read, which is not the same as nothing.
+One file may have balances of several times. Either all records have a time, or none has; then the current time is used.
+An address with a record of a token at one of the times needs one at all of them, ``0`` for no balance. A token without
+a record was not read, which is not a balance of zero.
 """
 
 import datetime
@@ -60,7 +60,7 @@ _NAMES = ("time", "block", "chain_id", "address", "token", "symbol", "amount")
 
 
 class BalanceSource(Protocol):
-    """What balances can be read from."""
+    """An object that returns balances."""
 
     def get_token_storage_address(self) -> str | None:
         """Return the address that holds the assets; None when it is unknown, or there are several."""
@@ -73,33 +73,33 @@ class BalanceSource(Protocol):
         filter_zero: bool = True,
         block_identifier: int | None = None,
     ) -> Iterable[OnChainBalance]:
-        """Return balances of some assets; what cannot be known is left out.
+        """Return balances of assets; assets whose balance is not known are left out.
 
         Parameters
         ----------
         filter_zero
-            Leave out what there is nothing of.
+            Whether to leave out balances of zero.
         block_identifier
-            Balances at this block instead of the latest ones.
+            Block to read balances at; None for the latest.
         """
         ...
 
 
 class Wallet(Protocol):
-    """What `WalletBalances` needs of a simulated wallet."""
+    """The attributes of a simulated wallet that `WalletBalances` uses."""
 
     balances: dict[str, Decimal]
 
 
 class WalletBalances:
-    """Balances of a simulated wallet, which holds no more and no less than its entries say.
+    """Balances of a simulated wallet.
 
     Parameters
     ----------
     wallet
-        :py:class:`~tradeexecutor.backtest.simulated_wallet.SimulatedWallet`. It does not tell chains apart.
+        :py:class:`~tradeexecutor.backtest.simulated_wallet.SimulatedWallet`. It does not distinguish chains.
     timestamp
-        What time it is in the simulation, naive UTC.
+        Simulated time, naive UTC.
     """
 
     def __init__(self, wallet: Wallet, timestamp: datetime.datetime):
@@ -107,7 +107,7 @@ class WalletBalances:
         self.timestamp = timestamp
 
     def get_token_storage_address(self) -> str | None:
-        """Return None: a simulation has no address."""
+        """Return None, because a simulation has no address."""
         return None
 
     @contract_signature
@@ -117,7 +117,7 @@ class WalletBalances:
         filter_zero: bool = True,
         block_identifier: int | None = None,
     ) -> list[OnChainBalance]:
-        """Return the entries of the wallet; tokens it has no entry of count as zero."""
+        """Return the balances of the wallet; zero for tokens without an entry."""
         if block_identifier is not None:
             raise InvalidValue(f"a simulated wallet has no block {block_identifier}")
         balances = ((asset, self.wallet.balances.get(asset.address, Decimal(0))) for asset in assets)
@@ -130,20 +130,20 @@ class WalletBalances:
 
 @dataclass(frozen=True, slots=True)
 class RecordedBalance:
-    """What an address held of a token.
+    """Balance of a token at an address.
 
     Attributes
     ----------
     time
-        Naive UTC.
+        Time of the balance, naive UTC.
     asset
-        The token; symbol and decimals are only as good as the file.
+        The token; symbol and decimals are those of the file.
     amount
         Token units, >= 0.
     block_number, holder
-        None when they were not recorded.
+        None if they were not recorded.
     source
-        Where it stands, e.g. ``record 3``.
+        Name of the record in errors, e.g. ``record 3``.
     """
 
     time: datetime.datetime
@@ -155,19 +155,19 @@ class RecordedBalance:
 
 
 class RecordedBalances:
-    """Balances that were read at one time or at several.
+    """Balances that were read at one or several times.
 
     Parameters
     ----------
     balances
-        In any order.
+        Balances in any order.
     name
-        Of the file, for errors.
+        Name of the file in errors.
 
     Raises
     ------
     RecordFileError
-        Two records are about the same, an address is missing at some time, or an amount is negative.
+        Two records have the same token, address and time, an address is missing at a time, or an amount is negative.
     """
 
     def __init__(self, balances: Iterable[RecordedBalance], name: str = "balances"):
@@ -178,12 +178,12 @@ class RecordedBalances:
 
     @property
     def times(self) -> list[datetime.datetime]:
-        """When balances were read, in order."""
+        """Times at which balances were read, sorted."""
         return sorted({item.time for item in self.balances})
 
     @property
     def holders(self) -> list[str]:
-        """Addresses that hold tokens."""
+        """Addresses with records."""
         return sorted({item.holder for item in self.balances if item.holder})
 
     def get_token_storage_address(self) -> str | None:
@@ -192,15 +192,15 @@ class RecordedBalances:
         return holders[0] if len(holders) == 1 else None
 
     def get_assets(self) -> list[AssetIdentifier]:
-        """Return the tokens of which there are records."""
+        """Return the tokens that have records."""
         return list(self._assets)
 
     def get_observations(self, asset: AssetIdentifier) -> list[Observation]:
-        """Return what all addresses held of an asset together, in order of time; empty when it was not read."""
+        """Return the balances of an asset, summed over all addresses, in order of time; empty when it was not read."""
         return list(self._observations.get(asset, ()))
 
     def until(self, time: datetime.datetime) -> "RecordedBalances":
-        """Return the records up to a time; it is an error if there are none."""
+        """Return the records up to a time; raises `RecordFileError` if there are none."""
         kept = [item for item in self.balances if item.time <= time]
         if not kept:
             raise RecordFileError(self.name, f"no balance was read until {time}, the first is of {self.times[0]}")
@@ -226,7 +226,7 @@ class RecordedBalances:
 
 
 def _add_up(balances: Iterable[RecordedBalance], name: str) -> dict[AssetIdentifier, list[Observation]]:
-    """Return the balance of all holders together, by asset and in order of time."""
+    """Return the balances summed over all holders, by asset and in order of time."""
     groups: dict[AssetIdentifier, dict[datetime.datetime, dict[str | None, RecordedBalance]]] = {}
     for item in balances:
         holders = groups.setdefault(item.asset, {}).setdefault(item.time, {})
@@ -263,21 +263,21 @@ def _add_up(balances: Iterable[RecordedBalance], name: str) -> dict[AssetIdentif
 def read_balance_file(
     path: Path, now: datetime.datetime, known: Iterable[AssetIdentifier] = (), holder: str | None = None
 ) -> RecordedBalances:
-    """Read balances from a file, in the format described at the top of this module.
+    """Return the balances of a file in the format of the module docstring.
 
     Parameters
     ----------
     now
-        Time of records that have none, naive UTC.
+        Time of records without a time, naive UTC.
     known
-        Assets whose symbol and decimals are known better than from the file.
+        Assets whose symbol and decimals replace those of the file.
     holder
-        Only what this address holds.
+        Only balances of this address; None for all.
 
     Raises
     ------
     RecordFileError
-        The file cannot be understood; the error names the record.
+        The file has the wrong format; the message names the record.
     OSError
         The file cannot be read.
     """
@@ -323,7 +323,7 @@ def write_balance_file(
     holder: str | None = None,
     block_number: int | None = None,
 ) -> None:
-    """Write a file of balances of one time, as a model for one of your own.
+    """Write a file with balances of one time, as a template.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""Opening positions for tokens that are there and that no position holds.
+"""Opening positions for tokens in the wallet that no position holds.
 
-The new position starts with a trade that is marked as a repair of a missing position. The trade says how many tokens
-were found and what they are worth; no cash is spent, and the ledger books the tokens as a correction. So equity grows
-by what was found, and the position starts without profit.
+The new position starts with a trade that is marked as a repair of a missing position. The trade has the quantity of the
+tokens and their value; no cash is spent, and the ledger books the tokens as a correction. So equity grows by the value
+of the tokens, and the position starts without profit.
 """
 
 import datetime
@@ -45,9 +45,9 @@ class MissingPosition:
     Attributes
     ----------
     pair
-        In which pair.
+        Pair of the position.
     quantity
-        Base tokens that were found, > 0.
+        Quantity of base tokens, > 0.
     price
         USD per base token.
     """
@@ -58,7 +58,7 @@ class MissingPosition:
 
     @property
     def value(self) -> float:
-        """What was found is worth, USD."""
+        """Value of the tokens, USD."""
         return float(self.quantity) * self.price
 
 
@@ -68,16 +68,15 @@ def find_missing_position(
     strategy_universe: PairUniverse | None = None,
     pricing_model: PricingModel | None = None,
 ) -> MissingPosition:
-    """Return the position that tokens without one belong in.
+    """Return the position to open for tokens without one.
 
-    The pair is the spot pair, vault or credit supply with this base token: of the universe, or of an earlier position;
-    of several the one with the lowest fee. The price is the one of the pricing model, or the last one that the state
-    knows.
+    The pair is the spot pair, vault or credit supply with this base token, from the universe or an earlier position; of
+    several, the one with the lowest fee. The price is that of the pricing model, or the last one in the state.
 
     Raises
     ------
     UnexpectedAccountingCorrectionIssue
-        Nothing was found, there is no pair, or no price; nothing has changed.
+        There are no surplus tokens, no pair, or no price; nothing has changed.
     """
     asset, quantity = correction.asset, correction.quantity
 
@@ -91,7 +90,7 @@ def find_missing_position(
         )
 
     if quantity <= 0:
-        raise refuse("there is not more than there should be")
+        raise refuse("the actual amount is not larger than the expected one")
     pair = _find_pair(state, strategy_universe, asset)
     if pair is None:
         raise refuse("no pair with this token is known")
@@ -138,11 +137,11 @@ def apply_missing_position(
     Raises
     ------
     InvalidTrade
-        Amount or price make no sense, or the amount is dust; nothing has changed.
+        Amount or price is invalid, or the amount is dust; nothing has changed.
     """
     pair, quantity, price = missing.pair, missing.quantity, missing.price
     if quantity <= 0 or not 0 < price < float("inf"):
-        raise InvalidTrade(f"{quantity} {pair.base.token_symbol} at {price} USD are no position")
+        raise InvalidTrade(f"a position cannot have {quantity} {pair.base.token_symbol} at {price} USD")
     reserve_currency, reserve_price = state.portfolio.get_default_reserve_asset()
     reserve_currency = reserve_currency or pair.quote
     reserve_price = 1.0 if reserve_price is None else reserve_price
@@ -192,14 +191,14 @@ def open_missing_spot_position_direct(
     asset: AssetIdentifier,
     quantity: Decimal,
 ) -> tuple[TradingPosition, TradeExecution]:
-    """Open a spot or vault position for tokens that were found, at the mid price.
+    """Open a spot or vault position for tokens without one, at the mid price.
 
     Raises
     ------
     UnexpectedAccountingCorrectionIssue
         No pair has this base token.
     InvalidTrade
-        Amount or price make no sense, or the amount is dust.
+        Amount or price is invalid, or the amount is dust.
     """
     pair = _find_pair(state, strategy_universe, asset)
     if pair is None or pair.kind.is_credit_supply():
@@ -231,7 +230,7 @@ def open_missing_credit_position(
     pricing_model: PricingModel | None,
     correction: AccountingBalanceCheck,
 ) -> tuple[TradingPosition, TradeExecution]:
-    """Open a credit supply for collateral tokens that were found; all of it is principal.
+    """Open a credit supply for collateral tokens without a position; the whole amount is principal.
 
     Raises
     ------
@@ -257,6 +256,6 @@ def open_missing_position(
     pricing_model: PricingModel | None,
     correction: AccountingBalanceCheck,
 ) -> tuple[TradingPosition, TradeExecution]:
-    """Open the position that tokens without one belong in; see `find_missing_position`."""
+    """Open a position for tokens without one; see `find_missing_position`."""
     missing = find_missing_position(state, correction, strategy_universe, pricing_model)
     return apply_missing_position(state, missing, correction.timestamp)

@@ -1,8 +1,8 @@
-"""Records that people and other programs write: rows of a CSV file, or objects of a JSON file.
+"""Records in files of users and other programs: rows of a CSV file, or objects of a JSON file.
 
-Both are read into the same rows of text, so that what is right in one format is right in the other. Every error names
-the file, the number of the record and what is wrong with it. Texts
-in CSV follow the rule of :mod:`tradeexecutor.state.files.spreadsheet_cell`.
+Both are read into the same rows of text, so that both formats have the same rules. Every error names the file, the
+number of the record and the problem. Texts in CSV are escaped by the rule of
+:mod:`tradeexecutor.state.files.spreadsheet_cell`.
 """
 
 import csv
@@ -21,7 +21,7 @@ from tradeexecutor.state.files.spreadsheet_cell import from_cell, to_cell
 __all__ = ["Record", "read_records", "to_naive_utc", "write_records"]
 
 
-#: No amount of tokens is larger, or smaller, than 10 to the power of this.
+#: Largest absolute exponent, to base 10, of an amount of tokens.
 _MAX_EXPONENT = 80
 
 
@@ -33,13 +33,13 @@ def to_naive_utc(text: str) -> datetime.datetime:
     Raises
     ------
     ValueError
-        Neither.
+        The text is neither.
 
     >>> to_naive_utc("2024-05-01 14:00+02:00"), to_naive_utc("1714564800")
     (datetime.datetime(2024, 5, 1, 12, 0), datetime.datetime(2024, 5, 1, 12, 0))
     """
     try:
-        # A date such as 20240501 is no time of 1970: fewer digits than 9 are not epoch seconds.
+        # Fewer digits than 9 are not epoch seconds: 20240501 is a date, not a time in 1970.
         if len(text.partition(".")[0]) >= 9:
             return datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=float(text))
     except (ValueError, OverflowError):
@@ -50,16 +50,16 @@ def to_naive_utc(text: str) -> datetime.datetime:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row or object.
+    """One row of a CSV file, or object of a JSON file.
 
     Attributes
     ----------
     path
-        Of the file.
+        Path of the file.
     row
         Number from 1, without the heading.
     values
-        Text by lower-case name; empty ones are left out.
+        Texts by lower-case name, without empty ones.
     """
 
     path: Path
@@ -75,14 +75,14 @@ class Record:
         return self.values.get(name)
 
     def get_text(self, name: str) -> str:
-        """Return a value that must be there."""
+        """Return a value; raises `RecordFileError` when it is missing."""
         value = self.values.get(name)
         if value is None:
             self.refuse(f"{name} is missing")
         return value
 
     def get_number(self, name: str) -> int:
-        """Return an integer, also a hexadecimal one."""
+        """Return an integer, decimal or hexadecimal; raises `RecordFileError` when it is missing or invalid."""
         text = self.get_text(name)
         try:
             return int(text, 16 if text.lower().startswith("0x") else 10)
@@ -94,7 +94,7 @@ class Record:
         return self.get_number(name) if name in self.values else None
 
     def get_amount(self, name: str) -> Decimal:
-        """Return a finite amount, digit by digit as it is written."""
+        """Return a finite amount with exactly the digits of the text; raises `RecordFileError`."""
         text = self.get_text(name)
         try:
             amount = Decimal(text.replace("_", "x"))  # Decimal accepts underscores, other programs do not
@@ -119,7 +119,7 @@ class Record:
             self.refuse(f"{name} must be a time such as 2024-05-01T12:00:00 (UTC), got {text!r}")
 
     def get_time(self, name: str) -> datetime.datetime:
-        """Return a time that must be there."""
+        """Return a time as naive UTC; raises `RecordFileError` when it is missing or invalid."""
         self.get_text(name)
         value = self.find_time(name)
         assert value is not None
@@ -127,7 +127,7 @@ class Record:
 
 
 def read_records(path: Path, required: Collection[str], optional: Collection[str]) -> list[Record]:
-    """Read a ``.csv`` or ``.json`` file.
+    """Return the records of a ``.csv`` or ``.json`` file.
 
     A CSV file has a heading line with the names. A JSON file is a list of objects, or an object with one list.
     The order of names does not matter, nor does their case.
@@ -135,12 +135,12 @@ def read_records(path: Path, required: Collection[str], optional: Collection[str
     Parameters
     ----------
     required, optional
-        Names; anything else is refused, because a misspelt name would be silently ignored.
+        Allowed names; any other name is an error, because it may be misspelt.
 
     Raises
     ------
     RecordFileError
-        The file is not what its name says, a name is missing or unknown, or there are no records.
+        The format does not match the suffix, a name is missing or unknown, or there are no records.
     OSError
         The file cannot be read.
     """
@@ -149,9 +149,9 @@ def read_records(path: Path, required: Collection[str], optional: Collection[str
     if reader is None:
         raise RecordFileError(path, f"the name must end with .csv or .json, it ends with {path.suffix or 'neither'}")
     try:
-        text = path.read_bytes().decode("utf-8-sig")  # the ends of lines may be in texts
+        text = path.read_bytes().decode("utf-8-sig")  # bytes, because texts may contain line breaks
     except UnicodeDecodeError as error:
-        raise RecordFileError(path, f"this is no UTF-8 text ({error.reason} at byte {error.start:,})") from error
+        raise RecordFileError(path, f"this is not UTF-8 text ({error.reason} at byte {error.start:,})") from error
     known = {*required, *optional}
     records: list[Record] = []
     for row, values in enumerate(reader(path, text), start=1):
@@ -184,15 +184,15 @@ def _read_csv(path: Path, text: str) -> Iterator[dict[str, str]]:
                 raise RecordFileError(path, f"{len(cells)} cells, the heading has {len(names)}", number)
             yield dict(zip(names, map(from_cell, cells), strict=True))
     except csv.Error as error:
-        raise RecordFileError(path, f"this is no CSV: {error}") from error
+        raise RecordFileError(path, f"this is not CSV: {error}") from error
 
 
 def _read_json(path: Path, text: str) -> Iterator[dict[str, str]]:
     try:
-        # Numbers are kept digit by digit: 0.1 stays 0.1.
+        # Numbers are read as text, so that all digits are kept.
         data: Any = json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise RecordFileError(path, f"this is no JSON: {error}") from error
+        raise RecordFileError(path, f"this is not JSON: {error}") from error
     if isinstance(data, dict):
         lists: list[Any] = [value for value in cast("dict[str, Any]", data).values() if isinstance(value, list)]
         data = cast("Any", lists[0] if len(lists) == 1 else None)
@@ -210,12 +210,12 @@ def _read_json(path: Path, text: str) -> Iterator[dict[str, str]]:
 
 
 def write_records(path: Path, names: Sequence[str], rows: Sequence[Sequence[str | int | None]]) -> None:
-    """Write a file that `read_records` reads; its name ends with ``.csv`` or ``.json``.
+    """Write a ``.csv`` or ``.json`` file in the format of `read_records`.
 
     Raises
     ------
     RecordFileError
-        The name ends with neither.
+        The name has neither suffix.
     OSError
         The file cannot be written.
     """

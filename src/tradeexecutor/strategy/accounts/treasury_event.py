@@ -1,4 +1,4 @@
-"""Deposits, redemptions and flows as a chain indexer, a vault or a file tells them.
+"""Deposits, redemptions and flows as reported by a chain indexer, a vault or a file.
 
 Files of events
 ---------------
@@ -10,19 +10,19 @@ name             needed   meaning
 ``kind``         yes      ``deposit``, ``redemption``, ``settlement`` or ``vault_flow``, see `TreasuryEventKind`
 ``time``         yes      block time: ISO 8601 or epoch seconds, UTC unless it says otherwise
 ``chain_id``     yes      e.g. 1 for Ethereum
-``token``        yes      contract of the token; of a reserve currency, or of what a position holds
+``token``        yes      contract of the token: a reserve currency, or the token of a position
 ``amount``       yes      token units; positive for deposits and redemptions, signed for the others
 ``tx_hash``      yes      transaction; any unique reference where there is none
 ``log_index``    yes      number of the log in its block; 0 where there is none
 ``block``        no       block number
 ``owner``        no       investor
-``share_count``  no       vault shares that exist afterwards
-``position_id``  no       needed when several positions hold the token
-``notes``        no       for people
+``share_count``  no       number of vault shares after the event
+``position_id``  no       required when several positions hold the token
+``notes``        no       text for display
 ===============  =======  =====================================================================================
 
-An event is recognised by its transaction and token, see `tradeexecutor.state.booking.event_identity`: give all events
-of a transaction together.
+An event is identified by its transaction and token, see `tradeexecutor.state.booking.event_identity`: all events of a
+transaction must be in the same batch.
 """
 
 import datetime
@@ -44,13 +44,13 @@ __all__ = ["TreasuryEvent", "TreasuryEventKind", "read_treasury_events"]
 class TreasuryEventKind(enum.StrEnum):
     """What happened."""
 
-    #: An investor put a reserve currency in.
+    #: An investor deposited a reserve currency.
     deposit = "deposit"
-    #: An investor took something out: a reserve currency, or in kind the token that a position holds.
+    #: An investor redeemed a reserve currency, or in kind the token of a position.
     redemption = "redemption"
     #: A vault settled deposits and redemptions together; the amount is the net flow of a reserve currency.
     settlement = "settlement"
-    #: A position that is known by its value, such as an exchange account, gained or lost.
+    #: Profit or loss of a position that is tracked by its value, such as an exchange account.
     vault_flow = "vault_flow"
 
 
@@ -64,35 +64,35 @@ _CAUSES = {
 
 @dataclass(frozen=True, slots=True)
 class TreasuryEvent:
-    """Money that came or went without a trade.
+    """A transfer of money without a trade.
 
     Attributes
     ----------
     kind
-        What happened.
+        Kind of the transfer.
     chain_id, token
-        The token, by chain and contract address.
+        Chain and contract address of the token.
     amount
         Token units: positive for deposits and redemptions, signed for settlements and vault flows.
     happened_at
         Block time, naive UTC.
     tx_hash
-        What it is recognised by, with the token.
+        Transaction hash, which identifies the event together with the token.
     log_index
-        Its place in the block, which may change when the chain is reorganised: it orders the events of a transaction.
+        Index in the block, which orders the events of a transaction; a reorganisation of the chain may change it.
     block_number, owner_address
-        As far as known.
+        Block and investor; None if unknown.
     share_count
-        Vault shares that exist afterwards; None when that was not told.
+        Number of vault shares after the event; None if it was not reported.
     position_id
-        Which position, when several hold the token.
+        The position, if several hold the token.
     notes
-        For people.
+        Text for display.
 
     Raises
     ------
     InvalidValue
-        An amount has the wrong sign or is not finite, there is no transaction, or the time is not naive.
+        An amount has the wrong sign or is not finite, the transaction is missing, or the time is not naive.
     """
 
     kind: TreasuryEventKind
@@ -115,11 +115,11 @@ class TreasuryEvent:
         if self.kind in (TreasuryEventKind.deposit, TreasuryEventKind.redemption) and self.amount <= 0:
             raise InvalidValue(f"the amount of a {self.kind} must be positive, got {self.amount}")
         if self.kind is TreasuryEventKind.vault_flow and not self.amount:
-            raise InvalidValue("a vault flow of nothing is no event")
+            raise InvalidValue("the amount of a vault flow must not be zero")
         if self.share_count is not None and self.share_count < 0:
             raise InvalidValue(f"share_count must not be negative, got {self.share_count}")
         if not self.tx_hash:
-            raise InvalidValue(f"a {self.kind} without a transaction could not be recognised when it arrives again")
+            raise InvalidValue(f"a {self.kind} without a transaction cannot be recognised when it is reported again")
         require_naive_utc(self.happened_at, "the time of an event", InvalidValue)
 
     def __str__(self) -> str:
@@ -128,20 +128,20 @@ class TreasuryEvent:
 
     @property
     def quantity(self) -> Decimal:
-        """What came in (+) or went out (-), token units."""
+        """Signed amount, token units: positive for an inflow."""
         return -self.amount if self.kind is TreasuryEventKind.redemption else self.amount
 
     @property
     def cause(self) -> BalanceUpdateCause:
-        """What a balance update of this event says."""
+        """Cause of the balance update of this event."""
         return _CAUSES[self.kind]
 
     def get_key(self) -> TransferKey:
-        """Return what names the transfers of this token in this transaction."""
+        """Return the key of the transfers of this token in this transaction."""
         return TransferKey.make(self.chain_id, self.tx_hash, self.token)
 
     def get_place(self) -> tuple[Any, ...]:
-        """Return the place in the order of the chain."""
+        """Return the sort key for the order of the chain."""
         return self.happened_at, self.block_number or 0, self.log_index, *self.get_key()
 
 
@@ -153,12 +153,12 @@ _OPTIONAL = ("block", "owner", "share_count", "position_id", "notes")
 
 
 def read_treasury_events(path: Path) -> list[TreasuryEvent]:
-    """Read events from a file, in the format described at the top of this module.
+    """Return the events of a file in the format of the module docstring.
 
     Raises
     ------
     RecordFileError
-        The file cannot be understood; the error names the record.
+        The file has the wrong format; the message names the record.
     OSError
         The file cannot be read.
     """

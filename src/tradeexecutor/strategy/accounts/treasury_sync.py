@@ -1,10 +1,10 @@
-"""Taking in deposits, redemptions and flows from a list of events: of a chain indexer, a vault, a file.
+"""Booking deposits, redemptions and flows from a list of events of a chain indexer, a vault or a file.
 
-Events may arrive twice, in any order, and in several batches, only those of one transaction arrive together. An event
-is recognised by its chain, transaction and token, and its place among the equal transfers of these, also after a
-reorganisation of the chain; it is booked once. What one batch books is all or nothing: when an event cannot have
-happened, nothing changes, and the error says why with its numbers. An event whose money comes from another event that
-has not arrived yet is refused like that; give it again together with the others.
+Events may be reported twice, in any order, and in several batches; only those of one transaction must be in the same
+batch. An event is identified by its chain, transaction and token, and its order among equal transfers of these, also
+after a reorganisation of the chain; it is booked once. A batch is booked completely or not at all: when an event is
+impossible, nothing changes, and the error explains it with the amounts. This includes an event that spends money of
+another event that was not reported yet; report it again together with the other one.
 """
 
 import datetime
@@ -56,7 +56,7 @@ __all__ = [
     "read_treasury_events",
 ]
 
-#: Clocks of chains and strategies may differ by this much.
+#: Largest difference between the clocks of a chain and of a strategy.
 _CLOCK_TOLERANCE = datetime.timedelta(hours=1)
 
 _ZERO = Decimal(0)
@@ -64,14 +64,14 @@ _ZERO = Decimal(0)
 
 @dataclass(slots=True)
 class TreasurySyncResult:
-    """What a batch did.
+    """Result of a batch.
 
     Attributes
     ----------
     booked
         New balance updates, in order.
     known
-        Events that had been booked before, or were in the batch twice.
+        Events that were booked before, or were in the batch twice.
     """
 
     booked: list[BalanceUpdate] = field(default_factory=list[BalanceUpdate])
@@ -84,25 +84,25 @@ def apply_treasury_events(
     strategy_cycle_ts: datetime.datetime,
     supported_reserves: Collection[AssetIdentifier] = (),
 ) -> TreasurySyncResult:
-    """Book the events that are not booked yet; all of them, or none.
+    """Book the events that are not booked yet, either all or none.
 
-    The order of arrival does not matter: a batch is booked in the order of the chain, and the share count is that of
-    the latest event by block.
+    A batch is booked in the order of the chain, not of arrival, and the share count is that of the latest event by
+    block.
 
     Parameters
     ----------
     events
-        In any order.
+        Events in any order.
     strategy_cycle_ts
-        Cycle that takes them in, naive UTC.
+        Time of the cycle that books them, naive UTC.
     supported_reserves
-        Currencies in which a first deposit makes a reserve.
+        Currencies in which a first deposit creates a reserve.
 
     Raises
     ------
     TreasuryEventRefused
-        An event cannot have happened: more is taken out than there is after all events, the token is not known, it
-        was before the deployment, or it was booked before with another amount. Nothing has changed.
+        An event is impossible: it exceeds the balance after all events, its token is unknown, it is older than the
+        deployment, or it was booked before with another amount. Nothing has changed.
     """
     result = TreasurySyncResult()
     booked = find_booked_flows(state)
@@ -124,7 +124,7 @@ def apply_treasury_events(
     _require_enough(state, bookings)
     updates = [update for group in booked.values() for update in group]
     share_count = _choose_share_count(state, ordered, updates)
-    # From here on nothing fails.
+    # All checks have passed; nothing from here on may fail.
     _book_all(state, bookings, result, strategy_cycle_ts)
     treasury = state.sync.treasury
     treasury.share_count = share_count
@@ -147,14 +147,14 @@ def _group_by_transaction(events: Iterable[TreasuryEvent]) -> dict[TransferKey, 
 
 
 def _tell_once(told: list[TreasuryEvent], result: TreasurySyncResult) -> list[TreasuryEvent]:
-    """Return the events of a transaction without those that came twice, in the order of their logs.
+    """Return the events of a transaction without duplicates, in the order of their logs.
 
-    A transaction is in one block: of several blocks, which only a reorganised chain tells, the last one counts.
+    A transaction is in one block: if several blocks are reported after a reorganisation, the last one counts.
 
     Raises
     ------
     TreasuryEventRefused
-        The same log, or the same transaction in another block, tells something else.
+        The same log, or the same transaction in another block, has different content.
     """
     blocks: dict[int | None, dict[int, TreasuryEvent]] = {}
     for event in told:
@@ -191,7 +191,7 @@ def _refuse_conflict(event: TreasuryEvent, earlier: BalanceUpdate | None) -> Non
 
 @dataclass(frozen=True, slots=True)
 class _Booking:
-    """An event, and what it changes: cash, or a position."""
+    """An event, and the balance that it changes: cash, or a position."""
 
     event: TreasuryEvent
     asset: AssetIdentifier
@@ -207,10 +207,10 @@ def _prepare(
         asset = next((asset for asset in currencies if _is_token(asset, event)), None)
         if asset is not None:
             if event.kind is TreasuryEventKind.vault_flow:
-                raise _refuse(event, "a reserve currency has no vault flows, it has deposits and redemptions")
+                raise _refuse(event, "a reserve currency has deposits and redemptions, not vault flows")
             return _Booking(event, asset, None)
     if event.kind in (TreasuryEventKind.deposit, TreasuryEventKind.settlement):
-        raise _refuse(event, "this token is no reserve currency of the strategy")
+        raise _refuse(event, "this token is not a reserve currency of the strategy")
     position = _find_position(state, event)
     if event.kind is TreasuryEventKind.redemption and not (position.is_spot() or position.is_credit_supply()):
         raise _refuse(event, f"nothing can be redeemed in kind from {position}")
@@ -239,9 +239,9 @@ def _find_position(state: State, event: TreasuryEvent) -> TradingPosition:
         return holders[0]
     if holders:
         numbers = ", ".join(f"#{position.position_id}" for position in holders)
-        raise _refuse(event, f"positions {numbers} hold this token; say which with position_id")
+        raise _refuse(event, f"positions {numbers} hold this token; choose one with position_id")
     which = "no open position" if event.position_id is None else f"no open position #{event.position_id}"
-    raise _refuse(event, f"{which} holds this token, and it is no reserve currency")
+    raise _refuse(event, f"{which} holds this token, and it is not a reserve currency")
 
 
 def _is_token(asset: AssetIdentifier, event: TreasuryEvent) -> bool:
@@ -255,7 +255,7 @@ def _refuse(event: TreasuryEvent, reason: str, error: NotEnoughMoney | None = No
 
 
 def _require_enough(state: State, bookings: list[_Booking]) -> None:
-    """Check that no balance is below zero after all events, whatever their order."""
+    """Raise `TreasuryEventRefused` if a balance is negative after all events."""
     groups: dict[tuple[str, int | None], list[_Booking]] = {}
     for booking in bookings:
         position_id = None if booking.position is None else booking.position.position_id
@@ -293,7 +293,7 @@ def _get_cash(state: State, asset: AssetIdentifier) -> Decimal:
 def _book_all(
     state: State, bookings: list[_Booking], result: TreasurySyncResult, strategy_cycle_ts: datetime.datetime
 ) -> None:
-    """Book in the order of the chain; what is not there yet, because a trade has spent it, waits for later events."""
+    """Book in the order of the chain; an event that exceeds the current balance is booked after later deposits."""
     waiting = bookings
     while waiting:
         rest: list[_Booking] = []
@@ -344,7 +344,7 @@ def _book(state: State, booking: _Booking, strategy_cycle_ts: datetime.datetime)
 
 
 def _choose_share_count(state: State, events: list[TreasuryEvent], booked: Iterable[BalanceUpdate]) -> Decimal | None:
-    """Return the shares that exist after the latest event by block that tells it."""
+    """Return the share count of the latest event by block that reports one."""
     present = state.sync.treasury.share_count
     telling = [event for event in events if event.share_count is not None]
     if not telling:
@@ -375,14 +375,14 @@ def _sort_references(references: list[BalanceEventRef], events: Iterable[Balance
 
 
 class EventSyncModel(SyncModel):
-    """Keeps a state in line with a source of events.
+    """Sync model that books the events of a source.
 
     Parameters
     ----------
     fetch_events
-        Given the time of the cycle, returns the events up to then; returning old ones again is fine.
+        Gets the time of the cycle, and returns the events up to then; it may return old ones again.
     balances
-        Where balances are read for account checks; None: nowhere.
+        Source of balances for account checks; None for no checks.
     """
 
     def __init__(
@@ -394,7 +394,7 @@ class EventSyncModel(SyncModel):
         self.balances = balances
 
     def sync_initial(self, state: State, **kwargs: Any) -> None:
-        """Do nothing: the first deposit makes the reserve."""
+        """Do nothing, because the first deposit creates the reserve."""
 
     @contract_signature
     def sync_treasury(
@@ -407,7 +407,7 @@ class EventSyncModel(SyncModel):
     ) -> list[BalanceUpdate]:
         """Book the events that are not booked yet; raises `TreasuryEventRefused` as `apply_treasury_events`.
 
-        With `end_block` events of later blocks wait for another call, and events without a block, too.
+        With `end_block`, events of later blocks and events without a block are not booked.
         """
         events = self.fetch_events(strategy_cycle_ts)
         if end_block is not None:
@@ -425,11 +425,11 @@ class EventSyncModel(SyncModel):
         filter_zero: bool = True,
         block_identifier: int | None = None,
     ) -> Iterable[OnChainBalance]:
-        """Read balances where they are read; raises `BalanceNotReadable` if that is nowhere."""
+        """Return the balances of the source; raises `BalanceNotReadable` without one."""
         if self.balances is None:
             raise BalanceNotReadable("no source of balances was given")
         return self.balances.fetch_onchain_balances(assets, filter_zero, block_identifier)
 
     def create_transaction_builder(self) -> None:
-        """Return None: nothing is signed."""
+        """Return None, because this model signs no transactions."""
         return

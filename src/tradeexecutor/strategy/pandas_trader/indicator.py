@@ -1,9 +1,9 @@
-"""Indicators: what a strategy calculates from prices before it decides.
+"""Indicators: values that a strategy calculates from prices before it decides.
 
-A strategy declares its indicators once, in ``create_indicators``; they are calculated over the whole history that is
-available and read candle by candle through `StrategyInput.indicators`, which hides what lies in the future. The
-functions are ordinary pandas functions: the first argument is named after the source and receives a series, the
-others come from the declared parameters::
+A strategy declares its indicators once, in ``create_indicators``. They are calculated over the whole available history
+and read candle by candle through `StrategyInput.indicators`, which hides future values. The functions are normal pandas
+functions: the first argument is named after the source and receives a series, the others come from the declared
+parameters::
 
     def sma(close: pd.Series, length: int) -> pd.Series:
         return close.rolling(length).mean()
@@ -36,24 +36,24 @@ __all__ = [
 
 
 class IndicatorNotValid(TradeExecutorError, ValueError):
-    """An indicator is declared in a way that cannot work."""
+    """The declaration of an indicator is invalid."""
 
 
 class IndicatorNotFound(TradeExecutorError, KeyError):
-    """The strategy asked for an indicator, pair or column that does not exist."""
+    """The requested indicator, pair or column does not exist."""
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
 class IndicatorCalculationFailed(TradeExecutorError, RuntimeError):
-    """An indicator function raised an error or returned something else than numbers."""
+    """An indicator function raised an error or returned values that are not numbers."""
 
 
 class IndicatorSource(enum.Enum):
-    """What an indicator function is given.
+    """Market data that an indicator function gets.
 
-    The per-pair sources call the function once for each pair.
+    For per-pair sources the function is called once for each pair.
     """
 
     close_price = "close_price"
@@ -70,7 +70,7 @@ class IndicatorSource(enum.Enum):
         return self not in (IndicatorSource.strategy_universe, IndicatorSource.dependencies_only_universe)
 
     def get_arguments(self) -> tuple[str, ...]:
-        """Return the names of the arguments that the source fills in."""
+        """Return the names of the arguments that the source provides."""
         return _SOURCE_ARGUMENTS[self]
 
 
@@ -96,15 +96,15 @@ class IndicatorDefinition:
     Attributes
     ----------
     name
-        How the strategy reads it.
+        Name by which the strategy reads it.
     func, parameters
-        The function and the arguments that do not come from market data.
+        The function, and its arguments that are not market data.
     source
-        What market data the function gets.
+        Market data that the function gets.
     order
-        Indicators are calculated from the lowest order up; one that reads others needs a higher order than they have.
+        Indicators are calculated in ascending order; one that reads others needs a higher order than they have.
     dependencies
-        Names of the indicators it reads; empty means all of lower order.
+        Names of the indicators that it reads; empty for all of lower order.
     """
 
     name: str
@@ -131,7 +131,7 @@ class IndicatorDefinition:
         try:
             signature = inspect.signature(self.func)
         except (TypeError, ValueError):
-            return  # Functions written in C do not tell.
+            return  # functions written in C have no signature
         accepts_any = any(argument.kind is argument.VAR_KEYWORD for argument in signature.parameters.values())
         for name in self.parameters:
             if name not in signature.parameters and not accepts_any:
@@ -156,7 +156,7 @@ class IndicatorDefinition:
             return argument in self.source.get_arguments()
 
 
-#: Arguments a function may have in addition to those of its source; filled in when it has them.
+#: Arguments that a function may have in addition to those of its source.
 _OPTIONAL_ARGUMENTS = ("dependency_resolver", "execution_context", "strategy_universe", "pair", "timestamp")
 
 
@@ -195,13 +195,13 @@ class IndicatorSet:
         Parameters
         ----------
         name
-            How the strategy reads it.
+            Name by which the strategy reads it.
         func
-            Called with the arguments of the source and `parameters` by keyword.
+            Function that is called with the arguments of the source and `parameters` by keyword.
         parameters
-            Arguments that do not come from market data.
+            Arguments that are not market data.
         source
-            What market data the function gets.
+            Market data that the function gets.
         order
             See `IndicatorDefinition.order`.
         dependencies
@@ -210,7 +210,7 @@ class IndicatorSet:
         Raises
         ------
         IndicatorNotValid
-            The name is taken, or the function cannot be called like this.
+            The name exists already, or the function does not have these arguments.
         """
         if name in self.indicators:
             raise IndicatorNotValid(f"indicator {name!r} is declared twice")
@@ -231,14 +231,14 @@ class IndicatorSet:
         return len(self.indicators)
 
     def iterate(self) -> Iterator[IndicatorDefinition]:
-        """Iterate in the order of calculation: by `order`, then as declared."""
+        """Iterate over the definitions in the order of calculation: by `order`, then by declaration."""
         return iter(sorted(self.indicators.values(), key=lambda definition: definition.order))
 
 
 class IndicatorRegistry:
-    """Collects indicators with a decorator, as an alternative to writing ``create_indicators``.
+    """Decorator-based alternative to ``create_indicators``.
 
-    Parameters that a function takes are looked up by name in the strategy parameters::
+    Parameters of a function are taken from the strategy parameters by name::
 
         indicators = IndicatorRegistry()
 
@@ -266,13 +266,13 @@ class IndicatorRegistry:
         Parameters
         ----------
         source
-            What market data the function gets.
+            Market data that the function gets.
         order
-            When it is calculated; None: after its dependencies.
+            See `IndicatorDefinition.order`; None for an order after its dependencies.
         dependencies
-            Indicators it reads: their names or functions.
+            Names or functions of the indicators that it reads.
         name
-            Another name than that of the function.
+            Name of the indicator; None for the name of the function.
         """
         names = tuple(entry if isinstance(entry, str) else _function_name(entry) for entry in dependencies)
 

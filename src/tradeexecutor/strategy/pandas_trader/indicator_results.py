@@ -1,4 +1,4 @@
-"""Calculated indicators, and how far back a decision may look into them."""
+"""Calculated indicators, and which of their values a decision can see."""
 
 import datetime
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ _ENDS_OF_PERIODS = (
     offsets.BYearEnd,
 )
 
-#: Stamps of which so many are at one distance from the one before lie on a grid of their own.
+#: Smallest share of equal distances between stamps that makes a series regular.
 _REGULAR_SHARE = 0.5
 
 
@@ -48,7 +48,7 @@ class IndicatorSeries:
     Attributes
     ----------
     cursor
-        Over the times the values belong to. A value is visible when the candle it is stamped with has ended.
+        Cursor over the times of the values. A value is visible after the end of the candle with its stamp.
     values
         One float per candle, NaN where the indicator is not defined.
     has_own_times
@@ -71,14 +71,14 @@ class IndicatorSeries:
         self.series = series
 
     def get_stamps(self) -> NDArray[np.int64]:
-        """Return the time that each value is stamped with, us."""
+        """Return the time stamps of the values, us."""
         index = self.series.index
         if isinstance(index, pd.DatetimeIndex):
             return _as_us(index, "the indicator")
         return self.cursor.candles.starts
 
     def seek_visible(self, now: int) -> int:
-        """Return the index of the last value that a decision at `now` (us) may see; -1 when there is none."""
+        """Return the index of the last value that a decision at `now` (us) can see; -1 if there is none."""
         return self.cursor.seek_visible(now)
 
 
@@ -88,11 +88,11 @@ class IndicatorResults:
     Attributes
     ----------
     universe
-        The candles they are calculated from.
+        Universe with the candles they are calculated from.
     raw
-        What the functions returned, by name and pair id (`UNIVERSE` for none).
+        Results of the functions, by name and pair id (`UNIVERSE` for none).
     reads
-        Names of the indicators that each one has asked for while it was calculated.
+        Names of the indicators that each one has read during its calculation.
     """
 
     def __init__(self, universe: TradingStrategyUniverse):
@@ -109,12 +109,12 @@ class IndicatorResults:
         return list(dict.fromkeys(name for name, _ in self.raw))
 
     def store(self, name: str, pair: TradingPairIdentifier | None, output: Any) -> None:
-        """Keep the output of an indicator function.
+        """Store the output of an indicator function.
 
         Raises
         ------
         IndicatorCalculationFailed
-            It is neither a series, a DataFrame nor an array with one value per candle.
+            The output is neither a series, a DataFrame nor an array with one value per candle.
         """
         key = (name, (pair.internal_id or 0) if pair else UNIVERSE)
         where = f"indicator {name!r}" + (f" of {pair.get_ticker()}" if pair else "")
@@ -152,7 +152,7 @@ class IndicatorResults:
             and len(values) == len(candles)
             and (not has_times or np.array_equal(_as_us(index, where), candles.starts))
         ):
-            # One value per candle: the normal case.
+            # The usual case is one value per candle.
             return IndicatorSeries(self.universe.get_cursor(pair), values, series)
         if not has_times:
             raise IndicatorCalculationFailed(
@@ -164,11 +164,10 @@ class IndicatorResults:
         return IndicatorSeries(cursor, values, series, has_own_times=True)
 
     def _make_cursor(self, stamps: NDArray[np.int64], candles: Candles | None, where: str) -> CandleCursor:
-        """Place values with times of their own, such as those of resampled prices.
+        """Return a cursor over values with their own times, such as those of resampled prices.
 
-        A stamp is taken for the start of what the value is made of: a candle, or, where the stamps are farther apart
-        than candles, all candles that start before the next stamp. So a weekly value is visible when the last candle
-        of its week has ended.
+        A stamp is the start of the period of a value: a candle, or, if the stamps are farther apart than candles, all
+        candles that start before the next stamp. So a weekly value is visible after the last candle of its week.
         """
         if np.any(np.diff(stamps) <= 0):
             raise IndicatorCalculationFailed(f"{where}: times must increase and not repeat")
@@ -176,14 +175,14 @@ class IndicatorResults:
             length = self.universe.time_bucket // datetime.timedelta(microseconds=1)
             known = np.maximum(stamps + np.int64(length), _find_period_ends(stamps, keep_holes=True))
         elif len(stamps) == 1:
-            known = candles.ends[-1:]  # One value can be made of anything.
+            known = candles.ends[-1:]  # the period of a single value is unknown, so it may be all data
         else:
             last = np.searchsorted(candles.starts, _find_period_ends(stamps, keep_holes=False), side="left") - 1
             known = np.where(last >= 0, np.maximum(candles.ends[np.maximum(last, 0)], stamps), stamps)
         return CandleCursor(_Moments(known))  # pyright: ignore[reportArgumentType]
 
     def iterate_columns(self) -> Iterator[tuple[str, int, str | None, IndicatorSeries]]:
-        """Iterate name, pair id (`UNIVERSE` for none), column and values, in the order of calculation."""
+        """Iterate over name, pair id (`UNIVERSE` for none), column and values, in the order of calculation."""
         for (name, pair_id), columns in self._columns.items():
             for column, series in columns.items():
                 yield name, pair_id, column, series
@@ -222,7 +221,7 @@ class IndicatorResults:
         return f", column {column!r},{owner}" if column is not None else owner
 
     def find_empty(self) -> list[tuple[str, str]]:
-        """Return name, and for people whose it is, of each column without a single value."""
+        """Return name, and a text with column and pair, of each column without any value."""
         empty: list[tuple[str, str]] = []
         for name, pair_id, column, series in self.iterate_columns():
             if np.isnan(np.asarray(series.values)).all():
@@ -230,12 +229,12 @@ class IndicatorResults:
         return empty
 
     def get_raw(self, name: str, pair: TradingPairIdentifier | None) -> Any:
-        """Return what the indicator function returned.
+        """Return the unchanged result of the indicator function.
 
         Raises
         ------
         IndicatorNotFound
-            No such indicator for this pair.
+            There is no such indicator for this pair.
         """
         key = (name, (pair.internal_id or 0) if pair else UNIVERSE)
         if key not in self.raw:
@@ -248,16 +247,16 @@ class IndicatorResults:
 
 
 def _find_period_ends(stamps: NDArray[np.int64], *, keep_holes: bool) -> NDArray[np.int64]:
-    """Return the end of the time that each value is made of, us: the next stamp.
+    """Return the end of the period of each value, us: the next stamp.
 
-    Values at irregular times are picked from the candles, not made of several: their time is the stamp itself.
+    Values at irregular times belong to single candles, not to periods: their end is the stamp itself.
 
     Parameters
     ----------
     stamps
-        Increasing.
+        Time stamps, increasing.
     keep_holes
-        End a period before the next stamp where that is farther away than usual.
+        Whether a period ends before the next stamp if that is farther away than usual.
     """
     alone = stamps + 1
     if len(stamps) < 2:
@@ -272,7 +271,7 @@ def _find_period_ends(stamps: NDArray[np.int64], *, keep_holes: bool) -> NDArray
 
 
 class _Moments:
-    """Stands in for `Candles` in a cursor over values that become known at given times (us)."""
+    """Replacement of `Candles` in a cursor over values that become known at given times (us)."""
 
     def __init__(self, known_since: NDArray[np.int64]):
         self.starts = self.ends = np.ascontiguousarray(known_since)
@@ -289,7 +288,7 @@ def _as_us(index: pd.DatetimeIndex, where: str) -> NDArray[np.int64]:
 
 
 class DependencyResolver:
-    """Gives an indicator function the output of indicators calculated before it."""
+    """Access of an indicator function to the output of earlier indicators."""
 
     def __init__(self, results: IndicatorResults, definition: IndicatorDefinition, pair: TradingPairIdentifier | None):
         self._results = results
@@ -304,7 +303,7 @@ class DependencyResolver:
         Raises
         ------
         IndicatorNotFound
-            It is not declared as a dependency, or not calculated before this one (raise `order`).
+            It is not declared as a dependency, or it is not calculated before this one (raise `order`).
         """
         allowed = self._definition.dependencies
         if allowed and name not in allowed:
@@ -331,7 +330,7 @@ def calculate_indicators(
     execution_context: ExecutionContext,
     timestamp: datetime.datetime | None = None,
 ) -> IndicatorResults:
-    """Call every indicator function over the market data of the universe.
+    """Calculate all indicators from the market data of the universe.
 
     Raises
     ------
@@ -379,6 +378,6 @@ def _collect_arguments(
         frame = frames[pair.internal_id or 0] = universe.get_candles(pair).to_dataframe()
     for name in definition.source.get_arguments():
         if definition.takes(name):
-            # A copy: a function that writes into its argument must not change the prices others see.
+            # A copy, because a function that changes its argument must not change the prices of others.
             arguments[name] = frame[name].copy()
     return arguments

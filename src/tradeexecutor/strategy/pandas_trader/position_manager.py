@@ -1,7 +1,7 @@
 """Opening, adjusting and closing positions from ``decide_trades``.
 
-Every method that plans trades attaches them to the state at once and returns them; a decision returns the list to
-the runner, which executes it. A planned trade that is not returned is an error the runner reports.
+Every method that plans trades adds them to the state at once and returns them. A decision returns the list to the
+runner, which executes it. The runner reports an error for a planned trade that was not returned.
 """
 
 import logging
@@ -48,24 +48,24 @@ NotEnoughCasForBuys = NotEnoughCashForBuys
 
 
 class PositionManager(TriggerOrders):
-    """Plans trades of spot positions at one moment.
+    """Planning of trades of spot positions at the time of a decision.
 
     Parameters
     ----------
     timestamp
         Time of the decision, naive UTC.
     universe
-        What may be traded.
+        Pairs that may be traded.
     state
-        Trades are planned in it.
+        State to which planned trades are added.
     pricing_model
-        Where prices come from.
+        Source of prices.
     default_slippage_tolerance
-        For trades that do not say otherwise; a fraction below 0.33, None means 0.017.
+        Tolerance of trades without their own; a fraction below 0.33, None means 0.017.
     trading_pair_cache
         Accepted for compatibility.
     routing_model, routing_state
-        Where to trade; None in a simulation.
+        Routing of trades; None in a simulation.
     """
 
     __slots__ = ()
@@ -86,31 +86,31 @@ class PositionManager(TriggerOrders):
         flags: set[TradeFlag] | None = None,
         take_profit_usd: USDollarPrice | None = None,
     ) -> list[TradeExecution]:
-        """Buy a pair of which no position is open.
+        """Buy a pair without an open position.
 
         Parameters
         ----------
         pair
-            What to buy.
+            Pair to buy.
         value
-            How much reserve currency to spend, fee included; rounded down to the decimals of the currency.
+            Amount of the reserve currency to spend, fee included; rounded down to the decimals of the currency.
         take_profit_pct, take_profit_usd
-            Close when the mid price reaches this: relative to the mid price now (1.05 is 5 % above), or a price.
+            Level of the mid price that closes the position: relative to the current one (1.05 is 5 % above), or USD.
         stop_loss_pct, stop_loss_usd
-            Close when the mid price falls to this: relative to the mid price now (0.95 is 5 % below), or a price.
+            Level of the mid price that closes the position: relative to the current one (0.95 is 5 % below), or USD.
         trailing_stop_loss_pct
-            Like `stop_loss_pct`, but the level follows the price upwards.
+            Like `stop_loss_pct`, but the level rises with the price.
         notes
             Stored with the trade and the position.
         slippage_tolerance
-            How much worse than planned the trade may fill; None: the default of the manager.
+            How much worse than planned the trade may fill, a fraction; None for the default of the manager.
         flags
             Further flags of the trade.
 
         Raises
         ------
         PositionManagerError
-            A position is open already, the pair is problematic, or amounts or levels make no sense.
+            A position is open already, the pair is problematic, or an amount or level is invalid.
         """
         check_pair(pair)
         self._refuse_second_position(pair)
@@ -169,31 +169,31 @@ class PositionManager(TriggerOrders):
         Parameters
         ----------
         pair
-            What to trade.
+            Pair to trade.
         dollar_delta
-            Positive: reserve currency to spend. Negative: value to sell, see `quantity_delta`.
+            Positive for the amount of the reserve currency to spend, negative for the value to sell.
         quantity_delta
-            Base units to sell, negative; None: ``dollar_delta`` at the mid price. Not used for buys.
+            Base units to sell, negative; None for ``dollar_delta`` at the mid price. Not used for buys.
         weight
-            Target share of the portfolio, 0-1; recorded nowhere, checked to catch mix-ups of arguments.
+            Target share of the portfolio, 0-1; only checked, to detect arguments in the wrong order.
         stop_loss, take_profit, trailing_stop_loss
             Levels relative to the mid price, as in `open_spot`. An existing stop loss is kept unless
             `override_stop_loss`.
         slippage_tolerance, notes, flags
             As in `open_spot`.
         pending
-            Also look for a position that waits for its limit price.
+            Whether to include pending positions, whose entry has not filled yet.
         position
-            The position to change; None: the open one of the pair.
+            The position to change; None for the open one of the pair.
         trigger_price
-            Price at which a resting order of the market fills; None: the market price.
+            Price at which a resting order fills; None for the market price.
         other_data
             Stored with the trade.
 
         Raises
         ------
         PositionManagerError
-            Amounts or levels make no sense, or there is nothing to sell.
+            An amount or level is invalid, or there is nothing to sell.
         """
         check_pair(pair)
         if position is not None:
@@ -222,7 +222,7 @@ class PositionManager(TriggerOrders):
         if position is None:
             position = self.get_current_position_for_pair(pair, pending=pending)
         if position is not None and not pending and is_closing(position):
-            # The decision closes it: a buy opens the next position, and there is nothing left to sell.
+            # The decision closes it, so a buy opens a new position, and nothing is left to sell.
             position = self._find_open_position(pair)
         return position
 
@@ -288,12 +288,12 @@ class PositionManager(TriggerOrders):
         Returns
         -------
         list
-            The closing trade; empty, with a warning in the log, when nothing is left to sell.
+            The closing trade; empty when nothing is left to sell, which is logged as a warning.
 
         Raises
         ------
         UnsupportedPairKind
-            Not a spot position.
+            The position is not a spot position.
         """
         check_position(position)
         if not position.pair.is_spot():
@@ -320,10 +320,10 @@ class PositionManager(TriggerOrders):
         pending: bool = False,
         trigger_price: USDollarPrice | None = None,
     ) -> list[TradeExecution]:
-        """Sell what is left of a spot position, or `quantity` of it, and close it.
+        """Sell the remaining quantity of a spot position, or `quantity` of it, and close it.
 
-        Buys of the position that are planned and have not started are withdrawn: a decision that buys and closes,
-        closes. A position that only waits for its entry is given up.
+        Planned buys of the position that have not started are withdrawn, so that a decision that both buys and closes
+        closes. The resting entries of a pending position are cancelled.
         """
         check_position(position)
         if position.is_closed():
@@ -361,7 +361,7 @@ class PositionManager(TriggerOrders):
         Raises
         ------
         PositionManagerError
-            None is open.
+            No position is open.
         """
         if not self.is_any_open():
             raise PositionManagerError("no position is open")
@@ -380,18 +380,18 @@ class PositionManager(TriggerOrders):
         Parameters
         ----------
         position
-            Any open position.
+            An open position.
         stop_loss
             New level of the mid price.
         trailing
-            Refuse to move the level down.
+            Whether a lower level is an error.
         """
         check_position(position)
         if not stop_loss > 0:
-            raise PositionManagerError(f"a stop loss is a positive price, not {stop_loss}")
+            raise PositionManagerError(f"a stop loss must be a positive price, not {stop_loss}")
         before = position.stop_loss
         if trailing and before is not None and stop_loss < before:
-            raise PositionManagerError(f"a trailing stop loss only rises: {before} to {stop_loss} for {position}")
+            raise PositionManagerError(f"a trailing stop loss must not fall: {before} to {stop_loss} for {position}")
         mid_price = self.pricing_model.get_mid_price(self.timestamp, position.pair)
         position.stop_loss = float(stop_loss)
         position.trigger_updates.append(
@@ -406,12 +406,12 @@ class PositionManager(TriggerOrders):
         )
 
     def check_enough_cash(self, trades: Iterable[TradeExecution]) -> None:
-        """Check that cash and what the sells bring pay for the buys.
+        """Check that cash and the proceeds of sells cover the buys.
 
         Raises
         ------
         NotEnoughCashForBuys
-            They do not.
+            They do not cover them.
         """
         bought = sold = 0.0
         for trade in trades:
@@ -425,5 +425,5 @@ class PositionManager(TriggerOrders):
             raise NotEnoughCashForBuys(message, available, bought)
 
     def log(self, msg: str, level: int = logging.INFO, prefix: str = "") -> None:
-        """Write to the log, with the decision time in front."""
+        """Log a message with the time of the decision in front."""
         logger.log(level, "%s%s: %s", prefix, self.timestamp, msg)

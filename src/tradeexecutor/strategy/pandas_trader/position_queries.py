@@ -1,4 +1,4 @@
-"""What a strategy asks about its positions, pairs and cash before it trades."""
+"""Queries of positions, pairs and cash for strategies."""
 
 from collections.abc import Iterable
 
@@ -15,13 +15,13 @@ __all__ = ["PositionQueries"]
 
 
 class PositionQueries(SpotPlanner):
-    """The part of `PositionManager` that only reads."""
+    """Read-only methods of `PositionManager`."""
 
     __slots__ = ()
 
     @property
     def universe(self) -> TradingStrategyUniverse:
-        """What may be traded; the historical name of `strategy_universe`."""
+        """Pairs that may be traded; the historical name of `strategy_universe`."""
         return self.strategy_universe
 
     def is_any_open(self) -> bool:
@@ -37,7 +37,7 @@ class PositionQueries(SpotPlanner):
         return any(position.is_short() for position in self.state.portfolio.open_positions.values())
 
     def is_any_credit_supply_position_open(self) -> bool:
-        """Return True if the reserve is lent out anywhere."""
+        """Return True if any credit supply position is open."""
         return any(position.is_credit_supply() for position in self.state.portfolio.open_positions.values())
 
     def get_current_cash(self) -> USDollarAmount:
@@ -49,15 +49,15 @@ class PositionQueries(SpotPlanner):
         return self.state.portfolio
 
     def get_pending_redemptions(self) -> USDollarAmount:
-        """Return the redemptions that wait for cash, USD."""
+        """Return the pending redemptions, USD."""
         return float(self.state.sync.treasury.pending_redemptions or 0)
 
     def get_current_position(self) -> TradingPosition:
-        """Return the only open position, or raise `NoSingleOpenPositionException`."""
+        """Return the only open position; raises `NoSingleOpenPositionException`."""
         return self._get_single(list(self.state.portfolio.open_positions.values()), "open")
 
     def get_current_long_position(self) -> TradingPosition:
-        """Return the only open long position, or raise `NoSingleOpenPositionException`."""
+        """Return the only open long position; raises `NoSingleOpenPositionException`."""
         positions = [position for position in self.state.portfolio.open_positions.values() if position.is_long()]
         return self._get_single(positions, "open long")
 
@@ -71,7 +71,7 @@ class PositionQueries(SpotPlanner):
     def get_current_position_for_pair(
         self, pair: TradingPairIdentifier, pending: bool = False
     ) -> TradingPosition | None:
-        """Return the open position of a pair, or None; with `pending` one that waits for its limit price first."""
+        """Return the open position of a pair, or None; with `pending`, a pending position takes precedence."""
         check_pair(pair)
         portfolio = self.state.portfolio
         if not portfolio.open_positions and not pending:
@@ -87,7 +87,7 @@ class PositionQueries(SpotPlanner):
         return list(self.state.portfolio.get_closed_positions_for_pair(pair, include_test_position))
 
     def get_last_closed_position(self) -> TradingPosition | None:
-        """Return the position that was closed last, None before the first."""
+        """Return the most recently closed position; None if there is none."""
         closed = self.state.portfolio.closed_positions.values()
         return max(closed, key=lambda position: (position.closed_at, position.position_id), default=None)
 
@@ -107,6 +107,6 @@ class PositionQueries(SpotPlanner):
         return self.pricing_model.get_pair_fee(self.timestamp, pair or self.strategy_universe.get_single_pair())
 
     def estimate_asset_quantity(self, pair: TradingPairIdentifier, dollar_amount: USDollarAmount) -> float:
-        """Return how much of the base asset an amount buys at the mid price."""
+        """Return the quantity of the base asset that a USD amount buys at the mid price."""
         check_pair(pair)
         return dollar_amount / self.pricing_model.get_mid_price(self.timestamp, pair)

@@ -1,4 +1,4 @@
-"""What the position manager refuses, and how it turns relative levels into prices."""
+"""Checks of the position manager, and the conversion of relative levels to prices."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -29,7 +29,7 @@ __all__ = [
 
 
 class PositionManagerError(TradeExecutorError, ValueError, AssertionError):
-    """The strategy asked for something that makes no sense; nothing was planned."""
+    """The arguments of the strategy are invalid; nothing was planned."""
 
 
 class OrderTooSmall(PositionManagerError, TooSmallTrade):
@@ -48,12 +48,12 @@ class NoSingleOpenPositionException(TradeExecutorError, LookupError):
 
 
 class NotEnoughCashForBuys(TradeExecutorError, ValueError):
-    """The planned buys cost more than cash and planned sells bring.
+    """The planned buys cost more than cash and the proceeds of planned sells.
 
     Attributes
     ----------
     available, needed
-        USD.
+        Cash with proceeds, and cost of the buys, USD.
     """
 
     def __init__(self, message: str, available: USDollarAmount, needed: USDollarAmount):
@@ -63,12 +63,12 @@ class NotEnoughCashForBuys(TradeExecutorError, ValueError):
 
 
 def check_pair(pair: object) -> None:
-    """Refuse what is not a trading pair, e.g. a ticker or None.
+    """Check that an argument is a trading pair, not e.g. a ticker or None.
 
     Raises
     ------
     PositionManagerError
-        With the way to get a pair.
+        It is not; the message explains how to get a pair.
     """
     if isinstance(pair, TradingPairIdentifier):
         return
@@ -81,12 +81,12 @@ def check_pair(pair: object) -> None:
 
 
 def check_position(position: object) -> None:
-    """Refuse what is not a position, e.g. a pair or None.
+    """Check that an argument is a position, not e.g. a pair or None.
 
     Raises
     ------
     PositionManagerError
-        With the way to get a position.
+        It is not; the message explains how to get a position.
     """
     if not isinstance(position, TradingPosition):
         raise PositionManagerError(
@@ -121,9 +121,9 @@ def check_size(pair: TradingPairIdentifier, quantity: Decimal, what: str) -> Non
 
 
 def get_sellable_quantity(position: TradingPosition) -> Decimal:
-    """Return what a decision can still sell: what is held less the sells that it has planned already.
+    """Return the quantity that a decision can still sell, base units: the holding minus planned sells.
 
-    A buy that is planned has brought nothing yet, and orders that wait for a trigger give way, so neither counts.
+    Planned buys do not count, because they have not filled; resting orders do not count, because a sell replaces them.
     """
     available = position.get_available_trading_quantity()
     if not position.has_planned_trades():
@@ -136,7 +136,7 @@ def get_sellable_quantity(position: TradingPosition) -> Decimal:
 
 
 def is_closing(position: TradingPosition) -> bool:
-    """Return True if planned trades will sell all that a position holds."""
+    """Return True if planned trades will sell the whole quantity of a position."""
     return position.has_planned_trades() and (
         position.get_available_trading_quantity() <= get_dust_epsilon_for_pair(position.pair)
         and any(
@@ -148,7 +148,7 @@ def is_closing(position: TradingPosition) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TradeTerms:
-    """What a decision says of a trade besides its size.
+    """Terms of a trade other than its size.
 
     Attributes
     ----------
@@ -157,9 +157,9 @@ class TradeTerms:
     notes
         Stored with the trade.
     slippage_tolerance
-        How much worse than planned the trade may fill; None: the default of the manager.
+        How much worse than planned the trade may fill, a fraction; None for the default of the manager.
     trigger_price
-        Price at which a resting order of the market fills; None: the market price.
+        Price at which a resting order fills; None for the market price.
     """
 
     flags: set[TradeFlag]
@@ -170,12 +170,12 @@ class TradeTerms:
 
 @dataclass(frozen=True, slots=True)
 class RelativeLevels:
-    """Levels relative to the mid price of a decision, e.g. 1.05 or 0.95; None where not asked for.
+    """Levels relative to the mid price of a decision, e.g. 1.05 or 0.95; None for no level.
 
     Attributes
     ----------
     replaces_stop_loss
-        A stop loss that the position has already is replaced, too.
+        Whether an existing stop loss of the position is replaced.
     """
 
     take_profit: Percent | None
@@ -185,7 +185,7 @@ class RelativeLevels:
 
 
 class OpeningLevels:
-    """Checked stop loss and take profit prices of a new position, None where not asked for."""
+    """Checked stop loss and take profit prices of a new position; None for no level."""
 
     __slots__ = ("stop_loss", "take_profit", "trailing")
 
@@ -195,7 +195,7 @@ class OpeningLevels:
         self.trailing = trailing
 
     def apply(self, position: TradingPosition) -> None:
-        """Give the levels to a position; what was not asked for stays as it is there."""
+        """Set the levels of a position; a level that is None does not change."""
         if self.take_profit is not None:
             position.take_profit = self.take_profit
         if self.stop_loss is not None:
@@ -210,7 +210,7 @@ class OpeningLevels:
         stop_loss: USDollarPrice | None,
         trailing_pct: Percent | None,
     ) -> "OpeningLevels":
-        """Check levels around the price of an entry that waits; a trailing stop loss begins when it fills."""
+        """Return checked levels for a resting entry; a trailing stop loss begins when it fills."""
         levels = OpeningLevels.check(entry, None, take_profit, None, stop_loss, trailing_pct)
         if trailing_pct is not None:
             levels.stop_loss = None
@@ -225,7 +225,7 @@ class OpeningLevels:
         stop_loss_usd: USDollarPrice | None,
         trailing_pct: Percent | None,
     ) -> "OpeningLevels":
-        """Turn relative levels into prices; refuse levels that would fire at once or contradict each other."""
+        """Return relative levels as prices; raises `PositionManagerError` for levels that would trigger at once."""
         if sum(level is not None for level in (stop_loss_pct, stop_loss_usd, trailing_pct)) > 1:
             raise PositionManagerError("give only one of stop loss, stop loss in USD and trailing stop loss")
         if take_profit_pct is not None and take_profit_usd is not None:

@@ -1,4 +1,4 @@
-"""From an intention to planned trades of spot positions: checks, prices, and amounts that the tokens can express."""
+"""Planning trades of spot positions: checks, prices, and amounts rounded to the decimals of the tokens."""
 
 import datetime
 from decimal import Decimal
@@ -32,16 +32,16 @@ __all__ = ["RELATIVE_LEVELS_KEY", "SpotPlanner"]
 #: price at which the trade fills.
 RELATIVE_LEVELS_KEY = "levels_relative_to_fill"
 
-#: How much worse than planned a trade may fill before it is to fail.
+#: How much worse than planned a trade may fill, a fraction; with more slippage it fails.
 DEFAULT_SLIPPAGE_TOLERANCE = 0.017
 _MAX_SLIPPAGE_TOLERANCE = 0.33
 
-#: Rounding that a sale may exceed the holding by.
+#: Largest ratio of sold quantity to holding that counts as a rounding error.
 _SALE_TOLERANCE = Decimal("1.000001")
 
 
 class SpotPlanner:
-    """Plans trades of spot positions at one moment; the foundation of `PositionManager`, which documents it."""
+    """Base class of `PositionManager`, which has the documentation of the parameters."""
 
     __slots__ = (
         "default_slippage_tolerance",
@@ -84,7 +84,7 @@ class SpotPlanner:
     # --- What may be traded
 
     def is_problematic_pair(self, pair: TradingPairIdentifier) -> bool:
-        """Return True if trading a pair is unwise: it is blacklisted, or a failed trade has frozen its position."""
+        """Return True if a pair must not be traded: it is blacklisted, or a failed trade has frozen its position."""
         state = self.state
         frozen = state.portfolio.frozen_positions
         if frozen and state.portfolio.get_frozen_position(pair) is not None:
@@ -97,11 +97,11 @@ class SpotPlanner:
             raise UnsupportedPairKind(f"only spot pairs can be bought here, not {pair}")
         if self.is_problematic_pair(pair):
             raise PositionManagerError(
-                f"{pair.get_ticker()} is blacklisted or frozen by a failed trade; ask is_problematic_pair() first"
+                f"{pair.get_ticker()} is blacklisted or frozen by a failed trade; check is_problematic_pair() first"
             )
 
     def _find_open_position(self, pair: TradingPairIdentifier) -> TradingPosition | None:
-        """Return the open position that a buy of this decision joins: not one that the decision closes."""
+        """Return the open position that a buy of this decision adds to; one that the decision closes does not count."""
         portfolio = self.state.portfolio
         if not portfolio.open_positions:
             return None
@@ -144,7 +144,7 @@ class SpotPlanner:
         return quantity <= get_dust_epsilon_for_pair(pair)
 
     def _to_reserve(self, value: USDollarAmount | Decimal) -> Decimal:
-        """Round down to what the reserve currency can express."""
+        """Return an amount rounded down to the decimals of the reserve currency; raises `PositionManagerError`."""
         if not value > 0:
             raise PositionManagerError(f"a buy needs a positive amount, not {value}")
         amount = value if isinstance(value, Decimal) else Decimal(value)
@@ -184,7 +184,7 @@ class SpotPlanner:
         slippage_tolerance: Percent | None = None,
         position: TradingPosition | None = None,
     ) -> tuple[TradeExecution, TradingPosition]:
-        """Plan to buy what `budget` pays for; a budget for less than one unit, or for dust, is refused."""
+        """Plan a buy for a budget in reserve currency; raises `PositionManagerError` for less than one unit, or for dust."""
         quantity, cost = size_buy(budget, Decimal(pricing.price), pair.base.decimals, self.reserve_currency.decimals)
         what = f"cannot buy for {budget} {self.reserve_currency.token_symbol} at {pricing.price}"
         check_size(pair, quantity, what)
@@ -250,7 +250,7 @@ class SpotPlanner:
     def _remember_relative_levels(
         trade: TradeExecution, pricing: TradePricing, stop_loss: float | None, take_profit: float | None
     ) -> None:
-        """Note which levels were given as a ratio, when the price they were applied to is not the price of the fill."""
+        """Record which levels are relative, if the fill will have another price than the one they were applied to."""
         if not pricing.market_feed_delay:
             return
         names = [name for name, ratio in (("stop_loss", stop_loss), ("take_profit", take_profit)) if ratio is not None]
@@ -258,9 +258,9 @@ class SpotPlanner:
             trade.other_data = {**(trade.other_data or {}), RELATIVE_LEVELS_KEY: names}
 
     def _withdraw_buys(self, position: TradingPosition) -> None:
-        """Take back the buys of a position that have not started, because the decision closes it.
+        """Withdraw the buys of a position that have not started, because the decision closes it.
 
-        A position that holds nothing and waits for nothing after that never comes to life.
+        A position without holdings and pending orders is then removed.
         """
         portfolio = self.state.portfolio
         withdrawn = [
@@ -276,7 +276,7 @@ class SpotPlanner:
             portfolio.expired_positions[position.position_id] = position
 
     def _give_up(self, position: TradingPosition) -> None:
-        """Let the entries of a position lapse that has not opened, and with them the position."""
+        """Cancel the entries of a position that has not opened, and remove the position."""
         portfolio = self.state.portfolio
         expire_waiting_orders(position, self.timestamp)
         portfolio.pending_positions.pop(position.position_id, None)

@@ -1,4 +1,4 @@
-"""What ``decide_trades(input)`` receives."""
+"""The argument of ``decide_trades(input)``."""
 
 import datetime
 from collections.abc import Callable
@@ -28,8 +28,7 @@ _ONE_US = datetime.timedelta(microseconds=1)
 class StrategyInputIndicators:
     """Prices and indicators as of the current decision: finished candles only.
 
-    Values are looked up by position, not by searching: the cost of a decision does not grow with the length of the
-    history.
+    Values are found by index, so that the cost of a decision does not grow with the length of the history.
     """
 
     __slots__ = ("_auto_tolerance", "_lookup", "_now", "results", "strategy_universe", "timestamp")
@@ -67,13 +66,13 @@ class StrategyInputIndicators:
         Parameters
         ----------
         pair
-            None: the only pair of the universe.
+            The pair; None for the only pair of the universe.
         data_lag_tolerance
-            None is returned when the candle ended longer ago than this.
+            Largest time since the end of the candle; for an older candle the result is None.
         index
-            -1 the last finished candle, -2 the one before it, and so on.
+            -1 for the last finished candle, -2 for the one before it, and so on.
         timestamp
-            Look from this earlier time instead of the decision time.
+            Earlier time that replaces the time of the decision.
         column
             ``open``, ``high``, ``low``, ``close`` or ``volume``.
 
@@ -110,22 +109,22 @@ class StrategyInputIndicators:
         Parameters
         ----------
         name
-            As declared.
+            Declared name.
         column
-            Which column, when the indicator function returned a DataFrame.
+            Column, if the indicator function returned a DataFrame.
         pair
-            None: the only pair of the universe, or no pair for an indicator of the whole universe.
+            The pair; None for the only pair of the universe, or for an indicator of the whole universe.
         index
-            -1 the last finished candle, -2 the one before it, and so on.
+            -1 for the last finished candle, -2 for the one before it, and so on.
         clock_shift
-            Look from a time this much earlier; zero or positive.
+            Time before the decision to read at; zero or positive.
         data_delay_tolerance
-            None is returned when the value is older than this; ``"auto"`` is seven days or three candles, whichever
-            is longer; None is unlimited.
+            Largest age of a value; for an older one the result is None. ``"auto"`` is seven days or three candles,
+            whichever is longer; None is unlimited.
         na_conversion
-            Return None instead of NaN.
+            Whether to return None instead of NaN.
         parameters
-            Accepted for compatibility: one run has one set of parameters.
+            Accepted for compatibility, because a run has one set of parameters.
 
         Returns
         -------
@@ -135,7 +134,7 @@ class StrategyInputIndicators:
         Raises
         ------
         IndicatorNotFound
-            No such indicator or column.
+            There is no such indicator or column.
         """
         del parameters
         try:
@@ -195,7 +194,7 @@ class StrategyInputIndicators:
     ) -> "pd.Series[Any]":
         """Return the values of an indicator up to the decision, indexed by candle start.
 
-        With `unlimited` the whole series is returned, the future included: for charts after the run only.
+        With `unlimited` the whole series with future values is returned, which is only for charts after the run.
         """
         series = self._find(name, column, pair)
         if unlimited:
@@ -244,7 +243,7 @@ class StrategyInputIndicators:
     def resolve_indicator_data(
         self, name: str, column: str | None = None, pair: TradingPairIdentifier | None = None
     ) -> Any:
-        """Return what the indicator function returned, the future included: for charts after the run only."""
+        """Return the result of the indicator function, including future values: only for charts after the run."""
         if pair is None and self.results.get_columns(name, UNIVERSE) is None:
             pair = self.strategy_universe.get_single_pair()
         output = self.results.get_raw(name, pair)
@@ -259,7 +258,7 @@ class StrategyInputIndicators:
         return pd.concat(parts, names=["pair_id", "timestamp"])  # pyright: ignore
 
     def get_last_visible_time(self, pair: TradingPairIdentifier | None = None) -> datetime.datetime | None:
-        """Return the end of the last finished candle, None before the first."""
+        """Return the end of the last finished candle, naive UTC; None before the first."""
         pair = pair or self.strategy_universe.get_single_pair()
         cursor = self.strategy_universe.get_cursor(pair)
         last = cursor.seek_visible(self._now)
@@ -279,9 +278,9 @@ def _check_shift(shift: datetime.timedelta) -> datetime.timedelta:
 
 
 class StrategyInput:
-    """Everything a decision may use.
+    """Data and models for a decision.
 
-    The runner keeps one object and moves it forward; a strategy must not keep it from one decision to the next.
+    The runner reuses one object for all decisions; a strategy must not keep it between decisions.
 
     Attributes
     ----------
@@ -290,11 +289,11 @@ class StrategyInput:
     timestamp
         Time of the decision, naive UTC.
     state
-        The portfolio, and everything else the strategy remembers.
+        State of the strategy, with the portfolio.
     strategy_universe, parameters, indicators, pricing_model, execution_context
-        What may be traded, the settings, the data, the prices, and where the strategy runs.
+        Pairs, settings, market data, prices, and information about the run.
     other_data
-        Values that survive a restart, by cycle.
+        Persistent values, by cycle.
     web3, routing_model, routing_state
         Connections of live trading; None in a backtest.
     """
@@ -362,9 +361,9 @@ class StrategyInput:
         )
 
     def get_default_pair(self) -> TradingPairIdentifier:
-        """Return the only pair of the universe, or raise `PairNotFound`."""
+        """Return the only pair of the universe; raises `PairNotFound` if there are several."""
         return self.strategy_universe.get_single_pair()
 
     def is_visualisation_enabled(self) -> bool:
-        """Return True if plots are wanted; searches over many runs skip them."""
+        """Return True if the strategy should record plots; False in searches over many runs."""
         return self.execution_context.has_visualisation()

@@ -1,19 +1,19 @@
-"""Orders that wait for a price or a time.
+"""Resting orders, triggered by a price or a time.
 
 ========================  =======================================================================================
 `limit_buy`               buys when the price has fallen to a level, at the level or better
 `stop_buy`                buys when the price has risen to a level, at the level or worse
-`oco_buy`                 whichever of the two comes first; one cancels the other
+`oco_buy`                 the first of both that is reached; it cancels the other
 `limit_sell`              sells when the price has risen to a level, at the level or better
 `stop_sell`               sells when the price has fallen to a level, at the level or worse
-`oco_sell`                whichever of the two comes first
-`close_after`             sells the rest at a time, or a time after the first fill
-`close_after_bars`        sells the rest a number of candles after the first fill
+`oco_sell`                the first of both that is reached; it cancels the other
+`close_after`             sells the remaining quantity at a time, or a time after the first fill
+`close_after_bars`        sells the remaining quantity a number of candles after the first fill
 ========================  =======================================================================================
 
-With ``good_till_time`` an order lapses at that time. The trades are planned now and kept in
-`TradingPosition.pending_trades` with `Trigger` records until `strategy.stop_loss` sees that one is met. A decision may
-return them to the runner like any other trade, or not: they wait in either case.
+With ``good_till_time`` an order lapses at that time. The trades are planned at once and kept in
+`TradingPosition.pending_trades` with `Trigger` records until `strategy.stop_loss` finds that one is met. A decision may
+return them to the runner like other trades, but does not have to.
 """
 
 import dataclasses
@@ -38,20 +38,20 @@ from tradeexecutor.strategy.pandas_trader.position_rules import (
 
 __all__ = ["BARS_KEY", "TriggerOrders"]
 
-#: Key of `TradeExecution.other_data`: the order waits for this many candles after the first fill of its position.
+#: Key of `TradeExecution.other_data`: number of candles after the first fill of the position that triggers the order.
 BARS_KEY = "bars_after_open"
 
-#: A point in time, or a time from the moment the order is placed.
+#: An absolute time, naive UTC, or a duration from the placement of the order.
 GoodTill = datetime.datetime | datetime.timedelta | None
 
 _ABOVE, _BELOW = TriggerCondition.cross_above, TriggerCondition.cross_below
 
-#: No month is shorter.
+#: Length of the shortest month.
 _SHORTEST_MONTH = datetime.timedelta(days=28)
 
 
 class TriggerOrders(PositionQueries):
-    """The part of `PositionManager` that plans waiting orders."""
+    """Methods of `PositionManager` that plan resting orders."""
 
     __slots__ = ()
 
@@ -69,23 +69,23 @@ class TriggerOrders(PositionQueries):
         trailing_stop_loss_pct: Percent | None = None,
         notes: str | None = None,
     ) -> list[TradeExecution]:
-        """Buy when the price has fallen to `limit_price`, there or below.
+        """Buy when the price has fallen to `limit_price` or below.
 
-        A limit at or above the price is met at once, at the price. The order joins the position of the pair that is
-        open or waits; the cash is taken when it fills, and an order that cannot be paid then lapses.
+        A limit at or above the current price fills at once, at the current price. The order adds to the open or pending
+        position of the pair. The cash is allocated when it fills; an order that exceeds the cash then lapses.
 
         Parameters
         ----------
         pair
-            What to buy.
+            Pair to buy.
         value
-            How much reserve currency to spend, fee included.
+            Amount of the reserve currency to spend, fee included.
         limit_price
-            Mid price.
+            Level of the mid price.
         good_till_time
-            When the order lapses: a time, or a time from now; None: never.
+            When the order lapses: a time, or a duration from now; None for never.
         stop_loss_usd, take_profit_usd
-            Levels of the position, mid prices: from its first fill on, or from now when it is open already.
+            Levels of the position, mid prices: valid from its first fill, or from now if it is open already.
         trailing_stop_loss_pct
             Stop loss as a share of the highest price since the first fill, e.g. 0.95.
         notes
@@ -94,7 +94,7 @@ class TriggerOrders(PositionQueries):
         Raises
         ------
         PositionManagerError
-            Amounts, levels or times make no sense, or the pair is problematic.
+            An amount, level or time is invalid, or the pair is problematic.
         """
         triggers = [self._make_entry_trigger(_BELOW, limit_price, good_till_time)]
         levels = OpeningLevels.check_usd(limit_price, take_profit_usd, stop_loss_usd, trailing_stop_loss_pct)
@@ -112,7 +112,7 @@ class TriggerOrders(PositionQueries):
         trailing_stop_loss_pct: Percent | None = None,
         notes: str | None = None,
     ) -> list[TradeExecution]:
-        """Buy when the price has risen to `stop_price`, there or above; parameters and errors as in `limit_buy`."""
+        """Buy when the price has risen to `stop_price` or above; parameters and errors as in `limit_buy`."""
         triggers = [self._make_entry_trigger(_ABOVE, stop_price, good_till_time)]
         levels = OpeningLevels.check_usd(stop_price, take_profit_usd, stop_loss_usd, trailing_stop_loss_pct)
         return self._place_buy(pair, value, triggers, levels, notes)
@@ -127,7 +127,7 @@ class TriggerOrders(PositionQueries):
         good_till_time: GoodTill = None,
         notes: str | None = None,
     ) -> list[TradeExecution]:
-        """Buy at a limit below or at a stop above, whichever comes first; one cancels the other.
+        """Buy at a limit below or at a stop above, whichever is reached first; it cancels the other.
 
         Parameters and errors as in `limit_buy`; `limit_price` must be below `stop_price`.
         """
@@ -147,14 +147,14 @@ class TriggerOrders(PositionQueries):
         expires_at: datetime.datetime | None,
         notes: str | None = None,
     ) -> tuple[TradingPosition, list[TradeExecution]]:
-        """Plan a position that opens when the price has reached a level, from whichever side it comes.
+        """Plan a position that opens when the price reaches a level, from either side.
 
         Below the price it is a limit (see `limit_buy`), above it a stop (see `stop_buy`).
 
         Returns
         -------
         tuple
-            The pending position and its waiting trades.
+            The pending position and its resting trades.
         """
         check_pair(pair)
         self._refuse_second_position(pair)
@@ -168,7 +168,7 @@ class TriggerOrders(PositionQueries):
         price: USDollarPrice,
         expires_at: datetime.datetime | None = None,
     ) -> None:
-        """Make opening trades wait until the price has reached a level, from whichever side it comes.
+        """Convert opening trades to resting orders that fill when the price reaches a level, from either side.
 
         The positions move to `pending_positions`, the trades to their `pending_trades`.
 
@@ -179,12 +179,12 @@ class TriggerOrders(PositionQueries):
         price
             Level of the mid price.
         expires_at
-            The order lapses after this time; None: never.
+            When the order lapses; None for never.
 
         Raises
         ------
         WrongTradeStatus, WrongPositionStatus
-            A trade is not planned any more, or its position holds something already; nothing is changed.
+            A trade is not planned any more, or its position is open already; nothing is changed.
         """
         portfolio = self.state.portfolio
         found: list[tuple[TradeExecution, TradingPosition]] = []
@@ -214,7 +214,7 @@ class TriggerOrders(PositionQueries):
         pricing = dataclasses.replace(pricing, price=pricing.price / pricing.mid_price * level, mid_price=level)
         flags = {TradeFlag.increase} if position else {TradeFlag.open, TradeFlag.increase}
         trade, position = self._plan_buy(pair, budget, pricing, flags=flags, notes=notes, position=position)
-        # What is spent is decided now, what that buys when the order fills.
+        # The reserve amount is fixed now, the quantity when the order fills.
         trade.planned_reserve = budget
         levels.apply(position)
         self._make_wait(position, trade, triggers)
@@ -242,11 +242,11 @@ class TriggerOrders(PositionQueries):
         if good_till_time is None:
             return None
         if _check_time(good_till_time) <= self.timestamp:
-            raise PositionManagerError(f"an order of {self.timestamp} cannot be good till {good_till_time}")
+            raise PositionManagerError(f"an order of {self.timestamp} cannot lapse at {good_till_time}")
         return good_till_time
 
     def _make_wait(self, position: TradingPosition, trade: TradeExecution, triggers: list[Trigger]) -> None:
-        """Let a planned buy wait, and with it a position that it opens."""
+        """Convert a planned buy to a resting order, and a position that it opens to a pending one."""
         portfolio = self.state.portfolio
         trade.triggers = [*(trade.triggers or ()), *triggers]
         trade.flags = {*(trade.flags or ()), TradeFlag.triggered}
@@ -268,25 +268,25 @@ class TriggerOrders(PositionQueries):
         good_till_time: GoodTill = None,
         notes: str | None = None,
     ) -> list[TradeExecution]:
-        """Sell when the price has risen to `limit_price`, there or above.
+        """Sell when the price has risen to `limit_price` or above.
 
         Parameters
         ----------
         position
-            A spot position that is open, or being opened.
+            A spot position that is open or being opened.
         limit_price
-            Mid price.
+            Level of the mid price.
         quantity
-            Base units, positive; None: all that is left then.
+            Base units, positive; None for the whole remaining quantity.
         good_till_time
-            When the order lapses: a time, or a time from now; None: never.
+            When the order lapses: a time, or a duration from now; None for never.
         notes
             Stored with the trade.
 
         Raises
         ------
         PositionManagerError
-            Not an open spot position, or amounts, levels or times make no sense.
+            It is not an open spot position, or an amount, level or time is invalid.
         """
         trigger = self._make_exit_trigger(_ABOVE, limit_price, closes=quantity is None, good_till_time=good_till_time)
         return [self._place_sell(position, [trigger], quantity, notes)]
@@ -300,7 +300,7 @@ class TriggerOrders(PositionQueries):
         good_till_time: GoodTill = None,
         notes: str | None = None,
     ) -> list[TradeExecution]:
-        """Sell when the price has fallen to `stop_price`, there or below; parameters and errors as in `limit_sell`."""
+        """Sell when the price has fallen to `stop_price` or below; parameters and errors as in `limit_sell`."""
         trigger = self._make_exit_trigger(_BELOW, stop_price, closes=quantity is None, good_till_time=good_till_time)
         return [self._place_sell(position, [trigger], quantity, notes)]
 
@@ -314,7 +314,7 @@ class TriggerOrders(PositionQueries):
         good_till_time: GoodTill = None,
         notes: str | None = None,
     ) -> list[TradeExecution]:
-        """Sell at a limit above or at a stop below, whichever comes first; one cancels the other.
+        """Sell at a limit above or at a stop below, whichever is reached first; it cancels the other.
 
         Parameters and errors as in `limit_sell`; `stop_price` must be below `limit_price`.
         """
@@ -333,18 +333,18 @@ class TriggerOrders(PositionQueries):
         *,
         notes: str | None = None,
     ) -> list[TradeExecution]:
-        """Sell the rest of a position at a time, or a time after its first fill: at the first price from then on."""
+        """Sell the remaining quantity at the first price at or after a time, or a duration after the first fill."""
         return [self._place_sell(position, [_make_timer(when)], None, notes)]
 
     def close_after_bars(
         self, position: TradingPosition, bars: int, *, notes: str | None = None
     ) -> list[TradeExecution]:
-        """Sell the rest of a position when `bars` candles of its market have ended after its first fill.
+        """Sell the remaining quantity when `bars` candles of the market have ended after the first fill.
 
-        Weekends, holidays and halts have no candles and do not count. The sale is at the open of the next candle.
+        Weekends, holidays and halts have no candles and do not count. The sell fills at the open of the next candle.
         """
         if type(bars) is not int or bars < 1:
-            raise PositionManagerError(f"a number of candles is a positive integer, not {bars!r}")
+            raise PositionManagerError(f"a number of candles must be a positive integer, not {bars!r}")
         check_position(position)
         bucket = self.strategy_universe.get_candles(position.pair).bucket
         shortest = _SHORTEST_MONTH if isinstance(bucket, str) else bucket
@@ -355,20 +355,20 @@ class TriggerOrders(PositionQueries):
     def prepare_take_profit_trades(
         self, position: TradingPosition, levels: Sequence[PartialTradeLevel]
     ) -> list[TradeExecution]:
-        """Plan sales of parts of a position that wait for a price or a time.
+        """Plan resting sells of parts of a position, triggered by a price or a time.
 
         Parameters
         ----------
         position
             A spot position that is open or being opened.
         levels
-            Tuples (when, quantity, close). `when` is a level of the mid price (float), a time, or a time after the
-            first fill; `quantity` is negative, base units; `close` sells all that is left then.
+            Tuples (when, quantity, close). `when` is a level of the mid price (float), a time, or a duration after the
+            first fill; `quantity` is negative, base units; `close` sells the whole remaining quantity instead.
 
         Raises
         ------
         InvalidTrade
-            Not a spot position, or a level makes no sense; nothing is changed.
+            It is not a spot position, or a level is invalid; nothing is changed.
         """
         check_position(position)
         if not position.pair.is_spot():
@@ -389,7 +389,7 @@ class TriggerOrders(PositionQueries):
     def _place_sell(
         self, position: TradingPosition, triggers: list[Trigger], quantity: Decimal | None, notes: str | None
     ) -> TradeExecution:
-        """Plan a sale that waits, of all that is left (None) or of a quantity."""
+        """Plan a resting sell of a quantity; None for the whole remaining quantity."""
         check_position(position)
         if position.is_closed() or not position.pair.is_spot():
             raise PositionManagerError(f"only an open spot position can be sold, not {position}")
@@ -397,7 +397,7 @@ class TriggerOrders(PositionQueries):
         if quantity is None:
             quantity = _get_expected_quantity(position)
         elif not isinstance(quantity, Decimal) or not quantity > 0:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise PositionManagerError(f"the quantity to sell is a positive Decimal, not {quantity!r}")
+            raise PositionManagerError(f"the quantity to sell must be a positive Decimal, not {quantity!r}")
         quantity = round_down_to_units(quantity, position.pair.base.decimals)
         if not quantity:
             raise PositionManagerError(f"{position} has nothing to sell")
@@ -419,12 +419,12 @@ class TriggerOrders(PositionQueries):
 
 def _check_price(price: USDollarPrice) -> float:
     if not isinstance(price, (int, float)) or not 0 < price < float("inf"):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise PositionManagerError(f"a level is a positive price, not {price!r}")
+        raise PositionManagerError(f"a level must be a positive price, not {price!r}")
     return float(price)
 
 
 def _get_expected_quantity(position: TradingPosition) -> Decimal:
-    """Return what is held, or will be when the planned and waiting buys have filled."""
+    """Return the holding, or the expected one after the planned and resting buys have filled, base units."""
     planned = sum(
         (trade.planned_quantity for trade in position.get_unsettled_trades() if trade.is_planned() and trade.is_buy()),
         Decimal(0),
@@ -435,7 +435,7 @@ def _get_expected_quantity(position: TradingPosition) -> Decimal:
 
 def _check_time(when: datetime.datetime) -> datetime.datetime:
     if not isinstance(when, datetime.datetime) or when.tzinfo is not None:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise PositionManagerError(f"a time is a naive UTC datetime or a timedelta, not {when!r}")
+        raise PositionManagerError(f"a time must be a naive UTC datetime or a timedelta, not {when!r}")
     return when
 
 
@@ -449,7 +449,7 @@ def _make_timer(when: datetime.datetime | datetime.timedelta) -> Trigger:
 def _make_take_profit_trigger(level: PartialTradeLevel) -> Trigger:
     when, quantity, close = level
     if not isinstance(quantity, Decimal) or not quantity < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidTrade(f"the quantity of a take profit is a negative Decimal, not {quantity!r}")
+        raise InvalidTrade(f"the quantity of a take profit must be a negative Decimal, not {quantity!r}")
     try:
         timed = isinstance(when, datetime.datetime | datetime.timedelta)
         trigger = (
