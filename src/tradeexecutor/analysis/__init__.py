@@ -1,1 +1,1 @@
-"""Trade analysis computed from a state: how trades and positions did, one by one and in total."""
+"""Trade analysis of a state: results of trades and positions, individually and in total."""

@@ -1,4 +1,4 @@
-"""What several charts and tables need of a state is worked out once.
+"""Memoisation of results that several charts and tables of a state use.
 
 Reading 100,000 positions takes seconds, and a page of fifteen charts in two themes would read them thirty times.
 
@@ -23,10 +23,10 @@ __all__ = ["share_results", "shared"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Result, and the arguments: these are kept so that no other object gets their identity.
+#: Results with their arguments, which are kept so that no other object gets their identity.
 _Results = dict[tuple[Any, ...], tuple[Any, tuple[Any, ...]]]
 
-#: What equals another one by its value.
+#: Types that are compared by value.
 _PLAIN = (str, int, float, datetime.date, type(None))
 
 _results: contextvars.ContextVar[_Results | None] = contextvars.ContextVar("results", default=None)
@@ -34,9 +34,9 @@ _results: contextvars.ContextVar[_Results | None] = contextvars.ContextVar("resu
 
 @contextlib.contextmanager
 def share_results() -> Generator[None, None, None]:
-    """Let functions that are `shared` work once for the same arguments, until the outermost block ends.
+    """Memoise the results of `shared` functions until the outermost block ends.
 
-    States must not change meanwhile.
+    States must not change inside the block.
     """
     if _results.get() is not None:
         yield
@@ -49,9 +49,9 @@ def share_results() -> Generator[None, None, None]:
 
 
 def shared(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a function whose result nobody changes; outside `share_results` it stays as it was.
+    """Decorate a function whose result is never changed, so that it is memoised inside `share_results`.
 
-    Arguments are the same when they are the same object, texts, numbers and times when they are equal.
+    Arguments are the same if they are the same object; texts, numbers and times if they are equal.
     """
 
     @functools.wraps(function)

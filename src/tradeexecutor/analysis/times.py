@@ -35,5 +35,5 @@ def from_us(microseconds: int) -> datetime.datetime:
 
 
 def read_frequency(freq: Frequency) -> Frequency:
-    """Return a frequency under the name that pandas has today."""
+    """Return a frequency with its current name in pandas."""
     return _RENAMED_OFFSETS.get(freq, freq) if isinstance(freq, str) else freq

@@ -1,11 +1,11 @@
-"""How the positions of a strategy did, in total.
+"""Totals of the positions of a strategy.
 
 >>> from tradeexecutor.state.portfolio import Portfolio
 >>> build_trade_analysis(Portfolio()).calculate_summary_statistics().total_positions
 0
 
 The figures of `TradeSummary` keep the definitions of recorded files: a deposit counts as profit in its returns,
-drawdown and ratios. The same figures with deposits taken out are in :mod:`tradeexecutor.analysis.adjusted.summary`.
+drawdown and ratios. Figures that are adjusted for deposits are in :mod:`tradeexecutor.analysis.adjusted.summary`.
 """
 
 import datetime
@@ -64,7 +64,7 @@ Ratios = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Which positions, and how their compounded returns are made."""
+    """A selection of positions, and the function that compounds their returns."""
 
     includes: Callable[[TradingPosition], bool]
     compound: Callable[[State], "pd.Series[float]"]
@@ -198,7 +198,7 @@ class TradeAnalysis:
         return calculate_time_in_market(sorted_positions, end, state.get_strategy_duration())
 
     def get_capital_tied_at_open(self, position: TradingPosition) -> Percent | None:
-        """Return the fraction of the portfolio that a position tied at open; None where old files lack it."""
+        """Return the fraction of the portfolio that a position used at open; None if an old file does not have it."""
         try:
             return position.get_capital_tied_at_open_pct()
         except LegacyDataException:
@@ -219,9 +219,9 @@ class TradeAnalysis:
 
     def summarise_sides(self, time_bucket: TimeBucket | None = None, state: State | None = None) -> Sides:
         """Return the summaries of all, long and short positions."""
-        # The equity has no sides: its ratios are the same in all three.
+        # The ratios of the equity are the same for all sides.
         ratios = None if state is None else _calculate_ratios(state)
-        # A side with as many positions as there are is all of them, and adding up is what a summary costs.
+        # Adding up is the cost of a summary, so a side with all positions reuses these totals.
         everything = tally_portfolio(self.portfolio)
         return Sides(
             self._summarise_side(time_bucket, state, _ALL, ratios, everything),
@@ -238,7 +238,7 @@ def build_trade_analysis(portfolio: Portfolio) -> TradeAnalysis:
 def _find_compounded_returns(
     state: State, compound: Callable[[State], "pd.Series[float]"]
 ) -> "pd.Series[float] | None":
-    """Return the compounded returns of closed positions; None without any, and where old files lack them."""
+    """Return the compounded returns of closed positions; None without any, or if an old file does not have them."""
     try:
         returns = compound(state)
     except LegacyDataException:
@@ -253,12 +253,12 @@ def _summarise(
     state: State | None,
     figures: dict[str, Any],
 ) -> TradeSummary:
-    """Make a summary at once: one that is half filled in is never seen.
+    """Return a complete summary, made in one step.
 
     Parameters
     ----------
     figures
-        By field: what needs the recorded equity and the start and end of the strategy.
+        Figures by field that need the recorded equity or the start and end of the strategy.
     """
     won, lost, zero, neutral = tally.get_closed()
     closed = won.profits + lost.profits + zero.profits
@@ -315,7 +315,7 @@ def _summarise(
 
 
 def _summarise_costs(tally: PositionTally) -> dict[str, Any]:
-    """Return by field what was traded, and what was paid in fees and interest."""
+    """Return volume, fees and interest by field."""
     return {
         "trade_volume": tally.volume,
         "trade_volume_wo_vault": tally.volume_without_vaults,
@@ -337,7 +337,7 @@ def _summarise_costs(tally: PositionTally) -> dict[str, Any]:
 
 
 def _calculate_figures_of_state(state: State, ordered: list[TradingPosition]) -> dict[str, Any]:
-    """Return by field what needs the start and end of the strategy."""
+    """Return figures by field that need the start and end of the strategy."""
     start, end = state.get_strategy_time_range()
     duration = state.get_strategy_duration()
     volatile = [position for position in ordered if not position.is_credit_supply()]
@@ -354,7 +354,7 @@ def _calculate_figures_of_state(state: State, ordered: list[TradingPosition]) ->
 
 
 def _calculate_ratios(state: State) -> Ratios:
-    """Return the ratios of the recorded equity by field; those that are no finite number are None."""
+    """Return the ratios of the recorded equity by field; None for a ratio that is not finite."""
     curve = calculate_equity_curve(state)
     if not len(curve):
         return {}

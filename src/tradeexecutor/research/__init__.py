@@ -1,1 +1,1 @@
-"""Many backtests of one strategy at once, to learn what a single one cannot tell."""
+"""Analyses of a strategy with many backtests."""

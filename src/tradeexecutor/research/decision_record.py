@@ -1,4 +1,4 @@
-"""What a strategy decided, in a form that can be compared between runs."""
+"""Decisions of a strategy in a form that can be compared between runs."""
 
 import datetime
 import math
@@ -11,7 +11,7 @@ from tradeexecutor.state.trade import TradeExecution
 
 __all__ = ["Action", "Decision", "DecisionRecorder", "find_first_difference"]
 
-#: Amounts that are closer than this are the same: their last digits follow those of indicators.
+#: Largest relative difference of equal amounts, because they depend on the last digits of indicators.
 _TOLERANCE = 1e-6
 
 
@@ -22,7 +22,7 @@ class Action:
     Attributes
     ----------
     text
-        What it is, without amounts, e.g. ``buy BTC-USD``.
+        Description without amounts, e.g. ``buy BTC-USD``.
     numbers
         Amounts by name; None for a level that is not set.
     is_trade
@@ -34,7 +34,7 @@ class Action:
     is_trade: bool = False
 
     def describe(self) -> str:
-        """Return it for people, e.g. ``buy BTC-USD, quantity 0.5``."""
+        """Return the action as text, e.g. ``buy BTC-USD, quantity 0.5``."""
         return ", ".join([self.text, *(f"{name} {value:.8g}" for name, value in self.numbers if value is not None)])
 
     def is_same(self, other: "Action") -> bool:
@@ -52,14 +52,14 @@ def _is_close(a: float | None, b: float | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided at one time: trades, and the levels that all open positions have since.
+    """A decision: its trades, and the levels of all open positions after it.
 
     Attributes
     ----------
     at
-        Naive UTC.
+        Time of the decision, naive UTC.
     actions
-        In the order in which the strategy returned the trades.
+        Actions in the order in which the strategy returned the trades.
     """
 
     at: datetime.datetime
@@ -71,7 +71,7 @@ class Decision:
         return any(action.is_trade for action in self.actions)
 
     def describe(self, besides: "Decision") -> tuple[str, ...]:
-        """Return for people what is in this decision and not in the other one."""
+        """Return texts of the actions that are in this decision and not in the other one."""
         return tuple(
             action.describe() for action in self.actions if not any(action.is_same(other) for other in besides.actions)
         )
@@ -84,7 +84,7 @@ class Decision:
 
 
 class DecisionRecorder:
-    """Stands around ``decide_trades`` and notes what it returns.
+    """Wrapper of ``decide_trades`` that records its results.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class DecisionRecorder:
         self._levels: tuple[Action, ...] = ()
 
     def wrap(self, decide_trades: Callable[..., Any]) -> Callable[[Any], Any]:
-        """Return a function that decides the same."""
+        """Return a function that makes the same decisions and records them."""
 
         def decide(input: Any) -> Any:
             trades = decide_trades(input)
@@ -109,7 +109,7 @@ class DecisionRecorder:
 
     def _note(self, at: datetime.datetime, trades: Sequence[Any], state: State) -> None:
         levels = tuple(_iterate_levels(state))
-        # Mostly nothing has moved; one tuple for many decisions keeps a long run small.
+        # Levels rarely change, so one tuple for many decisions saves memory.
         self._levels = levels = self._levels if levels == self._levels else levels
         traded = tuple(_record_trade(trade) for trade in trades if isinstance(trade, TradeExecution))
         self.decisions.append(Decision(at, traded + levels if traded else levels))
@@ -144,7 +144,7 @@ def _to_number(amount: Any) -> float | None:
 
 
 def find_first_difference(a: Sequence[Decision], b: Sequence[Decision]) -> int | None:
-    """Return the number of the first decision that differs, None when all are the same."""
+    """Return the index of the first decision that differs; None if all are the same."""
     for number, (mine, other) in enumerate(zip(a, b, strict=False)):
         if not mine.is_same(other):
             return number

@@ -1,16 +1,16 @@
-"""Look-ahead analysis: which indicators and which decisions of a backtest change when the future is not there.
+"""Look-ahead analysis: which indicators and decisions of a backtest change without later data.
 
-The strategy runs once over all data. Then the data is cut at a decision, as it was known at that moment, the
-indicators are calculated again and the strategy runs again up to the decision; and so for many decisions. What
-differs knew something that came later::
+The strategy runs once over all data. Then the data is cut at a decision, so that only the candles known at that time
+remain, the indicators are calculated again and the strategy runs again up to the decision. This is repeated for many
+decisions. An indicator or decision that differs depends on later data::
 
     candles        1  2  3  4  5  6  7  8  9       indicators of all candles    a b c d e f g h i
     cut at 6       1  2  3  4  5                   indicators of the known      a b c d X             e is not honest
 
 The candle that begins at the cut has only its open, at which the decision trades.
 
-An indicator that differs from one calculation to the next on the same data, and decisions that differ from one run to
-the next, are told apart: they are not reproducible, and say nothing about later candles.
+An indicator that differs between calculations on the same data, and decisions that differ between runs, are reported
+separately: they are random, and do not show whether later candles are used.
 """
 
 import contextlib
@@ -44,10 +44,10 @@ __all__ = [
     "analyse_look_ahead",
 ]
 
-#: At how many decisions the data is cut.
+#: Default number of decisions at which the data is cut.
 DEFAULT_CUTS = 40
 
-#: How many calculations may be spent on finding the first decision of a changed indicator, between two cuts.
+#: Largest number of calculations to find the first decision of changed indicators between two cuts.
 _MAX_REFINEMENTS = 100
 
 #: Name, pair id, column.
@@ -55,7 +55,7 @@ _Key = tuple[str, int, str | None]
 
 
 class LookAheadNotPossible(TradeExecutorError, ValueError):
-    """There is no decision at which the data could be cut."""
+    """There is no decision at which the data can be cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +65,18 @@ class ChangedIndicator:
     Attributes
     ----------
     name, column
-        The indicator, and the column where its function returned a DataFrame.
+        The indicator, and the column if its function returned a DataFrame.
     tickers
-        The pairs for which it does; empty for an indicator of the whole universe.
+        The affected pairs; empty for an indicator of the whole universe.
     first_at
-        The first decision found that saw such a value, naive UTC.
+        The first decision found that could see such a value, naive UTC.
     ticker, stamp, value, known_value
-        The value it saw: of which pair (empty for none), its time, what the run saw and what the known data gives;
-        None: no value.
+        That value: its pair (empty for none), its time, its value in the run, and its value from known data; None for
+        no value.
     cuts
-        At how many of the cuts it differs, counting each once for all pairs.
+        Number of cuts at which it differs for any pair.
     reads
-        Changed indicators that it asks for: it may only hand their fault on.
+        Changed indicators that it reads, which may be the cause.
     """
 
     name: str
@@ -93,16 +93,16 @@ class ChangedIndicator:
 
 @dataclass(frozen=True, slots=True)
 class ChangedDecision:
-    """A decision that is another one without the later candles.
+    """A decision that differs without later candles.
 
     Attributes
     ----------
     at
-        When it was made, naive UTC.
+        Time of the decision, naive UTC.
     cut_at
-        Where the data was cut: at the decision, or after it.
+        Time of the cut: at the decision, or after it.
     with_future, without_future
-        What was decided with all data only, and with what was known only; texts for people, empty for nothing.
+        Actions only with all data, and only with known data, as texts; empty for none.
     """
 
     at: datetime.datetime
@@ -113,7 +113,7 @@ class ChangedDecision:
 
 @dataclass(frozen=True, slots=True)
 class SkippedCut:
-    """A cut at which nothing could be compared, and why."""
+    """A cut that could not be compared, with the reason."""
 
     at: datetime.datetime
     reason: str
@@ -121,24 +121,24 @@ class SkippedCut:
 
 @dataclass(frozen=True, slots=True)
 class LookAheadReport:
-    """What an analysis has found.
+    """Result of an analysis.
 
     Attributes
     ----------
     start_at, end_at, decisions_made
-        First and last decision of the run, and how many there were.
+        First and last decision of the run, and their number.
     cuts
-        At how many decisions the data was cut and compared.
+        Number of decisions at which the data was cut and compared.
     is_exact
-        The data was cut at every decision: the first dates are certain.
+        Whether the data was cut at every decision, so that the first dates are exact.
     indicators
-        By the first decision that saw them; those that only hand on what others did after these.
+        Changed indicators by their first decision; those that read others after these.
     decisions
-        In order of time.
+        Changed decisions in order of time.
     unstable_indicators
-        Names of indicators that are not the same twice on the same data.
+        Names of indicators that give different values on the same data.
     has_unstable_decisions
-        The strategy does not decide the same twice on the same data; its decisions were not compared.
+        Whether the strategy makes different decisions on the same data; then its decisions were not compared.
     skipped
         Cuts that could not be compared.
     """
@@ -168,26 +168,27 @@ def analyse_look_ahead(
     cuts: int = DEFAULT_CUTS,
     every_decision: bool = False,
 ) -> LookAheadReport:
-    """Find what depends on candles that came later.
+    """Return the indicators and decisions that depend on later candles.
 
     Parameters
     ----------
     module, universe, options
         As for `run_backtest`.
     cuts
-        At how many decisions to cut the data, at least 2: half of them decisions that traded, half evenly spread.
+        Number of decisions at which to cut the data, at least 2: half of them decisions with trades, half evenly
+        spread.
     every_decision
-        Cut at all decisions instead. The time grows with the square of their number.
+        Whether to cut at all decisions instead. The time grows with the square of their number.
 
     Raises
     ------
     LookAheadNotPossible
-        No decision has a finished candle before it, or nothing could be calculated at any cut.
+        No decision has a finished candle before it, or the calculation failed at all cuts.
     BacktestNotPossible, BacktestPeriodNotValid, DecisionFailed, IndicatorCalculationFailed
         The strategy does not run with all the data.
     """
     if cuts < 2:
-        raise LookAheadNotPossible(f"the data is cut at 2 decisions at least, not {cuts}")
+        raise LookAheadNotPossible(f"the data must be cut at 2 decisions at least, not {cuts}")
     analysis = _Analysis(module, universe, options or BacktestOptions())
     chosen = analysis.choose(cuts, every_decision=every_decision)
     with show_progress(len(chosen), "look-ahead", enabled=analysis.options.progress) as update:
@@ -200,7 +201,7 @@ def analyse_look_ahead(
 
 @dataclass(slots=True)
 class _Analysis:
-    """The run over all data, and what the cuts have shown so far."""
+    """The run over all data, and the results of the cuts."""
 
     module: StrategyModule
     universe: TradingStrategyUniverse
@@ -210,7 +211,7 @@ class _Analysis:
     recorded: list[Decision] = field(init=False)
     unstable_keys: set[_Key] = field(init=False)
     has_unstable_decisions: bool = field(init=False)
-    #: By number of the decision: what differs there. Decisions that could not be compared are not in it.
+    #: Changes by index of the decision, without decisions that could not be compared.
     changes: dict[int, dict[_Key, IndicatorChange]] = field(default_factory=dict[int, dict[_Key, IndicatorChange]])
     cuts: list[int] = field(default_factory=list[int])
     decisions: dict[datetime.datetime, ChangedDecision] = field(
@@ -259,7 +260,7 @@ class _Analysis:
         """Return the numbers of the decisions to cut at, increasing."""
         candles = [self.universe.get_candles(pair) for pair in self.universe.iterate_pairs()]
         first_known = min(from_us(int(each.ends[0])) for each in candles)
-        # While the first candle of a pair has not ended, decisions know of the pair, and indicators do not.
+        # Before the first candle of a pair has ended, decisions can see the pair, but indicators cannot.
         unclear = [(each.first_start_at, from_us(int(each.ends[0]))) for each in candles]
         possible = [
             number
@@ -277,7 +278,7 @@ class _Analysis:
         return sorted(chosen | set(_spread(others, count - len(chosen))))
 
     def compare_at(self, number: int) -> None:
-        """Cut the data at a decision, and note what differs."""
+        """Cut the data at a decision, and record the differences."""
         at = self.times[number]
         with contextlib.redirect_stdout(io.StringIO()):
             known = self.find_changes_at(number)
@@ -288,7 +289,7 @@ class _Analysis:
                 self.compare_decisions(known, at)
 
     def find_changes_at(self, number: int, *, note: bool = True) -> IndicatorResults | None:
-        """Note the indicators that differ; return them as they were known, or None where that is impossible."""
+        """Record the indicators that differ, and return those from known data; None if the calculation fails."""
         at = self.times[number]
         try:
             known = self.calculate(cut_universe(self.universe, at))
@@ -301,9 +302,9 @@ class _Analysis:
         return known
 
     def compare_decisions(self, known: IndicatorResults, at: datetime.datetime) -> None:
-        """Run with what was known up to a decision, and note the first decision that differs."""
+        """Run with the data known at a decision, and record the first decision that differs."""
         if known.universe.get_pair_count() < self.universe.get_pair_count():
-            # The choice of pairs is the user's, and a strategy that misses one says nothing about later candles.
+            # A strategy that fails because a pair is missing does not show whether later candles are used.
             self.skipped.append(SkippedCut(at, "decisions are not compared before all pairs have a finished candle"))
             return
         recorder = DecisionRecorder()
@@ -328,7 +329,7 @@ class _Analysis:
     # --- Reporting
 
     def refine(self) -> dict[_Key, IndicatorChange]:
-        """Return the first change of each column, looked for between the cuts by halving."""
+        """Return the first change of each column, found by bisection between the cuts."""
         budget = _MAX_REFINEMENTS
         first: dict[_Key, IndicatorChange] = {}
         for key in dict.fromkeys(key for number in self.cuts for key in self.changes[number]):

@@ -1,6 +1,6 @@
-"""Record samples of the portfolio and its positions in `State.stats`.
+"""Recording samples of the portfolio and its positions in `State.stats`.
 
-A sample is taken from a settled portfolio: after revaluation and execution of a cycle, never between.
+A sample is taken only after revaluation and execution of a cycle, never during them.
 """
 
 import datetime
@@ -22,7 +22,7 @@ from tradeexecutor.state.statistics import (
 from tradeexecutor.state.sync import Treasury
 from tradeexecutor.state.types import JSONObject, Percent
 
-#: Live modes in which the long/short table need not be given.
+#: Live modes without the long/short table.
 _MODES_WITHOUT_TABLE = (ExecutionMode.unit_testing_trading, ExecutionMode.one_off)
 
 
@@ -37,10 +37,10 @@ class TimestampedStatistics:
 
 
 def calculate_position_statistics(clock: datetime.datetime, position: TradingPosition) -> PositionStatistics:
-    """Sample a position at `clock`.
+    """Return a sample of a position at `clock`.
 
-    `profitability` is total profit over what was bought (longs) or sold (shorts), for credit positions the
-    estimated interest. The `internal_*` figures are those of the internal share price, for spot, vault and
+    `profitability` is the total profit divided by the amount bought (longs) or sold (shorts); for credit positions it
+    is the estimated interest. The `internal_*` figures are those of the internal share price, for spot, vault and
     exchange account positions.
     """
     pair_kind = position.pair.kind
@@ -72,7 +72,7 @@ def calculate_position_statistics(clock: datetime.datetime, position: TradingPos
 def calculate_closed_position_statistics(
     clock: datetime.datetime, position: TradingPosition, position_stats: list[PositionStatistics]
 ) -> FinalPositionStatistics:
-    """Summarise a closed position from its recorded samples (oldest first, at least one)."""
+    """Return the final figures of a closed position from its recorded samples (oldest first, at least one)."""
     return FinalPositionStatistics(
         calculated_at=clock,
         trade_count=position.get_trade_count(),
@@ -88,9 +88,9 @@ def calculate_statistics(
     strategy_cycle_at: datetime.datetime | None = None,
     treasury: Treasury | None = None,
 ) -> TimestampedStatistics:
-    """Sample the portfolio and its open and frozen positions; nothing is recorded.
+    """Return a sample of the portfolio and its open and frozen positions, without recording it.
 
-    In backtests only equity, net asset value, cash and share price are filled, elsewhere also counts, profits and
+    In backtests only equity, net asset value, cash and share price are set; in other modes also counts, profits and
     the trade summary.
     """
     open_position_equity = portfolio.get_position_equity_and_loan_nav()
@@ -147,7 +147,7 @@ def calculate_compounded_profitability(portfolio: Portfolio) -> Percent:
 
 
 def needs_long_short_table(execution_mode: ExecutionMode) -> bool:
-    """Return True if `update_statistics` wants the table of long and short positions: live, and no test or script."""
+    """Return True if `update_statistics` needs the table of long and short positions: in live trading only."""
     return execution_mode.is_live_trading() and execution_mode not in _MODES_WITHOUT_TABLE
 
 
@@ -161,30 +161,30 @@ def update_statistics(
     long_short_metrics_latest: JSONObject | None = None,
     treasury: Treasury | None = None,
 ) -> None:
-    """Record a sample; for positions closed since the last one also their final figures.
+    """Record a sample, and the final figures of positions closed since the last one.
 
     Parameters
     ----------
     clock
         Time of the sample, naive UTC.
     stats
-        Recorded to.
+        Statistics to which the sample is added.
     portfolio
-        Sampled, not changed.
+        The portfolio; it is not changed.
     execution_mode
-        Backtests record fewer figures.
+        Mode of the run; backtests record fewer figures.
     strategy_cycle_or_wall_clock
-        Of the sample, not recorded.
+        Cycle time of the sample; it is not recorded.
     long_short_metrics_latest
         See :py:func:`tradeexecutor.statistics.statistics_table.serialise_long_short_stats_as_json_table`; replaces the
-        recorded table, None too.
+        recorded table, even if it is None.
     treasury
-        Has the number of vault shares.
+        Treasury with the number of vault shares.
 
     Raises
     ------
     InvalidValue
-        A live mode without the long/short table. Nothing is recorded.
+        The mode needs the long/short table, which is None. Nothing is recorded.
     """
     if long_short_metrics_latest is None and needs_long_short_table(execution_mode):
         raise InvalidValue(f"statistics in mode {execution_mode.value} need the long/short table")
@@ -204,7 +204,7 @@ def update_statistics(
 def _find_newly_closed(stats: Statistics, portfolio: Portfolio) -> list[TradingPosition]:
     """Return the closed positions without final figures, oldest first.
 
-    They are nearly always the last of the table; the search goes on only while more must be missing.
+    They are nearly always the last ones of the table, so the search stops when enough are found.
     """
     missing = len(portfolio.closed_positions) - len(stats.closed_positions)
     found: list[TradingPosition] = []

@@ -1,4 +1,4 @@
-"""The key metrics of a strategy, live or backtested, as existing dashboards show them.
+"""The key metrics of a live or backtested strategy, with the definitions of existing dashboards.
 
 Ratios have the definitions of :mod:`tradeexecutor.analysis.recorded.ratios`. Live ones come from the realised, size-
 relative profits of closed positions, or from the share price: deposits do not disturb either. Backtested ones come
@@ -54,7 +54,7 @@ __all__ = [
     "calculate_trades_per_month",
 ]
 
-#: Shown for an infinite Sortino ratio: there was no loss.
+#: Value for an infinite Sortino ratio, which has no loss.
 _NO_LOSS = 99.0
 
 _NOT_ENOUGH_DATA = "Not enough live trading or backtesting data available"
@@ -97,7 +97,7 @@ def calculate_trades_last_week(
 
 @dataclass(slots=True)
 class _History:
-    """What metrics are calculated from."""
+    """History that metrics are calculated from."""
 
     state: State
     source: KeyMetricSource
@@ -126,19 +126,19 @@ def calculate_key_metrics(
     Parameters
     ----------
     live_state
-        The strategy. Ratios come from it once it has traded long enough.
+        State of the strategy. Ratios are calculated from it if its history is long enough.
     backtested_state
-        Where ratios come from until then, if it has traded.
+        State of a backtest with trades, from which ratios are calculated otherwise.
     required_history
-        How long is enough, from the first to the last executed trade.
+        Smallest time from the first to the last executed trade of a history that is long enough.
     freq_base
         Length of the periods of live returns.
     cycle_duration
-        Passed through; without it the metric is there without a value.
+        Value of the metric of this name; None for a metric without a value.
     share_price_based
-        Take live returns from the share price, and use them however short the history if there is no backtest.
+        Whether live returns are those of the share price; without a backtest they are used for any length of history.
     now_
-        Present, naive UTC; the wall clock if None.
+        Current time, naive UTC; None reads the clock.
 
     Yields
     ------
@@ -185,7 +185,7 @@ def _choose_history(
     share_price_based: bool,
     now_: datetime.datetime,
 ) -> _History | None:
-    """Return the live history if it is long enough, else the backtest, else a short one of the share price."""
+    """Return the live history if it is long enough, otherwise the backtest, otherwise the share price history."""
     traded = live_state.portfolio.get_trading_history_duration()
     is_enough = traded is not None and traded >= required_history
     if not is_enough and backtested_state is not None:
@@ -202,7 +202,7 @@ def _choose_history(
         try:
             returns = calculate_non_cumulative_daily_returns(live_state, freq_base=freq_base)
         except LegacyDataException:
-            return None  # too old a file to hold what positions tied of the portfolio
+            return None  # an old file without the capital that positions used
     else:
         return None
     return _History(live_state, KeyMetricSource.live_trading, returns, live_state.created_at, now_)

@@ -40,7 +40,7 @@ class StrategySummaryStatistics:
     Attributes
     ----------
     calculated_at, launched_at
-        Now, and when the state was created.
+        Current time, and time of creation of the state.
     first_trade_at, last_trade_at
         Executed trades; None without any.
     current_value
@@ -57,13 +57,13 @@ class StrategySummaryStatistics:
     compounding_unrealised_trading_profitability
         The profit as it was recorded over time; None before the first sample of the portfolio.
     share_price_returns_90_days, nav_90_days
-        Share price returns since the start, and the net asset value, daily within the window; None unless asked for.
+        Share price returns since the start, and the net asset value, daily within the window; None if not requested.
     key_metrics
-        By the value of their kind.
+        Metrics by the value of their kind.
     backtest_metrics_cut_off_period
-        History below which key metrics come from the backtest.
+        Length of live history below which key metrics are those of the backtest.
     cycle_duration
-        Of the strategy, if given.
+        Cycle duration of the strategy, if given.
     performance
         Figures of the net asset value, adjusted for deposits and redemptions.
     """
@@ -108,18 +108,18 @@ def calculate_summary_statistics(
     execution_mode, legacy_workarounds
         Accepted for existing callers, no effect.
     time_window
-        Of charts and of the recent profit.
+        Length of charts and of the recent profit.
     now_
-        Present, naive UTC; the wall clock if None.
+        Current time, naive UTC; None reads the clock.
     backtested_state, key_metrics_backtest_cut_off, cycle_duration
         See :py:func:`tradeexecutor.statistics.key_metric.calculate_key_metrics`.
     share_price
-        Take returns from the share price, for vaults.
+        Whether returns are those of the share price, for vaults.
 
     Notes
     -----
-    A file too old to hold portfolio values has no profit of positions, and a state of which no sample was taken has had
-    no cycle: the figures from the profit of positions stay empty.
+    The figures from profits of positions are empty for old files without portfolio values, and for states without
+    samples.
     """
     now_ = _to_datetime(now_) if now_ is not None else utc_now()
     portfolio = state.portfolio

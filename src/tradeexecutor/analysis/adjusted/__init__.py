@@ -1,1 +1,1 @@
-"""What a strategy earned and risked, deposits and redemptions set apart: the figures that we show by default."""
+"""Return and risk of a strategy, adjusted for deposits and redemptions: the figures that are shown by default."""

@@ -1,4 +1,4 @@
-"""The strategy beside something that is simply held: alpha, beta, and years side by side."""
+"""Comparison of a strategy with a benchmark that is bought and held: alpha, beta, and yearly returns."""
 
 import datetime
 from collections.abc import Sequence
@@ -50,12 +50,12 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class AlphaBeta:
-    """How a strategy moves with a benchmark (M. Jensen, "The Performance of Mutual Funds", 1968).
+    """Alpha and beta of a strategy (M. Jensen, "The Performance of Mutual Funds", 1968).
 
     Attributes
     ----------
     beta
-        Covariance of both returns by the variance of the benchmark's: 1 moves like it, 0 independently of it.
+        Covariance of both returns divided by the variance of the benchmark's: 1 moves like it, 0 independently of it.
     alpha
         Yearly return that the benchmark does not explain: the mean of r - beta * b per period, compounded to a year.
     """
@@ -66,7 +66,7 @@ class AlphaBeta:
 
 @dataclass(frozen=True, slots=True)
 class YearlyReturn:
-    """A calendar year; the benchmark is None where it has no price. First and last year may be incomplete."""
+    """Returns of a calendar year; the benchmark is None without a price. First and last year may be incomplete."""
 
     year: int
     value: Percent
@@ -74,10 +74,10 @@ class YearlyReturn:
 
 
 def hold(candles: pd.DataFrame, start: datetime.datetime, end: datetime.datetime) -> "pd.Series[float]":
-    """Return what 1 USD becomes that buys at the first open from `start` on, by time, before fees.
+    """Return the value over time of 1 USD invested at the first open at or after `start`, before fees.
 
-    The first value is 1.0 at the time of that open; each further one is of a close, at the end of its candle, which is
-    when the next candle begins. Closes after `end` are left out.
+    The first value is 1.0 at the time of that open; each further value is that of a close, at the end of its candle,
+    which is the start of the next one. Closes after `end` are left out.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def hold(candles: pd.DataFrame, start: datetime.datetime, end: datetime.datetime
     starts = index[first:last]
     lengths = np.diff(index.as_unit("us").asi8)
     step = pd.Timedelta(microseconds=float(np.median(lengths))) if len(lengths) else pd.Timedelta(end - start)
-    # The last candle is as long as most are.
+    # The last candle has the most common length.
     ends = starts[1:].append(pd.DatetimeIndex([index[last] if last < len(index) else min(starts[-1] + step, end)]))
     price = float(candles["open"].iloc[first])
     values = np.concatenate(([1.0], candles["close"].to_numpy(dtype=np.float64)[first:last] / price))
@@ -146,7 +146,7 @@ def sample_benchmark(prices: "pd.Series[float]", observations: Observations) -> 
     Parameters
     ----------
     prices
-        By naive UTC time, ascending; the latest one up to a time counts.
+        Prices by naive UTC time, ascending; at a time the latest earlier price is used.
     """
     known = prices.dropna()
     times = pd.DatetimeIndex(known.index).as_unit("us").asi8
@@ -176,14 +176,14 @@ def calculate_alpha_beta(
 
 
 def compare_years(observations: Observations, held: Holding | None = None) -> list[YearlyReturn]:
-    """Return the years of a strategy, and those of what is held beside them.
+    """Return the yearly returns of a strategy, and of a holding.
 
     Parameters
     ----------
     observations
-        Of the strategy.
+        Returns of the strategy.
     held
-        None: there is nothing to compare with.
+        Holding to compare with; None for none.
     """
     if not len(observations):
         return []

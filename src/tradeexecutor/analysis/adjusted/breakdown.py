@@ -12,7 +12,7 @@ __all__ = ["BREAKDOWNS", "Breakdown", "BreakdownRow", "break_down"]
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
-#: Of positions that nobody wrote anything about.
+#: Key of the group of positions without notes.
 NO_NOTE = "no note"
 
 
@@ -23,15 +23,15 @@ class BreakdownRow:
     Attributes
     ----------
     key
-        What they have in common.
+        Value that the positions share.
     positions, won, lost
-        How many.
+        Number of positions.
     profit_usd
-        Of all of them.
+        Sum of their profits.
     average_pct, best_pct, worst_pct
-        Fractions of what was invested.
+        Profits as fractions of the invested amount.
     profit_factor
-        None without a loser.
+        None without a losing position.
     """
 
     key: str
@@ -75,9 +75,9 @@ BREAKDOWNS: Mapping[str, tuple[str, Callable[[TradingPosition], str]]] = {
 
 
 def break_down(portfolio: Portfolio, name: str) -> Breakdown:
-    """Group the closed positions, lending left out.
+    """Return the closed positions in groups, without lending.
 
-    Weekdays and hours come in their order, other groups by profit, the highest first.
+    Weekdays and hours are in their natural order, other groups in descending order of profit.
 
     Parameters
     ----------

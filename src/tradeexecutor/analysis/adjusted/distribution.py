@@ -1,4 +1,4 @@
-"""How returns are spread: quantiles of losses, skew, kurtosis. Returns per period are fractions."""
+"""Distribution of returns: quantiles of losses, skew, kurtosis. Returns per period are fractions."""
 
 import math
 
@@ -14,7 +14,7 @@ __all__ = [
     "calculate_value_at_risk",
 ]
 
-#: Below this deviation per period the returns are constant but for rounding.
+#: Deviation per period below which returns are constant except for rounding.
 _NO_DEVIATION = 1e-14
 
 
@@ -47,7 +47,7 @@ def calculate_conditional_value_at_risk(returns: NDArray[np.float64], cutoff: fl
 
 
 def calculate_skew(returns: NDArray[np.float64]) -> float | None:
-    """Return the adjusted Fisher-Pearson coefficient of skewness; negative where losses have the longer tail.
+    """Return the adjusted Fisher-Pearson coefficient of skewness; negative if losses have the longer tail.
 
     sqrt(n (n - 1)) / (n - 2) * m3 / m2^1.5. None with fewer than three returns, or when they do not vary.
     """

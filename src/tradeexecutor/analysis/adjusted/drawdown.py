@@ -1,4 +1,4 @@
-"""Drawdown: how far the wealth was below its highest point so far. Deposits are taken out of the returns before."""
+"""Drawdown: the distance of the wealth below its previous high, from returns that are adjusted for deposits."""
 
 import datetime
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Drawdown:
     lowest_at
         Time of the lowest point.
     recovered_at
-        Time at which the high was reached again; None while it was not.
+        Time at which the high was reached again; None if it was not.
     """
 
     depth: Percent
@@ -89,9 +89,9 @@ def find_worst_drawdowns(times: NDArray[np.int64], returns: NDArray[np.float64],
     times
         End of each period, microseconds since 1970; the first return is of the entry and begins where it ends.
     returns
-        Of each period, fractions, see `Observations.path`.
+        Return of each period, fractions, see `Observations.path`.
     count
-        At most so many.
+        Largest number of drawdowns.
     """
     drawdowns = np.concatenate(([0.0], calculate_drawdowns(returns)))
     moments = np.concatenate((times[:1], times))
@@ -108,7 +108,7 @@ def find_worst_drawdowns(times: NDArray[np.int64], returns: NDArray[np.float64],
 
 
 def find_longest_drawdown(times: NDArray[np.int64], returns: NDArray[np.float64]) -> datetime.timedelta:
-    """Return the longest time from a high until it was reached again, or until the end; parameters as above."""
+    """Return the longest time from a high until it was reached again or the end; see `find_worst_drawdowns`."""
     end = from_us(int(times[-1])) if len(times) else None
     spells = [
         (drawdown.recovered_at or end) - drawdown.started_at

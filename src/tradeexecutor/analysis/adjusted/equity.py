@@ -23,14 +23,14 @@ class EquityCurve:
     Attributes
     ----------
     times
-        Microseconds since 1970, ascending. A time stands twice where the value just before a flow is known: its first
+        Microseconds since 1970, ascending. A time occurs twice if the value just before a flow is known: its first
         sample is without the flow, its second with it.
     values
         Net asset value at these times, USD.
     flows
         Net deposits since the previous sample, USD; the first entry holds everything up to the first sample.
     costs
-        What trades between a flow and its sample cost, USD, 0 elsewhere; None: nothing.
+        Costs of trades between a flow and its sample, USD, otherwise 0; None for no costs.
     """
 
     times: NDArray[np.int64]
@@ -44,11 +44,11 @@ class EquityCurve:
 
 @shared
 def read_equity_curve(state: State) -> EquityCurve:
-    """Read the recorded net asset values, where old files lack them the total equity, and the recorded flows.
+    """Return the recorded net asset values, in old files the total equity, and the recorded flows.
 
-    Of several samples of one time the last one counts; where a flow was booked at that very time, so does the one
-    before it, which a backtest takes before it books the flow. Wallets into which money was moved without a record
-    show it as profit: nothing in the state tells the two apart.
+    Of several samples at one time the last one is used; if a flow was booked at that time, also the one before it,
+    which a backtest takes before it books the flow. Transfers to the wallet that were not recorded count as profit,
+    because the state does not distinguish them.
     """
     samples = state.stats.portfolio
     recorded = to_time_index(sample.calculated_at for sample in samples).asi8
@@ -76,7 +76,7 @@ def read_equity_curve(state: State) -> EquityCurve:
 def _read_costs(
     state: State, times: NDArray[np.int64], flows: NDArray[np.float64], moments: list[tuple[int, USDollarAmount]]
 ) -> NDArray[np.float64] | None:
-    """Return what the trades cost that were executed after a flow and up to its sample."""
+    """Return the costs of the trades between each flow and its sample, USD; None if there are none."""
     if not flows[1:].any():
         return None
     costs = np.zeros(len(times))
@@ -96,7 +96,7 @@ def _read_costs(
 
 
 def _get_cost(trade: TradeExecution) -> USDollarAmount:
-    """Return how much worse than the market a trade was executed, at least its fees, USD."""
+    """Return the cost of a trade against the market price, at least its fees, USD."""
     fees = float(sum_fees(trade.lp_fees_paid))
     mid = trade.planned_mid_price
     if not mid or trade.executed_price is None or trade.executed_quantity is None:
@@ -105,7 +105,7 @@ def _get_cost(trade: TradeExecution) -> USDollarAmount:
 
 
 def _move_late_flows(values: NDArray[np.float64], flows: NDArray[np.float64]) -> None:
-    """Move a flow on to the next sample when its own cannot contain it: value below the flow, and a jump one later."""
+    """Move a flow to the next sample if its own excludes it: its value is below the flow, and the next one jumps."""
     for index in np.flatnonzero(flows).tolist():
         while 0 < index < len(flows) - 1 and flows[index] > values[index]:
             flow = flows[index]

@@ -1,4 +1,4 @@
-"""How long a strategy had something in the market."""
+"""Exposure: the share of time with an open position."""
 
 import datetime
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ def calculate_exposure(
 ) -> Percent | None:
     """Return the fraction of the time from `start` to `end` with at least one open position, lent cash not counted.
 
-    Overlapping positions count once. An entry that waited for its price counts from its fill.
+    Overlapping positions count once. A position with a resting entry counts from its fill.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Deposits and redemptions: money that moves without being earned."""
+"""Deposits and redemptions: transfers that are not profit."""
 
 import datetime
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ __all__ = ["iterate_flows"]
 
 
 def iterate_flows(state: State) -> Iterator[tuple[datetime.datetime, USDollarAmount]]:
-    """Yield time and value of each deposit and redemption.
+    """Yield time and USD value of each deposit (+) and redemption (-).
 
-    The treasury lists them. Some files have them with the reserve alone, and those count as well.
+    They are those of the treasury, and in some files those that only the reserve has.
     """
     listed: set[int] = set()
     for ref in state.sync.treasury.balance_update_refs:

@@ -1,4 +1,4 @@
-"""The money-weighted return: what the investors' own money earned, big deposits counting more than small ones."""
+"""The money-weighted return: the return of the investors' money, weighted by the size of deposits."""
 
 import math
 
@@ -11,23 +11,23 @@ from tradeexecutor.state.types import Percent, USDollarAmount
 
 __all__ = ["calculate_money_weighted_return"]
 
-#: Growth of the whole period that is searched: from losing nearly everything to a trillionfold.
+#: Range in which the growth of the whole period is searched, as a factor.
 _LOW, _HIGH = 1e-12, 1e12
 
 
 def calculate_money_weighted_return(curve: EquityCurve, initial: USDollarAmount | None = None) -> Percent | None:
     """Return the internal rate of return of the whole period, a fraction, not annualised.
 
-    It is the one return per unit of time at which the initial equity and all later flows, each grown from its time to
-    the end, make the final equity (CFA Institute, "Global Investment Performance Standards", 2020, section 2.A). It
-    tells what the investors earned; the time-weighted return tells what the strategy did with each dollar.
+    It is the constant return per unit of time at which the initial equity and all later flows, each with growth from
+    its time to the end, add up to the final equity (CFA Institute, "Global Investment Performance Standards", 2020,
+    section 2.A). It measures the result of the investors; the time-weighted return measures that of the strategy.
 
     Parameters
     ----------
     curve
         Recorded equity and flows.
     initial
-        Equity at the first sample, before its trades; None: the value of the first sample with any money.
+        Equity at the first sample, before its trades; None for the value of the first sample with any money.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def calculate_money_weighted_return(curve: EquityCurve, initial: USDollarAmount 
     if length <= 0:
         return None
     amounts: NDArray[np.float64] = np.concatenate(([initial or curve.values[first]], curve.flows[first + 1 :]))
-    # Fraction of the period that each amount was there for.
+    # Fraction of the period for which each amount was invested.
     shares: NDArray[np.float64] = (curve.times[-1] - curve.times[first:]) / (curve.times[-1] - curve.times[first])
     final = float(curve.values[-1])
 
@@ -57,7 +57,7 @@ def calculate_money_weighted_return(curve: EquityCurve, initial: USDollarAmount 
     low, high = math.log(_LOW), math.log(_HIGH)
     if not surplus(low) <= 0 <= surplus(high):
         return None
-    # Bisection: the sum may turn around where redemptions are large, and a bracket stays a bracket.
+    # Bisection, because the sum need not be monotonic with large redemptions, and a bracket is always kept.
     for _ in range(200):
         middle = (low + high) / 2
         low, high = (middle, high) if surplus(middle) <= 0 else (low, middle)

@@ -1,12 +1,12 @@
 """Returns by day, month or year, and the observations that ratios and drawdown are measured on.
 
-**A period belongs where it was earned.**  A return from one sample to the next is labelled by its end; the end at
-midnight of 1 February closes January, and that of 1 January the year before. Every grouping here puts a return where
-the last microsecond of its period lies, so that candles of any length land in their own day, month and year.
+**A return belongs to the period in which it was earned.** A return from one sample to the next has the time of its end;
+an end at midnight of 1 February belongs to January, and one of 1 January to the previous year. Every grouping assigns a
+return to the last microsecond before its end, so that candles of any length belong to their own day, month and year.
 
-**One grid for all strategies.**  A strategy that decides every hour leaves 24 samples a day, one that decides weekly
-leaves what the backtest adds, one a day. Ratios and drawdown of both are measured on the last value of each day (UTC),
-so that they tell apart strategies and not their clocks. A history of fewer than ten days is measured from sample to
+**One grid for all strategies.** A strategy with hourly decisions records 24 samples a day, one with weekly decisions
+only the daily sample of the backtest. Ratios and drawdown of both are measured on the last value of each day (UTC), so
+that they do not depend on the frequency of decisions. A history of fewer than ten days is measured from sample to
 sample.
 """
 
@@ -38,7 +38,7 @@ __all__ = [
     "read_returns",
 ]
 
-#: Days that a history needs to be measured day by day.
+#: Smallest number of days of a history that is measured day by day.
 LEAST_DAYS = 10
 
 _DAY_US = 86_400 * 1_000_000
@@ -49,21 +49,21 @@ Calendar = Literal["D", "M", "Y"]
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """Returns that ratios and drawdown are measured on; deposits and redemptions are taken out.
+    """Returns that ratios and drawdown are measured on, adjusted for deposits and redemptions.
 
     Attributes
     ----------
     start
         Beginning of the first period, microseconds since 1970.
     ends
-        End of each period, microseconds since 1970, ascending, no time twice.
+        End of each period, microseconds since 1970, ascending and unique.
     returns
-        Of each period, fractions.
+        Return of each period, a fraction.
     entry
-        Return of the very first moment, a fraction: in a backtest what the trades of the first decision cost. No time
-        passes in it, so it is no observation; it is a part of total return and drawdown.
+        Return at the first time, a fraction: in a backtest the costs of the trades of the first decision. It has no
+        duration, so it is not an observation, but is part of total return and drawdown.
     is_daily
-        Whether a period ends where a day (UTC) ends that has samples; otherwise each sample ends one.
+        Whether periods are days (UTC) with samples; otherwise they are from sample to sample.
     """
 
     start: int
@@ -82,12 +82,12 @@ class Observations:
 
     @property
     def periods_per_year(self) -> float:
-        """How many periods there are per year, measured; 0.0 without any."""
+        """Measured number of periods per year; 0.0 without periods."""
         return len(self) / self.years if len(self) else 0.0
 
     @property
     def path(self) -> NDArray[np.float64]:
-        """The entry and all returns, what drawdown is measured on."""
+        """The entry and all returns, fractions; drawdown is measured on them."""
         return np.concatenate(([self.entry], self.returns))
 
     @property
@@ -99,18 +99,17 @@ class Observations:
 def read_returns(
     state: State, curve: EquityCurve
 ) -> tuple[USDollarAmount | None, NDArray[np.int64], NDArray[np.float64]]:
-    """Return the initial equity, and the end and the return of each period, deposits taken out.
+    """Return the initial equity, and the end and the return of each period, adjusted for deposits.
 
-    The initial deposit of a backtest is booked before its first sample, so that the costs of trades made in the very
-    first cycle count too: it is then the initial equity, and the first period, in which no time passes, ends at the
-    first sample.
+    The initial deposit of a backtest is booked before its first sample. It is then the initial equity, and the first
+    period has no duration and ends at the first sample, so that the costs of trades in the first cycle count, too.
 
     Parameters
     ----------
     state
-        Only read.
+        The state; it is not changed.
     curve
-        Of this state.
+        Equity curve of this state.
 
     Returns
     -------
@@ -128,7 +127,7 @@ def read_returns(
 
 @shared
 def read_observations(state: State) -> Observations:
-    """Return what the figures of a state are measured on; empty with fewer than two samples."""
+    """Return the observations of a state; empty with fewer than two samples."""
     curve = read_equity_curve(state)
     _, ends, returns = read_returns(state, curve)
     start = int(curve.times[0]) if len(curve) else 0
@@ -136,21 +135,21 @@ def read_observations(state: State) -> Observations:
 
 
 def observe(start: int, ends: NDArray[np.int64], returns: NDArray[np.float64]) -> Observations:
-    """Compound the returns from sample to sample to observations.
+    """Return the observations that are compounded from the returns between samples.
 
     Parameters
     ----------
     start
         Time of the first sample, microseconds since 1970.
     ends, returns
-        Of each period; a first period that ends at `start` is the entry.
+        End and return of each period; a first period that ends at `start` is the entry.
     """
     is_entry = ends <= start
     entry = float(np.prod(1.0 + returns[is_entry])) - 1.0
     ends, returns = ends[~is_entry], returns[~is_entry]
     days = _find_days(ends)
     is_daily = bool(len(days)) and int(days[-1] - start // _DAY_US) + 1 >= LEAST_DAYS
-    # Two returns that end at the same time, before and after a flow, are of one period.
+    # Two returns with the same end, before and after a flow, belong to one period.
     ends, returns = _compound(ends, returns, days if is_daily else ends)
     return Observations(start, ends, returns, entry, is_daily)
 
@@ -170,14 +169,14 @@ def _compound(
 
 
 def label_periods(start: int, ends: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return a moment within each period: the last microsecond before its end, of an entry the start.
+    """Return a time within each period: the last microsecond before its end; for an entry the start.
 
     Parameters
     ----------
     start
-        Of the history; a period that ends here took no time.
+        Start of the history; a period that ends here has no duration.
     ends
-        Of the periods; all are microseconds since 1970.
+        Ends of the periods; all are microseconds since 1970.
     """
     return np.maximum(ends - 1, start)
 
@@ -224,7 +223,7 @@ def compound_by_period(
 
 
 def calculate_time_weighted_returns(state: State, freq: Frequency | None = None) -> "pd.Series[float]":
-    """Return the returns of the net asset value, deposits and redemptions taken out.
+    """Return the returns of the net asset value, adjusted for deposits and redemptions.
 
     The formula is that of :py:func:`tradeexecutor.analysis.adjusted.returns.calculate_returns`.
 
@@ -233,8 +232,8 @@ def calculate_time_weighted_returns(state: State, freq: Frequency | None = None)
     state
         Its portfolio samples and treasury events are read.
     freq
-        Compound per period, each labelled as pandas labels it and holding what was earned in it, 0.0 where nothing was
-        recorded; None: one return for each sample but the first, by the end of its period.
+        Length of the periods to compound, with the labels of pandas; 0.0 for a period without samples. None for one
+        return for each sample except the first, by the end of its period.
     """
     curve = read_equity_curve(state)
     ends, returns = curve.times[1:], calculate_returns(curve)

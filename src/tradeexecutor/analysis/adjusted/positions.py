@@ -1,4 +1,4 @@
-"""Results of positions, each dollar counted once: net of fees, slippage and interest, and only of what executed."""
+"""Results of positions, net of fees, slippage and interest, from executed trades only."""
 
 import enum
 import math
@@ -34,19 +34,19 @@ __all__ = [
     "measure_trading",
 ]
 
-#: Where a backtest records the lowest and the highest profit of a position, in its ``other_data``.
+#: Key of the lowest and the highest profit of a position, which a backtest records in its ``other_data``.
 EXCURSION_KEY = "excursion"
 
-#: A profit of less than this fraction of what was invested is what rounding left.
+#: Profit, as a fraction of the invested amount, below which it is a rounding error.
 _ROUNDING = 1e-9
 
-#: Above this a system quality number would only count positions (V. Tharp).
+#: Largest number of positions in a system quality number; more would only increase it (V. Tharp).
 _MOST_POSITIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class PositionResult:
-    """One closed position: net profit as a fraction of what was invested, and in USD."""
+    """Result of one closed position: net profit as a fraction of the invested amount, and in USD."""
 
     position_id: int
     ticker: str
@@ -60,9 +60,9 @@ class ExitReason(enum.StrEnum):
     stop_loss = "stop loss"
     trailing_stop_loss = "trailing stop loss"
     take_profit = "take profit"
-    #: A trigger that waited for a time.
+    #: A timed trigger.
     time = "time"
-    #: A repair of the books, nothing that the strategy decided.
+    #: A repair, not a decision of the strategy.
     repair = "repair"
     written_off = "written off"
     decision = "decision"
@@ -71,8 +71,8 @@ class ExitReason(enum.StrEnum):
 def get_exit_reason(position: TradingPosition) -> ExitReason | None:
     """Return why a position was closed; None while it is open.
 
-    What fired decides, not what it brought: a stop at a profit is a stop, and an exit at a time is neither stop nor
-    take profit, whatever type an older program gave the trade.
+    The trigger decides, not the result: a stop with a profit is a stop, and a timed exit is neither stop nor take
+    profit, whatever trade type an older program recorded.
     """
     if not position.is_closed():
         return None
@@ -94,7 +94,7 @@ def get_exit_reason(position: TradingPosition) -> ExitReason | None:
 _TIMED = (TriggerCondition.timed_absolute, TriggerCondition.timed_relative_to_open)
 
 
-#: Net profit of a position, USD and as a fraction of what was invested.
+#: Net profit of a position, in USD and as a fraction of the invested amount.
 get_net_result = shared(TradingPosition.get_net_result)
 
 
@@ -105,11 +105,11 @@ class PositionFigures:
     Attributes
     ----------
     results
-        Of the closed positions that executed anything, in the order of closing; lending is not among them.
+        Results of the closed positions with executed trades, in the order of closing, without lending.
     lending
-        Number of closed credit positions: neither won nor lost.
+        Number of closed credit positions, which are neither won nor lost.
     exits
-        How many were closed for which reason, lending left out.
+        Number of closed positions by reason, without lending.
     """
 
     results: list[PositionResult] = field(default_factory=list[PositionResult])
@@ -133,17 +133,17 @@ class PositionFigures:
 
     @property
     def best(self) -> PositionResult | None:
-        """The one with the highest fraction of profit; None without any."""
+        """The position with the highest profit as a fraction; None without any."""
         return max(self.results, key=lambda result: result.profit_pct, default=None)
 
     @property
     def worst(self) -> PositionResult | None:
-        """The one with the lowest fraction of profit; None without any."""
+        """The position with the lowest profit as a fraction; None without any."""
         return min(self.results, key=lambda result: result.profit_pct, default=None)
 
 
 def measure_positions(positions: Iterable[TradingPosition]) -> PositionFigures:
-    """Add up the closed positions; one of which no trade executed is none."""
+    """Return the figures of the closed positions; positions without executed trades do not count."""
     figures = PositionFigures()
     closed = [position for position in positions if position.closed_at is not None and position.has_executed_trades()]
     for position in sorted(closed, key=lambda position: (position.closed_at, position.position_id)):
@@ -160,16 +160,16 @@ def measure_positions(positions: Iterable[TradingPosition]) -> PositionFigures:
 
 @dataclass(frozen=True, slots=True)
 class TradingFigures:
-    """What was traded; USD.
+    """Totals of trading; amounts in USD.
 
     Attributes
     ----------
     trades
-        Trades that were sent, whatever their outcome; orders that wait are not among them.
+        Number of sent trades with any outcome, without resting orders.
     failed, expired
-        How many of them failed and were not repaired; and how many orders lapsed without being sent.
+        Number of failed trades that were not repaired, and of orders that lapsed without being sent.
     volume
-        Value of the trades that executed; cash that was moved over a bridge is none.
+        Value of the executed trades, without cash moved over a bridge.
     fees
         Trading fees paid.
     """
@@ -182,7 +182,7 @@ class TradingFigures:
 
 
 def measure_trading(portfolio: Portfolio) -> TradingFigures:
-    """Add up the trades of a portfolio."""
+    """Return the totals of the trades of a portfolio."""
     trades = failed = expired = 0
     volume = fees = 0.0
     for position in portfolio.get_all_positions():
@@ -201,7 +201,7 @@ def measure_trading(portfolio: Portfolio) -> TradingFigures:
 
 
 def calculate_profit_factor(profits: NDArray[np.float64]) -> float | None:
-    """Return what the winners won divided by what the losers lost; None without a loser.
+    """Return the profits of the winners divided by the losses of the losers; None without a loser.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def calculate_profit_factor(profits: NDArray[np.float64]) -> float | None:
 
 
 def calculate_expectancy(profits: NDArray[np.float64]) -> USDollarAmount | None:
-    """Return what a position brings on average, USD; None without any.
+    """Return the average profit of a position, USD; None without any.
 
     The mean of the profits is win rate * average win - loss rate * average loss.
 
@@ -244,7 +244,7 @@ def calculate_system_quality_number(profits: NDArray[np.float64]) -> float | Non
 
 @dataclass(frozen=True, slots=True)
 class Excursion:
-    """How far a position went against and for the strategy while it was open, fractions of what was invested.
+    """Lowest and highest profit of a position while it was open, fractions of the invested amount.
 
     Attributes
     ----------
@@ -261,9 +261,9 @@ class Excursion:
 def measure_excursion(state: State, position: TradingPosition) -> Excursion | None:
     """Return the maximum adverse and favourable excursion (J. Sweeney, 1996) of a position.
 
-    A backtest records them from the candles when it ends.  Where it did not, and in live trading, they come from the
-    recorded samples of the position, which do not see what happened in between.  The final result is one of the
-    values.  None without either.
+    A backtest records them from the candles when it ends. Without these records, and in live trading, they come from
+    the samples of the position, and prices between two samples are not included. The final result is one of the
+    values. None without records and samples.
     """
     recorded = (position.other_data or {}).get(EXCURSION_KEY)
     known: list[float] = [sample.profitability for sample in state.stats.positions.get(position.position_id, ())]

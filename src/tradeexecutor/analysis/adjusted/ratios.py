@@ -1,7 +1,7 @@
 """Ratios of return and risk: Sharpe, Sortino, Calmar, Omega, and volatility.
 
-They take the returns per period of :mod:`tradeexecutor.analysis.adjusted.returns`, fractions. The same ratios as
-recorded files have them are in :mod:`tradeexecutor.analysis.recorded.ratios`.
+They use the returns per period of :mod:`tradeexecutor.analysis.adjusted.returns`, fractions. The same ratios with the
+definitions of recorded files are in :mod:`tradeexecutor.analysis.recorded.ratios`.
 """
 
 import math
@@ -19,7 +19,7 @@ __all__ = [
     "calculate_volatility",
 ]
 
-#: Below this deviation per period the returns are constant but for rounding.
+#: Deviation per period below which returns are constant except for rounding.
 _NO_DEVIATION = 1e-14
 
 
@@ -70,9 +70,9 @@ def calculate_volatility(returns: NDArray[np.float64], periods_per_year: float) 
 
 
 def calculate_calmar(cagr: Percent | None, max_drawdown: Percent | None) -> float | None:
-    """Return the yearly return for each unit of the deepest fall (T. W. Young, "Calmar Ratio", Futures, 1991).
+    """Return the yearly return divided by the maximum drawdown, >= 0 (T. W. Young, "Calmar Ratio", Futures, 1991).
 
-    None without a yearly return or without a fall.
+    None without a yearly return or a drawdown.
 
     >>> calculate_calmar(0.5, -0.25)
     2.0
@@ -83,7 +83,7 @@ def calculate_calmar(cagr: Percent | None, max_drawdown: Percent | None) -> floa
 
 
 def calculate_omega(returns: NDArray[np.float64]) -> float | None:
-    """Return what the gains add up to for each unit of loss (Keating and Shadwick, 2002; threshold 0).
+    """Return the sum of gains divided by the sum of losses (Keating and Shadwick, 2002; threshold 0).
 
     None without a loss.
 

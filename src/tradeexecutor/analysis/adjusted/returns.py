@@ -1,6 +1,6 @@
-"""Returns of the recorded equity, deposits and redemptions taken out.
+"""Returns of the recorded equity, adjusted for deposits and redemptions.
 
-Deposits and redemptions that the state recorded are not taken for profit: a return is
+Recorded deposits and redemptions do not count as profit: a return is
 
     r[i] = (value[i] - flow[i]) / value[i - 1] - 1
 
@@ -9,12 +9,12 @@ return (CFA Institute, "Global Investment Performance Standards", 2020, section 
 period, because the strategy books a deposit and takes the sample in the same cycle. It is exact for a flow of any size
 when nothing is traded between the flow and the sample.
 
-Where something is, the new money pays its part `cost[i]` of what that trading cost:
+Otherwise the new money pays its share `cost[i]` of the costs of that trading:
 
     r[i] = (value[i] + cost[i] - flow[i]) / value[i - 1] * value[i] / (value[i] + cost[i]) - 1
 
-A backtest knows better: it takes a sample just before it books a flow. The two samples have the same time, no time
-passes between them, and the return between them is of all the money:
+A backtest is more precise, because it takes a sample just before it books a flow. Both samples have the same time, and
+the return between them is that of the whole equity:
 
     r[i] = value[i] / (value[i - 1] + flow[i]) - 1
 
@@ -40,7 +40,7 @@ _YEAR_US = 365 * 86_400 * 1_000_000
 
 
 def calculate_returns(curve: EquityCurve) -> NDArray[np.float64]:
-    """Return the return of each period, one fewer than samples, deposits taken out.
+    """Return the return of each period, one fewer than samples, adjusted for deposits.
 
     A period without any money has no return and counts as 0.
 
@@ -52,7 +52,7 @@ def calculate_returns(curve: EquityCurve) -> NDArray[np.float64]:
         return np.zeros(0)
     start, end, flows = curve.values[:-1], curve.values[1:], curve.flows[1:]
     traded = end + (0.0 if curve.costs is None else curve.costs[1:])
-    # No portfolio is worth less than nothing: a deposit of more than is there afterwards came before the loss.
+    # A portfolio has no negative value, so a deposit larger than the value after it came before the loss.
     is_first = (curve.times[1:] == curve.times[:-1]) | (flows > traded)
     invested = np.where(is_first, start + flows, start)
     kept = np.divide(end, traded, out=np.ones_like(end), where=traded > 0)
@@ -81,8 +81,8 @@ def calculate_cagr(total_return: Percent, years: float) -> Percent | None:
     Returns
     -------
     float or None
-        None when nothing can be said: no time passed, more than everything was lost, or the period is so short that the
-        figure exceeds what a float holds.
+        None if it is undefined: the period has no duration, more than everything was lost, or the period is so short
+        that the result exceeds the range of floats.
 
     >>> round(calculate_cagr(0.21, 2.0), 6)
     0.1

@@ -1,4 +1,4 @@
-"""The figures people look at first, of a backtest or a live strategy.
+"""The most important figures of a backtest or a live strategy.
 
 Unlike `TradeSummary`, whose figures keep the definitions of recorded files, these are adjusted for deposits and count
 frozen positions as part of the portfolio.
@@ -54,7 +54,7 @@ __all__ = ["PerformanceSummary", "PositionResult", "RiskFigures", "measure_risk"
 
 @dataclass(frozen=True, slots=True)
 class RiskFigures:
-    """More about the risk, measured on the same returns as drawdown and Sharpe; fractions.
+    """Further risk figures, measured on the same returns as drawdown and Sharpe; fractions.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class RiskFigures:
     ulcer_index, longest_drawdown
         See :mod:`tradeexecutor.analysis.adjusted.drawdown`.
     value_at_risk, conditional_value_at_risk, skew, kurtosis
-        Of the return of one period, see :mod:`tradeexecutor.analysis.adjusted.distribution`.
+        Figures of the return of one period, see :mod:`tradeexecutor.analysis.adjusted.distribution`.
     best_period, worst_period
         Highest and lowest return of one period.
     is_daily
@@ -93,28 +93,28 @@ class PerformanceSummary:
     Attributes
     ----------
     name
-        Of the state.
+        Name of the state.
     start_at, end_at
         First and last recorded sample; None without samples.
     initial_equity, final_equity
-        Net asset value of the first sample with any money, and the present one.
+        Net asset value of the first sample with any money, and the current one.
     net_deposits
-        Deposits minus redemptions after that first sample; all of them where there are no samples.
+        Deposits minus redemptions after that first sample; all of them without samples.
     total_return, cagr
         Time-weighted, see :mod:`tradeexecutor.analysis.adjusted.returns`; None when there are too few samples.
     money_weighted_return
-        Of the whole period, see :mod:`tradeexecutor.analysis.adjusted.money_weighted`.
+        Return of the whole period, see :mod:`tradeexecutor.analysis.adjusted.money_weighted`.
     buy_and_hold
-        Return of buying at the start what could be traded, equal amounts of each pair, and holding it, before fees;
-        None where no prices are known, see :mod:`tradeexecutor.analysis.adjusted.benchmark`.
+        Return of buying all pairs at the start, equal amounts of each, and holding them, before fees; None without
+        known prices, see :mod:`tradeexecutor.analysis.adjusted.benchmark`.
     alpha, beta
-        To that purchase, see `AlphaBeta`.
+        Compared with buy and hold, see `AlphaBeta`.
     max_drawdown, max_runup, sharpe, sortino
         Measured on the observations of :mod:`tradeexecutor.analysis.adjusted.periods`; the drawdown is <= 0.
     exposure
         Fraction of the time with an open position.
     positions_open, positions_frozen, positions_closed
-        Counts.
+        Number of positions.
     won, lost
         Closed positions with a net profit and with a net loss; lending is neither.
     win_rate
@@ -132,7 +132,7 @@ class PerformanceSummary:
     volume, fees
         Value of the trades that executed, and trading fees paid.
     risk
-        More figures.
+        Further risk figures.
     """
 
     name: str | None

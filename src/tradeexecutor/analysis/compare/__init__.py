@@ -1,1 +1,1 @@
-"""Two states side by side: which decisions they share, and where they differ."""
+"""Comparison of two states: common decisions, and differences."""

@@ -1,4 +1,4 @@
-"""Two recorded equity curves side by side."""
+"""Comparison of two recorded equity curves."""
 
 import datetime
 from dataclasses import dataclass
@@ -42,11 +42,11 @@ class EquityComparison:
     Attributes
     ----------
     samples_a, samples_b
-        How many there are.
+        Number of samples.
     start_at, end_at
-        The time that both cover, naive UTC; None when there is none.
+        The common period, naive UTC; None if there is none.
     compared
-        Points that were compared.
+        Number of compared points.
     first
         The first point that differs by more than the tolerance; None when none does.
     largest, last
@@ -75,13 +75,13 @@ class EquityComparison:
 
 
 class EquityIndex:
-    """Answers what the equity was at a time."""
+    """Index of an equity curve by time."""
 
     def __init__(self, curve: EquityCurve):
         self._curve = curve
 
     def get_value(self, at: datetime.datetime) -> float:
-        """Return the latest recorded equity up to a time, before the first sample that one; 0 without samples, USD."""
+        """Return the latest equity up to a time, USD; before the first sample its value, and 0 without samples."""
         if not len(self._curve):
             return 0.0
         index = int(np.searchsorted(self._curve.times, (at - EPOCH) // _MICROSECOND, side="right")) - 1
@@ -91,19 +91,19 @@ class EquityIndex:
 def compare_equity(
     a: EquityCurve, b: EquityCurve, time_tolerance: datetime.timedelta, tolerance: Percent, *, growth: bool = False
 ) -> EquityComparison:
-    """Compare two curves where both exist.
+    """Compare two curves in their common period.
 
-    The points are the samples of the curve with fewer of them. The other curve counts with its latest sample up to
-    then, plus the time tolerance.
+    The points are the samples of the curve with fewer of them. The value of the other curve is its latest sample up to
+    that time plus the time tolerance.
 
     Parameters
     ----------
     time_tolerance
-        How much later a sample of the other curve may be, and how far apart the beginnings and ends.
+        Largest delay of a sample of the other curve, and largest distance of the starts and ends.
     tolerance
-        A difference up to this fraction is none.
+        Largest difference that counts as equal, a fraction.
     growth
-        Compare the time-weighted growth since the first point, in which deposits do not count.
+        Whether to compare the time-weighted growth since the first point, which excludes deposits.
     """
     slack = time_tolerance // _MICROSECOND
     if not len(a) or not len(b):
@@ -145,7 +145,7 @@ def _choose_points(a: NDArray[np.int64], b: NDArray[np.int64], start: int, end: 
 
 def _look_up(curve: EquityCurve, points: NDArray[np.int64], slack: int, *, growth: bool) -> NDArray[np.float64]:
     found = np.searchsorted(curve.times, points, side="right") - 1
-    # A sample a little later is the one that is meant, the one before it may be a whole cycle old.
+    # The sample shortly after the point belongs to it; the one before may be a whole cycle older.
     later = np.minimum(found + 1, len(curve) - 1)
     is_exact = (found >= 0) & (curve.times[np.maximum(found, 0)] == points)
     is_near = ~is_exact & (curve.times[later] > points) & (curve.times[later] - points <= slack)

@@ -1,11 +1,11 @@
-"""Which trades and positions of two states are the same decision.
+"""Matching trades and positions of two states that belong to the same decision.
 
 Two lists are matched within groups: trades of one pair and side, positions of one pair. Within a group
 
 1. those of exactly the same time are matched, in order of their ids;
-2. what remains is matched in order of time, each with the earliest free partner not further away than the tolerance.
+2. the others are matched in order of time, each with the earliest unmatched partner within the tolerance.
 
-Step 2 finds as many matches as there can be. The cost is that of sorting.
+Step 2 finds the largest possible number of matches. The cost is that of sorting.
 """
 
 import datetime

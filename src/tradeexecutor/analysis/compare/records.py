@@ -1,4 +1,4 @@
-"""What a comparison of two states tells: figures of trades and positions, how they differ, and where they part."""
+"""Records of a comparison of two states: figures of trades and positions, their differences, and the first one."""
 
 import datetime
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Tolerances:
-    """What still counts as equal; by default nothing but the same.
+    """Largest differences that count as equal; by default values must be the same.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Tolerances:
     Raises
     ------
     InvalidValue
-        A tolerance is negative or no number.
+        A tolerance is negative or not a number.
     """
 
     time: datetime.timedelta = datetime.timedelta(0)
@@ -57,7 +57,7 @@ class Tolerances:
 
 @dataclass(frozen=True, slots=True)
 class TradeFigures:
-    """What is compared of a trade.
+    """Figures of a trade that are compared.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class TradeFigures:
 
 @dataclass(frozen=True, slots=True)
 class PositionFigures:
-    """What is compared of a position; `profit_pct` is a fraction, figures it does not have are None."""
+    """Figures of a position that are compared; `profit_pct` is a fraction, missing figures are None."""
 
     position_id: int
     ticker: str
@@ -138,7 +138,7 @@ F = TypeVar("F", TradeFigures, PositionFigures)
 
 @dataclass(frozen=True, slots=True)
 class Pairing(Generic[F]):
-    """A trade or position of A and its partner in B, one of them None where there is none."""
+    """A trade or position of A and its partner in B; one of them is None without a partner."""
 
     a: F | None
     b: F | None
@@ -146,7 +146,7 @@ class Pairing(Generic[F]):
 
     @property
     def is_equal(self) -> bool:
-        """Whether both are there, and the same within the tolerances."""
+        """Whether both exist, and are the same within the tolerances."""
         return self.a is not None and self.b is not None and not self.differences
 
 
@@ -160,7 +160,7 @@ class Divergence:
         ``trade``, ``position`` or ``equity``.
     at
         Time of the decision, opening or sample, naive UTC; None when only the span of the samples differs, or the
-        present net asset value.
+        current net asset value.
     trade, position
         The pairing that differs.
     """
@@ -173,7 +173,7 @@ class Divergence:
 
 @dataclass(frozen=True, slots=True)
 class FillSummary:
-    """How the matched trades that both sides executed were filled.
+    """Fills of the matched trades that both sides executed.
 
     Attributes
     ----------

@@ -1,13 +1,13 @@
-"""Two states side by side: a backtest against the live strategy, or one run against another.
+"""Comparison of two states: a backtest and a live strategy, or two runs.
 
 >>> from tradeexecutor.state.state import State
 >>> compare_states(State(), State()).is_equal
 True
 
-Everything is compared that a trader would look at: which trades were decided, how they were filled, what the positions
-earned, and the equity over time. Numbers that only mean something within one state, such as ids, are not.
+The comparison includes decided trades, their fills, the profits of positions, and the equity over time. Numbers that
+are specific to one state, such as ids, are not compared.
 
-The first thing that differs is the *divergence*. What comes after it often only follows from it.
+The first difference is the *divergence*. Later differences often follow from it.
 """
 
 import datetime
@@ -57,18 +57,18 @@ def compare_states(
     """Compare two states.
 
     Trades are matched by pair, side and time of decision, positions by pair and time of opening; see
-    :mod:`tradeexecutor.analysis.compare.matching`. A pair is known by its ticker and kind, because a backtest may
-    not know the addresses of the chain; where one state has several pairs of one name, their base address counts, too.
+    :mod:`tradeexecutor.analysis.compare.matching`. A pair is identified by its ticker and kind, because a backtest may
+    not have the addresses of the chain; if one state has several pairs of one name, also by its base address.
 
     Parameters
     ----------
     a, b
-        Only read.
+        The states; they are not changed.
     tolerances
-        By default everything has to be the same.
+        Largest differences that count as equal; None for no tolerance.
     relative_to_equity
-        Compare quantities, values and fees as fractions of the equity at the time of the decision, and the growth of
-        the equity instead of the equity: for strategies that run with different capital.
+        Whether to compare quantities, values and fees as fractions of the equity at the time of the decision, and the
+        growth of the equity instead of the equity, for strategies with different capital.
 
     Notes
     -----
@@ -103,7 +103,7 @@ def compare_states(
 
 
 class _PairNamer:
-    """Names pairs so that the same pair has the same name in both states."""
+    """Names of pairs that are the same in both states."""
 
     def __init__(self, states: Iterable[State]):
         addresses: list[defaultdict[str, set[Any]]] = []
@@ -258,7 +258,7 @@ class _Comparer:
         )
 
     def _get_scales(self, at_a: datetime.datetime, at_b: datetime.datetime) -> tuple[float, float] | None:
-        """Return what to divide amounts by; None without a known equity on both sides."""
+        """Return the equity of both sides, by which amounts are divided; None if one is unknown."""
         if self.scales is None:
             return None
         values = self.scales[0].get_value(at_a), self.scales[1].get_value(at_b)
@@ -296,7 +296,7 @@ def _compare_numbers(
         left, right = (float(x), float(y)) if scales is None else (float(x) / scales[0], float(y) / scales[1])
         if name == "quantity" and left < 0 and right < 0:
             left, right = -left, -right
-        # Decimals that differ may be equal as floats; the difference is then below what a fraction can tell.
+        # Different Decimals may be equal as floats; the difference is then below the precision of a fraction.
         size = (right - left) / max(abs(left), abs(right)) if left != right else 0.0
         if abs(size) > tolerance or (not tolerance and scales is None):
             yield Difference(name, x, y, size)
@@ -358,7 +358,7 @@ def _get_final_difference(a: PerformanceSummary, b: PerformanceSummary) -> Perce
 def _find_divergence(
     trades: Sequence[Pairing[TradeFigures]], positions: Sequence[Pairing[PositionFigures]], equity: EquityComparison
 ) -> Divergence | None:
-    """Return the earliest difference; of the same time the one that the others follow from."""
+    """Return the earliest difference; at the same time, trades before positions before equity."""
     found: list[Divergence] = []
     for trade in trades:
         if not trade.is_equal:

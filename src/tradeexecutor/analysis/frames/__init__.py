@@ -1,6 +1,6 @@
 """A state as tables: pandas data frames and Arrow tables of everything that it records."""
 
-# pyarrow has no type stubs: what it returns has no known type.
+# pyarrow has no type stubs.
 # pyright: reportUnknownVariableType=false
 
 from tradeexecutor.analysis.frames.frames import (

@@ -1,7 +1,7 @@
 """A state as tables: positions, trades, balance updates, valuations, and the recorded history of the portfolio.
 
 Every function takes a state and returns a ``pandas.DataFrame``, or with ``as_arrow=True`` a ``pyarrow.Table`` of the
-same columns. Columns have the same names and types whatever the state, an empty one included:
+same columns. The names and types of columns are the same for every state, including an empty one:
 
 ============  ===================  ================  =============================================================
 Kind          pandas               Arrow             Meaning
@@ -14,13 +14,13 @@ Kind          pandas               Arrow             Meaning
 ``tokens``    object (`Decimal`)   decimal256(76,38) token units, exact; Arrow rounds beyond 38 decimals
 ============  ===================  ================  =============================================================
 
-What is unknown is missing: NA, NaT, NaN, None, or null. The unit of each column is in ``frame.attrs["units"]`` and in
+Unknown values are missing: NA, NaT, NaN, None, or null. The unit of each column is in ``frame.attrs["units"]`` and in
 the metadata of the Arrow fields, under ``unit``; columns without a unit are left out.
 
 Each table is built in one pass, columns in the order below; the order of rows is given with each function.
 """
 
-# pyarrow has no type stubs: what it returns has no known type.
+# pyarrow has no type stubs.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownParameterType=false
 
@@ -72,7 +72,7 @@ _ARROW_TYPES: dict[Kind, pa.DataType] = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """How a column is made from a row object."""
+    """A column, and the function that reads its value from a row object."""
 
     name: str
     kind: Kind
@@ -133,7 +133,7 @@ def _enum(name: str) -> Callable[[Any], Any]:
 
 @dataclass(frozen=True, slots=True)
 class _PositionRow:
-    """A position, and what several columns need."""
+    """A position, with values that several columns use."""
 
     position: TradingPosition
     status: str
@@ -282,7 +282,7 @@ def trades_to_frame(state: State, *, as_arrow: Literal[True]) -> pa.Table: ...
 def trades_to_frame(state: State, *, as_arrow: bool = False) -> "pd.DataFrame | pa.Table":
     """Return a row per trade, whatever its status, by trade id.
 
-    Trades that wait for a trigger or lapsed without one are among them, each once.
+    Resting orders and orders that lapsed are included, each once.
     """
     trades: dict[int, TradeExecution] = {}
     for _, position in _iterate_positions(state):

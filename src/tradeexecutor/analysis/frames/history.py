@@ -1,9 +1,9 @@
-"""More of a state as tables: recorded statistics of positions, and the postings of the ledger.
+"""Further tables of a state: recorded statistics of positions, and the postings of the ledger.
 
 Columns, types and units follow :mod:`tradeexecutor.analysis.frames`.
 """
 
-# pyarrow has no type stubs: what it returns has no known type.
+# pyarrow has no type stubs.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownParameterType=false
 

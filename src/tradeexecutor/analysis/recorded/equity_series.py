@@ -1,9 +1,9 @@
 """Time series of the recorded equity, share price and deposits.
 
-A series that has no adjustment in its name takes a deposit for profit, as recorded figures do.
-:py:func:`tradeexecutor.analysis.adjusted.periods.calculate_time_weighted_returns` takes deposits out.
+In a series without "adjusted" in its name, a deposit counts as profit, as in recorded figures.
+:py:func:`tradeexecutor.analysis.adjusted.periods.calculate_time_weighted_returns` is adjusted for deposits.
 
-Every function is linear in the number of samples and leaves its argument alone. Returns are fractions.
+Every function is linear in the number of samples and does not change its argument. Returns are fractions.
 """
 
 import datetime
@@ -57,8 +57,8 @@ def calculate_equity_curve(
     attribute_name
         Numeric field of :py:class:`~tradeexecutor.state.statistics.PortfolioStatistics`; USD unless a ratio.
     fill_time_gaps
-        Let the series span the whole strategy: 0 at its start, the last value at its end. Nothing is added where a
-        sample is at or beyond that time.
+        Whether to extend the series to the whole strategy: 0 at its start, the last value at its end. Nothing is added
+        if a sample is at or beyond that time.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def calculate_returns(equity_curve: "pd.Series[float]") -> "pd.Series[float]":
 
 
 def generate_buy_and_hold_returns(buy_and_hold_price_series: "pd.Series[float]") -> "pd.Series[float]":
-    """Return the returns of holding something, from its prices over time."""
+    """Return the returns of buying and holding, from prices over time."""
     return calculate_returns(buy_and_hold_price_series)
 
 
@@ -132,9 +132,9 @@ def calculate_daily_returns(state: State, freq: Frequency = _DAY) -> "pd.Series[
 
 
 def calculate_investment_flow(state: State) -> "pd.Series[float]":
-    """Return deposits (+) and redemptions (-) in USD, by the decision cycle that took them in.
+    """Return deposits (+) and redemptions (-) in USD, by the time of the cycle that booked them.
 
-    Several of one time stay apart. Events that no cycle took in, or without a value, are left out.
+    Several at one time are separate. Events without a cycle or a value are left out.
     """
     refs = [
         ref
@@ -184,7 +184,7 @@ def calculate_rolling_returns(
         Accepted for existing strategies, no effect.
     """
     _require_window(periods)
-    # The sum of logarithms would be faster and lose the digits near 0; a product of 1 + r is exact enough and simple.
+    # A sum of logarithms would be faster, but lose digits near 0.
     growth = 1 + resample_returns(returns, freq)
     return growth.rolling(periods).apply(np.prod, raw=True).dropna() - 1
 
@@ -216,7 +216,7 @@ def calculate_share_price(state: State, initial_share_price: USDollarPrice | Non
     state
         Its portfolio samples are read.
     initial_share_price
-        What the returns are relative to; None: `State.initial_share_price`.
+        Price that the returns are relative to; None for `State.initial_share_price`.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""Key metrics: one figure about a strategy, together with where it comes from.
+"""Key metrics: figures of a strategy with their source.
 
-A metric that cannot be calculated is there all the same, without a value and with the reason. Values are plain:
+A metric that cannot be calculated has no value, but a reason. Values are plain:
 numbers, datetimes (naive UTC), a :py:class:`~tradeexecutor.state.cycle_duration.CycleDuration`, or in a table a
 dictionary of texts by column.
 """
@@ -27,14 +27,14 @@ class KeyMetricSource(StateEnum):
 
 
 class KeyMetricCalculationMethod(StateEnum):
-    """Whether a metric looks at the present or at a period."""
+    """Whether a metric is a current value or of a period."""
 
     latest_value = "latest_value"
     historical_data = "historical_data"
 
 
 class KeyMetricKind(StateEnum):
-    """What a metric says; the value is the key of tables and web pages."""
+    """Kind of a metric; the value is the key in tables and web pages."""
 
     sharpe = "sharpe"
     sortino = "sortino"
@@ -134,19 +134,19 @@ class KeyMetric(Serialisable):
     Attributes
     ----------
     kind, source
-        What it says, and from which history.
+        Kind of the figure, and the history it is calculated from.
     value
-        None when it is not available.
+        None if it is not available.
     calculation_window_start_at, calculation_window_end_at
-        The period it was calculated from, naive UTC; None for the present.
+        Period of the calculation, naive UTC; None for a current value.
     calculation_method
-        None when it is not available, and in tables.
+        None if it is not available, and in tables.
     unavailability_reason
-        For people; None when there is a value.
+        Text that explains why there is no value; None if there is one.
     help_link
         Page that explains the kind.
     name
-        For people; None: derive it from the kind.
+        Display name; None to derive it from the kind.
     """
 
     kind: KeyMetricKind
@@ -174,7 +174,7 @@ class KeyMetric(Serialisable):
         calculation_window_end_at: datetime.datetime | None,
         method: KeyMetricCalculationMethod,
     ) -> "KeyMetric":
-        """Return a metric with its help link; NaN and infinity become None with a reason, JSON has neither."""
+        """Return a metric with its help link; NaN and infinity become None with a reason, because JSON lacks them."""
         metric = cls(
             kind,
             source,

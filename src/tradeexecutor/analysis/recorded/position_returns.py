@@ -1,8 +1,8 @@
 """Time series of the profits of positions.
 
-The return of a position is *size relative*: its profit as a fraction of what it cost, times the fraction of the
-portfolio that it tied at open. Compounding these needs no equity, and deposits do not disturb it; interest of the cash
-is not in it, and positions held at the same time are compounded one after another.
+The return of a position is *size relative*: its profit as a fraction of its cost, times the fraction of the portfolio
+that it used at open. Compounding these needs no equity and is independent of deposits; it excludes interest on cash,
+and positions held at the same time are compounded one after another.
 
 Every function is linear in the number of positions. Returns are fractions. Old files did not record the portfolio
 value at open: `LegacyDataException` is raised there.

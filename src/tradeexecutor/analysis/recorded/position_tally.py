@@ -1,4 +1,4 @@
-"""One walk over the positions of a strategy, adding up what the trade summary needs."""
+"""Totals of the positions of a strategy for the trade summary, in one pass."""
 
 import datetime
 import logging
@@ -64,7 +64,7 @@ class Streaks:
     _pullback: USDollarAmount = 0.0
 
     def add(self, realised: USDollarAmount, portfolio_value: USDollarAmount | None) -> None:
-        """Take in the next position; a profit of exactly 0 neither ends nor prolongs a run."""
+        """Add the next position; a profit of exactly 0 neither ends nor extends a run."""
         if realised > 0:
             self._won += 1
             self._lost = 0
@@ -78,9 +78,9 @@ class Streaks:
         self.measure_pullback(realised, portfolio_value)
 
     def measure_pullback(self, realised: USDollarAmount, portfolio_value: USDollarAmount | None) -> None:
-        """Compare the losses in a row with the portfolio after a position, a lending one too.
+        """Update the largest pullback after a position, including lending ones.
 
-        Recorded figures forget the pullback at a position whose portfolio value at open is unknown, and so does this.
+        As in recorded figures, a position whose portfolio value at open is unknown resets the pullback.
         """
         if not portfolio_value or portfolio_value + realised == 0:
             self.max_pullback = 0
@@ -96,19 +96,19 @@ class PositionTally:
     trades: int = 0
     volume: USDollarAmount = 0
     volume_without_vaults: USDollarAmount = 0
-    #: Of tokens that take a tax on transfer.
+    #: Volume of tokens with a tax on transfers.
     volume_taxed: USDollarAmount = 0
     token_tax: USDollarAmount = 0
     lp_fees: USDollarAmount = 0
     lp_fees_without_vaults: USDollarAmount = 0
-    #: Of each position; the loss at the stop loss or else what was tied, as a fraction of the portfolio.
+    #: Risk of each position, a fraction of the portfolio: the loss at the stop loss, otherwise the used capital.
     risks_at_open: OptionalFigures = field(default_factory=list[float | None])
     #: Of each position.
     repaid_interest: list[USDollarAmount] = field(default_factory=list[USDollarAmount])
     claimed_interest: USDollarAmount = 0.0
     #: Most lending positions opened in a row.
     longest_credit: int = 0
-    #: Of positions that are not closed, frozen ones included.
+    #: Number of positions that are not closed, including frozen ones.
     undecided: int = 0
     open_value: USDollarAmount = 0
     unrealised_profit: USDollarAmount = 0
@@ -116,7 +116,7 @@ class PositionTally:
     won: Outcomes = field(default_factory=Outcomes)
     lost: Outcomes = field(default_factory=Outcomes)
     zero: Outcomes = field(default_factory=Outcomes)
-    #: Lending.
+    #: Closed lending positions.
     neutral: Outcomes = field(default_factory=Outcomes)
     #: Of each lost position, realised profit as a fraction of the portfolio at open.
     realised_losses: list[Percent] = field(default_factory=list[Percent])
@@ -124,7 +124,7 @@ class PositionTally:
     _credit_run: int = 0
 
     def add(self, position: TradingPosition) -> None:
-        """Take in the next position, in the order of opening."""
+        """Add the next position; positions must be added in the order of opening."""
         self.positions += 1
         self._add_costs(position)
         if position.is_closed():
@@ -165,7 +165,7 @@ class PositionTally:
         outcomes = self._classify(position)
         duration = position.get_duration()
         outcomes.durations.append(duration if duration is not None else datetime.timedelta(0))
-        # A position with neither profit nor loss counts as 0, whatever rounding left in its percentage.
+        # A position with neither profit nor loss counts as 0, even if its percentage has a rounding error.
         outcomes.profits.append(0.0 if outcomes is self.zero else position.get_realised_profit_percent())
         outcomes.stop_losses += position.closed_by_stop_loss()
         outcomes.take_profits += position.closed_by_take_profit()
@@ -200,7 +200,7 @@ def _get_risk_at_open(position: TradingPosition) -> Percent | None:
 
 
 def tally_positions(positions: Iterable[TradingPosition]) -> PositionTally:
-    """Add up positions, which may come in any order."""
+    """Return the totals of positions in any order."""
     tally = PositionTally()
     for position in sorted(positions, key=lambda position: position.opened_at):
         tally.add(position)
@@ -209,7 +209,7 @@ def tally_positions(positions: Iterable[TradingPosition]) -> PositionTally:
 
 @shared
 def tally_portfolio(portfolio: Portfolio) -> PositionTally:
-    """Add up all positions of a portfolio."""
+    """Return the totals of all positions of a portfolio."""
     return tally_positions(portfolio.get_all_positions())
 
 
@@ -226,5 +226,5 @@ def median(values: Iterable[float | None]) -> float | None:
 
 
 def average_duration(durations: list[datetime.timedelta]) -> datetime.timedelta | None:
-    """Return the mean; None without any."""
+    """Return the mean of durations; None without any."""
     return sum(durations, datetime.timedelta(0)) / len(durations) if durations else None

@@ -1,10 +1,10 @@
 """Ratios of a series of returns, with the definitions of recorded figures.
 
-The formulas are those of quantstats 0.0.62, whose habits existing dashboards show. Two of them mislead:
+The formulas are those of quantstats 0.0.62, which existing dashboards show. Two properties are misleading:
 
-- each function guesses from the range of the numbers whether it was given returns or prices, see `prepare_returns` and
-  `prepare_prices`;
-- a loss in the very first period is no drawdown, because the starting wealth is not a point of the series.
+- each function guesses from the range of the numbers whether its argument has returns or prices, see `prepare_returns`
+  and `prepare_prices`;
+- a loss in the first period is not a drawdown, because the starting wealth is not a point of the series.
 
 :mod:`tradeexecutor.analysis.adjusted` has the same ratios without them, adjusted for deposits.
 
@@ -47,7 +47,7 @@ def _divide(a: float, b: float) -> float:
 def prepare_returns(series: "pd.Series[float]") -> "pd.Series[float]":
     """Return per-period returns without NaN and infinity, which become 0.
 
-    A series without a negative value and with one above 1 is taken for prices.
+    A series without a negative value and with one above 1 is treated as prices.
     """
     series = series.astype("float64")
     if series.min() >= 0 and series.max() > 1:
@@ -58,7 +58,7 @@ def prepare_returns(series: "pd.Series[float]") -> "pd.Series[float]":
 def prepare_prices(series: "pd.Series[float]") -> "pd.Series[float]":
     """Return prices; NaN becomes 0 and infinity NaN.
 
-    A series with a negative value, or with none of at least 1, is taken for returns and compounded from 1. An
+    A series with a negative value, or with none of at least 1, is treated as returns and compounded from 1. An
     infinite return, from equity that starts at 0, gives the price 0 for its period and does not change later ones.
     """
     series = series.astype("float64")
@@ -94,8 +94,8 @@ def calculate_sortino(returns: "pd.Series[float]", periods: int = DAYS_PER_YEAR)
 def calculate_profit_factor(returns: "pd.Series[float]") -> float:
     """Return the sum of the positive returns divided by that of the negative ones, >= 0.
 
-    Of returns, not of dollars: :py:func:`tradeexecutor.analysis.adjusted.positions.calculate_profit_factor` is that
-    of the closed positions.
+    It uses returns; :py:func:`tradeexecutor.analysis.adjusted.positions.calculate_profit_factor` uses the USD profits
+    of closed positions.
     """
     known = prepare_returns(returns).to_numpy()
     return abs(_divide(known[known >= 0].sum(), known[known < 0].sum()))
@@ -104,7 +104,7 @@ def calculate_profit_factor(returns: "pd.Series[float]") -> float:
 def calculate_max_drawdown(returns: "pd.Series[float]") -> Percent:
     """Return the deepest fall from a high, a fraction <= 0.
 
-    The wealth before the first period is no high: -10 % in the first period alone is a drawdown of 0.
+    The wealth before the first period is not a high: -10 % in the first period alone is a drawdown of 0.
     """
     prices = prepare_prices(returns)
     with np.errstate(divide="ignore", invalid="ignore"):

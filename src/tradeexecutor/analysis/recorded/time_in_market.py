@@ -1,4 +1,4 @@
-"""How long a strategy had something in the market."""
+"""Time in market with the definition of recorded figures."""
 
 import datetime
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ def calculate_time_in_market(
 
     `tradeexecutor.analysis.adjusted.exposure` has the exact one.
 
-    An entry that waited counts from its first fill. Two habits of the recorded figure are kept: a position is compared
-    only with the one before it, so that more than two overlapping ones are counted twice, and nothing after the first
-    open position counts.
+    An entry that waited counts from its first fill. Two properties of the recorded figure are kept: a position is
+    compared only with the previous one, so that time with more than two overlapping positions counts twice, and time
+    after the first open position does not count.
 
     Parameters
     ----------

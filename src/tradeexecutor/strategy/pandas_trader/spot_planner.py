@@ -184,7 +184,7 @@ class SpotPlanner:
         slippage_tolerance: Percent | None = None,
         position: TradingPosition | None = None,
     ) -> tuple[TradeExecution, TradingPosition]:
-        """Plan a buy for a budget in reserve currency; raises `PositionManagerError` for less than one unit, or for dust."""
+        """Plan a buy for a budget in reserve currency; raises `PositionManagerError` for dust and less than a unit."""
         quantity, cost = size_buy(budget, Decimal(pricing.price), pair.base.decimals, self.reserve_currency.decimals)
         what = f"cannot buy for {budget} {self.reserve_currency.token_symbol} at {pricing.price}"
         check_size(pair, quantity, what)

@@ -1,1 +1,1 @@
-"""The table of all, long and short positions: `table` makes it, `recorded_table` is how live strategies record it."""
+"""The table of all, long and short positions: `table` makes it, `recorded_table` has its recorded form."""

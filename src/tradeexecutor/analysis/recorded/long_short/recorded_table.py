@@ -27,7 +27,7 @@ __all__ = [
 
 _COLUMNS = ["All", "Long", "Short"]
 
-#: Label of a row -> what it says; rows with other labels are not in the table.
+#: Kind of the metric by label of the row; rows with other labels are not in the table.
 _KINDS = {
     "Trading period length": KeyMetricKind.trading_period_length,
     "Return %": KeyMetricKind.return_percent,
@@ -90,13 +90,13 @@ class StatisticsTable(Serialisable):
     columns
         ``All``, ``Long``, ``Short``.
     rows
-        By the value of their kind; empty without a state.
+        Metrics by the value of their kind; empty without a state.
     created_at
-        When it was calculated, naive UTC.
+        Time of the calculation, naive UTC.
     source
         Live trading or backtesting.
     calculation_window_start_at, calculation_window_end_at
-        Not used: each row has its own.
+        Not used, because each row has its own.
     """
 
     columns: list[str]
@@ -110,14 +110,14 @@ class StatisticsTable(Serialisable):
 def serialise_long_short_stats_as_json_table(
     live_state: State | None = None, backtested_state: State | None = None, now_: datetime.datetime | None = None
 ) -> JSONObject:
-    """Return both tables as plain JSON data, the way `Statistics.long_short_metrics_latest` holds them.
+    """Return both tables as plain JSON data, in the form of `Statistics.long_short_metrics_latest`.
 
     Parameters
     ----------
     live_state, backtested_state
-        None: the table has no rows.
+        States; None for a table without rows.
     now_
-        Present, naive UTC; the wall clock if None.
+        Current time, naive UTC; None reads the clock.
     """
     return {
         "live_stats": serialise_live_long_short_stats(live_state, now_).to_dict(),
@@ -139,8 +139,8 @@ def serialise_backtested_long_short_stats(
 def serialise_live_long_short_stats(state: State | None, now_: datetime.datetime | None = None) -> StatisticsTable:
     """Return the table of a live strategy.
 
-    Its period runs until now. Its return is the compounded profit of the positions, in which a deposit is no profit;
-    the sides share it. Its drawdown is that of the closed positions, positive, as recorded tables have it.
+    Its period ends now. Its return is the compounded profit of the positions, which excludes deposits, divided between
+    the sides. Its drawdown is that of the closed positions, positive as in recorded tables.
     """
     now_ = now_ or utc_now()
     table = StatisticsTable(list(_COLUMNS), now_, KeyMetricSource.live_trading)

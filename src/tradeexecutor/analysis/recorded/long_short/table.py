@@ -11,7 +11,7 @@ from tradeexecutor.state.types import Percent
 
 __all__ = ["Sides", "SidesRow", "compare_sides", "get_sides_rows"]
 
-#: Figures of the portfolio, which have no side.
+#: Figures of the whole portfolio, which have no long or short value.
 _WITHOUT_SIDES = (
     "Trading period length",
     "Cash at start",
@@ -52,8 +52,8 @@ def get_sides_rows(sides: Sides, all_return: Percent | None = None) -> list[Side
     sides
         The summaries.
     all_return
-        Return of the portfolio, a fraction, that the sides share; None: that of the summary, in which a deposit counts
-        as profit.
+        Return of the portfolio, a fraction, that is divided between the sides; None for that of the summary, in which
+        a deposit counts as profit.
     """
     longs = _get_side_texts(sides, sides.long, all_return)
     shorts = _get_side_texts(sides, sides.short, all_return)
@@ -75,7 +75,7 @@ def compare_sides(sides: Sides, *, urls: bool = False) -> pd.DataFrame:
     sides
         The summaries.
     urls
-        Add a column ``help_links``, None where there is none.
+        Whether to add a column ``help_links``, with None for rows without a link.
     """
     rows = get_sides_rows(sides)
     table = pd.DataFrame([row.texts for row in rows], index=pd.Index([row.label for row in rows]))
