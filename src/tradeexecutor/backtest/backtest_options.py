@@ -46,8 +46,8 @@ class BacktestResult:
         ``delayed_trades`` (int: orders that filled at the next open, because there was no price when they were placed),
         ``refused_trades`` (int), ``reduced_trades`` and ``unpaid_trades`` (int: buys for which there was less
         cash than planned: those that spent the rest, and those that expired), ``delisted_positions``
-        (`DelistedPosition` objects), ``warnings`` (list of sentences about results that the author of the strategy may not have intended),
-        ``pending_funding`` (deposits and redemptions that were never due).
+        (`DelistedPosition` objects), ``warnings`` (list of sentences about results that the author of the strategy may
+        not have intended), ``pending_funding`` (deposits and redemptions that were never due).
     indicators
         Calculated indicators.
     strategy_module

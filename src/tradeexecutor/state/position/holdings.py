@@ -47,7 +47,7 @@ KINDS_OF_HELD_TOKENS = frozenset(
     }
 )
 
-_UNDER_WAY = frozenset({TradeStatus.started, TradeStatus.broadcasted, TradeStatus.vault_settlement_pending})
+_IN_EXECUTION = frozenset({TradeStatus.started, TradeStatus.broadcasted, TradeStatus.vault_settlement_pending})
 _PLANNED, _VAULT_SETTLEMENT_PENDING = TradeStatus.planned, TradeStatus.vault_settlement_pending
 _TRIGGERED, _CCTP_BRIDGE = TradeFlag.triggered, TradingPairKind.cctp_bridge
 
@@ -69,7 +69,7 @@ def get_uncommitted_holding(position: PositionFields, *, planned: bool) -> Decim
         if status is _PLANNED:
             if planned and not _waits_for_trigger(position, trade):
                 total += trade._planned_quantity
-        elif status in _UNDER_WAY:
+        elif status in _IN_EXECUTION:
             is_requested = status is _VAULT_SETTLEMENT_PENDING and trade._planned_quantity <= 0
             total += trade.get_vault_settlement_request_quantity() if is_requested else trade._planned_quantity
     return total
