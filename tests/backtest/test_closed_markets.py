@@ -181,7 +181,7 @@ def test_unknown_settings_are_refused():
         run([flat(1)] * 3, {}, closed_market="guess")
     with pytest.raises(BacktestNotPossible, match="delisting must be one of 'last_price', 'write_off', not 'gone'"):
         run([flat(1)] * 3, {}, delisting="gone")
-    with pytest.raises(BacktestNotPossible, match="delisted_after is a positive time"):
+    with pytest.raises(BacktestNotPossible, match="delisted_after must be a positive time"):
         run([flat(1)] * 3, {}, delisted_after=datetime.timedelta(0))
 
 
