@@ -18,7 +18,7 @@ at which it is certainly in the past.
 
 import datetime
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -185,10 +185,7 @@ class BacktestEngine:
         """Simulate the time between two decisions: execute triggers, and record the equity at sample times."""
         runner = self.runner
         portfolio = runner.state.portfolio
-        universe = runner.strategy_universe
-        cursors = (universe.get_cursor(pair) for pair in universe.iterate_pairs())
-        for moment in find_sample_times(self.sampling, cursors, to_us(after), to_us(until)):
-            ts = from_us(moment)
+        for ts in self._find_sample_times(after, until):
             if portfolio.open_positions or portfolio.pending_positions:
                 self._check_triggers(after, ts, is_last=False)
             self.pricing.advance_to(ts)
@@ -199,6 +196,13 @@ class BacktestEngine:
             after = ts
         if portfolio.open_positions or portfolio.pending_positions:
             self._check_triggers(after, until, is_last=is_last)
+
+    def _find_sample_times(self, after: datetime.datetime, until: datetime.datetime) -> Iterable[datetime.datetime]:
+        if self.sampling is EquitySampling.day and until.toordinal() == after.toordinal():
+            return ()  # nearly always, where candles are shorter than a day
+        universe = self.runner.strategy_universe
+        cursors = (universe.get_cursor(pair) for pair in universe.iterate_pairs())
+        return map(from_us, find_sample_times(self.sampling, cursors, to_us(after), to_us(until)))
 
     def _check_triggers(self, after: datetime.datetime, until: datetime.datetime, *, is_last: bool) -> None:
         """Check the levels of all positions from one decision to the next, in order of time."""
