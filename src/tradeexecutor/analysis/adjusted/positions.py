@@ -182,8 +182,10 @@ class TradingFigures:
 
 
 def measure_trading(portfolio: Portfolio) -> TradingFigures:
-    """Return the totals of the trades of a portfolio."""
-    trades = failed = expired = 0
+    """Return the totals of the trades of a portfolio, including expired orders of positions that never opened."""
+    trades = failed = 0
+    never_opened = (*portfolio.pending_positions.values(), *portfolio.expired_positions.values())
+    expired = sum(len(position.expired_trades) for position in never_opened)
     volume = fees = 0.0
     for position in portfolio.get_all_positions():
         expired += len(position.expired_trades)
