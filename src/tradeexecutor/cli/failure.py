@@ -24,7 +24,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from tradeexecutor.cli.output import OutputFailed, print_problem
+from tradeexecutor.cli.output import OutputFailed, print_problem, round_decimals
 from tradeexecutor.cli.remedies import describe_remedy
 from tradeexecutor.operations.error_text import describe_error, is_expected
 from tradeexecutor.operations.remedy import Remedy
@@ -122,7 +122,7 @@ def report_failures(command: Callable[..., Any]) -> Callable[..., Any]:
                 print_problem("".join(traceback.format_exception(error)).rstrip(), "")
                 raise typer.Exit(EXIT_FAILURE) from error
             advice = "" if is_expected(error) else " (add --debug to see where; please report it)"
-            print_problem(f"Error: {describe_error(error)}{advice}")
+            print_problem(f"Error: {round_decimals(describe_error(error))}{advice}")
             for hint in _list_hints(error, kwargs.get("state_file")):
                 print_problem(hint, "")
             raise typer.Exit(EXIT_FAILURE) from error

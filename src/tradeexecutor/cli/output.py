@@ -39,9 +39,11 @@ from tradeexecutor.state.display.formatting import (
     format_percent,
     format_price,
     format_quantity,
+    format_quantity_change,
     format_ratio,
     format_time,
     format_usd,
+    round_decimals,
 )
 from tradeexecutor.state.display.visible import escape_json, make_visible
 from tradeexecutor.state.errors import TradeExecutorError
@@ -55,6 +57,7 @@ __all__ = [
     "format_percent",
     "format_price",
     "format_quantity",
+    "format_quantity_change",
     "format_ratio",
     "format_time",
     "format_usd",
@@ -71,6 +74,7 @@ __all__ = [
     "print_problem",
     "print_table",
     "print_text",
+    "round_decimals",
     "shorten_path",
     "show_text",
 ]
@@ -336,8 +340,8 @@ def format_usd_change(before: float | None, after: float | None) -> str:
 
 
 def format_line(text: str | None) -> str:
-    """Return a text of several lines in one line."""
-    return " | ".join(line.strip() for line in (text or "").splitlines() if line.strip())
+    """Return a text of several lines in one line, with its decimals rounded."""
+    return round_decimals(" | ".join(line.strip() for line in (text or "").splitlines() if line.strip()))
 
 
 # --- JSON

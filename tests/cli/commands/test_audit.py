@@ -8,7 +8,6 @@ import pytest
 
 from tests.kit.command_runner import Run, Spawn
 from tests.kit.every_kind_trader import RAW_UNIT, D, Driver
-from tradeexecutor.cli.printers.audit import format_exact
 from tradeexecutor.state.state import State
 
 
@@ -253,10 +252,3 @@ def test_it_can_be_piped(spawn: Spawn, balanced: Path):
     assert result.returncode == 0
     assert "\x1b" not in result.stdout
     assert not result.stderr
-
-
-def test_exact_amounts_have_all_digits():
-    assert format_exact(D("0.000000740000097735901363")) == "0.000000740000097735901363"
-    assert format_exact(D("1234567.50"), sign=True) == "+1,234,567.5"
-    assert format_exact(D("0E-12")) == "0"
-    assert format_exact(None) == "-"

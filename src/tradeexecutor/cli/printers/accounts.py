@@ -2,7 +2,6 @@
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 from tradeexecutor.cli.output import (
@@ -10,6 +9,7 @@ from tradeexecutor.cli.output import (
     Column,
     format_percent,
     format_quantity,
+    format_quantity_change,
     format_time,
     format_usd,
     print_facts,
@@ -134,7 +134,7 @@ def _make_row(check: AccountingBalanceCheck, state: State) -> list[str]:
         describe_holder(check.positions),
         format_quantity(check.expected_amount),
         format_quantity(check.actual_amount),
-        format_difference(check.quantity) if check.quantity else "",
+        format_quantity_change(check.quantity) if check.quantity else "",
         format_usd(check.usd_value) if check.quantity else "",
         f"{result}, blacklisted" if is_blacklisted(state, check.asset) else result,
         format_time(check.timestamp, seconds=True),
@@ -148,12 +148,6 @@ def _make_unread_row(mapping: AssetToPositionsMapping) -> list[str]:
     holder = describe_holder(mapping.positions)
     amount = format_quantity(mapping.quantity)
     return [asset.token_symbol, holder, amount, NOTHING, "", "", "not read", "", "", asset.get_identifier()]
-
-
-def format_difference(amount: Decimal) -> str:
-    """Format an amount with its sign."""
-    text = format_quantity(amount)
-    return f"+{text}" if amount > 0 else text
 
 
 def check_to_json(check: AccountingBalanceCheck) -> dict[str, Any]:
@@ -224,7 +218,7 @@ def _print_divergence(item: Divergence) -> None:
         facts["Last agreeing"] = f"{format_quantity(item.before.amount)} {_describe_observation(item.before)}"
     facts["First parting"] = (
         f"{format_quantity(item.first.amount)} {_describe_observation(item.first)}, "
-        f"expected {format_quantity(item.expected)}: {format_difference(item.difference)} {symbol}"
+        f"expected {format_quantity(item.expected)}: {format_quantity_change(item.difference)} {symbol}"
     )
     same, other, fine = item.later
     if same or other or fine:
@@ -260,7 +254,7 @@ def _print_steps(item: Divergence) -> None:
             ">" if step.suspicion is not None else "",
             format_time(step.time, seconds=True),
             step.description,
-            format_difference(step.change),
+            format_quantity_change(step.change),
             format_quantity(step.expected),
         ]
         for step in steps
@@ -280,7 +274,7 @@ def _print_verdict(item: Divergence) -> None:
         print_line(f"  {len(suspects):,} events explain the difference equally well, marked with >.", "bold red")
     elif not item.steps:
         print_line(
-            f"  The ledger has no event in between: {format_difference(item.difference)} {item.asset.token_symbol} "
+            f"  The ledger has no event in between: {format_quantity_change(item.difference)} {item.asset.token_symbol} "
             "moved without an event, such as a transfer or a deposit that is not booked.",
             "bold red",
         )

@@ -9,10 +9,12 @@ from typing import Any
 from tradeexecutor.cli.output import (
     Column,
     format_quantity,
+    format_quantity_change,
     format_time,
     print_heading,
     print_line,
     print_table,
+    round_decimals,
 )
 from tradeexecutor.ledger.checkpoints import Checkpoint
 from tradeexecutor.ledger.entry import Account, Entry
@@ -256,23 +258,11 @@ def print_entries(proof: Proof, state: State, path: StateLocation, selection: Au
                 entry.description if is_new else "",
                 name_account(changed),
                 journal.get_symbol(changed.asset),
-                format_exact(amount, sign=True),
-                format_exact(balance),
+                format_quantity_change(amount),
+                format_quantity(balance),
             )
         )
     print_table(_ENTRY_COLUMNS, rows)
-
-
-def format_exact(amount: Decimal | None, *, sign: bool = False) -> str:
-    """Format a token amount with all its digits, never with an exponent.
-
-    >>> format_exact(Decimal("1234.50")), format_exact(Decimal("1E-7"), sign=True)
-    ('1,234.5', '+0.0000001')
-    """
-    if amount is None:
-        return "-"
-    text = f"{amount:+,f}" if sign else f"{amount:,f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 # --- Balances
@@ -312,10 +302,10 @@ def print_proof(proof: Proof, state: State, path: StateLocation, selection: Audi
             _print_story(proof, item)
     _print_conservation([item for item in proof.conservation if _matches(proof.journal, item.asset, selection.asset)])
     for item in proof.impossible:
-        print_line(f"Impossible: {item}", "red")
+        print_line(f"Impossible: {round_decimals(str(item))}", "red")
     unexplained = describe_unexplained_cash(proof.unexplained_cash)
     for remark in (*proof.remarks, unexplained) if unexplained else proof.remarks:
-        print_line(f"Remark: {remark}")
+        print_line(f"Remark: {round_decimals(remark)}")
     print_line()
     _print_verdict(proof)
 
@@ -364,14 +354,12 @@ def _print_story(proof: Proof, finding: Finding) -> None:
     print_heading(f"{finding.name}: {finding.verdict.label}")
     if finding.verdict is Verdict.mismatch and finding.difference is not None and finding.difference:
         side = "more" if finding.difference > 0 else "less"
-        print_line(
-            f"  The state records {format_exact(finding.recorded)}, {format_exact(abs(finding.difference))} "
-            f"{side} than the sum of the entries."
-        )
+        recorded, difference = format_quantity(finding.recorded), format_quantity(abs(finding.difference))
+        print_line(f"  The state records {recorded}, that is {difference} {side} than the sum of the entries.")
     if finding.reason:
-        print_line(f"  {_capitalise(finding.reason)}.")
+        print_line(f"  {_capitalise(round_decimals(finding.reason))}.")
     for remark in finding.remarks:
-        print_line(f"  {_capitalise(remark)}.")
+        print_line(f"  {_capitalise(round_decimals(remark))}.")
     first = finding.first_break
     if first is None:
         return
@@ -398,7 +386,7 @@ def _print_first_break(journal: Journal, finding: Finding, first: Break) -> None
         entry = journal.entries[index]
         mark = ">" if index == number else " "
         change = entry.get_change(finding.accounts)
-        moved = format_exact(change, sign=True) if change else "(does not change this balance)"
+        moved = format_quantity_change(change) if change else "(does not change this balance)"
         print_line(f"  {mark} {index:>5}  {entry.time:%Y-%m-%d %H:%M:%S}  {entry.description}: {moved}")
 
 
@@ -408,9 +396,9 @@ def _print_break(item: Break) -> None:
     print_line(f"  Between {start} and {_describe(change.after)}:")
     for text, causes in _group(item.causes):
         amount = sum((cause.amount for cause in causes), Decimal(0))
-        print_line(f"    {format_exact(amount, sign=True)}: {text}")
+        print_line(f"    {format_quantity_change(amount)}: {text}")
     for note in item.notes:
-        print_line(f"      {note}")
+        print_line(f"      {round_decimals(note)}")
 
 
 def _describe(checkpoint: Checkpoint) -> str:

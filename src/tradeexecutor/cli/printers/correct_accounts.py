@@ -5,6 +5,7 @@ from typing import Any
 from tradeexecutor.cli.output import (
     Column,
     format_quantity,
+    format_quantity_change,
     format_usd,
     print_facts,
     print_heading,
@@ -15,7 +16,6 @@ from tradeexecutor.cli.printers.accounts import (
     account_comparison_to_json,
     check_to_json,
     describe_holder,
-    format_difference,
 )
 from tradeexecutor.cli.remedies import describe_remedy
 from tradeexecutor.operations.correct_accounts import AccountCorrection, UncorrectedDifference
@@ -47,7 +47,7 @@ def print_account_correction(result: AccountCorrection) -> None:
                     describe_holder(check.positions),
                     format_quantity(check.expected_amount),
                     format_quantity(check.actual_amount),
-                    format_difference(check.quantity),
+                    format_quantity_change(check.quantity),
                     format_usd(check.usd_value),
                     text,
                 ]

@@ -5,7 +5,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from tradeexecutor.cli.output import Column, format_time, make_console, print_heading, print_line, print_table
+from tradeexecutor.cli.output import (
+    Column,
+    format_time,
+    make_console,
+    print_heading,
+    print_line,
+    print_table,
+    round_decimals,
+)
 from tradeexecutor.state.codec.codec import dump
 from tradeexecutor.state.codec.json_patch import Change
 from tradeexecutor.state.repair.preview import Move, Preview
@@ -48,11 +56,14 @@ def _describe_all(items: Iterable[Change | Move]) -> Iterator[tuple[str, str, st
         if isinstance(item, Move):
             yield f"{_join(item.source)} → {item.target[-2]}", "", "moved"
         elif item.op == "add":
-            yield _join(item.path), "", _shorten(_to_text(item.path, item.after))
+            yield _join(item.path), "", _shorten(round_decimals(_to_text(item.path, item.after)))
         elif item.op == "remove":
-            yield _join(item.path), _shorten(_to_text(item.path, item.before)), "removed"
+            yield _join(item.path), _shorten(round_decimals(_to_text(item.path, item.before))), "removed"
         else:
-            before, after = _to_text(item.path, item.before), _to_text(item.path, item.after)
+            exact = _to_text(item.path, item.before), _to_text(item.path, item.after)
+            before, after = map(round_decimals, exact)
+            if before == after:
+                before, after = exact
             if len(after) > _MAX_VALUE_LENGTH and after.startswith(before):  # a line was added to notes
                 after = f"…{after[len(before) :]}"
             yield _join(item.path), _shorten(before), _shorten(after)

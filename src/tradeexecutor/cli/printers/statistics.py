@@ -15,6 +15,7 @@ from tradeexecutor.cli.output import (
     print_line,
     print_problem,
     print_table,
+    round_decimals,
 )
 from tradeexecutor.operations.state_location import StateLocation
 from tradeexecutor.report.figures import FigureGroup, get_cagr
@@ -152,7 +153,7 @@ def _print_breakdown(breakdown: Breakdown) -> None:
     print_heading(f"Closed positions {breakdown.title[0].lower()}{breakdown.title[1:]}")
     rows = [
         (
-            row.key,
+            round_decimals(row.key),
             f"{row.positions:,}",
             f"{row.won:,}",
             f"{row.lost:,}",

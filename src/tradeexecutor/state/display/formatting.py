@@ -5,6 +5,7 @@ Missing figures (None, NaN and infinity) are shown as ``-``.
 
 import datetime
 import math
+import re
 from decimal import Decimal
 
 __all__ = [
@@ -14,11 +15,19 @@ __all__ = [
     "format_percent",
     "format_price",
     "format_quantity",
+    "format_quantity_change",
     "format_ratio",
     "format_span",
     "format_time",
     "format_usd",
+    "round_decimals",
 ]
+
+#: A token amount closer to zero than this is shown with an exponent: its zeros would hide the digits.
+_SMALLEST_PLAIN = Decimal("1e-12")
+
+#: A decimal with more than eight digits after the point, that is not a part of a word or a path.
+_LONG_DECIMAL = re.compile(r"(?<![\w.,/\\])\d+\.\d{9,}(?:[eE][+-]?\d+)?(?![\w/\\])")
 
 #: Text for a missing figure.
 NOTHING = "-"
@@ -49,12 +58,39 @@ def format_price(value: float | None) -> str:
 
 
 def format_quantity(value: Decimal | None) -> str:
-    """Return a token amount with at most eight significant digits, never with an exponent.
+    """Return a token amount with at most eight significant digits; an exponent only for what is left by rounding.
 
     >>> format_quantity(Decimal("1234.5000")), format_quantity(Decimal("0.000001234567891"))
     ('1,234.5', '0.0000012345679')
+    >>> format_quantity(Decimal("-0.00000000000000088817842"))
+    '-8.88e-16'
     """
-    return NOTHING if value is None or not value.is_finite() else _plain(Decimal(f"{value:.8g}"))
+    if value is None or not value.is_finite():
+        return NOTHING
+    if value and abs(value) < _SMALLEST_PLAIN:
+        return f"{value:.3g}"
+    return _plain(Decimal(f"{value:.8g}"))
+
+
+def format_quantity_change(value: Decimal | None) -> str:
+    """Return a token amount with its sign.
+
+    >>> format_quantity_change(Decimal("1234.50")), format_quantity_change(Decimal("-0.5"))
+    ('+1,234.5', '-0.5')
+    """
+    text = format_quantity(value)
+    return f"+{text}" if value is not None and value > 0 else text
+
+
+def round_decimals(text: str) -> str:
+    """Return a text, such as the notes of a trade, whose decimals with many digits have eight significant ones.
+
+    >>> round_decimals("Stoploss:4729.399198713055 mid-price:4703.73, 1.5e-7 of 0.0000000000000000000000123456789123")
+    'Stoploss:4729.3992 mid-price:4703.73, 1.5e-7 of 1.23e-23'
+    >>> round_decimals("at the limit 1.00000000000000003643219731549774E-10, see runs/1.123456789012/state.json")
+    'at the limit 0.0000000001, see runs/1.123456789012/state.json'
+    """
+    return _LONG_DECIMAL.sub(lambda found: format_quantity(Decimal(found[0])).replace(",", ""), text)
 
 
 def _plain(value: Decimal) -> str:
