@@ -49,6 +49,12 @@ def test_on_request_the_equity_is_recorded_whenever_a_candle_ends():
     assert get_times(result) == [START + hour * HOUR for hour in range(49)]
 
 
+def test_on_request_the_equity_is_recorded_at_decisions_only():
+    bars = make_daily([flat(100 + day) for day in range(28)])
+    result = run(bars, {1: buy(10_000)}, cycle_duration=CycleDuration.cycle_7d, equity_sampling="decision")
+    assert get_times(result) == [START + day * DAY for day in range(0, 29, 7)]
+
+
 def test_a_sample_sees_what_filled_at_its_moment():
     # The stop at 90 fires in the third candle, whose end is a midnight between two decisions.
     bars: list[Bar] = [flat(100), flat(100), (100, 100, 80, 85), flat(85), flat(85), flat(85), flat(85), flat(85)]

@@ -118,8 +118,8 @@ class BacktestOptions:
     delisted_after
         Time without trading after which a market counts as delisted.
     equity_sampling
-        When the equity is recorded in addition to decisions and fills: ``day``, at each midnight (UTC), or
-        ``candle``, also at the end of each candle.
+        When the equity is recorded in addition to decisions and fills: ``day``, at each midnight (UTC); ``candle``,
+        also at the end of each candle; or ``decision``, at no other time.
     name
         Name of the state; None uses that of the strategy.
     mode

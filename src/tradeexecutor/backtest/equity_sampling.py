@@ -17,6 +17,8 @@ _DAY_US = 86_400 * 1_000_000
 class EquitySampling(enum.Enum):
     """How often the equity is recorded in addition to decisions and fills."""
 
+    #: At no other time.
+    decision = "decision"
     #: At each midnight (UTC).
     day = "day"
     #: At each midnight, and at the end of each candle of any pair.
@@ -32,6 +34,8 @@ def find_sample_times(sampling: EquitySampling, cursors: Iterable[CandleCursor],
         Candles of all pairs.
     """
     # Called after each decision: the result is usually empty, so no array is made.
+    if sampling is EquitySampling.decision:
+        return ()
     midnights = range((start // _DAY_US + 1) * _DAY_US, end, _DAY_US)
     if sampling is EquitySampling.day:
         return midnights

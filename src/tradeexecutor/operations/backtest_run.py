@@ -41,7 +41,7 @@ class BacktestRequest:
         Format of the files.
     fee, slippage
         Fractions of the value of a trade.
-    closed_market, delisting
+    closed_market, delisting, equity_sampling
         See `BacktestOptions`.
     parameters
         Values that override those of the strategy, by name.
@@ -63,6 +63,7 @@ class BacktestRequest:
     slippage: float = 0.0
     closed_market: str = "wait"
     delisting: str = "last_price"
+    equity_sampling: str = "day"
     cycle_duration: CycleDuration | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     overwrite: bool = False
@@ -213,6 +214,7 @@ def _run(request: BacktestRequest, universe: TradingStrategyUniverse | None) -> 
             slippage=request.slippage or None,
             closed_market=request.closed_market,
             delisting=request.delisting,
+            equity_sampling=request.equity_sampling,
             progress=request.progress,
         )
     except TradeExecutorError as error:

@@ -68,6 +68,21 @@ def test_options_reach_the_backtest(run: Run, strategy: Path, candles: Path, tmp
     assert dearer["final_equity"] < figures["final_equity"]
 
 
+def test_the_equity_is_recorded_as_often_as_is_asked_for(run: Run, strategy: Path, tmp_path: Path):
+    file = tmp_path / "ETH-USD-12h.csv"
+    rows = [f"2024-01-{day:02} {hour}:00,100,101,99,100,5" for day in range(1, 31) for hour in ("00", "12")]
+    file.write_text("\n".join(["timestamp,open,high,low,close,volume", *rows]))
+    samples = {}
+    for sampling in ("decision", "day", "candle"):
+        words = ("--data", file, "--cycle", "7d", "--equity-sampling", sampling, "--output", tmp_path / sampling)
+        assert run_json(run, strategy, *words)["decisions"] == 5
+        stats = State.read_json_file(tmp_path / sampling / "state.json").stats.portfolio
+        samples[sampling] = len({sample.calculated_at for sample in stats})
+    assert 5 <= samples["decision"] <= 7
+    assert 30 <= samples["day"] <= 32
+    assert 60 <= samples["candle"] <= 62
+
+
 def test_data_sets_are_known_by_name(run: Run, strategy: Path, tmp_path: Path):
     figures = run_json(run, strategy, "--data", "btc-usd-monthly", "--output", tmp_path / "a")
     assert figures["pairs"] == ["BTC-USD"]

@@ -75,6 +75,12 @@ _DelistingOption = Annotated[
     Literal["last_price", "write_off"],
     typer.Option(help="How a position is valued in a market that no longer trades."),
 ]
+_EquitySamplingOption = Annotated[
+    Literal["day", "candle", "decision"],
+    typer.Option(
+        help="When to record the equity besides decisions: each midnight (UTC), also when a candle ends, or not at all."
+    ),
+]
 _CycleOption = Annotated[
     str | None,
     typer.Option(
@@ -113,6 +119,7 @@ def backtest(
     slippage: _SlippageOption = 0.0,
     closed_market: _ClosedMarketOption = "wait",
     delisting: _DelistingOption = "last_price",
+    equity_sampling: _EquitySamplingOption = "day",
     cycle: _CycleOption = None,
     set_: _SetOption = None,
     output: _OutputOption = None,
@@ -148,6 +155,7 @@ def backtest(
         slippage=slippage,
         closed_market=closed_market,
         delisting=delisting,
+        equity_sampling=equity_sampling,
         cycle_duration=parse_cycle(cycle) if cycle else None,
         parameters=parse_parameters(set_ or ()),
         overwrite=overwrite,

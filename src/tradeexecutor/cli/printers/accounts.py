@@ -274,8 +274,8 @@ def _print_verdict(item: Divergence) -> None:
         print_line(f"  {len(suspects):,} events explain the difference equally well, marked with >.", "bold red")
     elif not item.steps:
         print_line(
-            f"  The ledger has no event in between: {format_quantity_change(item.difference)} {item.asset.token_symbol} "
-            "moved without an event, such as a transfer or a deposit that is not booked.",
+            f"  The ledger has no event in between: {format_quantity_change(item.difference)} "
+            f"{item.asset.token_symbol} moved without an event, such as a transfer or a deposit that is not booked.",
             "bold red",
         )
     else:
