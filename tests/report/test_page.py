@@ -279,8 +279,8 @@ def test_tables_have_notes_and_the_profit_of_each_sale():
     first.notes, last.notes = "Breakout\nabove 100", "Target"
     closed = make_closed_positions(state).to_dict()
     columns = {column["name"]: column["values"] for column in closed["columns"]}
-    assert columns["Note at entry"] == ["Breakout above 100", ""]
-    assert columns["Note at exit"] == ["Target", ""]
+    assert columns["Entry note"] == ["Breakout above 100", ""]
+    assert columns["Exit"] == ["decision: Target", "decision"]
     trades = {column["name"]: column["values"] for column in make_trades(state).to_dict()["columns"]}
     assert trades["Profit, USD"] == [None, 10.0, None, -10.0, None]
     assert trades["Note"] == ["Breakout above 100", "Target", "", "", ""]
@@ -332,6 +332,48 @@ def test_printing_from_a_browser_draws_every_chart_and_every_row(tmp_path: Path)
     assert drawn == charts > 5
     assert rows == 5 + 2 * 60
     assert width == 680
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine")
+def test_zooming_into_a_price_chart_shows_finer_candles_and_back_the_first_ones(tmp_path: Path):
+    candles = make_candles(random_walk(1, 6_000))
+    state = run_two(candles, candles, {1: buy_both}).state
+    text = make_report(state, ReportOptions(candles={"BTC-USD": candles.to_dataframe()}, now=NOW))
+    probe = """(async () => {
+        const wait = time => new Promise(done => setTimeout(done, time));
+        const hasCandles = chart => chart.data.some(trace => trace.type === "candlestick");
+        const find = () => [...document.querySelectorAll(".js-plotly-plot")].find(hasCandles);
+        while (!find()) await wait(100);
+        const chart = find(), candles = chart.data.find(trace => trace.type === "candlestick"), told = [];
+        const tell = () => told.push(candles.x.length, String(candles.x[1]).slice(0, 19), candles.high[1]);
+        tell();
+        await Plotly.relayout(chart, { "xaxis.range": ["2024-02-01 00:30", "2024-02-09 12:00"] });
+        while (!chart.dataset.fine) await wait(100);
+        await wait(300);
+        tell();
+        await Plotly.relayout(chart, { "xaxis.autorange": true });
+        while (chart.dataset.fine) await wait(100);
+        await wait(300);
+        tell();
+        document.title = "told " + JSON.stringify(told);
+    })();"""
+    page = tmp_path / "report.html"
+    page.write_text(text.replace("</body>", f"<script>{probe}</script></body>"), "utf-8")
+    command = [
+        find_browser() or "", "--headless", "--disable-gpu", "--no-sandbox", "--disable-background-networking",
+        "--window-size=1200,9000", "--virtual-time-budget=30000", f"--user-data-dir={tmp_path}/profile",
+        "--dump-dom", page.as_uri(),
+    ]  # fmt: skip
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    told = re.search(r"<title>told ([^<]*)</title>", dom)
+    assert told is not None
+    first, zoomed, last = (json.loads(told[1])[start : start + 3] for start in (0, 3, 6))
+    assert first == last
+    assert first[0] == 750  # candles of eight hours
+    # From the candle before the range to the one after it.
+    number = 31 * 24 + 1
+    assert zoomed == [205, "2024-02-01T01:00:00", pytest.approx(candles.high[number], rel=1e-5)]
 
 
 def test_a_state_without_anything_has_a_page():

@@ -174,16 +174,15 @@ _CLOSED: tuple[tuple[str, Kind, bool], ...] = (
     ("Opened", "time", True),
     ("Closed", "time", False),
     ("Held", "span", True),
-    ("Bought, USD", "usd", True),
     ("Profit, USD", "profit", False),
     ("Profit", "gain", False),
-    ("Fees, USD", "usd", True),
+    ("Entry note", "text", True),
+    ("Exit", "text", True),
     ("Lowest", "gain", True),
     ("Highest", "gain", True),
-    ("Exit", "text", True),
+    ("Bought, USD", "usd", True),
+    ("Fees, USD", "usd", True),
     ("Trades", "count", True),
-    ("Note at entry", "text", True),
-    ("Note at exit", "text", True),
 )
 
 
@@ -197,7 +196,6 @@ def _make_closed(state: State, position: TradingPosition) -> tuple[Any, ...]:
     profit_usd, profit_pct = _get(lambda: get_net_result(position)) or (None, None)
     closed_at = position.closed_at
     held = None if closed_at is None else (closed_at - position.get_entered_at()) // datetime.timedelta(milliseconds=1)
-    reason = get_exit_reason(position)
     excursion = _get(lambda: measure_excursion(state, position))
     entry = position.get_total_bought_usd if position.is_long() else position.get_total_sold_usd
     return (
@@ -207,24 +205,33 @@ def _make_closed(state: State, position: TradingPosition) -> tuple[Any, ...]:
         to_milliseconds(position.get_entered_at()),
         to_milliseconds(closed_at),
         held,
-        _to_float(_get(entry)),
         _to_float(profit_usd),
         _to_float(profit_pct),
-        _to_float(_get(position.get_total_lp_fees_paid)),
+        _get_entry_note(position),
+        _describe_exit(position),
         None if excursion is None else excursion.adverse,
         None if excursion is None else excursion.favourable,
-        "" if reason is None else reason.value,
+        _to_float(_get(entry)),
+        _to_float(_get(position.get_total_lp_fees_paid)),
         len(position.trades),
-        *_get_notes(position),
     )
 
 
-def _get_notes(position: TradingPosition) -> tuple[str, str]:
-    """Return what was written about the first and about the last trade, each in one line."""
+def _get_entry_note(position: TradingPosition) -> str:
+    first = next(iter(position.trades.values()), None)
+    return _to_line((None if first is None else first.notes) or position.notes)
+
+
+def _describe_exit(position: TradingPosition) -> str:
+    """Return why the position was closed, and what was noted about its last trade."""
+    reason = get_exit_reason(position)
     trades = list(position.trades.values())
-    first = trades[0].notes if trades else None
-    last = trades[-1].notes if len(trades) > 1 else None
-    return " ".join((first or position.notes or "").split()), " ".join((last or "").split())
+    note = _to_line(trades[-1].notes) if len(trades) > 1 else ""
+    return ": ".join(text for text in (reason.value if reason else "", note) if text)
+
+
+def _to_line(note: str | None) -> str:
+    return " ".join((note or "").split())
 
 
 # --- Trades
@@ -237,14 +244,14 @@ _TRADES: tuple[tuple[str, Kind, bool], ...] = (
     ("Type", "text", True),
     ("Status", "text", False),
     ("Decided", "time", False),
-    ("Executed", "time", True),
-    ("Quantity", "quantity", True),
     ("Price", "price", False),
     ("Value, USD", "usd", False),
-    ("Fees, USD", "usd", True),
-    ("Slippage", "fraction", True),
     ("Profit, USD", "profit", False),
     ("Note", "text", True),
+    ("Quantity", "quantity", True),
+    ("Executed", "time", True),
+    ("Fees, USD", "usd", True),
+    ("Slippage", "fraction", True),
 )
 
 
@@ -271,14 +278,14 @@ def _make_trade(trade: TradeExecution, profit: float | None) -> tuple[Any, ...]:
         trade.trade_type.value.replace("_", " "),
         trade.get_status().value.replace("_", " "),
         to_milliseconds(trade.opened_at),
-        to_milliseconds(trade.executed_at),
-        _to_float(quantity),
         _to_float(trade.executed_price or trade.planned_price),
         _to_float(trade.get_value()),
+        _to_float(profit),
+        _to_line(trade.notes),
+        _to_float(quantity),
+        to_milliseconds(trade.executed_at),
         _to_float(sum_fees(trade.lp_fees_paid)),
         _to_float(_get(trade.get_execution_cost)) if trade.executed_price else None,
-        _to_float(profit),
-        " ".join((trade.notes or "").split()),
     )
 
 

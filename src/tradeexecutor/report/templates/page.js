@@ -63,7 +63,9 @@
     drawn.set(element, isDark());
     const figure = makeFigure(element.dataset.chart);
     Plotly.newPlot(element, figure.data, figure.layout, config);
-    if (data.charts[element.dataset.chart].fine) element.on("plotly_relayout", () => refineSoon(element));
+    if (data.charts[element.dataset.chart].fine) {
+      element.on("plotly_relayout", change => { if (Object.keys(change).some(key => key.startsWith("xaxis"))) refineSoon(element); });
+    }
   };
   const draw = async element => {
     if (drawn.has(element)) return;
@@ -135,7 +137,7 @@
         volume += candles.v ? candles.v[i] : 0;
       }
       const open = candles.o[start], close = candles.c[end - 1];
-      merged.x.push(candles.t[start]);
+      merged.x.push(new Date(candles.t[start]).toISOString().slice(0, 19)); // of numbers plotly would make another axis
       merged.open.push(open);
       merged.high.push(high);
       merged.low.push(low);
@@ -153,7 +155,7 @@
     const [from, to] = (axis.range ?? []).map(toTime);
     const first = Math.max(findCandle(candles.t, from) - 1, 0), last = Math.min(findCandle(candles.t, to) + 1, candles.t.length);
     const length = overview.x.length, seen = findCandle(overview.x.map(toTime), to) - findCandle(overview.x.map(toTime), from);
-    const isWhole = !(last - first > 1) || seen > length * 0.8;
+    const isWhole = axis.autorange || !(last - first > 1) || seen > length * 0.8;
     if (isWhole && !element.dataset.fine) return;
     const shown = isWhole ? overview : mergeCandles(candles, first, last);
     element.dataset.fine = isWhole ? "" : shown.x.length;
@@ -162,7 +164,10 @@
     await Plotly.restyle(element, update, [fine.prices]);
     if (fine.volume !== null && candles.v) {
       const bars = figure.data[fine.volume];
+      const axis = "yaxis" + (bars.yaxis ?? "y").slice(1), range = figure.layout[axis]?.range;
       await Plotly.restyle(element, isWhole ? { x: [bars.x], y: [bars.y] } : { x: [shown.x], y: [shown.volume] }, [fine.volume]);
+      // Behind the prices the volume keeps to the lowest fifth.
+      if (range) await Plotly.relayout(element, { [axis + ".range"]: isWhole ? range : [0, 5 * Math.max(...shown.volume)] });
     }
   };
   const refining = new Map();

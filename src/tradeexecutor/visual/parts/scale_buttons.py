@@ -33,7 +33,7 @@ def add_scale_buttons(figure: go.Figure, axis: str, theme: Theme) -> None:
                 "bgcolor": theme.background,
                 "bordercolor": theme.grid,
                 "font": {"size": 11, "color": theme.faint_text},
-                "showactive": True,
+                "showactive": False,  # plotly marks the active one with white, in dark colours, too
             }
         ]
     )
