@@ -608,6 +608,8 @@ def decode(
     InvalidStateFile
         A required key is missing, a type is wrong or a constructor refuses a value.
     """
+    if cls not in _prepared:
+        _prepare_decoding(cls)
     try:
         with accept_unknown_enum_values(), pause_garbage_collection():
             is_known = has_only_known_keys or _fits(tree, _twin(cls))
@@ -625,6 +627,24 @@ def decode(
     except ArithmeticError as e:  # raised when a constructor compares Decimal("NaN")
         raise InvalidStateFile(f"a number that is not finite: {e!r}") from e
     return result
+
+
+#: Classes of which msgspec has examined all fields.
+_prepared: set[type] = set()
+_preparing = threading.RLock()
+
+
+def _prepare_decoding(cls: type) -> None:
+    """Let msgspec examine a class, and the classes of its fields, in one thread only.
+
+    It does so at the first conversion. Two threads that convert to the same classes for the first time at the same
+    moment end the process with a segmentation fault.
+    """
+    with _preparing:
+        for kind in (_twin(cls), cls):
+            with contextlib.suppress(msgspec.ValidationError):
+                _convert(0, kind)
+        _prepared.add(cls)
 
 
 def _convert(tree: Any, cls: type[T]) -> T:
