@@ -25,10 +25,12 @@ from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import (
     BadStateData,
     NewerStateFile,
+    ReadOnlyState,
     SaveFailed,
     StateFileError,
     StoreChanged,
     StoreLocked,
+    WrongThread,
 )
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import StateStore
@@ -44,6 +46,11 @@ def make_state(name: str = "first") -> State:
 
 def without_save_time(state: State) -> dict[str, Any]:
     return state.to_dict() | {"last_updated_at": None}
+
+
+def acquire_writer_lock(store: Any) -> None:
+    """Let a store take its lock without saving, as a strategy does when it starts."""
+    store.acquire_writer_lock()
 
 
 class Place(ABC):
@@ -155,9 +162,141 @@ class StoreContract:
         assert same is store
         assert store.load().name == "first"
 
+    def test_only_the_thread_of_a_state_saves_it(self, store: StateStore):
+        state = make_state()
+        store.sync(state)
+        text = state.to_json()
+        errors: list[BaseException] = []
+
+        def save() -> None:
+            try:
+                store.sync(state)
+            except BaseException as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=save)
+        thread.start()
+        thread.join()
+        assert [type(error) for error in errors] == [WrongThread]
+        assert state.to_json() == text
+        state.hand_over()
+        thread = threading.Thread(target=save)
+        thread.start()
+        thread.join()
+        assert len(errors) == 1
+
 
 class DurableStoreContract(StoreContract):
     """What a store promises whose state outlives the process."""
+
+    # --- Snapshots
+
+    def test_there_is_no_snapshot_before_the_first_save(self, store: StateStore):
+        with pytest.raises(FileNotFoundError):
+            store.snapshot()
+
+    def test_a_snapshot_is_the_last_save(self, store: StateStore, place: Place):
+        state = make_state()
+        for revision in (1, 2, 3):
+            state.cycle = revision
+            store.sync(state)
+            for snapshot in (store.snapshot(), place.open().snapshot()):
+                assert snapshot.revision == revision
+                assert snapshot.saved_at == state.last_updated_at
+                assert len(snapshot.sha256) == 64
+                assert State.read_json_blob(snapshot.text).to_json() == state.to_json()
+                assert snapshot.state.to_json() == state.to_json()
+            assert store.snapshot().sha256 == place.open().snapshot().sha256
+            assert store.snapshot().text == place.open().snapshot().text
+
+    def test_a_snapshot_never_changes(self, store: StateStore):
+        state = make_state("first")
+        store.sync(state)
+        snapshot = store.snapshot()
+        text = snapshot.text
+        state.name = "changed"
+        Trader(state).buy(WETH_USDC, "1", 2000.0)
+        assert store.snapshot() is snapshot
+        store.sync(state)
+        assert store.snapshot() is not snapshot
+        assert (snapshot.text, snapshot.state.name, snapshot.revision) == (text, "first", 1)
+        assert store.snapshot().state.name == "changed"
+
+    def test_the_state_of_a_snapshot_is_made_once_and_is_read_only(self, store: StateStore):
+        store.sync(make_state())
+        snapshot = store.snapshot()
+        state = snapshot.state
+        assert snapshot.state is state
+        before = state.to_json()
+        for operation in (
+            lambda: store.sync(state),
+            lambda: Trader(state).buy(WETH_USDC, "1", 2000.0),
+            lambda: state.record_cycle_end(1, datetime.datetime(2022, 1, 1)),
+        ):
+            with pytest.raises(ReadOnlyState, match="part of a snapshot"):
+                operation()
+        assert state.to_json() == before
+        own = State.read_json_blob(snapshot.text)
+        Trader(own).buy(WETH_USDC, "1", 2000.0)
+        store.sync(own)
+
+    def test_a_reader_gets_the_same_snapshot_until_the_next_save(self, store: StateStore, place: Place):
+        store.sync(make_state("first"))
+        reader = place.open()
+        first = reader.snapshot()
+        assert reader.snapshot() is first
+        store.sync(make_state("second"))
+        assert (first.state.name, reader.snapshot().state.name) == ("first", "second")
+
+    def test_what_was_not_acknowledged_is_in_no_snapshot(self, store: StateStore, place: Place):
+        store.sync(make_state("first"))
+        with place.refuse(errno.ENOSPC), pytest.raises(SaveFailed):
+            store.sync(make_state("second"))
+        assert store.snapshot().state.name == "first"
+        assert place.open().snapshot().state.name == "first"
+
+    def test_a_snapshot_is_that_of_another_writer_after_it_was_loaded(self, store: StateStore, place: Place):
+        store.sync(make_state("first"))
+        store.snapshot()
+        store.close()
+        with place.open() as other:
+            other.sync(make_state("second"))
+        assert store.snapshot().state.name == "second"
+        with pytest.raises(StoreChanged):  # looking at it does not count as loading it
+            store.sync(make_state("third"))
+        state = store.load()
+        acquire_writer_lock(store)
+        assert store.snapshot().state.name == "second"
+        store.sync(state)
+        assert store.snapshot().revision == 3
+
+    def test_a_thread_reads_a_snapshot_while_another_saves(self, store: StateStore):
+        """Each save is in progress while the snapshot is read; the reader does not wait for it."""
+        store.sync(make_state("first"))
+        found: list[str | None] = []
+        begun, read = threading.Event(), threading.Event()
+
+        class Slow(State):
+            """A state whose encoding waits for the reader."""
+
+            def to_dict(self) -> dict[str, Any]:
+                begun.set()
+                assert read.wait(60)
+                return super().to_dict()
+
+        def look() -> None:
+            begun.wait(60)
+            found.append(store.snapshot().state.name)
+            read.set()
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        state = Slow.read_json_blob(make_state("second").to_json())
+        begun.clear()
+        store.sync(state)
+        thread.join()
+        assert found == ["first"]
+        assert store.snapshot().state.name == "second"
 
     @pytest.fixture
     def place(self) -> Place:
@@ -429,6 +568,8 @@ class DurableStoreContract(StoreContract):
         with pytest.raises(StateFileError) as failure:
             place.open().load()
         assert not isinstance(failure.value, NewerStateFile)
+        with pytest.raises(StateFileError):
+            place.open().snapshot()
         assert place.open().is_pristine() is False
 
     def test_what_a_newer_program_saved_is_neither_loaded_nor_overwritten(self, store: StateStore, place: Place):
@@ -437,6 +578,8 @@ class DurableStoreContract(StoreContract):
         place.make_newer()
         with pytest.raises(NewerStateFile, match="upgrade tradeexecutor"):
             place.open().load()
+        with pytest.raises(NewerStateFile):
+            place.open().snapshot()
         state = make_state("old program")
         with place.open() as other, pytest.raises(NewerStateFile):
             other.sync(state)

@@ -175,6 +175,7 @@ def run_backtest(
     for warning in diagnostics["warnings"]:
         logger.warning("%s: %s", state.name, warning)
     diagnostics["pending_funding"] = [(event.timestamp, event.amount) for event in run.sync.fund_flow_queue]
+    state.hand_over()  # the caller may be another thread
     return BacktestResult(state, universe, diagnostics, results, module)
 
 
@@ -193,6 +194,7 @@ def replay_decisions(
     engine = _prepare(_Setup(module, universe, options, make_context(module, options)), indicators).engine
     with pause_full_collections():
         engine.run()
+    engine.runner.state.hand_over()
     return engine.runner.state
 
 

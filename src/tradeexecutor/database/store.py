@@ -57,7 +57,8 @@ from tradeexecutor.state.errors import (
     StoreUnavailable,
 )
 from tradeexecutor.state.state import State
-from tradeexecutor.state.store import SaveHook, StateStore
+from tradeexecutor.state.store import SaveHook, Snapshot, StateStore
+from tradeexecutor.state.store.snapshot import SnapshotCache
 
 __all__ = ["SQLStateStore"]
 
@@ -74,7 +75,8 @@ class SQLStateStore(StateStore):
     """State of one strategy in an SQL database.
 
     The first save takes the right to write, and a second process is then refused. `close` or the end of the process,
-    even by a crash, releases it. Several threads may use one store.
+    even by a crash, releases it. Several threads may use one store, each with a state of its own;
+    `snapshot` is for threads that only read.
 
     Parameters
     ----------
@@ -120,6 +122,9 @@ class SQLStateStore(StateStore):
         self._uncertain: str | None = None
         #: Content of the database before the next save; None when it has to be read.
         self._base: _Base | None = None
+        #: Number and checksum of the last save of this store.
+        self._acknowledged: tuple[int, str] | None = None
+        self._snapshots = SnapshotCache()
 
     def __repr__(self) -> str:
         return f"<{self.address}>"
@@ -200,6 +205,26 @@ class SQLStateStore(StateStore):
             revision = find_revision(connection, self.address, strategy, at, cycle)
             return revision, read_text(connection, self.address, strategy, revision)
 
+    def snapshot(self) -> Snapshot:
+        """Return the latest acknowledged save; see `StateStore.snapshot`.
+
+        It is read from the database on a connection of its own, if there is a newer save than at the last call.
+        """
+        cache = self._snapshots
+        with cache.lock:
+            latest = cache.latest
+            key = None if latest is None else (latest.revision, latest.sha256)
+            is_own = latest is not None and key == self._acknowledged and latest.sha256 == self._known
+            if latest is not None and is_own and self._writer.is_held:
+                return latest  # nobody else can have saved
+            with self.reading() as (connection, strategy):
+                revision = read_revision(connection, self.address, strategy)
+                if latest is None or key != (revision.number, revision.sha256):
+                    text = read_text(connection, self.address, strategy, revision)
+                    latest = Snapshot.make(revision.number, revision.sha256, revision.last_updated_at, text)
+                    cache.latest = latest
+            return latest
+
     def history(self, first: int | None = None) -> list[Revision]:
         """Return the records of all saves that are kept, oldest first.
 
@@ -234,6 +259,7 @@ class SQLStateStore(StateStore):
         """
         if not validate:
             warn_ignored("sync", "validate", "every value of every save is checked")
+        state.portfolio.owner.claim()
         with self._explaining():
             before = state.last_updated_at
             try:
@@ -248,6 +274,7 @@ class SQLStateStore(StateStore):
 
     def import_state(self, state: State) -> None:
         """Save a state without changing its `last_updated_at`: for copies. Raises the errors of `sync`."""
+        state.portfolio.owner.claim()
         with self._explaining():
             self.acquire_writer_lock()
             self._save(state)
@@ -263,7 +290,7 @@ class SQLStateStore(StateStore):
         """
         with self._explaining():
             self.acquire_writer_lock()
-            self._base = None
+            self._base = self._acknowledged = None
             self._writer.allow_long_statements()
             with self._writer.transaction() as connection:
                 yield connection
@@ -354,6 +381,7 @@ class SQLStateStore(StateStore):
                 base = self._commit(state, containers, checksum, size)
         self._base = base
         self._known, self._uncertain = checksum, None
+        self._acknowledged = base[0].newest, checksum
 
     def _commit(self, state: State, containers: dict[str, list[Part]], checksum: str, size: int) -> _Base:
         """Save in one transaction, and return the content with which the next save is compared."""

@@ -235,6 +235,7 @@ class LiveLoop:
             else:
                 due = min(when for when in (next_decision, next_check, next_valuation) if when is not None)
                 self.wait(min((due - now).total_seconds(), _LONGEST_WAIT))
+        state.hand_over()
         return state
 
     def _is_undecided(self, now: datetime.datetime) -> bool:

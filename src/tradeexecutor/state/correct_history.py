@@ -82,6 +82,7 @@ def prune_history(state: State, cutoff_date: datetime.datetime) -> HistoryPrunin
     InvalidValue
         The date is not a naive datetime.
     """
+    state.portfolio.owner.claim()
     require_naive_utc(cutoff_date, "the cut-off date", InvalidValue)
     stats, visualisation, uptime = state.stats, state.visualisation, state.uptime
     second = to_epoch(cutoff_date)
@@ -336,6 +337,7 @@ def remove_portfolio_stat_indices(state: State, indices: Iterable[int]) -> int:
     InvalidValue
         An index does not exist.
     """
+    state.portfolio.owner.claim()
     samples = state.stats.portfolio
     removed = set(indices)
     wrong = sorted(index for index in removed if type(index) is not int or not 0 <= index < len(samples))
@@ -349,6 +351,7 @@ def remove_portfolio_stat_indices(state: State, indices: Iterable[int]) -> int:
 
 def remove_share_price_outliers(state: State, indices: Iterable[int]) -> int:
     """Same as `remove_portfolio_stat_indices`."""
+    state.portfolio.owner.claim()
     return remove_portfolio_stat_indices(state, indices)
 
 

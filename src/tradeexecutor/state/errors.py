@@ -49,6 +49,10 @@
     |   |-- TreasuryEventRefused        a deposit, redemption or other event is not possible
     |   |-- PriceImpactToleranceExceeded   the trade would move the market too much
     |   `-- IntegrityError              ids of the tree contradict each other
+    |-- ConcurrentUse                   threads use a state in a way that could tear it
+    |   |-- WrongThread                 the state belongs to another thread
+    |   `-- ChangedMeanwhile            another thread changed the state while it was encoded
+    |-- ReadOnlyState                   the state of a snapshot cannot be changed or saved
     |-- RecordFileError                 a file of recorded balances or events is not valid
     |-- NothingToDraw                   a chart has nothing to show
     |-- ImageFailed                     a chart cannot become an image file
@@ -634,6 +638,48 @@ class RecordFileError(TradeExecutorError, ValueError):
 
 class NothingToDraw(TradeExecutorError):
     """A state has nothing that a chart can show; the message contains what is missing."""
+
+
+class ConcurrentUse(TradeExecutorError, RuntimeError):
+    """Threads use a state in a way that could tear it. ``docs/concurrency.md`` describes what is allowed."""
+
+
+class WrongThread(ConcurrentUse):
+    """A thread changes, encodes, copies or saves a state that belongs to another thread; nothing has changed.
+
+    Attributes
+    ----------
+    owner, caller
+        Names of the thread to which the state belongs, and of the thread that was refused.
+    """
+
+    def __init__(self, action: str, *, owner: str, caller: str):
+        super().__init__(
+            f"thread {caller!r} {action} a state that belongs to thread {owner!r}; read `store.snapshot()` instead, "
+            f"or call `state.hand_over()` in thread {owner!r} before another thread takes the state over"
+        )
+        self.owner = owner
+        self.caller = caller
+
+
+class ChangedMeanwhile(ConcurrentUse):
+    """Another thread changed a state while it was encoded; nothing was saved."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "another thread changed the state while it was encoded; change, encode and save a state in one thread, and "
+            "read `store.snapshot()` in the others"
+        )
+
+
+class ReadOnlyState(TradeExecutorError, TypeError):
+    """The state of a snapshot cannot be changed or saved; nothing has changed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this state is part of a snapshot and shared by its readers; `State.read_json_blob(snapshot.text)` returns "
+            "a state of your own"
+        )
 
 
 class OperationRefused(TradeExecutorError):

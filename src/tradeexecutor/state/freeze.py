@@ -34,6 +34,7 @@ def freeze_position_on_failed_trade(
     WrongPositionStatus
         The position of a failed trade is neither open, pending nor frozen; the state is unchanged.
     """
+    state.portfolio.owner.claim()
     succeeded: list[TradeExecution] = []
     failed: list[TradeExecution] = []
     for trade in trades:

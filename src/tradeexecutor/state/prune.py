@@ -139,6 +139,7 @@ def prune_closed_positions(state: State) -> PruningStats:
     InvalidValue
         A position in the table of closed ones is not closed; nothing has changed.
     """
+    state.portfolio.owner.claim()
     positions = list(state.portfolio.closed_positions.values())
     for position in positions:
         if not position.is_closed():
@@ -195,6 +196,7 @@ def archive_closed_positions(state: State, created_at: datetime.datetime) -> Rem
     BadStateData
         A value must not be saved; the state is unchanged.
     """
+    state.portfolio.owner.claim()
     archive = Archive(strategy=state.name)
     positions = state.portfolio.closed_positions
     for position_id, position in positions.items():
@@ -322,6 +324,7 @@ def restore_archives(state: State, state_path: Path) -> list[ArchiveRef]:
     ArchiveMismatch
         An archive does not fit; nothing has changed.
     """
+    state.portfolio.owner.claim()
     refs = list(state.archives)
     # The details of a later archive come after those of an earlier one.
     archives = [(read_archive(state_path, ref), find_archive(state_path, ref)) for ref in reversed(refs)]
@@ -347,6 +350,7 @@ def forget_unusable_archives(state: State, state_path: Path) -> list[ArchiveRef]
     list of ArchiveRef
         The removed references.
     """
+    state.portfolio.owner.claim()
     problems = find_archive_problems(state_path, state.archives)
     forgotten = [ref for ref in state.archives if ref.sha256 in problems]
     state.archives = [ref for ref in state.archives if ref.sha256 not in problems]

@@ -124,6 +124,7 @@ def retry_trades(
     )
     if not attempt_repair:
         return result
+    portfolio.owner.claim()
     candidates = _choose_candidates(state, result)
     if candidates and confirm is not None and not confirm(candidates):
         raise RepairAborted([trade.trade_id for trade in candidates])

@@ -186,6 +186,7 @@ def update_statistics(
     InvalidValue
         The mode needs the long/short table, which is None. Nothing is recorded.
     """
+    portfolio.owner.claim()
     if long_short_metrics_latest is None and needs_long_short_table(execution_mode):
         raise InvalidValue(f"statistics in mode {execution_mode.value} need the long/short table")
     sample = calculate_statistics(clock, portfolio, execution_mode, strategy_cycle_or_wall_clock, treasury)

@@ -219,6 +219,7 @@ class StrategyRunner:
         DecisionFailed
             The strategy or one of its hooks raised an error, or returned an invalid result.
         """
+        self.state.portfolio.owner.claim()
         if self.before_tick is not None:
             call_strategy("before_strategy_tick", self.before_tick, self._make_hook_input(cycle, ts))
         trades: list[TradeExecution] = []
@@ -411,6 +412,7 @@ class StrategyRunner:
         list
             Executed trades.
         """
+        self.state.portfolio.owner.claim()
         manager = self.make_position_manager(ts)
 
         def execute(trade: TradeExecution) -> None:

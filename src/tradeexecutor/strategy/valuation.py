@@ -78,6 +78,7 @@ def revalue_portfolio(
         The model failed for a position, which the message names. All changes of positions are undone: prices, times,
         recorded updates, loans.
     """
+    portfolio.owner.claim()
     frozen = portfolio.frozen_positions if revalue_frozen else None
     if not portfolio.open_positions and not frozen:
         return

@@ -249,6 +249,7 @@ def set_interest_checkpoint(
     distribution
         Stored for diagnostics.
     """
+    state.portfolio.owner.claim()
     sync = state.sync.interest
     if sync.last_sync_at is None or timestamp >= sync.last_sync_at:
         sync.last_sync_at = timestamp

@@ -61,6 +61,7 @@ def apply_reserve_update_events(
     InvalidValue
         The past balance of an event differs from the recorded balance, so the difference would not be booked.
     """
+    state.portfolio.owner.claim()
     events = list(reserve_update_events)
     balances: dict[str, Decimal] = {}
     for event in events:

@@ -68,6 +68,7 @@ def backfill_share_price_state(state: State, store: StateStore | None = None) ->
     store
         Store that saves the state from time to time, so that a long migration can be interrupted; None to save nothing.
     """
+    state.portfolio.owner.claim()
     migrated = 0
     for position in state.portfolio.get_all_positions():
         if migrate_share_price_state(position):

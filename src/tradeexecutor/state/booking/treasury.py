@@ -399,6 +399,7 @@ class _BalanceChange:
 
 def _make_event(state: State, change: _BalanceChange, origin: EventOrigin) -> BalanceUpdate:
     """Return an event with the next id; `_register` then uses up the id."""
+    state.portfolio.owner.claim()
     for what, when in (("happened_at", origin.happened_at), ("included_at", origin.included_at)):
         if when is not None:
             require_naive_utc(when, what, InvalidValue)

@@ -45,6 +45,7 @@ def expire_order(position: TradingPosition, trade: TradeExecution, ts: datetime.
 
 def discard_planned(portfolio: Portfolio, trade: TradeExecution, ts: datetime.datetime) -> None:
     """Expire a planned trade, and its open position if that has no other trade."""
+    portfolio.owner.claim()
     position = portfolio.find_position_for_trade(trade, pending=True)
     expire_order(position, trade, ts)
     if not position.trades and portfolio.open_positions.get(position.position_id) is position:

@@ -38,6 +38,7 @@ def move_capital_from_reserves_to_spot_trade(
     NotEnoughMoney
         With `underflow_check`: there is less cash than planned.
     """
+    portfolio.owner.claim()
     if trade.is_spot():
         if not trade.is_buy():
             raise InvalidTrade(f"trade #{trade.trade_id} is a sell, it needs no cash")
@@ -66,6 +67,7 @@ def move_capital_from_bridge_to_spot_trade(
     NotEnoughMoney
         There is no open bridge position, or, with `underflow_check`, it has too little free capital.
     """
+    portfolio.owner.claim()
     bridge = get_bridge_position_for_chain(portfolio, trade.pair.chain_id)
     if bridge is None:
         raise NotEnoughMoney(f"no open bridge position to chain {trade.pair.chain_id} for trade #{trade.trade_id}")
@@ -106,6 +108,7 @@ def _snap_or_check(
 @contract_signature
 def return_capital_to_reserves(portfolio: PortfolioFields, trade: TradeExecution, underflow_check: bool = True) -> None:
     """Add the proceeds of a sell to the cash. `underflow_check` has no effect; turning it off causes a warning."""
+    portfolio.owner.claim()
     if not underflow_check:
         warn_ignored("return_capital_to_reserves", "underflow_check", "what comes back is never too little")
     adjust_reserves(portfolio, trade.reserve_currency, _require_proceeds(trade))
@@ -113,6 +116,7 @@ def return_capital_to_reserves(portfolio: PortfolioFields, trade: TradeExecution
 
 def return_capital_to_bridge(portfolio: PortfolioFields, trade: TradeExecution) -> None:
     """Add the proceeds of a sell to the bridge position of the pair's chain; raises `PositionNotFound` without one."""
+    portfolio.owner.claim()
     proceeds = _require_proceeds(trade)
     bridge = get_bridge_position_for_chain(portfolio, trade.pair.chain_id)
     if bridge is None:

@@ -80,6 +80,7 @@ def initialise_reserves(
     portfolio: PortfolioFields, asset: AssetIdentifier, reserve_token_price: USDollarPrice | None = None
 ) -> ReservePosition:
     """Add an empty reserve and return it; raises `ReserveAlreadyInitialised` if there is one already."""
+    portfolio.owner.claim()
     if portfolio.reserves:
         raise ReserveAlreadyInitialised(f"the portfolio already has reserves: {', '.join(portfolio.reserves)}")
     reserve = ReservePosition(
@@ -95,6 +96,7 @@ def initialise_reserves(
 
 def update_reserves(portfolio: PortfolioFields, new_reserves: list[ReservePosition]) -> None:
     """Replace reserves by asset; raises `UnexecutedTrades` while trades are in flight."""
+    portfolio.owner.claim()
     if has_unexecuted_trades(portfolio):
         raise UnexecutedTrades("cannot replace reserves while trades are started or broadcasted")
     for reserve in new_reserves:
@@ -114,6 +116,7 @@ def adjust_reserves(
     KeyError
         There is no such reserve (an amount of 0 is always accepted).
     """
+    portfolio.owner.claim()
     require_finite_decimal(amount, "amount", InvalidValue)
     if not isinstance(asset, AssetIdentifier):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidValue(f"asset must be an AssetIdentifier, got {asset!r}")

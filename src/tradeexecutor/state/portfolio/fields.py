@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from tradeexecutor.state.codec.codec import OpenAttributes
+from tradeexecutor.state.owner import Owner
 from tradeexecutor.state.portfolio.trade_index import TradeIndex
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.grouping import PositionsById
@@ -27,6 +28,8 @@ class _Indexed(OpenAttributes):
     _trade_index: TradeIndex | None = None
     #: The highest ids at the time when the first new id was given out; not part of the data.
     highest_ids: HighestIds | None = None
+    #: The thread to which the state belongs; not part of the data.
+    owner: Owner
 
     def get_trade_index(self) -> TradeIndex:
         """Return the index that finds trades by id, nonce and transaction hash."""
@@ -59,6 +62,7 @@ class PortfolioFields(_Indexed):
     expired_positions: dict[int, TradingPosition] = field(default_factory=PositionsById)
 
     def __post_init__(self) -> None:
+        self.owner = Owner()
         for name in _POSITION_TABLES:
             table = getattr(self, name)
             if not isinstance(table, PositionsById):

@@ -55,6 +55,7 @@ def open_new_position(
     reserve_currency_price: USDollarPrice,
 ) -> TradingPosition:
     """Add an open position without trades and return it."""
+    portfolio.owner.claim()
     position = _new_position(portfolio, ts, pair, assumed_price, reserve_currency, reserve_currency_price)
     position.portfolio_value_at_open = calculate_total_equity(portfolio)
     _register(portfolio, position)
@@ -102,6 +103,7 @@ def close_position(portfolio: PortfolioFields, position: TradingPosition, execut
 
 def move_to_closed(portfolio: PortfolioFields, position: TradingPosition, executed_at: datetime.datetime) -> None:
     """Close a position without the checks of `close_position`; the caller must have made them."""
+    portfolio.owner.claim()
     position_id = position.position_id
     table = portfolio.open_positions if position_id in portfolio.open_positions else portfolio.frozen_positions
     position.closed_at = executed_at
@@ -122,6 +124,7 @@ def mark_down_position(
     portfolio: PortfolioFields, position: TradingPosition, ts: datetime.datetime | None = None
 ) -> None:
     """Write a position off at `ts` (None: now) and move it to the closed positions; raises like `close_position`."""
+    portfolio.owner.claim()
     check_can_leave(portfolio, position)
     position.mark_down(ts)
     move_to_closed(portfolio, position, position.closed_at or utc_now())
@@ -131,6 +134,7 @@ def reopen_closed_bridge_position_for_chain(
     portfolio: PortfolioFields, chain_id: int, reopened_at: datetime.datetime
 ) -> TradingPosition | None:
     """Reopen the bridge position to the chain that was closed last; None without one."""
+    portfolio.owner.claim()
     position = find_closed_bridge_position_for_chain(portfolio, chain_id)
     if position is None:
         return None
@@ -151,6 +155,7 @@ def request_trade(
 
     See `State.request_trade`.
     """
+    portfolio.owner.claim()
     pair = request.pair
     if request.flags and _IGNORE_OPEN in request.flags:
         position = None
@@ -218,6 +223,7 @@ def _find_position_to_trade(portfolio: PortfolioFields, pair: TradingPairIdentif
 
 def allocate_balance_update_id(portfolio: PortfolioFields) -> int:
     """Return the next balance update id and increase the counter."""
+    portfolio.owner.claim()
     allocated = get_next_balance_update_id(portfolio)
     portfolio.next_balance_update_id = allocated + 1
     return allocated

@@ -71,10 +71,21 @@ def _has_transaction(trade: TradeExecution, field: TransactionField, value: Any)
 class TradeIndex:
     """Index of the trades of one portfolio by id, nonce and transaction hash."""
 
-    __slots__ = ("__weakref__", "_by_field", "_by_id", "_live", "_lookup_count", "_removed", "_tables", "_unwatched")
+    __slots__ = (
+        "__weakref__",
+        "_by_field",
+        "_by_id",
+        "_is_disabled",
+        "_live",
+        "_lookup_count",
+        "_removed",
+        "_tables",
+        "_unwatched",
+    )
 
     def __init__(self) -> None:
         self._lookup_count = 0
+        self._is_disabled = False
         self._forget()
 
     def _forget(self) -> None:
@@ -91,6 +102,11 @@ class TradeIndex:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return TradeIndex, ()  # a copy of the portfolio has an index of its own
+
+    def disable(self) -> None:
+        """Answer every look-up by a scan, which several threads may do at the same time."""
+        self._forget()
+        self._is_disabled = True
 
     # --- Look-ups
 
@@ -172,6 +188,8 @@ class TradeIndex:
 
     def _prepare(self, tables: PositionTables) -> bool:
         """Return True if the index covers these tables, after building it if needed; False if they must be scanned."""
+        if self._is_disabled:
+            return False
         own = self._tables
         if own is not None and own[0] is tables[0] and own[1] is tables[1] and own[2] is tables[2]:
             if self._removed:

@@ -66,9 +66,10 @@ class PositionsById(WatchedDict[int, TradingPosition]):
         self.watch()
         groups = self._groupings.get(grouping)
         if groups is None:
-            groups = self._groupings[grouping] = {}
+            made: dict[Hashable, dict[int, TradingPosition]] = {}
             for key, position in self.items():
-                _put(groups, grouping(position.pair), key, position)
+                _put(made, grouping(position.pair), key, position)
+            groups = self._groupings[grouping] = made  # only now, because the readers of a snapshot share it
         group = groups.get(name)
         return () if group is None else group.values()
 

@@ -145,6 +145,7 @@ def repair_trades(
     )
     if not attempt_repair:
         return result
+    portfolio.owner.claim()
     repairs = _plan_repairs(state, result, allocation_returned)
     if repairs and confirm is not None and not confirm([repair.trade for repair in repairs]):
         raise RepairAborted([repair.trade.trade_id for repair in repairs])
@@ -174,6 +175,7 @@ def unfreeze_repaired_positions(
     state: State, positions: Sequence[TradingPosition], now: datetime.datetime
 ) -> list[TradingPosition]:
     """Unfreeze the frozen positions that have no problem any more, and return them."""
+    state.portfolio.owner.claim()
     repaired = [
         position
         for position in positions

@@ -89,6 +89,7 @@ def repair_tx_not_generated(
     ReserveMissing, PositionNotFound
         The reserve or bridge position for the capital does not exist.
     """
+    state.portfolio.owner.claim()
     now = utc_now() if now is None else now
     require_naive_utc(now, "repaired_at", InvalidTrade)
     portfolio = state.portfolio
@@ -174,6 +175,7 @@ def repair_zero_quantity(
     RepairAborted
         `confirm` returned False.
     """
+    state.portfolio.owner.claim()
     now = utc_now() if now is None else now
     require_naive_utc(now, "closed_at", InvalidTrade)
     positions = find_zero_quantity_positions(state.portfolio)

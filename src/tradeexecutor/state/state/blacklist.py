@@ -23,6 +23,7 @@ def _is_blacklisted(state: StateFields, asset: AssetIdentifier) -> bool:
 
 def blacklist_asset(state: StateFields, asset: AssetIdentifier, reason: str | None = None) -> None:
     """Stop trading an asset, and record the reason with the time."""
+    state.portfolio.owner.claim()
     if not isinstance(asset, AssetIdentifier):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidValue(f"expected an AssetIdentifier, got {asset!r}")
     identifier = asset.get_identifier()
@@ -33,6 +34,7 @@ def blacklist_asset(state: StateFields, asset: AssetIdentifier, reason: str | No
 
 def unblacklist_asset(state: StateFields, asset: AssetIdentifier) -> None:
     """Allow trading an asset again; raises `InvalidValue` if it is not blacklisted."""
+    state.portfolio.owner.claim()
     if not _is_blacklisted(state, asset):
         raise InvalidValue(f"{asset} is not blacklisted")
     identifier = asset.get_identifier()

@@ -12,6 +12,7 @@ from tradeexecutor.state.state.fields import StateFields
 @contract_signature
 def record_cycle_end(state: StateFields, cycle: int, now_: datetime.datetime | None = None, live: bool = False) -> None:
     """Record that a decision cycle is complete; a live cycle is also recorded in `other_data`."""
+    state.portfolio.owner.claim()
     if type(cycle) is not int:
         raise InvalidValue(f"cycle must be an int, got {cycle!r}")
     now_ = now_ or utc_now()
@@ -23,6 +24,7 @@ def record_cycle_end(state: StateFields, cycle: int, now_: datetime.datetime | N
 
 def mark_ready(state: StateFields, timestamp: datetime.datetime) -> None:
     """Record in a backtest when the strategy had enough data to decide; only the first call counts."""
+    state.portfolio.owner.claim()
     if state.backtest_data is not None:
         state.backtest_data.mark_ready(timestamp)
 

@@ -117,6 +117,7 @@ def record_fill(
     LiquidationRisked
         The state is unchanged.
     """
+    state.portfolio.owner.claim()
     position = _check(state, trade, fill, force=force)
     outcome = _compute(state, trade, fill, position)
     takes_something = fill.quantity < ZERO_DECIMAL or outcome.returned < ZERO_DECIMAL

@@ -72,6 +72,7 @@ def request_short(
     InvalidTrade, LiquidationRisked, WrongPositionStatus, PositionNotFound
         The state is unchanged and no id is used.
     """
+    state.portfolio.owner.claim()
     pair = request.pair
     if not pair.kind.is_shorting():
         raise InvalidTrade(f"{pair} is not a leveraged short")
@@ -110,6 +111,7 @@ def request_credit(
     InvalidTrade, WrongPositionStatus, PositionNotFound
         The state is unchanged and no id is used.
     """
+    state.portfolio.owner.claim()
     pair, quantity = request.pair, request.quantity
     if not pair.kind.is_credit_supply():
         raise InvalidTrade(f"{pair} is not a credit supply")

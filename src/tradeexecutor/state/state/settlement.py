@@ -40,6 +40,7 @@ def mark_bridge_in_transit(state: StateFields, ts: datetime.datetime, trade: Tra
     WrongTradeStatus, PositionNotFound
         The state is unchanged.
     """
+    state.portfolio.owner.claim()
     pair = trade.pair
     if not pair.kind.is_cctp_bridge():
         raise InvalidTrade(f"trade #{trade.trade_id} is not a bridge transfer")
@@ -73,6 +74,7 @@ def resume_bridge_transfer(state: StateFields, trade: TradeExecution) -> None:
     PositionNotFound
         The trade belongs to another state.
     """
+    state.portfolio.owner.claim()
     trade.check_status(TradeStatus.cctp_in_transit)
     position = state.portfolio.find_position_for_trade(trade)
     trade.cctp_in_transit_at = None
@@ -101,6 +103,7 @@ def mark_vault_settlement_pending(
     WrongTradeStatus, PositionNotFound
         The state is unchanged.
     """
+    state.portfolio.owner.claim()
     if not trade.is_vault():
         raise InvalidTrade(f"trade #{trade.trade_id} is not a vault trade")
     trade.check_status(_STARTED, _BROADCASTED)
@@ -141,6 +144,7 @@ def resume_vault_settlement(state: StateFields, trade: TradeExecution) -> None:
     PositionNotFound
         The trade belongs to another state.
     """
+    state.portfolio.owner.claim()
     trade.check_status(TradeStatus.vault_settlement_pending)
     state.portfolio.find_position_for_trade(trade, pending=True)
     trade.vault_settlement_pending_at = None

@@ -68,6 +68,18 @@ class State(StateFields):
     def _repr_html_(self) -> str:
         return render_state(self)
 
+    # --- Threads
+
+    def hand_over(self) -> None:
+        """Give the state up: the next thread that changes or saves it becomes its owner.
+
+        Raises
+        ------
+        WrongThread
+            The state belongs to another thread.
+        """
+        self.portfolio.owner.release()
+
     # --- JSON
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,12 +89,15 @@ class State(StateFields):
         ------
         BadStateData
             A value cannot be represented in JSON, or ids contradict each other, so the file could not be read again.
+        ConcurrentUse
+            The state belongs to another thread, or another thread has changed it meanwhile.
         """
-        try:
-            check_ids(self.portfolio)
-        except IntegrityError as error:
-            raise BadStateData(str(error), "portfolio") from None
-        return {SCHEMA_VERSION_KEY: SCHEMA_VERSION, **super().to_dict()}
+        with self.portfolio.owner.reading_everything():
+            try:
+                check_ids(self.portfolio)
+            except IntegrityError as error:
+                raise BadStateData(str(error), "portfolio") from None
+            return {SCHEMA_VERSION_KEY: SCHEMA_VERSION, **super().to_dict()}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:

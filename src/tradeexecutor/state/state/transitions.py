@@ -83,6 +83,7 @@ def start_execution(
         The state is unchanged.
     """
     require_naive_utc(ts, "started_at", InvalidTrade)
+    state.portfolio.owner.claim()
     if trade.get_status() is not _PLANNED:
         trade.check_status(_PLANNED)
     if not triggered and trade.flags and _TRIGGERED in trade.flags:
@@ -124,6 +125,7 @@ def start_execution_all(
 
     Raises the errors of `start_execution`, after returning the capital of the trades before the refused one.
     """
+    state.portfolio.owner.claim()
     if rebroadcast:
         warn_ignored("start_execution_all", "rebroadcast", "reopen failed trades with reopen_failed_trade first")
     portfolio = state.portfolio
@@ -151,6 +153,7 @@ def start_execution_all(
 
 def mark_broadcasted(state: StateFields, broadcasted_at: datetime.datetime, trade: TradeExecution) -> None:
     """Record that the transactions of a started trade were sent."""
+    state.portfolio.owner.claim()
     trade.mark_broadcasted(broadcasted_at)
 
 
@@ -165,6 +168,7 @@ def mark_trade_failed(state: StateFields, failed_at: datetime.datetime, trade: T
     WrongTradeStatus, ReserveMissing, PositionNotFound
         The state is unchanged.
     """
+    state.portfolio.owner.claim()
     trade.check_status(TradeStatus.broadcasted, TradeStatus.started)
     state.portfolio.find_position_for_trade(trade, pending=True)  # raises for a trade of another state
     stuck = keeps_allocation_on_failure(trade)

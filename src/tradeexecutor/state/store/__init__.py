@@ -1,12 +1,14 @@
 """Stores, which keep a state between two cycles.
 
-`store` contains the interface and the store in one file; `backups` and `copies` keep and find older versions, and
+`store` contains the interface and the store in one file, `none_store` the one in memory, `snapshot` what threads that
+only read get of a store; `backups` and `copies` keep and find older versions, and
 `archive` keeps the details that were pruned from a state.
 """
 
+from tradeexecutor.state.store.none_store import NoneStore
+from tradeexecutor.state.store.snapshot import Snapshot
 from tradeexecutor.state.store.store import (
     JSONFileStore,
-    NoneStore,
     SaveHook,
     SimulateStore,
     StateStore,
@@ -18,6 +20,7 @@ __all__ = [
     "NoneStore",
     "SaveHook",
     "SimulateStore",
+    "Snapshot",
     "StateStore",
     "StateStoreModel",
 ]

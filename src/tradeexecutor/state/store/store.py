@@ -12,6 +12,7 @@ All stores have the same interface, so a strategy works with any of them.
 """
 
 import contextlib
+import datetime
 import enum
 import errno
 import logging
@@ -51,6 +52,7 @@ from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
 from tradeexecutor.state.files.writer_lock import WriterLock
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store.backups import BackupFolder, BackupPolicy, keep_original
+from tradeexecutor.state.store.snapshot import FileSnapshots, Snapshot
 from tradeexecutor.state.store.stale_files import find_stale_files
 
 logger = logging.getLogger(__name__)
@@ -113,6 +115,10 @@ class StateStore(ABC):
         ------
         BadStateData
             The state contains a value that must not be saved. Neither the store nor the state has changed.
+        ConcurrentUse
+            The state belongs to another thread (`docs/concurrency.md`), or another thread has changed it meanwhile.
+        ReadOnlyState
+            The state is that of a snapshot.
         StoreLocked
             Another process writes to this store.
         StoreChanged
@@ -123,6 +129,21 @@ class StateStore(ABC):
             A newer program has saved here, and this program would lose data that it does not know.
         SaveFailed
             The operating system refused; the message contains advice.
+        """
+
+    @abstractmethod
+    def snapshot(self) -> Snapshot:
+        """Return the latest acknowledged save, for any thread and without waiting for the writer.
+
+        The process that writes sees a save when `sync` returns. Other processes see it from the moment when it is in
+        place, a flush before that. While nothing new is saved the same object is returned.
+
+        Raises
+        ------
+        FileNotFoundError
+            Nothing was ever saved here.
+        InvalidStateFile, DamagedStateFile, NewerStateFile
+            As `load`.
         """
 
     def create(self, name: str) -> State:
@@ -147,7 +168,7 @@ class JSONFileStore(StateStore):
     A save replaces the file atomically: readers never see half a file, and after a crash the file contains the last
     complete save. The file contains a checksum, and earlier saves are kept beside it. The first save takes a writer
     lock, and a second process is then refused. `close` or the end of the process, even by a crash, releases the lock.
-    Several threads may use one store.
+    Several threads may use one store, each with a state of its own; `snapshot` is for threads that only read.
 
     Parameters
     ----------
@@ -194,6 +215,7 @@ class JSONFileStore(StateStore):
         self._lock = WriterLock(self._target)
         self._locked_since = 0.0
         self._backup_folder = BackupFolder(self._target, self._files)
+        self._snapshots = FileSnapshots()
         #: Identity of the file when this store last loaded or saved it.
         self._known: _Identity | None = None
         #: Identity of the file whose number is `_number`.
@@ -235,6 +257,7 @@ class JSONFileStore(StateStore):
             raise self._add_advice(error) from None
         if not self._lock.is_held:  # a holder of the lock may have saved in another thread meanwhile
             self._known = known
+            self._snapshots.forget()
         return state
 
     def _add_advice(self, error: FileNotFoundError | InvalidStateFile) -> Exception:
@@ -259,6 +282,7 @@ class JSONFileStore(StateStore):
         """
         if not validate:
             warn_ignored("sync", "validate", "every value of every save is checked")
+        state.portfolio.owner.claim()
         if self._lock.after_fork():
             self._mutex = threading.RLock()
         with self._mutex:
@@ -269,7 +293,7 @@ class JSONFileStore(StateStore):
                 replacement = Replacement(self._target, files=self._files)
                 state.last_updated_at = utc_now()
                 text = state.to_json_bytes()
-                self._save(text, replacement)
+                self._save(text, replacement, state.last_updated_at)
             except BaseException as error:
                 in_place = replacement is not None and replacement.is_in_place
                 if in_place:
@@ -285,7 +309,7 @@ class JSONFileStore(StateStore):
         if self.on_save is not None:
             self.on_save(state)
 
-    def _save(self, text: bytes, replacement: Replacement) -> None:
+    def _save(self, text: bytes, replacement: Replacement, saved_at: datetime.datetime | None) -> None:
         """Replace the file, and keep the old one as a backup."""
         old = self._look_at_file()
         head, rest = make_checksum_header(text, old.number + 1)
@@ -300,6 +324,7 @@ class JSONFileStore(StateStore):
         replacement.put_in_place()
         self._known = self._examined = _identify(self._target)
         self._number = old.number + 1
+        self._snapshots.acknowledge(head, rest, saved_at)
 
     def _look_at_file(self) -> "_OldFile":
         """Return number and identity of the file to replace, and whether it has to be kept."""
@@ -331,6 +356,19 @@ class JSONFileStore(StateStore):
                 self._is_tidy = True
         except OSError as error:
             logger.warning("%s is saved, but a file beside it could not be written or removed: %s", self.path, error)
+
+    def snapshot(self) -> Snapshot:
+        """Return the latest acknowledged save; see `StateStore.snapshot`.
+
+        The writer keeps the bytes of its last save in memory. In other processes the file is read, if it was replaced
+        since the last call.
+        """
+        try:
+            return self._snapshots.get(self._named, is_writer=self._lock.is_held)
+        except NewerStateFile:
+            raise
+        except (FileNotFoundError, InvalidStateFile) as error:
+            raise self._add_advice(error) from None
 
     # --- Writer lock
 
@@ -451,45 +489,6 @@ class SimulateStore(JSONFileStore):
     @contract_signature
     def sync(self, state: State, validate: bool = True) -> None:
         """Call the save hook; nothing is written and the state is not changed."""
+        state.portfolio.owner.claim()
         if self.on_save is not None:
             self.on_save(state)
-
-
-class NoneStore(StateStore):
-    """State in memory only.
-
-    There is always a state, so the store is never pristine. `load` returns the same object, and `create` replaces it. A
-    saved state is neither checked nor copied.
-
-    Parameters
-    ----------
-    state
-        Initial state; None for a new one.
-    """
-
-    def __init__(self, state: State | None = None):
-        self.state = state if state is not None else State()
-        self.created = False
-
-    def __repr__(self) -> str:
-        return f"<In-memory store of {self.state}>"
-
-    def is_pristine(self) -> bool:
-        """Return False, because there is always a state."""
-        return False
-
-    def load(self) -> State:
-        """Return the state object itself."""
-        return self.state
-
-    def create(self, name: str) -> State:
-        """Replace the state by a new, empty one with this name, and return it."""
-        self.state = State(name=name)
-        self.created = True
-        return self.state
-
-    @contract_signature
-    def sync(self, state: State, validate: bool = True) -> None:
-        """Keep the state and set its `last_updated_at`."""
-        state.last_updated_at = utc_now()
-        self.state = state
