@@ -23,10 +23,10 @@ import datetime
 import enum
 import functools
 import typing
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from itertools import chain
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -41,9 +41,18 @@ __all__ = ["parse_known"]
 #: Repeated objects by class and JSON text: the tree, and the number of its colons.
 _Repeated = dict[tuple[type, bytes], tuple[Any, int]]
 
-#: Counts the colons in all values of one field, and replaces the texts of repeated objects in them by their trees. No
-#: value is None or empty.
-_Count = Callable[[list[Any], _Repeated], int]
+
+class _Found(NamedTuple):
+    """What was found in a tree while colons were counted."""
+
+    repeated: _Repeated
+    #: Text and data of any kind, whose colons are still to be counted.
+    free: list[Any]
+
+
+#: Counts the colons in all values of one field, except in free data, and replaces the texts of repeated objects in them
+#: by their trees. No value is None or empty.
+_Count = Callable[[list[Any], _Found], int]
 
 #: Field types whose JSON is never an object or a text with a colon.
 _WITHOUT_COLONS: frozenset[Any] = frozenset(
@@ -77,7 +86,7 @@ def parse_known(content: bytes, cls: type, additional_keys: tuple[str, ...] = ()
     """
     try:
         tree: Any = _get_decoder(cls, additional_keys).decode(content)
-        colons = _get_count(cls)([tree], {}) + _count_free([tree.get(key) for key in additional_keys])
+        colons = _count(cls, tree, {}, [tree.get(key) for key in additional_keys])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadStateData, _OtherKeys):
         return None
     return tree if colons == content.count(b":") and not has_escaped_colons(content) else None
@@ -132,6 +141,12 @@ def _has_no_colons(hint: Any) -> bool:
 # --- Counting
 
 
+def _count(cls: type, tree: Any, repeated: _Repeated, free: list[Any]) -> int:
+    """Return the number of colons in the tree of an object and in additional data."""
+    colons = _get_count(cls)([tree], _Found(repeated, free))
+    return colons + (dump(free).count(b":") if free else 0)  # printing is the fastest way through free data
+
+
 @functools.cache
 def _get_count(cls: type) -> _Count:
     """Return the function that counts the colons in the trees of objects of `cls`."""
@@ -145,28 +160,29 @@ def _get_count(cls: type) -> _Count:
             others.append((name, _make_count(hint, cls)))
     field_count = len(field_types(cls))
 
-    def count_objects(trees: list[Any], known: _Repeated) -> int:
+    def count_objects(trees: list[Any], found: _Found) -> int:
         colons = sum(map(len, trees))
         for name, kind in repeated:
-            colons += sum([_parse_repeated(kind, tree, name, known) for tree in trees if name in tree])
+            colons += sum([_parse_repeated(kind, tree, name, found) for tree in trees if name in tree])
+        only = trees[0] if len(trees) == 1 else None  # so it is for most classes
         for name, count in others:
-            values = [value for tree in trees if (value := tree.get(name))]
+            if only is None:
+                values = [value for tree in trees if (value := tree.get(name))]
+            else:
+                value = only.get(name)
+                values = [value] if value else ()
             if values:
-                colons += count(values, known)
-        missing: dict[tuple[str, ...], dict[str, Any]] = {}
+                colons += count(values, found)
         for tree in trees:
             if len(tree) < field_count:
-                keys = tuple(tree)
-                defaults = missing.get(keys)
-                if defaults is None:
-                    defaults = missing[keys] = _find_defaults(cls, keys)
-                tree.update(defaults)
+                tree.update(_find_defaults(cls, tuple(tree)))
         return colons
 
     return count_objects
 
 
-def _find_defaults(cls: type, keys: Container[str]) -> dict[str, Any]:
+@functools.lru_cache(maxsize=1024)  # the objects of one class nearly always lack the same keys
+def _find_defaults(cls: type, keys: tuple[str, ...]) -> dict[str, Any]:
     """Return the defaults of other fields than those named, as far as the JSON data is the same and cannot change."""
     return {
         field.name: field.default
@@ -190,45 +206,45 @@ def _make_count(hint: Any, owner: type) -> _Count:
         if _has_no_colons(item):
             return _count_keys
         count_item = _make_count(item, owner)
-        if count_item is not _count_free:
+        if count_item is not _leave_for_printing:
             return functools.partial(_count_items, count_item)
-    return _count_free
+    return _leave_for_printing
 
 
-def _count_items(count_item: _Count, containers: list[Any], known: _Repeated) -> int:
+def _count_items(count_item: _Count, containers: list[Any], found: _Found) -> int:
     items: Iterable[Any] = chain.from_iterable(tree.values() if _type_of(tree) is dict else tree for tree in containers)
-    return _count_keys(containers) + count_item(list(filter(None, items)), known)
+    return _count_keys(containers, found) + count_item(list(filter(None, items)), found)
 
 
-def _count_repeated(cls: type, containers: list[Any], known: _Repeated) -> int:
-    colons = _count_keys(containers)
+def _count_repeated(cls: type, containers: list[Any], found: _Found) -> int:
+    colons = _count_keys(containers, found)
     for tree in containers:
         colons += sum(
-            [_parse_repeated(cls, tree, key, known) for key in (tree if _type_of(tree) is dict else range(len(tree)))]
+            [_parse_repeated(cls, tree, key, found) for key in (tree if _type_of(tree) is dict else range(len(tree)))]
         )
     return colons
 
 
-def _parse_repeated(cls: type, owner: Any, key: Any, known: _Repeated) -> int:
+def _parse_repeated(cls: type, owner: Any, key: Any, found: _Found) -> int:
     """Replace the text of a repeated object by its tree, the same one for equal texts; return the number of colons."""
     text = bytes(owner[key])
-    found = known.get((cls, text))
-    if found is None:
+    known = found.repeated.get((cls, text))
+    if known is None:
         tree: Any = _get_decoder(cls).decode(text) if text != b"null" else None
-        colons = _get_count(cls)([tree], known) if tree else 0
+        colons = _count(cls, tree, found.repeated, []) if tree else 0
         if colons != text.count(b":"):
             raise _OtherKeys
-        found = known[cls, text] = tree, colons
-    owner[key], colons = found
+        known = found.repeated[cls, text] = tree, colons
+    owner[key], colons = known
     return colons
 
 
-def _count_keys(containers: list[Any], known: _Repeated | None = None) -> int:
+def _count_keys(containers: list[Any], found: _Found) -> int:
     """Count in the keys of dictionaries; lists have none."""
     dictionaries = [tree for tree in containers if _type_of(tree) is dict]
     return sum(map(len, dictionaries)) + "".join(chain.from_iterable(dictionaries)).count(":")
 
 
-def _count_free(values: list[Any], known: _Repeated | None = None) -> int:
-    """Count in text and in data of any kind, which is printed for that."""
-    return dump(values).count(b":")
+def _leave_for_printing(values: list[Any], found: _Found) -> int:
+    found.free.extend(values)
+    return 0
