@@ -65,6 +65,8 @@ def get_uncommitted_holding(position: PositionFields, *, planned: bool) -> Decim
     for trade in get_unsettled_trades(position):
         if trade._executed_at is not None:
             continue
+        if not (planned or trade._started_at or trade._broadcasted_at or trade._vault_settlement_pending_at):
+            continue  # not under way; its whole status would take longer
         status = trade.get_status()
         if status is _PLANNED:
             if planned and not _waits_for_trigger(position, trade):
