@@ -1,11 +1,13 @@
 """Pauses of Python's cyclic garbage collector.
 
 The state is a tree that mostly grows. It has no reference cycles to collect, and repeated passes of the collector cost
-more than building the tree. Both context managers restore the previous settings, also after an error.
+more than building the tree. Both context managers restore the previous settings, also after an error and when blocks of
+several threads overlap.
 """
 
 import contextlib
 import gc
+import threading
 from collections.abc import Generator
 
 #: Threshold of the collector that is never reached, so that older objects are not collected.
@@ -31,9 +33,28 @@ def pause_full_collections() -> Generator[None]:
     Python runs a full collection, which visits every trade and sample, after each growth by a quarter. This takes a
     third of the time when 100,000 trades are made.
     """
-    young, middle, full = gc.get_threshold()
-    gc.set_threshold(young, _UNREACHABLE_THRESHOLD, _UNREACHABLE_THRESHOLD)
+    _pause_full(+1)
     try:
         yield
     finally:
-        gc.set_threshold(young, middle, full)
+        _pause_full(-1)
+
+
+class _Pauses:
+    """Number of blocks, in all threads, that pause full collections, and the thresholds before the first of them."""
+
+    lock = threading.Lock()
+    count = 0
+    thresholds = gc.get_threshold()
+
+
+def _pause_full(change: int) -> None:
+    """Count a block. The first one changes the thresholds and the last one restores them."""
+    with _Pauses.lock:
+        before = _Pauses.count
+        _Pauses.count += change
+        if before == 0:
+            _Pauses.thresholds = gc.get_threshold()
+            gc.set_threshold(_Pauses.thresholds[0], _UNREACHABLE_THRESHOLD, _UNREACHABLE_THRESHOLD)
+        elif _Pauses.count == 0:
+            gc.set_threshold(*_Pauses.thresholds)
