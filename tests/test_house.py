@@ -1,10 +1,13 @@
 """How the code is built: few positional parameters, booleans by keyword, short functions, short modules.
 
+Imports stand at the head of a module.
+
 What breaks a rule for a reason says so where it stands: functions whose signature existing strategies rely on carry
 `contract_signature`, and a long function or module has a comment ``# Longer than ... lines: why`` at its head.
 """
 
 import ast
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,6 +143,69 @@ def test_only_what_is_long_has_an_excuse():
     assert (functions, modules) == ([], [])
 
 
+#: Own modules that are imported inside a function, by importing module; those of commands are explained in
+#: `tradeexecutor.cli.commands`.
+LATE_IMPORTS = {
+    "database/connection.py": {"tradeexecutor.database.postgresql"},  # needs psycopg, which is an extra
+    "operations/state_location.py": {"tradeexecutor.operations"},  # .databases needs SQLAlchemy, which loads slowly
+}
+
+COMMAND_BODIES = "cli/commands/"
+
+
+def find_late_imports(tree: ast.AST, *, inside: bool = False) -> Iterator[str]:
+    """Modules that are imported inside functions."""
+    for node in ast.iter_child_nodes(tree):
+        if inside and isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif inside and isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+        is_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        yield from find_late_imports(node, inside=inside or is_function)
+
+
+def test_only_libraries_and_what_commands_need_are_imported_inside_functions():
+    found: dict[str, set[str]] = {}
+    for module, text in MODULES.items():
+        for name in find_late_imports(ast.parse(text)):
+            top = name.partition(".")[0]
+            assert top not in sys.stdlib_module_names, f"{module}: {name} belongs to the head"
+            if top == "tradeexecutor" and not module.startswith(COMMAND_BODIES):
+                found.setdefault(module, set()).add(name)
+    assert found == LATE_IMPORTS
+
+
+def find_slow_modules() -> set[str]:
+    """Own modules that load a slow library, themselves or through modules that they import."""
+    slow = {"numpy", "pandas", "plotly", "pyarrow", "quantstats", "sqlalchemy", "web3"}
+    imports = {}
+    for module, text in MODULES.items():
+        name = f"tradeexecutor.{module.removesuffix('.py').removesuffix('/__init__').replace('/', '.')}"
+        named: list[str] = []
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.Import):
+                named += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                named += [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
+        imports[name] = set(named)
+    found = {name for name, named in imports.items() if {item.partition(".")[0] for item in named} & slow}
+    while more := {name for name, named in imports.items() if name not in found and named & found}:
+        found |= more
+    return found
+
+
+def test_a_command_imports_late_only_where_its_imports_are_slow():
+    slow = find_slow_modules()
+    needless = [
+        module
+        for module, text in MODULES.items()
+        if module.startswith(COMMAND_BODIES)
+        and (own := [name for name in find_late_imports(ast.parse(text)) if name.startswith("tradeexecutor.")])
+        and not any(name in slow for name in own)
+    ]
+    assert needless == []
+
+
 def test_the_rules_see_what_they_forbid():
     text = (
         "def f(a, b, c, d, e, f, g, *, h=False): pass\nclass C:\n    def m(self, a: bool, b=True, *, c=False): pass\n"
@@ -148,5 +214,7 @@ def test_the_rules_see_what_they_forbid():
     assert len(many.positional) == 7
     assert many.positional_booleans == []
     assert (method.name, method.positional_booleans) == ("C.m", ["a", "b"])
+    late = "import a\ndef f():\n    import b\n    if True:\n        from c.d import e\n"
+    assert list(find_late_imports(ast.parse(late))) == ["b", "c.d"]
     assert says_why(["# Longer than 70 lines: one case of a table each."], 70)
     assert not says_why(["# Longer than 70 lines: "], 70)

@@ -1,12 +1,15 @@
-"""Reading ``--time-frame`` and ``--date-format``."""
+"""Reading ``--time-frame``, ``--date-format`` and ``--cycle``: their lengths of candles need numpy."""
 
 import typer
 
 from tradeexecutor.backtest.candles import check_date_format, parse_time_frame
+from tradeexecutor.cli.failure import CommandFailed
 from tradeexecutor.operations.candle_data import DataForm
+from tradeexecutor.state.cycle_duration import CycleDuration
+from tradeexecutor.strategy.candle_length import describe_length
 from tradeexecutor.strategy.market_data import InvalidCandles
 
-__all__ = ["read_data_form"]
+__all__ = ["parse_cycle", "read_data_form"]
 
 
 def read_data_form(time_frame: str | None, date_format: str | None, *, has_data: bool) -> DataForm:
@@ -30,3 +33,18 @@ def read_data_form(time_frame: str | None, date_format: str | None, *, has_data:
         return DataForm(bucket, check_date_format(date_format))
     except InvalidCandles as error:
         raise typer.BadParameter(str(error), param_hint="--date-format") from None
+
+
+def parse_cycle(text: str) -> CycleDuration:
+    """Return the time between decisions, in a notation of `parse_time_frame`; raises `CommandFailed`."""
+    if text.strip().lower() == CycleDuration.cycle_unknown.value:
+        return CycleDuration.cycle_unknown
+    known = {member.to_timedelta(): member for member in CycleDuration if member is not CycleDuration.cycle_unknown}
+    hint = f"Possible are {', '.join(member.value for member in known.values())}."
+    try:
+        length = parse_time_frame(text)
+    except InvalidCandles:
+        raise CommandFailed(f"a strategy cannot decide every {text!r}", hint) from None
+    if isinstance(length, str) or length not in known:
+        raise CommandFailed(f"a strategy cannot decide every {text!r}, {describe_length(length)}", hint)
+    return known[length]

@@ -4,7 +4,10 @@ Token amounts are exact whatever the format, see `AmountFormat`. Times are naive
 metadata of its field, in Parquet and Arrow files.
 """
 
+import csv
+import datetime
 import enum
+import importlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,8 +75,6 @@ class TableKind:
 
 def _make(module: str, function: str) -> "Callable[[State], pd.DataFrame]":
     def make(state: "State") -> "pd.DataFrame":
-        import importlib
-
         return getattr(importlib.import_module(f"tradeexecutor.analysis.{module}"), function)(state)
 
     return make
@@ -181,9 +182,6 @@ def _write_csv(table: "pa.Table", path: Path) -> None:
 
     Texts are escaped by the rule of :mod:`tradeexecutor.state.files.spreadsheet_cell`.
     """
-    import csv
-    import datetime
-
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(table.column_names)
@@ -210,7 +208,5 @@ def read_csv_rows(path: Path) -> "list[dict[str, str]]":
     OSError
         The file cannot be read.
     """
-    import csv
-
     with path.open(encoding="utf-8", newline="") as file:
         return [{name: from_cell(cell) for name, cell in row.items()} for row in csv.DictReader(file, strict=True)]

@@ -9,9 +9,8 @@ from typing import Any, TypeVar
 import typer
 
 from tradeexecutor.cli.failure import CommandFailed
-from tradeexecutor.state.cycle_duration import CycleDuration
 
-__all__ = ["parse_cycle", "parse_duration", "parse_fraction", "parse_parameters", "read_option"]
+__all__ = ["parse_duration", "parse_fraction", "parse_parameters", "read_option"]
 
 T = TypeVar("T")
 
@@ -65,24 +64,6 @@ def read_option(option: str, parse: Callable[[str], T], text: str) -> T:
         return parse(text)
     except typer.BadParameter as error:
         raise typer.BadParameter(str(error), param_hint=option) from None
-
-
-def parse_cycle(text: str) -> CycleDuration:
-    """Return the time between decisions, in a notation of `parse_time_frame`; raises `CommandFailed`."""
-    from tradeexecutor.strategy.candle_length import InvalidCandles, describe_length
-    from tradeexecutor.strategy.time_frame import parse_time_frame
-
-    if text.strip().lower() == CycleDuration.cycle_unknown.value:
-        return CycleDuration.cycle_unknown
-    known = {member.to_timedelta(): member for member in CycleDuration if member is not CycleDuration.cycle_unknown}
-    hint = f"Possible are {', '.join(member.value for member in known.values())}."
-    try:
-        length = parse_time_frame(text)
-    except InvalidCandles:
-        raise CommandFailed(f"a strategy cannot decide every {text!r}", hint) from None
-    if isinstance(length, str) or length not in known:
-        raise CommandFailed(f"a strategy cannot decide every {text!r}, {describe_length(length)}", hint)
-    return known[length]
 
 
 def parse_parameters(assignments: Iterable[str]) -> dict[str, Any]:

@@ -6,11 +6,12 @@ This module imports SQLAlchemy, which is slow; so it is imported only when there
 from tradeexecutor.database.address import DatabaseAddress
 from tradeexecutor.database.connection import Database
 from tradeexecutor.database.reading import list_strategies
+from tradeexecutor.database.recovery import recover
 from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.state.errors import OperationRefused
 from tradeexecutor.state.state import State
 
-__all__ = ["load_strategy", "open_address", "open_strategy", "read_strategy_text"]
+__all__ = ["load_strategy", "open_address", "open_strategy", "read_strategy_text", "recover_save"]
 
 
 def open_address(address: DatabaseAddress) -> DatabaseAddress:
@@ -50,3 +51,8 @@ def open_strategy(address: DatabaseAddress) -> SQLStateStore:
     if address != address.newest:
         raise OperationRefused(f"only the newest save can be changed; leave out the part after the @ in {address}")
     return SQLStateStore(open_address(address))
+
+
+def recover_save(address: DatabaseAddress, number: int | None) -> None:
+    """Go back to an earlier save; see `recover`."""
+    recover(address, number)

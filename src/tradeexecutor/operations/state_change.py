@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from tradeexecutor.operations.state_location import StateLocation, open_store
+from tradeexecutor.operations.state_location import StateLocation, open_store, recover_save
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.repair.preview import Preview, preview_change
 from tradeexecutor.state.state import State
@@ -153,6 +153,4 @@ def undo_change(undo: Undo) -> None:
     if isinstance(undo.place, Path):
         recover(undo.place, undo.backup, exact=True)
         return
-    from tradeexecutor.database import recovery  # imports SQLAlchemy, which is slow
-
-    recovery.recover(undo.place, undo.save)
+    recover_save(undo.place, undo.save)

@@ -22,6 +22,7 @@ __all__ = [
     "open_store",
     "parse_state_location",
     "read_state_text",
+    "recover_save",
     "require_no_folder",
     "require_state_file",
 ]
@@ -57,9 +58,7 @@ def load_state(place: StateLocation) -> State:
         It cannot be read.
     """
     if not isinstance(place, Path):
-        from tradeexecutor.operations.databases import load_strategy  # imports SQLAlchemy, which is slow
-
-        return load_strategy(place)
+        return _import_databases().load_strategy(place)
     require_state_file(place)
     return State.read_json_file(place)
 
@@ -67,9 +66,7 @@ def load_state(place: StateLocation) -> State:
 def read_state_text(place: StateLocation) -> bytes:
     """Return the JSON text that `load_state` parses; raises as `load_state`, except for wrong content."""
     if not isinstance(place, Path):
-        from tradeexecutor.operations.databases import read_strategy_text
-
-        return read_strategy_text(place)
+        return _import_databases().read_strategy_text(place)
     require_state_file(place)
     return place.read_bytes()
 
@@ -83,9 +80,7 @@ def open_store(place: StateLocation) -> "JSONFileStore | SQLStateStore":
         The file does not exist, or the address names an earlier save.
     """
     if not isinstance(place, Path):
-        from tradeexecutor.operations.databases import open_strategy
-
-        return open_strategy(place)
+        return _import_databases().open_strategy(place)
     require_state_file(place)
     return JSONFileStore(place, compressed=get_compressed_path(place.resolve()).exists())
 
@@ -94,9 +89,19 @@ def get_archives_path(place: StateLocation) -> Path | None:
     """Return the path beside which archives of pruned details are stored; None for a database server."""
     if isinstance(place, Path):
         return place
-    from tradeexecutor.operations.databases import open_address
+    return _import_databases().open_address(place).files_path
 
-    return open_address(place).files_path
+
+def recover_save(address: DatabaseAddress, number: int | None) -> None:
+    """Go back to an earlier save of a strategy in a database; raises as `tradeexecutor.database.recovery.recover`."""
+    _import_databases().recover_save(address, number)
+
+
+def _import_databases():  # the type checker knows which module it is
+    """Return the module for databases; it needs SQLAlchemy, which takes longer to load than all else."""
+    from tradeexecutor.operations import databases
+
+    return databases
 
 
 def get_stored_file(place: StateLocation) -> Path | None:

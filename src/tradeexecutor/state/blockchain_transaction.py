@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from tradeexecutor.state.codec.bounds import check_free_data, check_values
 from tradeexecutor.state.codec.codec import Serialisable
+from tradeexecutor.state.codec.signed_transaction import decode_signed_transaction
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue, NotAvailable, UnencodableValue
 from tradeexecutor.state.pickle_over_json import (
@@ -303,8 +304,6 @@ class BlockchainTransaction(Serialisable):
             return stored
         if self.signed_bytes is None:
             raise NotAvailable(f"the signed form of {self!r} was not stored")
-        from tradeexecutor.state.codec.signed_transaction import decode_signed_transaction
-
         return decode_signed_transaction(self.get_prepared_raw_transaction())
 
     def get_prepared_raw_transaction(self) -> bytes:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from tradeexecutor.cli.option_values import parse_cycle, parse_parameters
+from tradeexecutor.cli.option_values import parse_parameters
 from tradeexecutor.cli.output import print_json
 from tradeexecutor.cli.simulation_options import DateFormatOption, TimeFrameOption
 
@@ -138,7 +138,7 @@ def backtest(
         raise typer.BadParameter("is used only together with --data", param_hint="--pair")
     if start is not None and end is not None and end <= start:
         raise typer.BadParameter(f"{end} is not after the start, {start}", param_hint="--end")
-    from tradeexecutor.cli.data_form import read_data_form
+    from tradeexecutor.cli.data_form import parse_cycle, read_data_form
     from tradeexecutor.cli.printers.performance import print_outcome
     from tradeexecutor.operations.backtest_run import BacktestRequest, run_backtest_and_save
 

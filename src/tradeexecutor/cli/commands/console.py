@@ -3,6 +3,7 @@
 import ast
 import datetime
 import functools
+import importlib.util
 import sys
 import traceback
 from decimal import Decimal
@@ -188,8 +189,6 @@ def _find_line(error: BaseException) -> int:
 
 
 def _require_shell() -> None:
-    import importlib.util
-
     if importlib.util.find_spec("IPython") is None:
         raise CommandFailed(
             "the interactive console needs IPython, which is not installed",

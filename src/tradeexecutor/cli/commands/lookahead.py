@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tradeexecutor.cli.failure import EXIT_FAILURE
-from tradeexecutor.cli.option_values import parse_cycle, parse_parameters
+from tradeexecutor.cli.option_values import parse_parameters
 from tradeexecutor.cli.output import print_json
 from tradeexecutor.cli.simulation_options import DateFormatOption, PairOption, TimeFrameOption
 
@@ -101,7 +101,7 @@ def lookahead(
         raise typer.BadParameter("is used only together with --data", param_hint="--pair")
     if start is not None and end is not None and end <= start:
         raise typer.BadParameter(f"{end} is not after the start, {start}", param_hint="--end")
-    from tradeexecutor.cli.data_form import read_data_form
+    from tradeexecutor.cli.data_form import parse_cycle, read_data_form
     from tradeexecutor.cli.printers.look_ahead import look_ahead_to_json, print_look_ahead
     from tradeexecutor.operations.look_ahead_run import LookAheadRequest, analyse_strategy_file
 
