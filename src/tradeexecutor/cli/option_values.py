@@ -10,9 +10,12 @@ import typer
 
 from tradeexecutor.cli.failure import CommandFailed
 
-__all__ = ["parse_duration", "parse_fraction", "parse_parameters", "read_option"]
+__all__ = ["TIME_FORMATS", "parse_duration", "parse_fraction", "parse_parameters", "read_option"]
 
 T = TypeVar("T")
+
+#: How dates and times are written.
+TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
 
 _UNITS = {
     "ms": datetime.timedelta(milliseconds=1),

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from tradeexecutor.cli.option_values import TIME_FORMATS
+
 __all__ = [
     "AtOption",
     "DataOption",
@@ -15,7 +17,6 @@ __all__ = [
     "TimeFrameOption",
 ]
 
-_TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
 
 DataOption = Annotated[
     list[str],
@@ -58,7 +59,7 @@ TimeFrameOption = Annotated[
 AtOption = Annotated[
     datetime.datetime | None,
     typer.Option(
-        formats=_TIME_FORMATS,
+        formats=TIME_FORMATS,
         metavar="TIME",
         help="Time of the trades, UTC.",
         show_default="last decision of the strategy",

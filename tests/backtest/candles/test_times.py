@@ -199,8 +199,8 @@ REFUSED: list[tuple[str, Any, str, int | None, dict[str, Any]]] = [
     (
         "no row decides",
         ["01/02/2024", "02/02/2024", "03/02/2024"],
-        r"'01/02/2024' can be 2024-02-01 \(day-first\) or 2024-01-02 \(month-first\), and no row decides; set the format "
-        "with --date-format",
+        r"'01/02/2024' can be 2024-02-01 \(day-first\) or 2024-01-02 \(month-first\), and no row decides; "
+        "set the format with --date-format",
         1,
         {},
     ),

@@ -1,7 +1,6 @@
 """``tradeexecutor backtest``."""
 
 import contextlib
-import datetime
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +9,16 @@ import typer
 
 from tradeexecutor.cli.option_values import parse_parameters
 from tradeexecutor.cli.output import print_json
-from tradeexecutor.cli.simulation_options import DateFormatOption, TimeFrameOption
+from tradeexecutor.cli.run_options import (
+    CashOption,
+    CycleOption,
+    EndOption,
+    SetOption,
+    StartOption,
+    StrategyArgument,
+    TradingFeeOption,
+)
+from tradeexecutor.cli.simulation_options import DateFormatOption, PairOption, TimeFrameOption
 
 EXAMPLES = (
     "tradeexecutor backtest my_strategy.py",
@@ -21,13 +29,6 @@ EXAMPLES = (
     "tradeexecutor backtest my_strategy.py --output runs/first --json | jq .sharpe",
 )
 
-_TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
-
-
-_StrategyArgument = Annotated[
-    Path,
-    typer.Argument(metavar="STRATEGY", help="Python file of the strategy.", show_default=False, readable=False),
-]
 _DataOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -37,29 +38,6 @@ _DataOption = Annotated[
         "Without it, the data that the strategy names is used.",
         show_default=False,
     ),
-]
-_PairOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="SYMBOL",
-        help="Use only this pair of the data; for data of a single pair, its name. May be repeated.",
-        show_default=False,
-    ),
-]
-_StartOption = Annotated[
-    datetime.datetime | None,
-    typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="First decision, UTC.", show_default="start of the data"),
-]
-_EndOption = Annotated[
-    datetime.datetime | None,
-    typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="Stop before, UTC.", show_default="end of the data"),
-]
-_CashOption = Annotated[
-    float | None,
-    typer.Option(min=0.01, metavar="USD", help="Initial deposit.", show_default="initial_cash of the strategy"),
-]
-_FeeOption = Annotated[
-    float, typer.Option(min=0, max=0.5, metavar="FRACTION", help="Trading fee: 0.001 is 0.1 % of each trade.")
 ]
 _SlippageOption = Annotated[
     float,
@@ -81,21 +59,6 @@ _EquitySamplingOption = Annotated[
         help="When to record the equity besides decisions: each midnight (UTC), also when a candle ends, or not at all."
     ),
 ]
-_CycleOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="TIME", help="How often to decide, e.g. 1h, 1d, 7d.", show_default="cycle_duration of the strategy"
-    ),
-]
-_SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="NAME=VALUE",
-        help="Change a parameter of the strategy. May be repeated.",
-        show_default=False,
-    ),
-]
 _OutputOption = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Folder for state.json.", show_default="backtests/STRATEGY"),
@@ -106,22 +69,22 @@ _OverwriteOption = Annotated[
 
 
 def backtest(
-    strategy: _StrategyArgument,
+    strategy: StrategyArgument,
     *,
     data: _DataOption = None,
-    pair: _PairOption = None,
-    start: _StartOption = None,
-    end: _EndOption = None,
+    pair: PairOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
     date_format: DateFormatOption = None,
     time_frame: TimeFrameOption = None,
-    cash: _CashOption = None,
-    fee: _FeeOption = 0.001,
+    cash: CashOption = None,
+    fee: TradingFeeOption = 0.001,
     slippage: _SlippageOption = 0.0,
     closed_market: _ClosedMarketOption = "wait",
     delisting: _DelistingOption = "last_price",
     equity_sampling: _EquitySamplingOption = "day",
-    cycle: _CycleOption = None,
-    set_: _SetOption = None,
+    cycle: CycleOption = None,
+    set_: SetOption = None,
     output: _OutputOption = None,
     overwrite: _OverwriteOption = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,

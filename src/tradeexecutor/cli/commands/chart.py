@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tradeexecutor.cli.failure import EXIT_FAILURE
+from tradeexecutor.cli.option_values import TIME_FORMATS
 from tradeexecutor.cli.output import Column, print_json, print_line, print_problem, print_table
 from tradeexecutor.cli.simulation_options import DateFormatOption, TimeFrameOption
 from tradeexecutor.cli.state_file import StatePlace, parse_place
@@ -20,8 +21,6 @@ EXAMPLES = (
     "tradeexecutor chart price state.json --position 12 --candles us-stocks-daily:AAPL-USD -o entry.png",
     "tradeexecutor chart drawdown state.json --start 2023-01-01 --theme dark -o drawdown.svg",
 )
-
-_TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
 class ThemeName(enum.StrEnum):
@@ -76,11 +75,11 @@ _BenchmarkOption = Annotated[
 ]
 _StartOption = Annotated[
     datetime.datetime | None,
-    typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="Start of the chart, UTC.", show_default=False),
+    typer.Option(formats=TIME_FORMATS, metavar="DATE", help="Start of the chart, UTC.", show_default=False),
 ]
 _EndOption = Annotated[
     datetime.datetime | None,
-    typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="End of the chart, UTC.", show_default=False),
+    typer.Option(formats=TIME_FORMATS, metavar="DATE", help="End of the chart, UTC.", show_default=False),
 ]
 _PairOption = Annotated[
     str | None,

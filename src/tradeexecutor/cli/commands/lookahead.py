@@ -1,9 +1,7 @@
 """``tradeexecutor lookahead``."""
 
 import contextlib
-import datetime
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +9,15 @@ import typer
 from tradeexecutor.cli.failure import EXIT_FAILURE
 from tradeexecutor.cli.option_values import parse_parameters
 from tradeexecutor.cli.output import print_json
+from tradeexecutor.cli.run_options import (
+    CashOption,
+    CycleOption,
+    EndOption,
+    SetOption,
+    StartOption,
+    StrategyArgument,
+    TradingFeeOption,
+)
 from tradeexecutor.cli.simulation_options import DateFormatOption, PairOption, TimeFrameOption
 
 EXAMPLES = (
@@ -20,14 +27,9 @@ EXAMPLES = (
     "tradeexecutor lookahead my_strategy.py --json | jq '.indicators[] | {name, first_at}'",
 )
 
-_TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
-
 
 def lookahead(
-    strategy: Annotated[
-        Path,
-        typer.Argument(metavar="STRATEGY", help="Python file of the strategy.", show_default=False, readable=False),
-    ],
+    strategy: StrategyArgument,
     *,
     data: Annotated[
         list[str] | None,
@@ -38,40 +40,14 @@ def lookahead(
         ),
     ] = None,
     pair: PairOption = None,
-    start: Annotated[
-        datetime.datetime | None,
-        typer.Option(
-            formats=_TIME_FORMATS, metavar="DATE", help="First decision, UTC.", show_default="start of the data"
-        ),
-    ] = None,
-    end: Annotated[
-        datetime.datetime | None,
-        typer.Option(formats=_TIME_FORMATS, metavar="DATE", help="Stop before, UTC.", show_default="end of the data"),
-    ] = None,
+    start: StartOption = None,
+    end: EndOption = None,
     date_format: DateFormatOption = None,
     time_frame: TimeFrameOption = None,
-    cash: Annotated[
-        float | None,
-        typer.Option(min=0.01, metavar="USD", help="Initial deposit.", show_default="initial_cash of the strategy"),
-    ] = None,
-    fee: Annotated[
-        float, typer.Option(min=0, max=0.5, metavar="FRACTION", help="Trading fee: 0.001 is 0.1 % of each trade.")
-    ] = 0.001,
-    cycle: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME", help="How often to decide, e.g. 1h, 1d, 7d.", show_default="cycle_duration of the strategy"
-        ),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Change a parameter of the strategy. May be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    cash: CashOption = None,
+    fee: TradingFeeOption = 0.001,
+    cycle: CycleOption = None,
+    set_: SetOption = None,
     cuts: Annotated[int, typer.Option(min=2, metavar="N", help="Cut the data at N decisions.")] = 40,
     every_decision: Annotated[
         bool, typer.Option("--every-decision", help="Cut the data at every decision: complete, but slow.")

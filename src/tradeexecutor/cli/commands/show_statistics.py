@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tradeexecutor.cli.option_values import parse_duration, read_option
+from tradeexecutor.cli.option_values import TIME_FORMATS, parse_duration, read_option
 from tradeexecutor.cli.output import print_json
 from tradeexecutor.cli.state_file import StateFile, StatePlace, parse_place
 from tradeexecutor.operations.state_location import load_state
@@ -17,7 +17,6 @@ EXAMPLES = (
     "tradeexecutor show-statistics state.json --json | jq .performance.max_drawdown",
 )
 
-_TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 #: The option of commands that can take a backtest for comparison.
 BacktestOption = Annotated[
@@ -44,7 +43,7 @@ def show_statistics(
     as_of: Annotated[
         datetime.datetime | None,
         typer.Option(
-            formats=_TIME_FORMATS,
+            formats=TIME_FORMATS,
             metavar="DATE",
             help="Time of the report, UTC.",
             show_default="when the state last changed",

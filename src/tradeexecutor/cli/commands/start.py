@@ -16,6 +16,7 @@ import typer
 from tradeexecutor.cli.failure import CommandFailed
 from tradeexecutor.cli.option_values import parse_parameters
 from tradeexecutor.cli.output import print_facts, print_line, print_problem
+from tradeexecutor.cli.run_options import SetOption, StrategyArgument
 from tradeexecutor.operations.error_text import describe_error
 
 if TYPE_CHECKING:
@@ -36,10 +37,6 @@ EXAMPLES = (
 _PASSWORD_VARIABLE = "KEYSTORE_PASSWORD"
 
 
-_StrategyArgument = Annotated[
-    Path,
-    typer.Argument(metavar="STRATEGY", help="Python file of the strategy.", show_default=False, readable=False),
-]
 _StateFileArgument = Annotated[
     Path, typer.Argument(metavar="STATE_FILE", help="State file of the strategy.", show_default=False, readable=False)
 ]
@@ -87,19 +84,10 @@ _DecideAtOnceOption = Annotated[bool, typer.Option("--decide-at-once", help="Mak
 _MaxCyclesOption = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Stop after N decisions.", show_default="no limit")
 ]
-_SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="NAME=VALUE",
-        help="Change a parameter of the strategy. May be repeated.",
-        show_default=False,
-    ),
-]
 
 
 def start(
-    strategy: _StrategyArgument,
+    strategy: StrategyArgument,
     state_file: _StateFileArgument,
     *,
     chain: _ChainOption,
@@ -113,7 +101,7 @@ def start(
     max_gas_price: _MaxGasPriceOption = None,
     decide_at_once: _DecideAtOnceOption = False,
     max_cycles: _MaxCyclesOption = None,
-    set_: _SetOption = None,
+    set_: SetOption = None,
 ) -> None:
     """Run a strategy live, with real money.
 
