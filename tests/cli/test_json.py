@@ -134,13 +134,10 @@ def read_document(result: Result) -> Any:
     return document
 
 
+@pytest.mark.slow  # half a minute, all of them together
 @pytest.mark.parametrize(
     ("command", "arguments"),
-    [
-        pytest.param(command, arguments, marks=[pytest.mark.slow] if command == "report" else [])
-        for command, lines in ARGUMENTS.items()
-        for arguments in lines
-    ],
+    [(command, arguments) for command, lines in ARGUMENTS.items() for arguments in lines],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
 def test_json_is_one_document_with_the_same_exit_code(run: Run, folder: Path, command: str, arguments: tuple[str, ...]):

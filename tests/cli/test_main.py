@@ -1,7 +1,6 @@
 """The command as a whole: help, exit codes, errors, colours, speed."""
 
 import errno
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +37,19 @@ def test_help_of_a_command_has_examples(run: Run, command: str):
     assert "Examples:" in result.stdout
     assert f"$ tradeexecutor {command}" in result.stdout
     assert "\x1b" not in result.stdout
+    check_switches(result.stdout)
+
+
+def check_switches(output: str) -> None:
+    """--debug is in every help, and no switch looks as if it took a value."""
+    (row,) = (line for line in output.splitlines() if "--debug " in line and line.startswith("│"))
+    assert " ".join(row.strip("│").split()).startswith("--debug Show tracebacks")
+    assert "<bool>" not in output
+
+
+@pytest.mark.parametrize("group", ["", "store"])
+def test_help_of_a_group_has_debug(run: Run, group: str):
+    check_switches(run(*group.split(), "--help").stdout)
 
 
 @pytest.mark.parametrize(
@@ -167,18 +179,6 @@ def test_debug_of_one_run_does_not_stay_for_the_next(run: Run):
         assert failure._debug is True
         run("version")
         assert failure._debug is False
-
-
-def find_row(output: str, option: str) -> str:
-    (row,) = (line for line in output.splitlines() if re.search(rf"{option}\b", line) and line.startswith("│"))
-    return " ".join(row.strip("│").split())
-
-
-@pytest.mark.parametrize("command", ["", "store", *EVERY_COMMAND])
-def test_debug_is_in_every_help_and_no_switch_looks_as_if_it_took_a_value(run: Run, command: str):
-    output = run(*command.split(), "--help").stdout
-    assert find_row(output, "--debug").startswith("--debug Show tracebacks")
-    assert "<bool>" not in output
 
 
 @pytest.mark.slow
