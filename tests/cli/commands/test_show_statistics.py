@@ -130,3 +130,11 @@ def test_what_does_not_exist_is_a_dash(unit: Any):
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_is_no_number_is_a_dash(value: float):
     assert [format_value(value, unit) for unit in ("usd", "fraction", "ratio")] == ["-", "-", "-"]
+
+
+def test_no_figure_is_cut_off_at_eighty_columns(run: Run, backtest_state: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    output = run("show-statistics", backtest_state).stdout
+    assert "Average duration of winning positions" in output
+    assert "…" not in output
+    assert max(map(len, output.splitlines())) <= 80

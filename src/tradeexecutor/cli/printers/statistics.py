@@ -205,9 +205,19 @@ def _print_sides(table: SidesTable, notes: dict[str, int]) -> None:
         rows.append((group.title, "", "", ""))
         styles.append("bold")
         for row in group.rows:
-            rows.append((f"  {row.label}", _mark(row.all, row.caveat, notes), row.long, row.short))
+            cells = (_mark(row.all, row.caveat, notes), row.long, row.short)
+            rows.append((f"  {row.label}", *map(_shorten_cell, cells)))
             styles.append("")
     print_table(_SIDES_COLUMNS, rows, styles)
+
+
+def _shorten_cell(text: str) -> str:
+    """Return a length of time without the parts that are zero at its end, and midnight without its time.
+
+    >>> _shorten_cell("9 days 0 hours 0 minutes"), _shorten_cell("0 hours 0 minutes"), _shorten_cell("2024-03-01 00:00")
+    ('9 days', '0 hours', '2024-03-01')
+    """
+    return text.removesuffix(" 0 minutes").replace(" days 0 hours", " days").removesuffix(" 00:00")
 
 
 def _mark(text: str, caveat: str, notes: dict[str, int]) -> str:
