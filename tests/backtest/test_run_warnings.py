@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tests.kit import look_ahead
-from tests.kit.markets import DAY, buy, flat, make_candles, random_walk, run
+from tests.kit.markets import DAY, HOUR, buy, flat, make_candles, random_walk, run
 from tradeexecutor.strategy.pandas_trader.indicator import IndicatorSet, IndicatorSource
 
 BARS = [flat(100)] * 6
@@ -21,7 +21,19 @@ def test_a_run_as_it_was_meant_says_nothing():
 
 
 def test_a_run_without_a_trade_says_so():
-    assert get_warnings(run(BARS, {})) == ["the strategy never traded: it decided 6 times and no trade was made"]
+    assert get_warnings(run(BARS, {})) == ["the strategy never traded: it decided 6 times, no trade was made"]
+
+
+def test_a_run_in_which_nothing_succeeded_says_what_became_of_it():
+    (warning,) = get_warnings(run(BARS, {1: buy(1_000)}, failures=lambda trade: True))
+    assert warning == "the strategy never traded: it decided 6 times, 1 trades were tried and failed"
+
+    def wait(input: Any) -> Any:
+        manager = input.get_position_manager()
+        return manager.limit_buy(input.get_default_pair(), 1_000, 90.0, good_till_time=HOUR)
+
+    (warning,) = get_warnings(run(BARS, {1: wait}))
+    assert warning == "the strategy never traded: it decided 6 times, no trade was made, 1 orders lapsed"
 
 
 def test_a_stop_loss_of_95_percent_is_told_with_what_was_probably_meant():
@@ -30,6 +42,25 @@ def test_a_stop_loss_of_95_percent_is_told_with_what_was_probably_meant():
         "1 positions had a stop loss 95.00 % below the price: stop_loss_pct=0.05 means a stop at 5.00 % of the price, "
         "a stop 5.00 % below it is stop_loss_pct=0.95"
     )
+
+
+def move_stop(price: float) -> Any:
+    def plan(input: Any) -> list[Any]:
+        manager = input.get_position_manager()
+        manager.update_stop_loss(manager.get_current_position(), price)
+        return []
+
+    return plan
+
+
+def test_a_stop_loss_that_is_moved_far_down_is_told_too():
+    (warning,) = get_warnings(run(BARS, {1: buy(1_000, stop_loss_pct=0.95), 3: move_stop(5.0)}))
+    assert warning.startswith("1 positions had a stop loss 95.00 % below the price")
+
+
+def test_a_stop_loss_at_the_entry_may_be_far_below_the_price():
+    bars = [flat(100), (100, 300, 100, 300), *[flat(300)] * 4]
+    assert get_warnings(run(bars, {1: buy(1_000), 4: move_stop(100.0)})) == []
 
 
 @pytest.mark.parametrize("stop", [0.5, 0.8])

@@ -43,6 +43,28 @@ def test_all_spellings(texts: str, expected: object):
         assert parse_time_frame(f" {text} ") == parse_time_frame(text)
 
 
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ("min T", MINUTE),
+        ("h H hour", HOUR),
+        ("D d", DAY),
+        ("W W-SUN W-MON 1W-FRI", 7 * DAY),
+        ("M MS ME", MONTH),
+        ("QS QE QS-JAN 1QE-DEC", QUARTER),
+        ("YS YE A AS YS-JAN YE-DEC", YEAR),
+    ],
+)
+def test_frequencies_of_pandas(texts: str, expected: object):
+    for text in texts.split():
+        assert parse_time_frame(text) == expected
+
+
+def test_an_m_alone_has_two_meanings():
+    with pytest.raises(InvalidCandles, match="'m' can be a minute or a month; write 1min or 1mo"):
+        parse_time_frame("m")
+
+
 def test_a_blank_may_stand_before_the_unit():
     assert parse_time_frame("4 hours") == 4 * HOUR
     assert parse_time_frame("1 month") == MONTH
@@ -60,7 +82,7 @@ def test_months_that_candles_do_not_last_may_be_meant_as_minutes(text: str):
         "",
         " ",
         "1 2h",
-        *"m M h D 1 60 0m 0M -1h 1.5h 1x 1ms 1us 1ns 1me 1a hour 9999d h4h 1mm ٣m 5mo 5q 2y 1e3s".split(),
+        *"m 1 60 0m 0M -1h 1.5h 1x 1ms 1us 1ns 1me 1a 9999d W- W-MONDAY -MON h4h 1mm ٣m 5mo 5q 2y 1e3s".split(),
         *"M0 MN5 1mn none unknown".split(),
     ],
 )

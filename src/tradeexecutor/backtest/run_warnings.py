@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tradeexecutor.analysis.adjusted.positions import measure_trading
 from tradeexecutor.backtest.delisting import DelistingPolicy
 from tradeexecutor.backtest.look_ahead_check import IndicatorChange, format_value
 from tradeexecutor.execution.shortage import Shortages
@@ -87,8 +88,12 @@ def _find_look_ahead(changes: Sequence[IndicatorChange]) -> Iterator[str]:
 
 
 def _find_missing_trades(state: State, decisions: int) -> Iterator[str]:
-    if not any(trade.executed_at is not None for trade in state.portfolio.get_all_trades()):
-        yield f"the strategy never traded: it decided {decisions:,} times and no trade was made"
+    figures = measure_trading(state.portfolio)
+    if figures.trades > figures.failed:
+        return
+    tried = f"{figures.failed:,} trades were tried and failed" if figures.failed else "no trade was made"
+    lapsed = f", {figures.expired:,} orders lapsed" if figures.expired else ""
+    yield f"the strategy never traded: it decided {decisions:,} times, {tried}{lapsed}"
 
 
 def _find_empty_indicators(indicators: IndicatorResults) -> Iterator[str]:
@@ -124,10 +129,15 @@ def _find_slippage_failures(state: State) -> Iterator[str]:
 def _find_suspicious_stops(state: State) -> Iterator[str]:
     found: list[float] = []
     for position in state.portfolio.get_all_positions():
-        stop_loss = position.get_original_stop_loss()
         entry = position.get_first_trade().planned_mid_price
-        if stop_loss and entry and stop_loss < _SUSPICIOUS_STOP * entry:
-            found.append(stop_loss / entry)
+        if not entry:
+            continue
+        # A stop that was moved to the entry may be far below a price that has risen since.
+        moved = [(update.stop_loss_after, min(update.mid_price or entry, entry)) for update in position.trigger_updates]
+        levels = [(position.get_original_stop_loss(), entry), *moved]
+        ratio = min((stop / price for stop, price in levels if stop), default=1.0)
+        if ratio < _SUSPICIOUS_STOP:
+            found.append(ratio)
     if found:
         ratio = min(found)
         yield (

@@ -70,7 +70,8 @@ def parse_time_frame(text: str) -> CandleLength:
     ----------
     text
         A number and a unit: ``1m`` and ``1min`` are a minute, ``1M`` and ``1mo`` a month, ``4h`` or ``4H`` four hours,
-        ``1w`` a week, ``3M`` or ``1q`` a quarter, ``1y`` a year; or a word: ``month``, ``daily``; or ``H4``.
+        ``1w`` a week, ``3M`` or ``1q`` a quarter, ``1y`` a year; or a word: ``month``, ``daily``; or ``H4``; or as
+        pandas names frequencies: ``D``, ``W-MON``, ``MS``.
 
     Returns
     -------
@@ -89,9 +90,12 @@ def parse_time_frame(text: str) -> CandleLength:
     whole = _WHOLE_WORDS.get(cleaned.lower())
     if whole is not None:
         return whole
-    found = re.fullmatch(r"([0-9]{1,6})\s*([A-Za-z]+)", cleaned)
+    if cleaned == "m":
+        raise InvalidCandles(f"{text!r} can be a minute or a month; write 1min or 1mo")
+    # pandas names the first or last day of its weeks, quarters and years, and leaves out a one: W-MON, QS-JAN, D.
+    found = re.fullmatch(r"([0-9]{0,6})\s*([A-Za-z]+)(?:-[A-Z]{3})?", cleaned)
     if found is not None:
-        return _read(int(found[1]), found[2], text)
+        return _read(int(found[1] or 1), found[2], text)
     found = re.fullmatch(r"([SMHDW]|MN)([0-9]{1,4})", cleaned.upper())
     if found is not None and found[1] == "MN":
         return _make_months(int(found[2]), text)

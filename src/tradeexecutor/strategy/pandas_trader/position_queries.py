@@ -99,12 +99,17 @@ class PositionQueries(SpotPlanner):
             return self.strategy_universe.get_pair_by_id(description.internal_id or 0)
         if isinstance(description, int):
             return self.strategy_universe.get_pair_by_id(description)
+        if not isinstance(description, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+            check_pair(description)
         return self.strategy_universe.get_pair_by_human_description(description)
 
     def get_pair_fee(self, pair: TradingPairIdentifier | None = None, direction: str = "buy") -> float | None:
         """Return the trading fee of a pair as a fraction; the same in both directions for now."""
         del direction
-        return self.pricing_model.get_pair_fee(self.timestamp, pair or self.strategy_universe.get_single_pair())
+        if pair is None:
+            pair = self.strategy_universe.get_single_pair()
+        check_pair(pair)
+        return self.pricing_model.get_pair_fee(self.timestamp, pair)
 
     def estimate_asset_quantity(self, pair: TradingPairIdentifier, dollar_amount: USDollarAmount) -> float:
         """Return the quantity of the base asset that a USD amount buys at the mid price."""
