@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tradeexecutor.analysis.adjusted.periods import Observations, group_by_calendar
 from tradeexecutor.analysis.memo import shared
+from tradeexecutor.analysis.times import read_seconds
 from tradeexecutor.state.state import State
 from tradeexecutor.state.types import Percent
 
@@ -115,9 +116,8 @@ def read_holdings(state: State) -> list[Holding]:
     found: list[Holding] = []
     for benchmark in state.backtest_data.benchmarks:
         if len(benchmark.times) >= 2 and benchmark.prices[0] > 0:
-            index = pd.DatetimeIndex(np.array(benchmark.times, dtype=np.int64).view("datetime64[s]")).as_unit("us")
             growth = np.array(benchmark.prices, dtype=np.float64) / benchmark.prices[0]
-            found.append(Holding(benchmark.name, pd.Series(growth, index=index)))
+            found.append(Holding(benchmark.name, pd.Series(growth, index=read_seconds(benchmark.times))))
     return found
 
 

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from tradeexecutor.analysis.memo import shared
-from tradeexecutor.analysis.times import to_time_index
+from tradeexecutor.analysis.times import read_seconds, to_time_index
 from tradeexecutor.state.errors import InvalidValue, NotSinglePair
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
@@ -41,6 +41,7 @@ __all__ = [
     "list_pairs",
     "read_candles",
     "read_recorded_prices",
+    "read_remembered_prices",
 ]
 
 _PRICES = ("open", "high", "low", "close")
@@ -241,6 +242,15 @@ def read_recorded_prices(state: "State", pair: TradingPairIdentifier) -> "pd.Ser
             if trade.executed_at is not None and trade.executed_price:
                 prices[trade.executed_at] = trade.executed_price
     return pd.Series(list(prices.values()), index=to_time_index(prices), dtype="float64").sort_index(kind="stable")
+
+
+def read_remembered_prices(state: "State", pair: TradingPairIdentifier) -> "pd.Series[float] | None":
+    """Return the prices of a pair at midnights that a backtest remembers; None where it does not."""
+    benchmarks = [] if state.backtest_data is None else state.backtest_data.benchmarks
+    for benchmark in benchmarks:
+        if benchmark.pairs == 1 and benchmark.name == pair.get_ticker():
+            return pd.Series(benchmark.prices, index=read_seconds(benchmark.times), dtype="float64")
+    return None
 
 
 def _get_implied_price(position: TradingPosition, value: float, quantity: float) -> float | None:

@@ -19,7 +19,7 @@ from tradeexecutor.state.errors import InvalidValue, NothingToDraw
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.visualisation import Plot
-from tradeexecutor.visual.parts.candles import break_at_gaps, find_candles, read_recorded_prices
+from tradeexecutor.visual.parts.candles import break_at_gaps, find_candles, read_recorded_prices, read_remembered_prices
 from tradeexecutor.visual.parts.chart import MAX_POINTS
 from tradeexecutor.visual.parts.formats import format_price, get_price_tick_format
 from tradeexecutor.visual.parts.history import crop
@@ -141,6 +141,7 @@ def read_pair(
     start_at, end_at = find_range(state, start_at, end_at, candles)
     notes: list[str] = []
     prices: pd.Series[float] | None = None
+    why = ""
     if candles is not None:
         candles = crop(candles, start_at, end_at)
         if len(candles):
@@ -148,14 +149,12 @@ def read_pair(
             candles, note = merge_candles(candles, limit)
             notes += [note] if note else []
         else:
-            notes.append("The candles do not cover this time: prices recorded by trades and valuations")
-            candles = None
+            why, candles = "The candles do not cover this time", None
     elif source is not None:
-        notes.append(f"No candles of {pair.get_ticker()}: prices recorded by trades and valuations")
-    else:
-        notes.append("Prices recorded by trades and valuations")
+        why = f"No candles of {pair.get_ticker()}"
     if prices is None:
-        prices = crop(read_recorded_prices(state, pair).to_frame(), start_at, end_at).iloc[:, 0]
+        prices, what = _read_known_prices(state, pair, start_at, end_at)
+        notes.append(f"{why}: {what}" if why else f"{what[0].upper()}{what[1:]}")
     plots = state.visualisation.plots.values() if indicators else ()
     on_price, rows = choose_plots(plots, pair, detached=detached, single_pair=is_only_pair)
     if len(rows) > MAX_INDICATOR_ROWS:
@@ -171,6 +170,19 @@ def read_pair(
             f"Trades of {pair.get_ticker()} were not made at the prices of the candles: is this the right market?"
         )
     return PairRows(pair, candles, prices, on_price, rows, frame if trades else frame.iloc[:0], volume, notes)
+
+
+def _read_known_prices(
+    state: "State", pair: TradingPairIdentifier, start_at: datetime.datetime | None, end_at: datetime.datetime | None
+) -> "tuple[pd.Series[float], str]":
+    """Return the prices that the state itself knows of a pair, and where they come from."""
+    remembered = read_remembered_prices(state, pair)
+    if remembered is not None:
+        inside = crop(remembered.to_frame(), start_at, end_at).iloc[:, 0]
+        if len(inside) > 1:
+            return inside, "prices at midnight, as the backtest remembers them"
+    recorded = crop(read_recorded_prices(state, pair).to_frame(), start_at, end_at).iloc[:, 0]
+    return recorded, "prices recorded by trades and valuations"
 
 
 def _is_fitting(trades: pd.DataFrame, prices: "pd.Series[float]") -> bool:

@@ -8,7 +8,7 @@ __all__ = ["add_scale_buttons"]
 
 
 def add_scale_buttons(figure: go.Figure, axis: str, theme: Theme) -> None:
-    """Add the buttons at the upper right end of the plot; images show none.
+    """Add the buttons in the upper left corner of the plot, where lines begin low; images show none.
 
     Parameters
     ----------
@@ -25,11 +25,11 @@ def add_scale_buttons(figure: go.Figure, axis: str, theme: Theme) -> None:
                 "type": "buttons",
                 "direction": "right",
                 "buttons": buttons,
-                "x": 1.0,
-                "xanchor": "right",
+                "x": 0.0,
+                "xanchor": "left",
                 "y": 1.0,
-                "yanchor": "bottom",
-                "pad": {"b": 4, "t": 0, "l": 0, "r": 0},
+                "yanchor": "top",
+                "pad": {"b": 0, "t": 2, "l": 6, "r": 0},
                 "bgcolor": theme.background,
                 "bordercolor": theme.grid,
                 "font": {"size": 11, "color": theme.faint_text},
