@@ -53,8 +53,9 @@ _CandlesOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FILE",
-        help="Prices for the price chart: a CSV, Parquet, Feather or JSON file, PAIR=FILE, or the name of a data "
-        "set that comes with the program. May be repeated. Without it, the chart shows the prices in the state.",
+        help="Prices for the price charts: a CSV, Parquet, Feather or JSON file, PAIR=FILE, or the name of a data "
+        "set that comes with the program. May be repeated. Without it, charts show the prices in the state. "
+        "Buy and hold uses them if the state records no benchmark.",
         show_default=False,
     ),
 ]
