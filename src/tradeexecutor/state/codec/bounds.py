@@ -64,8 +64,8 @@ MAX_WRAPPED = 16
 MAX_FILE_SIZE = 1 << 31
 
 #: Types for msgspec that refuse what exceeds the bounds.
-BoundedInt = typing.Annotated[int, msgspec.Meta(ge=-JS_MAX_INT, le=JS_MAX_INT)]
-BoundedText = typing.Annotated[str, msgspec.Meta(max_length=MAX_TEXT_LENGTH)]
+BoundedInt: Any = typing.Annotated[int, msgspec.Meta(ge=-JS_MAX_INT, le=JS_MAX_INT)]
+BoundedText: Any = typing.Annotated[str, msgspec.Meta(max_length=MAX_TEXT_LENGTH)]
 
 #: orjson prints up to 254 levels.
 _PRINTABLE_LEVELS = 254
@@ -272,5 +272,5 @@ def check_values(record: Any, error: Callable[[str], Exception] = InvalidValue) 
     name, value = wrong
     where = f"{cls.__name__}.{name}"
     if isinstance(value, dict):
-        check_free_data(value, where, error)
-    raise error(f"{where} is {abbreviate(value)}: {describe_decimal_bounds()}")
+        check_free_data(cast(Any, value), where, error)
+    raise error(f"{where} is {abbreviate(cast(Any, value))}: {describe_decimal_bounds()}")

@@ -464,9 +464,10 @@ def _class_encoder(cls: type) -> Encoder:
     slot_names: dict[str, str] = getattr(cls, "slot_names", {})
     for index, (name, hint) in enumerate(field_types(cls).items()):
         namespace[f"e{index}"] = _field_encoder(hint)
-        passes = " or ".join(
-            filter(None, (_is_optional(hint) and "v is None", _PASSES_UNCHANGED.get(strip_optional(hint))))
-        )
+        conditions = ["v is None"] if _is_optional(hint) else []
+        if strip_optional(hint) in _PASSES_UNCHANGED:
+            conditions.append(_PASSES_UNCHANGED[strip_optional(hint)])
+        passes = " or ".join(conditions)
         converted = f"v if {passes} else e{index}(v)" if passes else f"e{index}(v)"
         if strip_optional(hint) == dict[str, Any]:  # most free-form data is empty
             converted = f"{{}} if type(v) is dict and not v else {converted}"
@@ -631,16 +632,14 @@ def decode(
 
 #: Classes of which msgspec has examined all fields.
 _prepared: set[type] = set()
-_preparing = threading.RLock()
+#: Held while msgspec examines classes. Two threads that make it examine the same classes for the first time at the same
+#: moment end the process with a segmentation fault.
+EXAMINING_CLASSES = threading.RLock()
 
 
 def _prepare_decoding(cls: type) -> None:
-    """Let msgspec examine a class, and the classes of its fields, in one thread only.
-
-    It does so at the first conversion. Two threads that convert to the same classes for the first time at the same
-    moment end the process with a segmentation fault.
-    """
-    with _preparing:
+    """Let msgspec examine a class, and the classes of its fields, which it would do at the first conversion."""
+    with EXAMINING_CLASSES:
         for kind in (_twin(cls), cls):
             with contextlib.suppress(msgspec.ValidationError):
                 _convert(0, kind)

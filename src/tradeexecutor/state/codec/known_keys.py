@@ -31,7 +31,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 from tradeexecutor.state.codec.bounds import BoundedInt, BoundedText, limit_entries
-from tradeexecutor.state.codec.codec import Serialisable, dump, field_types, strip_optional
+from tradeexecutor.state.codec.codec import EXAMINING_CLASSES, Serialisable, dump, field_types, strip_optional
 from tradeexecutor.state.codec.duplicate_keys import has_escaped_colons
 from tradeexecutor.state.errors import BadStateData
 from tradeexecutor.state.types import Duration, UTCDatetime
@@ -97,7 +97,8 @@ def parse_known(content: bytes, cls: type, additional_keys: tuple[str, ...] = ()
 
 @functools.cache
 def _get_decoder(cls: type, additional_keys: tuple[str, ...] = ()) -> "msgspec.json.Decoder[Any]":
-    return msgspec.json.Decoder(_get_structure(cls, additional_keys))
+    with EXAMINING_CLASSES:
+        return msgspec.json.Decoder(_get_structure(cls, additional_keys))
 
 
 @functools.cache
