@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from tradeexecutor.database.address import DatabaseAddress, is_address, is_connection_string
 from tradeexecutor.operations.remedy import Remedy
 from tradeexecutor.state.errors import InvalidValue, OperationRefused
+from tradeexecutor.state.files.bounded_read import read_file
 from tradeexecutor.state.files.compressed_copy import get_compressed_path
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
@@ -68,7 +69,7 @@ def read_state_text(place: StateLocation) -> bytes:
     if not isinstance(place, Path):
         return _import_databases().read_strategy_text(place)
     require_state_file(place)
-    return place.read_bytes()
+    return read_file(place)
 
 
 def open_store(place: StateLocation) -> "JSONFileStore | SQLStateStore":

@@ -159,7 +159,14 @@ def encode_pickle_over_json(value: Any) -> str:
         return str(value)
     if isinstance(value, (PickledTuple, PickledList)) and value.pickled and _is_unchanged(value):
         return value.pickled
-    return _pickle(value).hex()
+    data = _pickle(value)
+    try:
+        _check_value(value)
+    except _Unsupported:
+        raise UnencodableValue(value, f"more than {MAX_DEPTH} levels or {MAX_VALUES:,} values") from None
+    if len(data) > MAX_SIZE:
+        raise UnencodableValue(value, f"{len(data):,} bytes, at most {MAX_SIZE:,} can be read again")
+    return data.hex()
 
 
 def _is_unchanged(value: PickledTuple | PickledList) -> bool:

@@ -12,8 +12,8 @@ from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.cycle_duration import TimeBucket
 from tradeexecutor.state.display.trade_summary_rows import get_summary_rows
-from tradeexecutor.state.errors import UnencodableValue
-from tradeexecutor.state.types import Duration, Percent, USDollarAmount, UTCDatetime, WireType
+from tradeexecutor.state.errors import InvalidValue, UnencodableValue
+from tradeexecutor.state.types import JS_MAX_INT, Duration, Percent, USDollarAmount, UTCDatetime, WireType
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +35,8 @@ else:
         @staticmethod
         def encode(value):
             """Return the values as a list."""
+            if isinstance(value, (str, bytes, dict, set)):
+                raise UnencodableValue(value, "expected a sequence of numbers")
             try:
                 floats = [None if item is None else float(item) for item in value]
             except (TypeError, ValueError):
@@ -190,17 +192,33 @@ class TradeSummary(Serialisable):
         self.losing_stop_losses_percent = _ratio(self.losing_stop_losses, self.stop_losses)
         self.winning_take_profits_percent = _ratio(self.winning_take_profits, self.take_profits)
         self.losing_take_profits_percent = _ratio(self.losing_take_profits, self.take_profits)
-        self.end_value = self.open_value + self.uninvested_cash
-        initial_cash = self.initial_cash or 0
-        self.return_percent = _ratio(self.end_value - initial_cash, initial_cash)
+        self.end_value, self.return_percent, self.annualised_return_percent = self._get_returns()
         seconds = self.duration.total_seconds() if self.duration else 0.0
         self.average_position_frequency = total / (seconds / 86_400) if seconds else 0.0
+        self.check_rules()
+
+    def check_rules(self) -> None:
+        """Raise `InvalidValue` if a figure that is computed from the others is not finite, or too large."""
+        total = self.won + self.lost + self.zero_loss + self.delta_neutral
+        if not -JS_MAX_INT <= total <= JS_MAX_INT:
+            raise InvalidValue(f"{total} positions are more than a file keeps exactly")
+        if not all(figure is None or math.isfinite(figure) for figure in self._get_returns()):
+            raise InvalidValue(
+                f"the return from {self.initial_cash} to {self.open_value} and {self.uninvested_cash} is not finite"
+            )
+
+    def _get_returns(self) -> tuple[USDollarAmount, Percent | None, Percent | None]:
+        """Return the value at the end, and the return as it is and annualised."""
+        end_value = self.open_value + self.uninvested_cash
+        initial_cash = self.initial_cash or 0
+        total_return = _ratio(end_value - initial_cash, initial_cash)
         if self.duration is None:
-            self.annualised_return_percent = 0.0
-        elif self.return_percent:
-            self.annualised_return_percent = _ratio(self.return_percent * _YEAR_SECONDS, seconds)
+            annualised = 0.0
+        elif total_return:
+            annualised = _ratio(total_return * _YEAR_SECONDS, self.duration.total_seconds())
         else:
-            self.annualised_return_percent = None
+            annualised = None
+        return end_value, total_return, annualised
 
     @contract_signature
     def to_dataframe(self, format_headings: bool = True) -> "pd.DataFrame":

@@ -32,6 +32,7 @@ from tradeexecutor.accounting.values import (
     require_bounded,
 )
 from tradeexecutor.state.codec.generated_code import compile_function
+from tradeexecutor.state.codec.memory import has_memory_limit
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.types import JS_MAX_INT
 
@@ -110,6 +111,9 @@ def check_free_data(tree: Any, what: str, error: Callable[[str], Exception] = In
     """
     if not tree:
         return
+    if has_memory_limit():
+        _require_no_fault(tree, what, error)
+        return
     _probe.cell[0] = tree
     try:
         size = len(orjson.dumps(_probe.whole, option=orjson.OPT_STRICT_INTEGER | orjson.OPT_NON_STR_KEYS))
@@ -118,35 +122,41 @@ def check_free_data(tree: Any, what: str, error: Callable[[str], Exception] = In
     finally:
         _probe.cell[0] = None
     if size > MAX_TEXT_LENGTH:
-        fault = find_fault(tree, what)
-        if fault is not None:
-            raise error(f"{fault[0]}: {fault[1]}")
+        _require_no_fault(tree, what, error)
+
+
+def _require_no_fault(tree: Any, what: str, error: Callable[[str], Exception]) -> None:
+    fault = find_fault(tree, what)
+    if fault is not None:
+        raise error(f"{fault[0]}: {fault[1]}")
 
 
 def find_fault(tree: Any, path: str = "", levels: int = MAX_NESTING) -> tuple[str, str] | None:
     """Return the path of the first value of plain JSON data that exceeds a bound, and the reason; None without one."""
-    stack: list[tuple[Any, str, int]] = [(tree, path, 0)]
+    reason = _find_scalar_fault(tree)
+    if reason is not None:
+        return path, reason
+    stack: list[tuple[Any, str, int]] = [(tree, path, 0)] if isinstance(tree, (dict, list, tuple)) else []
     while stack:
-        value, where, level = stack.pop()
-        reason = _find_scalar_fault(value)
-        if reason is None and isinstance(value, (list, tuple, dict)):
-            container = cast(dict[Any, Any] | list[Any], value)
-            if level >= levels:
-                reason = f"nested too deeply, more than {levels} levels of lists and dictionaries"
-            elif len(container) > MAX_ENTRIES:
-                reason = f"{len(container):,} entries, at most {MAX_ENTRIES:,} are possible"
-        if reason is not None:
+        container, where, level = stack.pop()
+        if level >= levels:
+            reason = f"nested too deeply, more than {levels} levels of lists and dictionaries"
             return _shorten(where), reason
-        if isinstance(value, dict):
-            for key, item in cast(dict[Any, Any], value).items():
-                inner = join_path(where, str(key) if isinstance(key, str) else abbreviate(key))
-                key_fault = _find_scalar_fault(key)
-                if key_fault is not None:
-                    return _shorten(where), f"key {abbreviate(key)}: {key_fault}"
-                stack.append((item, inner, level + 1))
-        elif isinstance(value, (list, tuple)):
-            items = cast(list[Any], value)
-            stack.extend((item, f"{where}[{index}]", level + 1) for index, item in enumerate(items))
+        if len(container) > MAX_ENTRIES:
+            return _shorten(where), f"{len(container):,} entries, at most {MAX_ENTRIES:,} are possible"
+        is_dict = isinstance(container, dict)
+        for key, item in cast(dict[Any, Any], container).items() if is_dict else enumerate(container):
+            reason = _find_scalar_fault(key) if is_dict else None
+            if reason is not None:
+                return _shorten(where), f"key {abbreviate(key)}: {reason}"
+            reason = _find_scalar_fault(item)
+            if reason is None and not isinstance(item, (dict, list, tuple)):
+                continue
+            name = key if isinstance(key, str) else abbreviate(key)
+            inner = join_path(where, name) if is_dict else f"{where}[{key}]"
+            if reason is not None:
+                return _shorten(inner), reason
+            stack.append((cast(Any, item), inner, level + 1))
     return None
 
 
@@ -271,6 +281,6 @@ def check_values(record: Any, error: Callable[[str], Exception] = InvalidValue) 
         return
     name, value = wrong
     where = f"{cls.__name__}.{name}"
-    if isinstance(value, dict):
+    if type(value) is dict:
         check_free_data(cast(Any, value), where, error)
     raise error(f"{where} is {abbreviate(cast(Any, value))}: {describe_decimal_bounds()}")

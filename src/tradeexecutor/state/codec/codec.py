@@ -37,6 +37,7 @@ import orjson
 from tradeexecutor.accounting.values import abbreviate, is_finite_decimal
 from tradeexecutor.state.codec.bounds import (
     MAX_ENTRIES,
+    MAX_FILE_SIZE,
     MAX_TEXT_LENGTH,
     BoundedInt,
     BoundedText,
@@ -48,6 +49,7 @@ from tradeexecutor.state.codec.bounds import (
 )
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.codec.generated_code import compile_function
+from tradeexecutor.state.codec.memory import has_memory_limit, print_in_pieces, require_memory
 from tradeexecutor.state.codec.numbers_as_text import replace_numbers_written_as_text
 from tradeexecutor.state.errors import (
     BadStateData,
@@ -155,7 +157,11 @@ def parse(text: str | bytes, path: Path | None = None) -> Any:
     ------
     InvalidStateFile
         The text is not JSON. The tokens ``NaN`` and ``Infinity`` of some writers are not JSON either.
+    MemoryError
+        There is too little memory.
     """
+    if has_memory_limit():
+        require_memory(len(text))
     try:
         with pause_garbage_collection():
             return msgspec.json.decode(text)
@@ -166,15 +172,26 @@ def parse(text: str | bytes, path: Path | None = None) -> Any:
 
 
 def dump(tree: Any) -> bytes:
-    """Print a plain tree as compact UTF-8 JSON; the tree must come from `encode`."""
+    """Print a plain tree as compact UTF-8 JSON; the tree must come from `encode`.
+
+    Raises
+    ------
+    BadStateData
+        The tree contains a value that JSON cannot represent, or the text is larger than any that is read.
+    MemoryError
+        There is too little memory.
+    """
     try:
-        return orjson.dumps(tree)
+        text = print_in_pieces(tree) if has_memory_limit() else orjson.dumps(tree)
     except TypeError as e:
         path, reason = find_fault(tree, levels=sys.maxsize) or ("", str(e))
         raise BadStateData(reason, path) from e
+    if len(text) > MAX_FILE_SIZE:
+        raise BadStateData(f"the text has {len(text):,} bytes, at most {MAX_FILE_SIZE:,} can be read")
+    return text
 
 
-#: Metadata of a field whose key is left out of the JSON while it is empty. It is for rare data, so that other programs
+#: Metadata of a list whose key is left out of the JSON while it is empty. It is for rare data, so that other programs
 #: see the key only in states that need it.
 LEFT_OUT_WHEN_EMPTY: Mapping[str, bool] = types.MappingProxyType({"left_out_when_empty": True})
 
@@ -471,7 +488,7 @@ def _class_encoder(cls: type) -> Encoder:
         converted = f"v if {passes} else e{index}(v)" if passes else f"e{index}(v)"
         if strip_optional(hint) == dict[str, Any]:  # most free-form data is empty
             converted = f"{{}} if type(v) is dict and not v else {converted}"
-        condition = "if v: " if name in left_out else ""
+        condition = "if not isinstance(v, (list, tuple)) or v: " if name in left_out else ""
         lines.append(f"        v = o.{slot_names.get(name, name)}; name = {name!r}")
         lines.append(f"        {condition}d[{name!r}] = {converted}")
     if hasattr(cls, "check_rules"):
@@ -503,10 +520,10 @@ def _is_optional(hint: Any) -> bool:
     return hint is Any or type(None) in typing.get_args(hint)
 
 
-def _encode_once(encode_object: Encoder) -> Encoder:
+def _encode_once(encode_object: Encoder, cls: type) -> Encoder:
     def encode_repeated(value: Any) -> Any:
         known = _repeated.known
-        if known is None:
+        if known is None or not isinstance(value, cls):
             return encode_object(value)
         encoded = known.get(id(value))
         if encoded is None:
@@ -545,7 +562,7 @@ def _field_encoder(hint: Any) -> Encoder:
             if encoder is None:
                 encoder = _class_encoder(cls)
                 if issubclass(cls, Serialisable) and cls.is_repeated:
-                    encoder = _encode_once(encoder)
+                    encoder = _encode_once(encoder, cls)
             return encoder(value)
 
         return encode_nested

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from tradeexecutor.state.errors import DamagedStateFile
+from tradeexecutor.state.files.bounded_read import read_file
 from tradeexecutor.state.files.checksum_header import HEAD_SIZE, read_checksum_header, verify_checksum_header
 from tradeexecutor.state.files.durable_file import write_atomically
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
@@ -64,7 +65,7 @@ def read_compressed_copy(path: Path) -> bytes | None:
         A file cannot be read.
     """
     try:
-        compressed = get_compressed_path(path).read_bytes()
+        compressed = read_file(get_compressed_path(path))
         with path.open("rb") as file:
             header = read_checksum_header(file.read(HEAD_SIZE))
     except FileNotFoundError:

@@ -62,9 +62,9 @@ class TradingPairIdentifier(PairMetadata, Serialisable):
     def __post_init__(self) -> None:
         if self.fee is not None and type(self.fee) is not float and self.fee == 0:
             self.fee = 0.0
-        self.check_rules()
         if self.reverse_token_order is None:
             self.reverse_token_order = int(self.base.address, 16) > int(self.quote.address, 16)
+        self.check_rules()
 
     def check_rules(self) -> None:
         """Raise `InvalidValue` if a value contradicts another one or is impossible."""
@@ -76,6 +76,8 @@ class TradingPairIdentifier(PairMetadata, Serialisable):
             raise InvalidValue(f"fee must be a float fraction, got {fee!r}")
         if self.internal_id and not isinstance(self.internal_id, int):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidValue(f"internal_id must be an int, got {self.internal_id!r}")
+        if self.reverse_token_order is None:
+            raise InvalidValue(f"reverse_token_order of {base} and {quote} must be known")
         if self.underlying_spot_pair is not None:
             check_wrapped(self, "underlying_spot_pair")
 

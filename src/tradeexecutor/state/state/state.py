@@ -25,6 +25,7 @@ from tradeexecutor.state.errors import (
     NewerStateFile,
     UncleanState,
 )
+from tradeexecutor.state.files.bounded_read import read_file
 from tradeexecutor.state.files.checksum_header import parse_verified_object
 from tradeexecutor.state.files.durable_file import write_atomically
 from tradeexecutor.state.portfolio.ids import check_ids
@@ -93,11 +94,12 @@ class State(StateFields):
             The state belongs to another thread, or another thread has changed it meanwhile.
         """
         with self.portfolio.owner.reading_everything():
+            tree = super().to_dict()  # refuses values of a wrong type, with which ids cannot be compared
             try:
                 check_ids(self.portfolio)
             except IntegrityError as error:
                 raise BadStateData(str(error), "portfolio") from None
-            return {SCHEMA_VERSION_KEY: SCHEMA_VERSION, **super().to_dict()}
+            return {SCHEMA_VERSION_KEY: SCHEMA_VERSION, **tree}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
@@ -138,10 +140,11 @@ class State(StateFields):
         FileNotFoundError
             There is no such file.
         InvalidStateFile, DamagedStateFile, NewerStateFile
-            The file cannot be used; the message names it.
+            The file cannot be used; the message names it. A device, a pipe, or a file larger than any state is refused
+            without reading it.
         """
         path = Path(path)
-        content = path.read_bytes()
+        content = read_file(path)
         try:
             return cls.read_json_blob(content)
         except NewerStateFile as e:

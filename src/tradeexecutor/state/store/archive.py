@@ -23,6 +23,7 @@ from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import ArchiveError, ArchiveMissing, DamagedArchive, InvalidStateFile
 from tradeexecutor.state.files.access import make_folder_beside
+from tradeexecutor.state.files.bounded_read import read_file
 from tradeexecutor.state.files.compressed_copy import decompress
 from tradeexecutor.state.files.durable_file import write_atomically
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
@@ -193,7 +194,7 @@ def read_archive(state_path: Path, ref: ArchiveRef) -> Archive:
     """
     path = find_archive(state_path, ref)
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except (FileNotFoundError, NotADirectoryError):
         raise ArchiveMissing(
             path,

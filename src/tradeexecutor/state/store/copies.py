@@ -23,6 +23,7 @@ from typing import cast
 
 from tradeexecutor.state.codec.upcast import SCHEMA_VERSION_KEY, require_state
 from tradeexecutor.state.errors import DamagedStateFile, InvalidStateFile, NewerStateFile, NothingToRecover, SaveFailed
+from tradeexecutor.state.files.bounded_read import read_file
 from tradeexecutor.state.files.checksum_header import (
     make_checksum_header,
     parse_verified,
@@ -120,9 +121,11 @@ def examine(path: Path, kind: CopyKind = CopyKind.current, number: int | None = 
     """
     try:
         status = path.stat()
-        content = path.read_bytes()
+        content = read_file(path)
     except FileNotFoundError:
         raise
+    except InvalidStateFile as error:
+        return StateCopy(path, kind, Verdict.unreadable, str(error), number)
     except OSError as error:
         return StateCopy(path, kind, Verdict.unreadable, error.strerror or str(error), number)
     modified_at = datetime.datetime.fromtimestamp(status.st_mtime, datetime.UTC).replace(tzinfo=None)
@@ -293,7 +296,7 @@ def recover(path: Path, source: Path | None = None, *, exact: bool = False, file
         chosen = plan.chosen
         if chosen is None:
             return plan
-        content = chosen.path.read_bytes()
+        content = read_file(chosen.path)
         text = decompress(content) if chosen.kind is CopyKind.compressed else content
         parse_verified(text)  # verify again: the file may have changed since the plan
         if exact:
