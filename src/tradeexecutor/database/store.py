@@ -29,7 +29,7 @@ from tradeexecutor.database.connection import DEFAULT_TIMEOUT, Connect, Database
 from tradeexecutor.database.failures import explain_failed_save, is_transient
 from tradeexecutor.database.feed import Feed, read_feed
 from tradeexecutor.database.locks import make_writer
-from tradeexecutor.database.parts import Part, split
+from tradeexecutor.database.parts import Part, assemble, split
 from tradeexecutor.database.reading import (
     Strategy,
     check_version,
@@ -42,7 +42,14 @@ from tradeexecutor.database.reading import (
 )
 from tradeexecutor.database.revisions import Revision
 from tradeexecutor.database.row_index import RowIndex
-from tradeexecutor.database.writing import get_checksum, is_current, make_strategy, make_tables, write_revision
+from tradeexecutor.database.writing import (
+    get_checksum,
+    is_current,
+    make_strategy,
+    make_tables,
+    verify_rows,
+    write_revision,
+)
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.codec.codec import encode_repeated_objects_once
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
@@ -59,6 +66,8 @@ from tradeexecutor.state.errors import (
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import SaveHook, Snapshot, StateStore
 from tradeexecutor.state.store.snapshot import SnapshotCache
+from tradeexecutor.state.store import SaveHook, StateStore
+from tradeexecutor.state.store.verification import Verify, require_same_state, require_verify
 
 __all__ = ["SQLStateStore"]
 
@@ -88,6 +97,10 @@ class SQLStateStore(StateStore):
         Called with the state after every save.
     connect
         Function that connects instead of the driver; for tests.
+    verify
+        What a save verifies before it is committed: ``written`` reads the rows back that it adds, ``loaded`` reads the
+        whole state back, loads it and compares the result with the state, ``off`` does neither. Values are always
+        checked.
     timeout
         The longest time for one statement on a PostgreSQL server, seconds; a save or a load consists of a few
         statements. SQLite waits 30 seconds for the save of another strategy in the same file.
@@ -105,6 +118,7 @@ class SQLStateStore(StateStore):
         on_save: SaveHook | None = None,
         *,
         connect: Connect | None = None,
+        verify: Verify = "written",
         timeout: float = DEFAULT_TIMEOUT,
     ):
         parsed = DatabaseAddress.parse(address) if isinstance(address, str) else address
@@ -114,6 +128,7 @@ class SQLStateStore(StateStore):
         if self.address != self.address.newest:
             raise InvalidValue(f"a store has all saves: leave out what stands after the @ in {self.address}")
         self.on_save = on_save
+        self.verify = require_verify(verify)
         self._database = Database(self.address, connect, timeout=timeout)
         self._writer = make_writer(self.address, self._database)
         #: Checksum of the revision that this store loaded or saved last.
@@ -404,7 +419,14 @@ class SQLStateStore(StateStore):
             base = self._read_base(connection)
         strategy, index = base
         changes = index.compare(containers, strategy.newest + 1)
-        return write_revision(connection, strategy, changes, state, checksum), changes.index
+        after = write_revision(connection, strategy, changes, state, checksum)
+        if self.verify != "off":
+            verify_rows(connection, strategy.id, after.newest, changes)
+        if self.verify == "loaded":
+            text = b"".join(assemble(containers))
+            revision = read_revision(connection, self.address, after)
+            require_same_state(read_text(connection, self.address, after, revision), text)
+        return after, changes.index
 
     def _read_base(self, connection: Connection) -> _Base:
         """Return the strategy, which is created if it is missing, and the index of the rows of its newest revision."""

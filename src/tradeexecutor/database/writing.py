@@ -1,5 +1,6 @@
 """Functions that write the tables: rows that a save adds, and rows that it marks as removed."""
 
+import errno
 import hashlib
 from typing import Any
 
@@ -19,6 +20,7 @@ __all__ = [
     "is_current",
     "make_strategy",
     "make_tables",
+    "verify_rows",
     "write_changes",
     "write_revision",
     "write_strategy",
@@ -132,6 +134,20 @@ def write_changes(connection: Connection, strategy_id: int, revision: int, chang
             for path, key, ordinal, behind, body in changes.added
         ]
         connection.execute(insert(parts), new)
+
+
+def verify_rows(connection: Connection, strategy_id: int, revision: int, changes: RowChanges) -> None:
+    """Raise `OSError` if the rows that a revision adds are not in the database as they were written."""
+    query = select(parts.c.path, parts.c.key, parts.c.ordinal, parts.c.behind, parts.c.body).where(
+        and_(parts.c.strategy_id == strategy_id, parts.c.removed_in == ALIVE, parts.c.added_in == revision)
+    )
+    found: list[Any] = [(*row[:4], bytes(row[4])) for row in connection.execute(query)]
+    if sorted(found, key=_get_place) != sorted(changes.added, key=_get_place):
+        raise OSError(errno.EIO, f"the rows of save {revision:,} that were read back are not what was written")
+
+
+def _get_place(row: Any) -> tuple[str, int]:
+    return row[0], row[2]
 
 
 def get_checksum(containers: dict[str, list[Part]]) -> tuple[str, int]:

@@ -58,6 +58,10 @@ class Replacement:
             raise
         files.close(descriptor)
 
+    def read_back(self) -> bytes:
+        """Return the content as the file system has it now, before it is put in place."""
+        return self._temporary.read_bytes()
+
     def put_in_place(self) -> None:
         """Rename the new file over the old one and flush the folder.
 

@@ -40,6 +40,7 @@ from tradeexecutor.state.errors import (
     StoreChanged,
     StoreMoved,
 )
+from tradeexecutor.state.files.bounded_read import read_file, require_regular_file
 from tradeexecutor.state.files.checksum_header import (
     HEAD_SIZE,
     make_checksum_header,
@@ -51,9 +52,11 @@ from tradeexecutor.state.files.durable_file import Replacement
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
 from tradeexecutor.state.files.writer_lock import WriterLock
 from tradeexecutor.state.state import State
+from tradeexecutor.state.store.advice import get_advice
 from tradeexecutor.state.store.backups import BackupFolder, BackupPolicy, keep_original
 from tradeexecutor.state.store.snapshot import FileSnapshots, Snapshot
 from tradeexecutor.state.store.stale_files import find_stale_files
+from tradeexecutor.state.store.verification import Verify, require_verify, verify_written
 
 logger = logging.getLogger(__name__)
 
@@ -66,18 +69,6 @@ _Identity = tuple[int, int, int, int]
 _DEFAULT_BACKUPS = BackupPolicy()
 
 _VERSION = re.compile(rb'"schema_version":(\d{1,9})[,}]')
-
-_ADVICE = {
-    errno.ENOSPC: "make room on the disk, then save again",
-    errno.EDQUOT: "make room within the quota of this user, then save again",
-    errno.EACCES: "let this user write to the folder and the files of this state in it, then save again",
-    errno.EPERM: "let this user write to the folder and the files of this state in it, then save again",
-    errno.EROFS: "mount the file system for writing, then save again",
-    errno.ENOENT: "make the folder, then save again",
-    errno.ENOTDIR: "put a folder there, then save again",
-    errno.ELOOP: "make it a folder, or a link of your own, then save again",
-    errno.EIO: "the disk fails: copy the folder to another one and continue there",
-}
 
 
 class StateStoreModel(enum.Enum):
@@ -180,6 +171,10 @@ class JSONFileStore(StateStore):
         Policy for earlier saves to keep; None keeps none.
     compressed
         Whether to write ``PATH.br`` as well, for web servers.
+    verify
+        What a save verifies before it replaces the file: ``written`` reads the bytes back, ``loaded`` also loads them
+        and compares the result with the state, which costs as much as a load and a second save, ``off`` does neither.
+        Values are always checked.
     files
         System calls; for tests.
     """
@@ -191,6 +186,7 @@ class JSONFileStore(StateStore):
         *,
         backups: BackupPolicy | None = _DEFAULT_BACKUPS,
         compressed: bool = False,
+        verify: Verify = "written",
         files: FileLayer = OS_FILES,
     ):
         text = os.fspath(path) if path else ""
@@ -202,6 +198,7 @@ class JSONFileStore(StateStore):
         self.on_save = on_save
         self.backups = backups
         self.compressed = compressed
+        self.verify = require_verify(verify)
         self._files = files
         #: The absolute path, so that a change of the working folder does not change the file.
         self._named = Path.cwd() / self.path
@@ -302,8 +299,11 @@ class JSONFileStore(StateStore):
                     state.last_updated_at = before
                     if replacement is not None:
                         replacement.discard()
+                if isinstance(error, MemoryError):
+                    error.__traceback__ = None  # its frames hold the tree that did not fit
+                    error = OSError(errno.ENOMEM, str(error) or "there is too little memory")
                 if isinstance(error, OSError):
-                    raise SaveFailed(self.path, error, in_place=in_place, advice=_advise(error)) from error
+                    raise SaveFailed(self.path, error, in_place=in_place, advice=get_advice(error)) from error
                 raise
             self._tidy()
         if self.on_save is not None:
@@ -315,6 +315,8 @@ class JSONFileStore(StateStore):
         head, rest = make_checksum_header(text, old.number + 1)
         replacement.like = old.like
         replacement.write(head, rest)
+        if self.verify != "off":
+            verify_written(replacement.read_back(), (head, rest), text if self.verify == "loaded" else None)
         if old.keep_as:
             keep_original(self._target, old.keep_as, self._files)
         if self.backups is not None and old.exists:
@@ -449,6 +451,7 @@ def _identify(path: Path) -> _Identity | None:
         status = path.stat()
     except FileNotFoundError:
         return None
+    require_regular_file(status, path)
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
@@ -468,7 +471,7 @@ def _examine(path: Path) -> tuple[int, str | None]:
         version = int(found[1])
     else:
         try:
-            tree = parse_verified(path.read_bytes())
+            tree = parse_verified(read_file(path))
         except InvalidStateFile:
             return 0, "damaged"
         version = tree.get(SCHEMA_VERSION_KEY, 0) if isinstance(cast(object, tree), dict) else None
@@ -477,10 +480,6 @@ def _examine(path: Path) -> tuple[int, str | None]:
     if version > SCHEMA_VERSION:
         raise NewerStateFile(version, SCHEMA_VERSION, path)
     return header.save if header else 0, None if version == SCHEMA_VERSION else f"schema-{version}-backup"
-
-
-def _advise(error: OSError) -> str:
-    return _ADVICE.get(error.errno or 0, "find out what keeps the operating system from it, then save again")
 
 
 class SimulateStore(JSONFileStore):
