@@ -24,6 +24,7 @@ import pytest
 
 from tests.kit.soak import SOAK
 from tests.kit.store_contract import make_state
+from tests.kit.trader import LINK_USDC, WBTC_USDC, WETH_USDC, Trader, new_state
 from tests.kit.whole import make_whole_state
 from tradeexecutor.accounting.values import abbreviate
 from tradeexecutor.state.codec.bounds import MAX_NESTING, MAX_TEXT_LENGTH
@@ -267,7 +268,7 @@ def assign(record: Any, name: str, value: Any) -> bool:
 def run(folder: Path, cases: int, seed: int) -> tuple[int, int]:
     """Returns how many assignments were saved, and how many were refused."""
     randomness = random.Random(seed)
-    states = [make_whole_state(), make_state()]
+    states = [make_whole_state(), make_state(), make_traded_state(randomness)]
     per_state = [list(find_objects(state, set())) for state in states]
     assert {type(record) for objects in per_state for record in objects} >= CLASSES
     stores = [JSONFileStore(folder / f"{number}.json", backups=None) for number in range(len(states))]
@@ -276,7 +277,7 @@ def run(folder: Path, cases: int, seed: int) -> tuple[int, int]:
     places = [pairs_of(objects) for objects in per_state]
     saved = refused = 0
     for case in range(cases):
-        which = 0 if case % 3 else 1
+        which = randomness.choice((0, 0, 1, 2))
         record, name = places[which][case % len(places[which])] if case % 2 else randomness.choice(places[which])
         old = getattr(record, name)
         value = pick_value(randomness, record, old, per_state[which])
@@ -297,6 +298,23 @@ def run(folder: Path, cases: int, seed: int) -> tuple[int, int]:
         store.close()
         assert store.load().to_json_bytes() == state.to_json_bytes()
     return saved, refused
+
+
+def make_traded_state(randomness: random.Random) -> State:
+    """A state after random operations."""
+    state = new_state(100_000)
+    trader = Trader(state)
+    for _ in range(8):
+        held = list(state.portfolio.open_positions.values())
+        price = randomness.choice((1.5, 10.0, 2_000.0))
+        if held and randomness.random() < 0.4:
+            position = randomness.choice(held)
+            trader.sell(position.pair, position.get_quantity(), price)
+        else:
+            trader.buy(
+                randomness.choice((WETH_USDC, WBTC_USDC, LINK_USDC)), randomness.choice(("0.5", "1", "3")), price
+            )
+    return state
 
 
 def check_file(state: State, store: JSONFileStore) -> None:

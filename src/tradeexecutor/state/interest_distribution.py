@@ -26,6 +26,9 @@ class InterestDistributionEntry(Serialisable):
     #: USD per token.
     price: USDollarPrice | None = None
 
+    def __post_init__(self) -> None:
+        check_values(self)
+
     @property
     def asset(self) -> AssetIdentifier:
         """The rebasing token."""

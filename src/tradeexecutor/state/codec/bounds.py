@@ -220,9 +220,6 @@ def explain_bounds(tree: Any, hint: Any, get_field_types: Callable[[type], dict[
         raise InvalidValue(f"{fault[0]}: {fault[1]}")
 
 
-_FREE_HINTS = (dict[str, Any], dict[int, dict[str, Any]])
-
-
 @functools.cache
 def _make_check(cls: type) -> Callable[[Any], tuple[str, Any] | None]:
     """Return a generated function that returns name and value of the first wrong field, as straight-line code."""
@@ -234,7 +231,9 @@ def _make_check(cls: type) -> Callable[[Any], tuple[str, Any] | None]:
         members = typing.get_args(hint) or (hint,)
         if Decimal in members:
             condition = "v is not None and not bounded(v).is_finite()"
-        elif hint in _FREE_HINTS or dict[str, Any] in members:
+        elif hint == dict[int, dict[str, Any]]:
+            condition = "v and any(map(has_fault, v.values()))"
+        elif hint == dict[str, Any] or dict[str, Any] in members:
             condition = "v and has_fault(v)"
         else:
             continue
@@ -281,6 +280,6 @@ def check_values(record: Any, error: Callable[[str], Exception] = InvalidValue) 
         return
     name, value = wrong
     where = f"{cls.__name__}.{name}"
-    if type(value) is dict:
+    if isinstance(value, dict):
         check_free_data(cast(Any, value), where, error)
     raise error(f"{where} is {abbreviate(cast(Any, value))}: {describe_decimal_bounds()}")
