@@ -112,7 +112,7 @@ def test_nesting_is_read_exactly_as_deep_as_it_can_be_saved():
                 State.from_json(put(path, {"a": nest(levels)}))
     for levels in (MAX_NESTING, 260, 900, 5_000):
         with pytest.raises(InvalidStateFile, match="nest"):
-            State.from_json(put(("portfolio", "invented_later"), 0)[:-2] + ',"x":' + "[" * levels + "]" * levels + "}}")
+            State.from_json(put(("invented_later",), 0)[:-1] + ',"x":' + "[" * levels + "]" * levels + "}")
 
 
 def test_a_text_that_is_too_long_is_refused_with_its_path():
