@@ -66,7 +66,6 @@ from tradeexecutor.state.errors import (
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import SaveHook, Snapshot, StateStore
 from tradeexecutor.state.store.snapshot import SnapshotCache
-from tradeexecutor.state.store import SaveHook, StateStore
 from tradeexecutor.state.store.verification import Verify, require_same_state, require_verify
 
 __all__ = ["SQLStateStore"]

@@ -14,6 +14,8 @@ Text with other instructions, malformed text and text beyond the limits below is
 The written pickles contain the same kinds of values and can be loaded by any unpickler.
 """
 
+# Longer than 500 lines: both directions are in one place, so that what is written can be read.
+
 import math
 import struct
 from collections.abc import Callable, Sequence
@@ -161,11 +163,11 @@ def encode_pickle_over_json(value: Any) -> str:
         return value.pickled
     data = _pickle(value)
     try:
+        if len(data) > MAX_SIZE:
+            raise _Unsupported
         _check_value(value)
     except _Unsupported:
-        raise UnencodableValue(value, f"more than {MAX_DEPTH} levels or {MAX_VALUES:,} values") from None
-    if len(data) > MAX_SIZE:
-        raise UnencodableValue(value, f"{len(data):,} bytes, at most {MAX_SIZE:,} can be read again")
+        raise UnencodableValue(value, f"{len(data):,} bytes of a pickle that could not be read again") from None
     return data.hex()
 
 
