@@ -11,7 +11,12 @@ from pandas.tseries import offsets
 
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.strategy.author_code import call_author_code
-from tradeexecutor.strategy.candle_length import count_calendar_months, most_common_distance
+from tradeexecutor.strategy.candle_length import (
+    MONTHS,
+    calculate_ends,
+    count_calendar_months,
+    most_common_distance,
+)
 from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.market_data import CandleCursor, Candles, from_us, view_numbers
 from tradeexecutor.strategy.pandas_trader.indicator import (
@@ -160,25 +165,32 @@ class IndicatorResults:
             )
         if not len(values):
             raise IndicatorCalculationFailed(f"{where} returned nothing")
-        cursor = self._make_cursor(_as_us(index, where), candles, where)
+        stamps = _as_us(index, where)
+        cursor = self._make_cursor(stamps, candles, where, _find_last_end(index, stamps))
         return IndicatorSeries(cursor, values, series, has_own_times=True)
 
-    def _make_cursor(self, stamps: NDArray[np.int64], candles: Candles | None, where: str) -> CandleCursor:
+    def _make_cursor(
+        self, stamps: NDArray[np.int64], candles: Candles | None, where: str, last_end: int | None
+    ) -> CandleCursor:
         """Return a cursor over values with their own times, such as those of resampled prices.
 
         A stamp is the start of the period of a value: a candle, or, if the stamps are farther apart than candles, all
-        candles that start before the next stamp. So a weekly value is visible after the last candle of its week.
+        candles that start before the next stamp. So a weekly value is visible when its week is over and the last candle
+        of the week has ended. In live trading it is visible at the same moment, although it is not known there whether
+        another candle follows.
         """
         if np.any(np.diff(stamps) <= 0):
             raise IndicatorCalculationFailed(f"{where}: times must increase and not repeat")
         if candles is None:
             length = self.universe.time_bucket // datetime.timedelta(microseconds=1)
-            known = np.maximum(stamps + np.int64(length), _find_period_ends(stamps, keep_holes=True))
-        elif len(stamps) == 1:
+            known = np.maximum(stamps + np.int64(length), _find_period_ends(stamps, last_end, keep_holes=True))
+        elif len(stamps) == 1 and last_end is None:
             known = candles.ends[-1:]  # the period of a single value is unknown, so it may be all data
         else:
-            last = np.searchsorted(candles.starts, _find_period_ends(stamps, keep_holes=False), side="left") - 1
+            following = _find_period_ends(stamps, last_end, keep_holes=False)
+            last = np.searchsorted(candles.starts, following, side="left") - 1
             known = np.where(last >= 0, np.maximum(candles.ends[np.maximum(last, 0)], stamps), stamps)
+            known = np.maximum(known, _find_period_ends(stamps, last_end, keep_holes=True))
         return CandleCursor(_Moments(known))  # pyright: ignore[reportArgumentType]
 
     def iterate_columns(self) -> Iterator[tuple[str, int, str | None, IndicatorSeries]]:
@@ -246,7 +258,16 @@ class IndicatorResults:
         return self.raw[key]
 
 
-def _find_period_ends(stamps: NDArray[np.int64], *, keep_holes: bool) -> NDArray[np.int64]:
+def _find_last_end(index: pd.DatetimeIndex, stamps: NDArray[np.int64]) -> int | None:
+    """Return the end of the period of the last value, us; None if neither pandas nor the calendar defines it."""
+    if index.freq is not None and len(index):
+        return int((index[-1] + index.freq).as_unit("us").value)
+    months = count_calendar_months(stamps)
+    length = next((name for name, count in MONTHS.items() if count == months), None)
+    return None if length is None else int(calculate_ends(stamps[-1:], length)[0])
+
+
+def _find_period_ends(stamps: NDArray[np.int64], last_end: int | None, *, keep_holes: bool) -> NDArray[np.int64]:
     """Return the end of the period of each value, us: the next stamp.
 
     Values at irregular times belong to single candles, not to periods: their end is the stamp itself.
@@ -255,13 +276,15 @@ def _find_period_ends(stamps: NDArray[np.int64], *, keep_holes: bool) -> NDArray
     ----------
     stamps
         Time stamps, increasing.
+    last_end
+        End of the last period; None for the length of the longest period after its stamp.
     keep_holes
         Whether a period ends before the next stamp if that is farther away than usual.
     """
     alone = stamps + 1
     if len(stamps) < 2:
-        return alone
-    following = np.r_[stamps[1:], stamps[-1] + np.diff(stamps).max()]
+        return alone if last_end is None else np.array([last_end], dtype=np.int64)
+    following = np.r_[stamps[1:], stamps[-1] + np.diff(stamps).max() if last_end is None else last_end]
     if count_calendar_months(stamps) is not None:
         return following
     length, share = most_common_distance(stamps)
