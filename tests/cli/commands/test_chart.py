@@ -116,7 +116,7 @@ def test_candles_of_several_pairs(run: Run, traded: Path, tmp_path: Path):
     assert run("chart", "price", traded, *both, "--pair", "gold", "-o", "p.json").exit_code == 0
     assert get_names(Path("p.json"))[1] == "GOLD-USD"
     assert run("chart", "benchmark", traded, *both, "-o", "b.json").exit_code == 0
-    assert get_names(Path("b.json")) == ["Hold COIN", "Hold GOLD", "Strategy"]
+    assert get_names(Path("b.json")) == ["Hold 2 pairs", "Hold COIN-USD", "Hold GOLD-USD", "Strategy"]
     result = run("chart", "price", traded, "--candles", coin, "--candles", gold)
     assert result.exit_code == 1
     assert "the candles are of a, b, the pairs of the state are COIN-USD, GOLD-USD" in result.stderr

@@ -75,7 +75,7 @@ _ALL = (
     Chart(
         "excursions",
         "Excursions",
-        "How far positions went against and for the strategy before they ended: where stops and targets might stand.",
+        "How far positions went against and for the strategy while they were open.",
         draw_excursions,
     ),
     Chart(
