@@ -14,8 +14,6 @@ Text with other instructions, malformed text and text beyond the limits below is
 The written pickles contain the same kinds of values and can be loaded by any unpickler.
 """
 
-# Longer than 500 lines: both directions are in one place, so that what is written can be read.
-
 import math
 import struct
 from collections.abc import Callable, Sequence
@@ -161,14 +159,10 @@ def encode_pickle_over_json(value: Any) -> str:
         return str(value)
     if isinstance(value, (PickledTuple, PickledList)) and value.pickled and _is_unchanged(value):
         return value.pickled
-    data = _pickle(value)
-    try:
-        if len(data) > MAX_SIZE:
-            raise _Unsupported
-        _check_value(value)
-    except _Unsupported:
-        raise UnencodableValue(value, f"{len(data):,} bytes of a pickle that could not be read again") from None
-    return data.hex()
+    text = _pickle(value).hex()
+    if isinstance(_interpret_text(text), OpaquePickle):
+        raise UnencodableValue(value, f"a pickle of {len(text) // 2:,} bytes, which could not be interpreted again")
+    return text
 
 
 def _is_unchanged(value: PickledTuple | PickledList) -> bool:
