@@ -18,7 +18,7 @@ import contextlib
 import errno
 import logging
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from sqlalchemy import Connection
@@ -136,8 +136,8 @@ class SQLStateStore(StateStore):
         self._uncertain: str | None = None
         #: Content of the database before the next save; None when it has to be read.
         self._base: _Base | None = None
-        #: Number and checksum of the last save of this store.
-        self._acknowledged: tuple[int, str] | None = None
+        #: The last save of this store.
+        self._acknowledged: Snapshot | None = None
         self._snapshots = SnapshotCache()
 
     def __repr__(self) -> str:
@@ -222,20 +222,20 @@ class SQLStateStore(StateStore):
     def snapshot(self) -> Snapshot:
         """Return the latest acknowledged save; see `StateStore.snapshot`.
 
-        It is read from the database on a connection of its own, if there is a newer save than at the last call.
+        The writer keeps the text of its last save in memory. Other processes read it from the database, if there is a
+        newer save than at the last call.
         """
+        own = self._acknowledged
+        if own is not None and own.sha256 == self._known and self._writer.is_held:
+            return own
         cache = self._snapshots
         with cache.lock:
             latest = cache.latest
-            key = None if latest is None else (latest.revision, latest.sha256)
-            is_own = latest is not None and key == self._acknowledged and latest.sha256 == self._known
-            if latest is not None and is_own and self._writer.is_held:
-                return latest  # nobody else can have saved
             with self.reading() as (connection, strategy):
                 revision = read_revision(connection, self.address, strategy)
-                if latest is None or key != (revision.number, revision.sha256):
+                if latest is None or (latest.revision, latest.sha256) != (revision.number, revision.sha256):
                     text = read_text(connection, self.address, strategy, revision)
-                    latest = Snapshot.make(revision.number, revision.sha256, revision.last_updated_at, text)
+                    latest = Snapshot.make(revision.number, revision.sha256, revision.last_updated_at, (text,))
                     cache.latest = latest
             return latest
 
@@ -395,7 +395,7 @@ class SQLStateStore(StateStore):
                 base = self._commit(state, containers, checksum, size)
         self._base = base
         self._known, self._uncertain = checksum, None
-        self._acknowledged = base[0].newest, checksum
+        self._acknowledged = Snapshot.make(base[0].newest, checksum, state.last_updated_at, _assemble_later(containers))
 
     def _commit(self, state: State, containers: dict[str, list[Part]], checksum: str, size: int) -> _Base:
         """Save in one transaction, and return the content with which the next save is compared."""
@@ -438,3 +438,8 @@ class SQLStateStore(StateStore):
         check_version(newest, self.address)
         self._check_known(newest)
         return strategy, read_row_index(connection, self.address, strategy, newest)
+
+
+def _assemble_later(containers: dict[str, list[Part]]) -> Iterator[bytes | memoryview]:
+    """Yield the pieces of a text; they are made only if somebody asks for it."""
+    yield from assemble(containers)

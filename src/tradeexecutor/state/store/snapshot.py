@@ -8,6 +8,7 @@ first asked for, and all readers of the snapshot share it.
 import datetime
 import os
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +27,7 @@ __all__ = ["FileSnapshots", "Snapshot", "SnapshotCache"]
 class _Content:
     """Bytes of a save, in parts that are joined when needed, and the state in them."""
 
-    def __init__(self, parts: tuple[bytes | memoryview, ...]):
+    def __init__(self, parts: Iterable[bytes | memoryview]):
         self._lock = threading.Lock()
         self._parts = parts
         self._text: bytes | None = None
@@ -78,9 +79,9 @@ class Snapshot:
 
     @classmethod
     def make(
-        cls, revision: int, sha256: str, saved_at: datetime.datetime | None, *parts: bytes | memoryview
+        cls, revision: int, sha256: str, saved_at: datetime.datetime | None, parts: Iterable[bytes | memoryview]
     ) -> "Snapshot":
-        """Return the snapshot of a save whose bytes are the concatenation of the parts."""
+        """Return the snapshot of a save whose bytes are the parts, which are joined when they are needed."""
         return cls(revision, sha256, saved_at, _Content(parts))
 
     @property
@@ -128,7 +129,7 @@ class FileSnapshots:
         """Publish a save of this process that is on the disk; nothing is copied."""
         header = read_checksum_header(head)
         assert header is not None
-        self._acknowledged = Snapshot.make(header.save, header.checksum, saved_at, head, rest)
+        self._acknowledged = Snapshot.make(header.save, header.checksum, saved_at, (head, rest))
 
     def forget(self) -> None:
         """Forget the save of this process, because another process may have saved after it."""
@@ -183,4 +184,4 @@ def _read_snapshot(text: bytes) -> Snapshot:
     if head.schema_version > SCHEMA_VERSION:
         raise NewerStateFile(head.schema_version, SCHEMA_VERSION)
     saved_at = None if head.last_updated_at is None else from_epoch(head.last_updated_at)
-    return Snapshot.make(header.save if header else 0, header.checksum if header else "", saved_at, text)
+    return Snapshot.make(header.save if header else 0, header.checksum if header else "", saved_at, (text,))
