@@ -8,7 +8,19 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks import against, backtest, charts, history, imports, report, serialisation, statistics, stores, trades
+from benchmarks import (
+    against,
+    backtest,
+    charts,
+    history,
+    imports,
+    report,
+    serialisation,
+    statistics,
+    stores,
+    threads,
+    trades,
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -33,6 +45,7 @@ def main(arguments: list[str]) -> int:
         "charts": charts.run,
         "statistics": statistics.run,
         "stores": stores.run,
+        "threads": threads.run,
         "report": report.run,
         "backtest": backtest.run,
         "imports": imports.run,
