@@ -41,7 +41,7 @@ class BacktestRequest:
         Format of the files.
     fee, slippage
         Fractions of the value of a trade.
-    closed_market, delisting, equity_sampling
+    closed_market, cash_shortage, delisting, equity_sampling
         See `BacktestOptions`.
     parameters
         Values that override those of the strategy, by name.
@@ -62,6 +62,7 @@ class BacktestRequest:
     fee: float = 0.001
     slippage: float = 0.0
     closed_market: str = "wait"
+    cash_shortage: str = "reduce"
     delisting: str = "last_price"
     equity_sampling: str = "day"
     cycle_duration: CycleDuration | None = None
@@ -213,6 +214,7 @@ def _run(request: BacktestRequest, universe: TradingStrategyUniverse | None) -> 
             parameters=request.parameters,
             slippage=request.slippage or None,
             closed_market=request.closed_market,
+            cash_shortage=request.cash_shortage,
             delisting=request.delisting,
             equity_sampling=request.equity_sampling,
             progress=request.progress,

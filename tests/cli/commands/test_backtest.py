@@ -370,3 +370,39 @@ def test_orders_for_a_closed_market_can_be_refused(run: Run, tmp_path: Path, can
         assert result.exit_code == 0
     assert run("backtest", strategy, "--data", candles, "--closed-market", "guess").exit_code == 2
     assert run("backtest", strategy, "--data", candles, "--delisting", "guess").exit_code == 2
+
+
+REOPEN = """
+trading_strategy_engine_version = "0.5"
+
+
+class Parameters:
+    initial_cash = 1_000
+
+
+def decide_trades(input):
+    manager = input.get_position_manager()
+    pair = input.get_default_pair()
+    if input.cycle == 1:
+        return manager.open_spot(pair, 1_000)
+    if input.cycle == 5:
+        value = manager.get_current_position().get_value()
+        return [*manager.close_all(), *manager.open_spot(pair, value)]
+    return []
+"""
+
+
+@pytest.mark.parametrize(
+    ("choice", "outcome"), [("reduce", "1 buys spent what was left"), ("refuse", "1 buys expired")]
+)
+def test_purchases_beyond_the_cash_can_be_refused(run: Run, tmp_path: Path, candles: Path, choice: str, outcome: str):
+    strategy = tmp_path / "reopen.py"
+    strategy.write_text(REOPEN)
+    # One per cent of slippage: the sale brings less than the value that the purchase is planned for.
+    options = ("--fee", 0, "--slippage", 0.01, "--cash-shortage", choice)
+    figures = run_json(run, strategy, "--data", candles, "--output", tmp_path / "out", *options)
+    assert [warning.partition(",")[0] for warning in figures["warnings"]] == [outcome]
+
+
+def test_other_words_for_a_shortage_are_refused(run: Run, strategy: Path, candles: Path):
+    assert run("backtest", strategy, "--data", candles, "--cash-shortage", "guess").exit_code == 2

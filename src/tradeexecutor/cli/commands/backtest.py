@@ -49,6 +49,13 @@ _ClosedMarketOption = Annotated[
         help="What happens to an order while its market has no price: it fills at the next open, or not at all."
     ),
 ]
+_CashShortageOption = Annotated[
+    Literal["reduce", "refuse"],
+    typer.Option(
+        help="What happens to a purchase when the sales before it brought less than planned: it spends what is left, "
+        "or expires."
+    ),
+]
 _DelistingOption = Annotated[
     Literal["last_price", "write_off"],
     typer.Option(help="How a position is valued in a market that no longer trades."),
@@ -81,6 +88,7 @@ def backtest(
     fee: TradingFeeOption = 0.001,
     slippage: _SlippageOption = 0.0,
     closed_market: _ClosedMarketOption = "wait",
+    cash_shortage: _CashShortageOption = "reduce",
     delisting: _DelistingOption = "last_price",
     equity_sampling: _EquitySamplingOption = "day",
     cycle: CycleOption = None,
@@ -117,6 +125,7 @@ def backtest(
         fee=fee,
         slippage=slippage,
         closed_market=closed_market,
+        cash_shortage=cash_shortage,
         delisting=delisting,
         equity_sampling=equity_sampling,
         cycle_duration=parse_cycle(cycle) if cycle else None,
