@@ -3,6 +3,7 @@
 import datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kit.markets import HOUR, START, at_cycle, buy, flat, get_trades, make_candles, random_walk, run, sell
+from tradeexecutor.analysis.adjusted.summary import summarise_performance
 from tradeexecutor.backtest.backtest_engine import BacktestPeriodNotValid
 from tradeexecutor.backtest.backtest_runner import BacktestNotPossible, run_backtest_inline
-from tradeexecutor.backtest.backtest_sync import FundingNotPossible
 from tradeexecutor.backtest.universe import create_universe
 from tradeexecutor.execution.interface import ExecutionError
 from tradeexecutor.state.trade import TradeStatus
@@ -130,9 +131,47 @@ def test_deposits_and_redemptions_are_booked_in_the_next_cycle_once():
     assert result.diagnostics_data["pending_funding"] == [(START + 900 * HOUR, Decimal(7))]
 
 
-def test_a_redemption_beyond_the_cash_stops_the_run():
-    with pytest.raises(FundingNotPossible, match="exceeds the reserves"):
-        run([flat(100)] * 5, {1: buy(9_000)}, funding=[(START + 2 * HOUR, -2_000)])
+def test_a_redemption_beyond_the_cash_waits_for_it():
+    # 1,000 are left, so the first redemption waits for the sale at hour 4, and the second one behind it. The deposit of
+    # hour 3 does not wait, and is not enough.
+    wanted: list[float] = []
+
+    def decide(input: Any) -> Any:
+        manager = input.get_position_manager()
+        wanted.append(manager.get_pending_redemptions())
+        plan = {1: buy(9_000), 5: sell}.get(input.cycle)
+        return plan(input) if plan else []
+
+    funding = [(START + 2 * HOUR, -2_000), (START + 2 * HOUR, -100), (START + 3 * HOUR, 500)]
+    prices = [100.0, 100.0, 110.0, 110.0, 120.0, 120.0, 120.0]
+    result = run([flat(price) for price in prices], decide, funding=funding)
+    assert wanted == [0, 0, 2_100, 2_100, 2_100, 0, 0]
+    events = list(result.state.portfolio.get_default_reserve_position().balance_updates.values())
+    assert [(event.quantity, event.block_mined_at) for event in events[1:]] == [
+        (500, START + 3 * HOUR), (-2_000, START + 5 * HOUR), (-100, START + 5 * HOUR)
+    ]  # fmt: skip
+    cash = [entry.free_cash for entry in result.state.stats.portfolio]
+    # Before each flow that is booked there is a sample more, and none for one that waits.
+    assert cash == [1_000, 1_000, 1_000, 1_000, 1_500, 12_300, 12_300, 10_200, 10_200, 10_200]
+    # The 90 coins have earned 20 each: (1,000 + 9,900) / 10,000, then (1,500 + 10,800) / (1,000 + 9,900 + 500).
+    performance = summarise_performance(result.state)
+    assert performance.total_return == pytest.approx(1.09 * 12_300 / 11_400 - 1, abs=1e-12)
+    assert result.diagnostics_data["pending_funding"] == []
+    assert result.diagnostics_data["warnings"] == [
+        f"2 redemptions waited, because they exceeded the cash, the first one, 2,000 at {START + 2 * HOUR}, of which "
+        f"1,000 were missing, until {START + 5 * HOUR}"
+    ]
+
+
+def test_a_redemption_that_is_never_paid_is_told():
+    result = run([flat(100)] * 5, {1: buy(9_000)}, funding=[(START + 2 * HOUR, -2_000)])
+    assert result.state.portfolio.get_net_asset_value() == 10_000
+    assert result.state.sync.treasury.pending_redemptions == 2_000
+    assert result.diagnostics_data["pending_funding"] == [(START + 2 * HOUR, -2_000)]
+    assert result.diagnostics_data["warnings"] == [
+        f"1 redemptions were never paid, because they exceeded the cash, the first one, 2,000 at {START + 2 * HOUR}, "
+        "of which 1,000 were missing; PositionManager.get_pending_redemptions() says how much cash is wanted"
+    ]
 
 
 @pytest.mark.parametrize("deposit", [None, 0, -5])

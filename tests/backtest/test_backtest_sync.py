@@ -58,19 +58,34 @@ def test_several_events_in_one_sync_chain_their_balances():
     assert model.wallet.get_balance(USD) == state.portfolio.get_cash() == 750
 
 
-def test_a_failing_sync_changes_nothing_and_keeps_the_queue():
+def test_a_redemption_waits_until_all_of_it_can_be_paid():
     model, state = make_model()
     model.sync_treasury(START, state, [USD])
-    model.simulate_funding(START, Decimal(50))
-    model.simulate_funding(START, Decimal(-3000))
-    for _ in range(2):
-        with pytest.raises(FundingNotPossible, match="exceeds the reserves by 1950"):
-            model.sync_treasury(START + HOUR, state, [USD])
-        assert model.wallet.get_balance(USD) == state.portfolio.get_cash() == 1000
-        assert len(model.fund_flow_queue) == 2
-    del model.fund_flow_queue[1]
-    model.sync_treasury(START + HOUR, state, [USD])
-    assert model.wallet.get_balance(USD) == state.portfolio.get_cash() == 1050
+    assert state.sync.treasury.pending_redemptions is None
+    for amount in (50, -3000, -3000):
+        model.simulate_funding(START, Decimal(amount))
+    assert [event.quantity for event in model.sync_treasury(START + HOUR, state, [USD])] == [50]
+    for hour in (2, 3):
+        assert not model.has_due_flow(START + hour * HOUR, state)
+        assert model.sync_treasury(START + hour * HOUR, state, [USD]) == []
+        assert model.wallet.get_balance(USD) == state.portfolio.get_cash() == 1050
+        assert state.sync.treasury.pending_redemptions == 6000
+        assert [item.missing for item in model.delayed] == [1950, 1950]
+    model.simulate_funding(START + 4 * HOUR, Decimal(4000))
+    assert model.has_due_flow(START + 4 * HOUR, state)
+    _, paid = model.sync_treasury(START + 4 * HOUR, state, [USD])
+    assert (paid.old_balance, paid.quantity, paid.block_mined_at) == (5050, -3000, START + 4 * HOUR)
+    assert [item.paid_at for item in model.delayed] == [START + 4 * HOUR, None]
+    assert state.sync.treasury.pending_redemptions == 3000
+
+
+def test_a_failing_sync_changes_nothing_and_keeps_the_queue():
+    model, state = make_model()
+    before = state.to_json()
+    with pytest.raises(FundingNotPossible, match="exactly one reserve currency is needed, there are 2"):
+        model.sync_treasury(START, state, [USD, USD])
+    assert state.to_json() == before
+    assert len(model.fund_flow_queue) == 1
 
 
 def test_a_simulated_flow_is_booked_as_one_of_a_chain_is():
@@ -97,16 +112,15 @@ def test_more_cash_in_a_reserve_that_had_some_is_no_initial_deposit():
 
 
 @pytest.mark.parametrize("has_reserve", [True, False])
-def test_a_redemption_of_what_only_the_wallet_has_is_refused(has_reserve: bool):
+def test_a_redemption_of_what_only_the_wallet_has_waits(has_reserve: bool):
     model, state = make_model(100 if has_reserve else None)
     model.sync_treasury(START, state, [USD])
     model.wallet.set_balance(USD, Decimal(500))
     model.simulate_funding(START, Decimal(-200))
-    before = state.to_json()
-    with pytest.raises(FundingNotPossible, match=f"exceeds the reserves by {100 if has_reserve else 200}"):
-        model.sync_treasury(START + HOUR, state, [USD])
-    assert state.to_json() == before
+    assert model.sync_treasury(START + HOUR, state, [USD]) == []
+    assert [item.missing for item in model.delayed] == [100 if has_reserve else 200]
     assert model.wallet.get_balance(USD) == 500
+    assert state.portfolio.get_cash() == (100 if has_reserve else 0)
 
 
 def test_events_wait_for_their_time():

@@ -177,7 +177,7 @@ class BacktestEngine:
         """
         runner = self.runner
         sync = runner.models.sync
-        if isinstance(sync, BacktestSyncModel) and sync.has_due_flow(ts) and runner.state.stats.portfolio:
+        if isinstance(sync, BacktestSyncModel) and runner.state.stats.portfolio and sync.has_due_flow(ts, runner.state):
             runner.revalue(ts)
             runner.record_statistics(ts)
 

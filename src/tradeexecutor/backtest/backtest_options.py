@@ -47,7 +47,8 @@ class BacktestResult:
         ``refused_trades`` (int), ``reduced_trades`` and ``unpaid_trades`` (int: buys for which there was less
         cash than planned: those that spent the rest, and those that expired), ``delisted_positions``
         (`DelistedPosition` objects), ``warnings`` (list of sentences about results that the author of the strategy may
-        not have intended), ``pending_funding`` (deposits and redemptions that were never due).
+        not have intended), ``pending_funding`` (deposits and redemptions that were never due, and redemptions
+        that were never paid).
     indicators
         Calculated indicators.
     strategy_module
@@ -99,7 +100,8 @@ class BacktestOptions:
     initial_deposit
         Amount of the reserve currency; None uses ``initial_cash`` of the strategy.
     funding
-        Further deposits and redemptions.
+        Further deposits and redemptions. A redemption that exceeds the cash waits until a decision finds enough of it;
+        `PositionManager.get_pending_redemptions` tells the strategy how much is wanted.
     slippage
         How much worse than planned trades fill: a fraction, a model, or a function that makes a model from the
         pricing (for models that need volumes).

@@ -236,7 +236,7 @@ def _prepare(setup: _Setup, results: IndicatorResults) -> _Run:
     times = find_decision_times(universe, module.cycle_duration, setup.start_at, setup.end_at)
     sampling = _choose(EquitySampling, "equity_sampling", options.equity_sampling)
     engine = BacktestEngine(runner, pricing, times, setup.end_at, delisting, sampling)
-    return _Run(engine, sync, Outcomes(runner.queue, delisting, execution.shortages))
+    return _Run(engine, sync, Outcomes(runner.queue, delisting, execution.shortages, sync.delayed))
 
 
 def make_context(module: StrategyModule, options: BacktestOptions) -> ExecutionContext:

@@ -29,11 +29,11 @@ from tradeexecutor.strategy.interest import (
 from tradeexecutor.strategy.pricing_model import PricingModel
 from tradeexecutor.strategy.sync_model import BalanceNotReadable, OnChainBalance, SyncModel
 
-__all__ = ["BacktestSyncModel", "FundFlowEvent", "FundingNotPossible"]
+__all__ = ["BacktestSyncModel", "DelayedRedemption", "FundFlowEvent", "FundingNotPossible"]
 
 
 class FundingNotPossible(TradeExecutorError, ValueError):
-    """A simulated deposit or redemption cannot be applied; wallet, state and queue are unchanged."""
+    """A simulated deposit or redemption cannot be meant; wallet, state and queue are unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,30 @@ class FundFlowEvent:
     amount: Decimal
 
 
+@dataclass(slots=True)
+class DelayedRedemption:
+    """A redemption that had to wait, because there was less cash.
+
+    Attributes
+    ----------
+    event
+        The redemption.
+    missing
+        Cash that was missing when it was due, reserve currency.
+    paid_at
+        Time of the cycle that paid it, naive UTC; None while it waits.
+    """
+
+    event: FundFlowEvent
+    missing: Decimal
+    paid_at: datetime.datetime | None = None
+
+
 class BacktestSyncModel(SyncModel):
     """Sync model that books queued deposits and redemptions, and the interest of loans.
+
+    A redemption that exceeds the cash waits, and later redemptions wait behind it, until a cycle can pay it in full.
+    Meanwhile `TreasurySync.pending_redemptions` of the state tells the strategy how much cash is wanted.
 
     Parameters
     ----------
@@ -63,6 +85,13 @@ class BacktestSyncModel(SyncModel):
         Deposit of the first cycle, reserve currency; None or zero for none.
     lending_rates
         Interest rates of loans, e.g. `tradeexecutor.backtest.lending_rates.LendingRateHistory`; None for no interest.
+
+    Attributes
+    ----------
+    fund_flow_queue
+        Events that are not booked, in order of time.
+    delayed
+        Redemptions that had to wait, in the order in which they were due.
     """
 
     def __init__(
@@ -74,6 +103,7 @@ class BacktestSyncModel(SyncModel):
         self.wallet = wallet
         self.lending_rates = lending_rates
         self.fund_flow_queue: list[FundFlowEvent] = []
+        self.delayed: list[DelayedRedemption] = []
         if initial_deposit_amount:
             # The earliest time, so that the deposit is due at the start of the run, whenever that is.
             self.simulate_funding(datetime.datetime.min, Decimal(initial_deposit_amount))
@@ -86,9 +116,12 @@ class BacktestSyncModel(SyncModel):
         # The sort is stable: events of the same time keep the order in which they were queued.
         self.fund_flow_queue.sort(key=lambda event: event.timestamp)
 
-    def has_due_flow(self, ts: datetime.datetime) -> bool:
+    def has_due_flow(self, ts: datetime.datetime, state: State) -> bool:
         """Return True if a deposit or redemption will be booked in a cycle at `ts`."""
-        return bool(self.fund_flow_queue) and self.fund_flow_queue[0].timestamp <= ts
+        queue = self.fund_flow_queue
+        if not queue or queue[0].timestamp > ts:
+            return False
+        return bool(self._split(ts, self._get_balance(state, self._get_reserve_asset(state, None)))[0])
 
     def sync_initial(self, state: State, **kwargs: Any) -> None:
         """Do nothing, because there is no chain to read a deployment from."""
@@ -102,34 +135,57 @@ class BacktestSyncModel(SyncModel):
         end_block: int | None = None,
         post_valuation: bool = False,
     ) -> list[BalanceUpdate]:
-        """Book the queued events that are due, in order of time, each exactly once.
-
-        Either all due events are booked in wallet and state, or none is and the queue does not change.
+        """Book the queued events that are due and can be paid, in order of time, each exactly once.
 
         Raises
         ------
         FundingNotPossible
-            A redemption exceeds the reserves, or there is not exactly one reserve currency.
+            There is not exactly one reserve currency; nothing is booked, and the queue does not change.
         """
         queue = self.fund_flow_queue
         if not queue or queue[0].timestamp > strategy_cycle_ts:
             return []
         if end_block is not None:
             raise FundingNotPossible("a backtest has no blocks")
-        due = [event for event in queue if event.timestamp <= strategy_cycle_ts]
         asset = self._get_reserve_asset(state, supported_reserves)
+        payable, waiting = self._split(strategy_cycle_ts, self._get_balance(state, asset))
+        booked = [self._book(event, asset, strategy_cycle_ts, state) for event in payable]
+        due = len(payable) + len(waiting)
+        self.fund_flow_queue = [*(item.event for item in waiting), *queue[due:]]
+        self.delayed += [item for item in waiting if self._find_delayed(item.event) is None]
+        treasury = state.sync.treasury
+        if self.delayed:
+            treasury.pending_redemptions = float(-sum(item.event.amount for item in waiting))
+        treasury.last_updated_at = strategy_cycle_ts
+        return booked
+
+    def _get_balance(self, state: State, asset: AssetIdentifier) -> Decimal:
         reserve = state.portfolio.reserves.get(asset.get_identifier())
         # Both are the same, unless one of them was changed by hand.
-        balance = min(self.wallet.get_balance(asset), ZERO_DECIMAL if reserve is None else reserve.quantity)
-        for event in due:
+        return min(self.wallet.get_balance(asset), ZERO_DECIMAL if reserve is None else reserve.quantity)
+
+    def _split(self, ts: datetime.datetime, balance: Decimal) -> tuple[list[FundFlowEvent], list[DelayedRedemption]]:
+        """Divide the events that are due into those that can be booked, and the redemptions that wait."""
+        payable: list[FundFlowEvent] = []
+        waiting: list[DelayedRedemption] = []
+        for event in self.fund_flow_queue:
+            if event.timestamp > ts:
+                break
+            if event.amount < 0 and (waiting or balance + event.amount < 0):
+                waiting.append(DelayedRedemption(event, max(-event.amount - balance, ZERO_DECIMAL)))
+            else:
+                balance += event.amount
+                payable.append(event)
+        # A later deposit may pay for them in the same cycle.
+        while waiting and balance + waiting[0].event.amount >= 0:
+            event = waiting.pop(0).event
             balance += event.amount
-            if balance < 0:
-                what = f"a redemption of {-event.amount} {asset.token_symbol} at {event.timestamp}"
-                raise FundingNotPossible(f"{what} exceeds the reserves by {-balance}")
-        booked = [self._book(event, asset, strategy_cycle_ts, state) for event in due]
-        self.fund_flow_queue = queue[len(due) :]
-        state.sync.treasury.last_updated_at = strategy_cycle_ts
-        return booked
+            payable.append(event)
+        return payable, waiting
+
+    def _find_delayed(self, event: FundFlowEvent) -> DelayedRedemption | None:
+        # By identity, because two redemptions may be equal.
+        return next((item for item in self.delayed if item.event is event), None)
 
     def _get_reserve_asset(self, state: State, supported_reserves: list[AssetIdentifier] | None) -> AssetIdentifier:
         reserves = supported_reserves or state.portfolio.get_reserve_assets()
@@ -142,7 +198,10 @@ class BacktestSyncModel(SyncModel):
     ) -> BalanceUpdate:
         """Book a checked event in the state and in the wallet."""
         is_initial = event.timestamp == datetime.datetime.min
-        happened_at = cycle_ts if is_initial else max(event.timestamp, state.created_at)
+        delayed = self._find_delayed(event)
+        if delayed is not None:
+            delayed.paid_at = cycle_ts
+        happened_at = cycle_ts if is_initial or delayed is not None else max(event.timestamp, state.created_at)
         update = book_reserve_flow(state, asset, event.amount, EventOrigin(happened_at, cycle_ts))
         self.wallet.update_balance(asset, event.amount, "funding")
         return update

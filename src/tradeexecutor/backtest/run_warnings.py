@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tradeexecutor.analysis.adjusted.positions import measure_trading
+from tradeexecutor.backtest.backtest_sync import DelayedRedemption
 from tradeexecutor.backtest.delisting import DelistingPolicy
 from tradeexecutor.backtest.look_ahead_check import IndicatorChange, format_value
 from tradeexecutor.execution.shortage import Shortages
-from tradeexecutor.state.display.formatting import format_percent
+from tradeexecutor.state.display.formatting import format_percent, format_quantity
 from tradeexecutor.state.state import State
 from tradeexecutor.strategy.market_queue import MarketQueue
 from tradeexecutor.strategy.pandas_trader.indicator_results import IndicatorResults
@@ -34,11 +35,14 @@ class Outcomes:
         Positions in markets that are gone.
     shortages
         Buys for which there was less cash than planned.
+    redemptions
+        Those that exceeded the cash when they were due.
     """
 
     queue: MarketQueue
     delisting: DelistingPolicy
     shortages: Shortages
+    redemptions: Sequence[DelayedRedemption] = ()
 
     def count(self) -> dict[str, Any]:
         """Return the diagnostics of a run about them, see `BacktestResult`."""
@@ -68,6 +72,7 @@ def find_warnings(
         *_find_suspicious_stops(state),
         *_find_shortages(outcomes.shortages),
         *_find_delayed_orders(outcomes.queue),
+        *_find_delayed_redemptions(outcomes.redemptions),
         *_find_delistings(outcomes.delisting),
     ]
 
@@ -174,6 +179,26 @@ def _find_delayed_orders(queue: MarketQueue) -> Iterator[str]:
             f"{len(queue.refused)} orders were refused because their market had no price, the first one, "
             f"trade #{first.trade_id}, at {first.opened_at}"
         )
+
+
+def _find_delayed_redemptions(delayed: Sequence[DelayedRedemption]) -> Iterator[str]:
+    paid = [item for item in delayed if item.paid_at is not None]
+    if paid:
+        yield (
+            f"{len(paid)} redemptions waited, because they exceeded the cash, the first one, {_describe(paid[0])}, "
+            f"until {paid[0].paid_at}"
+        )
+    unpaid = [item for item in delayed if item.paid_at is None]
+    if unpaid:
+        yield (
+            f"{len(unpaid)} redemptions were never paid, because they exceeded the cash, the first one, "
+            f"{_describe(unpaid[0])}; PositionManager.get_pending_redemptions() says how much cash is wanted"
+        )
+
+
+def _describe(item: DelayedRedemption) -> str:
+    amount, missing = format_quantity(-item.event.amount), format_quantity(item.missing)
+    return f"{amount} at {item.event.timestamp}, of which {missing} were missing"
 
 
 def _find_delistings(delisting: DelistingPolicy) -> Iterator[str]:
