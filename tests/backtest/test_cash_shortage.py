@@ -181,7 +181,7 @@ def test_a_lack_of_a_few_raw_units_is_rounding():
 
 
 def test_other_words_for_the_setting_are_refused():
-    with pytest.raises(BacktestNotPossible, match="cash_shortage is one of 'reduce', 'refuse', not 'scale'"):
+    with pytest.raises(BacktestNotPossible, match="cash_shortage must be one of 'reduce', 'refuse', not 'scale'"):
         run_switch(cash_shortage="scale")
 
 
