@@ -67,18 +67,33 @@ def test_sells_pay_for_the_buys_after_them(trader: Trader):
     trader.assert_books_equal_chain()
 
 
-@pytest.mark.parametrize(
-    ("difference", "error", "text"),
-    [(-1_000, ExecutionError, "9000 available"), (1_000, NotTradeable, "has 10000 USDC")],
-)
-def test_a_trade_that_cannot_be_paid_changes_nothing(
-    trader: Trader, difference: int, error: type[Exception], text: str
-):
-    """The books have less than the wallet, or the wallet less than the books: a redemption that is not final yet."""
-    trader.state.portfolio.adjust_reserves(trader.usdc, Decimal(difference), "a test")
-    trade = trader.plan_buy(Decimal(10_000 + difference + 500 * (difference < 0)))
+def test_a_buy_spends_what_the_sells_before_it_have_brought(trader: Trader):
+    execution = trader.make_execution()
+    execution.execute_trades(trader.chain.now, trader.state, [trader.plan_buy(Decimal(10_000))])
+    quantity = next(iter(trader.state.portfolio.get_open_positions())).get_quantity()
+    sell = trader.plan_sell(quantity / 2)
+    buy = trader.plan_buy(sell.planned_reserve + 100)
+    execution.execute_trades(trader.chain.now, trader.state, [sell, buy])
+    assert buy.executed_reserve == sell.executed_reserve
+    assert (buy.notes or "").startswith("reduced: ")
+    trader.assert_books_equal_chain()
+
+
+def test_a_plan_that_the_books_do_not_pay_is_refused(trader: Trader):
+    trader.state.portfolio.adjust_reserves(trader.usdc, Decimal(-1_000), "a test")
+    trade = trader.plan_buy(Decimal(9_500))
     before = trader.state.to_json()
-    with pytest.raises(error, match=text):
+    with pytest.raises(ExecutionError, match="needs 9500 USDC, 9000 are left"):
+        trader.make_execution().check_plan(trader.state, [trade])
+    assert trader.state.to_json() == before
+
+
+def test_a_trade_that_the_wallet_does_not_pay_changes_nothing(trader: Trader):
+    """The wallet has less than the books: a redemption that is not final yet."""
+    trader.state.portfolio.adjust_reserves(trader.usdc, Decimal(1_000), "a test")
+    trade = trader.plan_buy(Decimal(11_000))
+    before = trader.state.to_json()
+    with pytest.raises(NotTradeable, match="has 10000 USDC"):
         trader.make_execution().execute_trades(trader.chain.now, trader.state, [trade])
     assert trader.state.to_json() == before
     assert trader.connection.get_transaction_count(trader.wallet.address) == 0

@@ -6,7 +6,7 @@ the first one is sent. Trades are executed one after the other, so that sells pa
 
 import datetime
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +18,7 @@ from tradeexecutor.ethereum.pricing import find_venue
 from tradeexecutor.ethereum.transactions import get_fees
 from tradeexecutor.ethereum.venues.interface import Outcome, Venue
 from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, ExecutionReport
+from tradeexecutor.execution.shortage import CashShortage, Shortages, check_cash, settle_shortage
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import NotEnoughMoney
@@ -56,6 +57,14 @@ class EthereumExecution(ExecutionModel):
         Prices to offer for gas, and times to wait.
     native_token_price
         USD per native token, recorded with each trade; None when unknown.
+    cash_shortage
+        What becomes of a spot buy that the cash does not pay, because the trades before it have brought less than
+        planned.
+
+    Attributes
+    ----------
+    shortages
+        The buys for which there was less cash than planned.
     """
 
     def __init__(
@@ -69,12 +78,15 @@ class EthereumExecution(ExecutionModel):
         fee_rules: FeeRules | None = None,
         wait_rules: WaitRules | None = None,
         native_token_price: float | None = None,
+        cash_shortage: CashShortage = CashShortage.reduce,
     ):
         self.connection = connection
         self.wallet = wallet
         self.venues = list(venues)
         self.default_slippage_tolerance = default_slippage_tolerance
         self.native_token_price = native_token_price
+        self.cash_shortage = cash_shortage
+        self.shortages = Shortages()
         self.broadcaster = Broadcaster(connection, wallet, save, fee_rules=fee_rules, wait_rules=wait_rules)
 
     def preflight_check(self) -> None:
@@ -101,6 +113,10 @@ class EthereumExecution(ExecutionModel):
 
     # --- Trades
 
+    def check_plan(self, state: State, trades: Iterable[TradeExecution]) -> None:
+        """Refuse a decision whose buys cost more than the cash and its sells, see `ExecutionModel.check_plan`."""
+        check_cash(state.portfolio, trades)
+
     @contract_signature
     def execute_trades(
         self,
@@ -115,7 +131,8 @@ class EthereumExecution(ExecutionModel):
     ) -> ExecutionReport:
         """Execute trades in the given order, see `ExecutionModel.execute_trades`.
 
-        The state is saved before and after each sending, so that nothing is lost when the program dies here.
+        The state is saved before and after each sending, so that nothing is lost when the program dies here. A spot buy
+        that the sells before it do not pay is reduced or expires; an expired one is not in the report.
 
         Raises
         ------
@@ -126,7 +143,7 @@ class EthereumExecution(ExecutionModel):
         TransactionsUnconfirmed, PartlyExecuted
             The outcome of a trade is open, or a person has to decide.
         ExecutionError
-            There is less money than a trade needs.
+            There is less money than a trade needs that is not a spot buy, or that is sent again.
         """
         del routing_model, routing_state, check_balances
         for trade in trades:
@@ -137,6 +154,8 @@ class EthereumExecution(ExecutionModel):
         done: list[TradeExecution] = []
         try:
             for trade in trades:
+                if not rebroadcast and not self._settle_shortage(ts, state, trade):
+                    continue
                 undo = reopen_failed_trade(trade, ts) if rebroadcast else None
                 try:
                     self._start(ts, state, trade, triggered=triggered or rebroadcast)
@@ -164,6 +183,10 @@ class EthereumExecution(ExecutionModel):
         if state.portfolio.find_position_for_trade(trade).closed_at is not None:
             return f"position #{trade.position_id} of trade #{trade.trade_id} is closed"
         return None
+
+    def _settle_shortage(self, ts: datetime.datetime, state: State, trade: TradeExecution) -> bool:
+        """Return whether a trade can start; a spot buy is made to fit the cash, or expires."""
+        return not trade.is_spot() or settle_shortage(state.portfolio, trade, ts, self.cash_shortage, self.shortages)
 
     def _start(self, ts: datetime.datetime, state: State, trade: TradeExecution, *, triggered: bool) -> None:
         """Plan, sign, start and send a trade. An error before the start leaves the state unchanged."""

@@ -7,18 +7,23 @@ then there is less. That is an outcome of these trades like any other: the buy i
 import datetime
 import enum
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tradeexecutor.accounting.raw_units import round_down_to_units, size_buy
+from tradeexecutor.execution.interface import ExecutionError
 from tradeexecutor.state.booking.waiting_orders import discard_planned
 from tradeexecutor.state.identifier.dust import get_dust_epsilon_for_pair
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.trade import TradeExecution
 
-__all__ = ["ROUNDING_UNITS", "CashShortage", "Shortages", "settle_shortage"]
+__all__ = ["CASH_HINT", "ROUNDING_UNITS", "CashShortage", "Shortages", "check_cash", "settle_shortage"]
 
 logger = logging.getLogger(__name__)
+
+#: What a strategy can do about a lack of cash.
+CASH_HINT = "leave some cash when sizing buys, PositionManager.check_enough_cash(trades) helps"
 
 #: A lack of so many raw units of the reserve currency is rounding: the buy spends what there is, and nothing is noted.
 ROUNDING_UNITS = 10
@@ -47,6 +52,34 @@ class Shortages:
 
     reduced: list[TradeExecution] = field(default_factory=list[TradeExecution])
     refused: list[TradeExecution] = field(default_factory=list[TradeExecution])
+
+
+def check_cash(portfolio: Portfolio, trades: Iterable[TradeExecution]) -> None:
+    """Refuse a plan whose buys cost more than the cash and its sells, before anything is traded.
+
+    Raises
+    ------
+    ExecutionError
+        The cash is not sufficient; nothing has changed. Plans with capital on other chains, or with loans, are not
+        judged, because their effect on the cash is not that of buys and sells.
+    """
+    trades = sorted(trades, key=TradeExecution.get_execution_sort_position)
+    has_bridge = any(position.pair.kind.is_cctp_bridge() for position in portfolio.open_positions.values())
+    if has_bridge or not all(trade.is_spot() for trade in trades):
+        return
+    cash = {reserve.asset: reserve.quantity for reserve in portfolio.reserves.values()}
+    for trade in trades:
+        asset = trade.reserve_currency
+        available = cash.get(asset, Decimal(0))
+        if trade.is_buy():
+            if trade.planned_reserve - available > asset.convert_to_decimal(ROUNDING_UNITS):
+                raise ExecutionError(
+                    f"trade #{trade.trade_id} needs {trade.planned_reserve} {asset.token_symbol}, {available} are left "
+                    f"by the trades before it, nothing was traded; {CASH_HINT}"
+                )
+            cash[asset] = available - trade.planned_reserve
+        else:
+            cash[asset] = available + trade.planned_reserve
 
 
 def settle_shortage(

@@ -14,7 +14,7 @@ from typing import Any
 from tradeexecutor.accounting.raw_units import round_down_to_units, round_up_to_units, size_sale
 from tradeexecutor.execution.failures import FailureModel
 from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, ExecutionReport
-from tradeexecutor.execution.shortage import ROUNDING_UNITS, CashShortage, Shortages, settle_shortage
+from tradeexecutor.execution.shortage import CASH_HINT, CashShortage, Shortages, check_cash, settle_shortage
 from tradeexecutor.execution.slippage import MarketTooThin, NoSlippage, SlippageModel
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.contract import contract_signature
@@ -31,8 +31,6 @@ from tradeexecutor.state.trade.amounts import sum_fees
 __all__ = ["NotSimulated", "SimulatedExecution", "calculate_total_assets"]
 
 logger = logging.getLogger(__name__)
-
-_CASH_HINT = "leave some cash when sizing buys, PositionManager.check_enough_cash(trades) helps"
 
 
 class NotSimulated(ExecutionError):
@@ -87,7 +85,7 @@ class SimulatedExecution(ExecutionModel):
 
     def check_plan(self, state: State, trades: Iterable[TradeExecution]) -> None:
         """Refuse a decision whose buys cost more than the cash and its sells, see `ExecutionModel.check_plan`."""
-        _check_cash(state.portfolio, sorted(trades, key=TradeExecution.get_execution_sort_position))
+        check_cash(state.portfolio, trades)
 
     @contract_signature
     def execute_trades(
@@ -160,7 +158,7 @@ class SimulatedExecution(ExecutionModel):
         try:
             state.start_execution(ts, trade, underflow_check=True, triggered=triggered)
         except NotEnoughMoney as error:
-            raise ExecutionError(f"{ts}: {error}; {_CASH_HINT}") from error
+            raise ExecutionError(f"{ts}: {error}; {CASH_HINT}") from error
         except NotEnoughTokens as error:
             raise ExecutionError(f"{ts}: {error}") from error
         trade.planned_max_slippage = trade.slippage_tolerance
@@ -250,31 +248,6 @@ def _worsen(slippage: float, *, is_buy: bool) -> Decimal:
     """Return the factor by which slippage changes a price; negative slippage improves the price."""
     keep = 1 - Decimal(slippage)
     return 1 / keep if is_buy else keep
-
-
-def _check_cash(portfolio: Portfolio, trades: list[TradeExecution]) -> None:
-    """Refuse trades in the order of execution whose plan exceeds the cash, before anything is traded.
-
-    Raises
-    ------
-    ExecutionError
-        The cash is not sufficient; nothing has changed.
-    """
-    if any(position.pair.kind.is_cctp_bridge() for position in portfolio.open_positions.values()):
-        return
-    cash = {reserve.asset: reserve.quantity for reserve in portfolio.reserves.values()}
-    for trade in trades:
-        asset = trade.reserve_currency
-        available = cash.get(asset, Decimal(0))
-        if trade.is_buy():
-            if trade.planned_reserve - available > asset.convert_to_decimal(ROUNDING_UNITS):
-                raise ExecutionError(
-                    f"trade #{trade.trade_id} needs {trade.planned_reserve} {asset.token_symbol}, {available} are left "
-                    f"by the trades before it, nothing was traded; {_CASH_HINT}"
-                )
-            cash[asset] = available - trade.planned_reserve
-        else:
-            cash[asset] = available + trade.planned_reserve
 
 
 def _get_available_capital(portfolio: Portfolio, trade: TradeExecution) -> Decimal:
