@@ -21,6 +21,7 @@ from tests.kit.trader import (
     new_state,
     pair,
 )
+from tradeexecutor.ledger.proof import Verdict, prove
 from tradeexecutor.state.balance_update import BalanceUpdateCause, BalanceUpdatePositionType
 from tradeexecutor.state.booking.reserve_updates import ReserveUpdateEvent, apply_reserve_update_events
 from tradeexecutor.state.booking.share_price import backfill_share_price_state, migrate_share_price_state
@@ -168,6 +169,24 @@ def test_a_redemption_of_everything_leaves_the_position_open():
     redeem_in_kind(state, position, D(400), ORIGIN)
     assert position.is_open()
     assert position.can_be_closed()
+
+
+@pytest.mark.parametrize("book", [redeem_in_kind, book_position_correction])
+@pytest.mark.parametrize("amounts", [["1E-18"], ["9E-19", "1E-18"], ["1E-19"] * 12, ["1E-18", "0.5", "1E-18"]])
+def test_an_amount_of_dust_counts_from_the_first_on(
+    book: Callable[[State, TradingPosition, Decimal, EventOrigin], object], amounts: list[str]
+):
+    state = new_state(10_000)
+    position, _ = Trader(state).buy(WETH_USDC, "2", 1000.0)
+    expected = position.get_quantity()
+    for amount in amounts:
+        book(state, position, D(amount), ORIGIN)
+        expected += D(amount) if book is book_position_correction else -D(amount)
+        assert position.get_quantity() == expected
+        (finding,) = [item for item in prove(state).findings if item.position_id == position.position_id]
+        assert (finding.verdict, finding.recorded) == (Verdict.balanced, expected)
+    loaded = State.from_json(state.to_json())
+    assert loaded.portfolio.open_positions[position.position_id].get_quantity() == expected
 
 
 def test_a_redemption_of_lent_capital_shrinks_the_loan():

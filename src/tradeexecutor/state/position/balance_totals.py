@@ -105,11 +105,16 @@ def sum_balance_updates(events: dict[int, BalanceUpdate]) -> Decimal:
     return sum_decimal(event.quantity for event in events.values())
 
 
+def add_balance_updates_of_asset(events: dict[int, BalanceUpdate], asset: AssetIdentifier) -> Decimal:
+    """Return the exact sum of the events in one asset, token units."""
+    if len(events) >= UNCOUNTED_EVENTS and isinstance(events, BalanceUpdatesById):
+        return events.sum_asset(asset)
+    return sum((event.quantity for event in events.values() if event.asset == asset), ZERO_DECIMAL)
+
+
 def sum_balance_updates_of_asset(events: dict[int, BalanceUpdate], asset: AssetIdentifier) -> Decimal:
     """Return the sum of the events in one asset, like `sum_balance_updates`."""
-    if len(events) >= UNCOUNTED_EVENTS and isinstance(events, BalanceUpdatesById):
-        return ensure_exact_zero(events.sum_asset(asset))
-    return sum_decimal(event.quantity for event in events.values() if event.asset == asset)
+    return ensure_exact_zero(add_balance_updates_of_asset(events, asset))
 
 
 def sum_interest(events: dict[int, BalanceUpdate], asset: AssetIdentifier) -> Decimal:

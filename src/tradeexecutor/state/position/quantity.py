@@ -17,7 +17,11 @@ from tradeexecutor.state.identifier.dust import (
     get_close_epsilon_for_pair,
 )
 from tradeexecutor.state.loan import Loan
-from tradeexecutor.state.position.balance_totals import sum_balance_updates_of_asset, sum_interest
+from tradeexecutor.state.position.balance_totals import (
+    add_balance_updates_of_asset,
+    sum_balance_updates_of_asset,
+    sum_interest,
+)
 from tradeexecutor.state.position.fields import PositionFields
 from tradeexecutor.state.position.predicates import has_planned_trades, is_spot
 from tradeexecutor.state.position.trades import get_first_trade, get_trade_totals, get_unsettled_trades
@@ -70,7 +74,8 @@ def calculate_accrued_interest_quantity(position: PositionFields, asset: AssetId
 def get_quantity(position: PositionFields, planned: bool = False) -> Decimal:
     """Return how much of the base token the position holds; negative for a short.
 
-    This is the sum of the successful trades (with `planned` also the planned ones), then of the balance events.
+    This is the sum of the successful trades (with `planned` also the planned ones), then of the balance events. Only
+    the whole sum is rounded to zero: a first redemption of 1E-18 tokens alone would round to nothing, and be lost.
     """
     settled, rest = split_trades(position._trades)
     total = settled.quantity_as_planned if planned else settled.quantity
@@ -84,7 +89,7 @@ def get_quantity(position: PositionFields, planned: bool = False) -> Decimal:
         elif planned and trade.is_planned():
             total += trade.get_position_quantity()
     if position.balance_updates:
-        updates = get_base_token_balance_update_quantity(position)
+        updates = add_balance_updates_of_asset(position.balance_updates, position.pair.base)
         total = total - updates if position.pair.kind.is_shorting() else total + updates
     return ZERO_DECIMAL if _LOWEST_ZERO <= total <= QUANTITY_EPSILON else total
 
