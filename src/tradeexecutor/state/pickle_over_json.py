@@ -18,7 +18,7 @@ import math
 import struct
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
 from tradeexecutor.state.errors import UnencodableValue
 from tradeexecutor.state.types import WireType
@@ -181,7 +181,9 @@ if TYPE_CHECKING:
 else:
 
     class PickledArguments(WireType):
-        """Arguments of a contract call; JSON hexadecimal pickle."""
+        """Arguments of a contract call; in JSON the hexadecimal text of a pickle."""
+
+        json_schema: ClassVar[dict[str, Any]] = {"type": "string"}
 
         @staticmethod
         def decode(value):

@@ -6,7 +6,7 @@ also when a file is read, so the ratios in the file are ignored.
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.contract import contract_signature
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 else:
 
     class ReturnSeries(WireType):
-        """Sequence of floats; a JSON array in which NaN is ``null``."""
+        """Sequence of floats; in JSON an array in which NaN is ``null``."""
+
+        json_schema: ClassVar[dict[str, Any]] = {"type": "array", "items": {"type": ["number", "null"]}}
 
         @staticmethod
         def decode(value):

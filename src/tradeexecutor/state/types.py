@@ -15,8 +15,9 @@ import datetime
 import enum
 import functools
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from tradeexecutor.state.errors import LegacyDataException, UnencodableValue
@@ -25,6 +26,7 @@ __all__ = [
     "BPS",
     "EPOCH",
     "JS_MAX_INT",
+    "UNITS",
     "AnyTimestamp",
     "BlockNumber",
     "Duration",
@@ -85,6 +87,27 @@ UnixTimestamp: TypeAlias = float
 AnyTimestamp: TypeAlias = datetime.datetime
 #: Free-form JSON data that the state stores without interpreting it.
 JSONObject: TypeAlias = dict[str, Any]
+
+#: Unit of a value by the name of the alias in its annotation, for the descriptions that clients get.
+UNITS: Mapping[str, str] = MappingProxyType(
+    {
+        "USDollarAmount": "USD",
+        "USDollarPrice": "USD per token",
+        "TokenAmount": "tokens",
+        "BPS": "fraction, 0.003 is 0.30 %",
+        "Percent": "fraction, 1.0 is 100 %",
+        "IntBPS": "basis points, 100 is 1 %",
+        "LeverageMultiplier": "multiple, 1.0 is no leverage",
+        "JSONHexAddress": "0x-prefixed address",
+        "JSONHexBytes": "hexadecimal text",
+        "ZeroExAddress": "0x-prefixed address",
+        "PairInternalId": "key of a data set",
+        "BlockNumber": "height of a block",
+        "UnixTimestamp": "seconds since 1970-01-01 UTC",
+        "UTCDatetime": "seconds since 1970-01-01 UTC",
+        "Duration": "seconds",
+    }
+)
 
 # Factories of empty containers for dataclass fields. A call of `dict[int, str]` is four times slower, and a trade has
 # many such fields.
@@ -196,6 +219,9 @@ class WireType(metaclass=_WireTypeMeta):
     #: Whether the result of `encode` still contains free-form data that the codec has to convert.
     free: ClassVar[bool] = False
 
+    #: JSON Schema of what `encode` returns and `decode` accepts.
+    json_schema: ClassVar[dict[str, Any]] = {}
+
     @staticmethod
     def decode(value: Any) -> Any:
         """Return the Python value of a parsed JSON value; raise ``ValueError`` to refuse it."""
@@ -213,8 +239,13 @@ if TYPE_CHECKING:
 else:
 
     class UTCDatetime(WireType):
-        """Naive UTC ``datetime``; JSON epoch seconds."""
+        """Naive UTC time; in JSON seconds since 1970-01-01."""
 
+        json_schema: ClassVar[dict[str, Any]] = {
+            "type": "number",
+            "minimum": (datetime.datetime.min - EPOCH) // datetime.timedelta(seconds=1),
+            "exclusiveMaximum": (datetime.datetime.max - EPOCH) // datetime.timedelta(seconds=1) + 1,
+        }
         decode = staticmethod(from_epoch)
 
         @staticmethod
@@ -225,8 +256,13 @@ else:
             return to_epoch(value)
 
     class Duration(WireType):
-        """``timedelta``; JSON seconds as a float."""
+        """Length of time; in JSON seconds."""
 
+        json_schema: ClassVar[dict[str, Any]] = {
+            "type": "number",
+            "minimum": datetime.timedelta.min // datetime.timedelta(seconds=1),
+            "exclusiveMaximum": datetime.timedelta.max // datetime.timedelta(seconds=1) + 1,
+        }
         decode = staticmethod(from_seconds)
 
         @staticmethod

@@ -29,7 +29,7 @@ import typing
 from collections.abc import Callable, Generator, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar, cast
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar, cast
 
 import msgspec
 import orjson
@@ -194,6 +194,11 @@ def dump(tree: Any) -> bytes:
 #: Metadata of a list whose key is left out of the JSON while it is empty. It is for rare data, so that other programs
 #: see the key only in states that need it.
 LEFT_OUT_WHEN_EMPTY: Mapping[str, bool] = types.MappingProxyType({"left_out_when_empty": True})
+
+
+def is_left_out_when_empty(field: dataclasses.Field[Any]) -> bool:
+    """Return whether the key of a field is left out of the JSON while its value is empty."""
+    return LEFT_OUT_WHEN_EMPTY.items() <= field.metadata.items()
 
 
 # --- Field types ----------------------------------------------------------------------------------------------
@@ -407,6 +412,10 @@ def _encode_mapping(value: Any, encode_item: Encoder, key_type: type) -> dict[st
     return result
 
 
+#: Text of an integer key of a dictionary, as it is written.
+INT_KEY_PATTERN = r"^(0|-?[1-9][0-9]*)$"
+
+
 def _encode_key(key: Any, key_type: type) -> Any:
     """Return a key of the declared type for a key of a subclass of it, or of NumPy."""
     if key_type is int and type(key) is not bool and hasattr(key, "__index__"):
@@ -442,21 +451,34 @@ _FREE_FALLBACKS: tuple[tuple[type, Encoder], ...] = (
     (tuple, _encode_free_list),
 )
 
-_LEAF_ENCODERS: dict[Any, Encoder] = {
-    str: _encode_text,
-    bool: _encode_bool,
-    int: _encode_int,
-    float: _encode_float,
-    Decimal: _encode_decimal,
-}
 
-#: Conditions for values that need no encoding. The generated code checks them before it calls an encoder.
-_PASSES_UNCHANGED: dict[Any, str] = {
-    str: f"type(v) is str and len(v) <= {MAX_TEXT_LENGTH}",
-    bool: "type(v) is bool",
-    int: f"type(v) is int and -{JS_MAX_INT} <= v <= {JS_MAX_INT}",
-    float: "type(v) is float and isfinite(v)",
-}
+class LeafForm(NamedTuple):
+    """JSON form of a type without parts: how it is written, and how it is described to other programs."""
+
+    encode: Encoder
+    #: Condition, for the generated code, under which a value `v` is written as it is; empty if there is none.
+    unchanged_if: str
+    #: JSON Schema of what is written.
+    json_schema: dict[str, Any]
+
+
+LEAF_FORMS: Mapping[Any, LeafForm] = types.MappingProxyType(
+    {
+        str: LeafForm(
+            _encode_text,
+            f"type(v) is str and len(v) <= {MAX_TEXT_LENGTH}",
+            {"type": "string", "maxLength": MAX_TEXT_LENGTH},
+        ),
+        bool: LeafForm(_encode_bool, "type(v) is bool", {"type": "boolean"}),
+        int: LeafForm(
+            _encode_int,
+            f"type(v) is int and -{JS_MAX_INT} <= v <= {JS_MAX_INT}",
+            {"type": "integer", "minimum": -JS_MAX_INT, "maximum": JS_MAX_INT},
+        ),
+        float: LeafForm(_encode_float, "type(v) is float and isfinite(v)", {"type": "number"}),
+        Decimal: LeafForm(_encode_decimal, "", {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?(E[+-][0-9]+)?$"}),
+    }
+)
 
 
 @functools.cache
@@ -475,15 +497,14 @@ def _class_encoder(cls: type) -> Encoder:
         "    name = ''",
         "    try:",
     ]
-    left_out = {
-        field.name for field in dataclasses.fields(cls) if LEFT_OUT_WHEN_EMPTY.items() <= field.metadata.items()
-    }
+    left_out = {field.name for field in dataclasses.fields(cls) if is_left_out_when_empty(field)}
     slot_names: dict[str, str] = getattr(cls, "slot_names", {})
     for index, (name, hint) in enumerate(field_types(cls).items()):
         namespace[f"e{index}"] = _field_encoder(hint)
-        conditions = ["v is None"] if _is_optional(hint) else []
-        if strip_optional(hint) in _PASSES_UNCHANGED:
-            conditions.append(_PASSES_UNCHANGED[strip_optional(hint)])
+        conditions = ["v is None"] if is_optional(hint) else []
+        leaf = LEAF_FORMS.get(strip_optional(hint))
+        if leaf is not None and leaf.unchanged_if:
+            conditions.append(leaf.unchanged_if)
         passes = " or ".join(conditions)
         converted = f"v if {passes} else e{index}(v)" if passes else f"e{index}(v)"
         if strip_optional(hint) == dict[str, Any]:  # most free-form data is empty
@@ -516,7 +537,8 @@ def _check_rules(record: Any) -> None:
         raise UnencodableValue(record, f"{e}" if isinstance(e, TradeExecutorError) else repr(e)) from e
 
 
-def _is_optional(hint: Any) -> bool:
+def is_optional(hint: Any) -> bool:
+    """Return whether a value of the annotated type may be None."""
     return hint is Any or type(None) in typing.get_args(hint)
 
 
@@ -536,7 +558,7 @@ def _encode_once(encode_object: Encoder, cls: type) -> Encoder:
 def _item_encoder(hint: Any) -> Encoder:
     """Return the converter for entries of a list or dictionary, which may be None only where that is declared."""
     encode_item = _field_encoder(hint)
-    if hint is Any or not _is_optional(hint):
+    if hint is Any or not is_optional(hint):
         return encode_item
     return lambda value: None if value is None else encode_item(value)
 
@@ -544,8 +566,8 @@ def _item_encoder(hint: Any) -> Encoder:
 def _field_encoder(hint: Any) -> Encoder:
     """Return the converter for values of the annotated type, except None."""
     hint = strip_optional(hint)
-    if hint in _LEAF_ENCODERS:
-        return _LEAF_ENCODERS[hint]
+    if hint in LEAF_FORMS:
+        return LEAF_FORMS[hint].encode
     if isinstance(hint, type) and issubclass(hint, WireType):
         wire_type = hint
         if wire_type.free:

@@ -4,7 +4,7 @@ All of it is optional and stored in `TradingPairIdentifier.other_data`; accessor
 """
 
 import os
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from tradeexecutor.state.codec.bounds import check_free_data
 from tradeexecutor.state.contract import contract_signature
@@ -29,6 +29,7 @@ else:
         """Free-form data of a pair. Large look-up results, which are fetched at every start, are not saved."""
 
         free = True
+        json_schema: ClassVar[dict[str, Any]] = {"type": "object"}
 
         #: Kept in memory only.
         IN_MEMORY_KEYS = frozenset({"token_metadata", "token_risk_data", "lagoon_compat_check_data"})
