@@ -25,7 +25,7 @@ RUNTIME := $(VENV)/.installed-runtime
 DEV     := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format soak golden docs-commands bench setup setup-dev lock clean distclean
+.PHONY: help demo test test-fast lint format soak golden docs-commands schema bench setup setup-dev lock clean distclean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -58,6 +58,9 @@ golden: $(DEV) ## Compare with recorded reference values, where the shared data 
 
 docs-commands: $(DEV) ## Write docs/commands.md from the code of the commands
 	@$(PY) docs/commands.py
+
+schema: $(DEV) ## Write the JSON Schema, the TypeScript types and docs/schema.md from the code
+	@$(PY) -m tradeexecutor.schema.outputs
 
 bench: $(DEV) ## Run the benchmarks
 	@$(BENCH_COMMAND)

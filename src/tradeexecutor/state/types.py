@@ -104,8 +104,6 @@ UNITS: Mapping[str, str] = MappingProxyType(
         "PairInternalId": "key of a data set",
         "BlockNumber": "height of a block",
         "UnixTimestamp": "seconds since 1970-01-01 UTC",
-        "UTCDatetime": "seconds since 1970-01-01 UTC",
-        "Duration": "seconds",
     }
 )
 
