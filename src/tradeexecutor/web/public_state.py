@@ -1,0 +1,204 @@
+"""The state as the JavaScript client of the reference accepts it.
+
+That client checks a whole file against its schema, and one value that it does not know leaves all its pages empty.
+Values that only a newer program knows are replaced by the nearest value that it knows; the real value is kept beside
+it under a name that begins with ``original_``, which the client ignores. ``/v1/{id}/state`` is not changed.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, cast
+
+from tradeexecutor.state.identifier.chain import ChainId
+from tradeexecutor.state.trade import TradeType
+
+__all__ = ["CLIENT_CHAINS", "get_client_chain", "make_public"]
+
+Tree = dict[str, Any]
+
+#: Chains that the client has a name for.
+CLIENT_CHAINS = frozenset(
+    {
+        ChainId.ethereum,
+        ChainId.bsc,
+        ChainId.polygon,
+        ChainId.avalanche,
+        ChainId.arbitrum,
+        ChainId.base,
+        ChainId.optimism,
+        ChainId.hyperliquid,
+    }
+)
+
+#: Chain under which the client shows strategies of exchanges and of simulations.
+_ELSEWHERE = int(ChainId.arbitrum)
+
+_CHAINS = {
+    int(ChainId.hyperliquid_testnet): int(ChainId.hyperliquid),
+    int(ChainId.hypercore): int(ChainId.hyperliquid),
+    int(ChainId.arbitrum_sepolia): int(ChainId.arbitrum),
+    int(ChainId.base_sepolia): int(ChainId.base),
+    int(ChainId.ganache): int(ChainId.ethereum),
+    int(ChainId.anvil): int(ChainId.ethereum),
+}
+
+_KINDS = {
+    "cctp_bridge": "cash",
+    "freqtrade": "exchange_account",
+    "spot_market_rebalancing token": "spot_market_hold_rebalancing_token",
+}
+
+_TRADE_TYPES = frozenset(kind.value for kind in TradeType)
+
+_HEX = re.compile(r"0x[0-9a-fA-F]*")
+
+
+def get_client_chain(chain_id: object) -> int:
+    """Return the id of a chain that the client knows, for the summary of a strategy.
+
+    >>> get_client_chain(42161), get_client_chain(-1), get_client_chain(31337)
+    (42161, 42161, 1)
+    """
+    if type(chain_id) is not int:
+        return _ELSEWHERE
+    if chain_id in CLIENT_CHAINS:
+        return chain_id
+    return _CHAINS.get(chain_id, _ELSEWHERE)
+
+
+def make_public(tree: Tree) -> Tree:
+    """Return the tree of a state with values that the client accepts; the given tree is changed.
+
+    Parameters
+    ----------
+    tree
+        JSON tree without the checksum header.
+    """
+    _repair(tree)
+    if not tree.get("cycle") or tree["cycle"] < 1:
+        tree["cycle"] = 1
+    backtest = tree.get("backtest_data")
+    if isinstance(backtest, dict) and cast(Tree, backtest).get("decision_cycle_duration") is None:
+        del tree["backtest_data"]  # may be absent, but not incomplete
+    stats = tree.get("stats")
+    if isinstance(stats, dict):
+        _drop_incomplete_table(cast(Tree, stats))
+    portfolio = tree.get("portfolio")
+    reserves = cast(Tree, portfolio).get("reserves") if isinstance(portfolio, dict) else None
+    if isinstance(reserves, dict):
+        for reserve in cast(Tree, reserves).values():
+            if isinstance(reserve, dict) and cast(Tree, reserve).get("last_sync_at") is None:
+                reserve["last_sync_at"] = tree.get("created_at")
+    return tree
+
+
+def _drop_incomplete_table(stats: Tree) -> None:
+    """Remove the table of long and short positions unless it has both parts, which the client shows together."""
+    table = stats.get("long_short_metrics_latest")
+    if isinstance(table, dict):
+        parts = cast(Tree, table)
+        if any(parts.get(name) is None for name in ("live_stats", "backtested_stats") if name in parts):
+            stats["long_short_metrics_latest"] = None
+
+
+def _repair(root: Any) -> None:
+    """Replace values at any depth."""
+    waiting: list[Any] = [root]
+    while waiting:
+        item = waiting.pop()
+        if type(item) is dict:
+            for key, value in list(cast(Tree, item).items()):
+                rule = _RULES.get(key)
+                if rule is not None:
+                    rule(item, key, value)
+                elif type(value) is dict or type(value) is list:
+                    waiting.append(value)
+        else:
+            waiting.extend(value for value in item if type(value) is dict or type(value) is list)
+
+
+def _replace(item: Tree, key: str, value: Any, new: Any) -> None:
+    item[key] = new
+    if value is not None:
+        item[f"original_{key}"] = value
+
+
+def _chain(item: Tree, key: str, value: Any) -> None:
+    if type(value) is int and value <= 0:
+        _replace(item, key, value, _ELSEWHERE)
+
+
+def _kind(item: Tree, key: str, value: Any) -> None:
+    if isinstance(value, str) and value in _KINDS:
+        _replace(item, key, value, _KINDS[value])
+
+
+def _internal_id(item: Tree, key: str, value: Any) -> None:
+    if type(value) is int and value <= 0:
+        _replace(item, key, value, None)
+
+
+def _info_url(item: Tree, key: str, value: Any) -> None:
+    if value == "":
+        item[key] = None
+
+
+def _pool_address(item: Tree, key: str, value: Any) -> None:
+    if isinstance(value, str) and not _HEX.fullmatch(value):
+        _replace(item, key, value, "0x" + value.encode().hex())
+
+
+def _log_index(item: Tree, key: str, value: Any) -> None:
+    if type(value) is int:
+        item[key] = hex(value)
+
+
+def _hash(item: Tree, key: str, value: Any) -> None:
+    if isinstance(value, str) and not _HEX.fullmatch(value):
+        _replace(item, key, value, f"0x{value}" if _HEX.fullmatch(f"0x{value}") else None)
+
+
+def _delay(item: Tree, key: str, value: Any) -> None:
+    if type(value) in (int, float) and value < 0:
+        _replace(item, key, value, 0)
+
+
+def _trade_type(item: Tree, key: str, value: Any) -> None:
+    if isinstance(value, str) and value not in _TRADE_TYPES:
+        _replace(item, key, value, "rebalance")
+
+
+def _number(item: Tree, key: str, value: Any) -> None:
+    if isinstance(value, str):
+        text = value.removeprefix("+")
+        if text.lower() in ("nan", "infinity", "-infinity", "inf", "-inf"):
+            _replace(item, key, value, None)
+        elif text != value:
+            _replace(item, key, value, text)
+
+
+def _nonce(item: Tree, key: str, value: Any) -> None:
+    if value is None:
+        item[key] = 0
+
+
+_RULES: dict[str, Callable[[Tree, str, Any], None]] = {
+    "chain_id": _chain,
+    "kind": _kind,
+    "internal_id": _internal_id,
+    "internal_exchange_id": _internal_id,
+    "info_url": _info_url,
+    "pool_address": _pool_address,
+    "log_index": _log_index,
+    "tx_hash": _hash,
+    "owner_address": _hash,
+    "signed_bytes": _hash,
+    "market_feed_delay": _delay,
+    "trade_type": _trade_type,
+    "nonce": _nonce,
+    "quantity": _number,
+    "planned_quantity": _number,
+    "planned_reserve": _number,
+    "executed_quantity": _number,
+    "executed_reserve": _number,
+}

@@ -1,0 +1,154 @@
+"""The versioned interface: parts of a state, figures, time travel."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kit.web import Browser, browse
+from tradeexecutor.analysis.adjusted.summary import summarise_performance
+from tradeexecutor.database.address import DatabaseAddress
+from tradeexecutor.database.store import SQLStateStore
+from tradeexecutor.ledger.proof import prove
+from tradeexecutor.state.codec.json_patch import apply_patch
+from tradeexecutor.state.state import State
+from tradeexecutor.state.store import JSONFileStore
+
+
+@pytest.fixture(scope="module")
+def long(state_files: list[Path]) -> Iterator[tuple[Browser, State]]:
+    path = next(path for path in state_files if path.stem == "cli--show-positions-long")
+    with browse(path) as browser:
+        yield browser, State.read_json_file(path)
+
+
+BASE = "/v1/cli--show-positions-long"
+
+
+def test_the_whole_state(long: tuple[Browser, State]):
+    browser, state = long
+    assert State.from_json(json.dumps(browser.read(f"{BASE}/state"))).to_json() == state.to_json()
+
+
+def test_pages_together_are_everything(long: tuple[Browser, State]):
+    browser, state = long
+    expected = {
+        "positions": [position.position_id for position in state.portfolio.get_all_positions(pending=True)],
+        "trades": [trade.trade_id for trade in state.portfolio.get_all_trades()],
+    }
+    for name, key in (("positions", "position_id"), ("trades", "trade_id")):
+        page = browser.read(f"{BASE}/{name}?limit=7")
+        seen = [item[key] for item in page["items"]]
+        while page["cursor"] is not None:
+            page = browser.read(f"{BASE}/{name}?limit=7&cursor={page['cursor']}")
+            assert len(page["items"]) <= 7
+            seen += [item[key] for item in page["items"]]
+        assert seen == sorted(expected[name])
+        assert page["total"] == len(seen)
+
+
+def test_positions_of_one_table_and_trades_of_one_position(long: tuple[Browser, State]):
+    browser, state = long
+    closed = browser.read(f"{BASE}/positions?status=closed&limit=1000")["items"]
+    assert {item["position_id"] for item in closed} == set(state.portfolio.closed_positions)
+    number = closed[0]["position_id"]
+    one = browser.read(f"{BASE}/positions/{number}")
+    assert one["status"] == "closed"
+    trades = browser.read(f"{BASE}/trades?position={number}")["items"]
+    assert [trade["trade_id"] for trade in trades] == sorted(map(int, one["trades"]))
+
+
+def test_figures(long: tuple[Browser, State]):
+    browser, state = long
+    found = browser.read(f"{BASE}/statistics")
+    figures = summarise_performance(state)
+    assert found["adjusted"]["total_return"] == figures.total_return
+    assert found["adjusted"]["risk"]["volatility"] == figures.risk.volatility
+    ledger = browser.read(f"{BASE}/ledger")
+    proof = prove(state)
+    assert ledger["is_balanced"] == proof.is_balanced
+    assert [item["verdict"] for item in ledger["findings"]] == [item.verdict.value for item in proof.findings]
+
+
+def test_samples_in_a_range_and_at_a_resolution(long: tuple[Browser, State]):
+    browser, state = long
+    everything = browser.read(f"{BASE}/statistics/samples")["samples"]
+    assert len(everything) == len(state.stats.portfolio)
+    times = [sample["at"] for sample in everything]
+    part = browser.read(f"{BASE}/statistics/samples?start={times[5]}&end={times[20]}")["samples"]
+    assert [sample["at"] for sample in part] == [at for at in times if times[5] <= at <= times[20]]
+    daily = browser.read(f"{BASE}/statistics/samples?resolution=1d")["samples"]
+    last = {at // 86_400: sample for at, sample in zip(times, everything, strict=True)}
+    assert daily == list(last.values())
+
+
+def make_saves(store: JSONFileStore | SQLStateStore, count: int) -> list[str]:
+    """Save a growing state; returns the text of each save."""
+    texts: list[str] = []
+    state = State(name="Growing")
+    for cycle in range(1, count + 1):
+        state.cycle = cycle
+        state.portfolio.next_trade_id = cycle
+        store.sync(state)
+        texts.append(state.to_json())
+    return texts
+
+
+def check_history(browser: Browser, base: str, texts: list[str]) -> None:
+    saves = browser.read(f"{base}/history")["saves"]
+    numbers = [save["revision"] for save in saves]
+    assert numbers[-1] == len(texts)
+    assert [save["is_newest"] for save in saves] == [False] * (len(saves) - 1) + [True]
+    trees = {number: browser.read(f"{base}/state?at={number}") for number in numbers}
+    assert trees == {number: json.loads(texts[number - 1]) for number in numbers}
+    found = browser.read(f"{base}/diff?before={numbers[0]}")
+    assert apply_patch(trees[numbers[0]], found["patch"]) == trees[numbers[-1]]
+    assert browser.get(f"{base}/state?at=999").status_code == 404
+    assert browser.get(f"{base}/state?at=2001-01-01").status_code == 404
+    assert browser.get(f"{base}/state?at=tomorrow").status_code == 400
+    assert browser.read(f"{base}/state?at=2100-01-01") == trees[numbers[-1]]
+
+
+def test_time_travel_in_backups(tmp_path: Path):
+    with JSONFileStore(tmp_path / "growing.json") as store:
+        texts = make_saves(store, 5)
+        with browse(tmp_path / "growing.json") as browser:
+            check_history(browser, "/v1/growing", texts)
+
+
+def test_time_travel_in_a_database(tmp_path: Path):
+    address = DatabaseAddress.parse(f"sqlite:///{tmp_path}/trading.db#growing")
+    with SQLStateStore(address) as store:
+        texts = make_saves(store, 5)
+    with browse(DatabaseAddress.parse(f"sqlite:///{tmp_path}/trading.db")) as browser:
+        check_history(browser, "/v1/growing", texts)
+        assert browser.read("/state")["name"] == "Growing"
+
+
+def test_a_folder_shows_new_states_and_no_copies(tmp_path: Path):
+    (tmp_path / "one.json").write_text(State(name="One").to_json())
+    (tmp_path / "one.repair-backup-1.json").write_text(State(name="Copy").to_json())
+    (tmp_path / "broken.json").write_text("{")
+    nested = tmp_path / "two"
+    nested.mkdir()
+    (nested / "state.json").write_text(State(name="Two").to_json())
+    with browse(tmp_path) as browser:
+        found = {entry["id"]: entry for entry in browser.read("/v1/strategies")["strategies"]}
+        assert set(found) == {"one", "broken", "two"}
+        assert found["two"]["name"] == "Two"
+        assert found["broken"]["problem"] == "the file is not a state"
+        assert browser.read("/v1/health")["unreadable"] == ["broken"]
+        assert browser.get("/v1/ready").status_code == 503
+        assert browser.get("/v1/broken/state").status_code == 503
+        assert browser.get("/state").status_code == 404  # which of them?
+        assert browser.read("/strategies/one/state")["name"] == "One"
+
+
+def test_metrics(long: tuple[Browser, State]):
+    browser, state = long
+    text = browser.get("/metrics").text
+    label = '{strategy="cli--show-positions-long"}'
+    assert f"tradeexecutor_up{label} 1.0" in text
+    assert f"tradeexecutor_net_asset_value_usd{label} {state.portfolio.get_net_asset_value()!r}" in text
+    assert "tradeexecutor_http_answers_total" in text
