@@ -2,7 +2,7 @@
 
 import contextlib
 import email.utils
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,15 +17,16 @@ from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.types import to_epoch
 from tradeexecutor.web import records, reference, v1
 from tradeexecutor.web.caching import Body
+from tradeexecutor.web.changes import ChangeStreams, StreamLimits
 from tradeexecutor.web.encoding import MIN_SIZE, choose_encoding, compress
 from tradeexecutor.web.endpoints import Endpoint, Question, Site, encode, make_etag
 from tradeexecutor.web.metrics import format_metrics
 from tradeexecutor.web.openapi import make_openapi
 from tradeexecutor.web.problems import ProblemRaised, describe_exception
-from tradeexecutor.web.security import Access, App, Guard, RateLimit
+from tradeexecutor.web.security import Access, Guard, RateLimit, Receive, Send
 from tradeexecutor.web.sources import Saved, Strategy
 
-__all__ = ["Settings", "WebApi", "make_app"]
+__all__ = ["Settings", "WebApi", "WebApp", "make_app"]
 
 #: Answers are asked for again each time, and usually not sent again. ``private`` because they may need a token.
 _CACHE_CONTROL = "private, no-cache"
@@ -45,12 +46,15 @@ class Settings:
         Requests that a client may make each second, and at once; a rate of 0 is no limit.
     hosts
         Names that the server answers to; empty for all.
+    streams
+        Limits of the change streams.
     """
 
     access: Access = field(default_factory=Access)
     rate: float = 100.0
     burst: int = 400
     hosts: tuple[str, ...] = ()
+    streams: StreamLimits = field(default_factory=StreamLimits)
 
 
 class WebApi:
@@ -68,6 +72,7 @@ class WebApi:
         self.site = site
         self.settings = settings
         self.description = dump(make_openapi())
+        self.streams = ChangeStreams(site.computations, settings.streams)
         self.guard: Guard | None = None
 
     def list_routes(self) -> list[BaseRoute]:
@@ -82,6 +87,7 @@ class WebApi:
             self._route("/v1/openapi.json", self._openapi),
         ]
         routes += [self._route(f"/v1/{{id}}{item.path}", self._serve(item)) for item in v1.ENDPOINTS]
+        routes.append(Route("/v1/{id}/changes", _ChangesEndpoint(self), methods=["GET"]))
         for base in ("", "/strategies/{id}"):
             routes += [self._route(f"{base}{item.path}", self._serve(item)) for item in reference.ENDPOINTS]
         routes.append(self._route("/strategies/{id}/ping", self._ping))
@@ -195,6 +201,19 @@ class WebApi:
         return self.guard.answers if self.guard else {}
 
 
+class _ChangesEndpoint:
+    """Sends the change stream of a strategy."""
+
+    def __init__(self, api: WebApi):
+        self._api = api
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        strategy = await self._api.site.computations.read(self._api.find_strategy, request)
+        last = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
+        await self._api.streams.send(strategy, last, receive, send)
+
+
 class _Head(msgspec.Struct):
     """What the list of strategies shows of a state."""
 
@@ -245,7 +264,29 @@ def _to_json(answer: Any, status: int = 200) -> Response:
     return Response(encode(answer).content, status, media_type="application/json")
 
 
-def make_app(site: Site, settings: Settings | None = None) -> App:
+class WebApp(Guard):
+    """The ASGI application.
+
+    Parameters
+    ----------
+    api
+        Answers to requests.
+    """
+
+    def __init__(self, api: WebApi):
+        @contextlib.asynccontextmanager
+        async def live(app: object) -> AsyncIterator[None]:
+            yield
+            api.site.computations.close()
+
+        settings = api.settings
+        router = Router(api.list_routes(), redirect_slashes=False, lifespan=live)
+        super().__init__(router, settings.access, RateLimit(settings.rate, settings.burst), settings.hosts)
+        self.streams = api.streams
+        api.guard = self
+
+
+def make_app(site: Site, settings: Settings | None = None) -> WebApp:
     """Return the ASGI application.
 
     Parameters
@@ -255,15 +296,4 @@ def make_app(site: Site, settings: Settings | None = None) -> App:
     settings
         Settings of the server.
     """
-    settings = settings or Settings()
-    api = WebApi(site, settings)
-
-    @contextlib.asynccontextmanager
-    async def live(app: object) -> AsyncIterator[None]:
-        yield
-        site.computations.close()
-
-    router = Router(api.list_routes(), redirect_slashes=False, lifespan=live)
-    guard = Guard(router, settings.access, RateLimit(settings.rate, settings.burst), settings.hosts)
-    api.guard = guard
-    return guard
+    return WebApp(WebApi(site, settings or Settings()))

@@ -59,6 +59,7 @@ def make_openapi() -> dict[str, Any]:
             **_describe_problems(item.problems),
         }
         paths[path] = {"get": _operate(f"{tag}_{item.name}", tag, item.summary, parameters, responses)}
+    paths["/v1/{id}/changes"] = {"get": _describe_changes()}
     return {
         "openapi": "3.1.0",
         "info": {"title": "tradeexecutor", "version": __version__, "license": {"name": "MIT", "identifier": "MIT"}},
@@ -93,6 +94,22 @@ def _operate(
         "parameters": parameters,
         "responses": responses,
     }
+
+
+def _describe_changes() -> dict[str, Any]:
+    last = {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "required": False,
+        "description": "Id of the last event that the client has.",
+        "schema": {"type": "string"},
+    }
+    content = {"text/event-stream": {"schema": {"type": "string"}}}
+    responses = {"200": _respond("Events, see docs/web-api.md.", content), **_describe_problems(())}
+    parameters = [_describe_parameter(_ID, {"type": "string"}), last]
+    return _operate(
+        "v1_changes", "v1", "Send every save as a JSON Patch, as server-sent events.", parameters, responses
+    )
 
 
 def _describe_parameter(parameter: Parameter, schema: dict[str, Any]) -> dict[str, Any]:

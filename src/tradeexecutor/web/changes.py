@@ -1,0 +1,418 @@
+"""The change stream: every save of a strategy as a JSON Patch, sent as server-sent events.
+
+A follower keeps the JSON tree of the state and the id of the last event. The events are
+
+=============  =======================================================================================
+``snapshot``   the whole tree, to begin with, and whenever the changes since the follower's save are not known
+``patch``      operations that turn the tree of the save ``before`` into that of the save ``id``
+``error``      the state cannot be read at present; the stream goes on
+=============  =======================================================================================
+
+The id of an event is that of its save. A follower that reconnects sends it as ``Last-Event-ID``, and gets what it has
+missed; each event names the save ``before`` it, so that a gap is noticed in any case.
+
+One watcher for each strategy looks for a new save while anybody follows it. The events are made once and shared by all
+followers. A follower that does not read fast enough is cut off: it has `MAX_WAITING` bytes, and `SEND_TIMEOUT` seconds
+for each piece. It may connect again, so the memory for all of them is limited.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tradeexecutor.state.codec.codec import dump
+from tradeexecutor.state.codec.json_patch import make_patch
+from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.types import to_epoch
+from tradeexecutor.web.caching import Computations
+from tradeexecutor.web.problems import ProblemRaised, describe_exception
+from tradeexecutor.web.security import Message, Receive, Send
+from tradeexecutor.web.sources import Saved, Strategy, parse_text
+
+__all__ = ["ChangeStreams", "Event", "StreamLimits", "Watcher"]
+
+logger = logging.getLogger(__name__)
+
+#: Largest piece that is handed to the connection at once, so that little is left behind when it is cut off.
+_PIECE = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """Limits of the streams.
+
+    Attributes
+    ----------
+    interval
+        Time between two looks for a new save, seconds.
+    heartbeat
+        Time after which a comment is sent if nothing happened, seconds.
+    send_timeout
+        Time that a follower has to take a piece of 64 kB, seconds.
+    max_waiting
+        Bytes of patches that wait for one follower.
+    max_kept
+        Bytes of patches that are kept of each strategy, for followers that reconnect.
+    max_followers
+        Number of followers of all strategies.
+    """
+
+    interval: float = 0.5
+    heartbeat: float = 15.0
+    send_timeout: float = 20.0
+    max_waiting: int = 4 << 20
+    max_kept: int = 8 << 20
+    max_followers: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A patch between two saves, as it is sent.
+
+    Attributes
+    ----------
+    before, after
+        Keys of the saves.
+    frame
+        The bytes.
+    """
+
+    before: str
+    after: str
+    frame: bytes
+
+
+def format_event(kind: str, data: Any, key: str | None = None) -> bytes:
+    """Return the bytes of an event; JSON text has no line breaks."""
+    head = f"event: {kind}\n" + (f"id: {key}\n" if key is not None else "")
+    return head.encode() + b"data: " + dump(data) + b"\n\n"
+
+
+def make_event(before: str, saved: Saved, patch: list[dict[str, Any]]) -> Event:
+    """Return the event of a patch."""
+    data = {"before": before, **_describe(saved), "patch": patch}
+    return Event(before, saved.key, format_event("patch", data, saved.key))
+
+
+def _describe(saved: Saved) -> dict[str, Any]:
+    at = None if saved.saved_at is None else to_epoch(saved.saved_at)
+    return {"id": saved.key, "revision": saved.snapshot.revision, "saved_at": at}
+
+
+@dataclass(slots=True, eq=False)
+class Follower:
+    """One client of a stream, and the events that wait for it."""
+
+    waiting: deque[Event] = field(default_factory=deque[Event])
+    size: int = 0
+    #: Sent instead of patches.
+    problem: bytes | None = None
+    is_cut: bool = False
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def offer(self, event: Event, limit: int) -> None:
+        """Let an event wait; cut the follower off when too much waits already."""
+        if self.size + len(event.frame) > limit and self.waiting:
+            self.is_cut = True
+            self.waiting.clear()
+            self.size = 0
+        elif not self.is_cut:
+            self.waiting.append(event)
+            self.size += len(event.frame)
+        self.wake.set()
+
+    def take(self) -> Event | None:
+        """Return the next event; None when none waits."""
+        if not self.waiting:
+            return None
+        event = self.waiting.popleft()
+        self.size -= len(event.frame)
+        return event
+
+
+class Watcher:
+    """The saves of one strategy, as events.
+
+    Parameters
+    ----------
+    strategy
+        The strategy.
+    computations
+        Threads.
+    limits
+        Limits of the streams.
+    """
+
+    def __init__(self, strategy: Strategy, computations: Computations, limits: StreamLimits):
+        self._strategy = strategy
+        self._computations = computations
+        self._limits = limits
+        self.followers: set[Follower] = set()
+        self._events: deque[Event] = deque()
+        self._size = 0
+        self._saved: Saved | None = None
+        self._tree: dict[str, Any] = {}
+        self._snapshot: tuple[str, bytes] | None = None
+        self._problem: str | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._looking = asyncio.Lock()
+
+    # --- Looking for new saves
+
+    async def look(self) -> None:
+        """Read the newest save, and offer the change to all followers.
+
+        Raises
+        ------
+        TradeExecutorError, OSError
+            The state cannot be read.
+        """
+        async with self._looking:
+            saved = await self._computations.read(self._strategy.read)
+            if self._saved is not None and saved.key == self._saved.key:
+                return
+            before, old = self._saved, self._tree
+            if before is None:
+                self._tree = await self._computations.read(parse_text, saved.snapshot.text)
+                self._saved = saved
+                return
+            tree, events = await self._computations.read(self._compare, before, old, saved)
+            self._saved, self._tree = saved, tree
+            for event in events:
+                self._keep(event)
+
+    def _compare(self, before: Saved, old: dict[str, Any], saved: Saved) -> tuple[dict[str, Any], list[Event]]:
+        """Return the tree of a save, and the events that lead to it. Runs in a thread."""
+        tree = parse_text(saved.snapshot.text)
+        return tree, [make_event(before.key, saved, make_patch(old, tree))]
+
+    def _keep(self, event: Event) -> None:
+        self._events.append(event)
+        self._size += len(event.frame)
+        while self._size > self._limits.max_kept and len(self._events) > 1:
+            self._size -= len(self._events.popleft().frame)
+        for follower in self.followers:
+            follower.offer(event, self._limits.max_waiting)
+
+    async def _watch(self) -> None:
+        """Look for new saves until the task is cancelled."""
+        while True:
+            await asyncio.sleep(self._limits.interval)
+            try:
+                await self.look()
+                self._problem = None
+            except (TradeExecutorError, OSError, TimeoutError) as error:
+                self._report(describe_exception(error))
+            except Exception as error:
+                logger.exception("the change stream of %s", self._strategy.id)
+                self._report(describe_exception(error))
+
+    def _report(self, problem: ProblemRaised) -> None:
+        """Tell all followers once that the state cannot be read."""
+        if problem.detail == self._problem:
+            return
+        self._problem = problem.detail
+        for follower in self.followers:
+            follower.problem = format_event("error", {"status": problem.status, "detail": problem.detail})
+            follower.wake.set()
+
+    # --- Followers
+
+    async def follow(self, last: str | None) -> AsyncGenerator[bytes, None]:
+        """Yield what a follower gets; ends when it has to be cut off.
+
+        Parameters
+        ----------
+        last
+            Id of the last event that it has; None for a new follower.
+        """
+        await self.look()
+        follower = Follower()
+        first = await self._start(follower, last)
+        try:
+            if first is not None:
+                yield first
+            while not follower.is_cut:
+                event = follower.take()
+                if event is not None:
+                    yield event.frame
+                elif follower.problem is not None:
+                    frame, follower.problem = follower.problem, None
+                    yield frame
+                else:
+                    follower.wake.clear()
+                    try:
+                        await asyncio.wait_for(follower.wake.wait(), self._limits.heartbeat)
+                    except TimeoutError:
+                        yield b": heartbeat\n\n"
+        finally:
+            self._stop(follower)
+
+    async def _start(self, follower: Follower, last: str | None) -> bytes | None:
+        """Add a follower; return the snapshot that it has to begin with, or None if it has only missed patches."""
+        while True:
+            saved = self._saved
+            assert saved is not None
+            missed = self._find_missed(last, saved)
+            frame = None if missed is not None else await self._get_snapshot(saved, last)
+            if self._saved is saved:  # otherwise another save came while the snapshot was made
+                break
+        for event in missed or ():
+            follower.waiting.append(event)
+            follower.size += len(event.frame)
+        self.followers.add(follower)
+        if self._task is None:
+            self._task = asyncio.create_task(self._watch())
+        return frame
+
+    def _find_missed(self, last: str | None, saved: Saved) -> list[Event] | None:
+        """Return the events since a save; None when they are not all kept."""
+        if last == saved.key:
+            return []
+        events = list(self._events)
+        for number in reversed(range(len(events))):
+            if events[number].before == last:
+                return events[number:]
+        return None
+
+    async def _get_snapshot(self, saved: Saved, last: str | None) -> bytes:
+        """Return the event of a whole save, which all followers share."""
+        if self._snapshot is None or self._snapshot[0] != saved.key:
+            self._snapshot = saved.key, await self._computations.read(_make_snapshot, saved, self._tree)
+        return self._snapshot[1]
+
+    def _stop(self, follower: Follower) -> None:
+        self.followers.discard(follower)
+        if not self.followers and self._task is not None:
+            self._task.cancel()
+            self._task = None
+            self._snapshot = None
+
+    def close(self) -> None:
+        """End the stream of all followers."""
+        for follower in self.followers:
+            follower.is_cut = True
+            follower.wake.set()
+
+
+def _make_snapshot(saved: Saved, tree: dict[str, Any]) -> bytes:
+    return format_event("snapshot", {**_describe(saved), "document": tree}, saved.key)
+
+
+class DatabaseWatcher(Watcher):
+    """The saves of a strategy in a database: one event for each save, from the change feed of the store."""
+
+    def _compare(self, before: Saved, old: dict[str, Any], saved: Saved) -> tuple[dict[str, Any], list[Event]]:
+        from tradeexecutor.database.store import SQLStateStore  # slow to import
+
+        store = self._strategy.store
+        assert isinstance(store, SQLStateStore)
+        tree = parse_text(saved.snapshot.text)
+        feed = store.changes(before.snapshot.revision)
+        events: list[Event] = []
+        key = before.key
+        for change in feed.changes:
+            if change.revision > saved.snapshot.revision:
+                break
+            number, _, checksum = change.cursor.partition("-")
+            after = f"{number}-{checksum[:16]}"
+            data = {"before": key, "id": after, "revision": change.revision, "saved_at": to_epoch(change.saved_at)}
+            events.append(Event(key, after, format_event("patch", {**data, "patch": change.patch}, after)))
+            key = after
+        if key != saved.key:  # the history was compacted, or the database replaced by another one
+            return super()._compare(before, old, saved)
+        return tree, events
+
+
+class ChangeStreams:
+    """The streams of all strategies.
+
+    Parameters
+    ----------
+    computations
+        Threads.
+    limits
+        Limits of the streams.
+    """
+
+    def __init__(self, computations: Computations, limits: StreamLimits | None = None):
+        self._computations = computations
+        self.limits = limits or StreamLimits()
+        self._watchers: dict[str, Watcher] = {}
+        self._is_closed = False
+
+    @property
+    def followers(self) -> int:
+        """Number of followers of all strategies."""
+        return sum(len(watcher.followers) for watcher in self._watchers.values())
+
+    def get_watcher(self, strategy: Strategy) -> Watcher:
+        """Return the watcher of a strategy."""
+        if strategy.id not in self._watchers:
+            kind = Watcher if isinstance(strategy.place, Path) else DatabaseWatcher
+            self._watchers[strategy.id] = kind(strategy, self._computations, self.limits)
+        return self._watchers[strategy.id]
+
+    async def send(self, strategy: Strategy, last: str | None, receive: Receive, send: Send) -> None:
+        """Send the stream of a strategy until the client leaves, is cut off, or the server ends.
+
+        Raises
+        ------
+        ProblemRaised
+            There are too many followers.
+        TradeExecutorError, OSError
+            The state cannot be read at the beginning.
+        """
+        if self.followers >= self.limits.max_followers or self._is_closed:
+            raise ProblemRaised(503, "there are too many followers", {"Retry-After": "30"})
+        watcher = self.get_watcher(strategy)
+        await watcher.look()
+        await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
+        sending = asyncio.create_task(self._send_all(watcher, last, send))
+        leaving = asyncio.create_task(_wait_for_end(receive))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sending, leaving):
+                task.cancel()
+            await asyncio.gather(sending, leaving, return_exceptions=True)
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(send({"type": "http.response.body", "body": b""}), 1.0)
+
+    async def _send_all(self, watcher: Watcher, last: str | None, send: Callable[[Message], Awaitable[None]]) -> None:
+        await send({"type": "http.response.body", "body": b"retry: 2000\n\n", "more_body": True})
+        frames = watcher.follow(last)
+        try:
+            async for frame in frames:
+                for start in range(0, len(frame), _PIECE):
+                    piece = frame[start : start + _PIECE]
+                    await asyncio.wait_for(
+                        send({"type": "http.response.body", "body": piece, "more_body": True}),
+                        self.limits.send_timeout,
+                    )
+        finally:
+            await frames.aclose()
+
+    def close(self) -> None:
+        """End all streams."""
+        self._is_closed = True
+        for watcher in self._watchers.values():
+            watcher.close()
+
+
+_HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+async def _wait_for_end(receive: Receive) -> None:
+    """Return when the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
