@@ -47,6 +47,7 @@ from tradeexecutor.state.display.formatting import (
 )
 from tradeexecutor.state.display.visible import escape_json, make_visible
 from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.files.links import resolve_links
 
 __all__ = [
     "NOTHING",
@@ -229,7 +230,7 @@ def get_program(started_as: str) -> str:
     if path.name != PROGRAM:
         return PROGRAM
     found = shutil.which(PROGRAM)
-    if found is not None and Path(found).resolve() == path.resolve():
+    if found is not None and resolve_links(Path(found)) == resolve_links(path):
         return PROGRAM
     return shlex.quote(shorten_path(path))
 

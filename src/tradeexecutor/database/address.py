@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.files.links import resolve_links
 
 __all__ = ["AsOf", "DatabaseAddress", "check_name", "is_address", "is_connection_string", "parse_as_of"]
 
@@ -191,7 +192,7 @@ class DatabaseAddress:
     @property
     def path(self) -> Path | None:
         """The file of an SQLite database, with symbolic links resolved at the time of the call; None for a server."""
-        return None if self.file is None else self.file.resolve()
+        return None if self.file is None else resolve_links(self.file)
 
     @property
     def files_path(self) -> Path | None:

@@ -17,6 +17,7 @@ from tradeexecutor.state.errors import CopyFailed, InvalidValue
 from tradeexecutor.state.files.access import make_folder_beside
 from tradeexecutor.state.files.checksum_header import make_checksum_header
 from tradeexecutor.state.files.durable_file import write_atomically
+from tradeexecutor.state.files.links import resolve_links
 from tradeexecutor.state.files.syscalls import OS_FILES
 from tradeexecutor.state.files.writer_lock import WriterLock
 from tradeexecutor.state.state import State
@@ -142,7 +143,7 @@ def _copy_newest(source: StatePlace, target: StatePlace) -> None:
         return
     assert isinstance(target, Path)
     _, text = SQLStateStore(source).read()
-    path = target.resolve()
+    path = resolve_links(target)
     lock = WriterLock(path)
     lock.acquire()
     try:

@@ -20,6 +20,7 @@ from urllib.parse import quote
 from tradeexecutor.state.errors import StoreMoved
 from tradeexecutor.state.files.access import give_access
 from tradeexecutor.state.files.durable_file import keep_under
+from tradeexecutor.state.files.links import resolve_links
 from tradeexecutor.state.files.syscalls import OS_FILES
 
 __all__ = [
@@ -274,7 +275,7 @@ class OpenedFiles:
                 raise StoreMoved(path, f"the log of the database {_describe_change(now)}")
 
     def _explain(self) -> None:
-        target = self._named.resolve()
+        target = resolve_links(self._named)
         if target != self._path:
             raise StoreMoved(self._named, f"this path led to {self._path} when it was opened and leads to {target} now")
         raise StoreMoved(self._named, f"the database {_describe_change(_identify(self._path))}")

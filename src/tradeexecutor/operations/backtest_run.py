@@ -18,6 +18,7 @@ from tradeexecutor.operations.candle_data import TOLD_FROM_FILES, DataForm, load
 from tradeexecutor.operations.earlier_results import check_result_file, save_result
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import OperationRefused, TradeExecutorError
+from tradeexecutor.state.files.links import resolve_links
 from tradeexecutor.strategy.market_data import Candles
 from tradeexecutor.strategy.strategy_module import read_strategy_module
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
@@ -250,6 +251,6 @@ def locate_error(error: BaseException, strategy: Path) -> str:
     cause = error.__cause__
     if cause is None:
         return ""
-    files = {str(strategy), str(strategy.resolve())}
+    files = {str(strategy), str(resolve_links(strategy))}
     frames = [frame for frame in traceback.extract_tb(cause.__traceback__) if frame.filename in files]
     return f"{strategy}, line {frames[-1].lineno}: {frames[-1].line}" if frames else ""

@@ -19,6 +19,7 @@ from tradeexecutor.operations.remedy import Remedy
 from tradeexecutor.state.errors import InvalidStateFile, NewerStateFile, OperationRefused
 from tradeexecutor.state.files.compressed_copy import get_compressed_path
 from tradeexecutor.state.files.durable_file import keep_under
+from tradeexecutor.state.files.links import resolve_links
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
 from tradeexecutor.state.files.writer_lock import WriterLock
 from tradeexecutor.state.state import State
@@ -56,7 +57,7 @@ def check_result_file(path: Path, *, overwrite: bool = False) -> None:
     if not path.exists():
         return
     _read_result(path, overwrite=overwrite)
-    lock = WriterLock(path.resolve())
+    lock = WriterLock(resolve_links(path))
     lock.acquire()
     lock.release()
 
@@ -116,7 +117,7 @@ def save_result(state: State, path: Path, *, overwrite: bool = False, files: Fil
 
 def _keep(path: Path, earlier: State, files: FileLayer) -> Path:
     """Give the earlier result its second name, unless an interrupted run has done so; return the path to show."""
-    target = path.resolve()
+    target = resolve_links(path)
     saved_at = earlier.last_updated_at
     if saved_at is None:
         modified_at = datetime.datetime.fromtimestamp(target.stat().st_mtime, datetime.UTC)
@@ -135,12 +136,12 @@ def _keep(path: Path, earlier: State, files: FileLayer) -> Path:
     else:
         raise AssertionError("numbers do not end")
     files.flush_folder(kept.parent)
-    return path.with_name(kept.name) if path.parent.resolve() == kept.parent else kept
+    return path.with_name(kept.name) if resolve_links(path.parent) == kept.parent else kept
 
 
 def find_earlier_results(path: Path) -> list[Path]:
     """Return the earlier results beside a result, oldest first, without those that were changed since."""
-    target = path.resolve()
+    target = resolve_links(path)
     pattern = re.compile(rf"{re.escape(target.stem)}\.{_TIME_PATTERN}{re.escape(target.suffix)}")
     found = ((pattern.fullmatch(item.name), item) for item in target.parent.iterdir())
     dated = sorted((match[1], int(match[2] or 1), item) for match, item in found if match)

@@ -8,6 +8,7 @@ from tradeexecutor.operations.remedy import Remedy
 from tradeexecutor.state.errors import InvalidValue, OperationRefused
 from tradeexecutor.state.files.bounded_read import read_file
 from tradeexecutor.state.files.compressed_copy import get_compressed_path
+from tradeexecutor.state.files.links import resolve_links
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 
@@ -83,7 +84,7 @@ def open_store(place: StateLocation) -> "JSONFileStore | SQLStateStore":
     if not isinstance(place, Path):
         return _import_databases().open_strategy(place)
     require_state_file(place)
-    return JSONFileStore(place, compressed=get_compressed_path(place.resolve()).exists())
+    return JSONFileStore(place, compressed=get_compressed_path(resolve_links(place)).exists())
 
 
 def get_archives_path(place: StateLocation) -> Path | None:

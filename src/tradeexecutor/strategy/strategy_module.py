@@ -32,6 +32,7 @@ from typing import Any
 
 from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.files.links import resolve_links
 from tradeexecutor.strategy.author_code import call_author_code
 from tradeexecutor.strategy.cycle import CycleDuration
 from tradeexecutor.strategy.execution_context import ExecutionContext
@@ -241,7 +242,7 @@ def read_strategy_module(path: Path | str) -> StrategyModule:
 
 def _run_file(path: Path) -> ModuleType:
     name = f"tradeexecutor_strategy_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    spec = importlib.util.spec_from_file_location(name, resolve_links(path))
     if spec is None or spec.loader is None:
         raise StrategyModuleNotValid("a strategy is a Python file (.py)", path)
     module = importlib.util.module_from_spec(spec)
@@ -271,7 +272,7 @@ def _find_line(error: BaseException, path: Path | None) -> int | None:
     """Return the number of the innermost line of the strategy file in the traceback; None if there is none."""
     if path is None:
         return None
-    files = {str(path), str(path.resolve())}
+    files = {str(path), str(resolve_links(path))}
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
     return lines[-1] if lines else None
 

@@ -15,6 +15,7 @@ from tradeexecutor.cli.output import (
     print_table,
     shorten_path,
 )
+from tradeexecutor.state.files.links import resolve_links
 from tradeexecutor.state.store.copies import CopyKind, Recovery, StateCopy
 
 __all__ = [
@@ -80,7 +81,7 @@ def print_generations(file: Path, found: Sequence[StateCopy]) -> None:
         Column("Size", right=True, priority=3),
         Column("Verdict", is_text=True),
     )
-    folder = file.resolve().parent
+    folder = resolve_links(file).parent
     newest = max((item.number for item in found if item.is_good and item.number is not None), default=None)
     rows = [
         (

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tradeexecutor.state.files.access import give_access
+from tradeexecutor.state.files.links import resolve_links
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
 
 #: Error codes of file systems without hard links, or with a limit on their number.
@@ -34,7 +35,7 @@ class Replacement:
     """
 
     def __init__(self, path: Path, like: Path | None = None, files: FileLayer = OS_FILES):
-        self.path = path.resolve()
+        self.path = resolve_links(path)
         self.like = like
         self._files = files
         self._temporary = self.path.with_name(f".{self.path.name}.{os.urandom(8).hex()}.tmp")

@@ -26,6 +26,7 @@ from tradeexecutor.state.files.access import make_folder_beside
 from tradeexecutor.state.files.bounded_read import read_file
 from tradeexecutor.state.files.compressed_copy import decompress
 from tradeexecutor.state.files.durable_file import write_atomically
+from tradeexecutor.state.files.links import resolve_links
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
 from tradeexecutor.state.pickle_over_json import PickledArguments
 from tradeexecutor.state.types import JSONHexBytes, UTCDatetime, new_dict, new_list
@@ -115,7 +116,7 @@ _get_counts = operator.attrgetter("positions", "transactions", "balance_updates"
 
 def get_archive_folder(state_path: Path) -> Path:
     """Return the folder of the archives of a state file."""
-    target = state_path.resolve()
+    target = resolve_links(state_path)
     return target.with_name(f"{target.name}.archives")
 
 
@@ -129,7 +130,7 @@ def find_archive(state_path: Path, ref: ArchiveRef) -> Path:
     own = get_archive_path(state_path, ref)
     if own.exists():
         return own
-    target = state_path.resolve()
+    target = resolve_links(state_path)
     owners: list[Path] = []
     if target.parent.suffix == ".backups":
         owners.append(target.parent.with_suffix(""))
@@ -169,7 +170,7 @@ def write_archive(state_path: Path, content: bytes, files: FileLayer = OS_FILES,
         The folder cannot be written to, or the disk is full.
     """
     folder = get_archive_folder(state_path)
-    like = (like or state_path).resolve()
+    like = resolve_links(like or state_path)
     make_folder_beside(like, folder, files)
     files.flush_folder(folder.parent)
     path = folder / f"{hashlib.sha256(content).hexdigest()}.json.br"

@@ -28,6 +28,7 @@ from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.files.access import make_folder_beside
 from tradeexecutor.state.files.checksum_header import HEAD_SIZE, read_checksum_header
 from tradeexecutor.state.files.durable_file import copy_durably, keep_under
+from tradeexecutor.state.files.links import resolve_links
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
 
 logger = logging.getLogger(__name__)
@@ -193,9 +194,9 @@ def backup_state(path: str | os.PathLike[str], suffix: str = "backup", files: Fi
         The folder cannot be written to, or the disk is full.
     """
     given = Path(path)
-    kept = _keep(given.resolve(), suffix, lambda source, target: copy_durably(source, target, files))
+    kept = _keep(resolve_links(given), suffix, lambda source, target: copy_durably(source, target, files))
     files.flush_folder(kept.parent)
-    shown = given.with_name(kept.name) if given.parent.resolve() == kept.parent else kept
+    shown = given.with_name(kept.name) if resolve_links(given.parent) == kept.parent else kept
     command = shlex.join(["tradeexecutor", "store", "recover", str(given), "--from", str(shown), "--exact"])
     return StateBackup(shown, command)
 

@@ -32,6 +32,7 @@ from tradeexecutor.state.files.checksum_header import (
 )
 from tradeexecutor.state.files.compressed_copy import decompress, get_compressed_path, remove_compressed_copy
 from tradeexecutor.state.files.durable_file import Replacement, find_temporary_files
+from tradeexecutor.state.files.links import resolve_links
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
 from tradeexecutor.state.files.writer_lock import WriterLock
 from tradeexecutor.state.state import State
@@ -166,7 +167,7 @@ def list_copies(path: Path) -> list[StateCopy]:
 
     Each copy is read, so this takes as long as loading that many states. Nothing is changed.
     """
-    path = path.resolve()
+    path = resolve_links(path)
     return [copy for copy in _examine_all(path) if copy is not None]
 
 
@@ -221,7 +222,7 @@ def plan_recovery(path: Path, source: Path | None = None) -> Recovery:
     NothingToRecover
         There is no good copy, or `source` is not one; also for an intact file of a newer program without a `source`.
     """
-    return _plan(path.resolve(), source, list_copies(path))
+    return _plan(resolve_links(path), source, list_copies(path))
 
 
 def _plan(path: Path, source: Path | None, copies: list[StateCopy]) -> Recovery:
@@ -287,7 +288,7 @@ def recover(path: Path, source: Path | None = None, *, exact: bool = False, file
     OSError
         The folder cannot be written to, or the disk is full; the file has not changed.
     """
-    path = path.resolve()
+    path = resolve_links(path)
     lock = WriterLock(path)
     lock.acquire()
     try:

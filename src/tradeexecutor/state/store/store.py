@@ -49,6 +49,7 @@ from tradeexecutor.state.files.checksum_header import (
 )
 from tradeexecutor.state.files.compressed_copy import remove_compressed_copy, write_compressed_copy
 from tradeexecutor.state.files.durable_file import Replacement
+from tradeexecutor.state.files.links import resolve_links
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
 from tradeexecutor.state.files.writer_lock import WriterLock
 from tradeexecutor.state.state import State
@@ -208,7 +209,7 @@ class JSONFileStore(StateStore):
 
     def _bind(self) -> None:
         """Use the file to which the path leads now as the file of this store."""
-        self._target = self._named.resolve()  # the same path for every link to the file
+        self._target = resolve_links(self._named)  # the same path for every link to the file
         self._lock = WriterLock(self._target)
         self._locked_since = 0.0
         self._backup_folder = BackupFolder(self._target, self._files)
@@ -406,12 +407,12 @@ class JSONFileStore(StateStore):
         with contextlib.suppress(OSError):  # one of the files does not exist
             if self._named.samefile(self._target):
                 return False
-        return self._named.resolve() != self._target
+        return resolve_links(self._named) != self._target
 
     def _follow_links(self) -> None:
         if not self._is_led_elsewhere():
             return
-        target = self._named.resolve()
+        target = resolve_links(self._named)
         if self._lock.is_held or self._known is not None:
             raise StoreMoved(
                 self.path,
