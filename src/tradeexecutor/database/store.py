@@ -47,7 +47,7 @@ from tradeexecutor.database.writing import (
     is_current,
     make_strategy,
     make_tables,
-    verify_rows,
+    verify_revision,
     write_revision,
 )
 from tradeexecutor.state.clock import utc_now
@@ -420,7 +420,7 @@ class SQLStateStore(StateStore):
         changes = index.compare(containers, strategy.newest + 1)
         after = write_revision(connection, strategy, changes, state, checksum)
         if self.verify != "off":
-            verify_rows(connection, strategy.id, after.newest, changes)
+            verify_revision(connection, self.address, after, changes)
         if self.verify == "loaded":
             text = b"".join(assemble(containers))
             revision = read_revision(connection, self.address, after)

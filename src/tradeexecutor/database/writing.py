@@ -6,13 +6,15 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, insert, inspect, select, text, update
 
+from tradeexecutor.database.address import DatabaseAddress
 from tradeexecutor.database.parts import Part, assemble
-from tradeexecutor.database.reading import Strategy
+from tradeexecutor.database.reading import Strategy, read_revision
 from tradeexecutor.database.revisions import Revision, summarise
 from tradeexecutor.database.row_index import RowChanges
 from tradeexecutor.database.schema import ALIVE, LAYOUT_VERSION, TABLES, layout, metadata, parts, revisions, strategies
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.codec.upcast import SCHEMA_VERSION
+from tradeexecutor.state.errors import StateFileError
 from tradeexecutor.state.state import State
 
 __all__ = [
@@ -20,7 +22,7 @@ __all__ = [
     "is_current",
     "make_strategy",
     "make_tables",
-    "verify_rows",
+    "verify_revision",
     "write_changes",
     "write_revision",
     "write_strategy",
@@ -136,14 +138,38 @@ def write_changes(connection: Connection, strategy_id: int, revision: int, chang
         connection.execute(insert(parts), new)
 
 
-def verify_rows(connection: Connection, strategy_id: int, revision: int, changes: RowChanges) -> None:
-    """Raise `OSError` if the rows that a revision adds are not in the database as they were written."""
-    query = select(parts.c.path, parts.c.key, parts.c.ordinal, parts.c.behind, parts.c.body).where(
-        and_(parts.c.strategy_id == strategy_id, parts.c.removed_in == ALIVE, parts.c.added_in == revision)
+def verify_revision(connection: Connection, address: DatabaseAddress, strategy: Strategy, changes: RowChanges) -> None:
+    """Read back what `write_revision` wrote: the rows, and the records of the save and the strategy.
+
+    Parameters
+    ----------
+    strategy
+        The updated record of the strategy.
+
+    Raises
+    ------
+    OSError
+        The database has something else than what was written.
+    """
+    number = strategy.newest
+    own = parts.c.strategy_id == strategy.id
+    added = select(parts.c.path, parts.c.key, parts.c.ordinal, parts.c.behind, parts.c.body).where(
+        own, parts.c.removed_in == ALIVE, parts.c.added_in == number
     )
-    found: list[Any] = [(*row[:4], bytes(row[4])) for row in connection.execute(query)]
-    if sorted(found, key=_get_place) != sorted(changes.added, key=_get_place):
-        raise OSError(errno.EIO, f"the rows of save {revision:,} that were read back are not what was written")
+    removed = select(parts.c.path, parts.c.ordinal, parts.c.added_in).where(own, parts.c.removed_in == number)
+    found: list[Any] = [(*row[:4], bytes(row[4])) for row in connection.execute(added)]
+    is_same = sorted(found, key=_get_place) == sorted(changes.added, key=_get_place)
+    old = {(path, entry.ordinal, entry.added_in) for path, entry in changes.removed}
+    is_same = is_same and {tuple(row) for row in connection.execute(removed)} == old
+    record = connection.execute(select(strategies).where(strategies.c.id == strategy.id)).first()
+    expected = strategy.id, strategy.name, strategy.oldest, strategy.newest, strategy.checksum
+    is_same = is_same and record is not None and tuple(record) == expected
+    try:
+        is_same = is_same and read_revision(connection, address, strategy).parts_sum == f"{changes.index.sum:032x}"
+    except StateFileError:
+        is_same = False
+    if not is_same:
+        raise OSError(errno.EIO, f"save {number:,} that was read back is not what was written")
 
 
 def _get_place(row: Any) -> tuple[str, int]:
