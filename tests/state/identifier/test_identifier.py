@@ -50,6 +50,8 @@ def make(kind: TradingPairKind, **other_data: Any) -> TradingPairIdentifier:
         ("chain_id", "1"),
         ("chain_id", np.int64(1)),
         ("decimals", -1),
+        ("decimals", 256),
+        ("decimals", 2**53 - 1),
         ("decimals", 6.0),
         ("decimals", "6"),
         ("decimals", True),

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import ClassVar, TypeAlias
 
 from tradeexecutor.accounting.accuracy import SUM_EPSILON, ensure_exact_zero, sum_decimal
+from tradeexecutor.accounting.values import abbreviate
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.codec.bounds import check_values, check_wrapped
 from tradeexecutor.state.codec.codec import OpenAttributes, Serialisable
@@ -27,6 +28,10 @@ from tradeexecutor.state.types import (
 #: ``"{chain_id}-{lower-case address}"``
 AssetFriendlyId: TypeAlias = str
 
+
+#: Largest number of decimals of a token: the ERC-20 standard has a byte for it. Raw amounts of many more could not be
+#: computed in a lifetime.
+MAX_DECIMALS = 255
 
 #: Beginnings of valid addresses; some venues use other texts than hexadecimal addresses.
 _ADDRESS_PREFIXES = ("0x", "vlt:", "lighter-pool-", "hibachi-vault-", "apex-vault-")
@@ -58,7 +63,7 @@ class AssetIdentifier(OpenAttributes):
     address: JSONHexAddress
     #: Ticker as on the chain.
     token_symbol: str
-    #: Number of decimals of the raw amount, 0 or more.
+    #: Number of decimals of the raw amount, from 0 to `MAX_DECIMALS`.
     decimals: int
     #: Key in the data set, which may change over time.
     internal_id: int | None = None
@@ -93,8 +98,10 @@ class AssetIdentifier(OpenAttributes):
             raise InvalidValue(f"chain_id must be exactly an int, got {self.chain_id!r}")
         if type(self.decimals) is not int:
             raise InvalidValue(f"decimals of {self.token_symbol} must be an int, got {self.decimals!r}")
-        if self.decimals < 0:
-            raise InvalidValue(f"decimals of {self.token_symbol} must not be negative, got {self.decimals}")
+        if not 0 <= self.decimals <= MAX_DECIMALS:
+            raise InvalidValue(
+                f"decimals of {self.token_symbol} must be from 0 to {MAX_DECIMALS}, got {abbreviate(self.decimals)}"
+            )
         if self.type and not isinstance(self.type, AssetType):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidValue(f"type of {self.token_symbol} must be an AssetType, got {self.type!r}")
         if self.underlying is not None:
