@@ -18,7 +18,7 @@ from tradeexecutor.strategy.candle_length import (
     most_common_distance,
 )
 from tradeexecutor.strategy.execution_context import ExecutionContext
-from tradeexecutor.strategy.market_data import CandleCursor, Candles, from_us, view_numbers
+from tradeexecutor.strategy.market_data import CandleCursor, Candles, from_us, to_us, view_numbers
 from tradeexecutor.strategy.pandas_trader.indicator import (
     IndicatorCalculationFailed,
     IndicatorDefinition,
@@ -58,9 +58,11 @@ class IndicatorSeries:
         One float per candle, NaN where the indicator is not defined.
     has_own_times
         Whether the values have times of their own, as those of resampled prices have, instead of one per candle.
+    freq
+        Frequency of these times as pandas knows it; None otherwise.
     """
 
-    __slots__ = ("cursor", "has_own_times", "series", "values")
+    __slots__ = ("cursor", "freq", "has_own_times", "series", "values")
 
     def __init__(
         self,
@@ -69,9 +71,11 @@ class IndicatorSeries:
         series: "pd.Series[Any]",
         *,
         has_own_times: bool = False,
+        freq: Any = None,
     ):
         self.cursor = cursor
         self.has_own_times = has_own_times
+        self.freq = freq
         self.values: Sequence[float] = view_numbers(np.ascontiguousarray(values, dtype=np.float64))
         self.series = series
 
@@ -166,13 +170,18 @@ class IndicatorResults:
         if not len(values):
             raise IndicatorCalculationFailed(f"{where} returned nothing")
         stamps = _as_us(index, where)
-        cursor = self._make_cursor(stamps, candles, where, _find_last_end(index, stamps))
-        return IndicatorSeries(cursor, values, series, has_own_times=True)
+        last_end = _find_last_end(index, stamps)
+        known = self._find_known(stamps, candles, where, last_end)
+        if candles is not None and index.freq is not None:
+            kept = _find_filled(stamps, last_end, candles)
+            known, values, series = known[kept], values[kept], series[kept]
+        cursor = CandleCursor(_Moments(known))  # pyright: ignore[reportArgumentType]
+        return IndicatorSeries(cursor, values, series, has_own_times=True, freq=index.freq)
 
-    def _make_cursor(
+    def _find_known(
         self, stamps: NDArray[np.int64], candles: Candles | None, where: str, last_end: int | None
-    ) -> CandleCursor:
-        """Return a cursor over values with their own times, such as those of resampled prices.
+    ) -> NDArray[np.int64]:
+        """Return since when (us) values with their own times, such as those of resampled prices, are visible.
 
         A stamp is the start of the period of a value: a candle, or, if the stamps are farther apart than candles, all
         candles that start before the next stamp. So a weekly value is visible when its week is over and the last candle
@@ -191,7 +200,7 @@ class IndicatorResults:
             last = np.searchsorted(candles.starts, following, side="left") - 1
             known = np.where(last >= 0, np.maximum(candles.ends[np.maximum(last, 0)], stamps), stamps)
             known = np.maximum(known, _find_period_ends(stamps, last_end, keep_holes=True))
-        return CandleCursor(_Moments(known))  # pyright: ignore[reportArgumentType]
+        return known
 
     def iterate_columns(self) -> Iterator[tuple[str, int, str | None, IndicatorSeries]]:
         """Iterate over name, pair id (`UNIVERSE` for none), column and values, in the order of calculation."""
@@ -216,8 +225,7 @@ class IndicatorResults:
         return found
 
     def _is_labelled_by_end(self, pair_id: int, series: IndicatorSeries) -> bool:
-        index = series.series.index
-        if isinstance(index, pd.DatetimeIndex) and isinstance(index.freq, _ENDS_OF_PERIODS):
+        if isinstance(series.freq, _ENDS_OF_PERIODS):
             return True
         universe, stamps = self.universe, series.get_stamps()
         pairs = universe.iterate_pairs() if pair_id == UNIVERSE else [universe.get_pair_by_id(pair_id)]
@@ -261,7 +269,7 @@ class IndicatorResults:
 def _find_last_end(index: pd.DatetimeIndex, stamps: NDArray[np.int64]) -> int | None:
     """Return the end of the period of the last value, us; None if neither pandas nor the calendar defines it."""
     if index.freq is not None and len(index):
-        return int((index[-1] + index.freq).as_unit("us").value)
+        return to_us((index[-1] + index.freq).to_pydatetime())
     months = count_calendar_months(stamps)
     length = next((name for name, count in MONTHS.items() if count == months), None)
     return None if length is None else int(calculate_ends(stamps[-1:], length)[0])
@@ -291,6 +299,20 @@ def _find_period_ends(stamps: NDArray[np.int64], last_end: int | None, *, keep_h
     if share < _REGULAR_SHARE:
         return alone
     return np.minimum(stamps + length, following) if keep_holes else following
+
+
+def _find_filled(stamps: NDArray[np.int64], last_end: int | None, candles: Candles) -> NDArray[np.bool_]:
+    """Return which of the periods that pandas has made contain a candle.
+
+    pandas gives the days of a closed market a value, but only when it knows a later day. Such a value is left out, so
+    that a decision on Monday sees Friday's in a backtest, as it does in live trading.
+    """
+    if len(stamps) < 2 or most_common_distance(stamps)[0] < most_common_distance(candles.starts)[0]:
+        return np.ones(len(stamps), dtype=np.bool_)
+    ends = np.append(stamps[1:], stamps[-1] + 1 if last_end is None else last_end)
+    first, after = (np.searchsorted(candles.starts, times, side="left") for times in (stamps, ends))
+    # The candles of a period that is labelled by its end come before the label.
+    return np.asarray((after > first) | (stamps > candles.starts[-1]), dtype=np.bool_)
 
 
 class _Moments:
