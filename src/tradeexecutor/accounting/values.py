@@ -45,6 +45,7 @@ MAX_DIGITS = 256
 MAX_MAGNITUDE = 90
 #: Largest price, value or other float that an operation accepts.
 MAX_NUMBER = 1e90
+_LEAST_NUMBER = -MAX_NUMBER
 
 #: Returns a Decimal, and raises `ArithmeticError` for one outside the bounds. Quiet NaN and infinity are returned.
 require_bounded = Context(
@@ -84,7 +85,7 @@ def is_finite_number(number: object) -> TypeGuard[float | Decimal]:
     """Return whether a value is a finite int, float or Decimal of at most `MAX_NUMBER`; a bool is no number."""
     if isinstance(number, Decimal):
         return is_finite_decimal(number)
-    return isinstance(number, (int, float)) and not isinstance(number, bool) and -MAX_NUMBER <= number <= MAX_NUMBER
+    return isinstance(number, (int, float)) and not isinstance(number, bool) and _LEAST_NUMBER <= number <= MAX_NUMBER
 
 
 def abbreviate(value: object) -> str:
@@ -135,22 +136,23 @@ def require_finite_decimal(amount: object, what: str, error: MakeError) -> Decim
     return amount
 
 
-def require_finite_numbers(owner: str, error: MakeError, *numbers: float | Decimal | list[float | None] | None) -> None:
+def require_finite_numbers(
+    kind: str, number_of_owner: int, error: MakeError, *numbers: float | Decimal | list[float | None] | None
+) -> None:
     """Raise `error` unless each number is finite and at most `MAX_NUMBER`; None and lists (fees) are accepted.
 
     Parameters
     ----------
-    owner
-        Object with the numbers, for the message.
+    kind, number_of_owner
+        Object with the numbers, for the message: ``"trade", 3`` is trade #3.
     error
         Class of the error to raise.
     """
     for number in numbers:
-        if (
-            number is None
-            or (type(number) is float and -MAX_NUMBER <= number <= MAX_NUMBER)
-            or isinstance(number, list)
-        ):
+        if number is None or (type(number) is float and _LEAST_NUMBER <= number <= MAX_NUMBER):
             continue
-        if not is_finite_number(number):
-            raise error(f"{owner} was given {abbreviate(number)}, a finite number up to {MAX_NUMBER:g} is expected")
+        if not isinstance(number, list) and not is_finite_number(number):
+            raise error(
+                f"{kind} #{number_of_owner} was given {abbreviate(number)}, "
+                f"a finite number up to {MAX_NUMBER:g} is expected"
+            )

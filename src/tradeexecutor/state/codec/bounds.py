@@ -221,37 +221,72 @@ def explain_bounds(tree: Any, hint: Any, get_field_types: Callable[[type], dict[
         raise InvalidValue(f"{fault[0]}: {fault[1]}")
 
 
-@functools.cache
-def _make_check(cls: type) -> Callable[[Any], tuple[str, Any] | None]:
-    """Return a generated function that returns name and value of the first wrong field, as straight-line code."""
-    hints = typing.get_type_hints(cls)
-    slots: dict[str, str] = getattr(cls, "slot_names", {})
-    lines = ["def find_wrong(o):", "    name, v = '', None", "    try:"]
-    for field in dataclasses.fields(cls):
-        hint = hints[field.name]
-        members = typing.get_args(hint) or (hint,)
-        if Decimal in members:
-            condition = "v is not None and not bounded(v).is_finite()"
-        elif hint == dict[int, dict[str, Any]]:
-            condition = "v and any(map(has_fault, v.values()))"
-        elif hint == dict[str, Any] or dict[str, Any] in members:
-            condition = "v and has_fault(v)"
-        else:
-            continue
-        lines += [f"        v = o.{slots.get(field.name, field.name)}", f"        if {condition}:"]
-        lines += [f"            return {field.name!r}, v"]
-        lines[-2:-2] = [f"        name = {field.name!r}"] if Decimal in members else []
-    lines += ["    except (ArithmeticError, TypeError):", "        return name, v", "    return None"]
-    namespace = {"bounded": require_bounded, "has_fault": _has_fault}
-    return compile_function("find_wrong", "\n".join(lines), namespace, f"checks of {cls.__qualname__}")
-
-
 def _has_fault(tree: Any) -> bool:
     try:
         check_free_data(tree, "")
     except InvalidValue:
         return True
     return False
+
+
+def _has_faults(trees: dict[int, Any]) -> bool:
+    return any(map(_has_fault, trees.values()))
+
+
+def _is_out_of_bounds(amount: Any) -> bool:
+    try:
+        return not require_bounded(amount).is_finite()
+    except (ArithmeticError, TypeError):
+        return True
+
+
+@functools.cache
+def _find_checked_fields(cls: type) -> dict[str, Callable[[Any], bool]]:
+    """Return the fields of a record that have bounds, each with the function that tells whether a value is wrong."""
+    hints = typing.get_type_hints(cls)
+    checked: dict[str, Callable[[Any], bool]] = {}
+    for field in dataclasses.fields(cls):
+        hint = hints[field.name]
+        members = typing.get_args(hint) or (hint,)
+        if Decimal in members:
+            checked[field.name] = _is_out_of_bounds
+        elif hint == dict[int, dict[str, Any]]:
+            checked[field.name] = _has_faults
+        elif hint == dict[str, Any] or dict[str, Any] in members:
+            checked[field.name] = _has_fault
+    return checked
+
+
+@functools.cache
+def _make_check(cls: type) -> Callable[[Any], bool]:
+    """Return a generated function that tells whether a value of a record is wrong, as straight-line code.
+
+    It runs for every new record, so it does not note which value it is looking at.
+    """
+    slots: dict[str, str] = getattr(cls, "slot_names", {})
+    lines = ["def has_wrong_value(o):", "    try:"]
+    for name, is_wrong in _find_checked_fields(cls).items():
+        lines.append(f"        v = o.{slots.get(name, name)}")
+        if is_wrong is _is_out_of_bounds:
+            lines.append("        if v is not None and not bounded(v).is_finite(): return True")
+        else:
+            lines.append(f"        if v and {is_wrong.__name__}(v): return True")
+    lines += ["    except (ArithmeticError, TypeError):", "        return True", "    return False"]
+    namespace = {"bounded": require_bounded, "_has_fault": _has_fault, "_has_faults": _has_faults}
+    return compile_function("has_wrong_value", "\n".join(lines), namespace, f"checks of {cls.__qualname__}")
+
+
+def _refuse(record: Any, error: Callable[[str], Exception]) -> None:
+    """Raise `error` with the name of the first wrong value."""
+    cls = cast(type[Any], type(record))
+    for name, is_wrong in _find_checked_fields(cls).items():
+        value = getattr(record, name)
+        if not (value is not None if is_wrong is _is_out_of_bounds else value) or not is_wrong(value):
+            continue
+        where = f"{cls.__name__}.{name}"
+        if isinstance(value, dict):
+            check_free_data(cast(Any, value), where, error)
+        raise error(f"{where} is {abbreviate(cast(Any, value))}: {describe_decimal_bounds()}")
 
 
 def check_wrapped(record: Any, field: str) -> None:
@@ -275,12 +310,5 @@ def check_values(record: Any, error: Callable[[str], Exception] = InvalidValue) 
 
     Constructors call it, so that it also runs when a record is read from a file.
     """
-    cls = cast(type[Any], type(record))
-    wrong = _make_check(cls)(record)
-    if wrong is None:
-        return
-    name, value = wrong
-    where = f"{cls.__name__}.{name}"
-    if isinstance(value, dict):
-        check_free_data(cast(Any, value), where, error)
-    raise error(f"{where} is {abbreviate(cast(Any, value))}: {describe_decimal_bounds()}")
+    if _make_check(type(record))(record):
+        _refuse(record, error)

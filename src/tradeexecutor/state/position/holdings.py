@@ -22,9 +22,9 @@ from tradeexecutor.state.errors import NotEnoughTokens
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.identifier.dust import SELL_EPSILON
 from tradeexecutor.state.position.fields import PositionFields
-from tradeexecutor.state.position.quantity import get_available_bridge_capital, get_quantity
-from tradeexecutor.state.position.trades import get_unsettled_trades
+from tradeexecutor.state.position.quantity import get_available_bridge_capital, get_quantity, sum_quantities
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus
+from tradeexecutor.state.trade.totals import split_trades
 
 __all__ = [
     "KINDS_OF_HELD_TOKENS",
@@ -61,8 +61,11 @@ def get_holding(position: PositionFields) -> Decimal:
 
 def get_uncommitted_holding(position: PositionFields, *, planned: bool) -> Decimal:
     """Return the holding after the trades in flight and, with `planned`, the planned trades; base token units."""
-    total = get_holding(position)
-    for trade in get_unsettled_trades(position):
+    settled, rest = split_trades(position._trades)
+    total = sum_quantities(position, settled, rest)
+    if position.pair.kind is _CCTP_BRIDGE:
+        total -= position.bridge_capital_allocated
+    for trade in (*settled.waiting, *rest) if settled.waiting else rest:
         if trade._executed_at is not None:
             continue
         if not (planned or trade._started_at or trade._broadcasted_at or trade._vault_settlement_pending_at):

@@ -17,7 +17,7 @@ from tradeexecutor.state.loan.changes import LoanChange, get_loan_after_trade
 from tradeexecutor.state.position.fields import PositionFields
 from tradeexecutor.state.position.trades import get_unsettled_trades
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeRequest, TradeType
-from tradeexecutor.state.trade.fields import check_slippage_tolerance
+from tradeexecutor.state.trade.fields import MAX_SLIPPAGE_TOLERANCE, check_slippage_tolerance
 from tradeexecutor.state.trade.planned_amounts import (
     LOAN_KINDS,
     PlannedAmounts,
@@ -106,10 +106,11 @@ def _check_request(position: PositionFields, request: TradeRequest, trade_id: in
         raise InvalidTrade(f"trade id must be an int, got {trade_id!r}")
     if trade_id in position._trades:
         raise InvalidTrade(f"position #{position.position_id} already has a trade #{trade_id}")
-    if request.slippage_tolerance:
+    if request.slippage_tolerance and not request.slippage_tolerance < MAX_SLIPPAGE_TOLERANCE:
         check_slippage_tolerance(trade_id, request.slippage_tolerance)
     require_finite_numbers(
-        f"trade #{trade_id}",
+        "trade",
+        trade_id,
         InvalidTrade,
         request.planned_mid_price,
         request.pair_fee,

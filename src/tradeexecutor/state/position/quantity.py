@@ -25,7 +25,8 @@ from tradeexecutor.state.position.balance_totals import (
 from tradeexecutor.state.position.fields import PositionFields
 from tradeexecutor.state.position.predicates import has_planned_trades, is_spot
 from tradeexecutor.state.position.trades import get_first_trade, get_trade_totals, get_unsettled_trades
-from tradeexecutor.state.trade.totals import split_trades
+from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.state.trade.totals import TradeTotals, split_trades
 
 _CCTP_BRIDGE, _CREDIT_SUPPLY = TradingPairKind.cctp_bridge, TradingPairKind.credit_supply
 
@@ -78,6 +79,13 @@ def get_quantity(position: PositionFields, planned: bool = False) -> Decimal:
     the whole sum is rounded to zero: a first redemption of 1E-18 tokens alone would round to nothing, and be lost.
     """
     settled, rest = split_trades(position._trades)
+    return sum_quantities(position, settled, rest, planned=planned)
+
+
+def sum_quantities(
+    position: PositionFields, settled: TradeTotals, rest: Iterable[TradeExecution], *, planned: bool = False
+) -> Decimal:
+    """Return `get_quantity` from the two parts of the trades that `split_trades` returns."""
     total = settled.quantity_as_planned if planned else settled.quantity
     for trade in rest:
         if trade._executed_at is not None:

@@ -12,7 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
-from tradeexecutor.accounting.values import require_finite_decimal, require_finite_numbers
+from tradeexecutor.accounting.values import is_finite_decimal, require_finite_decimal, require_finite_numbers
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import (
     InvalidTrade,
@@ -145,9 +145,11 @@ def _check(state: StateFields, trade: TradeExecution, fill: Fill, *, force: bool
             f"position #{position.position_id} is closed, trade #{trade.trade_id} would be missing from the equity"
         )
     reserve = fill.reserve
-    require_finite_decimal(reserve, f"executed reserve of trade #{trade.trade_id}", InvalidTrade)
-    owner = f"trade #{trade.trade_id}"
-    require_finite_numbers(owner, InvalidTrade, fill.lp_fees, fill.native_token_price, fill.cost_of_gas)
+    if not is_finite_decimal(reserve):  # makes the text of the message only when it is needed
+        require_finite_decimal(reserve, f"executed reserve of trade #{trade.trade_id}", InvalidTrade)
+    require_finite_numbers(
+        "trade", trade.trade_id, InvalidTrade, fill.lp_fees, fill.native_token_price, fill.cost_of_gas
+    )
     if not is_repair:
         if has_loan:
             _check_loan_amounts(trade, fill)

@@ -82,7 +82,8 @@ def start_execution(
     NotEnoughTokens, NonceAlreadyUsed, UnsupportedPairKind
         The state is unchanged.
     """
-    require_naive_utc(ts, "started_at", InvalidTrade)
+    if type(ts) is not datetime.datetime or ts.tzinfo is not None:  # nearly always: saves a call
+        require_naive_utc(ts, "started_at", InvalidTrade)
     state.portfolio.owner.claim()
     if trade.get_status() is not _PLANNED:
         trade.check_status(_PLANNED)
@@ -100,7 +101,9 @@ def start_execution(
     if nonce is not None:
         portfolio.check_for_nonce_reuse(nonce)
     take_capital(portfolio, trade, underflow_check=underflow_check)
-    trade.started_at = ts
+    trade._started_at = ts
+    if trade._link is not None:  # tells the tables of trades, like an assignment to `started_at`
+        trade.detach()
     # Ad-hoc attributes, for callers that track their transaction like this.
     ad_hoc: Any = trade
     if txid is not None:

@@ -17,7 +17,7 @@ import datetime
 from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
-from tradeexecutor.accounting.values import MAX_NUMBER, require_finite_decimal, require_naive_utc
+from tradeexecutor.accounting.values import MAX_NUMBER, is_finite_decimal, require_finite_decimal, require_naive_utc
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidTrade, NotAvailable, WrongTradeStatus
 from tradeexecutor.state.trade.fields import TradeFields, TradeStatus
@@ -71,8 +71,11 @@ def mark_broadcasted(trade: TradeFields, broadcasted_at: datetime.datetime, rebr
     """Record that the transactions were sent. The trade must be started, unless `rebroadcast` is set."""
     if not rebroadcast and get_status(trade) is not _STARTED:
         check_status(trade, _STARTED)
-    require_naive_utc(broadcasted_at, "broadcasted_at", InvalidTrade)
-    trade.broadcasted_at = broadcasted_at
+    if type(broadcasted_at) is not datetime.datetime or broadcasted_at.tzinfo is not None:  # seldom
+        require_naive_utc(broadcasted_at, "broadcasted_at", InvalidTrade)
+    trade._broadcasted_at = broadcasted_at
+    if trade._link is not None:  # tells the tables of trades, like an assignment to `broadcasted_at`
+        trade.detach()
 
 
 def record_fill(trade: TradeFields, fill: Fill, *, force: bool = False) -> None:
@@ -102,12 +105,15 @@ def check_fill(trade: TradeFields, fill: Fill, *, force: bool = False) -> None:
                 f"trade #{trade.trade_id} has its outcome already", trade.trade_id, get_status(trade)
             )
     quantity, price = fill.quantity, fill.price
-    require_finite_decimal(quantity, f"executed quantity of trade #{trade.trade_id}", InvalidTrade)
+    if not is_finite_decimal(quantity):  # makes the text of the message only when it is needed
+        require_finite_decimal(quantity, f"executed quantity of trade #{trade.trade_id}", InvalidTrade)
     if type(price) is not float or not 0 <= price <= MAX_NUMBER:
         raise InvalidTrade(
             f"executed price of trade #{trade.trade_id} must be a float from 0 to {MAX_NUMBER:g}, got {price!r}"
         )
-    require_naive_utc(fill.executed_at, "executed_at", InvalidTrade)
+    executed_at = fill.executed_at
+    if type(executed_at) is not datetime.datetime or executed_at.tzinfo is not None:
+        require_naive_utc(executed_at, "executed_at", InvalidTrade)
 
 
 def set_fill(trade: TradeFields, fill: Fill) -> None:
@@ -115,7 +121,8 @@ def set_fill(trade: TradeFields, fill: Fill) -> None:
     trade._executed_at = fill.executed_at
     trade._executed_quantity = fill.quantity
     trade._executed_price = fill.price
-    trade.detach()  # once, for the three watched fields
+    if trade._link is not None:
+        trade.detach()  # once, for the three watched fields
     trade.executed_reserve = fill.reserve
     trade.executed_collateral_consumption = fill.collateral_consumption
     trade.executed_collateral_allocation = fill.collateral_allocation
