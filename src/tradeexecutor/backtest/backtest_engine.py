@@ -150,12 +150,15 @@ class BacktestEngine:
         advance_to = self.pricing.advance_to
         delisting = self.delisting
         delisted_at = datetime.datetime.max if delisting is None else delisting.next_due_at
+        sync = runner.models.sync
+        flows = sync if isinstance(sync, BacktestSyncModel) else None
         for number, ts in enumerate(times):
             advance_to(ts)
             if ts >= delisted_at and delisting is not None:
                 delisting.apply(runner, ts)
                 delisted_at = delisting.next_due_at
-            self._sample_before_flow(ts)
+            if flows is not None and flows.has_due_flow(ts, runner.state):
+                self._sample_before_flow(ts)
             runner.tick(first_cycle + number, ts)
             is_last = number == last
             self._pass_time(ts, self.end_at if is_last else times[number + 1], is_last=is_last)
@@ -176,8 +179,7 @@ class BacktestEngine:
         The return before them is then known exactly, independent of later trades.
         """
         runner = self.runner
-        sync = runner.models.sync
-        if isinstance(sync, BacktestSyncModel) and runner.state.stats.portfolio and sync.has_due_flow(ts, runner.state):
+        if runner.state.stats.portfolio:
             runner.revalue(ts)
             runner.record_statistics(ts)
 
@@ -185,7 +187,9 @@ class BacktestEngine:
         """Simulate the time between two decisions: execute triggers, and record the equity at sample times."""
         runner = self.runner
         portfolio = runner.state.portfolio
-        for ts in self._find_sample_times(after, until):
+        # In most steps, because candles are usually shorter than a day, no midnight passes.
+        is_without_sample = self.sampling is EquitySampling.day and until.toordinal() == after.toordinal()
+        for ts in () if is_without_sample else self._find_sample_times(after, until):
             if portfolio.open_positions or portfolio.pending_positions:
                 self._check_triggers(after, ts, is_last=False)
             self.pricing.advance_to(ts)
@@ -198,8 +202,6 @@ class BacktestEngine:
             self._check_triggers(after, until, is_last=is_last)
 
     def _find_sample_times(self, after: datetime.datetime, until: datetime.datetime) -> Iterable[datetime.datetime]:
-        if self.sampling is EquitySampling.day and until.toordinal() == after.toordinal():
-            return ()  # nearly always, where candles are shorter than a day
         universe = self.runner.strategy_universe
         cursors = (universe.get_cursor(pair) for pair in universe.iterate_pairs())
         return map(from_us, find_sample_times(self.sampling, cursors, to_us(after), to_us(until)))

@@ -116,8 +116,10 @@ class PortfolioStatistics(Serialisable):
     summary: TradeSummary | None = None
 
     def __post_init__(self) -> None:
-        check_values(self)
-        self.check_rules()
+        if self.share_count is not None:
+            check_values(self)
+        if self.unrealised_profitability is not None:
+            self.check_rules()
 
     def check_rules(self) -> None:
         """Raise `InvalidValue` if a value contradicts another one or is impossible."""

@@ -9,6 +9,17 @@ __all__ = ["StrategyExited", "call_author_code"]
 
 T = TypeVar("T")
 
+#: Number of forks between the start of the program and this process; asking for the process id is a system call.
+_forks = 0
+
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_count_fork)
+
 
 class StrategyExited(RuntimeError):
     """The strategy tried to end the program.
@@ -33,14 +44,14 @@ def call_author_code(function: Callable[..., T], *arguments: Any, **keywords: An
     StrategyExited
         The function called `sys.exit`, which is the cause.
     """
-    process = os.getpid()
+    forks = _forks
     try:
         return function(*arguments, **keywords)
     except SystemExit as error:
         # Keep the traceback, which has the line of the strategy.
         raise StrategyExited(error.code).with_traceback(error.__traceback__) from error
     finally:
-        if os.getpid() != process:
+        if _forks != forks:
             _end_forked_process()
 
 
