@@ -74,6 +74,16 @@ def test_a_deposit_that_its_sample_does_not_show_yet_belongs_to_the_next_one():
     assert get_returns({0: 50, 1: 50, 2: 1050}, {1: 1000}) == [0.0, 0.0]
 
 
+def test_an_opening_deposit_that_the_first_sample_already_contains_is_no_loss():
+    # A live strategy that decided late: the tick was midnight, the wallet was read in the afternoon.
+    assert get_returns({0: 1000, 1: 990, 2: 1089}, {0.6: 1000}) == [pytest.approx(-0.01), pytest.approx(0.1)]
+
+
+def test_a_first_deposit_that_the_first_sample_does_not_contain_stays_where_it_is():
+    assert get_returns({0: 100, 1: 1090}, {0.6: 1000}) == [pytest.approx(-0.1)]
+    assert get_returns({0: 1000, 1: 2000}, {0.6: 1000}) == [0.0]
+
+
 def record_reserve_event(state: State, event_id: int, day: float, usd: float) -> None:
     reserve = next(iter(state.portfolio.reserves.values()))
     reserve.balance_updates[event_id] = BalanceUpdate(

@@ -15,6 +15,9 @@ from tradeexecutor.state.types import USDollarAmount
 
 __all__ = ["EquityCurve", "read_equity_curve"]
 
+#: The part of an opening deposit that the first trades may cost.
+_OPENING_COSTS = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class EquityCurve:
@@ -69,6 +72,7 @@ def read_equity_curve(state: State) -> EquityCurve:
             if index + 1 < len(times) and times[index + 1] == times[index]:
                 index += 1
             flows[index] += usd_value
+    _move_opening_flow(values, flows)
     _move_late_flows(values, flows)
     return EquityCurve(times, values, flows, _read_costs(state, times, flows, moments))
 
@@ -102,6 +106,18 @@ def _get_cost(trade: TradeExecution) -> USDollarAmount:
     if not mid or trade.executed_price is None or trade.executed_quantity is None:
         return fees
     return max(fees, float(trade.executed_quantity) * (trade.executed_price - mid))
+
+
+def _move_opening_flow(values: NDArray[np.float64], flows: NDArray[np.float64]) -> None:
+    """Move the first deposit to the first sample if that is what the deposit became.
+
+    A live strategy that makes its first decision late records it at its tick, which may be before its opening deposit.
+    """
+    if len(flows) < 2 or flows[0] or abs(values[0] - flows[1]) > _OPENING_COSTS * flows[1]:
+        return
+    jump = values[1] - values[0]
+    if abs(jump) < abs(jump - flows[1]):
+        flows[0], flows[1] = flows[1], 0.0
 
 
 def _move_late_flows(values: NDArray[np.float64], flows: NDArray[np.float64]) -> None:
