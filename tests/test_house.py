@@ -146,6 +146,12 @@ def test_only_what_is_long_has_an_excuse():
 #: Own modules that are imported inside a function, by importing module; those of commands are explained in
 #: `tradeexecutor.cli.commands`.
 LATE_IMPORTS = {
+    # They need web3, which is an extra.
+    "cli/chain_options.py": {
+        "tradeexecutor.ethereum.chain_file",
+        "tradeexecutor.ethereum.hot_wallet",
+        "tradeexecutor.ethereum.live",
+    },
     "database/connection.py": {"tradeexecutor.database.postgresql"},  # needs psycopg, which is an extra
     "operations/state_location.py": {"tradeexecutor.operations"},  # .databases needs SQLAlchemy, which loads slowly
 }

@@ -34,7 +34,7 @@ _COMMANDS = {
     "Check": {
         "validate": "Check state files for damage.",
         "check-trades": "List the trades and positions that need attention.",
-        "check-accounts": "Compare the balances of a state with balances read from the chain or the exchange.",
+        "check-accounts": "Compare the balances of a state with those of its wallet, or of a file.",
         "lookahead": "Find where a backtest uses data from the future.",
         "audit": "Prove that every balance is the sum of its recorded movements.",
     },
@@ -43,7 +43,7 @@ _COMMANDS = {
         "retry": "Try failed trades again, in a simulation at the prices of candles.",
         "close-position": "Close positions: sell them in a simulation, or write them off.",
         "sync-treasury": "Book deposits, redemptions and flows from a file of events.",
-        "correct-accounts": "Correct the state so that it matches balances read from the chain or the exchange.",
+        "correct-accounts": "Correct the state so that it matches balances of its wallet, or of a file.",
         "correct-history": "Remove wrong samples from the statistics, or early history.",
         "blacklist": "List the tokens that the strategy must not trade, add one or remove one.",
         "reset-state": "Start a strategy again: an empty state with the same name and reserve currency.",

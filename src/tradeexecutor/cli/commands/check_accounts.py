@@ -1,11 +1,13 @@
 """``tradeexecutor check-accounts``."""
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from tradeexecutor.cli.chain_options import OptionalChainOption, RpcOption, open_chain
 from tradeexecutor.cli.failure import EXIT_FAILURE
 from tradeexecutor.cli.option_values import parse_fraction, read_option
 from tradeexecutor.cli.output import print_json, print_line, print_next_steps
@@ -23,7 +25,7 @@ from tradeexecutor.operations.check_accounts import (
     read_state_balances,
     write_expected_balances,
 )
-from tradeexecutor.operations.state_location import StateLocation, load_state
+from tradeexecutor.operations.state_location import load_state
 from tradeexecutor.state.state import State
 from tradeexecutor.strategy.accounts.balance_source import RecordedBalances
 from tradeexecutor.strategy.accounts.record_file import to_naive_utc
@@ -31,6 +33,7 @@ from tradeexecutor.strategy.accounts.record_file import to_naive_utc
 EXAMPLES = (
     "tradeexecutor check-accounts state.json --write-balances balances.csv",
     "tradeexecutor check-accounts state.json --balances balances.csv",
+    "tradeexecutor check-accounts state.json --chain base.json --rpc https://mainnet.base.org",
     "tradeexecutor check-accounts state.json --balances balances.csv --at 2024-05-01T12:00",
     "tradeexecutor check-accounts state.json --balances history.json --find-first-divergence",
 )
@@ -63,6 +66,8 @@ def check_accounts(
     state_file: StateFile,
     *,
     balances: BalancesOption = None,
+    chain: OptionalChainOption = None,
+    rpc: RpcOption = None,
     address: HolderOption = None,
     at: Annotated[
         str | None,
@@ -82,7 +87,10 @@ def check_accounts(
     all_: Annotated[bool, typer.Option("--all", help="Also list assets with a zero balance.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare the balances of a state with balances read from the chain or the exchange.
+    """Compare the balances of a state with those of its wallet, or of a file.
+
+    With --chain the balances of the wallet are read from its chain, as of the
+    newest final block; no key is needed. With --balances they are in a file.
 
     The file of balances has a record for each token that an address holds:
 
@@ -105,15 +113,15 @@ def check_accounts(
     state = load_state(state_file)
     if write_balances is not None:
         _write_model(state, write_balances, address, json_=json_)
-        if balances is None:
+        if balances is None and chain is None:
             return
-    if balances is None:
-        raise typer.BadParameter("missing: --balances FILE", param_hint="--balances")
-    recorded = read_balances(state, balances, address, at)
+    recorded = obtain_balances(state, balances, address, chain, rpc, at=at)
     if find_first_divergence:
         is_clean = _find(state, recorded, json_=json_)
     else:
-        is_clean = _check(state, state_file, recorded, read_tolerance(tolerance), all_=all_, json_=json_)
+        source = ["--balances", str(balances)] if chain is None else ["--chain", str(chain)]
+        steps = _make_steps([str(state_file), *source], can_find=chain is None)
+        is_clean = _check(state, recorded, read_tolerance(tolerance), steps, all_=all_, json_=json_)
     if not is_clean:
         raise typer.Exit(EXIT_FAILURE)
 
@@ -135,11 +143,40 @@ def read_balances(state: State, path: Path, address: str | None, at: str | None 
     return recorded.until(time)
 
 
+def obtain_balances(
+    state: State,
+    balances: Path | None,
+    address: str | None,
+    chain: Path | None,
+    rpc: list[str] | None,
+    *,
+    at: str | None = None,
+) -> RecordedBalances:
+    """Return the balances of a file, or those of the wallet on its chain.
+
+    Raises
+    ------
+    typer.BadParameter
+        Neither or both of file and chain are given.
+    """
+    if (balances is None) == (chain is None):
+        raise typer.BadParameter("either --balances FILE or --chain FILE is needed", param_hint="--balances")
+    if balances is not None:
+        return read_balances(state, balances, address, at)
+    assert chain is not None, "checked above"
+    if address is not None or at is not None:
+        raise typer.BadParameter("--address and --at belong to --balances", param_hint="--chain")
+    settings, connection = open_chain(chain, rpc)
+    from tradeexecutor.operations.chain_balances import fetch_state_balances
+
+    return fetch_state_balances(state, settings, connection)
+
+
 def _check(
     state: State,
-    place: StateLocation,
     recorded: RecordedBalances,
     tolerance: float | None,
+    steps: Mapping[str, str],
     *,
     all_: bool,
     json_: bool,
@@ -150,18 +187,18 @@ def _check(
         return result.is_clean
     print_comparison(result, state, all_=all_)
     if any(check.is_unclean() for check in result.checks):
-        files = [str(place), "--balances", recorded.name]
-        steps = {
-            "Find the event after which they differ": [
-                "tradeexecutor",
-                "check-accounts",
-                *files,
-                "--find-first-divergence",
-            ],
-            "Book the differences": ["tradeexecutor", "correct-accounts", *files, "--dry-run"],
-        }
-        print_next_steps({purpose: shlex.join(command) for purpose, command in steps.items()})
+        print_next_steps(steps)
     return result.is_clean
+
+
+def _make_steps(arguments: list[str], *, can_find: bool) -> dict[str, str]:
+    """Return what to do about differences; only a file can have balances of several times."""
+    steps: dict[str, str] = {}
+    if can_find:
+        command = ["tradeexecutor", "check-accounts", *arguments, "--find-first-divergence"]
+        steps["Find the event after which they differ"] = shlex.join(command)
+    steps["Book the differences"] = shlex.join(["tradeexecutor", "correct-accounts", *arguments, "--dry-run"])
+    return steps
 
 
 def _find(state: State, recorded: RecordedBalances, *, json_: bool) -> bool:

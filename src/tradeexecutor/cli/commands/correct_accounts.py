@@ -1,11 +1,17 @@
 """``tradeexecutor correct-accounts``."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tradeexecutor.cli.commands.check_accounts import HolderOption, ToleranceOption, read_balances, read_tolerance
+from tradeexecutor.cli.chain_options import OptionalChainOption, RpcOption
+from tradeexecutor.cli.commands.check_accounts import (
+    BalancesOption,
+    HolderOption,
+    ToleranceOption,
+    obtain_balances,
+    read_tolerance,
+)
 from tradeexecutor.cli.failure import EXIT_FAILURE
 from tradeexecutor.cli.printers.correct_accounts import account_correction_to_json, print_account_correction
 from tradeexecutor.cli.state_changing import DryRunOption, JsonOption, YesOption, run_change
@@ -15,6 +21,7 @@ from tradeexecutor.operations.correct_accounts import correct_state_accounts
 EXAMPLES = (
     "tradeexecutor correct-accounts state.json --balances balances.csv --dry-run",
     "tradeexecutor correct-accounts state.json --balances balances.csv",
+    "tradeexecutor correct-accounts state.json --chain base.json --rpc https://mainnet.base.org --dry-run",
     "tradeexecutor correct-accounts state.json --balances balances.csv --open-missing --yes",
 )
 
@@ -22,15 +29,9 @@ EXAMPLES = (
 def correct_accounts(
     state_file: StateFile,
     *,
-    balances: Annotated[
-        Path,
-        typer.Option(
-            "--balances",
-            metavar="FILE",
-            help="Balances read from the chain or the exchange: a .csv or .json file.",
-            show_default=False,
-        ),
-    ],
+    balances: BalancesOption = None,
+    chain: OptionalChainOption = None,
+    rpc: RpcOption = None,
     address: HolderOption = None,
     tolerance: ToleranceOption = None,
     open_missing: Annotated[
@@ -40,7 +41,9 @@ def correct_accounts(
     dry_run: DryRunOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Correct the state so that it matches balances read from the chain or the exchange.
+    """Correct the state so that it matches balances of its wallet, or of a file.
+
+    The balances are given with --chain or --balances, as for check-accounts.
 
     Each difference is booked as an entry of its own, so the ledger still adds up:
     cash and positions get the actual amounts, and the value of the strategy
@@ -61,7 +64,11 @@ def correct_accounts(
     result = run_change(
         state_file,
         lambda state, now: correct_state_accounts(
-            state, read_balances(state, balances, address), now, tolerance=fraction, open_missing=open_missing
+            state,
+            obtain_balances(state, balances, address, chain, rpc),
+            now,
+            tolerance=fraction,
+            open_missing=open_missing,
         ),
         command="correct-accounts",
         print_result=print_account_correction,

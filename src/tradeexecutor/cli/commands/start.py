@@ -2,8 +2,6 @@
 
 import contextlib
 import datetime
-import importlib.util
-import os
 import signal
 import threading
 from collections.abc import Generator
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tradeexecutor.cli.chain_options import ChainOption, KeystoreOption, RpcOption, open_chain, open_wallet
 from tradeexecutor.cli.failure import CommandFailed
 from tradeexecutor.cli.option_values import parse_parameters
 from tradeexecutor.cli.output import print_facts, print_line, print_problem
@@ -21,7 +20,6 @@ from tradeexecutor.operations.error_text import describe_error
 
 if TYPE_CHECKING:
     from tradeexecutor.ethereum.chain_file import ChainFile
-    from tradeexecutor.ethereum.hot_wallet import HotWallet
     from tradeexecutor.operations.live_loop import LiveSettings
     from tradeexecutor.state.state import State
     from tradeexecutor.state.store import JSONFileStore
@@ -34,32 +32,9 @@ EXAMPLES = (
     "tradeexecutor start my_strategy.py state.json --chain base.json --rpc URL --decide-at-once --max-cycles 1",
 )
 
-_PASSWORD_VARIABLE = "KEYSTORE_PASSWORD"
-
 
 _StateFileArgument = Annotated[
     Path, typer.Argument(metavar="STATE_FILE", help="State file of the strategy.", show_default=False, readable=False)
-]
-_ChainOption = Annotated[
-    Path,
-    typer.Option(metavar="FILE", help="Chain, pairs and exchanges to trade on (JSON).", show_default=False),
-]
-_RpcOption = Annotated[
-    list[str],
-    typer.Option(
-        envvar="JSON_RPC",
-        metavar="URL",
-        help="URL of a node. May be repeated: when one does not answer, the next one is used.",
-        show_default=False,
-    ),
-]
-_KeystoreOption = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help=f"Encrypted key of the wallet; its password is in the environment variable {_PASSWORD_VARIABLE}.",
-        show_default="the key in PRIVATE_KEY",
-    ),
 ]
 _NewOption = Annotated[
     bool, typer.Option("--new", help="Create the state file; the balance of the wallet becomes the opening balance.")
@@ -90,9 +65,9 @@ def start(
     strategy: StrategyArgument,
     state_file: _StateFileArgument,
     *,
-    chain: _ChainOption,
-    rpc: _RpcOption,
-    keystore: _KeystoreOption = None,
+    chain: ChainOption,
+    rpc: RpcOption = None,
+    keystore: KeystoreOption = None,
     new: _NewOption = False,
     offset: _OffsetOption = 8,
     trigger_check: _TriggerCheckOption = 3,
@@ -110,22 +85,18 @@ def start(
     pending transactions on the chain. The key is read from the environment or an encrypted
     file, never from the command line.
     """
-    if importlib.util.find_spec("web3") is None:
-        raise CommandFailed("live trading needs more packages", 'pip install "tradeexecutor[ethereum]"')
+    settings, connection = open_chain(chain, rpc)
     # Slow to import.
-    from tradeexecutor.ethereum.chain_file import read_chain_file
     from tradeexecutor.ethereum.hot_wallet import FeeRules
-    from tradeexecutor.ethereum.live import RETRYABLE, connect, make_live_models
+    from tradeexecutor.ethereum.live import RETRYABLE, make_live_models
     from tradeexecutor.operations.live_loop import LiveSettings, StaleMarketData
     from tradeexecutor.state.store import JSONFileStore
     from tradeexecutor.strategy.strategy_module import read_strategy_module
 
     module = read_strategy_module(strategy)
     module.apply_parameters(parse_parameters(set_ or []))
-    settings = read_chain_file(chain)
-    wallet = _open_wallet(keystore)
+    wallet = open_wallet(keystore)
     _check_state_file(state_file, is_new=new)
-    connection = connect(settings, rpc)
     cycle = module.cycle_duration
     if cycle is None:
         raise CommandFailed(f"{strategy} does not say how often to decide (cycle_duration in Parameters)")
@@ -188,17 +159,6 @@ def _run_until_stopped(
     )
     with _stop_by_signal(stopping):
         return loop.run()
-
-
-def _open_wallet(keystore: Path | None) -> "HotWallet":
-    from tradeexecutor.ethereum.hot_wallet import HotWallet
-
-    if keystore is None:
-        return HotWallet.from_environment()
-    password = os.environ.get(_PASSWORD_VARIABLE)
-    if password is None:
-        raise CommandFailed(f"the environment variable {_PASSWORD_VARIABLE} must have the password of {keystore}")
-    return HotWallet.from_keystore(keystore, password)
 
 
 def _wait(stopping: threading.Event, seconds: float) -> None:
