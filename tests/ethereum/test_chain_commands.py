@@ -112,3 +112,29 @@ def test_one_source_of_balances_is_needed(files: Files):
     alone = CliRunner().invoke(app, ["check-accounts", str(files.path), "--chain", str(files.chain)])
     assert alone.exit_code == 2
     assert "JSON_RPC" in alone.output
+
+
+# --- Deposits and redemptions
+
+
+def test_deposits_are_read_from_the_chain_without_the_key(files: Files, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("PRIVATE_KEY", raising=False)
+    trader = files.trader
+    trader.chain.mint(trader.usdc, trader.wallet.address, Decimal(500))
+    before = files.path.read_bytes()
+    preview = files.run("sync-treasury", "--dry-run")
+    assert preview.exit_code == 0, preview.output
+    assert "1 new events" in preview.output
+    assert files.path.read_bytes() == before
+    assert files.run("sync-treasury", "--yes").exit_code == 0
+    state = files.load()
+    trader.assert_books_equal_chain(state)
+    assert prove(state).is_balanced
+    again = files.run("sync-treasury", "--yes")
+    assert "0 new events" in again.output
+    trader.assert_books_equal_chain(files.load())
+
+
+def test_one_source_of_deposits_is_needed(files: Files):
+    assert CliRunner().invoke(app, ["sync-treasury", str(files.path)]).exit_code == 2
+    assert files.run("sync-treasury", "--events", "events.csv").exit_code == 2

@@ -42,7 +42,7 @@ _COMMANDS = {
         "repair": "Repair failed and unfinished trades. The strategy must not be running.",
         "retry": "Try failed trades again, in a simulation at the prices of candles.",
         "close-position": "Close positions: sell them in a simulation, or write them off.",
-        "sync-treasury": "Book deposits, redemptions and flows from a file of events.",
+        "sync-treasury": "Book deposits, redemptions and flows from a chain, or from a file of events.",
         "correct-accounts": "Correct the state so that it matches balances of its wallet, or of a file.",
         "correct-history": "Remove wrong samples from the statistics, or early history.",
         "blacklist": "List the tokens that the strategy must not trade, add one or remove one.",

@@ -27,6 +27,7 @@ _TEXTS = {
     Remedy.write_elsewhere: "Choose another --output.",
     Remedy.discard: "only --discard works here",
     Remedy.convert_to_file: f"`tradeexecutor store convert {_PLACE} FILE` makes one",
+    Remedy.make_live_state: "`tradeexecutor start --new` makes a state that has one.",
 }
 
 

@@ -38,7 +38,7 @@ from tradeexecutor.strategy.interest import accrue_interest, prepare_interest_di
 from tradeexecutor.strategy.pricing_model import PricingModel
 from tradeexecutor.strategy.sync_model import OnChainBalance, SyncModel, UnconfirmedTreasurySync
 
-__all__ = ["EthereumSync", "NotInitialised"]
+__all__ = ["EthereumSync", "NotInitialised", "WatchedAddress"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +56,19 @@ class NotInitialised(ChainError):
     """The state does not contain a wallet yet, or contains another one; `tradeexecutor init` sets the wallet."""
 
 
+@dataclass(frozen=True, slots=True)
+class WatchedAddress:
+    """A wallet whose key is somewhere else: its transfers can be read, and nothing can be sent.
+
+    Attributes
+    ----------
+    address
+        Address of the wallet.
+    """
+
+    address: str
+
+
 class EthereumSync(SyncModel):
     """Keeps the books of a hot wallet in line with its chain.
 
@@ -64,12 +77,14 @@ class EthereumSync(SyncModel):
     connection
         Connection to the chain; its `confirmations` define which blocks are final.
     wallet
-        Wallet whose transfers are booked.
+        Wallet whose transfers are booked; only its address is used.
     block_range
         Number of blocks in one request for logs; halved when a node refuses.
     """
 
-    def __init__(self, connection: ChainConnection, wallet: HotWallet, *, block_range: int = _BLOCK_RANGE):
+    def __init__(
+        self, connection: ChainConnection, wallet: HotWallet | WatchedAddress, *, block_range: int = _BLOCK_RANGE
+    ):
         self.connection = connection
         self.wallet = wallet
         self.balances = ChainBalances(connection, wallet.address)
@@ -379,9 +394,9 @@ class EthereumSync(SyncModel):
         """Return the address of the wallet."""
         return self.wallet.address
 
-    def get_hot_wallet(self) -> HotWallet:
-        """Return the wallet."""
-        return self.wallet
+    def get_hot_wallet(self) -> HotWallet | None:
+        """Return the wallet; None when its key is somewhere else."""
+        return self.wallet if isinstance(self.wallet, HotWallet) else None
 
     def create_transaction_builder(self) -> None:
         """Return None, because the execution model signs transactions."""

@@ -44,3 +44,5 @@ class Remedy(enum.StrEnum):
     discard = "discard"
     #: Copy the strategy from the database to a file.
     convert_to_file = "convert to file"
+    #: Make a state that belongs to a wallet.
+    make_live_state = "make live state"

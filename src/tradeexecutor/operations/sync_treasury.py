@@ -11,7 +11,7 @@ from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 from tradeexecutor.strategy.accounts.treasury_event import TreasuryEvent
 from tradeexecutor.strategy.accounts.treasury_sync import TreasurySyncResult, apply_treasury_events
 
-__all__ = ["TreasuryChange", "TreasuryFigures", "sync_treasury"]
+__all__ = ["TreasuryChange", "TreasuryFigures", "read_treasury_figures", "sync_treasury"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,13 @@ def sync_treasury(state: State, events: Iterable[TreasuryEvent], now: datetime.d
     TreasuryEventRefused
         An event is impossible; nothing is booked.
     """
-    before = _get_figures(state)
+    before = read_treasury_figures(state)
     result = apply_treasury_events(state, events, now)
-    return TreasuryChange(result, before, _get_figures(state))
+    return TreasuryChange(result, before, read_treasury_figures(state))
 
 
-def _get_figures(state: State) -> TreasuryFigures:
+def read_treasury_figures(state: State) -> TreasuryFigures:
+    """Return the figures of a state that deposits and redemptions change."""
     shares = state.sync.treasury.share_count
     try:
         cash, value = state.portfolio.get_cash(), state.portfolio.get_net_asset_value()

@@ -1,10 +1,13 @@
 """``tradeexecutor sync-treasury``."""
 
+import datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from tradeexecutor.cli.chain_options import OptionalChainOption, RpcOption, open_chain
 from tradeexecutor.cli.output import (
     Column,
     format_price,
@@ -20,11 +23,13 @@ from tradeexecutor.cli.state_changing import DryRunOption, JsonOption, YesOption
 from tradeexecutor.cli.state_file import StateFile
 from tradeexecutor.operations.sync_treasury import TreasuryChange
 from tradeexecutor.operations.sync_treasury import sync_treasury as sync_state_treasury
+from tradeexecutor.state.state import State
 from tradeexecutor.strategy.accounts.treasury_event import read_treasury_events
 
 EXAMPLES = (
     "tradeexecutor sync-treasury state.json --events events.csv --dry-run",
     "tradeexecutor sync-treasury state.json --events events.json --yes",
+    "tradeexecutor sync-treasury state.json --chain base.json --rpc https://mainnet.base.org --dry-run",
 )
 
 
@@ -32,16 +37,23 @@ def sync_treasury(
     state_file: StateFile,
     *,
     events: Annotated[
-        Path,
+        Path | None,
         typer.Option(metavar="FILE", help="Deposits, redemptions and flows: a .csv or .json file.", show_default=False),
-    ],
+    ] = None,
+    chain: OptionalChainOption = None,
+    rpc: RpcOption = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Book deposits, redemptions and flows from a file of events.
+    """Book deposits, redemptions and flows from a chain, or from a file of events.
 
-    The file has a record for each event:
+    With --chain the transfers of the wallet are read from its chain, from where
+    the last reading ended up to the newest final block; no key is needed. Transfers
+    that a reorganisation removed are undone. `tradeexecutor start` does the same
+    before each decision.
+
+    With --events they are in a file. It has a record for each event:
 
     kind, time, chain_id, token, amount, tx_hash, log_index, block, owner,
     share_count, position_id, notes
@@ -59,7 +71,7 @@ def sync_treasury(
     """
     run_change(
         state_file,
-        lambda state, now: sync_state_treasury(state, read_treasury_events(events), now),
+        _make_change(events, chain, rpc),
         command="sync-treasury",
         print_result=_print,
         to_json=_to_json,
@@ -68,6 +80,21 @@ def sync_treasury(
         json_=json_,
         backup_suffix="treasury-backup",
     )
+
+
+def _make_change(
+    events: Path | None, chain: Path | None, rpc: list[str] | None
+) -> Callable[[State, datetime.datetime], TreasuryChange]:
+    """Return the change for the options; raises ``typer.BadParameter`` unless exactly one source is given."""
+    if (events is None) == (chain is None):
+        raise typer.BadParameter("either --events FILE or --chain FILE is needed", param_hint="--events")
+    if events is not None:
+        return lambda state, now: sync_state_treasury(state, read_treasury_events(events), now)
+    assert chain is not None, "checked above"
+    settings, connection = open_chain(chain, rpc)
+    from tradeexecutor.operations.chain_treasury import sync_treasury_from_chain
+
+    return lambda state, now: sync_treasury_from_chain(state, settings, connection, now)
 
 
 def _print(sync: TreasuryChange) -> None:
@@ -104,7 +131,7 @@ def _print(sync: TreasuryChange) -> None:
             facts["Share price"] = f"{prices[0]} USD before, {prices[1]} USD after"
         print_facts(facts)
     elif sync.result.known:
-        print_line("There is nothing new in the file.")
+        print_line("There is nothing new.")
 
 
 def _to_json(sync: TreasuryChange) -> dict[str, Any]:

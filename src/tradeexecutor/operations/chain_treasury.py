@@ -1,0 +1,42 @@
+"""Booking the deposits and redemptions that a wallet has on its chain."""
+
+import datetime
+
+from tradeexecutor.ethereum.chain_file import ChainFile
+from tradeexecutor.ethereum.connection import ChainConnection
+from tradeexecutor.ethereum.treasury import EthereumSync, WatchedAddress
+from tradeexecutor.operations.chain_balances import get_wallet_address
+from tradeexecutor.operations.sync_treasury import TreasuryChange, read_treasury_figures
+from tradeexecutor.state.state import State
+from tradeexecutor.strategy.accounts.treasury_sync import TreasurySyncResult
+
+__all__ = ["sync_treasury_from_chain"]
+
+
+def sync_treasury_from_chain(
+    state: State, settings: ChainFile, connection: ChainConnection, now: datetime.datetime
+) -> TreasuryChange:
+    """Book the transfers in final blocks that are not booked yet, and undo those that a reorganisation removed.
+
+    Parameters
+    ----------
+    settings
+        Settings of the chain.
+    connection
+        Connection to it.
+    now
+        Time of the booking, naive UTC.
+
+    Raises
+    ------
+    OperationRefused
+        The state was not prepared for a wallet on this chain.
+    UnconfirmedTreasurySync
+        The node is behind, or the chain is being reorganised; nothing has changed.
+    TreasuryEventRefused
+        A reorganisation removed a deposit that was already spent; a person has to decide.
+    """
+    wallet = WatchedAddress(get_wallet_address(state, connection.chain_id))
+    before = read_treasury_figures(state)
+    booked = EthereumSync(connection, wallet).sync_treasury(now, state, [settings.reserve])
+    return TreasuryChange(TreasurySyncResult(booked), before, read_treasury_figures(state))
