@@ -8,8 +8,9 @@ BIN     := $(VENV)/bin
 PY      := $(BIN)/python
 PIP     := $(PY) -m pip --disable-pip-version-check --no-input
 
-# What `make demo` and `make bench` start.
+# What `make demo`, `make demo-live` and `make bench` start.
 DEMO_COMMAND  ?= $(BIN)/tradeexecutor demo
+DEMO_LIVE_COMMAND ?= $(BIN)/tradeexecutor demo-live
 BENCH_COMMAND ?= $(PY) -m benchmarks
 # More options for pytest, e.g. make test PYTEST_ARGS="tests/state -k freeze"
 PYTEST_ARGS ?=
@@ -22,10 +23,11 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 RUNTIME := $(VENV)/.installed-runtime
+LIVE    := $(VENV)/.installed-live
 DEV     := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format soak golden docs-commands schema bench setup setup-dev lock clean distclean
+.PHONY: help demo demo-live test test-fast lint format soak golden docs-commands schema bench setup setup-dev lock clean distclean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -33,6 +35,9 @@ help: ## List the targets
 
 demo: $(RUNTIME) ## Backtest the example strategies and show what comes out
 	@$(DEMO_COMMAND)
+
+demo-live: $(LIVE) ## Trade live on a chain of this machine, through a crash and a reorganisation
+	@$(DEMO_LIVE_COMMAND)
 
 test: $(DEV) ## Run all tests on WORKERS processes (2)
 	@$(PY) -m pytest -n $(WORKERS) $(PYTEST_ARGS)
@@ -111,6 +116,12 @@ $(RUNTIME): requirements.lock pyproject.toml | $(PY)
 	@echo "Installing the package ..."
 	@$(PIP) install --quiet --requirement requirements.lock
 	@$(PIP) install --quiet --no-build-isolation --no-deps --editable .
+	@touch $@
+
+# The developers' lock pins what a local chain needs, too.
+$(LIVE): requirements-dev.lock $(RUNTIME)
+	@echo "Installing what a local chain needs ..."
+	@$(PIP) install --quiet --constraint requirements-dev.lock --no-build-isolation --editable ".[devchain]"
 	@touch $@
 
 $(DEV): requirements-dev.lock $(RUNTIME)

@@ -16,6 +16,7 @@ KEEP = "Keep"
 _COMMANDS = {
     "Run": {
         "demo": "Run the example strategies.",
+        "demo-live": "Trade live on a chain of this machine, through a crash and a reorganisation.",
         "backtest": "Run a strategy over history.",
         "init": "Make the state file of a new strategy.",
         "start": "Run a strategy live, with real money.",

@@ -22,6 +22,14 @@ def find_examples() -> list[Path]:
     raise CommandFailed(f"the example strategies are missing; looked in {' and '.join(map(str, _FOLDERS))}")
 
 
+def find_example(name: str) -> Path:
+    """Return the path of one example strategy; raises `CommandFailed` when it is missing."""
+    for path in find_examples():
+        if path.name == name:
+            return path
+    raise CommandFailed(f"the example strategy {name} is missing")
+
+
 def get_title(path: Path) -> str:
     """Return the first line of the docstring of a strategy file."""
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
