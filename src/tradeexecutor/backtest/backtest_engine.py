@@ -157,7 +157,7 @@ class BacktestEngine:
             if ts >= delisted_at and delisting is not None:
                 delisting.apply(runner, ts)
                 delisted_at = delisting.next_due_at
-            if flows is not None and flows.has_due_flow(ts, runner.state):
+            if flows is not None and runner.state.stats.portfolio and flows.has_due_flow(ts, runner.state):
                 self._sample_before_flow(ts)
             runner.tick(first_cycle + number, ts)
             is_last = number == last
@@ -178,10 +178,8 @@ class BacktestEngine:
 
         The return before them is then known exactly, independent of later trades.
         """
-        runner = self.runner
-        if runner.state.stats.portfolio:
-            runner.revalue(ts)
-            runner.record_statistics(ts)
+        self.runner.revalue(ts)
+        self.runner.record_statistics(ts)
 
     def _pass_time(self, after: datetime.datetime, until: datetime.datetime, *, is_last: bool) -> None:
         """Simulate the time between two decisions: execute triggers, and record the equity at sample times."""

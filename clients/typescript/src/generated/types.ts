@@ -91,7 +91,7 @@ export interface AssetIdentifier {
   address: string;
   /** Ticker as on the chain. */
   token_symbol: string;
-  /** Number of decimals of the raw amount, 0 or more. */
+  /** Number of decimals of the raw amount, from 0 to 255. */
   decimals: number;
   /** Key in the data set, which may change over time. */
   internal_id: number | null;

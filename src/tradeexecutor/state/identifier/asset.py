@@ -63,7 +63,7 @@ class AssetIdentifier(OpenAttributes):
     address: JSONHexAddress
     #: Ticker as on the chain.
     token_symbol: str
-    #: Number of decimals of the raw amount, from 0 to `MAX_DECIMALS`.
+    #: Number of decimals of the raw amount, from 0 to 255.
     decimals: int
     #: Key in the data set, which may change over time.
     internal_id: int | None = None
