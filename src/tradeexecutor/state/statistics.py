@@ -59,9 +59,11 @@ class PositionStatistics(Serialisable):
 
     def check_rules(self) -> None:
         """Raise `InvalidValue` if a value contradicts another one or is impossible."""
-        if not isinstance(self.calculated_at, datetime.datetime):
+        # Runs for every sample, so it compares the usual types first.
+        if type(self.calculated_at) is not datetime.datetime and not isinstance(self.calculated_at, datetime.datetime):
             raise InvalidValue(f"calculated_at must be a datetime, got {self.calculated_at!r}")
-        if not isinstance(self.last_valuation_at, datetime.datetime):
+        valued_at = self.last_valuation_at
+        if type(valued_at) is not datetime.datetime and not isinstance(valued_at, datetime.datetime):
             raise InvalidValue(f"last_valuation_at must be a datetime, got {self.last_valuation_at!r}")
         profitability = self.profitability
         if profitability is None or profitability != profitability:  # NaN

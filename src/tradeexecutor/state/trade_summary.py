@@ -204,10 +204,11 @@ class TradeSummary(Serialisable):
         total = self.won + self.lost + self.zero_loss + self.delta_neutral
         if not -JS_MAX_INT <= total <= JS_MAX_INT:
             raise InvalidValue(f"{total} positions are more than a file keeps exactly")
-        if not all(figure is None or math.isfinite(figure) for figure in self._get_returns()):
-            raise InvalidValue(
-                f"the return from {self.initial_cash} to {self.open_value} and {self.uninvested_cash} is not finite"
-            )
+        for figure in self._get_returns():
+            if figure is not None and not math.isfinite(figure):
+                raise InvalidValue(
+                    f"the return from {self.initial_cash} to {self.open_value} and {self.uninvested_cash} is not finite"
+                )
 
     def _get_returns(self) -> tuple[USDollarAmount, Percent | None, Percent | None]:
         """Return the value at the end, and the return as it is and annualised."""

@@ -310,5 +310,5 @@ def check_values(record: Any, error: Callable[[str], Exception] = InvalidValue) 
 
     Constructors call it, so that it also runs when a record is read from a file.
     """
-    if _make_check(type(record))(record):
+    if _make_check(cast(type[Any], type(record)))(record):
         _refuse(record, error)

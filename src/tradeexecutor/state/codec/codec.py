@@ -252,6 +252,11 @@ def _encode_float(value: Any) -> Any:
     raise UnencodableValue(value, "expected a number")
 
 
+def _encode_optional_float(value: Any) -> Any:
+    # The values of plots, of which there may be one per bar: usual ones need no second call.
+    return value if value is None or (type(value) is float and math.isfinite(value)) else _encode_float(value)
+
+
 def _encode_int(value: Any) -> Any:
     if isinstance(value, int) and type(value) is not bool:
         if -JS_MAX_INT <= value <= JS_MAX_INT:
@@ -513,8 +518,14 @@ def _class_encoder(cls: type) -> Encoder:
         lines.append(f"        v = o.{slot_names.get(name, name)}; name = {name!r}")
         lines.append(f"        {condition}d[{name!r}] = {converted}")
     if hasattr(cls, "check_rules"):
-        namespace["check_rules"] = _check_rules
-        lines += ["        name = ''", "        check_rules(o)"]
+        namespace |= {"RULE_ERRORS": _RULE_ERRORS, "describe_rule_error": _describe_rule_error}
+        lines += [
+            "        name = ''",
+            "        try:",
+            "            o.check_rules()",
+            "        except RULE_ERRORS as e:",
+            "            raise UnencodableValue(o, describe_rule_error(e)) from e",
+        ]
     lines += [
         "    except UnencodableValue as e:",
         "        if name:",
@@ -529,12 +540,12 @@ def _class_encoder(cls: type) -> Encoder:
     return compile_function("encode_object", "\n".join(lines), namespace, described_as)
 
 
-def _check_rules(record: Any) -> None:
-    """Refuse a record that its constructor would refuse when it is read again."""
-    try:
-        record.check_rules()
-    except (TradeExecutorError, ArithmeticError, AttributeError, TypeError, ValueError) as e:
-        raise UnencodableValue(record, f"{e}" if isinstance(e, TradeExecutorError) else repr(e)) from e
+#: Errors of the rules of a record that its constructor would refuse when it is read again.
+_RULE_ERRORS = (TradeExecutorError, ArithmeticError, AttributeError, TypeError, ValueError)
+
+
+def _describe_rule_error(error: Exception) -> str:
+    return f"{error}" if isinstance(error, TradeExecutorError) else repr(error)
 
 
 def is_optional(hint: Any) -> bool:
@@ -560,6 +571,8 @@ def _item_encoder(hint: Any) -> Encoder:
     encode_item = _field_encoder(hint)
     if hint is Any or not is_optional(hint):
         return encode_item
+    if encode_item is _encode_float:
+        return _encode_optional_float
     return lambda value: None if value is None else encode_item(value)
 
 
