@@ -18,7 +18,7 @@ from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.balance_totals import BalanceUpdatesById
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.trade import TradeExecution, TradeStatus, TradeType
-from tradeexecutor.state.trade.totals import TradesById, add_up, split_trades
+from tradeexecutor.state.trade.totals import READS_BEFORE_COUNTING, TradesById, add_up, split_trades
 
 AT = datetime.datetime(2024, 1, 1)
 USDC = AssetIdentifier(1, "0x01", "USDC", 6)
@@ -150,6 +150,21 @@ def test_settled_trades_are_added_up_once():
     assert settled.quantity + len(rest) == 100
     assert len(rest) < 10
     assert position.get_quantity() == 100
+
+
+def test_a_short_table_that_is_read_often_is_added_up_once():
+    position = settled_position(2)
+    position.trades[3] = make_trade(3, Decimal(5))
+    for _ in range(READS_BEFORE_COUNTING + 1):
+        assert_totals_are_true(position)
+    settled, rest = split_trades(position.trades)
+    assert (settled.quantity, [trade.trade_id for trade in rest]) == (2, [3])
+    position.trades[1].executed_price = 9.0  # noticed, although the trade is in the totals
+    assert_totals_are_true(position)
+    execute(position.trades[3])
+    for _ in range(READS_BEFORE_COUNTING + 1):
+        assert_totals_are_true(position)
+    assert not split_trades(position.trades)[1]
 
 
 def test_a_trade_that_waits_for_its_price_does_not_hold_the_others_up():

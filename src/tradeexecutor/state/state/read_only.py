@@ -19,7 +19,7 @@ def make_read_only(state: StateFields) -> None:
     portfolio = state.portfolio
     for position in _iterate_positions(state):
         if isinstance(position.trades, TradesById):
-            position.trades.split()
+            position.trades.count_settled()
         if isinstance(position.balance_updates, BalanceUpdatesById):
             position.balance_updates.sum_all()
     for reserve in portfolio.reserves.values():

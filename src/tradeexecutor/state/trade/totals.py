@@ -31,6 +31,9 @@ _SUCCESS, _PLANNED, _EXPIRED = TradeStatus.success, TradeStatus.planned, TradeSt
 #: trade that waits gets into the cached totals once this many later ones are settled.
 UNCOUNTED_TRADES = 8
 
+#: Shorter tables are added up, too, once their totals have been asked for so often, as on every bar of a backtest.
+READS_BEFORE_COUNTING = 8
+
 #: Statuses in which a trade may wait for a long time.
 _WAITING = frozenset({_PLANNED, TradeStatus.vault_settlement_pending, TradeStatus.cctp_in_transit})
 
@@ -154,6 +157,8 @@ class TradesById(WatchedDict[int, TradeExecution]):
     #: Totals of the first `_settled_count` trades.
     _settled: TradeTotals = _NO_TOTALS
     _settled_count: int = 0
+    #: How often totals were asked for while trades were not in `_settled`.
+    _reads: int = 0
 
     def forget(self) -> None:
         """Discard the cached totals; the next call adds up all trades again."""
@@ -177,13 +182,28 @@ class TradesById(WatchedDict[int, TradeExecution]):
 
     def split(self) -> tuple[TradeTotals, Collection[TradeExecution]]:
         """Return the totals of the first trades, which must not be changed, and the trades after them."""
-        if len(self) < UNCOUNTED_TRADES:
+        if len(self) < UNCOUNTED_TRADES and not self._settled_count:
             return _NO_TOTALS, self.values()
+        if len(self) - self._settled_count >= UNCOUNTED_TRADES:
+            return self.count_settled()
+        return self._settled, self._get_rest()
+
+    def count_settled(self) -> tuple[TradeTotals, Collection[TradeExecution]]:
+        """Add the settled trades at the beginning to the totals; returns like `split`."""
         self.watch()
-        size = len(self) - self._settled_count
-        rest = list(islice(reversed(self.values()), size))
+        return self._settle(self._get_rest())
+
+    def note_read(self) -> None:
+        """Count a request for totals of a table that is not added up, and add it up after some of them."""
+        self._reads += 1
+        if self._reads >= READS_BEFORE_COUNTING:
+            self._reads = 0
+            self.count_settled()
+
+    def _get_rest(self) -> list[TradeExecution]:
+        rest = list(islice(reversed(self.values()), len(self) - self._settled_count))
         rest.reverse()
-        return (self._settled, rest) if size < UNCOUNTED_TRADES else self._settle(rest)
+        return rest
 
     def _settle(self, rest: list[TradeExecution]) -> tuple[TradeTotals, list[TradeExecution]]:
         """Add the settled trades at the beginning of `rest` to the totals; return the totals and the other trades."""
@@ -220,13 +240,19 @@ def _is_settled(trade: TradeExecution) -> bool:
 
 def split_trades(trades: dict[int, TradeExecution]) -> tuple[TradeTotals, Collection[TradeExecution]]:
     """Return `TradesById.split`; all trades of a plain dictionary are returned as unsettled."""
-    if len(trades) < UNCOUNTED_TRADES or not isinstance(trades, TradesById):
+    if not isinstance(trades, TradesById):
+        return _NO_TOTALS, trades.values()
+    if len(trades) == trades._settled_count:
+        return trades._settled, ()
+    if len(trades) < UNCOUNTED_TRADES and not trades._settled_count:
         return _NO_TOTALS, trades.values()
     return trades.split()
 
 
 def add_up(trades: dict[int, TradeExecution]) -> TradeTotals:
     """Return the totals of all trades; the caller must not change them."""
+    if isinstance(trades, TradesById) and len(trades) != trades._settled_count:
+        trades.note_read()
     settled, rest = split_trades(trades)
     if not rest:
         return settled
