@@ -14,6 +14,8 @@ from tradeexecutor.ledger.proof import prove
 from tradeexecutor.state.errors import InvalidTrade
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import totals
+from tradeexecutor.statistics import core
 from tradeexecutor.strategy import stop_loss
 from tradeexecutor.strategy.market_data import to_us
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager, PositionManagerError
@@ -166,6 +168,22 @@ def test_looking_away_from_what_touches_nothing_changes_nothing(seed: int, monke
     fast = run_random(seed, 0.001).state.to_json_safe()
     monkeypatch.setattr(stop_loss, "_passes_by", lambda position, prices, ts: False)
     assert run_random(seed, 0.001).state.to_json_safe() == fast
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_samples_from_kept_totals_are_those_of_a_plain_calculation(seed: int, monkeypatch: pytest.MonkeyPatch):
+    fast = run_random(seed, 0.001, failing=0.1 if seed % 2 else 0.0).state.to_json_safe()
+    monkeypatch.setattr(totals, "READS_BEFORE_COUNTING", 10**9)
+    monkeypatch.setattr(totals, "UNCOUNTED_TRADES", 10**9)
+    monkeypatch.setattr(
+        core,
+        "_sum_open_positions",
+        lambda portfolio, _: (
+            portfolio.get_position_equity_and_loan_nav(),
+            portfolio.get_vault_settlement_pending_value(),
+        ),
+    )
+    assert run_random(seed, 0.001, failing=0.1 if seed % 2 else 0.0).state.to_json_safe() == fast
 
 
 def test_the_end_of_the_data_changes_no_fill_before_it():

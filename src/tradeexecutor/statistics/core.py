@@ -11,8 +11,10 @@ from tradeexecutor.analysis.trade_analyser import build_trade_analysis
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import AccountingError, InvalidValue, LegacyDataException
 from tradeexecutor.state.execution_mode import ExecutionMode
+from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.position.pnl import calculate_share_price_profit
 from tradeexecutor.state.statistics import (
     FinalPositionStatistics,
     PortfolioStatistics,
@@ -20,7 +22,9 @@ from tradeexecutor.state.statistics import (
     Statistics,
 )
 from tradeexecutor.state.sync import Treasury
-from tradeexecutor.state.types import JSONObject, Percent
+from tradeexecutor.state.types import JSONObject, Percent, USDollarAmount
+
+_SPOT = TradingPairKind.spot_market_hold
 
 #: Live modes without the long/short table.
 _MODES_WITHOUT_TABLE = (ExecutionMode.unit_testing_trading, ExecutionMode.one_off)
@@ -59,7 +63,11 @@ def calculate_position_statistics(clock: datetime.datetime, position: TradingPos
     )
     if position.is_spot() or pair_kind.is_exchange_account():
         try:
-            shares = position.get_share_price_profit(end_at=clock, mark_price=position.last_token_price)
+            state = position.share_price_state
+            if state is None:
+                shares = position.get_share_price_profit(end_at=clock, mark_price=position.last_token_price)
+            else:  # nearly always; a sample does not contain how long the position was open
+                shares = calculate_share_price_profit(position, state, position.last_token_price, None)
         except (AccountingError, InvalidValue):
             return sample  # nothing executed yet, or no time has passed: there is no share price
         sample.internal_share_price = shares.current_share_price
@@ -93,10 +101,13 @@ def calculate_statistics(
     In backtests only equity, net asset value, cash and share price are set; in other modes also counts, profits and
     the trade summary.
     """
-    open_position_equity = portfolio.get_position_equity_and_loan_nav()
+    positions = {
+        position.position_id: calculate_position_statistics(clock, position)
+        for position in portfolio.get_open_and_frozen_positions()
+    }
+    open_position_equity, pending = _sum_open_positions(portfolio, positions)
     free_cash = portfolio.get_cash()
-    pending = portfolio.get_vault_settlement_pending_value()
-    frozen_equity = portfolio.get_frozen_position_equity()
+    frozen_equity = portfolio.get_frozen_position_equity() if portfolio.frozen_positions else 0
     net_asset_value = open_position_equity + frozen_equity + free_cash + pending
     share_count = treasury.share_count if treasury is not None else None
     sample = PortfolioStatistics(
@@ -110,11 +121,25 @@ def calculate_statistics(
     )
     if execution_mode is not ExecutionMode.backtesting:
         _add_profit_and_counts(sample, portfolio, frozen_equity)
-    positions = {
-        position.position_id: calculate_position_statistics(clock, position)
-        for position in portfolio.get_open_and_frozen_positions()
-    }
     return TimestampedStatistics(sample, positions, strategy_cycle_at)
+
+
+def _sum_open_positions(
+    portfolio: Portfolio, samples: dict[int, PositionStatistics]
+) -> tuple[USDollarAmount, USDollarAmount]:
+    """Return the equity of the open positions and the deposits that vaults have not settled, USD.
+
+    The equity of a spot position is the value in its sample, which need not be calculated a second time.
+    """
+    equity: USDollarAmount = 0
+    for position in portfolio.open_positions.values():
+        if position.pair.kind is not _SPOT or position.loan is not None or position.closed_at is not None:
+            break
+        equity += samples[position.position_id].value
+    else:
+        if not portfolio.pending_positions:
+            return equity, 0
+    return portfolio.get_position_equity_and_loan_nav(), portfolio.get_vault_settlement_pending_value()
 
 
 def _add_profit_and_counts(sample: PortfolioStatistics, portfolio: Portfolio, frozen_equity: float) -> None:

@@ -151,13 +151,15 @@ class StrategyRunner:
     closed_market: ClosedMarket = ClosedMarket.wait
     queue: MarketQueue = field(init=False, repr=False)
     _input: StrategyInput = field(init=False, repr=False)
+    _is_live: bool = field(init=False, repr=False)
     _save_often: bool = field(init=False, repr=False)
     _max_price_impact: float | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._check_state()
         self.queue = MarketQueue()
-        self._save_often = self.store is not None and self.execution_context.live_trading
+        self._is_live = self.execution_context.live_trading
+        self._save_often = self.store is not None and self._is_live
         self._max_price_impact = self.parameters.get("max_price_impact")
         if self._max_price_impact is not None and not 0 < self._max_price_impact < _MAX_PRICE_IMPACT:
             raise ParametersNotValid(
@@ -246,7 +248,7 @@ class StrategyRunner:
         # Before trades of the cycle change the balances that accrued the interest.
         self.models.sync.sync_interests(ts, self.state, self.strategy_universe, self.models.pricing)
         self.revalue(ts)
-        if self.execution_context.live_trading:
+        if self._is_live:
             # A redemption leaves dust that the strategy must not count as a position.
             close_hypercore_dust_positions(self.state.portfolio, ts)
         return True
@@ -453,7 +455,7 @@ class StrategyRunner:
 
     def _end_cycle(self, cycle: int, ts: datetime.datetime) -> None:
         state = self.state
-        live = self.execution_context.live_trading
+        live = self._is_live
         # Before the save, so that the next cycle gets the next number after a restart.
         state.cycle = cycle + 1
         state.last_cycle_at = ts
