@@ -37,7 +37,7 @@ def mutate(tree: dict[str, Any], randomness: random.Random, trap: str) -> bytes:
     trap
         Name of the folder that an executed pickle would make.
     """
-    places = list(_iterate_places(tree))
+    places = list(iterate_places(tree))
     for _ in range(randomness.choice((1, 1, 1, 2, 3, 10))):
         container, key = randomness.choice(places)
         if key in (container if isinstance(container, dict) else range(len(container))):  # not yet removed
@@ -52,7 +52,7 @@ def mutate(tree: dict[str, Any], randomness: random.Random, trap: str) -> bytes:
     return text
 
 
-def _iterate_places(value: Any) -> Any:
+def iterate_places(value: Any) -> Any:
     stack = [value]
     while stack:
         item = stack.pop()
