@@ -68,7 +68,8 @@ class Report:
 
 
 def _say(state: State) -> None:
-    print(json.dumps(asdict(Report.read(state))), flush=True)  # noqa: T201  (read by the demo)
+    sys.stdout.write(json.dumps(asdict(Report.read(state))) + "\n")
+    sys.stdout.flush()
 
 
 def _run(strategy: Path, state_file: Path, chain_file: Path, url: str) -> None:
