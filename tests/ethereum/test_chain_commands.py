@@ -1,6 +1,7 @@
 """Commands that ask the chain, on a state that traded there."""
 
 import json
+import secrets
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from tests.ethereum.trader import Trader
 from tradeexecutor.cli.main import app
+from tradeexecutor.ethereum.hot_wallet import HotWallet
 from tradeexecutor.ethereum.treasury import EthereumSync
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.state.state import State
@@ -62,6 +64,17 @@ class Files:
 
     def load(self) -> State:
         return State.read_json_file(self.path)
+
+
+@pytest.fixture
+def owned(trader: Trader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
+    """The same for a wallet whose key is in the environment, as an operator has it."""
+    key = secrets.token_hex(32)
+    monkeypatch.setenv("PRIVATE_KEY", key)
+    trader.wallet = HotWallet.from_key(key)
+    trader.chain.anvil.set_native_balance(trader.wallet.address, 10**20)
+    trader.chain.mint(trader.usdc, trader.wallet.address, Decimal(10_000))
+    return Files(trader, tmp_path)
 
 
 @pytest.fixture
@@ -138,3 +151,103 @@ def test_deposits_are_read_from_the_chain_without_the_key(files: Files, monkeypa
 def test_one_source_of_deposits_is_needed(files: Files):
     assert CliRunner().invoke(app, ["sync-treasury", str(files.path)]).exit_code == 2
     assert files.run("sync-treasury", "--events", "events.csv").exit_code == 2
+
+
+# --- Trades
+
+
+def count_sent(files: Files) -> int:
+    return files.trader.connection.get_transaction_count(files.trader.wallet.address)
+
+
+def test_a_position_is_sold_on_the_chain(owned: Files):
+    done = owned.run("close-position", "--position-id", "1", "--yes")
+    assert done.exit_code == 0, done.output
+    state = owned.load()
+    assert state.portfolio.closed_positions[1].is_closed()
+    assert owned.trader.chain.get_balance(owned.trader.market.weth, owned.trader.wallet.address) == 0
+    owned.trader.assert_books_equal_chain(state)
+    assert prove(state).is_balanced
+
+
+def test_a_dry_run_and_a_no_send_nothing(owned: Files):
+    before, sent = owned.path.read_bytes(), count_sent(owned)
+    shown = owned.run("close-all", "--dry-run")
+    assert shown.exit_code == 0
+    assert "#1 WETH-USDC" in shown.output
+    refused = owned.run("close-all")  # nobody is there to say yes
+    assert refused.exit_code == 1
+    assert "Nothing was sent" in refused.output
+    assert (owned.path.read_bytes(), count_sent(owned)) == (before, sent)
+
+
+def test_all_positions_are_sold(owned: Files):
+    done = owned.run("close-all", "--yes", "--json")
+    assert done.exit_code == 0, done.output
+    (trade,) = json.loads(done.stdout)["trades"]
+    assert trade["status"] == "success"
+    owned.trader.assert_books_equal_chain(owned.load())
+    assert "no position" in owned.run("close-all", "--yes").output
+
+
+def test_a_running_strategy_and_the_key_of_somebody_else_are_refused(owned: Files, monkeypatch: pytest.MonkeyPatch):
+    sent = count_sent(owned)
+    with JSONFileStore(owned.path) as store:
+        store.acquire_writer_lock()
+        assert owned.run("close-all", "--yes").exit_code == 1
+    monkeypatch.setenv("PRIVATE_KEY", secrets.token_hex(32))
+    refused = owned.run("close-all", "--yes")
+    assert refused.exit_code == 1
+    assert "belongs to the wallet" in refused.output
+    assert count_sent(owned) == sent
+
+
+@pytest.mark.parametrize("is_holding", [False, True])
+def test_a_test_trade_buys_and_sells(owned: Files, is_holding: bool):
+    if not is_holding:
+        owned.run("close-all", "--yes")
+    before = owned.load()
+    done = owned.run("perform-test-trade", "--amount", "5", "--yes")
+    assert done.exit_code == 0, done.output
+    state = owned.load()
+    trades = list(state.portfolio.get_all_trades())
+    assert [trade.is_buy() for trade in trades[-2:]] == [True, False]
+    assert len(trades) == len(list(before.portfolio.get_all_trades())) + 2
+    assert all(trade.is_test() for trade in sorted(trades, key=lambda t: t.trade_id)[-2:])
+    assert len(list(state.portfolio.get_open_positions())) == is_holding
+    owned.trader.assert_books_equal_chain(state)
+    assert prove(state).is_balanced
+
+
+def test_a_test_trade_of_more_than_there_is_or_of_another_pair_is_refused(owned: Files):
+    before, sent = owned.path.read_bytes(), count_sent(owned)
+    assert owned.run("perform-test-trade", "--amount", "1000000", "--yes").exit_code == 1
+    assert "It has: WETH-USDC" in owned.run("perform-test-trade", "--pair", "DOGE-USDC", "--yes").output
+    assert (owned.path.read_bytes(), count_sent(owned)) == (before, sent)
+
+
+def test_a_trade_that_is_too_expensive_to_send_leaves_no_plan_behind(owned: Files):
+    sent = count_sent(owned)
+    refused = owned.run("close-all", "--yes", "--max-gas-price", "0.000001")
+    assert refused.exit_code == 1
+    assert count_sent(owned) == sent
+    assert owned.run("close-all", "--yes").exit_code == 0
+
+
+def test_a_failed_trade_is_sent_again(owned: Files):
+    trader = owned.trader
+    trade = trader.plan_sell(trader.state.portfolio.open_positions[1].get_quantity())
+    trader.chain.set_v2_price(trader.market.exchange, trader.market.pair, Decimal(1_000))
+    trader.make_execution().execute_trades(trader.chain.now, trader.state, [trade])
+    assert trade.is_failed()
+    owned.save()
+    assert owned.run("retry", "--trade", "77", "--yes").exit_code == 1
+    again = owned.run("retry", "--yes")
+    assert again.exit_code == 1, "the price is still outside the tolerance"
+    trader.chain.set_v2_price(trader.market.exchange, trader.market.pair, Decimal(2_000))
+    done = owned.run("retry", "--yes")
+    assert done.exit_code == 0, done.output
+    state = owned.load()
+    assert not state.portfolio.frozen_positions
+    trader.assert_books_equal_chain(state)
+    assert prove(state).is_balanced

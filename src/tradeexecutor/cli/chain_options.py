@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,17 @@ if TYPE_CHECKING:
     from tradeexecutor.ethereum.connection import ChainConnection
     from tradeexecutor.ethereum.hot_wallet import HotWallet
 
-__all__ = ["ChainOption", "KeystoreOption", "OptionalChainOption", "RpcOption", "open_chain", "open_wallet"]
+__all__ = [
+    "ChainAccess",
+    "ChainOption",
+    "KeystoreOption",
+    "MaxGasPriceOption",
+    "OptionalChainOption",
+    "RpcOption",
+    "open_chain",
+    "open_wallet",
+    "require_chain_packages",
+]
 
 _PASSWORD_VARIABLE = "KEYSTORE_PASSWORD"
 _RPC_VARIABLE = "JSON_RPC"
@@ -45,6 +56,31 @@ KeystoreOption = Annotated[
         show_default="the key in PRIVATE_KEY",
     ),
 ]
+MaxGasPriceOption = Annotated[
+    float | None,
+    typer.Option(min=0, metavar="GWEI", help="Never pay more for a unit of gas.", show_default="no limit"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainAccess:
+    """The options of a command that sends transactions."""
+
+    chain: Path
+    rpc: list[str] | None
+    keystore: Path | None
+    max_gas_price: float | None
+
+    @property
+    def max_fee(self) -> int | None:
+        """The limit for a unit of gas, wei; None for no limit."""
+        return None if self.max_gas_price is None else int(self.max_gas_price * 1e9)
+
+
+def require_chain_packages() -> None:
+    """Raise `CommandFailed` if the packages for chains are not installed."""
+    if importlib.util.find_spec("web3") is None:
+        raise CommandFailed("talking to a chain needs more packages", 'pip install "tradeexecutor[ethereum]"')
 
 
 def open_chain(chain: Path, rpc: list[str] | None) -> "tuple[ChainFile, ChainConnection]":
@@ -59,8 +95,7 @@ def open_chain(chain: Path, rpc: list[str] | None) -> "tuple[ChainFile, ChainCon
     ChainFileNotValid, OSError
         The settings cannot be read.
     """
-    if importlib.util.find_spec("web3") is None:
-        raise CommandFailed("talking to a chain needs more packages", 'pip install "tradeexecutor[ethereum]"')
+    require_chain_packages()
     if not rpc:
         raise typer.BadParameter(
             f"is missing; give it here or in the environment variable {_RPC_VARIABLE}", param_hint="--rpc"

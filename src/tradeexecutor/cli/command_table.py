@@ -20,6 +20,8 @@ _COMMANDS = {
         "backtest": "Run a strategy over history.",
         "init": "Make the state file of a new strategy.",
         "start": "Run a strategy live, with real money.",
+        "perform-test-trade": "Buy a little of a pair and sell it again, with real money.",
+        "close-all": "Sell all open positions on the chain, with real money.",
     },
     "Look": {
         "show-statistics": "Show the performance of a strategy: return, risk, positions, costs.",
@@ -41,8 +43,8 @@ _COMMANDS = {
     },
     "Change a state (shows what changes, asks, and keeps a backup)": {
         "repair": "Repair failed and unfinished trades. The strategy must not be running.",
-        "retry": "Try failed trades again, in a simulation at the prices of candles.",
-        "close-position": "Close positions: sell them in a simulation, or write them off.",
+        "retry": "Try failed trades again, on the chain or in a simulation.",
+        "close-position": "Close positions: sell them on the chain or in a simulation, or write them off.",
         "sync-treasury": "Book deposits, redemptions and flows from a chain, or from a file of events.",
         "correct-accounts": "Correct the state so that it matches balances of its wallet, or of a file.",
         "correct-history": "Remove wrong samples from the statistics, or early history.",

@@ -9,17 +9,17 @@ from tradeexecutor.cli.option_values import TIME_FORMATS
 
 __all__ = [
     "AtOption",
-    "DataOption",
     "DateFormatOption",
     "FeeOption",
+    "OptionalDataOption",
     "PairOption",
     "SlippageOption",
     "TimeFrameOption",
 ]
 
 
-DataOption = Annotated[
-    list[str],
+OptionalDataOption = Annotated[
+    list[str] | None,
     typer.Option(
         metavar="FILE",
         help="Candles: a CSV, Parquet, Feather or JSON file, or the name of a data set that comes with the program. "

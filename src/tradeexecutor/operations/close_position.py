@@ -22,7 +22,14 @@ from tradeexecutor.state.repair.unsent import can_be_emptied
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeType
 
-__all__ = ["CloseReport", "CloseRequest", "ClosedPosition", "close_positions"]
+__all__ = [
+    "CloseReport",
+    "CloseRequest",
+    "ClosedPosition",
+    "choose_positions",
+    "close_positions",
+    "require_closable",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +113,9 @@ def close_positions(state: State, now: datetime.datetime, request: CloseRequest)
         nor a write-off.
     """
     portfolio = state.portfolio
-    positions = _choose(state, request)
+    positions = choose_positions(state, request)
     for position in positions:
-        _check(position)
+        require_closable(position)
     seller = _Seller(state, request) if request.data else None
     report = CloseReport()
     before = portfolio.get_cash(), portfolio.get_net_asset_value()
@@ -133,7 +140,8 @@ def close_positions(state: State, now: datetime.datetime, request: CloseRequest)
     return report
 
 
-def _choose(state: State, request: CloseRequest) -> list[TradingPosition]:
+def choose_positions(state: State, request: CloseRequest) -> list[TradingPosition]:
+    """Return the requested positions; raises `OperationRefused` when one of them is not open."""
     portfolio = state.portfolio
     chosen: dict[int, TradingPosition] = {}
     for number in request.position_ids:
@@ -156,7 +164,8 @@ def _is_empty(position: TradingPosition) -> bool:
     return position.can_be_closed() and can_be_emptied(position)
 
 
-def _check(position: TradingPosition) -> None:
+def require_closable(position: TradingPosition) -> None:
+    """Raise `OperationRefused` for a position with trades that are not settled."""
     problem = _find_problem(position)
     if problem:
         raise OperationRefused(

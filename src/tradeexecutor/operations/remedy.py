@@ -20,7 +20,7 @@ class Remedy(enum.StrEnum):
     sell_or_write_off = "sell or write off"
     #: List the issues of the state; each has a remedy.
     list_issues = "list issues"
-    #: Repair failed trades, and write positions off, because positions on a chain cannot be sold in a simulation.
+    #: Trade on the chain, repair failed trades, or write positions off: a chain cannot be simulated.
     repair_or_write_off = "repair or write off"
     #: Choose a later time to trade at.
     choose_later_time = "choose later time"

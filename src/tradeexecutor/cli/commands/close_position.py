@@ -4,6 +4,14 @@ from typing import Annotated
 
 import typer
 
+from tradeexecutor.cli.chain_options import (
+    ChainAccess,
+    KeystoreOption,
+    MaxGasPriceOption,
+    OptionalChainOption,
+    RpcOption,
+    require_chain_packages,
+)
 from tradeexecutor.cli.failure import EXIT_FAILURE
 from tradeexecutor.cli.simulation_options import (
     AtOption,
@@ -15,11 +23,13 @@ from tradeexecutor.cli.simulation_options import (
 )
 from tradeexecutor.cli.state_changing import DryRunOption, JsonOption, YesOption, run_change
 from tradeexecutor.cli.state_file import StateFile
+from tradeexecutor.operations.state_location import StateLocation
 
 EXAMPLES = (
     "tradeexecutor close-position backtests/ema_cross/state.json --position-id 3 --data btc-usd-monthly",
     "tradeexecutor close-position state.json --position-id 7 --write-off --blacklist",
     "tradeexecutor close-position state.json --close-dust",
+    "tradeexecutor close-position state.json --position-id 7 --chain base.json --rpc https://mainnet.base.org",
     "tradeexecutor close-position state.json --all-test-trades --data candles.csv --pair ETH-USD --dry-run",
 )
 
@@ -71,17 +81,26 @@ def close_position(
     fee: FeeOption = 0.001,
     slippage: SlippageOption = 0.0,
     blacklist: _BlacklistOption = False,
+    chain: OptionalChainOption = None,
+    rpc: RpcOption = None,
+    keystore: KeystoreOption = None,
+    max_gas_price: MaxGasPriceOption = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Close positions: sell them in a simulation, or write them off.
+    # Longer than 70 lines: most of them declare the options and their help.
+    """Close positions: sell them on the chain or in a simulation, or write them off.
 
     A position that holds nothing or only dust is closed with an empty trade.
 
     Any other position is sold at the prices of --data. This works for the states
     of backtests and paper trading, not for those with real blockchain
     transactions.
+
+    With --chain it is sold on the chain, with real money: the sales are shown at
+    present prices before anything is sent, and cannot be undone. The strategy must
+    not be running.
 
     With --write-off the position is closed without a sale: its price becomes 0,
     and its value becomes a loss of the portfolio. Use it for tokens without a
@@ -95,6 +114,14 @@ def close_position(
         raise typer.BadParameter("is used only together with --data", param_hint="--pair" if pair else "--at")
     if write_off and data:
         raise typer.BadParameter("either sell with --data or write off", param_hint="--write-off")
+    if chain is not None:
+        if data or write_off or close_dust or blacklist:
+            raise typer.BadParameter("sells; it cannot be combined with other ways of closing", param_hint="--chain")
+        access = ChainAccess(chain, rpc, keystore, max_gas_price)
+        chosen = tuple(dict.fromkeys(position_id or ()))
+        questions = {"yes": yes, "dry_run": dry_run, "json_": json_}
+        _close_on_chain(state_file, access, chosen, all_test_trades=all_test_trades, **questions)
+        return
     from tradeexecutor.cli.data_form import read_data_form
     from tradeexecutor.cli.printers.close_position import closing_to_json, print_closing
     from tradeexecutor.operations.close_position import CloseRequest, close_positions
@@ -125,3 +152,21 @@ def close_position(
     )
     if any(not item.is_closed for item in report.items):
         raise typer.Exit(EXIT_FAILURE)
+
+
+def _close_on_chain(
+    place: StateLocation,
+    access: ChainAccess,
+    position_ids: tuple[int, ...],
+    *,
+    all_test_trades: bool,
+    yes: bool,
+    dry_run: bool,
+    json_: bool,
+) -> None:
+    require_chain_packages()
+    from tradeexecutor.cli.chain_trading import close_on_chain
+    from tradeexecutor.operations.close_position import CloseRequest
+
+    request = CloseRequest(position_ids, all_test_trades=all_test_trades)
+    close_on_chain(place, access, request, yes=yes, dry_run=dry_run, json_=json_)

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tradeexecutor.cli.chain_options import ChainOption, KeystoreOption, RpcOption, open_chain, open_wallet
+from tradeexecutor.cli.chain_options import (
+    ChainOption,
+    KeystoreOption,
+    MaxGasPriceOption,
+    RpcOption,
+    open_chain,
+    open_wallet,
+)
 from tradeexecutor.cli.failure import CommandFailed
 from tradeexecutor.cli.option_values import parse_parameters
 from tradeexecutor.cli.output import print_facts, print_line, print_problem
@@ -51,10 +58,6 @@ _ValuationOption = Annotated[
 _MaxDataDelayOption = Annotated[
     float, typer.Option(min=0, metavar="MINUTES", help="Largest age of the newest candle at a decision.")
 ]
-_MaxGasPriceOption = Annotated[
-    float | None,
-    typer.Option(min=0, metavar="GWEI", help="Never pay more for a unit of gas.", show_default="no limit"),
-]
 _DecideAtOnceOption = Annotated[bool, typer.Option("--decide-at-once", help="Make the first decision right away.")]
 _MaxCyclesOption = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Stop after N decisions.", show_default="no limit")
@@ -73,7 +76,7 @@ def start(
     trigger_check: _TriggerCheckOption = 3,
     valuation: _ValuationOption = 60,
     max_data_delay: _MaxDataDelayOption = 1440,
-    max_gas_price: _MaxGasPriceOption = None,
+    max_gas_price: MaxGasPriceOption = None,
     decide_at_once: _DecideAtOnceOption = False,
     max_cycles: _MaxCyclesOption = None,
     set_: SetOption = None,
