@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.kit.every_kind_trader import Driver
 from tests.kit.trader import CREDIT, SHORT, T0, USDC, WETH_USDC, Trader, new_state
 from tradeexecutor.state.errors import InvalidTrade, PositionNotFound
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.state import State
-from tradeexecutor.state.trade import TradeFlag, TradeType
+from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade.request import TradeRequest
 
 D = Decimal
@@ -110,8 +111,58 @@ def test_the_same_request_can_be_made_twice():
 def test_planning_does_not_change_the_flags_of_a_request():
     flags = {TradeFlag.reduce}
     _, trade, _ = new_state().request_trade(make_request(flags=flags, closing=True))
-    assert trade.flags == {TradeFlag.reduce, TradeFlag.close}
+    assert trade.flags == {TradeFlag.reduce, TradeFlag.open, TradeFlag.close}
     assert flags == {TradeFlag.reduce}
+
+
+def get_flags(trader: Trader, pair: Any, *quantities: str) -> list[set[TradeFlag] | None]:
+    """Plan and execute trades of one pair, and return their flags."""
+    trades: list[TradeExecution] = []
+    for quantity in map(D, quantities):
+        trade = trader.buy if quantity > 0 else trader.sell
+        trades.append(trade(pair, abs(quantity), 100.0)[1])
+    return [trade.flags for trade in trades]
+
+
+def test_the_first_trade_opens_and_the_last_closes():
+    flags = get_flags(Trader(new_state(), price_impact=1.0), WETH_USDC, "2", "1", "-1", "-2", "3")
+    assert flags == [{TradeFlag.open}, set(), set(), {TradeFlag.close}, {TradeFlag.open}]
+
+
+def test_credit_is_opened_and_closed():
+    driver = Driver(10_000)
+    trades = [driver.supply(amount) for amount in (4_000, -500, -3_500)]
+    assert [trade.flags for trade in trades] == [{TradeFlag.open}, set(), {TradeFlag.close}]
+
+
+def test_a_short_is_opened_and_only_closed_by_a_request_that_says_so():
+    driver = Driver(10_000)
+    opened = driver.short("-1", 1_000, "2000")
+    reduced = driver.short("0.25", 0, "-500", "-250")
+    assert (opened.flags, reduced.flags) == ({TradeFlag.open}, set())
+
+
+def test_what_is_planned_already_counts_for_closing():
+    trader = Trader(new_state(), price_impact=1.0)
+    trader.buy(WETH_USDC, "2", 100.0)
+    _, first, _ = trader.state.request_trade(make_request(quantity=D(-1)))
+    _, second, _ = trader.state.request_trade(make_request(quantity=D(-1)))
+    assert (first.flags, second.flags) == (set(), {TradeFlag.close})
+
+
+def test_an_order_with_a_trigger_has_the_flags_of_its_request():
+    trader = Trader(new_state())
+    trader.buy(WETH_USDC, "2", 100.0)
+    _, order, _ = trader.state.request_trade(make_request(quantity=D(-2), flags={TradeFlag.triggered}))
+    assert order.flags == {TradeFlag.triggered}
+
+
+def test_a_repair_neither_opens_nor_closes():
+    trader = Trader(new_state())
+    position, _ = trader.buy(WETH_USDC, "2", 100.0)
+    request = make_request(quantity=D(-2), trade_type=TradeType.repair)
+    _, repair, _ = trader.state.request_trade(request, position)
+    assert repair.flags == set()
 
 
 def test_a_request_cannot_be_changed():

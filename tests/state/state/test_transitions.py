@@ -692,7 +692,7 @@ def test_close_and_reopen_in_the_same_cycle():
     assert trader.plan(LINK_USDC, "5", 15.0)[0].position_id == 2
     apart, trade = trader.plan(LINK_USDC, "5", 15.0, flags={TradeFlag.ignore_open})
     assert apart.position_id == 3
-    assert trade.flags == {TradeFlag.ignore_open}
+    assert trade.flags == {TradeFlag.ignore_open, TradeFlag.open}
     assert sorted(state.portfolio.open_positions) == [2, 3]
     state.perform_integrity_check()
 

@@ -20,7 +20,7 @@ from tradeexecutor.state.errors import (
     WrongPositionStatus,
 )
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
-from tradeexecutor.state.identifier.dust import get_dust_epsilon_for_pair
+from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair, get_dust_epsilon_for_pair
 from tradeexecutor.state.portfolio.equity import calculate_total_equity
 from tradeexecutor.state.portfolio.fields import PortfolioFields
 from tradeexecutor.state.portfolio.ids import (
@@ -183,6 +183,7 @@ def request_trade(
         )
     if planned < ZERO_DECIMAL and request.trade_type is not _REPAIR:
         check_planned_sell(position, trade)
+    _mark_opening_or_closing(position, trade, created=created)
     # Nothing below can fail.
     if created:
         position.portfolio_value_at_open = portfolio_value
@@ -193,6 +194,27 @@ def request_trade(
         trade.add_note(request.notes)
         position.add_notes_message(request.notes)
     return position, trade, created
+
+
+def _mark_opening_or_closing(position: TradingPosition, trade: TradeExecution, *, created: bool) -> None:
+    """Set the flag of a trade that opens its position, or sells all that is left of it.
+
+    Shorts are closed only by a request that says so. Orders with a trigger and repairs have the flags of their request.
+    """
+    flags: set[TradeFlag] = trade.flags or set()
+    if trade.trade_type is _REPAIR:
+        return
+    if created:
+        flags.add(TradeFlag.open)
+    elif (
+        trade._planned_quantity < ZERO_DECIMAL
+        and TradeFlag.triggered not in flags
+        and not position.pair.kind.is_shorting()
+        and abs(position.get_available_trading_quantity() + trade._planned_quantity)
+        <= get_close_epsilon_for_pair(position.pair)
+    ):
+        flags.add(TradeFlag.close)
+    trade.flags = flags
 
 
 def _check_can_trade(portfolio: PortfolioFields, position: TradingPosition, pair: TradingPairIdentifier) -> None:
