@@ -96,7 +96,7 @@ def test_an_interest_event_raises_the_balance_and_the_interest_alone():
     assert (event.cause, event.position_type) == (BalanceUpdateCause.interest, BalanceUpdatePositionType.open_position)
     assert (event.asset, event.chain_id, event.position_id) == (AUSDC, 1, position.position_id)
     assert (event.block_mined_at, event.previous_update_at) == (START + 30 * DAY, START)
-    assert (event.block_number, event.tx_hash, event.log_index) == (7, "0x1", 2)
+    assert (event.block_number, event.tx_hash, event.log_index) == (7, "0x1", "0x2")
     assert event.strategy_cycle_included_at is None
     assert event.get_effective_yearly_yield() == 0.030416666666666668
     loan = position.loan

@@ -115,10 +115,24 @@ def test_a_series_as_epoch_seconds():
     assert export_time_series(pd.Series(dtype="float64")) == []
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_what_json_cannot_hold_is_refused(value: float):
+def test_unknown_values_are_left_out_because_clients_draw_null_as_zero():
+    series = pd.Series([np.nan, 2.0], index=pd.DatetimeIndex(["2024-01-01", "2024-01-02"]))
+    assert export_time_series(series) == [(1704153600.0, 2.0)]
+    assert export_time_series(series.iloc[:1]) == []
+
+
+def test_infinity_is_refused():
     with pytest.raises(InvalidValue, match="2024-01-01"):
-        export_time_series(pd.Series([value], index=[pd.Timestamp(START)]))
+        export_time_series(pd.Series([np.inf], index=[pd.Timestamp(START)]))
+
+
+@pytest.mark.parametrize("kind", WebChartType)
+def test_every_chart_has_texts_and_ascending_points(kind: WebChartType):
+    chart = render_web_chart(make_traded(), kind)
+    assert chart.title
+    assert chart.help_link.startswith("https://tradingstrategy.ai/glossary/")
+    assert all(type(seconds) is float and seconds >= 0 and type(value) is float for seconds, value in chart.data)
+    assert chart.data == sorted(chart.data, key=lambda point: point[0])
 
 
 def test_the_equity_has_no_invented_points():

@@ -279,7 +279,8 @@ def _describe_syncs(reserve: ReservePosition) -> str:
     causes = {event.cause for event in reserve.balance_updates.values()}
     if BalanceUpdateCause.deposit_and_redemption in causes:
         return "syncs of the vault set this reserve to the balance on the chain, whatever was booked"
-    if not causes and reserve.last_sync_at is not None:
+    # A reserve that was never synced has the time of its creation, and no price was read.
+    if not causes and None not in (reserve.last_sync_at, reserve.last_pricing_at):
         return "the program of that time set this reserve to the balance on the chain without an event"
     return ""
 

@@ -81,7 +81,7 @@ def create_state_file(path: Path, strategy: NewStrategy) -> State:
         if path.exists():  # another process created it in the meantime
             raise OperationRefused(f"{path} exists")
         state = store.create(strategy.name)
-        state.portfolio.initialise_reserves(strategy.reserve, reserve_token_price=1.0)
+        state.portfolio.initialise_reserves(strategy.reserve, 1.0, created_at=state.created_at)
         if strategy.deposit is not None:
             origin = EventOrigin(state.created_at, notes="Booked when the state was created")
             book_reserve_flow(state, strategy.reserve, strategy.deposit, origin)

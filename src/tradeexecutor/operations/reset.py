@@ -53,7 +53,7 @@ def reset_state(state: State, now: datetime.datetime) -> Loss:
     new = State(created_at=now, name=state.name, deployment_info=state.deployment_info)
     new.sync.deployment = state.sync.deployment
     for key, reserve in state.portfolio.reserves.items():
-        empty = ReservePosition(reserve.asset, Decimal(0), None, reserve.reserve_token_price, None)
+        empty = ReservePosition(reserve.asset, Decimal(0), now, reserve.reserve_token_price, None)
         new.portfolio.reserves[key] = empty
     for field in dataclasses.fields(new):
         setattr(state, field.name, getattr(new, field.name))

@@ -99,7 +99,7 @@ class BalanceUpdate(BalanceUpdateSlots):
     owner_address: JSONHexAddress | None = None
     #: Transaction hash, with or without ``0x``.
     tx_hash: JSONHexBytes | None = None
-    #: Number of the log in its block; a hexadecimal text in some old events.
+    #: Number of the log in its block, hexadecimal text such as ``0x11``; a number in old events.
     log_index: int | str | None = None
     #: Position whose balance changed; None for the reserve.
     position_id: int | None = None
@@ -194,6 +194,11 @@ INVESTOR_FLOWS = frozenset(
 
 #: Causes that move capital in or out; all other causes are gains or losses.
 CAPITAL_FLOWS = INVESTOR_FLOWS | {BalanceUpdateCause.vault_flow}
+
+
+def format_log_index(log_index: int | str | None) -> str | None:
+    """Return a log index as hexadecimal text, the form that clients accept; a text is returned unchanged."""
+    return hex(log_index) if isinstance(log_index, int) else log_index
 
 
 def read_log_index(log_index: int | str | None) -> int | None:

@@ -27,7 +27,7 @@ class ReservePosition(GenericPosition):
     asset: AssetIdentifier
     #: Cash, token units; may be negative while the trades of a batch are started.
     quantity: Decimal
-    #: Time of the last processing of deposits and redemptions; None before the first, and in some old files.
+    #: Time of the last processing of deposits and redemptions; the creation before the first, None in some old files.
     last_sync_at: UTCDatetime | None
     #: USD per token.
     reserve_token_price: USDollarPrice | None

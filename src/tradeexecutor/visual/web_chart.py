@@ -22,7 +22,8 @@ from tradeexecutor.state.state import State
 
 __all__ = ["WebChart", "WebChartSource", "WebChartType", "export_time_series", "render_web_chart"]
 
-_PROFITABILITY = "https://tradingstrategy.ai/glossary/profitability"
+_GLOSSARY = "https://tradingstrategy.ai/glossary/"
+_PROFITABILITY = f"{_GLOSSARY}profitability"
 
 
 class WebChartType(enum.StrEnum):
@@ -51,20 +52,20 @@ class WebChart:
     Attributes
     ----------
     data
-        (epoch seconds, value), ascending.
+        (epoch seconds, value), ascending. Times at which the value is unknown are left out.
     help_link
-        Page that explains the figure; None if there is none.
+        Page that explains the figure.
     """
 
     data: list[tuple[float, float]]
     title: str
-    help_link: str | None
+    help_link: str
     source: WebChartSource
 
 
 _Series = Callable[[State], "pd.Series[float]"]
 
-_CHARTS: dict[WebChartType, tuple[str, str | None, _Series]] = {
+_CHARTS: dict[WebChartType, tuple[str, str, _Series]] = {
     WebChartType.compounding_unrealised_trading_profitability_sampled: (
         "Unrealised trading profitability %",
         _PROFITABILITY,
@@ -75,9 +76,13 @@ _CHARTS: dict[WebChartType, tuple[str, str | None, _Series]] = {
         _PROFITABILITY,
         calculate_compounding_realised_trading_profitability,
     ),
-    WebChartType.total_equity: ("Total equity", None, calculate_equity_curve),
-    WebChartType.netflow: ("Netflow", None, calculate_investment_flow),
-    WebChartType.share_price: ("Share price", None, lambda state: calculate_share_price(state)["share_price_usd"]),
+    WebChartType.total_equity: ("Total equity", f"{_GLOSSARY}total-equity", calculate_equity_curve),
+    WebChartType.netflow: ("Netflow", f"{_GLOSSARY}netflow", calculate_investment_flow),
+    WebChartType.share_price: (
+        "Share price",
+        f"{_GLOSSARY}share-price",
+        lambda state: calculate_share_price(state)["share_price_usd"],
+    ),
     WebChartType.share_price_based_return: (
         "Share price based return %",
         _PROFITABILITY,
@@ -114,16 +119,18 @@ def render_web_chart(
 
 
 def export_time_series(series: "pd.Series[float]") -> list[tuple[float, float]]:
-    """Return (epoch seconds, value) of each entry, ascending by time; times are naive UTC.
+    """Return (epoch seconds, value) of each known value, ascending by time; times are naive UTC.
+
+    NaN is left out: JSON has no such value, and clients draw null as 0.
 
     Raises
     ------
     InvalidValue
-        A value is NaN or infinite, which JSON cannot hold.
+        A value is infinite.
     """
+    series = series.dropna().sort_index(kind="stable")
     if not len(series):
         return []
-    series = series.sort_index(kind="stable")
     values = series.to_numpy(dtype=np.float64)
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):

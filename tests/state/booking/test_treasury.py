@@ -85,7 +85,7 @@ def test_the_first_deposit_makes_the_reserve():
     assert (event.balance_update_id, event.cause, event.old_balance) == (1, BalanceUpdateCause.deposit, 0)
     assert event.position_type is BalanceUpdatePositionType.reserve
     assert (event.block_mined_at, event.strategy_cycle_included_at) == (T0 + DAY, T0 + 2 * DAY)
-    assert (event.block_number, event.tx_hash, event.log_index) == (7, "0xabc", 3)
+    assert (event.block_number, event.tx_hash, event.log_index) == (7, "0xabc", "0x3")
     (reference,) = state.sync.treasury.balance_update_refs
     assert (reference.balance_event_id, reference.usd_value) == (1, 1000.5)
     assert state.portfolio.next_balance_update_id == 2

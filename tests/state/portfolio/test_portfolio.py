@@ -261,9 +261,9 @@ def test_trades_in_flight(trader: Trader):
 
 def test_reserves_are_initialised_once():
     portfolio = Portfolio()
-    reserve = portfolio.initialise_reserves(USDC, 1.0)
+    reserve = portfolio.initialise_reserves(USDC, 1.0, created_at=T0)
     assert portfolio.reserves == {USDC.get_identifier(): reserve}
-    assert (reserve.quantity, reserve.reserve_token_price, reserve.last_sync_at) == (0, 1.0, None)
+    assert (reserve.quantity, reserve.reserve_token_price, reserve.last_sync_at) == (0, 1.0, T0)
     with pytest.raises(ReserveAlreadyInitialised):
         portfolio.initialise_reserves(WETH)
 

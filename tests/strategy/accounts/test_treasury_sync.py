@@ -1,6 +1,7 @@
 """Deposits, redemptions and flows: booked once, in whatever order they arrive; what is impossible changes nothing."""
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Iterable
 from decimal import Decimal
@@ -76,7 +77,7 @@ def test_a_first_deposit_makes_the_reserve():
     (update,) = apply_treasury_events(state, [event(DEPOSIT, "1000.5")], NOW, [USDC]).booked
     assert (cash_of(state), update.cause) == (D("1000.5"), BalanceUpdateCause.deposit)
     assert (update.strategy_cycle_included_at, update.block_mined_at) == (NOW, T0 + DAY + SECOND)
-    assert (update.block_number, update.log_index) == (1_001, 1)
+    assert (update.block_number, update.log_index) == (1_001, "0x1")
     treasury = state.sync.treasury
     assert (treasury.last_updated_at, treasury.last_cycle_at, treasury.last_block_scanned) == (NOW, NOW, 1_001)
 
@@ -302,7 +303,7 @@ def test_equal_transfers_of_one_transaction_are_told_apart_by_their_order():
     moved = reorganise(two, 1, 5)
     three = [*moved, dataclasses.replace(moved[0], log_index=20)]
     result = apply_treasury_events(state, three, NOW)
-    assert ([update.log_index for update in result.booked], result.known) == ([20], moved)
+    assert ([update.log_index for update in result.booked], result.known) == (["0x14"], moved)
     assert cash_of(state) == 1_030
 
 
@@ -310,7 +311,7 @@ def test_both_versions_of_a_transaction_in_one_batch_are_one():
     state = portfolio()
     deposit = event(DEPOSIT, 250, log_index=7)
     (update,) = apply_treasury_events(state, [deposit, *reorganise([deposit], 2, -4)], NOW).booked
-    assert (update.block_number, update.log_index) == (1_003, 3)
+    assert (update.block_number, update.log_index) == (1_003, "0x3")
     (other,) = reorganise([deposit], 4, 1)
     is_refused(
         portfolio(),
@@ -549,3 +550,30 @@ def test_a_sync_model_takes_events_from_any_source():
 def test_a_sync_model_without_balances_says_so():
     with pytest.raises(BalanceNotReadable):
         EventSyncModel(lambda until: []).fetch_onchain_balances([USDC])
+
+
+def test_a_reference_that_is_no_hash_is_recorded_as_a_hash_and_as_a_note():
+    state = portfolio()
+    transfer = event(DEPOSIT, 10, tx_hash="Bank transfer 12", owner_address="Ms. Smith", notes="first")
+    (update,) = apply_treasury_events(state, [transfer], NOW).booked
+    assert update.tx_hash == "0x" + hashlib.sha256(b"bank transfer 12").hexdigest()
+    assert update.owner_address is None
+    assert update.notes == "first\nreference: Bank transfer 12\nowner: Ms. Smith"
+    again = apply_treasury_events(state, [transfer], NOW)
+    assert (again.booked, again.known) == ([], [transfer])
+
+
+def test_a_reference_that_was_booked_as_text_is_recognised():
+    state = portfolio()
+    transfer = event(DEPOSIT, 10, tx_hash="bank-12")
+    (update,) = apply_treasury_events(state, [transfer], NOW).booked
+    update.tx_hash = "bank-12"
+    assert apply_treasury_events(State.from_dict(state.to_dict()), [transfer], NOW).booked == []
+
+
+def test_a_hash_and_an_address_are_recorded_as_they_are_with_prefix():
+    owner, tx_hash = "0x" + "Ab" * 20, "Cd" * 32
+    (update,) = apply_treasury_events(
+        portfolio(), [event(DEPOSIT, 10, tx_hash=tx_hash, owner_address=owner)], NOW
+    ).booked
+    assert (update.tx_hash, update.owner_address, update.notes) == ("0x" + tx_hash, owner, None)

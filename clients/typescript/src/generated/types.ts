@@ -265,7 +265,7 @@ export interface ReservePosition {
   asset: AssetIdentifier;
   /** Cash, token units; may be negative while the trades of a batch are started. */
   quantity: Decimal;
-  /** Time of the last processing of deposits and redemptions; null before the first, and in some old files. */
+  /** Time of the last processing of deposits and redemptions; the creation before the first, null in some old files. */
   last_sync_at: UTCDatetime | null;
   /**
    * USD per token.
@@ -704,7 +704,7 @@ export interface BalanceUpdate {
    * Unit: hexadecimal text.
    */
   tx_hash: string | null;
-  /** Number of the log in its block; a hexadecimal text in some old events. */
+  /** Number of the log in its block, hexadecimal text such as `0x11`; a number in old events. */
   log_index: number | string | null;
   /** Position whose balance changed; null for the reserve. */
   position_id: number | null;

@@ -35,7 +35,7 @@ import pyarrow as pa
 
 from tradeexecutor.analysis.adjusted.positions import Excursion, get_net_result, measure_excursion
 from tradeexecutor.analysis.times import to_time_index
-from tradeexecutor.state.balance_update import BalanceUpdate
+from tradeexecutor.state.balance_update import BalanceUpdate, read_log_index
 from tradeexecutor.state.errors import UnsupportedPairKind
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
@@ -240,6 +240,11 @@ def _read_hashes(trade: TradeExecution) -> str | None:
     return " ".join(tx.tx_hash for tx in trade.blockchain_transactions if tx.tx_hash) or None
 
 
+def _read_log_index(event: BalanceUpdate) -> str | None:
+    number = read_log_index(event.log_index)
+    return None if event.log_index is None else str(event.log_index if number is None else number)
+
+
 _TRADE_COLUMNS = (
     Column("trade_id", "number", _read("trade_id")),
     Column("position_id", "number", _read("position_id")),
@@ -308,7 +313,7 @@ _BALANCE_UPDATE_COLUMNS = (
     Column("value", "real", _read("usd_value"), _USD),
     Column("block_number", "number", _read("block_number")),
     Column("tx_hash", "text", _read("tx_hash")),
-    Column("log_index", "text", lambda event: None if event.log_index is None else str(event.log_index)),
+    Column("log_index", "text", _read_log_index),
     Column("owner_address", "text", _read("owner_address")),
     Column("notes", "text", _read("notes")),
 )

@@ -24,6 +24,7 @@ from tradeexecutor.cli.state_file import StateFile
 from tradeexecutor.operations.sync_treasury import TreasuryChange
 from tradeexecutor.operations.sync_treasury import sync_treasury as sync_state_treasury
 from tradeexecutor.state.state import State
+from tradeexecutor.state.balance_update import read_log_index
 from tradeexecutor.strategy.accounts.treasury_event import read_treasury_events
 
 EXAMPLES = (
@@ -146,7 +147,7 @@ def _to_json(sync: TreasuryChange) -> dict[str, Any]:
                 "usd_value": event.usd_value,
                 "time": event.block_mined_at,
                 "tx_hash": event.tx_hash,
-                "log_index": event.log_index,
+                "log_index": read_log_index(event.log_index),
             }
             for event in sync.result.booked
         ],

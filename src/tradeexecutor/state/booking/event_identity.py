@@ -10,6 +10,8 @@ Block and log index are used only to choose between equal transfers. A source th
 transaction together; a single transfer counts as the first one of its kind.
 """
 
+import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -18,7 +20,31 @@ from typing import NamedTuple, Protocol
 from tradeexecutor.state.balance_update import CAPITAL_FLOWS, BalanceUpdate, BalanceUpdateCause, read_log_index
 from tradeexecutor.state.state import State
 
-__all__ = ["Transfer", "TransferKey", "count_transfers", "find_booked_flows", "find_conflict", "match_transfers"]
+__all__ = [
+    "Transfer",
+    "TransferKey",
+    "count_transfers",
+    "find_booked_flows",
+    "find_conflict",
+    "is_hex",
+    "make_hash",
+    "match_transfers",
+]
+
+
+_HEX = re.compile(r"(0x)?[0-9a-f]+", re.IGNORECASE)
+
+
+def is_hex(text: str) -> bool:
+    """Return whether a text is hexadecimal, with or without ``0x``: clients refuse a state with other hashes."""
+    return _HEX.fullmatch(text) is not None
+
+
+def make_hash(reference: str) -> str:
+    """Return a transaction hash with ``0x``, and for another reference, such as that of a bank, a hash of its text."""
+    if is_hex(reference):
+        return f"0x{reference[2:] if reference[:2] in ('0x', '0X') else reference}"
+    return f"0x{hashlib.sha256(reference.lower().encode()).hexdigest()}"
 
 
 class TransferKey(NamedTuple):
@@ -29,7 +55,7 @@ class TransferKey(NamedTuple):
     chain_id
         Number of the chain, e.g. 1 for Ethereum.
     tx_hash
-        Transaction hash in lower case, without ``0x``.
+        Transaction hash in lower case, without ``0x``, see `make_hash`.
     token
         Contract address of the token in lower case.
     """
@@ -40,8 +66,8 @@ class TransferKey(NamedTuple):
 
     @staticmethod
     def make(chain_id: int, tx_hash: str, token: str) -> "TransferKey":
-        """Return the key for a hash with or without ``0x`` and an address, both in any case."""
-        return TransferKey(chain_id, tx_hash.lower().removeprefix("0x"), token.lower())
+        """Return the key for a hash with or without ``0x``, or another reference, and an address, in any case."""
+        return TransferKey(chain_id, make_hash(tx_hash).lower().removeprefix("0x"), token.lower())
 
 
 class Transfer(Protocol):

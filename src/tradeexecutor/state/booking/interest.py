@@ -16,7 +16,12 @@ from typing import NamedTuple
 
 from tradeexecutor.accounting.interest import calculate_interest_gain_usd, calculate_weighted_yield
 from tradeexecutor.accounting.values import is_finite_decimal, require_naive_utc
-from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
+from tradeexecutor.state.balance_update import (
+    BalanceUpdate,
+    BalanceUpdateCause,
+    BalanceUpdatePositionType,
+    format_log_index,
+)
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import (
     BalanceUpdateEventAlreadyAdded,
@@ -185,7 +190,7 @@ class InterestBatch:
             created_at=self.created_at or utc_now(),
             previous_update_at=interest.last_event_at,
             tx_hash=self.tx_hash,
-            log_index=self.log_index,
+            log_index=format_log_index(self.log_index),
             position_id=position.position_id,
             block_number=self.block_number,
         )

@@ -26,7 +26,12 @@ from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import COLLATERAL_EPSILON, ZERO_DECIMAL
 from tradeexecutor.accounting.values import is_finite_decimal, require_naive_utc
-from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
+from tradeexecutor.state.balance_update import (
+    BalanceUpdate,
+    BalanceUpdateCause,
+    BalanceUpdatePositionType,
+    format_log_index,
+)
 from tradeexecutor.state.booking.share_price import (
     create_share_price_state_for_exchange_account,
     update_share_price_state_for_balance_update,
@@ -419,7 +424,7 @@ def _make_event(state: State, change: _BalanceChange, origin: EventOrigin) -> Ba
         created_at=origin.included_at or origin.happened_at,
         owner_address=origin.owner_address,
         tx_hash=origin.tx_hash,
-        log_index=origin.log_index,
+        log_index=format_log_index(origin.log_index),
         position_id=change.position_id,
         notes=origin.notes,
         block_number=origin.block_number,

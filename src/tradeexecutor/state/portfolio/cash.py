@@ -1,8 +1,10 @@
 """The reserves of a portfolio: cash in USD, and changes in token units."""
 
+import datetime
 from decimal import Decimal
 
 from tradeexecutor.accounting.values import require_finite_decimal
+from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import (
     InvalidValue,
     ReserveAlreadyInitialised,
@@ -77,16 +79,33 @@ def get_initial_cash(portfolio: PortfolioFields) -> USDollarAmount | None:
 
 
 def initialise_reserves(
-    portfolio: PortfolioFields, asset: AssetIdentifier, reserve_token_price: USDollarPrice | None = None
+    portfolio: PortfolioFields,
+    asset: AssetIdentifier,
+    reserve_token_price: USDollarPrice | None = None,
+    *,
+    created_at: datetime.datetime | None = None,
 ) -> ReservePosition:
-    """Add an empty reserve and return it; raises `ReserveAlreadyInitialised` if there is one already."""
+    """Add an empty reserve and return it.
+
+    Parameters
+    ----------
+    reserve_token_price
+        USD per token; None while it is unknown.
+    created_at
+        Time recorded as that of the last sync, because clients accept no reserve without one; naive UTC, None for now.
+
+    Raises
+    ------
+    ReserveAlreadyInitialised
+        There is a reserve already.
+    """
     portfolio.owner.claim()
     if portfolio.reserves:
         raise ReserveAlreadyInitialised(f"the portfolio already has reserves: {', '.join(portfolio.reserves)}")
     reserve = ReservePosition(
         asset=asset,
         quantity=Decimal(0),
-        last_sync_at=None,
+        last_sync_at=created_at or utc_now(),
         reserve_token_price=reserve_token_price,
         last_pricing_at=None,
     )

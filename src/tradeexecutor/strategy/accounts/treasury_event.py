@@ -12,10 +12,10 @@ name             needed   meaning
 ``chain_id``     yes      e.g. 1 for Ethereum
 ``token``        yes      contract of the token: a reserve currency, or the token of a position
 ``amount``       yes      token units; positive for deposits and redemptions, signed for the others
-``tx_hash``      yes      transaction; any unique reference where there is none
+``tx_hash``      yes      transaction; any unique reference where there is none, which is recorded as a hash of it
 ``log_index``    yes      number of the log in its block; 0 where there is none
 ``block``        no       block number
-``owner``        no       investor
+``owner``        no       address of the investor; another text is added to the notes
 ``share_count``  no       number of vault shares after the event
 ``position_id``  no       required when several positions hold the token
 ``notes``        no       text for display

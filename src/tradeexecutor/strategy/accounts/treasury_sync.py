@@ -19,6 +19,8 @@ from tradeexecutor.state.booking.event_identity import (
     count_transfers,
     find_booked_flows,
     find_conflict,
+    is_hex,
+    make_hash,
     match_transfers,
 )
 from tradeexecutor.state.booking.treasury import (
@@ -321,15 +323,7 @@ def _is_there(state: State, booking: _Booking) -> bool:
 
 def _book(state: State, booking: _Booking, strategy_cycle_ts: datetime.datetime) -> BalanceUpdate:
     event, asset, position = booking.event, booking.asset, booking.position
-    origin = EventOrigin(
-        event.happened_at,
-        strategy_cycle_ts,
-        event.block_number,
-        event.tx_hash,
-        event.log_index,
-        event.owner_address,
-        event.notes,
-    )
+    origin = _make_origin(event, strategy_cycle_ts)
     if position is not None and event.kind is TreasuryEventKind.redemption:
         update = redeem_in_kind(state, position, event.amount, origin)
     elif position is not None:
@@ -341,6 +335,25 @@ def _book(state: State, booking: _Booking, strategy_cycle_ts: datetime.datetime)
     if event.share_count is not None:
         update.other_data = {**(update.other_data or {}), "share_count": str(event.share_count)}
     return update
+
+
+def _make_origin(event: TreasuryEvent, strategy_cycle_ts: datetime.datetime) -> EventOrigin:
+    """Return time and place of an event; a reference or owner that is free text becomes a note."""
+    owner, notes = event.owner_address, [event.notes] if event.notes else []
+    if not is_hex(event.tx_hash):
+        notes.append(f"reference: {event.tx_hash}")
+    if owner is not None and not is_hex(owner):
+        notes.append(f"owner: {owner}")
+        owner = None
+    return EventOrigin(
+        event.happened_at,
+        strategy_cycle_ts,
+        event.block_number,
+        make_hash(event.tx_hash),
+        event.log_index,
+        owner,
+        "\n".join(notes) or None,
+    )
 
 
 def _choose_share_count(state: State, events: list[TreasuryEvent], booked: Iterable[BalanceUpdate]) -> Decimal | None:
