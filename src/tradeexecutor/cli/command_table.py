@@ -57,6 +57,7 @@ _COMMANDS = {
     },
     "This program": {
         "version": "Print the version, and which state files it reads.",
+        "schema": "Print the JSON Schema of state files, for programs in other languages.",
     },
 }
 
