@@ -23,8 +23,8 @@ from tradeexecutor.cli.state_changing import DryRunOption, JsonOption, YesOption
 from tradeexecutor.cli.state_file import StateFile
 from tradeexecutor.operations.sync_treasury import TreasuryChange
 from tradeexecutor.operations.sync_treasury import sync_treasury as sync_state_treasury
-from tradeexecutor.state.state import State
 from tradeexecutor.state.balance_update import read_log_index
+from tradeexecutor.state.state import State
 from tradeexecutor.strategy.accounts.treasury_event import read_treasury_events
 
 EXAMPLES = (
