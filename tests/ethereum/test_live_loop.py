@@ -21,7 +21,9 @@ from tradeexecutor.ethereum.errors import TransactionsUnconfirmed
 from tradeexecutor.ethereum.hot_wallet import HotWallet
 from tradeexecutor.ethereum.live import RETRYABLE, connect, make_live_models
 from tradeexecutor.operations.live_loop import LiveLoop, LiveSettings, LiveStartRefused, StaleMarketData
+from tradeexecutor.operations.operator_commands import is_paused, pause
 from tradeexecutor.state.cycle_duration import CycleDuration
+from tradeexecutor.state.errors import OperationRefused
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
@@ -343,3 +345,16 @@ def test_a_file_that_cannot_be_understood_says_where(folder: Path, change: dict[
     with pytest.raises(ChainFileNotValid) as raised:
         read_chain_file(path)
     assert message in str(raised.value)
+
+
+def test_a_paused_strategy_makes_no_decision(make_live: Callable[..., Live]):
+    live = make_live(max_cycles=2).prepare()
+    shown = live.loop.commands.submit(lambda state, now: pause(state, now, "Alice"), preview=True)
+    done = live.loop.commands.submit(lambda state, now: pause(state, now, "Alice"), preview=False)
+    refused = live.loop.commands.submit(lambda state, now: pause(state, now, "Bob"), preview=False)
+    state = live.loop.run()
+    assert [op["path"] for op in shown.result(0).patch] == [op["path"] for op in done.result(0).patch]
+    assert isinstance(refused.exception(0), OperationRefused)
+    assert [name for name, _ in live.jobs] == ["decision", "decision"]
+    assert list(state.portfolio.get_all_trades()) == []
+    assert is_paused(live.store.load())

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tradeexecutor.operations.operator_commands import CommandQueue, is_paused
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.cycle_duration import CycleDuration, snap_to_next_tick, snap_to_previous_tick
 from tradeexecutor.state.errors import TradeExecutorError
@@ -125,6 +126,8 @@ class LiveLoop:
         Called between jobs; a job is never interrupted.
     on_job
         Called after each job with its name, and with its error or None.
+    commands
+        Commands of an operator, which are carried out between jobs.
     """
 
     module: StrategyModule
@@ -137,6 +140,7 @@ class LiveLoop:
     wait: Callable[[float], None] = time.sleep
     should_stop: Callable[[], bool] = lambda: False
     on_job: Callable[[str, Exception | None], None] = lambda name, error: None
+    commands: CommandQueue = field(default_factory=CommandQueue)
     _runner: StrategyRunner | None = field(default=None, init=False, repr=False)
     _last_tick: datetime.datetime | None = field(default=None, init=False, repr=False)
 
@@ -220,6 +224,7 @@ class LiveLoop:
         next_valuation = _after(now, settings.valuation)
         while not self.should_stop():
             now = self.clock()
+            self.commands.run_all(state, self.store, now)
             if now >= next_decision:
                 self._attempt("decision", self.decide)
                 decisions += 1
@@ -277,7 +282,7 @@ class LiveLoop:
     # --- Jobs
 
     def decide(self) -> None:
-        """Make the decision of the latest tick.
+        """Make the decision of the latest tick, unless an operator has paused the strategy.
 
         Raises
         ------
@@ -287,6 +292,10 @@ class LiveLoop:
         runner = self._require_runner()
         now = self.clock()
         tick = snap_to_previous_tick(now - self.settings.offset, self.settings.cycle)
+        if is_paused(runner.state):
+            logger.warning("No decision at %s: an operator has paused the strategy", tick)
+            self._last_tick = tick
+            return
         universe, indicators = self._load_market(now)
         self._require_fresh(universe, tick)
         runner.update_market(universe, indicators)

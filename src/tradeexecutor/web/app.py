@@ -2,6 +2,7 @@
 
 import contextlib
 import email.utils
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from starlette.routing import BaseRoute, Route, Router
 
 from tradeexecutor import __version__
 from tradeexecutor.state.codec.codec import dump
+from tradeexecutor.state.display.visible import make_visible
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.types import to_epoch
 from tradeexecutor.web import records, reference, v1
@@ -22,9 +24,12 @@ from tradeexecutor.web.encoding import MIN_SIZE, choose_encoding, compress
 from tradeexecutor.web.endpoints import Endpoint, Question, Site, encode, make_etag
 from tradeexecutor.web.metrics import format_metrics
 from tradeexecutor.web.openapi import make_openapi
+from tradeexecutor.web.operating import CommandRequest, carry_out
 from tradeexecutor.web.problems import ProblemRaised, describe_exception
-from tradeexecutor.web.security import Access, Guard, RateLimit, Receive, Send
+from tradeexecutor.web.security import Access, Guard, RateLimit, Receive, Send, require_operate
 from tradeexecutor.web.sources import Saved, Strategy
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["Settings", "WebApi", "WebApp", "make_app"]
 
@@ -87,6 +92,7 @@ class WebApi:
             self._route("/v1/openapi.json", self._openapi),
         ]
         routes += [self._route(f"/v1/{{id}}{item.path}", self._serve(item)) for item in v1.ENDPOINTS]
+        routes.append(Route("/v1/{id}/operations/{name}", self._operate, methods=["POST"]))
         routes.append(Route("/v1/{id}/changes", _ChangesEndpoint(self), methods=["GET"]))
         for base in ("", "/strategies/{id}"):
             routes += [self._route(f"{base}{item.path}", self._serve(item)) for item in reference.ENDPOINTS]
@@ -152,6 +158,22 @@ class WebApi:
             content = packed.content
             headers["content-encoding"] = encoding
         return Response(content, media_type=None, headers=headers | {"content-type": body.media_type})
+
+    async def _operate(self, request: Request) -> Response:
+        require_operate(request.state.scopes, self.settings.access)
+        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+            raise ProblemRaised(415, "a command is application/json")
+        strategy = await self.site.computations.read(self.find_strategy, request)
+        try:
+            command = msgspec.json.decode(await request.body(), type=CommandRequest)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ProblemRaised(400, str(error)) from None
+        name = request.path_params["name"]
+        queue = self.site.queues.get(strategy.id)
+        answer = await self.site.computations.operate(carry_out, strategy, queue, name, command)
+        if answer.is_done:
+            logger.info("%s did %s on %s", make_visible(command.by), name, strategy.id)
+        return _to_json(answer)
 
     # --- About all strategies
 

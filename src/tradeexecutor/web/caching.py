@@ -65,6 +65,7 @@ class Computations:
         self._workers = ThreadPoolExecutor(2, "web-compute")
         #: For pictures and reports, so that figures do not wait for them.
         self._drawers = ThreadPoolExecutor(1, "web-draw")
+        self._operators = ThreadPoolExecutor(1, "web-operate")
 
     @property
     def size(self) -> int:
@@ -81,6 +82,10 @@ class Computations:
         """
         loop = asyncio.get_running_loop()
         return await asyncio.wait_for(loop.run_in_executor(self._readers, function, *arguments), self._budget)
+
+    async def operate(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run a command in a thread, one after the other. There is no limit of time: its outcome has to be known."""
+        return await asyncio.get_running_loop().run_in_executor(self._operators, function, *arguments)
 
     def peek(self, key: Hashable) -> Body | None:
         """Return a kept result; None when it has to be computed."""
@@ -128,5 +133,5 @@ class Computations:
 
     def close(self) -> None:
         """End the threads when their present work is done."""
-        for pool in (self._readers, self._workers, self._drawers):
+        for pool in (self._readers, self._workers, self._drawers, self._operators):
             pool.shutdown(wait=False, cancel_futures=True)

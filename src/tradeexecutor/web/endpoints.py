@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from tradeexecutor.operations.operator_commands import CommandQueue
 from tradeexecutor.operations.state_location import StateLocation
 from tradeexecutor.web.caching import Body, Computations
 from tradeexecutor.web.problems import ProblemRaised
@@ -93,6 +94,8 @@ class Site:
     descriptions, statuses, sources, charts
         By id of a strategy: what is told about it, its process, the text of its program, and the charts that its
         program defines.
+    queues
+        By id of a strategy that this process runs: where its commands go.
     logs
         Log messages of this process, oldest first.
     """
@@ -103,6 +106,7 @@ class Site:
     statuses: dict[str, ProcessStatus] = field(default_factory=dict[str, ProcessStatus])
     sources: dict[str, str] = field(default_factory=dict[str, str])
     charts: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    queues: dict[str, CommandQueue] = field(default_factory=dict[str, CommandQueue])
     logs: "deque[dict[str, Any]]" = field(default_factory=lambda: deque(maxlen=2_000))
     _trees: "OrderedDict[str, dict[str, Any]]" = field(default_factory=OrderedDict, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)

@@ -7,6 +7,7 @@ import msgspec
 from tradeexecutor import __version__
 from tradeexecutor.web import records, reference, v1
 from tradeexecutor.web.endpoints import Parameter
+from tradeexecutor.web.operating import CommandAnswer, CommandName, CommandRequest
 from tradeexecutor.web.problems import TITLES, Problem
 
 __all__ = ["make_openapi"]
@@ -31,7 +32,7 @@ def make_openapi() -> dict[str, Any]:
     """Return the document (OpenAPI 3.1)."""
     endpoints = [(f"/v1/{{id}}{item.path}", "v1", item) for item in v1.ENDPOINTS]
     endpoints += [(f"/strategies/{{id}}{item.path}", "client", item) for item in reference.ENDPOINTS]
-    types: list[Any] = [Problem]
+    types: list[Any] = [Problem, CommandRequest, CommandAnswer, CommandName]
     for _, _, item in endpoints:
         types += [item.answer, *(parameter.type for parameter in item.parameters)]
     types += [answer for _, _, answer, _, _ in _GENERAL]
@@ -59,6 +60,8 @@ def make_openapi() -> dict[str, Any]:
             **_describe_problems(item.problems),
         }
         paths[path] = {"get": _operate(f"{tag}_{item.name}", tag, item.summary, parameters, responses)}
+    command = {"name": "name", "in": "path", "required": True, "schema": by_type[repr(CommandName)]}
+    paths["/v1/{id}/operations/{name}"] = {"post": _describe_command(command)}
     paths["/v1/{id}/changes"] = {"get": _describe_changes()}
     return {
         "openapi": "3.1.0",
@@ -94,6 +97,15 @@ def _operate(
         "parameters": parameters,
         "responses": responses,
     }
+
+
+def _describe_command(name: dict[str, Any]) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/CommandAnswer"}}}
+    responses = {"200": _respond("The changes.", content), **_describe_problems((403, 409, 415, 422))}
+    summary = "Preview a command of an operator, or carry it out."
+    described = _operate("v1_operate", "v1", summary, [_describe_parameter(_ID, {"type": "string"}), name], responses)
+    body = {"application/json": {"schema": {"$ref": "#/components/schemas/CommandRequest"}}}
+    return {**described, "requestBody": {"required": True, "content": body}, "security": [{"bearer": []}]}
 
 
 def _describe_changes() -> dict[str, Any]:
