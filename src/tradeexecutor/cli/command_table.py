@@ -33,6 +33,7 @@ _COMMANDS = {
         "compare": "Compare two state files, and find the first difference.",
         "export": "Write a state as tables for other programs: CSV, Parquet or Arrow files.",
         "console": "Examine a state with Python.",
+        "webapi": "Serve states over HTTP, for browsers and other programs.",
     },
     "Check": {
         "validate": "Check state files for damage.",

@@ -14,8 +14,8 @@ _TEXTS = {
     Remedy.list_blacklist: f"`tradeexecutor blacklist {_PLACE}` lists the blacklisted tokens.",
     Remedy.sell_or_write_off: "Sell it in a simulation with --data, or write it off with --write-off.",
     Remedy.list_issues: f"`tradeexecutor check-trades {_PLACE}` shows what to do about it.",
-    Remedy.repair_or_write_off: "Trades on a chain cannot be simulated: --chain sends them there. `tradeexecutor repair` "
-    "settles failed trades, `tradeexecutor close-position --write-off` writes positions off.",
+    Remedy.repair_or_write_off: "Trades on a chain cannot be simulated: --chain sends them there. "
+    "`tradeexecutor repair` settles failed trades, `tradeexecutor close-position --write-off` writes positions off.",
     Remedy.choose_later_time: "Choose a later --at.",
     Remedy.choose_time: "Choose the time to trade with --at.",
     Remedy.repair_first: f"To see how: tradeexecutor repair {_PLACE} --dry-run",

@@ -5,6 +5,7 @@ import datetime
 import signal
 import threading
 from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -23,11 +24,15 @@ from tradeexecutor.cli.failure import CommandFailed
 from tradeexecutor.cli.option_values import parse_parameters
 from tradeexecutor.cli.output import print_facts, print_line, print_problem
 from tradeexecutor.cli.run_options import SetOption, StrategyArgument
+from tradeexecutor.cli.web_options import HostOption, OperateOption, PortOption, make_settings, require_web
 from tradeexecutor.operations.error_text import describe_error
+from tradeexecutor.state.clock import utc_now
 
 if TYPE_CHECKING:
     from tradeexecutor.ethereum.chain_file import ChainFile
+    from tradeexecutor.ethereum.hot_wallet import HotWallet
     from tradeexecutor.operations.live_loop import LiveSettings
+    from tradeexecutor.operations.operator_commands import CommandQueue
     from tradeexecutor.state.state import State
     from tradeexecutor.state.store import JSONFileStore
     from tradeexecutor.strategy.runner import Models
@@ -62,6 +67,20 @@ _DecideAtOnceOption = Annotated[bool, typer.Option("--decide-at-once", help="Mak
 _MaxCyclesOption = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Stop after N decisions.", show_default="no limit")
 ]
+_HttpEnabledOption = Annotated[
+    bool,
+    typer.Option("--http-enabled", help="Serve the state over HTTP while the strategy runs; see the command webapi."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class _WebOptions:
+    """The strategy file to show, the address to listen on, and whether commands are accepted."""
+
+    file: Path
+    host: str
+    port: int
+    operate: bool
 
 
 def start(
@@ -79,6 +98,10 @@ def start(
     max_gas_price: MaxGasPriceOption = None,
     decide_at_once: _DecideAtOnceOption = False,
     max_cycles: _MaxCyclesOption = None,
+    http_enabled: _HttpEnabledOption = False,
+    http_host: HostOption = "127.0.0.1",
+    http_port: PortOption = 3456,
+    http_operate: OperateOption = False,
     set_: SetOption = None,
 ) -> None:
     """Run a strategy live, with real money.
@@ -88,6 +111,8 @@ def start(
     pending transactions on the chain. The key is read from the environment or an encrypted
     file, never from the command line.
     """
+    if http_enabled:
+        require_web()
     settings, connection = open_chain(chain, rpc)
     # Slow to import.
     from tradeexecutor.ethereum.hot_wallet import FeeRules
@@ -120,16 +145,48 @@ def start(
             state = store.create(module.name or strategy.stem)
             models.sync.sync_initial(state, reserve_assets=[settings.reserve])
             store.sync(state)
-        print_facts(
-            {
-                "Strategy": module.name or strategy.stem,
-                "Wallet": wallet.address,
-                "Chain": str(settings.chain_id),
-                "Decides": f"every {cycle.value}, {offset:g} minutes after the tick",
-            }
-        )
-        state = _run_until_stopped(module, store, models, settings, live_settings)
+        _print_start(module.name or strategy.stem, wallet, settings, live_settings)
+        web = _WebOptions(strategy, http_host, http_port, http_operate) if http_enabled else None
+        state = _run_and_serve(module, store, models, settings, live_settings, web)
         print_line(f"Stopped after cycle {state.cycle - 1}. {state_file} is saved.")
+
+
+@contextlib.contextmanager
+def _serve(
+    module: "StrategyModule", store: "JSONFileStore", commands: "CommandQueue", web: _WebOptions
+) -> Generator[None]:
+    """Serve the state over HTTP, in a thread, while the strategy runs."""
+    # Slow to import.
+    from tradeexecutor.web.app import make_app
+    from tradeexecutor.web.drawings import read_author_charts
+    from tradeexecutor.web.endpoints import Site
+    from tradeexecutor.web.server import BackgroundServer, LogRing, open_socket
+    from tradeexecutor.web.sources import Catalogue, Strategy, make_id
+    from tradeexecutor.web.summary import Description, ProcessStatus
+
+    name = make_id(store.path)
+    status = ProcessStatus()
+    about = Description(
+        name=module.name, short_description=module.short_description, long_description=module.long_description
+    )
+    site = Site(
+        Catalogue([Strategy(name, store.path, store, is_live=True)]),
+        descriptions={name: about},
+        statuses={name: status},
+        sources={name: web.file.read_text(encoding="utf-8")},
+        charts={name: read_author_charts(web.file)},
+    )
+    if web.operate:
+        site.queues[name] = commands
+    LogRing(site.logs).attach()
+    settings = make_settings(web.host, (), 100.0, operate=web.operate)
+    with open_socket(web.host, web.port) as listening, BackgroundServer(make_app(site, settings), listening):
+        print_line(f"The state is served at http://{web.host}:{listening.getsockname()[1]}")
+        try:
+            yield
+        except Exception as error:
+            status.is_running, status.crashed_at, status.error = False, utc_now(), describe_error(error)
+            raise
 
 
 def _check_state_file(state_file: Path, *, is_new: bool) -> None:
@@ -139,12 +196,43 @@ def _check_state_file(state_file: Path, *, is_new: bool) -> None:
         raise CommandFailed(f"there is no file {state_file}", "add --new to create it")
 
 
+def _print_start(name: str, wallet: "HotWallet", chain: "ChainFile", settings: "LiveSettings") -> None:
+    offset = settings.offset.total_seconds() / 60
+    print_facts(
+        {
+            "Strategy": name,
+            "Wallet": wallet.address,
+            "Chain": str(chain.chain_id),
+            "Decides": f"every {settings.cycle.value}, {offset:g} minutes after the tick",
+        }
+    )
+
+
+def _run_and_serve(
+    module: "StrategyModule",
+    store: "JSONFileStore",
+    models: "Models",
+    chain: "ChainFile",
+    settings: "LiveSettings",
+    web: _WebOptions | None,
+) -> "State":
+    """Run the strategy until it is stopped, and serve its state meanwhile if `web` is given; return the state."""
+    from tradeexecutor.operations.operator_commands import CommandQueue
+
+    commands = CommandQueue()
+    with contextlib.ExitStack() as stack:
+        if web is not None:
+            stack.enter_context(_serve(module, store, commands, web))
+        return _run_until_stopped(module, store, models, chain, settings, commands)
+
+
 def _run_until_stopped(
     module: "StrategyModule",
     store: "JSONFileStore",
     models: "Models",
     chain: "ChainFile",
     settings: "LiveSettings",
+    commands: "CommandQueue",
 ) -> "State":
     """Decide, trade and save until the cycles are done or a signal ends them; return the state."""
     from tradeexecutor.operations.live_loop import LiveLoop
@@ -159,6 +247,7 @@ def _run_until_stopped(
         wait=lambda seconds: _wait(stopping, seconds),
         should_stop=stopping.is_set,
         on_job=_report,
+        commands=commands,
     )
     with _stop_by_signal(stopping):
         return loop.run()
