@@ -20,6 +20,7 @@ from benchmarks import (
     stores,
     threads,
     trades,
+    web,
 )
 
 
@@ -48,6 +49,7 @@ def main(arguments: list[str]) -> int:
         "threads": threads.run,
         "report": report.run,
         "backtest": backtest.run,
+        "web": web.run,
         "imports": imports.run,
     }
     known = list(benchmarks) if options.against is None else list(against.KINDS)
