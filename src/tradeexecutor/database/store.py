@@ -63,6 +63,7 @@ from tradeexecutor.state.errors import (
     StoreLocked,
     StoreUnavailable,
 )
+from tradeexecutor.state.owner import get_owner
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import SaveHook, Snapshot, StateStore
 from tradeexecutor.state.store.snapshot import SnapshotCache
@@ -273,7 +274,7 @@ class SQLStateStore(StateStore):
         """
         if not validate:
             warn_ignored("sync", "validate", "every value of every save is checked")
-        state.portfolio.owner.claim()
+        get_owner(state.portfolio).claim()
         with self._explaining():
             before = state.last_updated_at
             try:
@@ -288,7 +289,7 @@ class SQLStateStore(StateStore):
 
     def import_state(self, state: State) -> None:
         """Save a state without changing its `last_updated_at`: for copies. Raises the errors of `sync`."""
-        state.portfolio.owner.claim()
+        get_owner(state.portfolio).claim()
         with self._explaining():
             self.acquire_writer_lock()
             self._save(state)

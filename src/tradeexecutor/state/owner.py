@@ -11,7 +11,8 @@ import threading
 from collections.abc import Generator
 from typing import Any
 
-from tradeexecutor.state.errors import ChangedMeanwhile, ReadOnlyState, WrongThread
+from tradeexecutor.accounting.values import abbreviate
+from tradeexecutor.state.errors import BadStateData, ChangedMeanwhile, ReadOnlyState, WrongThread
 
 
 class _ThisThread(threading.local):
@@ -111,3 +112,17 @@ class Owner:
         holder = self._holder
         if isinstance(holder, threading.Thread) and holder is not _this.thread and holder.is_alive():
             raise WrongThread(action, owner=holder.name, caller=_this.thread.name)
+
+
+def get_owner(portfolio: Any) -> Owner:
+    """Return the owner of the state of a portfolio, before the state is saved or encoded.
+
+    Raises
+    ------
+    BadStateData
+        Something else was assigned to `State.portfolio`.
+    """
+    owner = getattr(portfolio, "owner", None)
+    if not isinstance(owner, Owner):
+        raise BadStateData(f"{abbreviate(portfolio)} ({type(portfolio).__name__}): expected a Portfolio", "portfolio")
+    return owner

@@ -4,6 +4,7 @@ import errno
 
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.contract import contract_signature
+from tradeexecutor.state.owner import get_owner
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store.snapshot import Snapshot
 from tradeexecutor.state.store.store import StateStore
@@ -45,7 +46,7 @@ class NoneStore(StateStore):
     @contract_signature
     def sync(self, state: State, validate: bool = True) -> None:
         """Keep the state and set its `last_updated_at`."""
-        state.portfolio.owner.claim()
+        get_owner(state.portfolio).claim()
         state.last_updated_at = utc_now()
         self.state = state
 

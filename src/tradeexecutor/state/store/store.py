@@ -52,6 +52,7 @@ from tradeexecutor.state.files.durable_file import Replacement
 from tradeexecutor.state.files.links import resolve_links
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
 from tradeexecutor.state.files.writer_lock import WriterLock
+from tradeexecutor.state.owner import get_owner
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store.advice import get_advice
 from tradeexecutor.state.store.backups import BackupFolder, BackupPolicy, keep_original
@@ -280,7 +281,7 @@ class JSONFileStore(StateStore):
         """
         if not validate:
             warn_ignored("sync", "validate", "every value of every save is checked")
-        state.portfolio.owner.claim()
+        get_owner(state.portfolio).claim()
         if self._lock.after_fork():
             self._mutex = threading.RLock()
         with self._mutex:
@@ -489,6 +490,6 @@ class SimulateStore(JSONFileStore):
     @contract_signature
     def sync(self, state: State, validate: bool = True) -> None:
         """Call the save hook; nothing is written and the state is not changed."""
-        state.portfolio.owner.claim()
+        get_owner(state.portfolio).claim()
         if self.on_save is not None:
             self.on_save(state)
