@@ -35,5 +35,9 @@ class Benchmark(Serialisable):
     prices: list[float] = field(default_factory=new_list)
 
     def __post_init__(self) -> None:
+        self.check_rules()
+
+    def check_rules(self) -> None:
+        """Raise `InvalidValue` if there is not one price for each time."""
         if len(self.times) != len(self.prices):
             raise InvalidValue(f"benchmark {self.name} has {len(self.times)} times and {len(self.prices)} prices")

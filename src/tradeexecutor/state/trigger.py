@@ -60,14 +60,14 @@ class Trigger(Serialisable):
     triggered_at: UTCDatetime | None = None
 
     def __post_init__(self) -> None:
-        if self.price is not None and not isinstance(self.price, float):
-            if type(self.price) is not int:
-                raise InvalidValue(f"trigger price must be a float, got {self.price!r}")
+        if type(self.price) is int:
             self.price = float(self.price)
         self.check_rules()
 
     def check_rules(self) -> None:
         """Raise `InvalidValue` if a value contradicts another one or is impossible."""
+        if self.price is not None and not isinstance(self.price, float) and type(self.price) is not int:
+            raise InvalidValue(f"trigger price must be a float, got {self.price!r}")
         if not isinstance(self.type, TriggerType):
             raise InvalidValue(f"type must be a TriggerType, got {self.type!r}")
         if not isinstance(self.condition, TriggerCondition):
