@@ -1,6 +1,7 @@
 """The compressed copy: it is of just this save, or it is not used."""
 
 import logging
+import os
 from pathlib import Path
 
 import brotli  # type: ignore[import-untyped]
@@ -8,7 +9,7 @@ import pytest
 
 from tests.faults.files import FaultyFiles, fail_always
 from tests.kit.store_contract import make_state
-from tradeexecutor.state.errors import DamagedStateFile, SaveFailed
+from tradeexecutor.state.errors import DamagedStateFile, InvalidStateFile, SaveFailed
 from tradeexecutor.state.files import compressed_copy
 from tradeexecutor.state.files.compressed_copy import decompress, get_compressed_path, read_compressed_copy
 from tradeexecutor.state.state import State
@@ -147,3 +148,14 @@ def test_a_damaged_copy_is_told_of(path: Path, caplog: pytest.LogCaptureFixture)
     copy.write_bytes(copy.read_bytes()[:-1])
     assert read_compressed_copy(path) is None
     assert "demo.json.br is not used: the compressed copy is cut off" in caplog.text
+
+
+@pytest.mark.parametrize("which", ["state", "copy"])
+def test_a_pipe_is_refused_and_not_waited_for(path: Path, which: str):
+    with JSONFileStore(path, compressed=True) as store:
+        store.sync(make_state())
+    pipe = path if which == "state" else get_compressed_path(path)
+    pipe.unlink()
+    os.mkfifo(pipe)
+    with pytest.raises(InvalidStateFile, match="a device or a pipe"):
+        read_compressed_copy(path)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from tradeexecutor.state.errors import DamagedStateFile
-from tradeexecutor.state.files.bounded_read import read_file
+from tradeexecutor.state.files.bounded_read import read_file, require_regular_file
 from tradeexecutor.state.files.checksum_header import HEAD_SIZE, read_checksum_header, verify_checksum_header
 from tradeexecutor.state.files.durable_file import write_atomically
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
@@ -63,9 +63,12 @@ def read_compressed_copy(path: Path) -> bytes | None:
     ------
     OSError
         A file cannot be read.
+    InvalidStateFile
+        One of the two files is a device or a pipe, or the copy is larger than any state.
     """
     try:
         compressed = read_file(get_compressed_path(path))
+        require_regular_file(path.stat(), path)  # opening a pipe would wait for its writer
         with path.open("rb") as file:
             header = read_checksum_header(file.read(HEAD_SIZE))
     except FileNotFoundError:
