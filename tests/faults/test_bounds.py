@@ -185,7 +185,7 @@ def test_devices_and_pipes_are_refused(tmp_path: Path):
         with pytest.raises(InvalidStateFile, match="a device or a pipe"):
             State.read_json_file(path)
     store = JSONFileStore(pipe)
-    for use in (store.load, lambda: store.sync(new_state())):
+    for use in (store.load, store.snapshot, lambda: store.sync(new_state())):
         with pytest.raises(InvalidStateFile, match="a device or a pipe"):
             use()
     assert pipe.is_fifo()

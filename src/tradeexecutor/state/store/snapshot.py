@@ -16,6 +16,7 @@ import msgspec
 
 from tradeexecutor.state.codec.upcast import SCHEMA_VERSION
 from tradeexecutor.state.errors import InvalidStateFile, NewerStateFile
+from tradeexecutor.state.files.bounded_read import require_regular_file
 from tradeexecutor.state.files.checksum_header import parse_verified, read_checksum_header, verify_checksum_header
 from tradeexecutor.state.state import State
 from tradeexecutor.state.state.read_only import make_read_only
@@ -153,8 +154,10 @@ class FileSnapshots:
         if is_writer and self._acknowledged is not None:
             return self._acknowledged
         cache = self._cache
+        require_regular_file(path.stat(), path)  # opening a pipe would wait for its writer
         with cache.lock, path.open("rb") as file:
             status = os.fstat(file.fileno())
+            require_regular_file(status, path)
             identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
             if cache.latest is None or identity != self._identity:
                 cache.latest, self._identity = _read_snapshot(file.read()), identity
