@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tradeexecutor.analysis.adjusted.periods import Observations, group_by_calendar
+from tradeexecutor.analysis.adjusted.returns import calculate_cagr
 from tradeexecutor.analysis.memo import shared
 from tradeexecutor.analysis.times import read_seconds
 from tradeexecutor.state.state import State
@@ -26,6 +27,9 @@ __all__ = [
     "read_holdings",
     "sample_benchmark",
 ]
+
+#: Deviation per period below which returns are constant except for rounding.
+_NO_DEVIATION = 1e-14
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,18 +165,22 @@ def calculate_alpha_beta(
 ) -> AlphaBeta | None:
     """Return alpha and beta over the periods in which both are known.
 
-    None with fewer than two of them, or when the benchmark does not vary.
+    None with fewer than two of them, when the benchmark does not vary, or when the yearly return exceeds the range of
+    floats.
+
+    >>> calculate_alpha_beta(np.array([0.02, 0.05]), np.array([0.1, 0.1 + 1e-16]), 365.0) is None
+    True
     """
     known = np.isfinite(benchmark)
     returns, benchmark = returns[known], benchmark[known]
     if len(returns) < 2:
         return None
-    variance = float(benchmark.var())
-    if not variance > 0:
+    if not float(benchmark.std()) > _NO_DEVIATION:
         return None
+    variance = float(benchmark.var())
     beta = float(((returns - returns.mean()) * (benchmark - benchmark.mean())).mean()) / variance
-    alpha = (1.0 + float((returns - beta * benchmark).mean())) ** periods_per_year - 1.0
-    return AlphaBeta(alpha, beta)
+    alpha = calculate_cagr(float((returns - beta * benchmark).mean()), 1.0 / periods_per_year)
+    return None if alpha is None else AlphaBeta(alpha, beta)
 
 
 def compare_years(observations: Observations, held: Holding | None = None) -> list[YearlyReturn]:
