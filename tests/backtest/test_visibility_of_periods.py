@@ -67,6 +67,7 @@ def resample(rule: str, **settings: Any) -> Calculation:
 #: Resampled by pandas, whose index has a frequency, and what loses it.
 PERIODS: dict[str, Calculation] = {
     "days": resample("D"),
+    "business days": resample("B"),
     "weeks": resample("W-MON", label="left", closed="left"),
     "weeks from Friday on": resample("W-FRI", label="left", closed="left"),
     "mean of weeks": lambda close: resample("W-MON", label="left", closed="left")(close).rolling(2).mean(),

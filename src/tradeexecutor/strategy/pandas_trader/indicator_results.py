@@ -192,14 +192,16 @@ class IndicatorResults:
             raise IndicatorCalculationFailed(f"{where}: times must increase and not repeat")
         if candles is None:
             length = self.universe.time_bucket // datetime.timedelta(microseconds=1)
-            known = np.maximum(stamps + np.int64(length), _find_period_ends(stamps, last_end, keep_holes=True))
+            known = np.maximum(
+                stamps + np.int64(length), _find_period_ends(stamps, last_end, keep_holes=last_end is None)
+            )
         elif len(stamps) == 1 and last_end is None:
             known = candles.ends[-1:]  # the period of a single value is unknown, so it may be all data
         else:
             following = _find_period_ends(stamps, last_end, keep_holes=False)
             last = np.searchsorted(candles.starts, following, side="left") - 1
             known = np.where(last >= 0, np.maximum(candles.ends[np.maximum(last, 0)], stamps), stamps)
-            known = np.maximum(known, _find_period_ends(stamps, last_end, keep_holes=True))
+            known = np.maximum(known, _find_period_ends(stamps, last_end, keep_holes=last_end is None))
         return known
 
     def iterate_columns(self) -> Iterator[tuple[str, int, str | None, IndicatorSeries]]:
