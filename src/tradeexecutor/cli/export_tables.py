@@ -140,7 +140,8 @@ def _write_amounts(values: list[Decimal | None], where: str, amounts: AmountForm
     for value in values:
         if value is not None and not _fits(value):
             raise CommandFailed(
-                f"{value:f} ({where}) does not fit into a decimal of {_PRECISION} digits with {_SCALE} after the point",
+                f"an amount of {len(value.as_tuple().digits)} digits ({where}: {value:f}) does not fit into a decimal "
+                f"of {_PRECISION} digits with {_SCALE} after the point",
                 "Text is exact whatever the amount: --amounts text",
             )
     return pa.array(values, type=pa.decimal128(_PRECISION, _SCALE))

@@ -71,7 +71,7 @@ def test_a_state_that_does_not_balance_fails_and_says_where_by_how_much_and_why(
     lines = result.stdout.splitlines()
     assert any(line.split() == ["USDC", "cash", "9,000", "8,300", "-700", "does", "not", "balance"] for line in lines)
     story = result.stdout.partition("USDC cash: does not balance")[2]
-    assert "The state records 8,300, 700 less than the sum of the entries." in story
+    assert "The state records 8,300, that is 700 less than the sum of the entries." in story
     (marked,) = [line for line in story.splitlines() if line.startswith("  >")]
     assert marked.endswith("trade #2 fails and gets its capital back: +700")
     assert "-700: the capital of failed trade #2 was not given back" in story

@@ -73,7 +73,7 @@ def test_decimals_are_exact_or_refused(run: Run, path: Path, tmp_path: Path):
     state.write_json_file(path)
     refused = run("export", path, "-o", tmp_path, "--force", *arguments, "balance-updates")
     assert refused.exit_code == 1
-    assert "0.1234567890123456789 (quantity of balance-updates) does not fit" in refused.stderr
+    assert "an amount of 19 digits (quantity of balance-updates: 0.12345679) does not fit" in refused.stderr
 
 
 @pytest.mark.parametrize(

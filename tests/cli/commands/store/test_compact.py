@@ -16,7 +16,7 @@ def test_compact(run: Run, address: str):
     assert "bytes were freed" in result.stdout
     assert [revision.number for revision in SQLStateStore(address).history()] == [3, 4]
     assert "nothing to remove" in run("store", "compact", address, "--keep", "2", "--yes").stdout
-    assert "(the saves before are not kept)" in run("store", "history", address).stdout
+    assert "(earlier saves are not kept)" in run("store", "history", address).stdout
 
 
 @pytest.mark.parametrize("days", ["1e300", "nan", "inf", "-1", "365001"])

@@ -13,7 +13,7 @@ from tradeexecutor.state.store import JSONFileStore
 def test_convert_both_ways(run: Run, address: str, tmp_path: Path):
     result = run("store", "convert", address, "demo.json")
     assert result.exit_code == 0, result.stderr
-    assert "Both give the same" in result.stdout
+    assert "Source and copy have the same" in result.stdout
     text = State.read_json_file(tmp_path / "demo.json").to_json_bytes()
     assert text == SQLStateStore(address).read()[1]
     assert run("store", "convert", "demo.json", "sqlite:///new.db").exit_code == 0
@@ -38,7 +38,7 @@ def test_a_file_is_not_converted_to_a_file(run: Run, tmp_path: Path):
     make_state().write_json_file(tmp_path / "a.json")
     result = run("store", "convert", tmp_path / "a.json", tmp_path / "b.json")
     assert result.exit_code == 2
-    assert "has to be a strategy in a database" in " ".join(result.stderr.split())
+    assert "must be a strategy in a database" in " ".join(result.stderr.split())
     assert not (tmp_path / "b.json").exists()
 
 

@@ -53,7 +53,7 @@ def test_a_database_with_several_strategies_wants_a_name(run: Run, address: str)
         store.sync(make_state())
     result = run("store", "history", "sqlite:///trading.db")
     assert result.exit_code == 1
-    assert "Add #NAME to the address: one of demo, other" in result.stderr
+    assert "add #NAME to the address, one of demo, other" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["history", "show", "diff", "list", "compact --keep 1"])
@@ -62,7 +62,7 @@ def test_files_have_no_history(run: Run, tmp_path: Path, command: str):
     name, *options = command.split()
     result = run("store", name, tmp_path / "demo.json", *options)
     assert result.exit_code == 1
-    assert "is no address of a database" in result.stderr
+    assert "is not the address of a database" in result.stderr
 
 
 @pytest.mark.parametrize(
