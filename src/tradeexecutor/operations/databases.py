@@ -11,7 +11,7 @@ from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.state.errors import OperationRefused
 from tradeexecutor.state.state import State
 
-__all__ = ["load_strategy", "open_address", "open_strategy", "read_strategy_text", "recover_save"]
+__all__ = ["load_strategy", "open_address", "open_new_strategy", "open_strategy", "read_strategy_text", "recover_save"]
 
 
 def open_address(address: DatabaseAddress) -> DatabaseAddress:
@@ -51,6 +51,16 @@ def open_strategy(address: DatabaseAddress) -> SQLStateStore:
     if address != address.newest:
         raise OperationRefused(f"only the newest save can be changed; leave out the part after the @ in {address}")
     return SQLStateStore(open_address(address))
+
+
+def open_new_strategy(address: DatabaseAddress) -> SQLStateStore:
+    """Return the store of a strategy that does not exist yet; raises `OperationRefused` if it exists."""
+    if address.strategy is None or address != address.newest:
+        raise OperationRefused(f"the name of the new strategy is missing: add #NAME to {address.database}")
+    store = SQLStateStore(address)
+    if not store.is_pristine():
+        raise OperationRefused(f"{address} exists already")
+    return store
 
 
 def recover_save(address: DatabaseAddress, number: int | None) -> None:

@@ -124,6 +124,9 @@ class LiveLoop:
         `clock` returns the time, naive UTC; `wait` sleeps for a number of seconds.
     should_stop
         Called between jobs; a job is never interrupted.
+    on_start
+        Called once with the state, after the trades of an earlier process were resolved and before the first job. Its
+        changes are saved; an error ends the start.
     on_job
         Called after each job with its name, and with its error or None.
     commands
@@ -139,6 +142,7 @@ class LiveLoop:
     clock: Callable[[], datetime.datetime] = utc_now
     wait: Callable[[float], None] = time.sleep
     should_stop: Callable[[], bool] = lambda: False
+    on_start: Callable[[State], None] = lambda state: None
     on_job: Callable[[str, Exception | None], None] = lambda name, error: None
     commands: CommandQueue = field(default_factory=CommandQueue)
     _runner: StrategyRunner | None = field(default=None, init=False, repr=False)
@@ -165,6 +169,7 @@ class LiveLoop:
         self.models.execution.initialize()
         self.models.execution.preflight_check()
         self._resolve(state)
+        self.on_start(state)
         now = self.clock()
         self._last_tick = state.last_cycle_at
         self._runner = self._make_runner(state, now)

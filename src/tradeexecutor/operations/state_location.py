@@ -21,6 +21,7 @@ __all__ = [
     "get_archives_path",
     "get_stored_file",
     "load_state",
+    "open_new_store",
     "open_store",
     "parse_state_location",
     "read_state_text",
@@ -85,6 +86,15 @@ def open_store(place: StateLocation) -> "JSONFileStore | SQLStateStore":
         return _import_databases().open_strategy(place)
     require_state_file(place)
     return JSONFileStore(place, compressed=get_compressed_path(resolve_links(place)).exists())
+
+
+def open_new_store(place: StateLocation) -> "JSONFileStore | SQLStateStore":
+    """Return the store of a state that does not exist yet; raises `OperationRefused` if it exists."""
+    if not isinstance(place, Path):
+        return _import_databases().open_new_strategy(place)
+    if place.exists():
+        raise OperationRefused(f"{place} exists already")
+    return JSONFileStore(place)
 
 
 def get_archives_path(place: StateLocation) -> Path | None:

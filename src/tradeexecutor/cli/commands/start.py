@@ -4,7 +4,7 @@ import contextlib
 import datetime
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -20,21 +20,25 @@ from tradeexecutor.cli.chain_options import (
     open_chain,
     open_wallet,
 )
+from tradeexecutor.cli.config_file import ConfigOption
 from tradeexecutor.cli.failure import CommandFailed
 from tradeexecutor.cli.option_values import parse_parameters
 from tradeexecutor.cli.output import print_facts, print_line, print_problem
 from tradeexecutor.cli.run_options import SetOption, StrategyArgument
+from tradeexecutor.cli.state_file import StateFile
 from tradeexecutor.cli.web_options import HostOption, OperateOption, PortOption, make_settings, require_web
 from tradeexecutor.operations.error_text import describe_error
+from tradeexecutor.operations.state_location import StateLocation, open_new_store, open_store
 from tradeexecutor.state.clock import utc_now
 
 if TYPE_CHECKING:
     from tradeexecutor.ethereum.chain_file import ChainFile
+    from tradeexecutor.ethereum.connection import ChainConnection
     from tradeexecutor.ethereum.hot_wallet import HotWallet
     from tradeexecutor.operations.live_loop import LiveSettings
     from tradeexecutor.operations.operator_commands import CommandQueue
     from tradeexecutor.state.state import State
-    from tradeexecutor.state.store import JSONFileStore
+    from tradeexecutor.state.store import StateStore
     from tradeexecutor.strategy.runner import Models
     from tradeexecutor.strategy.strategy_module import StrategyModule
 
@@ -42,30 +46,65 @@ EXAMPLES = (
     "tradeexecutor start my_strategy.py state.json --chain base.json --rpc https://mainnet.base.org --new",
     "tradeexecutor start my_strategy.py state.json --chain base.json --rpc URL --rpc OTHER_URL --keystore wallet.json",
     "tradeexecutor start my_strategy.py state.json --chain base.json --rpc URL --decide-at-once --max-cycles 1",
+    "tradeexecutor start my_strategy.py sqlite:///trading.db#mine --chain base.json --rpc URL --check-accounts",
+    "tradeexecutor start --config live.toml",
 )
 
 
-_StateFileArgument = Annotated[
-    Path, typer.Argument(metavar="STATE_FILE", help="State file of the strategy.", show_default=False, readable=False)
-]
 _NewOption = Annotated[
     bool, typer.Option("--new", help="Create the state file; the balance of the wallet becomes the opening balance.")
 ]
 _OffsetOption = Annotated[
-    float, typer.Option(min=0, metavar="MINUTES", help="Delay of a decision after the tick of the cycle.")
+    float,
+    typer.Option(
+        min=0, envvar="CYCLE_OFFSET_MINUTES", metavar="MINUTES", help="Delay of a decision after the tick of the cycle."
+    ),
 ]
 _TriggerCheckOption = Annotated[
-    float, typer.Option(min=0, metavar="MINUTES", help="Time between checks of stop losses; 0 is never.")
+    float,
+    typer.Option(
+        min=0,
+        envvar="POSITION_TRIGGER_CHECK_MINUTES",
+        metavar="MINUTES",
+        help="Time between checks of stop losses; 0 is never.",
+    ),
 ]
 _ValuationOption = Annotated[
-    float, typer.Option(min=0, metavar="MINUTES", help="Time between valuations of positions; 0 is never.")
+    float,
+    typer.Option(
+        min=0,
+        envvar="STATS_REFRESH_MINUTES",
+        metavar="MINUTES",
+        help="Time between valuations of positions; 0 is never.",
+    ),
 ]
 _MaxDataDelayOption = Annotated[
-    float, typer.Option(min=0, metavar="MINUTES", help="Largest age of the newest candle at a decision.")
+    float,
+    typer.Option(
+        min=0,
+        envvar="MAX_DATA_DELAY_MINUTES",
+        metavar="MINUTES",
+        help="Largest age of the newest candle at a decision.",
+    ),
 ]
-_DecideAtOnceOption = Annotated[bool, typer.Option("--decide-at-once", help="Make the first decision right away.")]
+_CheckAccountsOption = Annotated[
+    bool,
+    typer.Option("--check-accounts", envvar="CHECK_ACCOUNTS", help="Start only if the books agree with the wallet."),
+]
+_SyncTreasuryOption = Annotated[
+    bool,
+    typer.Option(
+        "--sync-treasury-on-startup",
+        envvar="SYNC_TREASURY_ON_STARTUP",
+        help="Book deposits and redemptions right away.",
+    ),
+]
+_DecideAtOnceOption = Annotated[
+    bool, typer.Option("--decide-at-once", envvar="TRADE_IMMEDIATELY", help="Make the first decision right away.")
+]
 _MaxCyclesOption = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Stop after N decisions.", show_default="no limit")
+    int | None,
+    typer.Option(min=1, envvar="MAX_CYCLES", metavar="N", help="Stop after N decisions.", show_default="no limit"),
 ]
 _HttpEnabledOption = Annotated[
     bool,
@@ -85,7 +124,7 @@ class _WebOptions:
 
 def start(
     strategy: StrategyArgument,
-    state_file: _StateFileArgument,
+    state_file: StateFile,
     *,
     chain: ChainOption,
     rpc: RpcOption = None,
@@ -96,6 +135,8 @@ def start(
     valuation: _ValuationOption = 60,
     max_data_delay: _MaxDataDelayOption = 1440,
     max_gas_price: MaxGasPriceOption = None,
+    check_accounts: _CheckAccountsOption = False,
+    sync_treasury_on_startup: _SyncTreasuryOption = False,
     decide_at_once: _DecideAtOnceOption = False,
     max_cycles: _MaxCyclesOption = None,
     http_enabled: _HttpEnabledOption = False,
@@ -103,14 +144,19 @@ def start(
     http_port: PortOption = 3456,
     http_operate: OperateOption = False,
     set_: SetOption = None,
+    config: ConfigOption = None,
 ) -> None:
+    # Longer than 70 lines: many of them declare the options and their help.
     """Run a strategy live, with real money.
 
     The program trades with a hot wallet on one chain until it is stopped (Ctrl-C or
     SIGTERM); it finishes the current job first. After a crash it looks up the outcome of
     pending transactions on the chain. The key is read from the environment or an encrypted
     file, never from the command line.
+
+    Options can also be in a TOML file (--config) and in environment variables.
     """
+    del config  # its values are those of the other options
     if http_enabled:
         require_web()
     settings, connection = open_chain(chain, rpc)
@@ -118,13 +164,13 @@ def start(
     from tradeexecutor.ethereum.hot_wallet import FeeRules
     from tradeexecutor.ethereum.live import RETRYABLE, make_live_models
     from tradeexecutor.operations.live_loop import LiveSettings, StaleMarketData
-    from tradeexecutor.state.store import JSONFileStore
+    from tradeexecutor.operations.operator_commands import CommandQueue
     from tradeexecutor.strategy.strategy_module import read_strategy_module
 
     module = read_strategy_module(strategy)
     module.apply_parameters(parse_parameters(set_ or []))
     wallet = open_wallet(keystore)
-    _check_state_file(state_file, is_new=new)
+    _check_place(state_file, is_new=new)
     cycle = module.cycle_duration
     if cycle is None:
         raise CommandFailed(f"{strategy} does not say how often to decide (cycle_duration in Parameters)")
@@ -138,7 +184,7 @@ def start(
         max_cycles=max_cycles,
         retryable=(*RETRYABLE, StaleMarketData),
     )
-    with JSONFileStore(state_file) as store:
+    with (open_new_store if new else open_store)(state_file) as store:
         fees = FeeRules(max_fee=None if max_gas_price is None else int(max_gas_price * 1e9))
         models = make_live_models(settings, connection, wallet, store.sync, fee_rules=fees)
         if new:
@@ -146,14 +192,27 @@ def start(
             models.sync.sync_initial(state, reserve_assets=[settings.reserve])
             store.sync(state)
         _print_start(module.name or strategy.stem, wallet, settings, live_settings)
-        web = _WebOptions(strategy, http_host, http_port, http_operate) if http_enabled else None
-        state = _run_and_serve(module, store, models, settings, live_settings, web)
+
+        def prepare(state: "State") -> None:
+            if sync_treasury_on_startup:
+                models.sync.sync_treasury(utc_now(), state, [settings.reserve])
+            if check_accounts:
+                _require_clean_accounts(state, settings, connection)
+
+        commands = CommandQueue()
+        with contextlib.ExitStack() as stack:
+            if http_enabled:
+                web = _WebOptions(strategy, http_host, http_port, http_operate)
+                stack.enter_context(_serve(module, state_file, store, commands, web))
+            state = _run_until_stopped(
+                module, store, models, settings, live_settings, commands=commands, on_start=prepare
+            )
         print_line(f"Stopped after cycle {state.cycle - 1}. {state_file} is saved.")
 
 
 @contextlib.contextmanager
 def _serve(
-    module: "StrategyModule", store: "JSONFileStore", commands: "CommandQueue", web: _WebOptions
+    module: "StrategyModule", place: StateLocation, store: "StateStore", commands: "CommandQueue", web: _WebOptions
 ) -> Generator[None]:
     """Serve the state over HTTP, in a thread, while the strategy runs."""
     # Slow to import.
@@ -164,13 +223,13 @@ def _serve(
     from tradeexecutor.web.sources import Catalogue, Strategy, make_id
     from tradeexecutor.web.summary import Description, ProcessStatus
 
-    name = make_id(store.path)
+    name = make_id(place)
     status = ProcessStatus()
     about = Description(
         name=module.name, short_description=module.short_description, long_description=module.long_description
     )
     site = Site(
-        Catalogue([Strategy(name, store.path, store, is_live=True)]),
+        Catalogue([Strategy(name, place, store, is_live=True)]),
         descriptions={name: about},
         statuses={name: status},
         sources={name: web.file.read_text(encoding="utf-8")},
@@ -189,11 +248,12 @@ def _serve(
             raise
 
 
-def _check_state_file(state_file: Path, *, is_new: bool) -> None:
-    if is_new and state_file.exists():
-        raise CommandFailed(f"{state_file} exists already", "leave out --new to continue with it")
-    if not is_new and not state_file.exists():
-        raise CommandFailed(f"there is no file {state_file}", "add --new to create it")
+def _check_place(place: StateLocation, *, is_new: bool) -> None:
+    if isinstance(place, Path):
+        if is_new and place.exists():
+            raise CommandFailed(f"{place} exists already", "leave out --new to continue with it")
+        if not is_new and not place.exists():
+            raise CommandFailed(f"there is no file {place}", "add --new to create it")
 
 
 def _print_start(name: str, wallet: "HotWallet", chain: "ChainFile", settings: "LiveSettings") -> None:
@@ -208,31 +268,15 @@ def _print_start(name: str, wallet: "HotWallet", chain: "ChainFile", settings: "
     )
 
 
-def _run_and_serve(
-    module: "StrategyModule",
-    store: "JSONFileStore",
-    models: "Models",
-    chain: "ChainFile",
-    settings: "LiveSettings",
-    web: _WebOptions | None,
-) -> "State":
-    """Run the strategy until it is stopped, and serve its state meanwhile if `web` is given; return the state."""
-    from tradeexecutor.operations.operator_commands import CommandQueue
-
-    commands = CommandQueue()
-    with contextlib.ExitStack() as stack:
-        if web is not None:
-            stack.enter_context(_serve(module, store, commands, web))
-        return _run_until_stopped(module, store, models, chain, settings, commands)
-
-
 def _run_until_stopped(
     module: "StrategyModule",
-    store: "JSONFileStore",
+    store: "StateStore",
     models: "Models",
     chain: "ChainFile",
     settings: "LiveSettings",
+    *,
     commands: "CommandQueue",
+    on_start: Callable[["State"], None],
 ) -> "State":
     """Decide, trade and save until the cycles are done or a signal ends them; return the state."""
     from tradeexecutor.operations.live_loop import LiveLoop
@@ -246,11 +290,25 @@ def _run_until_stopped(
         settings,
         wait=lambda seconds: _wait(stopping, seconds),
         should_stop=stopping.is_set,
+        on_start=on_start,
         on_job=_report,
         commands=commands,
     )
     with _stop_by_signal(stopping):
         return loop.run()
+
+
+def _require_clean_accounts(state: "State", settings: "ChainFile", connection: "ChainConnection") -> None:
+    from tradeexecutor.cli.printers.accounts import print_comparison
+    from tradeexecutor.operations.chain_balances import fetch_state_balances
+    from tradeexecutor.operations.check_accounts import check_state_accounts
+
+    result = check_state_accounts(state, fetch_state_balances(state, settings, connection))
+    if not result.is_clean:
+        print_comparison(result, state, all_=False)
+        raise CommandFailed(
+            "the books do not agree with the wallet", "`tradeexecutor correct-accounts --chain` books it"
+        )
 
 
 def _wait(stopping: threading.Event, seconds: float) -> None:

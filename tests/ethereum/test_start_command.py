@@ -1,0 +1,139 @@
+"""What `tradeexecutor start` offers besides trading: databases, checks at the start, settings in a file."""
+
+import datetime
+import secrets
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tests.ethereum.test_chain_commands import write_chain_file
+from tests.ethereum.trader import Trader
+from tradeexecutor.cli.main import app
+from tradeexecutor.ethereum.hot_wallet import HotWallet
+from tradeexecutor.operations.state_location import load_state, parse_state_location
+from tradeexecutor.state.state import State
+
+HOUR = datetime.timedelta(hours=1)
+
+STRATEGY = """
+from tradeexecutor.strategy.cycle import CycleDuration
+
+trading_strategy_engine_version = "0.5"
+
+
+class Parameters:
+    cycle_duration = CycleDuration.cycle_1h
+
+
+def decide_trades(input):
+    manager = input.get_position_manager()
+    return [] if manager.is_any_open() else manager.open_spot(input.strategy_universe.get_single_pair(), 1_000)
+"""
+
+
+class Machine:
+    """A folder with all that a live strategy needs, and its wallet in the environment."""
+
+    def __init__(self, trader: Trader, folder: Path):
+        self.trader, self.folder = trader, folder
+        write_chain_file(trader, folder)
+        (folder / "strategy.py").write_text(STRATEGY)
+        start = trader.chain.now.replace(minute=0, second=0, microsecond=0) - 10 * HOUR
+        rows = [f"{(start + hour * HOUR).isoformat()},2000,2010,1990,2000,5" for hour in range(40)]
+        (folder / "candles.csv").write_text("\n".join(["timestamp,open,high,low,close,volume", *rows]))
+
+    def start(self, place: str, *options: str) -> Result:
+        rpc = ["--rpc", self.trader.chain.anvil.url, "--chain", str(self.folder / "chain.json")]
+        once = ["--decide-at-once", "--max-cycles", "1", "--offset", "0"]
+        return CliRunner().invoke(app, ["start", str(self.folder / "strategy.py"), place, *rpc, *once, *options])
+
+    def take_out(self, amount: Decimal) -> None:
+        wallet = self.trader.wallet.address
+        self.trader.chain.impersonate(wallet)
+        self.trader.chain.transfer(self.trader.market.weth, self.trader.chain.owner, amount, sender=wallet)
+
+
+@pytest.fixture
+def machine(trader: Trader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    key = secrets.token_hex(32)
+    monkeypatch.setenv("PRIVATE_KEY", key)
+    trader.wallet = HotWallet.from_key(key)
+    trader.chain.anvil.set_native_balance(trader.wallet.address, 10**20)
+    trader.chain.mint(trader.usdc, trader.wallet.address, Decimal(10_000))
+    return Machine(trader, tmp_path)
+
+
+def test_a_strategy_lives_in_a_database(machine: Machine):
+    place = f"sqlite:///{machine.folder}/trading.db#mine"
+    assert machine.start(place).exit_code == 1, "it does not exist yet"
+    done = machine.start(place, "--new")
+    assert done.exit_code == 0, done.output
+    state = load_state(parse_state_location(place))
+    assert [trade.is_success() for trade in state.portfolio.get_all_trades()] == [True]
+    machine.trader.assert_books_equal_chain(state)
+    again = machine.start(place, "--new")
+    assert again.exit_code == 1
+    assert "exists already" in again.output
+
+
+def test_a_start_is_refused_when_the_books_do_not_agree_with_the_wallet(machine: Machine):
+    place = str(machine.folder / "state.json")
+    assert machine.start(place, "--new", "--check-accounts").exit_code == 0
+    machine.take_out(Decimal("0.1"))
+    before = State.read_json_file(Path(place)).cycle
+    refused = machine.start(place, "--check-accounts")
+    assert refused.exit_code == 1
+    assert "do not agree with the wallet" in refused.output
+    assert State.read_json_file(Path(place)).cycle == before
+
+
+def test_deposits_are_booked_before_the_accounts_are_checked(machine: Machine):
+    place, trader = str(machine.folder / "state.json"), machine.trader
+    assert machine.start(place, "--new").exit_code == 0
+    trader.chain.mint(trader.usdc, trader.wallet.address, Decimal(500))
+    assert "do not agree" in machine.start(place, "--check-accounts").output
+    # The decision of this tick is made, so the program would wait for the next one. Candles that cannot be read end it.
+    (machine.folder / "candles.csv").write_text("nothing")
+    ended = machine.start(place, "--check-accounts", "--sync-treasury-on-startup")
+    assert ended.exit_code == 1
+    assert "do not agree" not in ended.output
+    assert "candles.csv" in ended.output
+
+
+def test_options_are_in_one_file(machine: Machine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(machine.folder)
+    config = machine.folder / "live.toml"
+    config.write_text(
+        f"""
+strategy = "strategy.py"
+state_file = "state.json"
+chain = "chain.json"
+rpc = ["{machine.trader.chain.anvil.url}"]
+new = true
+decide-at-once = true
+max_cycles = 3
+offset = 0
+"""
+    )
+    done = CliRunner().invoke(app, ["start", "--config", "live.toml", "--max-cycles", "1"])
+    assert done.exit_code == 0, done.output
+    machine.trader.assert_books_equal_chain(State.read_json_file(machine.folder / "state.json"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("private_key = '0x12'", "no option private_key"),
+        ("rpc = [", "is no TOML"),
+        ("offset = 'soon'", "unable to parse string as a number"),
+    ],
+)
+def test_a_wrong_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "live.toml").write_text(text)
+    refused = CliRunner().invoke(app, ["start", "a.py", "b.json", "--chain", "c", "--config", "live.toml"])
+    assert refused.exit_code == 2
+    # The message stands in a box that is as wide as the terminal.
+    assert message in " ".join(refused.output.replace("│", " ").split())
