@@ -39,7 +39,7 @@ def make_openapi() -> dict[str, Any]:
     unique = list({repr(kind): kind for kind in types}.values())
     schemas, components = msgspec.json.schema_components(unique, ref_template="#/components/schemas/{name}")
     for schema in [*schemas, *components.values()]:
-        _modernise(schema)
+        _simplify(schema)
     by_type = dict(zip(map(repr, unique), schemas, strict=True))
     paths: dict[str, Any] = {}
     for path, summary, answer, media_type, others in _GENERAL:
@@ -74,17 +74,19 @@ def make_openapi() -> dict[str, Any]:
     }
 
 
-def _modernise(schema: Any) -> None:
-    """Describe pairs in the words of JSON Schema 2020-12, as OpenAPI 3.1 does; msgspec uses those of older drafts."""
+def _simplify(schema: Any) -> None:
+    """Describe pairs of numbers as lists of two numbers, which more generators of clients understand."""
     if isinstance(schema, (list, tuple)):
         for item in cast(list[Any], schema):
-            _modernise(item)
+            _simplify(item)
     elif isinstance(schema, dict):
         known = cast(dict[str, Any], schema)
-        if isinstance(known.get("items"), (list, tuple)):
-            known["prefixItems"], known["items"] = known["items"], False
+        pair = known.pop("prefixItems", None)
+        if pair is not None:
+            assert all(item == pair[0] for item in pair)
+            known["items"] = pair[0]
         for value in known.values():
-            _modernise(value)
+            _simplify(value)
 
 
 def _operate(

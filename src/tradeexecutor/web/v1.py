@@ -108,7 +108,7 @@ def _find_in_database(strategy: Strategy, moment: int | datetime.datetime) -> Sa
         revision, text = strategy.store.read(moment)
     except RevisionNotFound as error:
         raise ProblemRaised(404, str(error)) from None
-    return Saved.of(Snapshot.make(revision.number, revision.sha256, revision.last_updated_at, text))
+    return Saved.of(Snapshot.make(revision.number, revision.sha256, revision.last_updated_at, (text,)))
 
 
 # --- The state and its parts
