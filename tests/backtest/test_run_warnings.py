@@ -155,3 +155,21 @@ def test_slippage_above_the_tolerance_is_told_once():
 def test_warnings_are_logged(caplog: pytest.LogCaptureFixture):
     run(BARS, {})
     assert "never traded" in caplog.text
+
+
+@pytest.mark.parametrize(("value", "expected"), [(10_000, 1), (9_000, 0)])
+def test_a_strategy_that_is_its_own_benchmark_is_told_once(value: float, expected: int):
+    bars = make_candles(random_walk(1, 30), bucket=DAY)
+    warnings = get_warnings(run(bars, {1: buy(value)}, fee=0.003))
+    assert (
+        warnings
+        == [
+            "the equity moves exactly like its benchmark, BTC-USD bought and held: alpha, beta and the figures "
+            "beside it compare the strategy with itself"
+        ]
+        * expected
+    )
+
+
+def test_a_few_days_do_not_make_a_strategy_its_own_benchmark():
+    assert get_warnings(run(make_candles(random_walk(1, 6), bucket=DAY), {1: buy(10_000)})) == []

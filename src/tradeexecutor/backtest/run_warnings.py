@@ -4,6 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from tradeexecutor.analysis.adjusted.benchmark import read_holdings, sample_benchmark
+from tradeexecutor.analysis.adjusted.periods import read_observations
 from tradeexecutor.analysis.adjusted.positions import measure_trading
 from tradeexecutor.backtest.backtest_sync import DelayedRedemption
 from tradeexecutor.backtest.delisting import DelistingPolicy
@@ -18,6 +22,9 @@ __all__ = ["find_warnings"]
 
 #: Distance of a stop loss below the entry, a fraction, above which it is probably a mistake: 0.05 written for 0.95.
 _SUSPICIOUS_STOP = 0.5
+
+#: Largest difference of daily returns that count as the same, a fraction.
+_SAME_RETURN = 1e-6
 
 #: Start of the failure reason of a trade with too much slippage, see `SimulatedExecution`.
 _SLIPPAGE_REASON = "slippage "
@@ -70,6 +77,7 @@ def find_warnings(
         *_find_late_indicators(indicators),
         *_find_slippage_failures(state),
         *_find_suspicious_stops(state),
+        *_find_own_benchmark(state),
         *_find_shortages(outcomes.shortages),
         *_find_delayed_orders(outcomes.queue),
         *_find_delayed_redemptions(outcomes.redemptions),
@@ -150,6 +158,21 @@ def _find_suspicious_stops(state: State) -> Iterator[str]:
             f"stop_loss_pct={ratio:.3g} means a stop at {format_percent(ratio)} of the price, a stop "
             f"{format_percent(ratio)} below it is stop_loss_pct={1 - ratio:.3g}"
         )
+
+
+def _find_own_benchmark(state: State) -> Iterator[str]:
+    observations = read_observations(state)
+    if not observations.is_daily:
+        return  # a few days say nothing
+    for held in read_holdings(state):
+        benchmark = sample_benchmark(held.growth, observations)
+        # The amounts of the first day are rounded to units.
+        if benchmark.std() > _SAME_RETURN and np.all(np.abs(observations.returns - benchmark) < _SAME_RETURN):
+            yield (
+                f"the equity moves exactly like its benchmark, {held.name} bought and held: alpha, beta and the "
+                "figures beside it compare the strategy with itself"
+            )
+            return
 
 
 def _find_shortages(shortages: Shortages) -> Iterator[str]:
