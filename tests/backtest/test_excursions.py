@@ -1,5 +1,7 @@
 """How far a position went against and for the strategy, worked out by hand from a few candles."""
 
+from typing import Any
+
 import pytest
 
 from tests.kit.markets import DAY, Bar, buy, flat, make_candles, run, sell
@@ -58,7 +60,7 @@ def test_frames_and_the_chart_show_them():
     state = run(make_candles(bars, bucket=DAY), {2: buy(1000), 4: sell}).state
     frame = positions_to_frame(state)
     assert frame[["adverse_excursion", "favourable_excursion"]].round(9).to_numpy().tolist() == [[-0.2, 0.3]]
-    figure = CHARTS["excursions"].draw(state)
+    figure: Any = CHARTS["excursions"].draw(state)
     assert get_explanation(figure) is None
     drawn = [(list(trace.x), list(trace.y)) for trace in figure.data if trace.x]
     assert [([round(x, 9) for x in xs], [round(y, 9) for y in ys]) for xs, ys in drawn] == [

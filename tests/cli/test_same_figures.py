@@ -63,9 +63,9 @@ def make_deposits(path: Path) -> None:
             return manager.open_spot(pair, manager.get_current_cash() * 0.6, stop_loss_pct=0.9)
         return manager.close_all() if input.cycle % 9 == 7 and manager.is_any_open() else []
 
-    candles = [make_candles(random_walk(seed, 90), bucket=DAY) for seed in (11, 12)]
+    btc, eth = (make_candles(random_walk(seed, 90), bucket=DAY) for seed in (11, 12))
     funding = [(START + 20 * DAY, 40_000), (START + 55 * DAY, -12_000)]
-    run_two(*candles, plan, funding=funding).state.write_json_file(path)
+    run_two(btc, eth, plan, funding=funding).state.write_json_file(path)
 
 
 @pytest.fixture(scope="module")

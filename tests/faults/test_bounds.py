@@ -240,7 +240,7 @@ def test_every_way_to_verify_saves_and_refuses_what_cannot_be_loaded(
         state = make_whole_state()
         store.sync(state)
         assert store.load().to_json() == state.to_json()
-        trade = next(state.portfolio.get_all_trades())
+        trade: Any = next(state.portfolio.get_all_trades())
         for wrong in (Decimal("1E-19"), Decimal("sNaN"), None, "1", Decimal("1E+400")):
             before, trade.planned_quantity = trade.planned_quantity, wrong
             with pytest.raises(BadStateData, match=r"planned_quantity|no quantity"):

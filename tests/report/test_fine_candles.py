@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+from typing import Any
 
 import numpy as np
 import orjson
@@ -55,7 +56,7 @@ def test_what_is_too_large_is_merged_until_it_fits(monkeypatch):
     candles = make_candles(random_walk(3, 3_000))
     state = run(candles, {1: buy(10)}).state
     options = ChartOptions(candles=candles.to_dataframe())
-    figure = CHARTS["price"].draw(state, options)
+    figure: Any = CHARTS["price"].draw(state, options)
     whole = pack_fine_candles(state, options, figure)
     assert whole is not None
     assert len(unpack(whole.packed)) == 3_000

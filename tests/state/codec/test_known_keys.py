@@ -142,7 +142,7 @@ def make_text_without(left_out: Callable[[type, str], bool]) -> bytes:
     def leave_out(value: Any, hint: Any) -> Any:
         hint = strip_optional(hint)
         arguments = typing.get_args(hint)
-        if isinstance(value, dict) and dataclasses.is_dataclass(hint):
+        if isinstance(value, dict) and isinstance(hint, type) and dataclasses.is_dataclass(hint):
             hints = field_types(hint)
             return {
                 field.name: leave_out(value[field.name], hints[field.name])
