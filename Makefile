@@ -56,7 +56,7 @@ format: $(DEV) ## Format the code and apply safe lint fixes
 	@$(BIN)/ruff format .
 
 soak: $(DEV) ## Search with the random and fault tests, SOAK (100) times as long
-	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-search} SOAK=$(SOAK) $(PY) -m pytest -n $(WORKERS) --timeout=0 tests/properties tests/faults $(PYTEST_ARGS)
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-search} SOAK=$(SOAK) $(PY) -m pytest -n $(WORKERS) --timeout=0 tests/properties tests/faults tests/web/test_changes.py $(PYTEST_ARGS)
 
 golden: $(DEV) ## Compare with recorded reference values, where the shared data folder is present
 	@$(PY) -m tests.golden.floor

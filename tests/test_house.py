@@ -152,6 +152,8 @@ LATE_IMPORTS = {
         "tradeexecutor.ethereum.hot_wallet",
         "tradeexecutor.ethereum.live",
     },
+    # They need Starlette, which is an extra.
+    "cli/web_options.py": {"tradeexecutor.web.app", "tradeexecutor.web.security"},
     "database/connection.py": {"tradeexecutor.database.postgresql"},  # needs psycopg, which is an extra
     "operations/state_location.py": {"tradeexecutor.operations"},  # .databases needs SQLAlchemy, which loads slowly
 }

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.state.codec.codec import dump
 from tradeexecutor.state.codec.json_patch import make_patch
 from tradeexecutor.state.errors import TradeExecutorError
@@ -308,8 +309,6 @@ class DatabaseWatcher(Watcher):
     """The saves of a strategy in a database: one event for each save, from the change feed of the store."""
 
     def _compare(self, before: Saved, old: dict[str, Any], saved: Saved) -> tuple[dict[str, Any], list[Event]]:
-        from tradeexecutor.database.store import SQLStateStore  # slow to import
-
         store = self._strategy.store
         assert isinstance(store, SQLStateStore)
         tree = parse_text(saved.snapshot.text)

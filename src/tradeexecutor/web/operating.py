@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from tradeexecutor.backtest.dataset import list_datasets
 from tradeexecutor.operations.close_position import CloseRequest, close_positions
 from tradeexecutor.operations.operator_commands import CommandQueue, pause, record_action, resume
 from tradeexecutor.operations.retry import RetryRequest, retry_failed_trades
@@ -111,8 +112,6 @@ def _retry(request: CommandRequest) -> Change[None]:
 
 def _check_data(names: list[str]) -> tuple[str, ...]:
     """Return names of data sets of the program; raises `ProblemRaised` for others, which could be files."""
-    from tradeexecutor.backtest.dataset import list_datasets  # reads a folder
-
     known = set(list_datasets())
     unknown = [name for name in names if name.partition(":")[0] not in known]
     if unknown:

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from tradeexecutor.database.address import DatabaseAddress
+from tradeexecutor.database.connection import Database
+from tradeexecutor.database.reading import list_strategies
+from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.operations.state_location import StateLocation
 from tradeexecutor.state.codec.codec import parse
 from tradeexecutor.state.codec.upcast import CHECKSUM_HEADER_KEY
@@ -239,11 +242,6 @@ def read_catalogue(places: Iterable[StateLocation]) -> Catalogue:
 
 
 def _open_database(address: DatabaseAddress) -> list[Strategy]:
-    # Slow to import.
-    from tradeexecutor.database.connection import Database
-    from tradeexecutor.database.reading import list_strategies
-    from tradeexecutor.database.store import SQLStateStore
-
     if address != address.newest:
         raise InvalidValue("the newest save is served; leave out the part after the @ of the address")
     addresses = [address]

@@ -14,6 +14,7 @@ import msgspec
 from tradeexecutor.analysis.adjusted.summary import summarise_performance
 from tradeexecutor.analysis.memo import share_results
 from tradeexecutor.database.address import parse_as_of
+from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.codec.codec import dump
@@ -101,8 +102,6 @@ def find_save(strategy: Strategy, at: str | None) -> Saved:
 
 
 def _find_in_database(strategy: Strategy, moment: int | datetime.datetime) -> Saved:
-    from tradeexecutor.database.store import SQLStateStore  # slow to import
-
     assert isinstance(strategy.store, SQLStateStore)
     try:
         revision, text = strategy.store.read(moment)
@@ -305,8 +304,6 @@ def _to_save(
 
 
 def _list_database_saves(question: Question) -> list[records.SaveEntry]:
-    from tradeexecutor.database.store import SQLStateStore  # slow to import
-
     store = question.strategy.store
     assert isinstance(store, SQLStateStore)
     saves: list[records.SaveEntry] = []
