@@ -83,6 +83,18 @@ def test_a_failed_install_leaves_nothing_half_done(monkeypatch: pytest.MonkeyPat
     assert not list(tmp_path.glob("devchain-*"))
 
 
+@pytest.mark.slow
+def test_the_reason_of_a_failed_install_is_the_cause_and_not_the_advice_at_its_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("TRADEEXECUTOR_DEVCHAIN", str(tmp_path))
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("npm_config_fetch_retries", "0")
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
+    with pytest.raises(packages.DevChainUnavailable, match=r"reason: connect ECONNREFUSED 127.0.0.1:9$"):
+        packages.install_packages()
+
+
 def test_the_lock_pins_every_package_by_its_hash_and_names_no_index():
     folder = Path(packages.__file__).parent
     lock = json.loads((folder / "package-lock.json").read_text())

@@ -76,9 +76,17 @@ def _install(cache: Path, target: Path) -> None:
         except subprocess.TimeoutExpired:
             raise DevChainUnavailable(f"npm did not finish within {_INSTALL_TIMEOUT} s") from None
         if done.returncode:
-            last = done.stderr.strip().splitlines()[-3:]
-            raise DevChainUnavailable(f"npm could not install the packages of the local chain: {' / '.join(last)}")
+            reason = _find_reason(done.stderr)
+            raise DevChainUnavailable(f"npm could not install the packages of the local chain: {reason}")
         work.rename(target)
+
+
+def _find_reason(errors: str) -> str:
+    """Return what went wrong from the error output of npm, which ends with general advice."""
+    lines = [line.removeprefix("npm error").strip() for line in errors.splitlines()]
+    lines = [line for line in lines if line]
+    causes = [line for line in lines if "reason:" in line]
+    return " / ".join(causes[:1] or lines[:3])
 
 
 def _find_npm() -> list[str]:
