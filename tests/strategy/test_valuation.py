@@ -52,6 +52,30 @@ class Doubling(ValuationModel):
         return update
 
 
+class Repricing(ValuationModel):
+    """Changes only prices, and says so; fails at the second position."""
+
+    changes_only_price = True
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, ts: datetime.datetime, position: TradingPosition) -> ValuationUpdate:
+        self.calls += 1
+        value = position.revalue_base_asset(ts, position.last_token_price * 2)
+        if self.calls == 2:
+            raise ZeroDivisionError
+        return ValuationUpdate(position.position_id, ts, ts, value, position.last_token_price)
+
+
+class RepricingWithNotes(Repricing):
+    """Changes more than the class it is derived from."""
+
+    def __call__(self, ts: datetime.datetime, position: TradingPosition) -> ValuationUpdate:
+        position.add_notes_message("revalued")
+        return super().__call__(ts, position)
+
+
 @pytest.fixture
 def state() -> State:
     """Two open positions, a loan, and a frozen position."""
@@ -94,6 +118,14 @@ def test_a_failure_names_the_position_and_leaves_the_state_as_it_was(state: Stat
         revalue_state(state, NOON, Doubling(fails_at))
     assert caught.value.position_id == fails_at
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert state.to_json() == before
+
+
+@pytest.mark.parametrize("model", [Repricing(), RepricingWithNotes()])
+def test_what_a_model_of_prices_has_changed_is_undone(state: State, model: ValuationModel):
+    before = state.to_json()
+    with pytest.raises(InvalidValuationOutput):
+        revalue_state(state, NOON, model)
     assert state.to_json() == before
 
 

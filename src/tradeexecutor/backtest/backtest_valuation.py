@@ -16,6 +16,8 @@ class BacktestValuationModel(ValuationModel):
 
     __slots__ = ("pricing_model",)
 
+    changes_only_price = True
+
     def __init__(self, pricing_model: PricingModel):
         self.pricing_model = pricing_model
 

@@ -6,7 +6,7 @@ import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import RevaluationFailed
@@ -36,6 +36,10 @@ class InvalidValuationOutput(RevaluationFailed):
 
 class ValuationModel(ABC):
     """Valuation of one position."""
+
+    #: Whether the model changes only `last_token_price` and `last_pricing_at` of a position, so that a valuation is
+    #: cheap to undo. A subclass does not inherit it, because it may change more.
+    changes_only_price: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, ts: datetime.datetime, position: TradingPosition) -> ValuationUpdate:
@@ -82,10 +86,11 @@ def revalue_portfolio(
     frozen = portfolio.frozen_positions if revalue_frozen else None
     if not portfolio.open_positions and not frozen:
         return
-    done: list[_Before] = []
+    only_price = vars(type(valuation_model)).get("changes_only_price", False)
+    done: list[_Before | _PriceBefore] = []
     try:
         for position in chain(portfolio.open_positions.values(), frozen.values() if frozen else ()):
-            done.append(_Before(position))
+            done.append(_PriceBefore(position) if only_price else _Before(position))
             _value(valuation_model, ts, position)
     except BaseException:
         for before in done:
@@ -107,6 +112,19 @@ def _value(valuation_model: Valuate, ts: datetime.datetime, position: TradingPos
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(TradingPosition))
 _get_fields = operator.attrgetter(*_FIELDS)
+
+
+class _PriceBefore:
+    """Copy of the price of a position."""
+
+    __slots__ = ("_at", "_position", "_price")
+
+    def __init__(self, position: TradingPosition):
+        self._position, self._price, self._at = position, position.last_token_price, position.last_pricing_at
+
+    def restore(self) -> None:
+        """Restore the price of the position."""
+        self._position.last_token_price, self._position.last_pricing_at = self._price, self._at
 
 
 class _Before:
