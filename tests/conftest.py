@@ -65,12 +65,17 @@ def market_dir(shared_dir: Path) -> Path:
     return shared_dir / "market"
 
 
+_LOGGERS = (logging.getLogger(), logging.getLogger("tradeexecutor"))
+_LEVELS = [logger.level for logger in _LOGGERS]
+
+
 @pytest.fixture(autouse=True)
 def _restore_logging() -> Iterator[None]:
-    """A command sets the log levels of its process; the tests share theirs."""
-    loggers = (logging.getLogger(), logging.getLogger("tradeexecutor"))
-    before = [(logger.level, logger.handlers[:]) for logger in loggers]
+    """A command sets the log levels of its process; the tests, and fixtures of whole modules, share theirs."""
+    before = [logger.handlers[:] for logger in _LOGGERS]
+    for logger, level in zip(_LOGGERS, _LEVELS, strict=True):
+        logger.setLevel(level)
     yield
-    for logger, (level, handlers) in zip(loggers, before, strict=True):
+    for logger, level, handlers in zip(_LOGGERS, _LEVELS, before, strict=True):
         logger.setLevel(level)
         logger.handlers[:] = handlers

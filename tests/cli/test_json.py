@@ -22,8 +22,11 @@ EVERY_COMMAND = {entry.name: entry for entry in COMMANDS} | {f"store {entry.name
 
 #: Commands without --json, and why.
 WITHOUT_JSON = {
+    "demo-live": "shows what happens as it happens, and ends with three commands that have --json",
     "start": "runs until it is stopped, and reports what it does as it does it",
     "console": "prints what the code of the user prints",
+    "webapi": "runs until it is stopped",
+    "schema": "prints JSON in any case",
 }
 
 
@@ -76,6 +79,8 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "demo": [],  # below, it takes long
     "backtest": [("ten_days.py", *CANDLES)],
     "init": [("new.json", "--name", "N", "--chain-id", "1", "--address", "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48")],
+    "perform-test-trade": [],  # need a chain, see tests/ethereum
+    "close-all": [],
     "show-statistics": [(STATE,)],
     "show-positions": [(STATE,), (STATE, "--position-type", "all", "--tx-type", "all")],
     "show-trades": [(STATE,)],
@@ -160,7 +165,7 @@ def test_convert(run: Run, folder: Path):
 @pytest.mark.slow
 def test_demo(run: Run, folder: Path):
     document = read_document(run("demo", "--json"))
-    assert [Path(item["state_file"]).parent.name for item in document] == ["ema_cross", "trend_following"]
+    assert [Path(item["state_file"]).parent.name for item in document] == ["rebalancing", "trend_following"]
     assert all(item["trades"] > 0 for item in document)
 
 

@@ -69,7 +69,7 @@ def test_a_change_that_is_made_and_cannot_be_told_is_told_on_standard_error(path
     assert result.returncode == 1
     assert path.read_bytes() != before
     text = result.stderr.decode()
-    assert "was changed, but that could not be told: standard output: No space left on device" in text
+    assert "was changed, but the output could not be written: standard output: No space left on device" in text
     command = text.partition("To undo it: tradeexecutor ")[2].strip()
     assert command
     assert shell(f"T {command} --yes").returncode == 0

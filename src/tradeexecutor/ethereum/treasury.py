@@ -48,8 +48,9 @@ _REMEMBERED = 24
 #: Blocks in one request for logs; nodes allow 500 to 10,000.
 _BLOCK_RANGE = 2_000
 
-#: Separates transaction and number in the reference of an entry that a reorganisation made necessary.
-_ENTRY_MARK = "#"
+#: Length of a transaction hash with ``0x``. The reference of an entry that a reorganisation made necessary is longer: the
+#: number of the entry stands behind the hash, hexadecimal like it, because clients accept nothing else.
+_HASH_LENGTH = 66
 
 
 class NotInitialised(ChainError):
@@ -344,7 +345,7 @@ class EthereumSync(SyncModel):
                 asset.convert_to_decimal(abs(raw)),
                 time,
                 # The event has no log, and its reference must differ from those of existing entries.
-                f"{key[0]}{_ENTRY_MARK}{len(entry.updates)}",
+                f"{key[0]}{len(entry.updates):04x}",
                 0,
                 number,
                 entry.updates[0].owner_address,
@@ -459,7 +460,7 @@ def _find_booked(state: State, chain_id: int) -> dict[_Key, _Booked]:
         for update in reserve.balance_updates.values():
             if update.tx_hash is None or update.chain_id != chain_id:
                 continue
-            tx_hash = update.tx_hash.lower().partition(_ENTRY_MARK)[0]
+            tx_hash = update.tx_hash.lower()[:_HASH_LENGTH]
             found.setdefault((tx_hash, reserve.asset.address), _Booked()).updates.append(update)
     return found
 

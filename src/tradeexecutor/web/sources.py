@@ -225,7 +225,7 @@ def read_catalogue(places: Iterable[StateLocation]) -> Catalogue:
     InvalidValue
         There is nothing at a path, or an address names an earlier save.
     StateFileError, OSError
-        A database cannot be read.
+        A database, or a file that was named, cannot be read.
     """
     strategies: list[Strategy] = []
     folders: list[Path] = []
@@ -235,7 +235,12 @@ def read_catalogue(places: Iterable[StateLocation]) -> Catalogue:
         elif place.is_dir():
             folders.append(place)
         elif place.exists():
-            strategies.append(Strategy(make_id(place), place, JSONFileStore(place)))
+            named = Strategy(make_id(place), place, JSONFileStore(place))
+            try:
+                named.read()
+            except InvalidStateFile as error:
+                raise InvalidStateFile(str(error), place) from error
+            strategies.append(named)
         else:
             raise InvalidValue(f"there is no file or folder {place}")
     return Catalogue(strategies, folders)

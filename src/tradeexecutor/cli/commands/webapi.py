@@ -98,7 +98,8 @@ def webapi(
     _read_strategies(site, strategy or ())
     listening = open_socket(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
-    print_line(f"Serving {len(site.catalogue.list())} strategies at {address} (Ctrl-C stops it)")
+    count = len(site.catalogue.list())
+    print_line(f"Serving {count:,} {'strategy' if count == 1 else 'strategies'} at {address} (Ctrl-C stops it)")
     print_line(f"All of them: {address}/v1/strategies    Description: {address}/v1/openapi.json")
     signal.signal(signal.SIGTERM, lambda number, frame: None)  # the server handles it, and then sends it again
     try:
