@@ -133,7 +133,7 @@ def test_tables_stay_aligned_where_characters_are_escaped(path: Path):
 def test_code_that_is_no_utf8_is_a_usage_error(path: Path):
     result = shell(r"printf '1 + \xff' | T console $1 --code -", path)
     assert result.returncode == 2
-    assert b"is no UTF-8 text" in result.stderr
+    assert b"is not UTF-8 text" in result.stderr
     result = shell(r"T console $1 --code $'1 + \xff'", path)
     assert result.returncode == 2
 
