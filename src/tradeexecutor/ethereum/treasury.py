@@ -48,8 +48,8 @@ _REMEMBERED = 24
 #: Blocks in one request for logs; nodes allow 500 to 10,000.
 _BLOCK_RANGE = 2_000
 
-#: Length of a transaction hash with ``0x``. The reference of an entry that a reorganisation made necessary is longer: the
-#: number of the entry stands behind the hash, hexadecimal like it, because clients accept nothing else.
+#: Length of a transaction hash with ``0x``. The reference of an entry that a reorganisation made necessary is longer:
+#: the hash, and the number of the entry behind it, both hexadecimal, because clients accept nothing else.
 _HASH_LENGTH = 66
 
 
