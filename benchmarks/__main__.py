@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
         "web": web.run,
         "imports": imports.run,
     }
-    known = list(benchmarks) if options.against is None else list(against.KINDS)
+    known: list[str] = list(benchmarks) if options.against is None else list(against.KINDS)
     unknown = [name for name in options.names if name not in known]
     if unknown:
         print(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
