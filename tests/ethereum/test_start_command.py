@@ -2,9 +2,15 @@
 
 import datetime
 import secrets
+import signal
+import subprocess
+import sys
+import time
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -137,3 +143,36 @@ def test_a_wrong_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert refused.exit_code == 2
     # The message stands in a box that is as wide as the terminal.
     assert message in " ".join(refused.output.replace("│", " ").split())
+
+
+@pytest.mark.slow
+def test_the_running_strategy_is_served(machine: Machine):
+    place, trader = machine.folder / "state.json", machine.trader
+    words = ["start", str(machine.folder / "strategy.py"), str(place), "--new", "--decide-at-once", "--offset", "0"]
+    words += ["--rpc", trader.chain.anvil.url, "--chain", str(machine.folder / "chain.json")]
+    words += ["--http-enabled", "--http-port", "0"]
+    program = [sys.executable, "-u", "-m", "tradeexecutor.cli.main", *words]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = next(line for line in process.stdout if "served at" in line)
+            address = line.split()[-1]
+            deadline = time.monotonic() + 120
+            trades: list[object] = []
+            while not trades and time.monotonic() < deadline:
+                time.sleep(0.2)
+                (name,) = [item["id"] for item in read_json(f"{address}/v1/strategies")["strategies"]]
+                trades = read_json(f"{address}/v1/{name}/trades")["items"]
+            assert len(trades) == 1
+            assert read_json(f"{address}/status")["executor_running"] is True
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+    machine.trader.assert_books_equal_chain(State.read_json_file(place))
+
+
+def read_json(url: str) -> Any:
+    answer = httpx.get(url, timeout=30)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
