@@ -229,7 +229,8 @@ class RepairMachine(Trading):
         repair_zero_quantity(state, self.ts)
         close_hypercore_dust_positions(state.portfolio, self.ts)
         assert (state.to_json() != before) == named
-        assert not any("--only" in item.command for item in find_issues(state, self.ts))
+        left = [item for item in find_issues(state, self.ts) if "--only" in item.command]
+        assert not left, left
 
     @precondition(lambda self: self.trades(PLANNED, STARTED, TradeStatus.failed))
     @rule()
