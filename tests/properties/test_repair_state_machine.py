@@ -229,8 +229,7 @@ class RepairMachine(Trading):
         repair_zero_quantity(state, self.ts)
         close_hypercore_dust_positions(state.portfolio, self.ts)
         assert (state.to_json() != before) == named
-        left = [item for item in find_issues(state, self.ts) if "--only" in item.command]
-        assert not left, left
+        assert not any("--only" in item.command for item in find_issues(state, self.ts))
 
     @precondition(lambda self: self.trades(PLANNED, STARTED, TradeStatus.failed))
     @rule()

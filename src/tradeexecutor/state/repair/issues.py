@@ -55,6 +55,10 @@ FILE = "STATE_FILE"
 _OUTSIDE_FIRST = "bring the capital of its position back first; repairs leave it alone until then"
 
 
+#: Advice for a waiting entry that failed when its price came.
+_NEVER_OPENED = "its position never opened and holds nothing, so nothing has to be repaired"
+
+
 class IssueKind(enum.StrEnum):
     """Kind of an issue."""
 
@@ -153,7 +157,8 @@ def find_issues(
         for trade in position.trades.values():
             if trade.executed_at is not None and trade.failed_at is None:
                 continue  # nearly all trades
-            item = _judge_trade(position, trade, now, max_bridge_time, max_vault_time)
+            is_waiting = position.position_id in portfolio.pending_positions
+            item = _judge_trade(position, trade, now, max_bridge_time, max_vault_time, is_waiting=is_waiting)
             if item is not None:
                 found.append(item)
     mentioned = {item.position_id for item in found if item.position_id is not None}
@@ -185,6 +190,8 @@ def _judge_trade(
     now: datetime.datetime,
     max_bridge_time: datetime.timedelta,
     max_vault_time: datetime.timedelta,
+    *,
+    is_waiting: bool,
 ) -> Issue | None:
     status = trade.get_status()
     if is_capital_at_risk(trade) and not trade.is_repaired():
@@ -198,7 +205,7 @@ def _judge_trade(
     if status in (TradeStatus.started, TradeStatus.broadcasted):
         return _make_unknown(position, trade, status)
     if status is TradeStatus.failed and position.closed_at is None:
-        return _make_failed(position, trade)
+        return _make_failed(position, trade, is_waiting=is_waiting)
     if status is TradeStatus.cctp_in_transit and _is_overdue(trade.cctp_in_transit_at, now, max_bridge_time):
         return _make_waiting(position, trade, IssueKind.in_transit, "has been on its way over the bridge")
     if status is TradeStatus.vault_settlement_pending and _is_overdue(
@@ -281,20 +288,25 @@ def _get_reserve_name(trade: TradeExecution) -> str:
     return "SPENT" if trade.is_buy() else "RECEIVED"
 
 
-def _make_failed(position: TradingPosition, trade: TradeExecution) -> Issue:
+def _make_failed(position: TradingPosition, trade: TradeExecution, *, is_waiting: bool) -> Issue:
     why = trade.get_revert_reason()
     place = " and its position is frozen" if position.is_frozen() else ""
     is_simulated = trade.blockchain_transactions and find_real_transaction(trade) is None
     retry = f"`tradeexecutor retry {FILE} --data CANDLES` tries simulated trades again"
-    is_outside = has_capital_at_risk(position)
+    command = f"tradeexecutor repair {FILE} --only failed"
+    advice = retry if is_simulated else ""
+    if has_capital_at_risk(position):
+        command, advice = "", _OUTSIDE_FIRST
+    elif is_waiting:
+        command, advice = "", _NEVER_OPENED  # repairs change open and frozen positions only
     return _make(
         IssueKind.failed,
         position,
         trade,
         since=trade.failed_at,
         reason=f"failed{place}: {why}" if why else f"failed{place}",
-        command="" if is_outside else f"tradeexecutor repair {FILE} --only failed",
-        advice=_OUTSIDE_FIRST if is_outside else retry if is_simulated else "",
+        command=command,
+        advice=advice,
     )
 
 
