@@ -1,6 +1,6 @@
 """Draw the pictures of docs/fills.md: `python docs/images/fills.py`.
 
-What fills in a picture is what the program fills: each way of a candle is walked by the same code as in a backtest.
+What fills in a picture is what the program fills: each path of a candle is walked by the same code as in a backtest.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from tradeexecutor.backtest.universe import create_pair, create_reserve_asset
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution, TradeType
 from tradeexecutor.state.types import EPOCH
-from tradeexecutor.strategy.candle_path import Book, Condition, Hit, PriceRange, RestingOrder, Walk, walk_way
+from tradeexecutor.strategy.candle_path import Book, Condition, Hit, PriceRange, RestingOrder, Walk, walk_path
 
 FOLDER = Path(__file__).resolve().parent / "fills"
 
@@ -34,7 +34,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Ways:
+class Picture:
     """A candle and what rests in it: both ways are drawn, the one that counts is framed."""
 
     name: str
@@ -57,8 +57,8 @@ class Line:
     levels: Sequence[tuple[float, str, str]] = field(default_factory=tuple)
 
 
-PICTURES: list[Ways | Line] = [
-    Ways("stop-and-target", (100, 125, 85, 110), held=10, stop=90, target=120),
+PICTURES: list[Picture | Line] = [
+    Picture("stop-and-target", (100, 125, 85, 110), held=10, stop=90, target=120),
     Line(
         "gap",
         [(100, 103, 97, 101), (84, 92, 80, 88)],
@@ -66,16 +66,16 @@ PICTURES: list[Ways | Line] = [
         [(1, 0.0, 84, "sell 10 at the open of 84", RED)],
         [(90, "stop loss 90", RED)],
     ),
-    Ways("ladder", (100, 125, 96, 103), held=10, orders=[Order(-5, [(110, "rise")]), Order(-5, [(120, "rise")])]),
-    Ways("ladder-and-stop", (100, 115, 92, 104), held=10, stop=95, orders=[Order(-5, [(110, "rise")])]),
-    Ways("entry-then-stop", (105, 112, 90, 91), stop=95, orders=[Order(10, [(110, "rise")])]),
-    Ways("entry-then-target", (105, 120, 104, 118), target=115, orders=[Order(10, [(110, "rise")])]),
-    Ways("entry-and-perhaps-stop", (105, 114, 94, 108), stop=97, orders=[Order(10, [(110, "rise")])]),
-    Ways("entry-and-perhaps-target", (98, 104, 92, 99), target=102, orders=[Order(10, [(95, "fall")])]),
-    Ways("trailing", (100, 124, 98, 107), held=10, stop=90, trailing=0.9),
-    Ways("trailing-open", (103, 118, 101, 115), held=10, stop=92, trailing=0.9),
-    Ways("oco", (100, 107, 93, 100), orders=[Order(10, [(95, "fall"), (105, "rise")])]),
-    Ways("lapses", (98, 101, 92, 97), orders=[Order(10, [(95, "fall")], lapses=True)]),
+    Picture("ladder", (100, 125, 96, 103), held=10, orders=[Order(-5, [(110, "rise")]), Order(-5, [(120, "rise")])]),
+    Picture("ladder-and-stop", (100, 115, 92, 104), held=10, stop=95, orders=[Order(-5, [(110, "rise")])]),
+    Picture("entry-then-stop", (105, 112, 90, 91), stop=95, orders=[Order(10, [(110, "rise")])]),
+    Picture("entry-then-target", (105, 120, 104, 118), target=115, orders=[Order(10, [(110, "rise")])]),
+    Picture("entry-and-perhaps-stop", (105, 114, 94, 108), stop=97, orders=[Order(10, [(110, "rise")])]),
+    Picture("entry-and-perhaps-target", (98, 104, 92, 99), target=102, orders=[Order(10, [(95, "fall")])]),
+    Picture("trailing", (100, 124, 98, 107), held=10, stop=90, trailing=0.9),
+    Picture("trailing-open", (103, 118, 101, 115), held=10, stop=92, trailing=0.9),
+    Picture("oco", (100, 107, 93, 100), orders=[Order(10, [(95, "fall"), (105, "rise")])]),
+    Picture("lapses", (98, 101, 92, 97), orders=[Order(10, [(95, "fall")], lapses=True)]),
     Line(
         "next-open",
         [(100, 112, 98, 110), (110, 114, 108, 112)],
@@ -106,7 +106,7 @@ PICTURES: list[Ways | Line] = [
 # --- What fills ------------------------------------------------------------------------------------
 
 
-def make_book(picture: Ways) -> Book:
+def make_book(picture: Picture) -> Book:
     """Return the book of a picture, with orders that wait as trades of an invented position."""
     position = TradingPosition(
         position_id=1,
@@ -125,21 +125,21 @@ def make_book(picture: Ways) -> Book:
         trade = TradeExecution(number, 1, TradeType.rebalance, PAIR, EPOCH, units, value, level, USD)
         conditions = tuple(Condition(float(price), side == "rise") for price, side in order.levels)
         amount = float(value) if order.units > 0 else -order.units
-        book.orders.append(RestingOrder(trade, conditions, amount, may_lapse=order.lapses))
+        book.orders.append(RestingOrder(trade, conditions, amount, may_expire=order.lapses))
     return book
 
 
-def walk_both(picture: Ways) -> list[tuple[tuple[float, ...], Walk, str]]:
-    """Return each way with its outcome and its title; an order that may lapse does so in one and not in the other."""
+def walk_both(picture: Picture) -> list[tuple[tuple[float, ...], Walk, str]]:
+    """Return each path with its outcome and its title; an order that may expire does so in one and not in the other."""
     open, high, low, close = picture.candle
-    down, up = PriceRange(open, high, low, close, EPOCH).get_ways()
+    down, up = PriceRange(open, high, low, close, EPOCH).get_paths()
     book = make_book(picture)
     if any(order.lapses for order in picture.orders):
         return [
-            (down, walk_way([book], down), "filled before it lapses"),
-            (down, walk_way([book], down, fills_lapsing=False), "lapsed before the low"),
+            (down, walk_path([book], down), "filled before it lapses"),
+            (down, walk_path([book], down, fills_expiring=False), "lapsed before the low"),
         ]
-    return [(down, walk_way([book], down), "low first"), (up, walk_way([book], up), "high first")]
+    return [(down, walk_path([book], down), "low first"), (up, walk_path([book], up), "high first")]
 
 
 # --- Drawing ---------------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def candle_shape(x: float, scale: Scale, candle: tuple[float, float, float, floa
     )
 
 
-def get_levels(picture: Ways) -> Iterator[tuple[float, str, str]]:
+def get_levels(picture: Picture) -> Iterator[tuple[float, str, str]]:
     """Yield the levels of a picture with words and colour."""
     if picture.stop is not None:
         words = "stop loss" if picture.trailing is None else "trailing, from"
@@ -220,8 +220,10 @@ def describe_fill(walk: Walk, number: int) -> tuple[str, str]:
     return ("stop", RED) if hit.trade_type is TradeType.stop_loss else ("sell", GREEN)
 
 
-def draw_panel(picture: Ways, x: float, way: tuple[float, ...], walk: Walk, title: str, remark: str) -> Iterator[str]:
-    """Draw one way: the candle, its levels, the path, and the fills on it; framed with a remark why it counts."""
+def draw_panel(
+    picture: Picture, x: float, path: tuple[float, ...], walk: Walk, title: str, remark: str
+) -> Iterator[str]:
+    """Draw one path with the candle, its levels and the fills on the path; framed with a remark why it counts."""
     counts = bool(remark)
     scale = Scale([*picture.candle, *(price for price, _, _ in get_levels(picture))])
     frame = f'stroke="{INK if counts else PALE}" stroke-width="{2 if counts else 1}"'
@@ -232,16 +234,16 @@ def draw_panel(picture: Ways, x: float, way: tuple[float, ...], walk: Walk, titl
     for price, words, colour in get_levels(picture):
         yield line(left - 8, scale.y(price), right + 10, scale.y(price), colour, 1, "4 3")
         yield text(right + 14, scale.y(price) + 4, words, colour, size=11)
-    step = (right - left) / (len(way) - 1)
-    points = [(left + number * step, price) for number, price in enumerate(way)]
-    path = " ".join(f"{px:.1f},{scale.y(price):.1f}" for px, price in points)
-    yield f'<polyline points="{path}" fill="none" stroke="{INK if counts else GREY}" stroke-width="1.6"/>'
+    step = (right - left) / (len(path) - 1)
+    points = [(left + number * step, price) for number, price in enumerate(path)]
+    corners = " ".join(f"{px:.1f},{scale.y(price):.1f}" for px, price in points)
+    yield f'<polyline points="{corners}" fill="none" stroke="{INK if counts else GREY}" stroke-width="1.6"/>'
     for number, name in enumerate(("open", "", "", "close")):
         if name:
-            yield text(points[number][0], HEIGHT - 36, f"{name} {price_text(way[number])}", GREY, "middle", 11)
-    segment, at = 0, way[0]
+            yield text(points[number][0], HEIGHT - 36, f"{name} {price_text(path[number])}", GREY, "middle", 11)
+    segment, at = 0, path[0]
     for number, hit in enumerate(walk.hits):
-        segment, at = find_segment(way, segment, at, hit)
+        segment, at = find_segment(path, segment, at, hit)
         begin, end = points[segment], points[segment + 1]
         share = 0.0 if end[1] == begin[1] else (hit.price - begin[1]) / (end[1] - begin[1])
         px = begin[0] + share * (end[0] - begin[0])
@@ -252,25 +254,25 @@ def draw_panel(picture: Ways, x: float, way: tuple[float, ...], walk: Walk, titl
     yield text(x + PANEL - 16, HEIGHT - 14, worth, INK if counts else GREY, "end")
 
 
-def find_segment(way: Sequence[float], segment: int, at: float, hit: Hit) -> tuple[int, float]:
-    """Return in which part of a way a fill lies, looking on from a part and a price in it."""
-    for number in range(segment, len(way) - 1):
-        begin, end = at if number == segment else way[number], way[number + 1]
+def find_segment(path: Sequence[float], segment: int, at: float, hit: Hit) -> tuple[int, float]:
+    """Return in which part of a path a fill lies, looking on from a part and a price in it."""
+    for number in range(segment, len(path) - 1):
+        begin, end = at if number == segment else path[number], path[number + 1]
         moves_there = begin == hit.price or (end > begin) is hit.condition.rising
         if moves_there and min(begin, end) <= hit.price <= max(begin, end):
             return number, hit.price
-    raise ValueError(f"{hit.price} is not on the way {way}")
+    raise ValueError(f"{hit.price} is not on the path {path}")
 
 
-def draw_ways(picture: Ways) -> str:
+def draw_paths(picture: Picture) -> str:
     """Draw both ways side by side."""
     walks = walk_both(picture)
     worst = min(walk.value for _, walk, _ in walks)
     is_certain = all(abs(walk.value - worst) < 1e-6 for _, walk, _ in walks)
     parts: list[str] = []
-    for number, (way, walk, title) in enumerate(walks):
-        remark = ", either way" if is_certain else ", this one counts" if walk.value == worst else ""
-        parts += draw_panel(picture, number * PANEL, way, walk, title, remark)
+    for number, (path, walk, title) in enumerate(walks):
+        remark = ", either path" if is_certain else ", this one counts" if walk.value == worst else ""
+        parts += draw_panel(picture, number * PANEL, path, walk, title, remark)
     return wrap(2 * PANEL, parts)
 
 
@@ -309,9 +311,9 @@ def wrap(width: float, parts: Sequence[str]) -> str:
     return "\n".join([head, *parts, "</svg>", ""])
 
 
-def draw(picture: Ways | Line) -> str:
+def draw(picture: Picture | Line) -> str:
     """Return a picture as SVG."""
-    return draw_ways(picture) if isinstance(picture, Ways) else draw_line(picture)
+    return draw_paths(picture) if isinstance(picture, Picture) else draw_line(picture)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.kit.candle_tables import read_times
 from tests.kit.markets import DAY, HOUR, START, flat, make_candles, run, run_two
-from tradeexecutor.backtest.coverage import describe_coverage, find_holes, has_closing_hours
+from tradeexecutor.backtest.coverage import describe_coverage, find_gaps, has_closing_hours
 from tradeexecutor.backtest.universe import create_universe
 
 DAYS = pd.date_range("2023-01-02", "2023-12-29")
@@ -75,12 +75,12 @@ def make_currency_hours() -> pd.DatetimeIndex:
         DAYS[DAYS.day_of_week != 5],
         make_currency_hours(),
     ],
-    ids=["weekdays", "holidays", "two weeks", "session", "session with holes", "closed on Saturdays", "currencies"],
+    ids=["weekdays", "holidays", "two weeks", "session", "session with gaps", "closed on Saturdays", "currencies"],
 )
 def test_closing_hours_and_holidays_are_not_missed(times: pd.DatetimeIndex):
     candles = read_times(times)
     assert has_closing_hours(candles)
-    assert find_holes(candles) == []
+    assert find_gaps(candles) == []
     assert describe(times) == []
 
 
@@ -97,7 +97,7 @@ def test_thin_markets_do_not_close():
     hours = np.sort(np.random.default_rng(3).choice(5000, 2500, replace=False))
     candles = read_times(pd.Timestamp("2023-01-01") + pd.to_timedelta(hours, unit="h"))
     assert not has_closing_hours(candles)
-    assert sum(hole.candles for hole in find_holes(candles)) == hours[-1] - hours[0] + 1 - len(hours)
+    assert sum(gap.candles for gap in find_gaps(candles)) == hours[-1] - hours[0] + 1 - len(hours)
 
 
 def test_a_period_that_the_data_does_not_cover():

@@ -166,7 +166,7 @@ def test_the_random_strategies_do_much():
 @pytest.mark.parametrize("seed", range(15))
 def test_looking_away_from_what_touches_nothing_changes_nothing(seed: int, monkeypatch: pytest.MonkeyPatch):
     fast = run_random(seed, 0.001).state.to_json_safe()
-    monkeypatch.setattr(stop_loss, "_passes_by", lambda position, prices, ts: False)
+    monkeypatch.setattr(stop_loss, "_reaches_no_level", lambda position, prices, ts: False)
     assert run_random(seed, 0.001).state.to_json_safe() == fast
 
 

@@ -1,4 +1,4 @@
-"""The way of the price through a candle: the rules in numbers, and against a price that moves in small steps."""
+"""The path of the price through a candle: the rules in numbers, and against a price that moves in small steps."""
 
 import datetime
 import math
@@ -88,7 +88,7 @@ def test_at_one_price_stops_fill_before_other_sells_and_sells_before_buys():
 
 
 def test_all_positions_of_a_pair_go_the_same_way():
-    # Alone, the first would lose more on the way up first, the second on the way down first.
+    # Alone, the first would lose more on the path up first, the second on the path down first.
     first = make_book(held=1, stop_loss=90.0, take_profit=110.0)
     second = make_book(held=0, orders=[make_order(10, (110, True))], stop_loss=90.0)
     assert describe(walk_candle([first, second], candle(100, 110, 90, 100))) == [
@@ -113,7 +113,7 @@ def test_a_level_moved_inside_the_candle_meets_its_close_only():
 @pytest.mark.parametrize(("close", "fills"), [(100, False), (93, True)])
 def test_an_order_that_lapses_inside_the_candle_fills_when_that_is_worse(close: float, fills: bool):
     # Bought at 95: a gain at a close of 100, so it is taken to have lapsed; a loss at 93, so it has filled.
-    order = make_order(1, (95, False), may_lapse=True)
+    order = make_order(1, (95, False), may_expire=True)
     walk = walk_candle([make_book(0, orders=[order])], candle(98, 101, 92, close))
     assert describe(walk) == ([("buy", 95)] if fills else [])
 
@@ -130,9 +130,9 @@ def test_nothing_of_the_input_changes():
 levels = st.integers(80, 120)
 
 
-def step_through(way: tuple[int, ...]) -> list[int]:
-    points = [way[0]]
-    for target in way[1:]:
+def step_through(path: tuple[int, ...]) -> list[int]:
+    points = [path[0]]
+    for target in path[1:]:
         step = 1 if target > points[-1] else -1
         points += range(points[-1] + step, target + step, step) if target != points[-1] else []
     return points
@@ -205,9 +205,9 @@ def test_the_walk_equals_a_price_that_moves_in_small_steps(
     low, first, second, high = sorted(four)
     waiting = [order for order in waiting if order[1] not in (stop, target)]
     naive = []
-    for way in ((first, low, high, second), (first, high, low, second)):
+    for path in ((first, low, high, second), (first, high, low, second)):
         trader = Naive(held, stop, target, None, waiting)
-        for price in step_through(way):
+        for price in step_through(path):
             trader.see(price)
         naive.append((trader.cash + trader.held * second, trader.fills, trader.held))
     worst = min(naive, key=lambda outcome: outcome[0])
@@ -234,10 +234,10 @@ def test_the_walk_equals_a_price_that_moves_in_small_steps(
 def test_a_trailing_stop_equals_one_that_follows_small_steps(four: tuple[int, ...], trailing: float):
     low, first, second, high = sorted(four)
     values = []
-    for way in ((first, low, high, second), (first, high, low, second)):
+    for path in ((first, low, high, second), (first, high, low, second)):
         # The stop sits between the steps, so it fills at its level: the steps tell whether, not where.
         stop, value = first * trailing, None
-        for price in step_through(way):
+        for price in step_through(path):
             if price <= stop:
                 value = stop
                 break
@@ -249,5 +249,5 @@ def test_a_trailing_stop_equals_one_that_follows_small_steps(four: tuple[int, ..
 
 
 def test_a_moment_has_no_beginning():
-    assert PriceRange.at(5.0).get_ways() == ((5.0,),)
-    assert PriceRange(1.0, 2.0, 1.0, 2.0, START + datetime.timedelta(hours=1)).get_ways()[0] == (1.0, 1.0, 2.0, 2.0)
+    assert PriceRange.at(5.0).get_paths() == ((5.0,),)
+    assert PriceRange(1.0, 2.0, 1.0, 2.0, START + datetime.timedelta(hours=1)).get_paths()[0] == (1.0, 1.0, 2.0, 2.0)

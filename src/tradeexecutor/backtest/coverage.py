@@ -14,7 +14,7 @@ from tradeexecutor.strategy.candle_length import describe_length
 from tradeexecutor.strategy.market_data import Candles, from_us, to_us
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
-__all__ = ["Hole", "describe_coverage", "find_holes", "has_closing_hours"]
+__all__ = ["Gap", "describe_coverage", "find_gaps", "has_closing_hours"]
 
 _HOUR = 3_600_000_000
 _DAY = 24 * _HOUR
@@ -29,7 +29,7 @@ _FEWEST_CLOSINGS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Hole:
+class Gap:
     """A period without candles between two candles, naive UTC, and the number of missing candles."""
 
     start_at: datetime.datetime
@@ -93,19 +93,19 @@ def _describe_pair(ticker: str, candles: Candles, used: tuple[datetime.datetime,
         notes.append(f"{ticker} begins {_show(candles.first_start_at)}, after the start of the run.")
     if end - candles.last_end_at > tolerance:
         notes.append(f"{ticker} ends {_show(candles.last_end_at)}, before the end of the run.")
-    holes = [hole for hole in find_holes(candles) if start < hole.end_at and hole.start_at < end]
-    if not holes:
+    gaps = [gap for gap in find_gaps(candles) if start < gap.end_at and gap.start_at < end]
+    if not gaps:
         return notes
-    longest = max(holes, key=lambda hole: hole.end_at - hole.start_at)
+    longest = max(gaps, key=lambda gap: gap.end_at - gap.start_at)
     when = f"{_show(longest.start_at)} to {_show(longest.end_at)}"
     if can_close:
-        places = "" if len(holes) == 1 else f"{len(holes)} times for more than five days, the longest "
+        places = "" if len(gaps) == 1 else f"{len(gaps)} times for more than five days, the longest "
         notes.append(f"{ticker} has no prices {places}from {when}.")
     else:
-        missing = sum(hole.candles for hole in holes)
+        missing = sum(gap.candles for gap in gaps)
         present = int(((candles.starts >= to_us(start)) & (candles.starts < to_us(end))).sum())
         candle = f"candles of {describe_length(candles.bucket)}"
-        places = "" if len(holes) == 1 else f" in {len(holes):,} places, the most"
+        places = "" if len(gaps) == 1 else f" in {len(gaps):,} places, the most"
         notes.append(f"{ticker} lacks {missing:,} of {missing + present:,} {candle},{places} from {when}.")
     return notes
 
@@ -114,26 +114,26 @@ def _show(time: datetime.datetime) -> str:
     return f"{time:%Y-%m-%d}" if time.time() == datetime.time() else f"{time:%Y-%m-%d %H:%M}"
 
 
-# --- Holes
+# --- Gaps
 
 
-def find_holes(candles: Candles) -> list[Hole]:
+def find_gaps(candles: Candles) -> list[Gap]:
     """Return the unexpected periods without candles.
 
     These are all of them if the market never closes; otherwise those that are longer than holidays.
     """
-    starts, lengths = _find_gaps(candles)
+    starts, lengths = _find_periods_without_candles(candles)
     if has_closing_hours(candles):
         kept = lengths > _LONGEST_CLOSING
         starts, lengths = starts[kept], lengths[kept]
     step = candles.typical_length // datetime.timedelta(microseconds=1)
     return [
-        Hole(from_us(start), from_us(start + length), max(round(length / step), 1))
+        Gap(from_us(start), from_us(start + length), max(round(length / step), 1))
         for start, length in zip(starts.tolist(), lengths.tolist(), strict=True)
     ]
 
 
-def _find_gaps(candles: Candles) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _find_periods_without_candles(candles: Candles) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     lengths = candles.starts[1:] - candles.ends[:-1]
     # The hour that daylight saving removes from a day is not a gap, nor are the days before the first trading day of
     # a week or month.
@@ -158,7 +158,7 @@ def has_closing_hours(candles: Candles) -> bool:
         days = np.unique((candles.starts // _DAY + 3) // 7)
         if len(days) > 1:
             return True
-    starts, _ = _find_gaps(candles)
+    starts, _ = _find_periods_without_candles(candles)
     if len(starts) < _FEWEST_CLOSINGS:
         return False
     period = _DAY if candles.bucket < datetime.timedelta(days=1) else _WEEK

@@ -36,7 +36,7 @@ from tradeexecutor.state.trade import TradeExecution, TradeType
 from tradeexecutor.state.trigger import Trigger
 from tradeexecutor.state.types import USDollarPrice
 
-__all__ = ["Book", "Condition", "Hit", "PriceRange", "RestingOrder", "Walk", "walk_candle", "walk_way"]
+__all__ = ["Book", "Condition", "Hit", "PriceRange", "RestingOrder", "Walk", "walk_candle", "walk_path"]
 
 #: Share of a position below which a remainder counts as zero.
 _EMPTY = 1e-9
@@ -65,7 +65,7 @@ class PriceRange:
         """Return the range of a single moment."""
         return PriceRange(price, price, price, price)
 
-    def get_ways(self) -> tuple[tuple[USDollarPrice, ...], ...]:
+    def get_paths(self) -> tuple[tuple[USDollarPrice, ...], ...]:
         """Return the possible paths of the price; a single moment has one path of one point."""
         if self.start is None:
             return ((self.open,),)
@@ -112,7 +112,7 @@ class RestingOrder:
         Base units to sell, or reserve currency to spend.
     sells_rest
         Whether the order sells the whole remaining quantity.
-    meets_close_only, may_lapse
+    meets_close_only, may_expire
         See rules 5 and 6 of this module.
     """
 
@@ -121,7 +121,7 @@ class RestingOrder:
     amount: float
     sells_rest: bool = False
     meets_close_only: bool = False
-    may_lapse: bool = False
+    may_expire: bool = False
 
 
 @dataclass(slots=True)
@@ -238,22 +238,23 @@ def walk_candle(books: Sequence[Book], prices: PriceRange) -> Walk:
     prices
         Price range of the pair.
     """
-    lapses = any(order.may_lapse for book in books for order in book.orders)
+    expires = any(order.may_expire for book in books for order in book.orders)
     outcomes = [
-        walk_way(books, way, fills_lapsing=fills_lapsing)
-        for way, fills_lapsing in itertools.product(prices.get_ways(), (True, False) if lapses else (True,))
+        walk_path(books, path, fills_expiring=fills_expiring)
+        for path, fills_expiring in itertools.product(prices.get_paths(), (True, False) if expires else (True,))
     ]
     return min(outcomes, key=lambda outcome: outcome.value)
 
 
-def walk_way(books: Sequence[Book], way: Sequence[USDollarPrice], *, fills_lapsing: bool = True) -> Walk:
-    """Return the result of one path; `fills_lapsing` is whether orders that may lapse in the candle fill."""
+def walk_path(books: Sequence[Book], path: Sequence[USDollarPrice], *, fills_expiring: bool = True) -> Walk:
+    """Return the result of one path; `fills_expiring` is whether orders that may expire in the candle fill."""
     copies = [
-        replace(book, orders=[order for order in book.orders if fills_lapsing or not order.may_lapse]) for book in books
+        replace(book, orders=[order for order in book.orders if fills_expiring or not order.may_expire])
+        for book in books
     ]
-    walker = _Walker(copies, way[0])
-    walker.settle(at_close=len(way) == 1)
-    for target in way[1:]:
+    walker = _Walker(copies, path[0])
+    walker.settle(at_close=len(path) == 1)
+    for target in path[1:]:
         walker.move_to(target)
     walker.settle(at_close=True)
     value = walker.cash + sum(book.held for book in copies) * walker.price

@@ -179,7 +179,7 @@ def _check(
         except PriceUnavailable as error:
             logger.warning("Triggers of %s not checked: %s", position, error)
             continue
-        if prices is not None and not _passes_by(position, prices, ts):
+        if prices is not None and not _reaches_no_level(position, prices, ts):
             by_pair.setdefault(position.pair, (prices, []))[1].append(_open_book(manager, position, prices))
     walks = [walk_candle(books, prices) for prices, books in by_pair.values()]
     walks.sort(key=lambda walk: bool(walk.hits) and _is_buy(walk.hits[0]))
@@ -190,7 +190,7 @@ def _check(
                 trail_stop_loss(book.position, book.trailed_to, ts)
         trades += [trade for trade in map(act, walk.hits) if trade is not None]
         for book in walk.books:
-            _expire_lapsed_orders(portfolio, book.position, ts)
+            _expire_orders(portfolio, book.position, ts)
     return trades
 
 
@@ -206,7 +206,7 @@ def _get_prices(
     return PriceRange.at(manager.pricing_model.get_mid_price(manager.timestamp, position.pair.get_pricing_pair()))
 
 
-def _passes_by(position: TradingPosition, prices: PriceRange, ts: datetime.datetime) -> bool:
+def _reaches_no_level(position: TradingPosition, prices: PriceRange, ts: datetime.datetime) -> bool:
     """Return True if the prices reach no level of a position, the usual case, and move its trailing stop loss.
 
     The result is the same as that of the full simulation, but faster.
@@ -255,7 +255,7 @@ def _open_book(manager: PositionManager, position: TradingPosition, prices: Pric
                     amount=float(trade.planned_reserve if trade.is_buy() else -trade.planned_quantity),
                     sells_rest=TradeFlag.close in (trade.flags or ()),
                     meets_close_only=start is not None and trade.opened_at > start,
-                    may_lapse=any(trigger.is_expired(ts) for trigger in trade.triggers or ()),
+                    may_expire=any(trigger.is_expired(ts) for trigger in trade.triggers or ()),
                 )
             )
     return book
@@ -268,7 +268,7 @@ def _find_conditions(
     conditions: list[Condition] = []
     for trigger in trade.triggers or ():
         # An order that lapses inside the candle was still valid at its start.
-        if trigger.is_expired(ts) if prices.start is None else _lapsed_by(trigger, prices.start):
+        if trigger.is_expired(ts) if prices.start is None else _is_expired_by(trigger, prices.start):
             continue
         if trigger.condition in _TIMED:
             # A timed trigger needs a price of its time, which is not known inside a candle.
@@ -280,7 +280,7 @@ def _find_conditions(
     return tuple(conditions)
 
 
-def _lapsed_by(trigger: Trigger, start: datetime.datetime) -> bool:
+def _is_expired_by(trigger: Trigger, start: datetime.datetime) -> bool:
     return trigger.expires_at is not None and trigger.expires_at <= start
 
 
@@ -342,11 +342,11 @@ def plan_hit(manager: PositionManager, hit: Hit) -> TradeExecution | None:
     if trade.is_buy() and not _can_pay(portfolio, trade):
         trade.add_note(f"lapsed: it needs {trade.planned_reserve}, more than the cash when its price came")
         logger.warning("%s lapses at %s: not enough cash", trade, manager.timestamp)
-        _lapse(portfolio, position, trade, manager.timestamp)
+        _expire_order(portfolio, position, trade, manager.timestamp)
         return None
     if not _activate(manager, position, trade, hit):
         trade.add_note(f"lapsed: {trade.planned_reserve} bought less than one unit at {format_price(hit.price)}")
-        _lapse(portfolio, position, trade, manager.timestamp)
+        _expire_order(portfolio, position, trade, manager.timestamp)
         return None
     return trade
 
@@ -444,11 +444,11 @@ def _get_type_of_sale(trigger: Trigger | None) -> TradeType:
     return TradeType.take_profit if rising else TradeType.stop_loss
 
 
-# --- Orders that lapse
+# --- Orders that expire
 
 
-def _expire_lapsed_orders(portfolio: Portfolio, position: TradingPosition, ts: datetime.datetime) -> None:
-    """Remove expired triggers; an order without triggers lapses, and so does a position that never opened."""
+def _expire_orders(portfolio: Portfolio, position: TradingPosition, ts: datetime.datetime) -> None:
+    """Remove expired triggers; an order without triggers expires, and so does a position that never opened."""
     for trade in list(position.pending_trades.values()):
         lapsed = [trigger for trigger in trade.triggers or () if trigger.is_expired(ts)]
         if not lapsed:
@@ -458,10 +458,12 @@ def _expire_lapsed_orders(portfolio: Portfolio, position: TradingPosition, ts: d
         add_expired_triggers(trade, lapsed)
         trade.triggers = [trigger for trigger in trade.triggers or () if trigger.expired_at is None]
         if not trade.triggers:
-            _lapse(portfolio, position, trade, ts)
+            _expire_order(portfolio, position, trade, ts)
 
 
-def _lapse(portfolio: Portfolio, position: TradingPosition, trade: TradeExecution, ts: datetime.datetime) -> None:
+def _expire_order(
+    portfolio: Portfolio, position: TradingPosition, trade: TradeExecution, ts: datetime.datetime
+) -> None:
     expire_order(position, trade, ts)
     if position.is_pending() and not position.pending_trades:
         portfolio.pending_positions.pop(position.position_id, None)

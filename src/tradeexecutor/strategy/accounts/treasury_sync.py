@@ -109,8 +109,8 @@ def apply_treasury_events(
     result = TreasurySyncResult()
     booked = find_booked_flows(state)
     fresh: list[TreasuryEvent] = []
-    for key, told in _group_by_transaction(events).items():
-        once = _tell_once(told, result)
+    for key, reported in _group_by_transaction(events).items():
+        once = _drop_repeated(reported, result)
         earlier = booked.get(key, [])
         matches = match_transfers(once, earlier)
         for event, match in zip(once, matches, strict=True):
@@ -148,7 +148,7 @@ def _group_by_transaction(events: Iterable[TreasuryEvent]) -> dict[TransferKey, 
     return groups
 
 
-def _tell_once(told: list[TreasuryEvent], result: TreasurySyncResult) -> list[TreasuryEvent]:
+def _drop_repeated(reported: list[TreasuryEvent], result: TreasurySyncResult) -> list[TreasuryEvent]:
     """Return the events of a transaction without duplicates, in the order of their logs.
 
     A transaction is in one block: if several blocks are reported after a reorganisation, the last one counts.
@@ -159,7 +159,7 @@ def _tell_once(told: list[TreasuryEvent], result: TreasurySyncResult) -> list[Tr
         The same log, or the same transaction in another block, has different content.
     """
     blocks: dict[int | None, dict[int, TreasuryEvent]] = {}
-    for event in told:
+    for event in reported:
         earlier = blocks.setdefault(event.block_number, {}).setdefault(event.log_index, event)
         if earlier is not event:
             if earlier != event:

@@ -175,7 +175,7 @@ class IndicatorResults:
         if candles is not None and index.freq is not None:
             kept = _find_filled(stamps, last_end, candles)
             known, values, series = known[kept], values[kept], series[kept]
-        cursor = CandleCursor(_Moments(known))  # pyright: ignore[reportArgumentType]
+        cursor = CandleCursor(_KnownTimes(known))  # pyright: ignore[reportArgumentType]
         return IndicatorSeries(cursor, values, series, has_own_times=True, freq=index.freq)
 
     def _find_known(
@@ -193,15 +193,15 @@ class IndicatorResults:
         if candles is None:
             length = self.universe.time_bucket // datetime.timedelta(microseconds=1)
             known = np.maximum(
-                stamps + np.int64(length), _find_period_ends(stamps, last_end, keep_holes=last_end is None)
+                stamps + np.int64(length), _find_period_ends(stamps, last_end, keep_gaps=last_end is None)
             )
         elif len(stamps) == 1 and last_end is None:
             known = candles.ends[-1:]  # the period of a single value is unknown, so it may be all data
         else:
-            following = _find_period_ends(stamps, last_end, keep_holes=False)
+            following = _find_period_ends(stamps, last_end, keep_gaps=False)
             last = np.searchsorted(candles.starts, following, side="left") - 1
             known = np.where(last >= 0, np.maximum(candles.ends[np.maximum(last, 0)], stamps), stamps)
-            known = np.maximum(known, _find_period_ends(stamps, last_end, keep_holes=last_end is None))
+            known = np.maximum(known, _find_period_ends(stamps, last_end, keep_gaps=last_end is None))
         return known
 
     def iterate_columns(self) -> Iterator[tuple[str, int, str | None, IndicatorSeries]]:
@@ -277,7 +277,7 @@ def _find_last_end(index: pd.DatetimeIndex, stamps: NDArray[np.int64]) -> int | 
     return None if length is None else int(calculate_ends(stamps[-1:], length)[0])
 
 
-def _find_period_ends(stamps: NDArray[np.int64], last_end: int | None, *, keep_holes: bool) -> NDArray[np.int64]:
+def _find_period_ends(stamps: NDArray[np.int64], last_end: int | None, *, keep_gaps: bool) -> NDArray[np.int64]:
     """Return the end of the period of each value, us: the next stamp.
 
     Values at irregular times belong to single candles, not to periods: their end is the stamp itself.
@@ -288,7 +288,7 @@ def _find_period_ends(stamps: NDArray[np.int64], last_end: int | None, *, keep_h
         Time stamps, increasing.
     last_end
         End of the last period; None for the length of the longest period after its stamp.
-    keep_holes
+    keep_gaps
         Whether a period ends before the next stamp if that is farther away than usual.
     """
     alone = stamps + 1
@@ -300,7 +300,7 @@ def _find_period_ends(stamps: NDArray[np.int64], last_end: int | None, *, keep_h
     length, share = most_common_distance(stamps)
     if share < _REGULAR_SHARE:
         return alone
-    return np.minimum(stamps + length, following) if keep_holes else following
+    return np.minimum(stamps + length, following) if keep_gaps else following
 
 
 def _find_filled(stamps: NDArray[np.int64], last_end: int | None, candles: Candles) -> NDArray[np.bool_]:
@@ -317,7 +317,7 @@ def _find_filled(stamps: NDArray[np.int64], last_end: int | None, candles: Candl
     return np.asarray((after > first) | (stamps > candles.starts[-1]), dtype=np.bool_)
 
 
-class _Moments:
+class _KnownTimes:
     """Replacement of `Candles` in a cursor over values that become known at given times (us)."""
 
     def __init__(self, known_since: NDArray[np.int64]):
