@@ -391,7 +391,7 @@ def _list_duplicates(state: State) -> Iterator[Issue]:
 
 
 def _list_impossible(state: State) -> Iterator[Issue]:
-    advice = f"tradeexecutor check-accounts compares {FILE} with the chain, correct-accounts books what it finds"
+    advice = f"compare {FILE} with the chain (tradeexecutor check-accounts), and book what it finds (correct-accounts)"
     tables = state.portfolio.get_position_tables()
     for item in find_impossible_balances(state):
         position = next((table[item.position_id] for table in tables if item.position_id in table), None)
