@@ -21,6 +21,8 @@ from tradeexecutor.strategy.market_data import to_us
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager, PositionManagerError
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
+pytestmark = pytest.mark.slow
+
 DECIMALS = (0, 3, 18)
 
 

@@ -16,6 +16,8 @@ from tradeexecutor.cli.failure import set_debug
 from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.state.state import State
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def nasty() -> State:

@@ -13,6 +13,8 @@ from tests.kit.nasty import make_nasty_state
 from tests.kit.trader import WETH_USDC, Trader, new_state
 from tradeexecutor.state.state import State
 
+pytestmark = pytest.mark.slow
+
 FULL = Path("/dev/full")
 
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")

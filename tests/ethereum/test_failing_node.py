@@ -14,6 +14,8 @@ from tradeexecutor.ethereum.devchain.anvil import CHAIN_ID
 from tradeexecutor.ethereum.errors import ChainUnavailable
 from tradeexecutor.state.state import State
 
+pytestmark = pytest.mark.slow
+
 
 class Unreliable:
     """A node of which some requests fail: unheard, or heard and done with the answer lost, or with an odd error."""

@@ -29,6 +29,8 @@ from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 from tradeexecutor.strategy.strategy_module import read_strategy_module
 
+pytestmark = pytest.mark.slow
+
 HOUR = datetime.timedelta(hours=1)
 
 STRATEGY = """

@@ -30,6 +30,8 @@ from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.state import State
 
+pytestmark = pytest.mark.slow
+
 #: Commands that run a strategy over candles, or until they are stopped, read no state first.
 RUNNING = {"backtest", "demo", "lookahead", "start", "version"}
 

@@ -24,6 +24,8 @@ from tradeexecutor.state.store import JSONFileStore
 from tradeexecutor.state.store.backups import BackupPolicy, backup_state
 from tradeexecutor.state.store.copies import CopyKind, list_copies, recover
 
+pytestmark = pytest.mark.slow
+
 CODES = [errno.ENOSPC, errno.EIO, errno.EACCES]
 
 

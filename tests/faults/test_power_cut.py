@@ -25,6 +25,8 @@ from tradeexecutor.state.store import JSONFileStore
 from tradeexecutor.state.store.backups import BackupPolicy
 from tradeexecutor.state.store.copies import CopyKind, list_copies
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class File:

@@ -5,6 +5,8 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 from tests.kit.soak import scaled
 from tests.kit.store_contract import make_state
 from tradeexecutor.state.errors import DamagedStateFile
@@ -12,6 +14,8 @@ from tradeexecutor.state.files.compressed_copy import decompress, read_compresse
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 from tradeexecutor.state.store.backups import BackupPolicy
+
+pytestmark = pytest.mark.slow
 
 READER = """
 import sys

@@ -23,6 +23,8 @@ from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.state import State
 from tradeexecutor.strategy.asset import build_expected_asset_map
 
+pytestmark = pytest.mark.slow
+
 NEVER = datetime.datetime.max
 
 

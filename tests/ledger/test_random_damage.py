@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from tradeexecutor.ledger.journal import derive
 from tradeexecutor.ledger.proof import Verdict, prove
 from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.state import State
+
+pytestmark = pytest.mark.slow
 
 Damage = Callable[[Decimal], None]
 

@@ -20,6 +20,8 @@ from tradeexecutor.state.position.grouping import PositionsById
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade.totals import TradesById
 
+pytestmark = pytest.mark.slow
+
 AT = datetime.datetime(2024, 1, 1)
 TABLES = ("open_positions", "closed_positions", "frozen_positions", "pending_positions")
 

@@ -20,6 +20,8 @@ from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.trade import TradeExecution, TradeStatus, TradeType
 from tradeexecutor.state.trade.totals import READS_BEFORE_COUNTING, TradesById, add_up, split_trades
 
+pytestmark = pytest.mark.slow
+
 AT = datetime.datetime(2024, 1, 1)
 USDC = AssetIdentifier(1, "0x01", "USDC", 6)
 WETH = AssetIdentifier(1, "0x02", "WETH", 18)

@@ -24,6 +24,8 @@ from tradeexecutor.schema import build_state_schema
 from tradeexecutor.state.errors import InvalidStateFile
 from tradeexecutor.state.state import State
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = build_state_schema()
 CHECK = fastjsonschema.compile(SCHEMA, use_default=False)
 STANDARD = jsonschema.Draft202012Validator(SCHEMA)

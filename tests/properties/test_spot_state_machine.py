@@ -25,6 +25,8 @@ from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
 
+pytestmark = pytest.mark.slow
+
 CENT = Decimal("0.000001")
 
 PAIRS = st.sampled_from([WETH_USDC, LINK_USDC])

@@ -28,6 +28,8 @@ from tradeexecutor.state.state import BacktestData, State
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime.datetime(2026, 1, 1)
 
 

@@ -24,6 +24,8 @@ from tradeexecutor.strategy.parameters import StrategyParameters
 from tradeexecutor.strategy.strategy_module import StrategyModule
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = BacktestOptions(initial_deposit=10_000, progress=False)
 
 

@@ -16,6 +16,8 @@ import pytest
 from tests.kit.whole import decimal_texts, iterate_typed
 from tradeexecutor.state.state import State
 
+pytestmark = pytest.mark.slow
+
 PICKLED_NONE = ("80044e2e", "80054e2e")
 
 

@@ -35,6 +35,8 @@ from tradeexecutor.visual.parts.candles import find_candles, find_pair, list_pai
 from tradeexecutor.visual.parts.theme import THEMES
 from tradeexecutor.visual.parts.trade_markers import export_trades_as_dataframe, format_trade
 
+pytestmark = pytest.mark.slow
+
 CANDLES = {"COIN-USD": make_candles(), "GOLD-USD": make_candles(base=50)}
 
 

@@ -35,6 +35,8 @@ from tradeexecutor.analysis.recorded.equity_series import calculate_daily_return
 from tradeexecutor.state.state import BacktestData, State
 from tradeexecutor.statistics.key_metric import calculate_key_metrics
 
+pytestmark = pytest.mark.slow
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # a dependency of it complains about folders of the machine
     empyrical: Any = pytest.importorskip("empyrical")

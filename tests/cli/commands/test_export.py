@@ -22,6 +22,8 @@ from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 from tradeexecutor.state.valuation import ValuationUpdate
 
+pytestmark = pytest.mark.slow
+
 D = Decimal
 
 

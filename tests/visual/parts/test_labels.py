@@ -13,6 +13,8 @@ from tradeexecutor.visual.charts import CHARTS
 from tradeexecutor.visual.html_output import render_plotly_figure_as_html
 from tradeexecutor.visual.parts.labels import make_labels_visible
 
+pytestmark = pytest.mark.slow
+
 EVIL = "W\x1b[31m\u202eETH"
 
 
