@@ -25,9 +25,10 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 RUNTIME := $(VENV)/.installed-runtime
 LIVE    := $(VENV)/.installed-live
 DEV     := $(VENV)/.installed-dev
+DOCS    := $(VENV)/.installed-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-live test test-fast lint format soak golden docs-commands schema bench setup setup-dev lock clean distclean
+.PHONY: help demo demo-live test test-fast lint format soak golden docs docs-commands schema bench setup setup-dev lock clean distclean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -64,6 +65,9 @@ golden: $(DEV) ## Compare with recorded reference values, where the shared data 
 docs-commands: $(DEV) ## Write docs/commands.md from the code of the commands
 	@$(PY) docs/commands.py
 
+docs: $(DOCS) ## Build the documentation as a site: build/site/index.html
+	@$(PY) docs/site.py
+
 schema: $(DEV) ## Write the JSON Schema, the TypeScript types and docs/schema.md from the code
 	@$(PY) -m tradeexecutor.schema.outputs
 
@@ -79,13 +83,16 @@ setup-dev: $(DEV) ## The same, with the developers' tools
 # UPGRADE= keeps the versions that are pinned and adds only what is missing.
 UPGRADE ?= --upgrade
 
-lock: $(PY) ## Pin the newest versions that pyproject.toml admits (both lock files)
+lock: $(PY) ## Pin the newest versions that pyproject.toml admits (the three lock files)
 	$(PIP) install --quiet --target build/uv --upgrade uv
 	build/uv/bin/uv pip compile --quiet $(UPGRADE) --universal --fork-strategy fewest --python-version 3.11 \
 		--no-header --no-annotate --extra dev pyproject.toml --output-file requirements-dev.lock
 	build/uv/bin/uv pip compile --quiet $(UPGRADE) --universal --fork-strategy fewest --python-version 3.11 \
 		--no-header --no-annotate --extra build --constraint requirements-dev.lock pyproject.toml \
 		--output-file requirements.lock
+	build/uv/bin/uv pip compile --quiet $(UPGRADE) --universal --fork-strategy fewest --python-version 3.11 \
+		--no-header --no-annotate --extra docs --constraint requirements-dev.lock pyproject.toml \
+		--output-file requirements-docs.lock
 
 clean: ## Remove caches and build output
 	@rm -rf build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
@@ -122,6 +129,12 @@ $(RUNTIME): requirements.lock pyproject.toml | $(PY)
 $(LIVE): requirements-dev.lock $(RUNTIME)
 	@echo "Installing what a local chain needs ..."
 	@$(PIP) install --quiet --constraint requirements-dev.lock --no-build-isolation --editable ".[devchain]"
+	@touch $@
+
+# The tools of the site are in a lock of their own: nobody needs them to run or to test the program.
+$(DOCS): requirements-docs.lock $(RUNTIME)
+	@echo "Installing the tools of the documentation ..."
+	@$(PIP) install --quiet --requirement requirements-docs.lock
 	@touch $@
 
 $(DEV): requirements-dev.lock $(RUNTIME)

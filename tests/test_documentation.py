@@ -98,3 +98,29 @@ def test_the_pictures_of_the_fills_show_what_the_code_does():
     for picture in drawing["PICTURES"]:
         assert f"(images/fills/{picture.name}.svg)" in page
         assert (folder / f"{picture.name}.svg").read_text(encoding="utf-8") == drawing["draw"](picture)
+
+
+PROSE = sorted(
+    path
+    for path in [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md"), *(REPOSITORY / "deploy").rglob("*.md")]
+    if "node_modules" not in path.parts
+)
+
+
+def find_anchors(page: Path) -> set[str]:
+    """Return the anchors of the headings of a page, made as code hosts and site builders make them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PROSE, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_every_link_leads_somewhere(page: Path):
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        place, _, anchor = target.partition("#")
+        linked = (page.parent / place).resolve() if place else page
+        assert linked.exists(), target
+        assert not anchor or linked.suffix != ".md" or anchor in find_anchors(linked), target

@@ -98,8 +98,8 @@ class EthereumSync(SyncModel):
 
         Parameters
         ----------
-        reserve_assets
-            Currencies whose present balances are booked as deposits.
+        **kwargs
+            `reserve_assets`: the currencies whose present balances are booked as deposits.
 
         Raises
         ------

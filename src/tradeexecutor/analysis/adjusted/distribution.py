@@ -28,6 +28,8 @@ def calculate_value_at_risk(returns: NDArray[np.float64], cutoff: float = 0.05) 
     cutoff
         Fraction of the periods that are worse.
 
+    Examples
+    --------
     >>> round(calculate_value_at_risk(np.arange(-10, 11) / 100), 6)
     -0.09
     """

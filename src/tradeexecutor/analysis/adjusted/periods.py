@@ -193,6 +193,8 @@ def group_by_calendar(
     returns
         Of each period, fractions.
 
+    Examples
+    --------
     >>> ends = np.array(["2023-01-01", "2023-01-02"], dtype="datetime64[us]").view(np.int64)
     >>> years = group_by_calendar(int(ends[0]) - 1000, ends, np.array([0.1, 0.2]), "Y")
     >>> {day.year: round(value, 6) for day, value in years.items()}

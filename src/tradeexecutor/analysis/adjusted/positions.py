@@ -210,6 +210,8 @@ def calculate_profit_factor(profits: NDArray[np.float64]) -> float | None:
     profits
         USD per closed position.
 
+    Examples
+    --------
     >>> calculate_profit_factor(np.array([300.0, -100.0, 50.0]))
     3.5
     """

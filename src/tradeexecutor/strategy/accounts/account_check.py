@@ -66,6 +66,8 @@ def is_relative_mismatch(
     dust_epsilon
         Amounts that are both below this are equal, token units.
 
+    Examples
+    --------
     >>> is_relative_mismatch(Decimal(100), Decimal("100.4"), 0.005, Decimal("0.1"))
     False
     >>> is_relative_mismatch(Decimal(100), Decimal("100.6"), 0.005, Decimal("0.1"))

@@ -1,4 +1,4 @@
-"""Figures of return series, under the names that notebooks import from :py:mod:`tradeexecutor.visual.equity_curve`."""
+"""Figures of return series, under the names that notebooks import from `tradeexecutor.visual.equity_curve`."""
 
 import numpy as np
 import pandas as pd

@@ -1,0 +1,55 @@
+"""The tutorial works as written: its code is the code of the example files, and its commands run in the given order."""
+
+import itertools
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.support import REPOSITORY
+from tradeexecutor.cli.main import app
+
+PAGES = sorted((REPOSITORY / "docs" / "tutorial").glob("*.md"))
+EXAMPLES = REPOSITORY / "examples" / "tutorial"
+
+_BLOCK = re.compile(r'^```(\w*)(?: title="([^"]*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+
+
+def find_blocks(page: Path) -> list[tuple[str, str, str]]:
+    """Return language, title and text of the code blocks of a page."""
+    return _BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+def test_each_strategy_of_the_tutorial_is_on_one_page_as_it_is_in_its_file():
+    shown = {title: text for page in PAGES for language, title, text in find_blocks(page) if title}
+    assert {Path(title).name for title in shown} == {path.name for path in EXAMPLES.glob("*.py")}
+    for title, text in shown.items():
+        assert text == (REPOSITORY / title).read_text(encoding="utf-8")
+
+
+def test_the_pages_follow_each_other():
+    for page, following in itertools.pairwise(PAGES):
+        assert f"]({following.name})" in page.read_text(encoding="utf-8").splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
+    monkeypatch.chdir(tmp_path)
+    printed = ""
+    for page in PAGES:
+        for language, title, text in find_blocks(page):
+            if language == "console":
+                for command in re.findall(r"^\$ tradeexecutor (.*)$", text, re.MULTILINE):
+                    result = CliRunner().invoke(app, shlex.split(command))
+                    expected = 1 if command.startswith("compare") else 0  # The two runs differ.
+                    assert result.exit_code == expected, f"{command}: {result.output}"
+                    printed += result.output
+            elif language == "python" and not title:
+                exec(text, {})
+            elif not language and text.startswith(("first\n", "CLEAN", "Everything")):
+                # What a page shows as output was printed by a command before it.
+                for line in text.splitlines():
+                    assert line in printed, line
