@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import pkgutil
 import re
 import runpy
 import shlex
@@ -10,11 +11,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import tradeexecutor
 from tests.support import REPOSITORY
 from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
 from tradeexecutor.cli.command_table import COMMANDS, STORE_COMMANDS
 from tradeexecutor.cli.lazy_commands import CommandEntry, LazyCommand
 from tradeexecutor.cli.main import app
+from tradeexecutor.state.errors import TradeExecutorError
 
 SOURCE = REPOSITORY / "src"
 MODULES = sorted(
@@ -124,3 +127,17 @@ def test_every_link_leads_somewhere(page: Path):
         linked = (page.parent / place).resolve() if place else page
         assert linked.exists(), target
         assert not anchor or linked.suffix != ".md" or anchor in find_anchors(linked), target
+
+
+def test_every_error_is_explained():
+    page = (REPOSITORY / "docs" / "errors.md").read_text(encoding="utf-8")
+    for module in pkgutil.walk_packages(tradeexecutor.__path__, "tradeexecutor."):
+        importlib.import_module(module.name)
+    unexplained = {error.__name__ for error in find_errors(TradeExecutorError)} - set(re.findall(r"`(\w+)`", page))
+    assert not unexplained
+
+
+def find_errors(error: type[Exception]) -> set[type[Exception]]:
+    """Return the subclasses of an error that the package defines, at any depth."""
+    below = {kind for kind in error.__subclasses__() if kind.__module__.startswith("tradeexecutor.")}
+    return below.union(*(find_errors(kind) for kind in below))
