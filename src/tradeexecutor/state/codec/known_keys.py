@@ -30,9 +30,12 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
+from tradeexecutor.state.codec.annotations import field_types, strip_optional
 from tradeexecutor.state.codec.bounds import BoundedInt, BoundedText, limit_entries
-from tradeexecutor.state.codec.codec import EXAMINING_CLASSES, Serialisable, dump, field_types, strip_optional
+from tradeexecutor.state.codec.codec import Serialisable
+from tradeexecutor.state.codec.decoding import EXAMINING_CLASSES
 from tradeexecutor.state.codec.duplicate_keys import has_escaped_colons
+from tradeexecutor.state.codec.json_text import dump
 from tradeexecutor.state.errors import BadStateData
 from tradeexecutor.state.types import Duration, UTCDatetime
 
