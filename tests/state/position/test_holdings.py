@@ -96,7 +96,7 @@ def test_orders_that_wait_for_a_trigger_promise_nothing():
     position.pending_trades[waiting.trade_id] = waiting
     trader.plan(WETH_USDC, "-8", 110.0, position=position, flags=flags)
     _, sale = trader.plan(WETH_USDC, "-10", 100.0, position=position)
-    assert get_uncommitted_holding(position, planned=True) == 0
+    assert get_uncommitted_holding(position) == 0
     trader.start(sale)
     with pytest.raises(NotEnoughTokens, match="of which 0 is left by what is under way"):
         trader.state.start_execution(trader.ts, waiting, triggered=True)

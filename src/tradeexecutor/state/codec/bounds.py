@@ -266,11 +266,11 @@ def _make_check(cls: type) -> Callable[[Any], bool]:
     slots: dict[str, str] = getattr(cls, "slot_names", {})
     lines = ["def has_wrong_value(o):", "    try:"]
     for name, is_wrong in _find_checked_fields(cls).items():
-        lines.append(f"        v = o.{slots.get(name, name)}")
+        value = f"o.{slots.get(name, name)}"
         if is_wrong is _is_out_of_bounds:
-            lines.append("        if v is not None and not bounded(v).is_finite(): return True")
+            lines.append(f"        if {value} is not None and not bounded({value}).is_finite(): return True")
         else:
-            lines.append(f"        if v and {is_wrong.__name__}(v): return True")
+            lines.append(f"        if {value} and {is_wrong.__name__}({value}): return True")
     lines += ["    except (ArithmeticError, TypeError):", "        return True", "    return False"]
     namespace = {"bounded": require_bounded, "_has_fault": _has_fault, "_has_faults": _has_faults}
     return compile_function("has_wrong_value", "\n".join(lines), namespace, f"checks of {cls.__qualname__}")
@@ -310,5 +310,6 @@ def check_values(record: Any, error: Callable[[str], Exception] = InvalidValue) 
 
     Constructors call it, so that it also runs when a record is read from a file.
     """
-    if _make_check(cast(type[Any], type(record)))(record):
+    cls: Any = type(record)  # pyright: ignore[reportUnknownVariableType]
+    if _make_check(cls)(record):
         _refuse(record, error)

@@ -51,7 +51,9 @@ def move_capital_from_reserves_to_spot_trade(
         reserve = get_reserve_position(portfolio, trade.reserve_currency)
     except KeyError:
         raise ReserveMissing(f"no reserve {trade.reserve_currency} for trade #{trade.trade_id}") from None
-    amount = _snap_or_check(trade, reserve.quantity, trade.reserve_currency, underflow_check=underflow_check)
+    amount, available = trade.planned_reserve, reserve.quantity
+    if amount > available:
+        amount = _snap_or_check(trade, available, trade.reserve_currency, underflow_check=underflow_check)
     trade.reserve_currency_allocated = amount
     reserve.quantity -= amount
 
@@ -80,7 +82,7 @@ def move_capital_from_bridge_to_spot_trade(
 def _snap_or_check(
     trade: TradeExecution, available: Decimal, funding_asset: AssetIdentifier, *, underflow_check: bool
 ) -> Decimal:
-    """Return the amount to allocate, token units.
+    """Return the amount to allocate, token units, when less than planned may be available.
 
     If a buy is short by less than one raw unit of the funding asset, which is an artefact of decimal division, its
     plan is reduced to what is available.

@@ -39,7 +39,9 @@ from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade.request import TradeRequest
 from tradeexecutor.state.types import USDollarPrice
 
-_IGNORE_OPEN = TradeFlag.ignore_open
+# Reading a member from its enum class is slow in Python 3.11.
+_IGNORE_OPEN, _OPEN, _CLOSE = TradeFlag.ignore_open, TradeFlag.open, TradeFlag.close
+_TRIGGERED = TradeFlag.triggered
 _REPAIR = TradeType.repair
 
 
@@ -183,7 +185,11 @@ def request_trade(
         )
     if planned < ZERO_DECIMAL and request.trade_type is not _REPAIR:
         check_planned_sell(position, trade)
-    _mark_opening_or_closing(position, trade, created=created)
+    if trade.trade_type is not _REPAIR:
+        if created:
+            _add_flag(trade, _OPEN)
+        elif planned < ZERO_DECIMAL and _sells_the_rest(position, trade):
+            _add_flag(trade, _CLOSE)
     # Nothing below can fail.
     if created:
         position.portfolio_value_at_open = portfolio_value
@@ -196,25 +202,22 @@ def request_trade(
     return position, trade, created
 
 
-def _mark_opening_or_closing(position: TradingPosition, trade: TradeExecution, *, created: bool) -> None:
-    """Set the flag of a trade that opens its position, or sells all that is left of it.
+def _sells_the_rest(position: TradingPosition, trade: TradeExecution) -> bool:
+    """Return True if a new sell sells all that is left of its position.
 
-    Shorts are closed only by a request that says so. Orders with a trigger and repairs have the flags of their request.
+    Shorts are closed only by a request that says so, and orders with a trigger have the flags of their request.
     """
-    flags: set[TradeFlag] = trade.flags or set()
-    if trade.trade_type is _REPAIR:
-        return
-    if created:
-        flags.add(TradeFlag.open)
-    elif (
-        trade._planned_quantity < ZERO_DECIMAL
-        and TradeFlag.triggered not in flags
-        and not position.pair.kind.is_shorting()
-        and abs(position.get_available_trading_quantity() + trade._planned_quantity)
-        <= get_close_epsilon_for_pair(position.pair)
-    ):
-        flags.add(TradeFlag.close)
-    trade.flags = flags
+    if position.pair.kind.is_shorting() or (trade.flags and _TRIGGERED in trade.flags):
+        return False
+    left = position.get_available_trading_quantity() + trade._planned_quantity
+    return abs(left) <= get_close_epsilon_for_pair(position.pair)
+
+
+def _add_flag(trade: TradeExecution, flag: TradeFlag) -> None:
+    if trade.flags is None:
+        trade.flags = {flag}
+    else:
+        trade.flags.add(flag)
 
 
 def _check_can_trade(portfolio: PortfolioFields, position: TradingPosition, pair: TradingPairIdentifier) -> None:

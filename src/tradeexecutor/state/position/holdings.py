@@ -32,6 +32,7 @@ __all__ = [
     "check_sold",
     "check_started_sell",
     "get_holding",
+    "get_holding_not_in_flight",
     "get_holding_tolerance",
     "get_uncommitted_holding",
 ]
@@ -59,8 +60,22 @@ def get_holding(position: PositionFields) -> Decimal:
     return get_quantity(position)
 
 
-def get_uncommitted_holding(position: PositionFields, *, planned: bool) -> Decimal:
-    """Return the holding after the trades in flight and, with `planned`, the planned trades; base token units."""
+def get_holding_not_in_flight(position: PositionFields) -> Decimal:
+    """Return the holding after the trades in flight, base token units."""
+    settled, rest = split_trades(position._trades)
+    total = sum_quantities(position, settled, rest)
+    if position.pair.kind is _CCTP_BRIDGE:
+        total -= position.bridge_capital_allocated
+    for trade in (*settled.waiting, *rest) if settled.waiting else rest:
+        if trade._executed_at is None and (
+            trade._started_at or trade._broadcasted_at or trade._vault_settlement_pending_at
+        ):  # the others are not in flight; asking for their status would take longer
+            total += _get_quantity_in_flight(trade)
+    return total
+
+
+def get_uncommitted_holding(position: PositionFields) -> Decimal:
+    """Return the holding after the trades in flight and the planned trades, base token units."""
     settled, rest = split_trades(position._trades)
     total = sum_quantities(position, settled, rest)
     if position.pair.kind is _CCTP_BRIDGE:
@@ -68,16 +83,20 @@ def get_uncommitted_holding(position: PositionFields, *, planned: bool) -> Decim
     for trade in (*settled.waiting, *rest) if settled.waiting else rest:
         if trade._executed_at is not None:
             continue
-        if not (planned or trade._started_at or trade._broadcasted_at or trade._vault_settlement_pending_at):
-            continue  # not under way; its whole status would take longer
-        status = trade.get_status()
-        if status is _PLANNED:
-            if planned and not _waits_for_trigger(position, trade):
-                total += trade._planned_quantity
-        elif status in _IN_EXECUTION:
-            is_requested = status is _VAULT_SETTLEMENT_PENDING and trade._planned_quantity <= 0
-            total += trade.get_vault_settlement_request_quantity() if is_requested else trade._planned_quantity
+        if trade.get_status() is not _PLANNED:
+            total += _get_quantity_in_flight(trade)
+        elif not _waits_for_trigger(position, trade):
+            total += trade._planned_quantity
     return total
+
+
+def _get_quantity_in_flight(trade: TradeExecution) -> Decimal:
+    """Return the quantity of a trade in flight, base token units with its sign; 0 for other trades."""
+    status = trade.get_status()
+    if status not in _IN_EXECUTION:
+        return ZERO_DECIMAL
+    is_requested = status is _VAULT_SETTLEMENT_PENDING and trade._planned_quantity <= 0
+    return trade.get_vault_settlement_request_quantity() if is_requested else trade._planned_quantity
 
 
 def _waits_for_trigger(position: PositionFields, trade: TradeExecution) -> bool:
@@ -102,7 +121,7 @@ def check_planned_sell(position: PositionFields, trade: TradeExecution) -> None:
     if position.pair.kind not in KINDS_OF_HELD_TOKENS or (trade.flags and _TRIGGERED in trade.flags):
         return
     needed = -trade._planned_quantity
-    left = get_uncommitted_holding(position, planned=True)
+    left = get_uncommitted_holding(position)
     if needed > left:
         _require(position, trade, left, needed, "is left by what is planned and under way")
 
@@ -112,7 +131,7 @@ def check_started_sell(position: PositionFields, trade: TradeExecution) -> None:
     if position.pair.kind not in KINDS_OF_HELD_TOKENS:
         return
     needed = -trade._planned_quantity
-    left = get_uncommitted_holding(position, planned=False)
+    left = get_holding_not_in_flight(position)
     if needed > left:
         _require(position, trade, left, needed, "is left by what is under way")
 

@@ -6,7 +6,7 @@
 import contextlib
 import datetime
 
-from tradeexecutor.accounting.values import require_finite_numbers
+from tradeexecutor.accounting.values import are_finite_floats, require_finite_numbers
 from tradeexecutor.state.errors import (
     InvalidTrade,
     LiquidationRisked,
@@ -108,16 +108,15 @@ def _check_request(position: PositionFields, request: TradeRequest, trade_id: in
         raise InvalidTrade(f"position #{position.position_id} already has a trade #{trade_id}")
     if request.slippage_tolerance and not request.slippage_tolerance < MAX_SLIPPAGE_TOLERANCE:
         check_slippage_tolerance(trade_id, request.slippage_tolerance)
-    require_finite_numbers(
-        "trade",
-        trade_id,
-        InvalidTrade,
+    numbers = (
         request.planned_mid_price,
         request.pair_fee,
         request.lp_fees_estimated,
         request.leverage,
         request.reserve_currency_price,
     )
+    if not are_finite_floats(numbers):  # nearly always they are
+        require_finite_numbers("trade", trade_id, InvalidTrade, *numbers)
 
 
 def _get_loan_to_plan_on(position: PositionFields, strategy_cycle_at: datetime.datetime) -> Loan | None:

@@ -79,14 +79,18 @@ def get_quantity(position: PositionFields, planned: bool = False) -> Decimal:
     the whole sum is rounded to zero: a first redemption of 1E-18 tokens alone would round to nothing, and be lost.
     """
     settled, rest = split_trades(position._trades)
-    return sum_quantities(position, settled, rest, planned=planned)
+    if not planned:
+        return sum_quantities(position, settled, rest)
+    total = settled.quantity_as_planned
+    for trade in rest:
+        if trade._executed_at is not None or trade.is_planned():
+            total += trade.get_position_quantity()
+    return _add_balance_updates(position, total)
 
 
-def sum_quantities(
-    position: PositionFields, settled: TradeTotals, rest: Iterable[TradeExecution], *, planned: bool = False
-) -> Decimal:
+def sum_quantities(position: PositionFields, settled: TradeTotals, rest: Iterable[TradeExecution]) -> Decimal:
     """Return `get_quantity` from the two parts of the trades that `split_trades` returns."""
-    total = settled.quantity_as_planned if planned else settled.quantity
+    total = settled.quantity
     for trade in rest:
         if trade._executed_at is not None:
             executed = trade._executed_quantity
@@ -94,12 +98,17 @@ def sum_quantities(
                 total += executed
             else:
                 total += trade.get_position_quantity()
-        elif planned and trade.is_planned():
-            total += trade.get_position_quantity()
+    if not position.balance_updates and total > QUANTITY_EPSILON:  # nearly always: saves a call
+        return total
+    return _add_balance_updates(position, total)
+
+
+def _add_balance_updates(position: PositionFields, total: Decimal) -> Decimal:
+    """Return the sum of the trades and the balance events, base token units; dust is zero."""
     if position.balance_updates:
         updates = add_balance_updates_of_asset(position.balance_updates, position.pair.base)
         total = total - updates if position.pair.kind.is_shorting() else total + updates
-    return ZERO_DECIMAL if _LOWEST_ZERO <= total <= QUANTITY_EPSILON else total
+    return total if total > QUANTITY_EPSILON or total < _LOWEST_ZERO else ZERO_DECIMAL
 
 
 def get_pending_quantity(position: PositionFields) -> Decimal:
@@ -118,9 +127,13 @@ def get_available_trading_quantity(position: PositionFields, include_pending_tra
     Orders that wait for a trigger count only with `include_pending_trades`. Shares in redemption from an asynchronous
     vault do not count.
     """
+    settled, rest = split_trades(position._trades)
+    quantity = sum_quantities(position, settled, rest)
     if include_pending_trades or position.pending_since_at is not None:
         planned = get_pending_quantity(position)
     else:
+        if not settled.waiting and _are_executed(rest):  # nearly always: nothing is planned or in redemption
+            return quantity
         planned = sum_decimal(
             trade.get_position_quantity()
             for trade in get_unsettled_trades(position)
@@ -129,8 +142,15 @@ def get_available_trading_quantity(position: PositionFields, include_pending_tra
             and not trade.is_partial_take_profit()
         )
     redeeming = _get_redeeming_quantity(position)
-    available = planned + get_quantity(position) + redeeming
+    available = planned + quantity + redeeming
     return ZERO_DECIMAL if redeeming < 0 and available < 0 else available
+
+
+def _are_executed(trades: Iterable[TradeExecution]) -> bool:
+    for trade in trades:  # noqa: SIM110 - runs for every sell
+        if trade._executed_at is None:
+            return False
+    return True
 
 
 def _get_redeeming_quantity(position: PositionFields) -> Decimal:

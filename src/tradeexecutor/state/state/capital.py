@@ -18,8 +18,13 @@ from tradeexecutor.state.trade.planned_amounts import LOAN_KINDS
 _SHORT = TradingPairKind.lending_protocol_short
 
 
+def needs_capital(trade: TradeExecution) -> bool:
+    """Return True if a trade takes its planned reserve when it starts: a buy, and any trade of a short."""
+    return trade._planned_quantity > ZERO_DECIMAL or trade.pair.kind is _SHORT
+
+
 def take_capital(portfolio: Portfolio, trade: TradeExecution, *, underflow_check: bool) -> None:
-    """Allocate the planned reserve of a trade that needs capital: a buy, and any trade of a short.
+    """Allocate the planned reserve of a trade that needs capital.
 
     If a bridge position has capital on the chain of the tokens, it pays for them; the cash pays for everything else.
 
@@ -30,10 +35,10 @@ def take_capital(portfolio: Portfolio, trade: TradeExecution, *, underflow_check
     NotEnoughMoney
         With `underflow_check`: less is available than planned. The state is unchanged.
     """
-    kind = trade.pair.kind
-    if trade._planned_quantity <= ZERO_DECIMAL and kind is not _SHORT:
-        return
-    if kind in TOKEN_TRADE_KINDS and portfolio.get_bridge_position_for_chain(trade.pair.chain_id) is not None:
+    if (
+        trade.pair.kind in TOKEN_TRADE_KINDS
+        and portfolio.get_bridge_position_for_chain(trade.pair.chain_id) is not None
+    ):
         portfolio.move_capital_from_bridge_to_spot_trade(trade, underflow_check)
     else:
         portfolio.move_capital_from_reserves_to_spot_trade(trade, underflow_check)

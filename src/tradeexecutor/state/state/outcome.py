@@ -12,7 +12,12 @@ from decimal import Decimal
 import msgspec
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
-from tradeexecutor.accounting.values import is_finite_decimal, require_finite_decimal, require_finite_numbers
+from tradeexecutor.accounting.values import (
+    are_finite_floats,
+    is_finite_decimal,
+    require_finite_decimal,
+    require_finite_numbers,
+)
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import (
     InvalidTrade,
@@ -33,11 +38,12 @@ from tradeexecutor.state.state.capital import find_returned_capital, give_capita
 from tradeexecutor.state.state.fields import StateFields
 from tradeexecutor.state.state.settlement import set_vault_lockup_estimate
 from tradeexecutor.state.trade import Fill, TradeExecution, TradeFlag, TradeStatus, TradeType
-from tradeexecutor.state.trade.lifecycle import check_fill, check_status, set_fill
+from tradeexecutor.state.trade.lifecycle import check_can_be_filled, check_fill, check_status, set_fill
 from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS, EXECUTABLE_KINDS, LOAN_KINDS
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
-_REPAIR = TradeType.repair
+# Reading a member from its enum class is slow in Python 3.11.
+_BROADCASTED, _REPAIR = TradeStatus.broadcasted, TradeType.repair
 _SHORT = TradingPairKind.lending_protocol_short
 _CCTP_BRIDGE, _VAULT = TradingPairKind.cctp_bridge, TradingPairKind.vault
 
@@ -118,7 +124,10 @@ def record_fill(
         The state is unchanged.
     """
     state.portfolio.owner.claim()
-    position = _check(state, trade, fill, force=force)
+    position = _find_position(state, trade)
+    if trade.get_status() is not _BROADCASTED:
+        _check_unbroadcasted(trade, force=force)
+    _check(position, trade, fill)
     outcome = _compute(state, trade, fill, position)
     takes_something = fill.quantity < ZERO_DECIMAL or outcome.returned < ZERO_DECIMAL
     if takes_something and not confirmed and trade.trade_type is not _REPAIR:
@@ -129,17 +138,25 @@ def record_fill(
 # --- Check
 
 
-def _check(state: StateFields, trade: TradeExecution, fill: Fill, *, force: bool) -> TradingPosition:
-    """Return the position of the trade; raise if the trade cannot have this outcome."""
+def _find_position(state: StateFields, trade: TradeExecution) -> TradingPosition:
+    """Return the position of the trade; raise if trades of its kind cannot be executed."""
     kind = trade.pair.kind
     if kind not in EXECUTABLE_KINDS:
         raise UnsupportedPairKind(f"trades of kind {kind.value} cannot be executed: #{trade.trade_id}")
-    position = state.portfolio.find_position_for_trade(trade, pending=True)
-    is_repair = trade.trade_type is _REPAIR
-    if force and not is_repair:
+    return state.portfolio.find_position_for_trade(trade, True)  # naming the flag takes longer than all the rest
+
+
+def _check_unbroadcasted(trade: TradeExecution, *, force: bool) -> None:
+    """Raise unless the trade is forced to have an outcome: it is started, or a repair."""
+    if force and trade.trade_type is not _REPAIR:
         check_status(trade, TradeStatus.started, TradeStatus.broadcasted)
-    check_fill(trade, fill, force=force)
-    has_loan = kind in LOAN_KINDS
+    check_can_be_filled(trade, force=force)
+
+
+def _check(position: TradingPosition, trade: TradeExecution, fill: Fill) -> None:
+    """Raise if the trade cannot have this outcome."""
+    check_fill(trade, fill)
+    has_loan = trade.pair.kind in LOAN_KINDS
     if position.closed_at is not None and (has_loan or trade.planned_quantity > 0):
         raise WrongPositionStatus(
             f"position #{position.position_id} is closed, trade #{trade.trade_id} would be missing from the equity"
@@ -147,15 +164,14 @@ def _check(state: StateFields, trade: TradeExecution, fill: Fill, *, force: bool
     reserve = fill.reserve
     if not is_finite_decimal(reserve):  # makes the text of the message only when it is needed
         require_finite_decimal(reserve, f"executed reserve of trade #{trade.trade_id}", InvalidTrade)
-    require_finite_numbers(
-        "trade", trade.trade_id, InvalidTrade, fill.lp_fees, fill.native_token_price, fill.cost_of_gas
-    )
-    if not is_repair:
+    numbers = (fill.lp_fees, fill.native_token_price, fill.cost_of_gas)
+    if not are_finite_floats(numbers):
+        require_finite_numbers("trade", trade.trade_id, InvalidTrade, *numbers)
+    if trade.trade_type is not _REPAIR:
         if has_loan:
             _check_loan_amounts(trade, fill)
         else:
             _check_exchanged_amounts(trade, fill)
-    return position
 
 
 def _check_exchanged_amounts(trade: TradeExecution, fill: Fill) -> None:

@@ -39,7 +39,7 @@ from tradeexecutor.state.errors import (
     WrongTradeStatus,
 )
 from tradeexecutor.state.position.holdings import check_started_sell
-from tradeexecutor.state.state.capital import find_failed_capital, give_capital_back, take_capital
+from tradeexecutor.state.state.capital import find_failed_capital, give_capital_back, needs_capital, take_capital
 from tradeexecutor.state.state.fields import StateFields
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.trade.capital_at_risk import keeps_allocation_on_failure
@@ -93,14 +93,15 @@ def start_execution(
     if kind not in EXECUTABLE_KINDS:
         raise UnsupportedPairKind(f"trades of kind {kind.value} cannot be executed: #{trade.trade_id}")
     portfolio = state.portfolio
-    position = portfolio.find_position_for_trade(trade, pending=triggered)
+    position = portfolio.find_position_for_trade(trade, triggered)
     if position.closed_at is not None:
         raise WrongPositionStatus(f"position #{position.position_id} is closed, trade #{trade.trade_id} cannot start")
     if trade._planned_quantity < ZERO_DECIMAL and trade.trade_type is not _REPAIR:
         check_started_sell(position, trade)
     if nonce is not None:
         portfolio.check_for_nonce_reuse(nonce)
-    take_capital(portfolio, trade, underflow_check=underflow_check)
+    if needs_capital(trade):
+        take_capital(portfolio, trade, underflow_check=underflow_check)
     trade._started_at = ts
     if trade._link is not None:  # tells the tables of trades, like an assignment to `started_at`
         trade.detach()

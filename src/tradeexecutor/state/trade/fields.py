@@ -58,6 +58,9 @@ class TradeFlag(StateEnum):
     ignore_open = "ignore_open"
 
 
+_REPAIR = TradeType.repair  # reading a member from its enum class is slow in Python 3.11
+
+
 class TradeStatus(enum.Enum):
     """Stage in the life cycle of a trade; derived from the timestamps, never stored."""
 
@@ -246,7 +249,7 @@ class TradeFields(TradeSlots):
         kind = self.pair.kind
         if (
             _LOWEST_ZERO <= quantity <= QUANTITY_EPSILON
-            and self.trade_type is not TradeType.repair
+            and self.trade_type is not _REPAIR
             and kind not in _ZERO_QUANTITY_KINDS
         ):
             raise InvalidTrade(f"trade #{self.trade_id} has no quantity: {quantity} {self.pair.base.token_symbol}")

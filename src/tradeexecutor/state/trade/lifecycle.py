@@ -91,19 +91,22 @@ def record_fill(trade: TradeFields, fill: Fill, *, force: bool = False) -> None:
     WrongTradeStatus, InvalidTrade
         The trade is unchanged.
     """
-    check_fill(trade, fill, force=force)
+    if get_status(trade) is not _BROADCASTED:
+        check_can_be_filled(trade, force=force)
+    check_fill(trade, fill)
     set_fill(trade, fill)
 
 
-def check_fill(trade: TradeFields, fill: Fill, *, force: bool = False) -> None:
-    """Raise the errors of `record_fill` if the fill is refused."""
-    if get_status(trade) is not _BROADCASTED:
-        if not force:
-            check_status(trade, _BROADCASTED)
-        if trade.executed_at is not None:
-            raise WrongTradeStatus(
-                f"trade #{trade.trade_id} has its outcome already", trade.trade_id, get_status(trade)
-            )
+def check_can_be_filled(trade: TradeFields, *, force: bool = False) -> None:
+    """Raise `WrongTradeStatus` unless the trade is broadcasted or, with `force`, has no outcome yet."""
+    if not force:
+        check_status(trade, _BROADCASTED)
+    if trade.executed_at is not None:
+        raise WrongTradeStatus(f"trade #{trade.trade_id} has its outcome already", trade.trade_id, get_status(trade))
+
+
+def check_fill(trade: TradeFields, fill: Fill) -> None:
+    """Raise `InvalidTrade` if a value of the fill is impossible."""
     quantity, price = fill.quantity, fill.price
     if not is_finite_decimal(quantity):  # makes the text of the message only when it is needed
         require_finite_decimal(quantity, f"executed quantity of trade #{trade.trade_id}", InvalidTrade)

@@ -242,10 +242,12 @@ def split_trades(trades: dict[int, TradeExecution]) -> tuple[TradeTotals, Collec
     """Return `TradesById.split`; all trades of a plain dictionary are returned as unsettled."""
     if not isinstance(trades, TradesById):
         return _NO_TOTALS, trades.values()
-    if len(trades) == trades._settled_count:
+    settled_count = trades._settled_count
+    if not settled_count:
+        if len(trades) < UNCOUNTED_TRADES:
+            return _NO_TOTALS, trades.values()
+    elif len(trades) == settled_count:
         return trades._settled, ()
-    if len(trades) < UNCOUNTED_TRADES and not trades._settled_count:
-        return _NO_TOTALS, trades.values()
     return trades.split()
 
 
