@@ -29,6 +29,7 @@ from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trade.pricing import PriceImpactToleranceExceeded
 from tradeexecutor.statistics.core import needs_long_short_table, update_statistics
+from tradeexecutor.statistics.sample_recorder import SampleRecorder
 from tradeexecutor.statistics.statistics_table import serialise_long_short_stats_as_json_table
 from tradeexecutor.strategy.decision import DecisionFailed, InvalidDecision, call_strategy, check_decision
 from tradeexecutor.strategy.execution_context import ExecutionContext
@@ -154,6 +155,7 @@ class StrategyRunner:
     _is_live: bool = field(init=False, repr=False)
     _save_often: bool = field(init=False, repr=False)
     _max_price_impact: float | None = field(init=False, repr=False)
+    _recorder: SampleRecorder = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._check_state()
@@ -166,6 +168,7 @@ class StrategyRunner:
                 f"max_price_impact must be between 0 and {_MAX_PRICE_IMPACT}, not {self._max_price_impact}"
             )
         self._input = self._make_input()
+        self._recorder = SampleRecorder(self.state, self.execution_context.mode)
 
     def _make_input(self) -> StrategyInput:
         return StrategyInput(
@@ -448,9 +451,10 @@ class StrategyRunner:
         """Record statistics of the portfolio and of each position; in live trading also the long/short table."""
         state = self.state
         mode = self.execution_context.mode
-        table = None
-        if needs_long_short_table(mode):
-            table = serialise_long_short_stats_as_json_table(state, self.backtested_state, ts)
+        if not needs_long_short_table(mode):
+            self._recorder.record(ts)
+            return
+        table = serialise_long_short_stats_as_json_table(state, self.backtested_state, ts)
         update_statistics(ts, state.stats, state.portfolio, mode, ts, table, treasury=state.sync.treasury)
 
     def _end_cycle(self, cycle: int, ts: datetime.datetime) -> None:
