@@ -60,11 +60,14 @@ class Repricing(ValuationModel):
     def __init__(self) -> None:
         self.calls = 0
 
-    def __call__(self, ts: datetime.datetime, position: TradingPosition) -> ValuationUpdate:
+    def get_price(self, ts: datetime.datetime, position: TradingPosition) -> float:
         self.calls += 1
-        value = position.revalue_base_asset(ts, position.last_token_price * 2)
         if self.calls == 2:
-            raise ZeroDivisionError
+            raise ZeroDivisionError("no liquidity")
+        return position.last_token_price * 2
+
+    def __call__(self, ts: datetime.datetime, position: TradingPosition) -> ValuationUpdate:
+        value = position.revalue_base_asset(ts, self.get_price(ts, position))
         return ValuationUpdate(position.position_id, ts, ts, value, position.last_token_price)
 
 

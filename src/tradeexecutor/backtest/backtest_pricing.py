@@ -146,7 +146,13 @@ class BacktestPricing(PricingModel):
 
     def get_valuation_price(self, ts: datetime.datetime, pair: TradingPairIdentifier, quantity: Decimal) -> float:
         """Return the sell price in USD, from the last price of any age."""
-        return self.get_last_price(ts, pair) * (1 - self._get_fee(pair))
+        cursor = self.universe.get_cursor(pair)
+        now = self._to_us(ts)
+        index = cursor.seek(now)
+        if index < 0:
+            return self.get_mid_price(ts, pair)  # raises
+        price = cursor.open[index] if cursor.ends[index] > now else cursor.close[index]
+        return price * (1 - self._get_fee(pair))
 
     def get_buy_price(
         self,

@@ -2,24 +2,40 @@
 
 import datetime
 
+from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
+from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.state.errors import UnsupportedPairKind
+from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.types import USDollarPrice
 from tradeexecutor.state.valuation import ValuationUpdate
 from tradeexecutor.strategy.pricing_model import PricingModel
 from tradeexecutor.strategy.valuation import ValuationModel
 
 __all__ = ["BacktestValuationModel", "backtest_valuation_factory"]
 
+_SPOT = TradingPairKind.spot_market_hold
+
 
 class BacktestValuationModel(ValuationModel):
     """Valuation of spot positions at the sell price, so that the fee of the exit is already deducted."""
 
-    __slots__ = ("pricing_model",)
+    __slots__ = ("_needs_quantity", "pricing_model")
 
     changes_only_price = True
 
     def __init__(self, pricing_model: PricingModel):
         self.pricing_model = pricing_model
+        # Candles have the same price for any quantity, which takes longer to add up than the price takes to find.
+        self._needs_quantity = type(pricing_model).get_valuation_price is not BacktestPricing.get_valuation_price
+
+    def get_price(self, ts: datetime.datetime, position: TradingPosition) -> USDollarPrice:
+        """Return the price at which the position could be sold, USD."""
+        pair = position.pair
+        if pair.kind is not _SPOT and not pair.is_spot():
+            raise UnsupportedPairKind(f"only spot positions can be valued, not {position}")
+        quantity = position.get_quantity() if self._needs_quantity else ZERO_DECIMAL
+        return self.pricing_model.get_valuation_price(ts, pair, quantity)
 
     def __call__(self, ts: datetime.datetime, position: TradingPosition) -> ValuationUpdate:
         """Revalue the position.
@@ -27,12 +43,8 @@ class BacktestValuationModel(ValuationModel):
         The update is returned but not stored, because a backtest would store one for each candle. It has no previous
         value, because that is not used in a backtest and takes as long as the valuation itself.
         """
-        pair = position.pair
-        if not pair.is_spot():
-            raise UnsupportedPairKind(f"only spot positions can be valued, not {position}")
         old_price = position.last_token_price
-        quantity = position.get_quantity()
-        price = self.pricing_model.get_valuation_price(ts, pair, quantity)
+        price = self.get_price(ts, position)
         new_value = position.revalue_base_asset(ts, price)
         return ValuationUpdate(
             position_id=position.position_id,
@@ -41,7 +53,7 @@ class BacktestValuationModel(ValuationModel):
             new_value=new_value,
             new_price=price,
             old_price=old_price,
-            quantity=quantity,
+            quantity=position.get_quantity(),
         )
 
 

@@ -4,16 +4,18 @@ import dataclasses
 import datetime
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import chain
 from typing import Any, ClassVar, Protocol
 
+from tradeexecutor.accounting.values import MAX_NUMBER, require_standard_utc
 from tradeexecutor.state.contract import contract_signature
-from tradeexecutor.state.errors import RevaluationFailed
+from tradeexecutor.state.errors import InvalidValue, RevaluationFailed
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.position.revaluing import check_price
 from tradeexecutor.state.state import State
-from tradeexecutor.state.types import JSONObject
+from tradeexecutor.state.types import JSONObject, USDollarPrice
 from tradeexecutor.state.valuation import ValuationUpdate
 from tradeexecutor.statistics.core import update_statistics
 from tradeexecutor.strategy.execution_context import ExecutionContext
@@ -37,13 +39,18 @@ class InvalidValuationOutput(RevaluationFailed):
 class ValuationModel(ABC):
     """Valuation of one position."""
 
-    #: Whether the model changes only `last_token_price` and `last_pricing_at` of a position, so that a valuation is
-    #: cheap to undo. A subclass does not inherit it, because it may change more.
+    #: Whether the model changes only `last_token_price` and `last_pricing_at` of a position, to `get_price` and the
+    #: time of the valuation. Then all prices are found first, and nothing has to be undone. A subclass does not inherit
+    #: it, because it may change more.
     changes_only_price: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, ts: datetime.datetime, position: TradingPosition) -> ValuationUpdate:
         """Set the price of the position as of `ts`, and return the update."""
+
+    def get_price(self, ts: datetime.datetime, position: TradingPosition) -> USDollarPrice:
+        """Return the price of the position at `ts`, USD, without changing it; for models that change only the price."""
+        raise NotImplementedError(f"{type(self).__name__} does more than to change the price of {position}")
 
 
 class ValuationModelFactory(Protocol):
@@ -86,11 +93,15 @@ def revalue_portfolio(
     frozen = portfolio.frozen_positions if revalue_frozen else None
     if not portfolio.open_positions and not frozen:
         return
-    only_price = vars(type(valuation_model)).get("changes_only_price", False)
-    done: list[_Before | _PriceBefore] = []
+    positions = portfolio.open_positions.values()
+    if vars(type(valuation_model)).get("changes_only_price", False):
+        model: Any = valuation_model  # a `ValuationModel`, which says so; asking for it takes longer than the valuation
+        _set_prices(model.get_price, ts, [*positions, *frozen.values()] if frozen else positions)
+        return
+    done: list[_Before] = []
     try:
-        for position in chain(portfolio.open_positions.values(), frozen.values() if frozen else ()):
-            done.append(_PriceBefore(position) if only_price else _Before(position))
+        for position in chain(positions, frozen.values() if frozen else ()):
+            done.append(_Before(position))
             _value(valuation_model, ts, position)
     except BaseException:
         for before in done:
@@ -98,12 +109,38 @@ def revalue_portfolio(
         raise
 
 
+def _set_prices(
+    get_price: Callable[[datetime.datetime, TradingPosition], USDollarPrice],
+    ts: datetime.datetime,
+    positions: Collection[TradingPosition],
+) -> None:
+    """Set the prices of all positions, after finding all of them."""
+    if type(ts) is not datetime.datetime or ts.tzinfo is not None:
+        require_standard_utc(ts, "pricing time", InvalidValue)
+    prices: list[USDollarPrice] = []
+    for position in positions:
+        try:
+            price = get_price(ts, position)
+            if type(price) is not float or not 0 <= price <= MAX_NUMBER:
+                check_price(position, price)
+        except Exception as error:
+            raise _make_error(ts, position, error) from error
+        prices.append(price)
+    for position, price in zip(positions, prices, strict=True):
+        position.last_pricing_at = ts
+        position.last_token_price = price
+
+
+def _make_error(ts: datetime.datetime, position: TradingPosition, error: Exception) -> InvalidValuationOutput:
+    message = f"{position} could not be valued at {ts}: {error}"
+    return InvalidValuationOutput(message, position.position_id)
+
+
 def _value(valuation_model: Valuate, ts: datetime.datetime, position: TradingPosition) -> None:
     try:
         update = valuation_model(ts, position)
     except Exception as error:
-        message = f"{position} could not be valued at {ts}: {error}"
-        raise InvalidValuationOutput(message, position.position_id) from error
+        raise _make_error(ts, position, error) from error
     if not isinstance(update, ValuationUpdate):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidValuationOutput(
             f"the valuation of {position} returned {update!r} instead of a ValuationUpdate", position.position_id
@@ -112,19 +149,6 @@ def _value(valuation_model: Valuate, ts: datetime.datetime, position: TradingPos
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(TradingPosition))
 _get_fields = operator.attrgetter(*_FIELDS)
-
-
-class _PriceBefore:
-    """Copy of the price of a position."""
-
-    __slots__ = ("_at", "_position", "_price")
-
-    def __init__(self, position: TradingPosition):
-        self._position, self._price, self._at = position, position.last_token_price, position.last_pricing_at
-
-    def restore(self) -> None:
-        """Restore the price of the position."""
-        self._position.last_token_price, self._position.last_pricing_at = self._price, self._at
 
 
 class _Before:

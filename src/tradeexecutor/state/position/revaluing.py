@@ -22,17 +22,22 @@ def revalue_base_asset(
         USD per base token, exactly a float.
     """
     require_standard_utc(last_pricing_at, "pricing time", InvalidValue)
+    check_price(position, last_token_price)
+    if position.pair.kind.is_shorting() and position.loan is not None and position.loan.borrowed is not None:
+        position.loan.borrowed.revalue(last_token_price, last_pricing_at)
+    position.last_pricing_at = last_pricing_at
+    position.last_token_price = last_token_price
+    return get_value(position)
+
+
+def check_price(position: PositionFields, last_token_price: USDollarPrice) -> None:
+    """Raise `InvalidValue` if a price, USD per base token, cannot be that of a position."""
     if not isinstance(last_token_price, float):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidValue(f"price of position #{position.position_id} must be a float, got {last_token_price!r}")
     if not 0 <= last_token_price <= MAX_NUMBER:
         raise InvalidValue(
             f"price of position #{position.position_id} must be from 0 to {MAX_NUMBER:g}, got {last_token_price}"
         )
-    if position.pair.kind.is_shorting() and position.loan is not None and position.loan.borrowed is not None:
-        position.loan.borrowed.revalue(last_token_price, last_pricing_at)
-    position.last_pricing_at = last_pricing_at
-    position.last_token_price = last_token_price
-    return get_value(position)
 
 
 def mark_down(position: PositionFields, ts: datetime.datetime | None = None) -> None:
