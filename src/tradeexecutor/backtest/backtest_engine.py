@@ -32,7 +32,7 @@ from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.strategy.market_data import CandleCursor, from_us, to_us
 from tradeexecutor.strategy.runner import StrategyRunner
-from tradeexecutor.strategy.stop_loss import PriceRange, iterate_positions_with_triggers
+from tradeexecutor.strategy.stop_loss import PriceRange, has_triggers, iterate_positions_with_triggers
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
 __all__ = ["BacktestEngine", "BacktestPeriodNotValid", "find_decision_times", "find_period"]
@@ -157,7 +157,12 @@ class BacktestEngine:
             if ts >= delisted_at and delisting is not None:
                 delisting.apply(runner, ts)
                 delisted_at = delisting.next_due_at
-            if flows is not None and runner.state.stats.portfolio and flows.has_due_flow(ts, runner.state):
+            if (
+                flows is not None
+                and flows.fund_flow_queue
+                and runner.state.stats.portfolio
+                and flows.has_due_flow(ts, runner.state)
+            ):
                 self._sample_before_flow(ts)
             runner.tick(first_cycle + number, ts)
             is_last = number == last
@@ -207,7 +212,11 @@ class BacktestEngine:
     def _check_triggers(self, after: datetime.datetime, until: datetime.datetime, *, is_last: bool) -> None:
         """Check the levels of all positions from one decision to the next, in order of time."""
         runner = self.runner
-        positions = list(iterate_positions_with_triggers(runner.state.portfolio))
+        portfolio = runner.state.portfolio
+        open_positions = portfolio.open_positions.values()
+        if not (runner.queue.waiting or portfolio.pending_positions or any(map(has_triggers, open_positions))):
+            return  # nearly always: saves listing them
+        positions = list(iterate_positions_with_triggers(portfolio))
         if not positions and not runner.queue.waiting:
             return
         universe = runner.strategy_universe

@@ -31,7 +31,7 @@ from tradeexecutor.state.position.profit import get_realised_profit_usd
 from tradeexecutor.state.position.quantity import get_quantity
 from tradeexecutor.state.position.value import get_average_price
 from tradeexecutor.state.state import State
-from tradeexecutor.state.statistics import PortfolioStatistics, PositionStatistics, Statistics
+from tradeexecutor.state.statistics import FinalPositionStatistics, PortfolioStatistics, PositionStatistics
 from tradeexecutor.state.trade.totals import TradesById, TradeTotals
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 from tradeexecutor.statistics.core import update_statistics
@@ -162,47 +162,48 @@ class SampleRecorder:
         """Record a sample if nothing but prices has changed; otherwise record nothing and return False."""
         state = self._state
         portfolio, stats = state.portfolio, state.stats
-        positions = portfolio.open_positions
+        share_count = state.sync.treasury.share_count
+        positions, closed = portfolio.open_positions, portfolio.closed_positions
         if (
             len(positions) != len(holdings)
             or portfolio.frozen_positions
             or portfolio.pending_positions
-            or state.sync.treasury.share_count
-            or _has_newly_closed(stats, portfolio)
+            or share_count
+            or (closed and _has_newly_closed(closed, stats.closed_positions))
         ):
             return False
         portfolio.owner.claim()
         equity: USDollarAmount = 0
         samples: list[PositionStatistics] = []
-        for position, holding in zip(positions.values(), holdings, strict=True):
-            sample = holding.make_sample(ts) if holding.is_same(position) else None
-            if sample is None:
-                return False
-            equity += sample.value
-            samples.append(sample)
+        if holdings:
+            for position, holding in zip(positions.values(), holdings, strict=True):
+                sample = holding.make_sample(ts) if holding.is_same(position) else None
+                if sample is None:
+                    return False
+                equity += sample.value
+                samples.append(sample)
         cash = self._get_cash(portfolio)
         total = equity + cash
         stats.long_short_metrics_latest = None
-        share_count = state.sync.treasury.share_count
-        stats.portfolio.append(
-            PortfolioStatistics(ts, total, total, None, share_count, None, cash, open_position_equity=equity)
-        )
-        for holding, sample in zip(holdings, samples, strict=True):
-            stats.positions.setdefault(holding.position.position_id, []).append(sample)
+        # Naming the values would take longer than all the rest.
+        stats.portfolio.append(PortfolioStatistics(ts, total, total, None, share_count, None, cash, None, equity))
+        if holdings:
+            for holding, sample in zip(holdings, samples, strict=True):
+                stats.positions.setdefault(holding.position.position_id, []).append(sample)
         return True
 
     def _get_cash(self, portfolio: Portfolio) -> USDollarAmount:
         """Return `Portfolio.get_cash`; the amount of a single reserve is converted only after it has changed."""
-        if len(portfolio.reserves) != 1:
+        reserves = portfolio.reserves
+        if len(reserves) != 1:
             return portfolio.get_cash()
-        for reserve in portfolio.reserves.values():
-            if reserve.quantity is not self._cash_quantity or reserve.reserve_token_price != self._cash_price:
-                self._cash = portfolio.get_cash()
-                self._cash_quantity, self._cash_price = reserve.quantity, reserve.reserve_token_price
+        reserve = next(iter(reserves.values()))
+        if reserve.quantity is not self._cash_quantity or reserve.reserve_token_price != self._cash_price:
+            self._cash = portfolio.get_cash()
+            self._cash_quantity, self._cash_price = reserve.quantity, reserve.reserve_token_price
         return self._cash
 
 
-def _has_newly_closed(stats: Statistics, portfolio: Portfolio) -> bool:
-    """Return True if a position was closed and its final figures are missing."""
-    closed, final = portfolio.closed_positions, stats.closed_positions
-    return len(closed) > len(final) or (bool(closed) and next(reversed(closed)) not in final)
+def _has_newly_closed(closed: dict[int, TradingPosition], final: dict[int, FinalPositionStatistics]) -> bool:
+    """Return True if the final figures of closed positions are missing, of which the last one is the newest."""
+    return len(closed) > len(final) or next(reversed(closed)) not in final

@@ -317,11 +317,26 @@ class CandleCursor:
         Columns of the candles, with plain Python numbers as elements.
     """
 
-    __slots__ = ("candles", "close", "count", "ends", "high", "index", "low", "open", "starts")
+    __slots__ = (
+        "_asked",
+        "_visible",
+        "candles",
+        "close",
+        "count",
+        "ends",
+        "high",
+        "index",
+        "low",
+        "open",
+        "starts",
+    )
 
     def __init__(self, candles: Candles):
         self.candles = candles
         self.index = -1
+        #: The time that `seek_visible` was asked for last, us, and its answer: a decision reads several indicators.
+        self._asked: int | None = None
+        self._visible = -1
         self.count = len(candles)
         self.starts: Sequence[int] = view_numbers(candles.starts)
         self.ends: Sequence[int] = view_numbers(candles.ends)
@@ -346,5 +361,10 @@ class CandleCursor:
 
     def seek_visible(self, now: int) -> int:
         """Return the index of the last candle that has ended at or before `now` (us); -1 when there is none."""
+        if now == self._asked:
+            return self._visible
         index = self.seek(now)
-        return index if index < 0 or self.ends[index] <= now else index - 1
+        if index >= 0 and self.ends[index] > now:
+            index -= 1
+        self._asked, self._visible = now, index
+        return index

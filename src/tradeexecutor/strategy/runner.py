@@ -17,6 +17,7 @@ import datetime
 import logging
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Protocol
 
 from tradeexecutor.execution.interface import ExecutionModel
@@ -41,7 +42,7 @@ from tradeexecutor.strategy.pricing_model import PricingModel
 from tradeexecutor.strategy.stop_loss import PriceRangeSource, expire_waiting_orders, fill_triggers
 from tradeexecutor.strategy.sync_model import SyncModel, UnconfirmedTreasurySync
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
-from tradeexecutor.strategy.valuation import Valuate, revalue_state
+from tradeexecutor.strategy.valuation import Valuate, revalue_portfolio
 
 __all__ = ["DecisionFailed", "InvalidDecision", "Models", "StrategyRunner", "TickHookInput", "prepare_sorted_trades"]
 
@@ -156,6 +157,8 @@ class StrategyRunner:
     _save_often: bool = field(init=False, repr=False)
     _max_price_impact: float | None = field(init=False, repr=False)
     _recorder: SampleRecorder = field(init=False, repr=False)
+    #: Amount of the only reserve when it was last enough to trade.
+    _enough_cash: Decimal | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
         self._check_state()
@@ -258,12 +261,16 @@ class StrategyRunner:
 
     def revalue(self, ts: datetime.datetime) -> None:
         """Value all positions at current prices."""
-        revalue_state(self.state, ts, self.models.valuation)
+        revalue_portfolio(self.models.valuation, ts, self.state.portfolio)
 
     def _has_trading_capital(self) -> bool:
         portfolio = self.state.portfolio
-        # Cash alone is usually enough, so that positions need not be added up.
+        # Cash alone is usually enough, so that positions need not be added up, and it changes only when trades settle.
+        reserves = portfolio.reserves
+        if len(reserves) == 1 and next(iter(reserves.values())).quantity is self._enough_cash is not None:
+            return True
         if portfolio.get_cash() >= TRADING_CAPITAL_THRESHOLD_USD:
+            self._enough_cash = next(iter(reserves.values())).quantity if len(reserves) == 1 else None
             return True
         return portfolio.has_trading_capital(TRADING_CAPITAL_THRESHOLD_USD)
 
@@ -459,16 +466,17 @@ class StrategyRunner:
 
     def _end_cycle(self, cycle: int, ts: datetime.datetime) -> None:
         state = self.state
-        live = self._is_live
         # Before the save, so that the next cycle gets the next number after a restart.
         state.cycle = cycle + 1
         state.last_cycle_at = ts
         if state.portfolio.open_positions:
             state.last_open_positions_cycle_at = ts
-        # In a backtest the cycle ends at simulated time, because the state must not depend on the real time.
-        state.record_cycle_end(cycle, None if live else ts, live=live)
-        if live:
-            state.perform_integrity_check()
+        if not self._is_live:
+            # In a backtest the cycle ends at simulated time, because the state must not depend on the real time.
+            state.uptime.record_cycle_complete(cycle, ts)
+            return
+        state.record_cycle_end(cycle, live=True)
+        state.perform_integrity_check()
         if self._save_often:
             self.save()
 

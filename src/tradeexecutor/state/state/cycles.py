@@ -16,7 +16,8 @@ def record_cycle_end(state: StateFields, cycle: int, now_: datetime.datetime | N
     if type(cycle) is not int:
         raise InvalidValue(f"cycle must be an int, got {cycle!r}")
     now_ = now_ or utc_now()
-    require_naive_utc(now_, "end of the cycle", InvalidTrade)
+    if type(now_) is not datetime.datetime or now_.tzinfo is not None:  # nearly never: saves a call
+        require_naive_utc(now_, "end of the cycle", InvalidTrade)
     state.uptime.record_cycle_complete(cycle, now_)
     if live and state.other_data is not None:
         state.other_data.save(cycle, "decision_cycle_ended_at", now_.isoformat())

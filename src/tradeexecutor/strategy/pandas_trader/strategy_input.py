@@ -31,7 +31,15 @@ class StrategyInputIndicators:
     Values are found by index, so that the cost of a decision does not grow with the length of the history.
     """
 
-    __slots__ = ("_auto_tolerance", "_lookup", "_now", "results", "strategy_universe", "timestamp")
+    __slots__ = (
+        "_auto_tolerance",
+        "_by_name",
+        "_lookup",
+        "_now",
+        "results",
+        "strategy_universe",
+        "timestamp",
+    )
 
     def __init__(self, strategy_universe: TradingStrategyUniverse, results: IndicatorResults):
         self.strategy_universe = strategy_universe
@@ -39,6 +47,8 @@ class StrategyInputIndicators:
         self.timestamp = datetime.datetime(1970, 1, 1)
         self._now = 0
         self._lookup: dict[tuple[str, str | None, int], IndicatorSeries] = {}
+        #: Entries of `_lookup` with neither column nor pair, which is how most indicators are read.
+        self._by_name: dict[str, IndicatorSeries] = {}
         # Weekends and exchange holidays must not make daily data look missing.
         tolerance = max(datetime.timedelta(days=7), 3 * strategy_universe.time_bucket)
         self._auto_tolerance = tolerance // _ONE_US
@@ -137,6 +147,31 @@ class StrategyInputIndicators:
             There is no such indicator or column.
         """
         del parameters
+        series = self._by_name.get(name) if pair is None and column is None else None
+        if series is None:
+            series = self._find_once(name, column, pair)
+        now = self._now
+        if clock_shift is not _ZERO:
+            now -= _check_shift(clock_shift) // _ONE_US
+        cursor = series.cursor
+        at = cursor.seek_visible(now)
+        if at < 0:
+            return None
+        if data_delay_tolerance is not None:
+            tolerance: int = self._auto_tolerance
+            if not isinstance(data_delay_tolerance, str):
+                tolerance = data_delay_tolerance // _ONE_US
+            if now - cursor.ends[at] > tolerance:
+                return None
+        if index != -1:
+            at += 1 + _check_index(index)
+            if at < 0:
+                return None
+        value = series.values[at]
+        # NaN is the only number that differs from itself.
+        return None if value != value and na_conversion else value
+
+    def _find_once(self, name: str, column: str | None, pair: TradingPairIdentifier | None) -> IndicatorSeries:
         try:
             key = (name, column, (pair.internal_id or 0) if pair is not None else -1)
         except AttributeError:
@@ -145,24 +180,9 @@ class StrategyInputIndicators:
         series = self._lookup.get(key)
         if series is None:
             series = self._lookup[key] = self._find(name, column, pair)
-        now = self._now
-        if clock_shift:
-            now -= _check_shift(clock_shift) // _ONE_US
-        at = series.cursor.seek_visible(now)
-        if at < 0:
-            return None
-        if data_delay_tolerance is not None:
-            auto = isinstance(data_delay_tolerance, str)
-            tolerance = self._auto_tolerance if auto else data_delay_tolerance // _ONE_US
-            if now - series.cursor.ends[at] > tolerance:
-                return None
-        if index != -1:
-            at += 1 + _check_index(index)
-            if at < 0:
-                return None
-        value = series.values[at]
-        # NaN is the only number that differs from itself.
-        return None if na_conversion and value != value else value
+            if pair is None and column is None:
+                self._by_name[name] = series
+        return series
 
     def _find(self, name: str, column: str | None, pair: TradingPairIdentifier | None) -> IndicatorSeries:
         universe = self.strategy_universe
