@@ -191,7 +191,11 @@ def find_changes(full: IndicatorResults, known: IndicatorResults, at: datetime.d
 def _align(
     series: IndicatorSeries, other: IndicatorSeries | None, now: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return stamps and values that are visible at `now`, and the other values with the same stamps (NaN for none)."""
+    """Return stamps and values that are visible at `now`, and the other values with the same stamps (NaN for none).
+
+    A series that holds a value for each day of a week ends, without later candles, at the first day of the week. So
+    after the last of the other stamps the last of the other values counts: it is what a decision reads.
+    """
     visible = int(np.searchsorted(np.asarray(series.cursor.ends), now, side="right"))
     stamps = series.get_stamps()[:visible]
     mine = np.asarray(series.values)[:visible]
@@ -201,6 +205,7 @@ def _align(
         place = np.minimum(np.searchsorted(other_stamps, stamps), len(other_stamps) - 1)
         hit = other_stamps[place] == stamps
         theirs[hit] = other_values[place[hit]]
+        theirs[stamps > other_stamps[-1]] = other_values[-1]
     return stamps, mine, theirs
 
 

@@ -43,6 +43,9 @@ _ENDS_OF_PERIODS = (
     offsets.BYearEnd,
 )
 
+#: A time after all decisions, us.
+_NEVER = np.iinfo(np.int64).max
+
 #: Smallest share of equal distances between stamps that makes a series regular.
 _REGULAR_SHARE = 0.5
 
@@ -160,8 +163,9 @@ class IndicatorResults:
             and candles is not None
             and len(values) == len(candles)
             and (not has_times or np.array_equal(_as_us(index, where), candles.starts))
+            and (len(candles) > 1 or not has_times or index.freq is None)
         ):
-            # The usual case is one value per candle.
+            # The usual case is one value per candle. A single value may be that of a longer period, which pandas knows.
             return IndicatorSeries(self.universe.get_cursor(pair), values, series)
         if not has_times:
             raise IndicatorCalculationFailed(
@@ -173,8 +177,10 @@ class IndicatorResults:
         last_end = _find_last_end(index, stamps)
         known = self._find_known(stamps, candles, where, last_end)
         if candles is not None and index.freq is not None:
-            kept = _find_filled(stamps, last_end, candles)
-            known, values, series = known[kept], values[kept], series[kept]
+            filled = _find_filled(stamps, last_end, candles)
+            # The last period may be labelled by its end. It is kept, but no decision can see a period without candles.
+            kept = filled | (stamps > candles.starts[-1])
+            known, values, series = np.where(filled, known, _NEVER)[kept], values[kept], series[kept]
         cursor = CandleCursor(_KnownTimes(known))  # pyright: ignore[reportArgumentType]
         return IndicatorSeries(cursor, values, series, has_own_times=True, freq=index.freq)
 
@@ -190,13 +196,14 @@ class IndicatorResults:
         """
         if np.any(np.diff(stamps) <= 0):
             raise IndicatorCalculationFailed(f"{where}: times must increase and not repeat")
+        if len(stamps) == 1 and last_end is None:
+            # Nothing tells the period of a single value, so it may still be in progress when the data ends.
+            return np.array([_NEVER], dtype=np.int64)
         if candles is None:
             length = self.universe.time_bucket // datetime.timedelta(microseconds=1)
             known = np.maximum(
                 stamps + np.int64(length), _find_period_ends(stamps, last_end, keep_gaps=last_end is None)
             )
-        elif len(stamps) == 1 and last_end is None:
-            known = candles.ends[-1:]  # the period of a single value is unknown, so it may be all data
         else:
             following = _find_period_ends(stamps, last_end, keep_gaps=False)
             last = np.searchsorted(candles.starts, following, side="left") - 1
@@ -236,7 +243,8 @@ class IndicatorResults:
             return False
         # What is as dense as candles was moved to later times on purpose.
         is_merged = most_common_distance(stamps)[0] > max(most_common_distance(own.starts)[0] for own in candles)
-        return is_merged and int(stamps[-1]) > max(int(own.starts[-1]) for own in candles)
+        after = int(np.sum(stamps > max(int(own.starts[-1]) for own in candles)))
+        return is_merged and after == 1 and not _is_held(series)
 
     def _describe_owner(self, pair_id: int, column: str | None) -> str:
         owner = f" of {self.universe.get_pair_by_id(pair_id).get_ticker()}" if pair_id != UNIVERSE else ""
@@ -266,6 +274,12 @@ class IndicatorResults:
             owner = pair.get_ticker() if pair else "the universe"
             raise IndicatorNotFound(f"there is no indicator {name!r} for {owner} (known: {known})")
         return self.raw[key]
+
+
+def _is_held(series: IndicatorSeries) -> bool:
+    """Return True if most values repeat the one before, as the values of weeks do that were filled forward to days."""
+    steps = np.diff(np.asarray(series.values))
+    return 2 * int(np.sum(steps == 0)) > int(np.sum(~np.isnan(steps)))
 
 
 def _find_last_end(index: pd.DatetimeIndex, stamps: NDArray[np.int64]) -> int | None:
@@ -311,10 +325,10 @@ def _find_filled(stamps: NDArray[np.int64], last_end: int | None, candles: Candl
     """
     if len(stamps) < 2 or most_common_distance(stamps)[0] < most_common_distance(candles.starts)[0]:
         return np.ones(len(stamps), dtype=np.bool_)
-    ends = np.append(stamps[1:], stamps[-1] + 1 if last_end is None else last_end)
+    # A series that was filled forward, such as weeks to days, holds its last value until the last candle.
+    ends = np.append(stamps[1:], max(stamps[-1] + 1 if last_end is None else last_end, candles.starts[-1] + 1))
     first, after = (np.searchsorted(candles.starts, times, side="left") for times in (stamps, ends))
-    # The candles of a period that is labelled by its end come before the label.
-    return np.asarray((after > first) | (stamps > candles.starts[-1]), dtype=np.bool_)
+    return np.asarray(after > first, dtype=np.bool_)
 
 
 class _KnownTimes:
