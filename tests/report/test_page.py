@@ -471,3 +471,23 @@ def test_printing_needs_a_browser(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     with pytest.raises(PrintingFailed, match="made no PDF: exit code 1"):
         print_to_pdf("<p>", tmp_path / "x.pdf")
     assert not list(tmp_path.iterdir())
+
+
+def close_all(input: StrategyInput) -> list[TradeExecution]:
+    return input.get_position_manager().close_all()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_browser() is None or shutil.which("pdftotext") is None, reason="no Chromium, or no pdftotext")
+def test_each_printed_page_of_a_table_has_its_heading(tmp_path: Path):
+    from tradeexecutor.report.browser import print_to_pdf
+
+    candles = make_candles(random_walk(1, 200))
+    plans = {cycle: buy_both if cycle % 2 else close_all for cycle in range(1, 100)}
+    state = run_two(candles, candles, plans).state
+    print_to_pdf(make_report(state, ReportOptions(now=NOW), packed=False), tmp_path / "x.pdf")
+    command = ["pdftotext", "-layout", str(tmp_path / "x.pdf"), "-"]
+    text = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    pages = [page for page in text.split("\f") if page.count("success") > 3]
+    assert len(pages) > 2
+    assert all("Decided" in page for page in pages)
