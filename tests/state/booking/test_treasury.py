@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -53,11 +54,11 @@ ORIGIN = EventOrigin(T0 + DAY, T0 + 2 * DAY, block_number=7, tx_hash="0xabc", lo
 BRIDGE = pair(asset("USDC", 6, 33, 8453), USDC, None, 133, kind=TradingPairKind.cctp_bridge)
 
 
-def execute(state: State, trade: TradeExecution) -> None:
-    state.start_execution(T0, trade)
-    state.mark_broadcasted(T0, trade)
+def execute(state: State, trade: TradeExecution, at: datetime.datetime = T0) -> None:
+    state.start_execution(at, trade)
+    state.mark_broadcasted(at, trade)
     state.mark_trade_success(
-        T0, trade, float(trade.planned_price), trade.planned_quantity, trade.planned_reserve, 0.0, 1.0
+        at, trade, float(trade.planned_price), trade.planned_quantity, trade.planned_reserve, 0.0, 1.0
     )
 
 
@@ -357,6 +358,57 @@ def test_a_missing_share_price_is_rebuilt_from_balance_updates():
     recorded = position.share_price_state
     assert recorded is not None
     assert recorded.current_share_price == 1.2
+    position.share_price_state = None
+    assert migrate_share_price_state(position)
+    assert position.share_price_state == recorded
+
+
+def account_with(state: State, executed: str, *events: tuple[str, str]) -> TradingPosition:
+    """An account after an executed trade, and the updates that a program of others recorded: old balance, change."""
+    position, trade, _ = state.create_trade(T0, ACCOUNT, None, D(executed), 1.0, TradeType.rebalance, USDC, 1.0)
+    execute(state, trade)
+    for number, (old_balance, quantity) in enumerate(events, start=1):
+        event = book_vault_flow(state, position, D(quantity), replace(ORIGIN, happened_at=T0 + number * DAY))
+        assert event.old_balance == D(old_balance)
+    return position
+
+
+def read_account(position: TradingPosition) -> tuple[float, float, float]:
+    """Money invested, value and unrealised profit, USD."""
+    shares = position.share_price_state
+    assert shares is not None
+    return shares.total_invested, shares.cumulative_quantity, position.get_unrealised_profit_usd()
+
+
+@pytest.mark.parametrize(
+    ("executed", "events"),
+    [
+        ("100000", [("100000", "5000")]),
+        ("1", [("1", "99999"), ("100000", "5000")]),
+    ],
+)
+def test_an_account_has_its_capital_from_a_trade_or_from_its_first_balance(
+    executed: str, events: list[tuple[str, str]]
+):
+    position = account_with(new_state(200_000), executed, *events)
+    assert read_account(position) == (100_000.0, 105_000.0, pytest.approx(5000.0))  # as it was booked
+    recorded = position.share_price_state
+    position.share_price_state = None
+    assert migrate_share_price_state(position)
+    assert position.share_price_state == recorded
+
+
+def test_a_later_trade_of_an_account_invests_more_at_its_share_price():
+    """100,000 become 110,000, a share is worth 1.1; 11,000 more buy 10,000 shares."""
+    state = new_state(200_000)
+    position = account_with(state, "100000", ("100000", "10000"))
+    later = T0 + 9 * DAY
+    _, trade, _ = state.create_trade(later, ACCOUNT, None, D(11_000), 1.0, TradeType.rebalance, USDC, 1.0)
+    execute(state, trade, later)
+    recorded = position.share_price_state
+    assert recorded is not None
+    assert recorded.total_supply == pytest.approx(110_000)
+    assert read_account(position) == (111_000.0, 121_000.0, pytest.approx(11_000.0))
     position.share_price_state = None
     assert migrate_share_price_state(position)
     assert position.share_price_state == recorded

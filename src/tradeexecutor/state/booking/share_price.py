@@ -1,14 +1,18 @@
 """Internal share prices of exchange accounts, and reconstruction for positions that lack one.
 
-Files from before the internal share price existed contain positions without `share_price_state`. Their trades, or for
-exchange accounts their balance updates, are replayed to compute it.
+Files from before the internal share price existed contain positions without `share_price_state`. Their trades, and for
+exchange accounts their balance updates too, are replayed to compute it.
 """
 
 import datetime
 
 from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.position.pnl import create_share_price_state, update_share_price_state
+from tradeexecutor.state.position.pnl import (
+    create_share_price_state,
+    is_account_placeholder,
+    update_share_price_state,
+)
 from tradeexecutor.state.position_internal_share_price import PositionInternalSharePriceState
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import StateStore
@@ -51,7 +55,7 @@ def migrate_share_price_state(position: TradingPosition) -> bool:
     if position.share_price_state is not None:
         return False
     if position.is_exchange_account():
-        state = _replay_balance_updates(position)
+        state = _replay_account(position)
     elif position.is_spot():
         state = _replay_trades(position)
     else:
@@ -86,13 +90,29 @@ def _replay_trades(position: TradingPosition) -> PositionInternalSharePriceState
     return state
 
 
-def _replay_balance_updates(position: TradingPosition) -> PositionInternalSharePriceState | None:
+def _replay_account(position: TradingPosition) -> PositionInternalSharePriceState | None:
+    """Replay trades and balance updates of an account in the order in which they happened.
+
+    Money that a trade has moved to the account is invested. An account that began without such a trade, or with a
+    placeholder, is worth its first positive balance, which counts as invested.
+    """
+    trades = [(trade.executed_at, 0, trade) for trade in position.get_executed_trades() if trade.executed_quantity]
+    events = [(event.block_mined_at, 1, event) for event in position.balance_updates.values()]
     state: PositionInternalSharePriceState | None = None
     held = 0.0
-    for event in position.balance_updates.values():
-        held += float(event.quantity)
+    for _, _, change in sorted([*trades, *events], key=lambda entry: entry[:2]):
+        if isinstance(change, BalanceUpdate):
+            if change.old_balance is not None:
+                held = float(change.old_balance)
+            held += float(change.quantity)
+            if state is not None:
+                state = update_share_price_state_for_balance_update(state, change)
+            elif held > 0:
+                state = create_share_price_state_for_exchange_account(held, change.block_mined_at)
+            continue
+        held += float(change.executed_quantity or 0)
         if state is not None:
-            state = update_share_price_state_for_balance_update(state, event)
-        elif held > 0:
-            state = create_share_price_state_for_exchange_account(held, event.block_mined_at)
+            state = update_share_price_state(state, change)
+        elif not is_account_placeholder(change):
+            state = create_share_price_state(change)
     return state

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tradeexecutor.accounting.profit import annualise_compounded, calculate_average_cost_profit, walk_average_cost
 from tradeexecutor.accounting.share_price import calculate_profit
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
+from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.position.fields import PositionFields
 from tradeexecutor.state.position.predicates import is_spot
 from tradeexecutor.state.position.quantity import get_quantity
@@ -119,6 +120,15 @@ def update_share_price_state(
     """Return the internal share price after another executed trade."""
     quantity, price, value = _get_executed_amounts(trade)
     return state.after_trade(quantity, price, value, trade._executed_at)
+
+
+def is_account_placeholder(trade: TradeExecution) -> bool:
+    """Return True if a trade of an exchange account only opened its position and moved no money that counts.
+
+    The money of such an account is elsewhere. Its position is opened by a trade of one dollar, and the first balance
+    that is read from the account is what was invested.
+    """
+    return trade.pair.kind is TradingPairKind.exchange_account and abs(_get_executed_amounts(trade)[2]) <= 1
 
 
 def _get_executed_amounts(trade: TradeExecution) -> tuple[float, USDollarPrice, USDollarAmount]:

@@ -32,7 +32,11 @@ from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.loan.changes import LoanChange, LoanPayments, get_loan_after_trade
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.holdings import check_sold, get_raw_unit
-from tradeexecutor.state.position.pnl import create_share_price_state, update_share_price_state
+from tradeexecutor.state.position.pnl import (
+    create_share_price_state,
+    is_account_placeholder,
+    update_share_price_state,
+)
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state.capital import find_returned_capital, give_capital_back
 from tradeexecutor.state.state.fields import StateFields
@@ -297,9 +301,10 @@ def _apply(state: StateFields, trade: TradeExecution, outcome: _Outcome) -> None
     set_fill(trade, fill)
     if fill.quantity and kind in _SHARE_PRICE_KINDS:
         shares = position.share_price_state
-        position.share_price_state = (
-            create_share_price_state(trade) if shares is None else update_share_price_state(shares, trade)
-        )
+        if shares is not None:
+            position.share_price_state = update_share_price_state(shares, trade)
+        elif not is_account_placeholder(trade):
+            position.share_price_state = create_share_price_state(trade)
     if outcome.account is not None:
         give_capital_back(portfolio, outcome.returned, outcome.account, executed_at)
     if position.position_id in portfolio.pending_positions:
