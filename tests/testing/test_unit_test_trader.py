@@ -40,6 +40,7 @@ from tradeexecutor.state.errors import (
 )
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
+from tradeexecutor.strategy.interest import update_interest, update_leveraged_position_interest
 from tradeexecutor.testing.unit_test_trader import UnitTestTrader
 
 D = Decimal
@@ -339,6 +340,37 @@ def test_a_trade_is_executed_once(trader: UnitTestTrader):
     _, trade = trader.buy(WETH_USDC, D(1), 2000.0)
     is_refused(trader, WrongTradeStatus, lambda: trader.set_perfectly_executed(trade))
     is_refused(trader, WrongTradeStatus, lambda: trader.execute(trade))
+
+
+# --- Interest starts in the cycle that planned the trade
+
+CYCLE = datetime.datetime(2020, 1, 1)  # the clock of the trader says 2022
+
+
+def test_interest_of_credit_runs_from_the_cycle_and_not_from_the_clock(perfect: UnitTestTrader):
+    state = perfect.state
+    position, trade, _ = state.supply_credit(CYCLE, CREDIT, TradeType.rebalance, USDC, 1.0, D(4000))
+    perfect.set_perfectly_executed(trade)
+    assert trade.executed_at == perfect.ts
+    assert position.loan is not None
+    assert position.loan.collateral_interest.last_event_at == CYCLE
+    event = update_interest(state, position, A_USDC, D(4010), CYCLE + DAY, 1.0)
+    assert (event.quantity, event.previous_update_at) == (10, CYCLE)
+
+
+def test_interest_of_a_short_runs_from_the_cycle_and_not_from_the_clock(perfect: UnitTestTrader):
+    state = perfect.state
+    position, trade, _ = state.trade_short(
+        CYCLE, SHORT, 2000.0, TradeType.rebalance, USDC, 1.0,
+        borrowed_quantity=D(-1), collateral_quantity=D(1000), planned_collateral_consumption=D(2000),
+    )  # fmt: skip
+    perfect.set_perfectly_executed(trade)
+    loan = position.loan
+    assert loan is not None
+    assert loan.borrowed_interest is not None
+    assert loan.collateral_interest.last_event_at == loan.borrowed_interest.last_event_at == CYCLE
+    events = update_leveraged_position_interest(state, position, D("1.002"), D("3003"), CYCLE + DAY, 2000.0)
+    assert [event.quantity for event in events] == [D("0.002"), 3]
 
 
 # --- Shorts

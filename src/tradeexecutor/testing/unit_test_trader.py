@@ -263,7 +263,7 @@ class UnitTestTrader:
     def set_perfectly_executed(self, trade: TradeExecution, triggered: bool = False) -> None:
         """Start, broadcast and complete a planned trade of any kind exactly as it was planned.
 
-        The cash may become negative. The fees are the estimated ones of the trade, or `lp_fees` without an estimate.
+        The cash may become negative. Interest of a loan runs from the cycle that planned the trade. The fees are the estimated ones of the trade, or `lp_fees` without an estimate.
 
         Parameters
         ----------
@@ -276,6 +276,8 @@ class UnitTestTrader:
             The trade cannot be started; nothing changes.
         """
         self._send(trade, underflow_check=False, triggered=triggered)
+        if trade.planned_loan_update is not None and trade.executed_loan_update is None:
+            trade.executed_loan_update = trade.planned_loan_update.clone()
         is_token_buy = trade.is_spot() and trade.is_buy()
         fees: Any = trade.lp_fees_estimated or float(self.lp_fees)
         fill = Fill(

@@ -241,6 +241,9 @@ def _compute(state: StateFields, trade: TradeExecution, fill: Fill, position: Tr
     if trade.pair.kind in LOAN_KINDS:
         fill = _complete_fill_of_loan(trade, fill)
         if trade.trade_type is not _REPAIR:
+            # What was executed as planned is a simulation: it happened in the cycle that planned it, whatever the
+            # clock of the simulation says, and interest runs from there. Live, it runs from the execution.
+            as_planned = trade.executed_loan_update is not None
             change = LoanChange(
                 fill.quantity,
                 fill.reserve,
@@ -248,7 +251,7 @@ def _compute(state: StateFields, trade: TradeExecution, fill: Fill, position: Tr
                 fill.collateral_allocation or ZERO_DECIMAL,
                 fill.price,
                 float(trade.get_reserve_currency_exchange_rate()),
-                fill.executed_at,
+                trade.opened_at if as_planned else fill.executed_at,
             )
             closing = TradeFlag.close in (trade.flags or ())
             loan, payments = get_loan_after_trade(position.loan, trade, change, closing=closing)
