@@ -1,6 +1,9 @@
 """A transaction records its target, its broadcast and its confirmation; each step all or nothing."""
 
 import json
+import sys
+import types
+from collections import namedtuple
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +122,31 @@ def test_arguments_of_the_wrapped_call_win():
 def test_signed_transaction_from_the_stored_object():
     tx = BlockchainTransaction(signed_tx_object=encode_pickle_over_json(signed_transaction()))
     assert tx.get_tx_object() == tx.get_transaction() == signed_transaction()
+
+
+def test_a_signed_transaction_has_the_class_of_the_library_that_the_program_has_imported(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    signed = signed_transaction()
+    tx = BlockchainTransaction(signed_tx_object=encode_pickle_over_json(signed))
+    made: list[object] = []
+
+    class SignedTransactionWithNonce(namedtuple("SignedTransactionWithNonce", signed._fields)):
+        def __new__(cls, *values: object):
+            made.append(values)
+            return super().__new__(cls, *values)
+
+    library: Any = types.ModuleType("eth_defi.hotwallet")
+    library.SignedTransactionWithNonce = SignedTransactionWithNonce
+    monkeypatch.setitem(sys.modules, "eth_defi.hotwallet", library)
+    for stored in (tx.get_tx_object(), tx.get_transaction()):
+        assert type(stored) is SignedTransactionWithNonce
+        assert stored == signed
+    assert made == []  # no code of the class has run
+    # A class that does not have our fields is not used.
+    library.SignedTransactionWithNonce = namedtuple("SignedTransactionWithNonce", ("hash",))
+    assert type(tx.get_tx_object()) is type(signed)
+    assert "eth_defi" not in sys.modules
 
 
 def test_signed_transaction_from_the_bytes():

@@ -1,6 +1,7 @@
 """Cycles, candles, and the grid of time they lie on."""
 
 import datetime
+import enum
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from tests.kit.samples import T0
 from tradeexecutor.state.cycle_duration import CycleDuration, TimeBucket, snap_to_next_tick, snap_to_previous_tick
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
+from tradeexecutor.state.identifier import LendingProtocolType
+from tradeexecutor.state.identifier.pair_metadata import ERC4626Feature
 
 HOUR = datetime.timedelta(hours=1)
 
@@ -97,9 +100,65 @@ def test_unknown_cycle_has_no_grid():
     assert snap_to_next_tick(T0, CycleDuration.unknown) == snap_to_previous_tick(T0, CycleDuration.unknown) == T0
 
 
-def test_time_zones_are_refused():
+@pytest.mark.parametrize("zone", [datetime.UTC, datetime.timezone(2 * HOUR)], ids=str)
+def test_the_time_zone_is_kept(zone: datetime.timezone):
+    time = datetime.datetime(2024, 5, 1, 13, 5, tzinfo=zone)
+    after, before = snap_to_next_tick(time, CycleDuration.h4), snap_to_previous_tick(time, CycleDuration.h4)
+    assert (after, after.tzinfo) == (datetime.datetime(2024, 5, 1, 16, tzinfo=zone), zone)
+    assert (before, before.tzinfo) == (datetime.datetime(2024, 5, 1, 12, tzinfo=zone), zone)
+    assert snap_to_next_tick(after, CycleDuration.h4) == after
+
+
+def test_what_is_no_time_is_refused():
     with pytest.raises(InvalidValue):
-        snap_to_next_tick(T0.replace(tzinfo=datetime.UTC), CycleDuration.h1)
+        snap_to_next_tick("2024-05-01", CycleDuration.h1)  # pyright: ignore[reportArgumentType]
+
+
+# --- The same enums of other libraries
+
+
+class _Theirs:
+    """Enums as the data client and the DeFi client declare them; only the names and values matter."""
+
+    TimeBucket = enum.Enum("TimeBucket", {"d1": "1d", "h1": "1h", "d360": "360d"})
+    LendingProtocolType = enum.Enum("LendingProtocolType", {"aave_v3": "aave_v3"}, type=str)
+    ERC4626Feature = enum.Enum("ERC4626Feature", {"lagoon_like": "lagoon_like", "ostium_like": "ostium_like"})
+    CandleBucket = enum.Enum("CandleBucket", {"d1": "1d"})
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "other"),
+    [
+        (TimeBucket.d1, _Theirs.TimeBucket["d1"], _Theirs.TimeBucket["h1"]),
+        (LendingProtocolType.aave_v3, _Theirs.LendingProtocolType["aave_v3"], TimeBucket.d1),
+        (ERC4626Feature.lagoon_like, _Theirs.ERC4626Feature["lagoon_like"], _Theirs.ERC4626Feature["ostium_like"]),
+    ],
+)
+def test_a_member_equals_that_of_another_library(ours: enum.Enum, theirs: enum.Enum, other: enum.Enum):
+    assert ours == theirs
+    assert theirs == ours
+    assert len({ours, theirs}) == 1
+    assert {theirs: 1}[ours] == {ours: 1}[theirs] == 1
+    assert ours != other
+    assert other != ours
+    assert type(ours)(theirs) is ours
+
+
+def test_a_member_of_an_enum_of_another_name_is_different():
+    assert TimeBucket.d1 != _Theirs.CandleBucket["d1"]
+    assert TimeBucket.d1 != "1d"
+    with pytest.raises(ValueError, match="is not a valid TimeBucket"):
+        TimeBucket(_Theirs.CandleBucket["d1"])
+
+
+@pytest.mark.parametrize("bucket", [TimeBucket.h1, _Theirs.TimeBucket["h1"]], ids=["ours", "theirs"])
+def test_a_candle_length_is_a_cycle_duration(bucket: TimeBucket):
+    assert CycleDuration(bucket) is CycleDuration.from_timebucket(bucket) is CycleDuration.cycle_1h
+
+
+def test_a_candle_length_that_is_no_cycle():
+    with pytest.raises(ValueError, match="not a valid CycleDuration"):
+        CycleDuration(_Theirs.TimeBucket["d360"])
 
 
 @given(

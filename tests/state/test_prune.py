@@ -115,9 +115,23 @@ def test_the_counters_of_a_trade(state: State):
 
 def test_only_closed_positions_are_pruned(state: State):
     before = state.to_json()
-    with pytest.raises(InvalidValue, match="only closed positions"):
+    with pytest.raises(InvalidValue, match="Cannot prune open position"):
         prune_closed_position(state.portfolio.open_positions[3])
     assert state.to_json() == before
+    # Programs of users make positions by hand, and some give a Decimal as the price.
+    position = state.portfolio.open_positions[3]
+    position.last_token_price = Decimal(1)  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(ValueError, match="Cannot prune open position"):
+        prune_closed_position(position)
+
+
+def test_the_counters_of_a_position(state: State):
+    assert prune_closed_position(state.portfolio.closed_positions[1]) == {
+        "blockchain_transactions_processed": 4,
+        "trades_processed": 2,
+        "balance_updates_removed": 2,
+        "positions_processed": 1,
+    }
 
 
 def test_the_counters_of_a_state_and_what_a_second_run_counts(state: State):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.kit.portfolios import DAY, START, add_closed, add_open, make_state, record_equity, record_flow
-from tradeexecutor.state.cycle_duration import CycleDuration
+from tradeexecutor.state.cycle_duration import CycleDuration, TimeBucket
 from tradeexecutor.state.state import State
 from tradeexecutor.state.types import EPOCH
 from tradeexecutor.statistics.summary import StrategySummaryStatistics, calculate_summary_statistics
@@ -31,6 +31,24 @@ def summarise(state: State, **options: Any) -> StrategySummaryStatistics:
 
 def get_days(points: list[tuple[float, float]] | None) -> list[float]:
     return [] if points is None else [(EPOCH + datetime.timedelta(seconds=time) - START) / DAY for time, _ in points]
+
+
+def test_a_summary_of_nothing():
+    summary = StrategySummaryStatistics()
+    assert summary.calculated_at <= datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    assert (summary.launched_at, summary.current_value, summary.enough_data, summary.key_metrics) == (
+        None,
+        None,
+        False,
+        {},
+    )
+    assert (summary.performance.final_equity, summary.performance.positions_closed) == (0, 0)
+
+
+def test_a_cycle_may_be_given_as_the_length_of_a_candle():
+    summary = summarise(make_state(), cycle_duration=TimeBucket.h4)
+    assert summary.cycle_duration is CycleDuration.cycle_4h
+    assert summary.key_metrics["decision_cycle_duration"].value is CycleDuration.cycle_4h
 
 
 def test_an_empty_strategy_has_an_empty_summary():

@@ -283,7 +283,7 @@ def _summarise(
         biggest_losing_trade_pc=min(lost.profits, default=None),
         average_duration_of_winning_trades=average_duration(won.durations) or nothing,
         average_duration_of_losing_trades=average_duration(lost.durations) or nothing,
-        time_bucket=time_bucket,
+        time_bucket=None if time_bucket is None else TimeBucket(time_bucket),
         total_trades=tally.trades,
         average_trade=average(closed),
         median_trade=median(closed),

@@ -381,7 +381,7 @@ def run_backtest_for_module(
     """
     module = read_strategy_module(strategy_file)
     module.apply_parameters(parameters)
-    module.cycle_duration = cycle_duration or module.cycle_duration
+    module.cycle_duration = CycleDuration(cycle_duration) if cycle_duration else module.cycle_duration
     options = BacktestOptions(
         start_at=start_at,
         end_at=end_at,
@@ -478,7 +478,7 @@ def run_backtest_inline(
         name=name,
     )
     module.apply_parameters()
-    module.cycle_duration = cycle_duration or module.cycle_duration
+    module.cycle_duration = CycleDuration(cycle_duration) if cycle_duration else module.cycle_duration
     options = BacktestOptions(name=name, mode=mode, **run_settings)
     if universe is None and candles is not None:
         universe = create_universe(candles, pair=pair, fee=fee, bucket=bucket, date_format=date_format)

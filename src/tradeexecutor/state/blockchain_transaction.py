@@ -4,6 +4,8 @@
 # pyright: reportUnnecessaryIsInstance=false
 
 import datetime
+import inspect
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -282,8 +284,20 @@ class BlockchainTransaction(Serialisable):
     # --- Content
 
     def get_tx_object(self) -> SignedTransactionWithNonce | OpaquePickle | None:
-        """Return the stored signed transaction; an `OpaquePickle` for an unknown kind, None when there is none."""
-        return decode_pickle_over_json(self.signed_tx_object)
+        """Return the stored signed transaction; an `OpaquePickle` for an unknown kind, None when there is none.
+
+        A program that has imported the class which the file names, ``eth_defi.hotwallet.SignedTransactionWithNonce``,
+        gets an object of that class, and otherwise one of ours. Nothing is imported, and no code of the class runs.
+        """
+        stored = decode_pickle_over_json(self.signed_tx_object)
+        if not isinstance(stored, SignedTransactionWithNonce):
+            return stored
+        theirs = getattr(sys.modules.get("eth_defi.hotwallet"), "SignedTransactionWithNonce", None)
+        if inspect.isclass(theirs) and issubclass(theirs, tuple):
+            kind = cast(type[tuple[Any, ...]], theirs)
+            if getattr(kind, "_fields", None) == SignedTransactionWithNonce._fields:
+                return tuple[Any].__new__(kind, stored)
+        return stored
 
     def get_transaction(self) -> SignedTransactionWithNonce | JSONObject:
         """Return the signed transaction from the stored object, or decoded from `signed_bytes`.
@@ -300,7 +314,7 @@ class BlockchainTransaction(Serialisable):
             Neither is stored, or the stored form has an unknown kind.
         """
         stored = self.get_tx_object()
-        if isinstance(stored, SignedTransactionWithNonce):
+        if stored is not None and not isinstance(stored, OpaquePickle):
             return stored
         if self.signed_bytes is None:
             raise NotAvailable(f"the signed form of {self!r} was not stored")

@@ -1,11 +1,12 @@
 """Durations of decision cycles and candles, and the grid of time to which both are aligned."""
 
 import datetime
-from typing import TYPE_CHECKING
+import enum
+from typing import TYPE_CHECKING, Any
 
 from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
-from tradeexecutor.state.types import StateEnum
+from tradeexecutor.state.types import MirroredEnum, StateEnum
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,7 @@ def _parse(text: str) -> datetime.timedelta:
     return int(text[:-1]) * _UNITS[text[-1]]
 
 
-class TimeBucket(StateEnum):
+class TimeBucket(MirroredEnum):
     """Length of a candle."""
 
     m1 = "1m"
@@ -95,6 +96,12 @@ class CycleDuration(StateEnum):
     d7 = "7d"
     unknown = "unknown"
 
+    @classmethod
+    def _missing_(cls, value: object) -> Any:
+        if isinstance(value, enum.Enum) and type(value).__name__ == "TimeBucket":  # ours, or the data client's
+            return cls(value.value)
+        return super()._missing_(value)
+
     def __lt__(self, other: object) -> bool:
         if not isinstance(other, CycleDuration):
             return NotImplemented
@@ -159,15 +166,17 @@ class CycleDuration(StateEnum):
 
 
 def _floor(ts: datetime.datetime, step: datetime.timedelta) -> datetime.datetime:
-    require_naive_utc(ts, "time", InvalidValue)
+    # The grid of an aware time lies on the clock of its zone.
+    zone = getattr(ts, "tzinfo", None)
+    require_naive_utc(ts.replace(tzinfo=None) if zone is not None else ts, "time", InvalidValue)
     ts = datetime.datetime(ts.year, ts.month, ts.day, ts.hour, ts.minute, ts.second, ts.microsecond)
-    return ts - (ts - _ORIGIN) % step
+    return (ts - (ts - _ORIGIN) % step).replace(tzinfo=zone)
 
 
 def snap_to_next_tick(
     ts: datetime.datetime, duration: CycleDuration, offset: datetime.timedelta = _ZERO
 ) -> datetime.datetime:
-    """Return the next tick of the grid plus `offset`.
+    """Return the next tick of the grid plus `offset`, in the time zone of `ts`.
 
     >>> snap_to_next_tick(datetime.datetime(2024, 5, 1, 13, 5), CycleDuration.cycle_4h)
     datetime.datetime(2024, 5, 1, 16, 0)
@@ -182,7 +191,7 @@ def snap_to_next_tick(
 def snap_to_previous_tick(
     ts: datetime.datetime, duration: CycleDuration, offset: datetime.timedelta = _ZERO
 ) -> datetime.datetime:
-    """Return the previous tick of the grid plus `offset`; a time on the grid is itself the tick.
+    """Return the previous tick of the grid plus `offset`, in the zone of `ts`; a time on the grid is itself the tick.
 
     >>> snap_to_previous_tick(datetime.datetime(2024, 5, 1, 13, 5), CycleDuration.cycle_7d)
     datetime.datetime(2024, 4, 29, 0, 0)

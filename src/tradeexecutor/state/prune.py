@@ -49,7 +49,6 @@ from tradeexecutor.state.store.archive import (
 from tradeexecutor.state.trade import TradeExecution
 
 __all__ = [
-    "PositionPruningStats",
     "PruningStats",
     "RemovedDetails",
     "TradePruningStats",
@@ -77,15 +76,10 @@ class TradePruningStats(TypedDict):
     trades_processed: int
 
 
-class PositionPruningStats(TradePruningStats):
-    """Numbers of objects that `prune_closed_position` processed and removed."""
+class PruningStats(TradePruningStats):
+    """Numbers of objects that `prune_closed_position` and `prune_closed_positions` processed and removed."""
 
     balance_updates_removed: int
-
-
-class PruningStats(PositionPruningStats):
-    """Numbers of objects that `prune_closed_positions` processed and removed."""
-
     positions_processed: int
 
 
@@ -104,7 +98,7 @@ def prune_trade(trade: TradeExecution) -> TradePruningStats:
     return {"blockchain_transactions_processed": len(trade.blockchain_transactions), "trades_processed": 1}
 
 
-def prune_closed_position(position: TradingPosition) -> PositionPruningStats:
+def prune_closed_position(position: TradingPosition) -> PruningStats:
     """Discard the balance updates of a closed position, and the details of its transactions.
 
     Figures of the position change if it had balance updates, see the top of this module.
@@ -115,7 +109,7 @@ def prune_closed_position(position: TradingPosition) -> PositionPruningStats:
         The position is not closed.
     """
     if not position.is_closed():
-        raise InvalidValue(f"only closed positions can be pruned, not {position}")
+        raise InvalidValue(f"Cannot prune open position #{position.position_id}, only closed ones can be pruned")
     removed = len(position.balance_updates)
     position.balance_updates.clear()
     trades = [prune_trade(trade) for trade in position.trades.values()]
@@ -123,6 +117,7 @@ def prune_closed_position(position: TradingPosition) -> PositionPruningStats:
         "blockchain_transactions_processed": sum(item["blockchain_transactions_processed"] for item in trades),
         "trades_processed": len(trades),
         "balance_updates_removed": removed,
+        "positions_processed": 1,
     }
 
 

@@ -149,7 +149,8 @@ class Statistics(Serialisable):
     positions: dict[int, list[PositionStatistics]] = field(default_factory=_no_positions)
     #: Summaries by position id; not every closed position has one.
     closed_positions: dict[int, FinalPositionStatistics] = field(default_factory=new_dict)
-    #: Table of metrics for all, long and short positions, live and backtested; plain JSON data after loading.
+    #: Tables of metrics for all, long and short positions, live and backtested: `StatisticsTable` objects as they were
+    #: recorded, plain JSON data after loading.
     long_short_metrics_latest: JSONObject | None = None
 
     def __post_init__(self) -> None:

@@ -326,6 +326,30 @@ class StateEnum(enum.Enum):
         return self._name_ in type(self).__members__
 
 
+class MirroredEnum(StateEnum):
+    """Enum that another library has, too, under the same name and with the same members.
+
+    A member equals the member of the other library, and has its hash, so that either is found in a set or a dictionary
+    of the other; the constructor takes it as well. Nothing of the other library is imported.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, enum.Enum) or type(other).__name__ != type(self).__name__:
+            return NotImplemented
+        return other.name == self._name_ and other.value == self._value_
+
+    def __hash__(self) -> int:
+        return hash(self._name_)  # like every member of a plain enum
+
+    @classmethod
+    def _missing_(cls, value: object) -> Any:
+        if isinstance(value, enum.Enum) and type(value).__name__ == cls.__name__:
+            return cls(value.value)
+        return super()._missing_(value)
+
+
 class StateIntEnum(enum.IntEnum):
     """Integer enum; like `StateEnum` it keeps unknown numbers while a file is decoded."""
 

@@ -165,6 +165,7 @@ def calculate_key_metrics(
     if last_trade is not None:
         yield _make_latest(KeyMetricKind.last_trade, last_trade.executed_at)
     yield _make_latest(KeyMetricKind.trades_last_week, calculate_trades_last_week(live_state.portfolio, now_=now_))
+    cycle_duration = None if cycle_duration is None else CycleDuration(cycle_duration)
     cycle = _make_latest(KeyMetricKind.decision_cycle_duration, cycle_duration)
     reason = None if cycle_duration is not None else _NO_CYCLE_DURATION
     yield replace(cycle, name="Cycle Duration", unavailability_reason=reason)

@@ -40,7 +40,7 @@ class StrategySummaryStatistics:
     Attributes
     ----------
     calculated_at, launched_at
-        Current time, and time of creation of the state.
+        Current time, and time of creation of the state; None without a state.
     first_trade_at, last_trade_at
         Executed trades; None without any.
     current_value
@@ -68,9 +68,9 @@ class StrategySummaryStatistics:
         Figures of the net asset value, adjusted for deposits and redemptions.
     """
 
-    calculated_at: datetime.datetime
-    launched_at: datetime.datetime
-    performance: PerformanceSummary
+    calculated_at: datetime.datetime = field(default_factory=utc_now)
+    launched_at: datetime.datetime | None = None
+    performance: PerformanceSummary = field(default_factory=lambda: summarise_performance(State()))
     first_trade_at: datetime.datetime | None = None
     last_trade_at: datetime.datetime | None = None
     current_value: USDollarAmount | None = None
@@ -133,7 +133,7 @@ def calculate_summary_statistics(
         current_value=portfolio.calculate_total_equity(),
         compounding_unrealised_trading_profitability=_get_recorded_profit(state),
         backtest_metrics_cut_off_period=key_metrics_backtest_cut_off,
-        cycle_duration=cycle_duration,
+        cycle_duration=None if cycle_duration is None else CycleDuration(cycle_duration),
     )
     _add_profit_of_positions(summary, state, now_ - time_window)
     if share_price:

@@ -461,7 +461,8 @@ class StrategyRunner:
         if not needs_long_short_table(mode):
             self._recorder.record(ts)
             return
-        table = serialise_long_short_stats_as_json_table(state, self.backtested_state, ts)
+        tables = serialise_long_short_stats_as_json_table(state, self.backtested_state, ts)
+        table = {key: recorded.to_dict() for key, recorded in tables.items()}  # equal to what is loaded again
         update_statistics(ts, state.stats, state.portfolio, mode, ts, table, treasury=state.sync.treasury)
 
     def _end_cycle(self, cycle: int, ts: datetime.datetime) -> None:

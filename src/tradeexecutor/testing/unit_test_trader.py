@@ -263,7 +263,8 @@ class UnitTestTrader:
     def set_perfectly_executed(self, trade: TradeExecution, triggered: bool = False) -> None:
         """Start, broadcast and complete a planned trade of any kind exactly as it was planned.
 
-        The cash may become negative. Interest of a loan runs from the cycle that planned the trade. The fees are the estimated ones of the trade, or `lp_fees` without an estimate.
+        The cash may become negative. Interest of a loan runs from the cycle that planned the trade. The fees are the
+        estimated ones of the trade, or `lp_fees` without an estimate.
 
         Parameters
         ----------

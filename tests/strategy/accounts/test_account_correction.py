@@ -246,7 +246,8 @@ def test_nobody_is_asked_without_a_function_to_ask(state: State):
 
 
 @pytest.mark.parametrize(
-    ("answer", "is_yes"), [("y", True), ("Y", True), ("yes", False), ("", False), (None, False), ("n", False)]
+    ("answer", "is_yes"),
+    [("y", True), ("Y", True), (" y\r\n", False), ("yes", False), ("", False), (None, False), ("n", False)],
 )
 def test_only_y_means_yes(answer: str | None, is_yes: bool):
     assert is_accounting_correction_confirmation_yes(answer) is is_yes

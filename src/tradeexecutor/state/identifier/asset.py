@@ -1,6 +1,5 @@
 """Assets: tokens by chain and address, and amounts of them with a price."""
 
-import enum
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import ClassVar, TypeAlias
@@ -17,6 +16,7 @@ from tradeexecutor.state.types import EPOCH as _EPOCH
 from tradeexecutor.state.types import (
     JSONHexAddress,
     JSONObject,
+    MirroredEnum,
     Percent,
     StateEnum,
     USDollarAmount,
@@ -189,7 +189,7 @@ class AssetIdentifier(OpenAttributes):
         return self.other_data
 
 
-class LendingProtocolType(enum.Enum):
+class LendingProtocolType(MirroredEnum):
     """Lending protocols that positions can use."""
 
     aave_v3 = "aave_v3"

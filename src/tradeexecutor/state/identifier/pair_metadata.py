@@ -14,8 +14,8 @@ from tradeexecutor.state.identifier.chain import ChainId, describe_chain
 from tradeexecutor.state.identifier.pair_kind import TradingPairKind
 from tradeexecutor.state.types import (
     JSONObject,
+    MirroredEnum,
     Percent,
-    StateEnum,
     USDollarAmount,
     WireType,
     accept_unknown_enum_values,
@@ -50,7 +50,7 @@ else:
             return {key: item for key, item in value.items() if key not in cls.IN_MEMORY_KEYS}
 
 
-class ERC4626Feature(StateEnum):
+class ERC4626Feature(MirroredEnum):
     """Vault protocol features that the accounting uses; every other feature text becomes an additional member."""
 
     erc_7540_like = "erc_7540_like"

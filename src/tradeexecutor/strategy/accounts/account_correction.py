@@ -98,8 +98,8 @@ class UnknownTokenPositionFix(enum.Enum):
 
 
 def is_accounting_correction_confirmation_yes(answer: str | None) -> bool:
-    """Return True if an answer to "correct the accounts?" is ``y`` or ``Y``."""
-    return answer is not None and answer.strip() in ("y", "Y")
+    """Return True if an answer to "correct the accounts?" is exactly ``y`` or ``Y``."""
+    return answer in ("y", "Y")
 
 
 # --- Before

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import enum
 import math
 
 import pandas as pd
@@ -137,3 +138,10 @@ def test_a_side_that_is_everything_has_the_figures_of_everything():
     alone = build_trade_analysis(state.portfolio).calculate_long_summary_statistics(None, state)
     assert sides.long.to_dict() == alone.to_dict()
     assert sides.short.total_positions == 0
+
+
+def test_a_candle_length_of_another_library_can_be_saved():
+    theirs = enum.Enum("TimeBucket", {"d1": "1d"})["d1"]
+    summary = summarise(make_traded(), theirs)  # pyright: ignore[reportArgumentType]
+    assert summary.time_bucket is TimeBucket.d1
+    assert TradeSummary.from_json(summary.to_json()).time_bucket is TimeBucket.d1

@@ -16,7 +16,7 @@ from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.display.trade_summary_rows import format_duration, format_percent
 from tradeexecutor.state.errors import LegacyDataException
 from tradeexecutor.state.state import State
-from tradeexecutor.state.types import JSONObject, Percent, UTCDatetime
+from tradeexecutor.state.types import Percent, UTCDatetime
 
 __all__ = [
     "StatisticsTable",
@@ -109,8 +109,10 @@ class StatisticsTable(Serialisable):
 
 def serialise_long_short_stats_as_json_table(
     live_state: State | None = None, backtested_state: State | None = None, now_: datetime.datetime | None = None
-) -> JSONObject:
-    """Return both tables as plain JSON data, in the form of `Statistics.long_short_metrics_latest`.
+) -> dict[str, StatisticsTable]:
+    """Return both tables by the keys of `Statistics.long_short_metrics_latest`, which takes them as they are.
+
+    They are written as JSON when the state is saved, and are plain data in a state that was loaded.
 
     Parameters
     ----------
@@ -120,8 +122,8 @@ def serialise_long_short_stats_as_json_table(
         Current time, naive UTC; None reads the clock.
     """
     return {
-        "live_stats": serialise_live_long_short_stats(live_state, now_).to_dict(),
-        "backtested_stats": serialise_backtested_long_short_stats(backtested_state, now_).to_dict(),
+        "live_stats": serialise_live_long_short_stats(live_state, now_),
+        "backtested_stats": serialise_backtested_long_short_stats(backtested_state, now_),
     }
 
 
