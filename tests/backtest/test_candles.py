@@ -90,7 +90,6 @@ def test_volume_is_optional():
         ({"close": [11.0, "?", 13.0, 14.0]}, r"close is '\?', not a price", 2),
         ({"low": [9.0, 10.0, 0.0, 12.0]}, "low must be positive", 3),
         ({"high": [12.0, 13.0, 14.0, 11.0]}, "high 11.0 is below low 12.0 at 2024-01-01 03:00:00", 4),
-        ({"close": [11.0, 12.0, 13.0, 99.0]}, "close 99.0 is outside low 12.0 - high 15.0", 4),
         ({"timestamp": TIMES[[0, 1, 1, 2]]}, "duplicate time 2024-01-01 01:00:00, also in row 2", 3),
         ({"timestamp": ["2024-01-01", "soon", "2024-01-03", "2024-01-04"]}, "'soon' is not a time", 2),
         ({"timestamp": [*TIMES[:3], None]}, "the time is missing", 4),
@@ -104,6 +103,25 @@ def test_bad_rows_are_named(tmp_path: Path, changes: dict[str, object], message:
         load_candle_file(path)
     assert str(path) in str(caught.value)
     assert caught.value.row == row
+
+
+def test_a_close_outside_the_range_widens_its_candle(tmp_path: Path):
+    """Venues report the last trade and the range from different feeds; the candle is as wide as both."""
+    path = tmp_path / "BTC-USD.csv"
+    make_frame(close=[11.0, 99.0, 13.0, 2.0]).to_csv(path, index=False)
+    candles = load_candle_file(path)["BTC-USD"]
+    assert candles.close.tolist() == [11.0, 99.0, 13.0, 2.0]
+    assert candles.high.tolist() == [12.0, 99.0, 14.0, 15.0]
+    assert candles.low.tolist() == [9.0, 10.0, 11.0, 2.0]
+    assert candles.widened == candles.between(None, candles.last_end_at).widened == 2
+    assert read(make_frame()).widened == 0
+    with pytest.raises(
+        InvalidCandles, match=r"close 99.0 is outside low 10.0 - high 13.0 at 2024-01-01 01:00"
+    ) as caught:
+        load_candle_file(path, strict=True)
+    assert caught.value.row == 2
+    with pytest.raises(InvalidCandles, match="open or close lies outside"):
+        Candles(candles.starts, candles.open, candles.high, candles.low + 3, candles.close, strict=True)
 
 
 def test_a_bad_row_is_numbered_as_in_the_file_not_as_sorted():

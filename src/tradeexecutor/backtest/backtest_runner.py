@@ -26,7 +26,7 @@ from tradeexecutor.backtest.backtest_sync import BacktestSyncModel
 from tradeexecutor.backtest.backtest_valuation import BacktestValuationModel
 from tradeexecutor.backtest.benchmarks import make_benchmarks
 from tradeexecutor.backtest.candles import CandleSource, load_candle_file
-from tradeexecutor.backtest.coverage import describe_coverage
+from tradeexecutor.backtest.coverage import describe_coverage, describe_widened
 from tradeexecutor.backtest.dataset import list_datasets, load_dataset
 from tradeexecutor.backtest.delisting import Delisting, DelistingPolicy
 from tradeexecutor.backtest.equity_sampling import EquitySampling
@@ -171,7 +171,8 @@ def run_backtest(
     coverage = describe_coverage(universe, setup.wanted, (setup.start_at, setup.end_at))
     diagnostics["coverage"] = coverage
     changes = check_indicators(setup.calculate_indicators, results, times)
-    diagnostics["warnings"] = [*find_warnings(state, results, len(times), outcomes, changes), *coverage]
+    found = find_warnings(state, results, len(times), outcomes, changes)
+    diagnostics["warnings"] = [*found, *describe_widened(universe), *coverage]
     for warning in diagnostics["warnings"]:
         logger.warning("%s: %s", state.name, warning)
     diagnostics["pending_funding"] = [(event.timestamp, event.amount) for event in run.sync.fund_flow_queue]

@@ -14,7 +14,7 @@ from tradeexecutor.strategy.candle_length import describe_length
 from tradeexecutor.strategy.market_data import Candles, from_us, to_us
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
-__all__ = ["Gap", "describe_coverage", "find_gaps", "has_closing_hours"]
+__all__ = ["Gap", "describe_coverage", "describe_widened", "find_gaps", "has_closing_hours"]
 
 _HOUR = 3_600_000_000
 _DAY = 24 * _HOUR
@@ -56,6 +56,19 @@ def describe_coverage(
     notes = _describe_period(universe, wanted, used)
     for pair in universe.iterate_pairs():
         notes += _describe_pair(pair.get_ticker(), universe.get_candles(pair), used)
+    return notes
+
+
+def describe_widened(universe: TradingStrategyUniverse) -> list[str]:
+    """Return a sentence for each pair whose data has opens or closes outside low - high; empty without any."""
+    notes: list[str] = []
+    for pair in universe.iterate_pairs():
+        widened = universe.get_candles(pair).widened
+        if widened:
+            notes.append(
+                f"{pair.get_ticker()}: {widened:,} candles had an open or a close outside low - high, and their range "
+                "was widened to it; --strict, or strict=True, refuses such data"
+            )
     return notes
 
 

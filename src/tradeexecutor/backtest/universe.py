@@ -137,6 +137,7 @@ def create_universe(
     bucket: CandleLength | None = None,
     *,
     date_format: str | None = None,
+    strict: bool = False,
 ) -> TradingStrategyUniverse:
     """Return a trading universe from candles of one or many pairs.
 
@@ -150,6 +151,8 @@ def create_universe(
         Trading fee as a fraction: one for all pairs, or by pair symbol or base symbol.
     bucket, date_format
         Length of a candle, and format of times, if they are ambiguous in the data; see `load_candles`.
+    strict
+        Whether an open or a close outside low - high is refused; see `load_candles`.
 
     Returns
     -------
@@ -166,7 +169,7 @@ def create_universe(
     """
     if pair is not None and not isinstance(candles, Mapping):
         candles = {pair: candles}  # pyright: ignore[reportAssignmentType]
-    loaded = load_candles(candles, bucket, date_format=date_format)
+    loaded = load_candles(candles, bucket, date_format=date_format, strict=strict)
     if pair is not None and list(loaded) != [pair]:
         raise UniverseNotValid(f"the data has several pairs ({', '.join(loaded)}), so {pair!r} cannot name them")
     if not loaded:

@@ -12,7 +12,9 @@ from tradeexecutor.strategy.market_data import InvalidCandles
 __all__ = ["parse_cycle", "read_data_form"]
 
 
-def read_data_form(time_frame: str | None, date_format: str | None, *, has_data: bool) -> DataForm:
+def read_data_form(
+    time_frame: str | None, date_format: str | None, *, has_data: bool, strict: bool = False
+) -> DataForm:
     """Return the options for reading candle files; raises ``typer.BadParameter``.
 
     Parameters
@@ -21,7 +23,11 @@ def read_data_form(time_frame: str | None, date_format: str | None, *, has_data:
         Text of the option; None if it was not given.
     has_data
         Whether the command reads a candle file at all.
+    strict
+        Whether ``--strict`` was given.
     """
+    if strict and not has_data:
+        raise typer.BadParameter("describes candle files, and none was given", param_hint="--strict")
     for option, text in (("--time-frame", time_frame), ("--date-format", date_format)):
         if text is not None and not has_data:
             raise typer.BadParameter("describes candle files, and none was given", param_hint=option)
@@ -30,7 +36,7 @@ def read_data_form(time_frame: str | None, date_format: str | None, *, has_data:
     except InvalidCandles as error:
         raise typer.BadParameter(str(error), param_hint="--time-frame") from None
     try:
-        return DataForm(bucket, check_date_format(date_format))
+        return DataForm(bucket, check_date_format(date_format), strict)
     except InvalidCandles as error:
         raise typer.BadParameter(str(error), param_hint="--date-format") from None
 

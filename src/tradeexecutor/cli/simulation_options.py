@@ -14,6 +14,7 @@ __all__ = [
     "OptionalDataOption",
     "PairOption",
     "SlippageOption",
+    "StrictOption",
     "TimeFrameOption",
 ]
 
@@ -53,6 +54,14 @@ TimeFrameOption = Annotated[
         metavar="LENGTH",
         help="Length of a candle: 1m or 1min, 4h, 1d, 1w, 1M or month, quarter, year.",
         show_default="detected from the files",
+    ),
+]
+
+StrictOption = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Refuse candles whose open or close is outside low - high, instead of widening their range.",
     ),
 ]
 

@@ -21,10 +21,13 @@ class DataForm:
         Length of a candle; None detects it from the times.
     date_format
         Format of the times; None detects it from the times.
+    strict
+        Whether an open or a close outside low - high is refused.
     """
 
     bucket: CandleLength | None = None
     date_format: str | None = None
+    strict: bool = False
 
 
 #: Detect everything.
@@ -48,4 +51,4 @@ def load_data(name: str, form: DataForm) -> dict[str, Candles]:
     if not Path(name).is_file():
         kind = "is a folder, not a file" if Path(name).is_dir() else "is neither a file nor a data set"
         raise OperationRefused(f"{name} {kind}", f"Data sets that come with the program: {', '.join(known)}.")
-    return load_candle_file(name, form.bucket, date_format=form.date_format)
+    return load_candle_file(name, form.bucket, date_format=form.date_format, strict=form.strict)

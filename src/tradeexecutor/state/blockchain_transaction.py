@@ -294,9 +294,10 @@ class BlockchainTransaction(Serialisable):
             return stored
         theirs = getattr(sys.modules.get("eth_defi.hotwallet"), "SignedTransactionWithNonce", None)
         if inspect.isclass(theirs) and issubclass(theirs, tuple):
-            kind = cast(type[tuple[Any, ...]], theirs)
+            kind = cast(type[SignedTransactionWithNonce], theirs)
             if getattr(kind, "_fields", None) == SignedTransactionWithNonce._fields:
-                return tuple[Any].__new__(kind, stored)
+                # The constructor of the class may run code of its own.
+                return tuple.__new__(kind, stored)  # pyright: ignore[reportUnknownMemberType]
         return stored
 
     def get_transaction(self) -> SignedTransactionWithNonce | JSONObject:

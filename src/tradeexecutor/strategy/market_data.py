@@ -72,7 +72,8 @@ class Candles:
     starts
         Start of each candle, us, strictly increasing.
     open, high, low, close
-        Prices in the quote currency, finite and positive, ``low <= open, close <= high``.
+        Prices in the quote currency, finite and positive. An open or a close outside low - high, which some sources
+        deliver, widens the range of its candle; `widened` counts such candles.
     volume
         Base units traded in the candle, not negative; None when the data has no volume.
     bucket
@@ -83,6 +84,8 @@ class Candles:
     ends
         End of each candle, us, after its start and not after the start of the next one; None calculates them from the
         length. Needed for a zone with daylight saving, whose days have different lengths.
+    strict
+        Whether an open or a close outside low - high is refused.
 
     Raises
     ------
@@ -90,7 +93,7 @@ class Candles:
         A row is invalid; the message names it.
     """
 
-    __slots__ = ("bucket", "close", "ends", "high", "low", "open", "source", "starts", "volume")
+    __slots__ = ("bucket", "close", "ends", "high", "low", "open", "source", "starts", "volume", "widened")
 
     def __init__(
         self,
@@ -104,6 +107,7 @@ class Candles:
         bucket: CandleLength | None = None,
         source: str = "",
         ends: TimeArray | None = None,
+        strict: bool = False,
     ):
         self.source = source
         self.starts: TimeArray = _frozen(starts, np.int64)
@@ -113,12 +117,26 @@ class Candles:
         self.close: FloatArray = _frozen(close, np.float64)
         self.volume: FloatArray | None = None if volume is None else _frozen(volume, np.float64)
         _check_rows(self, source)
+        #: Number of candles of the source whose range was widened.
+        self.widened: int = self._widen(strict=strict)
         self.bucket: CandleLength = detect_length(self.starts, source) if bucket is None else bucket
         self.ends: TimeArray = _frozen(
             calculate_ends(self.starts, self.bucket, source) if ends is None else ends, np.int64
         )
         if ends is not None:
             _check_ends(self)
+
+    def _widen(self, *, strict: bool) -> int:
+        """Extend the range of candles to their open and close, and return how many were extended."""
+        top, bottom = np.maximum(self.open, self.close), np.minimum(self.open, self.close)
+        outside = (bottom < self.low) | (top > self.high)
+        number = int(np.count_nonzero(outside))
+        if number:
+            if strict:
+                _refuse(outside, self.close, "open or close lies outside low - high", self.source, self.starts)
+            self.high = _frozen(np.maximum(self.high, top), np.float64)
+            self.low = _frozen(np.minimum(self.low, bottom), np.float64)
+        return number
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -189,9 +207,11 @@ class Candles:
     def _take(self, rows: slice) -> "Candles":
         volume = None if self.volume is None else self.volume[rows]
         columns = (self.open[rows], self.high[rows], self.low[rows], self.close[rows])
-        return Candles(
+        taken = Candles(
             self.starts[rows], *columns, volume, bucket=self.bucket, source=self.source, ends=self.ends[rows]
         )
+        taken.widened = self.widened
+        return taken
 
     def resample(self, bucket: CandleLength) -> "Candles":
         """Return longer candles, merged from these: first open, highest high, lowest low, last close, summed volume.
@@ -219,7 +239,7 @@ class Candles:
         starts = periods[firsts].copy()
         np.maximum(starts[1:], self.ends[lasts[:-1]], out=starts[1:])
         volume = None if self.volume is None else np.add.reduceat(self.volume, firsts)
-        return Candles(
+        merged = Candles(
             starts,
             self.open[firsts],
             np.maximum.reduceat(self.high, firsts),
@@ -230,6 +250,8 @@ class Candles:
             source=self.source,
             ends=clamp_ends(ends, starts),
         )
+        merged.widened = self.widened
+        return merged
 
 
 def _find_periods(starts: TimeArray, bucket: CandleLength) -> tuple[TimeArray, TimeArray]:
@@ -280,10 +302,6 @@ def _check_rows(candles: Candles, source: str) -> None:
         problem = "duplicate time" if distances[row - 1] == 0 else "times go backwards at"
         raise InvalidCandles(f"{problem} {from_us(int(starts[row]))}", source, row + 1)
     _refuse(candles.high < candles.low, candles.high, "high is below low", source, starts)
-    outside = (np.minimum(candles.open, candles.close) < candles.low) | (
-        np.maximum(candles.open, candles.close) > candles.high
-    )
-    _refuse(outside, candles.close, "open or close lies outside low - high", source, starts)
     if candles.volume is not None:
         if len(candles.volume) != len(starts):
             raise InvalidCandles(f"{len(candles.volume)} values of volume for {len(starts)} candles", source)

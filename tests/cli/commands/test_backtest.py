@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.kit.command_runner import STRATEGY, Run, Spawn
@@ -222,6 +223,23 @@ def test_missing_data_is_said_once_at_the_end(run: Run, strategy: Path, tmp_path
         "BTC-USD lacks 1 of 30 candles of 1 day, from 2024-01-07 to 2024-01-08.",
     ]
     assert len(run_json(run, strategy, *arguments, "--output", tmp_path / "b")["warnings"]) == 3
+
+
+def test_closes_outside_the_range_are_counted_or_refused(run: Run, strategy: Path, candles: Path, tmp_path: Path):
+    odd = tmp_path / "odd" / candles.name
+    odd.parent.mkdir()
+    frame = pd.read_csv(candles).astype({"high": float})
+    frame.loc[[3, 5], "high"] = frame.loc[[3, 5], "close"] - 0.5
+    frame.to_csv(odd, index=False)
+    arguments = ("backtest", strategy, "--data", odd, "--output", tmp_path / "out")
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "2 candles had an open or a close outside low - high" in result.output
+    assert "2 candles" not in run(*arguments[:3], candles, *arguments[4:]).output
+    refused = run(*arguments, "--strict")
+    assert refused.exit_code == 1
+    assert "row 4: close" in refused.output.replace("\n", " ")
+    assert run("backtest", strategy, "--strict").exit_code == 2  # there is no file that it could mean
 
 
 def test_candles_of_freqtrade(run: Run, strategy: Path, tmp_path: Path):

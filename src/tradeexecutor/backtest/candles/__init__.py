@@ -3,7 +3,8 @@
 A table has one row per candle with the columns open, high, low, close and optionally volume, in upper or lower case and
 any order. The time is in a column (``timestamp``, ``time``, ``date``, ``datetime``, ``open_time`` ...) or in the index.
 A file may have several pairs with a column ``pair``, ``symbol`` or ``ticker``. Rows may be in any order, and unknown
-columns are ignored. Duplicate times and missing or impossible prices are errors that name the file and the row.
+columns are ignored. Duplicate times and missing or impossible prices are errors that name the file and the row. An open
+or a close outside low - high widens its candle, and a run says how many there were; with `strict` it is an error, too.
 
 Times are dates, texts, or numbers, in one format for the whole column. Details that the column determines are detected:
 the unit of epoch numbers, the order of day and month if one row has a day after the 12th, the length of a candle.
@@ -47,7 +48,7 @@ CandleSource: TypeAlias = str | Path | pd.DataFrame | Candles
 
 
 def load_candle_file(
-    path: str | Path, bucket: CandleLength | None = None, *, date_format: str | None = None
+    path: str | Path, bucket: CandleLength | None = None, *, date_format: str | None = None, strict: bool = False
 ) -> dict[str, Candles]:
     """Return the candles of a file.
 
@@ -60,6 +61,8 @@ def load_candle_file(
         Length of a candle: a ``timedelta``, or a text that `parse_time_frame` reads; None detects it from the times.
     date_format
         Format of the times, where the column is ambiguous, see `check_date_format`.
+    strict
+        Whether an open or a close outside low - high is refused; otherwise it widens its candle, and is counted.
 
     Returns
     -------
@@ -73,7 +76,7 @@ def load_candle_file(
     """
     path = Path(path)
     frame = read_candle_table(path)
-    return read_dataframe(frame, path.name.split(".")[0], bucket, str(path), date_format=date_format)
+    return read_dataframe(frame, path.name.split(".")[0], bucket, str(path), date_format=date_format, strict=strict)
 
 
 def load_candles(
@@ -81,6 +84,7 @@ def load_candles(
     bucket: CandleLength | None = None,
     *,
     date_format: str | None = None,
+    strict: bool = False,
 ) -> dict[str, Candles]:
     """Return candles of one or many pairs, by pair symbol.
 
@@ -92,6 +96,8 @@ def load_candles(
         Length of a candle, see `load_candle_file`; None detects it for each pair.
     date_format
         Format of the times, where a column is ambiguous, see `check_date_format`.
+    strict
+        See `load_candle_file`.
 
     Raises
     ------
@@ -101,16 +107,16 @@ def load_candles(
     if isinstance(sources, Mapping):
         result: dict[str, Candles] = {}
         for symbol, source in sources.items():
-            loaded = _load_one(source, symbol, bucket, date_format)
+            loaded = _load_one(source, symbol, bucket, date_format, strict=strict)
             if len(loaded) != 1:
                 raise InvalidCandles(f"expected one pair, found {', '.join(loaded)}", symbol)
             result[symbol] = next(iter(loaded.values()))
         return result
     if isinstance(sources, (str, Path, pd.DataFrame, Candles)):
-        return _load_one(sources, None, bucket, date_format)
+        return _load_one(sources, None, bucket, date_format, strict=strict)
     result = {}
     for source in sources:
-        for symbol, candles in _load_one(source, None, bucket, date_format).items():
+        for symbol, candles in _load_one(source, None, bucket, date_format, strict=strict).items():
             if symbol in result:
                 raise InvalidCandles("the pair comes from two sources", symbol)
             result[symbol] = candles
@@ -118,12 +124,12 @@ def load_candles(
 
 
 def _load_one(
-    source: CandleSource, symbol: str | None, bucket: CandleLength | None, date_format: str | None
+    source: CandleSource, symbol: str | None, bucket: CandleLength | None, date_format: str | None, *, strict: bool
 ) -> dict[str, Candles]:
     if isinstance(source, Candles):
         if symbol is None and not source.source:
             raise InvalidCandles("the pair of the candles is missing: {'BTC-USD': candles}")
         return {symbol or source.source: source}
     if isinstance(source, pd.DataFrame):
-        return read_dataframe(source, symbol, bucket, symbol or "DataFrame", date_format=date_format)
-    return load_candle_file(source, bucket, date_format=date_format)
+        return read_dataframe(source, symbol, bucket, symbol or "DataFrame", date_format=date_format, strict=strict)
+    return load_candle_file(source, bucket, date_format=date_format, strict=strict)

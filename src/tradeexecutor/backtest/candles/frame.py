@@ -36,6 +36,7 @@ def read_dataframe(
     source: str = "DataFrame",
     *,
     date_format: str | None = None,
+    strict: bool = False,
 ) -> dict[str, Candles]:
     """Return the candles of a DataFrame by pair, see `tradeexecutor.backtest.candles` for its format.
 
@@ -51,6 +52,8 @@ def read_dataframe(
         Name of the table in errors.
     date_format
         Format of the times, where the column is ambiguous, see `check_date_format`.
+    strict
+        Whether an open or a close outside low - high is refused, see `Candles`.
 
     Raises
     ------
@@ -73,7 +76,7 @@ def read_dataframe(
     numbers = read_numbers(frame, [name for name in (*_REQUIRED, "volume") if name in frame.columns], source)
 
     def make(rows: NDArray[np.int64], name: str) -> Candles:
-        return _make_candles(frame, numbers, times, rows, length, name)
+        return _make_candles(frame, numbers, times, rows, length, name, strict=strict)
 
     pair_column = next((column for column in _PAIR_COLUMNS if column in frame.columns), None)
     if pair_column is not None and frame[pair_column].nunique() >= 1:
@@ -94,11 +97,15 @@ def _make_candles(
     rows: NDArray[np.int64],
     length: CandleLength | None,
     source: str,
+    *,
+    strict: bool,
 ) -> Candles:
     rows = rows[np.argsort(times.utc[rows], kind="stable")]
     columns = {name: values[rows] for name, values in numbers.items()}
     own = CandleTimes(times.utc[rows], None if times.offsets is None else times.offsets[rows], times.zone)
     _check_rows(columns, own.utc, rows, frame, source)
+    if strict:
+        _check_ranges(columns, own.utc, rows, source)
     if "volume" in columns:
         columns["volume"] = np.nan_to_num(columns["volume"], nan=0.0)
     try:
@@ -108,7 +115,7 @@ def _make_candles(
             raise
         # Errors name the row of the file, not of the sorted data.
         raise error.at_row(int(rows[error.row - 1]) + 1) from None
-    return Candles(layout.starts, **columns, bucket=layout.length, source=source, ends=layout.ends)
+    return Candles(layout.starts, **columns, bucket=layout.length, source=source, ends=layout.ends, strict=False)
 
 
 def _check_rows(
@@ -150,12 +157,19 @@ def _check_rows(
     if len(bad):
         row = int(rows[bad[0]])
         raise InvalidCandles(f"high {high[bad[0]]} is below low {low[bad[0]]} at {where(int(bad[0]))}", source, row + 1)
+
+
+def _check_ranges(
+    columns: dict[str, NDArray[np.float64]], starts: NDArray[np.int64], rows: NDArray[np.int64], source: str
+) -> None:
+    """Raise `InvalidCandles` for the first open or close outside the range, with its row in the unsorted file."""
+    low, high = columns["low"], columns["high"]
     for name in ("open", "close"):
         bad = np.flatnonzero((columns[name] < low) | (columns[name] > high))
         if len(bad):
             at = int(bad[0])
             raise InvalidCandles(
-                f"{name} {columns[name][at]} is outside low {low[at]} - high {high[at]} at {where(at)}",
+                f"{name} {columns[name][at]} is outside low {low[at]} - high {high[at]} at {from_us(int(starts[at]))}",
                 source,
                 int(rows[at]) + 1,
             )

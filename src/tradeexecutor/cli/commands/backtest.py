@@ -18,7 +18,7 @@ from tradeexecutor.cli.run_options import (
     StrategyArgument,
     TradingFeeOption,
 )
-from tradeexecutor.cli.simulation_options import DateFormatOption, PairOption, TimeFrameOption
+from tradeexecutor.cli.simulation_options import DateFormatOption, PairOption, StrictOption, TimeFrameOption
 
 EXAMPLES = (
     "tradeexecutor backtest my_strategy.py",
@@ -84,6 +84,7 @@ def backtest(
     end: EndOption = None,
     date_format: DateFormatOption = None,
     time_frame: TimeFrameOption = None,
+    strict: StrictOption = False,
     cash: CashOption = None,
     fee: TradingFeeOption = 0.001,
     slippage: _SlippageOption = 0.0,
@@ -118,7 +119,7 @@ def backtest(
         output=output or Path("backtests") / strategy.stem,
         data=tuple(data or ()),
         pairs=tuple(pair or ()),
-        form=read_data_form(time_frame, date_format, has_data=bool(data)),
+        form=read_data_form(time_frame, date_format, has_data=bool(data), strict=strict),
         start_at=start,
         end_at=end,
         cash=cash,

@@ -18,7 +18,7 @@ from tradeexecutor.cli.run_options import (
     StrategyArgument,
     TradingFeeOption,
 )
-from tradeexecutor.cli.simulation_options import DateFormatOption, PairOption, TimeFrameOption
+from tradeexecutor.cli.simulation_options import DateFormatOption, PairOption, StrictOption, TimeFrameOption
 
 EXAMPLES = (
     "tradeexecutor lookahead my_strategy.py",
@@ -44,6 +44,7 @@ def lookahead(
     end: EndOption = None,
     date_format: DateFormatOption = None,
     time_frame: TimeFrameOption = None,
+    strict: StrictOption = False,
     cash: CashOption = None,
     fee: TradingFeeOption = 0.001,
     cycle: CycleOption = None,
@@ -85,7 +86,7 @@ def lookahead(
         strategy=strategy,
         data=tuple(data or ()),
         pairs=tuple(pair or ()),
-        form=read_data_form(time_frame, date_format, has_data=bool(data)),
+        form=read_data_form(time_frame, date_format, has_data=bool(data), strict=strict),
         start_at=start,
         end_at=end,
         cash=cash,
