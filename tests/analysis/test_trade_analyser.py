@@ -77,6 +77,28 @@ def test_winners_losers_and_open_positions_are_counted_apart():
     assert summary.average_duration_of_all_trades == DAY
 
 
+def test_the_timeline_has_all_positions_by_opening():
+    state = make_state()
+    add_closed(state, 100.0, 110.0, START + 2 * DAY, 1)
+    add_open(state, 100.0, START, price_now=130.0)
+    timeline = build_trade_analysis(state.portfolio).create_timeline()
+    assert timeline["position_id"].tolist() == [2, 1]
+    assert timeline["opened_at"].tolist() == [START, START + 2 * DAY]
+    assert timeline["closed_at"].isna().tolist() == [True, False]
+    assert timeline["position"].tolist() == [state.portfolio.open_positions[2], state.portfolio.closed_positions[1]]
+    assert len(build_trade_analysis(make_state().portfolio).create_timeline()) == 0
+
+
+def test_the_core_metrics_are_fields_of_the_summary():
+    state = make_state()
+    add_closed(state, 100.0, 110.0, START, 1)
+    summary = build_trade_analysis(state.portfolio).calculate_summary_statistics()
+    metrics = summary.get_trading_core_metrics()
+    assert (metrics["total_positions"], metrics["win_percent"], metrics["total_trades"]) == (1, 1.0, 2)
+    assert metrics["realised_profit"] == pytest.approx(10.0)
+    assert metrics == {name: getattr(summary, name) for name in metrics}
+
+
 def test_a_streak_is_counted_in_the_order_of_opening_and_a_zero_does_not_end_it():
     state = make_state()
     for day, price in enumerate((90.0, 100.0, 90.0, 90.0, 110.0)):

@@ -149,6 +149,14 @@ def test_a_signed_transaction_has_the_class_of_the_library_that_the_program_has_
     assert "eth_defi" not in sys.modules
 
 
+@pytest.mark.parametrize(("amount", "incoming"), [(10**20, True), (-1, False)])
+def test_a_delta_has_a_direction(amount: int, incoming: bool):
+    delta = AssetDelta(USDC.address, amount)
+    for either in (delta, JSONAssetDelta.from_asset_delta(delta)):
+        assert either.is_incoming() is incoming
+        assert either.is_spending() is not incoming
+
+
 def test_signed_transaction_from_the_bytes():
     tx = BlockchainTransaction(signed_bytes="0x" + LEGACY)
     assert tx.get_tx_object() is None

@@ -183,3 +183,11 @@ def test_without_a_valuation_there_is_no_sample(state: State):
     with pytest.raises(InvalidValuationOutput):
         update(state, Doubling(3))
     assert state.to_json() == before
+
+
+def test_the_method_of_the_state_names_the_function():
+    state = State()
+    before = state.to_json()
+    with pytest.raises(RuntimeError, match="revalue_state"):
+        state.revalue_positions(T0, None)
+    assert state.to_json() == before

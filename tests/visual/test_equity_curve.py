@@ -164,6 +164,11 @@ def test_rolling_figures_look_back_over_the_window():
     assert as_pairs(curves.calculate_rolling_returns(returns, periods=2)) == [(1, -0.01), (2, 0.08)]
     # Mean 0.05, deviation sqrt(2 * 0.15^2) = 0.2121: sqrt(2) * 0.05 / 0.2121 = 1 / 3.
     assert curves.calculate_rolling_sharpe(returns, periods=2).tolist() == pytest.approx([0.0, 1 / 3])
+    frame = curves.calculate_rolling_returns(returns, periods=2, diagnose=True)
+    assert as_pairs(frame["resampled_returns"]) == [(0, 0.1), (1, -0.1), (2, 0.2)]
+    assert as_pairs(frame["rolling_return"].dropna()) == [(1, -0.01), (2, 0.08)]
+    diagnosed = curves.calculate_rolling_sharpe(returns, periods=2, diagnose=True)
+    assert diagnosed["rolling_sharpe"].tolist()[1:] == pytest.approx([0.0, 1 / 3])
     with pytest.raises(InvalidValue):
         curves.calculate_rolling_returns(returns, periods=0)
 

@@ -155,7 +155,12 @@ def test_realised_profits_are_those_of_closed_positions():
     each = render_web_chart(state, WebChartType.realised_profitability)
     assert [value for _, value in each.data] == pytest.approx([0.2, -20 / 110])
     compounded = render_web_chart(state, WebChartType.compounding_realised_profitability)
-    assert compounded.data[1][1] == pytest.approx(0.02)
+    # 20 of 1000 are won, later 20 lost; there is a point for each day, also for those without a closing.
+    days = [(epoch - compounded.data[0][0]) / 86_400 for epoch, _ in compounded.data]
+    assert days == list(range(len(days)))
+    profits = [value for _, value in compounded.data]
+    assert sorted(set(profits)) == pytest.approx([0.02 - 1.02 * 0.02, 0.0, 0.02])
+    assert compounded.help_link.endswith("/glossary/profitability")
 
 
 @pytest.mark.parametrize("kind", WebChartType)

@@ -117,6 +117,18 @@ class TradeAnalysis:
         """Yield positions that profit from rising prices."""
         return (entry for entry in self.get_all_positions() if entry[1].is_long())
 
+    def create_timeline(self) -> pd.DataFrame:
+        """Return a row for each position, by opening: ``position_id``, ``opened_at``, ``closed_at``, ``position``."""
+        positions = sorted(self.portfolio.get_all_positions(), key=TradingPosition.get_entered_at)
+        return pd.DataFrame(
+            {
+                "position_id": [position.position_id for position in positions],
+                "opened_at": pd.to_datetime([position.get_entered_at() for position in positions]),
+                "closed_at": pd.to_datetime([position.closed_at for position in positions]),
+                "position": positions,
+            }
+        )
+
     # --- Figures
 
     def calculate_summary_statistics(

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from tradeexecutor.cli.environment import add_environment_variables
 from tradeexecutor.cli.failure import accept_debug, guard_streams, report_failures, show_usage_errors
 
 __all__ = ["CommandEntry", "LazyCommand", "make_lazy_group"]
@@ -82,6 +83,7 @@ class LazyCommand(TyperCommand):
         app.command(entry.name, cls=_Command, epilog=_make_epilog(examples))(accept_debug(report_failures(function)))
         command = get_command(app)
         assert isinstance(command, TyperCommand)
+        add_environment_variables(entry.name, command.params)
         return command
 
 

@@ -64,6 +64,14 @@ class AssetDelta:
         if type(self.raw_amount) is not int or not self.raw_amount:
             raise InvalidValue(f"balance change of {self.asset} must be a non-zero int, got {self.raw_amount!r}")
 
+    def is_incoming(self) -> bool:
+        """Return True if the account receives tokens."""
+        return self.raw_amount > 0
+
+    def is_spending(self) -> bool:
+        """Return True if the account spends tokens."""
+        return self.raw_amount < 0
+
 
 @dataclass(slots=True, frozen=True)
 class JSONAssetDelta(Serialisable):
@@ -78,6 +86,14 @@ class JSONAssetDelta(Serialisable):
     def int_amount(self) -> int:
         """Amount in raw units of the token, + in, - out."""
         return int(self.raw_amount)
+
+    def is_incoming(self) -> bool:
+        """Return True if the account receives tokens."""
+        return self.int_amount > 0
+
+    def is_spending(self) -> bool:
+        """Return True if the account spends tokens."""
+        return self.int_amount < 0
 
     @staticmethod
     def from_asset_delta(delta: AssetDelta) -> "JSONAssetDelta":

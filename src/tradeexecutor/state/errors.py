@@ -60,6 +60,7 @@
     |-- MissingDependency               an optional package is not installed
     |-- OperationRefused                a request of the operator is refused; nothing has changed
     |-- RevaluationFailed               a position could not be valued; no price has changed
+    |-- MethodRemoved                   existing programs know the method; the message names what replaced it
     |-- UncleanState                    a trade was left between broadcast and confirmation
     |-- AccountingCorrectionAborted     the user declined; nothing has changed
     |-- RepairAborted                   the user declined; nothing has changed
@@ -712,6 +713,10 @@ class RevaluationFailed(TradeExecutorError, RuntimeError):
     def __init__(self, message: str, position_id: int):
         super().__init__(message)
         self.position_id = position_id
+
+
+class MethodRemoved(TradeExecutorError, RuntimeError):
+    """A method that existing programs know is gone; the message names what replaced it."""
 
 
 class ImageFailed(TradeExecutorError, RuntimeError):

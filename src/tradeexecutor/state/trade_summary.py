@@ -56,6 +56,15 @@ def _ratio(a: float | None, b: float | None) -> float | None:
     return a / b if a is not None and b else None
 
 
+#: Fields of `TradeSummary.get_trading_core_metrics`.
+_CORE_METRICS = (
+    *("return_percent", "annualised_return_percent", "end_value", "realised_profit", "unrealised_profit"),
+    *("sharpe_ratio", "sortino_ratio", "profit_factor", "max_drawdown", "time_in_market"),
+    *("total_positions", "win_percent", "average_winning_trade_profit_pc", "average_losing_trade_loss_pc"),
+    *("total_trades", "trade_volume", "lp_fees_paid", "total_interest_paid_usd"),
+)
+
+
 @dataclass(slots=True)
 class TradeSummary(Serialisable):
     """Counts, returns and fees of all positions.
@@ -222,6 +231,10 @@ class TradeSummary(Serialisable):
         else:
             annualised = None
         return end_value, total_return, annualised
+
+    def get_trading_core_metrics(self) -> dict[str, float | int | None]:
+        """Return the figures by which runs are compared, by field name; fractions, USD, and numbers."""
+        return {name: getattr(self, name) for name in _CORE_METRICS}
 
     @contract_signature
     def to_dataframe(self, format_headings: bool = True) -> "pd.DataFrame":

@@ -74,7 +74,7 @@ _CHARTS: dict[WebChartType, tuple[str, str, _Series]] = {
     WebChartType.compounding_realised_profitability: (
         "Compounded realised trading position profitability % on close",
         _PROFITABILITY,
-        calculate_compounding_realised_trading_profitability,
+        lambda state: _take_last_of_days(calculate_compounding_realised_trading_profitability(state)),
     ),
     WebChartType.total_equity: ("Total equity", f"{_GLOSSARY}total-equity", calculate_equity_curve),
     WebChartType.netflow: ("Netflow", f"{_GLOSSARY}netflow", calculate_investment_flow),
@@ -116,6 +116,11 @@ def render_web_chart(
         raise InvalidValue(str(error)) from None
     title, help_link, read = _CHARTS[type]
     return WebChart(export_time_series(read(state)), title, help_link, source)
+
+
+def _take_last_of_days(series: "pd.Series[float]") -> "pd.Series[float]":
+    """Return the value at the end of each day, which stays until the next change."""
+    return series.resample("D").last().ffill() if len(series) else series
 
 
 def export_time_series(series: "pd.Series[float]") -> list[tuple[float, float]]:

@@ -153,6 +153,7 @@ def test_long_and_short_curves(monkeypatch: pytest.MonkeyPatch):
     for position in state.portfolio.closed_positions.values():
         position.portfolio_value_at_open = 1000.0
     figure = visualise_long_short_benchmark(state)
+    assert [trace.name for trace in figure.data] == ["All", "Long", "Short"]  # the last one is empty
     expected = calculate_long_compounding_realised_trading_profitability(state)
     assert list(get_trace(figure, "Long").y) == list(expected)
     monkeypatch.setattr(TradingPosition, "is_short", lambda self: self.position_id == 2)

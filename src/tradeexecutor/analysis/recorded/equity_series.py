@@ -169,7 +169,7 @@ def resample_returns(returns: "pd.Series[float]", freq: Frequency) -> "pd.Series
 @contract_signature
 def calculate_rolling_returns(
     returns: "pd.Series[float]", freq: Frequency = _DAY, periods: int = 90, diagnose: bool = False
-) -> "pd.Series[float]":
+) -> "pd.Series[float] | pd.DataFrame":
     """Return, for each period, the compounded return of it and the ones before it.
 
     Parameters
@@ -181,26 +181,35 @@ def calculate_rolling_returns(
     periods
         Length of the window; nothing is returned for the first ``periods - 1``.
     diagnose
-        Accepted for existing strategies, no effect.
+        Return a frame with the returns of the single periods, ``resampled_returns``, and of the windows,
+        ``rolling_return``, which is NaN for the first ``periods - 1``.
     """
     _require_window(periods)
+    resampled = resample_returns(returns, freq)
     # A sum of logarithms would be faster, but lose digits near 0.
-    growth = 1 + resample_returns(returns, freq)
-    return growth.rolling(periods).apply(np.prod, raw=True).dropna() - 1
+    rolling = (1 + resampled).rolling(periods).apply(np.prod, raw=True) - 1
+    if diagnose:
+        return pd.DataFrame({"resampled_returns": resampled, "rolling_return": rolling})
+    return rolling.dropna()
 
 
 @contract_signature
 def calculate_rolling_sharpe(
     returns: "pd.Series[float]", freq: Frequency = _DAY, periods: int = 90, diagnose: bool = False
-) -> "pd.Series[float]":
+) -> "pd.Series[float] | pd.DataFrame":
     """Return sqrt(periods) * mean / deviation of a sliding window; same parameters as `calculate_rolling_returns`.
 
-    The factor is the length of the window, so the figure is not annualised.
+    The factor is the length of the window, so the figure is not annualised. The frame for `diagnose` has the columns
+    ``resampled_returns`` and ``rolling_sharpe``.
     """
     _require_window(periods)
-    window = resample_returns(returns, freq).rolling(periods)
+    resampled = resample_returns(returns, freq)
+    window = resampled.rolling(periods)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return (periods**0.5 * window.mean() / window.std()).dropna()
+        rolling = periods**0.5 * window.mean() / window.std()
+    if diagnose:
+        return pd.DataFrame({"resampled_returns": resampled, "rolling_sharpe": rolling})
+    return rolling.dropna()
 
 
 def _require_window(periods: int) -> None:

@@ -10,7 +10,7 @@ The data is in `StateFields`. The functions that change it are in modules, one p
 
 import os
 from pathlib import Path
-from typing import Any, Self, TypeVar, cast
+from typing import Any, NoReturn, Self, TypeVar, cast
 
 from tradeexecutor.state.codec.codec import decode
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
@@ -22,6 +22,7 @@ from tradeexecutor.state.errors import (
     DamagedStateFile,
     IntegrityError,
     InvalidStateFile,
+    MethodRemoved,
     NewerStateFile,
     UncleanState,
 )
@@ -212,6 +213,12 @@ class State(StateFields):
     is_good_pair = blacklist.is_good_pair
     blacklist_asset = blacklist.blacklist_asset
     unblacklist_asset = blacklist.unblacklist_asset
+
+    # --- Valuation
+
+    def revalue_positions(self, ts: object, valuation_method: object) -> NoReturn:
+        """Raise `MethodRemoved`: a revaluation needs the whole state, and all or none of the positions change."""
+        raise MethodRemoved("use tradeexecutor.strategy.valuation.revalue_state(state, ts, valuation_model)")
 
     # --- Checks
 

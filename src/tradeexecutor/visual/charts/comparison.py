@@ -128,10 +128,11 @@ def draw_long_short(state: "State", options: ChartOptions) -> go.Figure:
     return figure
 
 
-def make_long_short_figure(state: "State", title: str, options: ChartOptions) -> go.Figure:
+def make_long_short_figure(state: "State", title: str, options: ChartOptions, *, complete: bool = False) -> go.Figure:
     """Draw the compounded profit of long and short positions, for the whole history.
 
-    Returns are relative to the size of the portfolio when a position was opened.
+    Returns are relative to the size of the portfolio when a position was opened. With `complete` there are always three
+    lines, the total and both sides, even if one of them is empty; otherwise only those that say something.
 
     Raises
     ------
@@ -150,15 +151,19 @@ def make_long_short_figure(state: "State", title: str, options: ChartOptions) ->
     except LegacyDataException as error:
         raise NothingToDraw(f"the file is too old: {error}") from error
     notes: list[str] = []
-    if not (len(curves["Long"][0]) and len(curves["Short"][0])):
+    if not any(len(curve) for curve, _ in curves.values()):
+        raise NothingToDraw("no long or short position has been closed yet")
+    if not complete and not (len(curves["Long"][0]) and len(curves["Short"][0])):
         # With only one side, the line of all positions would cover it.
         del curves["All"]
     for side, (curve, colour) in curves.items():
-        if not len(curve):
+        if len(curve):
+            notes.append(f"{side} {float(curve.iloc[-1]):+,.1%}")
+        else:
             notes.append(f"no {side.lower()} ones")
-            continue
+            if not complete:
+                continue
         line = thinner.thin(curve)
-        notes.append(f"{side} {float(curve.iloc[-1]):+,.1%}")
         figure.add_scatter(
             x=line.index,
             y=line,
@@ -167,8 +172,6 @@ def make_long_short_figure(state: "State", title: str, options: ChartOptions) ->
             line={"color": colour, "width": 2.4 if side == "All" else 1.6, "shape": "hv"},
             hovertemplate="%{y:+,.2%}",
         )
-    if not figure.data:
-        raise NothingToDraw("no long or short position has been closed yet")
     figure.update_yaxes(title_text="Compounded profit", tickformat=",~%", zeroline=True)
     figure.update_xaxes(title_text="Time (UTC)")
     figure.update_layout(hovermode="x unified")

@@ -58,7 +58,7 @@ def visualise_long_short_benchmark(
         No position was closed, or the file did not record portfolio values.
     """
     options = ChartOptions(theme=get_theme_name(theme), height=height, max_points=max_points)
-    return make_long_short_figure(state, name or "Long and short positions", options)
+    return make_long_short_figure(state, name or "Long and short positions", options, complete=True)
 
 
 @contract_signature
