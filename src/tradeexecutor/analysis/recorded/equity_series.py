@@ -8,6 +8,7 @@ Every function is linear in the number of samples and does not change its argume
 
 import datetime
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -169,7 +170,7 @@ def resample_returns(returns: "pd.Series[float]", freq: Frequency) -> "pd.Series
 @contract_signature
 def calculate_rolling_returns(
     returns: "pd.Series[float]", freq: Frequency = _DAY, periods: int = 90, diagnose: bool = False
-) -> "pd.Series[float] | pd.DataFrame":
+) -> Any:
     """Return, for each period, the compounded return of it and the ones before it.
 
     Parameters
@@ -196,7 +197,7 @@ def calculate_rolling_returns(
 @contract_signature
 def calculate_rolling_sharpe(
     returns: "pd.Series[float]", freq: Frequency = _DAY, periods: int = 90, diagnose: bool = False
-) -> "pd.Series[float] | pd.DataFrame":
+) -> Any:
     """Return sqrt(periods) * mean / deviation of a sliding window; same parameters as `calculate_rolling_returns`.
 
     The factor is the length of the window, so the figure is not annualised. The frame for `diagnose` has the columns
