@@ -2,19 +2,30 @@
 
 import json
 import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from tests.ethereum.trader import Trader
 from tradeexecutor.cli.main import app
+from tradeexecutor.ethereum.chain_file import read_chain_file
 from tradeexecutor.ethereum.hot_wallet import HotWallet
+from tradeexecutor.ethereum.live import make_live_models
 from tradeexecutor.ethereum.treasury import EthereumSync
 from tradeexecutor.ledger.proof import prove
+from tradeexecutor.operations.live_trading import LiveBooks
+from tradeexecutor.operations.operator_commands import CommandQueue, list_actions
+from tradeexecutor.state.errors import OperationRefused
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
+from tradeexecutor.web.operating import CommandAnswer, CommandRequest, carry_out
+from tradeexecutor.web.problems import ProblemRaised
+from tradeexecutor.web.sources import Strategy
 
 
 def write_chain_file(trader: Trader, folder: Path) -> Path:
@@ -251,3 +262,71 @@ def test_a_failed_trade_is_sent_again(owned: Files):
     assert not state.portfolio.frozen_positions
     trader.assert_books_equal_chain(state)
     assert prove(state).is_balanced
+
+
+# --- Commands to the thread of a running strategy
+
+
+class Running:
+    """A strategy that runs with an open store, and serves its state."""
+
+    def __init__(self, files: Files, store: JSONFileStore):
+        trader = files.trader
+        settings = read_chain_file(files.chain)
+        models = make_live_models(settings, trader.connection, trader.wallet, store.sync)
+        self.state = store.load()
+        self.queue = CommandQueue()
+        self.served = Strategy("live", store.path, store, is_live=True)
+        self.books = LiveBooks(self.state, models, store.sync)
+
+    def tell(self, name: str, **fields: Any) -> CommandAnswer:
+        """Ask in another thread, while this one is the loop of the strategy."""
+        with ThreadPoolExecutor(1) as web:
+            request = CommandRequest(by="Alice", **fields)
+            answer = web.submit(carry_out, self.served, self.queue, name, request)
+            while not answer.done():
+                self.queue.run_all(self.books)
+                time.sleep(0.005)
+            return answer.result()
+
+
+def test_a_running_strategy_retries_and_sells_by_command(owned: Files):
+    trader = owned.trader
+    trade = trader.plan_sell(trader.state.portfolio.open_positions[1].get_quantity())
+    trader.chain.set_v2_price(trader.market.exchange, trader.market.pair, Decimal(1_000))
+    trader.make_execution().execute_trades(trader.chain.now, trader.state, [trade])
+    assert trade.is_failed()
+    owned.save()
+    with JSONFileStore(owned.path) as store:
+        running = Running(owned, store)
+        sent = count_sent(owned)
+        preview = running.tell("retry")
+        assert [item.status for item in preview.trades] == ["failed"]
+        assert count_sent(owned) == sent
+        again = running.tell("retry", confirm=preview.confirm)
+        assert again.is_done
+        assert again.trades[0].failure, "the price is still outside the tolerance"
+        with pytest.raises(ProblemRaised, match="changed since the preview"):
+            running.tell("retry", confirm=preview.confirm)
+        with pytest.raises(OperationRefused):
+            running.tell("retry", trade_ids=[77])
+        trader.chain.set_v2_price(trader.market.exchange, trader.market.pair, Decimal(2_000))
+        done = running.tell("retry", confirm=running.tell("retry").confirm)
+        assert [item.status for item in done.trades] == ["success"]
+        assert not running.state.portfolio.frozen_positions
+    state = owned.load()
+    assert [(action["by"], action["action"]) for action in list_actions(state)] == [("Alice", "retry")] * 2
+    trader.assert_books_equal_chain(state)
+    assert prove(state).is_balanced
+
+
+def test_a_write_off_by_command_sends_nothing(owned: Files):
+    with JSONFileStore(owned.path) as store:
+        running = Running(owned, store)
+        sent = count_sent(owned)
+        fields: dict[str, Any] = {"position_id": 1, "write_off": True}
+        preview = running.tell("close-position", **fields)
+        assert preview.patch
+        assert running.tell("close-position", confirm=preview.confirm, **fields).is_done
+        assert count_sent(owned) == sent
+    assert owned.load().portfolio.closed_positions[1].is_closed()

@@ -1,11 +1,13 @@
 """What `tradeexecutor start` offers besides trading: databases, checks at the start, settings in a file."""
 
+import contextlib
 import datetime
 import secrets
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from tests.ethereum.test_chain_commands import write_chain_file
 from tests.ethereum.trader import Trader
 from tradeexecutor.cli.main import app
 from tradeexecutor.ethereum.hot_wallet import HotWallet
+from tradeexecutor.ledger.proof import prove
+from tradeexecutor.operations.operator_commands import list_actions
 from tradeexecutor.operations.state_location import load_state, parse_state_location
 from tradeexecutor.state.state import State
 
@@ -145,31 +149,84 @@ def test_a_wrong_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert message in " ".join(refused.output.replace("│", " ").split())
 
 
-@pytest.mark.slow
-def test_the_running_strategy_is_served(machine: Machine):
+@contextlib.contextmanager
+def run_served(machine: Machine, *options: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """A program that trades, after its first trade: the address of its API, and its process."""
     place, trader = machine.folder / "state.json", machine.trader
     words = ["start", str(machine.folder / "strategy.py"), str(place), "--new", "--decide-at-once", "--offset", "0"]
     words += ["--rpc", trader.chain.anvil.url, "--chain", str(machine.folder / "chain.json")]
-    words += ["--http-enabled", "--http-port", "0"]
+    words += ["--http-enabled", "--http-port", "0", *options]
     program = [sys.executable, "-u", "-m", "tradeexecutor.cli.main", *words]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             line = next(line for line in process.stdout if "served at" in line)
             address = line.split()[-1]
-            deadline = time.monotonic() + 120
-            trades: list[object] = []
-            while not trades and time.monotonic() < deadline:
-                time.sleep(0.2)
-                (name,) = [item["id"] for item in read_json(f"{address}/v1/strategies")["strategies"]]
-                trades = read_json(f"{address}/v1/{name}/trades")["items"]
-            assert len(trades) == 1
-            assert read_json(f"{address}/status")["executor_running"] is True
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(60) == 0
+            wait_for(lambda: read_json(f"{address}/v1/{read_id(address)}/trades")["items"])
+            yield address, process
         finally:
             process.kill()
-    machine.trader.assert_books_equal_chain(State.read_json_file(place))
+
+
+def wait_for(look: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 120
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def read_id(address: str) -> str:
+    (name,) = [item["id"] for item in read_json(f"{address}/v1/strategies")["strategies"]]
+    return name
+
+
+def stop(process: "subprocess.Popen[str]") -> None:
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+
+
+@pytest.mark.slow
+def test_the_running_strategy_is_served(machine: Machine):
+    with run_served(machine) as (address, process):
+        assert len(read_json(f"{address}/v1/{read_id(address)}/trades")["items"]) == 1
+        assert read_json(f"{address}/status")["executor_running"] is True
+        stop(process)
+    machine.trader.assert_books_equal_chain(State.read_json_file(machine.folder / "state.json"))
+
+
+@pytest.mark.slow
+def test_an_operator_sells_a_position_of_the_running_strategy(machine: Machine, monkeypatch: pytest.MonkeyPatch):
+    """The thread that trades does it, with its own wallet: no other one could send or save."""
+    token = secrets.token_hex(16)
+    monkeypatch.setenv("TRADEEXECUTOR_OPERATE_TOKEN", token)
+    with run_served(machine, "--http-operate") as (address, process):
+        url = f"{address}/v1/{read_id(address)}/operations"
+
+        def tell(name: str, status: int = 200, **fields: Any) -> dict[str, Any]:
+            head = {"Authorization": f"Bearer {token}"}
+            answer = httpx.post(f"{url}/{name}", headers=head, json={"by": "Alice", **fields}, timeout=60)
+            assert answer.status_code == status, answer.text
+            return answer.json()
+
+        assert httpx.post(f"{url}/close-position", json={"by": "Eve", "position_id": 1}).status_code == 401
+        preview = tell("close-position", position_id=1, reason="the venue closes")
+        (sale,) = preview["trades"]
+        assert (sale["status"], sale["position_id"], preview["patch"]) == ("expected", 1, [])
+        assert sale["price"] == pytest.approx(1980, rel=0.02)
+        done = tell("close-position", position_id=1, reason="the venue closes", confirm=preview["confirm"])
+        assert [trade["status"] for trade in done["trades"]] == ["success"]
+        assert "/portfolio/closed_positions/1" in [item["path"] for item in done["patch"]]
+        assert "closed already" in tell("close-position", 409, position_id=1)["detail"]
+        assert tell("retry")["confirm"] is None, "nothing has failed"
+        assert read_json(f"{address}/v1/{read_id(address)}/positions?status=closed")["total"] == 1
+        stop(process)
+    state = State.read_json_file(machine.folder / "state.json")
+    (action,) = list_actions(state)
+    assert (action["by"], action["action"]) == ("Alice", "close-position")
+    assert action["details"] == {"reason": "the venue closes", "position_id": 1}
+    assert not state.portfolio.open_positions
+    machine.trader.assert_books_equal_chain(state)
+    assert prove(state).is_balanced
 
 
 def read_json(url: str) -> Any:

@@ -4,13 +4,14 @@ import logging
 import threading
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import httpx
 import orjson
 import pytest
 
+from tradeexecutor.operations.live_trading import LiveBooks
 from tradeexecutor.operations.operator_commands import CommandQueue, is_paused, list_actions
-from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.store import JSONFileStore
 from tradeexecutor.web.app import Settings, make_app
 from tradeexecutor.web.endpoints import Site
@@ -21,6 +22,9 @@ from tradeexecutor.web.summary import ProcessStatus
 
 TOKEN = "operate-token-of-the-test"
 
+#: A pause needs no models.
+UNUSED: Any = None
+
 
 @pytest.mark.slow
 def test_a_strategy_serves_its_own_state(tmp_path: Path):
@@ -28,6 +32,7 @@ def test_a_strategy_serves_its_own_state(tmp_path: Path):
         state = store.create("Mine")
         store.sync(state)
         queue = CommandQueue()
+        books = LiveBooks(state, UNUSED, store.sync)
         status = ProcessStatus()
         site = Site(
             Catalogue([Strategy("mine", store.path, store, is_live=True)]),
@@ -68,7 +73,7 @@ def test_a_strategy_serves_its_own_state(tmp_path: Path):
                 asking = threading.Thread(target=command, args=(answers[0]["confirm"] if number else None,))
                 asking.start()
                 while asking.is_alive():  # the loop of the strategy
-                    queue.run_all(state, store, utc_now())
+                    queue.run_all(books)
                     asking.join(0.01)
             assert [answer["is_done"] for answer in answers] == [False, True]
             assert is_paused(state)

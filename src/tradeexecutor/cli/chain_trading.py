@@ -21,8 +21,9 @@ from tradeexecutor.cli.output import (
     print_table,
 )
 from tradeexecutor.ethereum.hot_wallet import FeeRules
-from tradeexecutor.operations.chain_trading import LiveBooks, PlannedSale, open_live_books, plan_sales, sell_positions
+from tradeexecutor.operations.chain_trading import ChainBooks, open_live_books
 from tradeexecutor.operations.close_position import CloseRequest
+from tradeexecutor.operations.live_trading import PlannedSale, plan_sales, sell_positions
 from tradeexecutor.operations.state_location import StateLocation
 from tradeexecutor.state.repair import RepairResult
 from tradeexecutor.state.trade import TradeExecution
@@ -31,7 +32,7 @@ __all__ = ["close_on_chain", "open_books", "print_left_alone", "trade_after_ques
 
 
 @contextmanager
-def open_books(place: StateLocation, access: ChainAccess, *, dry_run: bool) -> Generator[LiveBooks]:
+def open_books(place: StateLocation, access: ChainAccess, *, dry_run: bool) -> Generator[ChainBooks]:
     """Open a state for trades on its chain; see :func:`~tradeexecutor.operations.chain_trading.open_live_books`."""
     settings, connection = open_chain(access.chain, access.rpc)
     with open_live_books(

@@ -19,6 +19,7 @@ __all__ = [
     "READ_TOKEN_VARIABLE",
     "AllowHostOption",
     "HostOption",
+    "HttpOperateOption",
     "OperateOption",
     "PortOption",
     "RateOption",
@@ -51,13 +52,9 @@ AllowHostOption = Annotated[
 RateOption = Annotated[
     float, typer.Option(min=0, metavar="N", help="Requests that a client may make each second; 0 is no limit.")
 ]
-OperateOption = Annotated[
-    bool,
-    typer.Option(
-        "--operate",
-        help=f"Accept commands (pause, resume, close-position) with the token in {OPERATE_TOKEN_VARIABLE}.",
-    ),
-]
+_OPERATE_HELP = f"Accept commands (pause, resume, close-position, retry) with the token in {OPERATE_TOKEN_VARIABLE}."
+OperateOption = Annotated[bool, typer.Option("--operate", help=_OPERATE_HELP)]
+HttpOperateOption = Annotated[bool, typer.Option("--http-operate", help=_OPERATE_HELP)]
 
 
 def require_web() -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "ClosedPosition",
     "choose_positions",
     "close_positions",
+    "is_empty",
     "require_closable",
 ]
 
@@ -120,7 +121,7 @@ def close_positions(state: State, now: datetime.datetime, request: CloseRequest)
     report = CloseReport()
     before = portfolio.get_cash(), portfolio.get_net_asset_value()
     for position in positions:
-        if _is_empty(position):
+        if is_empty(position):
             report.items.append(_close_empty(state, position, now))
         elif seller is not None:
             report.items.append(seller.sell(position))
@@ -154,13 +155,14 @@ def choose_positions(state: State, request: CloseRequest) -> list[TradingPositio
         chosen[number] = position
     for position in portfolio.get_open_and_frozen_positions():
         is_test = request.all_test_trades and position.is_test()
-        is_dust = request.close_dust and _is_empty(position) and _find_problem(position) is None
+        is_dust = request.close_dust and is_empty(position) and _find_problem(position) is None
         if is_test or is_dust:
             chosen[position.position_id] = position
     return list(chosen.values())
 
 
-def _is_empty(position: TradingPosition) -> bool:
+def is_empty(position: TradingPosition) -> bool:
+    """Return True if a position holds nothing or only dust, so that it is closed without a sale."""
     return position.can_be_closed() and can_be_emptied(position)
 
 

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tradeexecutor.operations.live_trading import LiveBooks
 from tradeexecutor.operations.operator_commands import CommandQueue, is_paused
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.cycle_duration import CycleDuration, snap_to_next_tick, snap_to_previous_tick
@@ -220,6 +221,12 @@ class LiveLoop:
         State
             The state as it was last saved.
         """
+        try:
+            return self._run()
+        finally:
+            self.commands.close()
+
+    def _run(self) -> State:
         state = self.start()
         settings = self.settings
         decisions = 0
@@ -228,8 +235,8 @@ class LiveLoop:
         next_check = _after(now, settings.trigger_check)
         next_valuation = _after(now, settings.valuation)
         while not self.should_stop():
+            self.commands.run_all(LiveBooks(state, self.models, self.store.sync, self.clock), self._is_retryable)
             now = self.clock()
-            self.commands.run_all(state, self.store, now)
             if now >= next_decision:
                 self._attempt("decision", self.decide)
                 decisions += 1

@@ -13,19 +13,31 @@ True
 
 import datetime
 import queue
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
+from tradeexecutor.operations.live_trading import LiveBooks
 from tradeexecutor.operations.state_change import Change
 from tradeexecutor.state.errors import OperationRefused
 from tradeexecutor.state.other_data import OtherData
 from tradeexecutor.state.repair.preview import Preview, preview_change
 from tradeexecutor.state.state import State
-from tradeexecutor.state.store import StateStore
 from tradeexecutor.state.types import to_epoch
 
-__all__ = ["CommandQueue", "is_paused", "list_actions", "pause", "record_action", "resume"]
+__all__ = [
+    "CommandQueue",
+    "Job",
+    "change_running",
+    "is_paused",
+    "list_actions",
+    "pause",
+    "record_action",
+    "resume",
+]
+
+T = TypeVar("T")
 
 _CYCLE = 0
 _ACTIONS = "operator_actions"
@@ -86,11 +98,15 @@ def _get_data(state: State) -> OtherData:
     return state.other_data
 
 
+#: What the owner of a running state does for another thread, between two jobs; gets the time, naive UTC.
+Job = Callable[[LiveBooks, datetime.datetime], T]
+
+
 @dataclass(frozen=True, slots=True)
 class _Command:
-    change: Change[Any]
-    is_preview: bool
-    outcome: "Future[Preview[Any]]"
+    job: Job[Any]
+    may_trade: bool
+    outcome: "Future[Any]"
 
 
 @dataclass(slots=True)
@@ -98,38 +114,71 @@ class CommandQueue:
     """Commands of other threads for the thread that owns the state of a running strategy."""
 
     _waiting: "queue.SimpleQueue[_Command]" = field(default_factory=lambda: queue.SimpleQueue[_Command]())
+    _is_closed: bool = field(default=False, init=False)
 
-    def submit(self, change: Change[Any], *, preview: bool) -> "Future[Preview[Any]]":
-        """Ask for a change; the outcome is there when the strategy has come to it, between two jobs.
+    def submit(self, job: Job[T], *, may_trade: bool = False) -> "Future[T]":
+        """Ask for a job; the outcome is there when the strategy has come to it, between two jobs of its own.
 
         Parameters
         ----------
-        preview
-            Whether only to show what would change.
+        may_trade
+            Whether the job works on the state itself and sends transactions, so that an error in it is as serious as
+            one in a decision of the strategy.
         """
-        outcome: Future[Preview[Any]] = Future()
-        self._waiting.put(_Command(change, preview, outcome))
+        outcome: Future[T] = Future()
+        self._waiting.put(_Command(job, may_trade, outcome))
+        if self._is_closed:
+            self.close()
         return outcome
 
-    def run_all(self, state: State, store: StateStore, now: datetime.datetime) -> None:
-        """Run the waiting commands on the state, and save it. Called by the owner of the state, between jobs.
+    def run_all(self, books: LiveBooks, is_harmless: Callable[[Exception], bool] = lambda error: False) -> None:
+        """Run the waiting commands. Called by the owner of the state, between jobs.
 
-        A command is tried on a copy first, so one that is refused changes nothing.
+        Errors are those of who asked. One of a command that trades is raised here, too, unless it is an
+        `OperationRefused` or `is_harmless`.
         """
-        while True:
-            try:
-                command = self._waiting.get_nowait()
-            except queue.Empty:
-                return
+        while (command := self._take()) is not None:
             if not command.outcome.set_running_or_notify_cancel():
                 continue
-            change = command.change
             try:
-                preview = preview_change(state, lambda copy, change=change: change(copy, now))
-                if not command.is_preview and not preview.is_empty:
-                    change(state, now)
-                    store.sync(state)
+                result = command.job(books, books.clock())
             except Exception as error:
                 command.outcome.set_exception(error)
+                if command.may_trade and not (isinstance(error, OperationRefused) or is_harmless(error)):
+                    raise
             else:
-                command.outcome.set_result(preview)
+                command.outcome.set_result(result)
+
+    def close(self) -> None:
+        """Refuse the commands that wait, and later ones, because the strategy has stopped."""
+        self._is_closed = True
+        while (command := self._take()) is not None:
+            if command.outcome.set_running_or_notify_cancel():
+                command.outcome.set_exception(OperationRefused("the strategy has stopped"))
+
+    def _take(self) -> _Command | None:
+        try:
+            return self._waiting.get_nowait()
+        except queue.Empty:
+            return None
+
+
+def change_running(change: Change[T], *, preview: bool) -> Job[Preview[T]]:
+    """Return the job that makes a change and saves it.
+
+    The change is tried on a copy first, so one that is refused changes nothing.
+
+    Parameters
+    ----------
+    preview
+        Whether only to show what would change.
+    """
+
+    def run(books: LiveBooks, now: datetime.datetime) -> Preview[T]:
+        outcome = preview_change(books.state, lambda copy: change(copy, now))
+        if not preview and not outcome.is_empty:
+            change(books.state, now)
+            books.save(books.state)
+        return outcome
+
+    return run

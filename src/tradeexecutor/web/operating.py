@@ -2,20 +2,46 @@
 
 A command without ``confirm`` changes nothing: the answer has the changes that it would make as a JSON Patch, and a text
 to confirm exactly them. With that text it is carried out, unless the state has changed in between.
+
+A strategy that this process runs gets its commands through a queue: its own thread carries them out between two jobs,
+and trades with its own models. What the market gives cannot be previewed, so the preview of such a trade names what is
+sold at which price.
 """
 
+import datetime
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from tradeexecutor.backtest.dataset import list_datasets
-from tradeexecutor.operations.close_position import CloseRequest, close_positions
-from tradeexecutor.operations.operator_commands import CommandQueue, pause, record_action, resume
+from tradeexecutor.operations.close_position import CloseRequest, choose_positions, close_positions, is_empty
+from tradeexecutor.operations.live_trading import (
+    LiveBooks,
+    PlannedSale,
+    list_failed_trades,
+    plan_sales,
+    require_clean,
+    retry_live,
+    sell_positions,
+    settle_books,
+)
+from tradeexecutor.operations.operator_commands import (
+    CommandQueue,
+    Job,
+    change_running,
+    pause,
+    record_action,
+    resume,
+)
 from tradeexecutor.operations.retry import RetryRequest, retry_failed_trades
 from tradeexecutor.operations.state_change import Change, prepare_change
+from tradeexecutor.state.codec.json_patch import make_patch
 from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.web.problems import ProblemRaised
 from tradeexecutor.web.sources import Strategy
 
@@ -45,7 +71,8 @@ class CommandRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     write_off
         Whether a position that holds something is written off.
     data
-        Data sets of the program at whose prices a simulation sells or retries.
+        Data sets of the program at whose prices a simulation sells or retries. A strategy that runs in this process
+        trades with its own market instead.
     trade_ids
         Trades to retry; empty for all failed ones.
     """
@@ -59,6 +86,36 @@ class CommandRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     trade_ids: list[int] = msgspec.field(default_factory=list[int])
 
 
+class CommandTrade(msgspec.Struct, frozen=True, kw_only=True):
+    """A trade of a command.
+
+    Attributes
+    ----------
+    trade_id
+        Id of the trade; None for one that is not planned yet.
+    position_id
+        Its position.
+    ticker
+        Pair, e.g. ``WETH-USDC``.
+    quantity
+        Token units as text, negative for a sale: executed, or planned if nothing was executed.
+    price
+        USD for a token unit: executed, or expected if nothing was executed.
+    status
+        Status of the trade, e.g. ``success`` or ``failed``; ``expected`` in the preview of a running strategy.
+    failure
+        Why it failed; None otherwise.
+    """
+
+    trade_id: int | None
+    position_id: int
+    ticker: str
+    quantity: str
+    price: float | None
+    status: str
+    failure: str | None = None
+
+
 class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What a command changed, or would change.
 
@@ -69,43 +126,79 @@ class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
     confirm
         Text that confirms the preview; None when it was carried out, or would change nothing.
     patch
-        The changes as a JSON Patch.
+        The changes as a JSON Patch. It is empty in the preview of a trade of a running strategy, because only the
+        market decides what comes out.
+    trades
+        The trades that were made, or would be made.
     """
 
     is_done: bool
     confirm: str | None
     patch: list[dict[str, Any]]
+    trades: list[CommandTrade] = []
 
 
-def _pause(request: CommandRequest) -> Change[None]:
-    return lambda state, now: pause(state, now, request.by, request.reason)
+#: Makes a change, and returns its trades.
+TradingChange = Change[list[TradeExecution]]
 
 
-def _resume(request: CommandRequest) -> Change[None]:
-    return lambda state, now: resume(state, now, request.by, request.reason)
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command changed, or would change, and its trades."""
+
+    patch: list[dict[str, Any]]
+    trades: list[CommandTrade]
+
+    @property
+    def is_empty(self) -> bool:
+        """Return True if the command changes nothing."""
+        return not self.patch and not self.trades
 
 
-def _close(request: CommandRequest) -> Change[None]:
+def _pause(request: CommandRequest) -> TradingChange:
+    def change(state: State, now: datetime.datetime) -> list[TradeExecution]:
+        pause(state, now, request.by, request.reason)
+        return []
+
+    return change
+
+
+def _resume(request: CommandRequest) -> TradingChange:
+    def change(state: State, now: datetime.datetime) -> list[TradeExecution]:
+        resume(state, now, request.by, request.reason)
+        return []
+
+    return change
+
+
+def _require_position(request: CommandRequest) -> int:
     if request.position_id is None:
         raise ProblemRaised(400, "position_id is missing")
-    wanted = CloseRequest(
-        position_ids=(request.position_id,), write_off=request.write_off, data=_check_data(request.data)
-    )
+    return request.position_id
 
-    def close(state: State, now: Any) -> None:
-        close_positions(state, now, wanted)
-        record_action(state, now, request.by, "close-position", reason=request.reason, position_id=request.position_id)
+
+def _close(request: CommandRequest) -> TradingChange:
+    number = _require_position(request)
+    wanted = CloseRequest(position_ids=(number,), write_off=request.write_off, data=_check_data(request.data))
+
+    def close(state: State, now: datetime.datetime) -> list[TradeExecution]:
+        report = close_positions(state, now, wanted)
+        record_action(state, now, request.by, "close-position", reason=request.reason, position_id=number)
+        position = state.portfolio.get_position_by_id(number)
+        return [position.trades[item.trade_id] for item in report.items if item.trade_id is not None]
 
     return close
 
 
-def _retry(request: CommandRequest) -> Change[None]:
+def _retry(request: CommandRequest) -> TradingChange:
     wanted = RetryRequest(data=_check_data(request.data), trade_ids=frozenset(request.trade_ids))
 
-    def retry(state: State, now: Any) -> None:
-        report = retry_failed_trades(state, wanted)
-        trades = [trade.trade_id for trade in report.result.new_trades]
-        record_action(state, now, request.by, "retry", reason=request.reason, trade_ids=trades)
+    def retry(state: State, now: datetime.datetime) -> list[TradeExecution]:
+        trades = retry_failed_trades(state, wanted).result.new_trades
+        if trades:
+            numbers = [trade.trade_id for trade in trades]
+            record_action(state, now, request.by, "retry", reason=request.reason, trade_ids=numbers)
+        return trades
 
     return retry
 
@@ -119,12 +212,96 @@ def _check_data(names: list[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-COMMANDS: dict[str, Callable[[CommandRequest], Change[None]]] = {
+COMMANDS: dict[str, Callable[[CommandRequest], TradingChange]] = {
     "pause": _pause,
     "resume": _resume,
     "close-position": _close,
     "retry": _retry,
 }
+
+
+# --- A strategy that this process runs
+
+
+def _close_live(request: CommandRequest, books: LiveBooks, *, is_preview: bool) -> list[CommandTrade]:
+    """Sell a position with the models of the strategy; a preview only asks for the price."""
+    number = _require_position(request)
+    sales = plan_sales(books, CloseRequest(position_ids=(number,)))
+    if is_preview:
+        return [_describe_sale(sale) for sale in sales]
+    record_action(books.state, books.clock(), request.by, "close-position", reason=request.reason, position_id=number)
+    return [_describe_trade(trade) for trade in sell_positions(books, sales)]
+
+
+def _retry_live(request: CommandRequest, books: LiveBooks, *, is_preview: bool) -> list[CommandTrade]:
+    """Try failed trades again with the models of the strategy."""
+    trades = list_failed_trades(books, frozenset(request.trade_ids))
+    if is_preview or not trades:
+        return [_describe_trade(trade) for trade in trades]
+    numbers = [trade.trade_id for trade in trades]
+    record_action(books.state, books.clock(), request.by, "retry", reason=request.reason, trade_ids=numbers)
+    return [_describe_trade(trade) for trade in retry_live(books, trades).new_trades]
+
+
+_LIVE: dict[str, Callable[..., list[CommandTrade]]] = {"close-position": _close_live, "retry": _retry_live}
+
+
+def _make_live_job(name: str, request: CommandRequest, check: Callable[[], None], *, is_preview: bool) -> Job[Outcome]:
+    """Return what the thread of the strategy does: it trades, or changes only the books.
+
+    Positions that are empty or written off are closed in the books. The action is recorded before a transaction is
+    sent, so that it is on the disk whatever happens then.
+    """
+
+    def run(books: LiveBooks, now: datetime.datetime) -> Outcome:
+        check()
+        is_trade = name in _LIVE and not _is_closed_in_books(books.state, name, request)
+        if is_trade:
+            if not is_preview:
+                settle_books(books)
+            require_clean(books.state)
+        else:
+            preview = change_running(COMMANDS[name](request), preview=is_preview)(books, now)
+            return Outcome(preview.patch, [_describe_trade(trade) for trade in preview.result])
+        before = books.state.to_dict()
+        trades = _LIVE[name](request, books, is_preview=is_preview)
+        return Outcome([] if is_preview else make_patch(before, books.state.to_dict()), trades)
+
+    return run
+
+
+def _is_closed_in_books(state: State, name: str, request: CommandRequest) -> bool:
+    if name != "close-position":
+        return False
+    (position,) = choose_positions(state, CloseRequest(position_ids=(_require_position(request),)))
+    return request.write_off or is_empty(position)
+
+
+def _describe_sale(sale: PlannedSale) -> CommandTrade:
+    return CommandTrade(
+        trade_id=None,
+        position_id=sale.position.position_id,
+        ticker=sale.position.pair.get_ticker(),
+        quantity=f"{-sale.quantity:f}",
+        price=sale.pricing.price,
+        status="expected",
+    )
+
+
+def _describe_trade(trade: TradeExecution) -> CommandTrade:
+    quantity = trade.executed_quantity if trade.is_success() else trade.planned_quantity
+    return CommandTrade(
+        trade_id=trade.trade_id,
+        position_id=trade.position_id,
+        ticker=trade.pair.get_ticker(),
+        quantity=f"{quantity:f}",
+        price=trade.executed_price if trade.is_success() else trade.planned_price,
+        status=trade.get_status().value,
+        failure=trade.get_revert_reason() if trade.is_failed() else None,
+    )
+
+
+# --- Carrying out
 
 
 def carry_out(strategy: Strategy, queue: CommandQueue | None, name: str, request: CommandRequest) -> CommandAnswer:
@@ -133,7 +310,7 @@ def carry_out(strategy: Strategy, queue: CommandQueue | None, name: str, request
     Raises
     ------
     ProblemRaised
-        The command does not exist, or the preview that was confirmed is out of date.
+        The command does not exist, the preview that was confirmed is out of date, or the strategy is busy.
     OperationRefused, StateFileError, OSError
         The command is refused, or the state cannot be read or written; `StoreLocked` if another process runs the
         strategy.
@@ -143,20 +320,38 @@ def carry_out(strategy: Strategy, queue: CommandQueue | None, name: str, request
     change = COMMANDS[name](request)
     expected = _make_confirmation(strategy.read().key, name, request)
     is_preview = request.confirm is None
-    if not is_preview and request.confirm != expected:
-        raise ProblemRaised(409, "the state or the command has changed since the preview; ask for a new one")
+
+    def check() -> None:
+        if not is_preview and request.confirm != _make_confirmation(strategy.read().key, name, request):
+            raise ProblemRaised(409, "the state or the command has changed since the preview; ask for a new one")
+
+    check()
     if queue is not None:
-        preview = queue.submit(change, preview=is_preview).result(_LIVE_WAIT)
-        patch, is_empty = preview.patch, preview.is_empty
+        if request.data:
+            raise ProblemRaised(400, "a running strategy trades in its own market; leave data out")
+        job = _make_live_job(name, request, check, is_preview=is_preview)
+        outcome = _wait(queue.submit(job, may_trade=not is_preview))
     else:
         with prepare_change(strategy.place, change, preview_only=is_preview) as prepared:
-            patch, is_empty = prepared.preview.patch, prepared.is_empty
-            if not is_preview and not is_empty:
-                if expected != _make_confirmation(strategy.read().key, name, request):
-                    raise ProblemRaised(409, "the state has changed since the preview; ask for a new one")
+            outcome = Outcome(prepared.preview.patch, [_describe_trade(trade) for trade in prepared.result])
+            if not is_preview and not outcome.is_empty:
+                check()
                 prepared.save(f"{name}-backup")
-    is_done = not is_preview and not is_empty
-    return CommandAnswer(is_done=is_done, confirm=expected if is_preview and not is_empty else None, patch=patch)
+    is_done = not is_preview and not outcome.is_empty
+    confirm = expected if is_preview and not outcome.is_empty else None
+    return CommandAnswer(is_done=is_done, confirm=confirm, patch=outcome.patch, trades=outcome.trades)
+
+
+def _wait(outcome: "Future[Outcome]") -> Outcome:
+    """Return the outcome of a job. One that has not begun in time is withdrawn; one that has begun is waited for."""
+    try:
+        return outcome.result(_LIVE_WAIT)
+    except TimeoutError:
+        if not outcome.cancel():
+            return outcome.result()
+        raise ProblemRaised(
+            503, "the strategy is busy; nothing was changed, try again", {"Retry-After": "30"}
+        ) from None
 
 
 def _make_confirmation(key: str, name: str, request: CommandRequest) -> str:

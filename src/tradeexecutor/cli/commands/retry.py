@@ -124,7 +124,7 @@ def _retry_on_chain(
 ) -> None:
     require_chain_packages()
     from tradeexecutor.cli.chain_trading import open_books, print_left_alone, trade_after_question
-    from tradeexecutor.operations.chain_trading import list_failed_trades, retry_on_chain
+    from tradeexecutor.operations.live_trading import list_failed_trades, retry_live
 
     with open_books(place, access, dry_run=dry_run) as books:
         failed = list_failed_trades(books, trade_ids)
@@ -134,7 +134,7 @@ def _retry_on_chain(
             return
 
         def send() -> list[TradeExecution]:
-            result = retry_on_chain(books, failed)
+            result = retry_live(books, failed)
             print_left_alone(result)
             return result.new_trades
 

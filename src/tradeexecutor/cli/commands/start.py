@@ -26,7 +26,7 @@ from tradeexecutor.cli.option_values import parse_parameters
 from tradeexecutor.cli.output import print_facts, print_line, print_problem
 from tradeexecutor.cli.run_options import SetOption, StrategyArgument
 from tradeexecutor.cli.state_file import StateFile
-from tradeexecutor.cli.web_options import HostOption, OperateOption, PortOption, make_settings, require_web
+from tradeexecutor.cli.web_options import HostOption, HttpOperateOption, PortOption, make_settings, require_web
 from tradeexecutor.operations.error_text import describe_error
 from tradeexecutor.operations.state_location import StateLocation, open_new_store, open_store
 from tradeexecutor.state.clock import utc_now
@@ -142,7 +142,7 @@ def start(
     http_enabled: _HttpEnabledOption = False,
     http_host: HostOption = "127.0.0.1",
     http_port: PortOption = 3456,
-    http_operate: OperateOption = False,
+    http_operate: HttpOperateOption = False,
     set_: SetOption = None,
     config: ConfigOption = None,
 ) -> None:

@@ -1,0 +1,222 @@
+"""Operators retry trades and close positions over HTTP: previewed, carried out, and recorded in the file."""
+
+import datetime
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit.web import Browser, browse
+from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
+from tradeexecutor.backtest.dataset import load_dataset
+from tradeexecutor.ledger.proof import prove
+from tradeexecutor.operations.operator_commands import CommandQueue, list_actions
+from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.codec.json_patch import apply_patch
+from tradeexecutor.state.errors import OperationRefused
+from tradeexecutor.state.state import State
+from tradeexecutor.state.store import JSONFileStore
+from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.state.types import to_epoch
+from tradeexecutor.web import operating
+from tradeexecutor.web.app import Settings
+from tradeexecutor.web.security import Access
+
+OPERATE = "operate-token-of-the-test"
+DATA = "btc-usd-monthly"
+
+STRATEGY = """
+from tradeexecutor.strategy.cycle import CycleDuration
+
+trading_strategy_engine_version = "0.5"
+
+
+class Parameters:
+    cycle_duration = CycleDuration.cycle_30d
+    initial_cash = 1_000
+
+
+def decide_trades(input):
+    manager = input.get_position_manager()
+    if input.cycle == 2:
+        return manager.open_spot(input.strategy_universe.get_single_pair(), 500)
+    return []
+"""
+
+
+class Office:
+    """A served file, and its operator."""
+
+    def __init__(self, browser: Browser, path: Path):
+        self.browser, self.path = browser, path
+
+    def load(self) -> State:
+        return State.read_json_file(self.path)
+
+    def ask(self, name: str, status: int = 200, **fields: Any) -> dict[str, Any]:
+        response = self.browser.get(
+            f"/v1/mine/operations/{name}",
+            method="POST",
+            json={"by": "Alice", "reason": "asked to", **fields},
+            headers={"authorization": f"Bearer {OPERATE}"},
+        )
+        assert response.status_code == status, response.text
+        return response.json()
+
+    def check(self, name: str, **fields: Any) -> tuple[State, dict[str, Any]]:
+        """Preview and carry out a command; what was previewed is what happened."""
+        original, before = self.path.read_bytes(), self.load()
+        preview = self.ask(name, **fields)
+        assert (preview["is_done"], self.path.read_bytes()) == (False, original)
+        started = to_epoch(utc_now())
+        done = self.ask(name, confirm=preview["confirm"], **fields)
+        assert done["is_done"]
+        assert done["trades"] == preview["trades"]
+        assert [(item["op"], item["path"]) for item in done["patch"]] == [
+            (item["op"], item["path"]) for item in preview["patch"]
+        ]
+        state = self.load()
+        patched, saved = apply_patch(before.to_dict(), done["patch"]), state.to_dict()
+        assert patched | {"last_updated_at": saved["last_updated_at"]} == saved  # it is set by the save
+        (action,) = list_actions(state)
+        assert (action["by"], action["action"]) == ("Alice", name)
+        assert action["details"]["reason"] == "asked to"
+        assert started <= action["at"] <= to_epoch(utc_now())
+        (backup,) = self.path.parent.glob(f"mine.{name}-backup-*.json")
+        assert backup.read_bytes() == original
+        state.perform_integrity_check()
+        assert prove(state).is_balanced
+        assert self.ask(name, 409, confirm=preview["confirm"], **fields)  # not twice
+        return state, done
+
+
+@pytest.fixture
+def make_office(tmp_path: Path) -> Iterator[Any]:
+    strategy = tmp_path / "strategy.py"
+    strategy.write_text(STRATEGY)
+    folder = tmp_path / "served"
+    folder.mkdir()
+    path = folder / "mine.json"
+    with browse(folder, settings=Settings(rate=0, access=Access(operate_token=OPERATE))) as browser:
+
+        def make(fails: Any) -> Office:
+            result = run_backtest_for_module(
+                strategy,
+                candles=load_dataset(DATA),
+                start_at=datetime.datetime(2020, 1, 1),
+                end_at=datetime.datetime(2020, 8, 1),
+                failures=fails,
+                progress=False,
+            )
+            with JSONFileStore(path) as store:
+                store.sync(result.state)
+            return Office(browser, path)
+
+        yield make
+
+
+def fail_never(trade: TradeExecution) -> bool:
+    return False
+
+
+def fail_always(trade: TradeExecution) -> bool:
+    return True
+
+
+def test_a_position_is_sold(make_office: Any):
+    office = make_office(fail_never)
+    state, done = office.check("close-position", position_id=1, data=[DATA])
+    (position,) = state.portfolio.closed_positions.values()
+    sale = position.get_last_trade()
+    assert done["trades"] == [
+        {
+            "trade_id": sale.trade_id,
+            "position_id": 1,
+            "ticker": sale.pair.get_ticker(),
+            "quantity": f"{sale.executed_quantity:f}",
+            "price": sale.executed_price,
+            "status": "success",
+            "failure": None,
+        }
+    ]
+    assert list_actions(state)[0]["details"]["position_id"] == 1
+
+
+def test_a_position_is_written_off(make_office: Any):
+    office = make_office(fail_never)
+    state, done = office.check("close-position", position_id=1, write_off=True)
+    assert done["trades"] == []
+    assert state.portfolio.closed_positions[1].is_closed()
+
+
+def test_a_failed_trade_is_retried(make_office: Any):
+    office = make_office(fail_always)
+    failed = [trade.trade_id for trade in office.load().portfolio.get_all_trades() if trade.is_failed()]
+    assert len(failed) == 1
+    tolerant = office.load()
+    for trade in tolerant.portfolio.get_all_trades():
+        trade.slippage_tolerance = 0.3  # the price of the retry is that of months later
+    with JSONFileStore(office.path) as store:
+        store.load()
+        store.sync(tolerant)
+    state, done = office.check("retry", data=[DATA], trade_ids=failed)
+    assert [(trade["trade_id"], trade["status"]) for trade in done["trades"]] == [(failed[0], "success")]
+    assert list_actions(state)[0]["details"]["trade_ids"] == failed
+    assert not state.portfolio.frozen_positions
+
+
+def test_without_anything_to_retry_nothing_is_confirmed_or_recorded(make_office: Any):
+    office = make_office(fail_never)
+    assert office.ask("retry", data=[DATA]) == {"is_done": False, "confirm": None, "patch": [], "trades": []}
+
+
+# --- The queue of a running strategy
+
+
+def test_a_command_that_waits_too_long_is_withdrawn(make_office: Any, monkeypatch: pytest.MonkeyPatch):
+    office = make_office(fail_never)
+    monkeypatch.setattr(operating, "_LIVE_WAIT", 0.01)
+    queue = office.browser.site.queues["mine"] = CommandQueue()
+    assert "busy" in office.ask("pause", 503)["detail"]
+    waiting = queue._waiting.get_nowait()  # pyright: ignore[reportPrivateUsage]
+    assert waiting.outcome.cancelled()
+
+
+def test_candles_are_not_the_market_of_a_running_strategy(make_office: Any):
+    office = make_office(fail_never)
+    office.browser.site.queues["mine"] = CommandQueue()
+    assert "its own market" in office.ask("close-position", 400, position_id=1, data=[DATA])["detail"]
+
+
+def test_a_strategy_that_has_stopped_refuses_commands(make_office: Any):
+    office = make_office(fail_never)
+    queue = office.browser.site.queues["mine"] = CommandQueue()
+    asked = queue.submit(lambda books, now: None)
+    queue.close()
+    with pytest.raises(OperationRefused, match="has stopped"):
+        asked.result(0)
+    assert "has stopped" in office.ask("pause", 409)["detail"]
+
+
+def test_an_error_of_a_command_that_trades_ends_the_strategy_and_others_do_not():
+    queue, books = CommandQueue(), Books()
+
+    def fail(books: object, now: object) -> None:
+        raise KeyError("a defect")
+
+    for may_trade, harmless in ((False, False), (True, True)):
+        outcome = queue.submit(fail, may_trade=may_trade)
+        queue.run_all(books, lambda error, harmless=harmless: harmless)  # pyright: ignore[reportArgumentType]
+        with pytest.raises(KeyError):
+            outcome.result(0)
+    outcome = queue.submit(fail, may_trade=True)
+    with pytest.raises(KeyError):
+        queue.run_all(books)  # pyright: ignore[reportArgumentType]
+    assert isinstance(outcome.exception(0), KeyError)
+
+
+class Books:
+    """Books of which nothing but the time is needed."""
+
+    clock = staticmethod(utc_now)
