@@ -69,14 +69,14 @@ export class PatchFailed extends ClientError {
   }
 }
 
-/** After a gap, several snapshots in a row did not lead on to the changes that the server sends. */
+/** Several snapshots in a row did not lead on to the changes that the server sends. */
 export class ResyncFailed extends ClientError {
   override name = "ResyncFailed";
 
   constructor(
-    readonly revision: number,
-    readonly attempts: number,
+    readonly url: string,
+    readonly gaps: number,
   ) {
-    super(`${attempts} snapshots did not lead on to revision ${revision}`);
+    super(`${url}: ${gaps} gaps in a row`);
   }
 }

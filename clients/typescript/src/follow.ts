@@ -1,143 +1,250 @@
-import { PatchFailed, ResyncFailed } from "./errors.js";
+import * as z from "zod";
+
+import { ConnectionFailed, InvalidState, PatchFailed, RequestFailed, ResyncFailed } from "./errors.js";
+import { EventParser, type ServerEvent } from "./events.js";
 import { applyPatch, type Operation } from "./patch.js";
 
-/** Snapshots that are fetched after one gap before it is an error. */
-const MAX_SNAPSHOTS = 3;
+/** Gaps without a change in between after which it is an error. */
+const MAX_GAPS = 3;
 
-/** Changes that are kept while a snapshot is fetched. */
-const MAX_WAITING = 1000;
-
-/** A whole state, with which a follower begins. */
-export interface Snapshot {
+/** One save of a strategy. */
+export interface Save {
+  /** Id of the save, which is that of its event. */
+  id: string;
   revision: number;
-  /** Name of the revision for the next request, such as `Last-Event-ID`. */
-  cursor?: string;
+  /** Seconds since 1970-01-01 UTC; null if it is not known. */
+  saved_at: number | null;
+  /** Plain JSON data of the state. It is never changed, only replaced; unchanged parts are shared. */
   document: Record<string, unknown>;
 }
 
-/** The changes of one save. */
-export interface Change {
-  revision: number;
-  cursor?: string;
-  /** Operations that change the revision before into this one. */
-  patch: Operation[];
+/** Something that happened to the connection, for a log. */
+export type Notice =
+  | { kind: "gap"; reason: "before" | "patch"; have: string | undefined; before: string; got: string }
+  | { kind: "problem"; status: number; detail: string }
+  | { kind: "disconnected"; reason: string; delay: number };
+
+export interface FollowOptions {
+  /** Another implementation of `fetch`. */
+  fetch?: typeof globalThis.fetch;
+  /** Headers such as `authorization`. */
+  headers?: Record<string, string>;
+  /** Ends the following. */
+  signal?: AbortSignal;
+  /** Time without any byte after which the connection is given up, milliseconds; 45 seconds, three heartbeats. */
+  idleTimeout?: number;
+  /** Shortest and longest time before the next connection, milliseconds; that of the server, and 30 seconds. */
+  minDelay?: number;
+  maxDelay?: number;
+  /** Save to continue with. */
+  from?: Save;
+  /** Is told what happens to the connection. */
+  onNotice?: (notice: Notice) => void;
 }
 
-/** Why a change could not be applied. */
-export interface Gap {
-  reason: "gap" | "patch";
-  /** Revision of the document that the follower has. */
-  have: number;
-  /** Revision that could not be applied. */
-  got: number;
+const SaveSchema = z.looseObject({ id: z.string(), revision: z.int(), saved_at: z.number().nullable() });
+const OperationSchema = z.union([
+  z.object({ op: z.enum(["add", "replace", "test"]), path: z.string(), value: z.unknown() }),
+  z.object({ op: z.literal("remove"), path: z.string() }),
+]);
+
+/** Data of the event `snapshot`. */
+export const SnapshotEventSchema = SaveSchema.extend({ document: z.record(z.string(), z.unknown()) });
+/** Data of the event `patch`. */
+export const PatchEventSchema = SaveSchema.extend({ before: z.string(), patch: z.array(OperationSchema) });
+/** Data of the event `error`. */
+export const ErrorEventSchema = z.looseObject({ status: z.int(), detail: z.string() });
+
+/**
+ * Keeps a copy of a state up to date with the events of its stream.
+ *
+ * A patch names the save before it. If that is not the present one, or the patch does not fit, there is a gap: then the
+ * copy has to begin again with a snapshot.
+ */
+export class Follower {
+  #save: Save | undefined;
+
+  /** @param onNotice is told about gaps and about problems of the server */
+  constructor(private readonly onNotice: (notice: Notice) => void = () => {}) {}
+
+  /** The present save; undefined before the first snapshot, and after a gap. */
+  get save(): Save | undefined {
+    return this.#save;
+  }
+
+  /** Begin with a save that is known already. */
+  reset(save: Save | undefined): void {
+    this.#save = save;
+  }
+
+  /** Apply an event: `changed`, `same` when it changes nothing, or `gap`. Throws `InvalidState` for nonsense. */
+  apply(event: ServerEvent): "changed" | "same" | "gap" {
+    if (event.type === "snapshot") {
+      const { id, revision, saved_at, document } = read(SnapshotEventSchema, event);
+      this.#save = { id, revision, saved_at, document };
+      return "changed";
+    }
+    if (event.type === "patch") {
+      return this.#applyPatch(read(PatchEventSchema, event));
+    }
+    if (event.type === "error") {
+      const { status, detail } = read(ErrorEventSchema, event);
+      this.onNotice({ kind: "problem", status, detail });
+    }
+    return "same"; // a newer server may send other events
+  }
+
+  #applyPatch({ id, revision, saved_at, before, patch }: z.infer<typeof PatchEventSchema>): "changed" | "same" | "gap" {
+    const save = this.#save;
+    if (save?.id === id) {
+      return "same";
+    }
+    let reason: "before" | "patch" = "before";
+    if (save?.id === before) {
+      try {
+        this.#save = { id, revision, saved_at, document: applyPatch(save.document, patch as Operation[]) };
+        return "changed";
+      } catch (error) {
+        if (!(error instanceof PatchFailed)) {
+          throw error;
+        }
+        reason = "patch";
+      }
+    }
+    this.onNotice({ kind: "gap", reason, have: save?.id, before, got: id });
+    this.#save = undefined;
+    return "gap";
+  }
+}
+
+/** Return the checked data of an event; throws `InvalidState`. */
+function read<T>(schema: z.ZodType<T>, event: ServerEvent): T {
+  let tree: unknown;
+  try {
+    tree = JSON.parse(event.data);
+  } catch (error) {
+    throw new InvalidState([{ path: [], message: `not JSON: ${(error as Error).message}` }], { cause: error });
+  }
+  const result = schema.safeParse(tree);
+  if (!result.success) {
+    const issues = result.error.issues.map(({ path, message }) => ({ path: path.map(String), message }));
+    throw new InvalidState(issues, { cause: result.error });
+  }
+  return result.data;
 }
 
 /**
- * Keeps a copy of a state up to date with changes.
+ * Follow the `/v1/ID/changes` of a server: yield the newest save, and then every further one.
  *
- * Changes have consecutive revision numbers. One that was seen already is skipped. One that is missing, or that does not
- * fit, is a gap: then a snapshot is fetched, and the copy begins again with it. A snapshot may be newer than the changes
- * that arrive while it is fetched; those are skipped by their numbers.
+ * It connects again after a lost connection and continues after the last event. Where the server does not know all
+ * changes since, or there is a gap, it begins again with a snapshot. It ends when `signal` is aborted, or when the
+ * consumer breaks off. Throws `RequestFailed` when the server refuses for good, `InvalidState`, and `ResyncFailed`.
  */
-export class Follower {
-  #current: Snapshot | undefined;
-  #resync: Promise<void> | undefined;
-  #waiting: Change[] = [];
-
-  /**
-   * @param fetchSnapshot returns the newest state
-   * @param onGap is told about each gap, for a log
-   */
-  constructor(
-    private readonly fetchSnapshot: () => Promise<Snapshot>,
-    private readonly onGap: (gap: Gap) => void = () => {},
-  ) {}
-
-  /** Plain JSON data of the state; undefined before the first snapshot. It is never changed, only replaced. */
-  get document(): Record<string, unknown> | undefined {
-    return this.#current?.document;
-  }
-
-  /** Revision of the document; undefined before the first snapshot. */
-  get revision(): number | undefined {
-    return this.#current?.revision;
-  }
-
-  /** Cursor of the document, to continue with after a lost connection. */
-  get cursor(): string | undefined {
-    return this.#current?.cursor;
-  }
-
-  /** Begin again with a snapshot that the server sent. */
-  reset(snapshot: Snapshot): void {
-    this.#current = snapshot;
-  }
-
-  /** Apply a change, or fetch a snapshot when there is a gap; rejects when the snapshot cannot be fetched. */
-  async apply(change: Change): Promise<void> {
-    if (this.#resync) {
-      // Without the oldest there is a gap again, and then a newer snapshot.
-      if (this.#waiting.push(change) > MAX_WAITING) {
-        this.#waiting.shift();
-      }
-      return this.#resync;
-    }
-    if (!this.#tryToApply(change)) {
-      this.#waiting.push(change);
-      this.#resync = this.#fetchAgain().finally(() => {
-        this.#resync = undefined;
-      });
-      return this.#resync;
-    }
-  }
-
-  /** Return whether the document now contains the change. */
-  #tryToApply(change: Change): boolean {
-    const current = this.#current;
-    if (current === undefined) {
-      return false;
-    }
-    if (change.revision <= current.revision) {
-      return true;
-    }
-    if (change.revision !== current.revision + 1) {
-      this.onGap({ reason: "gap", have: current.revision, got: change.revision });
-      return false;
-    }
+export async function* followState(url: string | URL, options: FollowOptions = {}): AsyncGenerator<Save, void> {
+  const { signal, maxDelay = 30_000, onNotice = () => {} } = options;
+  const follower = new Follower(onNotice);
+  follower.reset(options.from);
+  let gaps = 0;
+  let failures = 0;
+  let retry: number | undefined;
+  while (!signal?.aborted) {
+    let reason = "the server ended the stream";
+    let hasGap = false;
     try {
-      const { revision, patch, ...rest } = change;
-      this.#current = { ...rest, revision, document: applyPatch(current.document, patch) };
-    } catch (error) {
-      if (!(error instanceof PatchFailed)) {
-        throw error;
-      }
-      this.onGap({ reason: "patch", have: current.revision, got: change.revision });
-      return false;
-    }
-    return true;
-  }
-
-  async #fetchAgain(): Promise<void> {
-    try {
-      for (let attempt = 0; attempt < MAX_SNAPSHOTS; attempt++) {
-        this.#current = await this.fetchSnapshot();
-        if (this.#applyWaiting()) {
-          return;
+      for await (const { event, parser } of readStream(url, follower.save?.id, options)) {
+        retry = parser.retry;
+        failures = 0;
+        const effect = follower.apply(event);
+        if (effect === "gap") {
+          if (++gaps >= MAX_GAPS) {
+            throw new ResyncFailed(String(url), gaps);
+          }
+          hasGap = true;
+          break;
+        }
+        if (effect === "changed" && follower.save) {
+          gaps = event.type === "patch" ? 0 : gaps;
+          yield follower.save;
         }
       }
-      throw new ResyncFailed(this.#waiting[0]!.revision, MAX_SNAPSHOTS);
-    } finally {
-      this.#waiting = [];
-    }
-  }
-
-  #applyWaiting(): boolean {
-    while (this.#waiting.length > 0) {
-      if (!this.#tryToApply(this.#waiting[0]!)) {
-        return false;
+    } catch (error) {
+      const isLasting = !(error instanceof ConnectionFailed) && !(error instanceof RequestFailed && error.isTemporary);
+      if (isLasting) {
+        throw error;
       }
-      this.#waiting.shift();
+      reason = error.message;
     }
-    return true;
+    if (hasGap || signal?.aborted) {
+      continue;
+    }
+    const delay = Math.min(maxDelay, (options.minDelay ?? retry ?? 2_000) * 2 ** Math.min(failures++, 10));
+    onNotice({ kind: "disconnected", reason, delay });
+    await pause(delay, signal);
   }
+}
+
+/** Yield the events of one connection; throws `ConnectionFailed` when it is lost, and `RequestFailed`. */
+async function* readStream(
+  url: string | URL,
+  lastId: string | undefined,
+  options: FollowOptions,
+): AsyncGenerator<{ event: ServerEvent; parser: EventParser }, void> {
+  const { fetch = globalThis.fetch, headers = {}, idleTimeout = 45_000 } = options;
+  const leaving = new AbortController();
+  const fail = (error: unknown): never => {
+    const reason = leaving.signal.reason instanceof IdleTooLong ? leaving.signal.reason.message : String(error);
+    throw new ConnectionFailed(String(url), reason, { cause: error });
+  };
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const wait = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => leaving.abort(new IdleTooLong(idleTimeout)), idleTimeout);
+  };
+  const signals = [leaving.signal, ...(options.signal ? [options.signal] : [])];
+  const known: Record<string, string> = lastId === undefined ? {} : { "last-event-id": lastId };
+  try {
+    wait();
+    const response = await fetch(url, {
+      headers: { accept: "text/event-stream", ...known, ...headers },
+      signal: AbortSignal.any(signals),
+      cache: "no-store",
+    }).catch(fail);
+    if (!response.ok || response.body === null) {
+      throw new RequestFailed(String(url), response.status, await response.text().catch(fail));
+    }
+    const reader = response.body.getReader();
+    const decoder = new TextDecoder();
+    const parser = new EventParser();
+    while (true) {
+      const { done, value } = await reader.read().catch(fail);
+      if (done) {
+        return;
+      }
+      wait();
+      for (const event of parser.push(decoder.decode(value, { stream: true }))) {
+        yield { event, parser };
+      }
+    }
+  } finally {
+    clearTimeout(timer);
+    leaving.abort();
+  }
+}
+
+class IdleTooLong extends Error {
+  constructor(time: number) {
+    super(`nothing was received for ${time} ms`);
+  }
+}
+
+function pause(delay: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, delay);
+    signal?.addEventListener("abort", end);
+  });
 }

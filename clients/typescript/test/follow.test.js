@@ -1,106 +1,152 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Follower, ResyncFailed } from "../dist/index.js";
+import { Follower, followState, InvalidState, RequestFailed, ResyncFailed } from "../dist/index.js";
 
-/** A server whose revision N has the document {n: N}. */
-const snapshot = (revision) => ({ revision, cursor: `c${revision}`, document: { n: revision } });
-const change = (revision) => ({
-  revision,
-  cursor: `c${revision}`,
-  patch: [
-    { op: "test", path: "/n", value: revision - 1 },
-    { op: "replace", path: "/n", value: revision },
-  ],
-});
+/** A server whose save N has the document {n: N}. */
+const save = (n) => ({ id: `c${n}`, revision: n, saved_at: 1000 + n });
+const event = (type, data) => ({ type, data: JSON.stringify(data), id: data.id ?? "" });
+const snapshot = (n) => event("snapshot", { ...save(n), document: { n } });
+const patch = (n, before = n - 1) =>
+  event("patch", { ...save(n), before: `c${before}`, patch: [{ op: "replace", path: "/n", value: n }] });
+const frame = ({ type, data, id }) => `event: ${type}\nid: ${id}\ndata: ${data}\n\n`;
 
-test("the first change fetches a snapshot, the following are applied", async () => {
-  let fetched = 0;
-  const follower = new Follower(async () => (fetched++, snapshot(5)));
-  await follower.apply(change(5));
-  await follower.apply(change(6));
-  assert.equal(fetched, 1);
-  assert.deepEqual([follower.document, follower.revision, follower.cursor], [{ n: 6 }, 6, "c6"]);
-});
-
-test("a change that was seen already is skipped", async () => {
-  const follower = new Follower(() => assert.fail("no snapshot is needed"));
-  follower.reset(snapshot(5));
-  await follower.apply(change(4));
-  await follower.apply(change(5));
-  assert.deepEqual(follower.document, { n: 5 });
-});
-
-test("a missing revision is a gap, and a snapshot closes it", async () => {
-  const gaps = [];
-  const follower = new Follower(async () => snapshot(8), (gap) => gaps.push(gap));
-  follower.reset(snapshot(5));
-  await follower.apply(change(7));
-  assert.deepEqual(gaps, [{ reason: "gap", have: 5, got: 7 }]);
-  assert.deepEqual(follower.document, { n: 8 });
-});
-
-test("a patch that does not fit is a gap, too", async () => {
-  const gaps = [];
-  const follower = new Follower(async () => snapshot(6), (gap) => gaps.push(gap));
-  follower.reset({ revision: 5, document: { n: "another history" } });
-  await follower.apply(change(6));
-  assert.deepEqual(gaps, [{ reason: "patch", have: 5, got: 6 }]);
-  assert.deepEqual(follower.document, { n: 6 });
-});
-
-test("changes that arrive while a snapshot is fetched are applied after it", async () => {
-  let answer;
-  const follower = new Follower(() => new Promise((resolve) => (answer = resolve)));
-  const all = [9, 10, 11, 12].map((revision) => follower.apply(change(revision)));
-  answer(snapshot(10));
-  await Promise.all(all);
-  assert.deepEqual([follower.document, follower.revision], [{ n: 12 }, 12]);
-});
-
-test("an old snapshot is not enough: another one is fetched", async () => {
-  const answers = [snapshot(3), snapshot(9)];
-  const follower = new Follower(async () => answers.shift());
-  follower.reset(snapshot(2));
-  await follower.apply(change(9));
-  assert.deepEqual(follower.document, { n: 9 });
-  assert.deepEqual(answers, []);
-});
-
-test("snapshots that never lead on are an error, not an endless loop", async () => {
-  let fetched = 0;
-  const follower = new Follower(async () => (fetched++, snapshot(3)));
-  await assert.rejects(follower.apply(change(9)), ResyncFailed);
-  assert.equal(fetched, 3);
-});
-
-test("after a failed fetch the next change tries again", async () => {
-  const answers = [() => Promise.reject(new Error("offline")), async () => snapshot(7)];
-  const follower = new Follower(() => answers.shift()());
-  await assert.rejects(follower.apply(change(6)), /offline/);
-  await follower.apply(change(7));
-  assert.deepEqual(follower.document, { n: 7 });
-});
-
-test("random losses, repetitions and restarts end with the document of the server", async () => {
-  let seed = 1;
-  const random = (n) => (seed = (seed * 48271) % 2147483647) % n;
-  for (let round = 0; round < 50; round++) {
-    let newest = 1;
-    let gaps = 0;
-    let lost = 0;
-    const follower = new Follower(async () => snapshot(newest), () => gaps++);
-    follower.reset(snapshot(1));
-    for (let step = 0; step < 40; step++) {
-      newest++;
-      const isLost = random(5) === 0 && step < 39;
-      lost += isLost ? 1 : 0;
-      if (!isLost) {
-        await follower.apply(change(newest));
-        if (random(4) === 0) await follower.apply(change(newest - random(3)));
-        assert.equal(follower.document.n, newest);
-      }
+/** A `fetch` that answers with one list of pieces after the other, and keeps the ids that it was asked with. */
+function serve(...connections) {
+  const asked = [];
+  const fetch = async (url, { headers, signal }) => {
+    asked.push(headers["last-event-id"]);
+    const pieces = connections.shift();
+    if (pieces instanceof Response) {
+      return pieces;
     }
-    assert.equal(gaps > 0, lost > 0);
+    if (pieces === undefined) {
+      throw new TypeError("fetch failed");
+    }
+    const body = new ReadableStream({
+      async pull(controller) {
+        const piece = pieces.shift();
+        if (piece === undefined) {
+          controller.close();
+        } else if (piece === "silence") {
+          await new Promise((resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+        } else {
+          controller.enqueue(new TextEncoder().encode(piece));
+        }
+      },
+    });
+    return new Response(body);
+  };
+  return { fetch, asked };
+}
+
+async function take(count, iterator) {
+  const documents = [];
+  for await (const { document } of iterator) {
+    documents.push(document.n);
+    if (documents.length === count) {
+      break;
+    }
   }
+  return documents;
+}
+
+test("a snapshot, and then patches", () => {
+  const follower = new Follower();
+  assert.equal(follower.apply(snapshot(5)), "changed");
+  const before = follower.save;
+  assert.equal(follower.apply(patch(6)), "changed");
+  assert.deepEqual(follower.save, { ...save(6), document: { n: 6 } });
+  assert.deepEqual(before.document, { n: 5 });
+  assert.equal(follower.apply(patch(6)), "same");
+  assert.equal(follower.apply(event("news", { a: 1 })), "same");
+});
+
+test("a patch of another save, or that does not fit, is a gap", () => {
+  const notices = [];
+  const follower = new Follower((notice) => notices.push(notice));
+  assert.equal(follower.apply(patch(6)), "gap");
+  follower.apply(snapshot(5));
+  assert.equal(follower.apply(patch(7)), "gap");
+  assert.equal(follower.save, undefined);
+  follower.reset({ ...save(5), document: { other: 1 } });
+  assert.equal(follower.apply(patch(6)), "gap");
+  assert.deepEqual(
+    notices.map(({ kind, reason, have, before }) => [kind, reason, have, before]),
+    [
+      ["gap", "before", undefined, "c5"],
+      ["gap", "before", "c5", "c6"],
+      ["gap", "patch", "c5", "c5"],
+    ],
+  );
+});
+
+test("problems of the server are told", () => {
+  const notices = [];
+  new Follower((notice) => notices.push(notice)).apply(event("error", { status: 503, detail: "damaged" }));
+  assert.deepEqual(notices, [{ kind: "problem", status: 503, detail: "damaged" }]);
+});
+
+test("nonsense is an error with its place", () => {
+  const follower = new Follower();
+  assert.throws(() => follower.apply({ type: "snapshot", data: "{", id: "" }), InvalidState);
+  assert.throws(
+    () => follower.apply(event("patch", { ...save(1), before: "c0", patch: [{ op: "move", path: "/a", from: "/b" }] })),
+    (error) => error instanceof InvalidState && error.issues[0].path[0] === "patch",
+  );
+});
+
+test("a lost connection continues after the last event", async () => {
+  const { fetch, asked } = serve([frame(snapshot(1)), frame(patch(2))], undefined, [": heartbeat\n\n", frame(patch(3))]);
+  assert.deepEqual(await take(3, followState("http://x/changes", { fetch, minDelay: 1 })), [1, 2, 3]);
+  assert.deepEqual(asked, [undefined, "c2", "c2"], "the second connection failed");
+});
+
+test("a server that is away is asked again, ever later", async () => {
+  const away = new Response("later", { status: 503 });
+  const { fetch } = serve([frame(snapshot(1))], away, [frame(patch(2))]);
+  const delays = [];
+  const onNotice = ({ kind, delay }) => kind === "disconnected" && delays.push(delay);
+  assert.deepEqual(await take(2, followState("http://x/changes", { fetch, minDelay: 2, onNotice })), [1, 2]);
+  assert.deepEqual(delays, [2, 4]);
+});
+
+test("a gap begins again with a snapshot", async () => {
+  const { fetch, asked } = serve([frame(snapshot(1)), frame(patch(3))], [frame(snapshot(4)), frame(patch(5))]);
+  assert.deepEqual(await take(3, followState("http://x/changes", { fetch, minDelay: 1 })), [1, 4, 5]);
+  assert.deepEqual(asked, [undefined, undefined]);
+});
+
+test("gaps without end are an error", async () => {
+  const { fetch } = serve(...Array.from({ length: 9 }, () => [frame(snapshot(1)), frame(patch(3))]));
+  await assert.rejects(take(99, followState("http://x/changes", { fetch, minDelay: 1 })), ResyncFailed);
+});
+
+test("heartbeats keep a connection, silence ends it", async () => {
+  const { fetch, asked } = serve([frame(snapshot(1)), "silence"], [frame(patch(2))]);
+  const notices = [];
+  const onNotice = (notice) => notices.push(notice);
+  const options = { fetch, minDelay: 1, idleTimeout: 30, onNotice };
+  assert.deepEqual(await take(2, followState("http://x/changes", options)), [1, 2]);
+  assert.deepEqual(asked, [undefined, "c1"]);
+  assert.match(notices[0].reason, /nothing was received for 30 ms/);
+});
+
+test("what is refused for good is an error", async () => {
+  const { fetch } = serve(new Response("no", { status: 401 }));
+  await assert.rejects(take(1, followState("http://x/changes", { fetch })), RequestFailed);
+});
+
+test("a signal ends it, also while it waits", async () => {
+  const leaving = new AbortController();
+  const { fetch } = serve([frame(snapshot(1))]);
+  setTimeout(() => leaving.abort(), 20);
+  assert.deepEqual(await take(9, followState("http://x/changes", { fetch, signal: leaving.signal })), [1]);
+});
+
+test("a known save is where it continues", async () => {
+  const { fetch, asked } = serve([frame(patch(8))]);
+  const from = { ...save(7), document: { n: 7 } };
+  assert.deepEqual(await take(1, followState("http://x/changes", { fetch, from })), [8]);
+  assert.deepEqual(asked, ["c7"]);
 });
