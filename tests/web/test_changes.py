@@ -30,6 +30,9 @@ SMALL = StreamLimits(interval=0.005, max_kept=1_500, heartbeat=0.05)
 
 Store = JSONFileStore | SQLStateStore
 
+#: Patches that all clients together have got at least.
+MIN_PATCHES = 20
+
 
 def parse_event(frame: bytes) -> tuple[str, str | None, Any]:
     """Kind, id and data of an event."""
@@ -124,7 +127,10 @@ async def run_saves(store: Store, place: Any, count: int, seed: int) -> list[Cli
     tasks = [
         asyncio.create_task(live(watcher, client, random.Random(seed + n), is_over)) for n, client in enumerate(clients)
     ]
-    for _ in range(count):
+    for number in range(10 * count):
+        # On a busy machine clients are slower than saves, and get snapshots instead of patches.
+        if number >= count and sum(client.patches for client in clients) > MIN_PATCHES:
+            break
         change(state, dice)
         store.sync(state)
         await asyncio.sleep(dice.choice([0, 0.002, 0.01]))
@@ -149,7 +155,7 @@ def test_followers_that_come_and_go_have_the_state(make: Callable[[Path], tuple[
     with store:
         clients = asyncio.run(run_saves(store, place, 60 if SOAK == 1 else 1_000, seed=SOAK))
     assert [client.wrong for client in clients] == [[]] * len(clients)
-    assert sum(client.patches for client in clients) > 20  # it does not begin again each time
+    assert sum(client.patches for client in clients) > MIN_PATCHES  # it does not begin again each time
     assert sum(client.snapshots for client in clients) > len(clients)  # and some were away for too long
 
 

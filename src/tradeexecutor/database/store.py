@@ -226,8 +226,8 @@ class SQLStateStore(StateStore):
         The writer keeps the text of its last save in memory. Other processes read it from the database, if there is a
         newer save than at the last call.
         """
-        own = self._acknowledged
-        if own is not None and own.sha256 == self._known and self._writer.is_held:
+        own = self.peek_snapshot()
+        if own is not None:
             return own
         cache = self._snapshots
         with cache.lock:
@@ -239,6 +239,11 @@ class SQLStateStore(StateStore):
                     latest = Snapshot.make(revision.number, revision.sha256, revision.last_updated_at, (text,))
                     cache.latest = latest
             return latest
+
+    def peek_snapshot(self) -> Snapshot | None:
+        """Return the last save of this process while it is the writer; None otherwise: the database has to be asked."""
+        own = self._acknowledged
+        return own if own is not None and own.sha256 == self._known and self._writer.is_held else None
 
     def history(self, first: int | None = None) -> list[Revision]:
         """Return the records of all saves that are kept, oldest first.

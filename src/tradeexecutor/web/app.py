@@ -77,7 +77,7 @@ class WebApi:
         self.site = site
         self.settings = settings
         self.description = dump(make_openapi())
-        self.streams = ChangeStreams(site.computations, settings.streams)
+        self.streams = ChangeStreams(site.computations, settings.streams, site.get_tree)
         self.guard: Guard | None = None
 
     def list_routes(self) -> list[BaseRoute]:
@@ -118,9 +118,14 @@ class WebApi:
 
     def _serve(self, endpoint: Endpoint) -> Callable[[Request], Any]:
         async def serve(request: Request) -> Response:
-            strategy = await self.site.computations.read(self.find_strategy, request)
+            # What is in memory is answered by the event loop: handing it to a thread takes longer than the answer.
+            strategy = self.site.catalogue.peek(request.path_params.get("id"))
+            if strategy is None:
+                strategy = await self.site.computations.read(self.find_strategy, request)
             values = endpoint.read_values(request.path_params, request.query_params)
-            saved = await self.site.computations.read(v1.find_save, strategy, values.get("at"))
+            saved = strategy.peek() if values.get("at") is None else None
+            if saved is None:
+                saved = await self.site.computations.read(v1.find_save, strategy, values.get("at"))
             question = Question(self.site, strategy, saved, values)
             key = (strategy.id, saved.key, endpoint.path, endpoint.name, tuple(values.items()))
             if endpoint.is_stable:

@@ -39,6 +39,8 @@ __all__ = ["ChangeStreams", "Event", "StreamLimits", "Watcher"]
 
 logger = logging.getLogger(__name__)
 
+GetTree = Callable[[Saved], dict[str, Any]]
+
 #: Largest piece that is handed to the connection at once, so that little is left behind when it is cut off.
 _PIECE = 64 << 10
 
@@ -147,10 +149,13 @@ class Watcher:
         Threads.
     limits
         Limits of the streams.
+    get_tree
+        Returns the tree of a save; called in a thread. The tree is not changed.
     """
 
-    def __init__(self, strategy: Strategy, computations: Computations, limits: StreamLimits):
+    def __init__(self, strategy: Strategy, computations: Computations, limits: StreamLimits, get_tree: GetTree):
         self._strategy = strategy
+        self._get_tree = get_tree
         self._computations = computations
         self._limits = limits
         self.followers: set[Follower] = set()
@@ -179,7 +184,7 @@ class Watcher:
                 return
             before, old = self._saved, self._tree
             if before is None:
-                self._tree = await self._computations.read(parse_text, saved.snapshot.text)
+                self._tree = await self._computations.read(self._get_tree, saved)
                 self._saved = saved
                 return
             tree, events = await self._computations.read(self._compare, before, old, saved)
@@ -189,7 +194,7 @@ class Watcher:
 
     def _compare(self, before: Saved, old: dict[str, Any], saved: Saved) -> tuple[dict[str, Any], list[Event]]:
         """Return the tree of a save, and the events that lead to it. Runs in a thread."""
-        tree = parse_text(saved.snapshot.text)
+        tree = self._get_tree(saved)
         return tree, [make_event(before.key, saved, make_patch(old, tree))]
 
     def _keep(self, event: Event) -> None:
@@ -311,7 +316,7 @@ class DatabaseWatcher(Watcher):
     def _compare(self, before: Saved, old: dict[str, Any], saved: Saved) -> tuple[dict[str, Any], list[Event]]:
         store = self._strategy.store
         assert isinstance(store, SQLStateStore)
-        tree = parse_text(saved.snapshot.text)
+        tree = self._get_tree(saved)
         feed = store.changes(before.snapshot.revision)
         events: list[Event] = []
         key = before.key
@@ -337,10 +342,18 @@ class ChangeStreams:
         Threads.
     limits
         Limits of the streams.
+    get_tree
+        Returns the tree of a save, which others may share; by default it is parsed.
     """
 
-    def __init__(self, computations: Computations, limits: StreamLimits | None = None):
+    def __init__(
+        self,
+        computations: Computations,
+        limits: StreamLimits | None = None,
+        get_tree: GetTree = lambda saved: parse_text(saved.snapshot.text),
+    ):
         self._computations = computations
+        self._get_tree = get_tree
         self.limits = limits or StreamLimits()
         self._watchers: dict[str, Watcher] = {}
         self._is_closed = False
@@ -354,7 +367,7 @@ class ChangeStreams:
         """Return the watcher of a strategy."""
         if strategy.id not in self._watchers:
             kind = Watcher if isinstance(strategy.place, Path) else DatabaseWatcher
-            self._watchers[strategy.id] = kind(strategy, self._computations, self.limits)
+            self._watchers[strategy.id] = kind(strategy, self._computations, self.limits, self._get_tree)
         return self._watchers[strategy.id]
 
     async def send(self, strategy: Strategy, last: str | None, receive: Receive, send: Send) -> None:

@@ -67,14 +67,14 @@ def get_client_chain(chain_id: object) -> int:
 
 
 def make_public(tree: Tree) -> Tree:
-    """Return the tree of a state with values that the client accepts; the given tree is changed.
+    """Return a copy of the tree of a state with values that the client accepts; the given tree is not changed.
 
     Parameters
     ----------
     tree
         JSON tree without the checksum header.
     """
-    _repair(tree)
+    tree = _copy_repaired(tree)
     if not tree.get("cycle") or tree["cycle"] < 1:
         tree["cycle"] = 1
     backtest = tree.get("backtest_data")
@@ -101,20 +101,20 @@ def _drop_incomplete_table(stats: Tree) -> None:
             stats["long_short_metrics_latest"] = None
 
 
-def _repair(root: Any) -> None:
-    """Replace values at any depth."""
-    waiting: list[Any] = [root]
+def _copy_repaired(root: Tree) -> Tree:
+    """Return a copy of a tree with values replaced at any depth."""
+    copy = root.copy()
+    waiting: list[Any] = [copy]
     while waiting:
         item = waiting.pop()
-        if type(item) is dict:
-            for key, value in list(cast(Tree, item).items()):
-                rule = _RULES.get(key)
-                if rule is not None:
-                    rule(item, key, value)
-                elif type(value) is dict or type(value) is list:
-                    waiting.append(value)
-        else:
-            waiting.extend(value for value in item if type(value) is dict or type(value) is list)
+        places: Any = list(cast(Tree, item).items()) if type(item) is dict else enumerate(cast(list[Any], item))
+        for place, value in places:
+            if type(value) is dict or type(value) is list:
+                item[place] = child = cast(Any, value).copy()
+                waiting.append(child)
+            elif place in _RULES:
+                _RULES[place](item, place, value)
+    return copy
 
 
 def _replace(item: Tree, key: str, value: Any, new: Any) -> None:

@@ -18,7 +18,6 @@ from tradeexecutor.web.endpoints import Endpoint, Parameter, Question, encode
 from tradeexecutor.web.problems import ProblemRaised
 from tradeexecutor.web.public_state import make_public
 from tradeexecutor.web.series import make_ascending, render_client_chart
-from tradeexecutor.web.sources import parse_text
 from tradeexecutor.web.summary import make_metadata, make_status
 from tradeexecutor.web.v1 import ChartName, Number
 
@@ -80,7 +79,7 @@ def make_client_metadata(question: Question) -> Body:
 
 def make_client_state(question: Question) -> Body:
     """Return the whole state with values that the public client accepts."""
-    return Body(dump(make_public(parse_text(question.saved.snapshot.text))))
+    return Body(dump(make_public(question.tree)))
 
 
 def make_client_status(question: Question) -> Body:
@@ -105,7 +104,7 @@ def make_position_chart(question: Question) -> Body:
     number = question["position_number"]
     tables = ("open_positions", "frozen_positions", "closed_positions")
     position = question.saved.state.portfolio.get_position_by_id(number)
-    tree = make_public(parse_text(question.saved.snapshot.text))
+    tree = make_public(question.tree)
     found = next(table[str(number)] for name in tables if str(number) in (table := tree["portfolio"].get(name) or {}))
     prices = make_ascending(list_prices(position))
     samples = (tree["stats"].get("positions") or {}).get(str(number), [])
@@ -179,7 +178,7 @@ def make_chart_pairs(question: Question) -> Body:
     pairs = [pair.to_dict() for pair in list_pairs(question.saved.state)]
     for number, pair in enumerate(pairs, 1):
         pair["internal_id"] = pair.get("internal_id") or number  # the client asks for charts by it
-        make_public({"pair": pair})
+    pairs = [make_public({"pair": pair})["pair"] for pair in pairs]
     return encode(ChartPairs(default_pairs=pairs[:1], all_pairs=pairs))
 
 

@@ -106,6 +106,14 @@ class Strategy:
     is_live: bool = False
     _latest: Saved | None = field(default=None, init=False, repr=False)
 
+    def peek(self) -> Saved | None:
+        """Return the latest save if it is in memory, None if it has to be read; for the event loop.
+
+        A link that now leads out of the served folder leads to another file, so that `read` looks at it.
+        """
+        latest = self._latest
+        return latest if latest is not None and self.store.peek_snapshot() is latest.snapshot else None
+
     def read(self) -> Saved:
         """Return the latest save. Reads the disk if it is new, so it is called in a thread.
 
@@ -158,6 +166,15 @@ class Catalogue:
     def find(self, name: str) -> Strategy | None:
         """Return the strategy of an id; None for an unknown one. The id is only compared, never part of a path."""
         return self._all.get(name) or self._scan().get(name)
+
+    def peek(self, name: str | None) -> Strategy | None:
+        """Return the strategy of an id, or the only one, if that is known without listing folders; for the event loop.
+
+        None means that `find` or `get_only` has to look.
+        """
+        if name is not None:
+            return self._all.get(name)
+        return next(iter(self._all.values())) if len(self._all) == 1 and not self._folders else None
 
     def get_only(self) -> Strategy | None:
         """Return the strategy if there is exactly one."""

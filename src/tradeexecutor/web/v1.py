@@ -30,7 +30,7 @@ from tradeexecutor.web import records
 from tradeexecutor.web.caching import Body
 from tradeexecutor.web.endpoints import Endpoint, Parameter, Question, encode
 from tradeexecutor.web.problems import ProblemRaised
-from tradeexecutor.web.sources import Saved, Strategy, list_backups, parse_text, read_backup
+from tradeexecutor.web.sources import Saved, Strategy, list_backups, read_backup
 from tradeexecutor.web.summary import find_cycle_duration, make_metadata, metric_to_json
 
 __all__ = ["ENDPOINTS", "find_save"]
@@ -115,7 +115,7 @@ def _find_in_database(strategy: Strategy, moment: int | datetime.datetime) -> Sa
 
 def make_state(question: Question) -> Body:
     """Return the whole state, as it is stored, without the checksum header of the file."""
-    return Body(dump(parse_text(question.saved.snapshot.text)))
+    return Body(dump(question.tree))
 
 
 def _list_positions(question: Question, status: str) -> list[dict[str, Any]]:

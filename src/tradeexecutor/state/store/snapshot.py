@@ -158,10 +158,26 @@ class FileSnapshots:
         with cache.lock, path.open("rb") as file:
             status = os.fstat(file.fileno())
             require_regular_file(status, path)
-            identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+            identity = _identify(status)
             if cache.latest is None or identity != self._identity:
                 cache.latest, self._identity = _read_snapshot(file.read()), identity
             return cache.latest
+
+    def peek(self, path: Path, *, is_writer: bool) -> Snapshot | None:
+        """Return the latest snapshot if it is in memory; None if the file has to be read. Waits for nobody."""
+        if is_writer and self._acknowledged is not None:
+            return self._acknowledged
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        # The identity is set after the snapshot, so a snapshot that is newer than the identity can be returned, never
+        # an older one.
+        return self._cache.latest if _identify(status) == self._identity else None
+
+
+def _identify(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class _Head(msgspec.Struct):

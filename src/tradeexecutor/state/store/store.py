@@ -139,6 +139,10 @@ class StateStore(ABC):
             As `load`.
         """
 
+    def peek_snapshot(self) -> Snapshot | None:
+        """Return what `snapshot` would if that is in memory; None if it has to be read. It takes some microseconds."""
+        return None
+
     def create(self, name: str) -> State:
         """Return a new, empty state with this name. Nothing is written."""
         return State(name=name)
@@ -373,6 +377,10 @@ class JSONFileStore(StateStore):
             raise
         except (FileNotFoundError, InvalidStateFile) as error:
             raise self._add_advice(error) from None
+
+    def peek_snapshot(self) -> Snapshot | None:
+        """Return what `snapshot` would if that is in memory; see `StateStore.peek_snapshot`."""
+        return self._snapshots.peek(self._named, is_writer=self._lock.is_held)
 
     # --- Writer lock
 
