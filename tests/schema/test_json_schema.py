@@ -39,9 +39,25 @@ def test_keys_without_default_are_required():
 
 def test_a_field_has_the_comment_and_the_unit_of_its_source():
     slippage = DEFINITIONS["TradeExecution"]["properties"]["slippage_tolerance"]
-    assert slippage["description"] == "Fractions, 0.01 is 1 %."
+    assert slippage["description"] == "Fraction by which the fill may be worse than planned: 0.01 is 1 %."
     assert slippage["unit"] == UNITS["BPS"]
     assert slippage["title"] == "Slippage tolerance"
+
+
+def test_every_field_has_a_description():
+    missing = [
+        f"{name}.{key}"
+        for name, definition in DEFINITIONS.items()
+        for key, described in definition.get("properties", {}).items()
+        if not described.get("description")
+    ]
+    assert missing == [], "write a `#:` comment above the field"
+
+
+def test_a_docstring_may_describe_the_fields_instead_of_comments():
+    found = DEFINITIONS["ArchiveRef"]["properties"]
+    assert found["size"]["description"] == "Size of the file, bytes."
+    assert found["transactions"]["description"] == found["valuation_updates"]["description"]
 
 
 def test_descriptions_use_the_words_of_json():

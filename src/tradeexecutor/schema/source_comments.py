@@ -1,6 +1,8 @@
-"""What the source says about a field or an enum member: its ``#:`` comment, and the unit that its annotation names.
+"""What the source says about a field or an enum member.
 
-Python keeps neither at run time. The annotation ``USDollarAmount`` is the class ``float`` there, and a comment is gone.
+That is its ``#:`` comment, or its entry in the section "Attributes" of the docstring, and the unit that its annotation
+names. Python keeps neither at run time. The annotation ``USDollarAmount`` is the class ``float`` there, and a comment
+is gone.
 """
 
 import ast
@@ -28,7 +30,7 @@ class FieldSource:
     Attributes
     ----------
     comment
-        Text of the comment above the field; empty without one.
+        Text of the comment above the field, or of its entry in the docstring; empty without one.
     unit
         Unit of the number or text, from `UNITS`; None if the annotation names none.
     """
@@ -80,7 +82,17 @@ def _read_own(cls: type) -> dict[str, FieldSource]:
             return {}
         body = found[-1].body
     lines = text.splitlines()
-    return {name: _describe(node, lines) for node in body for name in _get_names(node)}
+    entries = read_attributes(cls.__dict__.get("__doc__") or "")
+    return {name: _describe(node, lines, entries.get(name, "")) for node in body for name in _get_names(node)}
+
+
+def read_attributes(docstring: str) -> dict[str, str]:
+    """Return the texts of the section "Attributes" of a NumPy docstring by name; one entry may have several names."""
+    section = re.search(
+        r"^Attributes\n-+\n(.*?)(?=^\S[^\n]*\n-+$|\Z)", inspect.cleandoc(docstring), re.DOTALL | re.MULTILINE
+    )
+    entries = re.findall(r"^(\S.*)\n((?:(?:[ \t].*)?\n?)*)", section[1], re.MULTILINE) if section else []
+    return {name.strip(): clean(inspect.cleandoc(text)) for names, text in entries for name in names.split(",")}
 
 
 @functools.cache
@@ -112,7 +124,7 @@ def _get_names(node: ast.stmt) -> list[str]:
     return []
 
 
-def _describe(node: ast.stmt, lines: list[str]) -> FieldSource:
+def _describe(node: ast.stmt, lines: list[str], entry: str) -> FieldSource:
     above = node.lineno - 2
     comment: list[str] = []
     while above >= 0 and lines[above].strip().startswith(_COMMENT):
@@ -122,4 +134,4 @@ def _describe(node: ast.stmt, lines: list[str]) -> FieldSource:
     if isinstance(node, ast.AnnAssign):
         named = [name.id for name in ast.walk(node.annotation) if isinstance(name, ast.Name) and name.id in UNITS]
         unit = UNITS[named[0]] if named else None
-    return FieldSource(clean("\n".join(comment)), unit)
+    return FieldSource(clean("\n".join(comment)) or entry, unit)

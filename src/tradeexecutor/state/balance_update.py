@@ -76,13 +76,17 @@ class BalanceUpdate(BalanceUpdateSlots):
 
     #: Id assigned by the portfolio.
     balance_update_id: int
+    #: Why the balance changed.
     cause: BalanceUpdateCause
+    #: Whether the balance is one of the reserves or of a position.
     position_type: BalanceUpdatePositionType
+    #: Token whose balance changed.
     asset: AssetIdentifier
     #: Block time, or simulated time in backtests.
     block_mined_at: UTCDatetime
     #: Cycle in which the event was booked; None for interest and most corrections.
     strategy_cycle_included_at: UTCDatetime | None
+    #: Chain of the token.
     chain_id: int
     #: Token units, + in, - out.
     quantity: Decimal
@@ -103,7 +107,9 @@ class BalanceUpdate(BalanceUpdateSlots):
     log_index: int | str | None = None
     #: Position whose balance changed; None for the reserve.
     position_id: int | None = None
+    #: Remarks, for people.
     notes: str | None = None
+    #: Block of the event; None in backtests.
     block_number: BlockNumber | None = None
     #: Diagnostics of a vault settlement.
     other_data: JSONObject | None = None

@@ -157,21 +157,27 @@ else:
 class BlockchainTransaction(Serialisable):
     """A transaction in three stages: target, broadcast and confirmation; ``set_..._information`` records each."""
 
+    #: Who makes the call: the wallet itself, or a vault for it.
     type: BlockchainTransactionType = BlockchainTransactionType.hot_wallet
+    #: Chain to which it is sent.
     chain_id: int | None = None
     #: Address with checksum, like all addresses here.
     from_address: JSONHexAddress | None = None
+    #: Contract that is called.
     contract_address: JSONHexAddress | None = None
     #: Name of the called function.
     function_selector: str | None = None
     #: Arguments of the outer call.
     transaction_args: PickledArguments | None = None
-    #: Contract, function and arguments of the call that the vault makes.
+    #: Contract that the vault calls; None for a call of the wallet.
     wrapped_target: JSONHexAddress | None = None
+    #: Name of the function that the vault calls; None for a call of the wallet.
     wrapped_function_selector: str | None = None
+    #: Arguments of the call that the vault makes; None for a call of the wallet.
     wrapped_args: PickledArguments | None = None
     #: ``0x`` hexadecimal; backtests use short simulated hashes.
     tx_hash: JSONHexBytes | None = None
+    #: Number of the transaction of its wallet, from 0.
     nonce: int | None = None
     #: The unsigned transaction that was signed.
     details: JSONObject | None = None
@@ -179,9 +185,11 @@ class BlockchainTransaction(Serialisable):
     signed_bytes: JSONHexBytes | None = None
     #: Hexadecimal pickle of a `SignedTransactionWithNonce`; see `get_tx_object`.
     signed_tx_object: str | None = None
+    #: Time of the clock at which it was sent; None before.
     broadcasted_at: UTCDatetime | None = None
     #: Time of the block.
     included_at: UTCDatetime | None = None
+    #: Block in which it is; None until confirmed.
     block_number: BlockNumber | None = None
     #: Hash of the block, with or without ``0x``.
     block_hash: JSONHexBytes | None = None
@@ -191,13 +199,17 @@ class BlockchainTransaction(Serialisable):
     realised_gas_units_consumed: int | None = None
     #: Wei per unit of gas.
     realised_gas_price: int | None = None
+    #: Why it failed, as the contract told; None unless it failed.
     revert_reason: str | None = None
+    #: Calls that led to the failure, as the node told; None if it told nothing.
     stack_trace: str | None = None
     #: Changes of token balances that the vault allows.
     asset_deltas: list[JSONAssetDelta] = field(default_factory=new_list)
     #: Arguments for JavaScript clients; `transaction_args` contains the exact ones.
     args: ReadableArguments | None = None
+    #: Free-form data.
     other: JSONObject | None = field(default_factory=new_dict)
+    #: Remarks, for people.
     notes: str | None = ""
     #: Waiting time after the confirmation, seconds.
     extra_sleep: float | None = None

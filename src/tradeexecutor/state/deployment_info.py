@@ -18,7 +18,9 @@ STRATEGY_FILE = "strategy_file"
 class DeploymentInfoChange(Serialisable):
     """One entry of the audit log."""
 
+    #: Time of the change.
     modified_at: UTCDatetime = field(default_factory=utc_now)
+    #: What was changed, for people.
     change_summary_message: str = ""
 
 
@@ -30,6 +32,7 @@ class DeploymentInfo(Serialisable):
     source: str | None = None
     #: Path of the artifact.
     deployment_file: str | None = None
+    #: Content of the artifact, free-form.
     data: JSONObject = field(default_factory=new_dict)
     #: Audit log, oldest first.
     modified: list[DeploymentInfoChange] = field(default_factory=new_list)

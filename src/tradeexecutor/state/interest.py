@@ -41,6 +41,7 @@ class Interest(Serialisable):
     last_event_at: UTCDatetime
     #: Sum of the interest events since the start or the latest reset, paid out or not, token units.
     last_accrued_interest: Decimal
+    #: Block of the latest change; None in backtests.
     last_updated_block_number: BlockNumber | None = None
     #: Interest claimed (collateral) or repaid (debt) so far, token units.
     interest_payments: Decimal = ZERO_DECIMAL

@@ -18,12 +18,15 @@ from tradeexecutor.state.types import Percent, USDollarPrice, UTCDatetime, new_l
 class InterestDistributionEntry(Serialisable):
     """One side of the loan of one position."""
 
+    #: Collateral or debt.
     side: LoanSide
+    #: The position.
     position: TradingPosition
+    #: Principal of this side, and its latest price.
     tracker: AssetWithTrackedValue
     #: Share in the interest of the asset, 0..1, in proportion to the balances including earlier interest.
     weight: Decimal | None = None
-    #: USD per token.
+    #: Price of the token, USD.
     price: USDollarPrice | None = None
 
     def __post_init__(self) -> None:
@@ -92,7 +95,9 @@ class InterestDistributionOperation(Serialisable):
 
     #: Time of the previous distribution.
     start: UTCDatetime
+    #: Time of this distribution.
     end: UTCDatetime
+    #: Tokens whose interest was distributed.
     assets: set[AssetIdentifier]
     #: Data by `AssetIdentifier.get_identifier`.
     asset_interest_data: dict[AssetFriendlyId, AssetInterestData]

@@ -25,7 +25,9 @@ class PositionInternalSharePriceState(Serialisable):
     total_invested: USDollarAmount
     #: Highest supply ever.
     peak_total_supply: float
+    #: Share price at the opening of the position, USD per share.
     initial_share_price: float = 1.0
+    #: Time of the latest trade or flow that changed it.
     last_updated_at: UTCDatetime | None = None
 
     @staticmethod

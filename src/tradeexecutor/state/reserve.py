@@ -24,6 +24,7 @@ class ReservePosition(GenericPosition):
         The asset has no decimals.
     """
 
+    #: Token that is held.
     asset: AssetIdentifier
     #: Cash, token units; may be negative while the trades of a batch are started.
     quantity: Decimal
@@ -31,9 +32,11 @@ class ReservePosition(GenericPosition):
     last_sync_at: UTCDatetime | None
     #: USD per token.
     reserve_token_price: USDollarPrice | None
+    #: Time of the latest price; None before the first.
     last_pricing_at: UTCDatetime | None
-    #: First deposit, token units, and its price; None when not recorded.
+    #: First deposit, token units; None when not recorded.
     initial_deposit: Decimal | None = None
+    #: Price at the first deposit, USD per token; None when not recorded.
     initial_deposit_reserve_token_price: USDollarPrice | None = None
     #: Event id -> event, in order of booking; a `BalanceUpdatesById` after construction.
     balance_updates: dict[int, BalanceUpdate] = field(default_factory=BalanceUpdatesById)

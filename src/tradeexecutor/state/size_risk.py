@@ -42,7 +42,9 @@ class SizeRisk(Serialisable):
 
     #: Time of the estimate; None when it does not depend on time.
     timestamp: UTCDatetime | None
+    #: What is traded.
     pair: TradingPairIdentifier
+    #: What is bought or sold.
     sizing_type: SizingType
     #: Pairs through which the trade is routed.
     path: list[TradingPairIdentifier]
@@ -50,13 +52,15 @@ class SizeRisk(Serialisable):
     capped: bool | None
     #: Block at which the data was read; only live.
     block_number: BlockNumber | None = None
+    #: Mid price, USD per token.
     mid_price: USDollarPrice | None = None
     #: Expected fill price of the accepted size, USD per token.
     avg_price: USDollarPrice | None = None
-    #: Base token units.
+    #: Requested size, base token units.
     asked_quantity: Decimal | None = None
+    #: Requested size, USD.
     asked_size: USDollarAmount | None = None
-    #: Base token units.
+    #: Accepted size, base token units; at most `asked_quantity`.
     accepted_quantity: Decimal | None = None
     #: Accepted size, USD; at most `asked_size`.
     accepted_size: USDollarAmount | None = None

@@ -37,19 +37,25 @@ class PositionStatistics(Serialisable):
         A time is missing, or the profitability is NaN.
     """
 
+    #: Time of the sample: strategy time in backtests, time of the clock in live trading.
     calculated_at: UTCDatetime
     #: Time of the price that was used.
     last_valuation_at: UTCDatetime
     #: Profit as a fraction; the estimated interest for credit positions.
     profitability: Percent
+    #: Realised and unrealised profit, USD.
     profit_usd: USDollarAmount
     #: Quantity, token units.
     quantity: float
+    #: Value of the position, USD.
     value: USDollarAmount
-    #: Internal share price and the figures computed from it; only for spot, vault and exchange account positions.
+    #: Internal share price, USD per share; only for spot, vault and exchange account positions.
     internal_share_price: float | None = None
+    #: Number of internal shares; only where there is an internal share price.
     internal_total_supply: float | None = None
+    #: Return by the internal share price, a fraction; only where there is one.
     internal_profit_pct: Percent | None = None
+    #: Profit by the internal share price, USD; only where there is one.
     internal_profit_usd: USDollarAmount | None = None
     #: Price of the token or vault share, USD.
     underlying_price: USDollarPrice | None = None
@@ -74,7 +80,9 @@ class PositionStatistics(Serialisable):
 class FinalPositionStatistics(Serialisable):
     """Summary of a closed position."""
 
+    #: Time at which the summary was computed.
     calculated_at: UTCDatetime
+    #: Number of trades of the position.
     trade_count: int
     #: Value in the first sample, USD.
     value_at_open: USDollarAmount
@@ -94,27 +102,39 @@ class PortfolioStatistics(Serialisable):
         `unrealised_profitability` is NaN or not a number.
     """
 
+    #: Time of the sample: strategy time in backtests, time of the clock in live trading.
     calculated_at: UTCDatetime
     #: Equity without frozen positions, USD; `net_asset_value` is the better figure.
     total_equity: USDollarAmount
-    #: USD; None in old samples.
+    #: Value of everything that belongs to the investors, USD; None in old samples.
     net_asset_value: USDollarAmount | None = None
     #: Return since the beginning, a fraction.
     unrealised_profitability: Percent | None = None
     #: Number of issued vault shares.
     share_count: Decimal | None = None
+    #: Price of a vault share, USD; None without shares.
     share_price_usd: USDollarPrice | None = None
+    #: Cash in the reserves, USD.
     free_cash: USDollarAmount | None = None
+    #: Number of open positions.
     open_position_count: int | None = None
+    #: Value of the open positions, USD.
     open_position_equity: USDollarAmount | None = None
+    #: Number of frozen positions.
     frozen_position_count: int | None = None
+    #: Value of the frozen positions, USD.
     frozen_position_equity: USDollarAmount | None = None
+    #: Number of closed positions.
     closed_position_count: int | None = None
     #: Unrealised profit of the open positions, USD.
     unrealised_profit_usd: USDollarAmount | None = None
+    #: Time of the first trade; None before it.
     first_trade_at: UTCDatetime | None = None
+    #: Time of the latest trade; None before the first.
     last_trade_at: UTCDatetime | None = None
+    #: Realised profit of the closed positions, USD.
     realised_profit_usd: USDollarAmount | None = 0.0
+    #: Summary of all positions at this time; None where it was not computed.
     summary: TradeSummary | None = None
 
     def __post_init__(self) -> None:
@@ -144,6 +164,7 @@ def _no_positions() -> dict[int, list[PositionStatistics]]:
 class Statistics(Serialisable):
     """All samples, oldest first; several may have the same time."""
 
+    #: Samples of the portfolio, oldest first.
     portfolio: list[PortfolioStatistics] = field(default_factory=new_list)
     #: Samples by position id.
     positions: dict[int, list[PositionStatistics]] = field(default_factory=_no_positions)

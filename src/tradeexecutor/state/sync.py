@@ -15,15 +15,21 @@ from tradeexecutor.state.types import BlockNumber, JSONHexAddress, JSONHexBytes,
 class Deployment(OpenAttributes):
     """Chain and address of the vault or wallet; all fields are None before initialisation and in backtests."""
 
+    #: Chain of the vault or wallet; None before the first sync.
     chain_id: ChainId | None = None
     #: Address of the vault or wallet with checksum.
     address: JSONHexAddress | None = None
     #: Block of the deployment of a vault, or of the initialisation of a wallet.
     block_number: BlockNumber | None = None
+    #: Hash of the transaction that deployed the vault; None for a wallet.
     tx_hash: JSONHexBytes | None = None
+    #: Time of the block of the deployment.
     block_mined_at: UTCDatetime | None = None
+    #: Name of the share token; None for a wallet.
     vault_token_name: str | None = None
+    #: Symbol of the share token; None for a wallet.
     vault_token_symbol: str | None = None
+    #: Time of the clock at which the state was connected with the vault or wallet.
     initialised_at: UTCDatetime | None = None
 
 
@@ -31,12 +37,17 @@ class Deployment(OpenAttributes):
 class BalanceEventRef(OpenAttributes):
     """Index entry of a `BalanceUpdate`; the event itself is stored in the position or reserve that it changes."""
 
+    #: Id of the `BalanceUpdate`.
     balance_event_id: int
+    #: Cycle in which the event was booked; None for interest and most corrections.
     strategy_cycle_included_at: UTCDatetime | None
+    #: Why the balance changed.
     cause: BalanceUpdateCause
+    #: Whether the balance is one of the reserves or of a position.
     position_type: BalanceUpdatePositionType
-    #: None for the reserve.
+    #: Position whose balance changed; None for the reserve.
     position_id: int | None
+    #: Value of the event, USD; None in old files.
     usd_value: USDollarAmount | None
 
     @staticmethod
@@ -56,6 +67,7 @@ class BalanceEventRef(OpenAttributes):
 class ScannedBlock(Serialisable):
     """A block up to which events were read; its hash shows later whether it is still part of the chain."""
 
+    #: Number of the block.
     number: BlockNumber
     #: ``0x`` hexadecimal.
     hash: JSONHexBytes
@@ -69,6 +81,7 @@ class Treasury(OpenAttributes):
     last_updated_at: UTCDatetime | None = None
     #: Cycle of the latest sync.
     last_cycle_at: UTCDatetime | None = None
+    #: Last block whose deposits and redemptions were read; None in backtests.
     last_block_scanned: BlockNumber | None = None
     #: Index entries in the order of booking.
     balance_update_refs: list[BalanceEventRef] = field(default_factory=new_list)
@@ -76,6 +89,7 @@ class Treasury(OpenAttributes):
     pending_redemptions: USDollarAmount | None = None
     #: Requested deposits of investors, USD; not part of the net asset value.
     pending_deposits: USDollarAmount | None = None
+    #: Last block whose settlements of a Lagoon vault were read; None for other vaults.
     last_lagoon_settlement_block_scanned: BlockNumber | None = None
     #: Number of issued vault shares.
     share_count: Decimal | None = None
@@ -91,7 +105,9 @@ class Treasury(OpenAttributes):
 class Accounting(OpenAttributes):
     """Index of corrections and vault flows."""
 
+    #: Cycle, or time of the clock, of the latest correction; None before the first.
     last_updated_at: UTCDatetime | None = None
+    #: Highest block at which a correction was made; None before the first.
     last_block_scanned: BlockNumber | None = None
     #: Index entries in the order in which the events were created.
     balance_update_refs: list[BalanceEventRef] = field(default_factory=new_list)
@@ -103,6 +119,7 @@ class InterestSync(Serialisable):
 
     #: Time up to which interest was distributed; None before the first trade of such a token.
     last_sync_at: UTCDatetime | None = None
+    #: Block up to which interest was distributed; None in backtests.
     last_sync_block: BlockNumber | None = None
     #: Diagnostics of the latest distribution.
     last_distribution: InterestDistributionOperation | None = None
@@ -112,9 +129,13 @@ class InterestSync(Serialisable):
 class Sync(OpenAttributes):
     """All data about the chain."""
 
+    #: Chain and address of the vault or wallet.
     deployment: Deployment = field(default_factory=Deployment)
+    #: Sync of deposits and redemptions.
     treasury: Treasury = field(default_factory=Treasury)
+    #: Index of corrections and vault flows.
     accounting: Accounting = field(default_factory=Accounting)
+    #: Sync of the interest of rebasing tokens.
     interest: InterestSync = field(default_factory=InterestSync)
 
     def is_initialised(self) -> bool:

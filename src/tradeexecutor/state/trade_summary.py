@@ -72,17 +72,21 @@ class TradeSummary(Serialisable):
     Figures named "percent" or "pc" are fractions. Fields marked *computed* are not constructor arguments.
     """
 
-    #: Closed positions with profit, with loss, and with neither.
+    #: Number of closed positions with profit.
     won: int
+    #: Number of closed positions with loss.
     lost: int
+    #: Number of closed positions with neither profit nor loss.
     zero_loss: int
-    #: Positions closed by a stop loss.
+    #: Number of positions closed by a stop loss.
     stop_losses: int
-    #: Positions that are still open.
+    #: Number of positions that are still open.
     undecided: int
+    #: Profit of the closed positions, USD.
     realised_profit: USDollarAmount
     #: Value of the open positions, USD.
     open_value: USDollarAmount
+    #: Cash in the reserves, USD.
     uninvested_cash: USDollarAmount
     #: Initial cash, USD; 0 for vaults, which start empty.
     initial_cash: USDollarAmount | None
@@ -90,28 +94,37 @@ class TradeSummary(Serialisable):
     extra_return: USDollarAmount
     #: Trading period; None when nothing was traded.
     duration: Duration | None
+    #: Mean return of the winning positions, a fraction.
     average_winning_trade_profit_pc: Percent | None
+    #: Mean return of the losing positions, a negative fraction.
     average_losing_trade_loss_pc: Percent | None
+    #: Largest return of a winning position, a fraction; None without one.
     biggest_winning_trade_pc: Percent | None
+    #: Smallest return of a losing position, a negative fraction; None without one.
     biggest_losing_trade_pc: Percent | None
+    #: Mean time from opening to closing of the winning positions.
     average_duration_of_winning_trades: Duration | None
+    #: Mean time from opening to closing of the losing positions.
     average_duration_of_losing_trades: Duration | None
     #: Candle length of the strategy.
     time_bucket: TimeBucket | None = None
     #: Computed: number of closed positions.
     total_positions: int = field(init=False, default=0)
-    #: Computed: fractions of the closed positions; None without closed positions.
+    #: Computed: fraction of the closed positions that won; None without closed positions.
     win_percent: Percent | None = field(init=False, default=None)
+    #: Computed: fraction of the closed positions that lost; None without closed positions.
     lost_percent: Percent | None = field(init=False, default=None)
+    #: Computed: fraction of the closed positions that are delta neutral; None without closed positions.
     delta_neutral_percent: Percent | None = field(init=False, default=None)
     #: Computed: return relative to `initial_cash`, without regard to deposits; None when `initial_cash` is 0.
     return_percent: Percent | None = field(init=False, default=None)
     #: Computed: `return_percent` scaled linearly to a year.
     annualised_return_percent: Percent | None = field(init=False, default=None)
-    #: Computed: fractions of the closed positions.
+    #: Computed: fraction of the closed positions that were closed by a stop loss.
     all_stop_loss_percent: Percent | None = field(init=False, default=None)
     #: Computed: stop losses divided by losing positions; may exceed 1.
     lost_stop_loss_percent: Percent | None = field(init=False, default=None)
+    #: Computed: fraction of the closed positions that were closed by a take profit.
     all_take_profit_percent: Percent | None = field(init=False, default=None)
     #: Computed: take profits divided by winning positions; may exceed 1.
     won_take_profit_percent: Percent | None = field(init=False, default=None)
@@ -119,74 +132,122 @@ class TradeSummary(Serialisable):
     average_net_profit: USDollarAmount | None = field(init=False, default=None)
     #: Computed: `open_value` + `uninvested_cash`, USD.
     end_value: USDollarAmount = field(init=False, default=0.0)
+    #: Number of trades.
     total_trades: int | None = None
+    #: Mean return of the closed positions, a fraction.
     average_trade: Percent | None = None
+    #: Median return of the closed positions, a fraction.
     median_trade: Percent | None = None
-    #: Longest runs of winning, losing and neutral positions, number of positions.
+    #: Longest run of winning positions, number of positions.
     max_pos_cons: int | None = None
+    #: Longest run of losing positions, number of positions.
     max_neg_cons: int | None = None
+    #: Longest run of delta neutral positions, number of positions.
     max_delta_neutral_cons: int | None = None
+    #: Largest sum of losses in a row, a negative fraction of the portfolio.
     max_pullback: Percent | None = None
+    #: Largest capital at risk at the opening of a position, a fraction of the portfolio: down to the stop loss, or all
+    #: of it without one.
     max_loss_risk: Percent | None = None
+    #: Largest realised loss of a position, a negative fraction of the portfolio at its opening.
     max_realised_loss: Percent | None = None
+    #: Mean realised loss of the losing positions, a negative fraction of the portfolio.
     avg_realised_risk: Percent | None = None
+    #: Mean return of the delta neutral positions, a fraction.
     average_delta_neutral_profit_pc: Percent | None = None
+    #: Largest return of a delta neutral position, a fraction.
     biggest_delta_neutral_pc: Percent | None = None
-    #: Positions whose profit is near zero.
+    #: Number of closed delta neutral positions, such as credit.
     delta_neutral: int = 0
-    #: Positions closed by a take profit.
+    #: Number of positions closed by a take profit.
     take_profits: int = 0
+    #: Value of all trades, USD.
     trade_volume: USDollarAmount = 0.0
+    #: Value of all trades that are not with vaults, USD.
     trade_volume_wo_vault: USDollarAmount = 0.0
     #: Volume in tokens with a transfer tax, USD.
     trade_volume_taxed: USDollarAmount = 0.0
+    #: Transfer taxes of tokens, USD.
     token_tax_paid: USDollarAmount = 0.0
+    #: Trading fees, USD.
     lp_fees_paid: USDollarAmount | None = 0.0
+    #: Trading fees of the trades that are not with vaults, USD.
     lp_fees_paid_wo_vault: USDollarAmount | None = 0.0
-    #: Fees as fractions of the volume.
+    #: Trading fees as a fraction of the volume.
     lp_fees_average_pc: Percent | None = 0.0
+    #: The same for the trades that are not with vaults.
     lp_fees_average_pc_wo_vault: Percent | None = 0.0
-    #: A ``pandas.Series`` when computed, a list after loading.
+    #: Return of each day, fractions. A ``pandas.Series`` when computed, a list after loading.
     daily_returns: ReturnSeries | None = field(default=None, compare=False, repr=False)
+    #: Return since the beginning after each closed position, fractions; of the same type as `daily_returns`.
     compounding_returns: ReturnSeries | None = field(default=None, compare=False, repr=False)
+    #: Number of positions closed by a stop loss with profit.
     winning_stop_losses: int | None = 0
+    #: Number of positions closed by a stop loss with loss.
     losing_stop_losses: int | None = 0
+    #: Number of positions closed by a take profit with profit.
     winning_take_profits: int | None = 0
+    #: Number of positions closed by a take profit with loss.
     losing_take_profits: int | None = 0
-    #: Computed: fractions of `stop_losses` and `take_profits`.
+    #: Computed: fraction of `stop_losses` with profit.
     winning_stop_losses_percent: Percent | None = field(init=False, default=None)
+    #: Computed: fraction of `stop_losses` with loss.
     losing_stop_losses_percent: Percent | None = field(init=False, default=None)
+    #: Computed: fraction of `take_profits` with profit.
     winning_take_profits_percent: Percent | None = field(init=False, default=None)
+    #: Computed: fraction of `take_profits` with loss.
     losing_take_profits_percent: Percent | None = field(init=False, default=None)
+    #: Median return of the winning positions, a fraction.
     median_win: Percent | None = None
+    #: Median return of the losing positions, a negative fraction.
     median_loss: Percent | None = None
+    #: Median return of the delta neutral positions, a fraction.
     median_delta_neutral: Percent | None = None
+    #: Yearly Sharpe ratio of the daily returns, without a risk-free rate; None if it cannot be computed.
     sharpe_ratio: float | None = None
+    #: Yearly Sortino ratio of the daily returns; None if it cannot be computed.
     sortino_ratio: float | None = None
+    #: Sum of the positive returns between samples of the equity, divided by that of the negative ones.
     profit_factor: float | None = None
+    #: Largest fall of the equity from a peak, a negative fraction.
     max_drawdown: Percent | None = None
+    #: Largest rise of the equity from a low, a fraction.
     max_runup: Percent | None = None
+    #: Mean time from opening to closing of the delta neutral positions.
     average_duration_of_delta_neutral_positions: Duration | None = None
+    #: Mean time from opening to closing of the positions with neither profit nor loss.
     average_duration_of_zero_loss_trades: Duration | None = None
+    #: Mean time from opening to closing of all closed positions.
     average_duration_of_all_trades: Duration | None = None
+    #: Profit of the open positions so far, USD.
     unrealised_profit: USDollarAmount | None = None
+    #: Mean interest that a position paid for its debt, USD.
     average_interest_paid_usd: USDollarAmount | None = None
+    #: Interest that all positions paid for their debts, USD.
     total_interest_paid_usd: USDollarAmount | None = None
+    #: Median interest that a position paid for its debt, USD.
     median_interest_paid_usd: USDollarAmount | None = None
+    #: Largest interest that a position paid for its debt, USD.
     max_interest_paid_usd: USDollarAmount | None = None
+    #: Smallest interest that a position paid for its debt, USD.
     min_interest_paid_usd: USDollarAmount | None = None
+    #: Interest that all positions received for their collateral, USD.
     total_claimed_interest: USDollarAmount | None = None
+    #: Mean time between the openings of two positions that follow each other.
     average_duration_between_position_openings: Duration | None = None
     #: Computed: closed positions per day. It is a constructor argument for compatibility, but always replaced.
     average_position_frequency: float | None = None
-    #: Neither of these two fields is ever computed; the second is a misspelling that existing code uses.
+    #: Never computed.
     average_duration_between_positions: int | None = 0
+    #: Never computed; a misspelling that existing code uses.
     average_duration_between_postions: int | None = 0
     #: Fraction of the period with an open position.
     time_in_market: Percent | None = None
-    #: The same without credit positions.
+    #: Fraction of the period with an open position that is not credit.
     time_in_market_volatile: Percent | None = None
+    #: Start of the period; None when nothing was traded.
     start_at: UTCDatetime | None = None
+    #: End of the period; None when nothing was traded.
     end_at: UTCDatetime | None = None
 
     def __post_init__(self) -> None:

@@ -44,7 +44,9 @@ class Trigger(Serialisable):
         A field has the wrong type.
     """
 
+    #: What the trigger does to the trade.
     type: TriggerType
+    #: Under which condition it fires.
     condition: TriggerCondition
     #: Level of the mid price, USD; needed by the crossing conditions.
     price: USDollarPrice | None = None

@@ -12,15 +12,19 @@ from tradeexecutor.state.types import BlockNumber, USDollarAmount, USDollarPrice
 class ValuationUpdate(OpenAttributes):
     """One revaluation of a position."""
 
+    #: The position that was valued.
     position_id: int
     #: Time of the revaluation: cycle time in backtests, time of the clock in live trading.
     created_at: UTCDatetime
     #: Time of the price data; time of its block in live trading.
     valued_at: UTCDatetime
-    #: Value of the position after and before, USD.
+    #: Value of the position after the revaluation, USD.
     new_value: USDollarAmount
+    #: Price of a base token after it, USD.
     new_price: USDollarPrice
+    #: Value of the position before, USD.
     old_value: USDollarAmount | None = None
+    #: Price of a base token before, USD.
     old_price: USDollarPrice | None = None
     #: Block of the price data; only in live trading.
     block_number: BlockNumber | None = None

@@ -90,19 +90,23 @@ class Plot(Serialisable):
 
     #: Name of the plot, which is its key in `Visualisation.plots`.
     name: str
+    #: Where and how it is drawn.
     kind: PlotKind
     #: CSS colour.
     colour: str | None = None
     #: Epoch second -> value; None is a gap. The order need not be that of time.
     points: dict[int, float | None] = field(default_factory=new_dict)
+    #: Form of the line.
     plot_shape: PlotShape | None = PlotShape.linear
     #: Name of the plot in whose row an overlay is drawn.
     detached_overlay_name: str | None = None
     #: Width of the line or size of the markers, pixels.
     indicator_size: float | None = None
+    #: Which time the points have.
     recording_time: RecordingTime = RecordingTime.decision_making_time
     #: Trading pair of the indicator.
     pair: TradingPairIdentifier | None = None
+    #: Where its name is shown; None leaves it to the chart.
     label: PlotLabel | None = None
     #: Height of the row, pixels.
     height: int | None = None
@@ -142,6 +146,7 @@ class Visualisation(OpenAttributes):
     messages: dict[int, list[str]] = field(default_factory=new_dict)
     #: Diagnostics: epoch second -> free-form data.
     calculations: dict[int, JSONObject] = field(default_factory=new_dict)
+    #: Plots by name.
     plots: dict[str, Plot] = field(default_factory=new_dict)
     #: Internal ids of the pairs that charts show by default.
     pair_ids: list[int] = field(default_factory=new_list)

@@ -11,6 +11,7 @@ export interface State {
   seal?: { save: number; sha256: string; } | undefined;
   /** Version of this schema, 1. Files without it are from older programs. */
   schema_version?: number | undefined;
+  /** Time at which the state was made. */
   created_at?: UTCDatetime | undefined;
   /**
    * Share price at the start of the recorded history; differs from 1.0 after early history was pruned.
@@ -24,19 +25,29 @@ export interface State {
   cycle: number;
   /** Logical time of the latest decision cycle. */
   last_cycle_at: UTCDatetime | null;
+  /** Logical time of the latest decision cycle after which positions were open. */
   last_open_positions_cycle_at: UTCDatetime | null;
+  /** Name of the strategy, for people. */
   name: string | null;
+  /** Positions, trades and reserves. */
   portfolio: Portfolio;
+  /** Samples of the portfolio and of its positions over time. */
   stats: Statistics;
   /** Asset identifiers; old files have bare addresses. */
   asset_blacklist: Array<string>;
+  /** Tokens that must not be traded. */
   blacklisted_assets: Array<AssetIdentifier>;
   /** Asset identifier -> text; the first line has the time. */
   blacklist_reason: Record<string, string>;
+  /** What the strategy draws and notes about its decisions. */
   visualisation: Visualisation;
+  /** Completed cycles, and checks in between. */
   uptime: Uptime;
+  /** What was read from the chain, and up to where. */
   sync: Sync;
+  /** How the strategy was deployed; null if nothing was recorded. */
   deployment_info: DeploymentInfo | null;
+  /** Facts about the simulation; null in live trading. */
   backtest_data: BacktestData | null;
   /** User variables by cycle. */
   other_data: OtherData | null;
@@ -49,14 +60,17 @@ export type UTCDatetime = number;
 
 /** Positions, trades and reserves of the strategy. */
 export interface Portfolio {
+  /** Id of the next position; never reused. */
   next_position_id: number;
   /** Unique over all positions; never reused. */
   next_trade_id: number;
+  /** Id of the next balance update; never reused. */
   next_balance_update_id: number;
   /** Position id -> position; this and the other four tables are `PositionsById` after construction. */
   open_positions: Record<string, TradingPosition>;
   /** Asset identifier -> cash; old files use the bare address as the key. */
   reserves: Record<string, ReservePosition>;
+  /** Position id -> position that holds nothing any more. */
   closed_positions: Record<string, TradingPosition>;
   /** Positions that wait for a repair after a failed trade. */
   frozen_positions: Record<string, TradingPosition>;
@@ -70,6 +84,7 @@ export interface Portfolio {
 
 /** All samples, oldest first; several may have the same time. */
 export interface Statistics {
+  /** Samples of the portfolio, oldest first. */
   portfolio: Array<PortfolioStatistics>;
   /** Samples by position id. */
   positions: Record<string, Array<PositionStatistics>>;
@@ -95,9 +110,11 @@ export interface AssetIdentifier {
   decimals: number;
   /** Key in the data set, which may change over time. */
   internal_id: number | null;
+  /** Page about the token. */
   info_url: string | null;
   /** Token that an aToken or vToken wraps. */
   underlying: AssetIdentifier | null;
+  /** Kind of the token; null for an ordinary one, or if it is not known. */
   type: AssetType | null;
   /**
    * Liquidation threshold as collateral, a fraction from 0 to 1.
@@ -115,6 +132,7 @@ export interface Visualisation {
   messages: Record<string, Array<string>>;
   /** Diagnostics: epoch second -> free-form data. */
   calculations: Record<string, Record<string, unknown>>;
+  /** Plots by name. */
   plots: Record<string, Plot>;
   /** Internal ids of the pairs that charts show by default. */
   pair_ids: Array<number>;
@@ -136,9 +154,13 @@ export interface Uptime {
 
 /** All data about the chain. */
 export interface Sync {
+  /** Chain and address of the vault or wallet. */
   deployment: Deployment;
+  /** Sync of deposits and redemptions. */
   treasury: Treasury;
+  /** Index of corrections and vault flows. */
   accounting: Accounting;
+  /** Sync of the interest of rebasing tokens. */
   interest: InterestSync;
 }
 
@@ -148,6 +170,7 @@ export interface DeploymentInfo {
   source: string | null;
   /** Path of the artifact. */
   deployment_file: string | null;
+  /** Content of the artifact, free-form. */
   data: Record<string, unknown>;
   /** Audit log, oldest first. */
   modified: Array<DeploymentInfoChange>;
@@ -155,11 +178,15 @@ export interface DeploymentInfo {
 
 /** Facts about the simulation; only backtests have them. */
 export interface BacktestData {
+  /** Start of the simulated period. */
   start_at: UTCDatetime;
+  /** End of the simulated period. */
   end_at: UTCDatetime;
+  /** Time between two decisions. */
   decision_cycle_duration: CycleDuration;
   /** First time at which the strategy had enough data to decide. */
   ready_at: UTCDatetime | null;
+  /** Free text about the run; null without one. */
   description: string | null;
   /** What could have been held instead: everything that could be traded, then single pairs. Not in the file when there is none. */
   benchmarks: Array<Benchmark>;
@@ -173,12 +200,19 @@ export interface OtherData {
 
 /** Reference to an archive. */
 export interface ArchiveRef {
+  /** Checksum of the bytes of the file, 64 hex digits, which is also its name. */
   sha256: string;
+  /** Time at which the details were removed, naive UTC. */
   created_at: UTCDatetime;
+  /** Size of the file, bytes. */
   size: number;
+  /** Number of positions with details in the archive. */
   positions: number;
+  /** Numbers of such details in the archive. */
   transactions: number;
+  /** Numbers of such details in the archive. */
   balance_updates: number;
+  /** Numbers of such details in the archive. */
   valuation_updates: number;
 }
 
@@ -188,10 +222,13 @@ export interface ArchiveRef {
  * Positions with the same id are equal. Quantities come from the trades and balance events, the price from the latest valuation: a trade at a worse price than the last valuation shows as a loss only after the next valuation.
  */
 export interface TradingPosition {
+  /** Id, unique in the portfolio. */
   position_id: number;
+  /** What is traded. */
   pair: TradingPairIdentifier;
   /** Strategy time of opening. */
   opened_at: UTCDatetime;
+  /** Time of the price at the latest valuation. */
   last_pricing_at: UTCDatetime;
   /**
    * USD per base token at the latest valuation. Trades do not change it.
@@ -205,6 +242,7 @@ export interface TradingPosition {
    * Unit: USD per token.
    */
   last_reserve_price: number;
+  /** Token in which the position is paid for, and its proceeds are received. */
   reserve_currency: AssetIdentifier;
   /** Trade id -> trade, in order of creation; a `TradesById` after construction. */
   trades: Record<string, TradeExecution>;
@@ -212,9 +250,13 @@ export interface TradingPosition {
   pending_trades: Record<string, TradeExecution>;
   /** Trades whose triggers expired. */
   expired_trades: Record<string, TradeExecution>;
+  /** Strategy time of closing; null while it is open. */
   closed_at: UTCDatetime | null;
+  /** Time at which a failed trade froze it; null if it never was. */
   frozen_at: UTCDatetime | null;
+  /** Time at which a repair or a retry unfroze it; null if nothing did. */
   unfrozen_at: UTCDatetime | null;
+  /** Time of the latest trade. This program sets it only when a position is reopened. */
   last_trade_at: UTCDatetime | null;
   /**
    * Total equity of the portfolio when the position was opened, USD.
@@ -225,12 +267,16 @@ export interface TradingPosition {
   /** Set while the position waits for a market limit trigger. */
   pending_since_at: UTCDatetime | null;
   /**
-   * Trigger levels, USD mid price.
+   * Stop loss: the position is closed when the mid price falls to it, USD; null without one.
    *
    * Unit: USD per token.
    */
   stop_loss: number | null;
-  /** Unit: USD per token. */
+  /**
+   * Take profit: the position is closed when the mid price rises to it, USD; null without one.
+   *
+   * Unit: USD per token.
+   */
   take_profit: number | null;
   /**
    * Trailing stop loss as a fraction of the mid price: 0.9 is 10 % below it.
@@ -238,14 +284,17 @@ export interface TradingPosition {
    * Unit: fraction, 1.0 is 100 %.
    */
   trailing_stop_loss_pct: number | null;
+  /** Remarks of the strategy and of repairs, for people. */
   notes: string | null;
   /** Deposits, redemptions, interest and corrections by event id; a `BalanceUpdatesById` after construction. */
   balance_updates: Record<string, BalanceUpdate>;
-  /** Oldest first. */
+  /** Changes of stop loss and take profit, oldest first. */
   trigger_updates: Array<TriggerPriceUpdate>;
-  /** Oldest first. */
+  /** Revaluations, oldest first; those of closed positions may have been archived. */
   valuation_updates: Array<ValuationUpdate>;
+  /** Loan of a credit or leveraged position; null for the others. */
   loan: Loan | null;
+  /** Internal share price; only of spot, vault and exchange account positions. */
   share_price_state: PositionInternalSharePriceState | null;
   /**
    * USD price at which the loan is liquidated.
@@ -253,6 +302,7 @@ export interface TradingPosition {
    * Unit: USD per token.
    */
   liquidation_price: number | null;
+  /** Free-form data, for example of repairs. */
   other_data: Record<string, unknown> | null;
   /** Made by a test run on a forked chain; not a live asset. */
   simulated: boolean;
@@ -262,6 +312,7 @@ export interface TradingPosition {
 
 /** Balance of one reserve currency. */
 export interface ReservePosition {
+  /** Token that is held. */
   asset: AssetIdentifier;
   /** Cash, token units; may be negative while the trades of a batch are started. */
   quantity: Decimal;
@@ -273,10 +324,15 @@ export interface ReservePosition {
    * Unit: USD per token.
    */
   reserve_token_price: number | null;
+  /** Time of the latest price; null before the first. */
   last_pricing_at: UTCDatetime | null;
-  /** First deposit, token units, and its price; null when not recorded. */
+  /** First deposit, token units; null when not recorded. */
   initial_deposit: Decimal | null;
-  /** Unit: USD per token. */
+  /**
+   * Price at the first deposit, USD per token; null when not recorded.
+   *
+   * Unit: USD per token.
+   */
   initial_deposit_reserve_token_price: number | null;
   /** Event id -> event, in order of booking; a `BalanceUpdatesById` after construction. */
   balance_updates: Record<string, BalanceUpdate>;
@@ -288,6 +344,7 @@ export interface ReservePosition {
  * Backtests record only equity, net asset value, cash and share figures.
  */
 export interface PortfolioStatistics {
+  /** Time of the sample: strategy time in backtests, time of the clock in live trading. */
   calculated_at: UTCDatetime;
   /**
    * Equity without frozen positions, USD; `net_asset_value` is the better figure.
@@ -296,7 +353,7 @@ export interface PortfolioStatistics {
    */
   total_equity: number;
   /**
-   * USD; null in old samples.
+   * Value of everything that belongs to the investors, USD; null in old samples.
    *
    * Unit: USD.
    */
@@ -309,16 +366,35 @@ export interface PortfolioStatistics {
   unrealised_profitability: number | null;
   /** Number of issued vault shares. */
   share_count: Decimal | null;
-  /** Unit: USD per token. */
+  /**
+   * Price of a vault share, USD; null without shares.
+   *
+   * Unit: USD per token.
+   */
   share_price_usd: number | null;
-  /** Unit: USD. */
+  /**
+   * Cash in the reserves, USD.
+   *
+   * Unit: USD.
+   */
   free_cash: number | null;
+  /** Number of open positions. */
   open_position_count: number | null;
-  /** Unit: USD. */
+  /**
+   * Value of the open positions, USD.
+   *
+   * Unit: USD.
+   */
   open_position_equity: number | null;
+  /** Number of frozen positions. */
   frozen_position_count: number | null;
-  /** Unit: USD. */
+  /**
+   * Value of the frozen positions, USD.
+   *
+   * Unit: USD.
+   */
   frozen_position_equity: number | null;
+  /** Number of closed positions. */
   closed_position_count: number | null;
   /**
    * Unrealised profit of the open positions, USD.
@@ -326,15 +402,23 @@ export interface PortfolioStatistics {
    * Unit: USD.
    */
   unrealised_profit_usd: number | null;
+  /** Time of the first trade; null before it. */
   first_trade_at: UTCDatetime | null;
+  /** Time of the latest trade; null before the first. */
   last_trade_at: UTCDatetime | null;
-  /** Unit: USD. */
+  /**
+   * Realised profit of the closed positions, USD.
+   *
+   * Unit: USD.
+   */
   realised_profit_usd: number | null;
+  /** Summary of all positions at this time; null where it was not computed. */
   summary: TradeSummary | null;
 }
 
 /** One sample of an open or frozen position. */
 export interface PositionStatistics {
+  /** Time of the sample: strategy time in backtests, time of the clock in live trading. */
   calculated_at: UTCDatetime;
   /** Time of the price that was used. */
   last_valuation_at: UTCDatetime;
@@ -344,18 +428,35 @@ export interface PositionStatistics {
    * Unit: fraction, 1.0 is 100 %.
    */
   profitability: number;
-  /** Unit: USD. */
+  /**
+   * Realised and unrealised profit, USD.
+   *
+   * Unit: USD.
+   */
   profit_usd: number;
   /** Quantity, token units. */
   quantity: number;
-  /** Unit: USD. */
+  /**
+   * Value of the position, USD.
+   *
+   * Unit: USD.
+   */
   value: number;
-  /** Internal share price and the figures computed from it; only for spot, vault and exchange account positions. */
+  /** Internal share price, USD per share; only for spot, vault and exchange account positions. */
   internal_share_price: number | null;
+  /** Number of internal shares; only where there is an internal share price. */
   internal_total_supply: number | null;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Return by the internal share price, a fraction; only where there is one.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   internal_profit_pct: number | null;
-  /** Unit: USD. */
+  /**
+   * Profit by the internal share price, USD; only where there is one.
+   *
+   * Unit: USD.
+   */
   internal_profit_usd: number | null;
   /**
    * Price of the token or vault share, USD.
@@ -367,7 +468,9 @@ export interface PositionStatistics {
 
 /** Summary of a closed position. */
 export interface FinalPositionStatistics {
+  /** Time at which the summary was computed. */
   calculated_at: UTCDatetime;
+  /** Number of trades of the position. */
   trade_count: number;
   /**
    * Value in the first sample, USD.
@@ -390,19 +493,23 @@ export type AssetType = "token" | "collateral" | "borrowed" | UnknownText;
 export interface Plot {
   /** Name of the plot, which is its key in `Visualisation.plots`. */
   name: string;
+  /** Where and how it is drawn. */
   kind: PlotKind;
   /** CSS colour. */
   colour: string | null;
   /** Epoch second -> value; null is a gap. The order need not be that of time. */
   points: Record<string, number | null>;
+  /** Form of the line. */
   plot_shape: PlotShape | null;
   /** Name of the plot in whose row an overlay is drawn. */
   detached_overlay_name: string | null;
   /** Width of the line or size of the markers, pixels. */
   indicator_size: number | null;
+  /** Which time the points have. */
   recording_time: RecordingTime;
   /** Trading pair of the indicator. */
   pair: TradingPairIdentifier | null;
+  /** Where its name is shown; null leaves it to the chart. */
   label: PlotLabel | null;
   /** Height of the row, pixels. */
   height: number | null;
@@ -410,6 +517,7 @@ export interface Plot {
 
 /** Chain and address of the vault or wallet; all fields are null before initialisation and in backtests. */
 export interface Deployment {
+  /** Chain of the vault or wallet; null before the first sync. */
   chain_id: ChainId | null;
   /**
    * Address of the vault or wallet with checksum.
@@ -423,11 +531,19 @@ export interface Deployment {
    * Unit: height of a block.
    */
   block_number: number | null;
-  /** Unit: hexadecimal text. */
+  /**
+   * Hash of the transaction that deployed the vault; null for a wallet.
+   *
+   * Unit: hexadecimal text.
+   */
   tx_hash: string | null;
+  /** Time of the block of the deployment. */
   block_mined_at: UTCDatetime | null;
+  /** Name of the share token; null for a wallet. */
   vault_token_name: string | null;
+  /** Symbol of the share token; null for a wallet. */
   vault_token_symbol: string | null;
+  /** Time of the clock at which the state was connected with the vault or wallet. */
   initialised_at: UTCDatetime | null;
 }
 
@@ -437,7 +553,11 @@ export interface Treasury {
   last_updated_at: UTCDatetime | null;
   /** Cycle of the latest sync. */
   last_cycle_at: UTCDatetime | null;
-  /** Unit: height of a block. */
+  /**
+   * Last block whose deposits and redemptions were read; null in backtests.
+   *
+   * Unit: height of a block.
+   */
   last_block_scanned: number | null;
   /** Index entries in the order of booking. */
   balance_update_refs: Array<BalanceEventRef>;
@@ -453,7 +573,11 @@ export interface Treasury {
    * Unit: USD.
    */
   pending_deposits: number | null;
-  /** Unit: height of a block. */
+  /**
+   * Last block whose settlements of a Lagoon vault were read; null for other vaults.
+   *
+   * Unit: height of a block.
+   */
   last_lagoon_settlement_block_scanned: number | null;
   /** Number of issued vault shares. */
   share_count: Decimal | null;
@@ -463,8 +587,13 @@ export interface Treasury {
 
 /** Index of corrections and vault flows. */
 export interface Accounting {
+  /** Cycle, or time of the clock, of the latest correction; null before the first. */
   last_updated_at: UTCDatetime | null;
-  /** Unit: height of a block. */
+  /**
+   * Highest block at which a correction was made; null before the first.
+   *
+   * Unit: height of a block.
+   */
   last_block_scanned: number | null;
   /** Index entries in the order in which the events were created. */
   balance_update_refs: Array<BalanceEventRef>;
@@ -474,7 +603,11 @@ export interface Accounting {
 export interface InterestSync {
   /** Time up to which interest was distributed; null before the first trade of such a token. */
   last_sync_at: UTCDatetime | null;
-  /** Unit: height of a block. */
+  /**
+   * Block up to which interest was distributed; null in backtests.
+   *
+   * Unit: height of a block.
+   */
   last_sync_block: number | null;
   /** Diagnostics of the latest distribution. */
   last_distribution: InterestDistributionOperation | null;
@@ -482,7 +615,9 @@ export interface InterestSync {
 
 /** One entry of the audit log. */
 export interface DeploymentInfoChange {
+  /** Time of the change. */
   modified_at?: UTCDatetime | undefined;
+  /** What was changed, for people. */
   change_summary_message: string;
 }
 
@@ -497,9 +632,13 @@ export type CycleDuration = "1s" | "1m" | "5m" | "15m" | "30m" | "1h" | "2h" | "
 
 /** Something that could have been bought when the strategy started, and held. */
 export interface Benchmark {
+  /** Ticker of the pair, or for example `4 pairs`. */
   name: string;
+  /** Number of pairs that are held, with equal amounts of money at the start. */
   pairs: number;
+  /** Whole epoch seconds, ascending: of the purchase, of each midnight (UTC) at which the price is another one than before, and of the end of the run. */
   times: Array<number>;
+  /** One for each time. Of one pair USD, the first one paid at the purchase; of several pairs what 1 USD became. */
   prices: Array<number>;
 }
 
@@ -515,15 +654,19 @@ export interface TradingPairIdentifier {
   exchange_address: string | null;
   /** Primary key in the data set, which may change over time. */
   internal_id: number | null;
+  /** Primary key of the exchange in the data set, which may change over time. */
   internal_exchange_id: number | null;
+  /** Page about the pair. */
   info_url: string | null;
   /** LP fee fraction, 0.003 is 0.30 %. The decoder does not convert integers, which are refused below. */
   fee: number | null;
   /** Whether the pool has the tokens in reverse order; computed from the addresses when missing. */
   reverse_token_order: boolean | null;
+  /** What kind of instrument it is, which decides how it is traded and valued. */
   kind: TradingPairKind;
   /** Pair from which the price of a leveraged pair is taken. */
   underlying_spot_pair: TradingPairIdentifier | null;
+  /** Name of the exchange, for people. */
   exchange_name: string | null;
   /** Metadata snapshot; see `PairMetadata` for its keys. */
   other_data: PairData | null;
@@ -539,28 +682,41 @@ export interface TradingPairIdentifier {
  * =========== =========== ======= ============================================== step status cash what changes on the trade =========== =========== ======= ============================================== create planned 5000 planned_reserve 600.00, planned_quantity 0.25 start started 4400 reserve_currency_allocated 600.00 broadcast broadcasted 4400 success success 4400 executed_quantity, executed_price, allocated 0 =========== =========== ======= ==============================================
  */
 export interface TradeExecution {
+  /** Id, unique over all positions. */
   trade_id: number;
+  /** Position to which the trade belongs. */
   position_id: number;
+  /** Why the trade was made. */
   trade_type: TradeType;
+  /** What is traded. */
   pair: TradingPairIdentifier;
   /** Time of the strategy cycle, not of the wall clock. */
   opened_at: UTCDatetime;
+  /** Base token units to trade: positive for a buy, negative for a sale. */
   planned_quantity: Decimal;
-  /** >= 0, except that credit and leverage return collateral with a negative amount. */
+  /** Reserve token units to spend or to receive: >= 0, except that credit and leverage return collateral with a negative amount. */
   planned_reserve: Decimal;
   /** Expected fill price with fees, > 0. */
   planned_price: number;
+  /** Token that is spent or received. */
   reserve_currency: AssetIdentifier;
+  /** Name of the route on an exchange; null where routing is automatic. */
   route: string | null;
+  /** Markers for execution and display, such as `open` and `close`. */
   flags: Array<TradeFlag> | null;
+  /** Conditions of which one has to be met before the trade starts; empty for a trade at market. */
   triggers: Array<Trigger> | null;
+  /** The condition that started the trade; null if it had none. */
   activated_trigger: Trigger | null;
+  /** Conditions whose time ended before they were met. */
   expired_triggers: Array<Trigger> | null;
   /** Leverage: reserve added to (+) or released from (-) the collateral after the trade. */
   planned_collateral_allocation: Decimal | null;
+  /** Leverage: what `planned_collateral_allocation` became, reserve token units. */
   executed_collateral_allocation: Decimal | null;
   /** Leverage: collateral gained by selling the borrowed token (+) or spent on buying it back (-). */
   planned_collateral_consumption: Decimal | null;
+  /** Leverage: what `planned_collateral_consumption` became, reserve token units. */
   executed_collateral_consumption: Decimal | null;
   /**
    * USD per unit of reserve; null means 1.0.
@@ -568,9 +724,17 @@ export interface TradeExecution {
    * Unit: USD per token.
    */
   reserve_currency_exchange_rate: number | null;
-  /** Unit: USD per token. */
+  /**
+   * Mid price at the time of planning, USD per base token.
+   *
+   * Unit: USD per token.
+   */
   planned_mid_price: number | null;
-  /** Unit: fraction, 0.003 is 0.30 %. */
+  /**
+   * Tolerance that the execution was given, a fraction: 0.01 is 1 %; null if it was given none.
+   *
+   * Unit: fraction, 0.003 is 0.30 %.
+   */
   planned_max_slippage: number | null;
   /** Wall clock start of the execution; strategy time in backtests. */
   started_at: UTCDatetime | null;
@@ -578,23 +742,39 @@ export interface TradeExecution {
   reserve_currency_allocated: Decimal | null;
   /** Capital taken from a bridge position instead of cash. */
   bridge_currency_allocated: Decimal | null;
+  /** Time of the clock at which the transactions were sent; strategy time in backtests. */
   broadcasted_at: UTCDatetime | null;
   /** Set when the trade succeeded; also set on a repaired trade. */
   executed_at: UTCDatetime | null;
+  /** Time of the failure; null unless it failed. */
   failed_at: UTCDatetime | null;
-  /** Unit: USD per token. */
+  /**
+   * Price of the fill with fees, USD per base token.
+   *
+   * Unit: USD per token.
+   */
   executed_price: number | null;
+  /** Base token units that were traded: positive for a buy, negative for a sale. */
   executed_quantity: Decimal | null;
+  /** Reserve token units that were spent or received. */
   executed_reserve: Decimal | null;
   /**
-   * Fractions, 0.01 is 1 %.
+   * Fraction by which the fill may be worse than planned: 0.01 is 1 %.
    *
    * Unit: fraction, 0.003 is 0.30 %.
    */
   slippage_tolerance: number | null;
-  /** Unit: fraction, 0.003 is 0.30 %. */
+  /**
+   * Fraction by which the size of the trade may move the price.
+   *
+   * Unit: fraction, 0.003 is 0.30 %.
+   */
   price_impact_tolerance: number | null;
-  /** Unit: fraction, 0.003 is 0.30 %. */
+  /**
+   * Fee of the pool, a fraction of the amount: 0.003 is 0.30 %.
+   *
+   * Unit: fraction, 0.003 is 0.30 %.
+   */
   fee_tier: number | null;
   /**
    * USD. Old files may hold one fee per hop.
@@ -602,9 +782,17 @@ export interface TradeExecution {
    * Unit: USD.
    */
   lp_fees_paid: number | Array<number | null> | null;
-  /** Unit: USD. */
+  /**
+   * Expected trading fees, USD. Old files may hold one fee per hop.
+   *
+   * Unit: USD.
+   */
   lp_fees_estimated: number | Array<number | null> | null;
-  /** Unit: USD per token. */
+  /**
+   * USD per unit of the token in which the fees are paid.
+   *
+   * Unit: USD per token.
+   */
   lp_fee_exchange_rate: number | null;
   /**
    * USD per unit of the gas token; 0 and 1 are placeholders.
@@ -612,46 +800,91 @@ export interface TradeExecution {
    * Unit: USD per token.
    */
   native_token_price: number | null;
+  /** Id of the earlier trade that this one repeats. This program does not set it: it retries the same trade. */
   retry_of: number | null;
+  /** Transactions of the trade, in the order of sending; simulated ones in backtests. */
   blockchain_transactions: Array<BlockchainTransaction>;
+  /** Remarks, for people. */
   notes: string | null;
+  /** Time at which a counter trade compensated this failed trade; null unless repaired. */
   repaired_at: UTCDatetime | null;
   /** The trade that this counter trade compensates. */
   repaired_trade_id: number | null;
+  /** Estimate of the price on which the plan is based. */
   price_structure: TradePricing | null;
+  /** Estimate of the price after the execution. */
   post_execution_price_structure: TradePricing | null;
   /** Native token units. */
   cost_of_gas: Decimal | null;
+  /** Bridge: amount that was sent, token units. */
   bridge_input_amount: Decimal | null;
+  /** Bridge: amount that arrived, token units. */
   bridge_output_amount: Decimal | null;
+  /** Bridge: fee, units of `bridge_fee_asset`. */
   bridge_fee_amount: Decimal | null;
+  /** Bridge: symbol of the token in which the fee is paid. */
   bridge_fee_asset: string | null;
-  /** Unit: USD. */
+  /**
+   * Bridge: fee, USD.
+   *
+   * Unit: USD.
+   */
   bridge_fee_usd: number | null;
-  /** Unit: USD. */
+  /**
+   * Fee for the activation of an account on Hypercore, USD.
+   *
+   * Unit: USD.
+   */
   account_activation_fee_usd: number | null;
-  /** Unit: USD. */
+  /**
+   * Value lost by closing a Hypercore vault position completely, USD.
+   *
+   * Unit: USD.
+   */
   hypercore_close_value_loss_usd: number | null;
-  /** Unit: USD. */
+  /**
+   * The same without the fee of the bridge, USD.
+   *
+   * Unit: USD.
+   */
   hypercore_close_other_loss_usd: number | null;
-  /** Unit: USD. */
+  /**
+   * Value left in the vault after closing, USD.
+   *
+   * Unit: USD.
+   */
   hypercore_close_residual_value_usd: number | null;
+  /** Whether all costs of Hypercore were recorded. */
   hypercore_cost_data_complete: boolean;
-  /** Unit: USD. */
+  /**
+   * Total equity of the portfolio at the time of planning, USD.
+   *
+   * Unit: USD.
+   */
   portfolio_value_at_creation: number | null;
-  /** Unit: multiple, 1.0 is no leverage. */
+  /**
+   * Wanted leverage, a multiple of the collateral; null without leverage.
+   *
+   * Unit: multiple, 1.0 is no leverage.
+   */
   leverage: number | null;
-  /** The loan after this trade: as planned, and as executed. */
+  /** Leverage and credit: the loan after this trade as planned. */
   planned_loan_update: Loan | null;
+  /** Leverage and credit: the loan after this trade as executed. */
   executed_loan_update: Loan | null;
+  /** Whether the trade closes its position. */
   closing: boolean | null;
   /** Collateral interest that was moved to the cash, reserve token units. */
   claimed_interest: Decimal | null;
   /** Debt interest that was repaid, base token units. */
   paid_interest: Decimal | null;
+  /** Name of the exchange, for people. */
   exchange_name: string | null;
+  /** Estimate of the size that the market can take; null if it was not asked for. */
   trade_size_risk: SizeRisk | null;
+  /** The same for the whole position. */
   position_size_risk: SizeRisk | null;
+  /** Time at which all conditions had expired, so that the trade will never start. */
   expired_at: UTCDatetime | null;
   /** Bridge burn confirmed, receipt on the other chain pending. */
   cctp_in_transit_at: UTCDatetime | null;
@@ -659,6 +892,7 @@ export interface TradeExecution {
   vault_settlement_pending_at: UTCDatetime | null;
   /** Place in the execution order of its cycle, from 0. */
   sort_index: number | null;
+  /** Free-form data, for example of repairs. */
   other_data: Record<string, unknown> | null;
 }
 
@@ -670,13 +904,17 @@ export interface TradeExecution {
 export interface BalanceUpdate {
   /** Id assigned by the portfolio. */
   balance_update_id: number;
+  /** Why the balance changed. */
   cause: BalanceUpdateCause;
+  /** Whether the balance is one of the reserves or of a position. */
   position_type: BalanceUpdatePositionType;
+  /** Token whose balance changed. */
   asset: AssetIdentifier;
   /** Block time, or simulated time in backtests. */
   block_mined_at: UTCDatetime;
   /** Cycle in which the event was booked; null for interest and most corrections. */
   strategy_cycle_included_at: UTCDatetime | null;
+  /** Chain of the token. */
   chain_id: number;
   /** Token units, + in, - out. */
   quantity: Decimal;
@@ -708,8 +946,13 @@ export interface BalanceUpdate {
   log_index: number | string | null;
   /** Position whose balance changed; null for the reserve. */
   position_id: number | null;
+  /** Remarks, for people. */
   notes: string | null;
-  /** Unit: height of a block. */
+  /**
+   * Block of the event; null in backtests.
+   *
+   * Unit: height of a block.
+   */
   block_number: number | null;
   /** Diagnostics of a vault settlement. */
   other_data: Record<string, unknown> | null;
@@ -717,36 +960,67 @@ export interface BalanceUpdate {
 
 /** Record of a change of the stop loss or take profit; USD mid prices. */
 export interface TriggerPriceUpdate {
+  /** Time of the change. */
   timestamp: UTCDatetime;
+  /** Mid price at that time, USD; null if not known. */
   mid_price: number | null;
-  /** Unit: USD per token. */
+  /**
+   * Stop loss before, USD mid price; null without one.
+   *
+   * Unit: USD per token.
+   */
   stop_loss_before: number | null;
-  /** Unit: USD per token. */
+  /**
+   * Stop loss after, USD mid price; null without one.
+   *
+   * Unit: USD per token.
+   */
   stop_loss_after: number | null;
-  /** Unit: USD per token. */
+  /**
+   * Take profit before, USD mid price; null without one.
+   *
+   * Unit: USD per token.
+   */
   take_profit_before: number | null;
-  /** Unit: USD per token. */
+  /**
+   * Take profit after, USD mid price; null without one.
+   *
+   * Unit: USD per token.
+   */
   take_profit_after: number | null;
 }
 
 /** One revaluation of a position. */
 export interface ValuationUpdate {
+  /** The position that was valued. */
   position_id: number;
   /** Time of the revaluation: cycle time in backtests, time of the clock in live trading. */
   created_at: UTCDatetime;
   /** Time of the price data; time of its block in live trading. */
   valued_at: UTCDatetime;
   /**
-   * Value of the position after and before, USD.
+   * Value of the position after the revaluation, USD.
    *
    * Unit: USD.
    */
   new_value: number;
-  /** Unit: USD per token. */
+  /**
+   * Price of a base token after it, USD.
+   *
+   * Unit: USD per token.
+   */
   new_price: number;
-  /** Unit: USD. */
+  /**
+   * Value of the position before, USD.
+   *
+   * Unit: USD.
+   */
   old_value: number | null;
-  /** Unit: USD per token. */
+  /**
+   * Price of a base token before, USD.
+   *
+   * Unit: USD per token.
+   */
   old_price: number | null;
   /**
    * Block of the price data; only in live trading.
@@ -762,12 +1036,15 @@ export interface ValuationUpdate {
 
 /** State of a loan after its latest trade or interest event. */
 export interface Loan {
+  /** The leveraged or credit pair. */
   pair: TradingPairIdentifier;
   /** The aToken. */
   collateral: AssetWithTrackedValue;
+  /** Balance of the collateral with its interest. */
   collateral_interest: Interest;
   /** The vToken; null when nothing was ever borrowed. */
   borrowed: AssetWithTrackedValue | null;
+  /** Balance of the debt with its interest; null when nothing was ever borrowed. */
   borrowed_interest: Interest | null;
 }
 
@@ -791,7 +1068,9 @@ export interface PositionInternalSharePriceState {
   total_invested: number;
   /** Highest supply ever. */
   peak_total_supply: number;
+  /** Share price at the opening of the position, USD per share. */
   initial_share_price: number;
+  /** Time of the latest trade or flow that changed it. */
   last_updated_at: UTCDatetime | null;
 }
 
@@ -804,15 +1083,21 @@ export type Decimal = string;
  * Figures named "percent" or "pc" are fractions. Fields marked *computed* are not constructor arguments.
  */
 export interface TradeSummary {
-  /** Closed positions with profit, with loss, and with neither. */
+  /** Number of closed positions with profit. */
   won: number;
+  /** Number of closed positions with loss. */
   lost: number;
+  /** Number of closed positions with neither profit nor loss. */
   zero_loss: number;
-  /** Positions closed by a stop loss. */
+  /** Number of positions closed by a stop loss. */
   stop_losses: number;
-  /** Positions that are still open. */
+  /** Number of positions that are still open. */
   undecided: number;
-  /** Unit: USD. */
+  /**
+   * Profit of the closed positions, USD.
+   *
+   * Unit: USD.
+   */
   realised_profit: number;
   /**
    * Value of the open positions, USD.
@@ -820,7 +1105,11 @@ export interface TradeSummary {
    * Unit: USD.
    */
   open_value: number;
-  /** Unit: USD. */
+  /**
+   * Cash in the reserves, USD.
+   *
+   * Unit: USD.
+   */
   uninvested_cash: number;
   /**
    * Initial cash, USD; 0 for vaults, which start empty.
@@ -836,29 +1125,55 @@ export interface TradeSummary {
   extra_return: number;
   /** Trading period; null when nothing was traded. */
   duration: Duration | null;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Mean return of the winning positions, a fraction.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   average_winning_trade_profit_pc: number | null;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Mean return of the losing positions, a negative fraction.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   average_losing_trade_loss_pc: number | null;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Largest return of a winning position, a fraction; null without one.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   biggest_winning_trade_pc: number | null;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Smallest return of a losing position, a negative fraction; null without one.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   biggest_losing_trade_pc: number | null;
+  /** Mean time from opening to closing of the winning positions. */
   average_duration_of_winning_trades: Duration | null;
+  /** Mean time from opening to closing of the losing positions. */
   average_duration_of_losing_trades: Duration | null;
   /** Candle length of the strategy. */
   time_bucket: TimeBucket | null;
   /** Computed: number of closed positions. */
   total_positions?: number | undefined;
   /**
-   * Computed: fractions of the closed positions; null without closed positions.
+   * Computed: fraction of the closed positions that won; null without closed positions.
    *
    * Unit: fraction, 1.0 is 100 %.
    */
   win_percent?: number | null | undefined;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Computed: fraction of the closed positions that lost; null without closed positions.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   lost_percent?: number | null | undefined;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Computed: fraction of the closed positions that are delta neutral; null without closed positions.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   delta_neutral_percent?: number | null | undefined;
   /**
    * Computed: return relative to `initial_cash`, without regard to deposits; null when `initial_cash` is 0.
@@ -873,7 +1188,7 @@ export interface TradeSummary {
    */
   annualised_return_percent?: number | null | undefined;
   /**
-   * Computed: fractions of the closed positions.
+   * Computed: fraction of the closed positions that were closed by a stop loss.
    *
    * Unit: fraction, 1.0 is 100 %.
    */
@@ -884,7 +1199,11 @@ export interface TradeSummary {
    * Unit: fraction, 1.0 is 100 %.
    */
   lost_stop_loss_percent?: number | null | undefined;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Computed: fraction of the closed positions that were closed by a take profit.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   all_take_profit_percent?: number | null | undefined;
   /**
    * Computed: take profits divided by winning positions; may exceed 1.
@@ -904,34 +1223,77 @@ export interface TradeSummary {
    * Unit: USD.
    */
   end_value?: number | undefined;
+  /** Number of trades. */
   total_trades: number | null;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Mean return of the closed positions, a fraction.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   average_trade: number | null;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Median return of the closed positions, a fraction.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   median_trade: number | null;
-  /** Longest runs of winning, losing and neutral positions, number of positions. */
+  /** Longest run of winning positions, number of positions. */
   max_pos_cons: number | null;
+  /** Longest run of losing positions, number of positions. */
   max_neg_cons: number | null;
+  /** Longest run of delta neutral positions, number of positions. */
   max_delta_neutral_cons: number | null;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Largest sum of losses in a row, a negative fraction of the portfolio.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   max_pullback: number | null;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Largest capital at risk at the opening of a position, a fraction of the portfolio: down to the stop loss, or all of it without one.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   max_loss_risk: number | null;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Largest realised loss of a position, a negative fraction of the portfolio at its opening.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   max_realised_loss: number | null;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Mean realised loss of the losing positions, a negative fraction of the portfolio.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   avg_realised_risk: number | null;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Mean return of the delta neutral positions, a fraction.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   average_delta_neutral_profit_pc: number | null;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Largest return of a delta neutral position, a fraction.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   biggest_delta_neutral_pc: number | null;
-  /** Positions whose profit is near zero. */
+  /** Number of closed delta neutral positions, such as credit. */
   delta_neutral: number;
-  /** Positions closed by a take profit. */
+  /** Number of positions closed by a take profit. */
   take_profits: number;
-  /** Unit: USD. */
+  /**
+   * Value of all trades, USD.
+   *
+   * Unit: USD.
+   */
   trade_volume: number;
-  /** Unit: USD. */
+  /**
+   * Value of all trades that are not with vaults, USD.
+   *
+   * Unit: USD.
+   */
   trade_volume_wo_vault: number;
   /**
    * Volume in tokens with a transfer tax, USD.
@@ -939,74 +1301,163 @@ export interface TradeSummary {
    * Unit: USD.
    */
   trade_volume_taxed: number;
-  /** Unit: USD. */
+  /**
+   * Transfer taxes of tokens, USD.
+   *
+   * Unit: USD.
+   */
   token_tax_paid: number;
-  /** Unit: USD. */
+  /**
+   * Trading fees, USD.
+   *
+   * Unit: USD.
+   */
   lp_fees_paid: number | null;
-  /** Unit: USD. */
+  /**
+   * Trading fees of the trades that are not with vaults, USD.
+   *
+   * Unit: USD.
+   */
   lp_fees_paid_wo_vault: number | null;
   /**
-   * Fees as fractions of the volume.
+   * Trading fees as a fraction of the volume.
    *
    * Unit: fraction, 1.0 is 100 %.
    */
   lp_fees_average_pc: number | null;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * The same for the trades that are not with vaults.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   lp_fees_average_pc_wo_vault: number | null;
-  /** A `pandas.Series` when computed, a list after loading. */
+  /** Return of each day, fractions. A `pandas.Series` when computed, a list after loading. */
   daily_returns: ReturnSeries | null;
+  /** Return since the beginning after each closed position, fractions; of the same type as `daily_returns`. */
   compounding_returns: ReturnSeries | null;
+  /** Number of positions closed by a stop loss with profit. */
   winning_stop_losses: number | null;
+  /** Number of positions closed by a stop loss with loss. */
   losing_stop_losses: number | null;
+  /** Number of positions closed by a take profit with profit. */
   winning_take_profits: number | null;
+  /** Number of positions closed by a take profit with loss. */
   losing_take_profits: number | null;
   /**
-   * Computed: fractions of `stop_losses` and `take_profits`.
+   * Computed: fraction of `stop_losses` with profit.
    *
    * Unit: fraction, 1.0 is 100 %.
    */
   winning_stop_losses_percent?: number | null | undefined;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Computed: fraction of `stop_losses` with loss.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   losing_stop_losses_percent?: number | null | undefined;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Computed: fraction of `take_profits` with profit.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   winning_take_profits_percent?: number | null | undefined;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Computed: fraction of `take_profits` with loss.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   losing_take_profits_percent?: number | null | undefined;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Median return of the winning positions, a fraction.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   median_win: number | null;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Median return of the losing positions, a negative fraction.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   median_loss: number | null;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Median return of the delta neutral positions, a fraction.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   median_delta_neutral: number | null;
+  /** Yearly Sharpe ratio of the daily returns, without a risk-free rate; null if it cannot be computed. */
   sharpe_ratio: number | null;
+  /** Yearly Sortino ratio of the daily returns; null if it cannot be computed. */
   sortino_ratio: number | null;
+  /** Sum of the positive returns between samples of the equity, divided by that of the negative ones. */
   profit_factor: number | null;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Largest fall of the equity from a peak, a negative fraction.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   max_drawdown: number | null;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Largest rise of the equity from a low, a fraction.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   max_runup: number | null;
+  /** Mean time from opening to closing of the delta neutral positions. */
   average_duration_of_delta_neutral_positions: Duration | null;
+  /** Mean time from opening to closing of the positions with neither profit nor loss. */
   average_duration_of_zero_loss_trades: Duration | null;
+  /** Mean time from opening to closing of all closed positions. */
   average_duration_of_all_trades: Duration | null;
-  /** Unit: USD. */
+  /**
+   * Profit of the open positions so far, USD.
+   *
+   * Unit: USD.
+   */
   unrealised_profit: number | null;
-  /** Unit: USD. */
+  /**
+   * Mean interest that a position paid for its debt, USD.
+   *
+   * Unit: USD.
+   */
   average_interest_paid_usd: number | null;
-  /** Unit: USD. */
+  /**
+   * Interest that all positions paid for their debts, USD.
+   *
+   * Unit: USD.
+   */
   total_interest_paid_usd: number | null;
-  /** Unit: USD. */
+  /**
+   * Median interest that a position paid for its debt, USD.
+   *
+   * Unit: USD.
+   */
   median_interest_paid_usd: number | null;
-  /** Unit: USD. */
+  /**
+   * Largest interest that a position paid for its debt, USD.
+   *
+   * Unit: USD.
+   */
   max_interest_paid_usd: number | null;
-  /** Unit: USD. */
+  /**
+   * Smallest interest that a position paid for its debt, USD.
+   *
+   * Unit: USD.
+   */
   min_interest_paid_usd: number | null;
-  /** Unit: USD. */
+  /**
+   * Interest that all positions received for their collateral, USD.
+   *
+   * Unit: USD.
+   */
   total_claimed_interest: number | null;
+  /** Mean time between the openings of two positions that follow each other. */
   average_duration_between_position_openings: Duration | null;
   /** Computed: closed positions per day. It is a constructor argument for compatibility, but always replaced. */
   average_position_frequency: number | null;
-  /** Neither of these two fields is ever computed; the second is a misspelling that existing code uses. */
+  /** Never computed. */
   average_duration_between_positions: number | null;
+  /** Never computed; a misspelling that existing code uses. */
   average_duration_between_postions: number | null;
   /**
    * Fraction of the period with an open position.
@@ -1015,12 +1466,14 @@ export interface TradeSummary {
    */
   time_in_market: number | null;
   /**
-   * The same without credit positions.
+   * Fraction of the period with an open position that is not credit.
    *
    * Unit: fraction, 1.0 is 100 %.
    */
   time_in_market_volatile: number | null;
+  /** Start of the period; null when nothing was traded. */
   start_at: UTCDatetime | null;
+  /** End of the period; null when nothing was traded. */
   end_at: UTCDatetime | null;
 }
 
@@ -1057,19 +1510,31 @@ export type ChainId = 1 | 56 | 137 | 43114 | 42161 | 8453 | 5000 | 80094 | 130 |
 
 /** Index entry of a `BalanceUpdate`; the event itself is stored in the position or reserve that it changes. */
 export interface BalanceEventRef {
+  /** Id of the `BalanceUpdate`. */
   balance_event_id: number;
+  /** Cycle in which the event was booked; null for interest and most corrections. */
   strategy_cycle_included_at: UTCDatetime | null;
+  /** Why the balance changed. */
   cause: BalanceUpdateCause;
+  /** Whether the balance is one of the reserves or of a position. */
   position_type: BalanceUpdatePositionType;
-  /** null for the reserve. */
+  /** Position whose balance changed; null for the reserve. */
   position_id: number | null;
-  /** Unit: USD. */
+  /**
+   * Value of the event, USD; null in old files.
+   *
+   * Unit: USD.
+   */
   usd_value: number | null;
 }
 
 /** A block up to which events were read; its hash shows later whether it is still part of the chain. */
 export interface ScannedBlock {
-  /** Unit: height of a block. */
+  /**
+   * Number of the block.
+   *
+   * Unit: height of a block.
+   */
   number: number;
   /**
    * `0x` hexadecimal.
@@ -1087,7 +1552,9 @@ export interface ScannedBlock {
 export interface InterestDistributionOperation {
   /** Time of the previous distribution. */
   start: UTCDatetime;
+  /** Time of this distribution. */
   end: UTCDatetime;
+  /** Tokens whose interest was distributed. */
   assets: Array<AssetIdentifier>;
   /** Data by `AssetIdentifier.get_identifier`. */
   asset_interest_data: Record<string, AssetInterestData>;
@@ -1111,7 +1578,9 @@ export type TradeFlag = "open" | "close" | "increase" | "reduce" | "close_protoc
 
 /** One condition under which a trade starts. */
 export interface Trigger {
+  /** What the trigger does to the trade. */
   type: TriggerType;
+  /** Under which condition it fires. */
   condition: TriggerCondition;
   /**
    * Level of the mid price, USD; needed by the crossing conditions.
@@ -1133,7 +1602,9 @@ export interface Trigger {
 
 /** A transaction in three stages: target, broadcast and confirmation; `set_..._information` records each. */
 export interface BlockchainTransaction {
+  /** Who makes the call: the wallet itself, or a vault for it. */
   type: BlockchainTransactionType;
+  /** Chain to which it is sent. */
   chain_id: number | null;
   /**
    * Address with checksum, like all addresses here.
@@ -1141,19 +1612,25 @@ export interface BlockchainTransaction {
    * Unit: 0x-prefixed address.
    */
   from_address: string | null;
-  /** Unit: 0x-prefixed address. */
+  /**
+   * Contract that is called.
+   *
+   * Unit: 0x-prefixed address.
+   */
   contract_address: string | null;
   /** Name of the called function. */
   function_selector: string | null;
   /** Arguments of the outer call. */
   transaction_args: PickledArguments | null;
   /**
-   * Contract, function and arguments of the call that the vault makes.
+   * Contract that the vault calls; null for a call of the wallet.
    *
    * Unit: 0x-prefixed address.
    */
   wrapped_target: string | null;
+  /** Name of the function that the vault calls; null for a call of the wallet. */
   wrapped_function_selector: string | null;
+  /** Arguments of the call that the vault makes; null for a call of the wallet. */
   wrapped_args: PickledArguments | null;
   /**
    * `0x` hexadecimal; backtests use short simulated hashes.
@@ -1161,6 +1638,7 @@ export interface BlockchainTransaction {
    * Unit: hexadecimal text.
    */
   tx_hash: string | null;
+  /** Number of the transaction of its wallet, from 0. */
   nonce: number | null;
   /** The unsigned transaction that was signed. */
   details: Record<string, unknown> | null;
@@ -1172,10 +1650,15 @@ export interface BlockchainTransaction {
   signed_bytes: string | null;
   /** Hexadecimal pickle of a `SignedTransactionWithNonce`; see `get_tx_object`. */
   signed_tx_object: string | null;
+  /** Time of the clock at which it was sent; null before. */
   broadcasted_at: UTCDatetime | null;
   /** Time of the block. */
   included_at: UTCDatetime | null;
-  /** Unit: height of a block. */
+  /**
+   * Block in which it is; null until confirmed.
+   *
+   * Unit: height of a block.
+   */
   block_number: number | null;
   /**
    * Hash of the block, with or without `0x`.
@@ -1189,13 +1672,17 @@ export interface BlockchainTransaction {
   realised_gas_units_consumed: number | null;
   /** Wei per unit of gas. */
   realised_gas_price: number | null;
+  /** Why it failed, as the contract told; null unless it failed. */
   revert_reason: string | null;
+  /** Calls that led to the failure, as the node told; null if it told nothing. */
   stack_trace: string | null;
   /** Changes of token balances that the vault allows. */
   asset_deltas: Array<JSONAssetDelta>;
   /** Arguments for JavaScript clients; `transaction_args` contains the exact ones. */
   args: ReadableArguments | null;
+  /** Free-form data. */
   other: Record<string, unknown> | null;
+  /** Remarks, for people. */
   notes: string | null;
   /** Waiting time after the confirmation, seconds. */
   extra_sleep: number | null;
@@ -1209,17 +1696,21 @@ export interface BlockchainTransaction {
 export interface TradePricing {
   /** Expected fill price with fees, USD. */
   price: number;
-  /** USD. */
+  /** Mid price, USD. */
   mid_price: number;
-  /** USD per hop. A scalar is put into a list, null becomes `[null]`. */
+  /** Fee per hop, USD. A scalar is put into a list, null becomes `[null]`. */
   lp_fee: Array<number | null> | null;
   /**
-   * USD; contained in `lp_fee`.
+   * Transfer tax of the token, USD; contained in `lp_fee`.
    *
    * Unit: USD.
    */
   token_tax: number | null;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Transfer tax of the token, a fraction.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   token_tax_percent: number | null;
   /** Fraction per hop, 0.003 is 30 basis points. Scalars as for `lp_fee`. */
   pair_fee: Array<number | null> | null;
@@ -1229,11 +1720,17 @@ export interface TradePricing {
   side: boolean | null;
   /** Pairs the trade is routed through. */
   path: Array<TradingPairIdentifier> | null;
+  /** Time at which the price was read; null if it was computed from candles. */
   read_at: UTCDatetime | null;
-  /** Unit: height of a block. */
+  /**
+   * Block at which the price was read; only live.
+   *
+   * Unit: height of a block.
+   */
   block_number: number | null;
-  /** Token units. */
+  /** Amount that goes into the trade, token units. */
   token_in: Decimal | null;
+  /** Amount that comes out of it, token units. */
   token_out: Decimal | null;
 }
 
@@ -1241,7 +1738,9 @@ export interface TradePricing {
 export interface SizeRisk {
   /** Time of the estimate; null when it does not depend on time. */
   timestamp: UTCDatetime | null;
+  /** What is traded. */
   pair: TradingPairIdentifier;
+  /** What is bought or sold. */
   sizing_type: SizingType;
   /** Pairs through which the trade is routed. */
   path: Array<TradingPairIdentifier>;
@@ -1253,7 +1752,11 @@ export interface SizeRisk {
    * Unit: height of a block.
    */
   block_number: number | null;
-  /** Unit: USD per token. */
+  /**
+   * Mid price, USD per token.
+   *
+   * Unit: USD per token.
+   */
   mid_price: number | null;
   /**
    * Expected fill price of the accepted size, USD per token.
@@ -1261,11 +1764,15 @@ export interface SizeRisk {
    * Unit: USD per token.
    */
   avg_price: number | null;
-  /** Base token units. */
+  /** Requested size, base token units. */
   asked_quantity: Decimal | null;
-  /** Unit: USD. */
+  /**
+   * Requested size, USD.
+   *
+   * Unit: USD.
+   */
   asked_size: number | null;
-  /** Base token units. */
+  /** Accepted size, base token units; at most `asked_quantity`. */
   accepted_quantity: Decimal | null;
   /**
    * Accepted size, USD; at most `asked_size`.
@@ -1305,7 +1812,7 @@ export type BalanceUpdatePositionType = "reserve" | "open_position" | UnknownTex
 
 /** Principal of one side of a loan and its latest price. */
 export interface AssetWithTrackedValue {
-  /** aToken or vToken. */
+  /** The aToken or vToken. */
   asset: AssetIdentifier;
   /** Principal without interest, token units, >= 0. */
   quantity: Decimal;
@@ -1315,16 +1822,23 @@ export interface AssetWithTrackedValue {
    * Unit: USD per token.
    */
   last_usd_price: number;
+  /** Time of the latest price. */
   last_pricing_at: UTCDatetime;
+  /** Time of the clock at which the tracking began. */
   created_at?: UTCDatetime | undefined;
+  /** Cycle in which the tracking began; null if not known. */
   created_strategy_cycle_at: UTCDatetime | null;
   /**
-   * Yearly rate fractions.
+   * Yearly interest rate at the opening, a fraction; null if not known.
    *
    * Unit: fraction, 1.0 is 100 %.
    */
   interest_rate_at_open: number | null;
-  /** Unit: fraction, 1.0 is 100 %. */
+  /**
+   * Latest yearly interest rate, a fraction; null if not known.
+   *
+   * Unit: fraction, 1.0 is 100 %.
+   */
   last_interest_rate: number | null;
 }
 
@@ -1346,7 +1860,11 @@ export interface Interest {
   last_event_at: UTCDatetime;
   /** Sum of the interest events since the start or the latest reset, paid out or not, token units. */
   last_accrued_interest: Decimal;
-  /** Unit: height of a block. */
+  /**
+   * Block of the latest change; null in backtests.
+   *
+   * Unit: height of a block.
+   */
   last_updated_block_number: number | null;
   /** Interest claimed (collateral) or repaid (debt) so far, token units. */
   interest_payments: Decimal;
@@ -1379,13 +1897,16 @@ export interface AssetInterestData {
 
 /** One side of the loan of one position. */
 export interface InterestDistributionEntry {
+  /** Collateral or debt. */
   side: LoanSide;
+  /** The position. */
   position: TradingPosition;
+  /** Principal of this side, and its latest price. */
   tracker: AssetWithTrackedValue;
   /** Share in the interest of the asset, 0..1, in proportion to the balances including earlier interest. */
   weight: Decimal | null;
   /**
-   * USD per token.
+   * Price of the token, USD.
    *
    * Unit: USD per token.
    */

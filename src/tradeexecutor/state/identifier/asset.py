@@ -67,9 +67,11 @@ class AssetIdentifier(OpenAttributes):
     decimals: int
     #: Key in the data set, which may change over time.
     internal_id: int | None = None
+    #: Page about the token.
     info_url: str | None = None
     #: Token that an aToken or vToken wraps.
     underlying: "AssetIdentifier | None" = None
+    #: Kind of the token; None for an ordinary one, or if it is not known.
     type: AssetType | None = None
     #: Liquidation threshold as collateral, a fraction from 0 to 1.
     liquidation_threshold: Percent | None = None
@@ -205,17 +207,21 @@ class AssetWithTrackedValue(Serialisable):
         The quantity is negative or not a Decimal, or the price is missing or not positive.
     """
 
-    #: aToken or vToken.
+    #: The aToken or vToken.
     asset: AssetIdentifier
     #: Principal without interest, token units, >= 0.
     quantity: Decimal
     #: USD per unit, > 0.
     last_usd_price: USDollarPrice
+    #: Time of the latest price.
     last_pricing_at: UTCDatetime
+    #: Time of the clock at which the tracking began.
     created_at: UTCDatetime = field(default_factory=utc_now)
+    #: Cycle in which the tracking began; None if not known.
     created_strategy_cycle_at: UTCDatetime | None = None
-    #: Yearly rate fractions.
+    #: Yearly interest rate at the opening, a fraction; None if not known.
     interest_rate_at_open: Percent | None = None
+    #: Latest yearly interest rate, a fraction; None if not known.
     last_interest_rate: Percent | None = None
 
     def __post_init__(self) -> None:

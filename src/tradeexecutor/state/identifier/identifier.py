@@ -46,15 +46,19 @@ class TradingPairIdentifier(PairMetadata, Serialisable):
     exchange_address: str | None
     #: Primary key in the data set, which may change over time.
     internal_id: int | None = None
+    #: Primary key of the exchange in the data set, which may change over time.
     internal_exchange_id: int | None = None
+    #: Page about the pair.
     info_url: str | None = None
     #: LP fee fraction, 0.003 is 0.30 %. The decoder does not convert integers, which are refused below.
     fee: int | float | None = None
     #: Whether the pool has the tokens in reverse order; computed from the addresses when missing.
     reverse_token_order: bool | None = None
+    #: What kind of instrument it is, which decides how it is traded and valued.
     kind: TradingPairKind = TradingPairKind.spot_market_hold
     #: Pair from which the price of a leveraged pair is taken.
     underlying_spot_pair: "TradingPairIdentifier | None" = None
+    #: Name of the exchange, for people.
     exchange_name: str | None = None
     #: Metadata snapshot; see `PairMetadata` for its keys.
     other_data: PairData | None = field(default_factory=new_dict)

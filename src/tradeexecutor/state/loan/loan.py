@@ -41,12 +41,15 @@ class LoanSide(StateEnum):
 class Loan(OpenAttributes):
     """State of a loan after its latest trade or interest event."""
 
+    #: The leveraged or credit pair.
     pair: TradingPairIdentifier
     #: The aToken.
     collateral: AssetWithTrackedValue
+    #: Balance of the collateral with its interest.
     collateral_interest: Interest
     #: The vToken; None when nothing was ever borrowed.
     borrowed: AssetWithTrackedValue | None = None
+    #: Balance of the debt with its interest; None when nothing was ever borrowed.
     borrowed_interest: Interest | None = None
 
     def clone(self) -> "Loan":

@@ -43,14 +43,17 @@ class _Indexed(OpenAttributes):
 class PortfolioFields(_Indexed):
     """Fields of a portfolio. A position is in exactly one of the position tables."""
 
+    #: Id of the next position; never reused.
     next_position_id: int = 1
     #: Unique over all positions; never reused.
     next_trade_id: int = 1
+    #: Id of the next balance update; never reused.
     next_balance_update_id: int = 1
     #: Position id -> position; this and the other four tables are `PositionsById` after construction.
     open_positions: dict[int, TradingPosition] = field(default_factory=PositionsById)
     #: Asset identifier -> cash; old files use the bare address as the key.
     reserves: dict[str, ReservePosition] = field(default_factory=new_dict)
+    #: Position id -> position that holds nothing any more.
     closed_positions: dict[int, TradingPosition] = field(default_factory=PositionsById)
     #: Positions that wait for a repair after a failed trade.
     frozen_positions: dict[int, TradingPosition] = field(default_factory=PositionsById)

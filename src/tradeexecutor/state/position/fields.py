@@ -39,11 +39,17 @@ class TriggerPriceUpdate(Serialisable):
         The timestamp is not a datetime or the mid price not a float.
     """
 
+    #: Time of the change.
     timestamp: UTCDatetime
+    #: Mid price at that time, USD; None if not known.
     mid_price: int | float | None = None
+    #: Stop loss before, USD mid price; None without one.
     stop_loss_before: USDollarPrice | None = None
+    #: Stop loss after, USD mid price; None without one.
     stop_loss_after: USDollarPrice | None = None
+    #: Take profit before, USD mid price; None without one.
     take_profit_before: USDollarPrice | None = None
+    #: Take profit after, USD mid price; None without one.
     take_profit_after: USDollarPrice | None = None
 
     def __post_init__(self) -> None:
@@ -76,15 +82,19 @@ class PositionFields(PositionSlots):
         The constructor rules of a position are not met, see `__post_init__`.
     """
 
+    #: Id, unique in the portfolio.
     position_id: int
+    #: What is traded.
     pair: TradingPairIdentifier
     #: Strategy time of opening.
     opened_at: UTCDatetime
+    #: Time of the price at the latest valuation.
     last_pricing_at: UTCDatetime
     #: USD per base token at the latest valuation. Trades do not change it.
     last_token_price: USDollarPrice
     #: USD per reserve token, normally 1.0.
     last_reserve_price: USDollarPrice
+    #: Token in which the position is paid for, and its proceeds are received.
     reserve_currency: AssetIdentifier
     #: Trade id -> trade, in order of creation; a `TradesById` after construction.
     trades: dict[int, TradeExecution] = field(default_factory=TradesById)
@@ -92,30 +102,39 @@ class PositionFields(PositionSlots):
     pending_trades: dict[int, TradeExecution] = field(default_factory=new_dict)
     #: Trades whose triggers expired.
     expired_trades: dict[int, TradeExecution] = field(default_factory=new_dict)
+    #: Strategy time of closing; None while it is open.
     closed_at: UTCDatetime | None = None
+    #: Time at which a failed trade froze it; None if it never was.
     frozen_at: UTCDatetime | None = None
+    #: Time at which a repair or a retry unfroze it; None if nothing did.
     unfrozen_at: UTCDatetime | None = None
+    #: Time of the latest trade. This program sets it only when a position is reopened.
     last_trade_at: UTCDatetime | None = None
     #: Total equity of the portfolio when the position was opened, USD.
     portfolio_value_at_open: USDollarAmount | None = None
     #: Set while the position waits for a market limit trigger.
     pending_since_at: UTCDatetime | None = None
-    #: Trigger levels, USD mid price.
+    #: Stop loss: the position is closed when the mid price falls to it, USD; None without one.
     stop_loss: USDollarPrice | None = None
+    #: Take profit: the position is closed when the mid price rises to it, USD; None without one.
     take_profit: USDollarPrice | None = None
     #: Trailing stop loss as a fraction of the mid price: 0.9 is 10 % below it.
     trailing_stop_loss_pct: Percent | None = None
+    #: Remarks of the strategy and of repairs, for people.
     notes: str | None = None
     #: Deposits, redemptions, interest and corrections by event id; a `BalanceUpdatesById` after construction.
     balance_updates: dict[int, BalanceUpdate] = field(default_factory=BalanceUpdatesById)
-    #: Oldest first.
+    #: Changes of stop loss and take profit, oldest first.
     trigger_updates: list[TriggerPriceUpdate] = field(default_factory=new_list)
-    #: Oldest first.
+    #: Revaluations, oldest first; those of closed positions may have been archived.
     valuation_updates: list[ValuationUpdate] = field(default_factory=new_list)
+    #: Loan of a credit or leveraged position; None for the others.
     loan: Loan | None = None
+    #: Internal share price; only of spot, vault and exchange account positions.
     share_price_state: PositionInternalSharePriceState | None = None
     #: USD price at which the loan is liquidated.
     liquidation_price: USDollarPrice | None = None
+    #: Free-form data, for example of repairs.
     other_data: JSONObject | None = field(default_factory=new_dict)
     #: Made by a test run on a forked chain; not a live asset.
     simulated: bool = False

@@ -366,11 +366,7 @@ class JSONFileStore(StateStore):
             logger.warning("%s is saved, but a file beside it could not be written or removed: %s", self.path, error)
 
     def snapshot(self) -> Snapshot:
-        """Return the latest acknowledged save; see `StateStore.snapshot`.
-
-        The writer keeps the bytes of its last save in memory. In other processes the file is read, if it was replaced
-        since the last call.
-        """
+        """Return the latest acknowledged save: the writer has it in memory, others read the file if it was replaced."""
         try:
             return self._snapshots.get(self._named, is_writer=self._lock.is_held)
         except NewerStateFile:

@@ -142,32 +142,48 @@ class TradeFields(TradeSlots):
         The constructor rules of a trade are not met, see `__post_init__`.
     """
 
+    #: Id, unique over all positions.
     trade_id: int
+    #: Position to which the trade belongs.
     position_id: int
+    #: Why the trade was made.
     trade_type: TradeType
+    #: What is traded.
     pair: TradingPairIdentifier
     #: Time of the strategy cycle, not of the wall clock.
     opened_at: UTCDatetime
+    #: Base token units to trade: positive for a buy, negative for a sale.
     planned_quantity: Decimal
-    #: >= 0, except that credit and leverage return collateral with a negative amount.
+    #: Reserve token units to spend or to receive: >= 0, except that credit and leverage return collateral with a
+    #: negative amount.
     planned_reserve: Decimal
     #: Expected fill price with fees, > 0.
     planned_price: int | float
+    #: Token that is spent or received.
     reserve_currency: AssetIdentifier
+    #: Name of the route on an exchange; None where routing is automatic.
     route: str | None = None
+    #: Markers for execution and display, such as `open` and `close`.
     flags: set[TradeFlag] | None = None
+    #: Conditions of which one has to be met before the trade starts; empty for a trade at market.
     triggers: list[Trigger] | None = field(default_factory=new_list)
+    #: The condition that started the trade; None if it had none.
     activated_trigger: Trigger | None = None
+    #: Conditions whose time ended before they were met.
     expired_triggers: list[Trigger] | None = field(default_factory=new_list)
     #: Leverage: reserve added to (+) or released from (-) the collateral after the trade.
     planned_collateral_allocation: Decimal | None = None
+    #: Leverage: what `planned_collateral_allocation` became, reserve token units.
     executed_collateral_allocation: Decimal | None = None
     #: Leverage: collateral gained by selling the borrowed token (+) or spent on buying it back (-).
     planned_collateral_consumption: Decimal | None = None
+    #: Leverage: what `planned_collateral_consumption` became, reserve token units.
     executed_collateral_consumption: Decimal | None = None
     #: USD per unit of reserve; None means 1.0.
     reserve_currency_exchange_rate: USDollarPrice | None = None
+    #: Mid price at the time of planning, USD per base token.
     planned_mid_price: USDollarPrice | None = None
+    #: Tolerance that the execution was given, a fraction: 0.01 is 1 %; None if it was given none.
     planned_max_slippage: BPS | None = None
     #: Wall clock start of the execution; strategy time in backtests.
     started_at: UTCDatetime | None = None
@@ -175,56 +191,89 @@ class TradeFields(TradeSlots):
     reserve_currency_allocated: Decimal | None = None
     #: Capital taken from a bridge position instead of cash.
     bridge_currency_allocated: Decimal | None = None
+    #: Time of the clock at which the transactions were sent; strategy time in backtests.
     broadcasted_at: UTCDatetime | None = None
     #: Set when the trade succeeded; also set on a repaired trade.
     executed_at: UTCDatetime | None = None
+    #: Time of the failure; None unless it failed.
     failed_at: UTCDatetime | None = None
+    #: Price of the fill with fees, USD per base token.
     executed_price: USDollarPrice | None = None
+    #: Base token units that were traded: positive for a buy, negative for a sale.
     executed_quantity: Decimal | None = None
+    #: Reserve token units that were spent or received.
     executed_reserve: Decimal | None = None
-    #: Fractions, 0.01 is 1 %.
+    #: Fraction by which the fill may be worse than planned: 0.01 is 1 %.
     slippage_tolerance: BPS | None = None
+    #: Fraction by which the size of the trade may move the price.
     price_impact_tolerance: BPS | None = None
+    #: Fee of the pool, a fraction of the amount: 0.003 is 0.30 %.
     fee_tier: BPS | None = None
     #: USD. Old files may hold one fee per hop.
     lp_fees_paid: USDollarAmount | list[USDollarAmount | None] | None = None
+    #: Expected trading fees, USD. Old files may hold one fee per hop.
     lp_fees_estimated: USDollarAmount | list[USDollarAmount | None] | None = None
+    #: USD per unit of the token in which the fees are paid.
     lp_fee_exchange_rate: USDollarPrice | None = None
     #: USD per unit of the gas token; 0 and 1 are placeholders.
     native_token_price: USDollarPrice | None = None
+    #: Id of the earlier trade that this one repeats. This program does not set it: it retries the same trade.
     retry_of: int | None = None
+    #: Transactions of the trade, in the order of sending; simulated ones in backtests.
     blockchain_transactions: list[BlockchainTransaction] = field(default_factory=new_list)
+    #: Remarks, for people.
     notes: str | None = None
+    #: Time at which a counter trade compensated this failed trade; None unless repaired.
     repaired_at: UTCDatetime | None = None
     #: The trade that this counter trade compensates.
     repaired_trade_id: int | None = None
+    #: Estimate of the price on which the plan is based.
     price_structure: TradePricing | None = None
+    #: Estimate of the price after the execution.
     post_execution_price_structure: TradePricing | None = None
     #: Native token units.
     cost_of_gas: Decimal | None = None
+    #: Bridge: amount that was sent, token units.
     bridge_input_amount: Decimal | None = None
+    #: Bridge: amount that arrived, token units.
     bridge_output_amount: Decimal | None = None
+    #: Bridge: fee, units of `bridge_fee_asset`.
     bridge_fee_amount: Decimal | None = None
+    #: Bridge: symbol of the token in which the fee is paid.
     bridge_fee_asset: str | None = None
+    #: Bridge: fee, USD.
     bridge_fee_usd: USDollarAmount | None = None
+    #: Fee for the activation of an account on Hypercore, USD.
     account_activation_fee_usd: USDollarAmount | None = None
+    #: Value lost by closing a Hypercore vault position completely, USD.
     hypercore_close_value_loss_usd: USDollarAmount | None = None
+    #: The same without the fee of the bridge, USD.
     hypercore_close_other_loss_usd: USDollarAmount | None = None
+    #: Value left in the vault after closing, USD.
     hypercore_close_residual_value_usd: USDollarAmount | None = None
+    #: Whether all costs of Hypercore were recorded.
     hypercore_cost_data_complete: bool = False
+    #: Total equity of the portfolio at the time of planning, USD.
     portfolio_value_at_creation: USDollarAmount | None = None
+    #: Wanted leverage, a multiple of the collateral; None without leverage.
     leverage: LeverageMultiplier | None = None
-    #: The loan after this trade: as planned, and as executed.
+    #: Leverage and credit: the loan after this trade as planned.
     planned_loan_update: Loan | None = None
+    #: Leverage and credit: the loan after this trade as executed.
     executed_loan_update: Loan | None = None
+    #: Whether the trade closes its position.
     closing: bool | None = None
     #: Collateral interest that was moved to the cash, reserve token units.
     claimed_interest: Decimal | None = None
     #: Debt interest that was repaid, base token units.
     paid_interest: Decimal | None = None
+    #: Name of the exchange, for people.
     exchange_name: str | None = None
+    #: Estimate of the size that the market can take; None if it was not asked for.
     trade_size_risk: SizeRisk | None = None
+    #: The same for the whole position.
     position_size_risk: SizeRisk | None = None
+    #: Time at which all conditions had expired, so that the trade will never start.
     expired_at: UTCDatetime | None = None
     #: Bridge burn confirmed, receipt on the other chain pending.
     cctp_in_transit_at: UTCDatetime | None = None
@@ -232,6 +281,7 @@ class TradeFields(TradeSlots):
     vault_settlement_pending_at: UTCDatetime | None = None
     #: Place in the execution order of its cycle, from 0.
     sort_index: int | None = None
+    #: Free-form data, for example of repairs.
     other_data: JSONObject | None = field(default_factory=new_dict)
 
     def __post_init__(self) -> None:

@@ -32,12 +32,13 @@ class TradePricing(Serialisable):
 
     #: Expected fill price with fees, USD.
     price: int | float
-    #: USD.
+    #: Mid price, USD.
     mid_price: int | float
-    #: USD per hop. A scalar is put into a list, None becomes ``[None]``.
+    #: Fee per hop, USD. A scalar is put into a list, None becomes ``[None]``.
     lp_fee: list[int | float | None] | None = None
-    #: USD; contained in `lp_fee`.
+    #: Transfer tax of the token, USD; contained in `lp_fee`.
     token_tax: USDollarAmount | None = None
+    #: Transfer tax of the token, a fraction.
     token_tax_percent: Percent | None = None
     #: Fraction per hop, 0.003 is 30 basis points. Scalars as for `lp_fee`.
     pair_fee: list[int | float | None] | None = None
@@ -47,10 +48,13 @@ class TradePricing(Serialisable):
     side: bool | None = None
     #: Pairs the trade is routed through.
     path: list[TradingPairIdentifier] | None = None
+    #: Time at which the price was read; None if it was computed from candles.
     read_at: UTCDatetime | None = None
+    #: Block at which the price was read; only live.
     block_number: BlockNumber | None = None
-    #: Token units.
+    #: Amount that goes into the trade, token units.
     token_in: Decimal | None = None
+    #: Amount that comes out of it, token units.
     token_out: Decimal | None = None
 
     def __post_init__(self) -> None:
