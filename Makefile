@@ -70,6 +70,7 @@ docs: $(DOCS) ## Build the documentation as a site: build/site/index.html
 
 schema: $(DEV) ## Write the JSON Schema, the TypeScript types and docs/schema.md from the code
 	@$(PY) -m tradeexecutor.schema.outputs
+	@$(PY) -m tradeexecutor.web.client_types
 
 bench: $(DEV) ## Run the benchmarks
 	@$(BENCH_COMMAND)

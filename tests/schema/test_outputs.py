@@ -6,8 +6,9 @@ import pytest
 
 from tests.support import REPOSITORY
 from tradeexecutor.schema.outputs import render_outputs, write_outputs
+from tradeexecutor.web.client_types import render_client_types
 
-OUTPUTS = render_outputs()
+OUTPUTS = render_outputs() | render_client_types()
 
 
 @pytest.mark.parametrize("path", OUTPUTS)
@@ -21,5 +22,5 @@ def test_no_other_file_is_in_the_folder_of_generated_files():
 
 
 def test_the_files_can_be_written_into_an_empty_checkout(tmp_path: Path):
-    write_outputs(tmp_path)
+    write_outputs(tmp_path, OUTPUTS)
     assert {path: (tmp_path / path).read_text(encoding="utf-8") for path in OUTPUTS} == OUTPUTS

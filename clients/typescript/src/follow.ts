@@ -1,8 +1,9 @@
 import * as z from "zod";
 
-import { ConnectionFailed, InvalidState, PatchFailed, RequestFailed, ResyncFailed } from "./errors.js";
+import { ConnectionFailed, PatchFailed, RequestFailed, ResyncFailed } from "./errors.js";
 import { EventParser, type ServerEvent } from "./events.js";
 import { applyPatch, type Operation } from "./patch.js";
+import { check, parseJSON } from "./read.js";
 
 /** Gaps without a change in between after which it is an error. */
 const MAX_GAPS = 3;
@@ -119,18 +120,7 @@ export class Follower {
 
 /** Return the checked data of an event; throws `InvalidState`. */
 function read<T>(schema: z.ZodType<T>, event: ServerEvent): T {
-  let tree: unknown;
-  try {
-    tree = JSON.parse(event.data);
-  } catch (error) {
-    throw new InvalidState([{ path: [], message: `not JSON: ${(error as Error).message}` }], { cause: error });
-  }
-  const result = schema.safeParse(tree);
-  if (!result.success) {
-    const issues = result.error.issues.map(({ path, message }) => ({ path: path.map(String), message }));
-    throw new InvalidState(issues, { cause: result.error });
-  }
-  return result.data;
+  return check(schema, parseJSON(event.data));
 }
 
 /**

@@ -1,3 +1,5 @@
+import type * as z from "zod";
+
 import { ConnectionFailed, InvalidState, RequestFailed } from "./errors.js";
 import { StateSchema } from "./generated/schemas.js";
 import type { State } from "./generated/types.js";
@@ -19,7 +21,12 @@ export interface RequestOptions {
  * Amounts stay decimal text: `Number("0.1")` and arithmetic on it would not be exact. Throws `InvalidState`.
  */
 export function parseState(tree: unknown): State {
-  const result = StateSchema.safeParse(tree);
+  return check(StateSchema, tree);
+}
+
+/** Return data that a schema has checked; throws `InvalidState`. */
+export function check<T>(schema: z.ZodType<T>, tree: unknown): T {
+  const result = schema.safeParse(tree);
   if (!result.success) {
     const issues = result.error.issues.map(({ path, message }) => ({
       path: path.map((item) => (typeof item === "symbol" ? String(item) : item)),
@@ -40,12 +47,21 @@ export async function fetchState(url: string | URL, options: RequestOptions = {}
   return parseStateText(await fetchText(url, options));
 }
 
+/**
+ * Fetch an answer of the API and check it: `fetchAnswer(`${server}/v1/demo/ledger`, api.LedgerAnswerSchema)`.
+ *
+ * Throws `ConnectionFailed`, `RequestFailed` or `InvalidState`.
+ */
+export async function fetchAnswer<T>(url: string | URL, schema: z.ZodType<T>, options: RequestOptions = {}): Promise<T> {
+  return check(schema, await fetchJSON(url, options));
+}
+
 /** Fetch any JSON; throws `ConnectionFailed`, `RequestFailed` or `InvalidState`. */
 export async function fetchJSON(url: string | URL, options: RequestOptions = {}): Promise<unknown> {
   return parseJSON(await fetchText(url, options));
 }
 
-function parseJSON(text: string): unknown {
+export function parseJSON(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -1,6 +1,7 @@
 """The generated files, by their path in the repository."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from tradeexecutor.schema.json_schema import build_state_schema
@@ -21,13 +22,13 @@ def render_outputs() -> dict[str, str]:
     }
 
 
-def write_outputs(repository: Path) -> None:
-    """Write the generated files into a checkout."""
-    for path, text in render_outputs().items():
+def write_outputs(repository: Path, outputs: Mapping[str, str]) -> None:
+    """Write generated files into a checkout."""
+    for path, text in outputs.items():
         target = repository / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    write_outputs(Path(__file__).resolve().parents[3])
+    write_outputs(Path(__file__).resolve().parents[3], render_outputs())

@@ -19,7 +19,7 @@ _HEAD = """// Written by `make schema` from the dataclasses of the state: do not
 _ZOD_HEAD = """
 import * as z from "zod";
 
-import type * as types from "./types.js";
+import type * as types from "{types}";
 """
 
 #: What both generated files call values of an enum that this version does not know.
@@ -43,9 +43,15 @@ def render_types(schema: Schema) -> str:
     return "".join(parts)
 
 
-def render_zod(schema: Schema) -> str:
-    """Return the module with one zod schema for each definition of a schema, and the known values of each enum."""
-    parts = [_HEAD, _ZOD_HEAD]
+def render_zod(schema: Schema, types: str = "./types.js") -> str:
+    """Return the module with one zod schema for each definition of a schema, and the known values of each enum.
+
+    Parameters
+    ----------
+    types
+        Module that `render_types` made of the same schema.
+    """
+    parts = [_HEAD, _ZOD_HEAD.replace("{types}", types)]
     for name, definition in schema["$defs"].items():
         known = _get_known_values(definition)
         if known is not None:
@@ -109,7 +115,8 @@ def _render_type(schema: Schema) -> str:
     known = _get_known_values(schema)
     if known is not None:
         other = "UnknownNumber" if isinstance(known[0], int) else "UnknownText"
-        return " | ".join([*(json.dumps(value) for value in known), other])
+        null = ["null"] if _is_nullable(schema) else []
+        return " | ".join([*(json.dumps(value) for value in known), other, *null])
     return " | ".join(_render_one_type(item) for item in _split_types(schema))
 
 
@@ -144,12 +151,16 @@ def _render_zod_property(described: Schema, key: str, owner: Schema) -> str:
 def _render_zod(schema: Schema) -> str:
     known = _get_known_values(schema)
     if known is not None:
-        return "z.int()" if isinstance(known[0], int) else "z.string()"
+        form = "z.int()" if isinstance(known[0], int) else "z.string()"
+        return f"{form}.nullable()" if _is_nullable(schema) else form
     members = list(_split_types(schema))
-    is_nullable = any(member.get("type") == "null" for member in members)
     forms = [_render_one_zod(member) for member in members if member.get("type") != "null"]
     form = forms[0] if len(forms) == 1 else f"z.union([{', '.join(forms)}])"
-    return f"{form}.nullable()" if is_nullable else form
+    return f"{form}.nullable()" if _is_nullable(schema) else form
+
+
+def _is_nullable(schema: Schema) -> bool:
+    return any(member.get("type") == "null" for member in _split_types(schema))
 
 
 def _render_one_zod(schema: Schema) -> str:

@@ -23,6 +23,9 @@ from tradeexecutor.web.v1 import ChartName, Number
 
 __all__ = ["ENDPOINTS"]
 
+#: Tables of positions.
+_TABLES = ("open", "frozen", "closed", "pending", "expired")
+
 _HISTORY_THERE = "Prices that the state has recorded are available."
 _HISTORY_MISSING = "The state has recorded no prices of this position."
 
@@ -102,12 +105,13 @@ def make_client_chart(question: Question) -> Body:
 def make_position_chart(question: Question) -> Body:
     """Return prices, trades and samples of a position."""
     number = question["position_number"]
-    tables = ("open_positions", "frozen_positions", "closed_positions")
-    position = question.saved.state.portfolio.get_position_by_id(number)
-    tree = make_public(question.tree)
-    found = next(table[str(number)] for name in tables if str(number) in (table := tree["portfolio"].get(name) or {}))
+    portfolio = question.saved.state.portfolio
+    waiting = portfolio.pending_positions.get(number) or portfolio.expired_positions.get(number)
+    position = waiting or portfolio.get_position_by_id(number)
+    tables = [question.tree["portfolio"].get(f"{name}_positions") or {} for name in _TABLES]
+    samples = (question.tree["stats"].get("positions") or {}).get(str(number), [])
+    shown = make_public({"position": next(table[str(number)] for table in tables if str(number) in table)})["position"]
     prices = make_ascending(list_prices(position))
-    samples = (tree["stats"].get("positions") or {}).get(str(number), [])
     names = ("internal_share_price", "underlying_price")
     return encode(
         PositionChart(
@@ -115,7 +119,7 @@ def make_position_chart(question: Question) -> Body:
             price_history=prices,
             price_history_status_message=_HISTORY_THERE if prices else _HISTORY_MISSING,
             position_statistics=[{**dict.fromkeys(names), **sample} for sample in samples],
-            trades=list(found["trades"].values()),
+            trades=list(shown["trades"].values()),
             warnings=[] if prices else [_HISTORY_MISSING],
         )
     )
