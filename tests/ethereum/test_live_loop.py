@@ -1,10 +1,10 @@
 """A strategy runs live on a chain, by a clock, through failures and restarts; and the command that starts it."""
 
-import contextlib
+import dataclasses
 import datetime
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,132 +12,19 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from tests.ethereum.live_strategy import HOUR, Live
 from tests.ethereum.trader import Trader
 from tradeexecutor.cli.main import app
-from tradeexecutor.ethereum.broadcast import WaitRules
-from tradeexecutor.ethereum.chain_file import ChainFile, ChainFileNotValid, read_chain_file
+from tradeexecutor.ethereum.chain_file import ChainFileNotValid, read_chain_file
 from tradeexecutor.ethereum.connection import ChainConnection, RetryPolicy, open_provider
 from tradeexecutor.ethereum.errors import TransactionsUnconfirmed
 from tradeexecutor.ethereum.hot_wallet import HotWallet
-from tradeexecutor.ethereum.live import RETRYABLE, connect, make_live_models
-from tradeexecutor.operations.live_loop import LiveLoop, LiveSettings, LiveStartRefused, StaleMarketData
+from tradeexecutor.operations.live_loop import LiveStartRefused
 from tradeexecutor.operations.operator_commands import is_paused, pause
-from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import OperationRefused
-from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.state import State
-from tradeexecutor.state.store import JSONFileStore
-from tradeexecutor.strategy.strategy_module import read_strategy_module
 
 pytestmark = pytest.mark.slow
-
-HOUR = datetime.timedelta(hours=1)
-
-STRATEGY = """
-from tradeexecutor.strategy.cycle import CycleDuration
-
-trading_strategy_engine_version = "0.5"
-name = "In and out"
-
-
-class Parameters:
-    cycle_duration = CycleDuration.cycle_1h
-    slippage_tolerance = 0.01
-    amount = 1_000
-    stop_loss_pct = None
-
-
-def decide_trades(input):
-    manager = input.get_position_manager()
-    if manager.is_any_open():
-        return manager.close_all()
-    pair = input.strategy_universe.get_single_pair()
-    return manager.open_spot(pair, input.parameters.amount, stop_loss_pct=input.parameters.stop_loss_pct)
-"""
-
-
-@pytest.fixture
-def folder(trader: Trader, tmp_path: Path) -> Path:
-    """A strategy, candles up to now, and the file that says what is traded where."""
-    (tmp_path / "strategy.py").write_text(STRATEGY)
-    start = trader.chain.now.replace(minute=0, second=0, microsecond=0) - 10 * HOUR
-    rows = [f"{(start + hour * HOUR).isoformat()},2000,2010,1990,2000,5" for hour in range(40)]
-    (tmp_path / "candles.csv").write_text("\n".join(["timestamp,open,high,low,close,volume", *rows]))
-    market, pair = trader.market, trader.market.pair
-    content = {
-        "chain_id": 31337,
-        "confirmations": 1,
-        "reserve": {"symbol": "USDC", "address": market.usdc.address, "decimals": 6},
-        "venues": [{"kind": "uniswap_v2", "factory": market.exchange.factory, "router": market.exchange.router}],
-        "pairs": [
-            {
-                "symbol": "WETH",
-                "address": market.weth.address,
-                "decimals": 18,
-                "pool": pair.pool_address,
-                "factory": market.exchange.factory,
-                "fee": 0.003,
-                "candles": "candles.csv",
-            }
-        ],
-    }
-    (tmp_path / "chain.json").write_text(json.dumps(content))
-    return tmp_path
-
-
-class Live:
-    """A loop by a clock that jumps when somebody waits."""
-
-    def __init__(self, trader: Trader, folder: Path, connection: ChainConnection | None = None, **settings: Any):
-        self.trader = trader
-        self.file: ChainFile = read_chain_file(folder / "chain.json")
-        self.now = trader.chain.now.replace(minute=0, second=0, microsecond=0) + HOUR
-        self.jobs: list[tuple[str, str | None]] = []
-        self.store = JSONFileStore(folder / "state.json")
-        self.connection = connection or connect(self.file, [trader.chain.anvil.url])
-        self.before_job: Callable[[], None] = lambda: None
-        self.models = make_live_models(
-            self.file,
-            self.connection,
-            trader.wallet,
-            self.store.sync,
-            wait_rules=WaitRules(timeout=1, poll=0.01),
-        )
-        module = read_strategy_module(folder / "strategy.py")
-        module.apply_parameters({name: settings.pop(name) for name in ("stop_loss_pct",) if name in settings})
-        options = {"trigger_check": None, "valuation": None, "max_cycles": 4, **settings}
-        self.loop = LiveLoop(
-            module,
-            self.store,
-            self.models,
-            lambda now: self.file.load_universe(),
-            LiveSettings(cycle=CycleDuration.cycle_1h, retryable=(*RETRYABLE, StaleMarketData), **options),
-            mode=ExecutionMode.unit_testing_trading,
-            clock=lambda: self.now,
-            wait=self.wait,
-            on_job=lambda name, error: self.jobs.append((name, error and type(error).__name__)),
-        )
-
-    def prepare(self) -> "Live":
-        state = self.store.create("live")
-        self.models.sync.sync_initial(state, reserve_assets=[self.file.reserve])
-        self.store.sync(state)
-        return self
-
-    def wait(self, seconds: float) -> None:
-        self.now += datetime.timedelta(seconds=max(seconds, 0.001))
-
-
-@pytest.fixture
-def make_live(trader: Trader, folder: Path) -> Iterator[Callable[..., Live]]:
-    with contextlib.ExitStack() as stack:
-
-        def make(connection: ChainConnection | None = None, **settings: Any) -> Live:
-            live = Live(trader, folder, connection, **settings)
-            stack.callback(live.store.close)
-            return live
-
-        yield make
 
 
 def test_a_strategy_trades_at_every_tick(trader: Trader, make_live: Callable[..., Live]):
@@ -305,6 +192,55 @@ def test_a_state_of_another_wallet_is_refused(trader: Trader, make_live: Callabl
     trader.wallet = trader.chain.create_wallet()
     with pytest.raises(LiveStartRefused, match="this wallet"):
         make_live().loop.start()
+
+
+@pytest.mark.parametrize("hours", [1, 3, 30])
+def test_no_tick_is_decided_twice_when_the_clock_goes_back(trader: Trader, make_live: Callable[..., Live], hours: int):
+    live = make_live(max_cycles=2).prepare()
+    ticks: list[datetime.datetime] = []
+    live.loop.module = dataclasses.replace(
+        live.loop.module, decide_trades=lambda input: ticks.append(input.timestamp) or []
+    )
+
+    def set_back(name: str, error: Exception | None) -> None:
+        assert error is None
+        if len(ticks) == 1:
+            live.now -= hours * HOUR
+
+    live.loop.on_job = set_back
+    state = live.loop.run()
+    assert ticks[1] == ticks[0] + HOUR
+    assert state.cycle == 3
+
+
+def test_a_decision_of_a_tick_that_is_made_does_nothing(make_live: Callable[..., Live]):
+    live = make_live().prepare()
+    state = live.loop.start()
+    live.loop.decide()
+    before = state.to_json()
+    live.now -= 5 * HOUR
+    live.loop.decide()
+    assert state.to_json() == before
+
+
+def test_stop_losses_are_checked_while_the_clock_is_behind(trader: Trader, make_live: Callable[..., Live]):
+    live = make_live(stop_loss_pct=0.95, max_cycles=2, trigger_check=datetime.timedelta(minutes=20)).prepare()
+    since = live.now
+
+    def set_back(name: str, error: Exception | None) -> None:
+        live.jobs.append((name, None))
+        if len(live.jobs) == 1:
+            live.now -= 5 * HOUR
+            trader.chain.set_v2_price(trader.market.exchange, trader.market.pair, Decimal(1_800))
+        elif len(live.jobs) == 2:
+            assert name == "triggers"
+            assert live.now < since, "the clock has not caught up"
+
+    live.loop.on_job = set_back
+    state = live.loop.run()
+    first = next(iter(state.portfolio.closed_positions.values()))
+    assert [trade.is_stop_loss() for trade in first.trades.values()] == [False, True]
+    trader.assert_books_equal_chain(state)
 
 
 # --- The command

@@ -12,7 +12,12 @@ valuation      in between, so that a reader of the state sees present values
 
 Before each job, pending trades of earlier jobs are resolved. When a node does not answer or gas is too expensive, the
 job fails and the next one tries again; the program continues. An unknown outcome of a trade ends the program. A missed
-tick is skipped, because its prices are no longer available.
+tick is skipped, because its prices are no longer available. No tick has two decisions: when the clock is set back, the
+next decision is made once the clock has passed the latest one, and the other jobs go on meanwhile.
+
+A waiting entry (limit, stop) whose time has passed expires at the next check of triggers, with or without a price. One
+that was not sent when its price came expires before the next job; an exit that was not sent waits again. One that was
+sent and failed is frozen like any failed trade.
 """
 
 import datetime
@@ -236,7 +241,12 @@ class LiveLoop:
         next_valuation = _after(now, settings.valuation)
         while not self.should_stop():
             self.commands.run_all(LiveBooks(state, self.models, self.store.sync, self.clock), self._is_retryable)
-            now = self.clock()
+            before, now = now, self.clock()
+            if now < before:
+                # Jobs in between continue at once. A decision waits until the clock passes the latest one again.
+                logger.warning("The clock went back from %s to %s", before, now)
+                next_decision = self._find_next_decision(now)
+                next_check, next_valuation = _after(now, settings.trigger_check), _after(now, settings.valuation)
             if now >= next_decision:
                 self._attempt("decision", self.decide)
                 decisions += 1
@@ -264,7 +274,7 @@ class LiveLoop:
         """Return the time of the decision of the next tick that has no decision yet."""
         tick = snap_to_next_tick(now - self.settings.offset, self.settings.cycle)
         if self._last_tick is not None and tick <= self._last_tick:
-            tick += self.settings.cycle.to_timedelta()
+            tick = snap_to_previous_tick(self._last_tick, self.settings.cycle) + self.settings.cycle.to_timedelta()
         return tick + self.settings.offset
 
     def _attempt(self, name: str, job: Callable[[], None]) -> None:
@@ -294,7 +304,7 @@ class LiveLoop:
     # --- Jobs
 
     def decide(self) -> None:
-        """Make the decision of the latest tick, unless an operator has paused the strategy.
+        """Make the decision of the latest tick, unless it was made or an operator has paused the strategy.
 
         Raises
         ------
@@ -304,15 +314,18 @@ class LiveLoop:
         runner = self._require_runner()
         now = self.clock()
         tick = snap_to_previous_tick(now - self.settings.offset, self.settings.cycle)
+        if self._last_tick is not None and tick <= self._last_tick:
+            logger.warning("No decision at %s: the latest one was that of %s", tick, self._last_tick)
+            return
+        # A decision that fails is not repeated at its tick either.
+        self._last_tick = tick
         if is_paused(runner.state):
             logger.warning("No decision at %s: an operator has paused the strategy", tick)
-            self._last_tick = tick
             return
         universe, indicators = self._load_market(now)
         self._require_fresh(universe, tick)
         runner.update_market(universe, indicators)
         runner.tick(runner.state.cycle, tick)
-        self._last_tick = tick
 
     def _require_fresh(self, universe: TradingStrategyUniverse, tick: datetime.datetime) -> None:
         limit = self.settings.max_data_delay
