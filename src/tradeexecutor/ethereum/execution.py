@@ -20,6 +20,7 @@ from tradeexecutor.ethereum.venues.interface import Outcome, Venue
 from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, ExecutionReport
 from tradeexecutor.execution.shortage import CashShortage, Shortages, check_cash, settle_shortage
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
+from tradeexecutor.state.booking.waiting_orders import expire_if_never_opened, is_waiting, wait_again
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import NotEnoughMoney
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
@@ -301,18 +302,28 @@ class EthereumExecution(ExecutionModel):
 
 
 def expire_unsent_trades(state: State, ts: datetime.datetime) -> list[TradeExecution]:
-    """Expire planned trades that were never sent, and positions without any trade that was sent.
+    """Expire planned trades that were never sent, and open and pending positions that never opened.
 
-    Trades that wait for a trigger are not changed. Returns the expired trades.
+    Trades that wait for a trigger are not changed. An exit whose trigger has fired waits for it again, because it
+    protects the position; the next check sends it if the price is still there.
+
+    Returns
+    -------
+    list
+        The trades that were changed.
     """
     portfolio = state.portfolio
-    expired: list[TradeExecution] = []
-    for position in list(portfolio.open_positions.values()):
+    changed: list[TradeExecution] = []
+    for position in [*portfolio.open_positions.values(), *portfolio.pending_positions.values()]:
         for trade in position.trades.values():
-            if trade.is_planned():
+            if not trade.is_planned() or is_waiting(position, trade):
+                continue
+            if trade.activated_trigger is not None and trade.is_spot() and trade.is_sell():
+                wait_again(position, trade)
+            else:
                 trade.mark_expired(ts)
-                expired.append(trade)
-        if all(trade.expired_at is not None for trade in position.trades.values()) and not position.pending_trades:
-            del portfolio.open_positions[position.position_id]
-            portfolio.expired_positions[position.position_id] = position
-    return expired
+                trade.add_note("lapsed: it was not sent")
+            changed.append(trade)
+        if expire_if_never_opened(portfolio, position, ts):
+            logger.warning("%s never opened, and expires at %s", position, ts)
+    return changed

@@ -15,7 +15,12 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from tradeexecutor.accounting.raw_units import round_down_to_units, size_buy, size_sale
-from tradeexecutor.state.booking.waiting_orders import add_expired_triggers, expire_order, expire_waiting_orders
+from tradeexecutor.state.booking.waiting_orders import (
+    add_expired_triggers,
+    expire_if_never_opened,
+    expire_order,
+    expire_waiting_orders,
+)
 from tradeexecutor.state.display.formatting import format_price
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.portfolio import Portfolio
@@ -172,6 +177,10 @@ def _check(
     """
     ts = manager.timestamp
     portfolio = manager.state.portfolio
+    if price_ranges is None:
+        # With or without a price. In a candle an order may have filled before it lapsed.
+        for position in list(iterate_positions_with_triggers(portfolio)):
+            _expire_lapsed_orders(portfolio, position, ts)
     by_pair: dict[TradingPairIdentifier, tuple[PriceRange, list[Book]]] = {}
     for position in iterate_positions_with_triggers(portfolio):
         try:
@@ -465,6 +474,4 @@ def _expire_order(
     portfolio: Portfolio, position: TradingPosition, trade: TradeExecution, ts: datetime.datetime
 ) -> None:
     expire_order(position, trade, ts)
-    if position.is_pending() and not position.pending_trades:
-        portfolio.pending_positions.pop(position.position_id, None)
-        portfolio.expired_positions[position.position_id] = position
+    expire_if_never_opened(portfolio, position, ts)

@@ -8,7 +8,15 @@ from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trigger import Trigger
 
-__all__ = ["add_expired_triggers", "discard_planned", "expire_order", "expire_waiting_orders", "is_waiting"]
+__all__ = [
+    "add_expired_triggers",
+    "discard_planned",
+    "expire_if_never_opened",
+    "expire_order",
+    "expire_waiting_orders",
+    "is_waiting",
+    "wait_again",
+]
 
 
 def is_waiting(position: TradingPosition, trade: TradeExecution) -> bool:
@@ -44,10 +52,49 @@ def expire_order(position: TradingPosition, trade: TradeExecution, ts: datetime.
 
 
 def discard_planned(portfolio: Portfolio, trade: TradeExecution, ts: datetime.datetime) -> None:
-    """Expire a planned trade, and its open position if that has no other trade."""
+    """Expire a planned trade, and its position if that never opened and has nothing else to open it."""
     portfolio.owner.claim()
     position = portfolio.find_position_for_trade(trade, pending=True)
     expire_order(position, trade, ts)
-    if not position.trades and portfolio.open_positions.get(position.position_id) is position:
-        del portfolio.open_positions[position.position_id]
-        portfolio.expired_positions[position.position_id] = position
+    expire_if_never_opened(portfolio, position, ts)
+
+
+def expire_if_never_opened(portfolio: Portfolio, position: TradingPosition, ts: datetime.datetime) -> bool:
+    """Move an open or pending position to the expired ones if it never traded and no entry of it is left.
+
+    Its waiting exits, which have nothing to sell, expire with it. An entry of a pending position that has failed counts
+    as over: its capital is back, and the position holds nothing.
+
+    Returns
+    -------
+    bool
+        Whether the position has moved.
+    """
+    is_pending = portfolio.pending_positions.get(position.position_id) is position
+    table = portfolio.pending_positions if is_pending else portfolio.open_positions
+    if table.get(position.position_id) is not position:
+        return False
+    if any(is_pending or not (trade.is_spot() and trade.is_sell()) for trade in position.pending_trades.values()):
+        return False
+    for trade in position.trades.values():
+        is_over = trade.expired_at is not None or (is_pending and trade.is_failed())
+        if not is_over and not is_waiting(position, trade):
+            return False
+    expire_waiting_orders(position, ts)
+    del table[position.position_id]
+    portfolio.expired_positions[position.position_id] = position
+    return True
+
+
+def wait_again(position: TradingPosition, trade: TradeExecution) -> None:
+    """Make a planned exit whose trigger has fired wait for the trigger again, because it was not sent."""
+    fired = trade.activated_trigger
+    assert fired is not None, "the trigger of the trade has fired"
+    others = [trigger for trigger in trade.expired_triggers or () if trigger.expired_at == fired.triggered_at]
+    for trigger in others:
+        trigger.expired_at = None
+    trade.expired_triggers = [trigger for trigger in trade.expired_triggers or () if trigger.expired_at is not None]
+    fired.triggered_at = None
+    trade.activated_trigger = None
+    trade.triggers = [fired, *others]
+    position.pending_trades[trade.trade_id] = trade
