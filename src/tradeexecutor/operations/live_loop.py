@@ -26,8 +26,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tradeexecutor.ledger.proof import Verdict, prove
 from tradeexecutor.operations.live_trading import LiveBooks
 from tradeexecutor.operations.operator_commands import CommandQueue, is_paused
+from tradeexecutor.operations.watchdog import JobHangs, Watchdog
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.cycle_duration import CycleDuration, snap_to_next_tick, snap_to_previous_tick
 from tradeexecutor.state.errors import TradeExecutorError
@@ -137,6 +139,8 @@ class LiveLoop:
         Called after each job with its name, and with its error or None.
     commands
         Commands of an operator, which are carried out between jobs.
+    watchdog
+        Notices a job that hangs.
     """
 
     module: StrategyModule
@@ -151,6 +155,7 @@ class LiveLoop:
     on_start: Callable[[State], None] = lambda state: None
     on_job: Callable[[str, Exception | None], None] = lambda name, error: None
     commands: CommandQueue = field(default_factory=CommandQueue)
+    watchdog: Watchdog = field(default_factory=Watchdog)
     _runner: StrategyRunner | None = field(default=None, init=False, repr=False)
     _last_tick: datetime.datetime | None = field(default=None, init=False, repr=False)
 
@@ -225,6 +230,11 @@ class LiveLoop:
         -------
         State
             The state as it was last saved.
+
+        Raises
+        ------
+        JobHangs
+            A job took too long. The state was saved if every balance of it adds up; otherwise the last save stays.
         """
         try:
             return self._run()
@@ -232,7 +242,26 @@ class LiveLoop:
             self.commands.close()
 
     def _run(self) -> State:
-        state = self.start()
+        with self.watchdog.watching():
+            state = self.start()
+            try:
+                self._run_jobs(state)
+            except JobHangs:
+                self._save_what_adds_up(state)
+                raise
+        state.hand_over()
+        return state
+
+    def _save_what_adds_up(self, state: State) -> None:
+        """Save a state that was interrupted somewhere, unless the interruption has left it half-changed."""
+        state.perform_integrity_check()
+        mismatches = prove(state).get_findings(Verdict.mismatch)
+        if mismatches:
+            logger.error("The state is not saved, because it was interrupted during a change: %s", mismatches[0])
+            return
+        self.store.sync(state)
+
+    def _run_jobs(self, state: State) -> None:
         settings = self.settings
         decisions = 0
         now = self.clock()
@@ -240,6 +269,7 @@ class LiveLoop:
         next_check = _after(now, settings.trigger_check)
         next_valuation = _after(now, settings.valuation)
         while not self.should_stop():
+            self.watchdog.beat()
             self.commands.run_all(LiveBooks(state, self.models, self.store.sync, self.clock), self._is_retryable)
             before, now = now, self.clock()
             if now < before:
@@ -262,8 +292,6 @@ class LiveLoop:
             else:
                 due = min(when for when in (next_decision, next_check, next_valuation) if when is not None)
                 self.wait(min((due - now).total_seconds(), _LONGEST_WAIT))
-        state.hand_over()
-        return state
 
     def _is_undecided(self, now: datetime.datetime) -> bool:
         """Return True if neither this nor an earlier process made the decision of the latest tick."""
