@@ -21,6 +21,7 @@ from typer.models import ArgumentInfo, OptionInfo
 
 from tradeexecutor.cli import failure, main
 from tradeexecutor.cli.command_table import COMMANDS, KEEP, STORE_COMMANDS
+from tradeexecutor.cli.environment import find_variable
 from tradeexecutor.cli.lazy_commands import CommandEntry
 
 PAGE = Path(__file__).resolve().with_name("commands.md")
@@ -30,7 +31,8 @@ _HEAD = """# Commands
 Written by `make docs-commands` from the code of the commands: do not edit this page. `tradeexecutor COMMAND --help`
 says the same in the terminal. What to do when something went wrong is in [operations.md](operations.md).
 
-Options stand in any order, before or after the arguments. A state is a file, or a strategy in a database such as
+Options stand in any order, before or after the arguments. Each of them can also be in the environment variable that the
+table names; the command line is stronger. A state is a file, or a strategy in a database such as
 `sqlite:///trading.db#my-strategy`, see [stores.md](stores.md).
 """
 
@@ -61,6 +63,8 @@ class Parameter:
         As the user types them; of an argument its name on the page.
     default
         Empty where there is nothing to say.
+    variable
+        Environment variable; empty without one.
     """
 
     names: str
@@ -68,6 +72,7 @@ class Parameter:
     default: str
     is_option: bool
     is_required: bool
+    variable: str
 
 
 def render() -> str:
@@ -88,13 +93,14 @@ def _render_exit_codes() -> str:
 
 def _render_global_options() -> str:
     options = [item for item in read_parameters(main.set_global_options) if item.is_option]
-    return _render_table(("Option", "What it does"), [(item.names, item.text) for item in options])
+    rows = [(item.names, item.text, item.variable) for item in options]
+    return _render_table(("Option", "What it does", "Variable"), rows)
 
 
 def _render_command(entry: CommandEntry, command: str) -> str:
     function = entry.load_function()
     help_text, exit_code = _split_help(inspect.getdoc(function) or "")
-    parameters = read_parameters(function)
+    parameters = read_parameters(function, entry.name)
     arguments = [item for item in parameters if not item.is_option]
     options = [item for item in parameters if item.is_option]
     required = [item.names.replace("`", "") for item in options if item.is_required]
@@ -103,8 +109,10 @@ def _render_command(entry: CommandEntry, command: str) -> str:
     if arguments:
         parts.append(_render_table(("Argument", "What it is"), [(item.names, item.text) for item in arguments]) + "\n")
     if options:
-        rows = [(item.names, item.text, "required" if item.is_required else item.default) for item in options]
-        parts.append(_render_table(("Option", "What it does", "Default"), rows) + "\n")
+        rows = [
+            (item.names, item.text, "required" if item.is_required else item.default, item.variable) for item in options
+        ]
+        parts.append(_render_table(("Option", "What it does", "Default", "Variable"), rows) + "\n")
     parts.append(f"Exit code: {exit_code}\n")
     examples: tuple[str, ...] = importlib.import_module(entry.module).EXAMPLES
     parts.append("```console\n" + "\n".join(f"$ {example}" for example in examples) + "\n```\n")
@@ -129,27 +137,35 @@ def _render_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
-def read_parameters(function: Callable[..., Any]) -> list[Parameter]:
+def read_parameters(function: Callable[..., Any], command: str = "") -> list[Parameter]:
     """Return the arguments and options of a command, in their order."""
-    return list(_iterate_parameters(function))
+    return list(_iterate_parameters(function, command))
 
 
-def _iterate_parameters(function: Callable[..., Any]) -> Iterator[Parameter]:
+def _iterate_parameters(function: Callable[..., Any], command: str) -> Iterator[Parameter]:
     hints = typing.get_type_hints(function, include_extras=True)
     for name, parameter in inspect.signature(function).parameters.items():
         kind, info = typing.get_args(hints[name])
         is_required = parameter.default is inspect.Parameter.empty
         if isinstance(info, ArgumentInfo):
             shown = info.metavar or name.upper()
+            variable = "" if typing.get_origin(kind) is list else f"`{find_variable(name, command)}`"
             text = _finish(info.help) + _describe_default_of_argument(info)
-            yield Parameter(f"`{shown}`", text, "", is_option=False, is_required=is_required)
+            text += f" Environment variable {variable}." if variable else ""
+            yield Parameter(f"`{shown}`", text, "", is_option=False, is_required=is_required, variable=variable)
         else:
             assert isinstance(info, OptionInfo)
-            shown = ", ".join(f"`{item}`" for item in _list_names(name, info))
-            text = _finish(info.help) + (f" Environment variable `{info.envvar}`." if info.envvar else "")
+            names = _list_names(name, info)
+            shown = ", ".join(f"`{item}`" for item in names)
             default = "" if is_required else _describe_default(parameter.default, info)
+            (first,) = [item for item in names if item.startswith("--")][:1]
             yield Parameter(
-                f"{shown}{_describe_value(kind, info)}", text, default, is_option=True, is_required=is_required
+                f"{shown}{_describe_value(kind, info)}",
+                _finish(info.help),
+                default,
+                is_option=True,
+                is_required=is_required,
+                variable=f"`{info.envvar or find_variable(first.partition('/')[0], command)}`",
             )
 
 

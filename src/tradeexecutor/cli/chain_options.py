@@ -1,7 +1,10 @@
 """Options of commands that talk to a chain."""
 
+import dataclasses
+import getpass
 import importlib.util
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tradeexecutor.cli.failure import CommandFailed
+from tradeexecutor.cli.output import print_problem
 
 if TYPE_CHECKING:
     from tradeexecutor.ethereum.chain_file import ChainFile
@@ -21,6 +25,7 @@ __all__ = [
     "KeystoreOption",
     "MaxGasPriceOption",
     "OptionalChainOption",
+    "PasswordFileOption",
     "RpcOption",
     "open_chain",
     "open_wallet",
@@ -28,7 +33,23 @@ __all__ = [
 ]
 
 _PASSWORD_VARIABLE = "KEYSTORE_PASSWORD"
-_RPC_VARIABLE = "JSON_RPC"
+
+#: Names of chains in variables such as ``JSON_RPC_BASE``, by chain id.
+_CHAIN_NAMES = {
+    1: "ETHEREUM",
+    56: "BINANCE",
+    137: "POLYGON",
+    143: "MONAD",
+    957: "DERIVE",
+    998: "HYPERLIQUID_TESTNET",
+    999: "HYPERLIQUID",
+    8453: "BASE",
+    31337: "ANVIL",
+    42161: "ARBITRUM",
+    43114: "AVALANCHE",
+    84532: "BASE_SEPOLIA",
+    421614: "ARBITRUM_SEPOLIA",
+}
 
 _CHAIN = typer.Option(metavar="FILE", help="Chain, pairs and exchanges to trade on (JSON).", show_default=False)
 
@@ -42,9 +63,9 @@ OptionalChainOption = Annotated[
 RpcOption = Annotated[
     list[str] | None,
     typer.Option(
-        envvar=_RPC_VARIABLE,
         metavar="URL",
-        help="URL of a node. May be repeated: when one does not answer, the next one is used.",
+        help="URL of a node. May be repeated: when one does not answer, the next one is used. Without it, the variable "
+        "of the chain counts, e.g. JSON_RPC_BASE.",
         show_default=False,
     ),
 ]
@@ -52,9 +73,14 @@ KeystoreOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help=f"Encrypted key of the wallet; its password is in the environment variable {_PASSWORD_VARIABLE}.",
+        help=f"Encrypted key of the wallet. Its password is in --password-file or in the environment variable "
+        f"{_PASSWORD_VARIABLE}; otherwise the terminal asks for it.",
         show_default="the key in PRIVATE_KEY",
     ),
+]
+PasswordFileOption = Annotated[
+    Path | None,
+    typer.Option("--password-file", metavar="FILE", help="File with the password of the keystore.", show_default=False),
 ]
 MaxGasPriceOption = Annotated[
     float | None,
@@ -70,6 +96,7 @@ class ChainAccess:
     rpc: list[str] | None
     keystore: Path | None
     max_gas_price: float | None
+    password_file: Path | None = None
 
     @property
     def max_fee(self) -> int | None:
@@ -83,8 +110,10 @@ def require_chain_packages() -> None:
         raise CommandFailed("talking to a chain needs more packages", 'pip install "tradeexecutor[ethereum]"')
 
 
-def open_chain(chain: Path, rpc: list[str] | None) -> "tuple[ChainFile, ChainConnection]":
-    """Return the settings of a chain and a connection to it.
+def open_chain(
+    chain: Path, rpc: list[str] | None, confirmations: int | None = None
+) -> "tuple[ChainFile, ChainConnection]":
+    """Return the settings of a chain and a connection to it; `confirmations` is stronger than the settings.
 
     Raises
     ------
@@ -96,32 +125,63 @@ def open_chain(chain: Path, rpc: list[str] | None) -> "tuple[ChainFile, ChainCon
         The settings cannot be read.
     """
     require_chain_packages()
-    if not rpc:
-        raise typer.BadParameter(
-            f"is missing; give it here or in the environment variable {_RPC_VARIABLE}", param_hint="--rpc"
-        )
     from tradeexecutor.ethereum.chain_file import read_chain_file
     from tradeexecutor.ethereum.live import connect
 
+    if not rpc and not _list_chain_variables(None):
+        raise _refuse_without_node("JSON_RPC")
     settings = read_chain_file(chain)
-    return settings, connect(settings, rpc)
+    if confirmations is not None:
+        settings = dataclasses.replace(settings, confirmations=confirmations)
+    nodes = rpc or _list_chain_variables(settings.chain_id)
+    if not nodes:
+        raise _refuse_without_node(f"JSON_RPC_{_CHAIN_NAMES.get(settings.chain_id, '')}".rstrip("_"))
+    return settings, connect(settings, nodes)
 
 
-def open_wallet(keystore: Path | None) -> "HotWallet":
+def _list_chain_variables(chain_id: int | None) -> list[str]:
+    """Return the nodes in the variable of a chain, or of all chains."""
+    names = _CHAIN_NAMES.values() if chain_id is None else [_CHAIN_NAMES.get(chain_id, "")]
+    return [node for name in names if name for node in os.environ.get(f"JSON_RPC_{name}", "").split()]
+
+
+def _refuse_without_node(variable: str) -> typer.BadParameter:
+    return typer.BadParameter(f"is missing; give it here or in the environment variable {variable}", param_hint="--rpc")
+
+
+def open_wallet(keystore: Path | None, password_file: Path | None = None) -> "HotWallet":
     """Return the wallet with the key in a keystore file, or in the environment.
+
+    The password of the file comes from `password_file`, the environment, or the terminal.
 
     Raises
     ------
     CommandFailed
-        The password of the file is not in the environment.
+        There is a password without a keystore, or no password and no terminal that could be asked for it.
     InvalidKey, OSError
         There is no valid key.
     """
     from tradeexecutor.ethereum.hot_wallet import HotWallet
 
     if keystore is None:
+        if password_file is not None:
+            raise CommandFailed("--password-file is the password of a keystore, and there is no --keystore")
         return HotWallet.from_environment()
+    return HotWallet.from_keystore(keystore, _read_password(keystore, password_file))
+
+
+def _read_password(keystore: Path, password_file: Path | None) -> str:
+    if password_file is not None:
+        if password_file.stat().st_mode & 0o077:
+            print_problem(f"{password_file} can be read by other users of this machine: chmod 600 {password_file}")
+        # Editors end the last line; a password that ends with a line break cannot be typed anyway.
+        return password_file.read_text(encoding="utf-8").rstrip("\r\n")
     password = os.environ.get(_PASSWORD_VARIABLE)
-    if password is None:
-        raise CommandFailed(f"the environment variable {_PASSWORD_VARIABLE} must have the password of {keystore}")
-    return HotWallet.from_keystore(keystore, password)
+    if password is not None:
+        return password
+    if not sys.stdin.isatty():
+        raise CommandFailed(
+            f"there is no password of {keystore}, and no terminal to ask for it",
+            f"give --password-file, or set the environment variable {_PASSWORD_VARIABLE}",
+        )
+    return getpass.getpass(f"Password of {keystore}: ")

@@ -39,7 +39,7 @@ def open_books(place: StateLocation, access: ChainAccess, *, dry_run: bool) -> G
         place,
         settings,
         connection,
-        open_wallet(access.keystore),
+        open_wallet(access.keystore, access.password_file),
         preview_only=dry_run,
         fee_rules=FeeRules(max_fee=access.max_fee),
     ) as books:

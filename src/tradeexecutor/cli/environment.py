@@ -1,51 +1,88 @@
-"""Environment variables of options: those that deployments of the reference set, by the names that they have there.
+"""Environment variables of options.
 
-A value on the command line wins over the variable. Options that the reference does not have get no variable, because
-short upper-case names such as ``DATA`` or ``OUTPUT`` are taken by other programs.
+Every option and every argument that takes one value can be in an environment variable. Those of existing deployments
+have their own names, such as ``STATE_FILE``; all others are named after the option: ``--max-gas-price`` is
+``TRADEEXECUTOR_MAX_GAS_PRICE``. The prefix keeps variables of other programs, such as ``NAME``, from changing what a
+command does. The command line is stronger than the environment.
+
+>>> find_variable("state_file"), find_variable("--max-gas-price"), find_variable("--yes", "repair")
+('STATE_FILE', 'TRADEEXECUTOR_MAX_GAS_PRICE', 'AUTO_APPROVE')
 """
 
-from typing import Any
+__all__ = ["find_variable", "is_of_deployments"]
 
-__all__ = ["add_environment_variables"]
+_PREFIX = "TRADEEXECUTOR_"
 
-#: Variables of arguments and options by the name of their parameter, for every command.
-_EVERYWHERE = {
-    "state_file": "STATE_FILE",
-    "dry_run": "DRY_RUN",
-    "position_type": "POSITION_TYPE",
-    "trade_type": "TRADE_TYPE",
-    "tx_type": "TX_TYPE",
-    "http_enabled": "HTTP_ENABLED",
-    "http_host": "HTTP_HOST",
-    "http_port": "HTTP_PORT",
+#: Variables that do not follow the rule, by the name of the option or argument.
+_NAMED = {
+    "strategy": "STRATEGY_FILE",
+    "state-file": "STATE_FILE",
+    "rpc": "JSON_RPC",
+    "offset": "CYCLE_OFFSET_MINUTES",
+    "trigger-check": "POSITION_TRIGGER_CHECK_MINUTES",
+    "valuation": "STATS_REFRESH_MINUTES",
+    "max-data-delay": "MAX_DATA_DELAY_MINUTES",
+    "decide-at-once": "TRADE_IMMEDIATELY",
+    "operate": "TRADEEXECUTOR_OPERATE",
+    "host": "HTTP_HOST",
+    "port": "HTTP_PORT",
+    "confirmations": "CONFIRMATION_BLOCK_COUNT",
+    "password-file": "KEYSTORE_PASSWORD_FILE",
 }
 
-_HISTORY = (
-    *("cutoff_date", "remove_share_price_outliers", "remove_nav_sync_outliers", "remove_duplicate_timestamp_stats"),
-    *("outlier_window_size", "outlier_threshold"),
-    *("nav_sync_window_size", "nav_sync_threshold", "nav_sync_min_component_change"),
+#: Options whose variables are their names in capitals.
+_PLAIN = frozenset(
+    {
+        "check-accounts",
+        "confirmation-timeout",
+        "cycle-duration",
+        "dry-run",
+        "http-enabled",
+        "http-host",
+        "http-port",
+        "keystore",
+        "max-cycles",
+        "max-slippage",
+        "min-gas-balance",
+        "position-type",
+        "run-single-cycle",
+        "sync-treasury-on-startup",
+        "trade-type",
+        "tx-type",
+    }
 )
 
-#: Variables of single commands, where other commands have an option of the same name and another meaning.
-_OF_COMMANDS = {
-    "backtest": {"strategy": "STRATEGY_FILE"},
-    "blacklist": {"add_token": "ADD_TOKEN", "remove_token": "REMOVE_TOKEN"},
-    "close-position": {
-        name: name.upper() for name in ("position_id", "all_test_trades", "slippage", "blacklist", "close_dust")
-    },
-    "console": {"code": "CODE"},
-    "correct-history": {name: name.upper() for name in _HISTORY},
-    "perform-test-trade": {"pair": "PAIR", "amount": "AMOUNT"},
-    "repair": {"yes": "AUTO_APPROVE", "merge": "MERGE_DUSTLESS_DUPLICATES"},
-    "start": {"strategy": "STRATEGY_FILE"},
-    "webapi": {"host": "HTTP_HOST", "port": "HTTP_PORT"},
+_OUTLIERS = (
+    *("cutoff-date", "remove-share-price-outliers", "remove-nav-sync-outliers", "remove-duplicate-timestamp-stats"),
+    *("outlier-window-size", "outlier-threshold"),
+    *("nav-sync-window-size", "nav-sync-threshold", "nav-sync-min-component-change"),
+)
+
+#: The same of single commands, where other commands have an option of this name with another meaning.
+_PLAIN_OF_COMMANDS = {
+    "blacklist": ("add-token", "remove-token"),
+    "close-position": ("position-id", "all-test-trades", "slippage", "blacklist", "close-dust"),
+    "console": ("code",),
+    "correct-history": _OUTLIERS,
+    "perform-test-trade": ("pair", "amount"),
 }
 
+_NAMED_OF_COMMANDS = {"repair": {"yes": "AUTO_APPROVE", "merge": "MERGE_DUSTLESS_DUPLICATES"}}
 
-def add_environment_variables(name: str, params: list[Any]) -> None:
-    """Let the parameters of the command `name` be given by their environment variables."""
-    variables = _EVERYWHERE | _OF_COMMANDS.get(name, {})
-    for param in params:
-        if param.envvar is None and param.name in variables:
-            param.envvar = variables[param.name]
-            param.show_envvar = True
+
+def find_variable(name: str, command: str = "") -> str:
+    """Return the environment variable of an option, given as typed, or of an argument, given by its name.
+
+    With the name of a command it is the variable that this command reads, which may have a name of its own.
+    """
+    name = name.lstrip("-").rstrip("_").replace("_", "-")
+    named = _NAMED | _NAMED_OF_COMMANDS.get(command, {})
+    if name in named:
+        return named[name]
+    variable = name.upper().replace("-", "_")
+    return variable if name in _PLAIN or name in _PLAIN_OF_COMMANDS.get(command, ()) else _PREFIX + variable
+
+
+def is_of_deployments(variable: str) -> bool:
+    """Return True if existing deployments set the variable, so that the help of a command names it."""
+    return not variable.startswith(_PREFIX)

@@ -7,6 +7,7 @@ code  meaning
 1     failed: bad input, a check that found something wrong, or an
       output that could not be written
 2     the command line itself is wrong
+3     a live job hung and was interrupted; the next start goes on
 130   interrupted
 ====  =========================================================
 """
@@ -34,6 +35,7 @@ from tradeexecutor.state.errors import TradeExecutorError
 __all__ = [
     "DEBUG_VARIABLE",
     "EXIT_FAILURE",
+    "EXIT_HUNG",
     "CommandFailed",
     "DebugOption",
     "accept_debug",
@@ -49,6 +51,7 @@ DEBUG_VARIABLE = "TRADEEXECUTOR_DEBUG"
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and log messages.")]
 
 EXIT_FAILURE = 1
+EXIT_HUNG = 3
 
 _debug = False
 

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from tradeexecutor.cli.environment import add_environment_variables
+from tradeexecutor.cli.environment import find_variable, is_of_deployments
 from tradeexecutor.cli.failure import accept_debug, guard_streams, report_failures, show_usage_errors
 
 __all__ = ["CommandEntry", "LazyCommand", "make_lazy_group"]
@@ -83,8 +83,22 @@ class LazyCommand(TyperCommand):
         app.command(entry.name, cls=_Command, epilog=_make_epilog(examples))(accept_debug(report_failures(function)))
         command = get_command(app)
         assert isinstance(command, TyperCommand)
-        add_environment_variables(entry.name, command.params)
+        for parameter in command.params:
+            _read_environment(parameter, entry.name)
         return command
+
+
+def _read_environment(parameter: Any, command: str) -> None:
+    """Let an option or argument that the command line lacks be in an environment variable."""
+    is_option = parameter.param_type_name == "option"
+    if parameter.envvar is not None or parameter.nargs != 1 or (not is_option and parameter.multiple):
+        return
+    names = [name for name in parameter.opts if name.startswith("--")]
+    if is_option and not names:
+        return
+    parameter.envvar = find_variable(names[0] if is_option else parameter.name, command)
+    # With all of them the help of a command would be twice as long; docs/commands.md lists the rest.
+    parameter.show_envvar = is_of_deployments(parameter.envvar)
 
 
 def _make_epilog(examples: tuple[str, ...]) -> str:

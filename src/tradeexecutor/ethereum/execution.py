@@ -54,10 +54,15 @@ class EthereumExecution(ExecutionModel):
         Function that saves the state durably, e.g. ``store.sync``.
     default_slippage_tolerance
         Used for trades that do not have their own tolerance, a fraction.
+    max_slippage
+        Largest tolerance, a fraction; larger ones are reduced to it. None for no limit.
     fee_rules, wait_rules
         Prices to offer for gas, and times to wait.
     native_token_price
         USD per native token, recorded with each trade; None when unknown.
+    min_gas_balance
+        Native tokens that are kept to pay for leaving positions: trades that enter one are refused when the wallet has
+        less.
     cash_shortage
         What becomes of a spot buy that the cash does not pay, because the trades before it have brought less than
         planned.
@@ -76,27 +81,41 @@ class EthereumExecution(ExecutionModel):
         save: Callable[[State], None],
         *,
         default_slippage_tolerance: float = DEFAULT_SLIPPAGE_TOLERANCE,
+        max_slippage: float | None = None,
         fee_rules: FeeRules | None = None,
         wait_rules: WaitRules | None = None,
         native_token_price: float | None = None,
+        min_gas_balance: Decimal = Decimal(0),
         cash_shortage: CashShortage = CashShortage.reduce,
     ):
         self.connection = connection
         self.wallet = wallet
         self.venues = list(venues)
         self.default_slippage_tolerance = default_slippage_tolerance
+        self.max_slippage = max_slippage
         self.native_token_price = native_token_price
+        self.min_gas_balance = min_gas_balance
         self.cash_shortage = cash_shortage
         self.shortages = Shortages()
         self.broadcaster = Broadcaster(connection, wallet, save, fee_rules=fee_rules, wait_rules=wait_rules)
 
     def preflight_check(self) -> None:
-        """Raise `OutOfGasFunds` when the wallet has nothing to pay for gas, `ChainUnavailable` when no node answers."""
-        if not self.connection.get_native_balance(self.wallet.address):
+        """Check that trading can start.
+
+        Raises
+        ------
+        OutOfGasFunds
+            The wallet has nothing to pay for gas, or less than the least balance.
+        ChainUnavailable
+            No node answers.
+        """
+        available = self.wallet.get_gas_balance(self.connection)
+        if not available or available < self.min_gas_balance:
             raise OutOfGasFunds(
-                f"{self.wallet.address} has nothing to pay for gas with on chain {self.connection.chain_id}",
-                Decimal(0),
-                Decimal(0),
+                f"{self.wallet.address} has {available or 'nothing'} to pay for gas with on chain "
+                f"{self.connection.chain_id}, {self.min_gas_balance or 'some'} is needed",
+                available,
+                self.min_gas_balance,
             )
 
     def check_pairs(self, pairs: Sequence[TradingPairIdentifier]) -> None:
@@ -193,9 +212,11 @@ class EthereumExecution(ExecutionModel):
         """Plan, sign, start and send a trade. An error before the start leaves the state unchanged."""
         venue = find_venue(self.venues, trade.pair)
         tolerance = self.default_slippage_tolerance if trade.slippage_tolerance is None else trade.slippage_tolerance
+        if self.max_slippage is not None:
+            tolerance = min(tolerance, self.max_slippage)
         calls = venue.plan(trade, self.wallet.address, tolerance)
         transactions = self.broadcaster.sign(state, calls)
-        self._check_gas(transactions)
+        self._check_gas(trade, transactions)
         try:
             state.start_execution(ts, trade, underflow_check=True, triggered=triggered)
         except NotEnoughMoney as error:
@@ -204,15 +225,17 @@ class EthereumExecution(ExecutionModel):
         trade.set_blockchain_transactions(transactions)
         self.broadcaster.send(state, trade, transactions)
 
-    def _check_gas(self, transactions: Sequence[BlockchainTransaction]) -> None:
-        needed = sum(tx.get_gas_limit() * get_fees(tx).max_fee for tx in transactions)
-        available = self.connection.get_native_balance(self.wallet.address)
+    def _check_gas(self, trade: TradeExecution, transactions: Sequence[BlockchainTransaction]) -> None:
+        """Raise `OutOfGasFunds` when a trade may cost more than there is; one that enters must leave the reserve."""
+        cost = Decimal(sum(tx.get_gas_limit() * get_fees(tx).max_fee for tx in transactions)) / _WEI
+        needed = cost if trade.is_reduce() else max(cost, self.min_gas_balance)
+        available = self.wallet.get_gas_balance(self.connection)
         if available < needed:
             raise OutOfGasFunds(
-                f"{self.wallet.address} has {available / _WEI} for gas on chain {self.connection.chain_id}, "
-                f"a trade may need {needed / _WEI}",
-                available / _WEI,
-                needed / _WEI,
+                f"{self.wallet.address} has {available} for gas on chain {self.connection.chain_id}, "
+                f"trade #{trade.trade_id} needs {needed}",
+                available,
+                needed,
             )
 
     def _finish(self, state: State, trade: TradeExecution) -> None:

@@ -5,6 +5,7 @@ from tradeexecutor.cli.chain_options import (
     ChainOption,
     KeystoreOption,
     MaxGasPriceOption,
+    PasswordFileOption,
     RpcOption,
     require_chain_packages,
 )
@@ -24,6 +25,7 @@ def close_all(
     chain: ChainOption,
     rpc: RpcOption = None,
     keystore: KeystoreOption = None,
+    password_file: PasswordFileOption = None,
     max_gas_price: MaxGasPriceOption = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
@@ -44,5 +46,5 @@ def close_all(
 
     portfolio = load_state(state_file).portfolio
     request = CloseRequest(position_ids=tuple(position.position_id for position in portfolio.get_open_positions()))
-    access = ChainAccess(chain, rpc, keystore, max_gas_price)
+    access = ChainAccess(chain, rpc, keystore, max_gas_price, password_file)
     close_on_chain(state_file, access, request, yes=yes, dry_run=dry_run, json_=json_)

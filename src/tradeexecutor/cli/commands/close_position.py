@@ -9,6 +9,7 @@ from tradeexecutor.cli.chain_options import (
     KeystoreOption,
     MaxGasPriceOption,
     OptionalChainOption,
+    PasswordFileOption,
     RpcOption,
     require_chain_packages,
 )
@@ -84,6 +85,7 @@ def close_position(
     chain: OptionalChainOption = None,
     rpc: RpcOption = None,
     keystore: KeystoreOption = None,
+    password_file: PasswordFileOption = None,
     max_gas_price: MaxGasPriceOption = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
@@ -117,7 +119,7 @@ def close_position(
     if chain is not None:
         if data or write_off or close_dust or blacklist:
             raise typer.BadParameter("sells; it cannot be combined with other ways of closing", param_hint="--chain")
-        access = ChainAccess(chain, rpc, keystore, max_gas_price)
+        access = ChainAccess(chain, rpc, keystore, max_gas_price, password_file)
         chosen = tuple(dict.fromkeys(position_id or ()))
         questions = {"yes": yes, "dry_run": dry_run, "json_": json_}
         _close_on_chain(state_file, access, chosen, all_test_trades=all_test_trades, **questions)

@@ -10,6 +10,7 @@ from tradeexecutor.cli.chain_options import (
     ChainOption,
     KeystoreOption,
     MaxGasPriceOption,
+    PasswordFileOption,
     RpcOption,
     require_chain_packages,
 )
@@ -30,6 +31,7 @@ def perform_test_trade(
     chain: ChainOption,
     rpc: RpcOption = None,
     keystore: KeystoreOption = None,
+    password_file: PasswordFileOption = None,
     pair: Annotated[
         str | None,
         typer.Option(metavar="SYMBOL", help="Pair to trade, e.g. WETH-USDC.", show_default="the first of the settings"),
@@ -53,7 +55,9 @@ def perform_test_trade(
     from tradeexecutor.operations.chain_trading import make_test_trade
 
     money = _parse_amount(amount)
-    with open_books(state_file, ChainAccess(chain, rpc, keystore, max_gas_price), dry_run=dry_run) as books:
+    with open_books(
+        state_file, ChainAccess(chain, rpc, keystore, max_gas_price, password_file), dry_run=dry_run
+    ) as books:
         known = {item.get_ticker(): item for item in books.settings.pairs}
         chosen = next(iter(known.values())) if pair is None else known.get(pair)
         if chosen is None:

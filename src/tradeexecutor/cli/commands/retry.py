@@ -9,6 +9,7 @@ from tradeexecutor.cli.chain_options import (
     KeystoreOption,
     MaxGasPriceOption,
     OptionalChainOption,
+    PasswordFileOption,
     RpcOption,
     require_chain_packages,
 )
@@ -43,6 +44,7 @@ def retry(
     chain: OptionalChainOption = None,
     rpc: RpcOption = None,
     keystore: KeystoreOption = None,
+    password_file: PasswordFileOption = None,
     max_gas_price: MaxGasPriceOption = None,
     trade: Annotated[
         list[int] | None,
@@ -87,7 +89,7 @@ def retry(
     if (data is None) == (chain is None):
         raise typer.BadParameter("either --data FILE or --chain FILE is needed", param_hint="--data")
     if chain is not None:
-        access = ChainAccess(chain, rpc, keystore, max_gas_price)
+        access = ChainAccess(chain, rpc, keystore, max_gas_price, password_file)
         _retry_on_chain(state_file, access, frozenset(trade or ()), yes=yes, dry_run=dry_run, json_=json_)
         return
     from tradeexecutor.cli.data_form import read_data_form

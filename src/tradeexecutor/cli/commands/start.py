@@ -6,30 +6,55 @@ import signal
 import threading
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from tradeexecutor.cli.approval import TerminalApproval, require_terminal
 from tradeexecutor.cli.chain_options import (
     ChainOption,
     KeystoreOption,
     MaxGasPriceOption,
+    PasswordFileOption,
     RpcOption,
     open_chain,
     open_wallet,
 )
 from tradeexecutor.cli.config_file import ConfigOption
-from tradeexecutor.cli.failure import CommandFailed
-from tradeexecutor.cli.option_values import parse_parameters
+from tradeexecutor.cli.failure import EXIT_HUNG, CommandFailed
+from tradeexecutor.cli.live_options import (
+    ApproveOption,
+    CheckAccountsOption,
+    ConfirmationsOption,
+    ConfirmationTimeoutOption,
+    CycleDurationOption,
+    DecideAtOnceOption,
+    HttpEnabledOption,
+    MaxCyclesOption,
+    MaxDataDelayOption,
+    MaxSlippageOption,
+    MinGasBalanceOption,
+    NewOption,
+    OffsetOption,
+    RunSingleCycleOption,
+    SyncTreasuryOption,
+    TriggerCheckOption,
+    ValuationOption,
+    WatchdogOption,
+)
+from tradeexecutor.cli.option_values import parse_fraction, parse_parameters, read_option
 from tradeexecutor.cli.output import print_facts, print_line, print_problem
 from tradeexecutor.cli.run_options import SetOption, StrategyArgument
 from tradeexecutor.cli.state_file import StateFile
 from tradeexecutor.cli.web_options import HostOption, HttpOperateOption, PortOption, make_settings, require_web
 from tradeexecutor.operations.error_text import describe_error
 from tradeexecutor.operations.state_location import StateLocation, open_new_store, open_store
+from tradeexecutor.operations.watchdog import JobHangs, Watchdog
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.cycle_duration import CycleDuration
 
 if TYPE_CHECKING:
     from tradeexecutor.ethereum.chain_file import ChainFile
@@ -51,67 +76,6 @@ EXAMPLES = (
 )
 
 
-_NewOption = Annotated[
-    bool, typer.Option("--new", help="Create the state file; the balance of the wallet becomes the opening balance.")
-]
-_OffsetOption = Annotated[
-    float,
-    typer.Option(
-        min=0, envvar="CYCLE_OFFSET_MINUTES", metavar="MINUTES", help="Delay of a decision after the tick of the cycle."
-    ),
-]
-_TriggerCheckOption = Annotated[
-    float,
-    typer.Option(
-        min=0,
-        envvar="POSITION_TRIGGER_CHECK_MINUTES",
-        metavar="MINUTES",
-        help="Time between checks of stop losses; 0 is never.",
-    ),
-]
-_ValuationOption = Annotated[
-    float,
-    typer.Option(
-        min=0,
-        envvar="STATS_REFRESH_MINUTES",
-        metavar="MINUTES",
-        help="Time between valuations of positions; 0 is never.",
-    ),
-]
-_MaxDataDelayOption = Annotated[
-    float,
-    typer.Option(
-        min=0,
-        envvar="MAX_DATA_DELAY_MINUTES",
-        metavar="MINUTES",
-        help="Largest age of the newest candle at a decision.",
-    ),
-]
-_CheckAccountsOption = Annotated[
-    bool,
-    typer.Option("--check-accounts", envvar="CHECK_ACCOUNTS", help="Start only if the books agree with the wallet."),
-]
-_SyncTreasuryOption = Annotated[
-    bool,
-    typer.Option(
-        "--sync-treasury-on-startup",
-        envvar="SYNC_TREASURY_ON_STARTUP",
-        help="Book deposits and redemptions right away.",
-    ),
-]
-_DecideAtOnceOption = Annotated[
-    bool, typer.Option("--decide-at-once", envvar="TRADE_IMMEDIATELY", help="Make the first decision right away.")
-]
-_MaxCyclesOption = Annotated[
-    int | None,
-    typer.Option(min=1, envvar="MAX_CYCLES", metavar="N", help="Stop after N decisions.", show_default="no limit"),
-]
-_HttpEnabledOption = Annotated[
-    bool,
-    typer.Option("--http-enabled", help="Serve the state over HTTP while the strategy runs; see the command webapi."),
-]
-
-
 @dataclass(frozen=True, slots=True)
 class _WebOptions:
     """The strategy file to show, the address to listen on, and whether commands are accepted."""
@@ -129,17 +93,26 @@ def start(
     chain: ChainOption,
     rpc: RpcOption = None,
     keystore: KeystoreOption = None,
-    new: _NewOption = False,
-    offset: _OffsetOption = 8,
-    trigger_check: _TriggerCheckOption = 3,
-    valuation: _ValuationOption = 60,
-    max_data_delay: _MaxDataDelayOption = 1440,
+    password_file: PasswordFileOption = None,
+    new: NewOption = False,
+    offset: OffsetOption = 8,
+    trigger_check: TriggerCheckOption = 3,
+    valuation: ValuationOption = 60,
+    max_data_delay: MaxDataDelayOption = 1440,
+    cycle_duration: CycleDurationOption = None,
+    confirmations: ConfirmationsOption = None,
+    confirmation_timeout: ConfirmationTimeoutOption = 900,
     max_gas_price: MaxGasPriceOption = None,
-    check_accounts: _CheckAccountsOption = False,
-    sync_treasury_on_startup: _SyncTreasuryOption = False,
-    decide_at_once: _DecideAtOnceOption = False,
-    max_cycles: _MaxCyclesOption = None,
-    http_enabled: _HttpEnabledOption = False,
+    min_gas_balance: MinGasBalanceOption = 0,
+    max_slippage: MaxSlippageOption = None,
+    approve: ApproveOption = False,
+    check_accounts: CheckAccountsOption = False,
+    sync_treasury_on_startup: SyncTreasuryOption = False,
+    decide_at_once: DecideAtOnceOption = False,
+    max_cycles: MaxCyclesOption = None,
+    run_single_cycle: RunSingleCycleOption = False,
+    watchdog: WatchdogOption = 60,
+    http_enabled: HttpEnabledOption = False,
     http_host: HostOption = "127.0.0.1",
     http_port: PortOption = 3456,
     http_operate: HttpOperateOption = False,
@@ -155,23 +128,30 @@ def start(
     file, never from the command line.
 
     Options can also be in a TOML file (--config) and in environment variables.
+
+    The exit code is 0 when it was stopped, 1 after an error, 3 when a job hung; a service
+    that starts it again goes on in each case.
     """
     del config  # its values are those of the other options
     if http_enabled:
         require_web()
-    settings, connection = open_chain(chain, rpc)
+    if approve:
+        require_terminal()
+    tolerance = None if max_slippage is None else read_option("--max-slippage", parse_fraction, max_slippage)
+    settings, connection = open_chain(chain, rpc, confirmations)
     # Slow to import.
+    from tradeexecutor.ethereum.broadcast import WaitRules
     from tradeexecutor.ethereum.hot_wallet import FeeRules
-    from tradeexecutor.ethereum.live import RETRYABLE, make_live_models
+    from tradeexecutor.ethereum.live import RETRYABLE, SafetyRules, make_live_models
     from tradeexecutor.operations.live_loop import LiveSettings, StaleMarketData
     from tradeexecutor.operations.operator_commands import CommandQueue
     from tradeexecutor.strategy.strategy_module import read_strategy_module
 
     module = read_strategy_module(strategy)
     module.apply_parameters(parse_parameters(set_ or []))
-    wallet = open_wallet(keystore)
+    wallet = open_wallet(keystore, password_file)
     _check_place(state_file, is_new=new)
-    cycle = module.cycle_duration
+    cycle = module.cycle_duration if cycle_duration is None else _parse_cycle(cycle_duration)
     if cycle is None:
         raise CommandFailed(f"{strategy} does not say how often to decide (cycle_duration in Parameters)")
     live_settings = LiveSettings(
@@ -181,12 +161,22 @@ def start(
         valuation=datetime.timedelta(minutes=valuation) if valuation else None,
         max_data_delay=datetime.timedelta(minutes=max_data_delay),
         decide_at_once=decide_at_once,
-        max_cycles=max_cycles,
+        max_cycles=1 if run_single_cycle else max_cycles,
         retryable=(*RETRYABLE, StaleMarketData),
     )
     with (open_new_store if new else open_store)(state_file) as store:
         fees = FeeRules(max_fee=None if max_gas_price is None else int(max_gas_price * 1e9))
-        models = make_live_models(settings, connection, wallet, store.sync, fee_rules=fees)
+        dog = Watchdog(60 * watchdog if watchdog else None)
+        models = make_live_models(
+            settings,
+            connection,
+            wallet,
+            store.sync,
+            fee_rules=fees,
+            wait_rules=WaitRules(timeout=confirmation_timeout),
+            safety=SafetyRules(tolerance, Decimal(str(min_gas_balance))),
+            approval=TerminalApproval(dog.paused) if approve else None,
+        )
         if new:
             state = store.create(module.name or strategy.stem)
             models.sync.sync_initial(state, reserve_assets=[settings.reserve])
@@ -205,7 +195,7 @@ def start(
                 web = _WebOptions(strategy, http_host, http_port, http_operate)
                 stack.enter_context(_serve(module, state_file, store, commands, web))
             state = _run_until_stopped(
-                module, store, models, settings, live_settings, commands=commands, on_start=prepare
+                module, store, models, settings, live_settings, commands=commands, on_start=prepare, watchdog=dog
             )
         print_line(f"Stopped after cycle {state.cycle - 1}. {state_file} is saved.")
 
@@ -256,6 +246,15 @@ def _check_place(place: StateLocation, *, is_new: bool) -> None:
             raise CommandFailed(f"there is no file {place}", "add --new to create it")
 
 
+def _parse_cycle(text: str) -> CycleDuration:
+    cycle = CycleDuration(text)
+    if not cycle.to_timedelta():
+        raise typer.BadParameter(
+            f"{text!r} is no time between decisions: write 1h, 4h or 1d", param_hint="--cycle-duration"
+        )
+    return cycle
+
+
 def _print_start(name: str, wallet: "HotWallet", chain: "ChainFile", settings: "LiveSettings") -> None:
     offset = settings.offset.total_seconds() / 60
     print_facts(
@@ -277,8 +276,15 @@ def _run_until_stopped(
     *,
     commands: "CommandQueue",
     on_start: Callable[["State"], None],
+    watchdog: Watchdog,
 ) -> "State":
-    """Decide, trade and save until the cycles are done or a signal ends them; return the state."""
+    """Decide, trade and save until the cycles are done or a signal ends them; return the state.
+
+    Raises
+    ------
+    typer.Exit
+        A job hung.
+    """
     from tradeexecutor.operations.live_loop import LiveLoop
 
     stopping = threading.Event()
@@ -293,9 +299,15 @@ def _run_until_stopped(
         on_start=on_start,
         on_job=_report,
         commands=commands,
+        watchdog=watchdog,
     )
-    with _stop_by_signal(stopping):
-        return loop.run()
+    try:
+        with _stop_by_signal(stopping):
+            return loop.run()
+    except JobHangs as error:
+        print_problem(f"Error: {error}. It was interrupted here:")
+        print_problem(error.place.rstrip(), "")
+        raise typer.Exit(EXIT_HUNG) from None
 
 
 def _require_clean_accounts(state: "State", settings: "ChainFile", connection: "ChainConnection") -> None:
