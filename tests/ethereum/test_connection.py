@@ -142,3 +142,18 @@ def test_a_real_node_answers_by_every_transport(dev_chain: DevChain):
     assert not connection.is_known("0x" + "ab" * 32)
     with pytest.raises(WrongChain):
         ChainConnection([dev_chain.anvil.url], 1).get_head()
+
+
+@pytest.mark.parametrize(
+    "nonsense", [{"result": "<html>"}, {"result": {}}, {"result": 7.5}, {"result": []}, {}, None, 5]
+)
+def test_an_answer_that_cannot_be_understood_is_none(nonsense: Any):
+    good = {"number": "0x5", "hash": "0xaa", "timestamp": "0x1"}
+    answers = {"eth_getTransactionCount": "0x7", "eth_getBlockByNumber": good, "eth_getTransactionByHash": None}
+    connection = connect(Node(lambda *_: nonsense), Node(lambda method, _: {"result": answers.get(method)}))
+    assert connection.get_transaction_count("0x1") == 7
+    assert connection.get_head().number == 5
+    connection = connect(Node(lambda *_: nonsense), retry=RetryPolicy(rounds=1))
+    for ask in (connection.get_head, lambda: connection.find_receipt("0x1"), lambda: connection.is_known("0x1")):
+        with pytest.raises(ChainUnavailable):
+            ask()

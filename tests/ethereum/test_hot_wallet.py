@@ -12,7 +12,7 @@ import pytest
 from eth_account import Account
 
 from tests.ethereum.trader import Trader
-from tradeexecutor.ethereum.errors import GasTooExpensive, InvalidKey
+from tradeexecutor.ethereum.errors import ChainUnavailable, GasTooExpensive, InvalidKey
 from tradeexecutor.ethereum.hot_wallet import FeeRules, Fees, HotWallet, find_next_nonce
 from tradeexecutor.ethereum.transactions import get_fees
 from tradeexecutor.state.errors import InvalidValue
@@ -102,9 +102,18 @@ def test_a_nonce_on_file_is_not_given_away_again(trader: Trader):
     trade.set_blockchain_transactions(transactions)
     assert find_next_nonce(trader.state, trader.wallet.address, trader.connection) == count + 2
     assert find_next_nonce(trader.state, ADDRESS, trader.connection) == 0
-    for transaction in transactions:
-        transaction.status = True
+
+
+def test_a_node_that_counts_less_than_was_final_is_not_asked_for_a_nonce(trader: Trader):
+    execution = trader.make_execution()
+    execution.execute_trades(trader.chain.now, trader.state, [trader.plan_buy(Decimal(100))])
+    count = trader.connection.get_transaction_count(trader.wallet.address)
     assert find_next_nonce(trader.state, trader.wallet.address, trader.connection) == count
+    trader.chain.anvil.reorganise(2)
+    trade = trader.plan_buy(Decimal(100))
+    with pytest.raises(ChainUnavailable, match="behind"):
+        execution.execute_trades(trader.chain.now, trader.state, [trade])
+    assert trade.is_planned()
 
 
 def test_a_replacement_offers_an_eighth_more():

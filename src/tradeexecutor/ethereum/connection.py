@@ -204,8 +204,13 @@ class ChainConnection:
 
     # --- Requests
 
-    def request(self, method: str, *params: Any) -> Any:
+    def request(self, method: str, *params: Any, read: Callable[[Any], Any] = lambda result: result) -> Any:
         """Return the result of a request from the first node that answers.
+
+        Parameters
+        ----------
+        read
+            Parses the result. If it cannot, the node counts as one that has not answered.
 
         Raises
         ------
@@ -227,7 +232,7 @@ class ChainConnection:
                 node = self._nodes[index]
                 try:
                     self._check_chain(node)
-                    result = self._ask(node, method, params)
+                    result = self._ask(node, method, params, read)
                 except _NotAnswered as error:
                     failures[node.name] = str(error)
                     logger.warning("%s: %s did not answer: %s", method, node.name, error)
@@ -240,12 +245,12 @@ class ChainConnection:
     def _check_chain(self, node: "_Node") -> None:
         if node.is_checked:
             return
-        actual = int(self._ask(node, "eth_chainId", ()), 16)
+        actual = self._ask(node, "eth_chainId", (), _to_int)
         if actual != self.chain_id:
             raise WrongChain(f"{node.name} serves chain {actual}, not {self.chain_id}", self.chain_id, actual)
         node.is_checked = True
 
-    def _ask(self, node: "_Node", method: str, params: Sequence[Any]) -> Any:
+    def _ask(self, node: "_Node", method: str, params: Sequence[Any], read: Callable[[Any], Any]) -> Any:
         if self._interval:
             wait = self._next_request_at - time.monotonic()
             if wait > 0:
@@ -253,14 +258,17 @@ class ChainConnection:
             self._next_request_at = time.monotonic() + self._interval
         try:
             response = cast(Mapping[str, Any], node.provider.make_request(method, list(params)))
+            error = response.get("error")
         except Exception as error:
             # Providers raise the errors of their transport, whose text may contain the address of the node.
             raise _NotAnswered(type(error).__name__) from error
-        error = response.get("error")
         if error is None:
             if "result" not in response:
                 raise _NotAnswered("neither result nor error")
-            return response["result"]
+            try:
+                return read(response["result"])
+            except (ValueError, TypeError, LookupError, AttributeError) as error:
+                raise _NotAnswered("an answer that cannot be understood") from error
         code, message, data = _read_error(error)
         if code in _RATE_LIMIT_CODES:
             raise _NotAnswered(f"error {code}")
@@ -270,12 +278,16 @@ class ChainConnection:
 
     def get_head(self) -> Block:
         """Return the newest block."""
-        return _read_block(self.request("eth_getBlockByNumber", "latest", False))
+        return self.request("eth_getBlockByNumber", "latest", False, read=_read_block)
 
     def find_block(self, number: int) -> Block | None:
         """Return a block by number; None when the chain is shorter."""
-        found = self.request("eth_getBlockByNumber", hex(number), False)
-        return None if found is None else _read_block(found)
+        return self.request(
+            "eth_getBlockByNumber",
+            hex(number),
+            False,
+            read=lambda found: None if found is None else _read_block(found),
+        )
 
     def find_safe_block(self) -> Block | None:
         """Return the newest final block; None when the chain is too short to have one."""
@@ -290,38 +302,37 @@ class ChainConnection:
 
     def find_receipt(self, tx_hash: str) -> Receipt | None:
         """Return the receipt of a transaction; None when it is not mined."""
-        found = self.request("eth_getTransactionReceipt", tx_hash)
-        return None if found is None or found.get("blockHash") is None else _read_receipt(found)
+        return self.request("eth_getTransactionReceipt", tx_hash, read=_read_receipt_if_mined)
 
     def is_known(self, tx_hash: str) -> bool:
         """Return whether the node has a transaction, mined or waiting."""
-        return self.request("eth_getTransactionByHash", tx_hash) is not None
+        return self.request("eth_getTransactionByHash", tx_hash, read=_read_transaction) is not None
 
     def get_transaction_count(self, address: str, block: int | str = "latest") -> int:
         """Return how many transactions an address has sent up to a block, which is its next nonce."""
-        return int(self.request("eth_getTransactionCount", address, _to_block_parameter(block)), 16)
+        return self.request("eth_getTransactionCount", address, _to_block_parameter(block), read=_to_int)
 
     def get_native_balance(self, address: str) -> int:
         """Return the balance of native tokens for gas, wei."""
-        return int(self.request("eth_getBalance", address, "latest"), 16)
+        return self.request("eth_getBalance", address, "latest", read=_to_int)
 
     # --- Contracts
 
     def call(self, contract: str, function: Function, *args: Any, block: int | str = "latest") -> Any:
         """Return the result of a contract call; raises `RpcError` when it reverts or the contract does not exist."""
         call = {"to": contract, "data": function.encode(args)}
-        data = self.request("eth_call", call, _to_block_parameter(block))
-        if not isinstance(data, str) or (len(data) <= 2 and function.outputs):
+        data = self.request("eth_call", call, _to_block_parameter(block), read=_require_data)
+        if len(data) <= 2 and function.outputs:
             raise RpcError(f"{contract} has no function {function.signature} on chain {self.chain_id}")
         return function.decode(data)
 
     def get_logs(self, addresses: Sequence[str], topics: Sequence[str | None], first: int, last: int) -> list[Log]:
         """Return the logs of contracts in a range of blocks, both ends included, in order."""
-        found = self.request(
+        logs: list[Log] = self.request(
             "eth_getLogs",
             {"address": list(addresses), "topics": list(topics), "fromBlock": hex(first), "toBlock": hex(last)},
+            read=lambda found: [_read_log(log) for log in found if not log.get("removed")],
         )
-        logs = [_read_log(log) for log in found if not log.get("removed")]
         return sorted(logs, key=lambda log: (log.block_number, log.log_index))
 
 
@@ -375,6 +386,27 @@ def _read_log(found: Mapping[str, Any]) -> Log:
         _to_hex(found["transactionHash"]),
         _to_int(found["logIndex"]),
     )
+
+
+def _require_data(data: Any) -> str:
+    """Return the result of a call, ``0x`` hexadecimal; raises `ValueError` for anything else."""
+    if not isinstance(data, str) or not data.startswith("0x"):
+        raise ValueError("no data")
+    bytes.fromhex(data[2:])
+    return data
+
+
+def _read_transaction(found: Any) -> Any:
+    """Return a transaction as the node describes it; None when it does not know it."""
+    if found is not None:
+        _to_hex(found["hash"])
+    return found
+
+
+def _read_receipt_if_mined(found: Mapping[str, Any] | None) -> Receipt | None:
+    if found is None or (found["transactionHash"] and found.get("blockHash") is None):
+        return None
+    return _read_receipt(found)
 
 
 def _read_receipt(found: Mapping[str, Any]) -> Receipt:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tradeexecutor.ethereum.connection import ChainConnection
-from tradeexecutor.ethereum.errors import ChainError, GasTooExpensive, InvalidKey, RpcError
+from tradeexecutor.ethereum.errors import ChainError, ChainUnavailable, GasTooExpensive, InvalidKey, RpcError
 from tradeexecutor.ethereum.recursion import keep_recursion_limit
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.errors import InvalidValue
@@ -247,14 +247,26 @@ def find_next_nonce(state: State, address: str, connection: ChainConnection) -> 
 
     This is the transaction count of the chain. If the state contains a signed transaction with the same or a higher
     nonce, which may be mined at any time, it is one more than the highest of these.
+
+    Raises
+    ------
+    ChainUnavailable
+        The chain counts fewer transactions than the state has seen in final blocks: the node is behind, or a
+        reorganisation was too deep. A nonce that it takes for free may be used.
     """
     counted = connection.get_transaction_count(address)
     on_file = [
-        tx.nonce
+        tx
         for tx in _iterate_transactions(state)
-        if tx.status is None
-        and tx.nonce is not None
+        if tx.nonce is not None
         and tx.chain_id == connection.chain_id
         and (tx.from_address or "").lower() == address.lower()
     ]
-    return max(counted, *(nonce + 1 for nonce in on_file)) if on_file else counted
+    final = max((tx.nonce or 0 for tx in on_file if tx.status is not None), default=-1)
+    if counted <= final:
+        raise ChainUnavailable(
+            f"chain {connection.chain_id} counts {counted} transactions of {address}, the one with nonce {final} was "
+            "final: the node is behind, or a reorganisation was deeper than the confirmations",
+            [],
+        )
+    return max(counted, *(tx.nonce + 1 for tx in on_file if tx.nonce is not None and tx.status is None), 0)
