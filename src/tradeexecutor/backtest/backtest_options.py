@@ -128,6 +128,8 @@ class BacktestOptions:
         Execution mode of the run.
     progress
         Whether to draw a progress bar; None draws one on a terminal.
+    optimiser
+        Whether this is one of many runs in a search; then the strategy is told not to record plots.
     """
 
     start_at: datetime.datetime | None = None
@@ -145,3 +147,4 @@ class BacktestOptions:
     name: str | None = None
     mode: ExecutionMode = ExecutionMode.backtesting
     progress: bool | None = None
+    optimiser: bool = False

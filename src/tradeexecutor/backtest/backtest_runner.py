@@ -247,6 +247,7 @@ def make_context(module: StrategyModule, options: BacktestOptions) -> ExecutionC
         engine_version=module.engine_version,
         parameters=module.parameters,
         progress_bars=bool(options.progress),
+        optimiser=options.optimiser,
     )
 
 
