@@ -5,6 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from tradeexecutor.backtest.universe import create_universe
+from tradeexecutor.research.backtest_job import RunResult
+from tradeexecutor.research.optimisation import Optimisation
+from tradeexecutor.research.parameter_space import make_space
+from tradeexecutor.research.run_figures import Objective
 from tradeexecutor.strategy.market_data import Candles
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
@@ -66,3 +70,13 @@ def make_days(days: int = 40, seed: int = 1) -> TradingStrategyUniverse:
     opens, closes = close[:-1].astype(np.float64), close[1:].astype(np.float64)
     high, low = np.maximum(opens, closes) * 1.001, np.minimum(opens, closes) * 0.999
     return create_universe({"BTC-USD": Candles(starts, opens, high, low, closes, np.ones(days))})
+
+
+def make_result(parameters: dict[str, list[float]], values: list[float]) -> Optimisation:
+    """A search whose runs have these values of one objective, in the order of the grid."""
+    space = make_space(parameters)
+    rows = [
+        RunResult(number, combination, objectives=(value,), figures={"sharpe": value})
+        for number, (combination, value) in enumerate(zip(space.iterate_grid(), values, strict=True), 1)
+    ]
+    return Optimisation("made", space, (Objective("sharpe"),), (), "grid", tuple(rows))
