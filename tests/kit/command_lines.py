@@ -19,6 +19,7 @@ COMMAND_LINES: dict[str, list[str]] = {
     "export": ["S --columns", "S -o F/tables", "S -o F/tables", "S -o F/again --json"],
     "init": ["S", "F/new.json"],
     "lookahead": ["C --data S", "C --data S --json"],
+    "optimize": ["C --param share=0.1 --data S", "C --param share=0.1 --data S --json"],
     "perform-test-trade": ["S --chain F/missing.json", "S --chain S --json"],
     "prune-state": ["S --dry-run", "S --dry-run --json"],
     "repair": ["S --dry-run", "S --dry-run --json"],

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from tests.kit.searches import make_days, write_strategy
 from tradeexecutor.research.backtest_job import RunRequest, RunResult, Workload, run_job
 from tradeexecutor.research.executors import ExecutorNotAvailable, RunExecutor, make_executor
 from tradeexecutor.research.run_figures import make_objective
+from tradeexecutor.research.run_key import fingerprint_universe
 
 JOBS = 24
 
@@ -96,6 +98,14 @@ def test_the_state_comes_back_only_when_it_is_wanted(executor: RunExecutor):
     assert with_state.state is not None
     assert b'"portfolio"' in with_state.state
     assert without.state is None
+
+
+def test_a_universe_that_was_used_can_be_sent_to_another_process():
+    universe = make_days()
+    universe.get_cursor(universe.get_single_pair()).seek(2**62)
+    copied = pickle.loads(pickle.dumps(universe))
+    assert fingerprint_universe(copied) == fingerprint_universe(universe)
+    assert copied.get_cursor(copied.get_single_pair()).open[0] == universe.get_candles(universe.pairs[0]).open[0]
 
 
 def test_what_the_strategy_prints_and_logs_is_discarded(tmp_path: Path, capfd: pytest.CaptureFixture[str]):

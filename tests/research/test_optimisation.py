@@ -258,8 +258,8 @@ def test_the_table_has_a_row_for_each_run(strategy: Path, tmp_path: Path):
     parameters = {"first": "1:2", "trap": ["", "raise"], "last": [20, 30.5]}
     found = search(strategy, parameters, objective=["sharpe", score, trades])
     table = make_results_table(found)
-    save_results(table, tmp_path)
-    save_results(table, tmp_path)
+    save_results(found, tmp_path)
+    save_results(found, tmp_path)
     assert pq.read_table(tmp_path / "results.parquet").equals(table)
     rows = table.to_pylist()
     assert [row["run"] for row in rows] == list(range(1, 9))

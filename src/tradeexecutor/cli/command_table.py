@@ -18,6 +18,7 @@ _COMMANDS = {
         "demo": "Run the example strategies.",
         "demo-live": "Trade live on a chain of this machine, through a crash and a reorganisation.",
         "backtest": "Run a strategy over history.",
+        "optimize": "Search for the parameters of a strategy: many backtests, ranked.",
         "init": "Make the state file of a new strategy.",
         "start": "Run a strategy live, with real money.",
         "perform-test-trade": "Buy a little of a pair and sell it again, with real money.",

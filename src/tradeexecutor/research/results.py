@@ -82,14 +82,17 @@ def _to_text(value: object) -> str:
         return str(getattr(value, "value", value))
 
 
-def save_results(table: pa.Table, folder: Path) -> None:
-    """Write a table as Parquet and as the table ``results`` of an SQLite database in a folder; earlier ones are lost.
+def save_results(result: Optimisation, folder: Path) -> tuple[Path, Path]:
+    """Write the rows of a search as Parquet and as the table ``results`` of an SQLite database; return both paths.
+
+    Those of an earlier search in the folder are replaced.
 
     Raises
     ------
     OSError
         The folder cannot be written to.
     """
+    table = make_results_table(result)
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{PARQUET_NAME}.partial"
     try:
@@ -102,6 +105,7 @@ def save_results(table: pa.Table, folder: Path) -> None:
         write_sql(table, engine)
     finally:
         engine.dispose()
+    return folder / PARQUET_NAME, folder / SQL_NAME
 
 
 def write_sql(table: pa.Table, engine: sa.Engine, name: str = TABLE_NAME) -> None:

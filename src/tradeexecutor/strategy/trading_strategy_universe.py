@@ -6,6 +6,7 @@ the history up to now; decisions read it through `StrategyInput.indicators`, whi
 
 import datetime
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
@@ -54,6 +55,10 @@ class TradingStrategyUniverse:
                 )
             self._by_id[pair.internal_id] = pair
             self._candles[pair.internal_id] = pair_candles
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Cursors are not copied to another process: they read the arrays of this one without copying them.
+        return TradingStrategyUniverse, ({pair: self.get_candles(pair) for pair in self.pairs}, self.reserve_asset)
 
     def __repr__(self) -> str:
         tickers = ", ".join(pair.get_ticker() for pair in self.pairs[:5])

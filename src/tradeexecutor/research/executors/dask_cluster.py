@@ -50,7 +50,7 @@ class DaskExecutor:
                 self._cluster = library.LocalCluster(
                     n_workers=jobs or count_processors(),
                     threads_per_worker=1,
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",
                     host="127.0.0.1",
                     silence_logs=50,
                 )
