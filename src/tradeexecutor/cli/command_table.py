@@ -31,7 +31,7 @@ _COMMANDS = {
         "show-valuation": "Show what positions are worth, at which price, and how old that price is.",
         "chart": "Draw a chart of a state file.",
         "report": "Make one page with everything about a state.",
-        "compare": "Compare two state files, and find the first difference.",
+        "compare": "Compare two state files, and explain the difference of their equity.",
         "export": "Write a state as tables for other programs: CSV, Parquet or Arrow files.",
         "console": "Examine a state with Python.",
         "webapi": "Serve states over HTTP, for browsers and other programs.",

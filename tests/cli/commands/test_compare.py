@@ -86,3 +86,26 @@ def test_a_month_is_no_duration(text: str):
 @pytest.mark.parametrize(("text", "fraction"), [("0", 0), ("0.5%", 0.005), ("1e-9", 1e-9), (".1", 0.1), ("5 %", 0.05)])
 def test_fractions(text: str, fraction: float):
     assert parse_fraction(text) == pytest.approx(fraction)
+
+
+def test_the_equity_is_explained(run: Run, backtest_state: Path, slipped_state: Path):
+    text = run("compare", backtest_state, slipped_state).stdout
+    assert "Why the equity differs: B has" in text
+    assert "fills worse or better than the mid price" in text
+    parts = json.loads(run("compare", backtest_state, slipped_state, "--json").stdout)["attribution"]
+    amounts = {part["cause"]: float(part["amount"]) for part in parts["parts"]}
+    assert sum(amounts.values()) == pytest.approx(float(parts["difference"]))
+    assert amounts["slippage"] == pytest.approx(float(parts["difference"]))
+    assert "Why the equity differs" not in run("compare", backtest_state, backtest_state).stdout
+
+
+def test_the_page_needs_no_network_and_has_charts(run: Run, backtest_state: Path, slipped_state: Path, tmp_path: Path):
+    page = tmp_path / "compare.html"
+    result = run("compare", backtest_state, slipped_state, "--output", page)
+    assert f"Wrote {page}" in result.stdout
+    text = page.read_text(encoding="utf-8")
+    for part in ("From A to B", "fills worse or better than the mid price", "Difference", "Trades that differ"):
+        assert part in text
+    assert 'src="http' not in text
+    assert run("compare", backtest_state, slipped_state, "--output", backtest_state).exit_code == 1
+    assert run("compare", backtest_state, slipped_state, "--output", tmp_path).exit_code == 1

@@ -11,7 +11,6 @@ The first difference is the *divergence*. Later differences often follow from it
 """
 
 import datetime
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from tradeexecutor.analysis.adjusted.equity import read_equity_curve
 from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, summarise_performance
 from tradeexecutor.analysis.compare.equity import EquityComparison, EquityIndex, compare_equity
 from tradeexecutor.analysis.compare.matching import match
+from tradeexecutor.analysis.compare.pair_names import PairNamer
 from tradeexecutor.analysis.compare.records import (
     Comparison,
     Difference,
@@ -31,7 +31,6 @@ from tradeexecutor.analysis.compare.records import (
     TradeFigures,
 )
 from tradeexecutor.state.errors import AccountingError, TradeExecutorError
-from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
@@ -58,7 +57,8 @@ def compare_states(
 
     Trades are matched by pair, side and time of decision, positions by pair and time of opening; see
     :mod:`tradeexecutor.analysis.compare.matching`. A pair is identified by its ticker and kind, because a backtest may
-    not have the addresses of the chain; if one state has several pairs of one name, also by its base address.
+    not have the addresses of the chain, and GOOG-USD and GOOG-USDC are the same; see
+    :mod:`tradeexecutor.analysis.compare.pair_names`.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def compare_states(
     curves = read_equity_curve(a), read_equity_curve(b)
     scales = (EquityIndex(curves[0]), EquityIndex(curves[1])) if relative_to_equity else None
     comparer = _Comparer(tolerances, scales)
-    namer = _PairNamer((a, b))
+    namer = PairNamer((a, b))
     trades = comparer.compare_trades(_list_trades(a, namer), _list_trades(b, namer))
     positions = comparer.compare_positions(_list_positions(a, namer), _list_positions(b, namer))
     equity = compare_equity(*curves, tolerances.time, tolerances.amount, growth=relative_to_equity)
@@ -102,34 +102,7 @@ def compare_states(
 # --- Figures
 
 
-class _PairNamer:
-    """Names of pairs that are the same in both states."""
-
-    def __init__(self, states: Iterable[State]):
-        addresses: list[defaultdict[str, set[Any]]] = []
-        for state in states:
-            of_state: defaultdict[str, set[Any]] = defaultdict(set)
-            for table in state.portfolio.get_position_tables():
-                for position in table.values():
-                    of_state[self._get_short(position.pair)].add(_get_address(position.pair))
-            addresses.append(of_state)
-        self._ambiguous = {name for names in addresses for name, found in names.items() if len(found) > 1}
-
-    @staticmethod
-    def _get_short(pair: TradingPairIdentifier) -> str:
-        return pair.get_ticker() if pair.is_spot() else f"{pair.get_ticker()} {pair.kind.value}"
-
-    def get_name(self, pair: TradingPairIdentifier) -> str:
-        """Return e.g. ``WETH-USDC``, ``AAVE-USDC lending_protocol_short``."""
-        short = self._get_short(pair)
-        return f"{short} {_get_address(pair)}" if short in self._ambiguous else short
-
-
-def _get_address(pair: TradingPairIdentifier) -> str:
-    return f"{pair.base.chain_id}:{pair.base.address}".lower()
-
-
-def _list_trades(state: State, namer: _PairNamer) -> list[TradeFigures]:
+def _list_trades(state: State, namer: PairNamer) -> list[TradeFigures]:
     trades = {
         trade.trade_id: trade
         for table in state.portfolio.get_position_tables()
@@ -140,7 +113,7 @@ def _list_trades(state: State, namer: _PairNamer) -> list[TradeFigures]:
     return [_describe_trade(trade, namer) for trade in trades.values()]
 
 
-def _describe_trade(trade: TradeExecution, namer: _PairNamer) -> TradeFigures:
+def _describe_trade(trade: TradeExecution, namer: PairNamer) -> TradeFigures:
     return TradeFigures(
         trade_id=trade.trade_id,
         position_id=trade.position_id,
@@ -169,12 +142,12 @@ def _get_slippage(trade: TradeExecution) -> Percent | None:
 _TABLE_NAMES = ("open", "closed", "frozen", "pending", "expired")
 
 
-def _list_positions(state: State, namer: _PairNamer) -> list[PositionFigures]:
+def _list_positions(state: State, namer: PairNamer) -> list[PositionFigures]:
     tables = zip(_TABLE_NAMES, state.portfolio.get_position_tables(), strict=True)
     return [_describe_position(position, name, namer) for name, table in tables for position in table.values()]
 
 
-def _describe_position(position: TradingPosition, status: str, namer: _PairNamer) -> PositionFigures:
+def _describe_position(position: TradingPosition, status: str, namer: PairNamer) -> PositionFigures:
     try:
         profit_usd, profit_pct = position.get_total_profit()
         value, quantity = position.get_value(), position.get_quantity()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tradeexecutor.cli.commands.show_statistics import BacktestOption
-from tradeexecutor.cli.failure import CommandFailed
 from tradeexecutor.cli.output import print_json, print_line, print_problem
+from tradeexecutor.cli.page_target import check_targets
 from tradeexecutor.cli.simulation_options import DateFormatOption, TimeFrameOption
 from tradeexecutor.cli.state_file import StateFile
 from tradeexecutor.operations.state_location import StateLocation, load_state
@@ -105,7 +105,7 @@ def report(
         page = Path("report.html")
     elif page is not None and page.is_dir():
         page = page / "report.html"
-    _check_targets(state_file, backtest, [path for path in (page, pdf, tearsheet) if path is not None])
+    check_targets((state_file, backtest), [path for path in (page, pdf, tearsheet) if path is not None])
     if pdf is not None:
         require_browser()  # fail early, before the slow work
     state = load_state(state_file)
@@ -124,18 +124,6 @@ def report(
         return
     for path in written.values():
         print_line(f"Wrote {path}")
-
-
-def _check_targets(state_file: StateLocation, backtest: StateLocation | None, targets: Sequence[Path]) -> None:
-    """Raise `CommandFailed`, before the slow work, for a file that cannot be written or would replace the state."""
-    for target in targets:
-        if target.is_dir():
-            raise CommandFailed(f"{target} is a folder")
-        if not target.absolute().parent.is_dir():
-            raise CommandFailed(f"there is no folder {target.parent}")
-        for source in (state_file, backtest):
-            if isinstance(source, Path) and target.exists() and source.exists() and target.samefile(source):
-                raise CommandFailed(f"{target} is the state file: the report would replace it")
 
 
 def _make_options(

@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from tradeexecutor.analysis.adjusted.summary import PerformanceSummary
+from tradeexecutor.analysis.compare.attribution import Attribution, Occurrence
+from tradeexecutor.analysis.compare.causes import CAUSE_TEXTS
 from tradeexecutor.analysis.compare.states import (
     Comparison,
     Difference,
@@ -76,8 +78,18 @@ _POSITION_COLUMNS = (
 )
 
 
-def comparison_to_json(result: Comparison, a: StateLocation, b: StateLocation) -> dict[str, Any]:
-    """Return the comparison as plain data."""
+_CAUSE_COLUMNS = (
+    Column("Cause"),
+    Column("USD", right=True),
+    Column("Trades", right=True, priority=2),
+    Column("First", priority=1),
+)
+
+
+def comparison_to_json(
+    result: Comparison, attribution: Attribution, a: StateLocation, b: StateLocation
+) -> dict[str, Any]:
+    """Return the comparison, and the causes of the difference of the equity, as plain data."""
     return {
         "equal": result.is_equal,
         "a": a,
@@ -91,6 +103,11 @@ def comparison_to_json(result: Comparison, a: StateLocation, b: StateLocation) -
         "summary": {"a": result.summary_a, "b": result.summary_b},
         "fills": result.fills,
         "equity": result.equity,
+        "attribution": {
+            **_to_dict(attribution),
+            "gas": attribution.gas,
+            "difference_after_gas": attribution.difference_after_gas,
+        },
         "nearest_miss_seconds": result.nearest_miss,
         "trades": result.trades,
         "positions": result.positions,
@@ -113,8 +130,10 @@ def _count(pairings: Sequence[Pairing[Any]]) -> dict[str, int]:
 # --- Text
 
 
-def print_comparison(result: Comparison, a: StateLocation, b: StateLocation, *, all_: bool, limit: int) -> None:
-    """Print figures side by side, what differs, and the first difference."""
+def print_comparison(
+    result: Comparison, attribution: Attribution, a: StateLocation, b: StateLocation, *, all_: bool, limit: int
+) -> None:
+    """Print figures side by side, what differs, why the equity differs, and the first difference."""
     print_facts(
         {
             "A": _describe_file(result.summary_a, a),
@@ -126,6 +145,7 @@ def print_comparison(result: Comparison, a: StateLocation, b: StateLocation, *, 
     _print_pairings("Trades", result.trades, _TRADE_COLUMNS, _format_trade, all_=all_, limit=limit)
     _print_pairings("Positions", result.positions, _POSITION_COLUMNS, _format_position, all_=all_, limit=limit)
     _print_equity(result)
+    _print_attribution(attribution)
     print_line()
     if result.divergence is None:
         exact = not (result.tolerances.time or result.tolerances.price or result.tolerances.amount)
@@ -320,6 +340,45 @@ def _print_equity(result: Comparison) -> None:
     if equity.last is not None:
         facts["At the end"] = f"{_format_fine(equity.last.difference)}, {format_time(equity.last.at)}"
     print_facts(facts)
+
+
+def _print_attribution(attribution: Attribution) -> None:
+    rounded = attribution.round_amounts()
+    shown = [part for part in attribution.parts if rounded[part.cause]]
+    total = sum(rounded.values())
+    if not shown:
+        return
+    more = f"B has {format_usd(abs(float(total)))} USD {'more' if total > 0 else 'less'}" if total else "it is the same"
+    print_heading(f"Why the equity differs: {more}")
+    rows = [
+        (
+            CAUSE_TEXTS[part.cause],
+            f"{rounded[part.cause]:,.2f}",
+            format_count(part.trades) if part.trades else "",
+            _describe_occurrence(part.first),
+        )
+        for part in shown
+    ]
+    rows.append(("Sum", f"{total:,.2f}", "", ""))
+    if attribution.gas:
+        rows.append(("Gas, paid outside the books", f"{attribution.gas:,.2f}", "", ""))
+    print_table(_CAUSE_COLUMNS, rows)
+    found = attribution.first_input
+    if found is not None:
+        print_line(
+            f"The first plotted value that differed before a decision: {found.plot} at "
+            f"{format_time(found.at, seconds=True)}, A {_format_value(found.a)}, B {_format_value(found.b)}."
+        )
+
+
+def _describe_occurrence(first: Occurrence | None) -> str:
+    """Return e.g. ``2024-01-01 00:00 ETH-USD #1 in A``."""
+    if first is None:
+        return ""
+    ids = [
+        f"#{number} in {name}" for name, number in (("A", first.trade_a), ("B", first.trade_b)) if number is not None
+    ]
+    return f"{format_time(first.at)} {first.pair} {', '.join(ids)}"
 
 
 def describe_divergence(result: Comparison) -> str:
