@@ -79,6 +79,7 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "demo": [],  # below, it takes long
     "backtest": [("ten_days.py", *CANDLES)],
     "optimize": [("ten_days.py", *CANDLES, "--param", "share=0.1:0.5:0.2", "--jobs", "1")],
+    "download": [],  # needs an interface, see tests/cli/commands/test_download.py
     "init": [("new.json", "--name", "N", "--chain-id", "1", "--address", "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48")],
     "perform-test-trade": [],  # need a chain, see tests/ethereum
     "close-all": [],

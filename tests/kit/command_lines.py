@@ -16,6 +16,7 @@ COMMAND_LINES: dict[str, list[str]] = {
     "correct-history": ["S --dry-run", "S --before 2024-01-01 --dry-run"],
     "demo": ["--output F/demo"],
     "demo-live": ["--output S"],
+    "download": ["S --from 2024-01-01", "F/missing.toml --from 2024-01-01"],
     "export": ["S --columns", "S -o F/tables", "S -o F/tables", "S -o F/again --json"],
     "init": ["S", "F/new.json"],
     "lookahead": ["C --data S", "C --data S --json"],

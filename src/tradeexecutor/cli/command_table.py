@@ -19,6 +19,7 @@ _COMMANDS = {
         "demo-live": "Trade live on a chain of this machine, through a crash and a reorganisation.",
         "backtest": "Run a strategy over history.",
         "optimize": "Search for the parameters of a strategy: many backtests, ranked.",
+        "download": "Download candles into Parquet files, with a record of where they come from.",
         "init": "Make the state file of a new strategy.",
         "start": "Run a strategy live, with real money.",
         "perform-test-trade": "Buy a little of a pair and sell it again, with real money.",

@@ -180,7 +180,7 @@ def _check(
     if price_ranges is None:
         # With or without a price. In a candle an order may have filled before it lapsed.
         for position in list(iterate_positions_with_triggers(portfolio)):
-            _expire_lapsed_orders(portfolio, position, ts)
+            _expire_orders(portfolio, position, ts)
     by_pair: dict[TradingPairIdentifier, tuple[PriceRange, list[Book]]] = {}
     for position in iterate_positions_with_triggers(portfolio):
         try:

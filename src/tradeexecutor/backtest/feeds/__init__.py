@@ -1,0 +1,9 @@
+"""Market data that grows while a strategy runs: sources of candles, and what is done about gaps and late candles.
+
+interface   what a source is
+files       files and folders that another program extends
+http        candle APIs of exchanges
+series      joining, comparing and filling series of candles
+market      the market of a running strategy: history, source, gaps, late and revised candles
+download    candles of a source in Parquet files
+"""
