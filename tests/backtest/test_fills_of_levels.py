@@ -152,6 +152,24 @@ PARTS = [
         10_170,
         TARGET,
     ),
+    # Down first: all at 90, 900.  Up first: 2 at 110, 3 at 120, 5 at 130, 1230.  The worse one is the stop.
+    Case(
+        "three levels and the stop",
+        [(100, 132, 88, 120)],
+        enter(ladder((110.0, 2, False), (120.0, 3, False), (130.0, 5, True)), stop_loss_usd=90.0),
+        [IN, (-10, 90, 2)],
+        9_900,
+        STOP,
+    ),
+    # 220 and 360 inside candle 1, whose low of 95 is above the stop; candle 2 opens at 140, above the third: 700.
+    Case(
+        "two levels inside, a gap above the third",
+        [(100, 122, 95, 116), (140, 140, 138, 138)],
+        enter(ladder((110.0, 2, False), (120.0, 3, False), (130.0, 5, True)), stop_loss_usd=90.0),
+        [IN, (-2, 110, 2), (-3, 120, 2), (-5, 140, 2)],
+        10_280,
+        TARGET,
+    ),
     # The level of the position closes 10 at 115, between the steps of the ladder.
     Case(
         "the target between two steps",
