@@ -56,6 +56,12 @@ def test_a_strategy_serves_its_own_state(tmp_path: Path):
             assert get("/metadata").json()["executor_running"]
             logging.getLogger("tradeexecutor.strategy").info("Decided\nto wait")
             assert get("/logs").json()[-1]["formatted_data"] == ["Decided", "to wait"]
+            assert get("/status").json()["hot_wallet_gas"] is None
+            status.wallet_gas, status.trigger_checks = 0.001, 7
+            found = get("/status").json()
+            assert (found["hot_wallet_gas"], found["hot_wallet_gas_warning_level"]) == (0.001, 0.01)
+            assert "0.001000 native tokens" in found["hot_wallet_gas_warning_message"]
+            assert found["position_trigger_checks"] == 7
             status.is_running, status.error = False, "boom"
             assert get("/metadata").json()["error_message"] == "boom"
             assert get("/status").json()["exception"] == {"exception_message": "boom"}

@@ -79,12 +79,28 @@ class ProcessStatus:
         False after a crash.
     crashed_at, error
         Time and text of the crash; None without one.
+    trigger_checks
+        Number of checks of stop losses and the like since the start.
+    wallet_gas
+        Native tokens that the wallet has for gas, token units; None before the first look, or where nothing is sent.
+    gas_warning_level
+        A warning is shown when the wallet has less, token units.
     """
 
     started_at: datetime.datetime = field(default_factory=utc_now)
     is_running: bool = True
     crashed_at: datetime.datetime | None = None
     error: str | None = None
+    trigger_checks: int = 0
+    wallet_gas: float | None = None
+    gas_warning_level: float = 0.01
+
+    @property
+    def gas_warning(self) -> str | None:
+        """Text for people when the wallet is low on gas; None otherwise."""
+        if self.wallet_gas is None or self.wallet_gas >= self.gas_warning_level:
+            return None
+        return f"The wallet has {self.wallet_gas:.6f} native tokens for gas, less than {self.gas_warning_level:g}"
 
 
 def find_cycle_duration(state: State) -> CycleDuration | None:
@@ -265,15 +281,15 @@ def make_status(
         "executor_running": is_running(state, saved, status),
         "completed_cycle": max(state.uptime.cycles_completed_at, default=None),
         "cycles": len(state.uptime.cycles_completed_at),
-        "position_trigger_checks": 0,
+        "position_trigger_checks": status.trigger_checks if status else 0,
         "position_revaluations": state.uptime.stats_refresh_completed,
         "frozen_positions": len(state.portfolio.frozen_positions),
         "crashed_at": _to_seconds(status.crashed_at) if status else None,
         "exception": {"exception_message": error} if error else None,
         "hot_wallet_address": address,
-        "hot_wallet_gas": None,
-        "hot_wallet_gas_warning_level": None,
-        "hot_wallet_gas_warning_message": None,
+        "hot_wallet_gas": status.wallet_gas if status else None,
+        "hot_wallet_gas_warning_level": status.gas_warning_level if status and status.wallet_gas is not None else None,
+        "hot_wallet_gas_warning_message": status.gas_warning if status else None,
         "source_code": None,
         "visualisation": None,
         "summary_statistics": make_summary(state, saved),

@@ -55,6 +55,7 @@ from tradeexecutor.operations.state_location import StateLocation, open_new_stor
 from tradeexecutor.operations.watchdog import JobHangs, Watchdog
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.cycle_duration import CycleDuration
+from tradeexecutor.state.errors import TradeExecutorError
 
 if TYPE_CHECKING:
     from tradeexecutor.ethereum.chain_file import ChainFile
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from tradeexecutor.state.store import StateStore
     from tradeexecutor.strategy.runner import Models
     from tradeexecutor.strategy.strategy_module import StrategyModule
+    from tradeexecutor.web.summary import ProcessStatus
 
 EXAMPLES = (
     "tradeexecutor start my_strategy.py state.json --chain base.json --rpc https://mainnet.base.org --new",
@@ -190,12 +192,22 @@ def start(
                 _require_clean_accounts(state, settings, connection)
 
         commands = CommandQueue()
+        on_job = _report
         with contextlib.ExitStack() as stack:
             if http_enabled:
                 web = _WebOptions(strategy, http_host, http_port, http_operate)
-                stack.enter_context(_serve(module, state_file, store, commands, web))
+                status = stack.enter_context(_serve(module, state_file, store, commands, web))
+                on_job = _make_watch(status, lambda: wallet.get_gas_balance(connection))
             state = _run_until_stopped(
-                module, store, models, settings, live_settings, commands=commands, on_start=prepare, watchdog=dog
+                module,
+                store,
+                models,
+                settings,
+                live_settings,
+                commands=commands,
+                on_start=prepare,
+                on_job=on_job,
+                watchdog=dog,
             )
         print_line(f"Stopped after cycle {state.cycle - 1}. {state_file} is saved.")
 
@@ -203,8 +215,8 @@ def start(
 @contextlib.contextmanager
 def _serve(
     module: "StrategyModule", place: StateLocation, store: "StateStore", commands: "CommandQueue", web: _WebOptions
-) -> Generator[None]:
-    """Serve the state over HTTP, in a thread, while the strategy runs."""
+) -> Generator["ProcessStatus"]:
+    """Serve the state over HTTP, in a thread, while the strategy runs; yields what it tells about this process."""
     # Slow to import.
     from tradeexecutor.web.app import make_app
     from tradeexecutor.web.drawings import read_author_charts
@@ -232,10 +244,26 @@ def _serve(
     with open_socket(web.host, web.port) as listening, BackgroundServer(make_app(site, settings), listening):
         print_line(f"The state is served at http://{web.host}:{listening.getsockname()[1]}")
         try:
-            yield
+            yield status
         except Exception as error:
             status.is_running, status.crashed_at, status.error = False, utc_now(), describe_error(error)
             raise
+
+
+def _make_watch(status: "ProcessStatus", get_gas: Callable[[], Decimal]) -> Callable[[str, Exception | None], None]:
+    """Return a function that reports a job and updates what is served about this process."""
+
+    def look() -> None:
+        with contextlib.suppress(TradeExecutorError):  # the next job looks again
+            status.wallet_gas = float(get_gas())
+
+    def watch(job: str, error: Exception | None) -> None:
+        _report(job, error)
+        status.trigger_checks += job == "triggers"
+        look()
+
+    look()
+    return watch
 
 
 def _check_place(place: StateLocation, *, is_new: bool) -> None:
@@ -276,6 +304,7 @@ def _run_until_stopped(
     *,
     commands: "CommandQueue",
     on_start: Callable[["State"], None],
+    on_job: Callable[[str, Exception | None], None],
     watchdog: Watchdog,
 ) -> "State":
     """Decide, trade and save until the cycles are done or a signal ends them; return the state.
@@ -297,7 +326,7 @@ def _run_until_stopped(
         wait=lambda seconds: _wait(stopping, seconds),
         should_stop=stopping.is_set,
         on_start=on_start,
-        on_job=_report,
+        on_job=on_job,
         commands=commands,
         watchdog=watchdog,
     )
