@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from tradeexecutor.analysis.adjusted.summary import summarise_performance
 from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
+from tradeexecutor.web import reference
+from tradeexecutor.web.caching import BUDGET, Computations
 from tradeexecutor.web.encoding import _get_zstd
 from tradeexecutor.web.public_state import CLIENT_CHAINS, make_public
 from tradeexecutor.web.summary import Description
@@ -310,3 +313,59 @@ def test_values_that_the_client_does_not_know():
     assert found["event"]["tx_hash"] == "0x1234"
     assert (found["event"]["owner_address"], found["event"]["original_owner_address"]) == (None, "Alice")
     assert found["event"]["quantity"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "shown"),
+    [
+        ("kind", "freqtrade", "exchange_account"),
+        ("kind", "spot_market_rebalancing token", "spot_market_hold_rebalancing_token"),
+        ("signed_bytes", "f86b", "0xf86b"),
+        ("tx_hash", "by hand", None),
+        ("nonce", None, 0),
+        ("market_feed_delay", -3.5, 0),
+        ("trade_type", "of tomorrow", "rebalance"),
+        ("executed_quantity", "NaN", None),
+        ("planned_reserve", "+2.5", "2.5"),
+        ("opened_at", -86_400, 0),
+        ("timestamp", -0.5, 0),
+        ("executed_price", -0.5, -0.5),
+        ("internal_exchange_id", 0, None),
+    ],
+)
+def test_one_value_that_the_client_refuses_at_any_depth(key: str, value: Any, shown: Any):
+    """The traps of a client that checks the whole file, and then shows nothing of it."""
+    tree = {"cycle": 1, "deep": [{"er": {key: value, "other": "text"}}]}
+    found = make_public(tree)["deep"][0]["er"]
+    assert found[key] == shown
+    assert found["other"] == "text"
+    assert set(found) <= {key, "other", f"original_{key}"}
+    assert tree["deep"] == [{"er": {key: value, "other": "text"}}]  # others share the tree
+
+
+def test_parts_that_may_be_absent_but_not_incomplete():
+    tree: dict[str, Any] = {
+        "cycle": 1,
+        "created_at": 5,
+        "backtest_data": {"start_at": 1, "decision_cycle_duration": None},
+        "stats": {"long_short_metrics_latest": {"live_stats": {}, "backtested_stats": None}},
+        "portfolio": {"reserves": {"a": {"last_sync_at": None}}},
+    }
+    found = make_public(tree)
+    assert "backtest_data" not in found
+    assert found["stats"]["long_short_metrics_latest"] is None
+    assert found["portfolio"]["reserves"]["a"]["last_sync_at"] == 5
+    assert tree["portfolio"]["reserves"]["a"]["last_sync_at"] is None
+
+
+def test_an_answer_that_takes_too_long_is_an_error_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The client gives up after five seconds; a slow figure is a 503 before, and not a page that never comes."""
+    (tmp_path / "mine.json").write_text(State(name="Mine").to_json())
+    with browse(tmp_path / "mine.json", computations=Computations(budget=0.05)) as browser:
+        slow = threading.Event()
+        monkeypatch.setattr(reference, "make_metadata", lambda *unused: slow.wait(5))
+        response = browser.get("/metadata")
+        slow.set()
+    assert response.status_code == 503
+    assert int(response.headers["retry-after"]) > 0
+    assert BUDGET <= 5.0

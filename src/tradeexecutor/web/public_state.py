@@ -50,6 +50,8 @@ _KINDS = {
 
 _TRADE_TYPES = frozenset(kind.value for kind in TradeType)
 
+_NUMBERS = frozenset({int, float})
+
 _HEX = re.compile(r"0x[0-9a-fA-F]*")
 
 
@@ -114,6 +116,8 @@ def _copy_repaired(root: Tree) -> Tree:
                 waiting.append(child)
             elif place in _RULES:
                 _RULES[place](item, place, value)
+            elif type(value) in _NUMBERS and value < 0 and str(place).endswith(("_at", "timestamp")):
+                _replace(item, place, value, 0)  # a time before 1970
     return copy
 
 
