@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import re
 import shutil
 import statistics
@@ -133,7 +134,7 @@ async def measure_load(path: Path) -> None:
             await asyncio.sleep(0.5)
         loaded = asyncio.create_task(write(path))
         await asyncio.sleep(3)
-        before = sum(received)
+        before, worked = sum(received), read_work(pid)
         times: list[float] = []
         statuses: dict[int, int] = {}
         readers: list[asyncio.Task[None]] = []
@@ -143,6 +144,7 @@ async def measure_load(path: Path) -> None:
             readers.append(asyncio.create_task(read(port, times, statuses)))
         await asyncio.gather(*readers)
         rate = len(readers) / (time.perf_counter() - started)
+        worked = read_work(pid) - worked
         streamed = (sum(received) - before) / FOLLOWERS
         beside = await loaded
         print(
@@ -151,6 +153,8 @@ async def measure_load(path: Path) -> None:
         times.sort()
         places = [times[int(len(times) * share)] * 1e3 for share in (0.5, 0.99)]
         print(f"  p50 {places[0]:.0f} ms, p99 {places[1]:.0f} ms, statuses {statuses}")
+        print(f"  processor time of the server: {worked:.1f} s, {worked / len(readers) * 1e3:.1f} ms for each request")
+        print(f"  load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         print(f"  memory of the server: idle {idle:,} MB, loaded {read_memory(pid):,} MB, peak {read_peak(pid):,} MB")
         for name, saves in (("alone", alone), ("beside the server", beside)):
             print(f"  a save {name}: median {statistics.median(saves) * 1e3:.1f} ms, worst {max(saves) * 1e3:.1f} ms")
@@ -190,6 +194,12 @@ async def read(port: int, times: list[float], statuses: dict[int, int]) -> None:
     times.append(time.perf_counter() - started)
     status = int(answer.split(b" ", 2)[1]) if answer else 0
     statuses[status] = statuses.get(status, 0) + 1
+
+
+def read_work(pid: int) -> float:
+    """Processor time of a process so far, seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def read_memory(pid: int) -> int:
