@@ -20,7 +20,7 @@ from tradeexecutor.ethereum.connection import ChainConnection, RetryPolicy, open
 from tradeexecutor.ethereum.errors import TransactionsUnconfirmed
 from tradeexecutor.ethereum.hot_wallet import HotWallet
 from tradeexecutor.operations.live_loop import LiveStartRefused
-from tradeexecutor.operations.operator_commands import is_paused, pause
+from tradeexecutor.operations.operator_commands import change_running, is_paused, pause
 from tradeexecutor.state.errors import OperationRefused
 from tradeexecutor.state.state import State
 
@@ -287,9 +287,10 @@ def test_a_file_that_cannot_be_understood_says_where(folder: Path, change: dict[
 
 def test_a_paused_strategy_makes_no_decision(make_live: Callable[..., Live]):
     live = make_live(max_cycles=2).prepare()
-    shown = live.loop.commands.submit(lambda state, now: pause(state, now, "Alice"), preview=True)
-    done = live.loop.commands.submit(lambda state, now: pause(state, now, "Alice"), preview=False)
-    refused = live.loop.commands.submit(lambda state, now: pause(state, now, "Bob"), preview=False)
+    commands = live.loop.commands
+    shown = commands.submit(change_running(lambda state, now: pause(state, now, "Alice"), preview=True))
+    done = commands.submit(change_running(lambda state, now: pause(state, now, "Alice"), preview=False))
+    refused = commands.submit(change_running(lambda state, now: pause(state, now, "Bob"), preview=False))
     state = live.loop.run()
     assert [op["path"] for op in shown.result(0).patch] == [op["path"] for op in done.result(0).patch]
     assert isinstance(refused.exception(0), OperationRefused)
