@@ -180,18 +180,10 @@ class TradesById(WatchedDict[int, TradeExecution]):
         self.forget()
         super().on_changed()
 
-    def split(self) -> tuple[TradeTotals, Collection[TradeExecution]]:
-        """Return the totals of the first trades, which must not be changed, and the trades after them."""
-        if len(self) < UNCOUNTED_TRADES and not self._settled_count:
-            return _NO_TOTALS, self.values()
-        if len(self) - self._settled_count >= UNCOUNTED_TRADES:
-            return self.count_settled()
-        return self._settled, self._get_rest()
-
     def count_settled(self) -> tuple[TradeTotals, Collection[TradeExecution]]:
-        """Add the settled trades at the beginning to the totals; returns like `split`."""
+        """Add the settled trades at the beginning to the totals; returns like `split_trades`."""
         self.watch()
-        return self._settle(self._get_rest())
+        return self._settle(self.get_uncounted())
 
     def note_read(self) -> None:
         """Count a request for totals of a table that is not added up, and add it up after some of them."""
@@ -200,8 +192,12 @@ class TradesById(WatchedDict[int, TradeExecution]):
             self._reads = 0
             self.count_settled()
 
-    def _get_rest(self) -> list[TradeExecution]:
-        rest = list(islice(reversed(self.values()), len(self) - self._settled_count))
+    def get_uncounted(self) -> list[TradeExecution]:
+        """Return the last trades, which are not in the cached totals."""
+        count = len(self) - self._settled_count
+        if count == 1:  # nearly always: a trade that is planned or in flight
+            return [next(reversed(self.values()))]
+        rest = list(islice(reversed(self.values()), count))
         rest.reverse()
         return rest
 
@@ -239,16 +235,23 @@ def _is_settled(trade: TradeExecution) -> bool:
 
 
 def split_trades(trades: dict[int, TradeExecution]) -> tuple[TradeTotals, Collection[TradeExecution]]:
-    """Return `TradesById.split`; all trades of a plain dictionary are returned as unsettled."""
+    """Return the totals of the first trades, which must not be changed, and the trades after them.
+
+    All trades of a plain dictionary are returned as unsettled.
+    """
     if not isinstance(trades, TradesById):
         return _NO_TOTALS, trades.values()
     settled_count = trades._settled_count
     if not settled_count:
         if len(trades) < UNCOUNTED_TRADES:
             return _NO_TOTALS, trades.values()
-    elif len(trades) == settled_count:
-        return trades._settled, ()
-    return trades.split()
+    else:
+        uncounted = len(trades) - settled_count
+        if not uncounted:
+            return trades._settled, ()
+        if uncounted < UNCOUNTED_TRADES:
+            return trades._settled, trades.get_uncounted()
+    return trades.count_settled()
 
 
 def add_up(trades: dict[int, TradeExecution]) -> TradeTotals:
