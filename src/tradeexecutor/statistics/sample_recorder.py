@@ -20,12 +20,10 @@ these does not hold, `update_statistics` records the sample.
 
 import datetime
 import math
-from decimal import Decimal
 
 from tradeexecutor.accounting.values import MAX_NUMBER
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.identifier import TradingPairKind
-from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.profit import get_realised_profit_usd
 from tradeexecutor.state.position.quantity import get_quantity
@@ -132,14 +130,11 @@ class SampleRecorder:
         Mode of the run. Modes other than a backtest record figures for which all trades are read.
     """
 
-    __slots__ = ("_cash", "_cash_price", "_cash_quantity", "_holdings", "_mode", "_state")
+    __slots__ = ("_holdings", "_mode", "_state")
 
     def __init__(self, state: State, mode: ExecutionMode) -> None:
         self._state, self._mode = state, mode
         self._holdings: tuple[_Holding, ...] | None = None
-        self._cash_quantity: Decimal | None = None
-        self._cash_price: USDollarPrice | None = None
-        self._cash: USDollarAmount = 0.0
 
     def record(self, ts: datetime.datetime) -> None:
         """Record a sample, and the final figures of positions closed since the last one, like `update_statistics`."""
@@ -182,7 +177,7 @@ class SampleRecorder:
                     return False
                 equity += sample.value
                 samples.append(sample)
-        cash = self._get_cash(portfolio)
+        cash = portfolio.get_cash()
         total = equity + cash
         stats.long_short_metrics_latest = None
         # Naming the values would take longer than all the rest.
@@ -191,17 +186,6 @@ class SampleRecorder:
             for holding, sample in zip(holdings, samples, strict=True):
                 stats.positions.setdefault(holding.position.position_id, []).append(sample)
         return True
-
-    def _get_cash(self, portfolio: Portfolio) -> USDollarAmount:
-        """Return `Portfolio.get_cash`; the amount of a single reserve is converted only after it has changed."""
-        reserves = portfolio.reserves
-        if len(reserves) != 1:
-            return portfolio.get_cash()
-        reserve = next(iter(reserves.values()))
-        if reserve.quantity is not self._cash_quantity or reserve.reserve_token_price != self._cash_price:
-            self._cash = portfolio.get_cash()
-            self._cash_quantity, self._cash_price = reserve.quantity, reserve.reserve_token_price
-        return self._cash
 
 
 def _has_newly_closed(closed: dict[int, TradingPosition], final: dict[int, FinalPositionStatistics]) -> bool:

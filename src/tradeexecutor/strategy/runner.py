@@ -17,7 +17,6 @@ import datetime
 import logging
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, Protocol
 
 from tradeexecutor.execution.interface import ExecutionModel
@@ -157,8 +156,6 @@ class StrategyRunner:
     _save_often: bool = field(init=False, repr=False)
     _max_price_impact: float | None = field(init=False, repr=False)
     _recorder: SampleRecorder = field(init=False, repr=False)
-    #: Amount of the only reserve when it was last enough to trade.
-    _enough_cash: Decimal | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
         self._check_state()
@@ -265,12 +262,8 @@ class StrategyRunner:
 
     def _has_trading_capital(self) -> bool:
         portfolio = self.state.portfolio
-        # Cash alone is usually enough, so that positions need not be added up, and it changes only when trades settle.
-        reserves = portfolio.reserves
-        if len(reserves) == 1 and next(iter(reserves.values())).quantity is self._enough_cash is not None:
-            return True
+        # Cash alone is usually enough, so that positions need not be added up.
         if portfolio.get_cash() >= TRADING_CAPITAL_THRESHOLD_USD:
-            self._enough_cash = next(iter(reserves.values())).quantity if len(reserves) == 1 else None
             return True
         return portfolio.has_trading_capital(TRADING_CAPITAL_THRESHOLD_USD)
 
