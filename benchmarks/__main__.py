@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
         "--against",
         type=Path,
         metavar="CHECKOUT",
-        help="print ratios to another checkout; names: files trades backtest",
+        help="print ratios to another checkout; names: files trades backtest pairs",
     )
     parser.add_argument("--turns", type=int, default=6, help="processes of each checkout with --against")
     options = parser.parse_args(arguments)

@@ -15,10 +15,13 @@ from benchmarks import sources
 WORK = Path(__file__).with_name("compared_work.py")
 
 #: What can be compared.
-KINDS = ("files", "trades", "backtest")
+KINDS = ("files", "trades", "backtest", "pairs")
 
 #: Numbers of trades that are made on an empty state.
 TRADES = ("3000", "30000")
+
+#: Pairs and days of the rebalancing.
+PAIRS, DAYS = "200", "1000"
 
 
 def _measure(checkout: Path, arguments: list[str]) -> dict[str, float]:
@@ -39,11 +42,12 @@ def _compare(other: Path, arguments: list[str], turns: int) -> dict[str, float]:
 
 
 def run(other: Path, kinds: list[str], turns: int) -> None:
-    """Print the ratios of the named kinds of work: `files`, `trades`, `backtest`."""
+    """Print the ratios of the named kinds of work: `files`, `trades`, `backtest`, `pairs`."""
     work = {
         "files": [str(path) for path in (*sources.find_state_files(), *sources.find_made_state_files())],
         "trades": list(TRADES),
         "backtest": [str(sources.STRATEGIES / "ma_cross.py"), str(sources.find_hourly_candles())],
+        "pairs": [str(sources.STRATEGIES / "equal_weights.py"), PAIRS, DAYS],
     }
     print(f"CPU time here over CPU time in {other}, best of {turns} processes each")
     for kind in kinds:

@@ -97,7 +97,29 @@ def measure_backtest(arguments: list[str]) -> dict[str, float]:
     return {f"backtest over {Path(candles).stem}": best_cpu_time(run)}
 
 
-KINDS = {"files": measure_files, "trades": measure_trades, "backtest": measure_backtest}
+def measure_pairs(arguments: list[str]) -> dict[str, float]:
+    """Return the time of a monthly rebalancing of many pairs over daily candles made up of random walks."""
+    import numpy as np
+    import pandas as pd
+
+    from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
+    from tradeexecutor.backtest.universe import create_universe
+
+    strategy, count, days = arguments[0], int(arguments[1]), int(arguments[2])
+    dice = np.random.default_rng(1)
+    index = pd.date_range("2010-01-01", periods=days, freq="D")
+    candles: dict[str, pd.DataFrame] = {}
+    for number in range(count):
+        close = 100 * np.exp(dice.normal(0.0002, 0.02, days).cumsum())
+        opened = np.r_[100, close[:-1]]
+        prices = {"open": opened, "high": np.maximum(opened, close), "low": np.minimum(opened, close), "close": close}
+        candles[f"T{number:03d}-USD"] = pd.DataFrame({**prices, "volume": 1.0}, index=index)
+    universe = create_universe(candles, fee=0.001)
+    run = lambda: run_backtest_for_module(Path(strategy), universe=universe, progress=False)  # noqa: E731
+    return {f"monthly rebalancing of {count} pairs over {days} days": best_cpu_time(run)}
+
+
+KINDS = {"files": measure_files, "trades": measure_trades, "backtest": measure_backtest, "pairs": measure_pairs}
 
 if __name__ == "__main__":
     print(json.dumps(KINDS[sys.argv[1]](sys.argv[2:])))
