@@ -48,6 +48,7 @@ __all__ = [
     "WireType",
     "ZeroExAddress",
     "accept_unknown_enum_values",
+    "encode_time",
     "from_epoch",
     "from_seconds",
     "new_dict",
@@ -150,6 +151,11 @@ def to_epoch(value: datetime.datetime) -> int | float:
     return seconds + since.microseconds / 1_000_000 if since.microseconds else seconds
 
 
+#: `to_epoch` of exactly `datetime.datetime`, whose equal values have equal seconds. Most times are in a state many
+#: times, and computing one takes three times as long as finding it.
+encode_time = functools.lru_cache(maxsize=1 << 16)(to_epoch)
+
+
 def to_seconds(value: datetime.timedelta) -> float:
     """Return a duration in seconds; raises `UnencodableValue` when a float cannot keep its microseconds."""
     seconds = value.total_seconds()
@@ -249,11 +255,9 @@ else:
         @staticmethod
         def encode(value):
             """Return epoch seconds."""
-            if type(value) is datetime.datetime and value.tzinfo is None:
-                since = value - EPOCH
-                if not since.microseconds:  # nearly always: saves a call
-                    return since.days * 86_400 + since.seconds
-            elif not isinstance(value, datetime.datetime):
+            if type(value) is datetime.datetime:
+                return encode_time(value)
+            if not isinstance(value, datetime.datetime):
                 raise UnencodableValue(value, "expected a datetime")
             return to_epoch(value)
 

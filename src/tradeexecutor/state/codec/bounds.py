@@ -32,7 +32,7 @@ from tradeexecutor.accounting.values import (
     require_bounded,
 )
 from tradeexecutor.state.codec.generated_code import compile_function
-from tradeexecutor.state.codec.memory import has_memory_limit
+from tradeexecutor.state.codec.memory import is_memory_limited
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.types import JS_MAX_INT
 
@@ -112,7 +112,7 @@ def check_free_data(tree: Any, what: str, error: Callable[[str], Exception] = In
     """
     if not tree:
         return
-    if has_memory_limit():
+    if is_memory_limited():
         _require_no_fault(tree, what, error)
         return
     _probe.cell[0] = tree
@@ -124,6 +124,41 @@ def check_free_data(tree: Any, what: str, error: Callable[[str], Exception] = In
         _probe.cell[0] = None
     if size > MAX_TEXT_LENGTH:
         _require_no_fault(tree, what, error)
+
+
+#: What `print_plain_data` leaves to code that knows all types.
+_ONLY_PLAIN = (
+    orjson.OPT_STRICT_INTEGER
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+)
+#: Characters before and after the value in the text of the probe.
+_PROBE_MARGIN = _PRINTABLE_LEVELS - MAX_NESTING
+
+
+def print_plain_data(tree: Any) -> bytes | None:
+    """Return the JSON text of data that consists of JSON types only, and is within the bounds.
+
+    Returns
+    -------
+    bytes or None
+        None if the data may be anything else. Reading the text gives equal data of the same types.
+    """
+    if is_memory_limited():
+        return None
+    _probe.cell[0] = tree
+    try:
+        text = orjson.dumps(_probe.whole, option=_ONLY_PLAIN)
+    except TypeError:
+        return None
+    finally:
+        _probe.cell[0] = None
+    if len(text) > MAX_TEXT_LENGTH:
+        return None
+    text = text[_PROBE_MARGIN:-_PROBE_MARGIN]
+    # orjson prints NaN as null, and the values of enums and UUIDs as what they look like.
+    return text if orjson.loads(text) == tree else None
 
 
 def _require_no_fault(tree: Any, what: str, error: Callable[[str], Exception]) -> None:

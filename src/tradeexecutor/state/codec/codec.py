@@ -88,7 +88,7 @@ class Serialisable:
 
     def to_json_bytes(self) -> bytes:
         """Return compact JSON text in UTF-8; raises `BadStateData` like `to_dict`."""
-        with encode_repeated_objects_once():
+        with encode_repeated_objects_once(only_for_dump=True):
             return dump(self.to_dict())
 
     @classmethod

@@ -17,6 +17,7 @@ import msgspec
 from tradeexecutor.state.codec.annotations import field_types, strip_optional
 from tradeexecutor.state.codec.bounds import BoundedInt, BoundedText, check_free_data, explain_bounds, limit_entries
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
+from tradeexecutor.state.codec.memory import has_memory_limit
 from tradeexecutor.state.codec.numbers_as_text import replace_numbers_written_as_text
 from tradeexecutor.state.errors import InvalidStateFile, InvalidValue
 from tradeexecutor.state.types import WireType, accept_unknown_enum_values
@@ -52,6 +53,7 @@ def decode(
     """
     if cls not in _prepared:
         _prepare_decoding(cls)
+    has_memory_limit()
     try:
         with accept_unknown_enum_values(), pause_garbage_collection():
             is_known = has_only_known_keys or _fits(tree, _twin(cls))

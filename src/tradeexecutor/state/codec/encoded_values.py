@@ -19,6 +19,7 @@ from tradeexecutor.state.types import JS_MAX_INT
 __all__ = [
     "INT_KEY_PATTERN",
     "LEAF_FORMS",
+    "SHORT_DECIMAL",
     "Encoder",
     "LeafForm",
     "encode_decimal",
@@ -74,7 +75,7 @@ def encode_number(value: Any) -> Any:
 
 
 #: Plain Decimals of fewer characters are within the bounds.
-_SHORT_DECIMAL = 80
+SHORT_DECIMAL = 80
 
 
 def encode_decimal(value: Any) -> str:
@@ -83,7 +84,7 @@ def encode_decimal(value: Any) -> str:
         if value.is_finite():
             text = str(value)
             # A short text without an exponent is in bounds, and most are.
-            if (len(text) < _SHORT_DECIMAL and "E" not in text) or is_finite_decimal(value):
+            if (len(text) < SHORT_DECIMAL and "E" not in text) or is_finite_decimal(value):
                 return text
         raise UnencodableValue(value, describe_decimal_bounds())
     if type(value) is int:
@@ -96,7 +97,7 @@ def make_enum_encoder(cls: type[enum.Enum]) -> Encoder:
 
     def encode_member(value: Any) -> Any:
         if isinstance(value, cls):
-            return value.value
+            return value._value_  # a quarter of the time of `value`
         raise UnencodableValue(value, f"expected a {cls.__name__}")
 
     return encode_member

@@ -16,10 +16,13 @@ from collections.abc import Generator, Mapping
 from decimal import Decimal
 from typing import Any, cast
 
+import orjson
+
 from tradeexecutor.state.codec.annotations import field_types, is_left_out_when_empty, is_optional, strip_optional
-from tradeexecutor.state.codec.bounds import check_free_data
+from tradeexecutor.state.codec.bounds import check_free_data, print_plain_data
 from tradeexecutor.state.codec.encoded_values import (
     LEAF_FORMS,
+    SHORT_DECIMAL,
     Encoder,
     encode_decimal,
     encode_float,
@@ -35,8 +38,9 @@ from tradeexecutor.state.codec.encoded_values import (
 )
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.codec.generated_code import compile_function
+from tradeexecutor.state.codec.memory import has_memory_limit
 from tradeexecutor.state.errors import BadStateData, InvalidValue, TradeExecutorError, UnencodableValue
-from tradeexecutor.state.types import WireType, to_epoch, to_seconds
+from tradeexecutor.state.types import UTCDatetime, WireType, encode_time, to_epoch, to_seconds
 
 __all__ = ["encode", "encode_repeated_objects_once"]
 
@@ -49,6 +53,7 @@ def encode(value: Any) -> Any:
     BadStateData
         A value cannot be written; the message contains its path.
     """
+    has_memory_limit()
     try:
         with pause_garbage_collection():
             return _encode_free(value)
@@ -56,6 +61,35 @@ def encode(value: Any) -> Any:
         raise e.located() from None
     except RecursionError:
         raise BadStateData("nested too deeply, or an object contains itself") from None
+
+
+class _Printing(threading.local):
+    """What the trees that this thread makes are for."""
+
+    #: Plain data of encoded objects of repeated classes, by object id; None when each occurrence gets its own dict.
+    known: "dict[int, dict[str, Any]] | None" = None
+    #: Whether a tree is only given to `dump`, so that parts of it may be JSON text.
+    is_active: bool = False
+
+
+_printing = _Printing()
+
+
+@contextlib.contextmanager
+def encode_repeated_objects_once(*, only_for_dump: bool = False) -> Generator[None]:
+    """Let trees made inside the block contain one dict in several places; only for trees that are not changed.
+
+    Parameters
+    ----------
+    only_for_dump
+        Whether trees are given to `dump` and nobody else. Parts of them are then JSON text already.
+    """
+    before = _printing.known, _printing.is_active
+    _printing.known, _printing.is_active = {}, only_for_dump and not has_memory_limit()
+    try:
+        yield
+    finally:
+        _printing.known, _printing.is_active = before
 
 
 # --- Free-form data -------------------------------------------------------------------------------------------
@@ -105,6 +139,9 @@ def _encode_free_list(value: Any) -> list[Any]:
 
 def _encode_free_field(value: Any) -> Any:
     """Encode the free-form data of a field, within the bounds."""
+    text = print_plain_data(value)
+    if text is not None:
+        return orjson.Fragment(text) if _printing.is_active else orjson.loads(text)
     tree = _encode_free(value)
     try:
         check_free_data(tree, "")
@@ -157,36 +194,43 @@ def _class_encoder(cls: type) -> Encoder:
     """Return a generated function that turns an object of `cls` into a dictionary.
 
     Saving visits every field of a large tree, so the function is generated as straight-line code, like the
-    ``__init__`` of a dataclass: ``v = o.name; d["name"] = v if <passes unchanged> else <encoder>(v)``.
+    ``__init__`` of a dataclass: ``d = {"name": v if <v := o.name passes unchanged> else <encoder>(v), ...}``. Each
+    field is on a line of its own, by which the name of the field is found after an error.
     """
-    namespace: dict[str, Any] = {"isfinite": math.isfinite, "UnencodableValue": UnencodableValue, "cls": cls}
+    namespace: dict[str, Any] = {
+        "isfinite": math.isfinite,
+        "UnencodableValue": UnencodableValue,
+        "cls": cls,
+        "datetime": datetime.datetime,
+        "encode_time": encode_time,
+        "Decimal": Decimal,
+        "NO_KEY": {},
+    }
     lines = [
         "def encode_object(o):",
         "    if type(o) is not cls and not isinstance(o, cls):",
         "        raise UnencodableValue(o, 'expected a ' + cls.__name__)",
-        "    d = {}",
-        "    name = ''",
         "    try:",
+        "        d = {",
     ]
+    names: dict[int, str] = {}
     left_out = {field.name for field in dataclasses.fields(cls) if is_left_out_when_empty(field)}
     slot_names: dict[str, str] = getattr(cls, "slot_names", {})
     for index, (name, hint) in enumerate(field_types(cls).items()):
-        namespace[f"e{index}"] = _field_encoder(hint)
-        conditions = ["v is None"] if is_optional(hint) else []
-        leaf = LEAF_FORMS.get(strip_optional(hint))
-        if leaf is not None and leaf.unchanged_if:
-            conditions.append(leaf.unchanged_if)
-        passes = " or ".join(conditions)
-        converted = f"v if {passes} else e{index}(v)" if passes else f"e{index}(v)"
-        if strip_optional(hint) == dict[str, Any]:  # most free-form data is empty
-            converted = f"{{}} if type(v) is dict and not v else {converted}"
-        condition = "if not isinstance(v, (list, tuple)) or v: " if name in left_out else ""
-        lines.append(f"        v = o.{slot_names.get(name, name)}; name = {name!r}")
-        lines.append(f"        {condition}d[{name!r}] = {converted}")
+        encoder = f"e{index}"
+        namespace[encoder] = _field_encoder(hint)
+        if isinstance(strip_optional(hint), type) and issubclass(strip_optional(hint), enum.Enum):
+            namespace[f"{encoder}_type"] = strip_optional(hint)
+        value = f"o.{slot_names.get(name, name)}"
+        line = f"{name!r}: {_make_expression(hint, value, encoder)},"
+        if name in left_out:
+            line = f"**({{{line}}} if not isinstance({value}, (list, tuple)) or {value} else NO_KEY),"
+        lines.append(f"            {line}")
+        names[len(lines)] = name
+    lines.append("        }")
     if hasattr(cls, "check_rules"):
         namespace |= {"RULE_ERRORS": _RULE_ERRORS, "describe_rule_error": _describe_rule_error}
         lines += [
-            "        name = ''",
             "        try:",
             "            o.check_rules()",
             "        except RULE_ERRORS as e:",
@@ -194,6 +238,7 @@ def _class_encoder(cls: type) -> Encoder:
         ]
     lines += [
         "    except UnencodableValue as e:",
+        "        name = names.get(e.__traceback__.tb_lineno)",
         "        if name:",
         "            e.prepend(name)",
         "        raise",
@@ -202,8 +247,44 @@ def _class_encoder(cls: type) -> Encoder:
         "        d.update(unknown)",
         "    return d",
     ]
+    namespace["names"] = names
     described_as = f"encoder of {cls.__module__}.{cls.__qualname__}"
     return compile_function("encode_object", "\n".join(lines), namespace, described_as)
+
+
+def _make_expression(hint: Any, value: str, encoder: str) -> str:
+    """Return the generated code that encodes the value of one field.
+
+    What most values of a type need is in the expression itself, without a call.
+
+    Parameters
+    ----------
+    value
+        Code that reads the field.
+    encoder
+        Name of the converter, which gets every other value.
+    """
+    start = f"None if (v := {value}) is None else " if is_optional(hint) else ""
+    # The first use of the value reads the field, the others use the variable.
+    first, kind = "v" if start else f"(v := {value})", strip_optional(hint)
+    if kind is Decimal:
+        passes = f"type({first}) is Decimal and v.is_finite() and len(s := str(v)) < {SHORT_DECIMAL} and 'E' not in s"
+        return f"{start}s if {passes} else {encoder}(v)"
+    if kind is UTCDatetime:
+        return f"{start}encode_time(v) if type({first}) is datetime else {encoder}(v)"
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return f"{start}v._value_ if type({first}) is {encoder}_type else {encoder}(v)"
+    leaf = LEAF_FORMS.get(kind)
+    if leaf is not None:
+        return f"{start}v if {leaf.unchanged_if.replace('(v)', f'({first})', 1)} else {encoder}(v)"
+    origin, members = typing.get_origin(kind), typing.get_args(kind)
+    if origin is dict and members[1] is Any:  # most free-form data is empty
+        return f"{start}{{}} if type({first}) is dict and not v else {encoder}(v)"
+    if origin in (list, set):  # so are most lists
+        return f"{start}[] if type({first}) is {origin.__name__} and not v else {encoder}(v)"
+    if float in members:
+        return f"{start}v if type({first}) is float and isfinite(v) else {encoder}(v)"
+    return f"{start}{encoder}({first})"
 
 
 #: Errors of the rules of a record that its constructor would refuse when it is read again.
@@ -214,28 +295,9 @@ def _describe_rule_error(error: Exception) -> str:
     return f"{error}" if isinstance(error, TradeExecutorError) else repr(error)
 
 
-class _Repeated(threading.local):
-    """Plain data of encoded objects of repeated classes, by object id; None when each occurrence gets its own dict."""
-
-    known: "dict[int, dict[str, Any]] | None" = None
-
-
-_repeated = _Repeated()
-
-
-@contextlib.contextmanager
-def encode_repeated_objects_once() -> Generator[None]:
-    """Let trees made inside the block contain one dict in several places; only for trees that are just printed."""
-    before, _repeated.known = _repeated.known, {}
-    try:
-        yield
-    finally:
-        _repeated.known = before
-
-
 def _encode_once(encode_object: Encoder, cls: type) -> Encoder:
     def encode_repeated(value: Any) -> Any:
-        known = _repeated.known
+        known = _printing.known
         if known is None or not isinstance(value, cls):
             return encode_object(value)
         encoded = known.get(id(value))
@@ -244,6 +306,22 @@ def _encode_once(encode_object: Encoder, cls: type) -> Encoder:
         return encoded
 
     return encode_repeated
+
+
+#: Classes whose encoders are being generated.
+_being_generated: set[type] = set()
+
+
+def _nested_encoder(cls: type) -> Encoder:
+    """Return the converter of objects inside other ones."""
+    if cls in _being_generated:  # it contains itself, so its encoder does not exist yet
+        return lambda value: _nested_encoder(cls)(value)
+    _being_generated.add(cls)
+    try:
+        encode_object = _class_encoder(cls)
+    finally:
+        _being_generated.discard(cls)
+    return _encode_once(encode_object, cls) if getattr(cls, "is_repeated", False) else encode_object
 
 
 def _item_encoder(hint: Any) -> Encoder:
@@ -269,18 +347,7 @@ def _field_encoder(hint: Any) -> Encoder:
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return make_enum_encoder(hint)
     if dataclasses.is_dataclass(hint):  # pyright: ignore[reportUnknownArgumentType]
-        cls = cast(type, hint)
-        encoder: Encoder | None = None
-
-        def encode_nested(value: Any) -> Any:  # resolved on first use, because classes may refer to themselves
-            nonlocal encoder
-            if encoder is None:
-                encoder = _class_encoder(cls)
-                if getattr(cls, "is_repeated", False):
-                    encoder = _encode_once(encoder, cls)
-            return encoder(value)
-
-        return encode_nested
+        return _nested_encoder(cast(type, hint))
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is list:
         return functools.partial(encode_list, encode_item=_item_encoder(arguments[0]))

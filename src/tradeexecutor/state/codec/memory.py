@@ -16,7 +16,7 @@ try:
 except ImportError:  # Windows
     resource = None
 
-__all__ = ["has_memory_limit", "print_in_pieces", "require_memory"]
+__all__ = ["has_memory_limit", "is_memory_limited", "print_in_pieces", "require_memory"]
 
 #: Number of values that are printed together.
 _PIECE = 1_000
@@ -26,9 +26,27 @@ _FACTOR = 16
 _LONG_TEXT = 1 << 16
 
 
+class _Limit:
+    """Whether there was a limit when `has_memory_limit` last asked."""
+
+    is_set = False
+
+
 def has_memory_limit() -> bool:
     """Return whether the operating system limits the address space of this process."""
-    return resource is not None and resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+    _Limit.is_set = resource is not None and resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+    return _Limit.is_set
+
+
+def is_memory_limited() -> bool:
+    """Return what `has_memory_limit` returned last.
+
+    It is asked once for every state that is read or written. This is for the many values in it.
+    """
+    return _Limit.is_set
+
+
+has_memory_limit()
 
 
 def require_memory(size: int) -> None:
