@@ -20,6 +20,7 @@ import orjson
 
 from tradeexecutor.state.codec.annotations import field_types, is_left_out_when_empty, is_optional, strip_optional
 from tradeexecutor.state.codec.bounds import check_free_data, print_plain_data
+from tradeexecutor.state.codec.cached_texts import CachedTexts, has_cached_texts
 from tradeexecutor.state.codec.encoded_values import (
     LEAF_FORMS,
     SHORT_DECIMAL,
@@ -39,6 +40,7 @@ from tradeexecutor.state.codec.encoded_values import (
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.codec.generated_code import compile_function
 from tradeexecutor.state.codec.memory import has_memory_limit
+from tradeexecutor.state.codec.watched_dict import WatchedDict
 from tradeexecutor.state.errors import BadStateData, InvalidValue, TradeExecutorError, UnencodableValue
 from tradeexecutor.state.types import UTCDatetime, WireType, encode_time, to_epoch, to_seconds
 
@@ -215,12 +217,16 @@ def _class_encoder(cls: type) -> Encoder:
     ]
     names: dict[int, str] = {}
     left_out = {field.name for field in dataclasses.fields(cls) if is_left_out_when_empty(field)}
+    cached = {field.name for field in dataclasses.fields(cls) if has_cached_texts(field)}
     slot_names: dict[str, str] = getattr(cls, "slot_names", {})
     for index, (name, hint) in enumerate(field_types(cls).items()):
         encoder = f"e{index}"
         namespace[encoder] = _field_encoder(hint)
         if isinstance(strip_optional(hint), type) and issubclass(strip_optional(hint), enum.Enum):
             namespace[f"{encoder}_type"] = strip_optional(hint)
+        if name in cached:
+            item = _item_encoder(typing.get_args(hint)[1])
+            namespace[encoder] = functools.partial(_encode_cached, encode_table=namespace[encoder], encode_item=item)
         value = f"o.{slot_names.get(name, name)}"
         line = f"{name!r}: {_make_expression(hint, value, encoder)},"
         if name in left_out:
@@ -293,6 +299,26 @@ _RULE_ERRORS = (TradeExecutorError, ArithmeticError, AttributeError, TypeError, 
 
 def _describe_rule_error(error: Exception) -> str:
     return f"{error}" if isinstance(error, TradeExecutorError) else repr(error)
+
+
+def _encode_cached(value: Any, encode_table: Encoder, encode_item: Encoder) -> Any:
+    """Encode a dictionary whose entries rarely change, with the texts that are kept of them.
+
+    The first save keeps nothing, because most programs save a state at most once.
+    """
+    if not _printing.is_active or not isinstance(value, WatchedDict):
+        return encode_table(value)
+    table = cast(WatchedDict[int, Any], value)
+    texts, table.cached_texts = table.cached_texts, table.cached_texts or CachedTexts()
+    if texts is None or not {int}.issuperset(map(type, table)) or not texts.lock.acquire(blocking=False):
+        return encode_table(value)
+    try:
+        require_entries(table, dict)
+        return texts.encode_table(table, encode_item)
+    except UnencodableValue:
+        return encode_table(value)  # raises the error with its path
+    finally:
+        texts.lock.release()
 
 
 def _encode_once(encode_object: Encoder, cls: type) -> Encoder:

@@ -13,6 +13,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Protocol, Self, TypeVar
 
+from tradeexecutor.state.codec.cached_texts import CachedTexts
+
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -50,6 +52,8 @@ class WatchedDict(dict[K, V]):
     _listeners: tuple[Callable[[], DictListener | None], ...] = ()
     #: Link stored in attached entries; created when the first entry is attached.
     _link: "Link | None" = None
+    #: JSON texts of the entries; only for tables whose entries rarely change, from the first save on.
+    cached_texts: CachedTexts | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (dict(self),)  # a copy does not inherit the listeners

@@ -114,7 +114,13 @@ def check_ids(portfolio: PortfolioFields) -> None:
 
 def _check_trades(position: TradingPosition) -> Iterable[int]:
     """Check the trades of one position and return their ids without duplicates."""
-    number = position.position_id
+    number, trades = position.position_id, position.trades
+    if not position.pending_trades and not position.expired_trades:  # nearly always
+        for key, trade in trades.items():
+            if trade.trade_id != key or trade.position_id != number:
+                break
+        else:
+            return trades
     for table in (position.trades, position.pending_trades, position.expired_trades):
         for key, trade in table.items():
             if trade.trade_id != key:

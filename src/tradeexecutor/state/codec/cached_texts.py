@@ -1,0 +1,105 @@
+"""Cached JSON texts of the entries of a dictionary that rarely change, such as closed positions.
+
+A strategy saves its state after every cycle, and most of the state is history. From the second save on, the text of
+each entry of such a dictionary is kept with a :mod:`fingerprint <tradeexecutor.state.codec.fingerprint>` of the entry.
+A later save writes the kept text if the fingerprint shows that nothing inside the entry has changed.
+
+The texts belong to the dictionary. Copies of the dictionary have none.
+"""
+
+import dataclasses
+import threading
+import types
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from tradeexecutor.state.codec.encoded_values import Encoder
+from tradeexecutor.state.codec.fingerprint import Fingerprint, take_fingerprint
+
+__all__ = ["CACHE_TEXTS", "MAX_CACHED_BYTES", "CachedTexts", "has_cached_texts"]
+
+#: Metadata of the field of a `WatchedDict` with integer keys whose entries rarely change.
+CACHE_TEXTS: Mapping[str, bool] = types.MappingProxyType({"cache_texts": True})
+
+#: Bytes of text that are kept for one dictionary; its other entries are encoded in every save. The fingerprints take
+#: about a third of this in addition.
+MAX_CACHED_BYTES = 256 << 20
+
+
+def has_cached_texts(field: dataclasses.Field[Any]) -> bool:
+    """Return whether the texts of the entries of a field are kept."""
+    return CACHE_TEXTS.items() <= field.metadata.items()
+
+
+class _Kept(NamedTuple):
+    entry: Any
+    fingerprint: Fingerprint
+    text: orjson.Fragment
+    size: int
+
+
+class CachedTexts:
+    """Texts of the entries of one dictionary."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, _Kept] = {}
+        self._size = 0
+        #: id() -> object that several entries share, with its fingerprint.
+        self._shared: dict[int, tuple[Any, Fingerprint]] = {}
+        #: Held by the thread that uses the texts; a second one, reading a snapshot, encodes everything.
+        self.lock = threading.Lock()
+
+    def encode_table(self, table: dict[int, Any], encode_item: Encoder) -> dict[str, Any]:
+        """Return key -> JSON text, or plain data, of all entries of the dictionary."""
+        self._forget_changed(table)
+        get_kept = self._kept.get
+        result: dict[str, Any] = {}
+        for key, entry in table.items():
+            kept = get_kept(key)
+            if kept is not None and kept.entry is entry and kept.fingerprint.is_unchanged():
+                result[str(key)] = kept.text
+            else:
+                result[str(key)] = self._encode(key, entry, encode_item)
+        return result
+
+    def _forget_changed(self, table: dict[int, Any]) -> None:
+        """Discard the texts of entries that were removed, and all texts if a shared object has changed."""
+        if not all(fingerprint.is_unchanged() for _, fingerprint in self._shared.values()):
+            self._kept, self._shared, self._size = {}, {}, 0
+        elif self._kept.keys() - table.keys():
+            self._kept = {key: kept for key, kept in self._kept.items() if key in table}
+            self._size = sum(kept.size for kept in self._kept.values())
+            if not self._kept:
+                self._shared = {}
+
+    def _encode(self, key: int, entry: Any, encode_item: Encoder) -> Any:
+        """Encode an entry that is new or has changed, and keep its text."""
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            self._size -= kept.size
+        data = encode_item(entry)
+        fingerprint = take_fingerprint(entry)
+        if fingerprint is None or not self._watch_shared(fingerprint):
+            return data
+        text = orjson.dumps(data)
+        if self._size + len(text) > MAX_CACHED_BYTES:
+            return data
+        self._size += len(text)
+        self._kept[key] = kept = _Kept(entry, fingerprint, orjson.Fragment(text), len(text))
+        return kept.text
+
+    def _watch_shared(self, fingerprint: Fingerprint) -> bool:
+        """Watch the shared objects inside an entry; return False if changes inside them could go unnoticed."""
+        waiting = list(fingerprint.shared)
+        while waiting:
+            value = waiting.pop()
+            if id(value) in self._shared:
+                continue
+            inner = take_fingerprint(value, is_shared=True)
+            if inner is None:
+                return False
+            self._shared[id(value)] = value, inner
+            waiting += inner.shared
+        return True

@@ -1,0 +1,157 @@
+"""Fingerprints: whether anything inside an object of the tree has changed, for a fraction of the cost of encoding it.
+
+A fingerprint keeps the containers and records inside an object, and references to everything that they contain. The
+values themselves, such as numbers, texts and times, cannot change, so the object is unchanged if each container and
+record still contains the very same objects. No assignment has to be reported for that: an entry of a plain dictionary
+that code of a strategy has changed is noticed as well.
+
+`gc.get_referents` lists what a container or record contains in a thirtieth of the time of a loop over its fields. It
+lists no text keys of dictionaries, so these are compared in addition.
+"""
+
+import dataclasses
+import datetime
+import enum
+import functools
+import gc
+import operator
+import types
+from collections.abc import Callable, Collection
+from decimal import Decimal
+from typing import Any, cast
+
+__all__ = ["Fingerprint", "take_fingerprint"]
+
+#: Types of most values, which cannot change.
+_PLAIN_TYPES = frozenset({type(None), bool, int, float, str, Decimal, datetime.datetime})
+
+#: Types of which nothing else is equal to a value.
+_UNAMBIGUOUS_TYPES = frozenset({type(None), str})
+
+#: Values that cannot change, or whose subclasses are written as one of them.
+_LEAVES = (str, int, float, Decimal, datetime.datetime, datetime.timedelta, bytes, enum.Enum, type(None))
+
+#: Stands between containers, so that an item that moves from the end of one to the start of the next is noticed.
+_SEPARATOR = ("end of a container",)
+
+_is_same = operator.is_
+
+
+class _NotWatchable(Exception):
+    """There is an object of a kind that may change unnoticed."""
+
+
+class Fingerprint:
+    """References to everything inside an object.
+
+    Attributes
+    ----------
+    shared
+        Objects that are in many places of the tree, such as pairs. They are not part of the fingerprint.
+    """
+
+    __slots__ = ("_contained", "_keyed", "_keys", "_owners", "_select", "_selected", "shared")
+
+    def __init__(self, value: Any, *, is_shared: bool = False) -> None:
+        parts = _Parts()
+        _collect(value, parts, is_shared=is_shared)
+        self._owners = tuple(parts.owners)
+        self._contained = contained = gc.get_referents(*parts.owners)
+        self._select = _make_selection(tuple([place for place, item in enumerate(contained) if _is_ambiguous(item)]))
+        self._selected = self._select(contained)
+        self._keyed = tuple(parts.keyed)
+        self._keys = [*map(list, parts.keyed)]
+        self.shared = tuple(parts.shared.values())
+
+    def is_unchanged(self) -> bool:
+        """Return whether everything is as it was when the fingerprint was taken."""
+        now = gc.get_referents(*self._owners)
+        try:
+            return (
+                now == self._contained
+                and all(map(_is_same, self._select(now), self._selected))
+                and (not self._keyed or [*map(list, self._keyed)] == self._keys)
+            )
+        except Exception:  # raised by the comparison with something new, such as an array
+            return False
+
+
+def _is_ambiguous(item: Any) -> bool:
+    """Return whether something equal to an item may be written otherwise, or refused, so that only the item is the same.
+
+    Comparing lists for equality is ten times as fast as comparing each object, and finds other texts. It does not find
+    ``Decimal("1.0")`` instead of 1.
+    """
+    return type(item) not in _UNAMBIGUOUS_TYPES and not isinstance(item, type) and item is not _SEPARATOR
+
+
+@functools.lru_cache(maxsize=4096)  # the objects of one kind nearly always have such values in the same places
+def _make_selection(places: tuple[int, ...]) -> Callable[[list[Any]], Any]:
+    """Return a function that returns the items at some places of a list."""
+    if not places:
+        return lambda items: ()
+    return operator.itemgetter(*places, places[-1])  # at least two, so that the result is a tuple
+
+
+class _Parts:
+    """What is inside an object: records and containers, dictionaries with entries, and shared objects by id."""
+
+    __slots__ = ("keyed", "owners", "shared")
+
+    def __init__(self) -> None:
+        self.owners: list[Any] = []
+        self.keyed: list[dict[Any, Any]] = []
+        self.shared: dict[int, Any] = {}
+
+
+def take_fingerprint(value: Any, *, is_shared: bool = False) -> Fingerprint | None:
+    """Return the fingerprint of a record of the tree; None if changes inside it could go unnoticed.
+
+    Parameters
+    ----------
+    is_shared
+        Whether the record is itself one that is in many places of the tree.
+    """
+    try:
+        return Fingerprint(value, is_shared=is_shared)
+    except _NotWatchable:
+        return None
+
+
+def _collect(value: Any, parts: _Parts, *, is_shared: bool = False) -> None:
+    """Add what is inside a value that is not plain."""
+    if isinstance(value, _LEAVES):
+        return
+    kind = cast(type[Any], type(value))
+    if isinstance(value, (dict, list, tuple, set, frozenset)):
+        items = cast(Collection[Any], value)
+        parts.owners += (items, _SEPARATOR)
+        if isinstance(items, dict):
+            if not all(isinstance(key, _LEAVES) for key in items):
+                raise _NotWatchable
+            table = cast(dict[Any, Any], items)
+            if any(isinstance(key, str) for key in table):
+                parts.keyed.append(table)
+            items = table.values()
+    elif getattr(kind, "is_repeated", False) and not is_shared:
+        parts.shared[id(value)] = value
+        return
+    else:
+        parts.owners.append(value)
+        items = (*_get_reader(kind)(value), getattr(value, "_unknown", None))
+    for item in items:
+        if type(item) not in _PLAIN_TYPES:
+            _collect(item, parts)
+
+
+@functools.cache
+def _get_reader(cls: type[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return a function that reads all data of a record; raises `_NotWatchable` for any other class."""
+    if not dataclasses.is_dataclass(cls):
+        raise _NotWatchable
+    renamed: dict[str, str] = getattr(cls, "slot_names", {})
+    names = [renamed.get(field.name, field.name) for field in dataclasses.fields(cls)]
+    if not names or not all(isinstance(getattr(cls, name, None), types.MemberDescriptorType) for name in names):
+        raise _NotWatchable
+    read = operator.attrgetter(*names)
+    return read if len(names) > 1 else lambda record: (read(record),)
