@@ -63,7 +63,22 @@ def add_to_object(number: int, member: str) -> str:
 
 
 def parse(text: str) -> dict[str, Any] | None:
-    return parse_known(text.encode(), State, ADDITIONAL_KEYS)
+    known = parse_known(text.encode(), State, ADDITIONAL_KEYS)
+    return None if known is None else known.tree
+
+
+@pytest.mark.parametrize("data", [2**60, "[" * 70 + "]" * 70])
+def test_free_data_beyond_the_bounds_is_not_taken_for_checked(data: int | str):
+    text = json.dumps(TREE | {"other_data": {"data": {"1": {"key": "@value"}}}})
+    known = parse_known(text.encode(), State, ADDITIONAL_KEYS)
+    assert known is not None
+    assert known.has_checked_data
+    text = text.replace('"@value"', str(data))
+    known = parse_known(text.encode(), State, ADDITIONAL_KEYS)
+    assert known is not None
+    assert not known.has_checked_data
+    with pytest.raises(InvalidStateFile):
+        State.read_json_blob(text)
 
 
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" ,\n", " : ")])

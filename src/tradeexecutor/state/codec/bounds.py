@@ -14,11 +14,12 @@ All bounds are far above real use. What exceeds one is refused by the constructo
 acknowledged; otherwise a state could be saved that no program can load.
 """
 
+import contextlib
 import dataclasses
 import functools
 import threading
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from decimal import Decimal
 from typing import Any, cast
 
@@ -50,7 +51,10 @@ __all__ = [
     "describe_decimal_bounds",
     "explain_bounds",
     "find_fault",
+    "free_data_is_checked",
     "limit_entries",
+    "print_checked",
+    "print_plain_data",
 ]
 
 #: Characters of a text.
@@ -92,6 +96,9 @@ class _Probe(threading.local):
     A loop over the values would be many times slower.
     """
 
+    #: Whether the free-form data that this thread is reading is within the bounds, so that constructors need not check.
+    is_checked = False
+
     def __init__(self) -> None:
         self.cell: list[Any] = [None]
         self.whole: list[Any] = self.cell
@@ -110,7 +117,7 @@ def check_free_data(tree: Any, what: str, error: Callable[[str], Exception] = In
     what
         Name of the value in the message.
     """
-    if not tree:
+    if not tree or _probe.is_checked:
         return
     if is_memory_limited():
         _require_no_fault(tree, what, error)
@@ -124,6 +131,30 @@ def check_free_data(tree: Any, what: str, error: Callable[[str], Exception] = In
         _probe.cell[0] = None
     if size > MAX_TEXT_LENGTH:
         _require_no_fault(tree, what, error)
+
+
+@contextlib.contextmanager
+def free_data_is_checked() -> Generator[None]:
+    """Let constructors inside the block accept free-form data without checking it once more."""
+    before, _probe.is_checked = _probe.is_checked, True
+    try:
+        yield
+    finally:
+        _probe.is_checked = before
+
+
+def print_checked(values: list[Any]) -> bytes | None:
+    """Return the JSON text of free-form data; None if it is not certain that each value is within the bounds."""
+    if is_memory_limited():
+        return None
+    _probe.cell[0] = values
+    try:
+        text = orjson.dumps(_probe.whole, option=orjson.OPT_STRICT_INTEGER)
+    except TypeError:
+        return None
+    finally:
+        _probe.cell[0] = None
+    return text if len(text) <= MAX_TEXT_LENGTH else None
 
 
 #: What `print_plain_data` leaves to code that knows all types.

@@ -55,7 +55,8 @@ def encode(value: Any) -> Any:
     BadStateData
         A value cannot be written; the message contains its path.
     """
-    has_memory_limit()
+    if not _printing.is_active:
+        has_memory_limit()
     try:
         with pause_garbage_collection():
             return _encode_free(value)

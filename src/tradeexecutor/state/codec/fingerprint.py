@@ -77,7 +77,7 @@ class Fingerprint:
 
 
 def _is_ambiguous(item: Any) -> bool:
-    """Return whether something equal to an item may be written otherwise, or refused, so that only the item is the same.
+    """Return whether something equal to an item may be written otherwise, or refused.
 
     Comparing lists for equality is ten times as fast as comparing each object, and finds other texts. It does not find
     ``Decimal("1.0")`` instead of 1.

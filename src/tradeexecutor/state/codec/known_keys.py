@@ -31,7 +31,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 from tradeexecutor.state.codec.annotations import field_types, strip_optional
-from tradeexecutor.state.codec.bounds import BoundedInt, BoundedText, limit_entries
+from tradeexecutor.state.codec.bounds import BoundedInt, BoundedText, limit_entries, print_checked
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.codec.decoding import EXAMINING_CLASSES
 from tradeexecutor.state.codec.duplicate_keys import has_escaped_colons
@@ -39,7 +39,7 @@ from tradeexecutor.state.codec.json_text import dump
 from tradeexecutor.state.errors import BadStateData
 from tradeexecutor.state.types import Duration, UTCDatetime
 
-__all__ = ["parse_known"]
+__all__ = ["KnownTree", "parse_known"]
 
 #: Repeated objects by class and JSON text: the tree, and the number of its colons.
 _Repeated = dict[tuple[type, bytes], tuple[Any, int]]
@@ -51,6 +51,8 @@ class _Found(NamedTuple):
     repeated: _Repeated
     #: Text and data of any kind, whose colons are still to be counted.
     free: list[Any]
+    #: Free data of which it is not certain that it is within the bounds.
+    unchecked: list[Any]
 
 
 #: Counts the colons in all values of one field, except in free data, and replaces the texts of repeated objects in them
@@ -67,11 +69,19 @@ _WITHOUT_COLONS: frozenset[Any] = frozenset(
 _type_of: Callable[[Any], type[Any]] = type
 
 
+class KnownTree(NamedTuple):
+    """Plain tree of an object, in which equal pairs and assets are the same dictionary."""
+
+    tree: dict[str, Any]
+    #: Whether it is certain that all free data is within the bounds. Everything else is.
+    has_checked_data: bool
+
+
 class _OtherKeys(Exception):
     """A repeated object has unknown keys, or one key twice."""
 
 
-def parse_known(content: bytes, cls: type, additional_keys: tuple[str, ...] = ()) -> dict[str, Any] | None:
+def parse_known(content: bytes, cls: type, additional_keys: tuple[str, ...] = ()) -> KnownTree | None:
     """Parse the JSON text of an object.
 
     Parameters
@@ -83,16 +93,20 @@ def parse_known(content: bytes, cls: type, additional_keys: tuple[str, ...] = ()
 
     Returns
     -------
-    dict or None
-        The plain tree, in which equal pairs and assets are the same dictionary. None when it is not certain that every
-        key is known and unique and every value within its bounds, or when the text is no such JSON at all.
+    KnownTree or None
+        None when it is not certain that every key is known and unique and every value of a declared type within its
+        bounds, or when the text is no such JSON at all.
     """
+    unchecked: list[Any] = []
     try:
         tree: Any = _get_decoder(cls, additional_keys).decode(content)
-        colons = _count(cls, tree, {}, [tree.get(key) for key in additional_keys])
+        found = _Found({}, [tree.get(key) for key in additional_keys], unchecked)
+        colons = _count(cls, tree, found)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadStateData, _OtherKeys):
         return None
-    return tree if colons == content.count(b":") and not has_escaped_colons(content) else None
+    if colons != content.count(b":") or has_escaped_colons(content):
+        return None
+    return KnownTree(tree, has_checked_data=not unchecked)
 
 
 # --- Structure of the classes
@@ -145,10 +159,16 @@ def _has_no_colons(hint: Any) -> bool:
 # --- Counting
 
 
-def _count(cls: type, tree: Any, repeated: _Repeated, free: list[Any]) -> int:
+def _count(cls: type, tree: Any, found: _Found) -> int:
     """Return the number of colons in the tree of an object and in additional data."""
-    colons = _get_count(cls)([tree], _Found(repeated, free))
-    return colons + (dump(free).count(b":") if free else 0)  # printing is the fastest way through free data
+    colons = _get_count(cls)([tree], found)
+    if not found.free:
+        return colons
+    text = print_checked(found.free)  # printing is the fastest way through free data
+    if text is None:
+        found.unchecked.extend(found.free)
+        text = dump(found.free)
+    return colons + text.count(b":")
 
 
 @functools.cache
@@ -235,7 +255,7 @@ def _parse_repeated(cls: type, owner: Any, key: Any, found: _Found) -> int:
     known = found.repeated.get((cls, text))
     if known is None:
         tree: Any = _get_decoder(cls).decode(text) if text != b"null" else None
-        colons = _count(cls, tree, found.repeated, []) if tree else 0
+        colons = _count(cls, tree, found._replace(free=[])) if tree else 0
         if colons != text.count(b":"):
             raise _OtherKeys
         known = found.repeated[cls, text] = tree, colons

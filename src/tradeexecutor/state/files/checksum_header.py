@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from tradeexecutor.state.codec.codec import parse
 from tradeexecutor.state.codec.duplicate_keys import require_unique_keys
-from tradeexecutor.state.codec.known_keys import parse_known
+from tradeexecutor.state.codec.known_keys import KnownTree, parse_known
 from tradeexecutor.state.codec.upcast import CHECKSUM_HEADER_KEY, SCHEMA_VERSION_KEY
 from tradeexecutor.state.errors import DamagedStateFile
 
@@ -115,19 +115,18 @@ def parse_verified(text: str | bytes) -> Any:
     return _parse(text, verify_checksum_header(_as_bytes(text)))
 
 
-def parse_verified_object(text: str | bytes, cls: type) -> tuple[Any, bool]:
-    """Return the same as `parse_verified`, and whether the text contains only keys that `cls` declares.
+def parse_verified_object(text: str | bytes, cls: type) -> tuple[Any, KnownTree | None]:
+    """Return the same as `parse_verified`, and what is known of the tree if it contains only keys that `cls` declares.
 
-    In that case equal pairs and assets are the same dictionary. It is certain if True, see
-    :mod:`~tradeexecutor.state.codec.known_keys`.
+    In that case equal pairs and assets are the same dictionary, see :mod:`~tradeexecutor.state.codec.known_keys`.
     """
     content = _as_bytes(text)
     header = verify_checksum_header(content)
-    tree = parse_known(content, cls, (SCHEMA_VERSION_KEY, CHECKSUM_HEADER_KEY))
-    if tree is None:
-        return _parse(text, header), False
-    _require_no_misplaced_header(tree, header)
-    return tree, True
+    known = parse_known(content, cls, (SCHEMA_VERSION_KEY, CHECKSUM_HEADER_KEY))
+    if known is None:
+        return _parse(text, header), None
+    _require_no_misplaced_header(known.tree, header)
+    return known.tree, known
 
 
 def _as_bytes(text: str | bytes) -> bytes:

@@ -8,10 +8,12 @@ The data is in `StateFields`. The functions that change it are in modules, one p
 `State`. Reading and writing files is in this module.
 """
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any, NoReturn, Self, TypeVar, cast
 
+from tradeexecutor.state.codec.bounds import free_data_is_checked
 from tradeexecutor.state.codec.codec import decode
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.codec.interning import intern_equal_objects
@@ -123,10 +125,13 @@ class State(StateFields):
     def read_json_blob(cls, text: str | bytes) -> Self:
         """Read a state from JSON text; raises `InvalidStateFile`, `DamagedStateFile` or `NewerStateFile`."""
         with pause_garbage_collection():
-            data, is_known = parse_verified_object(text, cls)
+            data, known = parse_verified_object(text, cls)
             tree = _upcast(require_state(data))
             # Equal pairs and assets become one object, which halves the memory of a state with many trades.
-            return _require_consistent_ids(decode(tree, cls, intern_equal_objects, has_only_known_keys=is_known))
+            is_checked = known is not None and known.has_checked_data
+            with free_data_is_checked() if is_checked else contextlib.nullcontext():
+                state = decode(tree, cls, intern_equal_objects, has_only_known_keys=known is not None)
+            return _require_consistent_ids(state)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
