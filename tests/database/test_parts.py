@@ -8,9 +8,10 @@ import pytest
 
 from tests.kit.store_contract import make_state
 from tests.kit.whole import make_whole_state
-from tradeexecutor.database.parts import Part, assemble, find_placeholders, split
+from tradeexecutor.database.parts import Part, assemble, find_placeholders, is_one_part, split
 from tradeexecutor.database.row_index import RowIndex
-from tradeexecutor.state.codec.codec import dump, parse
+from tradeexecutor.state.codec.codec import dump, encode_repeated_objects_once, parse
+from tradeexecutor.state.errors import BadStateData
 from tradeexecutor.state.state import State
 
 #: Texts that look like placeholders, or like what is around them.
@@ -161,3 +162,25 @@ def test_the_sum_of_checksums_does_not_depend_on_the_way():
     tree["cycle"] -= 1
     index, _, _ = save(index, tree, 3)
     assert index.sum == before
+
+
+def test_cached_texts_of_closed_positions_give_the_same_parts():
+    state = make_whole_state()
+    portfolio = state.portfolio
+    portfolio.closed_positions[1] = portfolio.open_positions.pop(1)
+    portfolio.closed_positions[2].valuation_updates = portfolio.closed_positions[1].valuation_updates * 40
+    assert [is_one_part(portfolio.closed_positions[number]) for number in (1, 2)] == [True, False]
+    for edit in (
+        lambda: None,
+        lambda: None,
+        lambda: portfolio.closed_positions[1].other_data.update(x=1),
+        lambda: portfolio.closed_positions[2].other_data.update(x=1),
+        lambda: portfolio.closed_positions[1].valuation_updates.extend(portfolio.closed_positions[2].valuation_updates),
+    ):
+        edit()
+        with encode_repeated_objects_once(may_be_text=is_one_part):
+            tree = state.to_dict()
+        assert split(tree) == split(state.to_dict())
+    portfolio.closed_positions[1].trades = None  # pyright: ignore[reportAttributeAccessIssue]
+    with encode_repeated_objects_once(may_be_text=is_one_part), pytest.raises(BadStateData, match="closed_positions"):
+        state.to_dict()

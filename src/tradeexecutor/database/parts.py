@@ -28,8 +28,9 @@ import orjson
 
 from tradeexecutor.state.codec.codec import dump
 from tradeexecutor.state.codec.json_patch import format_pointer
+from tradeexecutor.state.position import TradingPosition
 
-__all__ = ["PLACEHOLDER", "Part", "assemble", "find_placeholders", "get_base", "join_path", "split"]
+__all__ = ["PLACEHOLDER", "Part", "assemble", "find_placeholders", "get_base", "is_one_part", "join_path", "split"]
 
 #: A placeholder; its group is the relative path of the container.
 PLACEHOLDER = re.compile(rb'"\\/([a-z_/]*)"')
@@ -128,6 +129,14 @@ def get_base(path: str, key: str | None) -> str:
     return path if key is None else path + format_pointer([key])
 
 
+def is_one_part(position: TradingPosition) -> bool:
+    """Return whether a position is stored in one part, because it has few trades and events."""
+    try:
+        return all(len(getattr(position, name)) <= rule.above for name, rule in _POSITIONS.inner.items())
+    except (AttributeError, TypeError):  # something else was assigned, which the encoder refuses
+        return False
+
+
 def split(tree: dict[str, Any]) -> dict[str, list[Part]]:
     """Split the tree of a state, and return the parts of each container in order.
 
@@ -136,7 +145,7 @@ def split(tree: dict[str, Any]) -> dict[str, list[Part]]:
     Parameters
     ----------
     tree
-        Result of `State.to_dict`.
+        Result of `State.to_dict`; positions of one part may be JSON text.
 
     Raises
     ------

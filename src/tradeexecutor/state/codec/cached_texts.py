@@ -10,7 +10,7 @@ The texts belong to the dictionary. Copies of the dictionary have none.
 import dataclasses
 import threading
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -51,12 +51,23 @@ class CachedTexts:
         #: Held by the thread that uses the texts; a second one, reading a snapshot, encodes everything.
         self.lock = threading.Lock()
 
-    def encode_table(self, table: dict[int, Any], encode_item: Encoder) -> dict[str, Any]:
-        """Return key -> JSON text, or plain data, of all entries of the dictionary."""
+    def encode_table(
+        self, table: dict[int, Any], encode_item: Encoder, may_be_text: Callable[[Any], bool] | None = None
+    ) -> dict[str, Any]:
+        """Return key -> JSON text, or plain data, of all entries of the dictionary.
+
+        Parameters
+        ----------
+        may_be_text
+            Tells of which entries the text may be returned; None for all.
+        """
         self._forget_changed(table)
         get_kept = self._kept.get
         result: dict[str, Any] = {}
         for key, entry in table.items():
+            if may_be_text is not None and not may_be_text(entry):
+                result[str(key)] = encode_item(entry)
+                continue
             kept = get_kept(key)
             if kept is not None and kept.entry is entry and kept.fingerprint.is_unchanged():
                 result[str(key)] = kept.text

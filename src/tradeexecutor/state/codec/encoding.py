@@ -12,7 +12,7 @@ import math
 import threading
 import types
 import typing
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from decimal import Decimal
 from typing import Any, cast
 
@@ -73,26 +73,34 @@ class _Printing(threading.local):
     known: "dict[int, dict[str, Any]] | None" = None
     #: Whether a tree is only given to `dump`, so that parts of it may be JSON text.
     is_active: bool = False
+    #: Tells whether an entry with a cached text may be that text in a tree that is not only for `dump`.
+    may_be_text: Callable[[Any], bool] | None = None
 
 
 _printing = _Printing()
 
 
 @contextlib.contextmanager
-def encode_repeated_objects_once(*, only_for_dump: bool = False) -> Generator[None]:
+def encode_repeated_objects_once(
+    *, only_for_dump: bool = False, may_be_text: Callable[[Any], bool] | None = None
+) -> Generator[None]:
     """Let trees made inside the block contain one dict in several places; only for trees that are not changed.
 
     Parameters
     ----------
     only_for_dump
         Whether trees are given to `dump` and nobody else. Parts of them are then JSON text already.
+    may_be_text
+        For other trees: tells of an object with a cached text whether the text may replace its data.
     """
-    before = _printing.known, _printing.is_active
-    _printing.known, _printing.is_active = {}, only_for_dump and not has_memory_limit()
+    before = _printing.known, _printing.is_active, _printing.may_be_text
+    has_limit = has_memory_limit()
+    _printing.known, _printing.is_active = {}, only_for_dump and not has_limit
+    _printing.may_be_text = None if has_limit else may_be_text
     try:
         yield
     finally:
-        _printing.known, _printing.is_active = before
+        _printing.known, _printing.is_active, _printing.may_be_text = before
 
 
 # --- Free-form data -------------------------------------------------------------------------------------------
@@ -307,7 +315,8 @@ def _encode_cached(value: Any, encode_table: Encoder, encode_item: Encoder) -> A
 
     The first save keeps nothing, because most programs save a state at most once.
     """
-    if not _printing.is_active or not isinstance(value, WatchedDict):
+    may_be_text = _printing.may_be_text
+    if not (_printing.is_active or may_be_text) or not isinstance(value, WatchedDict):
         return encode_table(value)
     table = cast(WatchedDict[int, Any], value)
     texts, table.cached_texts = table.cached_texts, table.cached_texts or CachedTexts()
@@ -315,7 +324,7 @@ def _encode_cached(value: Any, encode_table: Encoder, encode_item: Encoder) -> A
         return encode_table(value)
     try:
         require_entries(table, dict)
-        return texts.encode_table(table, encode_item)
+        return texts.encode_table(table, encode_item, may_be_text)
     except UnencodableValue:
         return encode_table(value)  # raises the error with its path
     finally:
