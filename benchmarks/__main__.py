@@ -15,6 +15,7 @@ from benchmarks import (
     history,
     imports,
     report,
+    saves,
     serialisation,
     statistics,
     stores,
@@ -41,6 +42,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     benchmarks: dict[str, Callable[[], None]] = {
         "serialisation": serialisation.run,
+        "saves": saves.run,
         "trades": partial(trades.run, options.trades),
         "history": history.run,
         "charts": charts.run,

@@ -249,3 +249,15 @@ def test_an_object_that_may_change_unnoticed_is_encoded_in_every_save():
     position.other_data["map"] = Text("x")
     fill_cache(state)
     assert save(state) == save_without_cache(state)
+
+
+def test_the_first_saves_share_the_work_of_keeping_texts(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cached_texts, "MAX_NEW_TEXTS", 1)
+    state = make_state()
+    written = {state.to_json_bytes() for _ in range(2)}
+    counts = [len(get_kept(state))]
+    for _ in range(3):
+        written.add(state.to_json_bytes())
+        counts.append(len(get_kept(state)))
+    assert counts == [1, 2, 3, 3]
+    assert written == {save_without_cache(state)}

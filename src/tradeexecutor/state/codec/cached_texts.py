@@ -18,7 +18,7 @@ import orjson
 from tradeexecutor.state.codec.encoded_values import Encoder
 from tradeexecutor.state.codec.fingerprint import Fingerprint, take_fingerprint
 
-__all__ = ["CACHE_TEXTS", "MAX_CACHED_BYTES", "CachedTexts", "has_cached_texts"]
+__all__ = ["CACHE_TEXTS", "MAX_CACHED_BYTES", "MAX_NEW_TEXTS", "CachedTexts", "has_cached_texts"]
 
 #: Metadata of the field of a `WatchedDict` with integer keys whose entries rarely change.
 CACHE_TEXTS: Mapping[str, bool] = types.MappingProxyType({"cache_texts": True})
@@ -26,6 +26,11 @@ CACHE_TEXTS: Mapping[str, bool] = types.MappingProxyType({"cache_texts": True})
 #: Bytes of text that are kept for one dictionary; its other entries are encoded in every save. The fingerprints take
 #: about a third of this in addition.
 MAX_CACHED_BYTES = 256 << 20
+
+
+#: Texts that one save adds at most. Adding one takes as long as encoding the entry twice, so the first saves of a state
+#: with a long history share that work.
+MAX_NEW_TEXTS = 1_000
 
 
 def has_cached_texts(field: dataclasses.Field[Any]) -> bool:
@@ -46,6 +51,8 @@ class CachedTexts:
     def __init__(self) -> None:
         self._kept: dict[int, _Kept] = {}
         self._size = 0
+        #: Texts added by the present save.
+        self._new = 0
         #: id() -> object that several entries share, with its fingerprint.
         self._shared: dict[int, tuple[Any, Fingerprint]] = {}
         #: Held by the thread that uses the texts; a second one, reading a snapshot, encodes everything.
@@ -62,6 +69,7 @@ class CachedTexts:
             Tells of which entries the text may be returned; None for all.
         """
         self._forget_changed(table)
+        self._new = 0
         get_kept = self._kept.get
         result: dict[str, Any] = {}
         for key, entry in table.items():
@@ -91,6 +99,9 @@ class CachedTexts:
         if kept is not None:
             self._size -= kept.size
         data = encode_item(entry)
+        if self._new >= MAX_NEW_TEXTS:
+            return data
+        self._new += 1
         fingerprint = take_fingerprint(entry)
         if fingerprint is None or not self._watch_shared(fingerprint):
             return data

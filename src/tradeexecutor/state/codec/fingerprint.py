@@ -16,6 +16,7 @@ import functools
 import gc
 import operator
 import types
+from abc import ABCMeta
 from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Any, cast
@@ -25,14 +26,19 @@ __all__ = ["Fingerprint", "take_fingerprint"]
 #: Types of most values, which cannot change.
 _PLAIN_TYPES = frozenset({type(None), bool, int, float, str, Decimal, datetime.datetime})
 
-#: Types of which nothing else is equal to a value.
-_UNAMBIGUOUS_TYPES = frozenset({type(None), str})
-
 #: Values that cannot change, or whose subclasses are written as one of them.
 _LEAVES = (str, int, float, Decimal, datetime.datetime, datetime.timedelta, bytes, enum.Enum, type(None))
 
-#: Stands between containers, so that an item that moves from the end of one to the start of the next is noticed.
-_SEPARATOR = ("end of a container",)
+
+class _End:
+    """Stands between containers, so that an item that moves from the end of one to the start of the next is noticed."""
+
+
+_SEPARATOR = (_End(),)
+
+#: Types of which nothing else is equal to a value. Comparing lists for equality is ten times as fast as comparing each
+#: object, but does not find ``Decimal("1.0")`` instead of 1, which is written otherwise or refused.
+_UNAMBIGUOUS_TYPES = frozenset({type(None), str, type, ABCMeta, _End})
 
 _is_same = operator.is_
 
@@ -57,7 +63,9 @@ class Fingerprint:
         _collect(value, parts, is_shared=is_shared)
         self._owners = tuple(parts.owners)
         self._contained = contained = gc.get_referents(*parts.owners)
-        self._select = _make_selection(tuple([place for place, item in enumerate(contained) if _is_ambiguous(item)]))
+        self._select = _make_selection(
+            tuple([place for place, item in enumerate(contained) if type(item) not in _UNAMBIGUOUS_TYPES])
+        )
         self._selected = self._select(contained)
         self._keyed = tuple(parts.keyed)
         self._keys = [*map(list, parts.keyed)]
@@ -74,15 +82,6 @@ class Fingerprint:
             )
         except Exception:  # raised by the comparison with something new, such as an array
             return False
-
-
-def _is_ambiguous(item: Any) -> bool:
-    """Return whether something equal to an item may be written otherwise, or refused.
-
-    Comparing lists for equality is ten times as fast as comparing each object, and finds other texts. It does not find
-    ``Decimal("1.0")`` instead of 1.
-    """
-    return type(item) not in _UNAMBIGUOUS_TYPES and not isinstance(item, type) and item is not _SEPARATOR
 
 
 @functools.lru_cache(maxsize=4096)  # the objects of one kind nearly always have such values in the same places
