@@ -1,7 +1,8 @@
 """A strategy that is killed at any moment spends nothing twice, loses nothing, and needs nobody to start again.
 
-The chain misbehaves, too: at times it makes no blocks, and forgets what waits.  After all the lives the books are those
-of the chain to the last unit, and every transaction of the wallet is one that the books know.
+The chain misbehaves, too: it makes no blocks for a while, forgets or replaces what waits, and is reorganised up to five
+blocks deep; and one of the two nodes fails in all the ways of real ones. After all the lives the books are those of the
+chain to the last unit, and every transaction of the wallet is one that the books know, or the one that replaced it.
 """
 
 import json
@@ -15,12 +16,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.ethereum.chaos import DEEPEST, Chaos
 from tests.ethereum.killed_trader import LAUNCHER, VARIABLE, LiveTrader, count_trades, open_store
 from tests.ethereum.trader import Trader
 from tests.faults.writers import Writers
 from tests.kit.soak import scaled
 from tradeexecutor.ethereum.hot_wallet import HotWallet
 from tradeexecutor.ethereum.transactions import get_all_hashes
+from tradeexecutor.ethereum.treasury import EthereumSync
+from tradeexecutor.ledger.proof import prove
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
 
@@ -39,6 +43,8 @@ def settings(trader: Trader, monkeypatch: pytest.MonkeyPatch) -> dict[str, objec
         "factory": trader.market.exchange.factory,
         "pair": trader.market.pair.to_dict(),
         "key": key,
+        "failures": 0.05,
+        "confirmations": DEEPEST + 1,
     }
     monkeypatch.setenv(VARIABLE, json.dumps(settings))
     return settings
@@ -59,30 +65,34 @@ def test_a_strategy_that_is_killed_at_any_moment_goes_on_where_it_was(
     randomness = random.Random(14)
     name = uuid.uuid4().hex[:8]
     place = str(tmp_path / "state.json") if kind == "file" else f"sqlite:///{tmp_path / 'trading.db'}#{name}"
+    trader.state = State(created_at=trader.chain.now, name="live")
+    EthereumSync(trader.connection, trader.wallet).sync_initial(trader.state, reserve_assets=[trader.usdc])
     with open_store(place) as store:
         store.sync(trader.state)
-    anvil = trader.chain.anvil
-    start = _measure_start(writers, place)
-    under_way = recorded = 0
-    for _ in range(KILLS):
-        anvil.set_automine(on=randomness.random() < 0.7)
-        writers.run(place, 0, start * randomness.uniform(0.5, 6), after_first=False)
-        state = _load(place)
-        under_way += any(trade.get_status() is TradeStatus.broadcasted for trade in _list_trades(state))
-        recorded += any(trade.get_status() is TradeStatus.started for trade in _list_trades(state))
-        if randomness.random() < 0.3:
-            anvil.rpc("anvil_dropAllTransactions")
-        elif randomness.random() < 0.5:
-            anvil.mine()
-    anvil.set_automine(on=True)
-    anvil.mine()
-    survivor = LiveTrader(place, settings)
+    trader.chain.anvil.mine(DEEPEST + 1)
+    with Chaos(trader.chain.anvil.url, trader.wallet, seed=14) as chaos:
+        start = _measure_start(writers, place)
+        for number in range(KILLS):
+            writers.run(place, 0, start * randomness.uniform(0.5, 6), after_first=False)
+            statuses = {trade.get_status() for trade in _list_trades(_load(place))}
+            chaos.counts["kills with a trade that was sent"] += TradeStatus.broadcasted in statuses
+            chaos.counts["kills with a trade that was signed"] += TradeStatus.started in statuses
+            chaos.counts["kills"] += 1
+            if number % 50 == 49:
+                print(number + 1, dict(chaos.counts), flush=True)
+    trader.chain.anvil.mine(2 * DEEPEST)
+    survivor = LiveTrader(place, {**settings, "failures": 0.0, "confirmations": 1})
     state = survivor.start()
     survivor.store.close()
     trader.assert_books_equal_chain(state)
+    assert prove(state).is_balanced
     _assert_each_transaction_is_known_once(trader, state)
+    chaos.counts["trades"] = count_trades(state)
+    print(dict(chaos.counts))
     assert count_trades(state), "no life was long enough for a trade"
-    assert under_way + recorded, "no life ended between two saves of a trade"
+    sent, signed = (chaos.counts[f"kills with a trade that was {word}"] for word in ("sent", "signed"))
+    assert sent + signed, "no life ended between two saves of a trade"
+    assert chaos.counts["reorganised transactions"], "no transaction was in a block that was removed"
 
 
 def _measure_start(writers: Writers, place: str) -> float:
@@ -111,6 +121,10 @@ def _assert_each_transaction_is_known_once(trader: Trader, state: State) -> None
     assert len(hashes) == len(set(hashes))
     for transaction in transactions:
         receipt = trader.connection.find_receipt(transaction.tx_hash or "")
-        assert receipt is not None
-        assert receipt.succeeded == transaction.status
-    assert all(trade.is_success() for trade in _list_trades(state) if trade.get_status() is not TradeStatus.expired)
+        if receipt is None:
+            assert (transaction.revert_reason or "").startswith("replaced by the transaction")
+        else:
+            assert receipt.succeeded == transaction.status
+    for trade in _list_trades(state):
+        replaced = any((tx.revert_reason or "").startswith("replaced") for tx in trade.blockchain_transactions)
+        assert trade.is_success() or trade.get_status() is TradeStatus.expired or replaced

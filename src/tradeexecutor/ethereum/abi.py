@@ -16,7 +16,12 @@ from eth_abi.abi import decode, encode
 from eth_utils.crypto import keccak
 
 __all__ = [
+    "AAVE_ACCOUNT",
+    "AAVE_ADDRESSES",
     "AAVE_BORROW",
+    "AAVE_CONFIGURATION",
+    "AAVE_ORACLE",
+    "AAVE_PRICE",
     "AAVE_REPAY",
     "AAVE_SUPPLY",
     "AAVE_WITHDRAW",
@@ -128,6 +133,10 @@ UNISWAP_V3_SWAP = parse_fragment(
     "exactInputSingle({address,address,uint24,address,uint256,uint256,uint256,uint160}) returns (uint256)"
 )
 
+UNISWAP_V3_SWAP_FOR_EXACT = parse_fragment(
+    "exactOutputSingle({address,address,uint24,address,uint256,uint256,uint256,uint160}) returns (uint256)"
+)
+
 ERC4626_ASSET = parse_fragment("asset() returns (address)")
 ERC4626_CONVERT_TO_ASSETS = parse_fragment("convertToAssets(uint256) returns (uint256)")
 ERC4626_PREVIEW_DEPOSIT = parse_fragment("previewDeposit(uint256) returns (uint256)")
@@ -140,4 +149,11 @@ ERC4626_REDEEM = parse_fragment("redeem(uint256, address, address) returns (uint
 AAVE_SUPPLY = parse_fragment("supply(address, uint256, address, uint16)")
 AAVE_WITHDRAW = parse_fragment("withdraw(address, uint256, address) returns (uint256)")
 AAVE_BORROW = parse_fragment("borrow(address, uint256, uint256, uint16, address)")
+AAVE_ACCOUNT = parse_fragment(
+    "getUserAccountData(address) returns (uint256, uint256, uint256, uint256, uint256, uint256)"
+)
+AAVE_CONFIGURATION = parse_fragment("getConfiguration(address) returns (uint256)")
+AAVE_ADDRESSES = parse_fragment("ADDRESSES_PROVIDER() returns (address)")
+AAVE_ORACLE = parse_fragment("getPriceOracle() returns (address)")
+AAVE_PRICE = parse_fragment("getAssetPrice(address) returns (uint256)")
 AAVE_REPAY = parse_fragment("repay(address, uint256, uint256, address) returns (uint256)")

@@ -214,6 +214,9 @@ class EthereumExecution(ExecutionModel):
         tolerance = self.default_slippage_tolerance if trade.slippage_tolerance is None else trade.slippage_tolerance
         if self.max_slippage is not None:
             tolerance = min(tolerance, self.max_slippage)
+        obstacle = venue.find_obstacle(state.portfolio, trade)
+        if obstacle is not None:
+            raise NotTradeable(f"{trade}: {obstacle}")
         calls = venue.plan(trade, self.wallet.address, tolerance)
         transactions = self.broadcaster.sign(state, calls)
         self._check_gas(trade, transactions)

@@ -25,8 +25,9 @@ def find_venue(venues: Sequence[Venue], pair: TradingPairIdentifier) -> Venue:
 class EthereumPricing(PricingModel):
     """Prices of the venues.
 
-    Prices are those of the newest block; the requested time is ignored. There are no resting orders on these venues, so
-    the price of an order at `mid_price` is the market price, too.
+    Prices are those of the newest block; the requested time is ignored. A short has the prices of the token that it
+    borrows. There are no resting orders on these venues, so the price of an order at `mid_price` is the market price,
+    too.
 
     Parameters
     ----------
@@ -40,6 +41,7 @@ class EthereumPricing(PricingModel):
     def get_mid_price(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float:
         """Return the price without fees and impact, quote tokens per base token."""
         try:
+            pair = pair.get_pricing_pair()
             return find_venue(self.venues, pair).get_mid_price(pair)
         except ChainError as error:
             raise PriceUnavailable(f"{pair.get_ticker()} has no price at {ts}: {error}") from error
@@ -79,6 +81,7 @@ class EthereumPricing(PricingModel):
         if amount is not None and amount < 0:
             raise InvalidValue(f"ask for the price of a positive amount, not {amount}")
         try:
+            pair = pair.get_pricing_pair()
             venue = find_venue(self.venues, pair)
             # The price of an amount of zero is the price of a negligible amount.
             quote = venue.quote_buy(pair, amount or None) if is_buy else venue.quote_sell(pair, amount or None)

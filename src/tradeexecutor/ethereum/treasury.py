@@ -382,7 +382,13 @@ class EthereumSync(SyncModel):
         held = self.balances.fetch_onchain_balances(operation.assets, filter_zero=False, block_identifier=block.number)
         balances = {balance.asset: balance.amount for balance in held}
         return accrue_interest(
-            state, balances, operation, operation.end, block.number, created_at=self.connection.clock()
+            state,
+            balances,
+            operation,
+            operation.end,
+            block.number,
+            created_at=self.connection.clock(),
+            least=Decimal(0),
         )
 
     # --- The rest of the interface

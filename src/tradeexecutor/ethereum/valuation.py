@@ -1,9 +1,11 @@
 """Values of positions on a chain: the proceeds of selling them now."""
 
 import datetime
+from decimal import Decimal
 
 from tradeexecutor.state.errors import UnsupportedPairKind
 from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.trade.pricing import TradePricing
 from tradeexecutor.state.valuation import ValuationUpdate
 from tradeexecutor.strategy.pricing_model import PricingModel
 from tradeexecutor.strategy.valuation import ValuationModel
@@ -12,7 +14,7 @@ __all__ = ["EthereumValuation"]
 
 
 class EthereumValuation(ValuationModel):
-    """Values tokens, vault shares and lent money at their present proceeds, and records each valuation."""
+    """Values tokens, vault shares and lent money at their present proceeds, shorts at the cost of their debt."""
 
     def __init__(self, pricing_model: PricingModel):
         self.pricing_model = pricing_model
@@ -28,11 +30,15 @@ class EthereumValuation(ValuationModel):
             The market has no price.
         """
         pair = position.pair
-        if not (pair.is_spot() or pair.is_vault() or pair.is_credit_supply()):
+        is_short = pair.kind.is_shorting()
+        if not (is_short or pair.is_spot() or pair.is_vault() or pair.is_credit_supply()):
             raise UnsupportedPairKind(f"positions of kind {pair.kind.value} cannot be valued: {position}")
         old_price, old_value, quantity = position.last_token_price, position.get_value(), position.get_quantity()
         # A frozen position whose first purchase failed has no tokens; its price is that of a negligible amount.
-        pricing = self.pricing_model.get_sell_price(ts, pair, quantity if quantity > 0 else None)
+        if is_short:
+            pricing = self._get_price_of_debt(ts, position)
+        else:
+            pricing = self.pricing_model.get_sell_price(ts, pair, quantity if quantity > 0 else None)
         new_value = position.revalue_base_asset(ts, pricing.price)
         update = ValuationUpdate(
             position_id=position.position_id,
@@ -47,3 +53,10 @@ class EthereumValuation(ValuationModel):
         )
         position.valuation_updates.append(update)
         return update
+
+    def _get_price_of_debt(self, ts: datetime.datetime, position: TradingPosition) -> TradePricing:
+        """Return the price at which the debt of a short is bought back."""
+        loan = position.loan
+        debt = Decimal(0) if loan is None else loan.get_borrowed_quantity()
+        mid_price = self.pricing_model.get_mid_price(ts, position.pair)
+        return self.pricing_model.get_buy_price(ts, position.pair, debt * Decimal(mid_price) or None)

@@ -348,6 +348,8 @@ def accrue_interest(
     max_interest_gain: Percent = DEFAULT_MAX_INTEREST_GAIN,
     aave_financial_year: datetime.timedelta = YEAR,
     created_at: datetime.datetime | None = None,
+    *,
+    least: Decimal = INTEREST_EPSILON,
 ) -> list[BalanceUpdate]:
     """Distribute the interest of all tokens, and move the checkpoint.
 
@@ -364,6 +366,8 @@ def accrue_interest(
         Time and block of the balances; simulated time and None in a backtest.
     created_at
         Time of booking that is recorded; None for the current time.
+    least
+        Interest of a token below this is booked by a later sync, token units. With 0 the books have every raw unit.
 
     Returns
     -------
@@ -395,7 +399,7 @@ def accrue_interest(
     rates: list[tuple[AssetInterestData, Percent | None]] = []
     for asset in sorted(on_chain_balances, key=AssetIdentifier.get_identifier):
         new_amount = on_chain_balances[asset]
-        _add_asset(batch, interest_distribution, asset, new_amount)
+        _add_asset(batch, interest_distribution, asset, new_amount, least)
         data = interest_distribution.get_interest_data(asset)
         gained = new_amount - data.total
         rate = maths.calculate_yearly_yield(gained, data.total, duration, aave_financial_year) if data.total else None
@@ -409,14 +413,19 @@ def accrue_interest(
 
 
 def _add_asset(
-    batch: InterestBatch, operation: InterestDistributionOperation, asset: AssetIdentifier, new_amount: Decimal
+    batch: InterestBatch,
+    operation: InterestDistributionOperation,
+    asset: AssetIdentifier,
+    new_amount: Decimal,
+    least: Decimal = INTEREST_EPSILON,
 ) -> None:
     """Add the interest of one token to a batch; raises `InterestRefused`."""
     require_finite_decimal(new_amount, f"the balance of {asset}", InterestRefused)
     entries = operation.get_interest_data(asset).entries
     balances = [entry.balance for entry in entries]
     accrued = new_amount - sum(balances)
-    if abs(accrued) < INTEREST_EPSILON:
+    # Pools round against the wallet.
+    if -INTEREST_EPSILON < accrued <= 0 or 0 < accrued < least:
         return
     if accrued < 0:
         raise InterestRefused(

@@ -14,9 +14,10 @@ from tradeexecutor.ethereum.errors import NotTradeable, PartlyExecuted
 from tradeexecutor.ethereum.transactions import Call
 from tradeexecutor.ethereum.venues.interface import Outcome, Quote, Venue, sum_flows
 from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.trade import TradeExecution, TradeFlag
 
-__all__ = ["AaveV3CreditVenue"]
+__all__ = ["AaveV3CreditVenue", "find_shared_account"]
 
 _GAS = 600_000
 
@@ -49,6 +50,10 @@ class AaveV3CreditVenue(Venue):
             and pair.chain_id == self.connection.chain_id
             and (pair.exchange_address or "").lower() == self.pool.lower()
         )
+
+    def find_obstacle(self, portfolio: Portfolio, trade: TradeExecution) -> str | None:
+        """Return the other position that uses the same token of the pool, whose balances could not be told apart."""
+        return find_shared_account(portfolio, trade)
 
     # --- Trading
 
@@ -102,6 +107,18 @@ class AaveV3CreditVenue(Venue):
     def _quote(self, amount: Decimal | None) -> Quote:
         amount = Decimal(1) if amount is None else amount
         return Quote(amount, amount, 1.0, 0.0, self.connection.get_head().number)
+
+
+def find_shared_account(portfolio: Portfolio, trade: TradeExecution) -> str | None:
+    """Return a sentence about another open position with the same aToken or debt token; None when there is none."""
+    tokens = {trade.pair.base.address, trade.pair.quote.address}
+    for position in portfolio.get_open_and_frozen_positions():
+        pair = position.pair
+        if position.position_id == trade.position_id or not (pair.is_credit_supply() or pair.is_leverage()):
+            continue
+        if {pair.base.address, *([pair.quote.address] if pair.is_leverage() else [])} & tokens:
+            return f"position #{position.position_id} uses the same account of the pool; one of them has to be closed"
+    return None
 
 
 def _is_closing(trade: TradeExecution) -> bool:

@@ -11,6 +11,7 @@ from tradeexecutor.ethereum.connection import ChainConnection, Log, Receipt
 from tradeexecutor.ethereum.errors import NotTradeable, PartlyExecuted, RpcError, WrongChain
 from tradeexecutor.ethereum.transactions import Call
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.trade import TradeExecution
 
 __all__ = ["Limits", "Outcome", "Quote", "Venue", "make_limits", "parse_transfer", "read_spot_outcome", "sum_flows"]
@@ -149,6 +150,30 @@ class Venue(ABC):
         PartlyExecuted
             Tokens have moved, but not as in a trade.
         """
+
+    def find_obstacle(self, portfolio: Portfolio, trade: TradeExecution) -> str | None:
+        """Return why a trade cannot be executed beside the other positions; None when it can."""
+        del portfolio, trade
+        return None
+
+    def make_swap(self, pair: TradingPairIdentifier, wallet: str, limits: "Limits", *, is_exact_output: bool) -> Call:
+        """Return a swap as a part of a trade of another venue; its approval is separate.
+
+        Parameters
+        ----------
+        limits
+            The amounts to pay and to receive.
+        is_exact_output
+            Whether exactly `Limits.raw_least` is received for at most `Limits.raw_given`; otherwise exactly
+            `Limits.raw_given` is paid for at least `Limits.raw_least`.
+
+        Raises
+        ------
+        NotTradeable
+            There are no swaps at this venue.
+        """
+        del wallet, limits, is_exact_output
+        raise NotTradeable(f"{pair} cannot be swapped at this venue")
 
     # --- Prices
 

@@ -8,13 +8,14 @@ from tradeexecutor.ethereum.abi import (
     UNISWAP_V2_FACTORY,
     UNISWAP_V2_GET_RESERVES,
     UNISWAP_V2_SWAP,
+    UNISWAP_V2_SWAP_FOR_EXACT,
     UNISWAP_V2_TOKEN0,
     UNISWAP_V2_TOKEN1,
 )
 from tradeexecutor.ethereum.connection import ChainConnection, Receipt
 from tradeexecutor.ethereum.errors import NotTradeable, RpcError, WrongChain
 from tradeexecutor.ethereum.transactions import Call
-from tradeexecutor.ethereum.venues.interface import Outcome, Quote, Venue, make_limits, read_spot_outcome
+from tradeexecutor.ethereum.venues.interface import Limits, Outcome, Quote, Venue, make_limits, read_spot_outcome
 from tradeexecutor.state.identifier import TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.trade import TradeExecution
 
@@ -80,15 +81,20 @@ class UniswapV2Venue(Venue):
     def plan(self, trade: TradeExecution, wallet: str, slippage_tolerance: float) -> list[Call]:
         """Return an approval, if one is needed, and the swap."""
         limits = make_limits(self, trade, wallet, slippage_tolerance)
+        swap = self.make_swap(trade.pair, wallet, limits, is_exact_output=False)
+        return [*self.make_approval(limits.given, wallet, self.router, limits.raw_given), swap]
+
+    def make_swap(self, pair: TradingPairIdentifier, wallet: str, limits: Limits, *, is_exact_output: bool) -> Call:
+        """Return the call of a swap, without an approval."""
         path = [limits.given.checksum_address, limits.taken.checksum_address]
-        swap = Call(
+        amounts = (limits.raw_least, limits.raw_given) if is_exact_output else (limits.raw_given, limits.raw_least)
+        return Call(
             self.router,
-            UNISWAP_V2_SWAP,
-            (limits.raw_given, limits.raw_least, path, wallet, self.get_deadline()),
+            UNISWAP_V2_SWAP_FOR_EXACT if is_exact_output else UNISWAP_V2_SWAP,
+            (*amounts, path, wallet, self.get_deadline()),
             _SWAP_GAS,
             f"Swap {limits.given.token_symbol} for {limits.taken.token_symbol}",
         )
-        return [*self.make_approval(limits.given, wallet, self.router, limits.raw_given), swap]
 
     def read_outcome(self, trade: TradeExecution, wallet: str, receipts: Sequence[Receipt | None]) -> Outcome | None:
         """Return the amounts that the wallet sent and received."""

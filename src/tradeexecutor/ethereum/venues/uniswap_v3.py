@@ -12,11 +12,12 @@ from tradeexecutor.ethereum.abi import (
     UNISWAP_V3_QUOTE,
     UNISWAP_V3_SLOT0,
     UNISWAP_V3_SWAP,
+    UNISWAP_V3_SWAP_FOR_EXACT,
 )
 from tradeexecutor.ethereum.connection import ChainConnection, Receipt
 from tradeexecutor.ethereum.errors import NotTradeable, RpcError, WrongChain
 from tradeexecutor.ethereum.transactions import Call
-from tradeexecutor.ethereum.venues.interface import Outcome, Quote, Venue, make_limits, read_spot_outcome
+from tradeexecutor.ethereum.venues.interface import Limits, Outcome, Quote, Venue, make_limits, read_spot_outcome
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.trade import TradeExecution
 
@@ -93,25 +94,20 @@ class UniswapV3Venue(Venue):
     def plan(self, trade: TradeExecution, wallet: str, slippage_tolerance: float) -> list[Call]:
         """Return an approval, if one is needed, and the swap."""
         limits = make_limits(self, trade, wallet, slippage_tolerance)
-        swap = Call(
+        swap = self.make_swap(trade.pair, wallet, limits, is_exact_output=False)
+        return [*self.make_approval(limits.given, wallet, self.router, limits.raw_given), swap]
+
+    def make_swap(self, pair: TradingPairIdentifier, wallet: str, limits: Limits, *, is_exact_output: bool) -> Call:
+        """Return the call of a swap, without an approval."""
+        given, taken = limits.given.checksum_address, limits.taken.checksum_address
+        amounts = (limits.raw_least, limits.raw_given) if is_exact_output else (limits.raw_given, limits.raw_least)
+        return Call(
             self.router,
-            UNISWAP_V3_SWAP,
-            [
-                (
-                    limits.given.checksum_address,
-                    limits.taken.checksum_address,
-                    self._get_raw_fee(trade.pair),
-                    wallet,
-                    self.get_deadline(),
-                    limits.raw_given,
-                    limits.raw_least,
-                    0,
-                )
-            ],
+            UNISWAP_V3_SWAP_FOR_EXACT if is_exact_output else UNISWAP_V3_SWAP,
+            [(given, taken, self._get_raw_fee(pair), wallet, self.get_deadline(), *amounts, 0)],
             _SWAP_GAS,
             f"Swap {limits.given.token_symbol} for {limits.taken.token_symbol}",
         )
-        return [*self.make_approval(limits.given, wallet, self.router, limits.raw_given), swap]
 
     def read_outcome(self, trade: TradeExecution, wallet: str, receipts: Sequence[Receipt | None]) -> Outcome | None:
         """Return the amounts that the wallet sent and received."""
