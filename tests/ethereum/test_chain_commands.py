@@ -1,7 +1,9 @@
 """Commands that ask the chain, on a state that traded there."""
 
+import datetime
 import json
 import secrets
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -13,7 +15,9 @@ from typer.testing import CliRunner, Result
 
 from tests.ethereum.trader import Trader
 from tradeexecutor.cli.main import app
+from tradeexecutor.ethereum.broadcast import WaitRules
 from tradeexecutor.ethereum.chain_file import read_chain_file
+from tradeexecutor.ethereum.errors import TransactionsUnconfirmed
 from tradeexecutor.ethereum.hot_wallet import HotWallet
 from tradeexecutor.ethereum.live import make_live_models
 from tradeexecutor.ethereum.treasury import EthereumSync
@@ -330,3 +334,77 @@ def test_a_write_off_by_command_sends_nothing(owned: Files):
         assert running.tell("close-position", confirm=preview.confirm, **fields).is_done
         assert count_sent(owned) == sent
     assert owned.load().portfolio.closed_positions[1].is_closed()
+
+
+# --- Triggers, repairs, and the first state
+
+
+def test_a_stop_loss_is_checked_once_shown_and_saved(owned: Files):
+    trader = owned.trader
+    write_candles(owned)
+    state = owned.load()
+    (position,) = state.portfolio.get_open_positions()
+    position.stop_loss = 1_900.0
+    trader.state = state
+    owned.save()
+    assert "no trigger" in owned.run("check-position-triggers", "--yes").output
+    trader.chain.set_v2_price(trader.market.exchange, trader.market.pair, Decimal(1_800))
+    before = owned.path.read_bytes()
+    shown = owned.run("check-position-triggers", "--dry-run")
+    assert shown.exit_code == 0, shown.output
+    assert "stop_loss" in shown.output
+    assert owned.path.read_bytes() == before
+    done = owned.run("check-position-triggers", "--yes")
+    assert done.exit_code == 0, done.output
+    state = owned.load()
+    (closed,) = state.portfolio.closed_positions.values()
+    assert [trade.is_stop_loss() for trade in closed.trades.values()] == [False, True]
+    trader.assert_books_equal_chain(state)
+
+
+def write_candles(files: Files) -> None:
+    start = files.trader.chain.now.replace(minute=0, second=0, microsecond=0) - datetime.timedelta(hours=10)
+    rows = [f"{(start + datetime.timedelta(hours=hour)).isoformat()},2000,2010,1990,2000,5" for hour in range(9)]
+    (files.path.parent / "candles.csv").write_text("\n".join(["timestamp,open,high,low,close,volume", *rows]))
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+def test_a_repair_finds_the_outcome_of_a_trade_on_the_chain(owned: Files, dropped: bool):
+    trader = owned.trader
+    trade = trader.plan_buy(Decimal(500))
+    trader.chain.anvil.set_automine(on=False)
+    execution = trader.make_execution(wait_rules=WaitRules(timeout=0.1, poll=0.01))
+    with pytest.raises(TransactionsUnconfirmed):
+        execution.execute_trades(trader.chain.now, trader.state, [trade])
+    owned.save()
+    if dropped:
+        trader.chain.anvil.rpc("anvil_dropAllTransactions")
+    else:
+        trader.chain.anvil.mine()
+    trader.chain.anvil.set_automine(on=True)
+    refused = owned.run("repair", "--dry-run")
+    assert refused.exit_code == 2
+    done = owned.run("repair", "--yes")
+    assert done.exit_code == 0, done.output
+    assert "success" in done.output
+    state = owned.load()
+    state.check_if_clean()
+    trader.assert_books_equal_chain(state)
+    assert len(list(state.portfolio.get_all_trades())) == 2
+    assert "No trade was under way" in owned.run("repair", "--yes").output
+
+
+def test_a_state_is_made_from_the_balance_of_a_wallet(files: Files):
+    files.path.unlink()
+    for save in files.path.parent.glob("state.json.*"):
+        shutil.rmtree(save) if save.is_dir() else save.unlink()
+    wallet = files.trader.wallet.address
+    done = files.run("init", "--name", "Live", "--wallet", wallet)
+    assert done.exit_code == 0, done.output
+    state = files.load()
+    assert state.sync.deployment.address == wallet
+    on_chain = files.trader.chain.get_balance(files.trader.usdc, wallet)
+    assert state.portfolio.get_default_reserve_position().quantity == on_chain
+    assert prove(state).is_balanced
+    assert files.run("init", "--name", "Live", "--wallet", wallet).exit_code == 1
+    assert files.run("init", "--name", "Live", "--deposit", "5").exit_code == 2

@@ -16,6 +16,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.database.server import start_server
 from tests.ethereum.test_chain_commands import write_chain_file
 from tests.ethereum.trader import Trader
 from tradeexecutor.cli.main import app
@@ -86,6 +87,25 @@ def test_a_strategy_lives_in_a_database(machine: Machine):
     again = machine.start(place, "--new")
     assert again.exit_code == 1
     assert "exists already" in again.output
+
+
+@pytest.mark.slow
+def test_a_strategy_lives_on_a_database_server(machine: Machine):
+    with start_server() as url:
+        place = f"{url}#mine"
+        done = machine.start(place, "--new", "--check-accounts")
+        assert done.exit_code == 0, done.output
+        trader = machine.trader
+        trader.chain.mint(trader.usdc, trader.wallet.address, Decimal(500))
+        # The decision of this tick is made; another process goes on with the state of the server.
+        commands = [["sync-treasury", place, "--yes"], ["close-all", place, "--yes"], ["check-accounts", place]]
+        chain = ["--chain", str(machine.folder / "chain.json"), "--rpc", trader.chain.anvil.url]
+        for command in commands:
+            done = CliRunner().invoke(app, [*command, *chain])
+            assert done.exit_code == 0, done.output
+        state = load_state(parse_state_location(place))
+        assert [trade.is_success() for trade in state.portfolio.get_all_trades()] == [True, True]
+        trader.assert_books_equal_chain(state)
 
 
 def test_a_start_is_refused_when_the_books_do_not_agree_with_the_wallet(machine: Machine):

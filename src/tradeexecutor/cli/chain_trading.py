@@ -21,14 +21,27 @@ from tradeexecutor.cli.output import (
     print_table,
 )
 from tradeexecutor.ethereum.hot_wallet import FeeRules
-from tradeexecutor.operations.chain_trading import ChainBooks, open_live_books
+from tradeexecutor.operations.chain_trading import (
+    ChainBooks,
+    execute_triggers,
+    open_for_resolution,
+    open_live_books,
+    plan_triggers,
+)
 from tradeexecutor.operations.close_position import CloseRequest
 from tradeexecutor.operations.live_trading import PlannedSale, plan_sales, sell_positions
 from tradeexecutor.operations.state_location import StateLocation
 from tradeexecutor.state.repair import RepairResult
 from tradeexecutor.state.trade import TradeExecution
 
-__all__ = ["close_on_chain", "open_books", "print_left_alone", "trade_after_question"]
+__all__ = [
+    "check_triggers_on_chain",
+    "close_on_chain",
+    "open_books",
+    "print_left_alone",
+    "resolve_on_chain",
+    "trade_after_question",
+]
 
 
 @contextmanager
@@ -44,6 +57,57 @@ def open_books(place: StateLocation, access: ChainAccess, *, dry_run: bool) -> G
         fee_rules=FeeRules(max_fee=access.max_fee),
     ) as books:
         yield books
+
+
+def resolve_on_chain(place: StateLocation, access: ChainAccess, *, yes: bool) -> None:
+    """Ask, find out the outcomes of trades that an earlier process has sent, and print them.
+
+    Raises
+    ------
+    typer.Exit
+        The user answered no; exit code 1.
+    """
+    settings, connection = open_chain(access.chain, access.rpc)
+    wallet = open_wallet(access.keystore, access.password_file)
+    with open_for_resolution(place, settings, connection, wallet) as resolve:
+        if not yes and not _confirm("Ask the chain, and send again what it has dropped?"):
+            print_line("Nothing was asked.")
+            raise typer.Exit(EXIT_FAILURE)
+        found = resolve()
+    if found:
+        _print_trades(found)
+    else:
+        print_line("No trade was under way.")
+
+
+def check_triggers_on_chain(
+    place: StateLocation, access: ChainAccess, *, yes: bool, dry_run: bool, json_: bool
+) -> None:
+    """Execute the triggers that the market has reached; raises as `trade_after_question`."""
+    with open_books(place, access, dry_run=dry_run) as books:
+        planned = plan_triggers(books)
+        if json_ and (dry_run or not planned):
+            print_json({"planned": [_trade_to_json(trade) for trade in planned]})
+        elif not planned:
+            print_line("The market has reached no trigger.")
+        elif not json_:
+            _print_planned(planned)
+        if planned:
+            trade_after_question(lambda: execute_triggers(books), yes=yes, dry_run=dry_run, json_=json_)
+
+
+def _print_planned(trades: Sequence[TradeExecution]) -> None:
+    columns = (Column("Trade"), Column("Why"), Column("Quantity", right=True), Column("Price, USD", right=True))
+    rows = [
+        (
+            trade.pair.get_ticker(),
+            trade.trade_type.value,
+            format_quantity(trade.planned_quantity),
+            format_price(trade.planned_price),
+        )
+        for trade in trades
+    ]
+    print_table(columns, rows)
 
 
 def trade_after_question(
@@ -76,10 +140,10 @@ def trade_after_question(
         raise typer.Exit(EXIT_FAILURE)
 
 
-def _confirm() -> bool:
+def _confirm(question: str = "Send the transactions? They cannot be undone") -> bool:
     """Return True if the user confirms; False if the input has ended or was interrupted."""
     try:
-        return typer.confirm("Send the transactions? They cannot be undone")
+        return typer.confirm(question)
     except typer.Abort:
         typer.echo()
         return False

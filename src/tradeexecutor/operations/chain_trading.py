@@ -1,6 +1,6 @@
-"""Opens a state together with its chain, for the trades of an operator (`live_trading`), and makes test trades."""
+"""Opens a state with its chain for the trades of an operator (`live_trading`), makes test trades, executes triggers."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,9 +16,19 @@ from tradeexecutor.operations.state_location import StateLocation, open_store
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import OperationRefused
 from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
+from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
+from tradeexecutor.strategy.stop_loss import check_position_triggers, fill_triggers
 
-__all__ = ["ChainBooks", "make_test_trade", "open_live_books"]
+__all__ = [
+    "ChainBooks",
+    "execute_triggers",
+    "make_test_trade",
+    "open_for_resolution",
+    "open_live_books",
+    "plan_triggers",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +78,7 @@ def open_live_books(
         if not preview_only:
             store.acquire_writer_lock()
         state = store.load()
-        address = get_wallet_address(state, connection.chain_id)
-        if address.lower() != wallet.address.lower():
-            raise OperationRefused(f"the state belongs to the wallet {address}, and the key to {wallet.address}")
+        _require_key_of_wallet(state, connection, wallet)
         models = make_live_models(settings, connection, wallet, store.sync, fee_rules=fee_rules, wait_rules=wait_rules)
         books = ChainBooks(state, models, store.sync, settings=settings)
         if not preview_only:
@@ -78,6 +86,75 @@ def open_live_books(
             settle_books(books)
         require_clean(state)
         yield books
+
+
+@contextmanager
+def open_for_resolution(
+    place: StateLocation, settings: ChainFile, connection: ChainConnection, wallet: HotWallet
+) -> Generator[Callable[[], list[TradeExecution]]]:
+    """Open a state with the writer lock, to find out the outcomes of trades that an earlier process has sent.
+
+    Yields
+    ------
+    Callable
+        Asks the chain, completes what was sent with the recorded bytes, saves, and returns the trades with outcomes;
+        raises as `open_live_books`.
+    """
+    with open_store(place) as store:
+        store.acquire_writer_lock()
+        state = store.load()
+        _require_key_of_wallet(state, connection, wallet)
+        models = make_live_models(settings, connection, wallet, store.sync)
+
+        def resolve() -> list[TradeExecution]:
+            resolved = list(models.execution.resolve_unconfirmed(utc_now(), state))
+            store.sync(state)
+            return resolved
+
+        yield resolve
+
+
+def _require_key_of_wallet(state: State, connection: ChainConnection, wallet: HotWallet) -> None:
+    address = get_wallet_address(state, connection.chain_id)
+    if address.lower() != wallet.address.lower():
+        raise OperationRefused(f"the state belongs to the wallet {address}, and the key to {wallet.address}")
+
+
+# --- Triggers
+
+
+def plan_triggers(books: ChainBooks) -> list[TradeExecution]:
+    """Return the trades of the triggers that the market has reached, planned in a copy of the state."""
+    copy = State.from_json(books.state.to_json())
+    return check_position_triggers(_make_manager(books, copy))
+
+
+def execute_triggers(books: ChainBooks) -> list[TradeExecution]:
+    """Execute the stop losses, take profits and waiting orders that the market has reached, and save.
+
+    Returns
+    -------
+    list
+        The trades, with their outcomes.
+
+    Raises
+    ------
+    ChainError
+        A trade cannot be sent, or its outcome is unknown; earlier ones are booked and saved.
+    """
+
+    def execute(trade: TradeExecution) -> None:
+        execute_trade(books, manager.timestamp, trade, triggered=True)
+
+    manager = _make_manager(books, books.state)
+    try:
+        return fill_triggers(manager, None, execute)
+    finally:
+        books.save(books.state)
+
+
+def _make_manager(books: ChainBooks, state: State) -> PositionManager:
+    return PositionManager(utc_now(), books.settings.load_universe(), state, books.models.pricing)
 
 
 # --- Test trades

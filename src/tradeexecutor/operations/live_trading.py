@@ -184,10 +184,10 @@ def plan_sale(
     return trade
 
 
-def execute_trade(books: LiveBooks, now: datetime.datetime, trade: TradeExecution) -> None:
+def execute_trade(books: LiveBooks, now: datetime.datetime, trade: TradeExecution, *, triggered: bool = False) -> None:
     """Execute a trade; if it cannot be sent, it expires, and the state has no open plan."""
     try:
-        books.models.execution.execute_trades(now, books.state, [trade])
+        books.models.execution.execute_trades(now, books.state, [trade], triggered=triggered)
     except BaseException:
         if trade.is_planned():
             books.models.execution.resolve_unconfirmed(now, books.state)

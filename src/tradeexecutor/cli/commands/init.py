@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tradeexecutor.cli.chain_options import OptionalChainOption, RpcOption, open_chain, open_wallet
 from tradeexecutor.cli.output import format_quantity, print_facts, print_json, print_line, print_next_steps
 from tradeexecutor.operations.create_state import NewStrategy, create_state_file, is_contract_address
 from tradeexecutor.state.errors import InvalidValue
@@ -19,6 +20,7 @@ EXAMPLES = (
     "--address 0x2791Bca1f2de4661ED88A30C99A7a9449Aa84174",
     "tradeexecutor init state.json --name Paper --chain-id 1 --address 0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48 "
     "--deposit 1000",
+    "tradeexecutor init state.json --name Live --chain base.json --rpc URL --wallet 0x...",
 )
 
 
@@ -29,25 +31,46 @@ def init(
     *,
     name: Annotated[str, typer.Option(metavar="TEXT", help="Name of the strategy.", show_default=False)],
     address: Annotated[
-        str, typer.Option(metavar="0x...", help="Contract of the reserve currency.", show_default=False)
-    ],
+        str | None, typer.Option(metavar="0x...", help="Contract of the reserve currency.", show_default=False)
+    ] = None,
     chain_id: Annotated[
-        int, typer.Option(metavar="N", help="Chain of the reserve currency; 1 is Ethereum.", show_default=False)
-    ],
+        int | None,
+        typer.Option(metavar="N", help="Chain of the reserve currency; 1 is Ethereum.", show_default=False),
+    ] = None,
     symbol: Annotated[str, typer.Option(metavar="TEXT", help="Ticker of the reserve currency.")] = "USDC",
     decimals: Annotated[int, typer.Option(min=1, max=36, metavar="N", help="Decimals of the reserve currency.")] = 6,
     deposit: Annotated[
         str | None,
         typer.Option(metavar="AMOUNT", help="Initial cash, booked as a deposit.", show_default="nothing"),
     ] = None,
+    chain: OptionalChainOption = None,
+    rpc: RpcOption = None,
+    wallet: Annotated[
+        str | None,
+        typer.Option(
+            metavar="0x...",
+            help="With --chain: wallet of the strategy.",
+            show_default="that of the key in PRIVATE_KEY",
+        ),
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Make the state file of a new strategy.
 
     The strategy has one reserve currency, valued at one dollar, and no positions.
-    An existing file is never overwritten: `tradeexecutor reset-state` starts an
+    With --chain it is ready for `tradeexecutor start`: the reserve currency is that of
+    the settings, and the balance of the wallet becomes the opening balance. No key is
+    needed for that if the wallet is named. Without --chain, --address and --chain-id
+    are needed. An existing file is never overwritten: `tradeexecutor reset-state` starts an
     existing strategy again.
     """
+    if chain is not None:
+        if address is not None or chain_id is not None or deposit is not None:
+            raise typer.BadParameter("says what --address, --chain-id and --deposit say", param_hint="--chain")
+        _report(_create_on_chain(state_file, name, chain, rpc, wallet), state_file, json_=json_)
+        return
+    if address is None or chain_id is None:
+        raise typer.BadParameter("is missing; --chain FILE has it, too", param_hint="--address and --chain-id")
     for text, option in ((name, "--name"), (symbol, "--symbol")):
         if not text.strip():
             raise typer.BadParameter("is empty", param_hint=option)
@@ -57,21 +80,33 @@ def init(
         strategy = NewStrategy(name, AssetIdentifier(chain_id, address, symbol, decimals), _parse_amount(deposit))
     except InvalidValue as error:
         raise typer.BadParameter(str(error), param_hint="--deposit" if deposit else None) from None
-    state = create_state_file(state_file, strategy)
-    if json_:
-        reserve = state.portfolio.get_default_reserve_position()
-        print_json(
-            {
-                "file": state_file,
-                "name": name,
-                "reserve": reserve.get_identifier(),
-                "symbol": symbol,
-                "decimals": decimals,
-                "cash": reserve.quantity,
-            }
-        )
-    else:
-        _print(state, state_file)
+    _report(create_state_file(state_file, strategy), state_file, json_=json_)
+
+
+def _create_on_chain(path: Path, name: str, chain: Path, rpc: list[str] | None, wallet: str | None) -> State:
+    if wallet is not None and not is_contract_address(wallet):
+        raise typer.BadParameter(f"{wallet} is not an address, or its checksum is wrong", param_hint="--wallet")
+    settings, connection = open_chain(chain, rpc)
+    from tradeexecutor.operations.chain_treasury import create_state_of_wallet
+
+    return create_state_of_wallet(path, name, settings, connection, wallet or open_wallet(None).address)
+
+
+def _report(state: State, path: Path, *, json_: bool) -> None:
+    if not json_:
+        _print(state, path)
+        return
+    reserve = state.portfolio.get_default_reserve_position()
+    print_json(
+        {
+            "file": path,
+            "name": state.name,
+            "reserve": reserve.get_identifier(),
+            "symbol": reserve.asset.token_symbol,
+            "decimals": reserve.asset.decimals,
+            "cash": reserve.quantity,
+        }
+    )
 
 
 def _parse_amount(text: str | None) -> Decimal | None:

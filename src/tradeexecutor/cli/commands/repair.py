@@ -6,13 +6,21 @@ from typing import Annotated
 
 import typer
 
+from tradeexecutor.cli.chain_options import (
+    ChainAccess,
+    KeystoreOption,
+    OptionalChainOption,
+    PasswordFileOption,
+    RpcOption,
+    require_chain_packages,
+)
 from tradeexecutor.cli.failure import EXIT_FAILURE
 from tradeexecutor.cli.output import print_line
 from tradeexecutor.cli.printers.repair import print_repair, repair_to_json
 from tradeexecutor.cli.state_changing import DryRunOption, JsonOption, YesOption, run_change
 from tradeexecutor.cli.state_file import StateFile
 from tradeexecutor.operations.repair import RepairKind, RepairRequest, find_unknown_refunds, repair_state
-from tradeexecutor.operations.state_location import load_state
+from tradeexecutor.operations.state_location import StateLocation, load_state
 from tradeexecutor.state.repair import ReportedOutcome
 from tradeexecutor.state.state import State
 
@@ -21,6 +29,7 @@ EXAMPLES = (
     "tradeexecutor repair state.json",
     "tradeexecutor repair state.json --only unsent --yes",
     "tradeexecutor repair state.json --failed 12 --filled 13:0.5:1024.10",
+    "tradeexecutor repair state.json --chain base.json --rpc URL",
     "tradeexecutor repair state.json --yes --json | jq .result.left_alone",
 )
 
@@ -73,6 +82,10 @@ def repair(
     filled: _FilledOption = None,
     allocation: _AllocationOption = None,
     merge: _MergeOption = False,
+    chain: OptionalChainOption = None,
+    rpc: RpcOption = None,
+    keystore: KeystoreOption = None,
+    password_file: PasswordFileOption = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     json_: JsonOption = False,
@@ -96,9 +109,11 @@ def repair(
     duplicates: only with --merge-dustless-duplicates. Of two positions in one
     Hypercore vault, the one that does not exist is closed.
 
-    No trade is executed and no chain is read. Look up trades that were sent and
-    never confirmed yourself, and record their outcome with --failed and
-    --filled. `tradeexecutor check-trades` lists what needs attention.
+    With --chain, the outcomes of trades that were sent and never confirmed are read
+    from the chain first, and booked; transactions that it has dropped are sent again,
+    with the recorded bytes. That is saved at once and cannot be undone. Without it no
+    chain is read: look the trades up yourself, and record their outcome with --failed
+    and --filled. `tradeexecutor check-trades` lists what needs attention.
 
     The exit code is 1 when something could not be repaired.
     """
@@ -114,6 +129,10 @@ def repair(
     twice = request.failed & request.filled.keys()
     if twice:
         raise typer.BadParameter(f"trade {min(twice)} either failed or was filled", param_hint="--failed")
+    if chain is not None:
+        _resolve(
+            state_file, ChainAccess(chain, rpc, keystore, None, password_file), yes=yes, dry_run=dry_run, json_=json_
+        )
     if allocation is None and RepairKind.failed in kinds and not (yes or dry_run or json_):
         _ask(load_state(state_file), request)
     report = run_change(
@@ -129,6 +148,16 @@ def repair(
     )
     if report.left_alone:
         raise typer.Exit(EXIT_FAILURE)
+
+
+def _resolve(place: StateLocation, access: ChainAccess, *, yes: bool, dry_run: bool, json_: bool) -> None:
+    """Book the outcomes of trades on the chain before the repair."""
+    if dry_run or json_:
+        raise typer.BadParameter("cannot be combined with --dry-run or --json", param_hint="--chain")
+    require_chain_packages()
+    from tradeexecutor.cli.chain_trading import resolve_on_chain
+
+    resolve_on_chain(place, access, yes=yes)
 
 
 def _ask(state: State, request: RepairRequest) -> None:
