@@ -23,7 +23,7 @@ _COMMANDS = {
         "init": "Make the state file of a new strategy.",
         "start": "Run a strategy live, with real money.",
         "perform-test-trade": "Buy a little of a pair and sell it again, with real money.",
-        "check-position-triggers": "Check stop losses and waiting orders once, with real money.",
+        "check-position-triggers": "Check stop losses, take profits and waiting orders once, with real money.",
         "close-all": "Sell all open positions on the chain, with real money.",
     },
     "Look": {
