@@ -18,7 +18,8 @@ pytestmark = pytest.mark.slow
 
 
 class Unreliable:
-    """A node of which some requests fail: unheard, or heard and done with the answer lost, or with an odd error."""
+    """A node of which some requests fail: unheard, or heard and done with the answer lost, or with an odd
+    error, or answered with something else."""
 
     def __init__(self, inner: Provider, failures: float, randomness: random.Random):
         self.endpoint_uri = "http://unreliable"
@@ -29,11 +30,13 @@ class Unreliable:
     def make_request(self, method: str, params: Any) -> Any:
         if self._randomness.random() >= self._failures:
             return self._inner.make_request(method, params)
-        kind = self._randomness.choice(("unheard", "lost", "busy"))
+        kind = self._randomness.choice(("unheard", "lost", "busy", "nonsense"))
         if kind == "lost":
             self._inner.make_request(method, params)
         if kind == "busy":
             return {"error": {"code": -32005, "message": "too many requests"}}
+        if kind == "nonsense" and method != "eth_sendRawTransaction":
+            return self._randomness.choice(({"result": 7.5}, {"result": {}}, {"result": "<html>"}, {}, None))
         raise ConnectionError(kind)
 
 

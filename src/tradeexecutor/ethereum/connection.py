@@ -19,7 +19,7 @@ from tradeexecutor.ethereum.recursion import keep_recursion_limit
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import InvalidValue
 
-__all__ = ["Block", "ChainConnection", "Log", "Provider", "Receipt", "RetryPolicy", "open_provider"]
+__all__ = ["Block", "ChainConnection", "Log", "Provider", "Receipt", "RetryPolicy", "open_provider", "read_quantity"]
 
 logger = logging.getLogger(__name__)
 
@@ -245,7 +245,7 @@ class ChainConnection:
     def _check_chain(self, node: "_Node") -> None:
         if node.is_checked:
             return
-        actual = self._ask(node, "eth_chainId", (), _to_int)
+        actual = self._ask(node, "eth_chainId", (), read_quantity)
         if actual != self.chain_id:
             raise WrongChain(f"{node.name} serves chain {actual}, not {self.chain_id}", self.chain_id, actual)
         node.is_checked = True
@@ -310,11 +310,11 @@ class ChainConnection:
 
     def get_transaction_count(self, address: str, block: int | str = "latest") -> int:
         """Return how many transactions an address has sent up to a block, which is its next nonce."""
-        return self.request("eth_getTransactionCount", address, _to_block_parameter(block), read=_to_int)
+        return self.request("eth_getTransactionCount", address, _to_block_parameter(block), read=read_quantity)
 
     def get_native_balance(self, address: str) -> int:
         """Return the balance of native tokens for gas, wei."""
-        return self.request("eth_getBalance", address, "latest", read=_to_int)
+        return self.request("eth_getBalance", address, "latest", read=read_quantity)
 
     # --- Contracts
 
@@ -362,17 +362,18 @@ def _to_hex(value: Any) -> str:
     return "0x" + bytes(value).hex() if isinstance(value, (bytes, bytearray)) else str(value).lower()
 
 
-def _to_int(value: Any) -> int:
+def read_quantity(value: Any) -> int:
+    """Return a quantity of an answer, ``0x`` hexadecimal or a number; raises `ValueError` or `TypeError`."""
     return value if isinstance(value, int) else int(value, 16)
 
 
 def _read_block(found: Mapping[str, Any]) -> Block:
     base_fee = found.get("baseFeePerGas")
     return Block(
-        _to_int(found["number"]),
+        read_quantity(found["number"]),
         _to_hex(found["hash"]),
-        _EPOCH + datetime.timedelta(seconds=_to_int(found["timestamp"])),
-        None if base_fee is None else _to_int(base_fee),
+        _EPOCH + datetime.timedelta(seconds=read_quantity(found["timestamp"])),
+        None if base_fee is None else read_quantity(base_fee),
     )
 
 
@@ -381,10 +382,10 @@ def _read_log(found: Mapping[str, Any]) -> Log:
         _to_hex(found["address"]),
         tuple(_to_hex(topic) for topic in found["topics"]),
         _to_hex(found["data"]),
-        _to_int(found["blockNumber"]),
+        read_quantity(found["blockNumber"]),
         _to_hex(found["blockHash"]),
         _to_hex(found["transactionHash"]),
-        _to_int(found["logIndex"]),
+        read_quantity(found["logIndex"]),
     )
 
 
@@ -412,11 +413,11 @@ def _read_receipt_if_mined(found: Mapping[str, Any] | None) -> Receipt | None:
 def _read_receipt(found: Mapping[str, Any]) -> Receipt:
     return Receipt(
         _to_hex(found["transactionHash"]),
-        _to_int(found["blockNumber"]),
+        read_quantity(found["blockNumber"]),
         _to_hex(found["blockHash"]),
-        _to_int(found["status"]) == 1,
-        _to_int(found["gasUsed"]),
-        _to_int(found.get("effectiveGasPrice") or 0),
+        read_quantity(found["status"]) == 1,
+        read_quantity(found["gasUsed"]),
+        read_quantity(found.get("effectiveGasPrice") or 0),
         tuple(_read_log(log) for log in found["logs"]),
     )
 

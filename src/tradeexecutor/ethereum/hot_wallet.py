@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tradeexecutor.ethereum.connection import ChainConnection
+from tradeexecutor.ethereum.connection import ChainConnection, read_quantity
 from tradeexecutor.ethereum.errors import ChainError, ChainUnavailable, GasTooExpensive, InvalidKey, RpcError
 from tradeexecutor.ethereum.recursion import keep_recursion_limit
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
@@ -83,7 +83,7 @@ class FeeRules:
         if base_fee is None:
             raise ChainError(f"chain {connection.chain_id} has no base fee (EIP-1559), it is not supported")
         try:
-            tip = int(connection.request("eth_maxPriorityFeePerGas"), 16)
+            tip = connection.request("eth_maxPriorityFeePerGas", read=read_quantity)
         except RpcError:
             tip = _DEFAULT_TIP
         fees = Fees(self.base_fee_multiple * base_fee + tip, tip)

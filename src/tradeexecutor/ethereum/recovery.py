@@ -23,9 +23,9 @@ import enum
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from tradeexecutor.ethereum.connection import ChainConnection, Receipt
+from tradeexecutor.ethereum.connection import ChainConnection, Receipt, read_quantity
 from tradeexecutor.ethereum.errors import RpcError
 from tradeexecutor.ethereum.transactions import get_all_hashes
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
@@ -106,15 +106,20 @@ def _find_replacement(connection: ChainConnection, sender: str, nonce: int, hash
         if safe is None or connection.get_transaction_count(sender, safe.number) <= nonce:
             return unclear
         number = _find_block_of_nonce(connection, sender, nonce, safe.number)
-        block = cast(Mapping[str, Any] | None, connection.request("eth_getBlockByNumber", hex(number), True))
+        transactions = connection.request("eth_getBlockByNumber", hex(number), True, read=_read_transactions)
     except RpcError as error:
         logger.warning("The transaction that used nonce %d of %s cannot be looked up: %s", nonce, sender, error)
         return unclear
-    for found in (block or {}).get("transactions", ()):
-        if str(found["from"]).lower() == sender.lower() and int(found["nonce"], 16) == nonce:
-            tx_hash = str(found["hash"]).lower()
+    for tx_sender, tx_nonce, tx_hash in transactions:
+        if tx_sender == sender.lower() and tx_nonce == nonce:
             return unclear if tx_hash in hashes else Finding(Fate.replaced, replaced_by=(tx_hash, number))
     return unclear
+
+
+def _read_transactions(block: Mapping[str, Any] | None) -> list[tuple[str, int, str]]:
+    """Return sender, nonce and hash of the transactions of a block."""
+    found: list[Mapping[str, Any]] = [] if block is None else block["transactions"]
+    return [(str(tx["from"]).lower(), read_quantity(tx["nonce"]), str(tx["hash"]).lower()) for tx in found]
 
 
 def _find_block_of_nonce(connection: ChainConnection, sender: str, nonce: int, last: int) -> int:

@@ -351,6 +351,7 @@ def accrue_interest(
     *,
     least: Decimal = INTEREST_EPSILON,
 ) -> list[BalanceUpdate]:
+    # Longer than 70 lines: the parameters are explained, the body is short.
     """Distribute the interest of all tokens, and move the checkpoint.
 
     Either all tokens are booked or none: one invalid balance refuses all. The interest is booked when the function

@@ -90,6 +90,7 @@ def repair(
     dry_run: DryRunOption = False,
     json_: JsonOption = False,
 ) -> None:
+    # Longer than 70 lines: many of them declare the options and their help.
     """Repair failed and unfinished trades. The strategy must not be running.
 
     In this order:
