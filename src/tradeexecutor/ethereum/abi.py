@@ -146,6 +146,19 @@ ERC4626_MAX_REDEEM = parse_fragment("maxRedeem(address) returns (uint256)")
 ERC4626_DEPOSIT = parse_fragment("deposit(uint256, address) returns (uint256)")
 ERC4626_REDEEM = parse_fragment("redeem(uint256, address, address) returns (uint256)")
 
+ERC4626_CONVERT_TO_SHARES = parse_fragment("convertToShares(uint256) returns (uint256)")
+
+ERC7540_REQUEST_DEPOSIT = parse_fragment("requestDeposit(uint256, address, address) returns (uint256)")
+ERC7540_REQUEST_REDEMPTION = parse_fragment("requestRedeem(uint256, address, address) returns (uint256)")
+ERC7540_CLAIMABLE_DEPOSIT = parse_fragment("claimableDepositRequest(uint256, address) returns (uint256)")
+ERC7540_CLAIMABLE_REDEMPTION = parse_fragment("claimableRedeemRequest(uint256, address) returns (uint256)")
+ERC7540_CLAIM_DEPOSIT = parse_fragment("deposit(uint256, address, address) returns (uint256)")
+ERC7540_CLAIM_REDEMPTION = parse_fragment("redeem(uint256, address, address) returns (uint256)")
+
+#: Events of a request; the fourth topic is its id, the last word of the data its amount.
+ERC7540_DEPOSIT_TOPIC = "0x" + keccak(text="DepositRequest(address,address,uint256,address,uint256)").hex()
+ERC7540_REDEMPTION_TOPIC = "0x" + keccak(text="RedeemRequest(address,address,uint256,address,uint256)").hex()
+
 AAVE_SUPPLY = parse_fragment("supply(address, uint256, address, uint16)")
 AAVE_WITHDRAW = parse_fragment("withdraw(address, uint256, address) returns (uint256)")
 AAVE_BORROW = parse_fragment("borrow(address, uint256, uint256, uint16, address)")

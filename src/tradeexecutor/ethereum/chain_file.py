@@ -24,7 +24,8 @@
     }
 
 Candles are read again for each decision, so another program has to keep the candle file up to date. Paths are relative
-to the folder of the settings file. A vault has ``"kind": "vault"`` and needs neither pool, factory nor fee.
+to the folder of the settings file. A vault has ``"kind": "vault"`` and needs neither pool, factory nor fee; one of the
+standard ERC-7540, whose deposits and redemptions are requested and claimed, has ``"kind": "async_vault"``.
 """
 
 import json
@@ -38,11 +39,12 @@ from eth_utils.address import is_address
 from tradeexecutor.backtest.candles import load_candles
 from tradeexecutor.ethereum.connection import ChainConnection
 from tradeexecutor.ethereum.venues.erc4626 import ERC4626Venue
-from tradeexecutor.ethereum.venues.interface import Venue
+from tradeexecutor.ethereum.venues.erc7540 import ERC7540Venue
+from tradeexecutor.ethereum.venues.interface import Venue, make_vault_pair
 from tradeexecutor.ethereum.venues.uniswap_v2 import UniswapV2Venue
 from tradeexecutor.ethereum.venues.uniswap_v3 import UniswapV3Venue
 from tradeexecutor.state.errors import TradeExecutorError
-from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
 __all__ = ["ChainFile", "ChainFileNotValid", "read_chain_file"]
@@ -91,7 +93,7 @@ class ChainFile:
                 made.append(UniswapV2Venue(connection, venue["router"], venue["factory"]))
             else:
                 made.append(UniswapV3Venue(connection, venue["router"], venue["factory"], venue["quoter"]))
-        return [*made, ERC4626Venue(connection)]
+        return [*made, ERC7540Venue(connection), ERC4626Venue(connection)]
 
     def load_universe(self) -> TradingStrategyUniverse:
         """Return the universe with the present content of the candle files.
@@ -183,12 +185,10 @@ def _read_asset(entry: _Entry, chain_id: int) -> AssetIdentifier:
 def _read_pair(entry: _Entry, reserve: AssetIdentifier, number: int) -> TradingPairIdentifier:
     base = _read_asset(entry, reserve.chain_id)
     kind = entry.get("kind", str, "spot")
-    if kind == "vault":
-        return TradingPairIdentifier(
-            base, reserve, base.address, base.address, internal_id=number, fee=0.0, kind=TradingPairKind.vault
-        )
+    if kind in ("vault", "async_vault"):
+        return make_vault_pair(base, reserve, number, is_async=kind == "async_vault")
     if kind != "spot":
-        raise entry.refuse(f"kind must be spot or vault, got {kind!r}")
+        raise entry.refuse(f"kind must be spot, vault or async_vault, got {kind!r}")
     fee = entry.get("fee", float)
     if not 0 <= fee < 1:
         raise entry.refuse(f"fee must be a fraction from 0 to 1, got {fee}")

@@ -256,7 +256,12 @@ class EthereumExecution(ExecutionModel):
             transactions = self.broadcaster.sign(state, calls)
             trade.blockchain_transactions.extend(transactions)
             self.broadcaster.send(state, trade, transactions)
-        self._book(state, trade, venue.read_outcome(trade, address, receipts), receipts)
+        ticket = venue.read_ticket(trade, address, receipts)
+        if ticket is None:
+            self._book(state, trade, venue.read_outcome(trade, address, receipts), receipts)
+        else:
+            requested_at = max(tx.included_at for tx in trade.blockchain_transactions if tx.included_at is not None)
+            state.mark_vault_settlement_pending(requested_at, trade, ticket)
         self.broadcaster.save(state)
 
     def _book(
@@ -284,7 +289,7 @@ class EthereumExecution(ExecutionModel):
     # --- After a crash
 
     def resolve_unconfirmed(self, ts: datetime.datetime, state: State) -> list[TradeExecution]:
-        """Find out the outcomes of trades that an earlier process has sent.
+        """Find out the outcomes of trades that an earlier process has sent, and claim what vaults have settled.
 
         A trade with signed transactions is completed with the same bytes: it is never signed twice. A planned trade
         without signed transactions was never sent, so it expires. `recovery` describes the requests to the chain.
@@ -305,7 +310,28 @@ class EthereumExecution(ExecutionModel):
             resolved.append(trade)
         if expire_unsent_trades(state, ts):
             self.broadcaster.save(state)
-        return resolved
+        return resolved + self._claim_settled(ts, state)
+
+    def _claim_settled(self, ts: datetime.datetime, state: State) -> list[TradeExecution]:
+        """Claim what asynchronous vaults have settled, and return the completed trades."""
+        completed: list[TradeExecution] = []
+        for position in list(state.portfolio.get_open_and_frozen_positions()):
+            for trade in list(position.trades.values()):
+                is_waiting = trade.get_status() is TradeStatus.vault_settlement_pending
+                if not is_waiting or not all(self._is_ours(tx) for tx in trade.blockchain_transactions):
+                    continue
+                calls = find_venue(self.venues, trade.pair).plan_claim(trade, self.wallet.address)
+                if not calls:
+                    continue
+                transactions = self.broadcaster.sign(state, calls)
+                self._check_gas(trade, transactions)
+                state.resume_vault_settlement(trade)
+                trade.blockchain_transactions.extend(transactions)
+                self.broadcaster.send(state, trade, transactions)
+                self._finish(state, trade)
+                freeze_position_on_failed_trade(ts, state, [trade])
+                completed.append(trade)
+        return completed
 
     def _list_unconfirmed(self, state: State) -> list[TradeExecution]:
         """Return the trades of this wallet that are in flight, in the order of their transactions."""

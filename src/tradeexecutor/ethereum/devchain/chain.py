@@ -34,6 +34,7 @@ from tradeexecutor.ethereum.devchain.packages import install_packages
 from tradeexecutor.ethereum.errors import ChainError
 from tradeexecutor.ethereum.hot_wallet import HotWallet
 from tradeexecutor.ethereum.reverts import decode_revert
+from tradeexecutor.ethereum.venues.interface import make_vault_pair
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
 
 __all__ = ["FOREVER", "DevChain", "UniswapV2"]
@@ -202,13 +203,18 @@ class DevChain:
         """Make anvil sign for an address, as if its owner moved money by hand."""
         self.anvil.rpc("anvil_impersonateAccount", address)
 
-    def deploy_vault(self, asset: AssetIdentifier, symbol: str, internal_id: int = 2) -> TradingPairIdentifier:
-        """Deploy a vault of the standard ERC-4626. Tokens that are minted for the vault are its profit."""
-        address = self.deploy("DevVault", asset.address, symbol, symbol).lower()
+    def deploy_vault(
+        self, asset: AssetIdentifier, symbol: str, internal_id: int = 2, *, is_async: bool = False
+    ) -> TradingPairIdentifier:
+        """Deploy a vault of the standard ERC-4626, or with `is_async` of ERC-7540.
+
+        Tokens that are minted for the vault are its profit. An asynchronous vault settles the requests of a wallet when
+        its function ``settle`` is called.
+        """
+        name = "DevAsyncVault" if is_async else "DevVault"
+        address = self.deploy(name, asset.address, symbol, symbol).lower()
         share = AssetIdentifier(CHAIN_ID, address, symbol, asset.decimals)
-        return TradingPairIdentifier(
-            share, asset, address, address, internal_id=internal_id, fee=0.0, kind=TradingPairKind.vault
-        )
+        return make_vault_pair(share, asset, internal_id, is_async=is_async)
 
     # --- Uniswap v2
 

@@ -34,8 +34,9 @@ class ERC4626Venue(Venue):
     """Trades all vaults of its chain: the base of a pair is the share, the quote the token that the vault accepts."""
 
     def is_traded(self, pair: TradingPairIdentifier) -> bool:
-        """Return whether a pair is a vault of this chain."""
-        return pair.kind is TradingPairKind.vault and pair.chain_id == self.connection.chain_id
+        """Return whether a pair is a vault of this chain that settles at once."""
+        is_here = pair.kind is TradingPairKind.vault and pair.chain_id == self.connection.chain_id
+        return is_here and not pair.is_async_vault()
 
     def check(self, pair: TradingPairIdentifier) -> None:
         """Compare decimals, and the token that the vault accepts, with the chain."""

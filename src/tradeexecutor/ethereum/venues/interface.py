@@ -10,11 +10,23 @@ from tradeexecutor.ethereum.abi import ERC20_ALLOWANCE, ERC20_APPROVE, ERC20_BAL
 from tradeexecutor.ethereum.connection import ChainConnection, Log, Receipt
 from tradeexecutor.ethereum.errors import NotTradeable, PartlyExecuted, RpcError, WrongChain
 from tradeexecutor.ethereum.transactions import Call
-from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
+from tradeexecutor.state.identifier.pair_metadata import ERC4626Feature
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.state.types import JSONObject
 
-__all__ = ["Limits", "Outcome", "Quote", "Venue", "make_limits", "parse_transfer", "read_spot_outcome", "sum_flows"]
+__all__ = [
+    "Limits",
+    "Outcome",
+    "Quote",
+    "Venue",
+    "make_limits",
+    "make_vault_pair",
+    "parse_transfer",
+    "read_spot_outcome",
+    "sum_flows",
+]
 
 #: Gas limit of an approval, units; tokens behind a proxy use 60,000.
 APPROVAL_GAS = 100_000
@@ -175,6 +187,16 @@ class Venue(ABC):
         del wallet, limits, is_exact_output
         raise NotTradeable(f"{pair} cannot be swapped at this venue")
 
+    def read_ticket(self, trade: TradeExecution, wallet: str, receipts: Sequence[Receipt | None]) -> JSONObject | None:
+        """Return the facts of a request that was mined and that the venue settles later; None when nothing waits."""
+        del trade, wallet, receipts
+        return None
+
+    def plan_claim(self, trade: TradeExecution, wallet: str) -> list[Call]:
+        """Return the calls that complete a request; empty while the venue has not settled it."""
+        del trade, wallet
+        return []
+
     # --- Prices
 
     @abstractmethod
@@ -272,6 +294,22 @@ def make_limits(venue: Venue, trade: TradeExecution, wallet: str, slippage_toler
     if raw_given <= 0 or raw_least <= 0:
         raise NotTradeable(f"{trade} is too small: it would give {raw_given} for at least {raw_least} raw units")
     return Limits(given, taken, raw_given, raw_least)
+
+
+def make_vault_pair(
+    share: AssetIdentifier, asset: AssetIdentifier, internal_id: int, *, is_async: bool = False
+) -> TradingPairIdentifier:
+    """Return the pair of a vault: the share is the base; `is_async` is for vaults that settle requests later."""
+    return TradingPairIdentifier(
+        share,
+        asset,
+        share.address,
+        share.address,
+        internal_id=internal_id,
+        fee=0.0,
+        kind=TradingPairKind.vault,
+        other_data={"vault_features": [ERC4626Feature.erc_7540_like.value]} if is_async else {},
+    )
 
 
 # --- Receipts
