@@ -14,6 +14,7 @@ from benchmarks import (
     charts,
     history,
     imports,
+    live,
     report,
     saves,
     serialisation,
@@ -38,6 +39,7 @@ def main(arguments: list[str]) -> int:
         metavar="CHECKOUT",
         help="print ratios to another checkout; names: files trades backtest pairs",
     )
+    parser.add_argument("--cycles", type=int, default=1_000, help="cycles of `live`; 10,000 take hours")
     parser.add_argument("--turns", type=int, default=6, help="processes of each checkout with --against")
     options = parser.parse_args(arguments)
     benchmarks: dict[str, Callable[[], None]] = {
@@ -52,6 +54,7 @@ def main(arguments: list[str]) -> int:
         "report": report.run,
         "backtest": backtest.run,
         "web": web.run,
+        "live": partial(live.run, options.cycles),
         "imports": imports.run,
     }
     known: list[str] = list(benchmarks) if options.against is None else list(against.KINDS)
