@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from tradeexecutor.backtest.loan_settlement import settle_loan
 from tradeexecutor.backtest.simulated_wallet import OutOfSimulatedBalance, SimulatedWallet
 from tradeexecutor.execution.failures import FailureModel
 from tradeexecutor.execution.interface import ExecutionError
@@ -10,6 +11,7 @@ from tradeexecutor.execution.simulated import SimulatedExecution, calculate_tota
 from tradeexecutor.execution.slippage import SlippageModel
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import Fill, TradeExecution
+from tradeexecutor.state.trade.planned_amounts import LOAN_KINDS
 
 __all__ = ["BacktestExecution", "BacktestExecutionFailed"]
 
@@ -57,6 +59,9 @@ class BacktestExecution(SimulatedExecution):
             The wallet does not hold the tokens that the trade pays with.
         """
         wallet = self.wallet
+        if trade.pair.kind in LOAN_KINDS:
+            settle_loan(wallet, trade, fill)
+            return
         base, reserve = trade.pair.base, trade.reserve_currency
         reason = f"trade #{trade.trade_id}"
         try:

@@ -46,6 +46,7 @@ from tradeexecutor.state.state import State
 from tradeexecutor.state.state.fields import BacktestData
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.strategy.execution_context import ExecutionContext
+from tradeexecutor.strategy.lending import LendingPool
 from tradeexecutor.strategy.market_data import CandleLength, Candles
 from tradeexecutor.strategy.market_queue import ClosedMarket
 from tradeexecutor.strategy.pandas_trader.indicator_results import IndicatorResults, calculate_indicators
@@ -87,6 +88,11 @@ class _Setup:
 
     def __post_init__(self) -> None:
         module, options = self.module, self.options
+        lending = module.parameters.get("lending")
+        if lending is not None:
+            if not isinstance(lending, LendingPool):
+                raise BacktestNotPossible(f"the parameter lending must be a LendingPool, not {lending!r}")
+            self.universe = self.universe.with_lending(lending)
         self.wanted = (options.start_at or module.backtest_start, options.end_at or module.backtest_end)
         self.start_at, self.end_at = find_period(self.universe, *self.wanted)
 
@@ -112,7 +118,7 @@ class _Setup:
         amount = self.options.initial_deposit if self.options.initial_deposit is not None else self.module.initial_cash
         if not amount or not amount > 0:
             raise BacktestNotPossible("there is no initial cash: pass initial_deposit, or set Parameters.initial_cash")
-        sync = BacktestSyncModel(wallet)
+        sync = BacktestSyncModel(wallet, lending_rates=self.universe.lending)
         decimals = self.universe.reserve_asset.decimals
         sync.simulate_funding(self.start_at, _to_units(amount, decimals))
         for moment, change in self.options.funding:
@@ -153,7 +159,7 @@ def run_backtest(
     setup = _Setup(module, universe, options, make_context(module, options))
     setup.make_sync_model(SimulatedWallet())  # raises before the slow work, when there is no money
     results = setup.calculate_indicators(universe)
-    run = _prepare(setup, results)
+    run, universe = _prepare(setup, results), setup.universe
     state, outcomes, times = run.engine.runner.state, run.outcomes, run.engine.decision_times
     began = time.perf_counter()
     with (

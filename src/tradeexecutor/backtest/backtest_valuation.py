@@ -18,7 +18,10 @@ _SPOT = TradingPairKind.spot_market_hold
 
 
 class BacktestValuationModel(ValuationModel):
-    """Valuation of spot positions at the sell price, so that the fee of the exit is already deducted."""
+    """Valuation at the sell price, so that the fee of an exit is already deducted.
+
+    The debt of a short has the sell price, too, like in recorded files; a supply of credit has the price 1.
+    """
 
     __slots__ = ("_needs_quantity", "pricing_model")
 
@@ -32,8 +35,12 @@ class BacktestValuationModel(ValuationModel):
     def get_price(self, ts: datetime.datetime, position: TradingPosition) -> USDollarPrice:
         """Return the price at which the position could be sold, USD."""
         pair = position.pair
-        if pair.kind is not _SPOT and not pair.is_spot():
-            raise UnsupportedPairKind(f"only spot positions can be valued, not {position}")
+        if pair.kind is not _SPOT:
+            if pair.kind.is_credit_supply():
+                return 1.0
+            if not (pair.is_spot() or pair.kind.is_shorting()):
+                raise UnsupportedPairKind(f"positions of this kind cannot be valued in a backtest: {position}")
+            pair = pair.get_pricing_pair()
         quantity = position.get_quantity() if self._needs_quantity else ZERO_DECIMAL
         return self.pricing_model.get_valuation_price(ts, pair, quantity)
 

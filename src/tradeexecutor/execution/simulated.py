@@ -14,6 +14,7 @@ from typing import Any
 from tradeexecutor.accounting.raw_units import round_down_to_units, round_up_to_units, size_sale
 from tradeexecutor.execution.failures import FailureModel
 from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, ExecutionReport
+from tradeexecutor.execution.loans import calculate_loan_fill, has_market
 from tradeexecutor.execution.shortage import CASH_HINT, CashShortage, Shortages, check_cash, settle_shortage
 from tradeexecutor.execution.slippage import MarketTooThin, NoSlippage, SlippageModel
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
@@ -27,6 +28,7 @@ from tradeexecutor.state.repair.attempts import find_real_transaction, reopen_fa
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import Fill, TradeExecution
 from tradeexecutor.state.trade.amounts import sum_fees
+from tradeexecutor.state.trade.planned_amounts import LOAN_KINDS
 
 __all__ = ["NotSimulated", "SimulatedExecution", "calculate_total_assets"]
 
@@ -48,7 +50,7 @@ class NotSimulated(ExecutionError):
 
 
 class SimulatedExecution(ExecutionModel):
-    """Executes spot trades without a market.
+    """Executes trades of spot positions, shorts and credit supplies without a market.
 
     Parameters
     ----------
@@ -110,8 +112,8 @@ class SimulatedExecution(ExecutionModel):
             With `rebroadcast`: one of the trades has not failed, has a real transaction, or cannot be paid.
         """
         for trade in trades:
-            if not trade.is_spot() or trade.is_vault():
-                raise UnsupportedPairKind(f"only spot pairs can be simulated, not {trade}")
+            if not (_is_simulated_spot(trade) or trade.pair.kind in LOAN_KINDS):
+                raise UnsupportedPairKind(f"trades of this kind cannot be simulated: {trade}")
             obstacle = self.find_rebroadcast_obstacle(state, trade) if rebroadcast else None
             if obstacle is not None:
                 raise NotSimulated(obstacle, trade.trade_id)
@@ -135,7 +137,7 @@ class SimulatedExecution(ExecutionModel):
         number = trade.trade_id
         if not trade.is_failed():
             return f"trade #{number} has not failed, it is {trade.get_status().value}"
-        if not trade.is_spot() or trade.is_vault():
+        if not _is_simulated_spot(trade):
             return f"trade #{number} is not a trade of a spot pair, only those can be simulated"
         transaction = find_real_transaction(trade)
         if transaction is not None:
@@ -179,6 +181,10 @@ class SimulatedExecution(ExecutionModel):
         """Return the fill of a trade, or None and the reason why it fails."""
         if self.failures is not None and self.failures(trade):
             return None, "simulated failure"
+        if not has_market(trade):
+            fill = calculate_loan_fill(ts, trade, 0.0)
+            self.settle(trade, fill)
+            return fill, ""
         try:
             slippage = self.slippage.get_slippage(ts, trade)
         except MarketTooThin as error:
@@ -186,6 +192,10 @@ class SimulatedExecution(ExecutionModel):
         tolerance = trade.slippage_tolerance
         if tolerance is not None and slippage > tolerance:
             return None, f"slippage {slippage:.4%} exceeds the tolerance of {tolerance:.4%}"
+        if trade.pair.kind in LOAN_KINDS:
+            fill = calculate_loan_fill(ts, trade, slippage)
+            self.settle(trade, fill)
+            return fill, ""
         fill = self.calculate_fill(ts, state, trade, slippage)
         if not fill.quantity or not fill.reserve:
             return None, f"{abs(fill.quantity)} for {fill.reserve} is less than one unit of a token"
@@ -242,6 +252,10 @@ class SimulatedExecution(ExecutionModel):
         nonce = self.next_nonce
         self.next_nonce += 1
         return nonce, hex(nonce)
+
+
+def _is_simulated_spot(trade: TradeExecution) -> bool:
+    return trade.is_spot() and not trade.is_vault()
 
 
 def _worsen(slippage: float, *, is_buy: bool) -> Decimal:

@@ -176,7 +176,7 @@ class Hit:
     order
         The resting order; None for a level of the position, which closes it.
     trade_type
-        `TradeType.stop_loss` or `TradeType.take_profit` of a level; None for a resting order.
+        `TradeType.stop_loss` or `TradeType.take_profit` of a level; None for a resting order and for a liquidation.
     condition
         The condition that was met.
     price

@@ -248,8 +248,6 @@ class StrategyRunner:
         except UnconfirmedTreasurySync as error:
             logger.warning("No trading at %s: %s", ts, error)
             return False
-        # Before trades of the cycle change the balances that accrued the interest.
-        self.models.sync.sync_interests(ts, self.state, self.strategy_universe, self.models.pricing)
         self.revalue(ts)
         if self._is_live:
             # A redemption leaves dust that the strategy must not count as a position.
@@ -257,8 +255,14 @@ class StrategyRunner:
         return True
 
     def revalue(self, ts: datetime.datetime) -> None:
-        """Value all positions at current prices."""
+        """Value all positions at current prices, with the interest up to now."""
+        self._accrue_interest(ts)
         revalue_portfolio(self.models.valuation, ts, self.state.portfolio)
+
+    def _accrue_interest(self, ts: datetime.datetime) -> None:
+        """Book the interest of loans up to now, before trades change the balances that bear it."""
+        if any(position.loan for position in self.state.portfolio.get_open_and_frozen_positions()):
+            self.models.sync.sync_interests(ts, self.state, self.strategy_universe, self.models.pricing)
 
     def _has_trading_capital(self) -> bool:
         portfolio = self.state.portfolio
@@ -321,10 +325,11 @@ class StrategyRunner:
     def _hold_back(self, ts: datetime.datetime, trades: list[TradeExecution]) -> list[TradeExecution]:
         """Return the trades whose market has a price now; others are queued or refused."""
         can_trade = self.models.pricing.can_trade
-        held_back = [trade for trade in trades if not can_trade(ts, trade.pair)]
+        held_back = [trade for trade in trades if not (trade.is_credit_supply() or can_trade(ts, trade.pair))]
         if not held_back:
             return trades
-        if self.closed_market is ClosedMarket.refuse:
+        # The plan of a loan depends on the price, so an order for one does not wait.
+        if self.closed_market is ClosedMarket.refuse or any(trade.pair.kind.is_shorting() for trade in held_back):
             for trade in held_back:
                 trade.add_note(f"refused: {trade.pair.get_ticker()} is closed at {ts}")
                 self.queue.refused.append(trade)
@@ -381,7 +386,7 @@ class StrategyRunner:
     def _record_post_execution(self, ts: datetime.datetime, trades: Iterable[TradeExecution]) -> None:
         portfolio = self.state.portfolio
         pricing = self.models.pricing
-        for trade in trades:
+        for trade in filter(TradeExecution.is_spot, trades):
             # Resting orders, and exits from delisted markets, do not fill at the current price.
             plan = trade.price_structure
             rested = trade.is_triggered() or trade.activated_trigger is not None
@@ -418,6 +423,7 @@ class StrategyRunner:
             Executed trades.
         """
         self.state.portfolio.owner.claim()
+        self._accrue_interest(ts)
         manager = self.make_position_manager(ts)
 
         def execute(trade: TradeExecution) -> None:

@@ -34,6 +34,7 @@ from tradeexecutor.strategy.market_data import to_us
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
 from tradeexecutor.strategy.pandas_trader.trigger_orders import BARS_KEY
 from tradeexecutor.strategy.pricing_model import PriceUnavailable
+from tradeexecutor.strategy.short_levels import find_short_hit
 
 __all__ = [
     "PriceRange",
@@ -62,6 +63,7 @@ def has_triggers(position: TradingPosition) -> bool:
         or position.take_profit is not None
         or position.trailing_stop_loss_pct is not None
         or bool(position.pending_trades)
+        or position.pair.kind.is_shorting()  # it can be liquidated
     )
 
 
@@ -182,17 +184,22 @@ def _check(
         for position in list(iterate_positions_with_triggers(portfolio)):
             _expire_orders(portfolio, position, ts)
     by_pair: dict[TradingPairIdentifier, tuple[PriceRange, list[Book]]] = {}
+    hits_of_shorts: list[Hit] = []
     for position in iterate_positions_with_triggers(portfolio):
         try:
             prices = _get_prices(manager, position, price_ranges)
         except PriceUnavailable as error:
             logger.warning("Triggers of %s not checked: %s", position, error)
             continue
-        if prices is not None and not _reaches_no_level(position, prices, ts):
+        if position.pair.kind.is_shorting():
+            hit = None if prices is None else _find_hit_of_short(manager, position, prices)
+            hits_of_shorts += [] if hit is None else [hit]
+        elif prices is not None and not _reaches_no_level(position, prices, ts):
             by_pair.setdefault(position.pair, (prices, []))[1].append(_open_book(manager, position, prices))
     walks = [walk_candle(books, prices) for prices, books in by_pair.values()]
     walks.sort(key=lambda walk: bool(walk.hits) and _is_buy(walk.hits[0]))
-    trades: list[TradeExecution] = []
+    # What shorts release may pay for buys.
+    trades = [trade for trade in map(act, hits_of_shorts) if trade is not None]
     for walk in walks:
         for book in walk.books:
             if book.trailed_to is not None:
@@ -201,6 +208,12 @@ def _check(
         for book in walk.books:
             _expire_orders(portfolio, book.position, ts)
     return trades
+
+
+def _find_hit_of_short(manager: PositionManager, position: TradingPosition, prices: PriceRange) -> Hit | None:
+    is_late = prices.start is not None and _get_levels_since(position) > prices.start
+    penalty = manager.strategy_universe.lending.liquidation_penalty
+    return find_short_hit(position, prices, manager.timestamp, penalty, meets_close_only=is_late)
 
 
 def _is_buy(hit: Hit) -> bool:
@@ -370,6 +383,8 @@ def _plan_exit(manager: PositionManager, hit: Hit) -> TradeExecution | None:
     for trade in list(position.get_unsettled_trades()):
         if trade.is_planned():
             expire_order(position, trade, ts)
+    if hit.trade_type is None:
+        return manager.liquidate_short(position, hit.price)[0]
     return next(iter(manager.close_position(position, hit.trade_type, notes, trigger_price=hit.price)), None)
 
 

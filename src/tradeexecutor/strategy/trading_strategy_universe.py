@@ -10,6 +10,7 @@ from typing import Any
 
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.strategy.lending import LendingPool
 from tradeexecutor.strategy.market_data import CandleCursor, Candles
 
 __all__ = ["PairNotFound", "TradingStrategyUniverse", "UniverseNotValid"]
@@ -33,12 +34,20 @@ class TradingStrategyUniverse:
         and is quoted in `reserve_asset`.
     reserve_asset
         Currency of deposits and of payments for positions; its price is 1.0 USD.
+    lending
+        Where money is lent and tokens are borrowed; None for the defaults of `LendingPool`.
     """
 
-    __slots__ = ("_by_id", "_candles", "_cursors", "pairs", "reserve_asset")
+    __slots__ = ("_by_id", "_candles", "_cursors", "lending", "pairs", "reserve_asset")
 
-    def __init__(self, candles: Mapping[TradingPairIdentifier, Candles], reserve_asset: AssetIdentifier):
+    def __init__(
+        self,
+        candles: Mapping[TradingPairIdentifier, Candles],
+        reserve_asset: AssetIdentifier,
+        lending: LendingPool | None = None,
+    ):
         self.reserve_asset = reserve_asset
+        self.lending = lending or LendingPool()
         self.pairs: list[TradingPairIdentifier] = list(candles)
         if not self.pairs:
             raise UniverseNotValid("a trading universe needs at least one pair")
@@ -136,6 +145,21 @@ class TradingStrategyUniverse:
         if len(parts) < 4:
             raise PairNotFound(f"expected (chain, exchange, base, quote), got {parts!r}")
         return self.get_pair_by_ticker(f"{parts[2]}-{parts[3]}")
+
+    # --- Lending
+
+    def with_lending(self, lending: LendingPool) -> "TradingStrategyUniverse":
+        """Return a universe with the same market data and another lending pool."""
+        candles = {pair: self._candles[pair.internal_id or 0] for pair in self.pairs}
+        return TradingStrategyUniverse(candles, self.reserve_asset, lending)
+
+    def get_shorting_pair(self, pair: TradingPairIdentifier) -> TradingPairIdentifier:
+        """Return the pair that shorts a spot pair of this universe."""
+        return self.lending.make_short_pair(self.get_pair_by_id(pair.internal_id or 0))
+
+    def get_credit_supply_pair(self) -> TradingPairIdentifier:
+        """Return the pair that lends the reserve currency."""
+        return self.lending.make_credit_pair(self.reserve_asset)
 
     def get_candles(self, pair: TradingPairIdentifier) -> Candles:
         """Return the candles of a pair, including those after the time of a decision.

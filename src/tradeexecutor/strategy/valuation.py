@@ -5,7 +5,6 @@ import datetime
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
-from itertools import chain
 from typing import Any, ClassVar, Protocol
 
 from tradeexecutor.accounting.values import MAX_NUMBER, require_standard_utc
@@ -41,7 +40,7 @@ class ValuationModel(ABC):
 
     #: Whether the model changes only `last_token_price` and `last_pricing_at` of a position, to `get_price` and the
     #: time of the valuation. Then all prices are found first, and nothing has to be undone. A subclass does not inherit
-    #: it, because it may change more.
+    #: it, because it may change more. A position with a loan is always valued by a call.
     changes_only_price: ClassVar[bool] = False
 
     @abstractmethod
@@ -94,13 +93,17 @@ def revalue_portfolio(
     if not portfolio.open_positions and not frozen:
         return
     positions = portfolio.open_positions.values()
-    if vars(type(valuation_model)).get("changes_only_price", False):
+    if frozen:
+        positions = [*positions, *frozen.values()]
+    only_price = vars(type(valuation_model)).get("changes_only_price", False)
+    # A price also changes the loan of a position.
+    if only_price and not any(position.loan for position in positions):
         model: Any = valuation_model  # a `ValuationModel`, which says so; asking for it takes longer than the valuation
-        _set_prices(model.get_price, ts, [*positions, *frozen.values()] if frozen else positions)
+        _set_prices(model.get_price, ts, positions)
         return
     done: list[_Before] = []
     try:
-        for position in chain(positions, frozen.values() if frozen else ()):
+        for position in positions:
             done.append(_Before(position))
             _value(valuation_model, ts, position)
     except BaseException:

@@ -1,7 +1,7 @@
 """Symbols of tokens that count as money.
 
 Exact, case-sensitive symbols of tokens whose price should follow a currency or another money-like asset, including
-wrapped and bridged tokens.
+wrapped and bridged tokens. ``USD`` is the dollar of markets without tokens.
 """
 
 ALL_STABLECOIN_LIKE: frozenset[str] = frozenset(
@@ -15,6 +15,6 @@ ALL_STABLECOIN_LIKE: frozenset[str] = frozenset(
     FEI VAI VOLT FLOAT RAI GYD eUSD peUSD R UST USTC USTw wUST fUSD fUSDC fUSDT nUSD USDQ USDS.e PYUSD FDUSD RLUSD
     AUSD LISUSD lisUSD deUSD sdeUSD USR wstUSR rUSD srUSD csUSD cgUSD sUSDa USDa USDf sUSDf BUIDL USDG USDo
     thUSD MKUSD mkUSD ULTRA ZUSD DCHF iUSD oUSD OUSD wOUSD xUSD XUSD syrupUSDC yUSD YUSD USDai sUSDai USDO bUSD0
-    PAXG XAUT KAU USD₮0 USD1 BOB cUSDC
+    PAXG XAUT KAU USD₮0 USD1 BOB cUSDC USD
     """.split()
 )

@@ -30,7 +30,7 @@ from tradeexecutor.strategy.pandas_trader.position_rules import (
     get_sellable_quantity,
     is_closing,
 )
-from tradeexecutor.strategy.pandas_trader.trigger_orders import TriggerOrders
+from tradeexecutor.strategy.pandas_trader.short_positions import ShortPositions
 
 __all__ = [
     "NoSingleOpenPositionException",
@@ -47,8 +47,8 @@ logger = logging.getLogger(__name__)
 NotEnoughCasForBuys = NotEnoughCashForBuys
 
 
-class PositionManager(TriggerOrders):
-    """Planning of trades of spot positions at the time of a decision.
+class PositionManager(ShortPositions):
+    """Planning of trades at the time of a decision: spot positions, shorts, and lending of idle cash.
 
     Parameters
     ----------
@@ -293,11 +293,15 @@ class PositionManager(TriggerOrders):
         Raises
         ------
         UnsupportedPairKind
-            The position is not a spot position.
+            Positions of this kind cannot be closed here.
         """
         check_position(position)
+        if position.pair.kind.is_shorting():
+            return self.close_short(
+                position, None, notes, trade_type or TradeType.rebalance, flags, trigger_price=trigger_price
+            )
         if not position.pair.is_spot():
-            raise UnsupportedPairKind(f"only spot positions can be closed here, not {position}")
+            raise UnsupportedPairKind(f"positions of this kind cannot be closed here: {position}")
         return self.close_spot_position(
             position,
             trade_type or TradeType.rebalance,

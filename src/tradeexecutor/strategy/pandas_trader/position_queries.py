@@ -61,6 +61,16 @@ class PositionQueries(SpotPlanner):
         positions = [position for position in self.state.portfolio.open_positions.values() if position.is_long()]
         return self._get_single(positions, "open long")
 
+    def get_current_short_position(self) -> TradingPosition:
+        """Return the only open short position; raises `NoSingleOpenPositionException`."""
+        positions = [position for position in self.state.portfolio.open_positions.values() if position.is_short()]
+        return self._get_single(positions, "open short")
+
+    def get_current_credit_supply_position(self) -> TradingPosition:
+        """Return the only open credit supply position; raises `NoSingleOpenPositionException`."""
+        positions = self.state.portfolio.open_positions.values()
+        return self._get_single([position for position in positions if position.is_credit_supply()], "open credit")
+
     @staticmethod
     def _get_single(positions: list[TradingPosition], kind: str) -> TradingPosition:
         if len(positions) != 1:

@@ -1,0 +1,144 @@
+"""The lending protocol of a simulation: what is paid for money and tokens, and when a short is liquidated.
+
+A short borrows tokens against a collateral of the reserve currency and sells them. The collateral earns the supply rate
+and the debt costs the borrow rate. When the debt exceeds `liquidation_threshold` of the collateral, a liquidator repays
+it and takes collateral of the same value and `liquidation_penalty` more.
+
+A strategy sets it as a parameter::
+
+    class Parameters:
+        lending = LendingPool(supply_rate=0.03, borrow_rate=0.05)
+"""
+
+import datetime
+import hashlib
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tradeexecutor.accounting.interest import calculate_accrual_multiplier
+from tradeexecutor.state.errors import InvalidValue, UnsupportedPairKind
+from tradeexecutor.state.identifier import AssetIdentifier, AssetType, TradingPairIdentifier, TradingPairKind
+from tradeexecutor.state.types import Percent
+from tradeexecutor.strategy.interest import LendingRates
+
+__all__ = ["LendingPool"]
+
+#: Rates above this are probably percent given for a fraction.
+_MAX_RATE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class LendingPool:
+    """Terms of lending, the same for all tokens; implements `tradeexecutor.strategy.interest.LendingRates`.
+
+    Attributes
+    ----------
+    supply_rate, borrow_rate
+        Yearly rates, fractions: 0.05 is 5 %.
+    liquidation_threshold
+        Largest ratio of debt to collateral before a short is liquidated, between 0 and 1. A short can be opened with a
+        leverage below ``1 / (1 - liquidation_threshold) - 1``.
+    liquidation_penalty
+        What a liquidation costs in addition to the debt, a fraction of it.
+    rates
+        Rates over time that replace the two constant ones, e.g. a `LendingRateHistory` of
+        :mod:`tradeexecutor.backtest.lending_rates`.
+
+    Raises
+    ------
+    InvalidValue
+        A figure is out of range.
+    """
+
+    supply_rate: Percent = 0.03
+    borrow_rate: Percent = 0.05
+    liquidation_threshold: Percent = 0.85
+    liquidation_penalty: Percent = 0.05
+    rates: LendingRates | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("supply_rate", "borrow_rate"):
+            rate = getattr(self, name)
+            if not 0 <= rate < _MAX_RATE:
+                raise InvalidValue(f"{name} is a fraction per year, e.g. 0.05, not {rate}")
+        if not 0 < self.liquidation_threshold < 1:
+            raise InvalidValue(f"liquidation_threshold must be between 0 and 1, not {self.liquidation_threshold}")
+        if not 0 <= self.liquidation_penalty < 1:
+            raise InvalidValue(f"liquidation_penalty must be a fraction from 0 to 1, not {self.liquidation_penalty}")
+
+    # --- Rates
+
+    def get_yearly_rate(self, asset: AssetIdentifier, at: datetime.datetime) -> Percent:
+        """Return the rate of an aToken or vToken at a time, a fraction."""
+        if self.rates is not None:
+            return self.rates.get_yearly_rate(asset, at)
+        return self.borrow_rate if asset.is_debt() else self.supply_rate
+
+    def get_accrual_multiplier(
+        self, asset: AssetIdentifier, start: datetime.datetime, end: datetime.datetime
+    ) -> Decimal:
+        """Return the factor by which a balance of an aToken or vToken grows from `start` to `end`."""
+        if self.rates is not None:
+            return self.rates.get_accrual_multiplier(asset, start, end)
+        return calculate_accrual_multiplier(self.get_yearly_rate(asset, start), end - start)
+
+    # --- Pairs
+
+    def make_short_pair(self, spot: TradingPairIdentifier) -> TradingPairIdentifier:
+        """Return the pair that shorts the base token of a spot pair: its debt token against collateral.
+
+        It has the internal id of the spot pair, whose candles are its market.
+
+        Raises
+        ------
+        UnsupportedPairKind
+            The pair is not a spot pair.
+        """
+        if not spot.is_spot():
+            raise UnsupportedPairKind(f"a short is made from a spot pair, not from {spot}")
+        debt = AssetIdentifier(
+            spot.base.chain_id,
+            _make_address("debt of", spot.base),
+            f"v{spot.base.token_symbol}",
+            spot.base.decimals,
+            underlying=spot.base,
+            type=AssetType.borrowed,
+        )
+        return TradingPairIdentifier(
+            debt,
+            self._make_collateral(spot.quote),
+            spot.pool_address,
+            spot.exchange_address,
+            internal_id=spot.internal_id,
+            kind=TradingPairKind.lending_protocol_short,
+            underlying_spot_pair=spot,
+        )
+
+    def make_credit_pair(self, reserve: AssetIdentifier) -> TradingPairIdentifier:
+        """Return the pair that lends the reserve currency."""
+        collateral = self._make_collateral(reserve)
+        return TradingPairIdentifier(
+            collateral,
+            reserve,
+            collateral.address,
+            collateral.address,
+            kind=TradingPairKind.credit_supply,
+            fee=0.0,
+        )
+
+    def _make_collateral(self, reserve: AssetIdentifier) -> AssetIdentifier:
+        return AssetIdentifier(
+            reserve.chain_id,
+            _make_address("collateral of", reserve),
+            f"a{reserve.token_symbol}",
+            reserve.decimals,
+            underlying=reserve,
+            type=AssetType.collateral,
+            liquidation_threshold=self.liquidation_threshold,
+        )
+
+
+def _make_address(kind: str, token: AssetIdentifier) -> str:
+    """Return a generated address that is the same in every run and on every machine."""
+    digest = hashlib.sha256(f"tradeexecutor {kind} {token.get_identifier()}".encode()).hexdigest()
+    return f"0x{digest[:40]}"
