@@ -5,7 +5,6 @@ runner, which executes it. The runner reports an error for a planned trade that 
 """
 
 import logging
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +16,7 @@ from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
 from tradeexecutor.strategy.dust import get_dust_epsilon_for_pair
+from tradeexecutor.strategy.pandas_trader.credit_positions import CreditPositions, PositionAvailabilityResponse
 from tradeexecutor.strategy.pandas_trader.position_rules import (
     NoSingleOpenPositionException,
     NotEnoughCashForBuys,
@@ -30,13 +30,13 @@ from tradeexecutor.strategy.pandas_trader.position_rules import (
     get_sellable_quantity,
     is_closing,
 )
-from tradeexecutor.strategy.pandas_trader.short_positions import ShortPositions
 
 __all__ = [
     "NoSingleOpenPositionException",
     "NotEnoughCasForBuys",
     "NotEnoughCashForBuys",
     "OrderTooSmall",
+    "PositionAvailabilityResponse",
     "PositionManager",
     "PositionManagerError",
 ]
@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 NotEnoughCasForBuys = NotEnoughCashForBuys
 
 
-class PositionManager(ShortPositions):
+class PositionManager(CreditPositions):
     """Planning of trades at the time of a decision: spot positions, shorts, and lending of idle cash.
 
     Parameters
@@ -300,6 +300,8 @@ class PositionManager(ShortPositions):
             return self.close_short(
                 position, None, notes, trade_type or TradeType.rebalance, flags, trigger_price=trigger_price
             )
+        if position.is_credit_supply():
+            return self.close_credit_supply_position(position, None, notes, trade_type or TradeType.rebalance, flags)
         if not position.pair.is_spot():
             raise UnsupportedPairKind(f"positions of this kind cannot be closed here: {position}")
         return self.close_spot_position(
@@ -408,25 +410,6 @@ class PositionManager(ShortPositions):
                 take_profit_after=position.take_profit,
             )
         )
-
-    def check_enough_cash(self, trades: Iterable[TradeExecution]) -> None:
-        """Check that cash and the proceeds of sells cover the buys.
-
-        Raises
-        ------
-        NotEnoughCashForBuys
-            They do not cover them.
-        """
-        bought = sold = 0.0
-        for trade in trades:
-            if trade.is_buy():
-                bought += trade.get_planned_value()
-            else:
-                sold += trade.get_planned_value()
-        available = self.get_current_cash() + sold
-        if bought > available:
-            message = f"the buys cost {bought:,.2f}, there are {available:,.2f}, {sold:,.2f} of it from sells"
-            raise NotEnoughCashForBuys(message, available, bought)
 
     def log(self, msg: str, level: int = logging.INFO, prefix: str = "") -> None:
         """Log a message with the time of the decision in front."""
