@@ -6,6 +6,7 @@ import pytest
 
 from tests.support import REPOSITORY
 from tradeexecutor.backtest.backtest_runner import load_market_data, run_backtest_for_module
+from tradeexecutor.ledger.proof import prove
 
 EXAMPLES = sorted((REPOSITORY / "examples").glob("*.py"))
 
@@ -55,3 +56,21 @@ def test_market_data_from_outside_replaces_that_of_the_example():
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_does_not_know_where_it_runs(path: Path):
     assert "tradeexecutor.backtest" not in path.read_text()
+
+
+def test_the_short_example_is_short_only_and_pays_interest():
+    state = run_backtest_for_module(REPOSITORY / "examples" / "short_downtrend.py", progress=False).state
+    positions = list(state.portfolio.get_all_positions())
+    assert len(positions) > 5
+    assert all(position.is_short() for position in positions)
+    assert sum(position.get_repaid_interest() for position in positions) > 0
+    assert prove(state).is_balanced
+
+
+def test_the_lender_never_leaves_more_than_its_reserve_and_tolerance_in_cash():
+    state = run_backtest_for_module(REPOSITORY / "examples" / "idle_cash_in_credit.py", progress=False).state
+    kinds = {position.is_credit_supply() for position in state.portfolio.get_all_positions()}
+    assert kinds == {True, False}
+    earned = sum(p.get_claimed_interest() for p in state.portfolio.get_all_positions() if p.is_credit_supply())
+    assert earned > 1000
+    assert prove(state).is_balanced
