@@ -286,6 +286,19 @@ def test_a_short_whose_fee_would_liquidate_it_is_refused():
     assert isinstance(caught.value.__cause__, LiquidationRisked)
 
 
+def test_a_plan_that_slippage_would_liquidate_is_refused():
+    """4x at 2000 is liquidated at 2125. At 2110 the leverage is 5.4; a smaller short would have a health of 1.007."""
+
+    def plan(input: StrategyInput) -> list[TradeExecution]:
+        before = input.state.to_json()
+        with pytest.raises(LiquidationRisked, match=r"slippage of 1\.70%"):
+            adjust(100.0)(input)
+        assert input.state.to_json() == before
+        return []
+
+    run([flat(2000), flat(2110), flat(2110)], {1: short(leverage=4.0), 2: plan})
+
+
 def test_longs_and_shorts_side_by_side():
     """A pair trade: 1000 long at 2000 gains 50, 1000 short at 1x loses 50."""
 

@@ -4,6 +4,7 @@ The value of a short is its collateral less its debt. Leverage is the debt in re
 leverage of 2 borrow and sell tokens for 2000 USD, so that the collateral is 3000 USD less the fee.
 """
 
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -266,6 +267,9 @@ class ShortPositions(TriggerOrders):
         **terms: Any,
     ) -> tuple[TradingPosition, TradeExecution]:
         """Plan a trade of a short at a price; `terms` are further parameters of `State.trade_short`."""
+        if TradeFlag.close not in flags:
+            loan = None if position is None else position.loan
+            _check_worst_fill(pair, loan, pricing, self.default_slippage_tolerance, terms)
         position, trade, _ = self.state.trade_short(
             strategy_cycle_at=self.timestamp,
             pair=pair,
@@ -295,6 +299,30 @@ def _check_short(position: TradingPosition) -> None:
     check_position(position)
     if not position.pair.kind.is_shorting():
         raise UnsupportedPairKind(f"{position} is not a short")
+
+
+def _check_worst_fill(
+    pair: TradingPairIdentifier, loan: Loan | None, pricing: TradePricing, tolerance: Percent, terms: dict[str, Any]
+) -> None:
+    """Raise `LiquidationRisked` if the loan were liquidated after the worst fill that the trade accepts.
+
+    A plan that is only just possible could not be executed with any slippage.
+    """
+    debt, collateral = (_ZERO, _ZERO) if loan is None else get_debt_and_collateral(loan)
+    debt -= terms["borrowed_quantity"]
+    keep = 1 - Decimal(tolerance)
+    swapped = terms["planned_collateral_consumption"]
+    collateral += terms["collateral_quantity"] + terms["planned_collateral_allocation"]
+    collateral += swapped * keep if swapped > 0 else swapped / keep
+    price = max(pricing.price / float(keep) if swapped < 0 else pricing.price, pricing.mid_price or 0.0)
+    health = float(collateral) * pair.get_liquidation_threshold() / (float(debt) * price) if debt > 0 else math.inf
+    if health <= 1:
+        raise LiquidationRisked(
+            f"with a slippage of {tolerance:.2%} the health factor of {pair} would be {health}, it must be above 1: "
+            "use less leverage, or leave more in the short",
+            health,
+            1.0,
+        )
 
 
 def _find_liquidation_price(
