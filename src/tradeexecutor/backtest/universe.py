@@ -3,10 +3,10 @@
 import hashlib
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tradeexecutor.backtest.candles import CandleSource, load_candles
-from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
 from tradeexecutor.strategy.market_data import CandleLength, Candles
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse, UniverseNotValid
 
@@ -102,9 +102,13 @@ def create_reserve_asset(symbol: str = "USD") -> AssetIdentifier:
 
 
 def create_pair(
-    base: str, reserve_asset: AssetIdentifier, internal_id: int, fee: float = DEFAULT_FEE
+    base: str,
+    reserve_asset: AssetIdentifier,
+    internal_id: int,
+    fee: float = DEFAULT_FEE,
+    kind: TradingPairKind = TradingPairKind.spot_market_hold,
 ) -> TradingPairIdentifier:
-    """Return a spot pair with generated addresses that depend on the symbols only.
+    """Return a spot or vault pair with generated addresses that depend on the symbols only.
 
     Parameters
     ----------
@@ -116,6 +120,8 @@ def create_pair(
         Number of the pair in the universe, from 1.
     fee
         Trading fee as a fraction.
+    kind
+        Spot, or a vault that settles at once, whose candles are its share price.
     """
     quote = reserve_asset.token_symbol
     asset = AssetIdentifier(_CHAIN_ID, _make_address("asset", base), base, _BASE_DECIMALS, internal_id=1 + internal_id)
@@ -127,6 +133,7 @@ def create_pair(
         internal_id=internal_id,
         fee=float(fee),
         exchange_name=_EXCHANGE,
+        kind=kind,
     )
 
 
@@ -138,6 +145,7 @@ def create_universe(
     *,
     date_format: str | None = None,
     strict: bool = False,
+    vaults: Collection[str] = (),
 ) -> TradingStrategyUniverse:
     """Return a trading universe from candles of one or many pairs.
 
@@ -153,6 +161,9 @@ def create_universe(
         Length of a candle, and format of times, if they are ambiguous in the data; see `load_candles`.
     strict
         Whether an open or a close outside low - high is refused; see `load_candles`.
+    vaults
+        Symbols of pairs that are vaults, which settle at once: their candles are the share price, their fee is paid for
+        deposits and redemptions, and none by default.
 
     Returns
     -------
@@ -165,7 +176,7 @@ def create_universe(
     InvalidCandles
         The data is invalid.
     UniverseNotValid
-        Pairs are not quoted in dollars, two have the same base, or `pair` was given for several.
+        Pairs are not quoted in dollars, two have the same base, `pair` was given for several, or a vault has no data.
     """
     if pair is not None and not isinstance(candles, Mapping):
         candles = {pair: candles}  # pyright: ignore[reportAssignmentType]
@@ -174,6 +185,9 @@ def create_universe(
         raise UniverseNotValid(f"the data has several pairs ({', '.join(loaded)}), so {pair!r} cannot name them")
     if not loaded:
         raise UniverseNotValid("a trading universe needs at least one pair")
+    for name in vaults:
+        if name not in loaded:
+            raise UniverseNotValid(f"there is no share price of the vault {name}, only: {', '.join(loaded)}")
     symbols = {name: parse_pair_symbol(name) for name in loaded}
     for name, (base, quote) in symbols.items():
         if quote not in _DOLLARS:
@@ -186,7 +200,9 @@ def create_universe(
         if base in taken:
             raise UniverseNotValid(f"{taken[base]} and {name} are both {base}")
         taken[base] = name
-        pairs[create_pair(base, reserve_asset, number, _get_fee(fee, name, base))] = pair_candles
+        kind = TradingPairKind.vault if name in vaults else TradingPairKind.spot_market_hold
+        own_fee = 0.0 if name in vaults and not isinstance(fee, Mapping) else _get_fee(fee, name, base)
+        pairs[create_pair(base, reserve_asset, number, own_fee, kind)] = pair_candles
     return TradingStrategyUniverse(pairs, reserve_asset)
 
 

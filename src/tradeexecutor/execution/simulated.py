@@ -255,7 +255,7 @@ class SimulatedExecution(ExecutionModel):
 
 
 def _is_simulated_spot(trade: TradeExecution) -> bool:
-    return trade.is_spot() and not trade.is_vault()
+    return trade.is_spot() and (not trade.is_vault() or trade.pair.is_synchronous_vault())
 
 
 def _worsen(slippage: float, *, is_buy: bool) -> Decimal:

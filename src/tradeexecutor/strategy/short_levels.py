@@ -103,14 +103,14 @@ def find_short_hit(
     liquidation = get_liquidation_price(loan)
     ways = ((prices.close,),) if meets_close_only else prices.get_paths()
     paths: list[_Path] = []
-    for path in ways:
+    for points in ways:
         path = _Path(
             liquidation,
             math.inf if position.stop_loss is None else position.stop_loss,
             -math.inf if position.take_profit is None else position.take_profit,
             position.trailing_stop_loss_pct,
         )
-        path.walk(path)
+        path.walk(points)
         paths.append(path)
     worst = max(paths, key=lambda path: path.get_cost(prices.close, penalty))
     if worst.trailed_to is not None:

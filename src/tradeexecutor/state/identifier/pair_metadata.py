@@ -261,6 +261,10 @@ class PairMetadata:
             for feature in features
         }
 
+    def is_synchronous_vault(self) -> bool:
+        """Return True if deposits and redemptions of a vault settle at once, like a purchase and a sale."""
+        return self.kind.is_vault() and not self.is_async_vault()
+
     def is_async_vault(self) -> bool:
         """Return True if deposits and redemptions settle some time after the request."""
         if not self.kind.is_vault():

@@ -302,7 +302,7 @@ class PositionManager(CreditPositions):
             )
         if position.is_credit_supply():
             return self.close_credit_supply_position(position, None, notes, trade_type or TradeType.rebalance, flags)
-        if not position.pair.is_spot():
+        if not (position.pair.is_spot() or position.pair.is_synchronous_vault()):
             raise UnsupportedPairKind(f"positions of this kind cannot be closed here: {position}")
         return self.close_spot_position(
             position,

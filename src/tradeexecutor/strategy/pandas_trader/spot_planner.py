@@ -93,8 +93,10 @@ class SpotPlanner:
 
     def _check_tradeable(self, pair: TradingPairIdentifier) -> None:
         check_pair(pair)
-        if not pair.is_spot():
-            raise UnsupportedPairKind(f"only spot pairs can be bought here, not {pair}")
+        if not (pair.is_spot() or pair.is_synchronous_vault()):
+            raise UnsupportedPairKind(
+                f"only spot pairs, and vaults that settle at once, can be bought here, not {pair}"
+            )
         if self.is_problematic_pair(pair):
             raise PositionManagerError(
                 f"{pair.get_ticker()} is blacklisted or frozen by a failed trade; check is_problematic_pair() first"
