@@ -91,6 +91,7 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "report": [(STATE,)],
     "compare": [(STATE, STATE)],
     "export": [(STATE, "--columns"), (STATE, "-o", "tables", "--force")],
+    "query": [("select trade_id, pair from trades", STATE)],
     "validate": [(STATE,), (STATE, STATE)],
     "check-trades": [(STATE,)],
     "check-accounts": [(BOOKS, "--balances", "balances.json")],

@@ -23,6 +23,7 @@ COMMAND_LINES: dict[str, list[str]] = {
     "optimize": ["C --param share=0.1 --data S", "C --param share=0.1 --data S --json"],
     "perform-test-trade": ["S --chain F/missing.json", "S --chain S --json"],
     "prune-state": ["S --dry-run", "S --dry-run --json"],
+    "query": ["select(1)as(one),*from(trades) S", "select(1) S --json", "from(positions) D", "from(nothing) S"],
     "repair": ["S --dry-run", "S --dry-run --json"],
     "report": ["S -o F/report.html"],
     "reset-state": ["S --dry-run", "S --dry-run --json", "F/copy.json --yes"],

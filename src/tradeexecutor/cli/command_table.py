@@ -35,6 +35,7 @@ _COMMANDS = {
         "report": "Make one page with everything about a state.",
         "compare": "Compare two state files, and explain the difference of their equity.",
         "export": "Write a state as tables for other programs: CSV, Parquet or Arrow files.",
+        "query": "Ask questions of states in SQL.",
         "console": "Examine a state with Python.",
         "webapi": "Serve states over HTTP, for browsers and other programs.",
     },
