@@ -9,12 +9,17 @@ from typing import Any
 from tradeexecutor.backtest.backtest_options import BacktestOptions
 from tradeexecutor.operations.backtest_run import check_parameters, load_universe
 from tradeexecutor.operations.candle_data import TOLD_FROM_FILES, DataForm
+from tradeexecutor.operations.optimise_page import describe_search
+from tradeexecutor.report.search_page import make_search_page
 from tradeexecutor.research.assessment import Assessment, assess
 from tradeexecutor.research.optimisation import Optimisation, SearchSettings, optimize
 from tradeexecutor.research.parameter_space import ParameterNotValid, ParameterSpace, make_space, parse_parameter
 from tradeexecutor.research.results import save_results
 from tradeexecutor.research.walk_forward import WalkForward, walk_forward
 from tradeexecutor.state.cycle_duration import CycleDuration
+from tradeexecutor.state.files.durable_file import write_atomically
+
+PAGE_NAME = "report.html"
 
 __all__ = ["OptimiseOutcome", "OptimiseRequest", "optimise_strategy_file"]
 
@@ -85,12 +90,15 @@ class OptimiseOutcome:
         The walk-forward; None if none was asked for.
     files
         Files with the table of all runs.
+    page
+        The page about the search.
     """
 
     result: Optimisation
     assessment: Assessment
     forward: WalkForward | None
     files: tuple[Path, ...]
+    page: Path
 
 
 def optimise_strategy_file(request: OptimiseRequest) -> OptimiseOutcome:
@@ -112,7 +120,10 @@ def optimise_strategy_file(request: OptimiseRequest) -> OptimiseOutcome:
     if request.train is not None and request.test is not None:
         lengths: dict[str, Any] = {"train": request.train, "test": request.test, "anchored": request.anchored}
         forward = walk_forward(request.strategy, space, **lengths, **settings)
-    return OptimiseOutcome(result, assess(result), forward, files)
+    assessment = assess(result)
+    page = request.output / PAGE_NAME
+    write_atomically(page, make_search_page(describe_search(result, assessment, forward)).encode())
+    return OptimiseOutcome(result, assessment, forward, files, page)
 
 
 def _make_space(request: OptimiseRequest) -> ParameterSpace:

@@ -187,7 +187,7 @@ def _collect(state: State, options: ReportOptions) -> ReportContents:
     return ReportContents(values, charts, tables, statistics.caveats, statistics.mismatch)
 
 
-def render_report(contents: ReportContents, *, packed: bool = True) -> str:
+def render_report(contents: ReportContents, *, packed: bool = True, template: str = "page.html") -> str:
     """Return the page as HTML text.
 
     Parameters
@@ -197,13 +197,15 @@ def render_report(contents: ReportContents, *, packed: bool = True) -> str:
     packed
         Whether plotly.js and the data are compressed, which reduces the page to a third. If False, everything is
         drawn before the page counts as loaded, as printing needs it.
+    template
+        Name of the template.
     """
     data = orjson.dumps(make_visible_in(_make_data(contents.charts, contents.tables), keep_newlines=True))
     plotly: str = ""
     if contents.charts:
         plotly = _pack_plotly() if packed else Markup(_read_plotly())
-    template = _make_environment(contents.tables, contents.caveats).get_template("page.html")
-    return template.render(
+    page = _make_environment(contents.tables, contents.caveats).get_template(template)
+    return page.render(
         contents.values,
         packed=packed,
         css=_read_css(),

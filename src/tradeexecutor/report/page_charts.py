@@ -1,11 +1,12 @@
 """The charts of the page: drawn in both themes, price charts once for each pair, with finer candles to zoom into."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import orjson
 import pandas as pd
+import plotly.graph_objects as go
 
 from tradeexecutor.report.fine_candles import FineCandles, pack_fine_candles
 from tradeexecutor.state.codec.json_patch import find_changes
@@ -14,7 +15,7 @@ from tradeexecutor.visual.charts import CHARTS
 from tradeexecutor.visual.parts.candles import list_pairs
 from tradeexecutor.visual.parts.chart import Chart, ChartOptions, get_explanation
 
-__all__ = ["MOST_PRICE_CHARTS", "DrawnChart", "NotDrawn", "draw_charts"]
+__all__ = ["MOST_PRICE_CHARTS", "DrawnChart", "NotDrawn", "draw_charts", "make_drawn_chart"]
 
 #: Points of a line in a chart: what a wide screen shows.
 _MAX_POINTS = 2_500
@@ -101,20 +102,26 @@ def _draw(chart: Chart, state: State, options: ChartOptions) -> DrawnChart | Not
     reason = get_explanation(light)
     if reason is not None:
         return NotDrawn(chart.title, reason)
-    themes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-    texts = [str(chart.draw(state, replace(options, theme=theme)).to_json(validate=False)) for theme in themes]
-    if len(texts[0]) > _MAX_CHART_SIZE:
-        return NotDrawn(chart.title, f"too much for a page, see `tradeexecutor chart {chart.name}`")
-    # The figures differ in colours; only what differs is sent twice.
-    figure, dark_figure = map(orjson.loads, texts)
-    return DrawnChart(
-        title=chart.title,
-        description=chart.description,
-        height=int(light.layout.height or 450),
-        figure=figure,
-        dark=_list_replacements(figure, dark_figure),
-        fine=pack_fine_candles(state, options, light) if chart.name == "price" else None,
+    made = make_drawn_chart(
+        chart.title, chart.description, lambda theme: chart.draw(state, replace(options, theme=theme))
     )
+    if made is None:
+        return NotDrawn(chart.title, f"too much for a page, see `tradeexecutor chart {chart.name}`")
+    return replace(made, fine=pack_fine_candles(state, options, light)) if chart.name == "price" else made
+
+
+def make_drawn_chart(
+    title: str, description: str, draw: Callable[[Literal["light", "dark"]], go.Figure]
+) -> DrawnChart | None:
+    """Return a chart for a page, drawn in both themes; None if it is too large."""
+    light = draw("light")
+    text = str(light.to_json(validate=False))
+    if len(text) > _MAX_CHART_SIZE:
+        return None
+    # The figures differ in colours; only what differs is sent twice.
+    figure, dark_figure = orjson.loads(text), orjson.loads(str(draw("dark").to_json(validate=False)))
+    replacements = _list_replacements(figure, dark_figure)
+    return DrawnChart(title, description, int(light.layout.height or 450), figure, replacements)
 
 
 def _list_replacements(light: dict[str, Any], dark: dict[str, Any]) -> list[tuple[tuple[str | int, ...], Any]]:

@@ -19,7 +19,16 @@ from tradeexecutor.research.backtest_job import RunResult
 from tradeexecutor.research.optimisation import Optimisation
 from tradeexecutor.research.run_figures import FIGURES
 
-__all__ = ["PARQUET_NAME", "SQL_NAME", "TABLE_NAME", "make_results_table", "name_columns", "save_results"]
+__all__ = [
+    "PARQUET_NAME",
+    "SQL_NAME",
+    "TABLE_NAME",
+    "describe_parameters",
+    "describe_value",
+    "make_results_table",
+    "name_columns",
+    "save_results",
+]
 
 PARQUET_NAME = "results.parquet"
 SQL_NAME = "results.db"
@@ -70,10 +79,11 @@ def _to_array(values: list[Any]) -> Any:
     for kinds, arrow in ((bool, pa.bool_()), (int, pa.int64()), ((int, float), pa.float64())):
         if known and all(isinstance(value, kinds) and (kinds is bool) == isinstance(value, bool) for value in known):
             return pa.array(values, arrow)
-    return pa.array([value if value is None else _to_text(value) for value in values], pa.string())
+    return pa.array([value if value is None else describe_value(value) for value in values], pa.string())
 
 
-def _to_text(value: object) -> str:
+def describe_value(value: object) -> str:
+    """Return the value of a parameter as text."""
     if isinstance(value, str):
         return value
     try:
@@ -130,4 +140,4 @@ def write_sql(table: pa.Table, engine: sa.Engine, name: str = TABLE_NAME) -> Non
 
 def describe_parameters(row: RunResult) -> str:
     """Return the parameters of a run as text, e.g. ``fast 10, slow 50``."""
-    return ", ".join(f"{name} {_to_text(value)}" for name, value in row.parameters.items())
+    return ", ".join(f"{name} {describe_value(value)}" for name, value in row.parameters.items())

@@ -31,7 +31,7 @@ def test_the_best_runs_are_listed_with_the_number_of_tries(run: Run, searched: P
     assert "Influence        first" in result.stdout
     assert "tradeexecutor query" in result.stdout
     assert {path.name for path in (searched.parent / "out").iterdir() if not path.name.startswith(".")} == {
-        "runs.jsonl", "results.parquet", "results.db",
+        "runs.jsonl", "results.parquet", "results.db", "report.html",
     }  # fmt: skip
     again = optimise(run, searched, candles, *options)
     assert "Runs        4 by grid, 4 of them known" in again.stdout

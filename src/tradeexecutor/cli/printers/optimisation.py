@@ -7,8 +7,6 @@ from tradeexecutor.cli.output import (
     NOTHING,
     Column,
     format_percent,
-    format_ratio,
-    format_usd,
     print_facts,
     print_heading,
     print_line,
@@ -16,41 +14,23 @@ from tradeexecutor.cli.output import (
     print_table,
     shorten_path,
 )
+from tradeexecutor.operations.optimise_page import describe_luck, describe_verdict, format_figure, name_figure
 from tradeexecutor.operations.optimise_run import OptimiseOutcome
 from tradeexecutor.research.assessment import Assessment
 from tradeexecutor.research.backtest_job import RunResult
 from tradeexecutor.research.optimisation import Optimisation
 from tradeexecutor.research.results import describe_parameters, make_results_table
-from tradeexecutor.research.run_figures import FIGURES
 from tradeexecutor.research.walk_forward import WalkForward
 
-__all__ = ["format_figure", "optimisation_to_json", "print_optimisation"]
+__all__ = ["optimisation_to_json", "print_optimisation"]
 
 #: Figures in the table besides the objectives.
 _BESIDE = ("total_return", "sharpe", "max_drawdown", "trades")
 
-#: From this chance on the search is called overfitted.
-_LIKELY = 0.5
-
-#: Below this probability a result is likely luck.
-_CONVINCING = 0.95
+_COLOURS = {"good": "green", "doubt": "yellow", "bad": "red"}
 
 #: Failed runs that are listed.
 _MAX_FAILED = 3
-
-
-def format_figure(name: str, value: float | None) -> str:
-    """Return a figure of a run as text."""
-    kind = FIGURES[name].kind if name in FIGURES else "ratio"
-    if value is None:
-        return NOTHING
-    if kind == "percent":
-        return format_percent(value)
-    if kind == "usd":
-        return format_usd(value)
-    if kind == "count":
-        return f"{value:,.0f}"
-    return f"{value:,.0f} days" if kind == "days" else format_ratio(value)
 
 
 def print_optimisation(outcome: OptimiseOutcome, *, limit: int) -> None:
@@ -76,7 +56,10 @@ def print_optimisation(outcome: OptimiseOutcome, *, limit: int) -> None:
     for note in result.notes:
         print_line()
         print_line(f"Note: {note}", "yellow")
-    steps = {"all runs": f'tradeexecutor query "select * from results order by rank" {outcome.files[0]}'}
+    steps = {
+        "the page about it": f"open {outcome.page}",
+        "all runs": f'tradeexecutor query "select * from results order by rank" {outcome.files[0]}',
+    }
     if result.states:
         steps["the best run"] = f"tradeexecutor report {shorten_path(next(iter(result.states.values())))}"
     print_next_steps(steps)
@@ -113,8 +96,8 @@ def _print_ranked(result: Optimisation, assessment: Assessment, limit: int) -> N
     columns = (
         Column("Run", right=True),
         *(Column(name, right=True) for name in result.space.names),
-        *(Column(_title(name), right=True) for name in names),
-        *(Column(_title(name), right=True, priority=2 + place) for place, name in enumerate(beside)),
+        *(Column(name_figure(name), right=True) for name in names),
+        *(Column(name_figure(name), right=True, priority=2 + place) for place, name in enumerate(beside)),
         Column("Tries", right=True, priority=1),
         Column("Deflated Sharpe", right=True),
         Column("Front", priority=1),
@@ -123,12 +106,6 @@ def _print_ranked(result: Optimisation, assessment: Assessment, limit: int) -> N
     print_table(columns, rows)
     if len(result.ranked) > limit:
         print_line(f"and {len(result.ranked) - limit:,} more (--limit)", "dim")
-
-
-def _title(name: str) -> str:
-    if name == "cagr":
-        return "CAGR"
-    return name.replace("_", " ").capitalize() if name in FIGURES else name
 
 
 def _format_row(
@@ -148,42 +125,11 @@ def _format_row(
 
 def _print_assessment(result: Optimisation, assessment: Assessment) -> None:
     print_heading("How much of it is luck")
-    best = result.ranked[0]
-    deflated = assessment.deflated_sharpe.get(best.number)
-    facts: dict[str, str] = {}
-    if assessment.expected_best_sharpe is not None:
-        facts["Sharpe"] = (
-            f"{format_ratio(best.figures['sharpe'])}; the best of {assessment.tries:,} tries without any skill is "
-            f"expected to have {format_ratio(assessment.expected_best_sharpe)}"
-        )
-    if deflated is not None:
-        facts["Deflated Sharpe"] = f"{format_percent(deflated)}, the probability that it is above zero after all tries"
-    overfitting = assessment.overfitting
-    if overfitting is None:
-        facts["Overfitting"] = "not measured: it needs two runs and 20 days"
-    else:
-        facts["Overfitting"] = (
-            f"{format_percent(overfitting.probability)}: so often the best run of one half of the time is no better "
-            f"than the median in the other ({overfitting.choices:,} choices)"
-        )
-    stability = assessment.stability
-    if stability is not None and stability.mean is not None:
-        name = result.objectives[0].name
-        facts["Neighbours"] = (
-            f"{stability.neighbours}, one step away: {_title(name)} {format_figure(name, stability.mean)} on average, "
-            f"{format_figure(name, stability.worst)} at worst, after {format_figure(name, best.objectives[0])}"
-        )
-    if stability is not None:
-        known = {name: value for name, value in stability.influence.items() if value is not None}
-        facts["Influence"] = ", ".join(f"{name} {format_percent(value)}" for name, value in known.items()) or NOTHING
-    print_facts(facts)
-    print_line()
-    if overfitting is not None and overfitting.probability >= _LIKELY:
-        print_line("OVERFITTED. What is best in one half of the time says nothing about the other half.", "bold red")
-    elif deflated is not None and deflated < _CONVINCING:
-        print_line("DOUBTFUL. After so many tries a result like this one can be luck.", "bold yellow")
-    elif deflated is not None:
-        print_line("HOLDS. The result is better than luck, as far as these figures can tell.", "bold green")
+    print_facts(describe_luck(result, assessment))
+    level, verdict = describe_verdict(result, assessment)
+    if verdict:
+        print_line()
+        print_line(verdict, f"bold {_COLOURS[level]}")
 
 
 _WINDOW_COLUMNS = (
@@ -219,7 +165,7 @@ def _print_forward(forward: WalkForward) -> None:
     print_table(_WINDOW_COLUMNS, rows)
     print_line()
     figures = forward.figures
-    facts = {_title(key): format_figure(key, value) for key, value in figures.items()}
+    facts = {name_figure(key): format_figure(key, value) for key, value in figures.items()}
     if forward.efficiency is not None:
         facts["Efficiency"] = f"{format_percent(forward.efficiency)} of the yearly return in training"
     print_facts(facts)
@@ -257,6 +203,7 @@ def optimisation_to_json(outcome: OptimiseOutcome) -> dict[str, Any]:
         "rows": [row | {"deflated_sharpe": assessment.deflated_sharpe.get(row["run"])} for row in rows],
         "walk_forward": None if outcome.forward is None else _forward_to_json(outcome.forward),
         "states": {str(number): path for number, path in result.states.items()},
+        "page": outcome.page,
         "files": list(outcome.files),
         "notes": list(result.notes),
     }
