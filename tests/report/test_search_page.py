@@ -80,7 +80,7 @@ def test_cells_without_a_run_stay_empty():
     values = np.array([[1.0, math.nan]])
     item = HeatMap("x", "y", ["1", "2"], ["3"], values, (0, 0), "Sharpe", False, "")
     figure: Any = draw_heat_map(item, THEMES["light"])
-    assert figure.data[0].z.tolist() == [[1.0, None]]
+    assert [list(row) for row in figure.data[0].z] == [[1.0, None]]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

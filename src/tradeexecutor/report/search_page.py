@@ -4,6 +4,7 @@ It is made of the parts of the report: the same styles, tables and theme, and no
 """
 
 import datetime
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -209,7 +210,7 @@ def draw_heat_map(item: HeatMap, theme: Theme) -> go.Figure:
         go.Heatmap(
             x=list(item.x_values),
             y=list(item.y_values),
-            z=np.where(np.isnan(item.values), None, item.values.astype(object)),
+            z=[[None if math.isnan(value) else value for value in row] for row in item.values.tolist()],
             colorscale=_make_scale(theme),
             texttemplate=f"%{{z:{form}}}" if is_small else None,
             hovertemplate=f"{item.x} %{{x}}, {item.y} %{{y}}<br>{item.objective} %{{z:{form}}}<extra></extra>",

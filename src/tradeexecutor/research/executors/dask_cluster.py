@@ -3,6 +3,7 @@
 Machines of the cluster need this program, and the strategy file under the same path.
 """
 
+import collections
 import uuid
 from typing import Any
 
@@ -46,7 +47,7 @@ class DaskExecutor:
         library: Any = distributed
         self._cluster: Any = None
         if address is None:
-            with config.set({"distributed.scheduler.allowed-failures": MAX_ATTEMPTS - 1}):
+            with config.set({"distributed.scheduler.allowed-failures": 0}):
                 self._cluster = library.LocalCluster(
                     n_workers=jobs or count_processors(),
                     threads_per_worker=1,
@@ -63,6 +64,9 @@ class DaskExecutor:
         # A plugin reaches every worker, also one that joins later or takes the place of one that died.
         self._client.register_plugin(_make_plugin(distributed.WorkerPlugin, self._name, workload), name=self._name)
         self._requests: dict[Any, RunRequest] = {}
+        self._waiting: collections.deque[RunRequest] = collections.deque()
+        #: Number of workers that died during a run, by number of the run.
+        self._deaths: collections.Counter[int] = collections.Counter()
         self._completed: Any = distributed.as_completed([], loop=self._client.loop)
 
     @property
@@ -72,23 +76,42 @@ class DaskExecutor:
 
     def submit(self, request: RunRequest) -> None:
         """Start a run, or queue it."""
-        future = self._client.submit(_run, self._name, request, pure=False)
-        self._requests[future.key] = request
-        self._completed.add(future)
+        self._waiting.append(request)
+        self._distribute()
+
+    def _distribute(self) -> None:
+        # Dask blames every task that a worker has when it dies, so that each gets one.
+        while self._waiting and len(self._requests) < self._jobs:
+            request = self._waiting.popleft()
+            future = self._client.submit(_run, self._name, request, pure=False)
+            self._requests[future.key] = request
+            self._completed.add(future)
 
     def get_completed(self) -> RunResult:
         """Wait for the next row; raises LookupError if there is none to wait for."""
-        if not self._requests:
-            raise LookupError("no run was submitted")
-        future = next(self._completed)
-        request = self._requests.pop(future.key)
-        try:
-            return future.result()
-        except Exception as error:  # the job returns its own errors as rows
+        while self._requests:
+            future = next(self._completed)
+            request = self._requests.pop(future.key)
+            try:
+                row: RunResult | None = future.result()
+            except Exception as error:  # the job returns its own errors as rows
+                row = self._start_again(request, error)
+            self._distribute()
+            if row is not None:
+                return row
+        raise LookupError("no run was submitted")
+
+    def _start_again(self, request: RunRequest, error: Exception) -> RunResult | None:
+        """Queue a run again whose worker died; return its row if that happened too often."""
+        self._deaths[request.number] += 1
+        if self._deaths[request.number] >= MAX_ATTEMPTS:
             return make_lost_row(request, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+        self._waiting.append(request)
+        return None
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
+        self._waiting.clear()
         if self._client.status == "running":
             self._client.unregister_worker_plugin(self._name)
         self._client.close()

@@ -1,0 +1,115 @@
+"""A grid of 200 runs of the 20/60 cross on two processes, beside `Backtest.optimize` of backtesting.py 0.6.6.
+
+Both search the same grid over the same candles and maximise the Sharpe ratio. The processes of both are counted: CPU
+seconds are those of this process and of all that it started. Wall-clock times and the scaling from one to two processes
+mean something only on a machine that is otherwise idle, so the load of the machine is printed with them.
+"""
+
+import multiprocessing
+import os
+import resource
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.sources import STRATEGIES, find_hourly_candles
+from tradeexecutor.backtest.backtest_runner import load_market_data
+from tradeexecutor.backtest.universe import create_universe
+from tradeexecutor.research import optimize
+from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
+
+#: 10 x 20 lengths of the averages.
+FAST, SLOW = range(5, 55, 5), range(60, 260, 10)
+
+#: Candles of the search; the whole file takes minutes.
+BARS = 6_000
+
+
+def run(bars: int = BARS) -> None:
+    """Print CPU and wall-clock seconds of both, the ratios, and the scaling from one to two processes."""
+    universe = _cut(load_market_data(find_hourly_candles(), fee=0.001), bars)
+    count = len(FAST) * len(SLOW)
+    print(f"{count} runs over {bars:,} hourly bars; load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()}")
+    two = _measure(lambda: _search(universe, 2))
+    one = _measure(lambda: _search(universe, 1))
+    _print("optimize, 2 processes", two)
+    _print("optimize, 1 process", one)
+    print(f"from 1 to 2 processes: {one[1] / two[1]:.2f} times as fast; CPU {two[0] / one[0]:.2f}")
+    try:
+        other = _measure(lambda: _search_with_backtesting(universe, 2))
+    except ImportError:
+        print("backtesting.py is not installed")
+        return
+    _print("Backtest.optimize, 2 processes", other)
+    print(f"over Backtest.optimize: CPU {two[0] / other[0]:.2f}, wall clock {two[1] / other[1]:.2f}")
+    print(f"load of the machine at the end {os.getloadavg()[0]:.1f}")
+
+
+def _print(name: str, times: tuple[float, float]) -> None:
+    print(f"{name:<32} {times[0]:7.1f} s CPU {times[1]:7.1f} s wall clock")
+
+
+def _measure(function: Callable[[], object]) -> tuple[float, float]:
+    """Return CPU seconds of this process and its ended children, and wall-clock seconds."""
+
+    def count() -> float:
+        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return sum(item.ru_utime + item.ru_stime for item in used)
+
+    cpu, clock = count(), time.perf_counter()
+    function()
+    return count() - cpu, time.perf_counter() - clock
+
+
+def _cut(universe: TradingStrategyUniverse, bars: int) -> TradingStrategyUniverse:
+    pair = universe.get_single_pair()
+    candles = universe.get_candles(pair)
+    end = candles.get_index()[min(bars, len(candles) - 1)].to_pydatetime()
+    return create_universe({pair.get_ticker(): candles.between(None, end)}, fee=0.001)
+
+
+def _search(universe: TradingStrategyUniverse, jobs: int) -> None:
+    path: Path = STRATEGIES / "ma_cross.py"
+    found = optimize(path, {"fast": list(FAST), "slow": list(SLOW)}, universe=universe, jobs=jobs)
+    assert not found.failed, found.failed[0].error
+
+
+def _search_with_backtesting(universe: TradingStrategyUniverse, jobs: int) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import backtesting
+        from backtesting.lib import crossover
+
+        class Cross(backtesting.Strategy):
+            """The same rules."""
+
+            fast = 20
+            slow = 60
+
+            def init(self) -> None:
+                """Calculate both averages."""
+                close = pd.Series(self.data.Close)
+                self.quick = self.I(lambda: close.rolling(self.fast).mean().to_numpy())
+                self.calm = self.I(lambda: close.rolling(self.slow).mean().to_numpy())
+
+            def next(self) -> None:
+                """Hold while the fast average is above the slow one, entered on the cross."""
+                if self.position:
+                    if self.quick[-1] < self.calm[-1]:
+                        self.position.close()
+                elif crossover(self.quick, self.calm):  # type: ignore[arg-type]
+                    self.buy(size=0.95)
+
+        frame = universe.get_candles(universe.get_single_pair()).to_dataframe()
+        frame.columns = [str(name).capitalize() for name in frame.columns]
+        test: Any = backtesting.Backtest(frame, Cross, cash=10_000_000, commission=0.001, finalize_trades=True)
+        # It would print a progress bar, and takes a pool of as many processes as it is given.
+        backtesting.Pool = lambda *args, **keywords: multiprocessing.get_context("fork").Pool(jobs)  # type: ignore[attr-defined]
+        setattr(backtesting.backtesting, "_tqdm", lambda items, **keywords: items)  # noqa: B010
+        found = test.optimize(fast=list(FAST), slow=list(SLOW), maximize="Sharpe Ratio", max_tries=None)
+        assert np.isfinite(found["Return [%]"])
