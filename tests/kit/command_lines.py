@@ -33,7 +33,7 @@ COMMAND_LINES: dict[str, list[str]] = {
     "show-statistics": ["S", "S --json", "F/missing.json"],
     "show-trades": ["S", "S --json"],
     "show-valuation": ["S", "S --json"],
-    "start": ["C --state S", "S"],
+    "start": ["C --state S", "S", "S S --paper --data F", "C S --paper --feed F/missing.toml"],
     "sync-treasury": ["S --events S --dry-run", "S --events F/missing.csv --dry-run"],
     "unprune-state": ["S --dry-run"],
     "validate": ["S", "D", "S D"],

@@ -19,9 +19,11 @@ from tradeexecutor.execution.slippage import SlippageModel
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.strategy.market_data import Candles
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput
 
 CYCLES = 40
+FEE = 0.003
 
 
 class Deviation(enum.Enum):
@@ -60,15 +62,21 @@ class Market:
                 trades += manager.close_position(position)
         return trades
 
-    def run(self, **options: Any) -> State:
-        """Run it with 10,000 dollars."""
-        candles = {
+    def make_candles(self) -> dict[str, Candles]:
+        """The candles of two pairs."""
+        return {
             name: make_candles(random_walk(self.seed + number, CYCLES, 100.0 * 7**number))
             for number, name in enumerate(("BTC-USD", "ETH-USD"))
         }
+
+    def run(self, **options: Any) -> State:
+        """Run it with 10,000 dollars."""
         settings = {"initial_deposit": 10_000, "equity_sampling": "decision", "slippage": 0.001} | options
         return run_backtest_inline(
-            decide_trades=self.decide, universe=create_universe(candles, fee=0.003), progress=False, **settings
+            decide_trades=self.decide,
+            universe=create_universe(self.make_candles(), fee=FEE),
+            progress=False,
+            **settings,
         ).state
 
 

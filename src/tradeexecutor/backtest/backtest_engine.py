@@ -124,6 +124,9 @@ class BacktestEngine:
         Closes positions in delisted markets; None keeps them open at the last price.
     sampling
         When the equity is recorded in addition to decisions and fills.
+    leaves_open
+        Whether the run ends with its last decision, so that `step` can continue it: nothing is valued or cancelled at
+        the end.
     """
 
     runner: StrategyRunner
@@ -132,6 +135,7 @@ class BacktestEngine:
     end_at: datetime.datetime
     delisting: DelistingPolicy | None = None
     sampling: EquitySampling = EquitySampling.day
+    leaves_open: bool = False
 
     def run(self, on_progress: ProgressCallback | None = None, progress_every: int = 1000) -> None:
         """Simulate all decisions.
@@ -157,15 +161,12 @@ class BacktestEngine:
             if ts >= delisted_at and delisting is not None:
                 delisting.apply(runner, ts)
                 delisted_at = delisting.next_due_at
-            if (
-                flows is not None
-                and flows.fund_flow_queue
-                and runner.state.stats.portfolio
-                and flows.has_due_flow(ts, runner.state)
-            ):
-                self._sample_before_flow(ts)
+            if flows is not None and flows.fund_flow_queue:
+                self._sample_before_flow(flows, ts)
             runner.tick(first_cycle + number, ts)
             is_last = number == last
+            if is_last and self.leaves_open:
+                return
             self._pass_time(ts, self.end_at if is_last else times[number + 1], is_last=is_last)
             if on_progress is not None and number % progress_every == 0:
                 on_progress(number + 1, ts)
@@ -178,13 +179,38 @@ class BacktestEngine:
         if on_progress is not None:
             on_progress(len(times), self.end_at)
 
-    def _sample_before_flow(self, ts: datetime.datetime) -> None:
-        """Record the equity before the deposits and redemptions that the decision will book.
+    def step(self, after: datetime.datetime | None, ts: datetime.datetime, *, decides: bool = True) -> None:
+        """Simulate the time from one decision to the next one, and make the next one.
+
+        Steps do the same as `run` with all decisions, for markets whose data grows in between.
+
+        Parameters
+        ----------
+        after
+            Time of the decision before; None for the first one.
+        ts
+            Time of the decision.
+        decides
+            Whether to make it; otherwise only the time passes.
+        """
+        if after is not None:
+            self.pricing.advance_to(after)
+            self._pass_time(after, ts, is_last=False)
+        self.pricing.advance_to(ts)
+        if decides:
+            sync = self.runner.models.sync
+            self._sample_before_flow(sync if isinstance(sync, BacktestSyncModel) else None, ts)
+            self.runner.tick(self.runner.state.cycle, ts)
+
+    def _sample_before_flow(self, flows: BacktestSyncModel | None, ts: datetime.datetime) -> None:
+        """Record the equity before the deposits and redemptions that the decision will book, if there are any.
 
         The return before them is then known exactly, independent of later trades.
         """
-        self.runner.revalue(ts)
-        self.runner.record_statistics(ts)
+        state = self.runner.state
+        if flows is not None and state.stats.portfolio and flows.has_due_flow(ts, state):
+            self.runner.revalue(ts)
+            self.runner.record_statistics(ts)
 
     def _pass_time(self, after: datetime.datetime, until: datetime.datetime, *, is_last: bool) -> None:
         """Simulate the time between two decisions: execute triggers, and record the equity at sample times."""

@@ -66,13 +66,17 @@ class BacktestResult:
 
 
 class MarketRules(TypedDict, total=False):
-    """Settings of `BacktestOptions` for closed and delisted markets, lack of cash, and the recording of the equity."""
+    """Settings of `BacktestOptions` for closed and delisted markets, lack of cash, and the recording of the equity.
+
+    `leaves_open` says how the run ends.
+    """
 
     closed_market: ClosedMarket | str
     cash_shortage: CashShortage | str
     delisting: Delisting | str
     delisted_after: datetime.timedelta
     equity_sampling: EquitySampling | str
+    leaves_open: bool
 
 
 class RunSettings(MarketRules, total=False):
@@ -122,6 +126,9 @@ class BacktestOptions:
     equity_sampling
         When the equity is recorded in addition to decisions and fills: ``day``, at each midnight (UTC); ``candle``,
         also at the end of each candle; or ``decision``, at no other time.
+    leaves_open
+        Whether the run ends with its last decision, without a valuation at the end, so that paper trading can continue
+        the state.
     name
         Name of the state; None uses that of the strategy.
     mode
@@ -144,6 +151,7 @@ class BacktestOptions:
     delisting: Delisting | str = Delisting.last_price
     delisted_after: datetime.timedelta = DEFAULT_DELISTED_AFTER
     equity_sampling: EquitySampling | str = EquitySampling.day
+    leaves_open: bool = False
     name: str | None = None
     mode: ExecutionMode = ExecutionMode.backtesting
     progress: bool | None = None

@@ -242,7 +242,7 @@ def _prepare(setup: _Setup, results: IndicatorResults) -> _Run:
     delisting = setup.make_delisting(pricing, wallet)
     times = find_decision_times(universe, module.cycle_duration, setup.start_at, setup.end_at)
     sampling = _choose(EquitySampling, "equity_sampling", options.equity_sampling)
-    engine = BacktestEngine(runner, pricing, times, setup.end_at, delisting, sampling)
+    engine = BacktestEngine(runner, pricing, times, setup.end_at, delisting, sampling, options.leaves_open)
     return _Run(engine, sync, Outcomes(runner.queue, delisting, execution.shortages, sync.delayed))
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "KeystoreOption",
     "MaxGasPriceOption",
     "OptionalChainOption",
+    "OptionalStartChainOption",
     "PasswordFileOption",
     "RpcOption",
     "open_chain",
@@ -54,6 +55,7 @@ _CHAIN_NAMES = {
 _CHAIN = typer.Option(metavar="FILE", help="Chain, pairs and exchanges to trade on (JSON).", show_default=False)
 
 ChainOption = Annotated[Path, _CHAIN]
+OptionalStartChainOption = Annotated[Path | None, _CHAIN]
 OptionalChainOption = Annotated[
     Path | None,
     typer.Option(

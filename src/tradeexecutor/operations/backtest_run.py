@@ -42,7 +42,7 @@ class BacktestRequest:
         Format of the files.
     fee, slippage
         Fractions of the value of a trade.
-    closed_market, cash_shortage, delisting, equity_sampling
+    closed_market, cash_shortage, delisting, equity_sampling, leaves_open
         See `BacktestOptions`.
     parameters
         Values that override those of the strategy, by name.
@@ -66,6 +66,7 @@ class BacktestRequest:
     cash_shortage: str = "reduce"
     delisting: str = "last_price"
     equity_sampling: str = "day"
+    leaves_open: bool = False
     cycle_duration: CycleDuration | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     overwrite: bool = False
@@ -218,6 +219,7 @@ def _run(request: BacktestRequest, universe: TradingStrategyUniverse | None) -> 
             cash_shortage=request.cash_shortage,
             delisting=request.delisting,
             equity_sampling=request.equity_sampling,
+            leaves_open=request.leaves_open,
             progress=request.progress,
         )
     except TradeExecutorError as error:

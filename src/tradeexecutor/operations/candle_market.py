@@ -21,7 +21,7 @@ from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.strategy.pricing_model import PriceUnavailable
 from tradeexecutor.strategy.trading_strategy_universe import PairNotFound
 
-__all__ = ["CandleExecution", "CandleMarket", "choose_time", "is_sellable", "require_simulated"]
+__all__ = ["CandleExecution", "CandleMarket", "choose_time", "find_next_nonce", "is_sellable", "require_simulated"]
 
 
 #: Largest age of a price that still counts as current; longer than the longest closure of a market.
@@ -109,7 +109,7 @@ class CandleExecution(SimulatedExecution):
         self.market = market
         self.ts = ts
         self.tolerance = tolerance
-        self.next_nonce = _find_next_nonce(state)
+        self.next_nonce = find_next_nonce(state)
 
     def find_rebroadcast_obstacle(self, state: State, trade: TradeExecution) -> str | None:
         """Return why a failed trade cannot be retried; None if it can."""
@@ -139,7 +139,8 @@ class CandleExecution(SimulatedExecution):
         )
 
 
-def _find_next_nonce(state: State) -> int:
+def find_next_nonce(state: State) -> int:
+    """Return the first number after those of all transactions of a state, failed attempts included."""
     nonces = [-1]
     for trade in state.portfolio.get_all_trades():
         nonces += [tx.nonce for tx in trade.blockchain_transactions if tx.nonce is not None]

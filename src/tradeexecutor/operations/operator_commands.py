@@ -131,6 +131,10 @@ class CommandQueue:
             self.close()
         return outcome
 
+    def has_waiting(self) -> bool:
+        """Return True if a command waits."""
+        return not self._waiting.empty()
+
     def run_all(self, books: LiveBooks, is_harmless: Callable[[Exception], bool] = lambda error: False) -> None:
         """Run the waiting commands. Called by the owner of the state, between jobs.
 

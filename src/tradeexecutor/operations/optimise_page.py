@@ -281,4 +281,4 @@ def _make_windows(forward: WalkForward) -> FactList:
 def _make_growth(forward: WalkForward) -> Growth:
     observed = forward.observations
     starts = [window.test_start for window in forward.windows]
-    return Growth(observed.path_times, np.cumprod(1.0 + observed.path), starts)
+    return Growth(observed.path_times, np.asarray(np.cumprod(1.0 + observed.path), dtype=np.float64), starts)

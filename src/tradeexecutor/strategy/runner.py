@@ -32,7 +32,7 @@ from tradeexecutor.statistics.core import needs_long_short_table, update_statist
 from tradeexecutor.statistics.sample_recorder import SampleRecorder
 from tradeexecutor.statistics.statistics_table import serialise_long_short_stats_as_json_table
 from tradeexecutor.strategy.decision import DecisionFailed, InvalidDecision, call_strategy, check_decision
-from tradeexecutor.strategy.execution_context import ExecutionContext
+from tradeexecutor.strategy.execution_context import ExecutionContext, ExecutionMode
 from tradeexecutor.strategy.market_queue import ClosedMarket, MarketQueue, prepare_fill
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput, StrategyInputIndicators
@@ -475,7 +475,8 @@ class StrategyRunner:
             # In a backtest the cycle ends at simulated time, because the state must not depend on the real time.
             state.uptime.record_cycle_complete(cycle, ts)
             return
-        state.record_cycle_end(cycle, live=True)
+        is_paper = self.execution_context.mode is ExecutionMode.paper_trading
+        state.record_cycle_end(cycle, ts if is_paper else None, live=True)
         state.perform_integrity_check()
         if self._save_often:
             self.save()

@@ -1,13 +1,14 @@
 """``tradeexecutor backtest``."""
 
 import contextlib
+import datetime
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from tradeexecutor.cli.option_values import parse_parameters
+from tradeexecutor.cli.option_values import TIME_FORMATS, parse_parameters
 from tradeexecutor.cli.output import print_json
 from tradeexecutor.cli.run_options import (
     CashOption,
@@ -27,6 +28,7 @@ EXAMPLES = (
     "tradeexecutor backtest my_strategy.py --data candles.csv --date-format day-first --time-frame 4h",
     "tradeexecutor backtest my_strategy.py --cash 5000 --fee 0.003 --slippage 0.001 --set fast=10 --set slow=50",
     "tradeexecutor backtest my_strategy.py --output runs/first --json | jq .sharpe",
+    "tradeexecutor backtest my_strategy.py --data candles/BTC-USD.parquet --until 2026-12-01",
 )
 
 _DataOption = Annotated[
@@ -66,6 +68,15 @@ _EquitySamplingOption = Annotated[
         help="When to record the equity besides decisions: each midnight (UTC), also when a candle ends, or not at all."
     ),
 ]
+_UntilOption = Annotated[
+    datetime.datetime | None,
+    typer.Option(
+        formats=TIME_FORMATS,
+        metavar="DATE",
+        help="Stop before, UTC, and leave the state open, so that `start --paper` continues it.",
+        show_default=False,
+    ),
+]
 _OutputOption = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Folder for state.json.", show_default="backtests/STRATEGY"),
@@ -82,6 +93,7 @@ def backtest(
     pair: PairOption = None,
     start: StartOption = None,
     end: EndOption = None,
+    until: _UntilOption = None,
     date_format: DateFormatOption = None,
     time_frame: TimeFrameOption = None,
     strict: StrictOption = False,
@@ -110,6 +122,8 @@ def backtest(
         raise typer.BadParameter("is used only together with --data", param_hint="--pair")
     if start is not None and end is not None and end <= start:
         raise typer.BadParameter(f"{end} is not after the start, {start}", param_hint="--end")
+    if until is not None and end is not None:
+        raise typer.BadParameter("cannot be used together with --end", param_hint="--until")
     from tradeexecutor.cli.data_form import parse_cycle, read_data_form
     from tradeexecutor.cli.printers.performance import print_outcome
     from tradeexecutor.operations.backtest_run import BacktestRequest, run_backtest_and_save
@@ -121,7 +135,8 @@ def backtest(
         pairs=tuple(pair or ()),
         form=read_data_form(time_frame, date_format, has_data=bool(data), strict=strict),
         start_at=start,
-        end_at=end,
+        end_at=end or until,
+        leaves_open=until is not None,
         cash=cash,
         fee=fee,
         slippage=slippage,

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from tradeexecutor.cli.approval import TerminalApproval, require_terminal
 from tradeexecutor.cli.chain_options import (
-    ChainOption,
     KeystoreOption,
     MaxGasPriceOption,
+    OptionalStartChainOption,
     PasswordFileOption,
     RpcOption,
     open_chain,
@@ -45,9 +45,19 @@ from tradeexecutor.cli.live_options import (
     ValuationOption,
     WatchdogOption,
 )
-from tradeexecutor.cli.option_values import parse_fraction, parse_parameters, read_option
+from tradeexecutor.cli.option_values import parse_duration, parse_fraction, parse_parameters, read_option
 from tradeexecutor.cli.output import print_facts, print_line, print_problem
-from tradeexecutor.cli.run_options import SetOption, StrategyArgument
+from tradeexecutor.cli.paper_options import (
+    FeedOption,
+    GapsOption,
+    HistoryOption,
+    PaperDataOption,
+    PaperFromOption,
+    PaperOption,
+    PaperSlippageOption,
+    WarmUpOption,
+)
+from tradeexecutor.cli.run_options import CashOption, SetOption, StrategyArgument, TradingFeeOption
 from tradeexecutor.cli.state_file import StateFile
 from tradeexecutor.cli.web_options import HostOption, HttpOperateOption, PortOption, make_settings, require_web
 from tradeexecutor.operations.error_text import describe_error
@@ -63,6 +73,7 @@ if TYPE_CHECKING:
     from tradeexecutor.ethereum.hot_wallet import HotWallet
     from tradeexecutor.operations.live_loop import LiveSettings
     from tradeexecutor.operations.operator_commands import CommandQueue
+    from tradeexecutor.operations.paper_market import PaperData
     from tradeexecutor.state.state import State
     from tradeexecutor.state.store import StateStore
     from tradeexecutor.strategy.runner import Models
@@ -75,6 +86,8 @@ EXAMPLES = (
     "tradeexecutor start my_strategy.py state.json --chain base.json --rpc URL --decide-at-once --max-cycles 1",
     "tradeexecutor start my_strategy.py sqlite:///trading.db#mine --chain base.json --rpc URL --check-accounts",
     "tradeexecutor start --config live.toml",
+    "tradeexecutor start my_strategy.py paper.json --paper --feed exchange.toml --new",
+    "tradeexecutor start my_strategy.py backtests/my_strategy/state.json --paper --data candles",
 )
 
 
@@ -92,7 +105,7 @@ def start(
     strategy: StrategyArgument,
     state_file: StateFile,
     *,
-    chain: ChainOption,
+    chain: OptionalStartChainOption = None,
     rpc: RpcOption = None,
     keystore: KeystoreOption = None,
     password_file: PasswordFileOption = None,
@@ -118,16 +131,30 @@ def start(
     http_host: HostOption = "127.0.0.1",
     http_port: PortOption = 3456,
     http_operate: HttpOperateOption = False,
+    paper: PaperOption = False,
+    data: PaperDataOption = None,
+    feed: FeedOption = None,
+    history: HistoryOption = None,
+    warm_up: WarmUpOption = "30d",
+    gaps: GapsOption = "keep",
+    start_from: PaperFromOption = None,
+    cash: CashOption = None,
+    fee: TradingFeeOption = 0.001,
+    slippage: PaperSlippageOption = 0.0,
     set_: SetOption = None,
     config: ConfigOption = None,
 ) -> None:
     # Longer than 70 lines: many of them declare the options and their help.
-    """Run a strategy live, with real money.
+    """Run a strategy live, with real money or on paper.
 
     The program trades with a hot wallet on one chain until it is stopped (Ctrl-C or
     SIGTERM); it finishes the current job first. After a crash it looks up the outcome of
     pending transactions on the chain. The key is read from the environment or an encrypted
     file, never from the command line.
+
+    With --paper it trades with simulated money at live prices, without a chain:
+    the same decisions and fills as a backtest of the same candles. It continues
+    a state that `backtest --until` has left open.
 
     Options can also be in a TOML file (--config) and in environment variables.
 
@@ -137,6 +164,18 @@ def start(
     del config  # its values are those of the other options
     if http_enabled:
         require_web()
+    if paper:
+        if bool(data) == (feed is not None):
+            raise typer.BadParameter("needs market data: either --data or --feed", param_hint="--paper")
+        from tradeexecutor.operations.paper_market import PaperData
+
+        named = PaperData(data or (), feed, history or (), read_option("--warm-up", parse_duration, warm_up), gaps, fee)
+        plan = _PaperPlan(new, start_from, cash, slippage, offset, max_data_delay, max_cycles)
+        web = _WebOptions(strategy, http_host, http_port, http_operate) if http_enabled else None
+        _start_paper(strategy, state_file, named, plan, parse_parameters(set_ or []), web)
+        return
+    if chain is None:
+        raise typer.BadParameter("is needed to trade with real money; --paper needs none", param_hint="--chain")
     if approve:
         require_terminal()
     tolerance = None if max_slippage is None else read_option("--max-slippage", parse_fraction, max_slippage)
@@ -210,6 +249,75 @@ def start(
                 watchdog=dog,
             )
         print_line(f"Stopped after cycle {state.cycle - 1}. {state_file} is saved.")
+
+
+@dataclass(frozen=True, slots=True)
+class _PaperPlan:
+    """How a paper strategy begins and when it decides; times are minutes."""
+
+    is_new: bool
+    start_at: datetime.datetime | None
+    cash: float | None
+    slippage: float
+    offset: float
+    max_data_delay: float
+    max_cycles: int | None
+
+
+def _start_paper(
+    strategy: Path,
+    place: StateLocation,
+    named: "PaperData",
+    plan: _PaperPlan,
+    parameters: dict[str, Any],
+    web: _WebOptions | None,
+) -> None:
+    """Trade on paper until the decisions are done or a signal ends them."""
+    # Slow to import.
+    from tradeexecutor.operations.operator_commands import CommandQueue
+    from tradeexecutor.operations.paper import PaperLoop, PaperSettings, create_paper_state, get_start
+    from tradeexecutor.operations.paper_market import open_market
+    from tradeexecutor.strategy.strategy_module import read_strategy_module
+
+    module = read_strategy_module(strategy)
+    module.apply_parameters(parameters)
+    _check_place(place, is_new=plan.is_new)
+    if module.cycle_duration is None:
+        raise CommandFailed(f"{strategy} does not say how often to decide (cycle_duration in Parameters)")
+    settings = PaperSettings(
+        module.cycle_duration,
+        slippage=plan.slippage,
+        offset=datetime.timedelta(minutes=plan.offset),
+        max_data_delay=datetime.timedelta(minutes=plan.max_data_delay),
+        max_cycles=plan.max_cycles,
+    )
+    name, start_at = module.name or strategy.stem, plan.start_at or utc_now()
+    open_market(named, start_at)  # fail early, before the state exists
+    with (open_new_store if plan.is_new else open_store)(place) as store:
+        if plan.is_new:
+            cash = Decimal(str(plan.cash or module.initial_cash or 0))
+            state = create_paper_state(store, name, cash, start_at, module.cycle_duration)
+        else:
+            state = store.load()
+        market = open_market(named, get_start(state))
+        print_facts({"Strategy": name, "Trades": "on paper", "State": str(place)})
+        stopping, commands = threading.Event(), CommandQueue()
+        loop = PaperLoop(
+            module,
+            store,
+            market,
+            settings,
+            wait=lambda seconds: _wait(stopping, seconds),
+            should_stop=stopping.is_set,
+            on_job=_report,
+            commands=commands,
+        )
+        with contextlib.ExitStack() as stack:
+            if web is not None:
+                stack.enter_context(_serve(module, place, store, commands, web))
+            stack.enter_context(_stop_by_signal(stopping))
+            state = loop.run()
+        print_line(f"Stopped after cycle {state.cycle - 1}. {place} is saved.")
 
 
 @contextlib.contextmanager

@@ -1,0 +1,111 @@
+"""start --paper: from the command line, from files and from an exchange, and after `backtest --until`."""
+
+import datetime
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kit.command_runner import Run
+from tests.kit.exchange import Exchange, make_rows, serve
+from tests.kit.markets import DAY, HOUR
+from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.state import State
+
+STRATEGY = """
+trading_strategy_engine_version = "0.5"
+from tradeexecutor.state.cycle_duration import CycleDuration
+
+
+class Parameters:
+    cycle_duration = CycleDuration.cycle_1h
+    initial_cash = 5_000
+
+
+def decide_trades(input):
+    manager = input.get_position_manager()
+    if manager.is_any_open():
+        return manager.close_all() if input.cycle % 3 == 0 else []
+    return manager.open_spot(input.get_default_pair(), 1_000.0)
+"""
+
+
+@pytest.fixture
+def strategy(tmp_path: Path) -> Path:
+    path = tmp_path / "hourly.py"
+    path.write_text(STRATEGY)
+    return path
+
+
+@pytest.fixture
+def start() -> datetime.datetime:
+    return utc_now().replace(minute=0, second=0, microsecond=0) - 2 * DAY
+
+
+@pytest.fixture
+def exchange(start: datetime.datetime) -> Iterator[Exchange]:
+    with serve(Exchange({"BTCUSDT": make_rows(start, 60, HOUR)})) as served:
+        yield served
+
+
+@pytest.fixture
+def source(exchange: Exchange, tmp_path: Path) -> Path:
+    path = tmp_path / "exchange.toml"
+    path.write_text(
+        f'url = "{exchange.template}"\ninterval = "1h"\ntime_frame = "1h"\npause = 0\n[pairs]\n"BTC-USD" = "BTCUSDT"\n'
+    )
+    return path
+
+
+@pytest.mark.slow
+def test_from_download_over_backtest_to_paper(
+    run: Run, strategy: Path, source: Path, start: datetime.datetime, tmp_path: Path
+):
+    folder, data = tmp_path / "runs", tmp_path / "candles"
+    until = start + 6 * HOUR
+    assert run("download", source, "--from", start.isoformat(), "--output", data).exit_code == 0
+    words = ("backtest", strategy, "--data", data / "BTC-USD.parquet")
+    result = run(*words, "--until", until.isoformat(), "--output", folder)
+    assert result.exit_code == 0, result.output
+    path = folder / "state.json"
+    result = run("start", strategy, path, "--paper", "--feed", source, "--max-cycles", 3)
+    assert result.exit_code == 0, result.output
+    assert "Trades    on paper" in result.stdout
+    assert "Stopped after cycle 9." in result.stdout
+    state = State.read_json_file(path)
+    assert state.last_cycle_at == start + 8 * HOUR
+    assert sorted(state.uptime.cycles_completed_at.values()) == [start + hour * HOUR for hour in range(9)]
+    run(*words, "--until", (start + 9 * HOUR).isoformat(), "--output", tmp_path / "whole")
+    result = run("compare", tmp_path / "whole" / "state.json", path)
+    assert result.exit_code == 0, result.output
+
+
+def test_a_new_paper_strategy_reads_a_growing_folder(
+    run: Run, strategy: Path, source: Path, start: datetime.datetime, tmp_path: Path
+):
+    data, path = tmp_path / "candles", tmp_path / "state.json"
+    run("download", source, "--from", start.isoformat(), "--output", data)
+    words = ("start", strategy, path, "--paper", "--data", data, "--cash", 2_000, "--from", start.isoformat())
+    result = run(*words, "--new", "--max-cycles", 4)
+    assert result.exit_code == 0, result.output
+    state = State.read_json_file(path)
+    assert state.cycle == 5
+    assert state.portfolio.reserves
+    assert 1_900 < state.portfolio.get_net_asset_value() < 2_100
+
+
+def test_what_paper_trading_needs(run: Run, strategy: Path, source: Path, tmp_path: Path):
+    path = tmp_path / "state.json"
+    for words, message in (
+        (("--paper", "--new"), "either --data or --feed"),
+        (("--paper", "--new", "--data", "x", "--feed", source), "either --data or --feed"),
+        (("--paper", "--feed", source), "add --new to create it"),
+        (("--new",), "to trade with real money"),
+        (("--paper", "--new", "--feed", source, "--cash", 0), "--cash"),
+    ):
+        result = run("start", strategy, path, *words)
+        assert result.exit_code in (1, 2)
+        assert message in result.stderr.replace("\n", " "), result.stderr
+        assert not path.exists()
+    result = run("backtest", strategy, "--data", "x", "--until", "2024-01-01", "--end", "2024-01-01")
+    assert "cannot be used together with --end" in result.stderr

@@ -1,0 +1,346 @@
+"""Paper trading: what a backtest would have done, as the candles arrive, through kills and across the seam."""
+
+import datetime
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit.deviations import FEE, Market
+from tests.kit.markets import DAY, HOUR, START, buy, flat, make_candles, random_walk, sell
+from tests.kit.soak import scaled
+from tradeexecutor.analysis.compare.attribution import attribute_difference
+from tradeexecutor.analysis.compare.states import compare_states
+from tradeexecutor.backtest.backtest_runner import run_backtest_inline
+from tradeexecutor.backtest.feeds.interface import CandleFeed, FeedUnavailable
+from tradeexecutor.backtest.feeds.market import GrowingMarket
+from tradeexecutor.backtest.feeds.series import cut
+from tradeexecutor.backtest.universe import create_universe
+from tradeexecutor.operations.live_loop import LiveStartRefused, StaleMarketData
+from tradeexecutor.operations.operator_commands import pause, resume
+from tradeexecutor.operations.paper import PaperLoop, PaperSettings, create_paper_state
+from tradeexecutor.state.cycle_duration import CycleDuration
+from tradeexecutor.state.late_candles import list_late_pairs
+from tradeexecutor.state.state import State
+from tradeexecutor.state.store import JSONFileStore
+from tradeexecutor.strategy.market_data import Candles
+from tradeexecutor.strategy.parameters import StrategyParameters
+from tradeexecutor.strategy.strategy_module import StrategyModule
+
+CYCLE = CycleDuration.cycle_1h
+SLIPPAGE = 0.001
+KILLS = min(scaled(20), 100)
+Decide = Callable[..., list[Any]]
+
+
+class Growing(CandleFeed):
+    """Candles that arrive with the time, or with a delay for some pairs."""
+
+    def __init__(self, candles: dict[str, Candles], delays: dict[str, datetime.timedelta] | None = None):
+        self.candles = candles
+        self.delays = delays or {}
+        self.problem: Exception | None = None
+
+    def read(self, now: datetime.datetime) -> dict[str, Candles]:
+        if self.problem is not None:
+            raise self.problem
+        found = {name: cut(item, now - self.delays.get(name, 0 * HOUR)) for name, item in self.candles.items()}
+        return {name: candles for name, candles in found.items() if candles is not None}
+
+
+class Clock:
+    """A clock that runs while somebody waits."""
+
+    def __init__(self, now: datetime.datetime = START):
+        self.now = now
+
+    def __call__(self) -> datetime.datetime:
+        return self.now
+
+    def wait(self, seconds: float) -> None:
+        self.now += datetime.timedelta(seconds=seconds)
+
+
+def make_module(decide: Decide) -> StrategyModule:
+    parameters = StrategyParameters.from_dict({})
+    return StrategyModule(path=None, engine_version="0.5", parameters=parameters, decide_trades=decide, name="paper")
+
+
+def make_loop(store: JSONFileStore, decide: Decide, feed: CandleFeed, clock: Clock, **settings: Any) -> PaperLoop:
+    chosen = {"slippage": SLIPPAGE, "poll": HOUR} | settings
+    market = GrowingMarket(feed, fee=FEE)
+    return PaperLoop(make_module(decide), store, market, PaperSettings(CYCLE, **chosen), clock=clock, wait=clock.wait)
+
+
+def run_paper(path: Path, decide: Decide, feed: CandleFeed, cycles: int, **settings: Any) -> State:
+    clock = Clock()
+    with JSONFileStore(path) as store:
+        create_paper_state(store, "paper", Decimal(10_000), START, CYCLE)
+        return make_loop(store, decide, feed, clock, max_cycles=cycles, **settings).run()
+
+
+def run_history(decide: Decide, candles: dict[str, Candles], **options: Any) -> State:
+    settings: dict[str, Any] = {"initial_deposit": 10_000, "slippage": SLIPPAGE, "leaves_open": True} | options
+    return run_backtest_inline(
+        decide_trades=decide, universe=create_universe(candles, fee=FEE), progress=False, **settings
+    ).state
+
+
+def get_equity(state: State) -> list[tuple[datetime.datetime, float]]:
+    return [(sample.calculated_at, sample.get_value()) for sample in state.stats.portfolio]
+
+
+def with_levels(input: Any) -> list[Any]:
+    """Buy with a stop loss and a take profit whenever nothing is open."""
+    if input.get_position_manager().is_any_open():
+        return []
+    return buy(1_000, stop_loss_pct=0.98, take_profit_pct=1.03)(input)
+
+
+# --- The same as a backtest
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_paper_makes_the_trades_of_a_backtest(tmp_path: Path, seed: int):
+    market = Market(seed)
+    candles = market.make_candles()
+    a = run_history(market.decide, candles, end_at=START + 20 * HOUR)
+    b = run_paper(tmp_path / "state.json", market.decide, Growing(candles), 20)
+    result = compare_states(a, b)
+    assert result.is_equal, result.divergence
+    assert len(result.trades) > 5
+    assert get_equity(a) == get_equity(b)
+    assert attribute_difference(a, b).difference == 0
+    assert a.uptime.cycles_completed_at == b.uptime.cycles_completed_at
+
+
+def test_stop_losses_fill_inside_the_candles_as_in_a_backtest(tmp_path: Path):
+    candles = {"BTC-USD": make_candles(random_walk(11, 25))}
+    a = run_history(with_levels, candles)
+    b = run_paper(tmp_path / "state.json", with_levels, Growing(candles), 25)
+    assert sum(trade.is_stop_loss() or trade.is_take_profit() for trade in b.portfolio.get_all_trades()) > 3
+    assert get_equity(a) == get_equity(b)
+    assert compare_states(a, b).is_equal
+
+
+@pytest.mark.parametrize("seam", [1, 8])
+def test_paper_continues_a_backtest_without_a_seam(tmp_path: Path, seam: int):
+    candles = {"BTC-USD": make_candles(random_walk(11, 16))}
+    whole = run_history(with_levels, candles)
+    path = tmp_path / "state.json"
+    begun = run_history(with_levels, candles, end_at=START + seam * HOUR)
+    assert begun.last_cycle_at == START + (seam - 1) * HOUR
+    with JSONFileStore(path) as store:
+        store.sync(begun)
+        clock = Clock(START + seam * HOUR)
+        state = make_loop(store, with_levels, Growing(candles), clock, max_cycles=16 - seam).run()
+    assert get_equity(state) == get_equity(whole)
+    assert compare_states(whole, state).is_equal
+    assert state.uptime.cycles_completed_at == whole.uptime.cycles_completed_at
+    assert state.backtest_data is None
+    assert state.created_at == START
+
+
+def test_an_order_waits_for_its_market_through_a_restart(tmp_path: Path):
+    # The second pair opens three hours after the order.
+    candles = {
+        "BTC-USD": make_candles([flat(100)] * 10),
+        "ETH-USD": make_candles([flat(50)] * 7, skip=(2, 3, 4)),
+    }
+
+    def decide(input: Any) -> list[Any]:
+        pair = input.strategy_universe.get_pair_by_ticker("ETH-USD")
+        return buy(1_000, pair)(input) if input.cycle == 4 else sell(input) if input.cycle == 9 else []
+
+    whole = run_history(decide, candles)
+    path = tmp_path / "state.json"
+    clock = Clock()
+    with JSONFileStore(path) as store:
+        create_paper_state(store, "paper", Decimal(10_000), START, CYCLE)
+    for _ in range(10):
+        with JSONFileStore(path) as store:
+            make_loop(store, decide, Growing(candles), clock, max_cycles=1).run()
+        clock.now += HOUR
+    state = State.read_json_file(path)
+    first, second = sorted(state.portfolio.get_all_trades(), key=lambda trade: trade.trade_id)
+    assert (first.opened_at, first.executed_at) == (START + 3 * HOUR, START + 5 * HOUR)
+    assert second.executed_at == START + 8 * HOUR
+    assert get_equity(state) == get_equity(whole)
+
+
+# --- Killed
+
+
+def read_without_save_time(path: Path) -> dict[str, Any]:
+    data = json.loads(State.read_json_file(path).to_json_safe())
+    del data["last_updated_at"]
+    return data
+
+
+def run_child(work: Callable[[], None]) -> int:
+    """Run something in a process of its own; return its id."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        work()
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def kill_often(path: Path, work: Callable[[], None], kills: int, seed: int) -> int:
+    """Run work until it ends by itself, killed after random times; return how often it was killed."""
+    chance = random.Random(seed)
+    done = 0
+    while True:
+        child = run_child(work)
+        if done < kills:
+            time.sleep(chance.uniform(0.0, 0.12))
+            os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        if os.WIFSIGNALED(status):
+            done += 1
+            continue
+        assert os.WEXITSTATUS(status) == 0
+        return done
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300 + 20 * KILLS)
+@pytest.mark.parametrize("seed", [1])
+def test_a_process_that_is_killed_loses_and_repeats_no_decision(tmp_path: Path, seed: int):
+    kills = KILLS
+    count = 6 * kills
+    candles = {"BTC-USD": make_candles(random_walk(seed, count)), "ETH-USD": make_candles(random_walk(seed + 9, count))}
+    whole, killed = tmp_path / "whole.json", tmp_path / "killed.json"
+    end = START + (count - 1) * HOUR
+
+    def catch_up(path: Path) -> None:
+        with JSONFileStore(path) as store:
+            loop = make_loop(store, with_levels_of_both, Growing(candles), Clock(end))
+            loop.catch_up(loop.start(), end)
+
+    for path in (whole, killed):
+        with JSONFileStore(path) as store:
+            create_paper_state(store, "paper", Decimal(10_000), START, CYCLE)
+    catch_up(whole)
+    assert kill_often(killed, lambda: catch_up(killed), kills, seed) == kills
+    state = State.read_json_file(killed)
+    assert sorted(state.uptime.cycles_completed_at) == list(range(1, count + 1))
+    assert len(list(state.portfolio.get_all_trades())) > kills
+    assert read_without_save_time(killed) == read_without_save_time(whole)
+    assert get_equity(state) == get_equity(State.read_json_file(whole))
+
+
+def with_levels_of_both(input: Any) -> list[Any]:
+    """Hold both pairs with levels, and adjust one of them now and then."""
+    manager = input.get_position_manager()
+    trades: list[Any] = []
+    for pair in input.strategy_universe.iterate_pairs():
+        if input.state.portfolio.get_position_by_trading_pair(pair) is None:
+            trades += manager.open_spot(pair, 1_000.0, stop_loss_pct=0.98, take_profit_pct=1.03)
+        elif input.cycle % 7 == 0:
+            trades += manager.adjust_position(pair, 50.0, None, 0.1)
+    return trades
+
+
+# --- Late data, pauses, refusals
+
+
+def test_a_decision_waits_for_a_late_pair_and_then_records_that_it_was_late(tmp_path: Path):
+    candles = {name: make_candles([flat(100)] * 10) for name in ("BTC-USD", "ETH-USD")}
+    feed = Growing(candles)
+    path = tmp_path / "state.json"
+    with JSONFileStore(path) as store:
+        create_paper_state(store, "paper", Decimal(10_000), START, CYCLE)
+        loop = make_loop(store, lambda input: [], feed, Clock(), late_wait=HOUR / 4)
+        state = loop.start()
+        assert loop.catch_up(state, START + 2 * HOUR) == 3
+        feed.delays["ETH-USD"] = 3 * HOUR
+        # The decision of the third hour has waited long enough, that of the fourth has not.
+        assert loop.catch_up(state, START + 4 * HOUR) == 1
+        assert loop.catch_up(state, START + 4 * HOUR + HOUR / 8) == 0
+        assert loop.catch_up(state, START + 4.5 * HOUR) == 1
+    saved = State.read_json_file(path)
+    assert [list_late_pairs(saved, cycle) for cycle in (3, 4, 5)] == [[], ["ETH-USD"], ["ETH-USD"]]
+
+
+def test_a_paused_strategy_makes_no_decision_later_either(tmp_path: Path):
+    candles = {"BTC-USD": make_candles([flat(100), flat(100), (100, 100, 90, 95), *[flat(95)] * 5])}
+    with JSONFileStore(tmp_path / "state.json") as store:
+        create_paper_state(store, "paper", Decimal(10_000), START, CYCLE)
+        loop = make_loop(store, with_levels, Growing(candles), Clock())
+        state = loop.start()
+        assert loop.catch_up(state, START + HOUR) == 2
+        pause(state, START, "Alice")
+        assert loop.catch_up(state, START + 4 * HOUR) == 0
+        # The stop loss still works.
+        assert [trade.is_stop_loss() for trade in state.portfolio.get_all_trades()] == [False, True]
+        resume(state, START, "Alice")
+        assert loop.catch_up(state, START + 5 * HOUR) == 1
+    assert state.cycle == 4
+
+
+def test_data_that_is_not_there_stops_nothing(tmp_path: Path):
+    feed = Growing({"BTC-USD": make_candles([flat(100)] * 5)})
+    jobs: list[tuple[str, str]] = []
+    clock = Clock()
+    with JSONFileStore(tmp_path / "state.json") as store:
+        create_paper_state(store, "paper", Decimal(10_000), START, CYCLE)
+        loop = make_loop(store, lambda input: [], feed, clock, max_cycles=5, max_data_delay=3 * HOUR)
+        feed.problem = FeedUnavailable("no answer")
+
+        def note(name: str, error: Exception | None) -> None:
+            jobs.append((name, str(error or "")))
+            feed.problem = None
+
+        loop.on_job = note
+        state = loop.run()
+        assert jobs == [("decision", "no answer"), *[("decision", "")] * 5]
+        with pytest.raises(StaleMarketData):
+            loop.catch_up(state, START + 20 * HOUR)
+    assert state.cycle == 6
+
+
+def test_what_paper_trading_refuses(tmp_path: Path):
+    candles = {"BTC-USD": make_candles(random_walk(1, 20)), "ETH-USD": make_candles(random_walk(2, 20))}
+    path = tmp_path / "state.json"
+    run_paper(path, Market(3).decide, Growing(candles), 15)
+    swapped = dict(reversed(candles.items()))
+    with JSONFileStore(path) as store:
+        loop = make_loop(store, Market(3).decide, Growing(swapped), Clock())
+        state = loop.start()
+        with pytest.raises(LiveStartRefused, match="same files in the same order"):
+            loop.catch_up(state, START + 19 * HOUR)
+    other = tmp_path / "other.json"
+    with JSONFileStore(other) as store:
+        store.sync(State(created_at=START, name="live"))
+        with pytest.raises(LiveStartRefused, match="neither of paper trading nor of a backtest"):
+            make_loop(store, Market(3).decide, Growing(candles), Clock()).start()
+        with pytest.raises(LiveStartRefused, match="no cash"):
+            create_paper_state(store, "x", Decimal(0), START, CYCLE)
+
+
+def test_the_first_decision_is_at_the_next_tick(tmp_path: Path):
+    feed = Growing({"BTC-USD": make_candles([flat(100)] * 72)})
+    asked: list[datetime.datetime] = []
+
+    def decide(input: Any) -> list[Any]:
+        asked.append(input.timestamp)
+        return []
+
+    with JSONFileStore(tmp_path / "state.json") as store:
+        create_paper_state(store, "paper", Decimal(10_000), START + 10.5 * HOUR, CycleDuration.cycle_1d)
+        clock = Clock(START + 10.5 * HOUR)
+        settings = PaperSettings(CycleDuration.cycle_1d, poll=HOUR, offset=HOUR / 2, max_cycles=2)
+        PaperLoop(make_module(decide), store, GrowingMarket(feed), settings, clock=clock, wait=clock.wait).run()
+    assert asked == [START + DAY, START + 2 * DAY]
