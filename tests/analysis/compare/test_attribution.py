@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kit.deviations import Deviation, Market, run_with_deviation
+from tests.kit.lending_trader import Lender, earn, shorted
 from tests.kit.markets import START as MARKET_START
 from tests.kit.portfolios import COIN, DAY, PAIR, START, USD, make_state, record_equity, record_flow
 from tradeexecutor.analysis.compare.attribution import Attribution, Occurrence, attribute_difference
@@ -139,6 +140,19 @@ def test_other_valuations_of_the_same_holdings():
         buy(state, 2, 100)
         value(state, price)
     assert get_amounts(attribute_difference(a, b)) == {"valuation": pytest.approx(-2)}
+
+
+def test_interest_is_what_the_trades_of_a_loan_do_not_explain():
+    (a, _), (b, position) = shorted(), shorted()
+    earn(b, position, "2010", "0.502")
+    assert get_amounts(attribute_difference(a.state, b.state)) == {"interest": pytest.approx(10 - 0.002 * 2000)}
+    position.revalue_base_asset(b.ts, 1900.0)
+    interest = 10 - 0.002 * 1900
+    assert get_amounts(attribute_difference(a.state, b.state)) == {"interest": pytest.approx(interest), "valuation": 50}
+    assert get_amounts(attribute_difference(Lender().state, b.state)) == {
+        "interest": pytest.approx(interest),
+        "decision": pytest.approx(0.5 * 100),
+    }
 
 
 def test_a_run_that_began_later():

@@ -114,6 +114,14 @@ def test_a_candle_that_should_have_ended_is_late(count: int, is_late: bool):
     assert GrowingMarket.list_late(universe, half_past) == (["BTC-USD"] if is_late else [])
 
 
+def test_a_market_that_closes_at_night_is_not_late():
+    hours = [hour for hour in range(24 * 20) if 9 <= hour % 24 < 17]
+    night = [hour for hour in range(24 * 20) if hour not in hours][:-8]
+    candles = make_candles([flat(1.0)] * (len(hours) - 1), skip=night)
+    universe = GrowingMarket(Given(BTC_USD=candles)).load(START + 480 * HOUR)
+    assert GrowingMarket.list_late(universe, candles.last_end_at + 5 * HOUR) == []
+
+
 # --- Files
 
 

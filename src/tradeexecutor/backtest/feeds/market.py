@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tradeexecutor.backtest.coverage import has_closing_hours
 from tradeexecutor.backtest.feeds.interface import CandleFeed, FeedUnavailable
 from tradeexecutor.backtest.feeds.series import Gap, Revision, cut, fill_gaps, find_gaps, find_revisions, join
 from tradeexecutor.backtest.universe import DEFAULT_FEE, create_universe
@@ -135,11 +136,15 @@ class GrowingMarket:
 
     @staticmethod
     def list_late(universe: TradingStrategyUniverse, tick: datetime.datetime) -> list[str]:
-        """Return the tickers of the pairs whose candle that ends at a tick is missing."""
+        """Return the tickers of the pairs whose candle that ends at a tick is missing.
+
+        A market that closes regularly has no candle to wait for at night or at weekends, and is never late.
+        """
         late: list[str] = []
         for pair in universe.iterate_pairs():
             candles = universe.get_candles(pair)
             # A candle in progress shows that the source has reached the tick.
-            if candles.last_end_at < tick - (tick - candles.first_start_at) % candles.typical_length:
+            due_at = tick - (tick - candles.first_start_at) % candles.typical_length
+            if candles.last_end_at < due_at and not has_closing_hours(candles):
                 late.append(pair.get_ticker())
         return late
