@@ -17,6 +17,7 @@ __all__ = [
     "MaxSlippageOption",
     "MinGasBalanceOption",
     "NewOption",
+    "NotifyOption",
     "OffsetOption",
     "RunSingleCycleOption",
     "SyncTreasuryOption",
@@ -27,6 +28,16 @@ __all__ = [
 
 NewOption = Annotated[
     bool, typer.Option("--new", help="Create the state file; the balance of the wallet becomes the opening balance.")
+]
+NotifyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        envvar="NOTIFY_URLS",
+        metavar="URL",
+        help="Send trades, failures, deposits, missed decisions, daily summaries and crashes to this address of "
+        "apprise. May be repeated. Needs the extra tradeexecutor\\[notify].",
+        show_default=False,
+    ),
 ]
 OffsetOption = Annotated[
     float,

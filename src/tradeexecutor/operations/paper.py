@@ -129,10 +129,14 @@ class PaperLoop:
         Market data.
     settings
         Settings.
+    name
+        Name for people.
     clock, wait
         `clock` returns the time, naive UTC; `wait` sleeps for a number of seconds.
     should_stop
         Called between decisions; a decision is never interrupted.
+    on_start
+        Called once with the state, before the first decision.
     on_job
         Called after each decision, and with the error when the market data was not available.
     commands
@@ -143,9 +147,11 @@ class PaperLoop:
     store: StateStore
     market: GrowingMarket
     settings: PaperSettings
+    name: str = ""
     clock: Callable[[], datetime.datetime] = utc_now
-    wait: Callable[[float], None] = time.sleep
+    wait: Callable[[float], object] = time.sleep
     should_stop: Callable[[], bool] = lambda: False
+    on_start: Callable[[State], None] = lambda state: None
     on_job: Callable[[str, Exception | None], None] = lambda name, error: None
     commands: CommandQueue = field(default_factory=CommandQueue)
     _decisions: int = field(default=0, init=False, repr=False)
@@ -190,6 +196,7 @@ class PaperLoop:
 
     def _run(self) -> State:
         state = self.start()
+        self.on_start(state)
         while not self._is_done():
             now = self.clock()
             try:

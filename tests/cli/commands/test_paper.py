@@ -9,6 +9,7 @@ import pytest
 from tests.kit.command_runner import Run
 from tests.kit.exchange import Exchange, make_rows, serve
 from tests.kit.markets import DAY, HOUR
+from tests.kit.webhook import serve_webhook
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.state import State
 
@@ -92,6 +93,24 @@ def test_a_new_paper_strategy_reads_a_growing_folder(
     assert state.cycle == 5
     assert state.portfolio.reserves
     assert 1_900 < state.portfolio.get_net_asset_value() < 2_100
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+def test_trades_are_told_to_a_webhook(run: Run, strategy: Path, source: Path, start: datetime.datetime, tmp_path: Path):
+    pytest.importorskip("apprise")
+    words = ("start", strategy, tmp_path / "state.json", "--paper", "--feed", source, "--from", start.isoformat())
+    with serve_webhook() as (address, received):
+        result = run(*words, "--new", "--max-cycles", 3, "--notify", address)
+    assert result.exit_code == 0, result.output
+    assert [item["title"] for item in received] == [
+        "hourly: deposit of 5,000.00 USD",
+        "hourly: Buy #1 BTC-USD",
+        "hourly: Sell #2 BTC-USD",
+    ]
+    result = run(*words[:2], tmp_path / "other.json", *words[3:], "--new", "--notify", "nonsense://a:secret@b")
+    assert result.exit_code == 1
+    assert "none that apprise knows" in result.stderr
+    assert "secret" not in result.stderr
 
 
 def test_what_paper_trading_needs(run: Run, strategy: Path, source: Path, tmp_path: Path):

@@ -4,12 +4,12 @@ import contextlib
 import datetime
 import signal
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -38,6 +38,7 @@ from tradeexecutor.cli.live_options import (
     MaxSlippageOption,
     MinGasBalanceOption,
     NewOption,
+    NotifyOption,
     OffsetOption,
     RunSingleCycleOption,
     SyncTreasuryOption,
@@ -72,8 +73,10 @@ if TYPE_CHECKING:
     from tradeexecutor.ethereum.connection import ChainConnection
     from tradeexecutor.ethereum.hot_wallet import HotWallet
     from tradeexecutor.operations.live_loop import LiveSettings
+    from tradeexecutor.operations.notifications import JobNotifier
     from tradeexecutor.operations.operator_commands import CommandQueue
-    from tradeexecutor.operations.paper_market import PaperData
+    from tradeexecutor.operations.paper_start import PaperRequest
+    from tradeexecutor.state.cycle_duration import CycleDuration
     from tradeexecutor.state.state import State
     from tradeexecutor.state.store import StateStore
     from tradeexecutor.strategy.runner import Models
@@ -89,6 +92,10 @@ EXAMPLES = (
     "tradeexecutor start my_strategy.py paper.json --paper --feed exchange.toml --new",
     "tradeexecutor start my_strategy.py backtests/my_strategy/state.json --paper --data candles",
 )
+
+
+#: Called after each job with its name, and its error or None.
+_OnJob = Callable[[str, Exception | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +148,7 @@ def start(
     cash: CashOption = None,
     fee: TradingFeeOption = 0.001,
     slippage: PaperSlippageOption = 0.0,
+    notify: NotifyOption = None,
     set_: SetOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -167,12 +175,26 @@ def start(
     if paper:
         if bool(data) == (feed is not None):
             raise typer.BadParameter("needs market data: either --data or --feed", param_hint="--paper")
-        from tradeexecutor.operations.paper_market import PaperData
+        from tradeexecutor.operations.operator_commands import CommandQueue
+        from tradeexecutor.operations.paper_start import PaperData, PaperRequest
 
-        named = PaperData(data or (), feed, history or (), read_option("--warm-up", parse_duration, warm_up), gaps, fee)
-        plan = _PaperPlan(new, start_from, cash, slippage, offset, max_data_delay, max_cycles)
+        request = PaperRequest(
+            strategy=strategy,
+            place=state_file,
+            data=PaperData(
+                data or (), feed, history or (), read_option("--warm-up", parse_duration, warm_up), gaps, fee
+            ),
+            is_new=new,
+            start_at=start_from,
+            cash=cash,
+            slippage=slippage,
+            offset=datetime.timedelta(minutes=offset),
+            max_data_delay=datetime.timedelta(minutes=max_data_delay),
+            max_cycles=max_cycles,
+            parameters=parse_parameters(set_ or []),
+        )
         web = _WebOptions(strategy, http_host, http_port, http_operate) if http_enabled else None
-        _start_paper(strategy, state_file, named, plan, parse_parameters(set_ or []), web)
+        _start_paper(request, CommandQueue(), web, notify or ())
         return
     if chain is None:
         raise typer.BadParameter("is needed to trade with real money; --paper needs none", param_hint="--chain")
@@ -237,6 +259,10 @@ def start(
                 web = _WebOptions(strategy, http_host, http_port, http_operate)
                 status = stack.enter_context(_serve(module, state_file, store, commands, web))
                 on_job = _make_watch(status, lambda: wallet.get_gas_balance(connection))
+            on_start = prepare
+            if notify:
+                notifier = stack.enter_context(_make_notifier(module.name or strategy.stem, notify, cycle))
+                on_start, on_job = _call_in_turn(prepare, notifier.on_start), _call_both(on_job, notifier.on_job)
             state = _run_until_stopped(
                 module,
                 store,
@@ -244,80 +270,55 @@ def start(
                 settings,
                 live_settings,
                 commands=commands,
-                on_start=prepare,
+                on_start=on_start,
                 on_job=on_job,
                 watchdog=dog,
             )
         print_line(f"Stopped after cycle {state.cycle - 1}. {state_file} is saved.")
 
 
-@dataclass(frozen=True, slots=True)
-class _PaperPlan:
-    """How a paper strategy begins and when it decides; times are minutes."""
-
-    is_new: bool
-    start_at: datetime.datetime | None
-    cash: float | None
-    slippage: float
-    offset: float
-    max_data_delay: float
-    max_cycles: int | None
-
-
 def _start_paper(
-    strategy: Path,
-    place: StateLocation,
-    named: "PaperData",
-    plan: _PaperPlan,
-    parameters: dict[str, Any],
-    web: _WebOptions | None,
+    request: "PaperRequest", commands: "CommandQueue", web: _WebOptions | None, notify: Sequence[str]
 ) -> None:
     """Trade on paper until the decisions are done or a signal ends them."""
-    # Slow to import.
-    from tradeexecutor.operations.operator_commands import CommandQueue
-    from tradeexecutor.operations.paper import PaperLoop, PaperSettings, create_paper_state, get_start
-    from tradeexecutor.operations.paper_market import open_market
-    from tradeexecutor.strategy.strategy_module import read_strategy_module
+    from tradeexecutor.operations.paper_start import open_paper_loop
 
-    module = read_strategy_module(strategy)
-    module.apply_parameters(parameters)
-    _check_place(place, is_new=plan.is_new)
-    if module.cycle_duration is None:
-        raise CommandFailed(f"{strategy} does not say how often to decide (cycle_duration in Parameters)")
-    settings = PaperSettings(
-        module.cycle_duration,
-        slippage=plan.slippage,
-        offset=datetime.timedelta(minutes=plan.offset),
-        max_data_delay=datetime.timedelta(minutes=plan.max_data_delay),
-        max_cycles=plan.max_cycles,
-    )
-    name, start_at = module.name or strategy.stem, plan.start_at or utc_now()
-    open_market(named, start_at)  # fail early, before the state exists
-    with (open_new_store if plan.is_new else open_store)(place) as store:
-        if plan.is_new:
-            cash = Decimal(str(plan.cash or module.initial_cash or 0))
-            state = create_paper_state(store, name, cash, start_at, module.cycle_duration)
-        else:
-            state = store.load()
-        market = open_market(named, get_start(state))
-        print_facts({"Strategy": name, "Trades": "on paper", "State": str(place)})
-        stopping, commands = threading.Event(), CommandQueue()
-        loop = PaperLoop(
-            module,
-            store,
-            market,
-            settings,
-            wait=lambda seconds: _wait(stopping, seconds),
-            should_stop=stopping.is_set,
-            on_job=_report,
-            commands=commands,
-        )
-        with contextlib.ExitStack() as stack:
-            if web is not None:
-                stack.enter_context(_serve(module, place, store, commands, web))
-            stack.enter_context(_stop_by_signal(stopping))
-            state = loop.run()
-        print_line(f"Stopped after cycle {state.cycle - 1}. {place} is saved.")
+    _check_place(request.place, is_new=request.is_new)
+    stopping = threading.Event()
+    with contextlib.ExitStack() as stack:
+        loop = stack.enter_context(open_paper_loop(request, commands))
+        loop.wait, loop.should_stop, loop.on_job = stopping.wait, stopping.is_set, _report
+        print_facts({"Strategy": loop.name, "Trades": "on paper", "State": str(request.place)})
+        if web is not None:
+            stack.enter_context(_serve(loop.module, request.place, loop.store, commands, web))
+        if notify:
+            notifier = stack.enter_context(_make_notifier(loop.name, notify, loop.settings.cycle))
+            loop.on_start, loop.on_job = notifier.on_start, _call_both(_report, notifier.on_job)
+        stack.enter_context(_stop_by_signal(stopping))
+        state = loop.run()
+    print_line(f"Stopped after cycle {state.cycle - 1}. {request.place} is saved.")
+
+
+def _make_notifier(name: str, addresses: Sequence[str], cycle: "CycleDuration") -> "JobNotifier":
+    from tradeexecutor.operations.notifications import AppriseReceiver, JobNotifier, Notifier
+
+    return JobNotifier(name, Notifier(AppriseReceiver(addresses)), cycle.to_timedelta())
+
+
+def _call_in_turn(*calls: Callable[["State"], None]) -> Callable[["State"], None]:
+    def on_start(state: "State") -> None:
+        for call in calls:
+            call(state)
+
+    return on_start
+
+
+def _call_both(first: _OnJob, second: _OnJob) -> _OnJob:
+    def on_job(name: str, error: Exception | None) -> None:
+        first(name, error)
+        second(name, error)
+
+    return on_job
 
 
 @contextlib.contextmanager
@@ -412,7 +413,7 @@ def _run_until_stopped(
     *,
     commands: "CommandQueue",
     on_start: Callable[["State"], None],
-    on_job: Callable[[str, Exception | None], None],
+    on_job: _OnJob,
     watchdog: Watchdog,
 ) -> "State":
     """Decide, trade and save until the cycles are done or a signal ends them; return the state.
