@@ -57,7 +57,8 @@ def measure_files(paths: list[str]) -> dict[str, float]:
 def save_anew(state: State) -> bytes:
     """Save without the texts that earlier saves have kept."""
     closed: Any = state.portfolio.closed_positions
-    closed.cached_texts = None
+    if hasattr(closed, "cached_texts"):
+        closed.cached_texts = None
     return state.to_json_bytes()
 
 
