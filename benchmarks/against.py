@@ -21,7 +21,7 @@ KINDS = ("files", "trades", "backtest", "pairs")
 TRADES = ("3000", "30000")
 
 #: Pairs and days of the rebalancing.
-PAIRS, DAYS = "200", "1000"
+PAIRS, DAYS = "200", "400"
 
 
 def _measure(checkout: Path, arguments: list[str]) -> dict[str, float]:
