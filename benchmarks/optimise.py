@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from benchmarks.sources import STRATEGIES, find_hourly_candles
 from tradeexecutor.backtest.backtest_runner import load_market_data
@@ -83,27 +82,8 @@ def _search_with_backtesting(universe: TradingStrategyUniverse, jobs: int) -> No
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import backtesting
-        from backtesting.lib import crossover
 
-        class Cross(backtesting.Strategy):
-            """The same rules."""
-
-            fast = 20
-            slow = 60
-
-            def init(self) -> None:
-                """Calculate both averages."""
-                close = pd.Series(self.data.Close)
-                self.quick = self.I(lambda: close.rolling(self.fast).mean().to_numpy())
-                self.calm = self.I(lambda: close.rolling(self.slow).mean().to_numpy())
-
-            def next(self) -> None:
-                """Hold while the fast average is above the slow one, entered on the cross."""
-                if self.position:
-                    if self.quick[-1] < self.calm[-1]:
-                        self.position.close()
-                elif crossover(self.quick, self.calm):  # type: ignore[arg-type]
-                    self.buy(size=0.95)
+        from benchmarks.backtesting_cross import Cross
 
         frame = universe.get_candles(universe.get_single_pair()).to_dataframe()
         frame.columns = [str(name).capitalize() for name in frame.columns]
