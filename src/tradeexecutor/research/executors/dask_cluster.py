@@ -112,7 +112,8 @@ class DaskExecutor:
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
         self._waiting.clear()
-        if self._client.status == "running":
+        # Workers of our own cluster end anyway, and one that is being replaced would not answer.
+        if self._cluster is None and self._client.status == "running":
             self._client.unregister_worker_plugin(self._name)
         self._client.close()
         if self._cluster is not None:
