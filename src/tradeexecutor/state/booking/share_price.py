@@ -102,9 +102,7 @@ def _replay_account(position: TradingPosition) -> PositionInternalSharePriceStat
     held = 0.0
     for _, _, change in sorted([*trades, *events], key=lambda entry: entry[:2]):
         if isinstance(change, BalanceUpdate):
-            if change.old_balance is not None:
-                held = float(change.old_balance)
-            held += float(change.quantity)
+            held = float(change.old_balance + change.quantity)
             if state is not None:
                 state = update_share_price_state_for_balance_update(state, change)
             elif held > 0:
