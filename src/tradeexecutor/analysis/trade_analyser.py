@@ -124,7 +124,7 @@ class TradeAnalysis:
             {
                 "position_id": [position.position_id for position in positions],
                 "opened_at": pd.to_datetime([position.get_entered_at() for position in positions]),
-                "closed_at": pd.to_datetime([position.closed_at for position in positions]),
+                "closed_at": pd.DatetimeIndex([position.closed_at or pd.NaT for position in positions]),
                 "position": positions,
             }
         )
