@@ -38,10 +38,10 @@ def make_peer(universe: TradingStrategyUniverse) -> Callable[[], Any]:
             self.slow = self.I(lambda values: pd.Series(values).rolling(60).mean(), close)
 
         def next(self) -> None:
-            if crossover(self.fast, self.slow):
+            if crossover(self.fast, self.slow):  # pyright: ignore[reportArgumentType] - an array does as well
                 if not self.position:
                     self.buy()
-            elif crossover(self.slow, self.fast) and self.position:
+            elif crossover(self.slow, self.fast) and self.position:  # pyright: ignore[reportArgumentType]
                 self.position.close()
 
     def run() -> Any:

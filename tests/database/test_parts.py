@@ -173,8 +173,8 @@ def test_cached_texts_of_closed_positions_give_the_same_parts():
     for edit in (
         lambda: None,
         lambda: None,
-        lambda: portfolio.closed_positions[1].other_data.update(x=1),
-        lambda: portfolio.closed_positions[2].other_data.update(x=1),
+        lambda: portfolio.closed_positions[1].other_data.update(x=1),  # pyright: ignore[reportOptionalMemberAccess]
+        lambda: portfolio.closed_positions[2].other_data.update(x=1),  # pyright: ignore[reportOptionalMemberAccess]
         lambda: portfolio.closed_positions[1].valuation_updates.extend(portfolio.closed_positions[2].valuation_updates),
     ):
         edit()

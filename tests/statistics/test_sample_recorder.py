@@ -133,8 +133,12 @@ class RandomStrategy:
         if input.cycle % 7 == 0:
             self.seen.append((len(input.state.stats.portfolio), input.state.stats.get_naive_rolling_pnl_pct()))
         edit = self.edits.get(input.cycle)
-        for position in list(input.state.portfolio.open_positions.values())[:1] if edit else ():
-            if not any(trade.is_planned() for trade in position.trades.values()) and position.share_price_state:
+        for position in list(input.state.portfolio.open_positions.values())[:1]:
+            if (
+                edit
+                and not any(trade.is_planned() for trade in position.trades.values())
+                and position.share_price_state
+            ):
                 EDITS[edit](input, position)
         return trades
 

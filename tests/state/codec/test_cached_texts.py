@@ -29,7 +29,7 @@ def make_state() -> State:
         for key in list(table):
             portfolio.closed_positions[key] = table.pop(key)
     for position in portfolio.closed_positions.values():
-        position.other_data |= {"n": 1, "x": 2.0, "list": [1, {"a": "b", "c": None}], "empty": {}}
+        position.other_data |= {"n": 1, "x": 2.0, "list": [1, {"a": "b", "c": None}], "empty": {}}  # pyright: ignore[reportOperatorIssue]
     return State.read_json_blob(state.to_json_bytes())
 
 
@@ -102,7 +102,7 @@ def edit(owner: Any, choose: random.Random) -> Callable[[], None]:
             case 0 if keys:
                 owner[key] = owner.pop(key)  # at the end now
             case 1 if keys:
-                new = key + "y" if isinstance(key, str) else key + 1000
+                new = key + "y" if isinstance(key, str) else key + 1000  # pyright: ignore[reportOptionalOperand]
                 owner[new] = owner.pop(key)
             case 2 if keys:
                 del owner[key]
@@ -187,7 +187,7 @@ def test_a_replaced_pair_is_noticed_in_all_positions():
     assert len(fill_cache(state)) == 3
     pair = state.portfolio.closed_positions[1].pair
     assert pair is state.portfolio.closed_positions[3].pair
-    pair.other_data["vault_name"] = "Other"
+    pair.other_data["vault_name"] = "Other"  # pyright: ignore[reportOptionalSubscript]
     pair.base.token_symbol = "OTHER"
     written = state.to_json_bytes()
     assert written == save_without_cache(state)
@@ -243,10 +243,10 @@ def test_an_object_that_may_change_unnoticed_is_encoded_in_every_save():
 
     state = make_state()
     position = next(iter(state.portfolio.closed_positions.values()))
-    position.other_data["map"] = pd.Series([1])  # refused in every save, not only in the first
+    position.other_data["map"] = pd.Series([1])  # pyright: ignore[reportOptionalSubscript] - refused in every save, not only in the first
     for _ in range(3):
         assert isinstance(save(state), str)
-    position.other_data["map"] = Text("x")
+    position.other_data["map"] = Text("x")  # pyright: ignore[reportOptionalSubscript]
     fill_cache(state)
     assert save(state) == save_without_cache(state)
 
