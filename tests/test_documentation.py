@@ -61,7 +61,8 @@ def test_the_commands_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
     monkeypatch.chdir(tmp_path)
     commands = re.findall(r"^\$ \.venv/bin/tradeexecutor (.*)$", README, re.MULTILINE)
-    commands = [command for command in commands if "candles.parquet" not in command]  # the reader's own file
+    # Without the reader's own file, and without the server, which runs until it is stopped (tests/web).
+    commands = [item for item in commands if "candles.parquet" not in item and not item.startswith("webapi")]
     assert len(commands) >= 5
     for command in commands:
         result = CliRunner().invoke(app, shlex.split(command))
@@ -141,3 +142,9 @@ def find_errors(error: type[Exception]) -> set[type[Exception]]:
     """Return the subclasses of an error that the package defines, at any depth."""
     below = {kind for kind in error.__subclasses__() if kind.__module__.startswith("tradeexecutor.")}
     return below.union(*(find_errors(kind) for kind in below))
+
+
+def test_every_page_is_in_the_navigation_of_the_site():
+    settings = (REPOSITORY / "docs" / "site.toml").read_text(encoding="utf-8")
+    pages = {str(path.relative_to(REPOSITORY / "docs")) for path in (REPOSITORY / "docs").rglob("*.md")}
+    assert pages == set(re.findall(r'"([^"]+\.md)"', settings))
