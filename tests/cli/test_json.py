@@ -82,6 +82,7 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "download": [],  # needs an interface, see tests/cli/commands/test_download.py
     "init": [("new.json", "--name", "N", "--chain-id", "1", "--address", "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48")],
     "perform-test-trade": [],  # need a chain, see tests/ethereum
+    "check-position-triggers": [],
     "close-all": [],
     "show-statistics": [(STATE,)],
     "show-positions": [(STATE,), (STATE, "--position-type", "all", "--tx-type", "all")],
@@ -168,7 +169,8 @@ def test_convert(run: Run, folder: Path):
 @pytest.mark.slow
 def test_demo(run: Run, folder: Path):
     document = read_document(run("demo", "--json"))
-    assert [Path(item["state_file"]).parent.name for item in document] == ["rebalancing", "trend_following"]
+    names = ["idle_cash_in_credit", "rebalancing", "short_downtrend", "trend_following"]
+    assert [Path(item["state_file"]).parent.name for item in document] == names
     assert all(item["trades"] > 0 for item in document)
 
 

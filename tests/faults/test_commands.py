@@ -33,7 +33,7 @@ from tradeexecutor.state.state import State
 pytestmark = pytest.mark.slow
 
 #: Commands that run a strategy over candles, or until they are stopped, read no state first.
-RUNNING = {"backtest", "demo", "lookahead", "optimize", "start", "version"}
+RUNNING = {"backtest", "demo", "demo-live", "lookahead", "optimize", "start", "version"}
 
 LINES = [f"{command} {line}" for command, lines in COMMAND_LINES.items() if command not in RUNNING for line in lines]
 FILE_LINES = [line for line in LINES if " S" in line]

@@ -7,6 +7,7 @@ COMMAND_LINES: dict[str, list[str]] = {
     "blacklist": ["S", "S --json", "S --add-token 0x0000000000000000000000000000000000000001 --dry-run"],
     "chart": ["--list", "nothing S", "price S -o F/price.html", "equity S -o F/equity.html"],
     "check-accounts": ["S", "S --write-balances F/balances.csv", "S --balances F/balances.csv --all"],
+    "check-position-triggers": ["S --chain F/missing.json", "S --chain S --json"],
     "check-trades": ["S", "S --json"],
     "close-all": ["S --chain F/missing.json", "S --chain S --json"],
     "close-position": ["S --position-id 1 --write-off --dry-run", "S --close-dust --dry-run"],

@@ -17,6 +17,7 @@ from tradeexecutor.state.errors import (
     InvalidTrade,
     InvalidValue,
     NotEnoughMoney,
+    NotEnoughTokens,
     WrongPositionStatus,
     WrongTradeStatus,
 )
@@ -169,6 +170,11 @@ class SpotTrading(RuleBasedStateMachine):
         except NotEnoughMoney:
             assert underflow_check
             assert cash < trade.planned_reserve
+            assert self.state.to_json() == before
+            return
+        except NotEnoughTokens:
+            # It was planned to come after a buy that has not been started.
+            assert trade.is_sell()
             assert self.state.to_json() == before
             return
         except WrongPositionStatus:

@@ -167,7 +167,8 @@ def first_trade(portfolio: Portfolio) -> TradeExecution:
 def test_the_tables_of_this_test_are_complete():
     for cls, methods in ((State, STATE_METHODS), (Portfolio, PORTFOLIO_METHODS)):
         names = {name for name in dir(cls) if not name.startswith("_") and callable(getattr(cls, name))}
-        assert {name for name in names if not READING.match(name)} - methods.keys() == set()
+        gone = {"revalue_positions"}  # raises `MethodRemoved`
+        assert {name for name in names if not READING.match(name)} - methods.keys() - gone == set()
 
 
 @pytest.mark.parametrize("name", [*STATE_METHODS, *FUNCTIONS])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.kit.funded_trader import fail, fund
-from tests.kit.trader import DAY, LINK_USDC, SECOND, T0, VAULT, WETH_USDC, Trader, cash_of
+from tests.kit.trader import BRIDGE, DAY, LINK_USDC, SECOND, T0, WETH_USDC, Trader, cash_of
 from tradeexecutor.execution.current_price import CurrentPriceSlippage
 from tradeexecutor.execution.interface import ExecutionModel
 from tradeexecutor.execution.simulated import NotSimulated, SimulatedExecution
@@ -162,8 +162,8 @@ def fail_for_real(trader: Trader) -> TradeExecution:
     return trade
 
 
-def fail_in_a_vault(trader: Trader) -> TradeExecution:
-    return fail(trader, VAULT, "10", 1.0)
+def fail_on_a_bridge(trader: Trader) -> TradeExecution:
+    return fail(trader, BRIDGE, "10", 1.0)
 
 
 def succeed(trader: Trader) -> TradeExecution:
@@ -174,7 +174,7 @@ def succeed(trader: Trader) -> TradeExecution:
     ("make", "error", "text"),
     [
         (fail_for_real, NotSimulated, "has the real transaction 0xabab"),
-        (fail_in_a_vault, UnsupportedPairKind, "only spot pairs"),
+        (fail_on_a_bridge, UnsupportedPairKind, "cannot be simulated"),
         (succeed, WrongTradeStatus, "is success"),
     ],
 )

@@ -105,7 +105,7 @@ def create_paper_state(
         No decision is made before the first tick at or after this time, naive UTC.
     """
     if not cash > 0:
-        raise LiveStartRefused("there is no cash: set --cash, or initial_cash in Parameters")
+        raise LiveStartRefused("there is no cash: neither given, nor as initial_cash in Parameters")
     state = store.create(name)
     state.created_at = start_at
     first = snap_to_next_tick(start_at, cycle)

@@ -70,7 +70,7 @@ TABLES = {
     "positions": "a position, whatever its status",
     "trades": "a trade, whatever its status",
     "samples": "a recorded sample of the portfolio",
-    "results": "a run of `tradeexecutor optimize`",
+    "results": "a run of a search for parameters",
 }
 
 
@@ -203,6 +203,6 @@ def _join(name: str, tables: Sequence[Any]) -> Any:
     if name == "results":
         raise OperationRefused(
             "there are no results of an optimisation in these places",
-            "Name the folder of `tradeexecutor optimize`, or its results.parquet.",
+            "Name the folder of a search for parameters, or its results.parquet.",
         )
     return _label(_FRAMES[name](State()), "", "")

@@ -17,7 +17,7 @@ import datetime
 import logging
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from tradeexecutor.execution.interface import ExecutionModel
 from tradeexecutor.state.booking.waiting_orders import discard_planned
@@ -40,6 +40,7 @@ from tradeexecutor.strategy.parameters import ParametersNotValid, StrategyParame
 from tradeexecutor.strategy.pricing_model import PricingModel
 from tradeexecutor.strategy.stop_loss import PriceRangeSource, expire_waiting_orders, fill_triggers
 from tradeexecutor.strategy.sync_model import SyncModel, UnconfirmedTreasurySync
+from tradeexecutor.strategy.tick_hook import Store, TickHookInput
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 from tradeexecutor.strategy.valuation import Valuate, revalue_portfolio
 
@@ -56,14 +57,6 @@ _MAX_PRICE_IMPACT = 0.1
 DecideTrades = Callable[[StrategyInput], list[TradeExecution]]
 #: Returns the trades that may be executed.
 Approval = Callable[[State, list[TradeExecution]], list[TradeExecution]]
-
-
-class Store(Protocol):
-    """Where the state is saved."""
-
-    def sync(self, state: State) -> None:
-        """Save the state."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +80,6 @@ class Models:
     approval: Approval | None = None
     routing_model: Any = None
     routing_state: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class TickHookInput:
-    """The argument of ``before_strategy_tick`` and ``after_strategy_tick`` of a strategy module."""
-
-    cycle: int
-    timestamp: datetime.datetime
-    state: State
-    universe: TradingStrategyUniverse
-    pricing_model: PricingModel
-    execution_context: ExecutionContext
-    execution_loop: Any = None
-    store: Store | None = None
 
 
 @dataclass(slots=True)

@@ -90,7 +90,7 @@ export interface Statistics {
   positions: Record<string, Array<PositionStatistics>>;
   /** Summaries by position id; not every closed position has one. */
   closed_positions: Record<string, FinalPositionStatistics>;
-  /** Table of metrics for all, long and short positions, live and backtested; plain JSON data after loading. */
+  /** Tables of metrics for all, long and short positions, live and backtested: `StatisticsTable` objects as they were recorded, plain JSON data after loading. */
   long_short_metrics_latest: Record<string, unknown> | null;
 }
 
