@@ -101,9 +101,8 @@ def find_short_hit(
     if loan is None or position.is_pending() or not position.get_quantity():
         return None
     liquidation = get_liquidation_price(loan)
-    ways = ((prices.close,),) if meets_close_only else prices.get_paths()
     paths: list[_Path] = []
-    for points in ways:
+    for points in ((prices.close,),) if meets_close_only else prices.get_paths():
         path = _Path(
             liquidation,
             math.inf if position.stop_loss is None else position.stop_loss,

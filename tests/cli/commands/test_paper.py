@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
 from tests.kit.command_runner import Run
 from tests.kit.exchange import Exchange, make_rows, serve
 from tests.kit.markets import DAY, HOUR
 from tests.kit.webhook import serve_webhook
+from tradeexecutor.cli.commands.start import _parse_cycle
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.state import State
 
@@ -128,3 +130,28 @@ def test_what_paper_trading_needs(run: Run, strategy: Path, source: Path, tmp_pa
         assert not path.exists()
     result = run("backtest", strategy, "--data", "x", "--until", "2024-01-01", "--end", "2024-01-01")
     assert "cannot be used together with --end" in result.stderr
+
+
+@pytest.mark.slow
+def test_a_single_cycle_is_one_decision(
+    run: Run, strategy: Path, source: Path, start: datetime.datetime, tmp_path: Path
+):
+    path = tmp_path / "paper.json"
+    words = ("start", strategy, path, "--paper", "--feed", source, "--new", "--from", start.isoformat())
+    result = run(*words, "--run-single-cycle")
+    assert result.exit_code == 0, result.output
+    assert "Stopped after cycle 1." in result.stdout
+
+
+@pytest.mark.parametrize("option", [("--approve",), ("--cycle-duration", "1d")])
+def test_options_of_real_money_are_refused_on_paper(run: Run, strategy: Path, tmp_path: Path, option: tuple[str, ...]):
+    result = run("start", strategy, tmp_path / "paper.json", "--paper", "--data", tmp_path, *option)
+    assert result.exit_code == 2
+    assert option[0] in result.output
+    assert "real money" in result.output
+
+
+@pytest.mark.parametrize("text", ["5x", "", "unknown", "1D"])
+def test_a_wrong_time_between_decisions_is_a_usage_error(text: str):
+    with pytest.raises(typer.BadParameter, match="1h, 4h or 1d"):
+        _parse_cycle(text)

@@ -76,7 +76,6 @@ if TYPE_CHECKING:
     from tradeexecutor.operations.notifications import JobNotifier
     from tradeexecutor.operations.operator_commands import CommandQueue
     from tradeexecutor.operations.paper_start import PaperRequest
-    from tradeexecutor.state.cycle_duration import CycleDuration
     from tradeexecutor.state.state import State
     from tradeexecutor.state.store import StateStore
     from tradeexecutor.strategy.runner import Models
@@ -175,6 +174,9 @@ def start(
     if paper:
         if bool(data) == (feed is not None):
             raise typer.BadParameter("needs market data: either --data or --feed", param_hint="--paper")
+        if approve or cycle_duration is not None:
+            hint = "--approve" if approve else "--cycle-duration"
+            raise typer.BadParameter("is for real money; --paper decides as the backtest does", param_hint=hint)
         from tradeexecutor.operations.operator_commands import CommandQueue
         from tradeexecutor.operations.paper_start import PaperData, PaperRequest
 
@@ -190,7 +192,7 @@ def start(
             slippage=slippage,
             offset=datetime.timedelta(minutes=offset),
             max_data_delay=datetime.timedelta(minutes=max_data_delay),
-            max_cycles=max_cycles,
+            max_cycles=1 if run_single_cycle else max_cycles,
             parameters=parse_parameters(set_ or []),
         )
         web = _WebOptions(strategy, http_host, http_port, http_operate) if http_enabled else None
@@ -299,7 +301,7 @@ def _start_paper(
     print_line(f"Stopped after cycle {state.cycle - 1}. {request.place} is saved.")
 
 
-def _make_notifier(name: str, addresses: Sequence[str], cycle: "CycleDuration") -> "JobNotifier":
+def _make_notifier(name: str, addresses: Sequence[str], cycle: CycleDuration) -> "JobNotifier":
     from tradeexecutor.operations.notifications import AppriseReceiver, JobNotifier, Notifier
 
     return JobNotifier(name, Notifier(AppriseReceiver(addresses)), cycle.to_timedelta())
@@ -359,7 +361,7 @@ def _serve(
             raise
 
 
-def _make_watch(status: "ProcessStatus", get_gas: Callable[[], Decimal]) -> Callable[[str, Exception | None], None]:
+def _make_watch(status: "ProcessStatus", get_gas: Callable[[], Decimal]) -> _OnJob:
     """Return a function that reports a job and updates what is served about this process."""
 
     def look() -> None:
@@ -384,8 +386,9 @@ def _check_place(place: StateLocation, *, is_new: bool) -> None:
 
 
 def _parse_cycle(text: str) -> CycleDuration:
-    cycle = CycleDuration(text)
-    if not cycle.to_timedelta():
+    known = {cycle.value: cycle for cycle in CycleDuration}
+    cycle = known.get(text)
+    if cycle is None or not cycle.to_timedelta():
         raise typer.BadParameter(
             f"{text!r} is no time between decisions: write 1h, 4h or 1d", param_hint="--cycle-duration"
         )
