@@ -21,6 +21,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 
 # pyright would otherwise look up its latest version at every run.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+# Tests start hundreds of interpreters. Each would compile the whole package again where this is set.
+unexport PYTHONDONTWRITEBYTECODE
 
 RUNTIME := $(VENV)/.installed-runtime
 LIVE    := $(VENV)/.installed-live

@@ -7,10 +7,10 @@ What breaks a rule for a reason says so where it stands: functions whose signatu
 """
 
 import ast
+import functools
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.support import REPOSITORY
 
@@ -77,12 +77,20 @@ def _find_functions(module: str, tree: ast.AST, owner: str = "") -> Iterator[Fun
             yield from _find_functions(module, node, owner)
 
 
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+MODULES = {
+    path.relative_to(PACKAGE).as_posix(): path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))
+}
 
 
-MODULES = {path.relative_to(PACKAGE).as_posix(): _read(path) for path in sorted(PACKAGE.rglob("*.py"))}
-FUNCTIONS = [function for module, text in MODULES.items() for function in _find_functions(module, ast.parse(text))]
+@functools.cache
+def parse(module: str) -> ast.Module:
+    return ast.parse(MODULES[module])
+
+
+@functools.cache
+def get_functions() -> list[Function]:
+    """All functions of the package. Not made at import, because every run that collects tests would wait for it."""
+    return [function for module in MODULES for function in _find_functions(module, parse(module))]
 
 
 def says_why(lines: list[str], limit: int) -> bool:
@@ -92,18 +100,22 @@ def says_why(lines: list[str], limit: int) -> bool:
 
 
 def test_only_signatures_of_the_contract_have_many_positional_parameters():
-    assert [(f.module, f.name) for f in FUNCTIONS if not f.is_contract and len(f.positional) > MAX_POSITIONAL] == []
+    assert [
+        (f.module, f.name) for f in get_functions() if not f.is_contract and len(f.positional) > MAX_POSITIONAL
+    ] == []
 
 
 def test_a_boolean_is_given_by_keyword():
     offenders = [
-        (f.module, f.name, f.positional_booleans) for f in FUNCTIONS if not f.is_contract and f.positional_booleans
+        (f.module, f.name, f.positional_booleans)
+        for f in get_functions()
+        if not f.is_contract and f.positional_booleans
     ]
     assert offenders == []
 
 
 def test_only_signatures_that_need_it_are_marked_as_contract():
-    marked = [f for f in FUNCTIONS if f.is_contract]
+    marked = [f for f in get_functions() if f.is_contract]
     assert {"create_trade", "mark_trade_success", "TradingPosition.open_trade"} <= {f.name for f in marked}
     needless = [f.name for f in marked if len(f.positional) <= MAX_POSITIONAL and not f.positional_booleans]
     assert needless == []
@@ -115,7 +127,7 @@ def read_head(function: Function) -> list[str]:
 
 
 def test_functions_are_short():
-    long = [f for f in FUNCTIONS if f.lines > MAX_FUNCTION_LINES]
+    long = [f for f in get_functions() if f.lines > MAX_FUNCTION_LINES]
     assert [(f.module, f.name) for f in long if not says_why(read_head(f), MAX_FUNCTION_LINES)] == []
 
 
@@ -132,7 +144,7 @@ def test_modules_are_short():
 def test_only_what_is_long_has_an_excuse():
     functions = [
         (f.module, f.name)
-        for f in FUNCTIONS
+        for f in get_functions()
         if f.lines <= MAX_FUNCTION_LINES and says_why(read_head(f), MAX_FUNCTION_LINES)
     ]
     modules = [
@@ -174,8 +186,8 @@ def find_late_imports(tree: ast.AST, *, inside: bool = False) -> Iterator[str]:
 
 def test_only_libraries_and_what_commands_need_are_imported_inside_functions():
     found: dict[str, set[str]] = {}
-    for module, text in MODULES.items():
-        for name in find_late_imports(ast.parse(text)):
+    for module in MODULES:
+        for name in find_late_imports(parse(module)):
             top = name.partition(".")[0]
             assert top not in sys.stdlib_module_names, f"{module}: {name} belongs to the head"
             if top == "tradeexecutor" and not module.startswith(COMMAND_BODIES):
@@ -187,10 +199,10 @@ def find_slow_modules() -> set[str]:
     """Own modules that load a slow library, themselves or through modules that they import."""
     slow = {"numpy", "pandas", "plotly", "pyarrow", "quantstats", "sqlalchemy", "web3"}
     imports = {}
-    for module, text in MODULES.items():
+    for module in MODULES:
         name = f"tradeexecutor.{module.removesuffix('.py').removesuffix('/__init__').replace('/', '.')}"
         named: list[str] = []
-        for node in ast.parse(text).body:
+        for node in parse(module).body:
             if isinstance(node, ast.Import):
                 named += [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
@@ -206,9 +218,9 @@ def test_a_command_imports_late_only_where_its_imports_are_slow():
     slow = find_slow_modules()
     needless = [
         module
-        for module, text in MODULES.items()
+        for module in MODULES
         if module.startswith(COMMAND_BODIES)
-        and (own := [name for name in find_late_imports(ast.parse(text)) if name.startswith("tradeexecutor.")])
+        and (own := [name for name in find_late_imports(parse(module)) if name.startswith("tradeexecutor.")])
         and not any(name in slow for name in own)
     ]
     assert needless == []

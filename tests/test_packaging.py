@@ -21,6 +21,7 @@ def modules_loaded_by(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["tradeexecutor", "tradeexecutor.state.state", "tradeexecutor.state.store"])
 def test_importing_the_state_loads_no_heavy_library(module: str):
     assert not modules_loaded_by(f"import {module}") & HEAVY

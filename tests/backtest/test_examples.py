@@ -11,6 +11,7 @@ from tradeexecutor.ledger.proof import prove
 EXAMPLES = sorted((REPOSITORY / "examples").glob("*.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_runs_on_its_own_data(path: Path):
     state, universe, diagnostics = run_backtest_for_module(path, progress=False)
@@ -67,6 +68,7 @@ def test_the_short_example_is_short_only_and_pays_interest():
     assert prove(state).is_balanced
 
 
+@pytest.mark.slow
 def test_the_lender_never_leaves_more_than_its_reserve_and_tolerance_in_cash():
     state = run_backtest_for_module(REPOSITORY / "examples" / "idle_cash_in_credit.py", progress=False).state
     kinds = {position.is_credit_supply() for position in state.portfolio.get_all_positions()}

@@ -115,6 +115,7 @@ def is_first_period_without_frequency(candles: Candles, calculation: Calculation
     return len(result) == 1 and result.index.freq is None  # pyright: ignore[reportAttributeAccessIssue]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("market", MARKETS)
 @pytest.mark.parametrize("period", PERIODS)
 def test_a_decision_sees_the_same_with_and_without_later_candles(market: str, period: str):
@@ -164,6 +165,7 @@ def test_days_of_a_closed_market_have_no_value():
     assert (stamp, value) == (pd.Timestamp("2024-01-12"), closes[pd.Timestamp("2024-01-12 16:00")])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("market", MARKETS)
 @pytest.mark.parametrize("period", HELD)
 def test_what_is_filled_forward_is_seen_alike_and_is_no_false_alarm(market: str, period: str):

@@ -190,6 +190,7 @@ def test_colours_can_be_forced_and_refused(spawn: Spawn, backtest_state: Path):
     assert "\x1b[3" not in coloured
 
 
+@pytest.mark.slow
 def test_help_of_no_command_loads_anything_heavy():
     code = (
         "import sys; from tradeexecutor.cli import command_table, lazy_commands\n"

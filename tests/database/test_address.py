@@ -213,6 +213,7 @@ def show(address: DatabaseAddress) -> str:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @given(password=PASSWORD)
 @example("Qsecret%20pwZ")
@@ -227,6 +228,7 @@ def test_a_password_is_never_shown(form: str, password: str):
     assert pickle.loads(pickle.dumps(address)) == address
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @given(password=PASSWORD)
 @example("Qp@sswordZ")

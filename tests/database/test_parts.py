@@ -28,6 +28,7 @@ def check(tree: dict[str, Any]) -> dict[str, list[Part]]:
     return containers
 
 
+@pytest.mark.slow
 def test_a_real_state_file(state_file: Path):
     containers = check(State.read_json_file(state_file).to_dict())
     assert len(containers[""][0].body) < 20_000, "what is written by every save is small"

@@ -89,6 +89,7 @@ MOVES: list[Move] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("move", MOVES, ids=lambda move: move.__name__)
 def test_a_save_into_a_file_that_is_not_there_any_more_is_not_acknowledged(path: Path, move: Move):
     with SQLStateStore(address(path)) as store:
@@ -374,6 +375,7 @@ store.sync(state)
 """
 
 
+@pytest.mark.slow
 def test_a_connection_that_could_only_read_is_not_kept(shared: Path):
     files = ["trading.db", "trading.db.demo.lock"]
     done = run_as_nobody(READ_THEN_WRITE.format(path=str(shared), address=address(shared), files=files))

@@ -125,6 +125,7 @@ def test_no_command_shows_a_password(address: str, lines: str, tmp_path: Path, m
         assert 0 not in codes[:6], codes
 
 
+@pytest.mark.slow
 def test_the_command_that_undoes_a_change_works_without_the_password(postgresql: str):
     url = FORMS["in the authority"](postgresql)
     with SQLStateStore(f"{url}#undo") as store:
@@ -153,6 +154,7 @@ UNREACHABLE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", UNREACHABLE)
 @pytest.mark.parametrize(
     "command",

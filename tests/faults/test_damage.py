@@ -31,6 +31,7 @@ def flip(content: bytes, bit: int) -> bytes:
     return bytes(changed)
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_is_found(path: Path):
     """All of them, one after the other: tens of thousands."""
     content = path.read_bytes()
@@ -64,6 +65,7 @@ def test_every_lost_beginning_is_found(path: Path):
             State.read_json_blob(content[start:])
 
 
+@pytest.mark.slow
 def test_damage_of_any_shape_is_found(memory: Path):
     """In a file with every class of the tree: overwritten blocks, moved blocks, zeros, foreign text."""
     path = memory / "whole.json"

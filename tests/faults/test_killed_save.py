@@ -90,6 +90,7 @@ def test_a_killed_save_loses_nothing_that_was_acknowledged(writers: Writers, mem
     assert find_temporary_files(path) == []
 
 
+@pytest.mark.slow
 def test_a_first_save_that_is_killed_leaves_a_pristine_store_or_the_save(writers: Writers, memory: Path):
     rounds = scaled(40)
     pristine = 0

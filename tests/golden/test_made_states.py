@@ -31,6 +31,7 @@ def made_state(request: pytest.FixtureRequest) -> Path:
     return request.param
 
 
+@pytest.mark.slow
 def test_it_loads_and_is_written_back_without_loss(made_state: Path):
     result = validate_state(made_state)
     assert result.passed, [check for check in result.checks if not check.passed]

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -208,6 +209,21 @@ class DurableStoreContract(StoreContract):
                 assert snapshot.state.to_json() == state.to_json()
             assert store.snapshot().sha256 == place.open().snapshot().sha256
             assert store.snapshot().text == place.open().snapshot().text
+
+    def test_a_recent_snapshot_is_kept_for_as_long_as_the_reader_says(self, store: StateStore, monkeypatch):
+        now = 100.0
+        monkeypatch.setattr(time, "monotonic", lambda: now)
+        with pytest.raises(FileNotFoundError):
+            store.recent_snapshot(10)
+        state = store.create("first")
+        store.sync(state)
+        first = store.recent_snapshot(10)
+        assert first is store.snapshot()
+        store.sync(state)
+        now = 110.0
+        assert store.recent_snapshot(10) is first
+        assert store.recent_snapshot(9.5) is store.snapshot()
+        assert store.recent_snapshot(10).revision == 2
 
     def test_a_snapshot_never_changes(self, store: StateStore):
         state = make_state("first")
@@ -418,6 +434,7 @@ class DurableStoreContract(StoreContract):
         assert state.last_updated_at is None
         self.check_loads(place, "first")
 
+    @pytest.mark.slow
     def test_a_second_process_is_refused_and_told_who_writes(self, store: StateStore, place: Place):
         store.sync(make_state("first"))
         out = run(f"""
@@ -429,6 +446,7 @@ class DurableStoreContract(StoreContract):
         store.sync(make_state("third"))
         self.check_loads(place, "third")
 
+    @pytest.mark.slow
     def test_a_second_process_may_read(self, store: StateStore, place: Place):
         store.sync(make_state("first"))
         assert run(f"print({place.get_expression()}.load().name)") == "first\n"
@@ -448,6 +466,7 @@ class DurableStoreContract(StoreContract):
         with pytest.raises(StoreLocked):
             place.open().sync(make_state())
 
+    @pytest.mark.slow
     def test_the_right_to_write_ends_with_the_process(self, store: StateStore, place: Place):
         with child(f"""
             store = {place.get_expression()}
@@ -515,6 +534,7 @@ class DurableStoreContract(StoreContract):
 
     # --- Forks
 
+    @pytest.mark.slow
     def test_a_forked_child_is_refused_while_its_parent_writes(self, place: Place):
         out = run(f"""
             store = {place.get_expression()}
@@ -531,6 +551,7 @@ class DurableStoreContract(StoreContract):
         """)
         assert out == "the writer is True\nparent again\n"
 
+    @pytest.mark.slow
     def test_a_forked_child_may_write_when_its_parent_does_not(self, place: Place):
         out = run(f"""
             store = {place.get_expression()}
@@ -544,6 +565,7 @@ class DurableStoreContract(StoreContract):
         """)
         assert out == "child\n"
 
+    @pytest.mark.slow
     def test_a_child_that_outlives_its_parent_does_not_keep_the_right_to_write(self, place: Place):
         with child(f"""
             store = {place.get_expression()}

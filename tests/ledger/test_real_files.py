@@ -62,6 +62,7 @@ def count_causes(finding: Finding) -> Counter[CauseKind]:
     return Counter(cause.kind for item in finding.breaks for cause in item.causes)
 
 
+@pytest.mark.slow
 def test_every_file_has_the_verdicts_that_were_traced(state_file: Path):
     state = State.read_json_file(state_file)
     before = state.to_json()

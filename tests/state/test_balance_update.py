@@ -59,6 +59,7 @@ def test_without_transaction_the_id_decides(cause: Cause):
     assert event != balance_update(cause=cause, tx_hash=None, balance_update_id=2)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_equality_is_symmetric_and_agrees_with_the_hash(data: st.DataObject):
     def draw() -> BalanceUpdate:

@@ -335,6 +335,7 @@ def test_balances_of_real_files_are_what_they_were(state_file: Path):
         assert order.index(new.verdict) <= order.index(old.verdict)
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 def test_early_history_of_real_files_goes_and_the_trades_stay(state_file: Path):
     state = State.read_json_file(state_file)

@@ -44,6 +44,7 @@ def test_a_page_stands_alone():
     assert len(render_plotly_figure_as_html(figure, "Equity", plotlyjs=False)) < 100_000
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome")
 def test_an_image_has_the_size_asked_for():
     pytest.importorskip("kaleido")

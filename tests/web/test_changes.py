@@ -149,6 +149,7 @@ async def run_saves(store: Store, place: Any, count: int, seed: int) -> list[Cli
     return clients
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [make_file, make_database])
 def test_followers_that_come_and_go_have_the_state(make: Callable[[Path], tuple[Store, Any]], tmp_path: Path):
     store, place = make(tmp_path)

@@ -85,6 +85,7 @@ def test_a_chart_that_fails_says_why(browser: Browser):
     assert response.json()["detail"] == "the chart broken failed: ValueError: no data of Mine"
 
 
+@pytest.mark.slow
 def test_a_chart_is_a_page_where_pictures_cannot_be_made(browser: Browser, monkeypatch: pytest.MonkeyPatch):
     def fail(*unused: object) -> bytes:
         raise ImageFailed("there is no browser")

@@ -159,6 +159,7 @@ def test_money_from_nowhere_has_no_event(run: Run, path: Path, write: WriteBalan
     assert "The ledger has no event in between: +5 USDC moved without an event" in result.stdout
 
 
+@pytest.mark.slow
 def test_real_files_match_their_own_balances_and_a_change_is_found(run: Run, state_file: Path, tmp_path: Path):
     model = tmp_path / "model.csv"
     assert run("check-accounts", state_file, "--write-balances", model).exit_code == 0

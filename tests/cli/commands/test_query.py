@@ -97,6 +97,7 @@ def test_formats(run: Run, folder: Path):
     assert run("query", "select 1 where false", "runs").stdout == "No rows.\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sql", "message"),
     [

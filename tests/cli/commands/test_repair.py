@@ -215,6 +215,7 @@ def test_duplicates_are_merged_only_when_asked_for(run: Run, tmp_path: Path, hyp
 # --- Real files
 
 
+@pytest.mark.slow
 def test_check_trades_of_every_real_file(run: Run, state_file: Path):
     result = run("check-trades", state_file, "--json")
     (report,) = json.loads(result.stdout)

@@ -57,6 +57,7 @@ def test_what_cannot_be_written_is_refused_before_the_work(run: Run, backtest_st
     assert run("report", "missing.json").exit_code == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine")
 def test_a_pdf_is_printed(run: Run, backtest_state: Path, tmp_path: Path):
     target = tmp_path / "report.pdf"

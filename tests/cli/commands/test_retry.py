@@ -110,6 +110,7 @@ def test_check_trades_tells_of_it(run: Run, failed_buy: Path):
     assert f"`tradeexecutor retry {failed_buy} --data CANDLES` tries simulated trades again." in output
 
 
+@pytest.mark.slow
 def test_real_transactions_are_refused(run: Run, state_file: Path, candles: Path, tmp_path: Path):
     path = tmp_path / "state.json"
     shutil.copyfile(state_file, path)

@@ -22,6 +22,7 @@ def find_line(output: str, *parts: str) -> str:
     return lines[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", POSITION_OPTIONS, ids=" ".join)
 def test_show_positions_of_every_real_state(run: Run, state_file: Path, options: tuple[str, ...]):
     result = run("show-positions", state_file, *options)

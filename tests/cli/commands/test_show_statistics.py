@@ -25,6 +25,7 @@ def iterate_numbers(data: Any) -> Any:
         yield data
 
 
+@pytest.mark.slow
 def test_every_real_state_has_statistics(run: Run, state_file: Path):
     result = run("show-statistics", state_file)
     assert result.exit_code == 0, result.output
@@ -37,6 +38,7 @@ def test_every_real_state_has_statistics(run: Run, state_file: Path):
     assert data["performance"]["max_drawdown"] == summarise_performance(State.read_json_file(state_file)).max_drawdown
 
 
+@pytest.mark.slow
 def test_the_same_file_gives_the_same_text_on_any_day(run: Run, state_file: Path, monkeypatch: pytest.MonkeyPatch):
     before = run("show-statistics", state_file).stdout
     import tradeexecutor.statistics.key_metric as key_metric

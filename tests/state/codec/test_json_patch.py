@@ -31,6 +31,7 @@ def test_applying_a_patch_gives_the_newer_text(old: Any, new: Any) -> None:
     assert bool(patch) == (before != orjson.dumps(new))
 
 
+@pytest.mark.slow
 @given(TREES, TREES)
 def test_another_implementation_of_rfc_6902_understands_the_patch(old: Any, new: Any) -> None:
     patch = orjson.loads(orjson.dumps(make_patch(old, new)))

@@ -6,6 +6,8 @@ import time
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
+
 from tests.kit.portfolios import DAY, START, add_closed, add_open, make_state
 from tradeexecutor.state.display.html_repr import MAX_ROWS
 from tradeexecutor.state.state import State
@@ -101,6 +103,7 @@ def test_rows_are_bounded_and_what_is_left_out_is_said():
     assert "2024-01-30 00:00" in page
 
 
+@pytest.mark.slow
 def test_a_long_history_costs_no_more_than_a_short_one():
     def measure(positions: int) -> float:
         state = make_state(10**9)

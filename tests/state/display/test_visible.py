@@ -13,6 +13,7 @@ from tradeexecutor.state.display.visible import escape_json, make_visible, make_
 NOT_SEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
+@pytest.mark.slow
 def test_every_character_that_is_not_seen_is_escaped_and_no_other():
     for number in range(sys.maxunicode + 1):
         character = chr(number)

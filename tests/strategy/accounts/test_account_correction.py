@@ -360,6 +360,7 @@ def list_correctable() -> list[AssetIdentifier]:
     return [a for a in build_expected_asset_map(State.read_json_blob(TEXT).portfolio) if a != WBTC]
 
 
+@pytest.mark.slow
 @given(amounts=st.dictionaries(st.sampled_from(list_correctable()), AMOUNTS), found=AMOUNTS)
 def test_whatever_is_corrected_the_accounts_are_clean_and_the_ledger_adds_up(
     amounts: dict[AssetIdentifier, Decimal], found: Decimal

@@ -71,6 +71,7 @@ def test_an_empty_state_is_explained_in_words(chart: Chart, state: State):
     assert not figure.data
 
 
+@pytest.mark.slow
 @EVERY_CHART
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_drawing_leaves_the_state_alone_and_the_width_to_the_page(chart: Chart, theme: Any):
@@ -90,6 +91,7 @@ def test_a_time_without_anything_is_explained(chart: Chart):
     assert get_explanation(figure)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(CHARTS) - {"interest", "returns-distribution", "rolling-sharpe"}))
 def test_charts_of_a_traded_state_are_charts(name: str):
     figure = draw(name, make_traded())

@@ -133,6 +133,7 @@ def test_the_latest_trades_are_marked_and_the_others_counted(busy: State):
     assert "300 of 1,200 trades shown (the latest)" in figure.layout.title.subtitle.text.replace("<br>", " ")
 
 
+@pytest.mark.slow
 def test_a_chart_of_many_positions_stays_small(busy: State):
     for name in ("positions", "profits", "profit-and-time", "price", "exposure"):
         figure = draw(busy, name, max_points=100)

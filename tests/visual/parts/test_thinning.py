@@ -85,6 +85,7 @@ def test_few_candles_are_left_alone():
     assert merge_candles(candles, 10) == (candles, None)
 
 
+@pytest.mark.slow
 def test_a_million_candles_are_merged():
     candles = make_candles(1_000_000, step=DAY / 1440)
     merged, _ = merge_candles(candles, 1_000)
