@@ -1,10 +1,11 @@
 """What readers in other threads cost a strategy that trades and saves.
 
-A cycle of the strategy is five trades and a save.  It waits five times as long as a cycle takes, then comes the next
-one; real strategies wait longer.  Each of four readers asks for `store.snapshot()` about twice in each cycle: for its
-text, or for the equity in its state, so that every save is decoded.  The time of a cycle is without the wait.  Runs
-with and without readers take turns, and each ratio is of two neighbours.  The files are in memory where possible,
-because waiting for a disk would hide what readers cost.
+A cycle of the strategy is five trades and a save. It waits five times as long as a cycle takes, then comes the next
+one; real strategies wait longer. Each of four readers asks for `store.snapshot()` about twice in each cycle: for its
+text, or for the equity in its state, so that every save is decoded, or for the equity in a state that is at most a
+second old (`store.recent_snapshot`). The time of a cycle is without the wait. Runs with and without readers take
+turns, and each ratio is of two neighbours; every second pair begins with the readers, because the state grows. The
+files are in memory where possible, because waiting for a disk would hide what readers cost.
 """
 
 import itertools
@@ -21,14 +22,16 @@ from benchmarks.trades import trade
 from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.state.owner import Owner
 from tradeexecutor.state.state import State
-from tradeexecutor.state.store import JSONFileStore, Snapshot, StateStore
+from tradeexecutor.state.store import JSONFileStore, StateStore
 
 READERS = 4
 #: Time between two questions of a reader, and between two cycles of the strategy; 1 is the time of a cycle.
 READER_PAUSE = 3.0
 CYCLE_PAUSE = 5.0
 CYCLES = 12
-PAIRS_OF_RUNS = 5
+PAIRS_OF_RUNS = 6
+#: Seconds that the save of `read_recent` may be old.
+MAX_AGE = 1.0
 #: Trades in the state at the beginning.
 HISTORY = 500
 
@@ -45,29 +48,34 @@ def run_cycles(store: StateStore, state: State, pause: float) -> float:
     return statistics.median(seconds)
 
 
-def read_text(snapshot: Snapshot) -> None:
+def read_text(store: StateStore) -> None:
     """Do what an API does whose clients decode the state themselves."""
-    assert snapshot.text
+    assert store.snapshot().text
 
 
-def read_state(snapshot: Snapshot) -> None:
+def read_state(store: StateStore) -> None:
     """Do what an API does that answers with figures."""
-    snapshot.state.portfolio.calculate_total_equity()
+    store.snapshot().state.portfolio.calculate_total_equity()
+
+
+def read_recent(store: StateStore) -> None:
+    """Do what an API does that answers with figures which may be a second old."""
+    store.recent_snapshot(MAX_AGE).state.portfolio.calculate_total_equity()
 
 
 def read(
-    store: StateStore, is_over: threading.Event, counts: list[int], pause: float, use: Callable[[Snapshot], None]
+    store: StateStore, is_over: threading.Event, counts: list[int], pause: float, use: Callable[[StateStore], None]
 ) -> None:
     """Ask for snapshots until it is over."""
     count = 0
     while not is_over.wait(pause):
-        use(store.snapshot())
+        use(store)
         count += 1
     counts.append(count)
 
 
 def measure(
-    make_store: Callable[[], StateStore], use: Callable[[Snapshot], None]
+    make_store: Callable[[], StateStore], use: Callable[[StateStore], None]
 ) -> tuple[list[float], list[float], int]:
     """Return seconds of a cycle without readers and with them, run by run, and the number of answers."""
     alone: list[float] = []
@@ -78,17 +86,17 @@ def measure(
         store.sync(state)
         unit = run_cycles(store, state, 0.01)
         pause = unit * CYCLE_PAUSE
-        for _ in range(PAIRS_OF_RUNS):
-            alone.append(run_cycles(store, state, pause))
-            is_over = threading.Event()
-            arguments = (store, is_over, counts, unit * READER_PAUSE, use)
-            readers = [threading.Thread(target=read, args=arguments) for _ in range(READERS)]
-            for reader in readers:
-                reader.start()
-            watched.append(run_cycles(store, state, pause))
-            is_over.set()
-            for reader in readers:
-                reader.join()
+        for number in range(PAIRS_OF_RUNS):
+            for is_watched in (number % 2 == 1, number % 2 == 0):
+                is_over = threading.Event()
+                arguments = (store, is_over, counts, unit * READER_PAUSE, use)
+                readers = [threading.Thread(target=read, args=arguments) for _ in range(READERS * is_watched)]
+                for reader in readers:
+                    reader.start()
+                (watched if is_watched else alone).append(run_cycles(store, state, pause))
+                is_over.set()
+                for reader in readers:
+                    reader.join()
     return alone, watched, sum(counts)
 
 
@@ -105,7 +113,7 @@ def run() -> None:
             "sqlite": lambda: SQLStateStore(f"sqlite:///{folder}/trading.db#{time.monotonic_ns()}"),
         }
         print("\nstore   reads    cycle alone  with readers   ratio   lowest  highest  answers", flush=True)
-        for (name, make_store), use in itertools.product(stores.items(), (read_text, read_state)):
+        for (name, make_store), use in itertools.product(stores.items(), (read_text, read_state, read_recent)):
             alone, watched, answers = measure(make_store, use)
             ratios = sorted(b / a for a, b in zip(alone, watched, strict=True))
             label = f"{name:<8}{use.__name__.removeprefix('read_'):<8}"

@@ -8,7 +8,8 @@ first asked for, and all readers of the snapshot share it.
 import datetime
 import os
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from tradeexecutor.state.state import State
 from tradeexecutor.state.state.read_only import make_read_only
 from tradeexecutor.state.types import from_epoch
 
-__all__ = ["FileSnapshots", "Snapshot", "SnapshotCache"]
+__all__ = ["FileSnapshots", "RecentSnapshot", "Snapshot", "SnapshotCache"]
 
 
 class _Content:
@@ -115,6 +116,25 @@ class SnapshotCache:
         if self._process != os.getpid():
             SnapshotCache.__init__(self)
         return self._lock
+
+
+class RecentSnapshot:
+    """The snapshot that all readers of a store share for some time, although there may be a newer one."""
+
+    def __init__(self) -> None:
+        self._cache = SnapshotCache()
+        #: Time of the monotonic clock in seconds at which `SnapshotCache.latest` was the latest.
+        self._asked_at = 0.0
+
+    def get(self, max_age: float, read: Callable[[], Snapshot]) -> Snapshot:
+        """Return a snapshot that was the latest at most `max_age` seconds ago; `read` returns the latest."""
+        with self._cache.lock:
+            now = time.monotonic()
+            latest = self._cache.latest
+            if latest is None or now - self._asked_at > max_age:
+                self._cache.latest = latest = read()
+                self._asked_at = now
+            return latest
 
 
 class FileSnapshots:

@@ -15,6 +15,7 @@ import contextlib
 import datetime
 import enum
 import errno
+import functools
 import logging
 import os
 import re
@@ -56,7 +57,7 @@ from tradeexecutor.state.owner import get_owner
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store.advice import get_advice
 from tradeexecutor.state.store.backups import BackupFolder, BackupPolicy, keep_original
-from tradeexecutor.state.store.snapshot import FileSnapshots, Snapshot
+from tradeexecutor.state.store.snapshot import FileSnapshots, RecentSnapshot, Snapshot
 from tradeexecutor.state.store.stale_files import find_stale_files
 from tradeexecutor.state.store.verification import Verify, require_verify, verify_written
 
@@ -82,6 +83,10 @@ class StateStoreModel(enum.Enum):
 
 class StateStore(ABC):
     """Interface of all stores."""
+
+    @functools.cached_property
+    def _recent(self) -> RecentSnapshot:
+        return RecentSnapshot()
 
     @abstractmethod
     def is_pristine(self) -> bool:
@@ -138,6 +143,19 @@ class StateStore(ABC):
         InvalidStateFile, DamagedStateFile, NewerStateFile
             As `load`.
         """
+
+    def recent_snapshot(self, max_age: float) -> Snapshot:
+        """Return a save that was the latest at most `max_age` seconds ago.
+
+        All readers get the same object during this time, so its state is built once for all of them. Readers in the
+        process that trades ask for this: building a state keeps the trading thread waiting.
+
+        Raises
+        ------
+        FileNotFoundError, InvalidStateFile, DamagedStateFile, NewerStateFile
+            As `snapshot`.
+        """
+        return self._recent.get(max_age, self.snapshot)
 
     def peek_snapshot(self) -> Snapshot | None:
         """Return what `snapshot` would if that is in memory; None if it has to be read. It takes some microseconds."""
