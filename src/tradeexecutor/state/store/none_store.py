@@ -6,8 +6,8 @@ from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.owner import get_owner
 from tradeexecutor.state.state import State
+from tradeexecutor.state.store.interface import StateStore
 from tradeexecutor.state.store.snapshot import Snapshot
-from tradeexecutor.state.store.store import StateStore
 
 
 class NoneStore(StateStore):
