@@ -30,7 +30,7 @@ DEV     := $(VENV)/.installed-dev
 DOCS    := $(VENV)/.installed-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-live test test-fast lint format soak golden docs docs-commands schema bench setup setup-dev lock clean distclean
+.PHONY: help demo demo-live test test-fast lint format soak soak-live golden docs docs-commands schema bench setup setup-dev lock clean distclean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -60,6 +60,9 @@ format: $(DEV) ## Format the code and apply safe lint fixes
 
 soak: $(DEV) ## Search with the random and fault tests, SOAK (100) times as long
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-search} SOAK=$(SOAK) $(PY) -m pytest -n $(WORKERS) --timeout=0 tests/properties tests/faults tests/web/test_changes.py $(PYTEST_ARGS)
+
+soak-live: $(DEV) ## Kill a live strategy at 20 * SOAK moments on each store; SOAK_SEED chooses other ones
+	@SOAK=$(SOAK) $(PY) -m pytest -n 0 -s --timeout=0 tests/ethereum/test_killed.py $(PYTEST_ARGS)
 
 golden: $(DEV) ## Compare with recorded reference values, where the shared data folder is present
 	@$(PY) -m tests.golden.floor

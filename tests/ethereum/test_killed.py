@@ -20,7 +20,7 @@ from tests.ethereum.chaos import DEEPEST, Chaos
 from tests.ethereum.killed_trader import LAUNCHER, VARIABLE, LiveTrader, count_trades, open_store
 from tests.ethereum.trader import Trader
 from tests.faults.writers import Writers
-from tests.kit.soak import scaled
+from tests.kit.soak import SEED, scaled
 from tradeexecutor.ethereum.hot_wallet import HotWallet
 from tradeexecutor.ethereum.transactions import get_all_hashes
 from tradeexecutor.ethereum.treasury import EthereumSync
@@ -62,7 +62,7 @@ def writers(settings: dict[str, object]) -> Iterator[Writers]:
 def test_a_strategy_that_is_killed_at_any_moment_goes_on_where_it_was(
     kind: str, trader: Trader, settings: dict[str, object], writers: Writers, tmp_path: Path
 ):
-    randomness = random.Random(14)
+    randomness = random.Random(SEED)
     name = uuid.uuid4().hex[:8]
     place = str(tmp_path / "state.json") if kind == "file" else f"sqlite:///{tmp_path / 'trading.db'}#{name}"
     trader.state = State(created_at=trader.chain.now, name="live")
@@ -70,7 +70,7 @@ def test_a_strategy_that_is_killed_at_any_moment_goes_on_where_it_was(
     with open_store(place) as store:
         store.sync(trader.state)
     trader.chain.anvil.mine(DEEPEST + 1)
-    with Chaos(trader.chain.anvil.url, trader.wallet, seed=14) as chaos:
+    with Chaos(trader.chain.anvil.url, trader.wallet, seed=SEED) as chaos:
         start = _measure_start(writers, place)
         for number in range(KILLS):
             writers.run(place, 0, start * randomness.uniform(0.5, 6), after_first=False)
