@@ -101,14 +101,33 @@ def test_a_strategy_lives_on_a_database_server(machine: Machine):
         commands = [["sync-treasury", place, "--yes"], ["close-all", place, "--yes"], ["check-accounts", place]]
         chain = ["--chain", str(machine.folder / "chain.json"), "--rpc", trader.chain.anvil.url]
         for command in commands:
-            # Balances are compared as of the time of a block; on a slow machine it can lag behind the bookings.
-            trader.chain.anvil.rpc("evm_increaseTime", 60)
-            trader.chain.anvil.mine()
             done = CliRunner().invoke(app, [*command, *chain])
             assert done.exit_code == 0, done.output
         state = load_state(parse_state_location(place))
         assert [trade.is_success() for trade in state.portfolio.get_all_trades()] == [True, True]
         trader.assert_books_equal_chain(state)
+
+
+def test_a_clock_of_the_chain_that_is_behind_is_no_difference_between_books_and_wallet(machine: Machine):
+    """Balances are those of a block, whose time is then before the start of the trade that it contains."""
+    place, anvil = str(machine.folder / "state.json"), machine.trader.chain.anvil
+    chain = ["--chain", str(machine.folder / "chain.json"), "--rpc", anvil.url]
+    anvil.rpc("anvil_setBlockTimestampInterval", 0)
+    try:
+        time.sleep(1.1)
+        assert machine.start(place, "--new").exit_code == 0
+        for command in (["check-accounts", place], ["close-all", place, "--yes"], ["check-accounts", place]):
+            done = CliRunner().invoke(app, [*command, *chain])
+            assert done.exit_code == 0, done.output
+    finally:
+        anvil.rpc("anvil_removeBlockTimestampInterval")
+    state = State.read_json_file(Path(place))
+    bought, sold = state.portfolio.get_all_trades()
+    assert bought.is_success()
+    assert sold.is_success()
+    assert sold.executed_at is not None
+    assert sold.started_at is not None
+    assert sold.executed_at < sold.started_at
 
 
 def test_a_start_is_refused_when_the_books_do_not_agree_with_the_wallet(machine: Machine):

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.kit.every_kind_trader import A_USDC, TEXT, V_WETH, D, Driver
-from tests.kit.trader import DAY, SECOND, T0, USDC, WETH, WETH_USDC
+from tests.kit.trader import DAY, SECOND, T0, USDC, VAULT, WETH, WETH_USDC
 from tradeexecutor.ledger.divergence import (
     Divergence,
     ExpectedBalances,
@@ -95,6 +95,18 @@ def test_an_event_counts_from_its_block_not_from_when_it_was_booked(driver: Driv
     expected = WalletBooks(driver.state).get_balances(USDC)
     assert expected.get_expected(mined_at) == 8_190
     assert expected.get_expected(mined_at - SECOND) == 8_150
+
+
+def test_a_trade_counts_from_its_block_also_when_the_clock_of_the_machine_is_ahead_of_the_chain(driver: Driver):
+    mined_at = driver.ts + SECOND
+    driver.ts += DAY
+    driver.buy(500).executed_at = mined_at
+    asked = driver.send(driver.plan(VAULT, 1.0, reserve=150))
+    driver.state.mark_vault_settlement_pending(mined_at, asked)
+    expected = WalletBooks(driver.state).get_balances(USDC)
+    assert expected.get_expected(mined_at - SECOND) == 8_150
+    assert expected.get_expected(mined_at) == expected.get_expected(driver.ts) == 7_500
+    assert expected.get_expected(mined_at, held_now=D(7_500)) == 7_500
 
 
 def test_debt_is_a_balance_of_debt_tokens():

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from tradeexecutor.ledger.entry import Account, AccountKind, Entry
+from tradeexecutor.ledger.entry import Account, AccountKind, Entry, EntryKind
 from tradeexecutor.ledger.exact import ZERO, exact_arithmetic
 from tradeexecutor.ledger.journal import Journal, derive, list_positions
 from tradeexecutor.ledger.opening import has_known_opening
@@ -180,7 +180,8 @@ class WalletBooks:
 
     def __init__(self, state: State, journal: Journal | None = None):
         self._journal = journal = derive(state) if journal is None else journal
-        self._happened_at = _get_block_times(state)
+        self._update_times = _get_update_times(state)
+        self._trade_times = _get_trade_times(state)
         outside = _list_positions_outside(state)
         self._accounts: dict[str, list[Account]] = {}
         for account in journal.movements:
@@ -207,10 +208,19 @@ class WalletBooks:
                     if account.kind is AccountKind.in_flight:
                         in_flight[number] = in_flight.get(number, ZERO) + amount
         entries = self._journal.entries
-        times = {number: _get_time(entries[number], self._happened_at) for number in changes}
+        times = {number: self._get_time(entries[number]) for number in changes}
         opening = self._openings.get(identifier, ZERO)
         steps = _run(entries, times, changes, opening)
         return ExpectedBalances(asset, opening, steps, _run(entries, times, in_flight, ZERO))
+
+    def _get_time(self, entry: Entry) -> datetime.datetime:
+        """Return when an entry happened on the chain, which is never later than its booking."""
+        happened_at = None
+        if entry.balance_update_id is not None:
+            happened_at = self._update_times.get(entry.balance_update_id)
+        elif entry.trade_id is not None:
+            happened_at = self._trade_times.get((entry.trade_id, entry.kind))
+        return entry.time if happened_at is None else min(happened_at, entry.time)
 
 
 class ExpectedBalances:
@@ -367,7 +377,7 @@ def _list_positions_outside(state: State) -> set[int | None]:
     }
 
 
-def _get_block_times(state: State) -> dict[int, datetime.datetime]:
+def _get_update_times(state: State) -> dict[int, datetime.datetime]:
     """Return the time of the block of each balance update, by id; the journal contains the time of booking."""
     tables = [position.balance_updates for position in list_positions(state)]
     tables += [reserve.balance_updates for reserve in state.portfolio.reserves.values()]
@@ -379,9 +389,20 @@ def _get_block_times(state: State) -> dict[int, datetime.datetime]:
     }
 
 
-def _get_time(entry: Entry, happened_at: Mapping[int, datetime.datetime]) -> datetime.datetime:
-    number = entry.balance_update_id
-    return entry.time if number is None else min(happened_at.get(number, entry.time), entry.time)
+def _get_trade_times(state: State) -> dict[tuple[int, EntryKind], datetime.datetime]:
+    """Return the time of the block in which the tokens of each trade moved.
+
+    The journal contains the start of the trade when that is later, because it has no effect before its cause. The clock
+    of a machine and that of a chain differ by seconds, and the balance of that block contains the trade.
+    """
+    times: dict[tuple[int, EntryKind], datetime.datetime] = {}
+    for position in list_positions(state):
+        for trade in position.trades.values():
+            if trade.executed_at is not None:
+                times[trade.trade_id, EntryKind.trade_succeeded] = trade.executed_at
+            if trade.vault_settlement_pending_at is not None:
+                times[trade.trade_id, EntryKind.settlement_pending] = trade.vault_settlement_pending_at
+    return times
 
 
 def _run(
