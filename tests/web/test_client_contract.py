@@ -1,5 +1,6 @@
 """What the public JavaScript client requires of the answers, on real files, backtests and made states."""
 
+import datetime
 import gzip
 import json
 import re
@@ -11,11 +12,14 @@ from typing import Any
 import brotli
 import pytest
 
+from tests.kit.client_rules import find_refused
 from tests.kit.web import Browser, browse
 from tests.support import REPOSITORY
 from tradeexecutor.analysis.adjusted.summary import summarise_performance
 from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
+from tradeexecutor.state.errors import BadStateData
 from tradeexecutor.state.state import State
+from tradeexecutor.state.statistics import PositionStatistics
 from tradeexecutor.state.store import JSONFileStore
 from tradeexecutor.web import reference
 from tradeexecutor.web.caching import BUDGET, Computations
@@ -107,6 +111,7 @@ def walk(tree: Any) -> Iterator[dict[str, Any]]:
 def check_state(tree: dict[str, Any]) -> None:
     assert "seal" not in tree
     assert tree["cycle"] >= 1
+    assert tree["portfolio"]["reserves"]
     for item in walk(tree):
         assert item.get("chain_id") is None or item["chain_id"] > 0
         assert item.get("internal_id") != 0
@@ -356,6 +361,73 @@ def test_parts_that_may_be_absent_but_not_incomplete():
     assert found["stats"]["long_short_metrics_latest"] is None
     assert found["portfolio"]["reserves"]["a"]["last_sync_at"] == 5
     assert tree["portfolio"]["reserves"]["a"]["last_sync_at"] is None
+
+
+def test_a_state_without_reserves_has_an_empty_one(tmp_path: Path):
+    """A page of the client shows the first reserve, and fails without one."""
+    state = State(name="Mine")
+    assert not state.portfolio.reserves
+    (tmp_path / "mine.json").write_text(state.to_json())
+    with browse(tmp_path / "mine.json") as browser:
+        shown, stored = browser.read("/state"), browser.read("/v1/mine/state")
+    ((key, reserve),) = shown["portfolio"]["reserves"].items()
+    assert key == f"{reserve['asset']['chain_id']}-{reserve['asset']['address']}"
+    assert (reserve["quantity"], reserve["is_placeholder"]) == ("0", True)
+    assert reserve["last_sync_at"] == reserve["last_pricing_at"] == shown["created_at"]
+    assert not list(find_refused(shown))
+    assert stored["portfolio"]["reserves"] == {}
+    # What is shown is a state: programs that read it find no money.
+    assert State.from_dict(shown).portfolio.get_cash() == 0
+
+
+def test_the_empty_reserve_is_in_the_currency_of_a_position():
+    asset = {"chain_id": 10, "address": "0x1f", "token_symbol": "USDT", "decimals": 6}
+    portfolio = {"reserves": None, "closed_positions": {"1": {"reserve_currency": asset}}}
+    found = make_public({"cycle": 1, "created_at": 5, "portfolio": portfolio})
+    assert found["portfolio"]["reserves"]["10-0x1f"]["asset"] == asset
+
+
+def test_unknown_figures_are_left_out_because_the_client_draws_them_as_0():
+    stored = run_backtest_for_module(REPOSITORY / "examples" / "trend_following.py", progress=False).state.to_dict()
+    before = stored["stats"]["positions"]
+    first, second, third = list(before)[:3]
+    before[first][1]["value"] = before[first][2]["profitability"] = before[second][0]["value"] = None
+    stored["portfolio"]["closed_positions"][first]["last_token_price"] = None
+    assert list(find_refused(stored))
+    shown = make_public(stored)
+    after = shown["stats"]["positions"]
+    assert after[first] == [before[first][0], *before[first][3:]]
+    assert after[second] == before[second][1:]
+    assert after[third] == before[third]
+    position = shown["portfolio"]["closed_positions"][first]
+    assert position["last_token_price"] == list(position["trades"].values())[-1]["executed_price"]
+    assert not list(find_refused(shown))
+
+
+@pytest.mark.parametrize(
+    ("position", "price"),
+    [
+        ({"trades": {"1": {"executed_price": 2.0}, "2": {"executed_price": None, "planned_price": 3.0}}}, 3.0),
+        ({"trades": {"1": {"executed_price": 2.0, "planned_price": 2.1}}, "valuation_updates": []}, 2.0),
+        ({"valuation_updates": [{"new_price": 4.0}, {"new_price": None}]}, 4.0),
+        ({}, None),
+    ],
+)
+def test_a_missing_price_is_the_newest_recorded_one(position: dict[str, Any], price: float | None):
+    portfolio = {"reserves": {}, "open_positions": {"1": {"last_token_price": None, **position}}}
+    found = make_public({"cycle": 1, "portfolio": portfolio})
+    assert found["portfolio"]["open_positions"]["1"]["last_token_price"] == price
+
+
+@pytest.mark.parametrize("name", ["profitability", "value"])
+def test_an_unknown_figure_is_never_written(name: str):
+    """So that it need not be left out of what is read."""
+    state, now = State(), datetime.datetime(2024, 1, 1)
+    sample = PositionStatistics(now, now, profitability=0.1, profit_usd=1.0, quantity=1.0, value=1.0)
+    state.stats.positions[1] = [sample]
+    setattr(sample, name, None)
+    with pytest.raises(BadStateData, match=name):
+        state.to_json()
 
 
 def test_an_answer_that_takes_too_long_is_an_error_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

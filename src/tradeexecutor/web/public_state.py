@@ -6,13 +6,16 @@ it under a name that begins with ``original_``, which the client ignores. ``/v1/
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any, cast
 
+from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.identifier.chain import ChainId
+from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.trade import TradeType
 
-__all__ = ["CLIENT_CHAINS", "get_client_chain", "make_public"]
+__all__ = ["CLIENT_CHAINS", "get_client_chain", "keep_known_samples", "make_public"]
 
 Tree = dict[str, Any]
 
@@ -50,6 +53,9 @@ _KINDS = {
 
 _TRADE_TYPES = frozenset(kind.value for kind in TradeType)
 
+#: Tables of positions, the most telling first.
+_TABLES = ("open_positions", "frozen_positions", "closed_positions", "pending_positions", "expired_positions")
+
 _NUMBERS = frozenset({int, float})
 
 _HEX = re.compile(r"0x[0-9a-fA-F]*")
@@ -85,13 +91,70 @@ def make_public(tree: Tree) -> Tree:
     stats = tree.get("stats")
     if isinstance(stats, dict):
         _drop_incomplete_table(cast(Tree, stats))
+        samples = cast(Tree, stats).get("positions")
+        if isinstance(samples, dict):
+            stats["positions"] = {
+                number: keep_known_samples(cast(list[Any], item)) for number, item in cast(Tree, samples).items()
+            }
     portfolio = tree.get("portfolio")
-    reserves = cast(Tree, portfolio).get("reserves") if isinstance(portfolio, dict) else None
-    if isinstance(reserves, dict):
-        for reserve in cast(Tree, reserves).values():
-            if isinstance(reserve, dict) and cast(Tree, reserve).get("last_sync_at") is None:
-                reserve["last_sync_at"] = tree.get("created_at")
+    if isinstance(portfolio, dict):
+        _complete_portfolio(cast(Tree, portfolio), tree.get("created_at"))
     return tree
+
+
+def keep_known_samples(samples: list[Any]) -> list[Any]:
+    """Return the samples of a position whose value and profitability are known; the client draws unknown ones as 0."""
+    return [item for item in samples if item.get("value") is not None and item.get("profitability") is not None]
+
+
+def _complete_portfolio(portfolio: Tree, created_at: Any) -> None:
+    """Add what the client needs: a reserve, the time of its last processing, and the prices of positions."""
+    positions = list(_list_positions(portfolio))
+    reserves = cast(Tree, portfolio.get("reserves") or {})
+    if not reserves:
+        asset = next((item["reserve_currency"] for item in positions if item.get("reserve_currency")), None)
+        portfolio["reserves"] = reserves = _make_empty_reserve(asset, created_at)
+    for reserve in reserves.values():
+        if isinstance(reserve, dict) and cast(Tree, reserve).get("last_sync_at") is None:
+            reserve["last_sync_at"] = created_at
+    for position in positions:
+        if "last_token_price" in position and position["last_token_price"] is None:
+            position["last_token_price"] = _find_last_price(position)
+
+
+def _list_positions(portfolio: Tree) -> Iterator[Tree]:
+    for name in _TABLES:
+        table = portfolio.get(name)
+        if isinstance(table, dict):
+            yield from cast(dict[str, Tree], table).values()
+
+
+def _make_empty_reserve(asset: Tree | None, created_at: Any) -> Tree:
+    """Return reserves of a state that has none, because a page of the client shows the first one.
+
+    Parameters
+    ----------
+    asset
+        Currency of a position; None if there is no position.
+    created_at
+        Creation of the state, epoch seconds.
+    """
+    money = AssetIdentifier(_ELSEWHERE, "0x" + "0" * 40, "USD", 6)
+    reserve: Tree = ReservePosition(money, Decimal(0), None, 1.0, None, Decimal(0), 1.0).to_dict()
+    reserve |= {"last_sync_at": created_at, "last_pricing_at": created_at, "is_placeholder": True}
+    if asset is not None:
+        reserve["asset"] = asset
+    return {f"{reserve['asset']['chain_id']}-{reserve['asset']['address']}": reserve}
+
+
+def _find_last_price(position: Tree) -> Any:
+    """Return the newest price that a position has recorded, USD; None if there is none."""
+    for update in reversed(position.get("valuation_updates") or []):
+        if update.get("new_price") is not None:
+            return update["new_price"]
+    trades = list(cast(dict[str, Tree], position.get("trades") or {}).values())
+    prices = (trade.get(name) for trade in reversed(trades) for name in ("executed_price", "planned_price"))
+    return next((price for price in prices if price is not None), None)
 
 
 def _drop_incomplete_table(stats: Tree) -> None:

@@ -16,7 +16,7 @@ from tradeexecutor.web.caching import Body
 from tradeexecutor.web.drawings import draw, draw_figure, draw_picture, list_charts, make_icon, make_report_page
 from tradeexecutor.web.endpoints import Endpoint, Parameter, Question, encode
 from tradeexecutor.web.problems import ProblemRaised
-from tradeexecutor.web.public_state import make_public
+from tradeexecutor.web.public_state import keep_known_samples, make_public
 from tradeexecutor.web.series import make_ascending, render_client_chart
 from tradeexecutor.web.summary import make_metadata, make_status
 from tradeexecutor.web.v1 import ChartName, Number
@@ -118,7 +118,7 @@ def make_position_chart(question: Question) -> Body:
             position_number=number,
             price_history=prices,
             price_history_status_message=_HISTORY_THERE if prices else _HISTORY_MISSING,
-            position_statistics=[{**dict.fromkeys(names), **sample} for sample in samples],
+            position_statistics=[{**dict.fromkeys(names), **sample} for sample in keep_known_samples(samples)],
             trades=list(shown["trades"].values()),
             warnings=[] if prices else [_HISTORY_MISSING],
         )
