@@ -314,6 +314,11 @@ def test_a_running_strategy_retries_and_sells_by_command(owned: Files):
             running.tell("retry", confirm=preview.confirm)
         with pytest.raises(OperationRefused):
             running.tell("retry", trade_ids=[77])
+        execution: Any = running.books.models.execution
+        venues, execution.venues = execution.venues, []
+        with pytest.raises(OperationRefused, match=r"no trade can be tried again: trade #\d+: "):
+            running.tell("retry")
+        execution.venues = venues
         trader.chain.set_v2_price(trader.market.exchange, trader.market.pair, Decimal(2_000))
         done = running.tell("retry", confirm=running.tell("retry").confirm)
         assert [item.status for item in done.trades] == ["success"]

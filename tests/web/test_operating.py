@@ -1,26 +1,36 @@
 """Operators retry trades and close positions over HTTP: previewed, carried out, and recorded in the file."""
 
 import datetime
+import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.kit.web import Browser, browse
 from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
 from tradeexecutor.backtest.dataset import load_dataset
+from tradeexecutor.cli.main import app
+from tradeexecutor.ethereum.errors import ChainUnavailable
 from tradeexecutor.ledger.proof import prove
+from tradeexecutor.operations import candle_market, close_position, live_trading, operator_commands, retry
 from tradeexecutor.operations.operator_commands import CommandQueue, list_actions
+from tradeexecutor.operations.remedy import Remedy
+from tradeexecutor.operations.retry import RetryReport
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.codec.json_patch import apply_patch
-from tradeexecutor.state.errors import OperationRefused
+from tradeexecutor.state.errors import NotEnoughMoney, OperationRefused, SaveFailed, UncleanState
+from tradeexecutor.state.repair import RepairResult
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.types import to_epoch
 from tradeexecutor.web import operating
 from tradeexecutor.web.app import Settings
+from tradeexecutor.web.remedies import describe_remedy
 from tradeexecutor.web.security import Access
 
 OPERATE = "operate-token-of-the-test"
@@ -168,7 +178,145 @@ def test_a_failed_trade_is_retried(make_office: Any):
 
 def test_without_anything_to_retry_nothing_is_confirmed_or_recorded(make_office: Any):
     office = make_office(fail_never)
-    assert office.ask("retry", data=[DATA]) == {"is_done": False, "confirm": None, "patch": [], "trades": []}
+    answer = office.ask("retry", data=[DATA])
+    assert answer["note"] == "there is nothing to do: no trade has failed"
+    assert (answer["is_done"], answer["confirm"], answer["patch"], answer["trades"]) == (False, None, [], [])
+
+
+# --- Refusals
+
+
+def refuse(office: Office, name: str, status: int = 409, **fields: Any) -> dict[str, Any]:
+    """The problem of a refused command, which must have changed nothing, previewed or confirmed."""
+    before = office.path.read_bytes()
+    problem = office.ask(name, status, **fields)
+    assert (problem["status"], problem["type"]) == (status, "about:blank")
+    assert office.path.read_bytes() == before
+    return problem
+
+
+def run_command_line(office: Office, *arguments: str) -> str:
+    """What the command line says about the same."""
+    result = CliRunner().invoke(app, [arguments[0], str(office.path), *arguments[1:], "--yes"], env={"COLUMNS": "300"})
+    assert result.exit_code == 1
+    return " ".join(result.output.split())
+
+
+def test_a_retry_of_a_trade_that_has_not_failed_is_explained(make_office: Any):
+    office = make_office(fail_never)
+    problem = refuse(office, "retry", data=[DATA], trade_ids=[77])
+    assert problem["detail"] == "trade #77 is not a failed trade of an open or frozen position. Failed: none."
+    told = run_command_line(office, "retry", "--data", DATA, "--trade", "77")
+    assert problem["detail"].split(". ")[0] in told
+
+
+def test_a_retry_that_can_send_nothing_is_refused_with_the_reason_of_each_trade(make_office: Any):
+    office = make_office(fail_always)
+    problem = refuse(office, "retry", data=["goog-daily"])
+    assert problem["detail"].startswith(
+        "no trade can be tried again: trade #1: the market data has no price of BTC-USD"
+    )
+    reason = problem["detail"].split("trade #1: ")[1]
+    assert reason in run_command_line(office, "retry", "--data", "goog-daily")
+
+
+def test_a_retry_of_real_transactions_says_what_to_do(make_office: Any):
+    office = make_office(fail_always)
+    state = office.load()
+    (trade,) = (trade for trade in state.portfolio.get_all_trades() if trade.is_failed())
+    trade.blockchain_transactions[-1].tx_hash = "0x" + "ab" * 32
+    with JSONFileStore(office.path) as store:
+        store.load()
+        store.sync(state)
+    problem = refuse(office, "retry", data=[DATA])
+    assert "real blockchain transaction" in problem["detail"]
+    assert "Give the command to the running strategy" in problem["remedy"]
+    told = run_command_line(office, "retry", "--data", DATA)
+    assert problem["detail"] in told
+    assert "--chain" in told  # the same advice, in terms of a command line
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "detail", "remedy"),
+    [
+        ("resume", {}, "the strategy is not paused", None),
+        ("close-position", {"position_id": 9}, "there is no position #9. Open or frozen: #1.", None),
+        ("close-position", {"position_id": 1}, "position #1 holds", "set `write_off`"),
+        ("close-position", {"position_id": 1, "data": ["goog-daily"]}, "no price of BTC-USD", None),
+    ],
+)
+def test_a_refusal_says_why_and_what_to_do(
+    make_office: Any, name: str, fields: dict[str, Any], detail: str, remedy: str | None
+):
+    problem = refuse(make_office(fail_never), name, **fields)
+    assert detail in problem["detail"]
+    assert remedy is None or remedy in problem["remedy"]
+
+
+def test_a_position_with_a_failed_trade_is_not_closed_before_it_is_repaired(make_office: Any):
+    problem = refuse(make_office(fail_always), "close-position", position_id=1, write_off=True)
+    assert "failed trades that are not repaired" in problem["detail"]
+    assert "check-trades" in problem["remedy"]
+
+
+def test_a_strategy_that_runs_elsewhere_is_not_changed(make_office: Any):
+    office = make_office(fail_never)
+    confirm = office.ask("pause")["confirm"]
+    with JSONFileStore(office.path) as store:
+        store.acquire_writer_lock()
+        problem = refuse(office, "pause", confirm=confirm)
+    assert problem["detail"].startswith("the state is being written by process ")
+    assert str(office.path) not in problem["detail"]
+    assert "stop it first" in problem["remedy"]
+
+
+def test_trades_that_are_left_alone_are_named_beside_those_that_are_tried(
+    make_office: Any, monkeypatch: pytest.MonkeyPatch
+):
+    office = make_office(fail_always)
+    state = office.load()
+    (failed,) = (trade for trade in state.portfolio.get_all_trades() if trade.is_failed())
+
+    def retry_one(state: State, request: object) -> RetryReport:
+        return RetryReport(None, RepairResult(new_trades=[failed], left_alone={7: "it lacks money"}), {})
+
+    monkeypatch.setattr(operating, "retry_failed_trades", retry_one)
+    answer = office.ask("retry", data=[DATA])
+    assert [trade["trade_id"] for trade in answer["trades"]] == [failed.trade_id]
+    assert answer["left_alone"] == [{"trade_id": 7, "reason": "it lacks money"}]
+    assert answer["confirm"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "detail"),
+    [
+        (NotEnoughMoney("5 USDC are needed"), 409, "USDC"),
+        (UncleanState("trade #3 is in flight"), 409, "trade #3 is in flight"),
+        (ChainUnavailable("the node does not answer"), 503, "the node does not answer"),
+        (SaveFailed("/x/y.json", OSError(28, "No space left"), in_place=False, advice=""), 503, "nothing has changed"),
+        (KeyError("/secret/path"), 500, "the log of the server has the details"),
+    ],
+)
+def test_an_error_in_a_command_has_its_text_and_a_status(
+    make_office: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, detail: str
+):
+    office = make_office(fail_never)
+
+    def fail(*unused: object) -> None:
+        raise error
+
+    monkeypatch.setattr(operating, "pause", fail)
+    problem = refuse(office, "pause", status)
+    assert detail in problem["detail"]
+    assert "/x/y.json" not in problem["detail"]
+
+
+def test_every_remedy_of_these_commands_has_words():
+    modules = (candle_market, close_position, live_trading, operator_commands, retry)
+    named = {name for module in modules for name in re.findall(r"Remedy\.(\w+)", inspect.getsource(module))}
+    assert len(named) >= 6
+    assert all(describe_remedy(Remedy[name]) for name in named)
+    assert describe_remedy(None) is None
 
 
 # --- The queue of a running strategy

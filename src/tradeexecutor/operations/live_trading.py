@@ -16,7 +16,7 @@ from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import OperationRefused, UncleanState
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair import RepairResult, find_trades_to_be_repaired
-from tradeexecutor.state.retry import retry_trades
+from tradeexecutor.state.retry import find_obstacle, retry_trades
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.strategy.runner import Models
@@ -26,6 +26,7 @@ __all__ = [
     "LiveBooks",
     "PlannedSale",
     "execute_trade",
+    "find_obstacles",
     "list_failed_trades",
     "plan_sale",
     "plan_sales",
@@ -207,6 +208,13 @@ def list_failed_trades(books: LiveBooks, trade_ids: frozenset[int]) -> list[Trad
             f"trade #{wrong[0]} is not a failed trade of an open or frozen position", f"Failed: {known}."
         )
     return [trade for number, trade in failed.items() if not trade_ids or number in trade_ids]
+
+
+def find_obstacles(books: LiveBooks, trades: Sequence[TradeExecution]) -> dict[int, str]:
+    """Return why trades cannot be sent again at present, by trade id; those that can be are left out."""
+    execution = books.models.execution
+    found = {trade.trade_id: find_obstacle(books.state, execution, trade) for trade in trades}
+    return {number: obstacle for number, obstacle in found.items() if obstacle is not None}
 
 
 def retry_live(books: LiveBooks, trades: Sequence[TradeExecution]) -> RepairResult:

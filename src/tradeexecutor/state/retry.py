@@ -20,7 +20,14 @@ from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
 from tradeexecutor.state.trade.capital_at_risk import has_capital_at_risk
 
-__all__ = ["Rebroadcaster", "get_failed_attempts", "has_failed_before", "rebroadcast_trade", "retry_trades"]
+__all__ = [
+    "Rebroadcaster",
+    "find_obstacle",
+    "get_failed_attempts",
+    "has_failed_before",
+    "rebroadcast_trade",
+    "retry_trades",
+]
 
 
 class Rebroadcaster(Protocol):
@@ -147,13 +154,26 @@ def retry_trades(
     return result
 
 
+def find_obstacle(state: State, execution_model: Rebroadcaster, trade: TradeExecution) -> str | None:
+    """Return why a retry would leave a failed trade alone at present; None if it would send it again.
+
+    Sells come first in a retry, so that a buy which lacks money at present may still be sent.
+    """
+    return _find_outside_capital(state, trade) or execution_model.find_rebroadcast_obstacle(state, trade)
+
+
+def _find_outside_capital(state: State, trade: TradeExecution) -> str | None:
+    position = state.portfolio.find_position_for_trade(trade)
+    return f"capital of position #{position.position_id} is outside" if has_capital_at_risk(position) else None
+
+
 def _choose_candidates(state: State, result: RepairResult) -> list[TradeExecution]:
     """Return the failed trades that can be sent again, sells first; the result contains the reasons for the others."""
     candidates: list[TradeExecution] = []
     for trade in sorted(result.trades_needing_repair, key=TradeExecution.get_execution_sort_position):
-        position = state.portfolio.find_position_for_trade(trade)
-        if has_capital_at_risk(position):
-            result.left_alone[trade.trade_id] = f"capital of position #{position.position_id} is outside"
+        obstacle = _find_outside_capital(state, trade)
+        if obstacle is not None:
+            result.left_alone[trade.trade_id] = obstacle
         else:
             candidates.append(trade)
     return candidates

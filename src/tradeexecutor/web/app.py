@@ -25,7 +25,7 @@ from tradeexecutor.web.endpoints import Endpoint, Question, Site, encode, make_e
 from tradeexecutor.web.metrics import format_metrics
 from tradeexecutor.web.openapi import make_openapi
 from tradeexecutor.web.operating import CommandRequest, carry_out
-from tradeexecutor.web.problems import ProblemRaised, describe_exception
+from tradeexecutor.web.problems import ProblemRaised, describe_exception, describe_failed_command
 from tradeexecutor.web.security import Access, Guard, RateLimit, Receive, Send, require_operate
 from tradeexecutor.web.sources import Saved, Strategy
 
@@ -175,7 +175,13 @@ class WebApi:
             raise ProblemRaised(400, str(error)) from None
         name = request.path_params["name"]
         queue = self.site.queues.get(strategy.id)
-        answer = await self.site.computations.operate(carry_out, strategy, queue, name, command)
+        try:
+            answer = await self.site.computations.operate(carry_out, strategy, queue, name, command)
+        except Exception as error:
+            problem = describe_failed_command(error)
+            if problem.status == 500:
+                raise  # the log of the server gets it
+            raise problem from error
         if answer.is_done:
             logger.info("%s did %s on %s", make_visible(command.by), name, strategy.id)
         return _to_json(answer)

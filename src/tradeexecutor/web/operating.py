@@ -8,11 +8,12 @@ and trades with its own models. What the market gives cannot be previewed, so th
 sold at which price.
 """
 
+import dataclasses
 import datetime
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -22,6 +23,7 @@ from tradeexecutor.operations.close_position import CloseRequest, choose_positio
 from tradeexecutor.operations.live_trading import (
     LiveBooks,
     PlannedSale,
+    find_obstacles,
     list_failed_trades,
     plan_sales,
     require_clean,
@@ -40,6 +42,7 @@ from tradeexecutor.operations.operator_commands import (
 from tradeexecutor.operations.retry import RetryRequest, retry_failed_trades
 from tradeexecutor.operations.state_change import Change, prepare_change
 from tradeexecutor.state.codec.json_patch import make_patch
+from tradeexecutor.state.errors import OperationRefused
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.web.problems import ProblemRaised
@@ -116,6 +119,21 @@ class CommandTrade(msgspec.Struct, frozen=True, kw_only=True):
     failure: str | None = None
 
 
+class LeftAlone(msgspec.Struct, frozen=True, kw_only=True):
+    """A failed trade that a retry does not send again.
+
+    Attributes
+    ----------
+    trade_id
+        Id of the trade.
+    reason
+        Why it cannot be sent.
+    """
+
+    trade_id: int
+    reason: str
+
+
 class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What a command changed, or would change.
 
@@ -130,24 +148,39 @@ class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
         market decides what comes out.
     trades
         The trades that were made, or would be made.
+    left_alone
+        Failed trades that were not tried again, or would not be. If there are no others, the command is refused.
+    note
+        Why nothing would change; None if something would.
     """
 
     is_done: bool
     confirm: str | None
     patch: list[dict[str, Any]]
     trades: list[CommandTrade] = []
+    left_alone: list[LeftAlone] = []
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TradesOfChange:
+    """The trades that a change made, and the reasons for those that it left alone, by trade id."""
+
+    made: Sequence[TradeExecution] = ()
+    left_alone: Mapping[int, str] = field(default_factory=dict[int, str])
 
 
 #: Makes a change, and returns its trades.
-TradingChange = Change[list[TradeExecution]]
+TradingChange = Change[TradesOfChange]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a command changed, or would change, and its trades."""
+    """What a command changed, or would change, its trades, and the reasons for those left alone, by trade id."""
 
     patch: list[dict[str, Any]]
     trades: list[CommandTrade]
+    left_alone: Mapping[int, str] = field(default_factory=dict[int, str])
 
     @property
     def is_empty(self) -> bool:
@@ -156,17 +189,17 @@ class Outcome:
 
 
 def _pause(request: CommandRequest) -> TradingChange:
-    def change(state: State, now: datetime.datetime) -> list[TradeExecution]:
+    def change(state: State, now: datetime.datetime) -> TradesOfChange:
         pause(state, now, request.by, request.reason)
-        return []
+        return TradesOfChange()
 
     return change
 
 
 def _resume(request: CommandRequest) -> TradingChange:
-    def change(state: State, now: datetime.datetime) -> list[TradeExecution]:
+    def change(state: State, now: datetime.datetime) -> TradesOfChange:
         resume(state, now, request.by, request.reason)
-        return []
+        return TradesOfChange()
 
     return change
 
@@ -181,11 +214,11 @@ def _close(request: CommandRequest) -> TradingChange:
     number = _require_position(request)
     wanted = CloseRequest(position_ids=(number,), write_off=request.write_off, data=_check_data(request.data))
 
-    def close(state: State, now: datetime.datetime) -> list[TradeExecution]:
+    def close(state: State, now: datetime.datetime) -> TradesOfChange:
         report = close_positions(state, now, wanted)
         record_action(state, now, request.by, "close-position", reason=request.reason, position_id=number)
         position = state.portfolio.get_position_by_id(number)
-        return [position.trades[item.trade_id] for item in report.items if item.trade_id is not None]
+        return TradesOfChange([position.trades[item.trade_id] for item in report.items if item.trade_id is not None])
 
     return close
 
@@ -193,14 +226,24 @@ def _close(request: CommandRequest) -> TradingChange:
 def _retry(request: CommandRequest) -> TradingChange:
     wanted = RetryRequest(data=_check_data(request.data), trade_ids=frozenset(request.trade_ids))
 
-    def retry(state: State, now: datetime.datetime) -> list[TradeExecution]:
-        trades = retry_failed_trades(state, wanted).result.new_trades
+    def retry(state: State, now: datetime.datetime) -> TradesOfChange:
+        result = retry_failed_trades(state, wanted).result
+        trades = result.new_trades
         if trades:
             numbers = [trade.trade_id for trade in trades]
             record_action(state, now, request.by, "retry", reason=request.reason, trade_ids=numbers)
-        return trades
+        else:
+            _require_no_obstacles(result.left_alone)
+        return TradesOfChange(trades, result.left_alone)
 
     return retry
+
+
+def _require_no_obstacles(left_alone: Mapping[int, str]) -> None:
+    """Refuse a retry that would send no trade at all, with the reason for each."""
+    if left_alone:
+        reasons = "; ".join(f"trade #{number}: {reason}" for number, reason in left_alone.items())
+        raise OperationRefused(f"no trade can be tried again: {reasons}")
 
 
 def _check_data(names: list[str]) -> tuple[str, ...]:
@@ -208,7 +251,7 @@ def _check_data(names: list[str]) -> tuple[str, ...]:
     known = set(list_datasets())
     unknown = [name for name in names if name.partition(":")[0] not in known]
     if unknown:
-        raise ProblemRaised(400, f"there is no data set {unknown[0]}")
+        raise ProblemRaised(400, f"there is no data set {unknown[0]}; there are {', '.join(sorted(known))}")
     return tuple(names)
 
 
@@ -223,27 +266,31 @@ COMMANDS: dict[str, Callable[[CommandRequest], TradingChange]] = {
 # --- A strategy that this process runs
 
 
-def _close_live(request: CommandRequest, books: LiveBooks, *, is_preview: bool) -> list[CommandTrade]:
+def _close_live(request: CommandRequest, books: LiveBooks, *, is_preview: bool) -> Outcome:
     """Sell a position with the models of the strategy; a preview only asks for the price."""
     number = _require_position(request)
     sales = plan_sales(books, CloseRequest(position_ids=(number,)))
     if is_preview:
-        return [_describe_sale(sale) for sale in sales]
+        return Outcome([], [_describe_sale(sale) for sale in sales])
     record_action(books.state, books.clock(), request.by, "close-position", reason=request.reason, position_id=number)
-    return [_describe_trade(trade) for trade in sell_positions(books, sales)]
+    return Outcome([], [_describe_trade(trade) for trade in sell_positions(books, sales)])
 
 
-def _retry_live(request: CommandRequest, books: LiveBooks, *, is_preview: bool) -> list[CommandTrade]:
+def _retry_live(request: CommandRequest, books: LiveBooks, *, is_preview: bool) -> Outcome:
     """Try failed trades again with the models of the strategy."""
     trades = list_failed_trades(books, frozenset(request.trade_ids))
+    obstacles = find_obstacles(books, trades)
+    if len(obstacles) == len(trades):
+        _require_no_obstacles(obstacles)
     if is_preview or not trades:
-        return [_describe_trade(trade) for trade in trades]
+        return Outcome([], [_describe_trade(trade) for trade in trades], obstacles)
     numbers = [trade.trade_id for trade in trades]
     record_action(books.state, books.clock(), request.by, "retry", reason=request.reason, trade_ids=numbers)
-    return [_describe_trade(trade) for trade in retry_live(books, trades).new_trades]
+    result = retry_live(books, trades)
+    return Outcome([], [_describe_trade(trade) for trade in result.new_trades], result.left_alone)
 
 
-_LIVE: dict[str, Callable[..., list[CommandTrade]]] = {"close-position": _close_live, "retry": _retry_live}
+_LIVE: dict[str, Callable[..., Outcome]] = {"close-position": _close_live, "retry": _retry_live}
 
 
 def _make_live_job(name: str, request: CommandRequest, check: Callable[[], None], *, is_preview: bool) -> Job[Outcome]:
@@ -262,10 +309,11 @@ def _make_live_job(name: str, request: CommandRequest, check: Callable[[], None]
             require_clean(books.state)
         else:
             preview = change_running(COMMANDS[name](request), preview=is_preview)(books, now)
-            return Outcome(preview.patch, [_describe_trade(trade) for trade in preview.result])
+            return _describe_change(preview.patch, preview.result)
         before = books.state.to_dict()
-        trades = _LIVE[name](request, books, is_preview=is_preview)
-        return Outcome([] if is_preview else make_patch(before, books.state.to_dict()), trades)
+        outcome = _LIVE[name](request, books, is_preview=is_preview)
+        patch = [] if is_preview else make_patch(before, books.state.to_dict())
+        return dataclasses.replace(outcome, patch=patch)
 
     return run
 
@@ -275,6 +323,10 @@ def _is_closed_in_books(state: State, name: str, request: CommandRequest) -> boo
         return False
     (position,) = choose_positions(state, CloseRequest(position_ids=(_require_position(request),)))
     return request.write_off or is_empty(position)
+
+
+def _describe_change(patch: list[dict[str, Any]], trades: TradesOfChange) -> Outcome:
+    return Outcome(patch, [_describe_trade(trade) for trade in trades.made], trades.left_alone)
 
 
 def _describe_sale(sale: PlannedSale) -> CommandTrade:
@@ -333,13 +385,20 @@ def carry_out(strategy: Strategy, queue: CommandQueue | None, name: str, request
         outcome = _wait(queue.submit(job, may_trade=not is_preview))
     else:
         with prepare_change(strategy.place, change, preview_only=is_preview) as prepared:
-            outcome = Outcome(prepared.preview.patch, [_describe_trade(trade) for trade in prepared.result])
+            outcome = _describe_change(prepared.preview.patch, prepared.result)
             if not is_preview and not outcome.is_empty:
                 check()
                 prepared.save(f"{name}-backup")
     is_done = not is_preview and not outcome.is_empty
     confirm = expected if is_preview and not outcome.is_empty else None
-    return CommandAnswer(is_done=is_done, confirm=confirm, patch=outcome.patch, trades=outcome.trades)
+    return CommandAnswer(
+        is_done=is_done,
+        confirm=confirm,
+        patch=outcome.patch,
+        trades=outcome.trades,
+        left_alone=[LeftAlone(trade_id=number, reason=reason) for number, reason in outcome.left_alone.items()],
+        note="there is nothing to do: no trade has failed" if outcome.is_empty else None,
+    )
 
 
 def _wait(outcome: "Future[Outcome]") -> Outcome:

@@ -17,14 +17,16 @@ from tradeexecutor.state.errors import (
     OperationRefused,
     PositionNotFound,
     RevisionNotFound,
+    SaveFailed,
     StateFileError,
     StoreChanged,
     StoreLocked,
     StoreUnavailable,
     TradeExecutorError,
 )
+from tradeexecutor.web.remedies import describe_remedy
 
-__all__ = ["TITLES", "Problem", "ProblemRaised", "describe_exception"]
+__all__ = ["TITLES", "Problem", "ProblemRaised", "describe_exception", "describe_failed_command"]
 
 TITLES = {
     400: "Bad request",
@@ -58,13 +60,16 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     status
         Status of the answer.
     detail
-        What is wrong, and what to do about it.
+        What is wrong.
+    remedy
+        What to do instead; None where the detail says all that is known.
     """
 
     type: str = "about:blank"
     title: str
     status: int
     detail: str
+    remedy: str | None = None
 
 
 class ProblemRaised(Exception):
@@ -78,17 +83,20 @@ class ProblemRaised(Exception):
         What is wrong.
     headers
         Further headers.
+    remedy
+        What to do instead; None if there is nothing to add.
     """
 
-    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None):
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None, *, remedy: str | None = None):
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = headers or {}
+        self.remedy = remedy
 
     def to_problem(self) -> Problem:
         """Return the body."""
-        return Problem(title=TITLES[self.status], status=self.status, detail=self.detail)
+        return Problem(title=TITLES[self.status], status=self.status, detail=self.detail, remedy=self.remedy)
 
 
 #: Status by class of error; the first match counts.
@@ -134,7 +142,25 @@ def describe_exception(error: Exception) -> ProblemRaised:
     if status == 503:
         return ProblemRaised(503, _NOT_READABLE.get(type(error), "the state cannot be read now"))
     hint = getattr(error, "hint", "")
-    return ProblemRaised(status, f"{error} {hint}".strip())
+    remedy = describe_remedy(getattr(error, "remedy", None))
+    return ProblemRaised(status, f"{error}. {hint}" if hint else str(error), remedy=remedy)
+
+
+def describe_failed_command(error: Exception) -> ProblemRaised:
+    """Return the problem of an exception in a command of an operator, who reads why it is refused and what to do."""
+    problem = describe_exception(error)
+    if isinstance(error, StoreLocked):
+        remedy = "Give the command to that process if it serves the state over HTTP; otherwise stop it first."
+        return ProblemRaised(409, f"the state is being written by {error.holder}", remedy=remedy)
+    if isinstance(error, SaveFailed):
+        text = "a power cut may undo it" if error.in_place else "nothing has changed"
+        return ProblemRaised(503, f"the state could not be saved ({error.strerror}); {text}")
+    if isinstance(error, TradeExecutorError) and not isinstance(error, StateFileError):
+        if isinstance(error, OSError):  # a node or a source of prices is not reached
+            return ProblemRaised(503, str(error))
+        if problem.status == 422:
+            return ProblemRaised(409, problem.detail, remedy=problem.remedy)
+    return problem
 
 
 _OF_ROUTER = {

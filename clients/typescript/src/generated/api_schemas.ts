@@ -35,6 +35,8 @@ export const CommandAnswerSchema: z.ZodType<types.CommandAnswer> = z.lazy(() =>
     confirm: z.string().nullable(),
     patch: z.array(z.record(z.string(), z.unknown())),
     trades: z.array(z.lazy(() => CommandTradeSchema)).prefault([]),
+    left_alone: z.array(z.lazy(() => LeftAloneSchema)).prefault([]),
+    note: z.string().nullable().prefault(null),
   }),
 );
 
@@ -109,6 +111,13 @@ export const LedgerFindingSchema: z.ZodType<types.LedgerFinding> = z.lazy(() =>
   }),
 );
 
+export const LeftAloneSchema: z.ZodType<types.LeftAlone> = z.lazy(() =>
+  z.looseObject({
+    trade_id: z.int(),
+    reason: z.string(),
+  }),
+);
+
 export const OperationSchema: z.ZodType<types.Operation> = z.lazy(() =>
   z.looseObject({
     op: z.string(),
@@ -142,6 +151,7 @@ export const ProblemSchema: z.ZodType<types.Problem> = z.lazy(() =>
     title: z.string(),
     status: z.int(),
     detail: z.string(),
+    remedy: z.string().nullable().prefault(null),
   }),
 );
 

@@ -37,6 +37,10 @@ export interface CommandAnswer {
   patch: Array<Record<string, unknown>>;
   /** The trades that were made, or would be made. */
   trades: Array<CommandTrade>;
+  /** Failed trades that were not tried again, or would not be. If there are no others, the command is refused. */
+  left_alone: Array<LeftAlone>;
+  /** Why nothing would change; null if something would. */
+  note: string | null;
 }
 
 /** A command. */
@@ -117,6 +121,14 @@ export interface LedgerFinding {
   reason: string;
 }
 
+/** A failed trade that a retry does not send again. */
+export interface LeftAlone {
+  /** Id of the trade. */
+  trade_id: number;
+  /** Why it cannot be sent. */
+  reason: string;
+}
+
 /** One operation of a JSON Patch (RFC 6902). */
 export interface Operation {
   op: "add" | "remove" | "replace" | UnknownText;
@@ -149,8 +161,10 @@ export interface Problem {
   title: string;
   /** Status of the answer. */
   status: number;
-  /** What is wrong, and what to do about it. */
+  /** What is wrong. */
   detail: string;
+  /** What to do instead; null where the detail says all that is known. */
+  remedy: string | null;
 }
 
 /** A sample of the portfolio, USD. */
