@@ -229,12 +229,12 @@ def stop(process: "subprocess.Popen[str]") -> None:
 
 @pytest.mark.slow
 def test_the_running_strategy_is_served(machine: Machine):
-    with run_served(machine) as (address, process):
+    with run_served(machine, "--min-gas-balance", "50") as (address, process):
         assert len(read_json(f"{address}/v1/{read_id(address)}/trades")["items"]) == 1
         status = read_json(f"{address}/status")
         assert status["executor_running"] is True
         assert 99 < status["hot_wallet_gas"] <= 100
-        assert status["hot_wallet_gas"] > status["hot_wallet_gas_warning_level"]
+        assert status["hot_wallet_gas_warning_level"] == 50
         assert status["hot_wallet_gas_warning_message"] is None
         stop(process)
     machine.trader.assert_books_equal_chain(State.read_json_file(machine.folder / "state.json"))

@@ -16,6 +16,15 @@ export class ConnectionFailed extends ClientError {
   }
 }
 
+function readProblem(body: string): { detail?: string; remedy?: string } {
+  try {
+    const { detail, remedy } = JSON.parse(body) ?? {};
+    return { ...(typeof detail === "string" && { detail }), ...(typeof remedy === "string" && { remedy }) };
+  } catch {
+    return {};
+  }
+}
+
 /** The server answered, but not with what was asked for. */
 export class RequestFailed extends ClientError {
   override name = "RequestFailed";
@@ -25,8 +34,17 @@ export class RequestFailed extends ClientError {
     readonly status: number,
     readonly body: string,
   ) {
-    super(`${url}: HTTP ${status} ${body.slice(0, 200)}`.trim());
+    const { detail, remedy } = readProblem(body);
+    super(`${url}: HTTP ${status} ${[detail ?? body.slice(0, 200), remedy ?? ""].join(" ")}`.trim());
+    this.detail = detail;
+    this.remedy = remedy;
   }
+
+  /** Why the server refused; undefined if it did not say it as `application/problem+json`. */
+  readonly detail: string | undefined;
+
+  /** What to do instead; undefined if the server did not say. */
+  readonly remedy: string | undefined;
 
   /** Whether the same request may succeed later. */
   get isTemporary(): boolean {

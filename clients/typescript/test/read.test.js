@@ -89,6 +89,25 @@ test("an error of the server has its status and its text", () =>
       }),
   ));
 
+test("a problem of the server has its reason and what to do", () =>
+  withServer(
+    (request, response) =>
+      response.writeHead(409).end(JSON.stringify({ status: 409, detail: "position #1 holds 2 ETH", remedy: "Set write_off." })),
+    (url) =>
+      assert.rejects(fetchJSON(url), (error) => {
+        assert.deepEqual([error.detail, error.remedy], ["position #1 holds 2 ETH", "Set write_off."]);
+        assert.equal(error.message, `${url}: HTTP 409 position #1 holds 2 ETH Set write_off.`);
+        return !error.isTemporary;
+      }),
+  ));
+
+for (const body of ["starting", "null", "[1]", '{"detail": 7, "remedy": null}'])
+  test(`an error without a known problem has only its text: ${body}`, () => {
+    const error = new RequestFailed("http://x", 500, body);
+    assert.deepEqual([error.detail, error.remedy, error.body], [undefined, undefined, body]);
+    assert.equal(error.message, `http://x: HTTP 500 ${body}`);
+  });
+
 test("a server that does not answer in time is a failed connection", () =>
   withServer(
     () => {},

@@ -84,7 +84,8 @@ class ProcessStatus:
     wallet_gas
         Native tokens that the wallet has for gas, token units; None before the first look, or where nothing is sent.
     gas_warning_level
-        A warning is shown when the wallet has less, token units.
+        A warning is shown when the wallet has less, token units: what the wallet has to keep for leaving positions, if
+        that is set.
     """
 
     started_at: datetime.datetime = field(default_factory=utc_now)

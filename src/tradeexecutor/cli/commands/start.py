@@ -99,12 +99,16 @@ _OnJob = Callable[[str, Exception | None], None]
 
 @dataclass(frozen=True, slots=True)
 class _WebOptions:
-    """The strategy file to show, the address to listen on, and whether commands are accepted."""
+    """The strategy file to show, the address to listen on, and whether commands are accepted.
+
+    `min_gas` is the amount of native tokens below which no position is entered; 0 if there is none.
+    """
 
     file: Path
     host: str
     port: int
     operate: bool
+    min_gas: float = 0.0
 
 
 def start(
@@ -258,7 +262,7 @@ def start(
         on_job = _report
         with contextlib.ExitStack() as stack:
             if http_enabled:
-                web = _WebOptions(strategy, http_host, http_port, http_operate)
+                web = _WebOptions(strategy, http_host, http_port, http_operate, min_gas_balance)
                 status = stack.enter_context(_serve(module, state_file, store, commands, web))
                 on_job = _make_watch(status, lambda: wallet.get_gas_balance(connection))
             on_start = prepare
@@ -338,6 +342,7 @@ def _serve(
 
     name = make_id(place)
     status = ProcessStatus()
+    status.gas_warning_level = web.min_gas or status.gas_warning_level
     about = Description(
         name=module.name, short_description=module.short_description, long_description=module.long_description
     )
