@@ -15,7 +15,7 @@ import pytest
 from tests.web.test_changes import change, make_database, make_file
 from tests.web.test_server import serve
 from tradeexecutor.database.store import SQLStateStore
-from tradeexecutor.web.sources import parse_text
+from tradeexecutor.web.sources import Saved
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +47,7 @@ def test_it_has_every_save_that_it_was_told(typescript_package: Path, make: Any,
         def save() -> None:
             store.sync(state)
             snapshot = store.snapshot()
-            saved[snapshot.revision] = print_canonical(parse_text(snapshot.text))
+            saved[snapshot.revision] = print_canonical(Saved.of(snapshot).read_tree())
 
         save()
         with serve(place, "--rate", 0, TRADEEXECUTOR_READ_TOKEN=TOKEN) as (address, _):

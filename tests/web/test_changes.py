@@ -23,7 +23,7 @@ from tradeexecutor.web.app import Settings, make_app
 from tradeexecutor.web.caching import Computations
 from tradeexecutor.web.changes import ChangeStreams, StreamLimits, Watcher
 from tradeexecutor.web.endpoints import Site
-from tradeexecutor.web.sources import parse_text, read_catalogue
+from tradeexecutor.web.sources import read_catalogue
 
 #: So few that a client that is away for long has to begin again.
 SMALL = StreamLimits(interval=0.005, max_kept=1_500, heartbeat=0.05)
@@ -137,7 +137,7 @@ async def run_saves(store: Store, place: Any, count: int, seed: int) -> list[Cli
     is_over.set()
     await asyncio.gather(*tasks)
     newest = strategy.read()
-    expected = dump(parse_text(newest.snapshot.text))
+    expected = dump(newest.read_tree())
     for client in clients:
         frames = watcher.follow(client.last)
         while client.last != newest.key:

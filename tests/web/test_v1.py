@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.kit.web import Browser, browse
+from tests.support import REPOSITORY
 from tradeexecutor.analysis.adjusted.summary import summarise_performance
+from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
 from tradeexecutor.database.address import DatabaseAddress
 from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.ledger.proof import prove
@@ -29,6 +31,40 @@ BASE = "/v1/cli--show-positions-long"
 def test_the_whole_state(long: tuple[Browser, State]):
     browser, state = long
     assert State.from_json(json.dumps(browser.read(f"{BASE}/state"))).to_json() == state.to_json()
+
+
+def test_a_file_of_another_program_has_the_form_of_ours(tmp_path: Path):
+    """Older programs have written amounts as numbers and prices as text, which no client has to know."""
+    saved = run_backtest_for_module(REPOSITORY / "examples" / "rebalancing.py", progress=False).state.to_dict()
+    tree = json.loads(json.dumps(saved))
+    (position,) = list(tree["portfolio"]["closed_positions"].values())[:1]
+    trade = next(iter(position["trades"].values()))
+    trade["fee_tier"], trade["executed_price"] = str(trade["fee_tier"]), str(trade["executed_price"])
+    (reserve,) = tree["portfolio"]["reserves"].values()
+    reserve["quantity"] = float(reserve["quantity"])
+    tree["unknown"] = {"kept": [1]}
+    (tmp_path / "old.json").write_text(json.dumps(tree))
+    with browse(tmp_path / "old.json") as browser:
+        stored, shown = browser.read("/v1/old/state"), browser.read("/state")
+    assert stored == json.loads(State.read_json_file(tmp_path / "old.json").to_json())
+    for answer in (stored, shown):
+        assert answer["unknown"] == {"kept": [1]}
+        (reserve,) = answer["portfolio"]["reserves"].values()
+        assert isinstance(reserve["quantity"], str)
+        trade = next(iter(next(iter(answer["portfolio"]["closed_positions"].values()))["trades"].values()))
+        assert isinstance(trade["executed_price"], float)
+
+
+def test_a_file_that_is_no_state_for_this_program_is_shown_as_it_is(tmp_path: Path):
+    """Its parts may still be of use, and what clients would draw as 0 is left out."""
+    tree = State(name="Old").to_dict()
+    sample = {"calculated_at": 1, "value": 1.0, "profitability": 0.1}
+    tree["stats"]["positions"] = {"1": [sample, {**sample, "value": None}]}
+    (tmp_path / "old.json").write_text(json.dumps(tree))
+    with browse(tmp_path / "old.json") as browser:
+        assert browser.read("/v1/old/state") == tree
+        assert browser.read("/state")["stats"]["positions"] == {"1": [sample]}
+        assert browser.get("/metadata").status_code == 503
 
 
 def test_pages_together_are_everything(long: tuple[Browser, State]):

@@ -33,7 +33,7 @@ from tradeexecutor.state.types import to_epoch
 from tradeexecutor.web.caching import Computations
 from tradeexecutor.web.problems import ProblemRaised, describe_exception
 from tradeexecutor.web.security import Message, Receive, Send
-from tradeexecutor.web.sources import Saved, Strategy, parse_text
+from tradeexecutor.web.sources import Saved, Strategy
 
 __all__ = ["ChangeStreams", "Event", "StreamLimits", "Watcher"]
 
@@ -350,7 +350,7 @@ class ChangeStreams:
         self,
         computations: Computations,
         limits: StreamLimits | None = None,
-        get_tree: GetTree = lambda saved: parse_text(saved.snapshot.text),
+        get_tree: GetTree = Saved.read_tree,
     ):
         self._computations = computations
         self._get_tree = get_tree

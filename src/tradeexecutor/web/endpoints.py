@@ -17,7 +17,7 @@ from tradeexecutor.operations.operator_commands import CommandQueue
 from tradeexecutor.operations.state_location import StateLocation
 from tradeexecutor.web.caching import Body, Computations
 from tradeexecutor.web.problems import ProblemRaised
-from tradeexecutor.web.sources import Catalogue, Saved, Strategy, parse_text
+from tradeexecutor.web.sources import Catalogue, Saved, Strategy
 from tradeexecutor.web.summary import Description, ProcessStatus
 
 __all__ = ["Endpoint", "Parameter", "Question", "Site", "encode"]
@@ -120,7 +120,7 @@ class Site:
         with self._lock:
             tree = self._trees.get(saved.key)
             if tree is None:
-                tree = self._trees[saved.key] = parse_text(saved.snapshot.text)
+                tree = self._trees[saved.key] = saved.read_tree()
                 while len(self._trees) > _MAX_TREES:
                     self._trees.popitem(last=False)
             else:

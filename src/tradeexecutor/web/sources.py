@@ -22,13 +22,13 @@ from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.operations.state_location import StateLocation
 from tradeexecutor.state.codec.codec import parse
 from tradeexecutor.state.codec.upcast import CHECKSUM_HEADER_KEY
-from tradeexecutor.state.errors import InvalidStateFile, InvalidValue
+from tradeexecutor.state.errors import BadStateData, InvalidStateFile, InvalidValue
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore, StateStore
 from tradeexecutor.state.store.backups import BACKUP_NAME
 from tradeexecutor.state.store.snapshot import Snapshot
 
-__all__ = ["Catalogue", "Saved", "Strategy", "parse_text", "read_catalogue"]
+__all__ = ["Catalogue", "Saved", "Strategy", "read_catalogue"]
 
 #: Longest time for which a list of the files in a folder is used, seconds.
 _SCAN_PAUSE = 1.0
@@ -39,14 +39,6 @@ _UNWANTED = re.compile(r"[^A-Za-z0-9._-]+")
 _COPIES = re.compile(
     r"\.([a-z0-9-]+-backup|backup|damaged|replaced|overwritten)-\d+\.json$|\.\d{4}-\d\d-\d\dT\d{6}\.json$"
 )
-
-
-def parse_text(text: bytes) -> dict[str, Any]:
-    """Return the JSON tree of a saved state, without the checksum header of the file."""
-    tree = parse(text)
-    if isinstance(tree, dict):
-        tree.pop(CHECKSUM_HEADER_KEY, None)
-    return tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +71,21 @@ class Saved:
     def saved_at(self) -> datetime.datetime | None:
         """Time of the save, naive UTC; None if it is not known."""
         return self.snapshot.saved_at
+
+    def read_tree(self) -> dict[str, Any]:
+        """Return the JSON tree of the save, without the checksum header of the file.
+
+        Older programs have written amounts as numbers and prices as text. A file that no store has written is
+        therefore returned in the form in which this program would save it, so that clients need to know only that
+        form; one that is no state for this program is returned as it is.
+        """
+        if self.snapshot.revision == 0:
+            with contextlib.suppress(InvalidStateFile, BadStateData):
+                return self.state.to_dict()
+        tree = parse(self.snapshot.text)
+        if isinstance(tree, dict):
+            tree.pop(CHECKSUM_HEADER_KEY, None)
+        return tree
 
 
 @dataclass(slots=True)
