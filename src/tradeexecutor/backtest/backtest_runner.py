@@ -46,7 +46,6 @@ from tradeexecutor.state.state import State
 from tradeexecutor.state.state.fields import BacktestData
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.strategy.execution_context import ExecutionContext
-from tradeexecutor.strategy.lending import LendingPool
 from tradeexecutor.strategy.market_data import CandleLength, Candles
 from tradeexecutor.strategy.market_queue import ClosedMarket
 from tradeexecutor.strategy.pandas_trader.indicator_results import IndicatorResults, calculate_indicators
@@ -88,11 +87,7 @@ class _Setup:
 
     def __post_init__(self) -> None:
         module, options = self.module, self.options
-        lending = module.parameters.get("lending")
-        if lending is not None:
-            if not isinstance(lending, LendingPool):
-                raise BacktestNotPossible(f"the parameter lending must be a LendingPool, not {lending!r}")
-            self.universe = self.universe.with_lending(lending)
+        self.universe = module.choose_lending(self.universe)
         self.wanted = (options.start_at or module.backtest_start, options.end_at or module.backtest_end)
         self.start_at, self.end_at = find_period(self.universe, *self.wanted)
 

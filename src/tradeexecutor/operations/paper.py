@@ -39,6 +39,7 @@ from tradeexecutor.state.state import State
 from tradeexecutor.state.store import StateStore
 from tradeexecutor.state.trade.predicates import WAITED_FOR_MARKET_KEY
 from tradeexecutor.strategy.execution_context import ExecutionContext, ExecutionMode
+from tradeexecutor.strategy.lending import LendingPool
 from tradeexecutor.strategy.pandas_trader.indicator_results import calculate_indicators
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInputIndicators
 from tradeexecutor.strategy.runner import Models, StrategyRunner
@@ -287,6 +288,7 @@ class PaperLoop:
         """Return the engine of the next decisions; a restart makes the same one, because only the state is read."""
         _require_same_pairs(state, universe)
         module = self.module
+        universe = module.choose_lending(universe)
         context = ExecutionContext(
             mode=ExecutionMode.paper_trading,
             engine_version=module.engine_version,
@@ -308,7 +310,7 @@ class PaperLoop:
             models=Models(
                 pricing=pricing,
                 valuation=BacktestValuationModel(pricing),
-                sync=_make_sync(state, wallet, start_at),
+                sync=_make_sync(state, wallet, start_at, universe.lending),
                 execution=BacktestExecution(wallet, slippage),
             ),
             before_tick=module.before_strategy_tick,
@@ -329,9 +331,11 @@ def _read_record(state: State) -> dict[str, Any]:
     return cast(dict[str, Any], data.get(_NO_CYCLE, {}).get(_RECORD, {}))
 
 
-def _make_sync(state: State, wallet: SimulatedWallet, start_at: datetime.datetime) -> BacktestSyncModel:
-    """Return the model of deposits, with the deposit of the first decision if it was not booked yet."""
-    sync = BacktestSyncModel(wallet)
+def _make_sync(
+    state: State, wallet: SimulatedWallet, start_at: datetime.datetime, lending: LendingPool
+) -> BacktestSyncModel:
+    """Return the model of deposits and interest, with the deposit of the first decision if it was not booked yet."""
+    sync = BacktestSyncModel(wallet, lending_rates=lending)
     cash = _read_record(state).get("cash")
     if cash is not None and not state.sync.treasury.balance_update_refs:
         sync.simulate_funding(start_at, Decimal(cash))
@@ -364,7 +368,9 @@ def _require_same_pairs(state: State, universe: TradingStrategyUniverse) -> None
     """Refuse market data whose pairs are not those of the positions, or are numbered differently."""
     for table in state.portfolio.get_position_tables():
         for position in table.values():
-            pair = position.pair
+            if position.pair.is_credit_supply():
+                continue  # Lent money has no market.
+            pair = position.pair.get_pricing_pair()
             try:
                 known = universe.get_pair_by_ticker(pair.get_ticker())
             except PairNotFound:

@@ -36,6 +36,7 @@ from tradeexecutor.state.files.links import resolve_links
 from tradeexecutor.strategy.author_code import call_author_code
 from tradeexecutor.strategy.cycle import CycleDuration
 from tradeexecutor.strategy.execution_context import ExecutionContext
+from tradeexecutor.strategy.lending import LendingPool
 from tradeexecutor.strategy.pandas_trader.indicator import IndicatorRegistry, IndicatorSet
 from tradeexecutor.strategy.parameters import StrategyParameters
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
@@ -204,6 +205,21 @@ class StrategyModule:
                 f"create_trading_universe must return a TradingStrategyUniverse, it returned {type(result).__name__}"
             )
         return result
+
+    def choose_lending(self, universe: TradingStrategyUniverse) -> TradingStrategyUniverse:
+        """Return the universe with the lending pool of the parameter ``lending``, or unchanged without one.
+
+        Raises
+        ------
+        StrategyModuleNotValid
+            The parameter is not a `LendingPool`.
+        """
+        lending = self.parameters.get("lending")
+        if lending is None:
+            return universe
+        if not isinstance(lending, LendingPool):
+            raise self._invalid(f"the parameter lending must be a LendingPool, not {lending!r}")
+        return universe.with_lending(lending)
 
     def _call(self, name: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
         wanted = inspect.signature(function).parameters
