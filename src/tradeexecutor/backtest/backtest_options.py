@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.delisting import DEFAULT_DELISTED_AFTER, Delisting
 from tradeexecutor.backtest.equity_sampling import EquitySampling
+from tradeexecutor.backtest.result_html import render_backtest
 from tradeexecutor.execution.failures import FailureModel
 from tradeexecutor.execution.shortage import CashShortage
 from tradeexecutor.execution.slippage import SlippageModel
@@ -63,6 +64,10 @@ class BacktestResult:
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.state, self.strategy_universe, self.diagnostics_data))
+
+    def _repr_html_(self) -> str:
+        """Return figures and a small picture for notebooks."""
+        return render_backtest(self.state, self.diagnostics_data)
 
 
 class MarketRules(TypedDict, total=False):

@@ -28,7 +28,7 @@ from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifie
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
-__all__ = ["render_portfolio", "render_position", "render_state"]
+__all__ = ["render_figures", "render_portfolio", "render_position", "render_state"]
 
 #: Largest number of rows of one table; the number of further entries is shown below the table.
 MAX_ROWS = 10
@@ -242,6 +242,22 @@ def _color_usd(value: float | None) -> _Signed:
 
 def _color_percent(value: float | None) -> _Signed:
     return _Signed(format_percent(value), value)
+
+
+def render_figures(title: str, faint: str, figures: Iterable[tuple[str, str, float | None]], picture: str) -> str:
+    """Return the HTML of figures with a picture below them.
+
+    Parameters
+    ----------
+    title, faint
+        Title, and a remark behind it.
+    figures
+        Name, text, and the value whose sign gives the colour; None for no colour.
+    picture
+        HTML, which is used as it is. Everything else is escaped.
+    """
+    facts = [(name, _Signed(text, value)) for name, text, value in figures]
+    return _wrap(_render_title(title, faint), _render_facts(facts), picture)
 
 
 # --- State and portfolio
