@@ -104,6 +104,15 @@ def test_the_pictures_of_the_fills_show_what_the_code_does():
         assert (folder / f"{picture.name}.svg").read_text(encoding="utf-8") == drawing["draw"](picture)
 
 
+@pytest.mark.slow
+def test_the_gallery_shows_every_example_as_it_runs():
+    files = runpy.run_path(str(REPOSITORY / "docs" / "gallery.py"))["render"]()
+    pictures = set((REPOSITORY / "docs" / "images" / "examples").glob("*.svg"))
+    assert pictures == {path for path in files if path.suffix == ".svg"}
+    for path, content in files.items():
+        assert path.read_text(encoding="utf-8") == content, "run `make docs-gallery`"
+
+
 PROSE = sorted(
     path
     for path in [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md"), *(REPOSITORY / "deploy").rglob("*.md")]

@@ -70,9 +70,9 @@ def test_a_backtest_warns_and_names_the_command(run: Run, dishonest: Path, candl
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("example", ["trend_following", "rebalancing"])
-def test_the_examples_are_clean(run: Run, example: str):
-    result = run("lookahead", REPOSITORY / "examples" / f"{example}.py", "--cuts", 4)
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "examples").glob("*.py")), ids=lambda path: path.stem)
+def test_the_examples_are_clean(run: Run, path: Path):
+    result = run("lookahead", path, "--cuts", 4)
     assert result.exit_code == 0, result.output
 
 
