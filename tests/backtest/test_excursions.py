@@ -8,6 +8,7 @@ from tests.kit.markets import DAY, Bar, buy, flat, make_candles, run, sell
 from tradeexecutor.analysis.adjusted.positions import measure_excursion
 from tradeexecutor.analysis.frames.frames import positions_to_frame
 from tradeexecutor.backtest.backtest_runner import BacktestResult
+from tradeexecutor.strategy.lending import LendingPool
 from tradeexecutor.visual.charts import CHARTS, get_explanation
 
 
@@ -53,6 +54,18 @@ def test_the_fee_of_selling_is_taken_off():
     adverse, favourable = measure(run(bars, {2: buy(1000), 3: sell}, fee=0.01))
     # One token costs 101 and brings 148.50 at the high, 99 at the low.
     assert (adverse, favourable) == pytest.approx((99 / 101 - 1, 148.5 / 101 - 1), abs=1e-6)
+
+
+def test_a_short_loses_at_the_high():
+    """10 tokens shorted at 100 and bought back at 90; the second candle is at 120 and at 80 in between."""
+
+    def short(input):
+        return input.get_position_manager().open_short(input.get_default_pair(), 1000.0)
+
+    bars: list[Bar] = [flat(100.0), (100, 120, 80, 100), flat(90.0), flat(90.0)]
+    no_interest = LendingPool(supply_rate=0.0, borrow_rate=0.0)
+    result = run(bars, {2: short, 3: sell}, parameters={"lending": no_interest})
+    assert measure(result) == (-0.2, 0.2)
 
 
 def test_frames_and_the_chart_show_them():

@@ -9,12 +9,12 @@ import pytest
 
 from tests.kit.markets import DAY, START, Bar, at_cycle, flat, make_candles
 from tradeexecutor.backtest.backtest_runner import BacktestResult, run_backtest_inline
-from tradeexecutor.execution.loans import LIQUIDATION_KEY
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.state.errors import InvalidValue, LiquidationRisked
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeType
+from tradeexecutor.state.trade.predicates import LIQUIDATION_KEY
 from tradeexecutor.strategy.lending import LendingPool
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManagerError
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput
@@ -167,7 +167,8 @@ def test_a_liquidation_by_hand():
     portfolio = portfolio_of(result)
     position = portfolio.closed_positions[1]
     trade = position.get_last_trade()
-    assert trade.executed_price == 2550.0
+    assert (trade.planned_mid_price, trade.executed_price) == (2550.0, 2677.5)
+    assert position.get_realised_profit_usd() == -677.5
     assert trade.executed_at == position.closed_at == START + 2 * DAY  # booked when the candle ends
     assert trade.executed_quantity == 1
     assert (trade.executed_collateral_consumption, trade.executed_collateral_allocation) == (D("-2677.5"), D("-322.5"))
@@ -181,7 +182,7 @@ def test_a_liquidation_does_not_slip():
     bars: list[Bar] = [flat(2000), (2000.0, 2700.0, 1990.0, 2100.0), flat(2100)]
     trade = portfolio_of(run(bars, {1: short()}, slippage=0.01)).closed_positions[1].get_last_trade()
     # 20 USD were lost by the opening, so it is reached earlier: 2980 * 0.85 = 2533.
-    assert trade.executed_price == pytest.approx(2533.0)
+    assert trade.planned_mid_price == pytest.approx(2533.0)
     assert float(trade.executed_collateral_consumption or 0) == pytest.approx(-2533 * 1.05)
 
 
@@ -190,7 +191,7 @@ def test_a_jump_beyond_the_collateral_takes_all_of_it_and_no_more():
     result = run([flat(2000), flat(3000), flat(3000)], {1: short()})
     portfolio = portfolio_of(result)
     trade = portfolio.closed_positions[1].get_last_trade()
-    assert (trade.executed_price, trade.executed_at) == (3000.0, START + DAY)
+    assert (trade.planned_mid_price, trade.executed_price, trade.executed_at) == (3000.0, 3000.0, START + DAY)
     assert (trade.other_data or {})[LIQUIDATION_KEY] == {"price": 3000.0, "taken": 3000.0, "left": 0.0}
     assert portfolio.get_cash() == 9000
 
@@ -203,7 +204,7 @@ def test_interest_brings_the_liquidation_closer():
     trade = portfolio_of(costly).closed_positions[1].get_last_trade()
     # Liquidated on the first day on which 2499 * (1 + 1/365)^n exceeds 2550: n = 8.
     assert trade.executed_at == START + 8 * DAY
-    assert trade.executed_price == 2499.0
+    assert trade.planned_mid_price == 2499.0
 
 
 # --- Levels

@@ -2,7 +2,8 @@
 
 Between two of its trades a position is valued at the low and at the high of every candle that lies wholly between
 them, less the fee of selling, as positions are valued.  The candle in which a level was reached is left out, because
-what it did after the fill did not happen to the position; the fill itself is part of the result.
+what it did after the fill did not happen to the position; the fill itself is part of the result.  A short loses at the
+high; the interest of its loan is part of the result only.
 """
 
 import itertools
@@ -21,24 +22,25 @@ __all__ = ["record_excursions"]
 
 
 def record_excursions(universe: TradingStrategyUniverse, portfolio: Portfolio) -> None:
-    """Write the lowest and the highest profit of each closed spot position into its ``other_data``."""
+    """Write the lowest and the highest profit of each closed spot position and short into its ``other_data``."""
     pairs = set(universe.iterate_pairs())
     for position in portfolio.closed_positions.values():
-        if position.is_spot() and position.pair in pairs:
-            profits = list(_iterate_profits(position, universe.get_candles(position.pair)))
+        market = position.pair.get_pricing_pair()
+        if (position.is_spot() or position.is_short()) and market in pairs:
+            profits = list(_iterate_profits(position, universe.get_candles(market)))
             if profits:
                 data = position.other_data = position.other_data or {}
                 data[EXCURSION_KEY] = [min(profits), max(profits)]
 
 
 def _iterate_profits(position: TradingPosition, candles: Candles) -> Iterator[float]:
-    """Yield the lowest and highest profit between two trades, fractions of everything that was bought."""
+    """Yield the lowest and highest profit between two trades, fractions of everything that was bought or shorted."""
     trades = sorted(
         (trade for trade in position.trades.values() if trade.executed_at is not None),
         key=lambda trade: (trade.executed_at, trade.trade_id),
     )
-    invested = position.get_total_bought_usd()
-    fee = position.pair.fee or 0.0
+    invested = position.get_total_sold_usd() if position.is_short() else position.get_total_bought_usd()
+    fee = position.pair.get_pricing_pair().fee or 0.0
     held = cash = 0.0
     for trade, following in itertools.pairwise(trades):
         held += float(trade.executed_quantity or 0)

@@ -8,15 +8,12 @@ import msgspec
 from tradeexecutor.state.trade import Fill, TradeExecution, TradeFlag
 from tradeexecutor.state.trade.amounts import sum_fees
 
-__all__ = ["LIQUIDATION_KEY", "calculate_loan_fill", "has_market"]
-
-#: Key of `TradeExecution.other_data` of a trade that liquidates a short.
-LIQUIDATION_KEY = "liquidation"
+__all__ = ["calculate_loan_fill", "has_market"]
 
 
 def has_market(trade: TradeExecution) -> bool:
     """Return True if a trade meets a market, where it can slip: not a supply of credit, and not a liquidation."""
-    return not trade.is_credit_supply() and LIQUIDATION_KEY not in (trade.other_data or {})
+    return not trade.is_credit_supply() and not trade.is_liquidation()
 
 
 def calculate_loan_fill(ts: datetime.datetime, trade: TradeExecution, slippage: float) -> Fill:

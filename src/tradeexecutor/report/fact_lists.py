@@ -3,10 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tradeexecutor.analysis.adjusted.kinds import KindFigures
 from tradeexecutor.report.statistics_tables import StatisticsReport
-from tradeexecutor.state.display.formatting import format_percent, format_ratio, format_time, format_usd
+from tradeexecutor.state.display.formatting import NOTHING, format_percent, format_ratio, format_time, format_usd
 
-__all__ = ["FactList", "make_lists"]
+__all__ = ["KIND_COLUMNS", "FactList", "format_kind", "make_lists"]
+
+KIND_COLUMNS = (
+    "Kind",
+    "Positions",
+    "Closed",
+    "Won",
+    "Lost",
+    "Profit, USD",
+    "Fees, USD",
+    "Interest earned, USD",
+    "Interest paid, USD",
+    "Liquidations",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +53,9 @@ def make_lists(statistics: StatisticsReport) -> list[FactList]:
             for item in statistics.drawdowns
         ]
         lists.append(FactList("Worst drawdowns", ("Depth", "From", "Lowest", "Recovered"), rows))
+    kinds = statistics.performance.kinds
+    if any(kind.name != "spot" for kind in kinds):
+        lists.append(FactList("Positions by kind", KIND_COLUMNS, [format_kind(kind) for kind in kinds]))
     columns = ("Group", "Positions", "Won", "Lost", "Profit, USD", "Average", "Best", "Worst", "Profit factor")
     for breakdown in statistics.breakdowns:
         rows = [
@@ -57,3 +74,20 @@ def make_lists(statistics: StatisticsReport) -> list[FactList]:
         ]
         lists.append(FactList(f"Closed positions {breakdown.title[0].lower()}{breakdown.title[1:]}", columns, rows))
     return lists
+
+
+def format_kind(kind: KindFigures) -> tuple[str, ...]:
+    """Return the figures of a kind of position as texts, in the order of `KIND_COLUMNS`."""
+    is_credit = kind.name == "credit"
+    return (
+        kind.name,
+        f"{kind.positions:,}",
+        f"{kind.closed:,}",
+        NOTHING if is_credit else f"{kind.won:,}",
+        NOTHING if is_credit else f"{kind.lost:,}",
+        format_usd(kind.profit),
+        format_usd(kind.fees),
+        format_usd(kind.interest_earned),
+        format_usd(kind.interest_paid),
+        f"{kind.liquidations:,}",
+    )

@@ -136,6 +136,7 @@ def describe_performance(state: State, summary: PerformanceSummary | None = None
         FigureGroup("Returns of a day", tuple(_make_spread(summary))),
         FigureGroup("Positions", tuple(_make_positions(summary))),
         FigureGroup("Trading", tuple(_make_trading(summary))),
+        *([FigureGroup("Interest", tuple(_make_interest(summary)))] if summary.has_interest else []),
     ]
 
 
@@ -257,3 +258,10 @@ def _make_trading(summary: PerformanceSummary) -> Iterable[Figure]:
     yield make_figure("volume", summary.volume, "usd")
     yield make_figure("fees", summary.fees, "usd")
     yield make_figure("fee_rate", summary.fees / summary.volume if summary.volume else None, "fraction")
+
+
+def _make_interest(summary: PerformanceSummary) -> Iterable[Figure]:
+    yield make_figure("interest_earned", summary.interest_earned, "usd")
+    yield make_figure("interest_paid", summary.interest_paid, "usd")
+    penalties = f"penalties {format_usd(summary.liquidation_penalties)} USD" if summary.liquidations else ""
+    yield make_figure("liquidations", summary.liquidations, "count", penalties)

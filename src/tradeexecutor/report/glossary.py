@@ -86,6 +86,15 @@ GLOSSARY: dict[str, tuple[str, str]] = {
     "volume": ("Volume", "Value of the executed trades."),
     "fees": ("Fees", "Trading fees paid to markets and liquidity providers."),
     "fee_rate": ("Fees of volume", "Fees as a fraction of the volume."),
+    "interest_earned": (
+        "Interest earned",
+        "Interest of the collateral of loans and of lent cash, claimed or not; part of the profit.",
+    ),
+    "interest_paid": (
+        "Interest paid",
+        "Interest of debts, at the price of the borrowed token when it was repaid; part of the profit.",
+    ),
+    "liquidations": ("Liquidations", "Positions whose collateral a lending pool sold, and the penalties that it took."),
     "slippage": ("Slippage", "Price difference between plan and execution; negative if the execution was better."),
     "realised_profit": ("Realised profit", "Profit of the closed parts of positions, after fees."),
     "unrealised_profit": ("Unrealised profit", "Profit of open positions if they were sold at the latest price."),

@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
-from tradeexecutor.analysis.adjusted.positions import get_exit_reason, get_net_result, measure_excursion
+from tradeexecutor.analysis.adjusted.positions import (
+    get_entry_note,
+    get_exit_reason,
+    get_net_result,
+    measure_excursion,
+)
 from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.files.spreadsheet_cell import to_cell
@@ -207,7 +212,7 @@ def _make_closed(state: State, position: TradingPosition) -> tuple[Any, ...]:
         held,
         _to_float(profit_usd),
         _to_float(profit_pct),
-        _get_entry_note(position),
+        get_entry_note(position),
         _describe_exit(position),
         None if excursion is None else excursion.adverse,
         None if excursion is None else excursion.favourable,
@@ -215,11 +220,6 @@ def _make_closed(state: State, position: TradingPosition) -> tuple[Any, ...]:
         _to_float(_get(position.get_total_lp_fees_paid)),
         len(position.trades),
     )
-
-
-def _get_entry_note(position: TradingPosition) -> str:
-    first = next(iter(position.trades.values()), None)
-    return _to_line((None if first is None else first.notes) or position.notes)
 
 
 def _describe_exit(position: TradingPosition) -> str:

@@ -3,7 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tradeexecutor.analysis.adjusted.positions import calculate_profit_factor, get_exit_reason, measure_positions
+from tradeexecutor.analysis.adjusted.positions import (
+    calculate_profit_factor,
+    get_entry_note,
+    get_exit_reason,
+    measure_positions,
+)
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.types import Percent, USDollarAmount
@@ -54,11 +59,6 @@ class Breakdown:
     rows: tuple[BreakdownRow, ...]
 
 
-def _get_entry_note(position: TradingPosition) -> str:
-    first = next(iter(position.trades.values()))
-    return " ".join((first.notes or position.notes or NO_NOTE).split())
-
-
 def _get_exit(position: TradingPosition) -> str:
     reason = get_exit_reason(position)
     return "" if reason is None else reason.value
@@ -67,7 +67,7 @@ def _get_exit(position: TradingPosition) -> str:
 #: Name -> title, and what groups a position.
 BREAKDOWNS: Mapping[str, tuple[str, Callable[[TradingPosition], str]]] = {
     "pair": ("By pair", lambda position: position.pair.get_ticker()),
-    "entry": ("By entry note", _get_entry_note),
+    "entry": ("By entry note", lambda position: get_entry_note(position) or NO_NOTE),
     "exit": ("By exit", _get_exit),
     "weekday": ("By weekday of the entry", lambda position: _WEEKDAYS[position.get_entered_at().weekday()]),
     "hour": ("By hour of the entry (UTC)", lambda position: f"{position.get_entered_at().hour:02}:00"),

@@ -27,6 +27,7 @@ __all__ = [
     "calculate_expectancy",
     "calculate_profit_factor",
     "calculate_system_quality_number",
+    "get_entry_note",
     "get_exit_reason",
     "get_net_result",
     "measure_excursion",
@@ -65,6 +66,8 @@ class ExitReason(enum.StrEnum):
     #: A repair, not a decision of the strategy.
     repair = "repair"
     written_off = "written off"
+    #: The lending pool sold the collateral.
+    liquidation = "liquidation"
     decision = "decision"
 
 
@@ -82,6 +85,8 @@ def get_exit_reason(position: TradingPosition) -> ExitReason | None:
     last = executed[-1] if executed else None
     if last is None or last.is_repair_trade():
         return ExitReason.repair
+    if last.is_liquidation():
+        return ExitReason.liquidation
     trigger = last.activated_trigger
     if trigger is not None and trigger.condition in _TIMED:
         return ExitReason.time
@@ -92,6 +97,16 @@ def get_exit_reason(position: TradingPosition) -> ExitReason | None:
 
 
 _TIMED = (TriggerCondition.timed_absolute, TriggerCondition.timed_relative_to_open)
+
+
+def get_entry_note(position: TradingPosition) -> str:
+    """Return what was noted at the entry, in one line; empty without a note.
+
+    Notes of trades are copied to their position, so its notes count only when none of its trades has any.
+    """
+    trades = list(position.trades.values())
+    own = None if any(trade.notes for trade in trades) else position.notes
+    return " ".join(((trades[0].notes if trades else None) or own or "").split())
 
 
 #: Net profit of a position, in USD and as a fraction of the invested amount.

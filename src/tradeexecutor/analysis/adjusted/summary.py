@@ -25,6 +25,7 @@ from tradeexecutor.analysis.adjusted.drawdown import (
 from tradeexecutor.analysis.adjusted.equity import EquityCurve, read_equity_curve
 from tradeexecutor.analysis.adjusted.exposure import calculate_exposure
 from tradeexecutor.analysis.adjusted.flows import iterate_flows
+from tradeexecutor.analysis.adjusted.kinds import KindFigures, measure_kinds
 from tradeexecutor.analysis.adjusted.money_weighted import calculate_money_weighted_return
 from tradeexecutor.analysis.adjusted.periods import Observations, read_observations, read_returns
 from tradeexecutor.analysis.adjusted.positions import (
@@ -115,10 +116,12 @@ class PerformanceSummary:
         Fraction of the time with an open position.
     positions_open, positions_frozen, positions_closed
         Number of positions.
+    positions_scored
+        Number of closed positions that can be won or lost: those that executed anything, lending left out.
     won, lost
         Closed positions with a net profit and with a net loss; lending is neither.
     win_rate
-        `won` as a fraction of the closed positions that executed anything, lending left out; None without any.
+        `won` as a fraction of `positions_scored`; None without any.
     profit_factor
         USD won by the winners for each USD lost by the losers; None without losers.
     expectancy, system_quality_number
@@ -131,6 +134,8 @@ class PerformanceSummary:
         Trades that were sent, those of them that failed, and orders that lapsed without being sent.
     volume, fees
         Value of the trades that executed, and trading fees paid.
+    kinds
+        Figures of each kind of position.
     risk
         Further risk figures.
     """
@@ -155,6 +160,7 @@ class PerformanceSummary:
     positions_open: int
     positions_frozen: int
     positions_closed: int
+    positions_scored: int
     won: int
     lost: int
     win_rate: Percent | None
@@ -170,7 +176,33 @@ class PerformanceSummary:
     expired_trades: int
     volume: USDollarAmount
     fees: USDollarAmount
+    kinds: tuple[KindFigures, ...]
     risk: RiskFigures
+
+    @property
+    def interest_earned(self) -> USDollarAmount:
+        """Interest of collateral and lent cash, USD."""
+        return sum(kind.interest_earned for kind in self.kinds)
+
+    @property
+    def interest_paid(self) -> USDollarAmount:
+        """Interest of debts, USD."""
+        return sum(kind.interest_paid for kind in self.kinds)
+
+    @property
+    def liquidations(self) -> int:
+        """Number of liquidations."""
+        return sum(kind.liquidations for kind in self.kinds)
+
+    @property
+    def liquidation_penalties(self) -> USDollarAmount:
+        """What liquidators took in addition to the debts, USD."""
+        return sum(kind.liquidation_penalties for kind in self.kinds)
+
+    @property
+    def has_interest(self) -> bool:
+        """True if any position earned or paid interest, or was liquidated."""
+        return bool(self.interest_earned or self.interest_paid or self.liquidations)
 
 
 def measure_risk(observations: Observations, cagr: Percent | None = None) -> RiskFigures:
@@ -242,6 +274,7 @@ def summarise_performance(state: State, held: Holding | None = None) -> Performa
         positions_open=len(portfolio.open_positions),
         positions_frozen=len(portfolio.frozen_positions),
         positions_closed=sum(position.is_closed() for position in positions),
+        positions_scored=len(closed.results),
         won=won,
         lost=closed.lost,
         win_rate=won / len(closed.results) if closed.results else None,
@@ -257,6 +290,7 @@ def summarise_performance(state: State, held: Holding | None = None) -> Performa
         expired_trades=trading.expired,
         volume=trading.volume,
         fees=trading.fees,
+        kinds=measure_kinds(positions),
         risk=measure_risk(observations, cagr),
     )
 

@@ -115,6 +115,12 @@ def make_facts(outcome: BacktestOutcome) -> dict[str, str]:
         facts["Positions"] += f", {performance.positions_frozen} frozen"
     if performance.stop_losses or performance.take_profits:
         facts["Exits"] = f"{performance.stop_losses} by stop loss, {performance.take_profits} by take profit"
+    if performance.has_interest:
+        earned, paid = format_usd(performance.interest_earned), format_usd(performance.interest_paid)
+        facts["Interest"] = f"{earned} USD earned, {paid} USD paid"
+    if performance.liquidations:
+        penalties = format_usd(performance.liquidation_penalties)
+        facts["Liquidations"] = f"{performance.liquidations}, penalties {penalties} USD"
     if performance.net_deposits:
         facts["Net deposits"] = f"{format_usd(performance.net_deposits)} USD after the start"
     return facts
@@ -258,7 +264,7 @@ def _format_cagr(performance: PerformanceSummary) -> str:
 def _format_win_rate(performance: PerformanceSummary) -> str:
     if performance.win_rate is None:
         return NOTHING
-    return f"{format_percent(performance.win_rate)} ({performance.won} of {performance.positions_closed})"
+    return f"{format_percent(performance.win_rate)} ({performance.won} of {performance.positions_scored})"
 
 
 def _format_profit_factor(performance: PerformanceSummary) -> str:

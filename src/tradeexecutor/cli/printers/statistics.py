@@ -18,6 +18,7 @@ from tradeexecutor.cli.output import (
     round_decimals,
 )
 from tradeexecutor.operations.state_location import StateLocation
+from tradeexecutor.report.fact_lists import KIND_COLUMNS, format_kind
 from tradeexecutor.report.figures import FigureGroup, get_cagr
 from tradeexecutor.report.jumps import describe_jumps
 from tradeexecutor.report.statistics_tables import MetricRow, SidesTable, StatisticsReport
@@ -96,6 +97,7 @@ def print_statistics(statistics: StatisticsReport, path: StateLocation) -> None:
         _print_backtest(statistics.performance, statistics.backtest, statistics.columns)
     _print_years(statistics)
     _print_drawdowns(statistics)
+    _print_kinds(statistics.performance)
     for breakdown in statistics.breakdowns:
         _print_breakdown(breakdown)
     print_heading("Key metrics, as defined by dashboards")
@@ -147,6 +149,13 @@ def _print_drawdowns(statistics: StatisticsReport) -> None:
         for item in statistics.drawdowns
     ]
     print_table(_DRAWDOWN_COLUMNS, rows)
+
+
+def _print_kinds(performance: PerformanceSummary) -> None:
+    if any(kind.name != "spot" for kind in performance.kinds):
+        print_heading("Positions by kind")
+        columns = (Column(KIND_COLUMNS[0]), *(Column(name, right=True) for name in KIND_COLUMNS[1:]))
+        print_table(columns, [format_kind(kind) for kind in performance.kinds])
 
 
 def _print_breakdown(breakdown: Breakdown) -> None:

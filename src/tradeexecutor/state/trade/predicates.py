@@ -11,6 +11,9 @@ from tradeexecutor.state.trade.lifecycle import IN_FLIGHT, get_status
 #: Key of `TradeExecution.other_data`: the market had no price at the decision, and the trade waited for its next open.
 WAITED_FOR_MARKET_KEY = "waited_for_market"
 
+#: Key of `TradeExecution.other_data` of a trade that liquidates a position: price, and what was taken and left, USD.
+LIQUIDATION_KEY = "liquidation"
+
 _PLANNED, _STARTED, _BROADCASTED = TradeStatus.planned, TradeStatus.started, TradeStatus.broadcasted
 _SUCCESS, _VAULT_SETTLEMENT_PENDING = TradeStatus.success, TradeStatus.vault_settlement_pending
 
@@ -117,6 +120,11 @@ def is_stop_loss(trade: TradeFields) -> bool:
 def is_take_profit(trade: TradeFields) -> bool:
     """Return True if a take profit triggered the trade."""
     return trade.trade_type is TradeType.take_profit
+
+
+def is_liquidation(trade: TradeFields) -> bool:
+    """Return True if a liquidator made the trade, not the strategy."""
+    return LIQUIDATION_KEY in (trade.other_data or {})
 
 
 def is_triggered(trade: TradeFields) -> bool:

@@ -88,6 +88,7 @@ class TradeExecution(TradeFields):
     is_rebalance = predicates.is_rebalance
     is_stop_loss = predicates.is_stop_loss
     is_take_profit = predicates.is_take_profit
+    is_liquidation = predicates.is_liquidation
     is_triggered = predicates.is_triggered
     has_waited = predicates.has_waited
     is_accounting_correction = predicates.is_accounting_correction

@@ -8,13 +8,13 @@ import math
 from decimal import Decimal
 from typing import Any
 
-from tradeexecutor.execution.loans import LIQUIDATION_KEY
 from tradeexecutor.state.errors import LiquidationRisked, PositionNotFound, UnsupportedPairKind
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.loan.leverage import LeverageEstimate
 from tradeexecutor.state.loan.loan import Loan
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
+from tradeexecutor.state.trade.predicates import LIQUIDATION_KEY
 from tradeexecutor.state.trade.pricing import TradePricing
 from tradeexecutor.state.types import LeverageMultiplier, Percent, USDollarAmount, USDollarPrice
 from tradeexecutor.strategy.pandas_trader.position_rules import PositionManagerError, check_pair, check_position
@@ -230,7 +230,8 @@ class ShortPositions(TriggerOrders):
         """Plan the trade by which a liquidator repays the debt of a short; a simulation calls it, no strategy.
 
         The liquidator takes collateral of the value of the debt and the penalty; what is left goes back to the
-        reserves. When the price has jumped so far that the collateral does not suffice, all of it is taken.
+        reserves. When the price has jumped so far that the collateral does not suffice, all of it is taken. The price
+        of the trade is what one token of the debt has cost, so that the profit of the position contains the penalty.
         """
         _check_short(position)
         loan = position.loan
@@ -239,9 +240,10 @@ class ShortPositions(TriggerOrders):
         pool = self.strategy_universe.lending
         debt, collateral = get_debt_and_collateral(loan)
         taken = min(debt * Decimal(mid_price) * (1 + Decimal(str(pool.liquidation_penalty))), collateral)
+        price = float(taken / debt)
         _, trade = self._plan_short(
             position.pair,
-            TradePricing(price=mid_price, mid_price=mid_price, lp_fee=[0.0], pair_fee=[0.0], side=True),
+            TradePricing(price=price, mid_price=mid_price, lp_fee=[0.0], pair_fee=[0.0]),
             flags={TradeFlag.close, TradeFlag.reduce},
             position=position,
             trade_type=TradeType.rebalance,

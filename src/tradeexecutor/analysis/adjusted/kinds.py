@@ -1,0 +1,113 @@
+"""What each kind of position earned and cost: profit, fees, interest, liquidations."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tradeexecutor.analysis.adjusted.positions import get_net_result, measure_positions
+from tradeexecutor.state.identifier import TradingPairKind
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.state.trade.predicates import LIQUIDATION_KEY
+from tradeexecutor.state.types import USDollarAmount
+
+__all__ = ["KindFigures", "get_interest_earned", "get_interest_paid", "measure_kinds"]
+
+_NAMES: Mapping[TradingPairKind, str] = {
+    TradingPairKind.spot_market_hold: "spot",
+    TradingPairKind.spot_market_hold_rebalancing_token: "spot",
+    TradingPairKind.lending_protocol_short: "short",
+    TradingPairKind.lending_protocol_long: "leveraged long",
+    TradingPairKind.credit_supply: "credit",
+    TradingPairKind.vault: "vault",
+    TradingPairKind.cctp_bridge: "bridge",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KindFigures:
+    """The positions of one kind that executed anything, whether open or closed; amounts in USD.
+
+    Attributes
+    ----------
+    name
+        ``spot``, ``short``, ``leveraged long``, ``credit``, ``vault``, ``bridge``, or another kind.
+    positions, closed
+        Number of positions, and how many of them are closed.
+    won, lost
+        Closed positions with a net profit and with a net loss; of credit neither.
+    profit
+        Net profit after all of the following.
+    fees
+        Trading fees paid.
+    interest_earned, interest_paid
+        Interest on collateral and lent cash, and on debt, see `get_interest_earned` and `get_interest_paid`.
+    liquidations, liquidation_penalties
+        Number of liquidations, and what their liquidators took in addition to the debt.
+    """
+
+    name: str
+    positions: int
+    closed: int
+    won: int
+    lost: int
+    profit: USDollarAmount
+    fees: USDollarAmount
+    interest_earned: USDollarAmount
+    interest_paid: USDollarAmount
+    liquidations: int
+    liquidation_penalties: USDollarAmount
+
+
+def get_interest_earned(position: TradingPosition) -> USDollarAmount:
+    """Return the interest of the collateral, claimed or still in the loan, USD; 0.0 without a loan."""
+    unclaimed = position.loan.get_collateral_interest() if position.loan is not None else 0.0
+    return position.get_claimed_interest() + unclaimed
+
+
+def get_interest_paid(position: TradingPosition) -> USDollarAmount:
+    """Return the interest of the debt, USD; 0.0 without debt.
+
+    Repaid interest counts at the price at which its tokens were bought, unpaid interest at the present price.
+    """
+    unpaid = position.loan.get_borrow_interest() if position.loan is not None else 0.0
+    return position.get_repaid_interest() + unpaid
+
+
+def measure_kinds(positions: Iterable[TradingPosition]) -> tuple[KindFigures, ...]:
+    """Return the figures of each kind, in order of the first position of each."""
+    groups: dict[str, list[TradingPosition]] = {}
+    for position in positions:
+        if position.has_executed_trades():
+            kind = position.pair.kind
+            groups.setdefault(_NAMES.get(kind) or kind.value.replace("_", " "), []).append(position)
+    return tuple(_measure(name, group) for name, group in groups.items())
+
+
+def _measure(name: str, positions: list[TradingPosition]) -> KindFigures:
+    results = measure_positions(positions)
+    liquidations = [
+        trade
+        for position in positions
+        for trade in position.trades.values()
+        if trade.is_liquidation() and trade.is_success()
+    ]
+    return KindFigures(
+        name=name,
+        positions=len(positions),
+        closed=sum(position.is_closed() for position in positions),
+        won=results.won,
+        lost=results.lost,
+        profit=sum(get_net_result(position)[0] for position in positions),
+        fees=sum(position.get_total_lp_fees_paid() for position in positions),
+        interest_earned=sum(map(get_interest_earned, positions)),
+        interest_paid=sum(map(get_interest_paid, positions)),
+        liquidations=len(liquidations),
+        liquidation_penalties=sum(map(_get_penalty, liquidations)),
+    )
+
+
+def _get_penalty(trade: TradeExecution) -> USDollarAmount:
+    """Return what a liquidator took in addition to the debt, USD; negative when the collateral did not cover it."""
+    details: Any = (trade.other_data or {})[LIQUIDATION_KEY]
+    return details["taken"] - float(abs(trade.executed_quantity or 0)) * details["price"]
