@@ -30,7 +30,7 @@ DEV     := $(VENV)/.installed-dev
 DOCS    := $(VENV)/.installed-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-live test test-fast lint format soak soak-live golden docs docs-commands schema bench setup setup-dev lock clean distclean docs-gallery
+.PHONY: help demo demo-live test test-fast lint format soak soak-live golden docs docs-commands schema bench setup setup-dev lock clean distclean docs-gallery dashboard
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -79,6 +79,9 @@ docs: $(DOCS) ## Build the documentation as a site: build/site/index.html
 schema: $(DEV) ## Write the JSON Schema, the TypeScript types and docs/schema.md from the code
 	@$(PY) -m tradeexecutor.schema.outputs
 	@$(PY) -m tradeexecutor.web.client_types
+
+dashboard: ## Build the dashboard from clients/dashboard (needs Node.js 20 and npm)
+	@cd clients/dashboard && npm ci --no-audit --no-progress && npm run check && npm run build
 
 bench: $(DEV) ## Run the benchmarks
 	@$(BENCH_COMMAND)

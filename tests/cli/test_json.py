@@ -25,6 +25,7 @@ WITHOUT_JSON = {
     "demo-live": "shows what happens as it happens, and ends with three commands that have --json",
     "start": "runs until it is stopped, and reports what it does as it does it",
     "console": "prints what the code of the user prints",
+    "dashboard": "runs until it is stopped",
     "webapi": "runs until it is stopped",
     "schema": "prints JSON in any case",
 }

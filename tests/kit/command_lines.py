@@ -15,6 +15,7 @@ COMMAND_LINES: dict[str, list[str]] = {
     "console": ["S --code state.name", "S --code state", "S --code trades()", "S --code raise(ValueError(state.name))"],
     "correct-accounts": ["S --balances F/balances.csv --dry-run"],
     "correct-history": ["S --dry-run", "S --before 2024-01-01 --dry-run"],
+    "dashboard": ["F/missing.json --no-browser", "C --no-browser"],
     "demo": ["--output F/demo"],
     "demo-live": ["--output S"],
     "download": ["S --from 2024-01-01", "F/missing.toml --from 2024-01-01"],

@@ -39,6 +39,8 @@ export interface FollowOptions {
   maxDelay?: number;
   /** Save to continue with. */
   from?: Save;
+  /** Is told when the server has begun to answer. */
+  onOpen?: () => void;
   /** Is told what happens to the connection. */
   onNotice?: (notice: Notice) => void;
 }
@@ -141,7 +143,7 @@ export async function* followState(url: string | URL, options: FollowOptions = {
     let reason = "the server ended the stream";
     let hasGap = false;
     try {
-      for await (const { event, parser } of readStream(url, follower.save?.id, options)) {
+      for await (const { event, parser } of readEvents(url, follower.save?.id, options)) {
         retry = parser.retry;
         failures = 0;
         const effect = follower.apply(event);
@@ -173,8 +175,13 @@ export async function* followState(url: string | URL, options: FollowOptions = {
   }
 }
 
-/** Yield the events of one connection; throws `ConnectionFailed` when it is lost, and `RequestFailed`. */
-async function* readStream(
+/**
+ * Yield the events of one connection; throws `ConnectionFailed` when it is lost, and `RequestFailed`.
+ *
+ * For those who need no copy of the state, only to know when it changes: with `lastId`, the stream begins with the
+ * changes since that save, if the server knows them, and the state itself is not sent.
+ */
+export async function* readEvents(
   url: string | URL,
   lastId: string | undefined,
   options: FollowOptions,
@@ -202,6 +209,7 @@ async function* readStream(
     if (!response.ok || response.body === null) {
       throw new RequestFailed(String(url), response.status, await response.text().catch(fail));
     }
+    options.onOpen?.();
     const reader = response.body.getReader();
     const decoder = new TextDecoder();
     const parser = new EventParser();

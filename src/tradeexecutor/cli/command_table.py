@@ -37,6 +37,7 @@ _COMMANDS = {
         "export": "Write a state as tables for other programs: CSV, Parquet or Arrow files.",
         "query": "Ask questions of states in SQL.",
         "console": "Examine a state with Python.",
+        "dashboard": "Show strategies in the browser, and keep the page up to date.",
         "webapi": "Serve states over HTTP, for browsers and other programs.",
     },
     "Check": {

@@ -23,6 +23,7 @@ __all__ = [
     "OperateOption",
     "PortOption",
     "RateOption",
+    "StrategyOption",
     "make_settings",
     "require_web",
 ]
@@ -51,6 +52,15 @@ AllowHostOption = Annotated[
 ]
 RateOption = Annotated[
     float, typer.Option(min=0, metavar="N", help="Requests that a client may make each second; 0 is no limit.")
+]
+StrategyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--strategy",
+        metavar="ID=FILE",
+        help="Python file of a strategy, for its source and its charts. It is run. May be repeated.",
+        show_default=False,
+    ),
 ]
 _OPERATE_HELP = f"Accept commands (pause, resume, close-position, retry) with the token in {OPERATE_TOKEN_VARIABLE}."
 OperateOption = Annotated[bool, typer.Option("--operate", help=_OPERATE_HELP)]

@@ -25,7 +25,15 @@ from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trade.amounts import sum_fees
 from tradeexecutor.state.types import EPOCH
 
-__all__ = ["TableData", "make_closed_positions", "make_flows", "make_open_positions", "make_trades"]
+__all__ = [
+    "ColumnData",
+    "TableData",
+    "make_closed_positions",
+    "make_flows",
+    "make_open_positions",
+    "make_position_trades",
+    "make_trades",
+]
 
 #: Format of a column: ``id`` and ``count`` are whole numbers; ``profit`` (USD) and ``gain`` (a fraction) have the
 #: colour of their sign.
@@ -257,13 +265,21 @@ _TRADES: tuple[tuple[str, Kind, bool], ...] = (
 
 def make_trades(state: State) -> TableData:
     """Return all trades, including waiting and expired ones, the latest first."""
+    return _collect_trades(position for table in state.portfolio.get_position_tables() for position in table.values())
+
+
+def make_position_trades(position: TradingPosition) -> TableData:
+    """Return the trades of one position, including waiting and expired ones, the latest first."""
+    return _collect_trades([position])
+
+
+def _collect_trades(positions: Iterable[TradingPosition]) -> TableData:
     trades: dict[int, TradeExecution] = {}
     profits: dict[int, float] = {}
-    for table in state.portfolio.get_position_tables():
-        for position in table.values():
-            for own in (position.trades, position.pending_trades, position.expired_trades):
-                trades.update(own)
-            profits.update(_get(position.get_trade_profits_usd) or {})
+    for position in positions:
+        for own in (position.trades, position.pending_trades, position.expired_trades):
+            trades.update(own)
+        profits.update(_get(position.get_trade_profits_usd) or {})
     rows = (_make_trade(trades[number], profits.get(number)) for number in sorted(trades))
     return _make_table("trades", _TRADES, rows, sort=0)
 

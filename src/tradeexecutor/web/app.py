@@ -17,7 +17,7 @@ from tradeexecutor.state.codec.codec import dump
 from tradeexecutor.state.display.visible import make_visible
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.types import to_epoch
-from tradeexecutor.web import records, reference, v1
+from tradeexecutor.web import dashboard, records, reference, v1
 from tradeexecutor.web.caching import Body
 from tradeexecutor.web.changes import ChangeStreams, StreamLimits
 from tradeexecutor.web.encoding import MIN_SIZE, choose_encoding, compress
@@ -28,6 +28,7 @@ from tradeexecutor.web.operating import CommandRequest, carry_out
 from tradeexecutor.web.problems import ProblemRaised, describe_exception, describe_failed_command
 from tradeexecutor.web.security import Access, Guard, RateLimit, Receive, Send, require_operate
 from tradeexecutor.web.sources import Saved, Strategy
+from tradeexecutor.web.views import endpoints as views
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,9 @@ class WebApi:
             self._route("/v1/ready", self._ready),
             self._route("/v1/openapi.json", self._openapi),
         ]
-        routes += [self._route(f"/v1/{{id}}{item.path}", self._serve(item)) for item in v1.ENDPOINTS]
+        below = (*v1.ENDPOINTS, *views.ENDPOINTS)
+        routes += [self._route(f"/v1/{{id}}{item.path}", self._serve(item)) for item in below]
+        routes += dashboard.list_routes()
         routes.append(Route("/v1/{id}/operations/{name}", self._operate, methods=["POST"]))
         routes.append(Route("/v1/{id}/changes", _ChangesEndpoint(self), methods=["GET"]))
         for base in ("", "/strategies/{id}"):
@@ -189,6 +192,8 @@ class WebApi:
     # --- About all strategies
 
     async def _greet(self, request: Request) -> Response:
+        if "text/html" in request.headers.get("accept", ""):
+            return Response(status_code=307, headers={"location": dashboard.ADDRESS, "vary": "Accept"})
         names = "\n".join(strategy.id for strategy in await self.site.computations.read(self.site.catalogue.list))
         text = f"tradeexecutor {__version__}\nStrategies:\n{names}\nDescription: /v1/openapi.json\n"
         return Response(text, media_type="text/plain")

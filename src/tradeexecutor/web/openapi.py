@@ -9,6 +9,7 @@ from tradeexecutor.web import records, reference, v1
 from tradeexecutor.web.endpoints import Parameter
 from tradeexecutor.web.operating import CommandAnswer, CommandName, CommandRequest
 from tradeexecutor.web.problems import TITLES, Problem
+from tradeexecutor.web.views import endpoints as views
 
 __all__ = ["make_openapi"]
 
@@ -30,7 +31,7 @@ _PROBLEMS = (400, 401, 404, 413, 414, 421, 429, 500, 503)
 
 def make_openapi() -> dict[str, Any]:
     """Return the document (OpenAPI 3.1)."""
-    endpoints = [(f"/v1/{{id}}{item.path}", "v1", item) for item in v1.ENDPOINTS]
+    endpoints = [(f"/v1/{{id}}{item.path}", "v1", item) for item in (*v1.ENDPOINTS, *views.ENDPOINTS)]
     endpoints += [(f"/strategies/{{id}}{item.path}", "client", item) for item in reference.ENDPOINTS]
     types: list[Any] = [Problem, CommandRequest, CommandAnswer, CommandName]
     for _, _, item in endpoints:

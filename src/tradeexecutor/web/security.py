@@ -36,8 +36,10 @@ MAX_BODY = 64 << 10
 #: Largest number of clients whose rates are remembered.
 _MAX_CLIENTS = 10_000
 
-#: Addresses that answer without a token: what probes of a process ask.
-_OPEN_PATHS = frozenset({"/ping", "/v1/health", "/v1/ready"})
+#: Addresses that answer without a token: what probes of a process ask, and the program of the dashboard, which is the
+#: same for everybody and asks for the token.
+_OPEN_PATHS = frozenset({"/ping", "/v1/health", "/v1/ready", "/dashboard"})
+_OPEN_FOLDER = "/dashboard/"
 
 _CORS = (
     (b"access-control-allow-origin", b"*"),
@@ -203,7 +205,8 @@ class Guard:
             raise ProblemRaised(429, "too many requests", {"Retry-After": str(max(1, round(wait)))})
         authorization = headers.get(b"authorization")
         scopes = self._access.find_scopes(None if authorization is None else authorization.decode("latin-1"))
-        if "read" not in scopes and scope["path"] not in _OPEN_PATHS:
+        path = scope["path"]
+        if "read" not in scopes and path not in _OPEN_PATHS and not path.startswith(_OPEN_FOLDER):
             raise ProblemRaised(401, "a token is needed: Authorization: Bearer TOKEN", _CHALLENGE)
         scope.setdefault("state", {})["scopes"] = scopes
 

@@ -4,6 +4,28 @@ import * as z from "zod";
 
 import type * as types from "./api_types.js";
 
+export const AttentionSchema: z.ZodType<types.Attention> = z.lazy(() =>
+  z.looseObject({
+    items: z.array(z.lazy(() => AttentionItemSchema)),
+    is_balanced: z.boolean(),
+    entries: z.int(),
+  }),
+);
+
+export const AttentionItemSchema: z.ZodType<types.AttentionItem> = z.lazy(() =>
+  z.looseObject({
+    level: z.string(),
+    kind: z.string(),
+    subject: z.string(),
+    position_id: z.int().nullable(),
+    trade_id: z.int().nullable(),
+    at: z.number().nullable(),
+    text: z.string(),
+    advice: z.string(),
+    command: z.string(),
+  }),
+);
+
 export const ChartEntrySchema: z.ZodType<types.ChartEntry> = z.lazy(() =>
   z.looseObject({
     id: z.string(),
@@ -26,6 +48,15 @@ export const ClientChartSchema: z.ZodType<types.ClientChart> = z.lazy(() =>
     title: z.string(),
     help_link: z.string(),
     source: z.string(),
+  }),
+);
+
+export const ColumnViewSchema: z.ZodType<types.ColumnView> = z.lazy(() =>
+  z.looseObject({
+    name: z.string(),
+    kind: z.string(),
+    minor: z.boolean(),
+    values: z.array(z.union([z.number(), z.string()]).nullable()),
   }),
 );
 
@@ -64,11 +95,74 @@ export const CommandTradeSchema: z.ZodType<types.CommandTrade> = z.lazy(() =>
   }),
 );
 
+export const CurveSchema: z.ZodType<types.Curve> = z.lazy(() =>
+  z.looseObject({
+    name: z.string(),
+    unit: z.string(),
+    times: z.array(z.number()),
+    values: z.array(z.number().nullable()),
+  }),
+);
+
 export const DifferenceSchema: z.ZodType<types.Difference> = z.lazy(() =>
   z.looseObject({
     before: z.string(),
     after: z.string(),
     patch: z.array(z.lazy(() => OperationSchema)),
+  }),
+);
+
+export const DrawingEntrySchema: z.ZodType<types.DrawingEntry> = z.lazy(() =>
+  z.looseObject({
+    name: z.string(),
+    title: z.string(),
+    description: z.string(),
+    is_own: z.boolean(),
+    needs_pair: z.boolean(),
+  }),
+);
+
+export const DrawingListSchema: z.ZodType<types.DrawingList> = z.lazy(() =>
+  z.looseObject({
+    drawings: z.array(z.lazy(() => DrawingEntrySchema)),
+    pairs: z.array(z.string()),
+  }),
+);
+
+export const EquityViewSchema: z.ZodType<types.EquityView> = z.lazy(() =>
+  z.looseObject({
+    value: z.lazy(() => CurveSchema),
+    growth: z.lazy(() => CurveSchema),
+    drawdown: z.lazy(() => CurveSchema),
+    benchmark: z.lazy(() => CurveSchema).nullable(),
+    flows: z.array(z.lazy(() => FlowMarkSchema)),
+    samples: z.int(),
+  }),
+);
+
+export const FactViewSchema: z.ZodType<types.FactView> = z.lazy(() =>
+  z.looseObject({
+    key: z.string(),
+    name: z.string(),
+    unit: z.string(),
+    value: z.union([z.number(), z.string()]).nullable(),
+    text: z.string(),
+    help: z.string().prefault(""),
+    note: z.string().prefault(""),
+  }),
+);
+
+export const FigureGroupViewSchema: z.ZodType<types.FigureGroupView> = z.lazy(() =>
+  z.looseObject({
+    title: z.string(),
+    figures: z.array(z.lazy(() => FactViewSchema)),
+  }),
+);
+
+export const FlowMarkSchema: z.ZodType<types.FlowMark> = z.lazy(() =>
+  z.looseObject({
+    at: z.number(),
+    usd: z.number(),
   }),
 );
 
@@ -118,6 +212,16 @@ export const LeftAloneSchema: z.ZodType<types.LeftAlone> = z.lazy(() =>
   }),
 );
 
+export const MetricViewSchema: z.ZodType<types.MetricView> = z.lazy(() =>
+  z.looseObject({
+    name: z.string(),
+    text: z.string(),
+    source: z.string(),
+    reason: z.string(),
+    caveat: z.string(),
+  }),
+);
+
 export const OperationSchema: z.ZodType<types.Operation> = z.lazy(() =>
   z.looseObject({
     op: z.string(),
@@ -145,6 +249,36 @@ export const PositionChartSchema: z.ZodType<types.PositionChart> = z.lazy(() =>
   }),
 );
 
+export const PositionMarkSchema: z.ZodType<types.PositionMark> = z.lazy(() =>
+  z.looseObject({
+    at: z.number(),
+    price: z.number(),
+    side: z.string(),
+    text: z.string(),
+  }),
+);
+
+export const PositionViewSchema: z.ZodType<types.PositionView> = z.lazy(() =>
+  z.looseObject({
+    position_id: z.int(),
+    ticker: z.string(),
+    kind: z.string(),
+    status: z.string(),
+    facts: z.array(z.lazy(() => FactViewSchema)),
+    prices: z.lazy(() => CurveSchema),
+    quantity: z.lazy(() => CurveSchema),
+    marks: z.array(z.lazy(() => PositionMarkSchema)),
+    levels: z.array(z.lazy(() => CurveSchema)),
+    interest: z.lazy(() => CurveSchema).nullable(),
+    trades: z.lazy(() => TableViewSchema),
+    events: z.lazy(() => TableViewSchema),
+    transactions: z.array(z.lazy(() => TransactionViewSchema)),
+    notes: z.string(),
+    before: z.int().nullable(),
+    after: z.int().nullable(),
+  }),
+);
+
 export const ProblemSchema: z.ZodType<types.Problem> = z.lazy(() =>
   z.looseObject({
     type: z.string().prefault("about:blank"),
@@ -152,6 +286,19 @@ export const ProblemSchema: z.ZodType<types.Problem> = z.lazy(() =>
     status: z.int(),
     detail: z.string(),
     remedy: z.string().nullable().prefault(null),
+  }),
+);
+
+export const ProcessViewSchema: z.ZodType<types.ProcessView> = z.lazy(() =>
+  z.looseObject({
+    state: z.string(),
+    started_at: z.number().nullable(),
+    crashed_at: z.number().nullable(),
+    error: z.string().nullable(),
+    wallet_gas: z.number().nullable(),
+    gas_warning: z.string().nullable(),
+    has_source: z.boolean(),
+    saved_at: z.number().nullable(),
   }),
 );
 
@@ -192,12 +339,35 @@ export const SeriesSchema: z.ZodType<types.Series> = z.lazy(() =>
   }),
 );
 
+export const SidesRowViewSchema: z.ZodType<types.SidesRowView> = z.lazy(() =>
+  z.looseObject({
+    group: z.string(),
+    label: z.string(),
+    all: z.string(),
+    long: z.string(),
+    short: z.string(),
+    caveat: z.string(),
+  }),
+);
+
 export const StatisticsAnswerSchema: z.ZodType<types.StatisticsAnswer> = z.lazy(() =>
   z.looseObject({
     calculated_at: z.number(),
     adjusted: z.record(z.string(), z.unknown()),
     recorded: z.record(z.string(), z.unknown()),
     long_short: z.record(z.string(), z.unknown()).nullable(),
+  }),
+);
+
+export const StatisticsViewSchema: z.ZodType<types.StatisticsView> = z.lazy(() =>
+  z.looseObject({
+    calculated_at: z.number(),
+    groups: z.array(z.lazy(() => FigureGroupViewSchema)),
+    years: z.array(z.lazy(() => YearViewSchema)),
+    months: z.array(z.lazy(() => YearViewSchema)),
+    breakdowns: z.array(z.lazy(() => TableViewSchema)),
+    recorded: z.array(z.lazy(() => MetricViewSchema)),
+    sides: z.array(z.lazy(() => SidesRowViewSchema)),
   }),
 );
 
@@ -218,5 +388,74 @@ export const StrategyEntrySchema: z.ZodType<types.StrategyEntry> = z.lazy(() =>
 export const StrategyListSchema: z.ZodType<types.StrategyList> = z.lazy(() =>
   z.looseObject({
     strategies: z.array(z.lazy(() => StrategyEntrySchema)),
+  }),
+);
+
+export const SummaryViewSchema: z.ZodType<types.SummaryView> = z.lazy(() =>
+  z.looseObject({
+    id: z.string(),
+    name: z.string().nullable(),
+    kind: z.string(),
+    key: z.string(),
+    revision: z.int(),
+    saved_at: z.number().nullable(),
+    start_at: z.number().nullable(),
+    end_at: z.number().nullable(),
+    value: z.number().nullable(),
+    cash: z.number().nullable(),
+    net_deposits: z.number().nullable(),
+    profit: z.number().nullable(),
+    total_return: z.number().nullable(),
+    cagr: z.number().nullable(),
+    buy_and_hold: z.number().nullable(),
+    max_drawdown: z.number().nullable(),
+    drawdown: z.number().nullable(),
+    sharpe: z.number().nullable(),
+    growth: z.array(z.number()),
+    open_positions: z.int(),
+    frozen_positions: z.int(),
+    pending_positions: z.int(),
+    closed_positions: z.int(),
+    trades: z.int(),
+    failed_trades: z.int(),
+    last_trade_at: z.number().nullable(),
+    last_cycle: z.int(),
+    issues: z.int(),
+    blocking_issues: z.int(),
+    is_paused: z.boolean(),
+  }),
+);
+
+export const TableViewSchema: z.ZodType<types.TableView> = z.lazy(() =>
+  z.looseObject({
+    name: z.string(),
+    sort: z.int().nullable(),
+    columns: z.array(z.lazy(() => ColumnViewSchema)),
+  }),
+);
+
+export const TransactionViewSchema: z.ZodType<types.TransactionView> = z.lazy(() =>
+  z.looseObject({
+    trade_id: z.int(),
+    tx_hash: z.string().nullable(),
+    chain_id: z.int().nullable(),
+    status: z.string(),
+    function: z.string().nullable(),
+    contract: z.string().nullable(),
+    nonce: z.int().nullable(),
+    block_number: z.int().nullable(),
+    broadcasted_at: z.number().nullable(),
+    included_at: z.number().nullable(),
+    gas_used: z.int().nullable(),
+    fee: z.number().nullable(),
+    reason: z.string().nullable(),
+  }),
+);
+
+export const YearViewSchema: z.ZodType<types.YearView> = z.lazy(() =>
+  z.looseObject({
+    label: z.string(),
+    value: z.number().nullable(),
+    benchmark: z.number().nullable(),
   }),
 );

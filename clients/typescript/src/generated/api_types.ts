@@ -5,6 +5,30 @@ export type UnknownText = string & Record<never, never>;
 /** Number of an enum that a newer program may write. */
 export type UnknownNumber = number & Record<never, never>;
 
+/** What needs attention, the worst first. */
+export interface Attention {
+  items: Array<AttentionItem>;
+  is_balanced: boolean;
+  entries: number;
+}
+
+/**
+ * Something that a person has to look at.
+ *
+ * `level` is `blocking` if the strategy does not trade before it is mended; then `error`, `warning`, `note`.
+ */
+export interface AttentionItem {
+  level: "blocking" | "error" | "note" | "warning" | UnknownText;
+  kind: string;
+  subject: string;
+  position_id: number | null;
+  trade_id: number | null;
+  at: number | null;
+  text: string;
+  advice: string;
+  command: string;
+}
+
 /** A chart that can be drawn. */
 export interface ChartEntry {
   id: string;
@@ -25,6 +49,14 @@ export interface ClientChart {
   title: string;
   help_link: string;
   source: "backtest" | "live_trading" | UnknownText;
+}
+
+/** A column; times are milliseconds, and a minor column is left out on narrow screens. */
+export interface ColumnView {
+  name: string;
+  kind: "count" | "fraction" | "gain" | "id" | "price" | "profit" | "quantity" | "span" | "text" | "time" | "usd" | UnknownText;
+  minor: boolean;
+  values: Array<number | string | null>;
 }
 
 /** What a command changed, or would change. */
@@ -79,11 +111,67 @@ export interface CommandTrade {
   failure: string | null;
 }
 
+/** A line: times, and the values at them. */
+export interface Curve {
+  name: string;
+  unit: "fraction" | "price" | "quantity" | "usd" | UnknownText;
+  times: Array<number>;
+  values: Array<number | null>;
+}
+
 /** The difference between two saves as a JSON Patch (RFC 6902). */
 export interface Difference {
   before: string;
   after: string;
   patch: Array<Operation>;
+}
+
+/** A chart; `needs_pair` if one is drawn for each pair. */
+export interface DrawingEntry {
+  name: string;
+  title: string;
+  description: string;
+  is_own: boolean;
+  needs_pair: boolean;
+}
+
+/** The charts that can be drawn, and the traded pairs, those with the most positions first. */
+export interface DrawingList {
+  drawings: Array<DrawingEntry>;
+  pairs: Array<string>;
+}
+
+/** Value, growth and drawdown over time; `samples` counts all recorded ones in the range, lines may have fewer. */
+export interface EquityView {
+  value: Curve;
+  growth: Curve;
+  drawdown: Curve;
+  benchmark: Curve | null;
+  flows: Array<FlowMark>;
+  samples: number;
+}
+
+/** A named figure; `text` is ready to be shown, `help` explains it, `note` is a remark. */
+export interface FactView {
+  key: string;
+  name: string;
+  unit: "count" | "fraction" | "price" | "quantity" | "ratio" | "span" | "text" | "time" | "usd" | UnknownText;
+  value: number | string | null;
+  text: string;
+  help: string;
+  note: string;
+}
+
+/** Figures under a title. */
+export interface FigureGroupView {
+  title: string;
+  figures: Array<FactView>;
+}
+
+/** A deposit (> 0) or redemption (< 0), USD. */
+export interface FlowMark {
+  at: number;
+  usd: number;
 }
 
 /** Whether the server answers, and can read every strategy. */
@@ -129,6 +217,15 @@ export interface LeftAlone {
   reason: string;
 }
 
+/** A figure with the definition of recorded files; `caveat` says why it misleads for this state. */
+export interface MetricView {
+  name: string;
+  text: string;
+  source: string;
+  reason: string;
+  caveat: string;
+}
+
 /** One operation of a JSON Patch (RFC 6902). */
 export interface Operation {
   op: "add" | "remove" | "replace" | UnknownText;
@@ -153,6 +250,34 @@ export interface PositionChart {
   warnings: Array<string>;
 }
 
+/** A trade on the price chart. */
+export interface PositionMark {
+  at: number;
+  price: number;
+  side: "buy" | "sell" | UnknownText;
+  text: string;
+}
+
+/** A position with everything that its page shows. */
+export interface PositionView {
+  position_id: number;
+  ticker: string;
+  kind: string;
+  status: string;
+  facts: Array<FactView>;
+  prices: Curve;
+  quantity: Curve;
+  marks: Array<PositionMark>;
+  levels: Array<Curve>;
+  interest: Curve | null;
+  trades: TableView;
+  events: TableView;
+  transactions: Array<TransactionView>;
+  notes: string;
+  before: number | null;
+  after: number | null;
+}
+
 /** An error. */
 export interface Problem {
   /** Always `about:blank`: the status says what kind of error it is. */
@@ -165,6 +290,22 @@ export interface Problem {
   detail: string;
   /** What to do instead; null where the detail says all that is known. */
   remedy: string | null;
+}
+
+/**
+ * What is known about the process that runs a strategy.
+ *
+ * `state` is `running` or `crashed` if this server runs it; `seen` if a live state was saved within a day, `old` if not; `backtest` for a result that nothing runs.
+ */
+export interface ProcessView {
+  state: "backtest" | "crashed" | "old" | "running" | "seen" | UnknownText;
+  started_at: number | null;
+  crashed_at: number | null;
+  error: string | null;
+  wallet_gas: number | null;
+  gas_warning: string | null;
+  has_source: boolean;
+  saved_at: number | null;
 }
 
 /** A sample of the portfolio, USD. */
@@ -200,6 +341,16 @@ export interface Series {
   data: Array<Array<number>>;
 }
 
+/** A row of the recorded table of long and short positions. */
+export interface SidesRowView {
+  group: string;
+  label: string;
+  all: string;
+  long: string;
+  short: string;
+  caveat: string;
+}
+
 /**
  * Figures of a strategy.
  *
@@ -210,6 +361,17 @@ export interface StatisticsAnswer {
   adjusted: Record<string, unknown>;
   recorded: Record<string, unknown>;
   long_short: Record<string, unknown> | null;
+}
+
+/** All figures: `groups` are adjusted for deposits, `recorded` and `sides` are defined as in recorded files. */
+export interface StatisticsView {
+  calculated_at: number;
+  groups: Array<FigureGroupView>;
+  years: Array<YearView>;
+  months: Array<YearView>;
+  breakdowns: Array<TableView>;
+  recorded: Array<MetricView>;
+  sides: Array<SidesRowView>;
 }
 
 /** A strategy in the list; `problem` says why its state cannot be read, and the other fields are then null. */
@@ -228,4 +390,69 @@ export interface StrategyEntry {
 /** All strategies that are served, by id. */
 export interface StrategyList {
   strategies: Array<StrategyEntry>;
+}
+
+/** A strategy at a glance. Money is USD; figures are adjusted for deposits, null where there are too few samples. */
+export interface SummaryView {
+  id: string;
+  name: string | null;
+  kind: "backtest" | "live" | UnknownText;
+  key: string;
+  revision: number;
+  saved_at: number | null;
+  start_at: number | null;
+  end_at: number | null;
+  value: number | null;
+  cash: number | null;
+  net_deposits: number | null;
+  profit: number | null;
+  total_return: number | null;
+  cagr: number | null;
+  buy_and_hold: number | null;
+  max_drawdown: number | null;
+  drawdown: number | null;
+  sharpe: number | null;
+  growth: Array<number>;
+  open_positions: number;
+  frozen_positions: number;
+  pending_positions: number;
+  closed_positions: number;
+  trades: number;
+  failed_trades: number;
+  last_trade_at: number | null;
+  last_cycle: number;
+  issues: number;
+  blocking_issues: number;
+  is_paused: boolean;
+}
+
+/** A table by column; `sort` is the column by which it is sorted at first, the highest value first. */
+export interface TableView {
+  name: string;
+  sort: number | null;
+  columns: Array<ColumnView>;
+}
+
+/** A blockchain transaction of a trade. */
+export interface TransactionView {
+  trade_id: number;
+  tx_hash: string | null;
+  chain_id: number | null;
+  status: string;
+  function: string | null;
+  contract: string | null;
+  nonce: number | null;
+  block_number: number | null;
+  broadcasted_at: number | null;
+  included_at: number | null;
+  gas_used: number | null;
+  fee: number | null;
+  reason: string | null;
+}
+
+/** Return of a calendar year or month, and of buy and hold; fractions. */
+export interface YearView {
+  label: string;
+  value: number | null;
+  benchmark: number | null;
 }

@@ -334,6 +334,7 @@ def _serve(
     """Serve the state over HTTP, in a thread, while the strategy runs; yields what it tells about this process."""
     # Slow to import.
     from tradeexecutor.web.app import make_app
+    from tradeexecutor.web.dashboard import ADDRESS
     from tradeexecutor.web.drawings import read_author_charts
     from tradeexecutor.web.endpoints import Site
     from tradeexecutor.web.server import BackgroundServer, LogRing, open_socket
@@ -358,7 +359,7 @@ def _serve(
     LogRing(site.logs).attach()
     settings = make_settings(web.host, (), 100.0, operate=web.operate)
     with open_socket(web.host, web.port) as listening, BackgroundServer(make_app(site, settings), listening):
-        print_line(f"The state is served at http://{web.host}:{listening.getsockname()[1]}")
+        print_line(f"The dashboard is at http://{web.host}:{listening.getsockname()[1]}{ADDRESS}")
         try:
             yield status
         except Exception as error:

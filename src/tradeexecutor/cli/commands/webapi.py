@@ -15,6 +15,7 @@ from tradeexecutor.cli.web_options import (
     OperateOption,
     PortOption,
     RateOption,
+    StrategyOption,
     make_settings,
     require_web,
 )
@@ -44,15 +45,6 @@ EXAMPLES = (
     "TRADEEXECUTOR_READ_TOKEN=... tradeexecutor webapi live.json --host 0.0.0.0",
 )
 
-_StrategyOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--strategy",
-        metavar="ID=FILE",
-        help="Python file of a strategy, for its source and its charts. It is run. May be repeated.",
-        show_default=False,
-    ),
-]
 _AboutOption = Annotated[
     Path | None,
     typer.Option(
@@ -71,11 +63,13 @@ def webapi(
     port: PortOption = 3456,
     allow_host: AllowHostOption = None,
     rate: RateOption = 100.0,
-    strategy: _StrategyOption = None,
+    strategy: StrategyOption = None,
     about: _AboutOption = None,
     operate: OperateOption = False,
 ) -> None:
     """Serve states over HTTP, for browsers and other programs.
+
+    /dashboard/ is a page for people, the rest is for programs.
 
     The states are read, never locked: a strategy that writes them is not
     disturbed. New saves are seen at once, and can be followed as a stream of
@@ -90,17 +84,18 @@ def webapi(
     settings = make_settings(host, allow_host or (), rate, operate=operate)
     # Slow to import.
     from tradeexecutor.web.app import make_app
+    from tradeexecutor.web.dashboard import ADDRESS
     from tradeexecutor.web.endpoints import Site
     from tradeexecutor.web.server import WebServer, open_socket
     from tradeexecutor.web.sources import read_catalogue
 
     site = Site(read_catalogue(places), descriptions=read_descriptions(about))
-    _read_strategies(site, strategy or ())
+    read_strategy_files(site, strategy or ())
     listening = open_socket(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
     count = len(site.catalogue.list())
     print_line(f"Serving {count:,} {'strategy' if count == 1 else 'strategies'} at {address} (Ctrl-C stops it)")
-    print_line(f"All of them: {address}/v1/strategies    Description: {address}/v1/openapi.json")
+    print_line(f"Dashboard: {address}{ADDRESS}    Description: {address}/v1/openapi.json")
     signal.signal(signal.SIGTERM, lambda number, frame: None)  # the server handles it, and then sends it again
     try:
         WebServer(make_app(site, settings)).run(sockets=[listening])
@@ -124,7 +119,7 @@ def read_descriptions(path: Path | None) -> "dict[str, Description]":
         raise CommandFailed(f"{path}: {error}") from None
 
 
-def _read_strategies(site: "Site", assignments: "list[str] | tuple[str, ...]") -> None:
+def read_strategy_files(site: "Site", assignments: "list[str] | tuple[str, ...]") -> None:
     """Read the files of ``--strategy``; raises `CommandFailed` for a wrong option."""
     from tradeexecutor.web.drawings import read_author_charts
 

@@ -1,0 +1,117 @@
+/** Answers of the server in components: the old one stays until the new one is there, so nothing flickers. */
+import { ConnectionFailed, RequestFailed } from "@tradeexecutor/client";
+import { useEffect, useRef, useState } from "preact/hooks";
+
+import { ask } from "./api";
+
+export interface Answer<T> {
+  /** The latest answer; undefined before the first one. */
+  data: T | undefined;
+  /** Why the latest request failed; undefined if it did not. */
+  error: unknown;
+  isLoading: boolean;
+}
+
+const RETRY = 3_000;
+
+/** Latest answers by address, so that going back to a page shows it at once. */
+const kept = new Map<string, unknown>();
+const MOST_KEPT = 60;
+
+function keep(url: string, data: unknown): void {
+  kept.delete(url);
+  kept.set(url, data);
+  for (const oldest of kept.keys()) {
+    if (kept.size <= MOST_KEPT) {
+      break;
+    }
+    kept.delete(oldest);
+  }
+}
+
+interface Known<T> {
+  url: string | undefined;
+  data: T | undefined;
+  error: unknown;
+  /** Version that the data or the error belongs to. */
+  version: unknown;
+}
+
+type Read<T> = (url: string, signal: AbortSignal) => Promise<T>;
+
+/**
+ * Asks one address. A request that runs is finished before the next one, however often the version changes, so a slow
+ * answer always comes.
+ */
+class Reader<T> {
+  private readonly leaving = new AbortController();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private isBusy = false;
+  private wanted: unknown;
+
+  constructor(
+    private readonly url: string,
+    private readonly read: Read<T>,
+    private readonly tell: (known: Known<T>) => void,
+    private data: T | undefined,
+  ) {}
+
+  want(version: unknown): void {
+    this.wanted = version;
+    if (!this.isBusy) {
+      void this.run();
+    }
+  }
+
+  end(): void {
+    clearTimeout(this.timer);
+    this.leaving.abort();
+  }
+
+  private async run(): Promise<void> {
+    clearTimeout(this.timer);
+    this.isBusy = true;
+    const version = this.wanted;
+    let error: unknown;
+    try {
+      this.data = await this.read(this.url, this.leaving.signal);
+    } catch (problem) {
+      error = problem;
+    }
+    this.isBusy = false;
+    if (this.leaving.signal.aborted) {
+      return;
+    }
+    keep(this.url, this.data);
+    this.tell({ url: this.url, data: this.data, error, version });
+    const isTemporary = error instanceof ConnectionFailed || (error instanceof RequestFailed && error.isTemporary);
+    if (this.wanted !== version) {
+      void this.run();
+    } else if (isTemporary) {
+      this.timer = setTimeout(() => void this.run(), RETRY);
+    }
+  }
+}
+
+/**
+ * Ask for an address, and again whenever `version` changes.
+ *
+ * @param url undefined asks for nothing
+ * @param version of what is asked about, such as the key of a save
+ * @param read turns the address into the answer
+ */
+export function useAnswer<T>(url: string | undefined, version: unknown = "", read: Read<T> = ask): Answer<T> {
+  const recall = (): T | undefined => (url === undefined ? undefined : (kept.get(url) as T | undefined));
+  const [known, setKnown] = useState<Known<T>>({ url, data: recall(), error: undefined, version: undefined });
+  const reader = useRef<Reader<T> | undefined>(undefined);
+  useEffect(() => {
+    const made = url === undefined ? undefined : new Reader(url, read, setKnown, recall());
+    reader.current = made;
+    return () => made?.end();
+  }, [url]);
+  useEffect(() => reader.current?.want(version), [url, version]);
+  if (known.url !== url) {
+    return { data: recall(), error: undefined, isLoading: url !== undefined };
+  }
+  return { data: known.data, error: known.error, isLoading: known.version !== version };
+}

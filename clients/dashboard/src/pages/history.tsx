@@ -1,0 +1,155 @@
+/** Time travel: the saves that are kept, what changed between two, and every page as it was. */
+import { useState } from "preact/hooks";
+
+import { type apiTypes, makeURL, under } from "../data/api";
+import { useAnswer } from "../data/use_answer";
+import { formatCount, formatTime, plural, visible } from "../format";
+import { linkTo, setValues } from "../route";
+import { Card, Time } from "../ui/bits";
+import { Empty, Show } from "../ui/states";
+import type { PageProps } from "./strategy";
+
+const MOST_SAVES = 1_000;
+
+export function HistoryPage(props: PageProps) {
+  const { id, version } = props;
+  const answer = useAnswer<apiTypes.History>(makeURL(under(id, "/history"), { limit: MOST_SAVES }), version);
+  return (
+    <Show answer={answer}>
+      {({ saves, total }) =>
+        saves.length < 2 ? (
+          <Card title="History">
+            <Empty>
+              Only the newest save is kept. A file keeps backups of a running strategy; a database keeps every save:{" "}
+              <code>tradeexecutor store convert STATE sqlite:///trading.db#name</code>
+            </Empty>
+          </Card>
+        ) : (
+          <Travel {...props} saves={saves} total={total} />
+        )
+      }
+    </Show>
+  );
+}
+
+function Travel({ route, id, saves, total }: PageProps & { saves: apiTypes.SaveEntry[]; total: number }) {
+  const wanted = Number(route.values.save);
+  const found = saves.findIndex((save) => save.revision === wanted);
+  const index = found < 0 ? saves.length - 1 : found;
+  const [dragged, setDragged] = useState<number | undefined>(undefined);
+  const shown = dragged ?? index;
+  const save = saves[shown]!;
+  const baseWanted = Number(route.values.base);
+  const base = saves.find((item) => item.revision === baseWanted) ?? saves[index - 1];
+  const chosen = saves[index]!;
+  const choose = (at: number) => setValues({ save: String(saves[at]!.revision) });
+  return (
+    <>
+      <Card title="History">
+        <p>
+          Save <strong>{formatCount(save.revision)}</strong> of <Time at={save.saved_at} seconds /> UTC
+          {save.is_newest && ", the newest"}. {save.summary && <span class="faint">{visible(save.summary)}</span>}
+        </p>
+        <div class="slider">
+          <button type="button" disabled={index === 0} onClick={() => choose(index - 1)} aria-label="Earlier save">
+            ◀
+          </button>
+          <input
+            type="range"
+            min={0}
+            max={saves.length - 1}
+            value={shown}
+            aria-label="Save"
+            aria-valuetext={`save ${save.revision}, ${formatTime(save.saved_at)}`}
+            onInput={(event) => setDragged(Number(event.currentTarget.value))}
+            onChange={(event) => {
+              setDragged(undefined);
+              choose(Number(event.currentTarget.value));
+            }}
+          />
+          <button type="button" disabled={index === saves.length - 1} onClick={() => choose(index + 1)} aria-label="Later save">
+            ▶
+          </button>
+        </div>
+        <p class="faint">
+          {plural(saves.length, "save")} from <Time at={saves[0]!.saved_at} /> to <Time at={saves[saves.length - 1]!.saved_at} /> UTC
+          {total > saves.length && ` (the newest of ${formatCount(total)})`}
+        </p>
+        <p>
+          <a class="button" href={linkTo({ ...route, values: {} }, "", "", chosen.is_newest ? {} : { at: String(chosen.revision) })}>
+            Look at everything as it was in save {formatCount(chosen.revision)}
+          </a>
+        </p>
+      </Card>
+      {base && base.revision !== chosen.revision && (
+        <Card
+          title={`What changed from save ${formatCount(base.revision)} to ${formatCount(chosen.revision)}`}
+          tools={
+            <label>
+              Compare with{" "}
+              <select value={String(base.revision)} onChange={(event) => setValues({ base: event.currentTarget.value })}>
+                {saves
+                  .filter((item) => item.revision !== chosen.revision)
+                  .map((item) => (
+                    <option key={item.revision} value={String(item.revision)}>
+                      {item.revision}: {formatTime(item.saved_at)}
+                    </option>
+                  ))}
+              </select>
+            </label>
+          }
+        >
+          <Difference id={id} before={Math.min(base.revision, chosen.revision)} after={Math.max(base.revision, chosen.revision)} />
+        </Card>
+      )}
+    </>
+  );
+}
+
+const MOST_CHANGES = 400;
+const WORDS: Record<string, [text: string, level: string]> = { add: ["new", "gain"], remove: ["gone", "loss"], replace: ["changed", ""] };
+
+function Difference({ id, before, after }: { id: string; before: number; after: number }) {
+  const answer = useAnswer<apiTypes.Difference>(makeURL(under(id, "/diff"), { before, after }));
+  return (
+    <Show answer={answer}>
+      {({ patch }) =>
+        patch.length === 0 ? (
+          <Empty>Nothing changed.</Empty>
+        ) : (
+          <div class="rows" tabIndex={0} role="region" aria-label="Changes" style={{ maxHeight: "520px" }}>
+            <table class="diff">
+              <thead>
+                <tr>
+                  <th scope="col">What</th>
+                  <th scope="col">Where</th>
+                  <th scope="col">New value</th>
+                </tr>
+              </thead>
+              <tbody>
+                {patch.slice(0, MOST_CHANGES).map(({ op, path, value }) => {
+                  const [text, level] = WORDS[op] ?? [String(op), ""];
+                  return (
+                    <tr key={`${op} ${path}`}>
+                      <td class={level}>{text}</td>
+                      <td class="path">{visible(path.slice(1).replaceAll("/", " › "))}</td>
+                      <td class="wide">
+                        <bdi>{op === "remove" ? "" : describe(value)}</bdi>
+                      </td>
+                    </tr>
+                  );
+                })}
+              </tbody>
+            </table>
+            {patch.length > MOST_CHANGES && <p class="faint">{formatCount(patch.length - MOST_CHANGES)} more changes are not shown.</p>}
+          </div>
+        )
+      }
+    </Show>
+  );
+}
+
+function describe(value: unknown): string {
+  const text = visible(typeof value === "string" ? value : (JSON.stringify(value) ?? ""));
+  return text.length > 300 ? `${text.slice(0, 300)}…` : text;
+}

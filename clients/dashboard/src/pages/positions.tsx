@@ -1,0 +1,47 @@
+/** Open and closed positions. */
+import { type apiTypes, makeURL, under } from "../data/api";
+import { useAnswer } from "../data/use_answer";
+import { linkTo } from "../route";
+import { Card } from "../ui/bits";
+import { Show } from "../ui/states";
+import { Table } from "../ui/table";
+import type { PageProps } from "./strategy";
+import { saveTable } from "./table_files";
+
+const TABLES = [
+  { name: "open", title: "Open, frozen and waiting positions", nothing: "No position is open.", height: 380 },
+  { name: "closed", title: "Closed positions", nothing: "No position was closed yet.", height: 640 },
+  { name: "deposits", title: "Deposits, redemptions and corrections", nothing: "None is recorded.", height: 300 },
+];
+
+export function PositionsPage(props: PageProps) {
+  return (
+    <>
+      {TABLES.map((table) => (
+        <OneTable key={table.name} {...props} {...table} />
+      ))}
+    </>
+  );
+}
+
+function OneTable({ route, id, at, version, name, title, nothing, height }: PageProps & (typeof TABLES)[number]) {
+  const answer = useAnswer<apiTypes.TableView>(makeURL(under(id, `/views/tables/${name}`), { at }), version);
+  const isPositions = name !== "deposits";
+  return (
+    <Card title={title}>
+      <Show answer={answer}>
+        {(table) => (
+          <Table
+            table={table}
+            label={title.toLowerCase()}
+            prefix={name.slice(0, 1)}
+            nothing={nothing}
+            height={height}
+            {...(isPositions ? { link: (row: number) => linkTo(route, "position", String(table.columns[0]!.values[row])) } : {})}
+            saveParquet={() => saveTable(id, name, at)}
+          />
+        )}
+      </Show>
+    </Card>
+  );
+}

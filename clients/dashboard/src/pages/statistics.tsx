@@ -1,0 +1,210 @@
+/** All figures: adjusted for deposits, and apart from them those that are defined as in recorded files. */
+import { type apiTypes, makeURL, under } from "../data/api";
+import { useAnswer } from "../data/use_answer";
+import { formatPercent, formatSignedPercent, visible } from "../format";
+import { Card, signClass } from "../ui/bits";
+import { saveText, toCsv } from "../ui/save_file";
+import { Empty, Show } from "../ui/states";
+import { Table } from "../ui/table";
+import type { PageProps } from "./strategy";
+
+export function StatisticsPage({ id, at, version }: PageProps) {
+  const answer = useAnswer<apiTypes.StatisticsView>(makeURL(under(id, "/views/statistics"), { at }), version);
+  return (
+    <Show answer={answer} height={600}>
+      {(data) => (
+        <>
+          <h2 class="part">Adjusted: deposits and redemptions are no profit</h2>
+          <div class="groups">
+            {data.groups.map((group) => (
+              <FigureGroup key={group.title} group={group} id={id} />
+            ))}
+          </div>
+          <Card title="Returns by month" tools={<MonthsFile id={id} months={data.months} />}>
+            {data.months.length === 0 ? <Empty>Too few samples for a month.</Empty> : <Months months={data.months} years={data.years} />}
+          </Card>
+          {data.breakdowns.map((table) => (
+            <Card key={table.name} title={`Closed positions by ${(table.columns[0]?.name ?? "").toLowerCase()}`}>
+              <Table table={table} label={`positions by ${table.name}`} prefix={`b${table.name}`} nothing="None." height={320} canSearch={false} />
+            </Card>
+          ))}
+          <h2 class="part">Recorded: defined as in recorded files and existing dashboards</h2>
+          <Card title="Key metrics">
+            <Metrics metrics={data.recorded} />
+          </Card>
+          <Card title="Long and short positions">
+            <Sides rows={data.sides} />
+          </Card>
+        </>
+      )}
+    </Show>
+  );
+}
+
+function FigureGroup({ group, id }: { group: apiTypes.FigureGroupView; id: string }) {
+  const save = () =>
+    saveText(
+      toCsv([["figure", "value", "unit", "note"], ...group.figures.map((item) => [item.name, item.value, item.unit, item.note])]),
+      `${id}-${group.title}.csv`,
+      "text/csv",
+    );
+  return (
+    <Card
+      title={group.title}
+      tools={
+        <button type="button" onClick={save} aria-label={`Save ${group.title} as CSV`}>
+          CSV
+        </button>
+      }
+    >
+      <dl class="facts">
+        {group.figures.map((figure) => (
+          <div key={figure.key} {...(figure.help ? { title: figure.help } : {})}>
+            <dt>{figure.name}</dt>
+            <dd>
+              <span class={`number ${figure.unit === "fraction" || figure.unit === "usd" ? signClass(typeof figure.value === "number" && figure.value < 0 ? figure.value : 0) : ""}`}>
+                {visible(figure.text)}
+                {figure.unit === "usd" && figure.value !== null && <small> USD</small>}
+              </span>
+              {figure.note && <small class="faint">{visible(figure.note)}</small>}
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </Card>
+  );
+}
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+function MonthsFile({ id, months }: { id: string; months: apiTypes.YearView[] }) {
+  const save = () => saveText(toCsv([["month", "return"], ...months.map((month) => [month.label, month.value])]), `${id}-months.csv`, "text/csv");
+  return (
+    <button type="button" onClick={save}>
+      CSV
+    </button>
+  );
+}
+
+function Months({ months, years }: { months: apiTypes.YearView[]; years: apiTypes.YearView[] }) {
+  const byLabel = new Map(months.map((month) => [month.label, month.value]));
+  const rows = [...new Set(months.map((month) => month.label.slice(0, 4)))].reverse();
+  const most = Math.max(...months.map((month) => Math.abs(month.value ?? 0)), 1e-9);
+  const ofYear = new Map(years.map((year) => [year.label, year]));
+  return (
+    <div class="rows" tabIndex={0} role="region" aria-label="Returns by month">
+      <table class="months">
+        <thead>
+          <tr>
+            <th scope="col">Year</th>
+            {MONTHS.map((month) => (
+              <th key={month} scope="col" class="gain">
+                {month}
+              </th>
+            ))}
+            <th scope="col" class="gain">
+              Year
+            </th>
+            <th scope="col" class="gain">
+              Buy and hold
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((year) => (
+            <tr key={year}>
+              <th scope="row">{year}</th>
+              {MONTHS.map((month, at) => {
+                const value = byLabel.get(`${year}-${String(at + 1).padStart(2, "0")}`);
+                const share = typeof value === "number" ? Math.round((Math.abs(value) / most) * 4) : 0;
+                return (
+                  <td key={month} class={`gain heat ${signClass(value)} heat-${share}`}>
+                    {typeof value === "number" ? formatPercent(value, 1).replace(" %", "") : ""}
+                  </td>
+                );
+              })}
+              <td class={`gain ${signClass(ofYear.get(year)?.value)}`}>{formatSignedPercent(ofYear.get(year)?.value)}</td>
+              <td class="gain">{formatSignedPercent(ofYear.get(year)?.benchmark)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <p class="faint">Months in percent. The first and the last one may be incomplete.</p>
+    </div>
+  );
+}
+
+function Metrics({ metrics }: { metrics: apiTypes.MetricView[] }) {
+  return (
+    <div class="rows" tabIndex={0} role="region" aria-label="Key metrics">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Metric</th>
+            <th scope="col" class="usd">
+              Value
+            </th>
+            <th scope="col">From</th>
+            <th scope="col">Remark</th>
+          </tr>
+        </thead>
+        <tbody>
+          {metrics.map((metric) => (
+            <tr key={metric.name}>
+              <td>{metric.name}</td>
+              <td class="usd">{visible(metric.text)}</td>
+              <td>{metric.source}</td>
+              <td class="wide">{visible(metric.caveat || metric.reason)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Sides({ rows }: { rows: apiTypes.SidesRowView[] }) {
+  const groups = [...new Set(rows.map((row) => row.group))];
+  return (
+    <div class="rows" tabIndex={0} role="region" aria-label="Long and short positions">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Figure</th>
+            <th scope="col" class="usd">
+              All
+            </th>
+            <th scope="col" class="usd">
+              Long
+            </th>
+            <th scope="col" class="usd">
+              Short
+            </th>
+          </tr>
+        </thead>
+        {groups.map((group) => (
+          <tbody key={group}>
+            <tr>
+              <th scope="rowgroup" colSpan={4} class="group">
+                {group}
+              </th>
+            </tr>
+            {rows
+              .filter((row) => row.group === group)
+              .map((row) => (
+                <tr key={row.label} {...(row.caveat ? { title: row.caveat } : {})}>
+                  <td>
+                    {row.label}
+                    {row.caveat && <small class="faint"> ({row.caveat})</small>}
+                  </td>
+                  <td class="usd">{visible(row.all)}</td>
+                  <td class="usd">{visible(row.long)}</td>
+                  <td class="usd">{visible(row.short)}</td>
+                </tr>
+              ))}
+          </tbody>
+        ))}
+      </table>
+    </div>
+  );
+}

@@ -1,0 +1,175 @@
+/** One strategy: its head, its pages, and the change stream that keeps them up to date. */
+import type { ComponentType } from "preact";
+import { useEffect, useState } from "preact/hooks";
+
+import { type apiTypes, makeURL, under } from "../data/api";
+import { type Live, useLive } from "../data/live";
+import { useAnswer } from "../data/use_answer";
+import { formatCount, visible } from "../format";
+import { formatRoute, linkTo, type Route } from "../route";
+import { Age, Pill, Time } from "../ui/bits";
+import { ProcessPill } from "../ui/process_pill";
+import { Loading, Problem } from "../ui/states";
+import { AttentionPage } from "./attention";
+import { ChartsPage } from "./charts";
+import { HistoryPage } from "./history";
+import { LedgerPage } from "./ledger";
+import { LogsPage } from "./logs";
+import { PositionPage } from "./position";
+import { PositionsPage } from "./positions";
+import { SourcePage } from "./source";
+import { StatisticsPage } from "./statistics";
+import { SummaryPage } from "./summary";
+import { TradesPage } from "./trades";
+
+/** What every page of a strategy gets. */
+export interface PageProps {
+  route: Route;
+  id: string;
+  /** Key of the save that is shown; answers are asked for again when it changes. */
+  version: string;
+  /** The save that is looked at; undefined for the newest. */
+  at: string | undefined;
+  summary: apiTypes.SummaryView;
+  process: apiTypes.ProcessView | undefined;
+}
+
+interface PageEntry {
+  page: string;
+  title: string;
+  component: ComponentType<PageProps>;
+}
+
+const PAGES: PageEntry[] = [
+  { page: "", title: "Summary", component: SummaryPage },
+  { page: "positions", title: "Positions", component: PositionsPage },
+  { page: "trades", title: "Trades", component: TradesPage },
+  { page: "attention", title: "Attention", component: AttentionPage },
+  { page: "statistics", title: "Statistics", component: StatisticsPage },
+  { page: "charts", title: "Charts", component: ChartsPage },
+  { page: "ledger", title: "Ledger", component: LedgerPage },
+  { page: "history", title: "History", component: HistoryPage },
+  { page: "logs", title: "Logs", component: LogsPage },
+  { page: "source", title: "Source", component: SourcePage },
+];
+
+const POSITION: PageEntry = { page: "position", title: "Position", component: PositionPage };
+
+export function StrategyPage({ route }: { route: Route }) {
+  const { id } = route;
+  const at = route.values.at || undefined;
+  // The first answer tells which save is shown; the stream continues from there.
+  const [first, setFirst] = useState<string | undefined>(undefined);
+  const live = useLive(id, first);
+  const version = at ? `at ${at}` : (live.key ?? "");
+  const summary = useAnswer<apiTypes.SummaryView>(makeURL(under(id, "/views/summary"), { at }), version);
+  const process = useAnswer<apiTypes.ProcessView>(makeURL(under(id, "/views/process")), live.key ?? live.status);
+  useEffect(() => {
+    if (first === undefined && summary.data !== undefined && !at) {
+      setFirst(summary.data.key);
+    }
+  }, [summary.data?.key]);
+  const known = [...PAGES, POSITION].find((entry) => entry.page === route.page);
+  const name = summary.data?.name || id;
+  useEffect(() => {
+    document.title = `${visible(name)} · ${known?.title ?? "?"} · tradeexecutor`;
+  }, [name, known?.title]);
+  const Page = known?.component;
+  return (
+    <>
+      <StrategyHead route={route} summary={summary.data} process={process.data} live={live} />
+      {at && <EarlierBanner route={route} at={at} summary={summary.data} />}
+      {live.status === "lost" && (
+        <p class="banner lost" role="status">
+          {live.problem} It is made again by itself; what is shown is what was known before.
+        </p>
+      )}
+      {live.problem && live.status !== "lost" && (
+        <p class="banner lost" role="alert">
+          {visible(live.problem)}
+        </p>
+      )}
+      {summary.error !== undefined && <Problem error={summary.error} />}
+      {summary.data === undefined && summary.error === undefined && <Loading height={400} />}
+      {summary.data !== undefined &&
+        (Page ? (
+          <Page route={route} id={id} version={at ? version : (live.key ?? summary.data.key)} at={at} summary={summary.data} process={process.data} />
+        ) : (
+          <p class="problem">
+            There is no page of this name. <a href={formatRoute({ id })}>The summary</a> is there.
+          </p>
+        ))}
+    </>
+  );
+}
+
+interface HeadProps {
+  route: Route;
+  summary: apiTypes.SummaryView | undefined;
+  process: apiTypes.ProcessView | undefined;
+  live: Live;
+}
+
+function StrategyHead({ route, summary, process, live }: HeadProps) {
+  const current = route.page === "position" ? "positions" : route.page;
+  return (
+    <div class="strategy-head">
+      <div class="line">
+        <h1>
+          <bdi>{visible(summary?.name || route.id)}</bdi>
+        </h1>
+        {process && <ProcessPill process={process} isPaused={summary?.is_paused ?? false} />}
+        {summary && (
+          <span class="faint">
+            save {formatCount(summary.revision)}, <Age at={summary.saved_at} />
+          </span>
+        )}
+        {!route.values.at && <LivePill live={live} />}
+      </div>
+      <nav aria-label="Pages of the strategy">
+        <ul>
+          {PAGES.map(({ page, title }) => (
+            <li key={page}>
+              <a href={linkTo(route, page)} {...(page === current ? { "aria-current": "page" as const } : {})}>
+                {title}
+                {page === "attention" && summary && summary.issues > 0 && <b class="count">{formatCount(summary.issues)}</b>}
+              </a>
+            </li>
+          ))}
+        </ul>
+      </nav>
+    </div>
+  );
+}
+
+function LivePill({ live }: { live: Live }) {
+  const words = {
+    connecting: ["plain", "connecting", "The connection is being made."],
+    live: ["good", "up to date", "New saves are shown at once."],
+    lost: ["bad", "connection lost", live.problem],
+    refused: ["bad", "no live updates", live.problem],
+  } as const;
+  const [level, text, title] = words[live.status];
+  return (
+    <span role="status" class={`live ${live.status}`}>
+      <Pill level={level} title={title}>
+        {text}
+      </Pill>
+    </span>
+  );
+}
+
+function EarlierBanner({ route, at, summary }: { route: Route; at: string; summary: apiTypes.SummaryView | undefined }) {
+  const { at: _, ...values } = route.values;
+  return (
+    <p class="banner" role="status">
+      You look at an earlier save: {visible(at)}
+      {summary && (
+        <>
+          , saved <Time at={summary.saved_at} /> UTC
+        </>
+      )}
+      . <a href={formatRoute({ ...route, values })}>Show the newest</a>
+    </p>
+  );
+}

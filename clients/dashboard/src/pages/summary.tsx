@@ -1,0 +1,121 @@
+/** The first page of a strategy: what do I have, what happened, is anything wrong. */
+import { type apiTypes, makeURL, under } from "../data/api";
+import { useAnswer } from "../data/use_answer";
+import { formatPercent, formatRatio, formatUsd, plural, visible } from "../format";
+import { linkTo } from "../route";
+import { Age, Card, Gain, Pill, Profit, Tile, Time } from "../ui/bits";
+import { EquityChart } from "../ui/equity_chart";
+import { Show } from "../ui/states";
+import { Table } from "../ui/table";
+import { AttentionList } from "./attention";
+import type { PageProps } from "./strategy";
+import { saveTable } from "./table_files";
+
+const FEW = 3;
+
+export function SummaryPage(props: PageProps) {
+  const { route, id, version, at, summary, process } = props;
+  const attention = useAnswer<apiTypes.Attention>(makeURL(under(id, "/views/attention"), { at }), version);
+  const open = useAnswer<apiTypes.TableView>(makeURL(under(id, "/views/tables/open"), { at }), version);
+  const trades = useAnswer<apiTypes.TableView>(makeURL(under(id, "/views/tables/trades"), { at }), version);
+  return (
+    <>
+      <Tiles summary={summary} />
+      {process?.error && (
+        <p class="problem" role="alert">
+          <strong>The strategy has crashed.</strong> {visible(process.error)}
+        </p>
+      )}
+      {attention.data && attention.data.items.some((item) => item.level !== "note") && (
+        <Card
+          title="Needs attention"
+          tools={<a href={linkTo(route, "attention")}>All {plural(attention.data.items.length, "finding")}</a>}
+        >
+          <AttentionList items={attention.data.items.filter((item) => item.level !== "note").slice(0, FEW)} route={route} />
+        </Card>
+      )}
+      <Card title="Value and drawdown">
+        <EquityChart {...props} />
+      </Card>
+      <Card title="Open positions">
+        <Show answer={open}>
+          {(table) => (
+            <Table
+              table={table}
+              label="open positions"
+              prefix="o"
+              nothing="No position is open."
+              height={380}
+              canSearch={(table.columns[0]?.values.length ?? 0) > 8}
+              link={(row) => linkTo(route, "position", String(table.columns[0]!.values[row]))}
+              saveParquet={() => saveTable(id, "open", at)}
+            />
+          )}
+        </Show>
+      </Card>
+      <Card title="Latest trades" tools={<a href={linkTo(route, "trades")}>All {plural(summary.trades, "trade")}</a>}>
+        <Show answer={trades}>
+          {(table) => (
+            <Table
+              table={takeLast(table, 12)}
+              label="latest trades"
+              prefix="t"
+              nothing="Nothing was traded yet."
+              canSearch={false}
+              link={(row) => linkToTrade(route, takeLast(table, 12), row)}
+            />
+          )}
+        </Show>
+      </Card>
+    </>
+  );
+}
+
+/** Return a table with the last rows only; trades come by their number. */
+function takeLast(table: apiTypes.TableView, count: number): apiTypes.TableView {
+  return { ...table, columns: table.columns.map((column) => ({ ...column, values: column.values.slice(-count) })) };
+}
+
+export function linkToTrade(route: PageProps["route"], table: apiTypes.TableView, row: number): string | undefined {
+  const position = table.columns.find((column) => column.name === "Position")?.values[row];
+  return position === undefined || position === null ? undefined : linkTo(route, "position", String(position));
+}
+
+function Tiles({ summary }: { summary: apiTypes.SummaryView }) {
+  const hold = summary.buy_and_hold === null ? undefined : `buy and hold ${formatPercent(summary.buy_and_hold)}`;
+  return (
+    <dl class="tiles">
+      <Tile name="Value, USD" under={`cash ${formatUsd(summary.cash)}`} help="Net asset value: cash and all positions.">
+        {formatUsd(summary.value)}
+      </Tile>
+      <Tile name="Profit, USD" under={`net deposits ${formatUsd(summary.net_deposits)}`} help="Without deposits and redemptions.">
+        <Profit value={summary.profit} />
+      </Tile>
+      <Tile name="Return" under={hold ?? "time-weighted"} help="Time-weighted: deposits are no profit.">
+        <Gain value={summary.total_return} />
+      </Tile>
+      <Tile name="Return of a year" under={`Sharpe ratio ${formatRatio(summary.sharpe)}`} help="None for less than 30 days.">
+        <Gain value={summary.cagr} />
+      </Tile>
+      <Tile name="Drawdown now" under={`deepest ${formatPercent(summary.max_drawdown)}`}>
+        {formatPercent(summary.drawdown)}
+      </Tile>
+      <Tile
+        name="Positions open"
+        under={
+          <>
+            {summary.frozen_positions > 0 && <Pill level="bad">{plural(summary.frozen_positions, "frozen")}</Pill>}{" "}
+            {plural(summary.closed_positions, "closed position")}
+          </>
+        }
+      >
+        {summary.open_positions}
+      </Tile>
+      <Tile name="Last trade" under={<Age at={summary.last_trade_at} />}>
+        <span class="small">
+          <Time at={summary.last_trade_at} />
+        </span>
+      </Tile>
+    </dl>
+  );
+}

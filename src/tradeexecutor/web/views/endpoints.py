@@ -1,0 +1,92 @@
+"""The addresses of the views, below ``/v1/{id}``."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from tradeexecutor.web.caching import Body
+from tradeexecutor.web.endpoints import Endpoint, Parameter, Question
+from tradeexecutor.web.v1 import AsOfText, Number, Time
+from tradeexecutor.web.views import records
+from tradeexecutor.web.views.attention import make_attention_view
+from tradeexecutor.web.views.charts import make_drawing, make_drawing_list
+from tradeexecutor.web.views.equity import make_equity_view
+from tradeexecutor.web.views.figures import make_statistics_view
+from tradeexecutor.web.views.overview import make_process_view, make_summary_view
+from tradeexecutor.web.views.position import make_position_view
+from tradeexecutor.web.views.tables import make_table_file, make_table_view
+
+__all__ = ["ENDPOINTS"]
+
+TableName = Literal["open", "closed", "trades", "deposits"]
+Points = Annotated[int, msgspec.Meta(ge=10, le=100_000)]
+ShortText = Annotated[str, msgspec.Meta(max_length=200)]
+
+_AT = Parameter("at", AsOfText, "The save to read, or the newest one at that time. Default: the newest.", None)
+_START = Parameter("start", Time, "First time, epoch seconds.", 0.0)
+_END = Parameter("end", Time, "Last time, epoch seconds.", None)
+_TABLE = Parameter("table", TableName, "Which table.", in_path=True)
+
+
+def _of(
+    path: str,
+    answer: Any,
+    make: Callable[[Question], Body],
+    *parameters: Parameter,
+    media_types: tuple[str, ...] = ("application/json",),
+    is_stable: bool = True,
+    is_slow: bool = False,
+    problems: tuple[int, ...] = (),
+) -> Endpoint:
+    summary = (make.__doc__ or "").strip().split("\n")[0]
+    return Endpoint(path, summary, answer, make, parameters, media_types, is_stable, is_slow, problems)
+
+
+#: Below ``/v1/{id}``, beside those of `tradeexecutor.web.v1`.
+ENDPOINTS = (
+    _of("/views/summary", records.SummaryView, make_summary_view, _AT),
+    _of("/views/process", records.ProcessView, make_process_view, is_stable=False),
+    _of(
+        "/views/equity",
+        records.EquityView,
+        make_equity_view,
+        _START,
+        _END,
+        Parameter("points", Points, "Largest number of points of a line.", 1_500),
+        _AT,
+    ),
+    _of("/views/tables/{table}", records.TableView, make_table_view, _TABLE, _AT),
+    _of(
+        "/views/tables/{table}/file",
+        bytes,
+        make_table_file,
+        _TABLE,
+        Parameter("format", Literal["csv", "parquet"], "Format of the file.", "csv"),
+        _AT,
+        media_types=("text/csv; charset=utf-8", "application/vnd.apache.parquet"),
+    ),
+    _of(
+        "/views/positions/{position_id}",
+        records.PositionView,
+        make_position_view,
+        Parameter("position_id", Number, "Id of the position.", in_path=True),
+        _AT,
+    ),
+    _of("/views/attention", records.Attention, make_attention_view, _AT),
+    _of("/views/statistics", records.StatisticsView, make_statistics_view, _AT),
+    _of("/views/charts", records.DrawingList, make_drawing_list, is_stable=False),
+    _of(
+        "/views/charts/{name}",
+        records.Drawing,
+        make_drawing,
+        Parameter("name", ShortText, "Name of the chart.", in_path=True),
+        Parameter("theme", Literal["light", "dark"], "Colours.", "light"),
+        Parameter("pair", ShortText, "Ticker of the pair, for charts that are drawn for one.", None),
+        Parameter("start", Time, "First time, epoch seconds; with it, every point of the range is drawn.", None),
+        Parameter("end", Time, "Last time, epoch seconds.", None),
+        _AT,
+        is_slow=True,
+        problems=(422,),
+    ),
+)

@@ -1,0 +1,75 @@
+"""Value, growth and drawdown over time, thinned to what a chart can show; a shorter range has more detail."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tradeexecutor.analysis.adjusted.benchmark import read_holdings
+from tradeexecutor.analysis.adjusted.flows import iterate_flows
+from tradeexecutor.analysis.memo import share_results
+from tradeexecutor.state.errors import NothingToDraw
+from tradeexecutor.state.types import to_epoch
+from tradeexecutor.visual.parts.chart import ChartOptions
+from tradeexecutor.visual.parts.history import read_history
+from tradeexecutor.visual.parts.thinning import choose_points
+from tradeexecutor.web.caching import Body
+from tradeexecutor.web.endpoints import Question, encode
+from tradeexecutor.web.views.records import Curve, CurveUnit, EquityView, FlowMark
+
+__all__ = ["make_equity_view", "thin"]
+
+
+def make_equity_view(question: Question) -> Body:
+    """Return value, growth and drawdown over time with the deposits, and buy and hold where it is known."""
+    state = question.saved.state
+    with share_results():
+        try:
+            history = read_history(state, ChartOptions(), least=1)
+        except NothingToDraw:
+            nothing = Curve(name="", unit="usd", times=[], values=[])
+            empty = EquityView(value=nothing, growth=nothing, drawdown=nothing, benchmark=None, flows=[], samples=0)
+            return encode(empty)
+        holdings = read_holdings(state)
+        drawdown = history.drawdown if len(history.value) > 1 else history.value.iloc[:0]
+        flows = [FlowMark(at=to_epoch(when), usd=usd) for when, usd in iterate_flows(state) if usd]
+    inside = _select(history.value, question)
+    return encode(
+        EquityView(
+            value=thin("Value", "usd", history.value, question),
+            growth=thin("Growth", "fraction", history.growth, question),
+            drawdown=thin("Drawdown", "fraction", drawdown, question),
+            benchmark=thin(f"Buy and hold {holdings[0].name}", "fraction", holdings[0].growth - 1.0, question)
+            if holdings
+            else None,
+            flows=flows,
+            samples=len(inside),
+        )
+    )
+
+
+def _select(series: "pd.Series[float]", question: Question) -> "pd.Series[float]":
+    """Return the part in the range of the request, with one point more at each side, so that lines reach the edge."""
+    times = to_epoch_seconds(series)
+    start, end = question["start"], question["end"]
+    first = int(np.searchsorted(times, start, side="left")) - 1
+    last = len(times) if end is None else int(np.searchsorted(times, end, side="right")) + 1
+    return series.iloc[max(first, 0) : last]
+
+
+def to_epoch_seconds(series: "pd.Series[float]") -> NDArray[np.float64]:
+    """Return the times of a series as epoch seconds."""
+    return pd.DatetimeIndex(series.index).as_unit("us").asi8 / 1_000_000
+
+
+def thin(name: str, unit: CurveUnit, series: "pd.Series[float]", question: Question) -> Curve:
+    """Return a line with the number of points that the request asks for; its highs and lows stay."""
+    series = _select(series, question)
+    times = to_epoch_seconds(series)
+    values: NDArray[np.float64] = np.asarray(series, dtype=np.float64)
+    chosen = choose_points((times * 1_000_000).astype(np.int64), values, question["points"])
+    return Curve(
+        name=name,
+        unit=unit,
+        times=times[chosen].tolist(),
+        values=[value if np.isfinite(value) else None for value in values[chosen].tolist()],
+    )

@@ -1,0 +1,296 @@
+"""The answers of the views. Times are epoch seconds, UTC; fractions are 0.05 for 5 %."""
+
+from typing import Literal
+
+from tradeexecutor.web.records import Count, Record, Seconds, Tree
+
+__all__ = [
+    "Attention",
+    "AttentionItem",
+    "ColumnView",
+    "Curve",
+    "CurveUnit",
+    "DrawingEntry",
+    "DrawingList",
+    "EquityView",
+    "FactView",
+    "FigureGroupView",
+    "FlowMark",
+    "MetricView",
+    "PositionMark",
+    "PositionView",
+    "ProcessState",
+    "ProcessView",
+    "SidesRowView",
+    "StatisticsView",
+    "SummaryView",
+    "TableView",
+    "TransactionView",
+    "YearView",
+]
+
+ColumnKind = Literal["id", "text", "time", "span", "quantity", "price", "usd", "profit", "fraction", "gain", "count"]
+CurveUnit = Literal["usd", "fraction", "price", "quantity"]
+ProcessState = Literal["running", "crashed", "seen", "old", "backtest"]
+FigureUnit = Literal["usd", "fraction", "ratio", "count", "time", "span", "text", "price", "quantity"]
+
+
+class SummaryView(Record):
+    """A strategy at a glance. Money is USD; figures are adjusted for deposits, None where there are too few samples."""
+
+    id: str
+    name: str | None
+    kind: Literal["live", "backtest"]
+    key: str
+    revision: Count
+    saved_at: Seconds | None
+    start_at: Seconds | None
+    end_at: Seconds | None
+    value: float | None
+    cash: float | None
+    net_deposits: float | None
+    profit: float | None
+    total_return: float | None
+    cagr: float | None
+    buy_and_hold: float | None
+    max_drawdown: float | None
+    drawdown: float | None
+    sharpe: float | None
+    growth: list[float]
+    open_positions: Count
+    frozen_positions: Count
+    pending_positions: Count
+    closed_positions: Count
+    trades: Count
+    failed_trades: Count
+    last_trade_at: Seconds | None
+    last_cycle: Count
+    issues: Count
+    blocking_issues: Count
+    is_paused: bool
+
+
+class ProcessView(Record):
+    """What is known about the process that runs a strategy.
+
+    `state` is ``running`` or ``crashed`` if this server runs it; ``seen`` if a live state was saved within a day,
+    ``old`` if not; ``backtest`` for a result that nothing runs.
+    """
+
+    state: ProcessState
+    started_at: Seconds | None
+    crashed_at: Seconds | None
+    error: str | None
+    wallet_gas: float | None
+    gas_warning: str | None
+    has_source: bool
+    saved_at: Seconds | None
+
+
+class Curve(Record):
+    """A line: times, and the values at them."""
+
+    name: str
+    unit: CurveUnit
+    times: list[Seconds]
+    values: list[float | None]
+
+
+class FlowMark(Record):
+    """A deposit (> 0) or redemption (< 0), USD."""
+
+    at: Seconds
+    usd: float
+
+
+class EquityView(Record):
+    """Value, growth and drawdown over time; `samples` counts all recorded ones in the range, lines may have fewer."""
+
+    value: Curve
+    growth: Curve
+    drawdown: Curve
+    benchmark: Curve | None
+    flows: list[FlowMark]
+    samples: Count
+
+
+class ColumnView(Record):
+    """A column; times are milliseconds, and a minor column is left out on narrow screens."""
+
+    name: str
+    kind: ColumnKind
+    minor: bool
+    values: list[float | str | None]
+
+
+class TableView(Record):
+    """A table by column; `sort` is the column by which it is sorted at first, the highest value first."""
+
+    name: str
+    sort: Count | None
+    columns: list[ColumnView]
+
+
+class FactView(Record):
+    """A named figure; `text` is ready to be shown, `help` explains it, `note` is a remark."""
+
+    key: str
+    name: str
+    unit: FigureUnit
+    value: float | str | None
+    text: str
+    help: str = ""
+    note: str = ""
+
+
+class FigureGroupView(Record):
+    """Figures under a title."""
+
+    title: str
+    figures: list[FactView]
+
+
+class MetricView(Record):
+    """A figure with the definition of recorded files; `caveat` says why it misleads for this state."""
+
+    name: str
+    text: str
+    source: str
+    reason: str
+    caveat: str
+
+
+class SidesRowView(Record):
+    """A row of the recorded table of long and short positions."""
+
+    group: str
+    label: str
+    all: str
+    long: str
+    short: str
+    caveat: str
+
+
+class YearView(Record):
+    """Return of a calendar year or month, and of buy and hold; fractions."""
+
+    label: str
+    value: float | None
+    benchmark: float | None
+
+
+class StatisticsView(Record):
+    """All figures: `groups` are adjusted for deposits, `recorded` and `sides` are defined as in recorded files."""
+
+    calculated_at: Seconds
+    groups: list[FigureGroupView]
+    years: list[YearView]
+    months: list[YearView]
+    breakdowns: list[TableView]
+    recorded: list[MetricView]
+    sides: list[SidesRowView]
+
+
+class AttentionItem(Record):
+    """Something that a person has to look at.
+
+    `level` is ``blocking`` if the strategy does not trade before it is mended; then ``error``, ``warning``, ``note``.
+    """
+
+    level: Literal["blocking", "error", "warning", "note"]
+    kind: str
+    subject: str
+    position_id: int | None
+    trade_id: int | None
+    at: Seconds | None
+    text: str
+    advice: str
+    command: str
+
+
+class Attention(Record):
+    """What needs attention, the worst first."""
+
+    items: list[AttentionItem]
+    is_balanced: bool
+    entries: Count
+
+
+class TransactionView(Record):
+    """A blockchain transaction of a trade."""
+
+    trade_id: int
+    tx_hash: str | None
+    chain_id: int | None
+    status: str
+    function: str | None
+    contract: str | None
+    nonce: int | None
+    block_number: int | None
+    broadcasted_at: Seconds | None
+    included_at: Seconds | None
+    gas_used: int | None
+    fee: float | None
+    reason: str | None
+
+
+class PositionMark(Record):
+    """A trade on the price chart."""
+
+    at: Seconds
+    price: float
+    side: Literal["buy", "sell"]
+    text: str
+
+
+class PositionView(Record):
+    """A position with everything that its page shows."""
+
+    position_id: int
+    ticker: str
+    kind: str
+    status: str
+    facts: list[FactView]
+    prices: Curve
+    quantity: Curve
+    marks: list[PositionMark]
+    levels: list[Curve]
+    interest: Curve | None
+    trades: TableView
+    events: TableView
+    transactions: list[TransactionView]
+    notes: str
+    before: int | None
+    after: int | None
+
+
+class DrawingEntry(Record):
+    """A chart; `needs_pair` if one is drawn for each pair."""
+
+    name: str
+    title: str
+    description: str
+    is_own: bool
+    needs_pair: bool
+
+
+class DrawingList(Record):
+    """The charts that can be drawn, and the traded pairs, those with the most positions first."""
+
+    drawings: list[DrawingEntry]
+    pairs: list[str]
+
+
+class Comparison(Record):
+    """Two strategies side by side: the same figures of both, and their growth."""
+
+    first: str
+    second: str
+    mismatch: str
+    groups: list[FigureGroupView]
+    others: list[FigureGroupView]
+    growth: list[Curve]
+
+
+#: A figure of plotly: ``data`` and ``layout``.
+Drawing = Tree
