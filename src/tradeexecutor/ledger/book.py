@@ -7,7 +7,8 @@ whole seconds, the recorded balances (`BalanceUpdate.old_balance`) agree with th
 
 import datetime
 import enum
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from tradeexecutor.ledger.entry import Account, AccountKind, Entry, EntryKind, Posting
@@ -24,7 +25,8 @@ __all__ = ["Book", "Key", "Rank", "get_event_time"]
 _BOOKING_DELAY = datetime.timedelta(days=1)
 
 
-_make_posting = Posting._make
+#: `Posting._make` without its check of the length, which would take longer than the rest of it.
+_make_posting: Callable[[tuple[Account, Decimal]], Posting] = functools.partial(tuple.__new__, Posting)  # pyright: ignore[reportUnknownMemberType]
 
 
 class Rank(enum.IntEnum):

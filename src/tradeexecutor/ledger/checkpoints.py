@@ -176,14 +176,14 @@ def list_holding_checkpoints(state: State, journal: Journal, position: TradingPo
     base = position.pair.base
     events = (event for event in position.balance_updates.values() if event.asset == base)
     checkpoints = list(list_event_checkpoints(journal, events))
-    valuations = position.valuation_updates
-    ends = _find_ends([valuation.created_at for valuation in valuations])
-    for valuation, end in zip(valuations, ends, strict=True):
-        if valuation.quantity is not None:
-            when = valuation.created_at
-            place, until = place_after(journal, when), place_after(journal, end)
-            checkpoints.append(Checkpoint(place, when, "valuation", valuation.quantity, until=until))
-    samples = state.stats.positions.get(position.position_id, ())
-    pairs = [(sample.calculated_at, float(sample.quantity)) for sample in samples]
-    checkpoints += _make_samples(journal, pairs, "sample of the position")
-    return sort_checkpoints(checkpoints)
+    if valuations := position.valuation_updates:
+        ends = _find_ends([valuation.created_at for valuation in valuations])
+        for valuation, end in zip(valuations, ends, strict=True):
+            if valuation.quantity is not None:
+                when = valuation.created_at
+                place, until = place_after(journal, when), place_after(journal, end)
+                checkpoints.append(Checkpoint(place, when, "valuation", valuation.quantity, until=until))
+    if samples := state.stats.positions.get(position.position_id):
+        pairs = [(sample.calculated_at, float(sample.quantity)) for sample in samples]
+        checkpoints += _make_samples(journal, pairs, "sample of the position")
+    return sort_checkpoints(checkpoints) if len(checkpoints) > 1 else checkpoints

@@ -5,8 +5,7 @@ up to 55). The ledger adds without rounding, so its balances are exact and the r
 `get_rounding_limit` computes the largest rounding error from the number and the size of the additions.
 """
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal, localcontext
 
 from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON
@@ -23,15 +22,13 @@ STATE_DIGITS = 28
 EXACT = Context(prec=2_000, rounding=ROUND_HALF_EVEN, Emin=MIN_EMIN, Emax=MAX_EMAX)
 
 
-@contextmanager
-def exact_arithmetic() -> Generator[None]:
+def exact_arithmetic() -> AbstractContextManager[Context]:
     """Do decimal arithmetic without rounding inside the `with` block.
 
     Methods of the state must not be called inside: some of them keep sums for later calls, and these sums have to be
     rounded as the state rounds.
     """
-    with localcontext(EXACT):
-        yield
+    return localcontext(EXACT)
 
 
 def get_rounding_limit(additions: int, largest: Decimal) -> Decimal:

@@ -241,14 +241,13 @@ class _Prover:
         finding = Finding(
             recorded.name, recorded.asset, recorded.position_id, recorded.accounts, derived, recorded.amount, None,
             limit, Verdict.balanced, is_owned=recorded.is_owned, is_opening_known=recorded.is_opening_known,
-            checkpoints=timeline.list_checkpoints(),
+            checkpoints=list(timeline.checkpoints),
         )  # fmt: skip
-        if recorded.amount is None:
+        difference = timeline.difference
+        if recorded.amount is None or difference is None:
             finding.verdict = Verdict.unprovable
             finding.reason = "the file has no such figure"
             return finding
-        with exact_arithmetic():
-            difference = recorded.amount - derived
         finding.difference = difference
         changes = timeline.find_changes()
         since = 0

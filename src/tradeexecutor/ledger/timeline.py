@@ -83,7 +83,7 @@ class Timeline:
         balance = largest = ZERO
         with exact_arithmetic():
             for number, amount in self.movements:
-                balance += sign * amount
+                balance += amount if sign > 0 else -amount
                 self._numbers.append(number)
                 self._balances.append(balance)
                 size = abs(amount)
@@ -99,6 +99,10 @@ class Timeline:
                 largest = max(largest, abs(recorded.amount))
             self.derived = balance
             self.limit = get_rounding_limit(len(self.movements), largest)
+            #: Recorded balance less the derived one, token units; None if the file does not contain the figure.
+            self.difference = None if recorded.amount is None else recorded.amount - balance
+        #: The earlier values of the figure and its present one.
+        self.checkpoints = self._list_checkpoints()
 
     def get_balance(self, place: int) -> Decimal:
         """Return the derived balance before the entry with the given number, token units."""
@@ -143,7 +147,7 @@ class Timeline:
         level = opening = level_tolerance = opening_tolerance = ZERO
         is_level_known = recorded.is_opening_known
         before: Checkpoint | None = None
-        for checkpoint in self.list_checkpoints():
+        for checkpoint in self.checkpoints:
             tolerance = self.limit + checkpoint.tolerance
             difference = checkpoint.amount - self.get_balance(checkpoint.place)
             if not is_level_known:
@@ -171,8 +175,7 @@ class Timeline:
                     level = agreeing
             before = checkpoint
 
-    def list_checkpoints(self) -> list[Checkpoint]:
-        """Return the earlier values of the figure and its present one."""
+    def _list_checkpoints(self) -> list[Checkpoint]:
         recorded = self.recorded
         checkpoints = list(recorded.checkpoints)
         if recorded.amount is not None:

@@ -38,6 +38,8 @@ def _iterate(state: State) -> Iterator[UnexplainedCash]:
             continue
         for trade in position.trades.values():
             usd = get_trade_unexplained_cash_usd(trade)
+            if not usd:
+                continue
             fees = sum(fee or 0.0 for fee in _list_fees(trade.lp_fees_paid))
             if abs(usd) > max(fees, _LEAST_FRACTION * trade.get_value()):
                 yield UnexplainedCash(trade.trade_id, position.position_id, usd)
