@@ -15,6 +15,7 @@ from tradeexecutor.report.fact_lists import make_lists
 from tradeexecutor.report.statistics_tables import collect_statistics
 from tradeexecutor.report.table_data import TableData, make_closed_positions
 from tradeexecutor.state.state import State
+from tradeexecutor.state.trade.predicates import LIQUIDATION_KEY
 from tradeexecutor.strategy.lending import LendingPool
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
 
@@ -123,6 +124,15 @@ def test_a_liquidated_short():
     sides = {row.label: row.short for group in statistics.tables[0].groups for row in group.rows}
     assert sides["Realised profit and loss"] == "$-677.50"
     assert sides["Biggest losing position %"] == "-33.88%"
+
+
+@pytest.mark.parametrize("details", [True, None, "by somebody", [], {}, {"taken": 1}, {"taken": "x", "price": 1}])
+def test_details_of_a_liquidation_by_another_program_may_be_missing(details: Any):
+    state = run([flat(2000)] * 3, {1: lambda manager, pair: manager.open_short(pair, 1000.0, leverage=2.0)})
+    (trade,) = state.portfolio.get_all_trades()
+    trade.other_data = {LIQUIDATION_KEY: details}
+    figures = kinds_of(state)["short"]
+    assert (figures.liquidations, figures.liquidation_penalties) == (1, 0)
 
 
 def test_credit_a_short_and_a_purchase():

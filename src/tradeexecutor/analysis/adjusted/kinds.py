@@ -108,6 +108,12 @@ def _measure(name: str, positions: list[TradingPosition]) -> KindFigures:
 
 
 def _get_penalty(trade: TradeExecution) -> USDollarAmount:
-    """Return what a liquidator took in addition to the debt, USD; negative when the collateral did not cover it."""
-    details: Any = (trade.other_data or {})[LIQUIDATION_KEY]
-    return details["taken"] - float(abs(trade.executed_quantity or 0)) * details["price"]
+    """Return what a liquidator took in addition to the debt, USD; negative when the collateral did not cover it.
+
+    It is 0.0 for a liquidation without these details, as another program may have written it.
+    """
+    details: Any = (trade.other_data or {}).get(LIQUIDATION_KEY)
+    try:
+        return float(details["taken"]) - float(abs(trade.executed_quantity or 0)) * float(details["price"])
+    except (KeyError, TypeError, ValueError):
+        return 0.0
