@@ -16,6 +16,8 @@ from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.balance_totals import BalanceUpdatesById
+from tradeexecutor.state.position.holdings import get_holding_not_in_flight, get_uncommitted_holding
+from tradeexecutor.state.position.quantity import get_settled_quantity
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.trade import TradeExecution, TradeStatus, TradeType
 from tradeexecutor.state.trade.totals import READS_BEFORE_COUNTING, TradesById, add_up, split_trades
@@ -73,6 +75,17 @@ def assert_totals_are_true(position: TradingPosition) -> None:
     plain = make_position()
     plain.trades = dict(position.trades)  # a plain dictionary keeps no totals
     assert figures(position) == figures(plain)
+    assert_settled_quantity_is_true(position)
+
+
+def assert_settled_quantity_is_true(position: TradingPosition) -> None:
+    quantity = get_settled_quantity(position)
+    if quantity is None:
+        assert any(trade.executed_at is None for trade in position.trades.values())
+    else:
+        assert quantity == position.get_quantity() == position.get_available_trading_quantity()
+        assert quantity == get_uncommitted_holding(position) == get_holding_not_in_flight(position)
+        assert not position.has_planned_trades()
 
 
 QUANTITIES = st.decimals(-3, 3, places=9).filter(bool)

@@ -28,7 +28,6 @@ __all__ = [
     "MAX_MAGNITUDE",
     "MAX_NUMBER",
     "abbreviate",
-    "are_finite_floats",
     "is_finite_decimal",
     "is_finite_number",
     "is_naive_utc",
@@ -87,14 +86,6 @@ def is_finite_number(number: object) -> TypeGuard[float | Decimal]:
     if isinstance(number, Decimal):
         return is_finite_decimal(number)
     return isinstance(number, (int, float)) and not isinstance(number, bool) and _LEAST_NUMBER <= number <= MAX_NUMBER
-
-
-def are_finite_floats(numbers: tuple[object, ...]) -> bool:
-    """Return whether each number is None or a float of at most `MAX_NUMBER`; other types need `is_finite_number`."""
-    for number in numbers:
-        if number is not None and (type(number) is not float or not _LEAST_NUMBER <= number <= MAX_NUMBER):
-            return False
-    return True
 
 
 def abbreviate(value: object) -> str:

@@ -1,10 +1,13 @@
 """Records of the internal share price of positions; :mod:`tradeexecutor.accounting.share_price` computes them."""
 
+import dataclasses
 import datetime
 from dataclasses import dataclass
 
-from tradeexecutor.accounting.share_price import SharePrice, buy_shares, change_assets, sell_shares
+from tradeexecutor.accounting.share_price import SharePrice, buy_shares, change_assets, make_share_price, sell_shares
 from tradeexecutor.state.codec.codec import Serialisable
+from tradeexecutor.state.codec.short_constructor import make_short_constructor
+from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice, UTCDatetime
 
 
@@ -61,20 +64,29 @@ class PositionInternalSharePriceState(Serialisable):
         return _record(change_assets(self._get_shares(), quantity), at)
 
     def _get_shares(self) -> SharePrice:
-        return SharePrice(
-            self.current_share_price,
-            self.total_supply,
-            self.cumulative_quantity,
-            self.total_invested,
-            self.peak_total_supply,
-            self.initial_share_price,
+        return make_share_price(
+            (
+                self.current_share_price,
+                self.total_supply,
+                self.cumulative_quantity,
+                self.total_invested,
+                self.peak_total_supply,
+                self.initial_share_price,
+            )
         )
+
+
+_make_state = make_short_constructor(
+    PositionInternalSharePriceState,
+    [field.name for field in dataclasses.fields(PositionInternalSharePriceState)],
+    InvalidValue,
+)
 
 
 def _record(shares: SharePrice, at: datetime.datetime | None) -> PositionInternalSharePriceState:
     # Every trade makes one, and naming the values is faster than unpacking them into the call.
     share_price, supply, held, invested, peak, initial = shares
-    return PositionInternalSharePriceState(share_price, supply, held, invested, peak, initial, at)
+    return _make_state(share_price, supply, held, invested, peak, initial, at)
 
 
 @dataclass(slots=True)

@@ -41,6 +41,11 @@ _EPSILON_BY_SYMBOL: dict[str, Decimal] = {
     **dict.fromkeys(("USDC", "USDC.e", "aPolUSDC", "aEthUSDC"), Decimal(0.1)),  # noqa: RUF032
 }
 
+#: No dust limit is higher, token units.
+LARGEST_DUST_EPSILON = max(
+    *_EPSILON_BY_SYMBOL.values(), DEFAULT_DUST_EPSILON, DEFAULT_VAULT_EPSILON, Decimal(ONE_DELTA_CLOSE_EPSILON)
+)
+
 
 def get_dust_epsilon_for_asset(asset: AssetIdentifier) -> Decimal | float:
     """Return the dust limit of an asset by its symbol, token units."""

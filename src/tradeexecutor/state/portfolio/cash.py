@@ -24,7 +24,8 @@ def get_cash(portfolio: PortfolioFields) -> USDollarAmount:
     """Return the value of all reserves, USD."""
     cash: USDollarAmount = 0
     for reserve in portfolio.reserves.values():
-        cash += reserve.get_value()
+        price = reserve.reserve_token_price
+        cash += reserve.get_value() if price is None else float(reserve.quantity) * price  # nearly always: saves a call
     return cash
 
 

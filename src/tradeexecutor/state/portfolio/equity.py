@@ -47,8 +47,9 @@ def calculate_total_equity(portfolio: PortfolioFields) -> USDollarAmount:
             total += position.get_equity()
         else:
             total += _get_net_assets(position)
-    for position in portfolio.pending_positions.values():
-        total += _get_net_assets(position)
+    if portfolio.pending_positions:
+        for position in portfolio.pending_positions.values():
+            total += _get_net_assets(position)
     return total
 
 

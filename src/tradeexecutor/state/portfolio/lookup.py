@@ -25,6 +25,7 @@ from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.portfolio.fields import PortfolioFields
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.grouping import (
+    SCANNED_POSITIONS,
     by_base,
     by_bridge_destination,
     by_pair,
@@ -205,7 +206,11 @@ def get_positions_closed_at(portfolio: PortfolioFields, ts: datetime.datetime) -
 def get_bridge_position_for_chain(portfolio: PortfolioFields, chain_id: int) -> TradingPosition | None:
     """Return the first open bridge position whose capital is on the chain."""
     # Runs several times for every trade, so it is a loop without a generator.
-    for position in get_candidates(portfolio.open_positions, by_bridge_destination, chain_id):
+    positions = portfolio.open_positions
+    if not positions:
+        return None
+    few = len(positions) <= SCANNED_POSITIONS
+    for position in positions.values() if few else get_candidates(positions, by_bridge_destination, chain_id):
         pair = position.pair
         if pair.kind is _CCTP_BRIDGE and pair.get_destination_chain_id() == chain_id:
             return position

@@ -11,16 +11,22 @@ from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.codec.short_constructor import make_short_constructor
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import (
     InvalidTrade,
+    InvalidValue,
     PositionNotFound,
     TooSmallTrade,
     UnexecutedTrades,
     WrongPositionStatus,
 )
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
-from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair, get_dust_epsilon_for_pair
+from tradeexecutor.state.identifier.dust import (
+    LARGEST_DUST_EPSILON,
+    get_close_epsilon_for_pair,
+    get_dust_epsilon_for_pair,
+)
 from tradeexecutor.state.portfolio.equity import calculate_total_equity
 from tradeexecutor.state.portfolio.fields import PortfolioFields
 from tradeexecutor.state.portfolio.ids import (
@@ -31,10 +37,12 @@ from tradeexecutor.state.portfolio.ids import (
 from tradeexecutor.state.portfolio.lookup import find_closed_bridge_position_for_chain, get_position_tables
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.grouping import (
+    SCANNED_POSITIONS,
     by_pair,
     get_candidates,
 )
 from tradeexecutor.state.position.holdings import check_planned_sell
+from tradeexecutor.state.position.quantity import get_settled_quantity
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade.request import TradeRequest
 from tradeexecutor.state.types import USDollarPrice
@@ -43,6 +51,21 @@ from tradeexecutor.state.types import USDollarPrice
 _IGNORE_OPEN, _OPEN, _CLOSE = TradeFlag.ignore_open, TradeFlag.open, TradeFlag.close
 _TRIGGERED = TradeFlag.triggered
 _REPAIR = TradeType.repair
+
+_LOWEST_DUST = -LARGEST_DUST_EPSILON
+
+#: The fields that opening a position sets.
+_FIELDS_AT_OPENING = (
+    "position_id",
+    "pair",
+    "opened_at",
+    "last_pricing_at",
+    "last_token_price",
+    "last_reserve_price",
+    "reserve_currency",
+)
+
+_make_new_position = make_short_constructor(TradingPosition, _FIELDS_AT_OPENING, InvalidValue)
 
 
 # --- Opening and closing
@@ -73,7 +96,7 @@ def _new_position(
     reserve_currency_price: USDollarPrice,
 ) -> TradingPosition:
     opened_at = last_pricing_at = ts
-    return TradingPosition(
+    return _make_new_position(  # in the order of `_FIELDS_AT_OPENING`
         get_next_position_id(portfolio),
         pair,
         opened_at,
@@ -85,7 +108,7 @@ def _new_position(
 
 
 def _register(portfolio: PortfolioFields, position: TradingPosition) -> None:
-    portfolio.open_positions[position.position_id] = position
+    portfolio.open_positions.__setitem__(position.position_id, position)  # faster than an item assignment
     portfolio.next_position_id = position.position_id + 1
 
 
@@ -109,8 +132,8 @@ def move_to_closed(portfolio: PortfolioFields, position: TradingPosition, execut
     position_id = position.position_id
     table = portfolio.open_positions if position_id in portfolio.open_positions else portfolio.frozen_positions
     position.closed_at = executed_at
-    del table[position_id]
-    portfolio.closed_positions[position_id] = position
+    table.__delitem__(position_id)  # faster than the statements, as for a new trade
+    portfolio.closed_positions.__setitem__(position_id, position)
 
 
 def check_can_leave(portfolio: PortfolioFields, position: TradingPosition) -> None:
@@ -159,12 +182,14 @@ def request_trade(
     """
     portfolio.owner.claim()
     pair = request.pair
+    quantity: Decimal | None = None  # of a position that has neither planned trades nor trades in flight
     if request.flags and _IGNORE_OPEN in request.flags:
         position = None
     elif position is None:
-        position = _find_position_to_trade(portfolio, pair)
+        position, quantity = _find_position_to_trade(portfolio, pair)
     else:
         _check_can_trade(portfolio, position, pair)
+        quantity = get_settled_quantity(position)
     created = position is None
     if position is None:
         position = _new_position(
@@ -178,23 +203,26 @@ def request_trade(
     portfolio_value = calculate_total_equity(portfolio)
     trade = position.plan_trade(request, get_next_trade_id(portfolio), portfolio_value)
     planned = trade._planned_quantity
-    dust = get_dust_epsilon_for_pair(pair)
-    if planned and abs(planned) <= dust:
-        raise TooSmallTrade(
-            f"cannot trade {planned} {pair.base.token_symbol}: at or below the dust limit {dust}", planned, dust
-        )
-    if planned < ZERO_DECIMAL and request.trade_type is not _REPAIR:
-        check_planned_sell(position, trade)
-    if trade.trade_type is not _REPAIR:
+    is_sell = planned < ZERO_DECIMAL
+    if _LOWEST_DUST <= planned <= LARGEST_DUST_EPSILON and planned:  # others need not know the limit
+        dust = get_dust_epsilon_for_pair(pair)
+        if abs(planned) <= dust:
+            raise TooSmallTrade(
+                f"cannot trade {planned} {pair.base.token_symbol}: at or below the dust limit {dust}", planned, dust
+            )
+    if request.trade_type is not _REPAIR:
+        if is_sell:
+            check_planned_sell(position, trade, quantity)
+        assert trade.flags is not None, "plan_trade sets them"
         if created:
-            _add_flag(trade, _OPEN)
-        elif planned < ZERO_DECIMAL and _sells_the_rest(position, trade):
-            _add_flag(trade, _CLOSE)
+            trade.flags.add(_OPEN)
+        elif is_sell and _sells_the_rest(position, trade, quantity):
+            trade.flags.add(_CLOSE)
     # Nothing below can fail.
     if created:
         position.portfolio_value_at_open = portfolio_value
         _register(portfolio, position)
-    position._trades[trade.trade_id] = trade
+    position._trades.__setitem__(trade.trade_id, trade)  # faster than an item assignment, which calls it through C
     portfolio.next_trade_id = trade.trade_id + 1
     if request.notes:
         trade.add_note(request.notes)
@@ -202,22 +230,16 @@ def request_trade(
     return position, trade, created
 
 
-def _sells_the_rest(position: TradingPosition, trade: TradeExecution) -> bool:
-    """Return True if a new sell sells all that is left of its position.
+def _sells_the_rest(position: TradingPosition, trade: TradeExecution, quantity: Decimal | None) -> bool:
+    """Return True if a new sell sells all that is left of its position; `quantity` is that of `get_settled_quantity`.
 
     Shorts are closed only by a request that says so, and orders with a trigger have the flags of their request.
     """
     if position.pair.kind.is_shorting() or (trade.flags and _TRIGGERED in trade.flags):
         return False
-    left = position.get_available_trading_quantity() + trade._planned_quantity
-    return abs(left) <= get_close_epsilon_for_pair(position.pair)
-
-
-def _add_flag(trade: TradeExecution, flag: TradeFlag) -> None:
-    if trade.flags is None:
-        trade.flags = {flag}
-    else:
-        trade.flags.add(flag)
+    available = position.get_available_trading_quantity() if quantity is None else quantity
+    left = available + trade._planned_quantity
+    return not left or abs(left) <= get_close_epsilon_for_pair(position.pair)
 
 
 def _check_can_trade(portfolio: PortfolioFields, position: TradingPosition, pair: TradingPairIdentifier) -> None:
@@ -230,17 +252,29 @@ def _check_can_trade(portfolio: PortfolioFields, position: TradingPosition, pair
         raise PositionNotFound(f"position #{position.position_id} belongs to another portfolio")
 
 
-def _find_position_to_trade(portfolio: PortfolioFields, pair: TradingPairIdentifier) -> TradingPosition | None:
-    """Return the open position for the pair; skips positions that planned trades will close."""
-    for position in get_candidates(portfolio.open_positions, by_pair, pair):
+def _find_position_to_trade(
+    portfolio: PortfolioFields, pair: TradingPairIdentifier
+) -> tuple[TradingPosition | None, Decimal | None]:
+    """Return the open position for the pair, and its `get_settled_quantity`.
+
+    Positions that planned trades will close are skipped.
+    """
+    positions = portfolio.open_positions
+    if not positions:
+        return None, None
+    few = len(positions) <= SCANNED_POSITIONS  # nearly always: saves a call
+    for position in positions.values() if few else get_candidates(positions, by_pair, pair):
         if position.pair is pair or position.pair == pair:
             # Orders that wait for a trigger are planned, too, but they may never close the position.
-            closing = position.has_planned_trades() and (
-                abs(position.get_available_trading_quantity()) < get_dust_epsilon_for_pair(pair)
+            quantity = get_settled_quantity(position)
+            closing = (
+                quantity is None
+                and position.has_planned_trades()
+                and abs(position.get_available_trading_quantity()) < get_dust_epsilon_for_pair(pair)
             )
             if not closing:
-                return position
-    return None
+                return position, quantity
+    return None, None
 
 
 # --- Reserves

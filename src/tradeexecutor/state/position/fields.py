@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from tradeexecutor.accounting.values import require_standard_utc
 from tradeexecutor.state.balance_update import BalanceUpdate
-from tradeexecutor.state.codec.bounds import check_values
+from tradeexecutor.state.codec.bounds import has_wrong_value, refuse_values
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.codec.watched_record import watch_dictionary
 from tradeexecutor.state.errors import InvalidValue
@@ -142,7 +142,8 @@ class PositionFields(PositionSlots):
     bridge_capital_allocated: Decimal = Decimal(0)
 
     def __post_init__(self) -> None:
-        check_values(self)
+        if has_wrong_value[type(self)](self):  # what `check_values` does, without a call
+            refuse_values(self, InvalidValue)
         if not isinstance(self._trades, TradesById):
             self._trades = TradesById(self._trades)
         if not isinstance(self.balance_updates, BalanceUpdatesById):

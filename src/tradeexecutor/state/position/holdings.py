@@ -24,7 +24,7 @@ from tradeexecutor.state.identifier.dust import SELL_EPSILON
 from tradeexecutor.state.position.fields import PositionFields
 from tradeexecutor.state.position.quantity import get_available_bridge_capital, get_quantity, sum_quantities
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus
-from tradeexecutor.state.trade.totals import split_trades
+from tradeexecutor.state.trade.totals import FEW_TRADES, NO_TOTALS, split_trades
 
 __all__ = [
     "KINDS_OF_HELD_TOKENS",
@@ -62,7 +62,8 @@ def get_holding(position: PositionFields) -> Decimal:
 
 def get_holding_not_in_flight(position: PositionFields) -> Decimal:
     """Return the holding after the trades in flight, base token units."""
-    settled, rest = split_trades(position._trades)
+    trades = position._trades
+    settled, rest = (NO_TOTALS, trades.values()) if len(trades) <= FEW_TRADES else split_trades(trades)
     total = sum_quantities(position, settled, rest)
     if position.pair.kind is _CCTP_BRIDGE:
         total -= position.bridge_capital_allocated
@@ -116,12 +117,21 @@ def get_raw_unit(asset: AssetIdentifier) -> Decimal:
 # --- Checks
 
 
-def check_planned_sell(position: PositionFields, trade: TradeExecution) -> None:
-    """Raise `NotEnoughTokens` if a new trade sells more than the position can give."""
+def check_planned_sell(position: PositionFields, trade: TradeExecution, quantity: Decimal | None) -> None:
+    """Raise `NotEnoughTokens` if a new trade sells more than the position can give.
+
+    Parameters
+    ----------
+    quantity
+        Result of `get_settled_quantity`, base token units.
+    """
     if position.pair.kind not in KINDS_OF_HELD_TOKENS or (trade.flags and _TRIGGERED in trade.flags):
         return
     needed = -trade._planned_quantity
-    left = get_uncommitted_holding(position)
+    if quantity is None:
+        left = get_uncommitted_holding(position)
+    else:  # nothing is planned or under way
+        left = quantity if position.pair.kind is not _CCTP_BRIDGE else quantity - position.bridge_capital_allocated
     if needed > left:
         _require(position, trade, left, needed, "is left by what is planned and under way")
 

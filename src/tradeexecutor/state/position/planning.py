@@ -6,7 +6,8 @@
 import contextlib
 import datetime
 
-from tradeexecutor.accounting.values import are_finite_floats, require_finite_numbers
+from tradeexecutor.accounting.values import MAX_NUMBER, require_finite_numbers
+from tradeexecutor.state.codec.short_constructor import make_short_constructor
 from tradeexecutor.state.errors import (
     InvalidTrade,
     LiquidationRisked,
@@ -29,6 +30,32 @@ from tradeexecutor.state.trade.planned_amounts import (
 from tradeexecutor.state.types import USDollarAmount
 
 _REPAIR = TradeType.repair
+
+#: The fields that planning a trade sets.
+_PLANNED_FIELDS = (
+    "trade_id",
+    "position_id",
+    "trade_type",
+    "pair",
+    "opened_at",
+    "planned_quantity",
+    "planned_reserve",
+    "planned_price",
+    "reserve_currency",
+    "flags",
+    "slippage_tolerance",
+    "reserve_currency_exchange_rate",
+    "planned_mid_price",
+    "fee_tier",
+    "lp_fees_estimated",
+    "price_structure",
+    "portfolio_value_at_creation",
+    "leverage",
+    "closing",
+    "exchange_name",
+)
+
+_make_planned_trade = make_short_constructor(TradeExecution, _PLANNED_FIELDS, InvalidTrade)
 
 
 def plan_trade(
@@ -63,7 +90,7 @@ def plan_trade(
         amounts = _plan_loan_amounts(position, loan, request)
     else:
         amounts = plan_exchange(kind, request)
-    trade = TradeExecution(
+    trade = _make_planned_trade(  # in the order of `_PLANNED_FIELDS`
         trade_id,
         position.position_id,
         request.trade_type,
@@ -73,22 +100,20 @@ def plan_trade(
         amounts.reserve,
         request.assumed_price,
         position.reserve_currency,
-        None,
         flags,
+        request.slippage_tolerance,
+        request.reserve_currency_price,
+        request.planned_mid_price,
+        request.pair_fee,
+        request.lp_fees_estimated if amounts.lp_fees is None else amounts.lp_fees,
+        request.price_structure,
+        portfolio_value_at_creation,
+        request.leverage,
+        request.closing,
+        request.exchange_name,
     )
-    # Passing these to a constructor of 75 parameters takes longer than assigning them.
-    trade.slippage_tolerance = request.slippage_tolerance
     trade.planned_collateral_allocation = amounts.allocation
     trade.planned_collateral_consumption = amounts.consumption
-    trade.reserve_currency_exchange_rate = request.reserve_currency_price
-    trade.planned_mid_price = request.planned_mid_price
-    trade.fee_tier = request.pair_fee
-    trade.lp_fees_estimated = request.lp_fees_estimated if amounts.lp_fees is None else amounts.lp_fees
-    trade.price_structure = request.price_structure
-    trade.portfolio_value_at_creation = portfolio_value_at_creation
-    trade.leverage = request.leverage
-    trade.closing = request.closing
-    trade.exchange_name = request.exchange_name
     if has_loan and request.trade_type is not _REPAIR:
         change = LoanChange.read(trade)
         trade.planned_loan_update, _ = get_loan_after_trade(loan, trade, change, closing=bool(request.closing))
@@ -108,14 +133,18 @@ def _check_request(position: PositionFields, request: TradeRequest, trade_id: in
         raise InvalidTrade(f"position #{position.position_id} already has a trade #{trade_id}")
     if request.slippage_tolerance and not request.slippage_tolerance < MAX_SLIPPAGE_TOLERANCE:
         check_slippage_tolerance(trade_id, request.slippage_tolerance)
-    numbers = (
-        request.planned_mid_price,
-        request.pair_fee,
-        request.lp_fees_estimated,
-        request.leverage,
-        request.reserve_currency_price,
-    )
-    if not are_finite_floats(numbers):  # nearly always they are
+    mid_price, fee, reserve_price = request.planned_mid_price, request.pair_fee, request.reserve_currency_price
+    if not (
+        request.lp_fees_estimated is None
+        and request.leverage is None
+        and type(mid_price) is float
+        and type(fee) is float
+        and type(reserve_price) is float
+        and 0.0 <= mid_price <= MAX_NUMBER
+        and 0.0 <= fee <= MAX_NUMBER
+        and 0.0 <= reserve_price <= MAX_NUMBER
+    ):  # the usual values need no call
+        numbers = (mid_price, fee, request.lp_fees_estimated, request.leverage, reserve_price)
         require_finite_numbers("trade", trade_id, InvalidTrade, *numbers)
 
 

@@ -14,6 +14,7 @@ from tradeexecutor.state.generic_position import book_balance_update
 from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS, AssetIdentifier, TradingPairKind
 from tradeexecutor.state.identifier.dust import (
     HYPERCORE_SMALL_POSITION_CLEANUP_PENDING_REDEEM,
+    LARGEST_DUST_EPSILON,
     get_close_epsilon_for_pair,
 )
 from tradeexecutor.state.loan import Loan
@@ -26,9 +27,10 @@ from tradeexecutor.state.position.fields import PositionFields
 from tradeexecutor.state.position.predicates import has_planned_trades, is_spot
 from tradeexecutor.state.position.trades import get_first_trade, get_trade_totals, get_unsettled_trades
 from tradeexecutor.state.trade import TradeExecution
-from tradeexecutor.state.trade.totals import TradeTotals, split_trades
+from tradeexecutor.state.trade.totals import FEW_TRADES, NO_TOTALS, TradeTotals, split_trades
 
 _CCTP_BRIDGE, _CREDIT_SUPPLY = TradingPairKind.cctp_bridge, TradingPairKind.credit_supply
+_SPOT = TradingPairKind.spot_market_hold
 
 #: Quantities from this (token units) up to `QUANTITY_EPSILON` count as zero.
 _LOWEST_ZERO = -QUANTITY_EPSILON
@@ -78,7 +80,10 @@ def get_quantity(position: PositionFields, planned: bool = False) -> Decimal:
     This is the sum of the successful trades (with `planned` also the planned ones), then of the balance events. Only
     the whole sum is rounded to zero: a first redemption of 1E-18 tokens alone would round to nothing, and be lost.
     """
-    settled, rest = split_trades(position._trades)
+    trades = position._trades
+    if not planned and len(trades) <= FEW_TRADES:
+        return sum_quantities(position, NO_TOTALS, trades.values())
+    settled, rest = split_trades(trades)
     if not planned:
         return sum_quantities(position, settled, rest)
     total = settled.quantity_as_planned
@@ -101,6 +106,24 @@ def sum_quantities(position: PositionFields, settled: TradeTotals, rest: Iterabl
     if not position.balance_updates and total > QUANTITY_EPSILON:  # nearly always: saves a call
         return total
     return _add_balance_updates(position, total)
+
+
+def get_settled_quantity(position: PositionFields) -> Decimal | None:
+    """Return `get_quantity`, which is then also the quantity to trade with, if all trades have been executed.
+
+    Returns
+    -------
+    Decimal or None
+        None if a trade is planned, in flight or has failed, or if the position itself waits for a trigger.
+    """
+    trades = position._trades
+    settled, rest = (NO_TOTALS, trades.values()) if len(trades) <= FEW_TRADES else split_trades(trades)
+    if settled.waiting or position.pending_since_at is not None:
+        return None
+    for trade in rest:
+        if trade._executed_at is None:
+            return None
+    return sum_quantities(position, settled, rest)
 
 
 def _add_balance_updates(position: PositionFields, total: Decimal) -> Decimal:
@@ -241,6 +264,8 @@ def can_be_closed(position: PositionFields) -> bool:
         available = get_available_bridge_capital(position)
         return available <= 0 or abs(available) <= get_close_epsilon_for_pair(position.pair)
     quantity = get_quantity(position)
+    if kind is _SPOT and quantity > LARGEST_DUST_EPSILON:  # after a buy: saves looking up the limit of the asset
+        return False
     if quantity <= ZERO_DECIMAL and (kind in TOKEN_TRADE_KINDS or kind is _CREDIT_SUPPLY):
         return True
     if position.other_data and position.other_data.get(HYPERCORE_SMALL_POSITION_CLEANUP_PENDING_REDEEM):

@@ -10,7 +10,7 @@ from decimal import Decimal
 from tradeexecutor.state.errors import NotAvailable
 from tradeexecutor.state.position.fields import PositionFields
 from tradeexecutor.state.trade import TradeExecution
-from tradeexecutor.state.trade.totals import TradeTotals, add_up, split_trades
+from tradeexecutor.state.trade.totals import FEW_TRADES, TradeTotals, add_up, split_trades
 
 # --- Trades
 
@@ -71,7 +71,10 @@ def get_trade_totals(position: PositionFields) -> TradeTotals:
 
 def get_unsettled_trades(position: PositionFields) -> Iterable[TradeExecution]:
     """Return the planned trades, those in flight, and the settled trades that are not in the running totals yet."""
-    settled, rest = split_trades(position._trades)
+    trades = position._trades
+    if len(trades) <= FEW_TRADES:
+        return trades.values()
+    settled, rest = split_trades(trades)
     return (*settled.waiting, *rest) if settled.waiting else rest
 
 

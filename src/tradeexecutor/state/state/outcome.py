@@ -13,7 +13,7 @@ import msgspec
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.accounting.values import (
-    are_finite_floats,
+    MAX_NUMBER,
     is_finite_decimal,
     require_finite_decimal,
     require_finite_numbers,
@@ -37,6 +37,7 @@ from tradeexecutor.state.position.pnl import (
     is_account_placeholder,
     update_share_price_state,
 )
+from tradeexecutor.state.position.quantity import can_be_closed
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state.capital import find_returned_capital, give_capital_back
 from tradeexecutor.state.state.fields import StateFields
@@ -98,7 +99,10 @@ def mark_trade_success(
         collateral_consumption=executed_collateral_consumption,
         collateral_allocation=executed_collateral_allocation,
     )
-    record_fill(state, trade, fill, force=force)
+    if force:
+        record_fill(state, trade, fill, force=True)
+    else:
+        record_fill(state, trade, fill)  # handing on a keyword takes longer than the test
 
 
 def record_fill(
@@ -128,7 +132,9 @@ def record_fill(
         The state is unchanged.
     """
     state.portfolio.owner.claim()
-    position = _find_position(state, trade)
+    if trade.pair.kind not in EXECUTABLE_KINDS:
+        raise UnsupportedPairKind(f"trades of kind {trade.pair.kind.value} cannot be executed: #{trade.trade_id}")
+    position = state.portfolio.find_position_for_trade(trade, True)  # naming the flag takes longer than all the rest
     if trade.get_status() is not _BROADCASTED:
         _check_unbroadcasted(trade, force=force)
     _check(position, trade, fill)
@@ -140,14 +146,6 @@ def record_fill(
 
 
 # --- Check
-
-
-def _find_position(state: StateFields, trade: TradeExecution) -> TradingPosition:
-    """Return the position of the trade; raise if trades of its kind cannot be executed."""
-    kind = trade.pair.kind
-    if kind not in EXECUTABLE_KINDS:
-        raise UnsupportedPairKind(f"trades of kind {kind.value} cannot be executed: #{trade.trade_id}")
-    return state.portfolio.find_position_for_trade(trade, True)  # naming the flag takes longer than all the rest
 
 
 def _check_unbroadcasted(trade: TradeExecution, *, force: bool) -> None:
@@ -168,18 +166,21 @@ def _check(position: TradingPosition, trade: TradeExecution, fill: Fill) -> None
     reserve = fill.reserve
     if not is_finite_decimal(reserve):  # makes the text of the message only when it is needed
         require_finite_decimal(reserve, f"executed reserve of trade #{trade.trade_id}", InvalidTrade)
-    numbers = (fill.lp_fees, fill.native_token_price, fill.cost_of_gas)
-    if not are_finite_floats(numbers):
-        require_finite_numbers("trade", trade.trade_id, InvalidTrade, *numbers)
-    if trade.trade_type is not _REPAIR:
-        if has_loan:
-            _check_loan_amounts(trade, fill)
-        else:
-            _check_exchanged_amounts(trade, fill)
-
-
-def _check_exchanged_amounts(trade: TradeExecution, fill: Fill) -> None:
-    quantity, reserve = fill.quantity, fill.reserve
+    lp_fees, token_price = fill.lp_fees, fill.native_token_price
+    if not (
+        fill.cost_of_gas is None
+        and type(lp_fees) is float
+        and type(token_price) is float
+        and 0.0 <= lp_fees <= MAX_NUMBER
+        and 0.0 <= token_price <= MAX_NUMBER
+    ):  # the usual values need no call
+        require_finite_numbers("trade", trade.trade_id, InvalidTrade, lp_fees, token_price, fill.cost_of_gas)
+    if trade.trade_type is _REPAIR:
+        return
+    if has_loan:
+        _check_loan_amounts(trade, fill)
+        return
+    quantity = fill.quantity
     if trade._planned_quantity > ZERO_DECIMAL:
         if quantity <= ZERO_DECIMAL:
             raise InvalidTrade(f"buy #{trade.trade_id} must have a positive executed amount, got {quantity}")
@@ -319,7 +320,7 @@ def _apply(state: StateFields, trade: TradeExecution, outcome: _Outcome) -> None
     if loan is not None:
         position.loan = loan
         _record_payments(trade, outcome.payments)
-    if _may_close(position):
+    if can_be_closed(position) and _may_close(position):
         portfolio.move_to_closed(position, executed_at)
         if loan is not None:
             _record_payments(trade, outcome.payments, final_loan=loan)
@@ -328,12 +329,12 @@ def _apply(state: StateFields, trade: TradeExecution, outcome: _Outcome) -> None
 
 
 def _may_close(position: TradingPosition) -> bool:
-    """Return True if no capital disappears from the equity when a position closes after a success.
+    """Return True if no capital disappears from the equity when a position that can be closed closes after a success.
 
     Capital of another trade in flight would be missing, and so would the capital of a bridge that trades on the
     destination chain have overdrawn.
     """
-    if not position.can_be_closed() or position.has_trades_in_flight():
+    if position.has_trades_in_flight():
         return False
     return position.pair.kind is not _CCTP_BRIDGE or (
         position.get_available_bridge_capital() >= -get_close_epsilon_for_pair(position.pair)

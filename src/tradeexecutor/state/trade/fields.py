@@ -8,7 +8,7 @@ from decimal import Decimal
 from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON, ZERO_DECIMAL
 from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
-from tradeexecutor.state.codec.bounds import check_values
+from tradeexecutor.state.codec.bounds import has_wrong_value, refuse_values
 from tradeexecutor.state.codec.watched_record import WatchedRecord, watch_fields
 from tradeexecutor.state.errors import InvalidTrade, InvalidValue
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
@@ -285,7 +285,8 @@ class TradeFields(TradeSlots):
     other_data: JSONObject | None = field(default_factory=new_dict)
 
     def __post_init__(self) -> None:
-        check_values(self, InvalidTrade)
+        if has_wrong_value[type(self)](self):  # what `check_values` does, without a call
+            refuse_values(self, InvalidTrade)
         self.check_rules()
 
     def check_rules(self) -> None:

@@ -68,8 +68,10 @@ def plan_exchange(kind: TradingPairKind, request: TradeRequest) -> PlannedAmount
         raise InvalidTrade(f"give either the quantity or the reserve of a trade, got {quantity!r} and {reserve!r}")
     if not is_finite_decimal(amount):
         raise InvalidTrade(f"the amount of a trade must be a finite Decimal, got {amount!r}")
-    _check_price(request.assumed_price)
-    price = Decimal(request.assumed_price)
+    assumed_price = request.assumed_price
+    if type(assumed_price) is not float or not 0 < assumed_price < math.inf:  # nearly always: saves a call
+        _check_price(assumed_price)
+    price = Decimal(assumed_price)
     if quantity is None:
         quantity, reserve = amount / price, amount
     else:

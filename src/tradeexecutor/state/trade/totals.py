@@ -31,6 +31,9 @@ _SUCCESS, _PLANNED, _EXPIRED = TradeStatus.success, TradeStatus.planned, TradeSt
 #: trade that waits gets into the cached totals once this many later ones are settled.
 UNCOUNTED_TRADES = 8
 
+#: So few trades are added up faster than their totals are looked up, where nothing but their quantity is needed.
+FEW_TRADES = 3
+
 #: Shorter tables are added up, too, once their totals have been asked for so often, as on every bar of a backtest.
 READS_BEFORE_COUNTING = 8
 
@@ -148,21 +151,22 @@ class TradeTotals:
         return self.sold_usd / float(quantity) if quantity else 0.0
 
 
-_NO_TOTALS = TradeTotals()
+#: The sums over no trades; must not be changed.
+NO_TOTALS = TradeTotals()
 
 
 class TradesById(WatchedDict[int, TradeExecution]):
     """Trade id -> trade, in order of creation, with totals of the settled trades at its beginning."""
 
     #: Totals of the first `_settled_count` trades.
-    _settled: TradeTotals = _NO_TOTALS
+    _settled: TradeTotals = NO_TOTALS
     _settled_count: int = 0
     #: How often totals were asked for while trades were not in `_settled`.
     _reads: int = 0
 
     def forget(self) -> None:
         """Discard the cached totals; the next call adds up all trades again."""
-        self._settled = _NO_TOTALS
+        self._settled = NO_TOTALS
         self._settled_count = 0
 
     def on_removed(self, key: int, entry: TradeExecution) -> None:
@@ -213,7 +217,7 @@ class TradesById(WatchedDict[int, TradeExecution]):
                 break
             if not trade.attach(self, trade.trade_id):
                 break
-            if self._settled is _NO_TOTALS:
+            if self._settled is NO_TOTALS:
                 self._settled = TradeTotals()
             try:
                 self._settled.add(trade)
@@ -240,11 +244,11 @@ def split_trades(trades: dict[int, TradeExecution]) -> tuple[TradeTotals, Collec
     All trades of a plain dictionary are returned as unsettled.
     """
     if not isinstance(trades, TradesById):
-        return _NO_TOTALS, trades.values()
+        return NO_TOTALS, trades.values()
     settled_count = trades._settled_count
     if not settled_count:
         if len(trades) < UNCOUNTED_TRADES:
-            return _NO_TOTALS, trades.values()
+            return NO_TOTALS, trades.values()
     else:
         uncounted = len(trades) - settled_count
         if not uncounted:
@@ -261,7 +265,7 @@ def add_up(trades: dict[int, TradeExecution]) -> TradeTotals:
     settled, rest = split_trades(trades)
     if not rest:
         return settled
-    totals = TradeTotals() if settled is _NO_TOTALS else settled.copy()
+    totals = TradeTotals() if settled is NO_TOTALS else settled.copy()
     for trade in rest:
         totals.add(trade)
     return totals
