@@ -40,6 +40,18 @@ def test_a_reverted_call_of_the_owner_is_an_error_with_its_reason(dev_chain: Dev
 
 
 @pytest.mark.slow
+def test_a_reorganisation_of_a_long_chain_keeps_what_is_older():
+    with DevChain() as chain:
+        usdc = chain.deploy_token("USDC", 6)
+        chain.mint(usdc, chain.owner, Decimal(5))
+        chain.anvil.mine(1_200)
+        chain.mint(usdc, chain.owner, Decimal(7))
+        chain.anvil.mine(20)
+        chain.anvil.reorganise(30)
+        assert chain.get_balance(usdc, chain.owner) == 5
+
+
+@pytest.mark.slow
 def test_the_chain_ends_with_a_process_that_was_killed(dev_chain: DevChain):
     if sys.platform != "linux":
         pytest.skip("only Linux tells a process that its parent is gone")

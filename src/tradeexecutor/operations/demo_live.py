@@ -61,7 +61,7 @@ _JUST_BELOW = 0.0001
 _HOUR = datetime.timedelta(hours=1)
 _EPOCH = datetime.datetime(1970, 1, 1)
 
-#: Pause after which the chain makes another block while the program works, seconds. Confirmations need blocks.
+#: Pause after which the chain makes a block that the program waits for, seconds.
 _BLOCK_TIME = 0.03
 
 
@@ -239,7 +239,7 @@ class LiveDemo:
         self._write_candles(_START)
         paths = [str(path) for path in (self.strategy, self.state_file, self.chain_file)]
         self._program = _Program(
-            [*paths, self.chain.anvil.url], key, self.folder / "program.log", on_idle=self.chain.anvil.mine
+            [*paths, self.chain.anvil.url], key, self.folder / "program.log", on_idle=self._confirm
         )
 
     def start(self) -> None:
@@ -249,6 +249,14 @@ class LiveDemo:
     def close(self) -> None:
         """End the program."""
         self._program.kill()
+
+    def _confirm(self) -> None:
+        """Make a block if the program waits for one, so that the chain is as long on slow machines as on fast ones."""
+        ask, head = self.chain.anvil.rpc, self.chain.connection.get_head().number
+        newest = range(max(head - _CONFIRMATIONS + 2, 0), head + 1)
+        is_fresh = any(int(ask("eth_getBlockTransactionCountByNumber", hex(number)), 16) for number in newest)
+        if is_fresh or self._has_waiting_transaction():
+            self.chain.anvil.mine()
 
     def _write_candles(self, until: datetime.datetime) -> None:
         """Write the candles that have ended at a time, as a program that downloads them would."""

@@ -25,6 +25,10 @@ _EPOCH = datetime.datetime(1970, 1, 1)
 #: The longest time until anvil listens or mines a transaction, seconds; it usually takes a tenth of a second.
 _ANVIL_TIMEOUT = 30.0
 
+#: Blocks whose states anvil keeps, in memory. Older ones would go to disk, from where a reorganisation restores them
+#: without the contracts. A reorganisation can be as deep, and so can questions about the past.
+_KEPT_STATES = 500
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -61,7 +65,8 @@ class Anvil:
 
     def __init__(self, start_at: datetime.datetime | None = None, options: Sequence[str] = ()):
         command = [
-            str(find_anvil()), "--port", "0", "--gas-limit", "60000000", "--balance", "1000000", *options,
+            str(find_anvil()), "--port", "0", "--gas-limit", "60000000", "--balance", "1000000",
+            "--prune-history", str(_KEPT_STATES), *options,
         ]  # fmt: skip
         if start_at is not None:
             command += ["--timestamp", str(int((start_at - _EPOCH).total_seconds()))]
