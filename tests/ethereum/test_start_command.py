@@ -20,6 +20,8 @@ from tests.database.server import start_server
 from tests.ethereum.test_chain_commands import write_chain_file
 from tests.ethereum.trader import Trader
 from tradeexecutor.cli.main import app
+from tradeexecutor.ethereum.abi import ERC20_APPROVE, ERC4626_DEPOSIT
+from tradeexecutor.ethereum.devchain.chain import FOREVER
 from tradeexecutor.ethereum.hot_wallet import HotWallet
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.operations.operator_commands import list_actions
@@ -152,6 +154,23 @@ def test_deposits_are_booked_before_the_accounts_are_checked(machine: Machine):
     assert ended.exit_code == 1
     assert "do not agree" not in ended.output
     assert "candles.csv" in ended.output.replace("\n", "")  # the path may be broken into lines
+
+
+def test_the_money_of_a_vault_is_traded(machine: Machine):
+    place, chain, wallet = machine.folder / "state.json", machine.trader.chain, machine.trader.wallet.address
+    vault = chain.deploy_managed_vault(machine.trader.usdc, "FUND", wallet)
+    investor = chain.anvil.accounts[3]
+    chain.mint(machine.trader.usdc, investor, Decimal(4_000))
+    chain.send(machine.trader.usdc.address, ERC20_APPROVE, vault, FOREVER, sender=investor)
+    chain.send(vault, ERC4626_DEPOSIT, 4_000 * 10**6, investor, sender=investor)
+    done = machine.start(str(place), "--new", "--vault", vault)
+    assert done.exit_code == 0, done.output
+    treasury = State.read_json_file(place).sync.treasury
+    assert treasury.share_count == 4_000
+    assert [known.address for known in treasury.managed_vaults] == [vault]
+    refused = machine.start(str(place), "--vault", machine.trader.usdc.checksum_address)
+    assert refused.exit_code == 1
+    assert "the share holders of the vault" in " ".join(refused.output.split())
 
 
 def test_options_are_in_one_file(machine: Machine, monkeypatch: pytest.MonkeyPatch):

@@ -47,9 +47,11 @@ from tradeexecutor.state.sync import (
     BalanceEventRef,
     Deployment,
     InterestSync,
+    ManagedVault,
     ScannedBlock,
     Sync,
     Treasury,
+    VaultRequest,
 )
 from tradeexecutor.state.trade.pricing import TradePricing
 from tradeexecutor.state.trade_summary import TradeSummary
@@ -242,7 +244,18 @@ def balance_event_ref() -> BalanceEventRef:
 def sync() -> Sync:
     return Sync(
         Deployment(ChainId.base, "0xVault", 10, "0xhash", T0, "Vault", "VLT", T1),
-        Treasury(T0, T1, 11, [balance_event_ref()], 5.0, 6.0, 12, Decimal("7.10"), [ScannedBlock(11, "0xhash")]),
+        Treasury(
+            T0,
+            T1,
+            11,
+            [balance_event_ref()],
+            5.0,
+            6.0,
+            12,
+            Decimal("7.10"),
+            [ScannedBlock(11, "0xhash")],
+            [ManagedVault("0xvault", 18, [VaultRequest("7", "0xinvestor", is_redemption=True)])],
+        ),
         Accounting(T1, 13, [balance_event_ref()]),
         InterestSync(T1, 14, interest_distribution()),
     )

@@ -13,6 +13,7 @@ import typer
 
 from tradeexecutor.cli.failure import CommandFailed
 from tradeexecutor.cli.output import print_problem
+from tradeexecutor.operations.create_state import is_contract_address
 
 if TYPE_CHECKING:
     from tradeexecutor.ethereum.chain_file import ChainFile
@@ -28,6 +29,7 @@ __all__ = [
     "OptionalStartChainOption",
     "PasswordFileOption",
     "RpcOption",
+    "VaultOption",
     "open_chain",
     "open_wallet",
     "require_chain_packages",
@@ -87,6 +89,25 @@ PasswordFileOption = Annotated[
 MaxGasPriceOption = Annotated[
     float | None,
     typer.Option(min=0, metavar="GWEI", help="Never pay more for a unit of gas.", show_default="no limit"),
+]
+
+
+def _check_address(value: str | None) -> str | None:
+    if value is not None and not is_contract_address(value):
+        raise typer.BadParameter(f"{value} is not an address, or its checksum is wrong")
+    return value
+
+
+VaultOption = Annotated[
+    str | None,
+    typer.Option(
+        "--vault",
+        metavar="0x...",
+        callback=_check_address,
+        help="Contract of a vault whose share holders own the money of the wallet: its shares and requests are "
+        "recorded. The state remembers it.",
+        show_default=False,
+    ),
 ]
 
 

@@ -109,6 +109,9 @@ ERC20_BALANCE_OF = parse_fragment("balanceOf(address) returns (uint256)")
 ERC20_ALLOWANCE = parse_fragment("allowance(address, address) returns (uint256)")
 ERC20_APPROVE = parse_fragment("approve(address, uint256) returns (bool)")
 ERC20_DECIMALS = parse_fragment("decimals() returns (uint8)")
+ERC20_NAME = parse_fragment("name() returns (string)")
+ERC20_SYMBOL = parse_fragment("symbol() returns (string)")
+ERC20_TOTAL_SUPPLY = parse_fragment("totalSupply() returns (uint256)")
 
 #: ``Transfer(address indexed from, address indexed to, uint256 value)`` of every ERC-20 token.
 TRANSFER_TOPIC = "0x" + keccak(text="Transfer(address,address,uint256)").hex()
@@ -148,8 +151,15 @@ ERC4626_REDEEM = parse_fragment("redeem(uint256, address, address) returns (uint
 
 ERC4626_CONVERT_TO_SHARES = parse_fragment("convertToShares(uint256) returns (uint256)")
 
+#: ``Deposit(address indexed sender, address indexed owner, uint256 assets, uint256 shares)``.
+ERC4626_DEPOSIT_TOPIC = "0x" + keccak(text="Deposit(address,address,uint256,uint256)").hex()
+#: ``Withdraw(address indexed sender, address indexed receiver, address indexed owner, uint256 assets, uint256)``.
+ERC4626_WITHDRAW_TOPIC = "0x" + keccak(text="Withdraw(address,address,address,uint256,uint256)").hex()
+
 ERC7540_REQUEST_DEPOSIT = parse_fragment("requestDeposit(uint256, address, address) returns (uint256)")
 ERC7540_REQUEST_REDEMPTION = parse_fragment("requestRedeem(uint256, address, address) returns (uint256)")
+ERC7540_PENDING_DEPOSIT = parse_fragment("pendingDepositRequest(uint256, address) returns (uint256)")
+ERC7540_PENDING_REDEMPTION = parse_fragment("pendingRedeemRequest(uint256, address) returns (uint256)")
 ERC7540_CLAIMABLE_DEPOSIT = parse_fragment("claimableDepositRequest(uint256, address) returns (uint256)")
 ERC7540_CLAIMABLE_REDEMPTION = parse_fragment("claimableRedeemRequest(uint256, address) returns (uint256)")
 ERC7540_CLAIM_DEPOSIT = parse_fragment("deposit(uint256, address, address) returns (uint256)")

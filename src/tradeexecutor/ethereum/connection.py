@@ -326,7 +326,9 @@ class ChainConnection:
             raise RpcError(f"{contract} has no function {function.signature} on chain {self.chain_id}")
         return function.decode(data)
 
-    def get_logs(self, addresses: Sequence[str], topics: Sequence[str | None], first: int, last: int) -> list[Log]:
+    def get_logs(
+        self, addresses: Sequence[str], topics: Sequence[str | Sequence[str] | None], first: int, last: int
+    ) -> list[Log]:
         """Return the logs of contracts in a range of blocks, both ends included, in order."""
         logs: list[Log] = self.request(
             "eth_getLogs",

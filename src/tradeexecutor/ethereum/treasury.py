@@ -17,8 +17,10 @@ from typing import Any
 from tradeexecutor.ethereum.abi import TRANSFER_TOPIC
 from tradeexecutor.ethereum.balances import ChainBalances
 from tradeexecutor.ethereum.connection import Block, ChainConnection, Log
-from tradeexecutor.ethereum.errors import ChainError, RpcError
+from tradeexecutor.ethereum.errors import ChainError
 from tradeexecutor.ethereum.hot_wallet import HotWallet
+from tradeexecutor.ethereum.logs import BLOCK_RANGE, fetch_logs, make_address_topic
+from tradeexecutor.ethereum.share_vault import VaultReading, find_vault, read_vault
 from tradeexecutor.ethereum.transactions import get_all_hashes
 from tradeexecutor.ethereum.venues.interface import parse_transfer
 from tradeexecutor.state.balance_update import BalanceUpdate
@@ -44,9 +46,6 @@ logger = logging.getLogger(__name__)
 
 #: Number of read blocks that are recorded. A reorganisation is followed back to one of them.
 _REMEMBERED = 24
-
-#: Blocks in one request for logs; nodes allow 500 to 10,000.
-_BLOCK_RANGE = 2_000
 
 #: Length of a transaction hash with ``0x``. The reference of an entry that a reorganisation made necessary is longer:
 #: the hash, and the number of the entry behind it, both hexadecimal, because clients accept nothing else.
@@ -84,7 +83,7 @@ class EthereumSync(SyncModel):
     """
 
     def __init__(
-        self, connection: ChainConnection, wallet: HotWallet | WatchedAddress, *, block_range: int = _BLOCK_RANGE
+        self, connection: ChainConnection, wallet: HotWallet | WatchedAddress, *, block_range: int = BLOCK_RANGE
     ):
         self.connection = connection
         self.wallet = wallet
@@ -177,6 +176,9 @@ class EthereumSync(SyncModel):
         reserves = self._list_reserves(state, supported_reserves or ())
         logs = self._fetch_transfers([asset.address for asset in reserves], start.block + 1, safe.number)
         events, moved = self._compare(state, reserves, logs, start, safe)
+        reading = self._read_vault(state, reserves, start, safe)
+        if reading is not None:
+            events = [reading.complete(event) for event in events]
         booked = apply_treasury_events(state, events, strategy_cycle_ts, reserves).booked
         if start.is_reorganised:
             logger.warning("The chain was reorganised below the last reading, %d entries put it right", len(booked))
@@ -184,6 +186,8 @@ class EthereumSync(SyncModel):
             update.block_number = number
         self._move_cursor(state, safe)
         treasury = state.sync.treasury
+        if reading is not None:
+            reading.record(treasury)
         treasury.last_updated_at, treasury.last_cycle_at = self.connection.clock(), strategy_cycle_ts
         return booked
 
@@ -226,33 +230,33 @@ class EthereumSync(SyncModel):
         kept = [known for known in treasury.scanned_blocks if known.number < block.number]
         treasury.scanned_blocks = [*kept[-_REMEMBERED + 1 :], ScannedBlock(block.number, block.hash)]
 
+    def _fetch_transfers(self, tokens: list[str], first: int, last: int) -> list[Log]:
+        """Return the transfers to and from the wallet in order; a transfer to itself is contained twice."""
+        wallet = make_address_topic(self.wallet.address)
+        conditions = ([TRANSFER_TOPIC, None, wallet], [TRANSFER_TOPIC, wallet])
+        return fetch_logs(self.connection, tokens, conditions, first, last, block_range=self._block_range)
+
+    def _read_vault(
+        self, state: State, reserves: list[AssetIdentifier], start: "_Start", safe: Block
+    ) -> VaultReading | None:
+        """Return what happened in the vault that the strategy manages; None when there is none."""
+        vault = find_vault(state.sync.treasury)
+        if vault is None:
+            return None
+        return read_vault(
+            self.connection,
+            vault,
+            reserves[0],
+            start.block + 1,
+            safe,
+            oldest_request=state.sync.deployment.block_number if start.is_reorganised else None,
+            block_range=self._block_range,
+        )
+
     def _list_reserves(self, state: State, supported: Iterable[AssetIdentifier]) -> list[AssetIdentifier]:
         known = [reserve.asset for reserve in state.portfolio.reserves.values()]
         ours = [asset for asset in (*known, *supported) if asset.chain_id == self.connection.chain_id]
         return list(dict.fromkeys(ours))
-
-    # --- Logs
-
-    def _fetch_transfers(self, tokens: list[str], first: int, last: int) -> list[Log]:
-        """Return the transfers to and from the wallet in order; a transfer to itself is contained twice."""
-        if not tokens:
-            return []
-        padded = "0x" + self.wallet.address[2:].lower().rjust(64, "0")
-        logs: list[Log] = []
-        size = self._block_range
-        while first <= last:
-            end = min(first + size - 1, last)
-            try:
-                for topics in ([TRANSFER_TOPIC, None, padded], [TRANSFER_TOPIC, padded]):
-                    logs += self.connection.get_logs(tokens, topics, first, end)
-            except RpcError:
-                if size == 1:
-                    raise
-                size = max(size // 2, 1)
-                logs = [log for log in logs if log.block_number < first]
-                continue
-            first = end + 1
-        return sorted(logs, key=lambda log: (log.block_number, log.log_index))
 
     # --- Comparison of booked transfers with the chain
 
@@ -331,7 +335,8 @@ class EthereumSync(SyncModel):
             return []
         if log is None:
             assert safe is not None
-            number, time = safe.number, safe.timestamp
+            # The new blocks may be older than the one that is gone, and an entry is not undone before its time.
+            number, time = safe.number, max(safe.timestamp, *(update.block_mined_at for update in entry.updates))
             notes = "Undone: a reorganisation of the chain took the transaction away"
         else:
             number, time = log.block_number, self._get_time(log.block_number)

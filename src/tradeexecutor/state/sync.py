@@ -74,6 +74,30 @@ class ScannedBlock(Serialisable):
 
 
 @dataclass(slots=True)
+class VaultRequest(Serialisable):
+    """A request of an investor to deposit into a vault or to redeem from it, which the vault has not settled yet."""
+
+    #: Number that the vault has given to the request; several investors may share one.
+    request_id: str
+    #: Investor who controls the request.
+    controller: JSONHexAddress
+    #: Whether it asks for money; otherwise it brings money.
+    is_redemption: bool
+
+
+@dataclass(slots=True)
+class ManagedVault(Serialisable):
+    """A vault (ERC-4626, ERC-7540) whose money the strategy manages in its wallet."""
+
+    #: Contract of the vault, which is also the token of its shares.
+    address: JSONHexAddress
+    #: Decimals of a share.
+    decimals: int
+    #: Requests that wait for a settlement, in the order of their events.
+    requests: list[VaultRequest] = field(default_factory=new_list)
+
+
+@dataclass(slots=True)
 class Treasury(OpenAttributes):
     """Sync of deposits and redemptions."""
 
@@ -96,6 +120,9 @@ class Treasury(OpenAttributes):
     #: The last blocks up to which events were read, oldest first; the newest is `last_block_scanned`. Empty when no
     #: chain is read, and then left out of the file.
     scanned_blocks: list[ScannedBlock] = field(default_factory=new_list, metadata=LEFT_OUT_WHEN_EMPTY)
+    #: The vault whose share holders own the money, at most one. Empty when the wallet has one owner, and then left out
+    #: of the file.
+    managed_vaults: list[ManagedVault] = field(default_factory=new_list, metadata=LEFT_OUT_WHEN_EMPTY)
 
     def __post_init__(self) -> None:
         check_values(self)

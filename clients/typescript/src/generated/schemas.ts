@@ -276,6 +276,7 @@ export const TreasurySchema: z.ZodType<types.Treasury> = z.lazy(() =>
     last_lagoon_settlement_block_scanned: z.int().nullable().prefault(null),
     share_count: z.lazy(() => DecimalSchema).nullable().prefault(null),
     scanned_blocks: z.array(z.lazy(() => ScannedBlockSchema)).prefault([]),
+    managed_vaults: z.array(z.lazy(() => ManagedVaultSchema)).prefault([]),
   }),
 );
 
@@ -619,6 +620,14 @@ export const ScannedBlockSchema: z.ZodType<types.ScannedBlock> = z.lazy(() =>
   }),
 );
 
+export const ManagedVaultSchema: z.ZodType<types.ManagedVault> = z.lazy(() =>
+  z.looseObject({
+    address: z.string(),
+    decimals: z.int(),
+    requests: z.array(z.lazy(() => VaultRequestSchema)).prefault([]),
+  }),
+);
+
 export const InterestDistributionOperationSchema: z.ZodType<types.InterestDistributionOperation> = z.lazy(() =>
   z.looseObject({
     start: z.lazy(() => UTCDatetimeSchema),
@@ -774,6 +783,14 @@ export const TimeBucketValues = ["1m", "5m", "15m", "1h", "4h", "8h", "1d", "7d"
 export const TimeBucketSchema: z.ZodType<types.TimeBucket> = z.string();
 
 export const ReturnSeriesSchema: z.ZodType<types.ReturnSeries> = z.array(z.number().nullable());
+
+export const VaultRequestSchema: z.ZodType<types.VaultRequest> = z.lazy(() =>
+  z.looseObject({
+    request_id: z.string(),
+    controller: z.string(),
+    is_redemption: z.boolean(),
+  }),
+);
 
 export const AssetInterestDataSchema: z.ZodType<types.AssetInterestData> = z.lazy(() =>
   z.looseObject({

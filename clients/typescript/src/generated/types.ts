@@ -583,6 +583,8 @@ export interface Treasury {
   share_count: Decimal | null;
   /** The last blocks up to which events were read, oldest first; the newest is `last_block_scanned`. Empty when no chain is read, and then left out of the file. */
   scanned_blocks: Array<ScannedBlock>;
+  /** The vault whose share holders own the money, at most one. Empty when the wallet has one owner, and then left out of the file. */
+  managed_vaults: Array<ManagedVault>;
 }
 
 /** Index of corrections and vault flows. */
@@ -1544,6 +1546,20 @@ export interface ScannedBlock {
   hash: string;
 }
 
+/** A vault (ERC-4626, ERC-7540) whose money the strategy manages in its wallet. */
+export interface ManagedVault {
+  /**
+   * Contract of the vault, which is also the token of its shares.
+   *
+   * Unit: 0x-prefixed address.
+   */
+  address: string;
+  /** Decimals of a share. */
+  decimals: number;
+  /** Requests that wait for a settlement, in the order of their events. */
+  requests: Array<VaultRequest>;
+}
+
 /**
  * Distribution of the interest of a period.
  *
@@ -1880,6 +1896,20 @@ export type TimeBucket = "1m" | "5m" | "15m" | "1h" | "4h" | "8h" | "1d" | "7d" 
 
 /** Sequence of floats; in JSON an array in which NaN is `null`. */
 export type ReturnSeries = Array<number | null>;
+
+/** A request of an investor to deposit into a vault or to redeem from it, which the vault has not settled yet. */
+export interface VaultRequest {
+  /** Number that the vault has given to the request; several investors may share one. */
+  request_id: string;
+  /**
+   * Investor who controls the request.
+   *
+   * Unit: 0x-prefixed address.
+   */
+  controller: string;
+  /** Whether it asks for money; otherwise it brings money. */
+  is_redemption: boolean;
+}
 
 /** One rebasing token. */
 export interface AssetInterestData {

@@ -20,6 +20,7 @@ from tradeexecutor.cli.chain_options import (
     OptionalStartChainOption,
     PasswordFileOption,
     RpcOption,
+    VaultOption,
     open_chain,
     open_wallet,
 )
@@ -119,6 +120,7 @@ def start(
     rpc: RpcOption = None,
     keystore: KeystoreOption = None,
     password_file: PasswordFileOption = None,
+    vault: VaultOption = None,
     new: NewOption = False,
     offset: OffsetOption = 8,
     trigger_check: TriggerCheckOption = 3,
@@ -178,8 +180,8 @@ def start(
     if paper:
         if bool(data) == (feed is not None):
             raise typer.BadParameter("needs market data: either --data or --feed", param_hint="--paper")
-        if approve or cycle_duration is not None:
-            hint = "--approve" if approve else "--cycle-duration"
+        if approve or cycle_duration is not None or vault is not None:
+            hint = "--approve" if approve else "--vault" if vault is not None else "--cycle-duration"
             raise typer.BadParameter("is for real money; --paper decides as the backtest does", param_hint=hint)
         from tradeexecutor.operations.operator_commands import CommandQueue
         from tradeexecutor.operations.paper_start import PaperData, PaperRequest
@@ -212,6 +214,7 @@ def start(
     from tradeexecutor.ethereum.broadcast import WaitRules
     from tradeexecutor.ethereum.hot_wallet import FeeRules
     from tradeexecutor.ethereum.live import RETRYABLE, SafetyRules, make_live_models
+    from tradeexecutor.operations.chain_treasury import manage_vault
     from tradeexecutor.operations.live_loop import LiveSettings, StaleMarketData
     from tradeexecutor.operations.operator_commands import CommandQueue
     from tradeexecutor.strategy.strategy_module import read_strategy_module
@@ -253,6 +256,8 @@ def start(
         _print_start(module.name or strategy.stem, wallet, settings, live_settings)
 
         def prepare(state: "State") -> None:
+            if vault is not None:
+                manage_vault(state, settings, connection, vault)
             if sync_treasury_on_startup:
                 models.sync.sync_treasury(utc_now(), state, [settings.reserve])
             if check_accounts:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tradeexecutor.cli.chain_options import OptionalChainOption, RpcOption, open_chain
+from tradeexecutor.cli.chain_options import OptionalChainOption, RpcOption, VaultOption, open_chain
 from tradeexecutor.cli.output import (
     Column,
     format_price,
@@ -43,6 +43,7 @@ def sync_treasury(
     ] = None,
     chain: OptionalChainOption = None,
     rpc: RpcOption = None,
+    vault: VaultOption = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     json_: JsonOption = False,
@@ -52,7 +53,8 @@ def sync_treasury(
     With --chain the transfers of the wallet are read from its chain, from where
     the last reading ended up to the newest final block; no key is needed. Transfers
     that a reorganisation removed are undone. `tradeexecutor start` does the same
-    before each decision.
+    before each decision. With --vault the number of shares of the vault and its
+    open requests are recorded, too.
 
     With --events they are in a file. It has a record for each event:
 
@@ -72,7 +74,7 @@ def sync_treasury(
     """
     run_change(
         state_file,
-        _make_change(events, chain, rpc),
+        _make_change(events, chain, rpc, vault),
         command="sync-treasury",
         print_result=_print,
         to_json=_to_json,
@@ -84,18 +86,20 @@ def sync_treasury(
 
 
 def _make_change(
-    events: Path | None, chain: Path | None, rpc: list[str] | None
+    events: Path | None, chain: Path | None, rpc: list[str] | None, vault: str | None
 ) -> Callable[[State, datetime.datetime], TreasuryChange]:
     """Return the change for the options; raises ``typer.BadParameter`` unless exactly one source is given."""
     if (events is None) == (chain is None):
         raise typer.BadParameter("either --events FILE or --chain FILE is needed", param_hint="--events")
     if events is not None:
+        if vault is not None:
+            raise typer.BadParameter("is read from a chain, and needs --chain", param_hint="--vault")
         return lambda state, now: sync_state_treasury(state, read_treasury_events(events), now)
     assert chain is not None, "checked above"
     settings, connection = open_chain(chain, rpc)
     from tradeexecutor.operations.chain_treasury import sync_treasury_from_chain
 
-    return lambda state, now: sync_treasury_from_chain(state, settings, connection, now)
+    return lambda state, now: sync_treasury_from_chain(state, settings, connection, now, vault=vault)
 
 
 def _print(sync: TreasuryChange) -> None:

@@ -216,6 +216,14 @@ class DevChain:
         share = AssetIdentifier(CHAIN_ID, address, symbol, asset.decimals)
         return make_vault_pair(share, asset, internal_id, is_async=is_async)
 
+    def deploy_managed_vault(self, asset: AssetIdentifier, symbol: str, manager: str) -> str:
+        """Deploy a vault whose money is in the wallet of its manager, and return its address.
+
+        The wallet has to approve the vault for redemptions. The manager reports the value of the money with the
+        function ``report``; requests wait for ``settle``.
+        """
+        return self.deploy("DevManagedVault", asset.address, symbol, symbol, manager)
+
     # --- Uniswap v2
 
     def deploy_uniswap_v2(self) -> UniswapV2:
