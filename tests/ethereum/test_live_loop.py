@@ -19,10 +19,12 @@ from tradeexecutor.ethereum.chain_file import ChainFileNotValid, read_chain_file
 from tradeexecutor.ethereum.connection import ChainConnection, RetryPolicy, open_provider
 from tradeexecutor.ethereum.errors import TransactionsUnconfirmed
 from tradeexecutor.ethereum.hot_wallet import HotWallet
+from tradeexecutor.operations.decision_schedule import CycleTrigger
 from tradeexecutor.operations.live_loop import LiveStartRefused
 from tradeexecutor.operations.operator_commands import change_running, is_paused, pause
 from tradeexecutor.state.errors import OperationRefused
 from tradeexecutor.state.state import State
+from tradeexecutor.state.uptime import load_latest_live_cycle_end
 
 pytestmark = pytest.mark.slow
 
@@ -211,6 +213,84 @@ def test_no_tick_is_decided_twice_when_the_clock_goes_back(trader: Trader, make_
     state = live.loop.run()
     assert ticks[1] == ticks[0] + HOUR
     assert state.cycle == 3
+
+
+# --- What starts a decision
+
+
+def test_a_decision_starts_one_cycle_after_the_end_of_the_latest(trader: Trader, make_live: Callable[..., Live]):
+    live = make_live(max_cycles=3, trigger=CycleTrigger.since_last_cycle_end).prepare()
+    live.now += datetime.timedelta(minutes=17, seconds=5)
+    first, took = live.now, datetime.timedelta(minutes=3)
+    ticks: list[datetime.datetime] = []
+
+    def decide(strategy_input: Any) -> list[Any]:
+        ticks.append(strategy_input.timestamp)
+        live.now += took
+        return []
+
+    live.loop.module = dataclasses.replace(live.loop.module, decide_trades=decide)
+    live.loop.run()
+    assert ticks == [first, first + HOUR + took, first + 2 * (HOUR + took)]
+
+
+def test_a_restart_goes_on_one_cycle_after_the_end_of_the_latest_decision(make_live: Callable[..., Live]):
+    first = make_live(max_cycles=1, trigger=CycleTrigger.since_last_cycle_end).prepare()
+    state = first.loop.run()
+    first.store.close()
+    ended = load_latest_live_cycle_end(state)
+    assert ended is not None
+    second = make_live(max_cycles=1, trigger=CycleTrigger.since_last_cycle_end)
+    second.now = ended + datetime.timedelta(minutes=5)
+    state = second.loop.run()
+    assert state.last_cycle_at == (ended + HOUR).replace(microsecond=0)
+    assert second.now >= ended + HOUR
+
+
+def cut_candles(folder: Path, until: datetime.datetime) -> str:
+    """Leave only the candles that have ended at a time; returns the whole text."""
+    path = folder / "candles.csv"
+    whole = path.read_text()
+    heading, *rows = whole.splitlines()
+    kept = [row for row in rows if datetime.datetime.fromisoformat(row.split(",")[0]) + HOUR <= until]
+    path.write_text("\n".join([heading, *kept]))
+    return whole
+
+
+def test_a_decision_starts_when_the_candles_are_there(make_live: Callable[..., Live], folder: Path):
+    trigger = CycleTrigger.trading_pair_data_availability
+    live = make_live(
+        max_cycles=1, trigger=trigger, offset=HOUR / 2, trigger_check=datetime.timedelta(minutes=2)
+    ).prepare()
+    tick = live.now
+    whole = cut_candles(folder, tick - HOUR)
+
+    def arrive(name: str, error: Exception | None) -> None:
+        live.jobs.append((name, None))
+        if len(live.jobs) == 3:
+            (folder / "candles.csv").write_text(whole)
+
+    live.loop.on_job = arrive
+    state = live.loop.run()
+    assert [name for name, _ in live.jobs] == ["triggers"] * 3 + ["decision"], "other jobs go on meanwhile"
+    assert state.last_cycle_at == tick
+    assert datetime.timedelta(minutes=6) <= live.now - tick < datetime.timedelta(minutes=7)
+
+
+def test_a_decision_is_given_up_when_the_candles_do_not_come(make_live: Callable[..., Live], folder: Path):
+    live = make_live(max_cycles=2, trigger=CycleTrigger.trading_pair_data_availability).prepare()
+    tick = live.now
+    whole = cut_candles(folder, tick - HOUR)
+
+    def arrive(name: str, error: Exception | None) -> None:
+        live.jobs.append((name, error and str(error)))
+        assert len(live.jobs) > 1 or live.now - tick == datetime.timedelta(minutes=30)
+        (folder / "candles.csv").write_text(whole)
+
+    live.loop.on_job = arrive
+    state = live.loop.run()
+    assert live.jobs == [("decision", f"WETH-USDC has no candles up to {tick} after 0:30:00"), ("decision", None)]
+    assert state.last_cycle_at == tick + HOUR
 
 
 def test_a_decision_of_a_tick_that_is_made_does_nothing(make_live: Callable[..., Live]):

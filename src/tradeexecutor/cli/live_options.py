@@ -1,6 +1,6 @@
 """Options of the command that runs a strategy live."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,6 +20,7 @@ __all__ = [
     "NotifyOption",
     "OffsetOption",
     "RunSingleCycleOption",
+    "StrategyCycleTriggerOption",
     "SyncTreasuryOption",
     "TriggerCheckOption",
     "ValuationOption",
@@ -41,7 +42,16 @@ NotifyOption = Annotated[
 ]
 OffsetOption = Annotated[
     float,
-    typer.Option(min=0, metavar="MINUTES", help="Delay of a decision after the tick of the cycle."),
+    typer.Option(
+        min=0, metavar="MINUTES", help="Delay of a decision after the tick of the cycle; only with cycle_offset."
+    ),
+]
+StrategyCycleTriggerOption = Annotated[
+    Literal["cycle_offset", "since_last_cycle_end", "trading_pair_data_availability"],
+    typer.Option(
+        help="What starts a decision: the tick of the cycle plus --offset; one cycle since the end of the latest "
+        "decision; or the tick, as soon as every pair has the candles up to it (30 minutes at most)."
+    ),
 ]
 TriggerCheckOption = Annotated[
     float,

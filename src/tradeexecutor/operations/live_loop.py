@@ -5,7 +5,8 @@ The jobs run one after the other, never two at once:
 =============  =============================================================================================
 job            when
 =============  =============================================================================================
-decision       at every tick of the cycle, plus an offset so that the candles of the tick have arrived
+decision       at every tick of the cycle, plus an offset so that the candles of the tick have arrived; other
+               schedules are in `decision_schedule`
 triggers       in between, where positions have stop losses and the like
 valuation      in between, so that a reader of the state sees present values
 =============  =============================================================================================
@@ -27,14 +28,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tradeexecutor.ledger.proof import Verdict, prove
+from tradeexecutor.operations.decision_schedule import (
+    DATA_POLL,
+    LONGEST_DATA_WAIT,
+    CycleTrigger,
+    DecisionSchedule,
+    find_missing_candles,
+)
 from tradeexecutor.operations.live_trading import LiveBooks
 from tradeexecutor.operations.operator_commands import CommandQueue, is_paused
 from tradeexecutor.operations.watchdog import JobHangs, Watchdog
 from tradeexecutor.state.clock import utc_now
-from tradeexecutor.state.cycle_duration import CycleDuration, snap_to_next_tick, snap_to_previous_tick
+from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import StateStore
+from tradeexecutor.state.uptime import load_latest_live_cycle_end
 from tradeexecutor.strategy.execution_context import ExecutionContext, ExecutionMode
 from tradeexecutor.strategy.pandas_trader.indicator_results import calculate_indicators
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInputIndicators
@@ -81,7 +90,9 @@ class LiveSettings:
     cycle
         Time between decisions.
     offset
-        Delay of a decision after its tick.
+        Delay of a decision after its tick; only with `CycleTrigger.cycle_offset`.
+    trigger
+        What starts a decision.
     trigger_check, valuation
         Time between checks of triggers, and between valuations; None for never.
     max_data_delay
@@ -96,6 +107,7 @@ class LiveSettings:
 
     cycle: CycleDuration
     offset: datetime.timedelta = datetime.timedelta(0)
+    trigger: CycleTrigger = CycleTrigger.cycle_offset
     trigger_check: datetime.timedelta | None = datetime.timedelta(minutes=3)
     valuation: datetime.timedelta | None = datetime.timedelta(hours=1)
     max_data_delay: datetime.timedelta | None = datetime.timedelta(days=1)
@@ -106,7 +118,8 @@ class LiveSettings:
     def __post_init__(self) -> None:
         if not self.cycle.to_timedelta():
             raise LiveStartRefused("the strategy does not say how often to decide (cycle_duration)")
-        if not datetime.timedelta(0) <= self.offset < self.cycle.to_timedelta():
+        has_offset = self.trigger is CycleTrigger.cycle_offset
+        if has_offset and not datetime.timedelta(0) <= self.offset < self.cycle.to_timedelta():
             raise LiveStartRefused(f"the offset must be shorter than a cycle of {self.cycle.value}, not {self.offset}")
 
 
@@ -150,14 +163,17 @@ class LiveLoop:
     settings: LiveSettings
     mode: ExecutionMode = ExecutionMode.real_trading
     clock: Callable[[], datetime.datetime] = utc_now
-    wait: Callable[[float], None] = time.sleep
+    wait: Callable[[float], object] = time.sleep
     should_stop: Callable[[], bool] = lambda: False
     on_start: Callable[[State], None] = lambda state: None
     on_job: Callable[[str, Exception | None], None] = lambda name, error: None
     commands: CommandQueue = field(default_factory=CommandQueue)
     watchdog: Watchdog = field(default_factory=Watchdog)
     _runner: StrategyRunner | None = field(default=None, init=False, repr=False)
-    _last_tick: datetime.datetime | None = field(default=None, init=False, repr=False)
+    _schedule: DecisionSchedule = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._schedule = DecisionSchedule(self.settings.cycle, self.settings.offset, self.settings.trigger)
 
     # --- Start
 
@@ -182,7 +198,8 @@ class LiveLoop:
         self._resolve(state)
         self.on_start(state)
         now = self.clock()
-        self._last_tick = state.last_cycle_at
+        self._schedule.last_tick = state.last_cycle_at
+        self._schedule.last_end = load_latest_live_cycle_end(state)
         self._runner = self._make_runner(state, now)
         self.store.sync(state)
         return state
@@ -265,7 +282,9 @@ class LiveLoop:
         settings = self.settings
         decisions = 0
         now = self.clock()
-        next_decision = now if settings.decide_at_once and self._is_undecided(now) else self._find_next_decision(now)
+        schedule = self._schedule
+        is_at_once = settings.decide_at_once and schedule.is_undecided(now)
+        next_decision = now if is_at_once else schedule.find_next(now)
         next_check = _after(now, settings.trigger_check)
         next_valuation = _after(now, settings.valuation)
         while not self.should_stop():
@@ -275,14 +294,17 @@ class LiveLoop:
             if now < before:
                 # Jobs in between continue at once. A decision waits until the clock passes the latest one again.
                 logger.warning("The clock went back from %s to %s", before, now)
-                next_decision = self._find_next_decision(now)
+                next_decision = schedule.find_next(now)
                 next_check, next_valuation = _after(now, settings.trigger_check), _after(now, settings.valuation)
-            if now >= next_decision:
+            if now >= next_decision and self._waits_for_candles(now):
+                next_decision = now + DATA_POLL
+            elif now >= next_decision:
                 self._attempt("decision", self.decide)
+                schedule.last_end = self.clock()
                 decisions += 1
                 if settings.max_cycles is not None and decisions >= settings.max_cycles:
                     break
-                next_decision = self._find_next_decision(self.clock())
+                next_decision = schedule.find_next(self.clock())
             elif next_check is not None and now >= next_check:
                 self._attempt("triggers", self.check_triggers)
                 next_check = _after(self.clock(), settings.trigger_check)
@@ -293,17 +315,14 @@ class LiveLoop:
                 due = min(when for when in (next_decision, next_check, next_valuation) if when is not None)
                 self.wait(min((due - now).total_seconds(), _LONGEST_WAIT))
 
-    def _is_undecided(self, now: datetime.datetime) -> bool:
-        """Return True if neither this nor an earlier process made the decision of the latest tick."""
-        tick = snap_to_previous_tick(now - self.settings.offset, self.settings.cycle)
-        return self._last_tick is None or tick > self._last_tick
-
-    def _find_next_decision(self, now: datetime.datetime) -> datetime.datetime:
-        """Return the time of the decision of the next tick that has no decision yet."""
-        tick = snap_to_next_tick(now - self.settings.offset, self.settings.cycle)
-        if self._last_tick is not None and tick <= self._last_tick:
-            tick = snap_to_previous_tick(self._last_tick, self.settings.cycle) + self.settings.cycle.to_timedelta()
-        return tick + self.settings.offset
+    def _waits_for_candles(self, now: datetime.datetime) -> bool:
+        """Return True if the decision of the present tick has to wait, because candles up to it are missing."""
+        if self.settings.trigger is not CycleTrigger.trading_pair_data_availability:
+            return False
+        tick = self._schedule.get_tick(now)
+        if now - tick >= LONGEST_DATA_WAIT or not self._schedule.is_undecided(now):
+            return False
+        return find_missing_candles(self.make_universe(now), tick) is not None
 
     def _attempt(self, name: str, job: Callable[[], None]) -> None:
         assert self._runner is not None, "start() comes first"
@@ -341,12 +360,12 @@ class LiveLoop:
         """
         runner = self._require_runner()
         now = self.clock()
-        tick = snap_to_previous_tick(now - self.settings.offset, self.settings.cycle)
-        if self._last_tick is not None and tick <= self._last_tick:
-            logger.warning("No decision at %s: the latest one was that of %s", tick, self._last_tick)
+        tick = self._schedule.get_tick(now)
+        if not self._schedule.is_undecided(now):
+            logger.warning("No decision at %s: the latest one was that of %s", tick, self._schedule.last_tick)
             return
         # A decision that fails is not repeated at its tick either.
-        self._last_tick = tick
+        self._schedule.last_tick = tick
         if is_paused(runner.state):
             logger.warning("No decision at %s: an operator has paused the strategy", tick)
             return
@@ -360,6 +379,10 @@ class LiveLoop:
         age = tick - universe.get_time_range()[1]
         if limit is not None and age > limit:
             raise StaleMarketData(f"the newest candle ended {age} before {tick}; the limit is {limit}", age)
+        if self.settings.trigger is CycleTrigger.trading_pair_data_availability:
+            missing = find_missing_candles(universe, tick)
+            if missing is not None:
+                raise StaleMarketData(f"{missing} has no candles up to {tick} after {LONGEST_DATA_WAIT}", age)
 
     def check_triggers(self) -> None:
         """Book deposits, and execute the stop losses and other triggers that the market has reached."""

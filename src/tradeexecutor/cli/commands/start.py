@@ -42,6 +42,7 @@ from tradeexecutor.cli.live_options import (
     NotifyOption,
     OffsetOption,
     RunSingleCycleOption,
+    StrategyCycleTriggerOption,
     SyncTreasuryOption,
     TriggerCheckOption,
     ValuationOption,
@@ -123,6 +124,7 @@ def start(
     vault: VaultOption = None,
     new: NewOption = False,
     offset: OffsetOption = 8,
+    strategy_cycle_trigger: StrategyCycleTriggerOption = "cycle_offset",
     trigger_check: TriggerCheckOption = 3,
     valuation: ValuationOption = 60,
     max_data_delay: MaxDataDelayOption = 1440,
@@ -180,8 +182,9 @@ def start(
     if paper:
         if bool(data) == (feed is not None):
             raise typer.BadParameter("needs market data: either --data or --feed", param_hint="--paper")
-        if approve or cycle_duration is not None or vault is not None:
-            hint = "--approve" if approve else "--vault" if vault is not None else "--cycle-duration"
+        trigger = strategy_cycle_trigger != "cycle_offset"
+        given = {"--approve": approve, "--cycle-duration": cycle_duration, "--strategy-cycle-trigger": trigger}
+        for hint in (option for option, value in {**given, "--vault": vault}.items() if value):
             raise typer.BadParameter("is for real money; --paper decides as the backtest does", param_hint=hint)
         from tradeexecutor.operations.operator_commands import CommandQueue
         from tradeexecutor.operations.paper_start import PaperData, PaperRequest
@@ -215,6 +218,7 @@ def start(
     from tradeexecutor.ethereum.hot_wallet import FeeRules
     from tradeexecutor.ethereum.live import RETRYABLE, SafetyRules, make_live_models
     from tradeexecutor.operations.chain_treasury import manage_vault
+    from tradeexecutor.operations.decision_schedule import CycleTrigger
     from tradeexecutor.operations.live_loop import LiveSettings, StaleMarketData
     from tradeexecutor.operations.operator_commands import CommandQueue
     from tradeexecutor.strategy.strategy_module import read_strategy_module
@@ -229,6 +233,7 @@ def start(
     live_settings = LiveSettings(
         cycle=cycle,
         offset=datetime.timedelta(minutes=offset),
+        trigger=CycleTrigger(strategy_cycle_trigger),
         trigger_check=datetime.timedelta(minutes=trigger_check) if trigger_check else None,
         valuation=datetime.timedelta(minutes=valuation) if valuation else None,
         max_data_delay=datetime.timedelta(minutes=max_data_delay),
@@ -407,15 +412,13 @@ def _parse_cycle(text: str) -> CycleDuration:
 
 
 def _print_start(name: str, wallet: "HotWallet", chain: "ChainFile", settings: "LiveSettings") -> None:
-    offset = settings.offset.total_seconds() / 60
-    print_facts(
-        {
-            "Strategy": name,
-            "Wallet": wallet.address,
-            "Chain": str(chain.chain_id),
-            "Decides": f"every {settings.cycle.value}, {offset:g} minutes after the tick",
-        }
-    )
+    when = {
+        "cycle_offset": f"{settings.offset.total_seconds() / 60:g} minutes after the tick",
+        "since_last_cycle_end": "since the end of the latest decision",
+        "trading_pair_data_availability": "when the candles of the tick are there",
+    }[settings.trigger]
+    decides = f"every {settings.cycle.value}, {when}"
+    print_facts({"Strategy": name, "Wallet": wallet.address, "Chain": str(chain.chain_id), "Decides": decides})
 
 
 def _run_until_stopped(
@@ -446,7 +449,7 @@ def _run_until_stopped(
         models,
         lambda now: chain.load_universe(),
         settings,
-        wait=lambda seconds: _wait(stopping, seconds),
+        wait=stopping.wait,
         should_stop=stopping.is_set,
         on_start=on_start,
         on_job=on_job,
@@ -473,10 +476,6 @@ def _require_clean_accounts(state: "State", settings: "ChainFile", connection: "
         raise CommandFailed(
             "the books do not agree with the wallet", "`tradeexecutor correct-accounts --chain` books it"
         )
-
-
-def _wait(stopping: threading.Event, seconds: float) -> None:
-    stopping.wait(seconds)
 
 
 @contextlib.contextmanager
