@@ -4,6 +4,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,7 @@ __all__ = [
     "OperateOption",
     "PortOption",
     "RateOption",
+    "ServingOptions",
     "StrategyOption",
     "make_settings",
     "require_web",
@@ -65,6 +67,20 @@ StrategyOption = Annotated[
 _OPERATE_HELP = f"Accept commands (pause, resume, close-position, retry) with the token in {OPERATE_TOKEN_VARIABLE}."
 OperateOption = Annotated[bool, typer.Option("--operate", help=_OPERATE_HELP)]
 HttpOperateOption = Annotated[bool, typer.Option("--http-operate", help=_OPERATE_HELP)]
+
+
+@dataclass(frozen=True, slots=True)
+class ServingOptions:
+    """The strategy file to show, the address to listen on, and whether commands are accepted.
+
+    `min_gas` is the amount of native tokens below which no position is entered; 0 if there is none.
+    """
+
+    file: Path
+    host: str
+    port: int
+    operate: bool
+    min_gas: float = 0.0
 
 
 def require_web() -> None:

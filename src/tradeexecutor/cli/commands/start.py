@@ -5,7 +5,6 @@ import datetime
 import signal
 import threading
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from types import FrameType
@@ -48,8 +47,16 @@ from tradeexecutor.cli.live_options import (
     ValuationOption,
     WatchdogOption,
 )
+from tradeexecutor.cli.logs import (
+    LogCountOption,
+    LogFileOption,
+    LogFormatOption,
+    LogSizeOption,
+    make_log_settings,
+    write_log,
+)
 from tradeexecutor.cli.option_values import parse_duration, parse_fraction, parse_parameters, read_option
-from tradeexecutor.cli.output import print_facts, print_line, print_problem
+from tradeexecutor.cli.output import print_problem
 from tradeexecutor.cli.paper_options import (
     FeedOption,
     GapsOption,
@@ -61,14 +68,13 @@ from tradeexecutor.cli.paper_options import (
     WarmUpOption,
 )
 from tradeexecutor.cli.run_options import CashOption, SetOption, StrategyArgument, TradingFeeOption
+from tradeexecutor.cli.run_report import RunReport
 from tradeexecutor.cli.state_file import StateFile
-from tradeexecutor.cli.web_options import HostOption, HttpOperateOption, PortOption, make_settings, require_web
-from tradeexecutor.operations.error_text import describe_error
+from tradeexecutor.cli.web_options import HostOption, HttpOperateOption, PortOption, ServingOptions, require_web
 from tradeexecutor.operations.state_location import StateLocation, open_new_store, open_store
 from tradeexecutor.operations.watchdog import JobHangs, Watchdog
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.cycle_duration import CycleDuration
-from tradeexecutor.state.errors import TradeExecutorError
 
 if TYPE_CHECKING:
     from tradeexecutor.ethereum.chain_file import ChainFile
@@ -82,7 +88,6 @@ if TYPE_CHECKING:
     from tradeexecutor.state.store import StateStore
     from tradeexecutor.strategy.runner import Models
     from tradeexecutor.strategy.strategy_module import StrategyModule
-    from tradeexecutor.web.summary import ProcessStatus
 
 EXAMPLES = (
     "tradeexecutor start my_strategy.py state.json --chain base.json --rpc https://mainnet.base.org --new",
@@ -97,20 +102,6 @@ EXAMPLES = (
 
 #: Called after each job with its name, and its error or None.
 _OnJob = Callable[[str, Exception | None], None]
-
-
-@dataclass(frozen=True, slots=True)
-class _WebOptions:
-    """The strategy file to show, the address to listen on, and whether commands are accepted.
-
-    `min_gas` is the amount of native tokens below which no position is entered; 0 if there is none.
-    """
-
-    file: Path
-    host: str
-    port: int
-    operate: bool
-    min_gas: float = 0.0
 
 
 def start(
@@ -157,6 +148,10 @@ def start(
     slippage: PaperSlippageOption = 0.0,
     notify: NotifyOption = None,
     set_: SetOption = None,
+    log_format: LogFormatOption = "text",
+    log_file: LogFileOption = None,
+    log_size: LogSizeOption = 10.0,
+    log_count: LogCountOption = 5,
     config: ConfigOption = None,
 ) -> None:
     # Longer than 70 lines: many of them declare the options and their help.
@@ -179,122 +174,133 @@ def start(
     del config  # its values are those of the other options
     if http_enabled:
         require_web()
-    if paper:
-        if bool(data) == (feed is not None):
-            raise typer.BadParameter("needs market data: either --data or --feed", param_hint="--paper")
-        trigger = strategy_cycle_trigger != "cycle_offset"
-        given = {"--approve": approve, "--cycle-duration": cycle_duration, "--strategy-cycle-trigger": trigger}
-        for hint in (option for option, value in {**given, "--vault": vault}.items() if value):
-            raise typer.BadParameter("is for real money; --paper decides as the backtest does", param_hint=hint)
-        from tradeexecutor.operations.operator_commands import CommandQueue
-        from tradeexecutor.operations.paper_start import PaperData, PaperRequest
+    log = make_log_settings(log_format, log_file, log_size, log_count, {"strategy": strategy.stem})
+    report = RunReport(is_printed=not log.is_for_programs)
+    with write_log(log):
+        if paper:
+            if bool(data) == (feed is not None):
+                raise typer.BadParameter("needs market data: either --data or --feed", param_hint="--paper")
+            trigger = strategy_cycle_trigger != "cycle_offset"
+            given = {"--approve": approve, "--cycle-duration": cycle_duration, "--strategy-cycle-trigger": trigger}
+            for hint in (option for option, value in {**given, "--vault": vault}.items() if value):
+                raise typer.BadParameter("is for real money; --paper decides as the backtest does", param_hint=hint)
+            from tradeexecutor.operations.operator_commands import CommandQueue
+            from tradeexecutor.operations.paper_start import PaperData, PaperRequest
 
-        request = PaperRequest(
-            strategy=strategy,
-            place=state_file,
-            data=PaperData(
-                data or (), feed, history or (), read_option("--warm-up", parse_duration, warm_up), gaps, fee
-            ),
-            is_new=new,
-            start_at=start_from,
-            cash=cash,
-            slippage=slippage,
-            offset=datetime.timedelta(minutes=offset),
-            max_data_delay=datetime.timedelta(minutes=max_data_delay),
-            max_cycles=1 if run_single_cycle else max_cycles,
-            parameters=parse_parameters(set_ or []),
-        )
-        web = _WebOptions(strategy, http_host, http_port, http_operate) if http_enabled else None
-        _start_paper(request, CommandQueue(), web, notify or ())
-        return
-    if chain is None:
-        raise typer.BadParameter("is needed to trade with real money; --paper needs none", param_hint="--chain")
-    if approve:
-        require_terminal()
-    tolerance = None if max_slippage is None else read_option("--max-slippage", parse_fraction, max_slippage)
-    settings, connection = open_chain(chain, rpc, confirmations)
-    # Slow to import.
-    from tradeexecutor.ethereum.broadcast import WaitRules
-    from tradeexecutor.ethereum.hot_wallet import FeeRules
-    from tradeexecutor.ethereum.live import RETRYABLE, SafetyRules, make_live_models
-    from tradeexecutor.operations.chain_treasury import manage_vault
-    from tradeexecutor.operations.decision_schedule import CycleTrigger
-    from tradeexecutor.operations.live_loop import LiveSettings, StaleMarketData
-    from tradeexecutor.operations.operator_commands import CommandQueue
-    from tradeexecutor.strategy.strategy_module import read_strategy_module
-
-    module = read_strategy_module(strategy)
-    module.apply_parameters(parse_parameters(set_ or []))
-    wallet = open_wallet(keystore, password_file)
-    _check_place(state_file, is_new=new)
-    cycle = module.cycle_duration if cycle_duration is None else _parse_cycle(cycle_duration)
-    if cycle is None:
-        raise CommandFailed(f"{strategy} does not say how often to decide (cycle_duration in Parameters)")
-    live_settings = LiveSettings(
-        cycle=cycle,
-        offset=datetime.timedelta(minutes=offset),
-        trigger=CycleTrigger(strategy_cycle_trigger),
-        trigger_check=datetime.timedelta(minutes=trigger_check) if trigger_check else None,
-        valuation=datetime.timedelta(minutes=valuation) if valuation else None,
-        max_data_delay=datetime.timedelta(minutes=max_data_delay),
-        decide_at_once=decide_at_once,
-        max_cycles=1 if run_single_cycle else max_cycles,
-        retryable=(*RETRYABLE, StaleMarketData),
-    )
-    with (open_new_store if new else open_store)(state_file) as store:
-        fees = FeeRules(max_fee=None if max_gas_price is None else int(max_gas_price * 1e9))
-        dog = Watchdog(60 * watchdog if watchdog else None)
-        models = make_live_models(
-            settings,
-            connection,
-            wallet,
-            store.sync,
-            fee_rules=fees,
-            wait_rules=WaitRules(timeout=confirmation_timeout),
-            safety=SafetyRules(tolerance, Decimal(str(min_gas_balance))),
-            approval=TerminalApproval(dog.paused) if approve else None,
-        )
-        if new:
-            state = store.create(module.name or strategy.stem)
-            models.sync.sync_initial(state, reserve_assets=[settings.reserve])
-            store.sync(state)
-        _print_start(module.name or strategy.stem, wallet, settings, live_settings)
-
-        def prepare(state: "State") -> None:
-            if vault is not None:
-                manage_vault(state, settings, connection, vault)
-            if sync_treasury_on_startup:
-                models.sync.sync_treasury(utc_now(), state, [settings.reserve])
-            if check_accounts:
-                _require_clean_accounts(state, settings, connection)
-
-        commands = CommandQueue()
-        on_job = _report
-        with contextlib.ExitStack() as stack:
-            if http_enabled:
-                web = _WebOptions(strategy, http_host, http_port, http_operate, min_gas_balance)
-                status = stack.enter_context(_serve(module, state_file, store, commands, web))
-                on_job = _make_watch(status, lambda: wallet.get_gas_balance(connection))
-            on_start = prepare
-            if notify:
-                notifier = stack.enter_context(_make_notifier(module.name or strategy.stem, notify, cycle))
-                on_start, on_job = _call_in_turn(prepare, notifier.on_start), _call_both(on_job, notifier.on_job)
-            state = _run_until_stopped(
-                module,
-                store,
-                models,
-                settings,
-                live_settings,
-                commands=commands,
-                on_start=on_start,
-                on_job=on_job,
-                watchdog=dog,
+            request = PaperRequest(
+                strategy=strategy,
+                place=state_file,
+                data=PaperData(
+                    data or (), feed, history or (), read_option("--warm-up", parse_duration, warm_up), gaps, fee
+                ),
+                is_new=new,
+                start_at=start_from,
+                cash=cash,
+                slippage=slippage,
+                offset=datetime.timedelta(minutes=offset),
+                max_data_delay=datetime.timedelta(minutes=max_data_delay),
+                max_cycles=1 if run_single_cycle else max_cycles,
+                parameters=parse_parameters(set_ or []),
             )
-        print_line(f"Stopped after cycle {state.cycle - 1}. {state_file} is saved.")
+            web = ServingOptions(strategy, http_host, http_port, http_operate) if http_enabled else None
+            _start_paper(request, CommandQueue(), web, notify or (), report)
+            return
+        if chain is None:
+            raise typer.BadParameter("is needed to trade with real money; --paper needs none", param_hint="--chain")
+        if approve:
+            require_terminal()
+        tolerance = None if max_slippage is None else read_option("--max-slippage", parse_fraction, max_slippage)
+        settings, connection = open_chain(chain, rpc, confirmations)
+        # Slow to import.
+        from tradeexecutor.ethereum.broadcast import WaitRules
+        from tradeexecutor.ethereum.hot_wallet import FeeRules
+        from tradeexecutor.ethereum.live import RETRYABLE, SafetyRules, make_live_models
+        from tradeexecutor.operations.chain_treasury import manage_vault
+        from tradeexecutor.operations.decision_schedule import CycleTrigger
+        from tradeexecutor.operations.live_loop import LiveSettings, StaleMarketData
+        from tradeexecutor.operations.operator_commands import CommandQueue
+        from tradeexecutor.strategy.strategy_module import read_strategy_module
+
+        module = read_strategy_module(strategy)
+        module.apply_parameters(parse_parameters(set_ or []))
+        wallet = open_wallet(keystore, password_file)
+        _check_place(state_file, is_new=new)
+        cycle = module.cycle_duration if cycle_duration is None else _parse_cycle(cycle_duration)
+        if cycle is None:
+            raise CommandFailed(f"{strategy} does not say how often to decide (cycle_duration in Parameters)")
+        live_settings = LiveSettings(
+            cycle=cycle,
+            offset=datetime.timedelta(minutes=offset),
+            trigger=CycleTrigger(strategy_cycle_trigger),
+            trigger_check=datetime.timedelta(minutes=trigger_check) if trigger_check else None,
+            valuation=datetime.timedelta(minutes=valuation) if valuation else None,
+            max_data_delay=datetime.timedelta(minutes=max_data_delay),
+            decide_at_once=decide_at_once,
+            max_cycles=1 if run_single_cycle else max_cycles,
+            retryable=(*RETRYABLE, StaleMarketData),
+        )
+        with (open_new_store if new else open_store)(state_file) as store:
+            fees = FeeRules(max_fee=None if max_gas_price is None else int(max_gas_price * 1e9))
+            dog = Watchdog(60 * watchdog if watchdog else None)
+            models = make_live_models(
+                settings,
+                connection,
+                wallet,
+                store.sync,
+                fee_rules=fees,
+                wait_rules=WaitRules(timeout=confirmation_timeout),
+                safety=SafetyRules(tolerance, Decimal(str(min_gas_balance))),
+                approval=TerminalApproval(dog.paused) if approve else None,
+            )
+            if new:
+                state = store.create(module.name or strategy.stem)
+                models.sync.sync_initial(state, reserve_assets=[settings.reserve])
+                store.sync(state)
+            report.tell_start(_describe_start(module.name or strategy.stem, wallet, settings, live_settings))
+
+            def prepare(state: "State") -> None:
+                if vault is not None:
+                    manage_vault(state, settings, connection, vault)
+                if sync_treasury_on_startup:
+                    models.sync.sync_treasury(utc_now(), state, [settings.reserve])
+                if check_accounts:
+                    _require_clean_accounts(state, settings, connection)
+
+            commands = CommandQueue()
+            on_job = report.tell_job
+            with contextlib.ExitStack() as stack:
+                if http_enabled:
+                    from tradeexecutor.cli.serving import serve_state, watch_jobs
+
+                    web = ServingOptions(strategy, http_host, http_port, http_operate, min_gas_balance)
+                    serving = serve_state(module, state_file, store, commands, web, tell=report.tell)
+                    watch = watch_jobs(stack.enter_context(serving), lambda: wallet.get_gas_balance(connection))
+                    on_job = _call_both(on_job, watch)
+                on_start = prepare
+                if notify:
+                    notifier = stack.enter_context(_make_notifier(module.name or strategy.stem, notify, cycle))
+                    on_start, on_job = _call_in_turn(prepare, notifier.on_start), _call_both(on_job, notifier.on_job)
+                state = _run_until_stopped(
+                    module,
+                    store,
+                    models,
+                    settings,
+                    live_settings,
+                    commands=commands,
+                    on_start=on_start,
+                    on_job=on_job,
+                    watchdog=dog,
+                    report=report,
+                )
+            report.tell(f"Stopped after cycle {state.cycle - 1}. {state_file} is saved.")
 
 
 def _start_paper(
-    request: "PaperRequest", commands: "CommandQueue", web: _WebOptions | None, notify: Sequence[str]
+    request: "PaperRequest",
+    commands: "CommandQueue",
+    web: ServingOptions | None,
+    notify: Sequence[str],
+    report: RunReport,
 ) -> None:
     """Trade on paper until the decisions are done or a signal ends them."""
     from tradeexecutor.operations.paper_start import open_paper_loop
@@ -303,16 +309,18 @@ def _start_paper(
     stopping = threading.Event()
     with contextlib.ExitStack() as stack:
         loop = stack.enter_context(open_paper_loop(request, commands))
-        loop.wait, loop.should_stop, loop.on_job = stopping.wait, stopping.is_set, _report
-        print_facts({"Strategy": loop.name, "Trades": "on paper", "State": str(request.place)})
+        loop.wait, loop.should_stop, loop.on_job = stopping.wait, stopping.is_set, report.tell_job
+        report.tell_start({"Strategy": loop.name, "Trades": "on paper", "State": str(request.place)})
         if web is not None:
-            stack.enter_context(_serve(loop.module, request.place, loop.store, commands, web))
+            from tradeexecutor.cli.serving import serve_state
+
+            stack.enter_context(serve_state(loop.module, request.place, loop.store, commands, web, tell=report.tell))
         if notify:
             notifier = stack.enter_context(_make_notifier(loop.name, notify, loop.settings.cycle))
-            loop.on_start, loop.on_job = notifier.on_start, _call_both(_report, notifier.on_job)
-        stack.enter_context(_stop_by_signal(stopping))
+            loop.on_start, loop.on_job = notifier.on_start, _call_both(report.tell_job, notifier.on_job)
+        stack.enter_context(_stop_by_signal(stopping, report))
         state = loop.run()
-    print_line(f"Stopped after cycle {state.cycle - 1}. {request.place} is saved.")
+    report.tell(f"Stopped after cycle {state.cycle - 1}. {request.place} is saved.")
 
 
 def _make_notifier(name: str, addresses: Sequence[str], cycle: CycleDuration) -> "JobNotifier":
@@ -337,62 +345,6 @@ def _call_both(first: _OnJob, second: _OnJob) -> _OnJob:
     return on_job
 
 
-@contextlib.contextmanager
-def _serve(
-    module: "StrategyModule", place: StateLocation, store: "StateStore", commands: "CommandQueue", web: _WebOptions
-) -> Generator["ProcessStatus"]:
-    """Serve the state over HTTP, in a thread, while the strategy runs; yields what it tells about this process."""
-    # Slow to import.
-    from tradeexecutor.web.app import make_app
-    from tradeexecutor.web.dashboard import ADDRESS
-    from tradeexecutor.web.drawings import read_author_charts
-    from tradeexecutor.web.endpoints import Site
-    from tradeexecutor.web.server import BackgroundServer, LogRing, open_socket
-    from tradeexecutor.web.sources import Catalogue, Strategy, make_id
-    from tradeexecutor.web.summary import Description, ProcessStatus
-
-    name = make_id(place)
-    status = ProcessStatus()
-    status.gas_warning_level = web.min_gas or status.gas_warning_level
-    about = Description(
-        name=module.name, short_description=module.short_description, long_description=module.long_description
-    )
-    site = Site(
-        Catalogue([Strategy(name, place, store, is_live=True)]),
-        descriptions={name: about},
-        statuses={name: status},
-        sources={name: web.file.read_text(encoding="utf-8")},
-        charts={name: read_author_charts(web.file)},
-    )
-    if web.operate:
-        site.queues[name] = commands
-    LogRing(site.logs).attach()
-    settings = make_settings(web.host, (), 100.0, operate=web.operate)
-    with open_socket(web.host, web.port) as listening, BackgroundServer(make_app(site, settings), listening):
-        print_line(f"The dashboard is at http://{web.host}:{listening.getsockname()[1]}{ADDRESS}")
-        try:
-            yield status
-        except Exception as error:
-            status.is_running, status.crashed_at, status.error = False, utc_now(), describe_error(error)
-            raise
-
-
-def _make_watch(status: "ProcessStatus", get_gas: Callable[[], Decimal]) -> _OnJob:
-    """Return a function that reports a job and updates what is served about this process."""
-
-    def look() -> None:
-        with contextlib.suppress(TradeExecutorError):  # the next job looks again
-            status.wallet_gas = float(get_gas())
-
-    def watch(job: str, error: Exception | None) -> None:
-        _report(job, error)
-        status.trigger_checks += job == "triggers"
-        look()
-
-    look()
-    return watch
-
-
 def _check_place(place: StateLocation, *, is_new: bool) -> None:
     if isinstance(place, Path):
         if is_new and place.exists():
@@ -411,14 +363,14 @@ def _parse_cycle(text: str) -> CycleDuration:
     return cycle
 
 
-def _print_start(name: str, wallet: "HotWallet", chain: "ChainFile", settings: "LiveSettings") -> None:
+def _describe_start(name: str, wallet: "HotWallet", chain: "ChainFile", settings: "LiveSettings") -> dict[str, str]:
     when = {
         "cycle_offset": f"{settings.offset.total_seconds() / 60:g} minutes after the tick",
         "since_last_cycle_end": "since the end of the latest decision",
         "trading_pair_data_availability": "when the candles of the tick are there",
     }[settings.trigger]
     decides = f"every {settings.cycle.value}, {when}"
-    print_facts({"Strategy": name, "Wallet": wallet.address, "Chain": str(chain.chain_id), "Decides": decides})
+    return {"Strategy": name, "Wallet": wallet.address, "Chain": str(chain.chain_id), "Decides": decides}
 
 
 def _run_until_stopped(
@@ -432,6 +384,7 @@ def _run_until_stopped(
     on_start: Callable[["State"], None],
     on_job: _OnJob,
     watchdog: Watchdog,
+    report: RunReport,
 ) -> "State":
     """Decide, trade and save until the cycles are done or a signal ends them; return the state.
 
@@ -457,11 +410,10 @@ def _run_until_stopped(
         watchdog=watchdog,
     )
     try:
-        with _stop_by_signal(stopping):
+        with _stop_by_signal(stopping, report):
             return loop.run()
     except JobHangs as error:
-        print_problem(f"Error: {error}. It was interrupted here:")
-        print_problem(error.place.rstrip(), "")
+        report.tell_hang(str(error), error.place)
         raise typer.Exit(EXIT_HUNG) from None
 
 
@@ -479,14 +431,15 @@ def _require_clean_accounts(state: "State", settings: "ChainFile", connection: "
 
 
 @contextlib.contextmanager
-def _stop_by_signal(stopping: threading.Event) -> Generator[None]:
+def _stop_by_signal(stopping: threading.Event, report: RunReport) -> Generator[None]:
     """Stop the program after the current job at the first signal, and at once at the second one."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         if stopping.is_set():
             raise KeyboardInterrupt
         stopping.set()
-        print_problem("Stopping after the current job.", "")
+        if report.is_printed:
+            print_problem("Stopping after the current job.", "")
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -494,11 +447,3 @@ def _stop_by_signal(stopping: threading.Event) -> Generator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _report(job: str, error: Exception | None) -> None:
-    now = datetime.datetime.now(datetime.UTC)
-    if error is None:
-        print_line(f"{now:%Y-%m-%d %H:%M:%S} {job} done")
-    else:
-        print_problem(f"{now:%Y-%m-%d %H:%M:%S} {job} failed, the next one tries again: {describe_error(error)}")

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tradeexecutor.cli.failure import CommandFailed
-from tradeexecutor.cli.output import print_line
+from tradeexecutor.cli.logs import (
+    LogCountOption,
+    LogFileOption,
+    LogFormatOption,
+    LogSizeOption,
+    make_log_settings,
+    write_log,
+)
+from tradeexecutor.cli.run_report import RunReport
 from tradeexecutor.cli.state_file import parse_place
 from tradeexecutor.cli.web_options import (
     AllowHostOption,
@@ -66,6 +74,10 @@ def webapi(
     strategy: StrategyOption = None,
     about: _AboutOption = None,
     operate: OperateOption = False,
+    log_format: LogFormatOption = "text",
+    log_file: LogFileOption = None,
+    log_size: LogSizeOption = 10.0,
+    log_count: LogCountOption = 5,
 ) -> None:
     """Serve states over HTTP, for browsers and other programs.
 
@@ -81,28 +93,31 @@ def webapi(
     The server runs until it is stopped (Ctrl-C or SIGTERM).
     """
     require_web()
-    settings = make_settings(host, allow_host or (), rate, operate=operate)
-    # Slow to import.
-    from tradeexecutor.web.app import make_app
-    from tradeexecutor.web.dashboard import ADDRESS
-    from tradeexecutor.web.endpoints import Site
-    from tradeexecutor.web.server import WebServer, open_socket
-    from tradeexecutor.web.sources import read_catalogue
+    log = make_log_settings(log_format, log_file, log_size, log_count)
+    report = RunReport(is_printed=not log.is_for_programs)
+    with write_log(log):
+        settings = make_settings(host, allow_host or (), rate, operate=operate)
+        # Slow to import.
+        from tradeexecutor.web.app import make_app
+        from tradeexecutor.web.dashboard import ADDRESS
+        from tradeexecutor.web.endpoints import Site
+        from tradeexecutor.web.server import WebServer, open_socket
+        from tradeexecutor.web.sources import read_catalogue
 
-    site = Site(read_catalogue(places), descriptions=read_descriptions(about))
-    read_strategy_files(site, strategy or ())
-    listening = open_socket(host, port)
-    address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
-    count = len(site.catalogue.list())
-    print_line(f"Serving {count:,} {'strategy' if count == 1 else 'strategies'} at {address} (Ctrl-C stops it)")
-    print_line(f"Dashboard: {address}{ADDRESS}    Description: {address}/v1/openapi.json")
-    signal.signal(signal.SIGTERM, lambda number, frame: None)  # the server handles it, and then sends it again
-    try:
-        WebServer(make_app(site, settings)).run(sockets=[listening])
-    except KeyboardInterrupt:
-        pass  # uvicorn raises the signal again when everything has ended
-    finally:
-        listening.close()
+        site = Site(read_catalogue(places), descriptions=read_descriptions(about))
+        read_strategy_files(site, strategy or ())
+        listening = open_socket(host, port)
+        address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+        count = len(site.catalogue.list())
+        report.tell(f"Serving {count:,} {'strategy' if count == 1 else 'strategies'} at {address} (Ctrl-C stops it)")
+        report.tell(f"Dashboard: {address}{ADDRESS}    Description: {address}/v1/openapi.json")
+        signal.signal(signal.SIGTERM, lambda number, frame: None)  # the server handles it, and then sends it again
+        try:
+            WebServer(make_app(site, settings)).run(sockets=[listening])
+        except KeyboardInterrupt:
+            pass  # uvicorn raises the signal again when everything has ended
+        finally:
+            listening.close()
 
 
 def read_descriptions(path: Path | None) -> "dict[str, Description]":
