@@ -24,6 +24,8 @@ class Exchange:
         Status codes with which the next requests are answered.
     broken
         Answers with this text instead of candles.
+    delisted
+        Symbols that the exchange does not know any more.
     date
         Value of the header with the time of the exchange; None for no header.
     requests
@@ -35,6 +37,7 @@ class Exchange:
     broken: str | None = None
     date: str | None = None
     requests: list[str] = field(default_factory=list)
+    delisted: set[str] = field(default_factory=set)
     url: str = ""
 
     @property
@@ -42,6 +45,9 @@ class Exchange:
         return (
             self.url + "/klines?symbol={symbol}&interval={interval}&startTime={start_ms}&endTime={end_ms}&limit={limit}"
         )
+
+    def is_unknown(self, path: str) -> bool:
+        return not self.delisted.isdisjoint(parse_qs(urlparse(path).query).get("symbol", []))
 
     def answer(self, path: str) -> str:
         query = {name: values[0] for name, values in parse_qs(urlparse(path).query).items()}
@@ -70,7 +76,7 @@ def serve(exchange: Exchange) -> Iterator[Exchange]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             exchange.requests.append(self.path)
-            code = exchange.refusals.pop(0) if exchange.refusals else 200
+            code = exchange.refusals.pop(0) if exchange.refusals else 400 if exchange.is_unknown(self.path) else 200
             body = exchange.answer(self.path) if exchange.broken is None else exchange.broken
             self.send_response_only(code)
             if exchange.date is not None:

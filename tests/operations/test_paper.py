@@ -19,10 +19,12 @@ from tests.kit.soak import scaled
 from tradeexecutor.analysis.compare.attribution import attribute_difference
 from tradeexecutor.analysis.compare.states import compare_states
 from tradeexecutor.backtest.backtest_runner import run_backtest_inline
+from tradeexecutor.backtest.delisting import Delisting
 from tradeexecutor.backtest.feeds.interface import CandleFeed, FeedUnavailable
 from tradeexecutor.backtest.feeds.market import GrowingMarket
 from tradeexecutor.backtest.feeds.series import cut
 from tradeexecutor.backtest.universe import create_universe
+from tradeexecutor.ledger.proof import prove
 from tradeexecutor.operations.live_loop import LiveStartRefused, StaleMarketData
 from tradeexecutor.operations.operator_commands import pause, resume
 from tradeexecutor.operations.paper import PaperLoop, PaperSettings, create_paper_state
@@ -173,6 +175,67 @@ def test_an_order_waits_for_its_market_through_a_restart(tmp_path: Path):
     assert (first.opened_at, first.executed_at) == (START + 3 * HOUR, START + 5 * HOUR)
     assert second.executed_at == START + 8 * HOUR
     assert get_equity(state) == get_equity(whole)
+
+
+def run_daily(path: Path, decide: Decide, candles: dict[str, Candles], starts: int, **settings: Any) -> State:
+    """Trade on paper for as many days as the first pair has candles, in `starts` processes."""
+    days = len(next(iter(candles.values())))
+    clock = Clock()
+    chosen = PaperSettings(CycleDuration.cycle_1d, SLIPPAGE, poll=DAY / 4, max_cycles=days // starts, **settings)
+    with JSONFileStore(path) as store:
+        create_paper_state(store, "paper", Decimal(10_000), START, CycleDuration.cycle_1d)
+    for _ in range(starts):
+        with JSONFileStore(path) as store:
+            market = GrowingMarket(Growing(candles), fee=FEE)
+            PaperLoop(make_module(decide), store, market, chosen, clock=clock, wait=clock.wait).run()
+    return State.read_json_file(path)
+
+
+@pytest.mark.parametrize("starts", [1, 30])
+def test_a_market_that_has_come_back_is_not_closed_in_a_pause(tmp_path: Path, starts: int):
+    candles = {
+        "BTC-USD": make_candles([flat(100.0)] * 30, bucket=DAY),
+        "ETH-USD": make_candles([flat(50.0)] * 12, bucket=DAY, skip=[*range(5, 21), 24, 25]),
+    }
+
+    def decide(input: Any) -> list[Any]:
+        pair = input.strategy_universe.get_pair_by_ticker("ETH-USD")
+        return buy(1_000, pair)(input) if input.cycle == 23 else []
+
+    whole = run_history(decide, candles, delisted_after=10 * DAY)
+    state = run_daily(tmp_path / "state.json", decide, candles, starts, delisted_after=10 * DAY)
+    assert len(state.portfolio.open_positions) == 1
+    assert get_equity(state) == get_equity(whole)
+
+
+@pytest.mark.parametrize("outcome", Delisting)
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_position_in_a_market_that_is_gone_is_closed_as_in_a_backtest(
+    tmp_path: Path, outcome: Delisting, is_restarted: bool
+):
+    gone_after = 10 * DAY
+    candles = {
+        "BTC-USD": make_candles([flat(100.0)] * 20, bucket=DAY),
+        "ETH-USD": make_candles([flat(50.0)] * 4 + [(50, 51, 39, 40)], bucket=DAY),
+    }
+
+    def decide(input: Any) -> list[Any]:
+        pair = input.strategy_universe.get_pair_by_ticker("ETH-USD")
+        return buy(1_000, pair)(input) if input.cycle == 2 else []
+
+    whole = run_history(decide, candles, delisting=outcome, delisted_after=gone_after)
+    starts = 20 if is_restarted else 1
+    state = run_daily(tmp_path / "state.json", decide, candles, starts, delisting=outcome, delisted_after=gone_after)
+    (position,) = state.portfolio.closed_positions.values()
+    assert position.closed_at == START + 15 * DAY
+    assert position.is_marked_down() is (outcome is Delisting.write_off)
+    assert "has not traded since 2024-01-06" in (position.notes or "")
+    assert get_equity(state) == get_equity(whole)
+    assert compare_states(whole, state).is_equal
+    # It is late until it counts as gone.
+    late = [cycle for cycle in range(1, 21) if list_late_pairs(state, cycle)]
+    assert late == list(range(7, 16))
+    assert prove(state).is_balanced
 
 
 # --- Killed

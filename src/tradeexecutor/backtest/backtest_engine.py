@@ -197,6 +197,8 @@ class BacktestEngine:
             self.pricing.advance_to(after)
             self._pass_time(after, ts, is_last=False)
         self.pricing.advance_to(ts)
+        if self.delisting is not None and ts >= self.delisting.next_due_at:
+            self.delisting.apply(self.runner, ts)
         if decides:
             sync = self.runner.models.sync
             self._sample_before_flow(sync if isinstance(sync, BacktestSyncModel) else None, ts)

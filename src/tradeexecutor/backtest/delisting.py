@@ -105,6 +105,10 @@ class DelistingPolicy:
         """The time from which the next market counts as delisted, naive UTC; ``datetime.max`` when there is none."""
         return from_us(self._due[-1][0]) if self._due else datetime.datetime.max
 
+    def skip_until(self, ts: datetime.datetime) -> None:
+        """Leave out the markets that counted as delisted at or before `ts`, because an earlier policy closed them."""
+        self._due = [item for item in self._due if item[0] > to_us(ts)]
+
     def apply(self, runner: StrategyRunner, ts: datetime.datetime) -> None:
         """Close the positions in markets that count as delisted by `ts`."""
         now = to_us(ts)

@@ -2,7 +2,7 @@
 
 import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,6 +11,7 @@ from tradeexecutor.cli.option_values import TIME_FORMATS
 __all__ = [
     "CashOption",
     "CycleOption",
+    "DelistingOption",
     "EndOption",
     "SetOption",
     "StartOption",
@@ -47,6 +48,11 @@ CycleOption = Annotated[
     typer.Option(
         metavar="TIME", help="How often to decide, e.g. 1h, 1d, 7d.", show_default="cycle_duration of the strategy"
     ),
+]
+
+DelistingOption = Annotated[
+    Literal["last_price", "write_off"],
+    typer.Option(help="How a position is valued in a market that no longer trades."),
 ]
 
 SetOption = Annotated[

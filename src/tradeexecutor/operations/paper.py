@@ -22,6 +22,7 @@ from tradeexecutor.backtest.backtest_execution import BacktestExecution
 from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.backtest_sync import BacktestSyncModel
 from tradeexecutor.backtest.backtest_valuation import BacktestValuationModel
+from tradeexecutor.backtest.delisting import DEFAULT_DELISTED_AFTER, Delisting, DelistingPolicy
 from tradeexecutor.backtest.feeds.interface import FeedUnavailable
 from tradeexecutor.backtest.feeds.market import GrowingMarket
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
@@ -42,6 +43,7 @@ from tradeexecutor.strategy.execution_context import ExecutionContext, Execution
 from tradeexecutor.strategy.lending import LendingPool
 from tradeexecutor.strategy.pandas_trader.indicator_results import calculate_indicators
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInputIndicators
+from tradeexecutor.strategy.pricing_model import PriceUnavailable
 from tradeexecutor.strategy.runner import Models, StrategyRunner
 from tradeexecutor.strategy.strategy_module import StrategyModule
 from tradeexecutor.strategy.trading_strategy_universe import PairNotFound, TradingStrategyUniverse
@@ -50,8 +52,8 @@ __all__ = ["PaperLoop", "PaperSettings", "create_paper_state", "get_start"]
 
 logger = logging.getLogger(__name__)
 
-#: Longest time between two checks of `PaperLoop.should_stop`, seconds.
-_LONGEST_WAIT = 5.0
+#: Longest time between two checks of `PaperLoop.should_stop`, and of commands, seconds.
+_LONGEST_WAIT = 1.0
 
 #: Cycle of `State.other_data` for what belongs to no cycle, and the name of the record of paper trading.
 _NO_CYCLE, _RECORD = 0, "paper"
@@ -78,6 +80,9 @@ class PaperSettings:
         Age of the newest candle above which missing data is reported; None for no limit.
     max_cycles
         Number of decisions after which the loop stops; None for no limit.
+    delisting, delisted_after
+        Price at which a position is closed whose market is delisted, and the time without a candle after which it
+        counts as delisted, as in `tradeexecutor.backtest.backtest_options.BacktestOptions`.
     """
 
     cycle: CycleDuration
@@ -87,6 +92,8 @@ class PaperSettings:
     poll: datetime.timedelta = datetime.timedelta(seconds=15)
     max_data_delay: datetime.timedelta | None = datetime.timedelta(days=1)
     max_cycles: int | None = None
+    delisting: Delisting = Delisting.last_price
+    delisted_after: datetime.timedelta = DEFAULT_DELISTED_AFTER
 
     def __post_init__(self) -> None:
         if not self.cycle.to_timedelta():
@@ -217,7 +224,7 @@ class PaperLoop:
 
     def _sleep(self) -> None:
         left = self.settings.poll.total_seconds()
-        while left > 0 and not self.should_stop():
+        while left > 0 and not self.should_stop() and not self.commands.has_waiting():
             self.wait(min(left, _LONGEST_WAIT))
             left -= _LONGEST_WAIT
 
@@ -227,7 +234,9 @@ class PaperLoop:
             return
         engine = self._make_engine(state, self.market.load(now))
         engine.pricing.advance_to(now)
-        self.commands.run_all(LiveBooks(state, engine.runner.models, self.store.sync, self.clock))
+        # The clock of the books stands still: a later time has no known price yet.
+        books = LiveBooks(state, engine.runner.models, self.store.sync, lambda: now)
+        self.commands.run_all(books, lambda error: isinstance(error, PriceUnavailable))
 
     def catch_up(self, state: State, now: datetime.datetime) -> int:
         """Make all decisions up to a time that were not made yet, and return their number.
@@ -247,9 +256,10 @@ class PaperLoop:
         engine = self._make_engine(state, universe)
         made = 0
         for tick in ticks:
-            late = self.market.list_late(universe, tick)
-            if late and now < tick + self.settings.offset + self.settings.late_wait:
+            is_awaited = bool(self.market.list_awaited(universe, tick))
+            if is_awaited and now < tick + self.settings.offset + self.settings.late_wait:
                 break
+            late = self.market.list_late(universe, tick, self.settings.delisted_after)
             if is_paused(state):
                 logger.warning("No decision at %s: an operator has paused the strategy", tick)
                 engine.step(state.last_cycle_at, tick, decides=False)
@@ -317,7 +327,11 @@ class PaperLoop:
             after_tick=module.after_strategy_tick,
         )
         _restore_queue(runner)
-        return BacktestEngine(runner, pricing, (), datetime.datetime.max)
+        settings = self.settings
+        delisting = DelistingPolicy(universe, pricing, wallet, settings.delisting, settings.delisted_after)
+        if state.last_cycle_at is not None:
+            delisting.skip_until(state.last_cycle_at)
+        return BacktestEngine(runner, pricing, (), datetime.datetime.max, delisting)
 
 
 def get_start(state: State) -> datetime.datetime:

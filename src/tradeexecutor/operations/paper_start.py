@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tradeexecutor.backtest.delisting import Delisting
 from tradeexecutor.backtest.feeds.files import FileFeed
 from tradeexecutor.backtest.feeds.http import HttpFeed, read_source
 from tradeexecutor.backtest.feeds.market import GapPolicy, GrowingMarket
@@ -63,12 +64,12 @@ def open_market(named: PaperData, start_at: datetime.datetime) -> GrowingMarket:
     FeedNotValid, OperationRefused, InvalidCandles
         The data cannot be used.
     """
+    history = {pair: candles for name in named.history for pair, candles in load_data(name, TOLD_FROM_FILES).items()}
     if named.feed is not None:
         # The same first candle after each restart, so that indicators do not depend on restarts.
-        feed = HttpFeed(read_source(named.feed), start_at - named.warm_up)
+        feed = HttpFeed(read_source(named.feed), start_at - named.warm_up, known_elsewhere=history.keys())
     else:
         feed = FileFeed([Path(name) for name in named.data])
-    history = {pair: candles for name in named.history for pair, candles in load_data(name, TOLD_FROM_FILES).items()}
     return GrowingMarket(feed, history, GapPolicy(named.gaps), fee=named.fee)
 
 
@@ -87,8 +88,8 @@ class PaperRequest:
     start_at, cash
         First decision (naive UTC) and deposit (USD) of a new state; None for the next tick, and for the
         ``initial_cash`` of the strategy.
-    slippage, offset, max_data_delay, max_cycles
-        See `PaperSettings`.
+    slippage, offset, max_data_delay, max_cycles, delisting
+        See `PaperSettings`; `delisting` is a value of `Delisting`.
     parameters
         Values that override those of the strategy, by name.
     """
@@ -103,6 +104,7 @@ class PaperRequest:
     offset: datetime.timedelta = datetime.timedelta(0)
     max_data_delay: datetime.timedelta | None = None
     max_cycles: int | None = None
+    delisting: str = Delisting.last_price.value
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -129,6 +131,7 @@ def open_paper_loop(request: PaperRequest, commands: CommandQueue) -> Generator[
         offset=request.offset,
         max_data_delay=request.max_data_delay,
         max_cycles=request.max_cycles,
+        delisting=Delisting(request.delisting),
     )
     open_market(request.data, start_at)  # fail early, before the state exists
     with (open_new_store if request.is_new else open_store)(request.place) as store:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.kit.exchange import Exchange, make_rows, serve
-from tests.kit.markets import HOUR, START, flat, make_candles, random_walk
+from tests.kit.markets import DAY, HOUR, START, flat, make_candles, random_walk
 from tradeexecutor.backtest.feeds.download import download, read_provenance
 from tradeexecutor.backtest.feeds.files import FileFeed
 from tradeexecutor.backtest.feeds.http import HttpFeed, HttpSource, read_source
@@ -109,9 +109,9 @@ def test_a_revised_candle_is_noted_once_and_used():
 @pytest.mark.parametrize(("count", "is_late"), [(3, True), (4, False), (5, False)])
 def test_a_candle_that_should_have_ended_is_late(count: int, is_late: bool):
     universe = GrowingMarket(Given(BTC_USD=make_candles([flat(1.0)] * count))).load(START + 5 * HOUR)
-    assert GrowingMarket.list_late(universe, START + 4 * HOUR) == (["BTC-USD"] if is_late else [])
+    assert GrowingMarket.list_late(universe, START + 4 * HOUR, DAY) == (["BTC-USD"] if is_late else [])
     half_past = START + 4.5 * HOUR
-    assert GrowingMarket.list_late(universe, half_past) == (["BTC-USD"] if is_late else [])
+    assert GrowingMarket.list_late(universe, half_past, DAY) == (["BTC-USD"] if is_late else [])
 
 
 def test_a_market_that_closes_at_night_is_not_late():
@@ -119,7 +119,16 @@ def test_a_market_that_closes_at_night_is_not_late():
     night = [hour for hour in range(24 * 20) if hour not in hours][:-8]
     candles = make_candles([flat(1.0)] * (len(hours) - 1), skip=night)
     universe = GrowingMarket(Given(BTC_USD=candles)).load(START + 480 * HOUR)
-    assert GrowingMarket.list_late(universe, candles.last_end_at + 5 * HOUR) == []
+    assert GrowingMarket.list_late(universe, candles.last_end_at + 5 * HOUR, DAY) == []
+
+
+def test_a_market_that_is_gone_keeps_nobody_waiting_and_is_not_late_for_ever():
+    pairs = {"BTC_USD": make_candles([flat(1.0)] * 24 * 12), "ETH_USD": make_candles([flat(1.0)] * 24)}
+    universe = GrowingMarket(Given(**pairs)).load(START + 12 * DAY)
+    silent = {days: START + (1 + days) * DAY for days in (1, 7, 8, 10)}
+    assert [GrowingMarket.list_awaited(universe, silent[days]) for days in (1, 7, 8)] == [["ETH-USD"], ["ETH-USD"], []]
+    late = [GrowingMarket.list_late(universe, silent[days], 10 * DAY) for days in (8, 10)]
+    assert late == [["ETH-USD"], []]
 
 
 # --- Files
@@ -186,6 +195,39 @@ def test_a_hole_of_more_than_a_page_is_no_end(exchange: Exchange):
     candles = make_feed(exchange).read(START + 49 * HOUR)["BTC-USD"]
     assert len(candles) == 20
     assert find_gaps(candles)[0].missing == 30
+
+
+def make_feed_of_two(exchange: Exchange, **settings: Any) -> HttpFeed:
+    symbols = {"ETH-USD": "ETHUSDT", "BTC-USD": "BTCUSDT"}
+    source = HttpSource(exchange.template, symbols, HOUR, interval="1h", limit=100, pause=0.0)
+    return HttpFeed(source, START, wait=lambda seconds: None, **settings)
+
+
+def test_a_pair_that_the_exchange_has_delisted_keeps_its_candles_and_the_others_go_on(exchange: Exchange):
+    feed = make_feed_of_two(exchange)
+    feed.read(START + 10 * HOUR)
+    exchange.delisted = {"ETHUSDT"}
+    found = feed.read(START + 20 * HOUR)
+    assert {pair: len(candles) for pair, candles in found.items()} == {"ETH-USD": 11, "BTC-USD": 21}
+    assert list(found) == ["ETH-USD", "BTC-USD"]  # the order numbers the pairs
+    exchange.delisted = {"ETHUSDT", "BTCUSDT"}
+    with pytest.raises(FeedUnavailable, match="answered 400"):
+        feed.read(START + 21 * HOUR)
+
+
+@pytest.mark.parametrize("is_empty", [False, True])
+def test_after_a_restart_a_delisted_pair_needs_candles_of_another_source(exchange: Exchange, is_empty: bool):
+    older = {"ETH-USD": make_candles([flat(7.0)] * 5), "BTC-USD": make_candles([flat(100.0)] * 5)}
+    if is_empty:
+        exchange.rows["ETHUSDT"] = []
+    else:
+        exchange.delisted = {"ETHUSDT"}
+    with pytest.raises(FeedUnavailable, match="has no candle from" if is_empty else "answered 400"):
+        make_feed_of_two(exchange).read(START + 20 * HOUR)
+    feed = make_feed_of_two(exchange, known_elsewhere=older.keys())
+    universe = GrowingMarket(feed, older).load(START + 20 * HOUR)
+    lengths = {pair.get_ticker(): len(universe.get_candles(pair)) for pair in universe.iterate_pairs()}
+    assert lengths == {"ETH-USD": 5, "BTC-USD": 21}
 
 
 def test_an_exchange_that_asks_to_wait_gets_time(exchange: Exchange):

@@ -20,11 +20,12 @@ order, and numbers may be texts. An interface that asks to wait (429, 418, 503) 
 import datetime
 import email.utils
 import json
+import logging
 import time
 import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -38,6 +39,8 @@ from tradeexecutor.strategy.market_data import Candles, InvalidCandles
 from tradeexecutor.strategy.time_frame import parse_time_frame
 
 __all__ = ["HttpFeed", "HttpSource", "read_source"]
+
+logger = logging.getLogger(__name__)
 
 _COLUMNS = ("time", "open", "high", "low", "close", "volume")
 
@@ -131,6 +134,8 @@ class HttpFeed(CandleFeed):
         First candle to ask for, naive UTC.
     overlap
         Number of known candles that are asked for again.
+    known_elsewhere
+        Pairs of which another source has older candles, so that this one need not have any.
     wait, clock
         `wait` sleeps for a number of seconds; `clock` returns a number of seconds that never goes back.
     """
@@ -138,6 +143,7 @@ class HttpFeed(CandleFeed):
     source: HttpSource
     start_at: datetime.datetime
     overlap: int = 3
+    known_elsewhere: Collection[str] = ()
     wait: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     _known: dict[str, Candles] = field(default_factory=dict[str, Candles], init=False, repr=False)
@@ -146,20 +152,34 @@ class HttpFeed(CandleFeed):
     def read(self, now: datetime.datetime) -> dict[str, Candles]:
         """Return the candles of all pairs, see `CandleFeed.read`.
 
+        A pair that the interface does not answer for, as after a delisting, keeps the candles that are known of it; to
+        others it makes no difference.
+
         Raises
         ------
         FeedUnavailable
-            The interface did not answer, or its clock differs from `now` by more than `HttpSource.max_drift`.
+            The interface answered for no pair, a pair never had candles, or the clock of the interface differs from
+            `now` by more than `HttpSource.max_drift`.
         """
+        failures: list[FeedUnavailable] = []
         for pair in self.source.symbols:
             known = self._known.get(pair)
             start = self.start_at
             if known is not None:
                 start = max(start, known.last_end_at - (self.overlap + 1) * self.source.time_frame)
-            fresh = self.fetch(pair, start, now, now)
+            try:
+                fresh = self.fetch(pair, start, now, now)
+            except FeedUnavailable as error:
+                failures.append(error)
+                if len(failures) == len(self.source.symbols) or (known is None and pair not in self.known_elsewhere):
+                    raise
+                logger.warning("%s: %s", pair, error)
+                continue
             if fresh is not None:
                 self._known[pair] = fresh if known is None else join(known, fresh)
-        return dict(self._known)
+            elif known is None and pair not in self.known_elsewhere:
+                raise FeedUnavailable(f"{pair} has no candle from {start} to {now}")
+        return {pair: self._known[pair] for pair in self.source.symbols if pair in self._known}
 
     def fetch(
         self, pair: str, start: datetime.datetime, until: datetime.datetime, now: datetime.datetime

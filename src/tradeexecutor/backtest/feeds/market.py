@@ -18,6 +18,10 @@ __all__ = ["GapPolicy", "GrowingMarket", "MarketDataGap"]
 logger = logging.getLogger(__name__)
 
 
+#: Time without a candle after which no decision waits for a pair any more.
+_LONGEST_SILENCE = datetime.timedelta(days=7)
+
+
 class GapPolicy(enum.Enum):
     """What happens to a time without candles."""
 
@@ -135,16 +139,37 @@ class GrowingMarket:
                 self.revisions.append(revision)
 
     @staticmethod
-    def list_late(universe: TradingStrategyUniverse, tick: datetime.datetime) -> list[str]:
+    def list_late(
+        universe: TradingStrategyUniverse, tick: datetime.datetime, gone_after: datetime.timedelta
+    ) -> list[str]:
         """Return the tickers of the pairs whose candle that ends at a tick is missing.
 
-        A market that closes regularly has no candle to wait for at night or at weekends, and is never late.
+        A market that closes regularly has no candle to wait for at night or at weekends, and is never late; nor is one
+        that has not traded for `gone_after`.
         """
-        late: list[str] = []
-        for pair in universe.iterate_pairs():
-            candles = universe.get_candles(pair)
-            # A candle in progress shows that the source has reached the tick.
-            due_at = tick - (tick - candles.first_start_at) % candles.typical_length
-            if candles.last_end_at < due_at and not has_closing_hours(candles):
-                late.append(pair.get_ticker())
-        return late
+        found = _find_late(universe, tick)
+        return [ticker for ticker, candles in found if tick - candles.last_end_at < gone_after]
+
+    @staticmethod
+    def list_awaited(universe: TradingStrategyUniverse, tick: datetime.datetime) -> list[str]:
+        """Return those late pairs for whose candle it is worth waiting.
+
+        A pair that has been silent for a week, or for three candles if that is longer, is not awaited: its market is
+        halted or gone, and the others need not wait for it at every decision.
+        """
+        return [
+            ticker
+            for ticker, candles in _find_late(universe, tick)
+            if tick - candles.last_end_at <= max(_LONGEST_SILENCE, 3 * candles.typical_length)
+        ]
+
+
+def _find_late(universe: TradingStrategyUniverse, tick: datetime.datetime) -> list[tuple[str, Candles]]:
+    late: list[tuple[str, Candles]] = []
+    for pair in universe.iterate_pairs():
+        candles = universe.get_candles(pair)
+        # A candle in progress shows that the source has reached the tick.
+        due_at = tick - (tick - candles.first_start_at) % candles.typical_length
+        if candles.last_end_at < due_at and not has_closing_hours(candles):
+            late.append((pair.get_ticker(), candles))
+    return late

@@ -13,6 +13,7 @@ from tradeexecutor.cli.output import print_json
 from tradeexecutor.cli.run_options import (
     CashOption,
     CycleOption,
+    DelistingOption,
     EndOption,
     SetOption,
     StartOption,
@@ -58,10 +59,6 @@ _CashShortageOption = Annotated[
         "or expires."
     ),
 ]
-_DelistingOption = Annotated[
-    Literal["last_price", "write_off"],
-    typer.Option(help="How a position is valued in a market that no longer trades."),
-]
 _EquitySamplingOption = Annotated[
     Literal["day", "candle", "decision"],
     typer.Option(
@@ -102,7 +99,7 @@ def backtest(
     slippage: _SlippageOption = 0.0,
     closed_market: _ClosedMarketOption = "wait",
     cash_shortage: _CashShortageOption = "reduce",
-    delisting: _DelistingOption = "last_price",
+    delisting: DelistingOption = "last_price",
     equity_sampling: _EquitySamplingOption = "day",
     cycle: CycleOption = None,
     set_: SetOption = None,

@@ -67,7 +67,7 @@ from tradeexecutor.cli.paper_options import (
     PaperSlippageOption,
     WarmUpOption,
 )
-from tradeexecutor.cli.run_options import CashOption, SetOption, StrategyArgument, TradingFeeOption
+from tradeexecutor.cli.run_options import CashOption, DelistingOption, SetOption, StrategyArgument, TradingFeeOption
 from tradeexecutor.cli.run_report import RunReport
 from tradeexecutor.cli.state_file import StateFile
 from tradeexecutor.cli.web_options import HostOption, HttpOperateOption, PortOption, ServingOptions, require_web
@@ -146,6 +146,7 @@ def start(
     cash: CashOption = None,
     fee: TradingFeeOption = 0.001,
     slippage: PaperSlippageOption = 0.0,
+    delisting: DelistingOption = "last_price",
     notify: NotifyOption = None,
     set_: SetOption = None,
     log_format: LogFormatOption = "text",
@@ -200,6 +201,7 @@ def start(
                 offset=datetime.timedelta(minutes=offset),
                 max_data_delay=datetime.timedelta(minutes=max_data_delay),
                 max_cycles=1 if run_single_cycle else max_cycles,
+                delisting=delisting,
                 parameters=parse_parameters(set_ or []),
             )
             web = ServingOptions(strategy, http_host, http_port, http_operate) if http_enabled else None
