@@ -58,6 +58,7 @@
     |-- ImageFailed                     a chart cannot become an image file
     |-- PrintingFailed                  a report cannot be printed to PDF
     |-- MissingDependency               an optional package is not installed
+    |-- NotInThisLibrary                code of the framework imports what is done in another way here
     |-- OperationRefused                a request of the operator is refused; nothing has changed
     |-- RevaluationFailed               a position could not be valued; no price has changed
     |-- MethodRemoved                   existing programs know the method; the message names what replaced it
@@ -779,3 +780,18 @@ class MissingDependency(TradeExecutorError, ImportError):
         )
         self.package = package
         self.extra = extra
+
+
+class NotInThisLibrary(TradeExecutorError, ImportError):
+    """Code written for the framework that defined the state imports something that is done in another way here.
+
+    Attributes
+    ----------
+    path, advice
+        What was imported, and what to use instead.
+    """
+
+    def __init__(self, path: str, advice: str):
+        super().__init__(f"{path} is not part of this library: {advice}", name=path)
+        self.path = path
+        self.advice = advice

@@ -42,7 +42,7 @@ class LendingPool:
         What a liquidation costs in addition to the debt, a fraction of it.
     rates
         Rates over time that replace the two constant ones, e.g. a `LendingRateHistory` of
-        :mod:`tradeexecutor.backtest.lending_rates`.
+        :mod:`tradeexecutor.strategy.lending_rates`.
 
     Raises
     ------

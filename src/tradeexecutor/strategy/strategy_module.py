@@ -35,11 +35,18 @@ from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.files.links import resolve_links
 from tradeexecutor.strategy.author_code import call_author_code
 from tradeexecutor.strategy.cycle import CycleDuration
+from tradeexecutor.strategy.engine_versions import (
+    SUPPORTED_ENGINE_VERSIONS,
+    WrongArguments,
+    adapt_decision,
+    has_parameters,
+)
 from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.lending import LendingPool
 from tradeexecutor.strategy.pandas_trader.indicator import IndicatorRegistry, IndicatorSet
 from tradeexecutor.strategy.parameters import StrategyParameters
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
+from tradeexecutor.strategy.universe_model import default_universe_options
 
 __all__ = [
     "CreateTradingUniverseInput",
@@ -49,9 +56,6 @@ __all__ = [
     "parse_strategy_module",
     "read_strategy_module",
 ]
-
-#: Engine versions that this program runs.
-SUPPORTED_ENGINE_VERSIONS = ("0.5", "0.6")
 
 #: Gets names of market data, and returns the universe.
 MarketDataSource = Callable[..., TradingStrategyUniverse]
@@ -104,7 +108,7 @@ class StrategyModule:
     path
         The file; None if the strategy was given as functions.
     engine_version
-        ``"0.5"`` or later.
+        ``"0.1"`` to ``"0.6"``.
     parameters
         Values of the class ``Parameters``.
     decide_trades
@@ -199,7 +203,15 @@ class StrategyModule:
         function = self.create_trading_universe
         if function is None:
             raise self._invalid("no market data was given, and the strategy has no create_trading_universe(input)")
-        result = self._call("create_trading_universe", function, {"input": universe_input})
+        arguments = {
+            "input": universe_input,
+            "timestamp": universe_input.timestamp,
+            "ts": universe_input.timestamp,
+            "client": None,  # there is no data service; the universe is made in code
+            "execution_context": universe_input.execution_context,
+            "universe_options": default_universe_options,
+        }
+        result = self._call("create_trading_universe", function, arguments)
         if not isinstance(result, TradingStrategyUniverse):
             raise self._invalid(
                 f"create_trading_universe must return a TradingStrategyUniverse, it returned {type(result).__name__}"
@@ -319,18 +331,22 @@ def parse_strategy_module(names: Mapping[str, Any], path: Path | None = None) ->
     if version not in SUPPORTED_ENGINE_VERSIONS:
         supported = ", ".join(SUPPORTED_ENGINE_VERSIONS)
         raise fail(f"trading_strategy_engine_version is {version!r}; this program runs {supported}")
-    missing = [name for name in ("parameters", "decide_trades") if name not in found]
+    needed = ("parameters", "decide_trades") if has_parameters(version) else ("decide_trades",)
+    missing = [name for name in needed if name not in found]
     if missing:
         what = {"parameters": "the class Parameters", "decide_trades": "the function decide_trades(input)"}
         raise fail("the strategy lacks " + " and ".join(what[name] for name in missing))
-    if not inspect.isclass(found["parameters"]):
-        raise fail(f"Parameters must be a class, not {type(found['parameters']).__name__}")
-    parameters = StrategyParameters.from_class(found["parameters"])
+    declared = found.get("parameters", _NoParameters)
+    if not inspect.isclass(declared):
+        raise fail(f"Parameters must be a class, not {type(declared).__name__}")
+    parameters = StrategyParameters.from_class(declared)
     functions = {name: _get_function(found, name, fail) for name in _FUNCTIONS}
     decide_trades = functions["decide_trades"]
     assert decide_trades is not None
-    if len(inspect.signature(decide_trades).parameters) != 1:
-        raise fail("decide_trades takes one argument, the StrategyInput: decide_trades(input)")
+    try:
+        decide_trades = adapt_decision(version, decide_trades)
+    except WrongArguments as error:
+        raise fail(str(error)) from None
     module = StrategyModule(
         path=path,
         engine_version=version,
@@ -342,6 +358,8 @@ def parse_strategy_module(names: Mapping[str, Any], path: Path | None = None) ->
         before_strategy_tick=functions["before_strategy_tick"],
         after_strategy_tick=functions["after_strategy_tick"],
         cycle_duration=_get_cycle_duration(found.get("trading_strategy_cycle"), fail),
+        backtest_start=_get_time(found, "backtest_start", fail),
+        backtest_end=_get_time(found, "backtest_end", fail),
         initial_cash=_get_cash(found.get("initial_cash"), fail),
         name=_get_text(found, "name", fail),
         short_description=_get_text(found, "short_description", fail),
@@ -350,6 +368,10 @@ def parse_strategy_module(names: Mapping[str, Any], path: Path | None = None) ->
     )
     module.apply_parameters()
     return module
+
+
+class _NoParameters:
+    """The parameters of a module that has none."""
 
 
 #: Parameters of the runner; they may be given even if the strategy does not declare them.
@@ -396,7 +418,7 @@ def _get_cycle_duration(value: Any, fail: _Fail) -> CycleDuration | None:
         raise fail(f"cycle_duration must be a CycleDuration such as CycleDuration.cycle_1d, not {value!r}") from None
 
 
-def _get_time(parameters: StrategyParameters, name: str, fail: _Fail) -> datetime.datetime | None:
+def _get_time(parameters: StrategyParameters | Mapping[str, Any], name: str, fail: _Fail) -> datetime.datetime | None:
     value = parameters.get(name)
     if value is None:
         return None

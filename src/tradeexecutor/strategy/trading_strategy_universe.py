@@ -10,18 +10,38 @@ from typing import Any
 
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.strategy.data_client import (
+    read_lending_rates,
+    read_market_candles,
+    read_pairs,
+    translate_token,
+    translate_trading_pair,
+)
+from tradeexecutor.strategy.data_universe import (
+    DataUniverse,
+    GroupedCandles,
+    PairList,
+    PairNotFound,
+    create_pair_universe_from_code,
+)
 from tradeexecutor.strategy.lending import LendingPool
 from tradeexecutor.strategy.market_data import CandleCursor, Candles
+from tradeexecutor.utils.reference_paths import refuse_names
 
-__all__ = ["PairNotFound", "TradingStrategyUniverse", "UniverseNotValid"]
+__all__ = [
+    "PairNotFound",
+    "TradingStrategyUniverse",
+    "UniverseNotValid",
+    "create_pair_universe_from_code",
+    "translate_token",
+    "translate_trading_pair",
+]
+
+__getattr__ = refuse_names(__name__)
 
 
 class UniverseNotValid(TradeExecutorError, ValueError):
     """Pairs, candles and reserve currency are not consistent."""
-
-
-class PairNotFound(TradeExecutorError, LookupError):
-    """The universe has no such pair, or more than one."""
 
 
 class TradingStrategyUniverse:
@@ -36,18 +56,38 @@ class TradingStrategyUniverse:
         Currency of deposits and of payments for positions; its price is 1.0 USD.
     lending
         Where money is lent and tokens are borrowed; None for the defaults of `LendingPool`.
+    data_universe, reserve_assets
+        Instead of `candles` and `reserve_asset`: market data in the shape of the data client of the framework, and a
+        list of one currency, see :mod:`tradeexecutor.strategy.data_client`. Pairs without candles are left out.
+
+    Raises
+    ------
+    UniverseNotValid
+        Pairs, candles and currency do not fit together.
+    DataNotRecognised
+        `data_universe` does not have the shape of the data client's.
     """
 
-    __slots__ = ("_by_id", "_candles", "_cursors", "lending", "pairs", "reserve_asset")
+    __slots__ = ("_by_id", "_candles", "_cursors", "_data_universe", "lending", "pairs", "reserve_asset")
 
     def __init__(
         self,
-        candles: Mapping[TradingPairIdentifier, Candles],
-        reserve_asset: AssetIdentifier,
+        candles: Mapping[TradingPairIdentifier, Candles] | None = None,
+        reserve_asset: AssetIdentifier | None = None,
         lending: LendingPool | None = None,
+        *,
+        data_universe: Any = None,
+        reserve_assets: Iterable[AssetIdentifier] = (),
     ):
+        if data_universe is not None:
+            reserve_asset = _get_single_reserve(reserve_assets)
+            candles = read_market_candles(read_pairs(data_universe.pairs), data_universe.candles)
+            lending = lending or _read_lending(data_universe, reserve_asset, candles)
+        if candles is None or reserve_asset is None:
+            raise UniverseNotValid("a trading universe needs candles and a reserve currency, or a data_universe")
         self.reserve_asset = reserve_asset
         self.lending = lending or LendingPool()
+        self._data_universe: DataUniverse | None = None
         self.pairs: list[TradingPairIdentifier] = list(candles)
         if not self.pairs:
             raise UniverseNotValid("a trading universe needs at least one pair")
@@ -67,7 +107,8 @@ class TradingStrategyUniverse:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Cursors are not copied to another process: they read the arrays of this one without copying them.
-        return TradingStrategyUniverse, ({pair: self.get_candles(pair) for pair in self.pairs}, self.reserve_asset)
+        candles = {pair: self.get_candles(pair) for pair in self.pairs}
+        return TradingStrategyUniverse, (candles, self.reserve_asset, self.lending)
 
     def __repr__(self) -> str:
         tickers = ", ".join(pair.get_ticker() for pair in self.pairs[:5])
@@ -78,6 +119,14 @@ class TradingStrategyUniverse:
     def reserve_assets(self) -> list[AssetIdentifier]:
         """The reserve currency as a list of one."""
         return [self.reserve_asset]
+
+    @property
+    def data_universe(self) -> DataUniverse:
+        """Pairs and candles in the shape of the data client, with the whole history."""
+        if self._data_universe is None:
+            pairs, candles = PairList(self.pairs), GroupedCandles(self._candles)
+            self._data_universe = DataUniverse(pairs=pairs, candles=candles, strategy_universe=self)
+        return self._data_universe
 
     @property
     def time_bucket(self) -> datetime.timedelta:
@@ -196,3 +245,22 @@ class TradingStrategyUniverse:
 
     def _tickers(self) -> str:
         return "pairs: " + ", ".join(pair.get_ticker() for pair in self.pairs[:10])
+
+
+def _get_single_reserve(reserve_assets: Iterable[AssetIdentifier]) -> AssetIdentifier:
+    assets = [translate_token(asset) for asset in reserve_assets]
+    if len(assets) != 1:
+        raise UniverseNotValid(f"a trading universe has exactly one reserve currency, got {len(assets)}")
+    return assets[0]
+
+
+def _read_lending(
+    data_universe: Any, reserve_asset: AssetIdentifier, candles: Mapping[TradingPairIdentifier, Candles]
+) -> LendingPool | None:
+    """Return a pool with the recorded rates of the reserve currency and of all base tokens; None without rates."""
+    rates = getattr(data_universe, "lending_candles", None)
+    if rates is None:
+        return None
+    reserves = getattr(data_universe, "lending_reserves", None)
+    assets = [reserve_asset, *(pair.base for pair in candles)]
+    return LendingPool(rates=read_lending_rates(rates, reserves, assets))

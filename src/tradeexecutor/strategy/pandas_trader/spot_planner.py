@@ -71,6 +71,8 @@ class SpotPlanner:
         tolerance = DEFAULT_SLIPPAGE_TOLERANCE if default_slippage_tolerance is None else default_slippage_tolerance
         if not 0 <= tolerance < _MAX_SLIPPAGE_TOLERANCE:
             raise PositionManagerError(f"slippage tolerance must be a fraction below 0.33, not {tolerance}")
+        # Strategies of the first engine versions have the view of the universe only.
+        universe = getattr(universe, "strategy_universe", None) or universe
         self.timestamp = timestamp
         self.strategy_universe = universe
         self.state = state
