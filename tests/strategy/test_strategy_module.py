@@ -59,7 +59,7 @@ def test_a_strategy_is_read(tmp_path: Path):
             'not a strategy: trading_strategy_engine_version = "0.5" is missing',
             None,
         ),
-        ('"0.5"', '"0.1"', "'0.1'; this program runs 0.5, 0.6", None),
+        ('"0.5"', '"0.7"', "'0.7'; this program runs 0.1, 0.2, 0.3, 0.4, 0.5, 0.6", None),
         ("def decide_trades", "def decide", r"lacks the function decide_trades\(input\)", None),
         ("class Parameters", "class Settings", "lacks the class Parameters", None),
         ("decide_trades(input)", "decide_trades(timestamp, state)", "takes one argument", None),

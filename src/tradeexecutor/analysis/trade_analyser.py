@@ -52,8 +52,11 @@ from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade_summary import TradeSummary
 from tradeexecutor.state.types import Percent
+from tradeexecutor.utils.reference_paths import refuse_names
 
 __all__ = ["TradeAnalysis", "TradeSummary", "build_trade_analysis", "calculate_annualised_return"]
+
+__getattr__ = refuse_names(__name__)
 
 #: Internal id of the pair, None where it is not recorded, and the position.
 PairAndPosition = tuple[int | None, TradingPosition]

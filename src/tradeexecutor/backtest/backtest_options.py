@@ -1,7 +1,7 @@
 """Options and result of a backtest."""
 
 import datetime
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypedDict
@@ -13,6 +13,7 @@ from tradeexecutor.backtest.result_html import render_backtest
 from tradeexecutor.execution.failures import FailureModel
 from tradeexecutor.execution.shortage import CashShortage
 from tradeexecutor.execution.slippage import SlippageModel
+from tradeexecutor.state.contract import warn_ignored
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.state import State
@@ -21,7 +22,29 @@ from tradeexecutor.strategy.pandas_trader.indicator_results import IndicatorResu
 from tradeexecutor.strategy.strategy_module import StrategyModule
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
-__all__ = ["BacktestNotPossible", "BacktestOptions", "BacktestResult", "Funding", "MarketRules", "RunSettings"]
+__all__ = [
+    "BacktestNotPossible",
+    "BacktestOptions",
+    "BacktestResult",
+    "Funding",
+    "MarketRules",
+    "RunSettings",
+    "drop_ignored",
+]
+
+#: Settings of `run_backtest_inline` that existing code passes -> why they have no effect.
+_IGNORED = {
+    "client": "market data comes from the universe or the candles",
+    "reserve_currency": "it is the reserve asset of the universe",
+    "trade_routing": "the market of a pair is that of its candles",
+    "routing_model": "the market of a pair is that of its candles",
+    "allow_missing_fees": "a pair without a fee has none",
+    "log_level": "logging is set up by the caller",
+    "indicator_storage": "indicators are calculated in memory",
+    "three_leg_resolution": "the market of a pair is that of its candles",
+    "universe_options": "the universe is used as it is",
+    "grid_search": "searches are tradeexecutor.research",
+}
 
 #: A deposit (positive) or redemption (negative) at a time, reserve currency.
 Funding = tuple[datetime.datetime, Decimal | float | int]
@@ -29,6 +52,14 @@ Funding = tuple[datetime.datetime, Decimal | float | int]
 
 class BacktestNotPossible(TradeExecutorError, ValueError):
     """The backtest cannot run, e.g. without initial cash or market data."""
+
+
+def drop_ignored(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without those that only other programs have; each that is not None causes a warning."""
+    for name in settings:
+        if name in _IGNORED and settings[name] is not None:
+            warn_ignored("run_backtest_inline", name, _IGNORED[name], stacklevel=4)
+    return {name: value for name, value in settings.items() if name not in _IGNORED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from tradeexecutor.backtest.backtest_options import (
     Funding,
     MarketRules,
     RunSettings,
+    drop_ignored,
 )
 from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.backtest_sync import BacktestSyncModel
@@ -45,15 +46,17 @@ from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.state import State
 from tradeexecutor.state.state.fields import BacktestData
 from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.strategy.engine_versions import adapt_decision
 from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.market_data import CandleLength, Candles
 from tradeexecutor.strategy.market_queue import ClosedMarket
 from tradeexecutor.strategy.pandas_trader.indicator_results import IndicatorResults, calculate_indicators
-from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput, StrategyInputIndicators
+from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInputIndicators
 from tradeexecutor.strategy.parameters import StrategyParameters
 from tradeexecutor.strategy.runner import Models, StrategyRunner
 from tradeexecutor.strategy.strategy_module import CreateTradingUniverseInput, StrategyModule, read_strategy_module
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
+from tradeexecutor.utils.reference_paths import refuse_names
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +72,8 @@ __all__ = [
     "run_backtest_for_module",
     "run_backtest_inline",
 ]
+
+__getattr__ = refuse_names(__name__)
 
 _Choice = TypeVar("_Choice", bound=enum.Enum)
 
@@ -424,7 +429,7 @@ def ask_for_universe(
 
 def run_backtest_inline(
     *,
-    decide_trades: Callable[[StrategyInput], list[TradeExecution]],
+    decide_trades: Callable[..., list[TradeExecution]],
     parameters: StrategyParameters | Mapping[str, Any] | type | None = None,
     create_indicators: Callable[..., Any] | None = None,
     create_trading_universe: Callable[..., TradingStrategyUniverse] | None = None,
@@ -455,10 +460,10 @@ def run_backtest_inline(
     name, mode
         See `BacktestOptions`.
     engine_version
-        For `ExecutionContext`.
+        Which arguments `decide_trades` takes, see :mod:`tradeexecutor.strategy.engine_versions`.
     run_settings
         ``start_at``, ``end_at``, ``initial_deposit``, ``funding``, ``slippage``, ``failures``, and the other settings
-        of `BacktestOptions`.
+        of `BacktestOptions`. Those that only existing code has are ignored with a warning.
 
     Raises
     ------
@@ -475,14 +480,14 @@ def run_backtest_inline(
         path=None,
         engine_version=engine_version,
         parameters=settings,
-        decide_trades=decide_trades,
+        decide_trades=adapt_decision(engine_version, decide_trades),
         create_indicators=create_indicators,
         create_trading_universe=create_trading_universe,
         name=name,
     )
     module.apply_parameters()
     module.cycle_duration = CycleDuration(cycle_duration) if cycle_duration else module.cycle_duration
-    options = BacktestOptions(name=name, mode=mode, **run_settings)
+    options = BacktestOptions(name=name, mode=mode, **drop_ignored(run_settings))
     if universe is None and candles is not None:
         universe = create_universe(candles, pair=pair, fee=fee, bucket=bucket, date_format=date_format)
     return run_backtest(module, universe or ask_for_universe(module, options, fee), options)

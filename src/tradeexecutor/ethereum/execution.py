@@ -28,8 +28,11 @@ from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.repair.attempts import reopen_failed_trade
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
+from tradeexecutor.utils.reference_paths import refuse_names
 
 __all__ = ["EthereumExecution"]
+
+__getattr__ = refuse_names(__name__)
 
 logger = logging.getLogger(__name__)
 

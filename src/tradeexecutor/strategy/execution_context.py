@@ -9,7 +9,14 @@ from typing import Any
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.strategy.parameters import StrategyParameters
 
-__all__ = ["ExecutionContext", "ExecutionMode", "no_timing"]
+__all__ = [
+    "ExecutionContext",
+    "ExecutionMode",
+    "no_timing",
+    "notebook_execution_context",
+    "unit_test_execution_context",
+    "unit_test_trading_execution_context",
+]
 
 
 def no_timing(*_args: Any, **_kwargs: Any) -> AbstractContextManager[None]:
@@ -62,3 +69,13 @@ class ExecutionContext:
         """Compare the engine version of the strategy module with ``major.minor.patch``."""
         parts = [int(part) for part in (self.engine_version or "0.1").split(".")]
         return (*parts, 0, 0, 0)[:3] >= (major, minor, patch)
+
+
+#: Context of a test that runs no strategy.
+unit_test_execution_context = ExecutionContext(ExecutionMode.unit_testing)
+
+#: Context of a test that trades as in live trading.
+unit_test_trading_execution_context = ExecutionContext(ExecutionMode.unit_testing_trading)
+
+#: Context of code in a notebook.
+notebook_execution_context = ExecutionContext(ExecutionMode.data_research, jupyter=True)

@@ -3,12 +3,22 @@
 import datetime
 import inspect
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import TradeExecutorError
 
-__all__ = ["ParameterMissing", "ParametersNotValid", "StrategyParameters"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "ParameterMissing",
+    "ParametersNotValid",
+    "RollingParameter",
+    "RollingParameterValueNotAvailable",
+    "StrategyParameters",
+    "display_parameters",
+]
 
 
 class ParameterMissing(TradeExecutorError, AttributeError, KeyError):
@@ -17,6 +27,13 @@ class ParameterMissing(TradeExecutorError, AttributeError, KeyError):
     def __str__(self) -> str:
         # KeyError would show the repr of its argument.
         return str(self.args[0])
+
+
+#: The historical name: a rolling parameter has no value at a time.
+RollingParameterValueNotAvailable = ParameterMissing
+
+#: Values of a parameter by the naive UTC time from which they are valid, see `get_rolling_parameter`.
+RollingParameter = dict[datetime.datetime, Any]
 
 
 class ParametersNotValid(TradeExecutorError, ValueError):
@@ -154,3 +171,11 @@ class StrategyParameters:
         if not past:
             raise ParameterMissing(f"parameter {name!r} has no value in force at {timestamp}")
         return schedule[max(past)]
+
+
+def display_parameters(parameters: StrategyParameters) -> "pd.DataFrame":
+    """Return the parameters as a table for a notebook, a row per name."""
+    import pandas as pd
+
+    names, values = zip(*parameters.iterate_parameters(), strict=True) if len(parameters) else ((), ())
+    return pd.DataFrame({"Value": list(values)}, index=pd.Index(names, name="Parameter"))

@@ -2,13 +2,14 @@
 
 import datetime
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from decimal import Decimal
 
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.trade.pricing import TradePricing
 
-__all__ = ["PriceUnavailable", "PricingModel"]
+__all__ = ["FixedPricing", "PriceUnavailable", "PricingModel"]
 
 
 class PriceUnavailable(TradeExecutorError, LookupError):
@@ -69,3 +70,56 @@ class PricingModel(ABC):
     def get_valuation_price(self, ts: datetime.datetime, pair: TradingPairIdentifier, quantity: Decimal) -> float:
         """Return the price for valuation: the proceeds per unit of selling `quantity`."""
         return self.get_sell_price(ts, pair, quantity).price
+
+
+class FixedPricing(PricingModel):
+    """Prices that do not change, for tests.
+
+    Parameters
+    ----------
+    pair_prices
+        Mid price of each pair, or one price for all.
+    fee
+        Trading fee of all pairs, a fraction.
+    """
+
+    def __init__(self, pair_prices: Mapping[TradingPairIdentifier, float] | float, fee: float = 0.0):
+        self.pair_prices = pair_prices
+        self.fee = fee
+
+    def get_mid_price(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float:
+        """Return the price of the pair; raises `PriceUnavailable`."""
+        if not isinstance(self.pair_prices, Mapping):
+            return float(self.pair_prices)
+        price = self.pair_prices.get(pair)
+        if price is None:
+            raise PriceUnavailable(f"there is no price of {pair.get_ticker()}")
+        return float(price)
+
+    def get_buy_price(
+        self,
+        ts: datetime.datetime,
+        pair: TradingPairIdentifier,
+        reserve: Decimal | None,
+        mid_price: float | None = None,
+    ) -> TradePricing:
+        """Return the price with the fee on top."""
+        mid = self.get_mid_price(ts, pair) if mid_price is None else mid_price
+        lp_fee = float(reserve or 0) * self.fee
+        return TradePricing(mid * (1 + self.fee), mid, lp_fee=[lp_fee], pair_fee=[self.fee], side=True)
+
+    def get_sell_price(
+        self,
+        ts: datetime.datetime,
+        pair: TradingPairIdentifier,
+        quantity: Decimal | None,
+        mid_price: float | None = None,
+    ) -> TradePricing:
+        """Return the price less the fee."""
+        mid = self.get_mid_price(ts, pair) if mid_price is None else mid_price
+        lp_fee = float(quantity or 0) * mid * self.fee
+        return TradePricing(mid * (1 - self.fee), mid, lp_fee=[lp_fee], pair_fee=[self.fee], side=False)
+
+    def get_pair_fee(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float | None:
+        """Return the fee."""
+        return self.fee

@@ -43,8 +43,11 @@ from tradeexecutor.strategy.sync_model import SyncModel, UnconfirmedTreasurySync
 from tradeexecutor.strategy.tick_hook import Store, TickHookInput
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 from tradeexecutor.strategy.valuation import Valuate, revalue_portfolio
+from tradeexecutor.utils.reference_paths import refuse_names
 
 __all__ = ["DecisionFailed", "InvalidDecision", "Models", "StrategyRunner", "TickHookInput", "prepare_sorted_trades"]
+
+__getattr__ = refuse_names(__name__)
 
 logger = logging.getLogger(__name__)
 

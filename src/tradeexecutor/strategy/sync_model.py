@@ -13,8 +13,11 @@ from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.state import State
 from tradeexecutor.strategy.pricing_model import PricingModel
+from tradeexecutor.utils.reference_paths import refuse_names
 
 __all__ = ["BalanceNotReadable", "OnChainBalance", "SyncModel", "UnconfirmedTreasurySync"]
+
+__getattr__ = refuse_names(__name__)
 
 
 class UnconfirmedTreasurySync(TradeExecutorError, RuntimeError):

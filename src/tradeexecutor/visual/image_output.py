@@ -60,3 +60,19 @@ def render_plotly_figure_as_image_file(
         # The browser fails in many ways, each with its own exception class.
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ImageFailed(f"the chart cannot become an image: {reason}; {_ADVICE}") from error
+
+
+def open_plotly_figure_in_browser(figure: "go.Figure", height: int = 512, width: int = 512) -> None:
+    """Show a chart in the browser of this machine.
+
+    Parameters
+    ----------
+    figure
+        The chart; its own size counts if it has one.
+    height, width
+        Pixels.
+    """
+    drawn = figure.to_dict()
+    drawn["layout"].setdefault("height", height)
+    drawn["layout"].setdefault("width", width)
+    type(figure)(drawn).show(renderer="browser")

@@ -17,22 +17,28 @@ import enum
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.parameters import StrategyParameters
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
+from tradeexecutor.utils.reference_paths import refuse_names
 
 __all__ = [
     "IndicatorCalculationFailed",
     "IndicatorDefinition",
+    "IndicatorDependencyResolver",
+    "IndicatorFunctionSignatureMismatch",
     "IndicatorNotFound",
     "IndicatorNotValid",
     "IndicatorRegistry",
     "IndicatorSet",
     "IndicatorSource",
 ]
+
+__getattr__ = refuse_names(__name__)
 
 
 class IndicatorNotValid(TradeExecutorError, ValueError):
@@ -44,6 +50,22 @@ class IndicatorNotFound(TradeExecutorError, KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+#: The historical name: the function of an indicator does not take the arguments of its declaration.
+IndicatorFunctionSignatureMismatch = IndicatorNotValid
+
+
+class IndicatorDependencyResolver(Protocol):
+    """What the function of an indicator gets as ``dependency_resolver``: the output of earlier indicators."""
+
+    def get_indicator_data(
+        self, name: str, pair: TradingPairIdentifier | None = None, column: str | None = None, **_unused: Any
+    ) -> Any:
+        """Return the whole output of another indicator, or one column of it."""
+
+    def get_indicator_data_pairs_combined(self, name: str) -> Any:
+        """Return a per-pair indicator of all pairs as one series indexed by (pair id, timestamp)."""
 
 
 class IndicatorCalculationFailed(TradeExecutorError, RuntimeError):

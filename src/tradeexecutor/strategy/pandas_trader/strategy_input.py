@@ -18,8 +18,11 @@ from tradeexecutor.strategy.pandas_trader.position_manager import PositionManage
 from tradeexecutor.strategy.parameters import StrategyParameters
 from tradeexecutor.strategy.pricing_model import PricingModel
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
+from tradeexecutor.utils.reference_paths import refuse_names
 
 __all__ = ["StrategyInput", "StrategyInputIndicators"]
+
+__getattr__ = refuse_names(__name__)
 
 _ZERO = datetime.timedelta(0)
 _ONE_US = datetime.timedelta(microseconds=1)

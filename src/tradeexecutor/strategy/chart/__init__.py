@@ -1,0 +1,1 @@
+"""Charts that a strategy file declares with ``create_charts``."""

@@ -1,0 +1,176 @@
+"""Portfolios by signals: weights, targets and trades, each worked out by hand."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.kit.markets import DAY, START, at_cycle, flat, make_candles
+from tradeexecutor.backtest.backtest_runner import BacktestResult, run_backtest_inline
+from tradeexecutor.backtest.universe import create_universe
+from tradeexecutor.ledger.proof import prove
+from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.strategy.alpha_model import AlphaModel, TradingPairSignalFlags, format_signals
+from tradeexecutor.strategy.fixed_size_risk import FixedSizeRiskModel
+from tradeexecutor.strategy.lending import LendingPool
+from tradeexecutor.strategy.pandas_trader.position_manager import PositionManagerError
+from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput
+from tradeexecutor.strategy.weighting import (
+    BadWeightsException,
+    clip_to_normalised,
+    normalise_weights,
+    weight_by_1_slash_n,
+    weight_equal,
+    weight_passthrouh,
+)
+
+SYMBOLS = ("BTC", "ETH", "SOL")
+Plan = Callable[[StrategyInput], list[TradeExecution]]
+
+
+def run(plans: dict[int, Plan], prices: dict[str, list[float]] | None = None) -> BacktestResult:
+    prices = prices or {symbol: [100.0] * 4 for symbol in SYMBOLS}
+    candles = {f"{s}-USD": make_candles([flat(price) for price in own], bucket=DAY) for s, own in prices.items()}
+    result = run_backtest_inline(
+        decide_trades=at_cycle(plans),
+        universe=create_universe(candles, fee=0.0),
+        parameters={"lending": LendingPool(supply_rate=0.0, borrow_rate=0.0)},
+        initial_deposit=10_000,
+    )
+    assert prove(result.state).is_balanced
+    return result
+
+
+def rebalance(signals: dict[str, float], *, models: list[AlphaModel] | None = None, **options: Any) -> Plan:
+    """Hold these pairs with 9000 of the money, weighted by their signals."""
+
+    def plan(input: StrategyInput) -> list[TradeExecution]:
+        model = AlphaModel(input.timestamp)
+        for symbol, signal in signals.items():
+            model.set_signal(input.strategy_universe.get_pair_by_ticker(symbol), signal, **options.get("levels", {}))
+        model.select_top_signals(options.get("count", 5))
+        model.assign_weights(options.get("method", weight_passthrouh))
+        model.normalise_weights(**options.get("caps", {}))
+        model.update_old_weights(input.state.portfolio)
+        model.calculate_target_positions(input.get_position_manager(), investable_equity=9000.0)
+        trades = model.generate_rebalance_trades_and_triggers(
+            input.get_position_manager(), min_trade_threshold=options.get("threshold", 10.0)
+        )
+        input.state.visualisation.add_calculations(input.timestamp, model.to_dict())
+        if models is not None:
+            models.append(model)
+        return trades
+
+    return plan
+
+
+def values(result: BacktestResult) -> dict[str, float]:
+    """Value of the open positions by symbol, negative for shorts."""
+    return {
+        position.pair.get_pricing_pair().base.token_symbol: round(
+            -position.get_value() if position.is_short() else position.get_value(), 2
+        )
+        for position in result.state.portfolio.open_positions.values()
+    }
+
+
+def test_a_portfolio_follows_its_signals():
+    first = {"BTC": 2.0, "ETH": 1.0}
+    assert values(run({1: rebalance(first)})) == {"BTC": 6000.0, "ETH": 3000.0}
+    # ETH grows, BTC shrinks, SOL is new; then only SOL is left.
+    second = {"BTC": 1.0, "ETH": 1.0, "SOL": 1.0}
+    assert values(run({1: rebalance(first), 2: rebalance(second)})) == {"BTC": 3000.0, "ETH": 3000.0, "SOL": 3000.0}
+    assert values(run({1: rebalance(first), 2: rebalance({"SOL": 1.0})})) == {"SOL": 9000.0}
+
+
+def test_a_negative_signal_is_a_short_and_may_turn_round():
+    result = run({1: rebalance({"BTC": 1.0, "ETH": -2.0})})
+    assert values(result) == {"BTC": 3000.0, "ETH": -6000.0}
+    turned = run({1: rebalance({"BTC": 1.0, "ETH": -2.0}), 2: rebalance({"BTC": -1.0, "ETH": 2.0})})
+    assert values(turned) == {"BTC": -3000.0, "ETH": 6000.0}
+    assert len(turned.state.portfolio.closed_positions) == 2
+    shrunk = run({1: rebalance({"ETH": -1.0}), 2: rebalance({"ETH": -1.0, "BTC": 1.0})})
+    assert values(shrunk) == {"ETH": -4500.0, "BTC": 4500.0}
+    assert not shrunk.state.portfolio.closed_positions
+
+
+def test_small_changes_are_left_alone():
+    models: list[AlphaModel] = []
+    plans = {
+        1: rebalance({"BTC": 1.0, "ETH": 1.0}),
+        2: rebalance({"BTC": 1.01, "ETH": 1.0}, models=models, threshold=50),
+    }
+    assert values(run(plans)) == {"BTC": 4500.0, "ETH": 4500.0}
+    assert {signal.position_adjust_ignored for signal in models[0].iterate_signals()} == {True}
+    assert TradingPairSignalFlags.below_threshold in next(models[0].iterate_signals()).flags
+
+
+def test_the_strongest_signals_are_chosen():
+    models: list[AlphaModel] = []
+    plan = rebalance({"BTC": 0.1, "ETH": -0.9, "SOL": 0.5}, count=2, method=weight_by_1_slash_n, models=models)
+    assert values(run({1: plan})) == {"ETH": -6000.0, "SOL": 3000.0}
+    (model,) = models
+    pair = model.raw_signals[1].pair
+    assert model.get_signal_by_pair(pair) is None
+    assert model.raw_signals[1].flags == {TradingPairSignalFlags.not_selected}
+    assert [signal.normalised_weight for signal in model.get_signals_sorted_by_weight()] == pytest.approx(
+        [2 / 3, 1 / 3]
+    )
+    assert format_signals(model)["Value"].tolist() == pytest.approx([6000.0, 3000.0])
+
+
+def test_weights_are_capped_and_the_rest_stays_in_cash():
+    assert values(run({1: rebalance({"BTC": 3.0, "ETH": 1.0}, caps={"max_weight": 0.5})})) == {
+        "BTC": 4500.0,
+        "ETH": 2250.0,
+    }
+    models: list[AlphaModel] = []
+    caps = {"investable_equity": 9000.0, "size_risk_model": FixedSizeRiskModel(5000.0, per_position_cap=4000.0)}
+    result = run({1: rebalance({"BTC": 3.0, "ETH": 1.0}, caps=caps, models=models)})
+    assert values(result) == {"BTC": 4000.0, "ETH": 2250.0}
+    assert models[0].size_risk_discarded_value == 2750.0
+    with pytest.raises(Exception, match="needs the investable_equity") as caught:
+        run({1: rebalance({"BTC": 3.0}, caps={"size_risk_model": caps["size_risk_model"]})})
+    assert isinstance(caught.value.__cause__, PositionManagerError)
+
+
+def test_levels_go_to_new_positions():
+    levels = {"stop_loss": 0.9, "take_profit": 1.2}
+    result = run({1: rebalance({"BTC": 1.0, "ETH": -1.0}, levels=levels)})
+    found = {p.is_short(): (p.stop_loss, p.take_profit) for p in result.state.portfolio.open_positions.values()}
+    assert found[False] == pytest.approx((90.0, 120.0))
+    assert found[True] == pytest.approx((110.0, 80.0))
+
+
+def test_the_model_is_recorded_as_plain_data():
+    state = run({1: rebalance({"BTC": 1.0})}).state
+    (record,) = state.visualisation.calculations.values()
+    assert json.loads(json.dumps(record))["signals"]["1"]["position_target"] == 9000.0
+    assert record["timestamp"] == START.timestamp() or record["timestamp"] > 0
+    assert '"position_adjust_usd":' in state.to_json()
+
+
+def test_weights():
+    assert weight_equal({1: 9.0, 2: -1.0}) == {1: 1.0, 2: 1.0}
+    assert normalise_weights({1: 0.0}) == {1: 0.0}
+    third = normalise_weights({1: 1.0, 2: 1.0, 3: 1.0})
+    assert sum(third.values()) <= 1
+    rounded = {1: 0.5, 2: 0.5000000000000001}
+    assert sum(clip_to_normalised(rounded).values()) <= 1
+    with pytest.raises(BadWeightsException, match=r"add up to 1\.5"):
+        clip_to_normalised({1: 0.5, 2: 1.0})
+    with pytest.raises(BadWeightsException, match=r"weight of pair #1 is -0\.5"):
+        clip_to_normalised({1: -0.5})
+
+
+def test_caps_of_sizes():
+    model = FixedSizeRiskModel(100.0)
+    pair = next(create_universe({"BTC-USD": make_candles([flat(1.0)])}).iterate_pairs())
+    risk = model.get_acceptable_size_for_buy(START, pair, 150.0)
+    assert (risk.accepted_size, risk.capped, risk.get_relative_capped_amount()) == (100.0, True, 100 / 150)
+    assert model.get_acceptable_size_for_sell(START, pair, 50.0).capped is False
+    assert model.get_acceptable_size_for_position(START, pair, 1e9).accepted_size == 1e9
+    with pytest.raises(InvalidValue, match="positive amount"):
+        FixedSizeRiskModel(0.0)
