@@ -70,6 +70,7 @@ strategy.freqtrade.universe strategy.generic.default_protocols strategy.generic.
 strategy.generic.generic_router strategy.generic.generic_valuation strategy.generic.pair_configurator
 """.split()
 
+
 @pytest.mark.parametrize("module", WORKING)
 def test_names_that_work(module: str):
     found = importlib.import_module(f"tradeexecutor.{module}")

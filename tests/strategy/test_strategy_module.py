@@ -6,11 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.markets import flat, make_candles
-from tradeexecutor.backtest.universe import create_universe
 from tradeexecutor.strategy.cycle import CycleDuration
 from tradeexecutor.strategy.execution_context import ExecutionContext, ExecutionMode
-from tradeexecutor.strategy.lending import LendingPool
 from tradeexecutor.strategy.strategy_module import StrategyModuleNotValid, read_strategy_module
 
 GOOD = """
@@ -79,18 +76,6 @@ def test_mistakes_are_explained(tmp_path: Path, old: str, new: str, message: str
         read_strategy_module(path)
     assert str(path) in str(caught.value)
     assert caught.value.line == line
-
-
-def test_the_parameter_lending_chooses_the_pool(tmp_path: Path):
-    universe = create_universe({"BTC-USD": make_candles([flat(100)] * 3)})
-    module = read_strategy_module(write(tmp_path, GOOD))
-    assert module.choose_lending(universe) is universe
-    pool = LendingPool(supply_rate=0.07)
-    module.parameters = module.parameters.replace(lending=pool)
-    assert module.choose_lending(universe).lending is pool
-    module.parameters = module.parameters.replace(lending=0.07)
-    with pytest.raises(StrategyModuleNotValid, match=r"the parameter lending must be a LendingPool, not 0\.07"):
-        module.choose_lending(universe)
 
 
 def test_a_missing_file_is_explained(tmp_path: Path):

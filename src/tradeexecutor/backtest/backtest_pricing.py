@@ -43,7 +43,7 @@ class BacktestPricing(PricingModel):
     Notes
     -----
     Buying costs ``mid * (1 + fee)`` per unit, selling brings ``mid * (1 - fee)``. The fee in reserve currency is
-    ``quantity * mid * fee``, so price and fee add up exactly.
+    ``quantity * mid * fee``, so price and fee add up exactly. A tax of the token, see `MarketTerms`, comes on top.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class BacktestPricing(PricingModel):
         if index < 0:
             return self.get_mid_price(ts, pair)  # raises
         price = cursor.open[index] if cursor.ends[index] > now else cursor.close[index]
-        return price * (1 - self._get_fee(pair))
+        return price * (1 - self._get_fee(pair)) * (1 - self.universe.get_terms(pair).sell_tax)
 
     def get_buy_price(
         self,
@@ -165,7 +165,7 @@ class BacktestPricing(PricingModel):
         mid, delay = self._get_market(ts, pair, mid_price)
         fee = self._get_fee(pair)
         paid = float(reserve or 0) * fee / (1 + fee)
-        return TradePricing(
+        pricing = TradePricing(
             price=mid * (1 + fee),
             mid_price=mid,
             lp_fee=[paid],
@@ -175,6 +175,7 @@ class BacktestPricing(PricingModel):
             path=[pair],
             read_at=ts,
         )
+        return self.universe.get_terms(pair).tax_buy(pricing, reserve)
 
     def get_sell_price(
         self,
@@ -188,7 +189,7 @@ class BacktestPricing(PricingModel):
             raise InvalidValue(f"the quantity of a sell price must be positive, not {quantity}")
         mid, delay = self._get_market(ts, pair, mid_price)
         fee = self._get_fee(pair)
-        return TradePricing(
+        pricing = TradePricing(
             price=mid * (1 - fee),
             mid_price=mid,
             lp_fee=[float(quantity or 0) * mid * fee],
@@ -198,6 +199,7 @@ class BacktestPricing(PricingModel):
             path=[pair],
             read_at=ts,
         )
+        return self.universe.get_terms(pair).tax_sell(pricing, quantity)
 
     def _get_market(
         self, ts: datetime.datetime, pair: TradingPairIdentifier, mid_price: float | None

@@ -33,6 +33,7 @@ from tradeexecutor.backtest.delisting import Delisting, DelistingPolicy
 from tradeexecutor.backtest.equity_sampling import EquitySampling
 from tradeexecutor.backtest.excursions import record_excursions
 from tradeexecutor.backtest.look_ahead_check import check_indicators
+from tradeexecutor.backtest.market_parameters import apply_market_parameters
 from tradeexecutor.backtest.progress import show_progress
 from tradeexecutor.backtest.run_warnings import Outcomes, find_warnings
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
@@ -92,7 +93,7 @@ class _Setup:
 
     def __post_init__(self) -> None:
         module, options = self.module, self.options
-        self.universe = module.choose_lending(self.universe)
+        self.universe = apply_market_parameters(self.universe, module.parameters)
         self.wanted = (options.start_at or module.backtest_start, options.end_at or module.backtest_end)
         self.start_at, self.end_at = find_period(self.universe, *self.wanted)
 

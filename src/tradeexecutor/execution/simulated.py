@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from tradeexecutor.accounting.raw_units import round_down_to_units, round_up_to_units, size_sale
 from tradeexecutor.execution.failures import FailureModel
 from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, ExecutionReport
@@ -197,6 +199,8 @@ class SimulatedExecution(ExecutionModel):
             self.settle(trade, fill)
             return fill, ""
         fill = self.calculate_fill(ts, state, trade, slippage)
+        share = self.slippage.get_filled_share(ts, trade)
+        fill = fill if share >= 1 else _take_part(trade, fill, share)
         if not fill.quantity or not fill.reserve:
             return None, f"{abs(fill.quantity)} for {fill.reserve} is less than one unit of a token"
         self.settle(trade, fill)
@@ -256,6 +260,23 @@ class SimulatedExecution(ExecutionModel):
 
 def _is_simulated_spot(trade: TradeExecution) -> bool:
     return trade.is_spot() and (not trade.is_vault() or trade.pair.is_synchronous_vault())
+
+
+def _take_part(trade: TradeExecution, fill: Fill, share: float) -> Fill:
+    """Return the fill of a fraction of a trade, because its market fills no more."""
+    base_decimals, reserve_decimals = trade.pair.base.decimals, trade.reserve_currency.decimals
+    quantity = round_down_to_units(abs(fill.quantity) * Decimal(share), base_decimals).copy_sign(fill.quantity)
+    reserve = fill.reserve * Decimal(share)
+    is_buy = fill.quantity > 0
+    reserve = round_up_to_units(reserve, reserve_decimals) if is_buy else round_down_to_units(reserve, reserve_decimals)
+    trade.add_note(f"filled in part: {share:.1%} of {abs(fill.quantity)} {trade.pair.base.token_symbol}")
+    return msgspec.structs.replace(
+        fill,
+        quantity=quantity,
+        reserve=reserve,
+        price=float(reserve / abs(quantity)) if quantity else 0.0,
+        lp_fees=(fill.lp_fees or 0.0) * share,
+    )
 
 
 def _worsen(slippage: float, *, is_buy: bool) -> Decimal:

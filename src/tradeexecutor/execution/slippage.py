@@ -47,6 +47,10 @@ class SlippageModel(ABC):
             The trade cannot be filled.
         """
 
+    def get_filled_share(self, ts: datetime.datetime, trade: TradeExecution) -> float:
+        """Return the fraction of a spot trade that is filled; the rest lapses. By default 1."""
+        return 1.0
+
 
 class NoSlippage(SlippageModel):
     """Slippage model in which every trade fills at its planned price."""
@@ -88,18 +92,30 @@ class VolumeShareSlippage(SlippageModel):
     impact
         Slippage of a trade whose value equals that of the whole candle, a fraction.
     max_share
-        Largest share of a trade, a fraction; a larger trade fails.
+        Largest share of a trade, a fraction; a larger trade fails, or with `fills_partly` is filled up to it.
     fallback
         Slippage when the volume is unknown or zero, a fraction.
+    fills_partly
+        Whether a larger spot trade is filled in part. The rest of a purchase stays in cash, that of a sale in the
+        position, and the strategy has to decide again. Other trades fail.
     """
 
-    def __init__(self, volumes: VolumeSource, impact: float = 0.1, max_share: float = 0.25, fallback: float = 0.0):
+    def __init__(
+        self,
+        volumes: VolumeSource,
+        impact: float = 0.1,
+        max_share: float = 0.25,
+        fallback: float = 0.0,
+        *,
+        fills_partly: bool = False,
+    ):
         if impact < 0 or max_share <= 0 or not 0 <= fallback < 1 or impact * max_share >= 1:
             raise InvalidSlippage(f"impossible slippage: impact {impact}, max_share {max_share}, fallback {fallback}")
         self.volumes = volumes
         self.impact = float(impact)
         self.max_share = float(max_share)
         self.fallback = float(fallback)
+        self.fills_partly = fills_partly
 
     def get_slippage(self, ts: datetime.datetime, trade: TradeExecution) -> float:
         """Return ``impact * share``, or raise `MarketTooThin` above the largest share."""
@@ -107,8 +123,16 @@ class VolumeShareSlippage(SlippageModel):
         if not traded:
             return self.fallback
         share = trade.get_planned_value() / traded
+        if share > self.max_share and self.fills_partly and trade.is_spot():
+            return self.impact * self.max_share
         if share > self.max_share:
             raise MarketTooThin(
                 f"the trade is {share:.1%} of the {traded:,.0f} traded in the candle, the limit is {self.max_share:.0%}"
             )
         return self.impact * share
+
+    def get_filled_share(self, ts: datetime.datetime, trade: TradeExecution) -> float:
+        """Return the fraction that the largest share leaves; 1 unless `fills_partly`."""
+        traded = self.volumes(ts, trade.pair) if self.fills_partly else None
+        value = trade.get_planned_value()
+        return min(self.max_share * traded / value, 1.0) if traded and value else 1.0

@@ -25,6 +25,7 @@ from tradeexecutor.backtest.backtest_valuation import BacktestValuationModel
 from tradeexecutor.backtest.delisting import DEFAULT_DELISTED_AFTER, Delisting, DelistingPolicy
 from tradeexecutor.backtest.feeds.interface import FeedUnavailable
 from tradeexecutor.backtest.feeds.market import GrowingMarket
+from tradeexecutor.backtest.market_parameters import apply_market_parameters
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
 from tradeexecutor.execution.simulated import calculate_total_assets
 from tradeexecutor.execution.slippage import FixedSlippage
@@ -298,7 +299,7 @@ class PaperLoop:
         """Return the engine of the next decisions; a restart makes the same one, because only the state is read."""
         _require_same_pairs(state, universe)
         module = self.module
-        universe = module.choose_lending(universe)
+        universe = apply_market_parameters(universe, module.parameters)
         context = ExecutionContext(
             mode=ExecutionMode.paper_trading,
             engine_version=module.engine_version,

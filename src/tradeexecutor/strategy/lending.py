@@ -12,13 +12,14 @@ A strategy sets it as a parameter::
 
 import datetime
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tradeexecutor.accounting.interest import calculate_accrual_multiplier
 from tradeexecutor.state.errors import InvalidValue, UnsupportedPairKind
 from tradeexecutor.state.identifier import AssetIdentifier, AssetType, TradingPairIdentifier, TradingPairKind
-from tradeexecutor.state.types import Percent
+from tradeexecutor.state.types import Percent, USDollarAmount
 from tradeexecutor.strategy.interest import LendingRates
 
 __all__ = ["LendingPool"]
@@ -40,6 +41,10 @@ class LendingPool:
         leverage below ``1 / (1 - liquidation_threshold) - 1``.
     liquidation_penalty
         What a liquidation costs in addition to the debt, a fraction of it.
+    collateral_factor
+        Largest ratio of debt to collateral when tokens are borrowed; None for the liquidation threshold.
+    borrow_caps
+        Largest debt of the strategy by symbol of the borrowed token, token units; tokens without one have no limit.
     rates
         Rates over time that replace the two constant ones, e.g. a `LendingRateHistory` of
         :mod:`tradeexecutor.strategy.lending_rates`.
@@ -54,6 +59,8 @@ class LendingPool:
     borrow_rate: Percent = 0.05
     liquidation_threshold: Percent = 0.85
     liquidation_penalty: Percent = 0.05
+    collateral_factor: Percent | None = None
+    borrow_caps: Mapping[str, Decimal | float] = field(default_factory=dict[str, "Decimal | float"])
     rates: LendingRates | None = None
 
     def __post_init__(self) -> None:
@@ -65,6 +72,37 @@ class LendingPool:
             raise InvalidValue(f"liquidation_threshold must be between 0 and 1, not {self.liquidation_threshold}")
         if not 0 <= self.liquidation_penalty < 1:
             raise InvalidValue(f"liquidation_penalty must be a fraction from 0 to 1, not {self.liquidation_penalty}")
+
+        if self.collateral_factor is not None and not 0 < self.collateral_factor <= self.liquidation_threshold:
+            raise InvalidValue(
+                f"collateral_factor must be above 0 and not above the liquidation threshold "
+                f"{self.liquidation_threshold}, not {self.collateral_factor}"
+            )
+
+    def find_obstacle(
+        self, token: AssetIdentifier, debt: Decimal, debt_value: USDollarAmount, collateral_value: USDollarAmount
+    ) -> str | None:
+        """Return why a debt is refused; None if it is not.
+
+        Parameters
+        ----------
+        token
+            The borrowed token, not its vToken.
+        debt
+            All of the strategy's debt in it, token units.
+        debt_value, collateral_value
+            Of the loan that is opened or increased, USD.
+        """
+        cap = self.borrow_caps.get(token.token_symbol)
+        if cap is not None and debt > Decimal(str(cap)):
+            return f"{debt} {token.token_symbol} would be borrowed, the borrow cap is {cap}"
+        factor = self.collateral_factor
+        if factor is not None and debt_value > factor * collateral_value:
+            return (
+                f"a debt of {debt_value:,.2f} is {debt_value / collateral_value:.2%} of the collateral, the collateral "
+                f"factor is {factor:.2%}"
+            )
+        return None
 
     # --- Rates
 

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
-from tradeexecutor.accounting.raw_units import round_down_to_units, size_buy, size_sale
+from tradeexecutor.accounting.raw_units import round_down_to_units, size_sale
 from tradeexecutor.state.booking.waiting_orders import (
     add_expired_triggers,
     expire_if_never_opened,
@@ -80,10 +80,7 @@ def iterate_positions_with_triggers(portfolio: Portfolio) -> Iterator[TradingPos
 def trail_stop_loss(position: TradingPosition, price: USDollarPrice, ts: datetime.datetime) -> bool:
     """Raise a trailing stop loss to follow the price; a position without a level gets its first one.
 
-    Returns
-    -------
-    bool
-        Whether the level has changed; the change is then recorded in `trigger_updates`.
+    Returns whether the level has changed; the change is then recorded in `trigger_updates`.
     """
     pct = position.trailing_stop_loss_pct
     if pct is None:
@@ -116,7 +113,7 @@ def check_position_triggers(
     Parameters
     ----------
     position_manager
-        Position manager for the time of the check.
+        For the time of the check.
     execution_context
         Accepted for compatibility.
     price_ranges
@@ -125,8 +122,8 @@ def check_position_triggers(
     Returns
     -------
     list
-        Planned trades, to be executed in this order with ``triggered=True``. Triggers that depend on the outcome of one
-        of them, such as the stop loss of a position that it opens, are found by the next check.
+        Planned trades, to be executed in this order with ``triggered=True``. Triggers that depend on the outcome of
+        one, such as the stop loss of a position that it opens, are found by the next check.
     """
     del execution_context
     opened: set[int] = set()
@@ -157,7 +154,7 @@ def fill_triggers(
     Returns
     -------
     list
-        The trades, failed ones included, in the order in which the price reached them.
+        The trades, failed ones included, as the price reached them.
     """
 
     def fill(hit: Hit) -> TradeExecution | None:
@@ -395,7 +392,9 @@ def _can_pay(portfolio: Portfolio, trade: TradeExecution) -> bool:
     return portfolio.get_reserve_position(trade.reserve_currency).quantity >= trade.planned_reserve
 
 
-def reprice(manager: PositionManager, trade: TradeExecution, mid_price: USDollarPrice | None) -> bool:
+def reprice(
+    manager: PositionManager, trade: TradeExecution, mid_price: USDollarPrice | None, *, is_maker: bool = False
+) -> bool:
     """Plan a resting or queued trade again, at the price at which it fills now.
 
     Parameters
@@ -406,23 +405,28 @@ def reprice(manager: PositionManager, trade: TradeExecution, mid_price: USDollar
         A planned trade; a buy keeps its reserve amount, a sell its quantity.
     mid_price
         Price of the fill; None for the market price.
+    is_maker
+        Whether it pays the fee of resting limit orders.
 
     Returns
     -------
     bool
-        False when the reserve amount buys less than one unit of the token; then nothing has changed.
+        False when the reserve amount buys less than a unit of the token or a lot; then nothing has changed.
     """
     ts, decimals = manager.timestamp, trade.reserve_currency.decimals
+    terms = manager.strategy_universe.get_terms(trade.pair)
     if trade.is_buy():
         pricing = manager.pricing_model.get_buy_price(ts, trade.pair, trade.planned_reserve, mid_price=mid_price)
+        pricing = terms.make_maker(pricing) if is_maker else pricing
         price = Decimal(pricing.price)
-        quantity, cost = size_buy(trade.planned_reserve, price, trade.pair.base.decimals, decimals)
+        quantity, cost = terms.size_buy(trade.planned_reserve, price, trade.pair.base.decimals, decimals)
         if not quantity:
             return False
         trade.planned_quantity, trade.planned_reserve = quantity, cost
     else:
         quantity = -trade.planned_quantity
         pricing = manager.pricing_model.get_sell_price(ts, trade.pair, quantity, mid_price=mid_price)
+        pricing = terms.make_maker(pricing) if is_maker else pricing
         trade.planned_reserve = size_sale(quantity, Decimal(pricing.price), decimals)
     trade.planned_price = pricing.price
     trade.planned_mid_price = pricing.mid_price
@@ -445,7 +449,9 @@ def _activate(manager: PositionManager, position: TradingPosition, trade: TradeE
         trade.trade_type = _get_type_of_sale(trigger)
         if trade.trade_type is not TradeType.take_profit:
             trade.flags = (trade.flags or set()) - {TradeFlag.partial_take_profit}
-    if not reprice(manager, trade, hit.price):
+    # A limit is on the better side of the price: that of a purchase below it, that of a sale above it.
+    is_limit = trigger is not None and trigger.condition not in _TIMED and hit.condition.rising is trade.is_sell()
+    if not reprice(manager, trade, hit.price, is_maker=is_limit):
         return False
     for other in trade.triggers or ():
         if other is trigger:

@@ -42,7 +42,6 @@ from tradeexecutor.strategy.engine_versions import (
     has_parameters,
 )
 from tradeexecutor.strategy.execution_context import ExecutionContext
-from tradeexecutor.strategy.lending import LendingPool
 from tradeexecutor.strategy.pandas_trader.indicator import IndicatorRegistry, IndicatorSet
 from tradeexecutor.strategy.parameters import StrategyParameters
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
@@ -217,21 +216,6 @@ class StrategyModule:
                 f"create_trading_universe must return a TradingStrategyUniverse, it returned {type(result).__name__}"
             )
         return result
-
-    def choose_lending(self, universe: TradingStrategyUniverse) -> TradingStrategyUniverse:
-        """Return the universe with the lending pool of the parameter ``lending``, or unchanged without one.
-
-        Raises
-        ------
-        StrategyModuleNotValid
-            The parameter is not a `LendingPool`.
-        """
-        lending = self.parameters.get("lending")
-        if lending is None:
-            return universe
-        if not isinstance(lending, LendingPool):
-            raise self._invalid(f"the parameter lending must be a LendingPool, not {lending!r}")
-        return universe.with_lending(lending)
 
     def _call(self, name: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
         wanted = inspect.signature(function).parameters

@@ -26,6 +26,7 @@ from tradeexecutor.strategy.data_universe import (
 )
 from tradeexecutor.strategy.lending import LendingPool
 from tradeexecutor.strategy.market_data import CandleCursor, Candles
+from tradeexecutor.strategy.market_terms import MarketTerms
 from tradeexecutor.utils.reference_paths import refuse_names
 
 __all__ = [
@@ -38,6 +39,8 @@ __all__ = [
 ]
 
 __getattr__ = refuse_names(__name__)
+
+_NO_TERMS = MarketTerms()
 
 
 class UniverseNotValid(TradeExecutorError, ValueError):
@@ -68,7 +71,7 @@ class TradingStrategyUniverse:
         `data_universe` does not have the shape of the data client's.
     """
 
-    __slots__ = ("_by_id", "_candles", "_cursors", "_data_universe", "lending", "pairs", "reserve_asset")
+    __slots__ = ("_by_id", "_candles", "_cursors", "_data_universe", "_terms", "lending", "pairs", "reserve_asset")
 
     def __init__(
         self,
@@ -88,6 +91,7 @@ class TradingStrategyUniverse:
         self.reserve_asset = reserve_asset
         self.lending = lending or LendingPool()
         self._data_universe: DataUniverse | None = None
+        self._terms: dict[int, MarketTerms] = {}
         self.pairs: list[TradingPairIdentifier] = list(candles)
         if not self.pairs:
             raise UniverseNotValid("a trading universe needs at least one pair")
@@ -107,8 +111,7 @@ class TradingStrategyUniverse:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Cursors are not copied to another process: they read the arrays of this one without copying them.
-        candles = {pair: self.get_candles(pair) for pair in self.pairs}
-        return TradingStrategyUniverse, (candles, self.reserve_asset, self.lending)
+        return _restore, (self._get_all_candles(), self.reserve_asset, self.lending, self._terms)
 
     def __repr__(self) -> str:
         tickers = ", ".join(pair.get_ticker() for pair in self.pairs[:5])
@@ -195,12 +198,28 @@ class TradingStrategyUniverse:
             raise PairNotFound(f"expected (chain, exchange, base, quote), got {parts!r}")
         return self.get_pair_by_ticker(f"{parts[2]}-{parts[3]}")
 
+    # --- Terms of markets
+
+    def get_terms(self, pair: TradingPairIdentifier) -> MarketTerms:
+        """Return the rules of the market of a pair."""
+        return self._terms.get(pair.internal_id or 0, _NO_TERMS)
+
+    def with_terms(self, terms: MarketTerms | Mapping[str, MarketTerms]) -> "TradingStrategyUniverse":
+        """Return a universe with the same market data and these rules, for all pairs or by ticker."""
+        if isinstance(terms, MarketTerms):
+            by_id = {pair.internal_id or 0: terms for pair in self.pairs}
+        else:
+            by_id = {self.get_pair_by_ticker(name).internal_id or 0: own for name, own in terms.items()}
+        return _restore(self._get_all_candles(), self.reserve_asset, self.lending, by_id)
+
+    def _get_all_candles(self) -> dict[TradingPairIdentifier, Candles]:
+        return {pair: self._candles[pair.internal_id or 0] for pair in self.pairs}
+
     # --- Lending
 
     def with_lending(self, lending: LendingPool) -> "TradingStrategyUniverse":
         """Return a universe with the same market data and another lending pool."""
-        candles = {pair: self._candles[pair.internal_id or 0] for pair in self.pairs}
-        return TradingStrategyUniverse(candles, self.reserve_asset, lending)
+        return _restore(self._get_all_candles(), self.reserve_asset, lending, self._terms)
 
     def get_shorting_pair(self, pair: TradingPairIdentifier) -> TradingPairIdentifier:
         """Return the pair that shorts a spot pair of this universe."""
@@ -245,6 +264,17 @@ class TradingStrategyUniverse:
 
     def _tickers(self) -> str:
         return "pairs: " + ", ".join(pair.get_ticker() for pair in self.pairs[:10])
+
+
+def _restore(
+    candles: Mapping[TradingPairIdentifier, Candles],
+    reserve_asset: AssetIdentifier,
+    lending: LendingPool,
+    terms: dict[int, MarketTerms],
+) -> TradingStrategyUniverse:
+    universe = TradingStrategyUniverse(candles, reserve_asset, lending)
+    universe._terms = terms  # pyright: ignore[reportPrivateUsage]
+    return universe
 
 
 def _get_single_reserve(reserve_assets: Iterable[AssetIdentifier]) -> AssetIdentifier:

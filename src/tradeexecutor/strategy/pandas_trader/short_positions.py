@@ -272,6 +272,7 @@ class ShortPositions(TriggerOrders):
         if TradeFlag.close not in flags:
             loan = None if position is None else position.loan
             _check_worst_fill(pair, loan, pricing, self.default_slippage_tolerance, terms)
+            self._check_pool(pair, loan, pricing, terms)
         position, trade, _ = self.state.trade_short(
             strategy_cycle_at=self.timestamp,
             pair=pair,
@@ -286,6 +287,31 @@ class ShortPositions(TriggerOrders):
             **terms,
         )
         return position, trade
+
+    def _check_pool(
+        self, pair: TradingPairIdentifier, loan: Loan | None, pricing: TradePricing, terms: dict[str, Any]
+    ) -> None:
+        """Raise `PositionManagerError` if the pool does not lend so much; repayments are always possible."""
+        borrowed = -terms["borrowed_quantity"]
+        if borrowed <= 0:
+            return
+        debt, collateral = (_ZERO, _ZERO) if loan is None else get_debt_and_collateral(loan)
+        collateral += terms["collateral_quantity"] + terms["planned_collateral_allocation"]
+        collateral += terms["planned_collateral_consumption"]
+        others = sum(
+            (
+                get_debt_and_collateral(position.loan)[0]
+                for position in self.state.portfolio.get_open_and_frozen_positions()
+                if position.loan is not None and position.pair.base == pair.base and position.loan is not loan
+            ),
+            _ZERO,
+        )
+        token = pair.get_pricing_pair().base
+        debt += borrowed
+        value = float(debt) * (pricing.mid_price or pricing.price)
+        obstacle = self.strategy_universe.lending.find_obstacle(token, debt + others, value, float(collateral))
+        if obstacle is not None:
+            raise PositionManagerError(f"the pool refuses: {obstacle}")
 
     def _get_fee(self, spot: TradingPairIdentifier) -> float:
         return self.pricing_model.get_pair_fee(self.timestamp, spot) or 0.0

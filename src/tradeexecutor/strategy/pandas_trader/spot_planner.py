@@ -4,7 +4,7 @@ import datetime
 from decimal import Decimal
 from typing import Any
 
-from tradeexecutor.accounting.raw_units import round_down_to_units, size_buy, size_sale
+from tradeexecutor.accounting.raw_units import round_down_to_units, size_sale
 from tradeexecutor.state.booking.waiting_orders import expire_order, expire_waiting_orders, is_waiting
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import UnsupportedPairKind
@@ -137,14 +137,17 @@ class SpotPlanner:
         """
         check_pair(pair)
         amount = round_down_to_units(abs(Decimal(value)), self.reserve_currency.decimals)
-        if not amount:
+        terms = self.strategy_universe.get_terms(pair)
+        if not amount or amount < terms.minimum_order:
             return True
         if value > 0:
-            price = self.pricing_model.get_buy_price(self.timestamp, pair, amount).price
-            quantity, _ = size_buy(amount, Decimal(price), pair.base.decimals, self.reserve_currency.decimals)
+            pricing = self.pricing_model.get_buy_price(self.timestamp, pair, amount)
+            decimals = pair.base.decimals, self.reserve_currency.decimals
+            quantity, _ = terms.size_buy(amount, Decimal(pricing.price), *decimals)
         else:
             mid_price = self.pricing_model.get_mid_price(self.timestamp, pair)
-            quantity = round_down_to_units(abs(Decimal(value)) / Decimal(mid_price), pair.base.decimals)
+            units = round_down_to_units(abs(Decimal(value)) / Decimal(mid_price), pair.base.decimals)
+            quantity = terms.round_quantity(units)
         return quantity <= get_dust_epsilon_for_pair(pair)
 
     def _to_reserve(self, value: USDollarAmount | Decimal) -> Decimal:
@@ -172,8 +175,18 @@ class SpotPlanner:
         if quantity >= available:
             return available
         units = round_down_to_units(quantity, position.pair.base.decimals)
+        units = self.strategy_universe.get_terms(position.pair).round_quantity(units)
         check_size(position.pair, units, f"cannot sell {quantity}")
+        self._check_minimum(position.pair, Decimal(abs(dollar_delta)), f"cannot sell {quantity}")
         return units
+
+    def _check_minimum(self, pair: TradingPairIdentifier, value: Decimal, what: str) -> None:
+        minimum = self.strategy_universe.get_terms(pair).minimum_order
+        if value < minimum:
+            symbol = self.reserve_currency.token_symbol
+            raise OrderTooSmall(
+                f"{what}: the smallest order is {minimum} {symbol}; ask is_too_small(pair, value) first"
+            )
 
     # --- Trades
 
@@ -189,9 +202,12 @@ class SpotPlanner:
         position: TradingPosition | None = None,
     ) -> tuple[TradeExecution, TradingPosition]:
         """Plan a buy for a budget in reserve currency; raises `PositionManagerError` for dust and less than a unit."""
-        quantity, cost = size_buy(budget, Decimal(pricing.price), pair.base.decimals, self.reserve_currency.decimals)
+        terms = self.strategy_universe.get_terms(pair)
+        decimals = pair.base.decimals, self.reserve_currency.decimals
+        quantity, cost = terms.size_buy(budget, Decimal(pricing.price), *decimals)
         what = f"cannot buy for {budget} {self.reserve_currency.token_symbol} at {pricing.price}"
         check_size(pair, quantity, what)
+        self._check_minimum(pair, cost, what)
         position, trade, _ = self.state.create_trade(
             strategy_cycle_at=self.timestamp,
             pair=pair,

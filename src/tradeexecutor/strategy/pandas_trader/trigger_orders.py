@@ -207,6 +207,7 @@ class TriggerOrders(PositionQueries):
         notes: str | None,
     ) -> list[TradeExecution]:
         self._check_tradeable(pair)
+        self._round_levels(pair, triggers)
         position = self._find_open_position(pair) or self.state.portfolio.get_pending_position_for_pair(pair)
         budget = self._to_reserve(value)
         pricing = self.pricing_model.get_buy_price(self.timestamp, pair, budget)
@@ -219,6 +220,13 @@ class TriggerOrders(PositionQueries):
         levels.apply(position)
         self._make_wait(position, trade, triggers)
         return [trade]
+
+    def _round_levels(self, pair: TradingPairIdentifier, triggers: Iterable[Trigger]) -> None:
+        """Round the prices of triggers to the tick size of the market."""
+        terms = self.strategy_universe.get_terms(pair)
+        for trigger in triggers:
+            if trigger.price is not None:
+                trigger.price = terms.round_price(trigger.price)
 
     def _make_market_limit(
         self, pair: TradingPairIdentifier, price: USDollarPrice, expires_at: datetime.datetime | None
@@ -401,6 +409,7 @@ class TriggerOrders(PositionQueries):
         quantity = round_down_to_units(quantity, position.pair.base.decimals)
         if not quantity:
             raise PositionManagerError(f"{position} has nothing to sell")
+        self._round_levels(position.pair, triggers)
         flags = {TradeFlag.reduce, TradeFlag.triggered}
         if closes:
             flags.add(TradeFlag.close)
