@@ -9,7 +9,6 @@ from tests.kit.markets import DAY, at_cycle, flat, make_candles
 from tradeexecutor.backtest.backtest_runner import BacktestResult, run_backtest_inline
 from tradeexecutor.backtest.universe import create_universe
 from tradeexecutor.ledger.proof import prove
-from tradeexecutor.state.errors import UnsupportedPairKind
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput
@@ -83,16 +82,6 @@ def test_a_vault_beside_a_spot_pair():
     assert result.state.portfolio.get_cash() == pytest.approx(10_000 - 1000 + 1000 / 1.001 * 0.999, abs=1e-5)
 
 
-def test_vaults_that_take_time_are_refused_and_unknown_ones_too():
-    def wait(input: StrategyInput) -> list[TradeExecution]:
-        pair = input.get_default_pair()
-        pair.other_data = {"vault_features": ["lagoon_like"]}
-        before = input.state.to_json()
-        with pytest.raises(UnsupportedPairKind, match="settle at once"):
-            deposit(1000.0)(input)
-        assert input.state.to_json() == before
-        return []
-
-    run({1: wait}, [1.0, 1.0])
+def test_unknown_vaults_are_refused():
     with pytest.raises(UniverseNotValid, match="no share price of the vault OTHER"):
         create_universe({"SAVE-USD": make_candles([flat(1.0)] * 3)}, vaults=["OTHER-USD"])

@@ -75,6 +75,33 @@ class BacktestExecution(SimulatedExecution):
         except OutOfSimulatedBalance as error:
             raise BacktestExecutionFailed(f"{trade} cannot be paid: {error}") from error
 
+    def send_request(self, trade: TradeExecution) -> None:
+        """Take the money of a deposit or the shares of a redemption out of the wallet.
+
+        Raises
+        ------
+        BacktestExecutionFailed
+            The wallet does not hold them.
+        """
+        reserve, reason = trade.reserve_currency, f"request #{trade.trade_id}"
+        try:
+            if trade.is_buy():
+                self.wallet.update_balance(reserve, -self._get_payment(trade, trade.planned_reserve), reason)
+            else:
+                self.wallet.update_balance(trade.pair.base, trade.planned_quantity, reason)
+        except OutOfSimulatedBalance as error:
+            raise BacktestExecutionFailed(f"{trade} cannot be paid: {error}") from error
+
+    def settle_request(self, trade: TradeExecution, fill: Fill) -> None:
+        """Put the shares of a deposit or the money of a redemption into the wallet."""
+        reserve, reason = trade.reserve_currency, f"settlement #{trade.trade_id}"
+        if trade.is_buy():
+            rest = trade.get_vault_settlement_request_reserve() - fill.reserve
+            self.wallet.update_balance(trade.pair.base, fill.quantity, reason)
+            self.wallet.update_balance(reserve, rest, reason)
+        else:
+            self.wallet.update_balance(reserve, fill.reserve, reason)
+
     def _get_payment(self, trade: TradeExecution, cost: Decimal) -> Decimal:
         """Return what is paid for a buy: its cost, or all that the wallet holds when only rounding is missing."""
         held = self.wallet.get_balance(trade.reserve_currency)

@@ -38,7 +38,7 @@ class BacktestValuationModel(ValuationModel):
         if pair.kind is not _SPOT:
             if pair.kind.is_credit_supply():
                 return 1.0
-            if not (pair.is_spot() or pair.kind.is_shorting() or pair.is_synchronous_vault()):
+            if not (pair.is_spot() or pair.kind.is_shorting() or pair.is_vault()):
                 raise UnsupportedPairKind(f"positions of this kind cannot be valued in a backtest: {position}")
             pair = pair.get_pricing_pair()
         quantity = position.get_quantity() if self._needs_quantity else ZERO_DECIMAL

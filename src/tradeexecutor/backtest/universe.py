@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from tradeexecutor.backtest.candles import CandleSource, load_candles
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
+from tradeexecutor.state.identifier.vault_terms import VaultTerms
 from tradeexecutor.strategy.market_data import CandleLength, Candles
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse, UniverseNotValid
 
@@ -145,7 +146,7 @@ def create_universe(
     *,
     date_format: str | None = None,
     strict: bool = False,
-    vaults: Collection[str] = (),
+    vaults: Collection[str] | Mapping[str, VaultTerms] = (),
 ) -> TradingStrategyUniverse:
     """Return a trading universe from candles of one or many pairs.
 
@@ -162,8 +163,9 @@ def create_universe(
     strict
         Whether an open or a close outside low - high is refused; see `load_candles`.
     vaults
-        Symbols of pairs that are vaults, which settle at once: their candles are the share price, their fee is paid for
-        deposits and redemptions, and none by default.
+        Symbols of pairs that are vaults: their candles are the share price, their fee is paid for deposits and
+        redemptions, and none by default. A mapping has the terms of each: delays, queue and lock-up; otherwise they
+        settle at once.
 
     Returns
     -------
@@ -202,7 +204,10 @@ def create_universe(
         taken[base] = name
         kind = TradingPairKind.vault if name in vaults else TradingPairKind.spot_market_hold
         own_fee = 0.0 if name in vaults and not isinstance(fee, Mapping) else _get_fee(fee, name, base)
-        pairs[create_pair(base, reserve_asset, number, own_fee, kind)] = pair_candles
+        pair_data = vaults[name].to_pair_data() if isinstance(vaults, Mapping) and name in vaults else None
+        made = create_pair(base, reserve_asset, number, own_fee, kind)
+        made.other_data = {**(made.other_data or {}), **(pair_data or {})}
+        pairs[made] = pair_candles
     return TradingStrategyUniverse(pairs, reserve_asset)
 
 

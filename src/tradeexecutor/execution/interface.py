@@ -6,7 +6,7 @@ and chains implement this class.
 
 import datetime
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
 
-__all__ = ["ExecutionError", "ExecutionHaltableIssue", "ExecutionModel", "ExecutionReport"]
+__all__ = ["ExecutionError", "ExecutionHaltableIssue", "ExecutionModel", "ExecutionReport", "SettlementPrice"]
 
 
 class ExecutionError(TradeExecutorError, RuntimeError):
@@ -39,6 +39,10 @@ class ExecutionReport:
 
     succeeded: list[TradeExecution] = field(default_factory=list[TradeExecution])
     failed: list[TradeExecution] = field(default_factory=list[TradeExecution])
+
+
+#: Returns the price at which a trade settles now, USD; None without a price.
+SettlementPrice = Callable[[TradeExecution], float | None]
 
 
 class ExecutionModel(ABC):
@@ -91,6 +95,21 @@ class ExecutionModel(ABC):
             The outcome of a trade is still open, or a person has to decide.
         """
         del ts, state
+        return []
+
+    def settle_requests(self, ts: datetime.datetime, state: State, get_price: SettlementPrice) -> list[TradeExecution]:
+        """Book the requests to vaults that are due, and return their trades; does nothing by default.
+
+        Parameters
+        ----------
+        ts
+            Time of the settlement, naive UTC.
+        state
+            State that contains the requests.
+        get_price
+            Returns the price of a trade at `ts`, fees included; None while there is none.
+        """
+        del ts, state, get_price
         return []
 
     @abstractmethod

@@ -78,7 +78,7 @@ def check_cash(portfolio: Portfolio, trades: Iterable[TradeExecution]) -> None:
                     f"by the trades before it, nothing was traded; {CASH_HINT}"
                 )
             cash[asset] = available - trade.planned_reserve
-        else:
+        elif not trade.pair.is_async_vault():  # what it redeems comes later
             cash[asset] = available + trade.planned_reserve
 
 

@@ -15,10 +15,11 @@ import msgspec
 
 from tradeexecutor.accounting.raw_units import round_down_to_units, round_up_to_units, size_sale
 from tradeexecutor.execution.failures import FailureModel
-from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, ExecutionReport
+from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, ExecutionReport, SettlementPrice
 from tradeexecutor.execution.loans import calculate_loan_fill, has_market
 from tradeexecutor.execution.shortage import CASH_HINT, CashShortage, Shortages, check_cash, settle_shortage
 from tradeexecutor.execution.slippage import MarketTooThin, NoSlippage, SlippageModel
+from tradeexecutor.execution.vault_requests import fill_request, find_due_requests, send_request
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import NotEnoughMoney, NotEnoughTokens, UnsupportedPairKind
@@ -86,6 +87,8 @@ class SimulatedExecution(ExecutionModel):
         self.cash_shortage = cash_shortage
         self.shortages = Shortages()
         self.next_nonce = 0
+        #: Whether requests to vaults may wait, also those of an earlier process.
+        self._has_requests = True
 
     def check_plan(self, state: State, trades: Iterable[TradeExecution]) -> None:
         """Refuse a decision whose buys cost more than the cash and its sells, see `ExecutionModel.check_plan`."""
@@ -114,7 +117,7 @@ class SimulatedExecution(ExecutionModel):
             With `rebroadcast`: one of the trades has not failed, has a real transaction, or cannot be paid.
         """
         for trade in trades:
-            if not (_is_simulated_spot(trade) or trade.pair.kind in LOAN_KINDS):
+            if not (trade.is_spot() or trade.pair.kind in LOAN_KINDS):
                 raise UnsupportedPairKind(f"trades of this kind cannot be simulated: {trade}")
             obstacle = self.find_rebroadcast_obstacle(state, trade) if rebroadcast else None
             if obstacle is not None:
@@ -170,6 +173,12 @@ class SimulatedExecution(ExecutionModel):
         trade.set_blockchain_transactions([transaction])
         state.mark_broadcasted(ts, trade)
         transaction.broadcasted_at = ts
+        if trade.pair.is_async_vault():
+            transaction.included_at, transaction.status = ts, True
+            self.send_request(trade)
+            send_request(ts, state, trade)
+            self._has_requests = True
+            return
         fill, reason = self._try_fill(ts, state, trade)
         transaction.included_at = ts
         transaction.status = fill is not None
@@ -241,8 +250,34 @@ class SimulatedExecution(ExecutionModel):
             native_token_price=1.0,
         )
 
+    def settle_requests(self, ts: datetime.datetime, state: State, get_price: SettlementPrice) -> list[TradeExecution]:
+        """Fill the requests that are due at the share price of now, see `ExecutionModel.settle_requests`."""
+        if not self._has_requests:
+            return []
+        due, self._has_requests = find_due_requests(state.portfolio, ts)
+        settled: list[TradeExecution] = []
+        for trade in due:
+            price = get_price(trade)
+            if price is None:
+                self._has_requests = True
+                continue
+            fill = fill_request(ts, trade, price)
+            self.settle_request(trade, fill)
+            state.resume_vault_settlement(trade)
+            state.record_fill(trade, fill)
+            settled.append(trade)
+        if settled:
+            self.check_balances(state)
+        return settled
+
     def settle(self, trade: TradeExecution, fill: Fill) -> None:
         """Move the money of a fill outside the state. Does nothing here, because there is no wallet."""
+
+    def send_request(self, trade: TradeExecution) -> None:
+        """Move what a request to a vault takes out of the wallet. Does nothing here, because there is no wallet."""
+
+    def settle_request(self, trade: TradeExecution, fill: Fill) -> None:
+        """Move what a settled request brings. Does nothing here, because there is no wallet."""
 
     def check_balances(self, state: State) -> None:
         """Compare balances outside with the state. Does nothing here, because there is no wallet."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trade.pricing import TradePricing
 
 __all__ = ["FixedPricing", "PriceUnavailable", "PricingModel"]
@@ -62,6 +63,15 @@ class PricingModel(ABC):
     @abstractmethod
     def get_pair_fee(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float | None:
         """Return the trading fee as a fraction (0.003 is 30 basis points); None if it is unknown."""
+
+    def find_settlement_price(self, ts: datetime.datetime, trade: TradeExecution) -> float | None:
+        """Return the price at which a request to a vault settles now, fees included; None while there is none."""
+        try:
+            if trade.is_buy():
+                return self.get_buy_price(ts, trade.pair, trade.get_vault_settlement_request_reserve()).price
+            return self.get_sell_price(ts, trade.pair, -trade.get_vault_settlement_request_quantity()).price
+        except PriceUnavailable:
+            return None
 
     def can_trade(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> bool:
         """Return True if there is a price at `ts`; otherwise orders are queued until the next one. By default True."""

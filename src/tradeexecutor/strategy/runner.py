@@ -237,7 +237,9 @@ class StrategyRunner:
         return True
 
     def revalue(self, ts: datetime.datetime) -> None:
-        """Value all positions at current prices, with the interest up to now."""
+        """Value all positions at current prices, with the interest and the settled requests up to now."""
+        pricing = self.models.pricing
+        self.models.execution.settle_requests(ts, self.state, lambda trade: pricing.find_settlement_price(ts, trade))
         self._accrue_interest(ts)
         revalue_portfolio(self.models.valuation, ts, self.state.portfolio)
 
@@ -369,6 +371,8 @@ class StrategyRunner:
         portfolio = self.state.portfolio
         pricing = self.models.pricing
         for trade in filter(TradeExecution.is_spot, trades):
+            if trade.executed_at is None:
+                continue  # a request to a vault
             # Resting orders, and exits from delisted markets, do not fill at the current price.
             plan = trade.price_structure
             rested = trade.is_triggered() or trade.activated_trigger is not None

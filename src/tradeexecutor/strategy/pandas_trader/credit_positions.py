@@ -347,6 +347,6 @@ def _sum_cash(trades: Iterable[TradeExecution]) -> tuple[USDollarAmount, USDolla
             received += max(-released, 0.0)
         elif trade.is_buy():
             paid += trade.get_planned_value()
-        else:
+        elif not trade.pair.is_async_vault():  # what it redeems comes later
             received += trade.get_planned_value()
     return paid, received

@@ -25,8 +25,10 @@ from tradeexecutor.strategy.pandas_trader.position_rules import (
     PositionManagerError,
     RelativeLevels,
     TradeTerms,
+    check_lock_up,
     check_pair,
     check_position,
+    get_lock_up_end,
     get_sellable_quantity,
     is_closing,
 )
@@ -302,7 +304,7 @@ class PositionManager(CreditPositions):
             )
         if position.is_credit_supply():
             return self.close_credit_supply_position(position, None, notes, trade_type or TradeType.rebalance, flags)
-        if not (position.pair.is_spot() or position.pair.is_synchronous_vault()):
+        if not (position.pair.is_spot() or position.pair.is_vault()):
             raise UnsupportedPairKind(f"positions of this kind cannot be closed here: {position}")
         return self.close_spot_position(
             position,
@@ -345,6 +347,7 @@ class PositionManager(CreditPositions):
             raise PositionManagerError(f"{position} has {available} to sell, not {quantity}")
         elif quantity < available:
             quantity = round_down_to_units(quantity, position.pair.base.decimals)
+        check_lock_up(position, self.timestamp)
         if quantity <= get_dust_epsilon_for_pair(position.pair):
             logger.warning("%s has nothing left to sell, only %s", position, quantity)
             return []
@@ -362,7 +365,7 @@ class PositionManager(CreditPositions):
 
     @contract_signature
     def close_all(self, credit_supply: bool = True) -> list[TradeExecution]:
-        """Close all open positions.
+        """Close all open positions; shares that a vault keeps locked stay, which is logged as a warning.
 
         Raises
         ------
@@ -373,6 +376,10 @@ class PositionManager(CreditPositions):
             raise PositionManagerError("no position is open")
         trades: list[TradeExecution] = []
         for position in list(self.state.portfolio.open_positions.values()):
+            locked_until = get_lock_up_end(position)
+            if locked_until is not None and self.timestamp < locked_until:
+                logger.warning("%s is left open, its shares are locked until %s", position, locked_until)
+                continue
             if credit_supply or not position.is_credit_supply():
                 trades += self.close_position(position)
         return trades

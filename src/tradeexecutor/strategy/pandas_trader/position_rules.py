@@ -1,5 +1,6 @@
 """Checks of the position manager, and the conversion of relative levels to prices."""
 
+import datetime
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -20,9 +21,11 @@ __all__ = [
     "PositionManagerError",
     "RelativeLevels",
     "TradeTerms",
+    "check_lock_up",
     "check_pair",
     "check_position",
     "check_size",
+    "get_lock_up_end",
     "get_sellable_quantity",
     "is_closing",
 ]
@@ -93,6 +96,19 @@ def check_position(position: object) -> None:
             f"a position is needed, not {position!r}; get_current_position_for_pair(pair) finds it, "
             "and returns None when none is open"
         )
+
+
+def get_lock_up_end(position: TradingPosition) -> datetime.datetime | None:
+    """Return until when a vault keeps the shares of a position, naive UTC; None without a lock-up."""
+    text = (position.other_data or {}).get("vault_lockup_expires_at")
+    return None if text is None else datetime.datetime.fromisoformat(text)
+
+
+def check_lock_up(position: TradingPosition, ts: datetime.datetime) -> None:
+    """Raise `PositionManagerError` if a vault keeps the shares of a position at a time."""
+    until = get_lock_up_end(position)
+    if until is not None and ts < until:
+        raise PositionManagerError(f"the shares of {position} are locked until {until}")
 
 
 def check_size(pair: TradingPairIdentifier, quantity: Decimal, what: str) -> None:

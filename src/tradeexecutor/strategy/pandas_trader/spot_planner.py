@@ -18,6 +18,7 @@ from tradeexecutor.strategy.dust import get_dust_epsilon_for_pair
 from tradeexecutor.strategy.pandas_trader.position_rules import (
     OrderTooSmall,
     PositionManagerError,
+    check_lock_up,
     check_pair,
     check_size,
     get_sellable_quantity,
@@ -95,10 +96,8 @@ class SpotPlanner:
 
     def _check_tradeable(self, pair: TradingPairIdentifier) -> None:
         check_pair(pair)
-        if not (pair.is_spot() or pair.is_synchronous_vault()):
-            raise UnsupportedPairKind(
-                f"only spot pairs, and vaults that settle at once, can be bought here, not {pair}"
-            )
+        if not (pair.is_spot() or pair.is_vault()):
+            raise UnsupportedPairKind(f"only spot pairs and vaults can be bought here, not {pair}")
         if self.is_problematic_pair(pair):
             raise PositionManagerError(
                 f"{pair.get_ticker()} is blacklisted or frozen by a failed trade; check is_problematic_pair() first"
@@ -173,7 +172,9 @@ class SpotPlanner:
         if quantity > available * _SALE_TOLERANCE:
             raise PositionManagerError(f"{position} has {available} to sell, not {quantity}")
         if quantity >= available:
+            check_lock_up(position, self.timestamp)
             return available
+        check_lock_up(position, self.timestamp)
         units = round_down_to_units(quantity, position.pair.base.decimals)
         units = self.strategy_universe.get_terms(position.pair).round_quantity(units)
         check_size(position.pair, units, f"cannot sell {quantity}")
