@@ -15,7 +15,7 @@ from tradeexecutor.cli.main import app
 DOCS = REPOSITORY / "docs"
 
 #: Guides whose code runs from top to bottom. Other pages show fragments, which have to be valid and name what exists.
-GUIDES = [DOCS / f"{name}.md" for name in ("indicators",)]
+GUIDES = [DOCS / f"{name}.md" for name in ("indicators", "notebooks")]
 
 
 _BLOCK = re.compile(r'^```(\w*)(?: title="([^"]*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)

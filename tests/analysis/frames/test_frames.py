@@ -18,6 +18,7 @@ from tradeexecutor.analysis.frames import (
     trades_to_frame,
     valuations_to_frame,
 )
+from tradeexecutor.analysis.frames.history import ledger_to_frame, position_statistics_to_frame
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeType
@@ -50,6 +51,14 @@ def make_full() -> State:
 
 
 NOW = START + 3 * DAY + datetime.timedelta(microseconds=7)
+
+
+@pytest.mark.parametrize("make_table", [*TABLES, ledger_to_frame, position_statistics_to_frame])
+def test_columns_are_read_as_attributes(make_table: Callable[..., Any]):
+    frame = make_table(make_full())
+    assert not [name for name in frame.columns if hasattr(pd.DataFrame, name) or hasattr(pd.DataFrame(), name)]
+    for name in frame.columns:
+        assert getattr(frame, name) is not None
 
 
 @pytest.mark.parametrize("make_table", TABLES)

@@ -15,7 +15,8 @@ Kind          pandas               Arrow             Meaning
 ============  ===================  ================  =============================================================
 
 Unknown values are missing: NA, NaT, NaN, None, or null. The unit of each column is in ``frame.attrs["units"]`` and in
-the metadata of the Arrow fields, under ``unit``; columns without a unit are left out.
+the metadata of the Arrow fields, under ``unit``; columns without a unit are left out. No column has the name of an
+attribute of a frame, so that ``frame.value`` reads a column.
 
 Each table is built in one pass, columns in the order below; the order of rows is given with each function.
 """
@@ -252,7 +253,7 @@ _TRADE_COLUMNS = (
     Column("kind", "text", lambda trade: trade.pair.kind.value),
     Column("type", "text", _enum("trade_type")),
     Column("status", "text", lambda trade: trade.get_status().value),
-    Column("flags", "text", _read_flags),
+    Column("trade_flags", "text", _read_flags),
     Column("reserve", "text", lambda trade: trade.reserve_currency.token_symbol),
     Column("opened_at", "time", _read("opened_at")),
     Column("started_at", "time", _read("started_at")),
