@@ -30,7 +30,7 @@ DEV     := $(VENV)/.installed-dev
 DOCS    := $(VENV)/.installed-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-live test test-fast lint format soak soak-live golden docs docs-commands schema bench setup setup-dev lock clean distclean docs-gallery dashboard
+.PHONY: help demo demo-live test test-fast lint format soak soak-live golden docs docs-commands schema bench setup setup-dev lock clean distclean docs-gallery dashboard docs-formulas
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -69,6 +69,9 @@ golden: $(DEV) ## Compare with recorded reference values, where the shared data 
 
 docs-commands: $(DEV) ## Write docs/commands.md from the code of the commands
 	@$(PY) docs/commands.py
+
+docs-formulas: $(DEV) ## Write docs/formulas.md from the figures of the code
+	@$(PY) docs/formulas.py
 
 docs-gallery: $(DEV) ## Write docs/examples.md and its pictures from the example strategies
 	@$(PY) docs/gallery.py
