@@ -58,15 +58,15 @@ SYMBOLS = {
     "r": "returns of the periods: days (UTC), or samples of a history of fewer than ten days; deposits are taken out",
     "n, years": "number of periods, and their length together in years of 365 days",
     "entry": "return at the first sample: in a backtest the costs of the first trades",
-    "wealth": "growth of 1 USD: 1, 1 + entry, and so on with every return",
+    "wealth": "growth of 1 USD: `1`, `1 + entry`, and so on with every return",
     "high, low": "highest and lowest wealth so far",
     "b": "returns of buy and hold in the same periods",
     "held": "value of buy and hold, at its purchase and later",
     "profits": "net profit of every closed position with executed trades, USD, lending left out",
     "d": "recorded: change of the total equity from day to day, from the first sample on; a deposit is a gain",
     "s": "recorded: change of the total equity from sample to sample; a deposit is a gain",
-    "deviation(x)": "sample deviation, which divides by n - 1",
-    "moment(k)": "mean of (r - mean(r)) ** k",
+    "deviation(x)": "sample deviation, which divides by `n - 1`",
+    "moment(k)": "`mean((r - mean(r)) ** k)`",
 }
 
 FIGURES: dict[str, Figure] = {

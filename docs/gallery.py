@@ -78,6 +78,8 @@ def write_section(entry: Entry) -> str:
 
 {entry.text}
 
+{entry.market}, {entry.figures.start_at:%Y-%m-%d} to {entry.figures.end_at:%Y-%m-%d}:
+
 ![Growth of the strategy and of buy and hold](images/examples/{entry.path.stem}.svg)
 
 ```console
@@ -93,17 +95,14 @@ $ tradeexecutor backtest examples/{entry.path.name}
 def write_table(entries: list[Entry]) -> str:
     """Return a table with the figures of all strategies."""
     lines = [
-        "| Strategy | File | Market | Period | Return | Buy and hold | Deepest drawdown | Sharpe | Positions |",
-        "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
+        "| Strategy | Return | Buy and hold | Deepest drawdown | Sharpe | Positions |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for entry in entries:
         figures = entry.figures
         anchor = entry.title.lower().replace(" ", "-")
         cells = (
             f"[{entry.title}](#{anchor})",
-            f"`{entry.path.name}`",
-            entry.market,
-            f"{figures.start_at:%Y-%m} - {figures.end_at:%Y-%m}",
             format_percent(figures.total_return),
             format_percent(figures.buy_and_hold),
             format_percent(figures.max_drawdown),
