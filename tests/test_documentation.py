@@ -17,6 +17,7 @@ from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
 from tradeexecutor.cli.command_table import COMMANDS, STORE_COMMANDS
 from tradeexecutor.cli.lazy_commands import CommandEntry, LazyCommand
 from tradeexecutor.cli.main import app
+from tradeexecutor.state.codec.upcast import SCHEMA_VERSION
 from tradeexecutor.state.errors import TradeExecutorError
 
 SOURCE = REPOSITORY / "src"
@@ -151,6 +152,11 @@ def find_errors(error: type[Exception]) -> set[type[Exception]]:
     """Return the subclasses of an error that the package defines, at any depth."""
     below = {kind for kind in error.__subclasses__() if kind.__module__.startswith("tradeexecutor.")}
     return below.union(*(find_errors(kind) for kind in below))
+
+
+def test_the_version_of_the_schema_is_explained():
+    page = (REPOSITORY / "docs" / "upgrading.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| (\d+) \|", page, re.MULTILINE)) == {str(number + 1) for number in range(SCHEMA_VERSION)}
 
 
 def test_every_page_is_in_the_navigation_of_the_site():
