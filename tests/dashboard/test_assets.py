@@ -149,7 +149,7 @@ def test_the_drawing_library_comes_from_this_server(served: Browser):
 
 @pytest.mark.parametrize(
     "name",
-    ["nothing.js", "../app.py", "..%2fapp.py", "%2e%2e/serving.py", "files", "files/", "a\0b"],
+    ["nothing.js", "../app.py", "..%2fapp.py", "%2e%2e/serving.py", "files", "files/", "a%00b"],
 )
 def test_nothing_else_is_sent(served: Browser, name: str):
     assert served.get(f"/dashboard/{name}").status_code in (400, 401, 404)

@@ -1,9 +1,10 @@
 import * as z from "zod";
 
 import { ConnectionFailed, PatchFailed, RequestFailed, ResyncFailed } from "./errors.js";
-import { EventParser, type ServerEvent } from "./events.js";
+import type { ServerEvent } from "./events.js";
 import { applyPatch, type Operation } from "./patch.js";
 import { check, parseJSON } from "./read.js";
+import { readEvents, type StreamOptions } from "./stream.js";
 
 /** Gaps without a change in between after which it is an error. */
 const MAX_GAPS = 3;
@@ -25,22 +26,12 @@ export type Notice =
   | { kind: "problem"; status: number; detail: string }
   | { kind: "disconnected"; reason: string; delay: number };
 
-export interface FollowOptions {
-  /** Another implementation of `fetch`. */
-  fetch?: typeof globalThis.fetch;
-  /** Headers such as `authorization`. */
-  headers?: Record<string, string>;
-  /** Ends the following. */
-  signal?: AbortSignal;
-  /** Time without any byte after which the connection is given up, milliseconds; 45 seconds, three heartbeats. */
-  idleTimeout?: number;
+export interface FollowOptions extends StreamOptions {
   /** Shortest and longest time before the next connection, milliseconds; that of the server, and 30 seconds. */
   minDelay?: number;
   maxDelay?: number;
   /** Save to continue with. */
   from?: Save;
-  /** Is told when the server has begun to answer. */
-  onOpen?: () => void;
   /** Is told what happens to the connection. */
   onNotice?: (notice: Notice) => void;
 }
@@ -172,66 +163,6 @@ export async function* followState(url: string | URL, options: FollowOptions = {
     const delay = Math.min(maxDelay, (options.minDelay ?? retry ?? 2_000) * 2 ** Math.min(failures++, 10));
     onNotice({ kind: "disconnected", reason, delay });
     await pause(delay, signal);
-  }
-}
-
-/**
- * Yield the events of one connection; throws `ConnectionFailed` when it is lost, and `RequestFailed`.
- *
- * For those who need no copy of the state, only to know when it changes: with `lastId`, the stream begins with the
- * changes since that save, if the server knows them, and the state itself is not sent.
- */
-export async function* readEvents(
-  url: string | URL,
-  lastId: string | undefined,
-  options: FollowOptions,
-): AsyncGenerator<{ event: ServerEvent; parser: EventParser }, void> {
-  const { fetch = globalThis.fetch, headers = {}, idleTimeout = 45_000 } = options;
-  const leaving = new AbortController();
-  const fail = (error: unknown): never => {
-    const reason = leaving.signal.reason instanceof IdleTooLong ? leaving.signal.reason.message : String(error);
-    throw new ConnectionFailed(String(url), reason, { cause: error });
-  };
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const wait = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => leaving.abort(new IdleTooLong(idleTimeout)), idleTimeout);
-  };
-  const signals = [leaving.signal, ...(options.signal ? [options.signal] : [])];
-  const known: Record<string, string> = lastId === undefined ? {} : { "last-event-id": lastId };
-  try {
-    wait();
-    const response = await fetch(url, {
-      headers: { accept: "text/event-stream", ...known, ...headers },
-      signal: AbortSignal.any(signals),
-      cache: "no-store",
-    }).catch(fail);
-    if (!response.ok || response.body === null) {
-      throw new RequestFailed(String(url), response.status, await response.text().catch(fail));
-    }
-    options.onOpen?.();
-    const reader = response.body.getReader();
-    const decoder = new TextDecoder();
-    const parser = new EventParser();
-    while (true) {
-      const { done, value } = await reader.read().catch(fail);
-      if (done) {
-        return;
-      }
-      wait();
-      for (const event of parser.push(decoder.decode(value, { stream: true }))) {
-        yield { event, parser };
-      }
-    }
-  } finally {
-    clearTimeout(timer);
-    leaving.abort();
-  }
-}
-
-class IdleTooLong extends Error {
-  constructor(time: number) {
-    super(`nothing was received for ${time} ms`);
   }
 }
 

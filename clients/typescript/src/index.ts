@@ -3,6 +3,7 @@ export * from "./patch.js";
 export { fetchAnswer, fetchJSON, fetchState, parseState, parseStateText, type RequestOptions } from "./read.js";
 export * from "./events.js";
 export * from "./follow.js";
+export * from "./stream.js";
 export * from "./generated/schemas.js";
 export type * from "./generated/types.js";
 export * as api from "./generated/api_schemas.js";

@@ -25,7 +25,9 @@ EXAMPLES = (
     "tradeexecutor dashboard live.json --no-browser --port 8000",
 )
 
-_BrowserOption = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")]
+_NoBrowserOption = Annotated[
+    bool, typer.Option("--no-browser", help="Do not open the browser, only print the address.")
+]
 
 
 def dashboard(
@@ -35,7 +37,7 @@ def dashboard(
     port: PortOption = 0,
     strategy: StrategyOption = None,
     operate: OperateOption = False,
-    browser: _BrowserOption = True,
+    no_browser: _NoBrowserOption = False,
 ) -> None:
     """Show strategies in the browser, and keep the page up to date.
 
@@ -61,7 +63,7 @@ def dashboard(
     address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}{ADDRESS}"
     print_line(f"The dashboard is at {address} (Ctrl-C stops it)")
     signal.signal(signal.SIGTERM, lambda number, frame: None)  # the server handles it, and then sends it again
-    if browser:
+    if not no_browser:
         # The socket listens already, so the browser waits for the server, not the server for the browser.
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     try:

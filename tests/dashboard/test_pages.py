@@ -1,0 +1,277 @@
+"""Every page in a real browser: both themes, phone and desktop, states of every kind, hostile texts, a broken file."""
+
+import datetime
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit.chart_states import make_traded
+from tests.kit.dashboard import Visit, find_barriers, read_axe, serve, start_browser, visit
+from tests.kit.every_kind_trader import everything
+from tests.kit.whole import make_whole_state
+from tests.support import REPOSITORY
+from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
+from tradeexecutor.state.state import State
+from tradeexecutor.state.store import JSONFileStore
+from tradeexecutor.web.endpoints import Site
+from tradeexecutor.web.sources import read_catalogue
+
+pytestmark = pytest.mark.slow
+
+PAGES = (
+    "",
+    "/positions",
+    "/position/1",
+    "/trades",
+    "/attention",
+    "/statistics",
+    "/charts",
+    "/charts/drawdown",
+    "/ledger",
+    "/history",
+    "/logs",
+    "/source",
+)
+
+WINDOWS = [(theme, width) for theme in ("light", "dark") for width in (390, 1440)]
+
+#: A name that a page must show, never run or be broken by.
+HOSTILE = "<script>alert(1)</script>\u202etxet\u202c 🚀" + "x" * 500
+
+
+def make_hostile() -> State:
+    state = make_traded()
+    state.name = HOSTILE
+    for position in state.portfolio.get_all_positions():
+        position.notes = HOSTILE
+        for trade in position.trades.values():
+            trade.notes = '<img src=x onerror="alert(2)">'
+            trade.pair.base.token_symbol = HOSTILE[:60]
+    return state
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with start_browser() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("served")
+    demo = run_backtest_for_module(REPOSITORY / "examples" / "trend_following.py", progress=False).state
+    states = {"demo": demo, "everything": everything(), "whole": make_whole_state(), "hostile": make_hostile()}
+    for name, state in {**states, "empty": State(name="Empty")}.items():
+        with JSONFileStore(folder / f"{name}.json") as store:
+            store.sync(state)
+            state.cycle += 1
+            store.sync(state)
+    (folder / "broken.json").write_text('{"created_at": 1, ')
+    site = Site(read_catalogue([folder]), sources={"demo": "def decide_trades(input):\n    return []\n"})
+    with serve(site) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return read_axe(tmp_path_factory.mktemp("axe"))
+
+
+CASES = [(name, *window) for name in ("demo", "hostile") for window in WINDOWS]
+CASES += [("everything", "light", 1440), ("whole", "dark", 390), ("empty", "light", 390)]
+
+
+@pytest.mark.parametrize(("name", "theme", "width"), CASES)
+def test_every_page_is_clean(browser: Any, address: str, axe: str, name: str, theme: str, width: int):
+    with visit(browser, address, theme=theme, width=width) as seen:
+        for page in PAGES:
+            if name == "empty" and "position/" in page:
+                continue
+            seen.go(f"{name}{page}")
+            if page.startswith("/charts") and name != "empty":
+                seen.page.wait_for_selector(".main-svg, .problem")
+            # What the state has nothing for is an answer, not an error of the page.
+            seen.errors[:] = [text for text in seen.errors if "422" not in text]
+            seen.assert_clean()
+            assert find_barriers(seen.page, axe) == [], (name, page)
+            assert seen.page.locator("h1").count() == 1
+
+
+@pytest.mark.parametrize(("theme", "width"), WINDOWS)
+def test_the_overview_shows_all_and_a_broken_file_with_its_reason(
+    browser: Any, address: str, axe: str, theme: str, width: int
+):
+    with visit(browser, address, theme=theme, width=width) as seen:
+        seen.go("")
+        seen.assert_clean()
+        assert find_barriers(seen.page, axe) == []
+        assert "cannot be read" in seen.text
+        assert seen.page.locator("li .strategy").count() == 6
+
+
+@pytest.mark.parametrize("page", ["", "/positions", "/attention", "/statistics", "/ledger", "/charts"])
+def test_real_files_are_shown(browser: Any, state_files: list[Path], page: str):
+    with serve(Site(read_catalogue(state_files))) as real, visit(browser, real) as seen:
+        for path in state_files:
+            seen.go(f"{path.stem}{page}")
+            seen.errors[:] = [text for text in seen.errors if "422" not in text]
+            seen.assert_clean()
+            assert seen.page.locator(".problem").count() == 0 or page == "/charts", (path.stem, page, seen.text[:500])
+
+
+def test_hostile_texts_are_shown_as_text(browser: Any, address: str):
+    with visit(browser, address) as seen:
+        dialogs: list[str] = []
+        seen.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        for page in ("", "/positions", "/position/1", "/trades"):
+            seen.go(f"hostile{page}")
+            assert "<script>alert(1)</script>" in seen.page.inner_text("h1")
+            assert seen.page.locator("main script, main img").count() == 0
+            assert "\u202e" not in seen.text
+        assert dialogs == []
+        seen.assert_clean()
+
+
+# --- What a person does
+
+
+@pytest.fixture
+def desk(browser: Any, address: str) -> Iterator[Visit]:
+    with visit(browser, address, accept_downloads=True, permissions=["clipboard-read", "clipboard-write"]) as seen:
+        yield seen
+        seen.assert_clean()
+
+
+def read_column(seen: Visit, label: str, index: int) -> list[str]:
+    rows = seen.page.locator(f"[aria-label='{label}'] tbody tr:not([aria-hidden])")
+    return [rows.nth(at).locator("td").nth(index).inner_text() for at in range(rows.count())]
+
+
+def test_a_table_is_sorted_and_searched_and_the_address_tells_how(desk: Visit):
+    desk.go("demo/positions")
+    label = "closed positions"
+    head = desk.page.locator(f"[aria-label='{label}'] thead button", has_text="Profit, USD")
+    head.click()
+    assert "sort=-Profit" in desk.page.url.replace("csort", "sort")
+    amounts = [float(text.replace("−", "-").replace("+", "").replace(",", "")) for text in read_column(desk, label, 5)]
+    assert amounts == sorted(amounts, reverse=True)
+    head.click()
+    assert read_column(desk, label, 5)[0].startswith("−")
+    desk.page.get_by_label(f"Search in {label}").fill("profit<0")
+    desk.page.wait_for_url("**cq=profit*")
+    found = read_column(desk, label, 5)
+    assert found
+    assert all(text.startswith("−") for text in found)
+    link = desk.page.url
+    desk.page.goto("about:blank")
+    desk.page.goto(link)
+    desk.settle()
+    assert read_column(desk, label, 5) == found
+
+
+def test_a_table_is_used_with_the_keyboard(desk: Visit):
+    desk.go("demo/positions")
+    desk.page.locator("[aria-label='closed positions'].rows").focus()
+    for _ in range(3):
+        desk.page.keyboard.press("ArrowDown")
+    number = desk.page.locator("tr.active td").first.inner_text()
+    desk.page.keyboard.press("Enter")
+    desk.settle()
+    assert f"/position/{number.lstrip('#')}" in desk.page.url
+
+
+def test_everything_can_be_reached_with_the_tabulator(desk: Visit):
+    desk.go("demo")
+    reached: set[str] = set()
+    for _ in range(60):
+        desk.page.keyboard.press("Tab")
+        reached.add(desk.page.evaluate("document.activeElement.textContent.trim()"))
+    assert {"Skip to the content", "Positions", "Ledger", "Growth", "CSV"} <= reached
+
+
+def test_tables_and_charts_are_saved_as_files(desk: Visit):
+    desk.go("demo/positions")
+    box = desk.page.locator("section", has_text="Closed positions")
+    for button, ending in (("CSV", ".csv"), ("Parquet", ".parquet")):
+        with desk.page.expect_download() as download:
+            box.get_by_role("button", name=button).click()
+        assert download.value.suggested_filename.endswith(ending)
+        assert Path(download.value.path()).stat().st_size > 500
+    desk.go("demo")
+    for kind, first in (("PNG", b"\x89PNG"), ("SVG", b"<svg")):
+        with desk.page.expect_download() as download:
+            desk.page.get_by_role("button", name=f"Save Drawdown as {kind}").click()
+        assert Path(download.value.path()).read_bytes().startswith(first)
+    desk.go("demo/charts/equity")
+    desk.page.wait_for_selector(".main-svg")
+    for kind, first in (("PNG", b"\x89PNG"), ("SVG", b"<svg")):
+        with desk.page.expect_download() as download:
+            desk.page.get_by_role("button", name=f"Save Equity as {kind}").click()
+        assert Path(download.value.path()).read_bytes().startswith(first)
+
+
+def test_a_range_of_the_chart_is_part_of_the_address_and_has_every_sample(desk: Visit):
+    desk.go("demo")
+    plot = desk.page.locator(".u-over").first
+    box = plot.bounding_box()
+    assert box is not None
+    asked: list[str] = []
+    desk.page.on("request", lambda request: asked.append(request.url))
+    desk.page.mouse.move(box["x"] + 200, box["y"] + 50)
+    desk.page.mouse.down()
+    desk.page.mouse.move(box["x"] + 300, box["y"] + 60, steps=5)
+    desk.page.mouse.up()
+    desk.page.wait_for_url("**from=*")
+    desk.settle()
+    assert [url for url in asked if "views/equity?start=" in url]
+    desk.page.get_by_role("button", name="Whole time").click()
+    desk.wait_until("!location.hash.includes('from=')")
+
+
+def test_a_time_is_utc_and_local_on_hover(browser: Any, address: str):
+    with visit(browser, address, timezone_id="Asia/Tokyo") as seen:
+        seen.go("demo")
+        time = seen.page.locator(".tile time").first
+        shown = datetime.datetime.strptime(time.inner_text(), "%Y-%m-%d %H:%M")
+        assert time.get_attribute("datetime") == shown.strftime("%Y-%m-%dT%H:%M:00.000Z")
+        assert "GMT+9" in (time.get_attribute("title") or "")
+
+
+def test_the_theme_is_kept(desk: Visit):
+    desk.go("demo")
+    button = desk.page.get_by_role("button", name="Change them")
+    button.click()
+    button.click()
+    assert desk.page.evaluate("document.documentElement.dataset.theme") == "dark"
+    desk.page.reload()
+    desk.settle()
+    assert desk.page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_what_does_not_exist_is_said(browser: Any, address: str):
+    with visit(browser, address) as seen:
+        seen.go("nothing")
+        assert "there is no strategy of this id" in seen.text
+        seen.go("demo/position/999")
+        assert "there is no position 999" in seen.text
+        seen.go("demo/nonsense")
+        assert "There is no page of this name" in seen.text
+        seen.go("broken")
+        assert "This cannot be shown." in seen.text
+
+
+def test_an_earlier_save_is_looked_at(desk: Visit):
+    desk.go("demo/history")
+    desk.page.get_by_role("button", name="Earlier save").click()
+    desk.settle()
+    desk.page.get_by_role("link", name="Look at everything").click()
+    desk.page.wait_for_selector(".banner")
+    desk.settle()
+    assert "You look at an earlier save" in desk.text
+    desk.page.get_by_role("link", name="Positions").first.click()
+    desk.settle()
+    assert "at=" in desk.page.url
+    desk.page.get_by_role("link", name="Show the newest").click()
+    desk.wait_until("!location.hash.includes('at=')")
