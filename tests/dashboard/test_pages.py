@@ -31,6 +31,8 @@ PAGES = (
     "/charts/drawdown",
     "/ledger",
     "/history",
+    "/compare?with=everything",
+    "/operate",
     "/logs",
     "/source",
 )

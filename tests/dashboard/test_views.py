@@ -20,6 +20,7 @@ from tradeexecutor.state.repair.issues import find_issues
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 
+VIEWS = ("summary", "process", "equity", "attention", "statistics", "charts", "ledger", "actions")
 TABLES = ("open", "closed", "trades", "deposits")
 
 
@@ -62,7 +63,7 @@ def all_finite(value: object) -> bool:
 
 @pytest.mark.parametrize("name", STATES)
 def test_every_view_answers_for_every_kind_of_state(served: Browser, name: str):
-    for view in ("summary", "process", "equity", "attention", "statistics", "charts", *(f"tables/{t}" for t in TABLES)):
+    for view in (*VIEWS, "comparison?other=traded", *(f"tables/{table}" for table in TABLES)):
         assert all_finite(served.read(f"/v1/{name}/views/{view}")), view
     state = get_state(served, name)
     for position in state.portfolio.get_all_positions(pending=True):
@@ -77,7 +78,7 @@ def test_every_view_answers_for_real_files(state_files: list[Path]):
         with browse(path) as served:
             (strategy,) = served.site.catalogue.list()
             base = f"/v1/{strategy.id}/views"
-            for view in ("summary", "equity", "attention", "statistics", *(f"tables/{table}" for table in TABLES)):
+            for view in (*VIEWS, *(f"tables/{table}" for table in TABLES)):
                 assert all_finite(served.read(f"{base}/{view}")), (path.name, view)
             for position in strategy.read().state.portfolio.get_all_positions(pending=True):
                 served.read(f"{base}/positions/{position.position_id}")
@@ -202,3 +203,27 @@ def test_earlier_saves_have_the_same_views(tmp_path: Path):
         assert newest["name"] == "Second name"
         earlier = next(save["revision"] for save in served.read("/v1/mine/history")["saves"])
         assert served.read(f"/v1/mine/views/summary?at={earlier}")["name"] == "First name"
+
+
+def test_the_ledger_names_the_first_entry_that_does_not_fit(tmp_path: Path):
+    state = everything()
+    state.portfolio.get_default_reserve_position().quantity += 1
+    with JSONFileStore(tmp_path / "wrong.json") as store:
+        store.sync(state)
+    with browse(tmp_path / "wrong.json") as served:
+        ledger = served.read("/v1/wrong/views/ledger")
+        assert ledger["has_mismatch"]
+        assert ledger["lines"][0]["verdict"] == "mismatch"
+        assert ledger["lines"][0]["difference"] == "1"
+        assert not [line for line in ledger["lines"] if "E" in (line["derived"] or "")]
+
+
+def test_the_causes_of_a_difference_add_up_to_it(served: Browser):
+    view = served.read("/v1/traded/views/comparison?other=everything")
+    values = {name: summarise_performance(get_state(served, name)).final_equity for name in ("traded", "everything")}
+    difference = values["everything"] - values["traded"]
+    assert sum(cause["usd"] for cause in view["causes"]) == pytest.approx(difference, abs=0.011)
+    same = served.read("/v1/traded/views/comparison?other=traded")
+    assert same["causes"] == []
+    assert same["differing"]["columns"][0]["values"] == []
+    assert served.get("/v1/traded/views/comparison?other=nothing").status_code == 404

@@ -28,7 +28,11 @@ export function formatSignedUsd(value: unknown): string {
 }
 
 export function formatPercent(value: unknown, digits = 2): string {
-  return isNumber(value) ? `${withMinus((value * 100).toFixed(digits).replace(/^-(0\.?0*)$/, "$1"))} %` : NOTHING;
+  if (!isNumber(value)) {
+    return NOTHING;
+  }
+  const text = (value * 100).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return `${withMinus(text.replace(/^-(0\.?0*)$/, "$1"))} %`;
 }
 
 export function formatSignedPercent(value: unknown): string {
@@ -128,6 +132,11 @@ export function formatAge(seconds: number | null | undefined, now = Date.now() /
  */
 export function visible(text: string | null | undefined): string {
   return (text ?? "").replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, "\ufffd");
+}
+
+/** Text that the server has written, with a true minus sign. */
+export function showFigure(text: string): string {
+  return visible(text.replace(/^-(?=[\d.])/, "−"));
 }
 
 /** `1 trade`, `2 trades`. */

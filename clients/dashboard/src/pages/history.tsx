@@ -6,6 +6,7 @@ import { useAnswer } from "../data/use_answer";
 import { formatCount, formatTime, plural, visible } from "../format";
 import { linkTo, setValues } from "../route";
 import { Card, Time } from "../ui/bits";
+import { PatchTable } from "../ui/patch_table";
 import { Empty, Show } from "../ui/states";
 import type { PageProps } from "./strategy";
 
@@ -106,50 +107,7 @@ function Travel({ route, id, saves, total }: PageProps & { saves: apiTypes.SaveE
   );
 }
 
-const MOST_CHANGES = 400;
-const WORDS: Record<string, [text: string, level: string]> = { add: ["new", "gain"], remove: ["gone", "loss"], replace: ["changed", ""] };
-
 function Difference({ id, before, after }: { id: string; before: number; after: number }) {
   const answer = useAnswer<apiTypes.Difference>(makeURL(under(id, "/diff"), { before, after }));
-  return (
-    <Show answer={answer}>
-      {({ patch }) =>
-        patch.length === 0 ? (
-          <Empty>Nothing changed.</Empty>
-        ) : (
-          <div class="rows" tabIndex={0} role="region" aria-label="Changes" style={{ maxHeight: "520px" }}>
-            <table class="diff">
-              <thead>
-                <tr>
-                  <th scope="col">What</th>
-                  <th scope="col">Where</th>
-                  <th scope="col">New value</th>
-                </tr>
-              </thead>
-              <tbody>
-                {patch.slice(0, MOST_CHANGES).map(({ op, path, value }) => {
-                  const [text, level] = WORDS[op] ?? [String(op), ""];
-                  return (
-                    <tr key={`${op} ${path}`}>
-                      <td class={level}>{text}</td>
-                      <td class="path">{visible(path.slice(1).replaceAll("/", " › "))}</td>
-                      <td class="wide">
-                        <bdi>{op === "remove" ? "" : describe(value)}</bdi>
-                      </td>
-                    </tr>
-                  );
-                })}
-              </tbody>
-            </table>
-            {patch.length > MOST_CHANGES && <p class="faint">{formatCount(patch.length - MOST_CHANGES)} more changes are not shown.</p>}
-          </div>
-        )
-      }
-    </Show>
-  );
-}
-
-function describe(value: unknown): string {
-  const text = visible(typeof value === "string" ? value : (JSON.stringify(value) ?? ""));
-  return text.length > 300 ? `${text.slice(0, 300)}…` : text;
+  return <Show answer={answer}>{({ patch }) => <PatchTable patch={patch} />}</Show>;
 }

@@ -1,9 +1,12 @@
 /** The proof of the ledger: every balance is the sum of its movements, or the first entry that is not. */
+import { useState } from "preact/hooks";
+
 import { type apiTypes, makeURL, under } from "../data/api";
 import { useAnswer } from "../data/use_answer";
-import { formatCount, visible } from "../format";
+import { formatCount, plural, visible } from "../format";
 import { linkTo } from "../route";
 import { Card, Pill, Text } from "../ui/bits";
+import { saveText, toCsv } from "../ui/save_file";
 import { Show } from "../ui/states";
 import type { PageProps } from "./strategy";
 
@@ -14,74 +17,113 @@ const WORDS: Record<string, [level: string, text: string]> = {
   unprovable: ["doubt", "cannot be proven"],
 };
 
-const ORDER = ["mismatch", "unprovable", "recovered", "balanced"];
+const FEW = 100;
 
 export function LedgerPage({ route, id, at, version }: PageProps) {
-  const answer = useAnswer<apiTypes.LedgerAnswer>(makeURL(under(id, "/ledger"), { at }), version);
+  const answer = useAnswer<apiTypes.LedgerView>(makeURL(under(id, "/views/ledger"), { at }), version);
   return (
     <Show answer={answer}>
       {(ledger) => (
-        <Card title="Ledger">
+        <Card title="Ledger" tools={<LedgerFile ledger={ledger} id={id} />}>
           <p class="verdict">
-            <Pill level={ledger.has_mismatch ? "bad" : ledger.is_balanced ? "good" : "doubt"}>
-              {ledger.has_mismatch ? "does not balance" : ledger.is_balanced ? "balanced" : "not everything can be proven"}
-            </Pill>{" "}
-            {formatCount(ledger.findings.length)} balances are compared with the sum of {formatCount(ledger.entries)} entries.
+            <Verdict ledger={ledger} /> {plural(ledger.lines.length, "balance")} compared with the sum of{" "}
+            {plural(ledger.entries, "entry", "entries")} of the double-entry ledger.
           </p>
           {ledger.remarks.map((remark) => (
             <p key={remark} class="faint">
               {visible(remark)}
             </p>
           ))}
-          <Findings findings={ledger.findings} link={(position) => linkTo(route, "position", String(position))} />
+          <Lines lines={ledger.lines} link={(position) => linkTo(route, "position", String(position))} />
         </Card>
       )}
     </Show>
   );
 }
 
-const MOST = 300;
+function Verdict({ ledger }: { ledger: apiTypes.LedgerView }) {
+  if (ledger.has_mismatch) {
+    return <Pill level="bad">does not balance</Pill>;
+  }
+  return ledger.is_balanced ? <Pill level="good">balanced</Pill> : <Pill level="doubt">not everything can be proven</Pill>;
+}
 
-function Findings({ findings, link }: { findings: apiTypes.LedgerFinding[]; link: (position: number) => string }) {
-  const sorted = [...findings].sort((a, b) => ORDER.indexOf(a.verdict) - ORDER.indexOf(b.verdict));
+function LedgerFile({ ledger, id }: { ledger: apiTypes.LedgerView; id: string }) {
+  const head = ["balance", "verdict", "recorded", "sum of movements", "difference", "first break", "first entry"];
+  const save = () =>
+    saveText(
+      toCsv([head, ...ledger.lines.map((line) => [line.name, line.verdict, line.recorded, line.derived, line.difference, line.first_break, line.first_entry])]),
+      `${id}-ledger.csv`,
+      "text/csv",
+    );
   return (
-    <div class="rows" tabIndex={0} role="region" aria-label="Balances">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Balance</th>
-            <th scope="col">Verdict</th>
-            <th scope="col" class="quantity">
-              Recorded
-            </th>
-            <th scope="col" class="quantity">
-              Sum of movements
-            </th>
-            <th scope="col" class="quantity">
-              Difference
-            </th>
-            <th scope="col">Why</th>
-          </tr>
-        </thead>
-        <tbody>
-          {sorted.slice(0, MOST).map((finding) => {
-            const [level, text] = WORDS[finding.verdict] ?? ["plain", String(finding.verdict)];
-            return (
-              <tr key={finding.name}>
-                <td>{finding.position_id === null ? <Text>{finding.name}</Text> : <a href={link(finding.position_id)}><Text>{finding.name}</Text></a>}</td>
-                <td>
-                  <Pill level={level}>{text}</Pill>
-                </td>
-                <td class="quantity">{finding.recorded ?? "–"}</td>
-                <td class="quantity">{finding.derived}</td>
-                <td class="quantity">{finding.difference ?? "–"}</td>
-                <td class="wide">{visible(finding.reason)}</td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-      {sorted.length > MOST && <p class="faint">{formatCount(sorted.length - MOST)} more, of the best verdict, are not shown.</p>}
-    </div>
+    <button type="button" onClick={save}>
+      CSV
+    </button>
+  );
+}
+
+function Lines({ lines, link }: { lines: apiTypes.LedgerLine[]; link: (position: number) => string }) {
+  const [isWhole, setWhole] = useState(false);
+  const shown = isWhole ? lines : lines.slice(0, FEW);
+  return (
+    <>
+      <div class="rows" tabIndex={0} role="region" aria-label="Balances">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Balance</th>
+              <th scope="col">Verdict</th>
+              <th scope="col" class="quantity">
+                Recorded
+              </th>
+              <th scope="col" class="quantity">
+                Sum of movements
+              </th>
+              <th scope="col" class="quantity">
+                Difference
+              </th>
+              <th scope="col">First entry that does not fit</th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map((line) => (
+              <Line key={line.name} line={line} link={link} />
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {shown.length < lines.length && (
+        <button type="button" onClick={() => setWhole(true)}>
+          Show the other {formatCount(lines.length - shown.length)}
+        </button>
+      )}
+    </>
+  );
+}
+
+function Line({ line, link }: { line: apiTypes.LedgerLine; link: (position: number) => string }) {
+  const [level, text] = WORDS[line.verdict] ?? ["plain", String(line.verdict)];
+  const name = <Text>{line.name}</Text>;
+  return (
+    <tr>
+      <td>{line.position_id === null ? name : <a href={link(line.position_id)}>{name}</a>}</td>
+      <td>
+        <Pill level={level}>{text}</Pill>
+      </td>
+      <td class="quantity">{line.recorded ?? "–"}</td>
+      <td class="quantity">{line.derived}</td>
+      <td class="quantity">{line.difference ?? "–"}</td>
+      <td class="wide">
+        {line.first_entry ? <p>{visible(line.first_entry)}</p> : line.first_break && <p>at {line.first_break} UTC</p>}
+        {line.reason && <p>{visible(line.reason)}</p>}
+        {line.causes.map((cause) => (
+          <p key={cause} class="faint">
+            {visible(cause)}
+          </p>
+        ))}
+        {line.breaks > 1 && <p class="faint">and {plural(line.breaks - 1, "more difference")}</p>}
+      </td>
+    </tr>
   );
 }

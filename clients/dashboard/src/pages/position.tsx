@@ -3,7 +3,7 @@ import { useMemo } from "preact/hooks";
 
 import { type apiTypes, makeURL, under } from "../data/api";
 import { useAnswer } from "../data/use_answer";
-import { formatCount, formatPrice, formatQuantity, formatUsd, visible } from "../format";
+import { formatCount, formatPrice, formatQuantity, formatUsd, showFigure, visible } from "../format";
 import { linkTo, type Route } from "../route";
 import { Card, Pill, signClass, Text, Time } from "../ui/bits";
 import { Empty, Show } from "../ui/states";
@@ -56,6 +56,9 @@ function PositionHead({ position, route }: { position: apiTypes.PositionView; ro
       <Pill level={STATUS[position.status] ?? "plain"}>{position.status}</Pill>
       <span class="faint">{position.kind}</span>
       <span class="grow" />
+      {(position.status === "open" || position.status === "frozen") && !route.values.at && (
+        <a href={linkTo(route, "operate", "close-position", { position: String(position.position_id) })}>Close it …</a>
+      )}
       {position.before !== null && (
         <a href={linkTo(route, "position", String(position.before))} rel="prev">
           ← #{position.before}
@@ -93,7 +96,7 @@ function showFact(fact: apiTypes.FactView) {
   const unit = fact.unit === "usd" || fact.unit === "price" ? " USD" : fact.note ? ` ${visible(fact.note)}` : "";
   return (
     <span class={`number ${isResult ? signClass(fact.value) : ""}`}>
-      {visible(fact.text)}
+      {showFigure(fact.text)}
       <small>{unit}</small>
     </span>
   );

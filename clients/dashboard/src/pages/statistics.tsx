@@ -1,7 +1,7 @@
 /** All figures: adjusted for deposits, and apart from them those that are defined as in recorded files. */
 import { type apiTypes, makeURL, under } from "../data/api";
 import { useAnswer } from "../data/use_answer";
-import { formatPercent, formatSignedPercent, visible } from "../format";
+import { formatPercent, formatSignedPercent, showFigure, visible } from "../format";
 import { Card, signClass } from "../ui/bits";
 import { saveText, toCsv } from "../ui/save_file";
 import { Empty, Show } from "../ui/states";
@@ -24,7 +24,7 @@ export function StatisticsPage({ id, at, version }: PageProps) {
             {data.months.length === 0 ? <Empty>Too few samples for a month.</Empty> : <Months months={data.months} years={data.years} />}
           </Card>
           {data.breakdowns.map((table) => (
-            <Card key={table.name} title={`Closed positions by ${(table.columns[0]?.name ?? "").toLowerCase()}`}>
+            <Card key={table.name} title={`Closed positions ${(table.columns[0]?.name ?? "").replace(/^By/, "by")}`}>
               <Table table={table} label={`positions by ${table.name}`} prefix={`b${table.name}`} nothing="None." height={320} canSearch={false} />
             </Card>
           ))}
@@ -41,7 +41,7 @@ export function StatisticsPage({ id, at, version }: PageProps) {
   );
 }
 
-function FigureGroup({ group, id }: { group: apiTypes.FigureGroupView; id: string }) {
+export function FigureGroup({ group, id }: { group: apiTypes.FigureGroupView; id: string }) {
   const save = () =>
     saveText(
       toCsv([["figure", "value", "unit", "note"], ...group.figures.map((item) => [item.name, item.value, item.unit, item.note])]),
@@ -63,7 +63,7 @@ function FigureGroup({ group, id }: { group: apiTypes.FigureGroupView; id: strin
             <dt>{figure.name}</dt>
             <dd>
               <span class={`number ${figure.unit === "fraction" || figure.unit === "usd" ? signClass(typeof figure.value === "number" && figure.value < 0 ? figure.value : 0) : ""}`}>
-                {visible(figure.text)}
+                {showFigure(figure.text)}
                 {figure.unit === "usd" && figure.value !== null && <small> USD</small>}
               </span>
               {figure.note && <small class="faint">{visible(figure.note)}</small>}

@@ -12,9 +12,11 @@ import { ProcessPill } from "../ui/process_pill";
 import { Loading, Problem } from "../ui/states";
 import { AttentionPage } from "./attention";
 import { ChartsPage } from "./charts";
+import { ComparePage } from "./compare";
 import { HistoryPage } from "./history";
 import { LedgerPage } from "./ledger";
 import { LogsPage } from "./logs";
+import { OperatePage } from "./operate";
 import { PositionPage } from "./position";
 import { PositionsPage } from "./positions";
 import { SourcePage } from "./source";
@@ -49,6 +51,8 @@ const PAGES: PageEntry[] = [
   { page: "charts", title: "Charts", component: ChartsPage },
   { page: "ledger", title: "Ledger", component: LedgerPage },
   { page: "history", title: "History", component: HistoryPage },
+  { page: "compare", title: "Compare", component: ComparePage },
+  { page: "operate", title: "Operate", component: OperatePage },
   { page: "logs", title: "Logs", component: LogsPage },
   { page: "source", title: "Source", component: SourcePage },
 ];

@@ -128,6 +128,17 @@ function applyRange(plot: uPlot, range: Range | undefined): void {
   }
 }
 
+const DAY = 86_400;
+
+/** Labels of the time axis by the distance of its lines, seconds: the label, and what is added where a unit changes. */
+const TIME_LABELS = [
+  [DAY * 360, "{YYYY}", null, null, null, null, null, null, 1],
+  [DAY * 28, "{YYYY}-{MM}", null, null, null, null, null, null, 1],
+  [DAY, "{MM}-{DD}", "\n{YYYY}", null, null, null, null, null, 1],
+  [60, "{HH}:{mm}", "\n{YYYY}-{MM}-{DD}", null, "\n{MM}-{DD}", null, null, null, 1],
+  [1, "{HH}:{mm}:{ss}", "\n{YYYY}-{MM}-{DD}", null, "\n{MM}-{DD}", null, null, null, 1],
+] as unknown as uPlot.Axis.Values;
+
 function makeOptions(latest: { current: TimeChartProps }, width: number, height: number, setNote: (text: string) => void): uPlot.Options {
   const faint = getColour("faint");
   const grid = { stroke: getColour("grid"), width: 1 };
@@ -146,7 +157,7 @@ function makeOptions(latest: { current: TimeChartProps }, width: number, height:
     },
     scales: { x: { time: true }, y: { range: (_, low, high) => widen(low, high, latest.current.marks) } },
     axes: [
-      { stroke: faint, grid, ticks: grid, font },
+      { stroke: faint, grid, ticks: grid, font, space: 70, values: TIME_LABELS },
       { stroke: faint, grid, ticks: grid, font, size: 82, values: (_, splits) => splits.map((value) => latest.current.format(value)) },
     ],
     series: [

@@ -4,6 +4,22 @@ import * as z from "zod";
 
 import type * as types from "./api_types.js";
 
+export const ActionListSchema: z.ZodType<types.ActionList> = z.lazy(() =>
+  z.looseObject({
+    is_paused: z.boolean(),
+    actions: z.array(z.lazy(() => ActionViewSchema)),
+  }),
+);
+
+export const ActionViewSchema: z.ZodType<types.ActionView> = z.lazy(() =>
+  z.looseObject({
+    at: z.number(),
+    by: z.string(),
+    action: z.string(),
+    details: z.string(),
+  }),
+);
+
 export const AttentionSchema: z.ZodType<types.Attention> = z.lazy(() =>
   z.looseObject({
     items: z.array(z.lazy(() => AttentionItemSchema)),
@@ -23,6 +39,15 @@ export const AttentionItemSchema: z.ZodType<types.AttentionItem> = z.lazy(() =>
     text: z.string(),
     advice: z.string(),
     command: z.string(),
+  }),
+);
+
+export const CauseViewSchema: z.ZodType<types.CauseView> = z.lazy(() =>
+  z.looseObject({
+    text: z.string(),
+    usd: z.number(),
+    trades: z.int(),
+    first: z.string(),
   }),
 );
 
@@ -92,6 +117,23 @@ export const CommandTradeSchema: z.ZodType<types.CommandTrade> = z.lazy(() =>
     price: z.number().nullable(),
     status: z.string(),
     failure: z.string().nullable().prefault(null),
+  }),
+);
+
+export const ComparisonViewSchema: z.ZodType<types.ComparisonView> = z.lazy(() =>
+  z.looseObject({
+    first: z.string(),
+    second: z.string(),
+    first_key: z.string(),
+    second_key: z.string(),
+    mismatch: z.string(),
+    groups: z.array(z.lazy(() => FigureGroupViewSchema)),
+    other_groups: z.array(z.lazy(() => FigureGroupViewSchema)),
+    growth: z.array(z.lazy(() => CurveSchema)),
+    causes: z.array(z.lazy(() => CauseViewSchema)),
+    first_input: z.string(),
+    differing: z.lazy(() => TableViewSchema),
+    equal_trades: z.int(),
   }),
 );
 
@@ -202,6 +244,33 @@ export const LedgerFindingSchema: z.ZodType<types.LedgerFinding> = z.lazy(() =>
     difference: z.string().nullable(),
     verdict: z.string(),
     reason: z.string(),
+  }),
+);
+
+export const LedgerLineSchema: z.ZodType<types.LedgerLine> = z.lazy(() =>
+  z.looseObject({
+    name: z.string(),
+    position_id: z.int().nullable(),
+    verdict: z.string(),
+    recorded: z.string().nullable(),
+    derived: z.string(),
+    difference: z.string().nullable(),
+    reason: z.string(),
+    first_break: z.string(),
+    first_break_at: z.number().nullable(),
+    first_entry: z.string(),
+    causes: z.array(z.string()),
+    breaks: z.int(),
+  }),
+);
+
+export const LedgerViewSchema: z.ZodType<types.LedgerView> = z.lazy(() =>
+  z.looseObject({
+    is_balanced: z.boolean(),
+    has_mismatch: z.boolean(),
+    entries: z.int(),
+    lines: z.array(z.lazy(() => LedgerLineSchema)),
+    remarks: z.array(z.string()),
   }),
 );
 

@@ -5,6 +5,20 @@ export type UnknownText = string & Record<never, never>;
 /** Number of an enum that a newer program may write. */
 export type UnknownNumber = number & Record<never, never>;
 
+/** The recorded actions of operators, the latest first. */
+export interface ActionList {
+  is_paused: boolean;
+  actions: Array<ActionView>;
+}
+
+/** What an operator did: who, when, what, and more about it as text. */
+export interface ActionView {
+  at: number;
+  by: string;
+  action: string;
+  details: string;
+}
+
 /** What needs attention, the worst first. */
 export interface Attention {
   items: Array<AttentionItem>;
@@ -27,6 +41,14 @@ export interface AttentionItem {
   text: string;
   advice: string;
   command: string;
+}
+
+/** A part of the difference of two equities, USD. */
+export interface CauseView {
+  text: string;
+  usd: number;
+  trades: number;
+  first: string;
 }
 
 /** A chart that can be drawn. */
@@ -109,6 +131,22 @@ export interface CommandTrade {
   status: string;
   /** Why it failed; null otherwise. */
   failure: string | null;
+}
+
+/** Two strategies side by side: figures of both, their growth, and the causes of the difference of their equity. */
+export interface ComparisonView {
+  first: string;
+  second: string;
+  first_key: string;
+  second_key: string;
+  mismatch: string;
+  groups: Array<FigureGroupView>;
+  other_groups: Array<FigureGroupView>;
+  growth: Array<Curve>;
+  causes: Array<CauseView>;
+  first_input: string;
+  differing: TableView;
+  equal_trades: number;
 }
 
 /** A line: times, and the values at them. */
@@ -207,6 +245,31 @@ export interface LedgerFinding {
   difference: string | null;
   verdict: "balanced" | "mismatch" | "recovered" | "unprovable" | UnknownText;
   reason: string;
+}
+
+/** One balance of the proof, token units as text; `first_break` tells the first entry after which it is wrong. */
+export interface LedgerLine {
+  name: string;
+  position_id: number | null;
+  verdict: "balanced" | "mismatch" | "recovered" | "unprovable" | UnknownText;
+  recorded: string | null;
+  derived: string;
+  difference: string | null;
+  reason: string;
+  first_break: string;
+  first_break_at: number | null;
+  first_entry: string;
+  causes: Array<string>;
+  breaks: number;
+}
+
+/** The proof that every balance is the sum of its movements, the worst balances first. */
+export interface LedgerView {
+  is_balanced: boolean;
+  has_mismatch: boolean;
+  entries: number;
+  lines: Array<LedgerLine>;
+  remarks: Array<string>;
 }
 
 /** A failed trade that a retry does not send again. */

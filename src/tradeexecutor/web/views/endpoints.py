@@ -9,10 +9,13 @@ from tradeexecutor.web.caching import Body
 from tradeexecutor.web.endpoints import Endpoint, Parameter, Question
 from tradeexecutor.web.v1 import AsOfText, Number, Time
 from tradeexecutor.web.views import records
+from tradeexecutor.web.views.actions import make_action_list
 from tradeexecutor.web.views.attention import make_attention_view
 from tradeexecutor.web.views.charts import make_drawing, make_drawing_list
+from tradeexecutor.web.views.comparison import make_comparison_view
 from tradeexecutor.web.views.equity import make_equity_view
 from tradeexecutor.web.views.figures import make_statistics_view
+from tradeexecutor.web.views.ledger import make_ledger_view
 from tradeexecutor.web.views.overview import make_process_view, make_summary_view
 from tradeexecutor.web.views.position import make_position_view
 from tradeexecutor.web.views.tables import make_table_file, make_table_view
@@ -72,6 +75,16 @@ ENDPOINTS = (
         make_position_view,
         Parameter("position_id", Number, "Id of the position.", in_path=True),
         _AT,
+    ),
+    _of("/views/actions", records.ActionList, make_action_list, _AT),
+    _of("/views/ledger", records.LedgerView, make_ledger_view, _AT),
+    _of(
+        "/views/comparison",
+        records.ComparisonView,
+        make_comparison_view,
+        Parameter("other", ShortText, "Id of the strategy to compare with."),
+        _AT,
+        is_stable=False,
     ),
     _of("/views/attention", records.Attention, make_attention_view, _AT),
     _of("/views/statistics", records.StatisticsView, make_statistics_view, _AT),

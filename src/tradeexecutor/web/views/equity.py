@@ -16,7 +16,7 @@ from tradeexecutor.web.caching import Body
 from tradeexecutor.web.endpoints import Question, encode
 from tradeexecutor.web.views.records import Curve, CurveUnit, EquityView, FlowMark
 
-__all__ = ["make_equity_view", "thin"]
+__all__ = ["make_equity_view", "thin_series"]
 
 
 def make_equity_view(question: Question) -> Body:
@@ -35,10 +35,10 @@ def make_equity_view(question: Question) -> Body:
     inside = _select(history.value, question)
     return encode(
         EquityView(
-            value=thin("Value", "usd", history.value, question),
-            growth=thin("Growth", "fraction", history.growth, question),
-            drawdown=thin("Drawdown", "fraction", drawdown, question),
-            benchmark=thin(f"Buy and hold {holdings[0].name}", "fraction", holdings[0].growth - 1.0, question)
+            value=_thin("Value", "usd", history.value, question),
+            growth=_thin("Growth", "fraction", history.growth, question),
+            drawdown=_thin("Drawdown", "fraction", drawdown, question),
+            benchmark=_thin(f"Buy and hold {holdings[0].name}", "fraction", holdings[0].growth - 1.0, question)
             if holdings
             else None,
             flows=flows,
@@ -61,12 +61,16 @@ def to_epoch_seconds(series: "pd.Series[float]") -> NDArray[np.float64]:
     return pd.DatetimeIndex(series.index).as_unit("us").asi8 / 1_000_000
 
 
-def thin(name: str, unit: CurveUnit, series: "pd.Series[float]", question: Question) -> Curve:
-    """Return a line with the number of points that the request asks for; its highs and lows stay."""
-    series = _select(series, question)
+def _thin(name: str, unit: CurveUnit, series: "pd.Series[float]", question: Question) -> Curve:
+    """Return a line in the range of the request, with the number of points that it asks for."""
+    return thin_series(name, unit, _select(series, question), question["points"])
+
+
+def thin_series(name: str, unit: CurveUnit, series: "pd.Series[float]", points: int) -> Curve:
+    """Return a line with a number of points; its highs and lows stay."""
     times = to_epoch_seconds(series)
     values: NDArray[np.float64] = np.asarray(series, dtype=np.float64)
-    chosen = choose_points((times * 1_000_000).astype(np.int64), values, question["points"])
+    chosen = choose_points((times * 1_000_000).astype(np.int64), values, points)
     return Curve(
         name=name,
         unit=unit,

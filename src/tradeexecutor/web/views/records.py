@@ -5,9 +5,14 @@ from typing import Literal
 from tradeexecutor.web.records import Count, Record, Seconds, Tree
 
 __all__ = [
+    "ActionList",
+    "ActionView",
     "Attention",
     "AttentionItem",
+    "CauseView",
+    "ColumnKind",
     "ColumnView",
+    "ComparisonView",
     "Curve",
     "CurveUnit",
     "DrawingEntry",
@@ -16,6 +21,8 @@ __all__ = [
     "FactView",
     "FigureGroupView",
     "FlowMark",
+    "LedgerLine",
+    "LedgerView",
     "MetricView",
     "PositionMark",
     "PositionView",
@@ -208,6 +215,22 @@ class AttentionItem(Record):
     command: str
 
 
+class ActionView(Record):
+    """What an operator did: who, when, what, and more about it as text."""
+
+    at: Seconds
+    by: str
+    action: str
+    details: str
+
+
+class ActionList(Record):
+    """The recorded actions of operators, the latest first."""
+
+    is_paused: bool
+    actions: list[ActionView]
+
+
 class Attention(Record):
     """What needs attention, the worst first."""
 
@@ -281,15 +304,57 @@ class DrawingList(Record):
     pairs: list[str]
 
 
-class Comparison(Record):
-    """Two strategies side by side: the same figures of both, and their growth."""
+class LedgerLine(Record):
+    """One balance of the proof, token units as text; `first_break` tells the first entry after which it is wrong."""
+
+    name: str
+    position_id: int | None
+    verdict: Literal["balanced", "recovered", "mismatch", "unprovable"]
+    recorded: str | None
+    derived: str
+    difference: str | None
+    reason: str
+    first_break: str
+    first_break_at: Seconds | None
+    first_entry: str
+    causes: list[str]
+    breaks: Count
+
+
+class LedgerView(Record):
+    """The proof that every balance is the sum of its movements, the worst balances first."""
+
+    is_balanced: bool
+    has_mismatch: bool
+    entries: Count
+    lines: list[LedgerLine]
+    remarks: list[str]
+
+
+class CauseView(Record):
+    """A part of the difference of two equities, USD."""
+
+    text: str
+    usd: float
+    trades: Count
+    first: str
+
+
+class ComparisonView(Record):
+    """Two strategies side by side: figures of both, their growth, and the causes of the difference of their equity."""
 
     first: str
     second: str
+    first_key: str
+    second_key: str
     mismatch: str
     groups: list[FigureGroupView]
-    others: list[FigureGroupView]
+    other_groups: list[FigureGroupView]
     growth: list[Curve]
+    causes: list[CauseView]
+    first_input: str
+    differing: TableView
+    equal_trades: Count
 
 
 #: A figure of plotly: ``data`` and ``layout``.
