@@ -12,13 +12,13 @@ Equal texts include the symbol, the fee and the metadata, not only the address t
 import dataclasses
 import functools
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from tradeexecutor.state.codec.codec import Serialisable, dump, field_types, strip_optional
 from tradeexecutor.state.errors import BadStateData
 
-__all__ = ["intern_equal_objects"]
+__all__ = ["intern_at", "intern_equal_objects"]
 
 #: Builds an object of a class from plain JSON data, or raises.
 _Decode = Callable[[Any, type], Any]
@@ -46,6 +46,32 @@ def intern_equal_objects(tree: Any, cls: type, decode: _Decode) -> None:
     walk = _get_walk(cls)
     if walk is not None:
         walk(tree, {}, decode)
+
+
+def intern_at(places: Iterable[tuple[Any, Any, type]], decode: _Decode) -> None:
+    """Replace pairs and assets at known places by typed objects, and those of one dictionary by the same object.
+
+    Parameters
+    ----------
+    places
+        Each is the list or dictionary that contains the plain data of an object, its key, and its class. Objects inside
+        another one stand before it.
+    decode
+        As for `intern_equal_objects`.
+    """
+    known: dict[int, tuple[Any, Any]] = {}
+    for owner, key, cls in places:
+        value = owner[key]
+        if _type_of(value) is not dict:
+            continue
+        found = known.get(id(value))
+        if found is None:
+            try:
+                found = decode(value, cls), value  # the plain data is kept, so that no other gets its identity
+            except (BadStateData, ValueError, ArithmeticError):
+                continue
+            known[id(value)] = found
+        owner[key] = found[0]
 
 
 @functools.cache

@@ -22,10 +22,11 @@ import dataclasses
 import datetime
 import enum
 import functools
+import operator
 import typing
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from itertools import chain
+from itertools import chain, compress
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -44,15 +45,35 @@ __all__ = ["KnownTree", "parse_known"]
 #: Repeated objects by class and JSON text: the tree, and the number of its colons.
 _Repeated = dict[tuple[type, bytes], tuple[Any, int]]
 
+#: A repeated object: the list or dictionary that contains its tree, the key of the tree in it, and its class.
+Place = tuple[Any, Any, type]
 
-class _Found(NamedTuple):
+
+class _Found:
     """What was found in a tree while colons were counted."""
 
-    repeated: _Repeated
-    #: Text and data of any kind, whose colons are still to be counted.
-    free: list[Any]
-    #: Free data of which it is not certain that it is within the bounds.
-    unchecked: list[Any]
+    __slots__ = ("free", "places", "repeated", "unchecked")
+
+    def __init__(self, free: list[Any]) -> None:
+        self.repeated: _Repeated = {}
+        #: Text and data of any kind, whose colons are still to be counted.
+        self.free = free
+        #: Free data of which it is not certain that it is within the bounds.
+        self.unchecked: list[Any] = []
+        #: All places of repeated objects; those inside a repeated object stand before it.
+        self.places: list[Place] = []
+
+    def count_free(self) -> int:
+        """Return the number of colons in the texts and data of any kind, and forget these."""
+        free = self.free
+        if not free:
+            return 0
+        text = print_checked(free)  # printing is the fastest way through free data
+        if text is None:
+            self.unchecked.extend(free)
+            text = dump(free)
+        self.free = []
+        return text.count(b":")
 
 
 #: Counts the colons in all values of one field, except in free data, and replaces the texts of repeated objects in them
@@ -75,10 +96,8 @@ class KnownTree(NamedTuple):
     tree: dict[str, Any]
     #: Whether it is certain that all free data is within the bounds. Everything else is.
     has_checked_data: bool
-
-
-class _OtherKeys(Exception):
-    """A repeated object has unknown keys, or one key twice."""
+    #: All places of pairs and assets; those inside one stand before it.
+    places: list[Place]
 
 
 def parse_known(content: bytes, cls: type, additional_keys: tuple[str, ...] = ()) -> KnownTree | None:
@@ -97,16 +116,17 @@ def parse_known(content: bytes, cls: type, additional_keys: tuple[str, ...] = ()
         None when it is not certain that every key is known and unique and every value of a declared type within its
         bounds, or when the text is no such JSON at all.
     """
-    unchecked: list[Any] = []
     try:
         tree: Any = _get_decoder(cls, additional_keys).decode(content)
-        found = _Found({}, [tree.get(key) for key in additional_keys], unchecked)
-        colons = _count(cls, tree, found)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadStateData, _OtherKeys):
+        additional = {key: tree.pop(key) for key in additional_keys if key in tree}
+        found = _Found(list(additional.values()))
+        colons = len(additional) + _get_count_in_one(cls)(tree, found) + found.count_free()
+        tree |= additional
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadStateData):
         return None
     if colons != content.count(b":") or has_escaped_colons(content):
         return None
-    return KnownTree(tree, has_checked_data=not unchecked)
+    return KnownTree(tree, not found.unchecked, found.places)
 
 
 # --- Structure of the classes
@@ -159,42 +179,39 @@ def _has_no_colons(hint: Any) -> bool:
 # --- Counting
 
 
-def _count(cls: type, tree: Any, found: _Found) -> int:
-    """Return the number of colons in the tree of an object and in additional data."""
-    colons = _get_count(cls)([tree], found)
-    if not found.free:
-        return colons
-    text = print_checked(found.free)  # printing is the fastest way through free data
-    if text is None:
-        found.unchecked.extend(found.free)
-        text = dump(found.free)
-    return colons + text.count(b":")
+#: Up to so many objects of a class are looked at one by one.
+_FEW = 4
+
+
+@functools.cache
+def _find_counts(cls: type) -> tuple[dict[str, type], dict[str, _Count]]:
+    """Return the fields of a class that are repeated objects, and the functions that count in its other fields."""
+    repeated: dict[str, type] = {}
+    others: dict[str, _Count] = {}
+    for name, optional_hint in field_types(cls).items():
+        hint = strip_optional(optional_hint)
+        if _is_repeated(hint):
+            repeated[name] = hint
+        elif not _has_no_colons(hint):
+            others[name] = _make_count(hint, cls)
+    return repeated, others
 
 
 @functools.cache
 def _get_count(cls: type) -> _Count:
     """Return the function that counts the colons in the trees of objects of `cls`."""
-    repeated: list[tuple[str, type]] = []
-    others: list[tuple[str, _Count]] = []
-    for name, optional_hint in field_types(cls).items():
-        hint = strip_optional(optional_hint)
-        if _is_repeated(hint):
-            repeated.append((name, hint))
-        elif not _has_no_colons(hint):
-            others.append((name, _make_count(hint, cls)))
+    repeated, others = _find_counts(cls)
     field_count = len(field_types(cls))
+    count_in_one = _get_count_in_one(cls)
 
     def count_objects(trees: list[Any], found: _Found) -> int:
+        if len(trees) <= _FEW:  # so it is for most classes
+            return sum([count_in_one(tree, found) for tree in trees])
         colons = sum(map(len, trees))
-        for name, kind in repeated:
+        for name, kind in repeated.items():
             colons += sum([_parse_repeated(kind, tree, name, found) for tree in trees if name in tree])
-        only = trees[0] if len(trees) == 1 else None  # so it is for most classes
-        for name, count in others:
-            if only is None:
-                values = [value for tree in trees if (value := tree.get(name))]
-            else:
-                value = only.get(name)
-                values = [value] if value else ()
+        for name, count in others.items():
+            values = [value for tree in trees if (value := tree.get(name))]
             if values:
                 colons += count(values, found)
         for tree in trees:
@@ -205,7 +222,73 @@ def _get_count(cls: type) -> _Count:
     return count_objects
 
 
+class _Layout(NamedTuple):
+    """The fields of an object that has certain keys."""
+
+    repeated: list[tuple[str, type]]
+    #: Returns the values of the fields with text or data of any kind.
+    get_free: Callable[[dict[str, Any]], Iterable[Any]]
+    #: Returns the values of the other fields that may contain colons, and the functions that count in them.
+    get_values: Callable[[dict[str, Any]], Iterable[Any]]
+    counts: list[_Count]
+    #: What is missing.
+    defaults: dict[str, Any]
+
+
 @functools.lru_cache(maxsize=1024)  # the objects of one class nearly always lack the same keys
+def _find_layout(cls: type, keys: tuple[str, ...]) -> _Layout:
+    repeated, others = _find_counts(cls)
+    present = {name: count for name, count in others.items() if name in keys}
+    nested = {name: count for name, count in present.items() if count is not _leave_for_printing}
+    return _Layout(
+        [(name, kind) for name, kind in repeated.items() if name in keys],
+        _make_getter([name for name in present if name not in nested]),
+        _make_getter(list(nested)),
+        list(nested.values()),
+        _find_defaults(cls, keys),
+    )
+
+
+def _make_getter(names: list[str]) -> Callable[[dict[str, Any]], Iterable[Any]]:
+    if len(names) > 1:
+        return operator.itemgetter(*names)
+    return lambda tree: [tree[name] for name in names]
+
+
+@functools.cache
+def _get_count_in_one(cls: type) -> Callable[[dict[str, Any], _Found], int]:
+    """Return the function that counts the colons in the tree of one object of `cls`.
+
+    Small files have few objects of each class, and their time would go into looking at fields that are empty. This
+    function looks only at the others.
+    """
+    every_key = tuple(field_types(cls))
+    field_count = len(every_key)
+    whole: list[_Layout] = []  # of an object without missing keys; found at the first one, because classes are nested
+
+    def count_in_one(tree: dict[str, Any], found: _Found) -> int:
+        if len(tree) != field_count:
+            layout = _find_layout(cls, tuple(tree))
+        else:
+            if not whole:
+                whole.append(_find_layout(cls, every_key))
+            layout = whole[0]
+        repeated, get_free, get_values, counts, defaults = layout
+        colons = len(tree)
+        for name, kind in repeated:
+            colons += _parse_repeated(kind, tree, name, found)
+        found.free.extend(filter(None, get_free(tree)))
+        values = get_values(tree)
+        for value, count in compress(zip(values, counts, strict=True), values):
+            colons += count([value], found)
+        if defaults:
+            tree.update(defaults)
+        return colons
+
+    return count_in_one
+
+
+@functools.lru_cache(maxsize=1024)
 def _find_defaults(cls: type, keys: tuple[str, ...]) -> dict[str, Any]:
     """Return the defaults of other fields than those named, as far as the JSON data is the same and cannot change."""
     return {
@@ -255,11 +338,14 @@ def _parse_repeated(cls: type, owner: Any, key: Any, found: _Found) -> int:
     known = found.repeated.get((cls, text))
     if known is None:
         tree: Any = _get_decoder(cls).decode(text) if text != b"null" else None
-        colons = _count(cls, tree, found._replace(free=[])) if tree else 0
-        if colons != text.count(b":"):
-            raise _OtherKeys
+        colons = 0
+        if tree:
+            outside, found.free = found.free, []
+            colons = _get_count_in_one(cls)(tree, found) + found.count_free()
+            found.free = outside
         known = found.repeated[cls, text] = tree, colons
     owner[key], colons = known
+    found.places.append((owner, key, cls))
     return colons
 
 

@@ -1,10 +1,10 @@
 """Upgrade of old files to the present schema, step by step, on the plain tree before it is converted to objects.
 
-Files of the reference implementation contain no version and count as version 0. Each step is one function named
-``upcast_...`` that changes the tree in place.
+Files of the reference implementation contain no version and count as version 0. Each step consists of functions named
+``upcast_...``, which change the plain positions and trades of the tree in place.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
 from tradeexecutor.state.errors import InvalidStateFile
@@ -48,24 +48,26 @@ def upcast(tree: Tree, version: int) -> None:
     """Upgrade a tree of schema `version` to `SCHEMA_VERSION` in place, and remove the checksum header."""
     tree.pop(CHECKSUM_HEADER_KEY, None)
     for step in _STEPS[version:]:
+        positions = list(iterate_positions(tree))
+        trades = list(iterate_trades(positions))
         for change in step:
-            change(tree)
+            change(positions, trades)
 
 
-def _objects(container: Any, key: str) -> list[Tree]:
+def _objects(container: Any, key: str) -> Iterable[Tree]:
     """Return the objects of a map or list under `key`; the typed decoder reports other types."""
     value: Any = _get(container, key)
+    if not value:
+        return ()
     if isinstance(value, dict):
-        value = list(cast(Tree, value).values())
-    return (
-        [cast(Tree, item) for item in cast(list[Any], value) if isinstance(item, dict)]
-        if isinstance(value, list)
-        else []
-    )
+        value = cast(Any, value).values()
+    elif not isinstance(value, list):
+        return ()
+    return [cast(Tree, item) for item in cast(Any, value) if isinstance(item, dict)]
 
 
 def _get(container: Any, key: str) -> Any:
-    return cast(Tree, container).get(key) if isinstance(container, dict) else None
+    return cast(Any, container).get(key) if isinstance(container, dict) else None
 
 
 def iterate_positions(tree: Tree) -> Iterator[Tree]:
@@ -81,16 +83,16 @@ def iterate_positions(tree: Tree) -> Iterator[Tree]:
                 yield cast(Tree, position)
 
 
-def iterate_trades(tree: Tree) -> Iterator[Tree]:
-    """Yield the trades of all positions of a plain tree."""
-    for position in iterate_positions(tree):
+def iterate_trades(positions: Iterable[Tree]) -> Iterator[Tree]:
+    """Yield the trades of plain positions."""
+    for position in positions:
         for table in _TRADE_TABLES:
             yield from _objects(position, table)
 
 
-def upcast_pickled_none(tree: Tree) -> None:
+def upcast_pickled_none(_positions: Iterable[Tree], trades: Iterable[Tree]) -> None:
     """Replace the hex of a pickled None in transaction arguments by null."""
-    for trade in iterate_trades(tree):
+    for trade in trades:
         for tx in _objects(trade, "blockchain_transactions"):
             for key in ("transaction_args", "wrapped_args"):
                 value = tx.get(key)
@@ -98,11 +100,11 @@ def upcast_pickled_none(tree: Tree) -> None:
                     tx[key] = None
 
 
-def upcast_vault_features(tree: Tree) -> None:
+def upcast_vault_features(positions: Iterable[Tree], trades: Iterable[Tree]) -> None:
     """Rename vault features of the pairs of positions and trades to their present names."""
-    for owner in (*iterate_positions(tree), *iterate_trades(tree)):
+    for owner in (*positions, *trades):
         other_data = _get(owner.get("pair"), "other_data")
-        features = _get(other_data, "vault_features")
+        features = _get(other_data, "vault_features") if other_data else None
         if isinstance(features, list):
             texts = cast(list[Any], features)
             other_data["vault_features"] = [
@@ -110,5 +112,7 @@ def upcast_vault_features(tree: Tree) -> None:
             ]
 
 
-#: Steps from version N to N + 1, at index N.
-_STEPS: tuple[tuple[Callable[[Tree], None], ...], ...] = ((upcast_pickled_none, upcast_vault_features),)
+#: Steps from version N to N + 1, at index N; the functions take the positions and the trades.
+_STEPS: tuple[tuple[Callable[[Iterable[Tree], Iterable[Tree]], None], ...], ...] = (
+    (upcast_pickled_none, upcast_vault_features),
+)

@@ -10,13 +10,14 @@ The data is in `StateFields`. The functions that change it are in modules, one p
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, Self, TypeVar, cast
 
 from tradeexecutor.state.codec.bounds import free_data_is_checked
 from tradeexecutor.state.codec.codec import decode
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
-from tradeexecutor.state.codec.interning import intern_equal_objects
+from tradeexecutor.state.codec.interning import intern_at, intern_equal_objects
 from tradeexecutor.state.codec.upcast import SCHEMA_VERSION, SCHEMA_VERSION_KEY, require_state, upcast
 from tradeexecutor.state.display.html_repr import render_state
 from tradeexecutor.state.errors import (
@@ -127,10 +128,17 @@ class State(StateFields):
         with pause_garbage_collection():
             data, known = parse_verified_object(text, cls)
             tree = _upcast(require_state(data))
-            # Equal pairs and assets become one object, which halves the memory of a state with many trades.
             is_checked = known is not None and known.has_checked_data
+
+            def intern(tree: Any, cls: type, decode_one: Callable[[Any, type], Any]) -> None:
+                # Equal pairs and assets become one object, which halves the memory of a state with many trades.
+                if known is None:
+                    intern_equal_objects(tree, cls, decode_one)
+                else:
+                    intern_at(known.places, decode_one)
+
             with free_data_is_checked() if is_checked else contextlib.nullcontext():
-                state = decode(tree, cls, intern_equal_objects, has_only_known_keys=known is not None)
+                state = decode(tree, cls, intern, has_only_known_keys=known is not None)
             return _require_consistent_ids(state)
 
     @classmethod
