@@ -13,7 +13,8 @@ from eth_account import Account
 
 from tests.ethereum.trader import Trader
 from tradeexecutor.ethereum.errors import ChainUnavailable, GasTooExpensive, InvalidKey
-from tradeexecutor.ethereum.hot_wallet import FeeRules, Fees, HotWallet, find_next_nonce
+from tradeexecutor.ethereum.hot_wallet import FeeRules, Fees, HotWallet
+from tradeexecutor.ethereum.nonces import NonceFinder
 from tradeexecutor.ethereum.transactions import get_fees
 from tradeexecutor.state.errors import InvalidValue
 
@@ -93,22 +94,23 @@ def test_the_key_is_in_no_state_and_no_log(trader: Trader):
 
 def test_a_nonce_on_file_is_not_given_away_again(trader: Trader):
     count = trader.connection.get_transaction_count(trader.wallet.address)
-    assert find_next_nonce(trader.state, trader.wallet.address, trader.connection) == count
+    nonces = NonceFinder(trader.wallet.address, trader.connection)
+    assert nonces.find_next(trader.state) == count
     execution = trader.make_execution()
     transactions = execution.broadcaster.sign(
         trader.state, execution.venues[0].plan(trader.plan_buy(Decimal(100)), trader.wallet.address, 0.01)
     )
     trade = trader.plan_buy(Decimal(100))
     trade.set_blockchain_transactions(transactions)
-    assert find_next_nonce(trader.state, trader.wallet.address, trader.connection) == count + 2
-    assert find_next_nonce(trader.state, ADDRESS, trader.connection) == 0
+    assert nonces.find_next(trader.state) == count + 2
+    assert NonceFinder(ADDRESS, trader.connection).find_next(trader.state) == 0
 
 
 def test_a_node_that_counts_less_than_was_final_is_not_asked_for_a_nonce(trader: Trader):
     execution = trader.make_execution()
     execution.execute_trades(trader.chain.now, trader.state, [trader.plan_buy(Decimal(100))])
     count = trader.connection.get_transaction_count(trader.wallet.address)
-    assert find_next_nonce(trader.state, trader.wallet.address, trader.connection) == count
+    assert NonceFinder(trader.wallet.address, trader.connection).find_next(trader.state) == count
     trader.chain.anvil.reorganise(2)
     trade = trader.plan_buy(Decimal(100))
     with pytest.raises(ChainUnavailable, match="behind"):

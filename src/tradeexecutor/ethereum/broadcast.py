@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from tradeexecutor.ethereum.connection import ChainConnection, Receipt
 from tradeexecutor.ethereum.errors import ChainUnavailable, GasTooExpensive, RpcError, TransactionsUnconfirmed
-from tradeexecutor.ethereum.hot_wallet import FeeRules, HotWallet, find_next_nonce
+from tradeexecutor.ethereum.hot_wallet import FeeRules, HotWallet
+from tradeexecutor.ethereum.nonces import NonceFinder
 from tradeexecutor.ethereum.recovery import Fate, Finding, find_fate
 from tradeexecutor.ethereum.reverts import find_revert_reason
 from tradeexecutor.ethereum.transactions import Call, get_fees, get_signed_versions, replace_transaction, sign_call
@@ -82,6 +83,7 @@ class Broadcaster:
         self.fee_rules = fee_rules or FeeRules()
         self.wait_rules = wait_rules or WaitRules()
         self._monotonic = monotonic
+        self._nonces = NonceFinder(wallet.address, connection)
 
     # --- Sign and send
 
@@ -94,7 +96,7 @@ class Broadcaster:
             Nothing was signed.
         """
         fees = self.fee_rules.suggest(self.connection)
-        first = find_next_nonce(state, self.wallet.address, self.connection)
+        first = self._nonces.find_next(state)
         return [
             sign_call(call, self.wallet, self.connection.chain_id, first + number, fees)
             for number, call in enumerate(calls)

@@ -15,6 +15,7 @@ from tradeexecutor.ethereum.connection import ChainConnection, Receipt
 from tradeexecutor.ethereum.errors import NotTradeable, OutOfGasFunds
 from tradeexecutor.ethereum.hot_wallet import FeeRules, HotWallet
 from tradeexecutor.ethereum.pricing import find_venue
+from tradeexecutor.ethereum.trade_history import TradeHistory
 from tradeexecutor.ethereum.transactions import get_fees
 from tradeexecutor.ethereum.venues.interface import Outcome, Venue
 from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, ExecutionReport
@@ -101,6 +102,8 @@ class EthereumExecution(ExecutionModel):
         self.cash_shortage = cash_shortage
         self.shortages = Shortages()
         self.broadcaster = Broadcaster(connection, wallet, save, fee_rules=fee_rules, wait_rules=wait_rules)
+        # A position with a trade in flight cannot be closed, so the trades that may still change are enough.
+        self._history = TradeHistory(lambda: None, lambda trade: None)
 
     def preflight_check(self) -> None:
         """Check that trading can start.
@@ -318,34 +321,32 @@ class EthereumExecution(ExecutionModel):
     def _claim_settled(self, ts: datetime.datetime, state: State) -> list[TradeExecution]:
         """Claim what asynchronous vaults have settled, and return the completed trades."""
         completed: list[TradeExecution] = []
-        for position in list(state.portfolio.get_open_and_frozen_positions()):
-            for trade in list(position.trades.values()):
-                is_waiting = trade.get_status() is TradeStatus.vault_settlement_pending
-                if not is_waiting or not all(self._is_ours(tx) for tx in trade.blockchain_transactions):
-                    continue
-                calls = find_venue(self.venues, trade.pair).plan_claim(trade, self.wallet.address)
-                if not calls:
-                    continue
-                transactions = self.broadcaster.sign(state, calls)
-                self._check_gas(trade, transactions)
-                state.resume_vault_settlement(trade)
-                trade.blockchain_transactions.extend(transactions)
-                self.broadcaster.send(state, trade, transactions)
-                self._finish(state, trade)
-                freeze_position_on_failed_trade(ts, state, [trade])
-                completed.append(trade)
+        for trade in self._history.read(state):
+            is_waiting = trade.get_status() is TradeStatus.vault_settlement_pending
+            if not is_waiting or not all(self._is_ours(tx) for tx in trade.blockchain_transactions):
+                continue
+            calls = find_venue(self.venues, trade.pair).plan_claim(trade, self.wallet.address)
+            if not calls:
+                continue
+            transactions = self.broadcaster.sign(state, calls)
+            self._check_gas(trade, transactions)
+            state.resume_vault_settlement(trade)
+            trade.blockchain_transactions.extend(transactions)
+            self.broadcaster.send(state, trade, transactions)
+            self._finish(state, trade)
+            freeze_position_on_failed_trade(ts, state, [trade])
+            completed.append(trade)
         return completed
 
     def _list_unconfirmed(self, state: State) -> list[TradeExecution]:
         """Return the trades of this wallet that are in flight, in the order of their transactions."""
         found: list[tuple[int, TradeExecution]] = []
-        for position in state.portfolio.get_all_positions(pending=True):
-            for trade in position.trades.values():
-                if trade.get_status() not in (TradeStatus.started, TradeStatus.broadcasted):
-                    continue
-                transactions = trade.blockchain_transactions
-                if transactions and all(self._is_ours(tx) for tx in transactions):
-                    found.append((min(tx.nonce or 0 for tx in transactions), trade))
+        for trade in self._history.read(state):
+            if trade.get_status() not in (TradeStatus.started, TradeStatus.broadcasted):
+                continue
+            transactions = trade.blockchain_transactions
+            if transactions and all(self._is_ours(tx) for tx in transactions):
+                found.append((min(tx.nonce or 0 for tx in transactions), trade))
         return [trade for _, trade in sorted(found, key=lambda item: item[0])]
 
     def _is_ours(self, transaction: BlockchainTransaction) -> bool:

@@ -7,23 +7,21 @@ access to the wallet object cannot read it.
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
 
 from tradeexecutor.ethereum.connection import ChainConnection, read_quantity
-from tradeexecutor.ethereum.errors import ChainError, ChainUnavailable, GasTooExpensive, InvalidKey, RpcError
+from tradeexecutor.ethereum.errors import ChainError, GasTooExpensive, InvalidKey, RpcError
 from tradeexecutor.ethereum.recursion import keep_recursion_limit
-from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.errors import InvalidValue
-from tradeexecutor.state.state import State
 
 with keep_recursion_limit():
     from eth_account import Account
 
-__all__ = ["FeeRules", "Fees", "HotWallet", "SignedBytes", "find_next_nonce"]
+__all__ = ["FeeRules", "Fees", "HotWallet", "SignedBytes"]
 
 _WEI = Decimal(10) ** 18
 
@@ -233,40 +231,3 @@ class HotWallet:
     def get_gas_balance(self, connection: ChainConnection) -> Decimal:
         """Return the balance available for gas, native token units."""
         return connection.get_native_balance(self.address) / _WEI
-
-
-def _iterate_transactions(state: State) -> Iterable[BlockchainTransaction]:
-    # Orders that wait for a trigger are sent while their position is still pending.
-    for position in state.portfolio.get_all_positions(pending=True):
-        for trade in position.trades.values():
-            yield from trade.blockchain_transactions
-
-
-def find_next_nonce(state: State, address: str, connection: ChainConnection) -> int:
-    """Return the nonce of the next transaction of an address.
-
-    This is the transaction count of the chain. If the state contains a signed transaction with the same or a higher
-    nonce, which may be mined at any time, it is one more than the highest of these.
-
-    Raises
-    ------
-    ChainUnavailable
-        The chain counts fewer transactions than the state has seen in final blocks: the node is behind, or a
-        reorganisation was too deep. A nonce that it takes for free may be used.
-    """
-    counted = connection.get_transaction_count(address)
-    on_file = [
-        tx
-        for tx in _iterate_transactions(state)
-        if tx.nonce is not None
-        and tx.chain_id == connection.chain_id
-        and (tx.from_address or "").lower() == address.lower()
-    ]
-    final = max((tx.nonce or 0 for tx in on_file if tx.status is not None), default=-1)
-    if counted <= final:
-        raise ChainUnavailable(
-            f"chain {connection.chain_id} counts {counted} transactions of {address}, the one with nonce {final} was "
-            "final: the node is behind, or a reorganisation was deeper than the confirmations",
-            [],
-        )
-    return max(counted, *(tx.nonce + 1 for tx in on_file if tx.nonce is not None and tx.status is None), 0)

@@ -9,7 +9,7 @@ twice, even if a transaction has another place in its new block.
 
 import datetime
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -21,15 +21,13 @@ from tradeexecutor.ethereum.errors import ChainError
 from tradeexecutor.ethereum.hot_wallet import HotWallet
 from tradeexecutor.ethereum.logs import BLOCK_RANGE, fetch_logs, make_address_topic
 from tradeexecutor.ethereum.share_vault import VaultReading, find_vault, read_vault
-from tradeexecutor.ethereum.transactions import get_all_hashes
+from tradeexecutor.ethereum.trade_history import OwnHashes
 from tradeexecutor.ethereum.venues.interface import parse_transfer
 from tradeexecutor.state.balance_update import BalanceUpdate
-from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.booking.reserve_updates import ReserveUpdateEvent, apply_reserve_update_events
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.identifier.chain import ChainId
-from tradeexecutor.state.repair.attempts import get_failed_attempts
 from tradeexecutor.state.state import State
 from tradeexecutor.state.sync import ScannedBlock
 from tradeexecutor.state.trade import TradeExecution
@@ -89,6 +87,7 @@ class EthereumSync(SyncModel):
         self.wallet = wallet
         self.balances = ChainBalances(connection, wallet.address)
         self._block_range = block_range
+        self._own_hashes = OwnHashes()
 
     # --- A new state
 
@@ -268,7 +267,7 @@ class EthereumSync(SyncModel):
         The second list contains existing entries with the block that contains their transaction now.
         """
         assets = {asset.address: asset for asset in reserves}
-        on_chain = self._group(logs, set(_iterate_own_hashes(state)) if logs else set())
+        on_chain = self._group(logs, self._own_hashes.find(state, {log.tx_hash for log in logs}) if logs else set())
         booked = _find_booked(state, self.connection.chain_id)
         events: list[TreasuryEvent] = []
         moved: list[tuple[BalanceUpdate, int]] = []
@@ -483,14 +482,3 @@ def _list_loan_trades(state: State) -> list[TradeExecution]:
         if position.loan is not None
         for trade in position.trades.values()
     ]
-
-
-def _iterate_own_hashes(state: State) -> Iterator[str]:
-    """Yield the hashes of the transactions of all trades, including earlier versions and earlier attempts."""
-    for position in state.portfolio.get_all_positions(pending=True):
-        for trade in position.trades.values():
-            for transaction in trade.blockchain_transactions:
-                yield from get_all_hashes(transaction)
-            for attempt in get_failed_attempts(trade):
-                for transaction in attempt.get("transactions", ()):
-                    yield from get_all_hashes(BlockchainTransaction.from_dict(transaction))

@@ -143,7 +143,15 @@ def test_a_single_cycle_is_one_decision(
     assert "Stopped after cycle 1." in result.stdout
 
 
-@pytest.mark.parametrize("option", [("--approve",), ("--cycle-duration", "1d")])
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--approve",),
+        ("--cycle-duration", "1d"),
+        ("--strategy-cycle-trigger", "since_last_cycle_end"),
+        ("--vault", f"0x{7:040x}"),
+    ],
+)
 def test_options_of_real_money_are_refused_on_paper(run: Run, strategy: Path, tmp_path: Path, option: tuple[str, ...]):
     result = run("start", strategy, tmp_path / "paper.json", "--paper", "--data", tmp_path, *option)
     assert result.exit_code == 2
