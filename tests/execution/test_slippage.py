@@ -44,7 +44,7 @@ def test_unknown_volume_uses_the_fallback(volume: float | None):
 @pytest.mark.parametrize(
     "arguments", [{"impact": -1}, {"max_share": 0}, {"fallback": 1}, {"impact": 5, "max_share": 1}]
 )
-def test_impossible_parameters_are_refused(arguments: dict[str, float]):
+def test_impossible_parameters_are_refused(arguments: dict[str, Any]):
     with pytest.raises(InvalidSlippage):
         VolumeShareSlippage(lambda ts, pair: 1.0, **arguments)
 

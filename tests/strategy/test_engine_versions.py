@@ -186,8 +186,8 @@ def test_functions_of_an_old_version_run_inline_and_ignored_arguments_are_named(
             engine_version="0.3",
             universe=universe,
             initial_deposit=10_000,
-            routing_model=object(),
-            client=None,  # pyright: ignore[reportArgumentType]
+            routing_model=object(),  # pyright: ignore[reportCallIssue]
+            client=None,  # pyright: ignore[reportCallIssue]
         )
     assert seen == [1, 2, 3]
     with pytest.raises(WrongArguments, match="one argument"):
