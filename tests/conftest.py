@@ -76,12 +76,20 @@ _LOGGERS = (logging.getLogger(), logging.getLogger("tradeexecutor"))
 _LEVELS = [logger.level for logger in _LOGGERS]
 
 
+def _is_closed(handler: logging.Handler) -> bool:
+    return getattr(getattr(handler, "stream", None), "closed", False) is True
+
+
 @pytest.fixture(autouse=True)
 def _restore_logging() -> Iterator[None]:
-    """A command sets the log levels of its process; the tests, and fixtures of whole modules, share theirs."""
-    before = [logger.handlers[:] for logger in _LOGGERS]
-    for logger, level in zip(_LOGGERS, _LEVELS, strict=True):
+    """A command sets the log levels of its process; the tests, and fixtures of whole modules, share theirs.
+
+    A command in a fixture of a whole module leaves a handler whose stream ends before its first test.
+    """
+    before = [[handler for handler in logger.handlers if not _is_closed(handler)] for logger in _LOGGERS]
+    for logger, level, handlers in zip(_LOGGERS, _LEVELS, before, strict=True):
         logger.setLevel(level)
+        logger.handlers[:] = handlers
     yield
     for logger, level, handlers in zip(_LOGGERS, _LEVELS, before, strict=True):
         logger.setLevel(level)
