@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import httpx
 
 from tradeexecutor.web.app import Settings, make_app
+from tradeexecutor.web.caching import Computations
 from tradeexecutor.web.endpoints import Site
 from tradeexecutor.web.sources import read_catalogue
 
@@ -65,7 +66,11 @@ class Browser:
 
 @contextlib.contextmanager
 def browse(*places: Any, settings: Settings | None = None, **more: Any) -> Iterator[Browser]:
-    """A client of the states at some places; keywords are fields of `Site`."""
+    """A client of the states at some places; keywords are fields of `Site`.
+
+    Answers may take a minute: a busy machine is no reason for a test to fail.
+    """
+    more.setdefault("computations", Computations(budget=60.0))
     browser = Browser(Site(read_catalogue([Path(p) if isinstance(p, str) else p for p in places]), **more), settings)
     try:
         yield browser
