@@ -20,6 +20,7 @@ these does not hold, `update_statistics` records the sample.
 
 import datetime
 import math
+from decimal import Decimal
 
 from tradeexecutor.accounting.values import MAX_NUMBER
 from tradeexecutor.state.execution_mode import ExecutionMode
@@ -130,11 +131,26 @@ class SampleRecorder:
         Mode of the run. Modes other than a backtest record figures for which all trades are read.
     """
 
-    __slots__ = ("_holdings", "_mode", "_state")
+    __slots__ = ("_cash", "_holdings", "_mode", "_state")
 
     def __init__(self, state: State, mode: ExecutionMode) -> None:
         self._state, self._mode = state, mode
         self._holdings: tuple[_Holding, ...] | None = None
+        #: Quantity and price of the only reserve, and its value in USD. Converting the quantity takes most of the time.
+        self._cash: tuple[Decimal | None, USDollarPrice | None, USDollarAmount] = (None, None, 0.0)
+
+    def get_cash(self) -> USDollarAmount:
+        """Return the value of all reserves, USD, like `Portfolio.get_cash`; computed once for each change of it."""
+        reserves = self._state.portfolio.reserves
+        if len(reserves) != 1:
+            return self._state.portfolio.get_cash()
+        (reserve,) = reserves.values()
+        quantity, price, value = self._cash
+        if reserve.quantity is not quantity or reserve.reserve_token_price is not price:
+            quantity, price = reserve.quantity, reserve.reserve_token_price
+            value = reserve.get_value()
+            self._cash = (quantity, price, value)
+        return value
 
     def record(self, ts: datetime.datetime) -> None:
         """Record a sample, and the final figures of positions closed since the last one, like `update_statistics`."""
@@ -177,7 +193,7 @@ class SampleRecorder:
                     return False
                 equity += sample.value
                 samples.append(sample)
-        cash = portfolio.get_cash()
+        cash = self.get_cash()
         total = equity + cash
         stats.long_short_metrics_latest = None
         # Naming the values would take longer than all the rest.

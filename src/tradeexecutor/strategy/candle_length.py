@@ -111,7 +111,8 @@ class InvalidCandles(TradeExecutorError, ValueError):
 
 def to_us(value: datetime.datetime) -> int:
     """Return a naive UTC time as microseconds since the epoch."""
-    return (value - EPOCH) // _MICROSECOND
+    since = value - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds  # faster than dividing
 
 
 def from_us(value: int) -> datetime.datetime:

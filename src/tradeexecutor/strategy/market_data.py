@@ -336,8 +336,7 @@ class CandleCursor:
     """
 
     __slots__ = (
-        "_asked",
-        "_visible",
+        "asked",
         "candles",
         "close",
         "count",
@@ -347,14 +346,15 @@ class CandleCursor:
         "low",
         "open",
         "starts",
+        "visible",
     )
 
     def __init__(self, candles: Candles):
         self.candles = candles
         self.index = -1
         #: The time that `seek_visible` was asked for last, us, and its answer: a decision reads several indicators.
-        self._asked: int | None = None
-        self._visible = -1
+        self.asked: int | None = None
+        self.visible = -1
         self.count = len(candles)
         self.starts: Sequence[int] = view_numbers(candles.starts)
         self.ends: Sequence[int] = view_numbers(candles.ends)
@@ -379,10 +379,10 @@ class CandleCursor:
 
     def seek_visible(self, now: int) -> int:
         """Return the index of the last candle that has ended at or before `now` (us); -1 when there is none."""
-        if now == self._asked:
-            return self._visible
+        if now == self.asked:
+            return self.visible
         index = self.seek(now)
         if index >= 0 and self.ends[index] > now:
             index -= 1
-        self._asked, self._visible = now, index
+        self.asked, self.visible = now, index
         return index

@@ -245,15 +245,20 @@ class StrategyRunner:
 
     def _accrue_interest(self, ts: datetime.datetime) -> None:
         """Book the interest of loans up to now, before trades change the balances that bear it."""
-        if any(position.loan for position in self.state.portfolio.get_open_and_frozen_positions()):
-            self.models.sync.sync_interests(ts, self.state, self.strategy_universe, self.models.pricing)
+        portfolio = self.state.portfolio
+        positions = portfolio.open_positions.values()
+        if portfolio.frozen_positions:
+            positions = [*positions, *portfolio.frozen_positions.values()]
+        for position in positions:
+            if position.loan:
+                self.models.sync.sync_interests(ts, self.state, self.strategy_universe, self.models.pricing)
+                return
 
     def _has_trading_capital(self) -> bool:
-        portfolio = self.state.portfolio
         # Cash alone is usually enough, so that positions need not be added up.
-        if portfolio.get_cash() >= TRADING_CAPITAL_THRESHOLD_USD:
+        if self._recorder.get_cash() >= TRADING_CAPITAL_THRESHOLD_USD:
             return True
-        return portfolio.has_trading_capital(TRADING_CAPITAL_THRESHOLD_USD)
+        return self.state.portfolio.has_trading_capital(TRADING_CAPITAL_THRESHOLD_USD)
 
     def decide(self, cycle: int, ts: datetime.datetime) -> list[TradeExecution]:
         """Return the checked trades of the strategy's decision; raises as `tick`."""

@@ -22,7 +22,7 @@ from tradeexecutor.state.booking.waiting_orders import (
     expire_waiting_orders,
 )
 from tradeexecutor.state.display.formatting import format_price
-from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.identifier import TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
@@ -53,6 +53,7 @@ logger = logging.getLogger(__name__)
 #: Returns the price range of a position's market since the last check; None when there is nothing to check.
 PriceRangeSource = Callable[[TradingPosition], PriceRange | None]
 
+_SHORT = TradingPairKind.lending_protocol_short
 _TIMED = frozenset({TriggerCondition.timed_absolute, TriggerCondition.timed_relative_to_open})
 
 
@@ -63,7 +64,7 @@ def has_triggers(position: TradingPosition) -> bool:
         or position.take_profit is not None
         or position.trailing_stop_loss_pct is not None
         or bool(position.pending_trades)
-        or position.pair.kind.is_shorting()  # it can be liquidated
+        or position.pair.kind is _SHORT  # it can be liquidated
     )
 
 

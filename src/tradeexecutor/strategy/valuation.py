@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import functools
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
@@ -95,12 +96,14 @@ def revalue_portfolio(
     positions = portfolio.open_positions.values()
     if frozen:
         positions = [*positions, *frozen.values()]
-    only_price = vars(type(valuation_model)).get("changes_only_price", False)
-    # A price also changes the loan of a position.
-    if only_price and not any(position.loan for position in positions):
-        model: Any = valuation_model  # a `ValuationModel`, which says so; asking for it takes longer than the valuation
-        _set_prices(model.get_price, ts, positions)
-        return
+    if _changes_only_price(type(valuation_model)):
+        for position in positions:
+            if position.loan:  # a price also changes the loan of a position
+                break
+        else:
+            model: Any = valuation_model  # a `ValuationModel`, which says so; asking takes longer than the valuation
+            _set_prices(model.get_price, ts, positions)
+            return
     done: list[_Before] = []
     try:
         for position in positions:
@@ -110,6 +113,11 @@ def revalue_portfolio(
         for before in done:
             before.restore()
         raise
+
+
+@functools.cache
+def _changes_only_price(kind: type) -> bool:
+    return vars(kind).get("changes_only_price", False)
 
 
 def _set_prices(
