@@ -1,14 +1,15 @@
 """A live strategy on a local chain, in accelerated time: do memory and the time of a cycle grow with its history?
 
 Each cycle is an hour of the chain. Every fifth cycle opens a position, three cycles later it is closed, so that 10,000
-cycles have 2,000 closed positions. Printed are the medians of the first and the last tenth, and their ratio.
+cycles have 2,000 closed positions. After a tenth of the cycles, 500 at most, a line with the means since the line
+before is printed, so that a run that was ended early says something, too. The time of saves is apart, because a save
+goes through the whole state.
 """
 
 import datetime
-import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -91,6 +92,8 @@ def _measure(kind: str, chain: DevChain, folder: Path, cycles: int) -> None:
     universe = TradingStrategyUniverse({pair: candles}, usdc)
     start = now = chain.now.replace(minute=0, second=0, microsecond=0) + _HOUR
     with _open_store(kind, folder) as store:
+        saves = _Clock(store.sync)
+        store.sync = saves  # pyright: ignore[reportAttributeAccessIssue]
         rules = WaitRules(timeout=30, poll=0.005)
         models = Models(
             pricing=pricing,
@@ -111,24 +114,45 @@ def _measure(kind: str, chain: DevChain, folder: Path, cycles: int) -> None:
         models.sync.sync_initial(state, reserve_assets=[usdc])
         store.sync(state)
         state = loop.start()
-        times: list[float] = []
-        memory: list[float] = []
-        for cycle in range(cycles):
+        work = _Clock(loop.decide)
+        print(f"live, {kind}: processor time of a cycle without saves, of its saves; memory; size of the state")
+        for cycle in range(1, cycles + 1):
             now = start + cycle * _HOUR
             chain.anvil.rpc("evm_setNextBlockTimestamp", int((now - _EPOCH).total_seconds()) + 1)
             chain.anvil.mine()
-            begin = time.process_time()
-            loop.decide()
-            times.append(time.process_time() - begin)
-            memory.append(_get_memory())
+            work()
+            if cycle % _get_step(cycles) == 0:
+                spent, saved, closed = work.take(), saves.take(), len(state.portfolio.closed_positions)
+                count = _get_step(cycles)
+                print(
+                    f"  {cycle:6,} cycles {closed:5,} closed {(spent - saved) / count * 1e3:8.1f} ms "
+                    f"{saved / count * 1e3:8.1f} ms {_get_memory():8.1f} MB {len(state.to_json()) / 1e6:8.2f} MB",
+                    flush=True,
+                )
         assert prove(state).is_balanced
-        tenth = max(cycles // 10, 1)
-        # Cycles with and without trades alternate, so whole periods are compared.
-        means = [statistics.mean(part) for part in (times[5 : 5 + tenth], times[-tenth:])]
-        print(f"live, {kind}: {cycles:,} cycles, {len(state.portfolio.closed_positions):,} closed positions")
-        print(f"  processor time of a cycle  {means[0] * 1e3:8.1f} ms at first, {means[1] * 1e3:8.1f} ms at last")
-        print(f"  memory of the process      {memory[tenth]:8.1f} MB at first, {memory[-1]:8.1f} MB at last")
-        print(f"  size of the state          {len(state.to_json()) / 1e6:8.2f} MB")
+
+
+def _get_step(cycles: int) -> int:
+    """Return the number of cycles of a line: a tenth, whole periods of the strategy, and at most 500."""
+    return min(max(cycles // 50 * 5, 5), 500)
+
+
+class _Clock:
+    """Calls a function and adds up the processor time that it takes, seconds."""
+
+    def __init__(self, function: Callable[..., object]):
+        self._function = function
+        self._total = 0.0
+
+    def __call__(self, *arguments: object) -> None:
+        begin = time.process_time()
+        self._function(*arguments)
+        self._total += time.process_time() - begin
+
+    def take(self) -> float:
+        """Return the time since the last call of this method."""
+        total, self._total = self._total, 0.0
+        return total
 
 
 def _get_memory() -> float:
