@@ -176,6 +176,10 @@ AAVE_ACCOUNT = parse_fragment(
     "getUserAccountData(address) returns (uint256, uint256, uint256, uint256, uint256, uint256)"
 )
 AAVE_CONFIGURATION = parse_fragment("getConfiguration(address) returns (uint256)")
+AAVE_RESERVE = parse_fragment(
+    "getReserveData(address) returns (uint256, uint128, uint128, uint128, uint128, uint128, uint40, uint16, address, "
+    "address, address, address, uint128, uint128, uint128)"
+)
 AAVE_ADDRESSES = parse_fragment("ADDRESSES_PROVIDER() returns (address)")
 AAVE_ORACLE = parse_fragment("getPriceOracle() returns (address)")
 AAVE_PRICE = parse_fragment("getAssetPrice(address) returns (uint256)")

@@ -23,13 +23,32 @@
         ],
     }
 
+With a lending pool the reserve currency can be lent, and tokens can be shorted whose pair has a debt token::
+
+    {
+        "lending": {
+            "kind": "aave_v3",
+            "pool": "0xA238...",
+            "liquidation_threshold": 0.78,
+            "collateral": {"symbol": "aBasUSDC", "address": "0x4e65...", "decimals": 6},
+        },
+        "pairs": [
+            {
+                "symbol": "WETH",
+                ...
+                "debt": {"symbol": "variableDebtBasWETH", "address": "0x24e6...", "decimals": 18},
+            }
+        ],
+    }
+
 Candles are read again for each decision, so another program has to keep the candle file up to date. Paths are relative
 to the folder of the settings file. A vault has ``"kind": "vault"`` and needs neither pool, factory nor fee; one of the
 standard ERC-7540, whose deposits and redemptions are requested and claimed, has ``"kind": "async_vault"``.
 """
 
+import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -38,13 +57,16 @@ from eth_utils.address import is_address
 
 from tradeexecutor.backtest.candles import load_candles
 from tradeexecutor.ethereum.connection import ChainConnection
+from tradeexecutor.ethereum.lending import AaveLending
+from tradeexecutor.ethereum.venues.aave_v3 import AaveV3CreditVenue
+from tradeexecutor.ethereum.venues.aave_v3_short import AaveV3ShortVenue
 from tradeexecutor.ethereum.venues.erc4626 import ERC4626Venue
 from tradeexecutor.ethereum.venues.erc7540 import ERC7540Venue
 from tradeexecutor.ethereum.venues.interface import Venue, make_vault_pair
 from tradeexecutor.ethereum.venues.uniswap_v2 import UniswapV2Venue
 from tradeexecutor.ethereum.venues.uniswap_v3 import UniswapV3Venue
 from tradeexecutor.state.errors import TradeExecutorError
-from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.state.identifier import AssetIdentifier, AssetType, TradingPairIdentifier
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
 __all__ = ["ChainFile", "ChainFileNotValid", "read_chain_file"]
@@ -76,6 +98,8 @@ class ChainFile:
         Traded pairs, each with the path of its candles.
     venues
         Kind and contract addresses of the exchanges.
+    lending
+        Where money is lent and tokens are borrowed; None when the file has no lending pool.
     """
 
     path: Path
@@ -84,15 +108,26 @@ class ChainFile:
     reserve: AssetIdentifier
     pairs: dict[TradingPairIdentifier, Path]
     venues: list[dict[str, str]]
+    lending: AaveLending | None = None
+
+    def list_traded_pairs(self) -> list[TradingPairIdentifier]:
+        """Return the pairs, those of the shorts, and the one that lends the reserve currency."""
+        if self.lending is None:
+            return list(self.pairs)
+        shorts = [self.lending.make_short_pair(pair) for pair in self.pairs if pair.base in self.lending.debts]
+        return [*self.pairs, *shorts, self.lending.make_credit_pair(self.reserve)]
 
     def make_venues(self, connection: ChainConnection) -> list[Venue]:
-        """Return the venues of the file and the venue of vaults, which needs no other contract."""
+        """Return the venues of the file and those of vaults, which need no other contract."""
         made: list[Venue] = []
         for venue in self.venues:
             if venue["kind"] == "uniswap_v2":
                 made.append(UniswapV2Venue(connection, venue["router"], venue["factory"]))
             else:
                 made.append(UniswapV3Venue(connection, venue["router"], venue["factory"], venue["quoter"]))
+        if self.lending is not None:
+            pool = self.lending.pool
+            made += [AaveV3ShortVenue(connection, pool, list(made)), AaveV3CreditVenue(connection, pool)]
         return [*made, ERC7540Venue(connection), ERC4626Venue(connection)]
 
     def load_universe(self) -> TradingStrategyUniverse:
@@ -106,7 +141,7 @@ class ChainFile:
         candles = {
             pair: load_candles({pair.get_ticker(): path})[pair.get_ticker()] for pair, path in self.pairs.items()
         }
-        return TradingStrategyUniverse(candles, self.reserve)
+        return TradingStrategyUniverse(candles, self.reserve, self.lending)
 
 
 def read_chain_file(path: Path) -> ChainFile:
@@ -138,7 +173,8 @@ def read_chain_file(path: Path) -> ChainFile:
     confirmations = root.get("confirmations", int, 3)
     if confirmations < 1:
         raise ChainFileNotValid(path, f"confirmations must be at least 1, not {confirmations}")
-    return ChainFile(path, chain_id, confirmations, reserve, pairs, venues)
+    lending = _read_lending(root.enter("lending"), root, reserve, list(pairs)) if root.has("lending") else None
+    return ChainFile(path, chain_id, confirmations, reserve, pairs, venues, lending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +184,10 @@ class _Entry:
     path: Path
     where: str
     content: Any
+
+    def has(self, name: str) -> bool:
+        content: object = self.content
+        return isinstance(content, Mapping) and name in cast(Mapping[str, Any], content)
 
     def refuse(self, message: str) -> ChainFileNotValid:
         return ChainFileNotValid(self.path, f"{self.where or 'the file'}: {message}")
@@ -207,3 +247,30 @@ def _read_venue(entry: _Entry) -> dict[str, str]:
     if kind not in _VENUES:
         raise entry.refuse(f"kind must be one of {', '.join(_VENUES)}, got {kind!r}")
     return {"kind": kind, **{name: entry.get_address(name) for name in _VENUES[kind]}}
+
+
+def _read_lending(
+    entry: _Entry, root: _Entry, reserve: AssetIdentifier, pairs: Sequence[TradingPairIdentifier]
+) -> AaveLending:
+    if entry.get("kind", str) != "aave_v3":
+        raise entry.refuse(f"kind must be aave_v3, got {entry.get('kind', str)!r}")
+    threshold = entry.get("liquidation_threshold", float)
+    if not 0 < threshold < 1:
+        raise entry.refuse(f"liquidation_threshold must be between 0 and 1, got {threshold}")
+    debts: dict[AssetIdentifier, AssetIdentifier] = {}
+    for pair, item in zip(pairs, root.iterate("pairs"), strict=True):
+        if not item.has("debt"):
+            continue
+        if not pair.is_spot():
+            raise item.refuse("only spot pairs can be shorted, this one has a debt token")
+        token = _read_asset(item.enter("debt"), reserve.chain_id)
+        debts[pair.base] = dataclasses.replace(token, underlying=pair.base, type=AssetType.borrowed)
+    collateral = dataclasses.replace(
+        _read_asset(entry.enter("collateral"), reserve.chain_id),
+        underlying=reserve,
+        type=AssetType.collateral,
+        liquidation_threshold=threshold,
+    )
+    return AaveLending(
+        liquidation_threshold=threshold, pool=entry.get_address("pool").lower(), collateral=collateral, debts=debts
+    )

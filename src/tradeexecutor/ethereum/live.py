@@ -94,7 +94,7 @@ def make_live_models(
         wait_rules=wait_rules,
         min_gas_balance=safety.min_gas_balance,
     )
-    execution.check_pairs(list(settings.pairs))
+    execution.check_pairs(settings.list_traded_pairs())
     pricing = EthereumPricing(venues)
     return Models(
         pricing=pricing,

@@ -41,7 +41,7 @@ def fetch_state_balances(state: State, settings: ChainFile, connection: ChainCon
         A balance cannot be read.
     """
     chain_id, address = connection.chain_id, get_wallet_address(state, connection.chain_id)
-    traded = {asset for pair in settings.pairs for asset in get_onchain_assets(pair)}
+    traded = {asset for pair in settings.list_traded_pairs() for asset in get_onchain_assets(pair)}
     assets = get_relevant_assets(None, [settings.reserve], state) | traded
     block = connection.find_safe_block()
     if block is None:

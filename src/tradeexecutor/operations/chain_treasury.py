@@ -97,7 +97,7 @@ def create_state_of_wallet(
         No node answered.
     """
     venues = settings.make_venues(connection)
-    for pair in settings.pairs:
+    for pair in settings.list_traded_pairs():
         find_venue(venues, pair).check(pair)
     with open_new_store(place) as store:
         state = store.create(name)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from tradeexecutor.ethereum.abi import AAVE_SUPPLY, AAVE_WITHDRAW, ERC20_BALANCE_OF
 from tradeexecutor.ethereum.connection import ChainConnection, Receipt
 from tradeexecutor.ethereum.errors import NotTradeable, PartlyExecuted
+from tradeexecutor.ethereum.lending import check_aave_token
 from tradeexecutor.ethereum.transactions import Call
 from tradeexecutor.ethereum.venues.interface import Outcome, Quote, Venue, sum_flows
 from tradeexecutor.state.identifier import TradingPairIdentifier
@@ -50,6 +51,11 @@ class AaveV3CreditVenue(Venue):
             and pair.chain_id == self.connection.chain_id
             and (pair.exchange_address or "").lower() == self.pool.lower()
         )
+
+    def check(self, pair: TradingPairIdentifier) -> None:
+        """Compare decimals and the token of the pool with the chain."""
+        super().check(pair)
+        check_aave_token(self.connection, self.pool, pair.base)
 
     def find_obstacle(self, portfolio: Portfolio, trade: TradeExecution) -> str | None:
         """Return the other position that uses the same token of the pool, whose balances could not be told apart."""

@@ -33,6 +33,7 @@ from tradeexecutor.ethereum.abi import (
 )
 from tradeexecutor.ethereum.connection import ChainConnection, Receipt
 from tradeexecutor.ethereum.errors import NotTradeable, PartlyExecuted
+from tradeexecutor.ethereum.lending import check_aave_token
 from tradeexecutor.ethereum.transactions import Call
 from tradeexecutor.ethereum.venues.aave_v3 import find_shared_account
 from tradeexecutor.ethereum.venues.interface import Limits, Outcome, Quote, Venue, parse_transfer
@@ -96,8 +97,10 @@ class AaveV3ShortVenue(Venue):
         )
 
     def check(self, pair: TradingPairIdentifier) -> None:
-        """Compare decimals of the tokens of the pool, and the spot pair, with the chain."""
+        """Compare the tokens of the pool, and the spot pair, with the chain."""
         super().check(pair)
+        for token in (pair.base, pair.quote):
+            check_aave_token(self.connection, self.pool, token)
         self._find_swaps(pair).check(pair.get_pricing_pair())
 
     def find_obstacle(self, portfolio: Portfolio, trade: TradeExecution) -> str | None:
