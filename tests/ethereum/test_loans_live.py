@@ -44,8 +44,8 @@ def decide_trades(input):
     portfolio = input.state.portfolio
     position = next(iter(portfolio.get_open_positions()), None)
     trades = list(portfolio.get_all_trades())
-    if any(trade.is_pending() for trade in trades):
-        return []  # a vault has not settled it yet
+    if any(trade.get_status().value == "vault_settlement_pending" for trade in trades):
+        return []
     match sum(trade.is_success() for trade in trades):
 """
 
@@ -100,7 +100,7 @@ class Book:
         (self.folder / "strategy.py").write_text(HEAD + strategy)
 
     def start(self) -> Live:
-        live = self.make_live(max_cycles=8)
+        live = self.make_live(max_cycles=10)
         if self.now is None:
             live.prepare()
         else:
@@ -181,7 +181,16 @@ def vault(book: Book) -> AssetIdentifier:
     book.edit(add)
     rows = (book.folder / "candles.csv").read_text().replace("2000,2010,1990,2000", "1,1,1,1")
     (book.folder / "vault.csv").write_text(rows)
-    book.settle = lambda: book.chain.send(share.address, SETTLE, book.trader.wallet.address) and None
+    decisions = 0
+
+    def settle() -> None:
+        """After every second decision, so that there are decisions while a request waits."""
+        nonlocal decisions
+        decisions += 1
+        if not decisions % 2:
+            book.chain.send(share.address, SETTLE, book.trader.wallet.address)
+
+    book.settle = settle
     return share
 
 
@@ -246,8 +255,19 @@ def run_killed(book: Book, kill_at: int) -> State:
 @pytest.mark.parametrize("kill_at", range(2, 34, 3))
 def test_a_short_survives_a_kill_at_any_save(book: Book, pool: AaveMarket, kill_at: int):
     book.write(SHORT)
-    state = run_killed(book, kill_at)
+    assert_nothing_is_lost(book, run_killed(book, kill_at))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill_at", range(2, 40, 5))
+def test_requests_survive_a_kill_at_any_save(book: Book, vault: AssetIdentifier, kill_at: int):
+    book.write(VAULT)
+    assert_nothing_is_lost(book, run_killed(book, kill_at))
+
+
+def assert_nothing_is_lost(book: Book, state: State) -> None:
     book.assert_books_equal_chain(state)
+    assert not list(state.portfolio.get_open_and_frozen_positions())
     assert all(
         trade.get_status() in (TradeStatus.success, TradeStatus.expired) for trade in state.portfolio.get_all_trades()
     )
