@@ -4,7 +4,9 @@ import dataclasses
 import datetime
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from tradeexecutor.ethereum.devchain.anvil import CHAIN_ID
 from tradeexecutor.ethereum.errors import NotTradeable, PartlyExecuted
 from tradeexecutor.ethereum.execution import EthereumExecution
 from tradeexecutor.ethereum.pricing import EthereumPricing
+from tradeexecutor.ethereum.transactions import Call
 from tradeexecutor.ethereum.treasury import EthereumSync
 from tradeexecutor.ethereum.valuation import EthereumValuation
 from tradeexecutor.ethereum.venues.aave_v3_short import AaveV3ShortVenue
@@ -23,9 +26,11 @@ from tradeexecutor.ethereum.venues.uniswap_v2 import UniswapV2Venue
 from tradeexecutor.ledger.proof import Verdict, prove
 from tradeexecutor.operations.chain_balances import fetch_state_balances
 from tradeexecutor.operations.check_accounts import check_state_accounts
+from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.identifier import TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.loan.leverage import LeverageEstimate
 from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.retry import retry_trades
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 
@@ -129,7 +134,7 @@ class Desk:
         chain, wallet, usdc = self.chain, self.trader.wallet.address, self.trader.usdc
         assert self.state.portfolio.get_reserve_position(usdc).quantity == chain.get_balance(usdc, wallet)
         assert chain.get_balance(self.trader.market.weth, wallet) == 0
-        positions = self.state.portfolio.get_open_positions()
+        positions = self.state.portfolio.get_open_and_frozen_positions()
         held = {asset: amount for position in positions for asset, amount in position.get_held_assets()}
         for token in (self.a_token, self.v_token):
             # The balances grow with every block; the books have those of the last reading or trade.
@@ -214,23 +219,125 @@ def test_two_positions_with_one_account_are_refused(desk: Desk):
     assert trade.is_planned()
 
 
-def test_a_sale_that_reverts_after_the_loan_stops_the_program(desk: Desk):
+# --- A short is not atomic
+
+
+def fail_swaps(desk: Desk, *numbers: int) -> None:
+    """Make the swaps with these numbers, counted from now, revert: their deadline has passed."""
+    swaps = desk.venue.swaps[0]
+    make_swap = type(swaps).make_swap
+    count = 0
+
+    def make(*args: Any, **options: Any) -> Call:
+        nonlocal count
+        swaps.deadline = datetime.timedelta(days=-2) if count in numbers else datetime.timedelta(minutes=20)
+        count += 1
+        return make_swap(swaps, *args, **options)
+
+    swaps.make_swap = make  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def get_loan(desk: Desk) -> tuple[Decimal, Decimal]:
+    wallet = desk.trader.wallet.address
+    return desk.chain.get_balance(desk.a_token, wallet), desk.chain.get_balance(desk.v_token, wallet)
+
+
+def test_a_new_short_whose_sale_reverts_is_undone(desk: Desk):
+    fail_swaps(desk, 0)
+    trade = desk.execute(desk.plan_open())
+    assert trade.is_failed()
+    assert "EXPIRED" in (trade.get_revert_reason() or "")
+    assert get_loan(desk) == (0, 0)
+    desk.assert_books_equal_chain()
+    (reserve,) = desk.state.portfolio.reserves.values()
+    cost = list(reserve.balance_updates.values())[-1]
+    assert cost.cause is BalanceUpdateCause.correction
+    assert -D("0.01") < cost.quantity < 0
+    assert cost.notes == "Cost of undoing trade #1"
+    # The program goes on.
+    desk.state.check_if_clean()
+
+
+def test_a_short_whose_later_sale_reverts_is_executed_in_part(desk: Desk):
+    fail_swaps(desk, 1)
+    trade = desk.execute(desk.plan_open(leverage=2.0))
+    assert trade.is_success()
+    assert trade.executed_quantity is not None
+    assert trade.planned_quantity < trade.executed_quantity < 0
+    desk.assert_books_equal_chain()
+    desk.accrue(1)
+    assert desk.execute(desk.plan_close()).is_success()
+    desk.assert_books_equal_chain()
+    assert get_loan(desk) == (0, 0)
+
+
+def test_a_larger_short_whose_sale_reverts_is_as_before(desk: Desk):
+    desk.execute(desk.plan_open())
+    before = get_loan(desk)
+    fail_swaps(desk, 0)
+    price = desk.pricing.get_sell_price(desk.chain.now, desk.pair, D("0.2"))
+    more = desk.plan(
+        price.price,
+        D("-0.2"),
+        D(500),
+        planned_collateral_consumption=D("0.2") * D(price.price),
+        flags={TradeFlag.increase},
+        position=desk.position,
+    )
+    assert desk.execute(more).is_failed()
+    assert get_loan(desk) == pytest.approx(before, rel=D("1e-6"))
+    desk.assert_books_equal_chain()
+
+
+@pytest.mark.parametrize("action", ["reduce", "close"])
+def test_a_purchase_that_reverts_leaves_the_short_as_it_was(desk: Desk, action: str):
+    desk.execute(desk.plan_open())
+    before, position = get_loan(desk), desk.position
+    fail_swaps(desk, 0)
+    trade = desk.execute(desk.plan_close() if action == "close" else desk.plan_reduce("0.3", "250"))
+    assert trade.is_failed()
+    assert get_loan(desk) == pytest.approx(before, rel=D("1e-6"))
+    desk.assert_books_equal_chain()
+    retried = retry_trades(state=desk.state, execution_model=desk.execution, now=desk.chain.now)
+    assert [item.is_success() for item in retried.trades_needing_repair] == [True]
+    assert position.is_closed() == (action == "close")
+    desk.assert_books_equal_chain()
+
+
+def test_a_later_purchase_that_reverts_leaves_a_smaller_short(desk: Desk):
+    desk.execute(desk.plan_open(leverage=2.0))
+    fail_swaps(desk, 1)
+    trade = desk.execute(desk.plan_reduce("0.9", "100"))
+    assert trade.is_success()
+    assert 0 < (trade.executed_quantity or 0) < D("0.9")
+    assert trade.executed_collateral_allocation == 0
+    desk.assert_books_equal_chain()
+
+
+def test_undoing_that_reverts_stops_the_program(desk: Desk):
+    fail_swaps(desk, 0, 1)
     trade = desk.plan_open()
-    desk.venue.swaps[0].deadline = datetime.timedelta(days=-2)
     with pytest.raises(PartlyExecuted, match="stopped between its steps"):
         desk.execute(trade)
     assert trade.is_pending()
+    with pytest.raises(PartlyExecuted, match="stopped between its steps"):
+        desk.execution.resolve_unconfirmed(desk.chain.now, State.from_json(desk.trader.saved[-1]))
 
 
-@pytest.mark.parametrize("action", ["open", "close"])
+@pytest.mark.slow
+@pytest.mark.parametrize("action", ["open", "close", "undo a new one", "undo a part", "undo a close"])
 def test_a_short_goes_on_after_a_crash_at_every_save(desk: Desk, action: str):
     plan: Callable[[], TradeExecution] = desk.plan_open
-    if action == "close":
-        desk.execute(desk.plan_open(leverage=2.0))
+    if "close" in action:
+        desk.execute(desk.plan_open(leverage=1.0 if action.startswith("undo") else 2.0))
         plan = desk.plan_close
+    elif action == "undo a part":
+        plan = partial(desk.plan_open, leverage=2.0)
     saves = 0
     while True:
         with desk.chain.restoring():
+            if action.startswith("undo"):
+                fail_swaps(desk, 1 if action == "undo a part" else 0)
             before = desk.state.to_json()
             left = saves
             saved: list[str] = []

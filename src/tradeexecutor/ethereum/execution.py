@@ -21,6 +21,7 @@ from tradeexecutor.ethereum.venues.interface import Outcome, Venue
 from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, ExecutionReport
 from tradeexecutor.execution.shortage import CashShortage, Shortages, check_cash, settle_shortage
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
+from tradeexecutor.state.booking.treasury import EventOrigin, book_reserve_correction
 from tradeexecutor.state.booking.waiting_orders import expire_if_never_opened, is_waiting, wait_again
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import NotEnoughMoney
@@ -255,8 +256,9 @@ class EthereumExecution(ExecutionModel):
             receipts = self.broadcaster.wait(state, trade)
             mined = [receipt for receipt in receipts if receipt is not None and receipt.succeeded]
             if len(mined) < len(receipts):
-                break
-            calls = venue.plan_next(trade, address, mined)
+                calls = venue.plan_undo(trade, address, receipts)
+            else:
+                calls = venue.plan_next(trade, address, mined)
             if not calls:
                 break
             transactions = self.broadcaster.sign(state, calls)
@@ -264,7 +266,10 @@ class EthereumExecution(ExecutionModel):
             self.broadcaster.send(state, trade, transactions)
         ticket = venue.read_ticket(trade, address, receipts)
         if ticket is None:
-            self._book(state, trade, venue.read_outcome(trade, address, receipts), receipts)
+            outcome = venue.read_outcome(trade, address, receipts)
+            self._book(state, trade, outcome, receipts)
+            if outcome is None:
+                self._book_undo(state, trade, venue.read_undo_cost(trade, address, receipts))
         else:
             requested_at = max(tx.included_at for tx in trade.blockchain_transactions if tx.included_at is not None)
             state.mark_vault_settlement_pending(requested_at, trade, ticket)
@@ -291,6 +296,14 @@ class EthereumExecution(ExecutionModel):
             executed_collateral_consumption=outcome.collateral_consumption,
             executed_collateral_allocation=outcome.collateral_allocation,
         )
+
+    @staticmethod
+    def _book_undo(state: State, trade: TradeExecution, cost: Decimal) -> None:
+        """Book what it has cost to undo a failed trade, whose whole capital is back in the cash."""
+        if cost:
+            assert trade.failed_at is not None, "booked as failed"
+            origin = EventOrigin(trade.failed_at, notes=f"Cost of undoing trade #{trade.trade_id}")
+            book_reserve_correction(state, trade.reserve_currency, -cost, origin)
 
     # --- After a crash
 

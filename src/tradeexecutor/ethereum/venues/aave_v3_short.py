@@ -10,11 +10,17 @@ less        withdraw collateral, buy back, repay, as often as the health of the 
 close       the same for the whole debt; then sell the rest of the purchase, and withdraw everything
 ==========  ==========================================================================================================
 
+When a transaction fails, e.g. a swap whose price has moved, what is unfinished is undone: borrowed tokens are repaid,
+and collateral goes back to where it was. A trade of which nothing is left has failed; one of which earlier rounds were
+executed counts as executed in part. The debt of a new short has grown until it is repaid, so a few tokens are bought;
+their price is the cost of undoing. When undoing fails, or a close has repaid a part of the debt, a person has to look.
+
 A purchase for a closing trade is larger than the debt by `_MARGIN`, because the debt grows until it is repaid. The
 balances of tokens of the pool grow by themselves, so amounts are read from transfers of the tokens that were borrowed
 and lent. A wallet has one account for each token of a pool; two positions with the same account are refused.
 """
 
+import dataclasses
 import datetime
 from collections.abc import Sequence
 from decimal import Decimal
@@ -60,6 +66,16 @@ _HEALTH_RESERVE = Decimal("0.01")
 
 #: Part of what the pool would lend that is used, a fraction: its prices move until the transaction is mined.
 _LARGEST_SHARE = Decimal("0.99")
+
+#: Value of the tokens that are bought in addition to the debt when a new short is undone, reserve currency: less than
+#: that might not be sold again for a single raw unit.
+_SPARE = Decimal("0.01")
+
+#: More than this share of the capital is no cost of undoing a trade.
+_LARGEST_COST = Decimal("0.01")
+
+#: Beginning of the notes of transactions that undo.
+_UNDO = "Undo: "
 
 #: Units of the prices of the pool for a US dollar.
 _BASE = 10**8
@@ -260,6 +276,62 @@ class AaveV3ShortVenue(Venue):
             return self._supply(reserve, wallet, -missing, "Put back what the purchase did not cost")
         return []
 
+    # --- Undoing
+
+    def plan_undo(self, trade: TradeExecution, wallet: str, receipts: Sequence[Receipt | None]) -> list[Call]:
+        """Return what undoes the unfinished step, see the top of this module."""
+        for transaction, receipt in zip(trade.blockchain_transactions, receipts, strict=True):
+            is_failed = receipt is None or not receipt.succeeded
+            if is_failed and (transaction.notes or "").startswith(_UNDO):
+                return []
+        flows = _Flows.read(trade, wallet, receipts)
+        undo = self._undo_sale if trade.planned_quantity < 0 else self._undo_purchase
+        calls = undo(trade, wallet, flows)
+        return [dataclasses.replace(call, notes=f"{_UNDO}{call.notes}") for call in calls]
+
+    def _undo_purchase(self, trade: TradeExecution, wallet: str, flows: "_Flows") -> list[Call]:
+        is_cut_short = flows.loan_token and _is_closing(trade)
+        if flows.token_in_hand or flows.reserve_in_hand <= 0 or is_cut_short:
+            return []
+        return self._supply(trade.reserve_currency, wallet, flows.reserve_in_hand, "supply the collateral again")
+
+    def _undo_sale(self, trade: TradeExecution, wallet: str, flows: "_Flows") -> list[Call]:
+        reserve, token = trade.reserve_currency, _get_token(trade)
+        is_new, in_hand = TradeFlag.open in (trade.flags or ()), flows.token_in_hand
+        if in_hand > 0 and (flows.swapped_token < 0 or not is_new):
+            return self._repay(token, wallet, in_hand, in_hand)
+        if flows.swapped_token < 0:
+            return []  # executed in part
+        held = int(self.connection.call(trade.pair.quote.address, ERC20_BALANCE_OF, wallet))
+        if not is_new:
+            raw = min(-flows.reserve_in_hand, held)
+            return [self._withdraw(reserve, wallet, raw, "collateral")] if raw > 0 else []
+        debt = int(self.connection.call(trade.pair.base.address, ERC20_BALANCE_OF, wallet))
+        if debt:
+            mid = Decimal(self.get_mid_price(trade.pair))
+            missing = int(debt * (1 + _MARGIN)) + token.convert_to_raw_amount(_SPARE / mid) - in_hand
+            most = reserve.convert_to_raw_amount(2 * token.convert_to_decimal(missing) * mid) + 1
+            return [
+                self._withdraw(reserve, wallet, most, "collateral for the purchase"),
+                *self._swap(trade, wallet, Limits(reserve, token, most, missing), is_exact_output=True),
+                *self._repay(token, wallet, in_hand + missing, _EVERYTHING),
+            ]
+        sale = self._swap(trade, wallet, Limits(token, reserve, in_hand, 0), is_exact_output=False) if in_hand else []
+        return [*sale, self._withdraw(reserve, wallet, _EVERYTHING, "collateral")] if held else sale
+
+    def _repay(self, token: AssetIdentifier, wallet: str, approved: int, raw: int) -> list[Call]:
+        repay = Call(self.pool, AAVE_REPAY, (token.checksum_address, raw, _VARIABLE, wallet), _GAS, "repay")
+        return [*self.make_approval(token, wallet, self.pool, approved), repay]
+
+    def _withdraw(self, reserve: AssetIdentifier, wallet: str, raw: int, what: str) -> Call:
+        return Call(self.pool, AAVE_WITHDRAW, (reserve.checksum_address, raw, wallet), _GAS, f"withdraw the {what}")
+
+    def read_undo_cost(self, trade: TradeExecution, wallet: str, receipts: Sequence[Receipt | None]) -> Decimal:
+        """Return the interest and the fee of the swaps that have undone a new short."""
+        return trade.reserve_currency.convert_to_decimal(-_Flows.read(trade, wallet, receipts).reserve_in_hand)
+
+    # --- Outcome
+
     def read_outcome(self, trade: TradeExecution, wallet: str, receipts: Sequence[Receipt | None]) -> Outcome | None:
         """Return quantity, reserve and moves of the collateral, from the transfers of the wallet.
 
@@ -269,12 +341,12 @@ class AaveV3ShortVenue(Venue):
             The chain has stopped between the steps, e.g. with tokens that were borrowed and not sold.
         """
         flows = _Flows.read(trade, wallet, receipts)
-        if not flows.has_moved:
-            return None
         reserve, token = trade.reserve_currency, _get_token(trade)
-        net = flows.loan_reserve + flows.swapped_reserve
+        net = flows.reserve_in_hand
         is_complete = all(receipt is not None and receipt.succeeded for receipt in receipts)
-        if not is_complete or flows.loan_token + flows.swapped_token:
+        if not flows.has_moved or (not is_complete and _is_undone(trade, flows)):
+            return None
+        if flows.token_in_hand or not (is_complete or _is_executed_in_part(trade, flows)):
             raise PartlyExecuted(
                 f"{trade} has stopped between its steps: the wallet has {token.convert_to_decimal(flows.loan_token)} "
                 f"{token.token_symbol} of the pool and {token.convert_to_decimal(flows.swapped_token)} of the swap",
@@ -331,6 +403,16 @@ class _Flows:
         return any((self.swapped_reserve, self.swapped_token, self.loan_reserve, self.loan_token))
 
     @property
+    def token_in_hand(self) -> int:
+        """Tokens that the trade has left in the wallet."""
+        return self.loan_token + self.swapped_token
+
+    @property
+    def reserve_in_hand(self) -> int:
+        """Reserve currency that the trade has brought into the wallet; negative for what it has paid."""
+        return self.loan_reserve + self.swapped_reserve
+
+    @property
     def repaid(self) -> int:
         """Tokens that were given back to the lending pool."""
         return max(-self.loan_token, 0)
@@ -353,6 +435,27 @@ class _Flows:
                     field = f"{kind}_{name}"
                     setattr(flows, field, getattr(flows, field) + change)
         return flows
+
+
+def _is_undone(trade: TradeExecution, flows: _Flows) -> bool:
+    """Return whether a failed trade has left nothing behind except for the cost of undoing it."""
+    limit = trade.reserve_currency.convert_to_raw_amount(trade.planned_reserve * _LARGEST_COST)
+    return (
+        trade.planned_quantity < 0
+        and not flows.token_in_hand
+        and flows.swapped_token >= 0
+        and abs(flows.reserve_in_hand) <= limit
+    )
+
+
+def _is_executed_in_part(trade: TradeExecution, flows: _Flows) -> bool:
+    """Return whether a failed trade has executed some of its rounds, and nothing else."""
+    if flows.token_in_hand:
+        return False
+    if trade.planned_quantity < 0:
+        paid = trade.reserve_currency.convert_to_raw_amount(trade.planned_reserve)
+        return flows.swapped_token < 0 and flows.reserve_in_hand == -paid
+    return flows.loan_token < 0 and not flows.reserve_in_hand and not _is_closing(trade)
 
 
 def _get_token(trade: TradeExecution) -> AssetIdentifier:

@@ -148,6 +148,19 @@ class Venue(ABC):
         del trade, wallet, receipts
         return []
 
+    def plan_undo(self, trade: TradeExecution, wallet: str, receipts: Sequence[Receipt | None]) -> list[Call]:
+        """Return the next calls after one has failed, which undo what is unfinished; empty when nothing is.
+
+        It is also empty when undoing has failed itself; `read_outcome` raises `PartlyExecuted` then.
+        """
+        del trade, wallet, receipts
+        return []
+
+    def read_undo_cost(self, trade: TradeExecution, wallet: str, receipts: Sequence[Receipt | None]) -> Decimal:
+        """Return what it has cost to undo a trade that failed, reserve token units; negative for a gain."""
+        del trade, wallet, receipts
+        return Decimal(0)
+
     @abstractmethod
     def read_outcome(self, trade: TradeExecution, wallet: str, receipts: Sequence[Receipt | None]) -> Outcome | None:
         """Return the result of a trade; None when it has moved no tokens, which means that it failed.
