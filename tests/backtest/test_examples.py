@@ -1,10 +1,12 @@
 """The examples run as they are, with other data, and know nothing about backtesting."""
 
+import datetime
 from pathlib import Path
 
 import pytest
 
 from tests.support import REPOSITORY
+from tradeexecutor.analysis.adjusted.summary import summarise_performance
 from tradeexecutor.backtest.backtest_runner import load_market_data, run_backtest_for_module
 from tradeexecutor.ledger.proof import prove
 
@@ -19,7 +21,8 @@ def test_an_example_runs_on_its_own_data(path: Path):
     assert diagnostics["failed_trades"] == 0
     portfolio = state.portfolio
     invested = sum(position.get_value() for position in portfolio.open_positions.values())
-    assert portfolio.get_net_asset_value() == pytest.approx(portfolio.get_cash() + invested)
+    requested = portfolio.get_vault_settlement_pending_value()
+    assert portfolio.get_net_asset_value() == pytest.approx(portfolio.get_cash() + invested + requested)
     assert portfolio.get_cash() >= 0
     assert state.name
     assert state.visualisation.plots
@@ -75,4 +78,39 @@ def test_the_lender_never_leaves_more_than_its_reserve_and_tolerance_in_cash():
     assert kinds == {True, False}
     earned = sum(p.get_claimed_interest() for p in state.portfolio.get_all_positions() if p.is_credit_supply())
     assert earned > 1000
+    assert prove(state).is_balanced
+
+
+@pytest.mark.slow
+def test_the_long_short_example_holds_both_sides():
+    state = run_backtest_for_module(REPOSITORY / "examples" / "long_short.py", progress=False).state
+    closed = list(state.portfolio.closed_positions.values())
+    shorts = [position for position in closed if position.is_short()]
+    assert len(shorts) > 10
+    assert len(closed) - len(shorts) > 10
+    kinds = {kind.name: kind for kind in summarise_performance(state).kinds}
+    assert kinds["short"].interest_earned > 0
+    assert kinds["short"].interest_paid > 0
+    assert kinds["spot"].interest_paid == 0
+    shares = list(state.visualisation.plots["Long share"].points.values())[60:]
+    assert 0.3 < sum(filter(None, shares)) / len(shares) < 0.5, "half of the 80 % that are invested"
+    assert prove(state).is_balanced
+
+
+def test_the_allocator_leaves_the_vault_that_fails_and_waits_for_its_money():
+    state = run_backtest_for_module(REPOSITORY / "examples" / "vault_allocation.py", progress=False).state
+    by_symbol = {position.pair.base.token_symbol: position for position in state.portfolio.get_all_positions()}
+    assert sorted(by_symbol) == ["BASIS", "CARRY", "STEADY"]
+    assert by_symbol["CARRY"].is_closed()
+    assert by_symbol["CARRY"].get_last_trade().notes == "has lost\n"
+    waited = {
+        symbol: {trade.executed_at - trade.opened_at for trade in position.trades.values() if trade.executed_at}
+        for symbol, position in by_symbol.items()
+    }
+    day = datetime.timedelta(days=1)
+    assert waited["STEADY"] == {0 * day}
+    assert waited["BASIS"] <= {day, 3 * day}
+    assert max(waited["CARRY"]) <= 7 * day
+    values = {symbol: position.get_value() for symbol, position in by_symbol.items()}
+    assert values["STEADY"] > values["BASIS"] > 0
     assert prove(state).is_balanced

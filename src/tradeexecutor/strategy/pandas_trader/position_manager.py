@@ -376,13 +376,17 @@ class PositionManager(CreditPositions):
             raise PositionManagerError("no position is open")
         trades: list[TradeExecution] = []
         for position in list(self.state.portfolio.open_positions.values()):
-            locked_until = get_lock_up_end(position)
-            if locked_until is not None and self.timestamp < locked_until:
-                logger.warning("%s is left open, its shares are locked until %s", position, locked_until)
+            if self.is_locked(position):
+                logger.warning("%s is left open, its shares are locked until %s", position, get_lock_up_end(position))
                 continue
             if credit_supply or not position.is_credit_supply():
                 trades += self.close_position(position)
         return trades
+
+    def is_locked(self, position: TradingPosition) -> bool:
+        """Return True if a vault keeps the shares of a position at the time of the decision."""
+        locked_until = get_lock_up_end(position)
+        return locked_until is not None and self.timestamp < locked_until
 
     # --- Levels ----------------------------------------------------------------------------------
 
