@@ -1,0 +1,312 @@
+"""Random trading of every kind through `PositionManager` and the simulator: a Hypothesis state machine.
+
+Each rule is one decision; then the candle passes: levels are reached, shorts are liquidated, interest is booked and
+requests to vaults are settled. After every step the ledger balances and the wallet agrees with the state. A refused
+operation leaves the tree as it was, byte for byte.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from tests.kit.markets import DAY, START, Bar, make_candles
+from tests.kit.soak import SOAK
+from tradeexecutor.backtest.backtest_engine import BacktestEngine
+from tradeexecutor.backtest.backtest_execution import BacktestExecution
+from tradeexecutor.backtest.backtest_pricing import BacktestPricing
+from tradeexecutor.backtest.backtest_sync import BacktestSyncModel
+from tradeexecutor.backtest.backtest_valuation import BacktestValuationModel
+from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
+from tradeexecutor.backtest.universe import create_universe
+from tradeexecutor.execution.slippage import FixedSlippage
+from tradeexecutor.ledger.proof import prove
+from tradeexecutor.state.checks import check_state
+from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.execution_mode import ExecutionMode
+from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.identifier.vault_terms import VaultTerms
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.state import State
+from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.strategy.execution_context import ExecutionContext
+from tradeexecutor.strategy.lending import LendingPool
+from tradeexecutor.strategy.market_terms import MarketTerms
+from tradeexecutor.strategy.pandas_trader.indicator import IndicatorSet
+from tradeexecutor.strategy.pandas_trader.indicator_results import calculate_indicators
+from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
+from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput, StrategyInputIndicators
+from tradeexecutor.strategy.parameters import StrategyParameters
+from tradeexecutor.strategy.runner import Models, StrategyRunner
+
+#: Candles of a run: as many decisions can be made.
+_CANDLES = 40
+
+_TERMS = {
+    "SAVE-USD": VaultTerms(lock_up=3 * DAY),
+    "FUND-USD": VaultTerms(deposit_delay=DAY, redemption_delay=2 * DAY),
+    "QUEUE-USD": VaultTerms(settlement_interval=5 * DAY),
+}
+_MARKETS = ("ETH-USD", "BTC-USD")
+
+MARKETS = st.sampled_from(["ETH", "BTC"])
+VAULTS = st.sampled_from(["SAVE", "FUND", "QUEUE"])
+SHARES = st.floats(0.01, 0.4)
+LEVELS = st.sampled_from([{}, {"stop_loss_pct": 0.93}, {"stop_loss_pct": 0.95, "take_profit_pct": 1.06}])
+
+Plan = Callable[[PositionManager], list[TradeExecution]]
+
+
+def _make_bars(random: Any, swing: float) -> list[Bar]:
+    """Candles that jump now and then, so that levels are passed inside and between them."""
+    bars: list[Bar] = []
+    price = 100.0
+    for _ in range(_CANDLES):
+        opens = price * (random.uniform(0.85, 1.15) if random.random() < 0.1 * swing else 1.0)
+        close = opens * (1 + random.uniform(-0.08, 0.08) * swing)
+        spread = 1 + random.uniform(0, 0.1) * swing
+        bars.append((opens, max(opens, close) * spread, min(opens, close) / spread, close))
+        price = close
+    return bars
+
+
+class Simulated(RuleBasedStateMachine):
+    """One backtest, in which each rule is a decision."""
+
+    engine: BacktestEngine
+    #: What happened in all runs together: kinds of trades, liquidations, refusals ...
+    seen: ClassVar[Counter[str]] = Counter()
+
+    def teardown(self) -> None:
+        if not hasattr(self, "engine"):
+            return
+        self.seen["refused"] += self.refused
+        for position in self.state.portfolio.get_all_positions(pending=True):
+            for trade in position.trades.values():
+                kind = "async vault" if trade.pair.is_async_vault() else trade.pair.kind.value
+                self.seen[kind] += trade.is_success()
+                self.seen["liquidation"] += trade.is_liquidation()
+                self.seen["stop loss of a short"] += trade.is_stop_loss() and trade.is_short()
+                self.seen["resting order"] += trade.activated_trigger is not None
+                self.seen["waiting request"] += trade.is_vault_settlement_in_flight()
+
+    @initialize(random=st.randoms(use_true_random=False), slippage=st.sampled_from([0.0, 0.005]))
+    def begin(self, random: Any, slippage: float) -> None:
+        candles = {name: make_candles(_make_bars(random, 1.0), bucket=DAY) for name in _MARKETS}
+        candles |= {name: make_candles(_make_bars(random, 0.05), bucket=DAY) for name in _TERMS}
+        universe = create_universe(candles, fee={"ETH-USD": 0.003, "BTC-USD": 0.0}, vaults=_TERMS)
+        universe = universe.with_lending(LendingPool(0.03, 0.2, borrow_caps={"BTC": 100}))
+        universe = universe.with_terms({"BTC-USD": MarketTerms(lot_size=Decimal("0.01"), minimum_order=5.0)})
+        self.wallet = SimulatedWallet()
+        self.plan: Plan = lambda manager: []
+        self.refused = 0
+        self.ts = START
+        pricing = BacktestPricing(universe)
+        self.sync = BacktestSyncModel(self.wallet, lending_rates=universe.lending)
+        self.sync.simulate_funding(START, Decimal(10_000))
+        context = ExecutionContext(ExecutionMode.backtesting)
+        results = calculate_indicators(IndicatorSet(), universe, context)
+        self.execution = BacktestExecution(self.wallet, FixedSlippage(slippage))
+        runner = StrategyRunner(
+            state=State(created_at=START),
+            strategy_universe=universe,
+            decide_trades=self._decide,
+            parameters=StrategyParameters(),
+            indicators=StrategyInputIndicators(universe, results),
+            execution_context=context,
+            models=Models(pricing, BacktestValuationModel(pricing), self.sync, self.execution),
+        )
+        times = [START + number * DAY for number in range(_CANDLES)]
+        self.engine = BacktestEngine(runner, pricing, times, START + _CANDLES * DAY)
+        self.number = 0
+        self.engine.step(None, START)
+
+    @property
+    def state(self) -> State:
+        return self.engine.runner.state
+
+    def _decide(self, input: StrategyInput) -> list[TradeExecution]:
+        before = input.state.to_json()
+        try:
+            return self.plan(input.get_position_manager())
+        except TradeExecutorError:
+            assert input.state.to_json() == before
+            self.refused += 1
+            return []
+
+    def decide(self, plan: Plan) -> None:
+        """Pass one candle, and decide at the open of the next; after the last one nothing happens any more."""
+        if self.number + 1 >= _CANDLES:
+            return
+        before, self.number = self.engine.decision_times[self.number], self.number + 1
+        self.ts = self.engine.decision_times[self.number]
+        self.plan = plan
+        self.engine.step(before, self.ts)
+
+    def cash(self, manager: PositionManager, share: float) -> float:
+        return manager.get_current_cash() * share
+
+    def find(self, manager: PositionManager, name: str) -> TradingPairIdentifier:
+        return manager.strategy_universe.get_pair_by_ticker(name)
+
+    def hold(self, manager: PositionManager, pair: TradingPairIdentifier) -> TradingPosition | None:
+        return manager.get_current_position_for_pair(pair)
+
+    # --- Spot
+
+    @rule(name=MARKETS, share=SHARES, levels=LEVELS)
+    def buy(self, name: str, share: float, levels: dict[str, Any]) -> None:
+        self.decide(lambda manager: manager.open_spot(self.find(manager, name), self.cash(manager, share), **levels))
+
+    @rule(name=MARKETS, share=SHARES, level=st.floats(0.9, 1.1))
+    def wait_for_a_price(self, name: str, share: float, level: float) -> None:
+        def plan(manager: PositionManager) -> list[TradeExecution]:
+            pair = self.find(manager, name)
+            price = manager.pricing_model.get_mid_price(manager.timestamp, pair) * level
+            order = manager.limit_buy if level < 1 else manager.stop_buy
+            return order(pair, self.cash(manager, share), price, good_till_time=5 * DAY)
+
+        self.decide(plan)
+
+    @rule(name=MARKETS, part=st.floats(-0.9, 0.5))
+    def adjust(self, name: str, part: float) -> None:
+        def plan(manager: PositionManager) -> list[TradeExecution]:
+            pair = self.find(manager, name)
+            position = self.hold(manager, pair)
+            value = 0.0 if position is None else position.get_value() * part
+            return manager.adjust_position(pair, min(value, self.cash(manager, 0.9)), None, 0.5)
+
+        self.decide(plan)
+
+    # --- Shorts
+
+    @rule(name=MARKETS, share=SHARES, leverage=st.sampled_from([0.5, 1.0, 2.0, 4.0, 6.0]), levels=LEVELS)
+    def short(self, name: str, share: float, leverage: float, levels: dict[str, Any]) -> None:
+        self.decide(
+            lambda manager: manager.open_short(
+                self.find(manager, name), self.cash(manager, share), leverage=leverage, **levels
+            )
+        )
+
+    @rule(name=MARKETS, part=st.floats(0.1, 1.5))
+    def adjust_short(self, name: str, part: float) -> None:
+        def plan(manager: PositionManager) -> list[TradeExecution]:
+            position = self.hold(manager, manager.get_shorting_pair(self.find(manager, name)))
+            if position is None:
+                return []
+            value = position.get_value()
+            return manager.adjust_short(position, value * part if part <= 1 else value + self.cash(manager, 0.1))
+
+        self.decide(plan)
+
+    # --- Credit
+
+    @rule(share=SHARES)
+    def lend(self, share: float) -> None:
+        self.decide(lambda manager: manager.add_cash_to_credit_supply(self.cash(manager, share)))
+
+    @rule(amount=st.floats(-500.0, 4000.0))
+    def flow(self, amount: float) -> None:
+        self.decide(lambda manager: manager.manage_credit_flow(max(amount, -self.cash(manager, 0.9))))
+
+    # --- Vaults
+
+    @rule(name=VAULTS, share=SHARES)
+    def deposit(self, name: str, share: float) -> None:
+        self.decide(
+            lambda manager: manager.adjust_position(self.find(manager, name), self.cash(manager, share), None, 0.5)
+        )
+
+    @rule(name=VAULTS, part=st.floats(0.1, 1.0))
+    def redeem(self, name: str, part: float) -> None:
+        def plan(manager: PositionManager) -> list[TradeExecution]:
+            pair = self.find(manager, name)
+            position = self.hold(manager, pair)
+            return [] if position is None else manager.adjust_position(pair, -position.get_value() * part, None, 0.5)
+
+        self.decide(plan)
+
+    # --- Everything
+
+    @rule(share=SHARES, name=MARKETS)
+    def several_at_once(self, share: float, name: str) -> None:
+        """A decision of several kinds; a part that is refused leaves the parts before it as they are."""
+
+        def plan(manager: PositionManager) -> list[TradeExecution]:
+            pair, value = self.find(manager, name), self.cash(manager, share / 3)
+            trades: list[TradeExecution] = []
+            for part in (
+                lambda: manager.open_spot(pair, value),
+                lambda: manager.open_short(pair, value, leverage=1.5),
+                lambda: manager.adjust_position(self.find(manager, "FUND"), value, None, 0.5),
+                lambda: manager.add_cash_to_credit_supply(value),
+            ):
+                before = manager.state.to_json()
+                try:
+                    trades += part()
+                except TradeExecutorError:
+                    assert manager.state.to_json() == before
+            return trades
+
+        self.decide(plan)
+
+    @rule(keeps_credit=st.booleans())
+    def close_all(self, keeps_credit: bool) -> None:
+        self.decide(lambda manager: manager.close_all(credit_supply=not keeps_credit))
+
+    @rule()
+    def wait(self) -> None:
+        self.decide(lambda manager: [])
+
+    @rule(amount=st.integers(-2000, 3000))
+    def investors(self, amount: int) -> None:
+        if amount:
+            self.sync.simulate_funding(self.ts, Decimal(amount))
+
+    # --- What always holds
+
+    @invariant()
+    def the_ledger_balances(self) -> None:
+        if hasattr(self, "engine"):
+            proof = prove(self.state)
+            assert proof.is_balanced, proof
+            assert not [check for check in check_state(self.state) if not check.passed]
+
+    @invariant()
+    def the_wallet_agrees(self) -> None:
+        if hasattr(self, "engine"):
+            self.execution.check_balances(self.state)
+
+    @invariant()
+    def the_text_reads_back_the_same(self) -> None:
+        if hasattr(self, "engine"):
+            text = self.state.to_json()
+            assert State.read_json_blob(text).to_json() == text
+
+    @invariant()
+    def figures_are_possible(self) -> None:
+        if hasattr(self, "engine"):
+            portfolio = self.state.portfolio
+            assert portfolio.get_cash() >= 0
+            assert not portfolio.frozen_positions
+            equity = portfolio.calculate_total_equity()
+            assert math.isfinite(equity)
+            assert math.isclose(equity, portfolio.get_net_asset_value(), rel_tol=1e-12)
+            for position in portfolio.open_positions.values():
+                assert position.opened_at <= self.ts
+                assert not position.is_short() or position.loan is not None
+
+
+SETTINGS = settings(
+    max_examples=15 * SOAK,
+    stateful_step_count=35,
+    deadline=None,
+    # Shrinking thirty steps takes longer than reading them.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)

@@ -1,0 +1,22 @@
+"""Random decisions of every kind through the position manager and the simulator: after every step all money is there.
+
+The number of examples comes from the environment variable ``SOAK``: ``make soak`` runs a hundred times as many.
+"""
+
+import pytest
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.kit.simulated_machine import SETTINGS, Simulated
+from tests.kit.soak import SOAK
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900 * SOAK)
+def test_random_decisions_of_every_kind():
+    Simulated.seen.clear()
+    run_state_machine_as_test(Simulated, settings=SETTINGS)
+    missing = {
+        "async vault", "credit_supply", "lending_protocol_short", "liquidation", "refused", "resting order",
+        "spot_market_hold", "stop loss of a short", "vault", "waiting request",
+    } - {name for name, number in Simulated.seen.items() if number}  # fmt: skip
+    assert not missing, f"the machine never tried {missing}"
