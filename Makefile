@@ -4,6 +4,8 @@
 VENV    ?= .venv
 WORKERS ?= 2
 SOAK    ?= 100
+# How often `make soak` kills a paper strategy; empty: 20 times for each SOAK, 100 at most.
+KILLS   ?=
 BIN     := $(VENV)/bin
 PY      := $(BIN)/python
 PIP     := $(PY) -m pip --disable-pip-version-check --no-input
@@ -58,8 +60,11 @@ format: $(DEV) ## Format the code and apply safe lint fixes
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
+SOAK_TESTS := tests/properties tests/faults tests/web/test_changes.py \
+	tests/operations/test_paper.py::test_a_process_that_is_killed_loses_and_repeats_no_decision
+
 soak: $(DEV) ## Search with the random and fault tests, SOAK (100) times as long
-	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-search} SOAK=$(SOAK) $(PY) -m pytest -n $(WORKERS) --timeout=0 tests/properties tests/faults tests/web/test_changes.py $(PYTEST_ARGS)
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-search} SOAK=$(SOAK) KILLS=$(KILLS) $(PY) -m pytest -n $(WORKERS) --timeout=0 $(SOAK_TESTS) $(PYTEST_ARGS)
 
 soak-live: $(DEV) ## Kill a live strategy at 20 * SOAK moments on each store; SOAK_SEED chooses other ones
 	@SOAK=$(SOAK) $(PY) -m pytest -n 0 -s --timeout=0 tests/ethereum/test_killed.py $(PYTEST_ARGS)

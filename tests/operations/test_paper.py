@@ -38,7 +38,8 @@ from tradeexecutor.strategy.strategy_module import StrategyModule
 
 CYCLE = CycleDuration.cycle_1h
 SLIPPAGE = 0.001
-KILLS = min(scaled(20), 100)
+#: `make soak KILLS=500` kills the process more often.
+KILLS = int(os.environ.get("KILLS") or min(scaled(20), 100))
 Decide = Callable[..., list[Any]]
 
 
