@@ -105,6 +105,14 @@ def test_the_pictures_of_the_fills_show_what_the_code_does():
         assert (folder / f"{picture.name}.svg").read_text(encoding="utf-8") == drawing["draw"](picture)
 
 
+def test_the_pictures_of_the_state_are_drawn_from_the_code():
+    pictures = runpy.run_path(str(REPOSITORY / "docs" / "images" / "concepts.py"))["render"]()
+    folder = REPOSITORY / "docs" / "images" / "concepts"
+    assert {path.stem for path in folder.glob("*.svg")} == set(pictures)
+    for name, picture in pictures.items():
+        assert (folder / f"{name}.svg").read_text(encoding="utf-8") == picture, "run docs/images/concepts.py"
+
+
 @pytest.mark.slow
 def test_the_gallery_shows_every_example_as_it_runs():
     files = runpy.run_path(str(REPOSITORY / "docs" / "gallery.py"))["render"]()

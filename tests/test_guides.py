@@ -27,6 +27,7 @@ GUIDES = [
         "many-strategies",
         "my-data",
         "notebooks",
+        "state",
         "upgrading",
     )
 ]
