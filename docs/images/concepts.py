@@ -30,7 +30,8 @@ _STYLE = """\
 <style>
 .page { fill: #ffffff } .ink { fill: #24292f } .faint { fill: #6e7781 }
 .line { stroke: #8c959f; fill: none } .box { fill: #f6f8fa; stroke: #8c959f }
-.good { stroke: #2da44e } .bad { stroke: #d1612d } .cash { fill: #4c8fd0 } .way { fill: #c9a227 } .held { fill: #3fa66b }
+.good { stroke: #2da44e } .bad { stroke: #d1612d }
+.cash { fill: #4c8fd0 } .way { fill: #c9a227 } .held { fill: #3fa66b }
 text { font-family: system-ui, sans-serif; font-size: 13px }
 .code { font-family: ui-monospace, monospace; font-size: 12.5px }
 @media (prefers-color-scheme: dark) {
