@@ -5,18 +5,15 @@ import importlib
 import pkgutil
 import re
 import runpy
-import shlex
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 import tradeexecutor
 from tests.support import REPOSITORY
 from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
 from tradeexecutor.cli.command_table import COMMANDS, STORE_COMMANDS
 from tradeexecutor.cli.lazy_commands import CommandEntry, LazyCommand
-from tradeexecutor.cli.main import app
 from tradeexecutor.state.codec.upcast import SCHEMA_VERSION
 from tradeexecutor.state.errors import TradeExecutorError
 
@@ -55,20 +52,6 @@ def test_the_library_example_of_the_readme(
     printed = capsys.readouterr().out
     assert "Trend following: " in printed
     assert "GOOG-USD" in printed
-
-
-@pytest.mark.slow
-def test_the_commands_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
-    monkeypatch.chdir(tmp_path)
-    commands = re.findall(r"^\$ \.venv/bin/tradeexecutor (.*)$", README, re.MULTILINE)
-    # Without the reader's own file, and without the server, which runs until it is stopped (tests/web).
-    commands = [item for item in commands if "candles.parquet" not in item and not item.startswith("webapi")]
-    assert len(commands) >= 5
-    for command in commands:
-        result = CliRunner().invoke(app, shlex.split(command))
-        expected = 1 if command.startswith("compare") else 0  # the two runs are different
-        assert result.exit_code == expected, f"{command}: {result.output}"
 
 
 def test_the_reference_of_the_commands_is_what_the_code_says():
