@@ -9,7 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.support import REPOSITORY
+from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
 from tradeexecutor.cli.main import app
+from tradeexecutor.ledger.proof import prove
+from tradeexecutor.research.look_ahead import analyse_look_ahead
+from tradeexecutor.strategy.strategy_module import read_strategy_module
 
 PAGES = sorted((REPOSITORY / "docs" / "tutorial").glob("*.md"))
 EXAMPLES = REPOSITORY / "examples" / "tutorial"
@@ -27,6 +31,27 @@ def test_each_strategy_of_the_tutorial_is_on_one_page_as_it_is_in_its_file():
     assert {Path(title).name for title in shown} == {path.name for path in EXAMPLES.glob("*.py")}
     for title, text in shown.items():
         assert text == (REPOSITORY / title).read_text(encoding="utf-8")
+
+
+SOLUTIONS = sorted((EXAMPLES / "solutions").glob("*.py"))
+
+
+def test_the_solutions_are_shown_as_they_are_in_their_files():
+    shown = {title: text for _, title, text in find_blocks(REPOSITORY / "docs" / "solutions.md") if title}
+    assert {Path(title).name for title in shown} == {path.name for path in SOLUTIONS}
+    assert len(SOLUTIONS) >= 5
+    for title, text in shown.items():
+        assert text == (REPOSITORY / title).read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_a_solution_trades_and_knows_nothing_of_the_future(path: Path):
+    state, universe, diagnostics = run_backtest_for_module(path, progress=False)
+    assert diagnostics["trades"] > 10
+    assert diagnostics["failed_trades"] == diagnostics["unpaid_trades"] == diagnostics["reduced_trades"] == 0
+    assert prove(state).is_balanced
+    assert analyse_look_ahead(read_strategy_module(path), universe, cuts=4).is_clean
 
 
 def test_the_pages_follow_each_other():
