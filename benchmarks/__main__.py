@@ -12,6 +12,7 @@ from benchmarks import (
     against,
     backtest,
     charts,
+    dashboard,
     history,
     imports,
     live,
@@ -56,6 +57,7 @@ def main(arguments: list[str]) -> int:
         "backtest": backtest.run,
         "optimise": optimise.run,
         "web": web.run,
+        "dashboard": dashboard.run,
         "live": partial(live.run, options.cycles),
         "imports": imports.run,
     }

@@ -75,15 +75,25 @@ export async function command(
   return JSON.parse(text) as apiTypes.CommandAnswer;
 }
 
-/** An error for people: what happened, and whether a token would help. */
-export function describeError(error: unknown): { text: string; needsToken: boolean; status: number } {
+/** An error for people. */
+export interface Described {
+  text: string;
+  /** Whether a token would help. */
+  needsToken?: boolean;
+  /** Whether the server has only not finished yet. */
+  isComputing?: boolean;
+}
+
+export function describeError(error: unknown): Described {
   if (error instanceof RequestFailed) {
-    return { text: readDetail(error.body) || `the server answered ${error.status}`, needsToken: error.status === 401, status: error.status };
+    const text = readDetail(error.body) || `the server answered ${error.status}`;
+    // A state that cannot be read has the same status; only the text tells them apart.
+    return { text, needsToken: error.status === 401, isComputing: error.status === 503 && text.includes("takes longer") };
   }
   if (error instanceof ConnectionFailed) {
-    return { text: "The server does not answer. This page tries again by itself.", needsToken: false, status: 0 };
+    return { text: "The server does not answer. This page tries again by itself." };
   }
-  return { text: error instanceof Error ? error.message : String(error), needsToken: false, status: 0 };
+  return { text: error instanceof Error ? error.message : String(error) };
 }
 
 function readDetail(body: string): string {

@@ -4,13 +4,21 @@ import { useState } from "preact/hooks";
 import { type apiTypes, makeURL, under } from "../data/api";
 import { useAnswer } from "../data/use_answer";
 import { formatCount, formatTime, plural, visible } from "../format";
-import { linkTo, setValues } from "../route";
+import { linkTo, type Route, setValues } from "../route";
 import { Card, Time } from "../ui/bits";
 import { PatchTable } from "../ui/patch_table";
 import { Empty, Show } from "../ui/states";
 import type { PageProps } from "./strategy";
 
 const MOST_SAVES = 1_000;
+const DAY = 86_400;
+
+/** Show everything as it was at the beginning of a day, UTC. */
+function goToDate(route: Route, day: string): void {
+  if (day) {
+    location.hash = linkTo({ ...route, values: {} }, "", "", { at: day }).slice(1);
+  }
+}
 
 export function HistoryPage(props: PageProps) {
   const { id, version } = props;
@@ -43,6 +51,8 @@ function Travel({ route, id, saves, total }: PageProps & { saves: apiTypes.SaveE
   const baseWanted = Number(route.values.base);
   const base = saves.find((item) => item.revision === baseWanted) ?? saves[index - 1];
   const chosen = saves[index]!;
+  const newest = saves[saves.length - 1]!;
+  const yesterday = saves.findLast((item) => item.saved_at !== null && item.saved_at <= (newest.saved_at ?? 0) - DAY);
   const choose = (at: number) => setValues({ save: String(saves[at]!.revision) });
   return (
     <>
@@ -76,10 +86,19 @@ function Travel({ route, id, saves, total }: PageProps & { saves: apiTypes.SaveE
           {plural(saves.length, "save")} from <Time at={saves[0]!.saved_at} /> to <Time at={saves[saves.length - 1]!.saved_at} /> UTC
           {total > saves.length && ` (the newest of ${formatCount(total)})`}
         </p>
-        <p>
+        <p class="line">
           <a class="button" href={linkTo({ ...route, values: {} }, "", "", chosen.is_newest ? {} : { at: String(chosen.revision) })}>
             Look at everything as it was in save {formatCount(chosen.revision)}
           </a>
+          {yesterday && (
+            <button type="button" onClick={() => setValues({ save: String(newest.revision), base: String(yesterday.revision) })}>
+              What changed since yesterday
+            </button>
+          )}
+          <label>
+            As it was on{" "}
+            <input type="date" onChange={(event) => goToDate(route, event.currentTarget.value)} aria-label="Day whose beginning to look at, UTC" />
+          </label>
         </p>
       </Card>
       {base && base.revision !== chosen.revision && (

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 
 import { type apiTypes, makeURL, under } from "../data/api";
 import { useAnswer } from "../data/use_answer";
-import { formatCount, plural, visible } from "../format";
+import { formatCount, plural, showFigure, visible } from "../format";
 import { linkTo } from "../route";
 import { Card, Pill, Text } from "../ui/bits";
 import { saveText, toCsv } from "../ui/save_file";
@@ -83,7 +83,6 @@ function Lines({ lines, link }: { lines: apiTypes.LedgerLine[]; link: (position:
               <th scope="col" class="quantity">
                 Difference
               </th>
-              <th scope="col">First entry that does not fit</th>
             </tr>
           </thead>
           <tbody>
@@ -105,25 +104,45 @@ function Lines({ lines, link }: { lines: apiTypes.LedgerLine[]; link: (position:
 function Line({ line, link }: { line: apiTypes.LedgerLine; link: (position: number) => string }) {
   const [level, text] = WORDS[line.verdict] ?? ["plain", String(line.verdict)];
   const name = <Text>{line.name}</Text>;
+  const isExplained = line.reason !== "" || line.breaks > 0;
   return (
-    <tr>
-      <td>{line.position_id === null ? name : <a href={link(line.position_id)}>{name}</a>}</td>
-      <td>
-        <Pill level={level}>{text}</Pill>
-      </td>
-      <td class="quantity">{line.recorded ?? "–"}</td>
-      <td class="quantity">{line.derived}</td>
-      <td class="quantity">{line.difference ?? "–"}</td>
-      <td class="wide">
-        {line.first_entry ? <p>{visible(line.first_entry)}</p> : line.first_break && <p>at {line.first_break} UTC</p>}
-        {line.reason && <p>{visible(line.reason)}</p>}
-        {line.causes.map((cause) => (
-          <p key={cause} class="faint">
-            {visible(cause)}
-          </p>
-        ))}
-        {line.breaks > 1 && <p class="faint">and {plural(line.breaks - 1, "more difference")}</p>}
-      </td>
-    </tr>
+    <>
+      <tr class={isExplained ? "joined" : ""}>
+        <td>{line.position_id === null ? name : <a href={link(line.position_id)}>{name}</a>}</td>
+        <td>
+          <Pill level={level}>{text}</Pill>
+        </td>
+        <td class="quantity">{line.recorded ?? "–"}</td>
+        <td class="quantity">{line.derived}</td>
+        <td class="quantity">{showFigure(line.difference ?? "–")}</td>
+      </tr>
+      {isExplained && (
+        <tr>
+          <td colSpan={5} class="explanation">
+            <Explanation line={line} />
+          </td>
+        </tr>
+      )}
+    </>
+  );
+}
+
+function Explanation({ line }: { line: apiTypes.LedgerLine }) {
+  const first = line.first_entry || (line.first_break && `a value of ${line.first_break}`);
+  return (
+    <>
+      {line.reason && <p>{visible(line.reason)}</p>}
+      {first && (
+        <p>
+          The first that does not fit: <bdi>{visible(first)}</bdi>
+        </p>
+      )}
+      {line.causes.map((cause) => (
+        <p key={cause} class="faint">
+          {visible(cause)}
+        </p>
+      ))}
+      {line.breaks > 1 && <p class="faint">and {plural(line.breaks - 1, "more difference")}</p>}
+    </>
   );
 }

@@ -2,13 +2,14 @@
 import { type apiTypes, makeURL, under } from "../data/api";
 import { useAnswer } from "../data/use_answer";
 import { formatPercent, formatSignedPercent, showFigure, visible } from "../format";
+import { linkTo, type Route } from "../route";
 import { Card, signClass } from "../ui/bits";
 import { saveText, toCsv } from "../ui/save_file";
 import { Empty, Show } from "../ui/states";
 import { Table } from "../ui/table";
 import type { PageProps } from "./strategy";
 
-export function StatisticsPage({ id, at, version }: PageProps) {
+export function StatisticsPage({ route, id, at, version }: PageProps) {
   const answer = useAnswer<apiTypes.StatisticsView>(makeURL(under(id, "/views/statistics"), { at }), version);
   return (
     <Show answer={answer} height={600}>
@@ -21,7 +22,7 @@ export function StatisticsPage({ id, at, version }: PageProps) {
             ))}
           </div>
           <Card title="Returns by month" tools={<MonthsFile id={id} months={data.months} />}>
-            {data.months.length === 0 ? <Empty>Too few samples for a month.</Empty> : <Months months={data.months} years={data.years} />}
+            {data.months.length === 0 ? <Empty>Too few samples for a month.</Empty> : <Months months={data.months} years={data.years} route={route} />}
           </Card>
           {data.breakdowns.map((table) => (
             <Card key={table.name} title={`Closed positions ${(table.columns[0]?.name ?? "").replace(/^By/, "by")}`}>
@@ -86,7 +87,7 @@ function MonthsFile({ id, months }: { id: string; months: apiTypes.YearView[] })
   );
 }
 
-function Months({ months, years }: { months: apiTypes.YearView[]; years: apiTypes.YearView[] }) {
+function Months({ months, years, route }: { months: apiTypes.YearView[]; years: apiTypes.YearView[]; route: Route }) {
   const byLabel = new Map(months.map((month) => [month.label, month.value]));
   const rows = [...new Set(months.map((month) => month.label.slice(0, 4)))].reverse();
   const most = Math.max(...months.map((month) => Math.abs(month.value ?? 0)), 1e-9);
@@ -119,7 +120,11 @@ function Months({ months, years }: { months: apiTypes.YearView[]; years: apiType
                 const share = typeof value === "number" ? Math.round((Math.abs(value) / most) * 4) : 0;
                 return (
                   <td key={month} class={`gain heat ${signClass(value)} heat-${share}`}>
-                    {typeof value === "number" ? formatPercent(value, 1).replace(" %", "") : ""}
+                    {typeof value === "number" && (
+                      <a href={linkToMonth(route, Number(year), at)} title={`Positions closed in ${month} ${year}`}>
+                        {formatPercent(value, 1).replace(" %", "")}
+                      </a>
+                    )}
                   </td>
                 );
               })}
@@ -129,9 +134,15 @@ function Months({ months, years }: { months: apiTypes.YearView[]; years: apiType
           ))}
         </tbody>
       </table>
-      <p class="faint">Months in percent. The first and the last one may be incomplete.</p>
+      <p class="faint">Months in percent; a month leads to the positions that were closed in it. The first and the last one may be incomplete.</p>
     </div>
   );
+}
+
+/** The closed positions of a month, the largest losses and gains apart by a click. */
+function linkToMonth(route: Route, year: number, month: number): string {
+  const name = (at: number) => `${year + Math.floor(at / 12)}-${String((at % 12) + 1).padStart(2, "0")}`;
+  return linkTo(route, "positions", "", { cq: `closed>=${name(month)} closed<${name(month + 1)}`, csort: "-Profit, USD" });
 }
 
 function Metrics({ metrics }: { metrics: apiTypes.MetricView[] }) {

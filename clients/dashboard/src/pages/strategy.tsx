@@ -1,6 +1,6 @@
 /** One strategy: its head, its pages, and the change stream that keeps them up to date. */
 import type { ComponentType } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { type apiTypes, makeURL, under } from "../data/api";
 import { type Live, useLive } from "../data/live";
@@ -9,7 +9,7 @@ import { formatCount, visible } from "../format";
 import { formatRoute, linkTo, type Route } from "../route";
 import { Age, Pill, Time } from "../ui/bits";
 import { ProcessPill } from "../ui/process_pill";
-import { Loading, Problem } from "../ui/states";
+import { Show } from "../ui/states";
 import { AttentionPage } from "./attention";
 import { ChartsPage } from "./charts";
 import { ComparePage } from "./compare";
@@ -93,8 +93,11 @@ export function StrategyPage({ route }: { route: Route }) {
           {visible(live.problem)}
         </p>
       )}
-      {summary.error !== undefined && <Problem error={summary.error} />}
-      {summary.data === undefined && summary.error === undefined && <Loading height={400} />}
+      {(summary.data === undefined || summary.error !== undefined) && (
+        <Show answer={summary} height={400}>
+          {() => null}
+        </Show>
+      )}
       {summary.data !== undefined &&
         (Page ? (
           <Page route={route} id={id} version={at ? version : (live.key ?? summary.data.key)} at={at} summary={summary.data} process={process.data} />
@@ -116,6 +119,14 @@ interface HeadProps {
 
 function StrategyHead({ route, summary, process, live }: HeadProps) {
   const current = route.page === "position" ? "positions" : route.page;
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On a phone the pages do not fit side by side; the present one is brought into view.
+    const link = nav.current?.querySelector<HTMLElement>("[aria-current]");
+    if (link && nav.current) {
+      nav.current.scrollLeft = link.offsetLeft - nav.current.offsetLeft - 40;
+    }
+  }, [current]);
   return (
     <div class="strategy-head">
       <div class="line">
@@ -130,7 +141,7 @@ function StrategyHead({ route, summary, process, live }: HeadProps) {
         )}
         {!route.values.at && <LivePill live={live} />}
       </div>
-      <nav aria-label="Pages of the strategy">
+      <nav ref={nav} aria-label="Pages of the strategy">
         <ul>
           {PAGES.map(({ page, title }) => (
             <li key={page}>

@@ -81,8 +81,8 @@ function getKeys(column: Column): Float64Array {
 type Test = (row: number) => boolean;
 
 /**
- * Return the rows that a search finds. Words are looked for in all texts; `#12` is an id; `profit>100` or `held<3600`
- * compares a column whose name begins like that (percent columns in percent).
+ * Return the rows that a search finds. Words are looked for in all texts; `#12` is an id; `profit>100`, `held<7` (days)
+ * or `closed>=2024-01-31` compares a column whose name begins like that.
  */
 export function filterRows(columns: Column[], search: string): Uint32Array {
   const count = columns[0]?.values.length ?? 0;
@@ -98,7 +98,7 @@ export function filterRows(columns: Column[], search: string): Uint32Array {
 }
 
 function makeTest(columns: Column[], word: string): Test {
-  const comparison = /^([\p{L} _-]+)([<>]=?)(-?[\d.]+)%?$/u.exec(word);
+  const comparison = /^([\p{L}_-]+)([<>]=?)(-?\d+-\d\d(?:-\d\d)?|-?[\d.]+)%?$/u.exec(word);
   const ids = columns.filter((column) => column.kind === "id");
   if (/^#\d+$/.test(word) && ids.length > 0) {
     const wanted = Number(word.slice(1));
@@ -107,7 +107,7 @@ function makeTest(columns: Column[], word: string): Test {
   if (comparison) {
     const column = findColumn(columns, comparison[1]!.toLowerCase());
     if (column) {
-      return makeComparison(column, comparison[2]!, Number(comparison[3]));
+      return makeComparison(column, comparison[2]!, readLimit(column, comparison[3]!));
     }
   }
   const wanted = word.toLowerCase();
@@ -120,8 +120,22 @@ function findColumn(columns: Column[], name: string): Column | undefined {
   return numbers.find((column) => column.name.toLowerCase() === name) ?? numbers.find((column) => column.name.toLowerCase().startsWith(name));
 }
 
-function makeComparison(column: Column, sign: string, given: number): Test {
-  const limit = column.kind === "gain" || column.kind === "fraction" ? given / 100 : column.kind === "span" ? given * 1000 : given;
+/** Return what a typed number means: percent of a fraction, days of a span of time, a date (UTC) of a time. */
+function readLimit(column: Column, text: string): number {
+  switch (column.kind) {
+    case "time":
+      return Date.parse(`${text}T00:00Z`.replace(/^(\d+-\d\d)T/, "$1-01T"));
+    case "gain":
+    case "fraction":
+      return Number(text) / 100;
+    case "span":
+      return Number(text) * 86_400_000;
+    default:
+      return Number(text);
+  }
+}
+
+function makeComparison(column: Column, sign: string, limit: number): Test {
   const values = column.values as number[];
   const isNumber = (row: number) => typeof values[row] === "number";
   switch (sign) {

@@ -1,7 +1,7 @@
 /** A chart of the registry. plotly, which draws it, is loaded from the same server when the first one is looked at. */
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import { Problem } from "./states";
+import { Loading, Problem } from "./states";
 
 interface Plotly {
   react(element: HTMLElement, data: unknown, layout: unknown, config: unknown): Promise<unknown>;
@@ -47,6 +47,7 @@ export interface FigureProps {
 export function Figure({ drawing, title, onRange }: FigureProps) {
   const box = useRef<HTMLDivElement>(null);
   const [error, setError] = useState<unknown>(undefined);
+  const [isDrawn, setDrawn] = useState(false);
   const latest = useRef(onRange);
   latest.current = onRange;
   const height = Number(drawing.layout?.height ?? 450);
@@ -59,6 +60,7 @@ export function Figure({ drawing, title, onRange }: FigureProps) {
           const layout = { ...drawing.layout, autosize: true, width: undefined };
           await plotly.react(element, drawing.data, layout, CONFIG);
           listen(element, (range) => latest.current?.(range));
+          setDrawn(true);
         }
       })
       .catch(setError);
@@ -88,6 +90,7 @@ export function Figure({ drawing, title, onRange }: FigureProps) {
         </button>
       </div>
       {error !== undefined && <Problem error={error} />}
+      {!isDrawn && error === undefined && <Loading height={height} />}
       <div ref={box} role="img" aria-label={title} style={{ minHeight: `${height}px` }} />
     </div>
   );

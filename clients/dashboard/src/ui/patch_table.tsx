@@ -1,7 +1,7 @@
 /** A JSON Patch as a table: what is new, changed or gone. */
 import type { apiTypes } from "@tradeexecutor/client";
 
-import { formatCount, visible } from "../format";
+import { formatCount, formatPrice, formatQuantity, formatTime, formatUsd, plural, visible } from "../format";
 import { Empty } from "./states";
 
 const MOST = 400;
@@ -33,7 +33,7 @@ export function PatchTable({ patch }: { patch: apiTypes.Operation[] }) {
                 <td class={`profit left ${level}`}>{text}</td>
                 <td class="wide path">{visible(path.slice(1).replaceAll("/", " › "))}</td>
                 <td class="wide">
-                  <bdi>{op === "remove" ? "" : describe(value)}</bdi>
+                  <bdi>{op === "remove" ? "" : describe(path, value)}</bdi>
                 </td>
               </tr>
             );
@@ -45,7 +45,38 @@ export function PatchTable({ patch }: { patch: apiTypes.Operation[] }) {
   );
 }
 
-function describe(value: unknown): string {
-  const text = visible(typeof value === "string" ? value : (JSON.stringify(value) ?? ""));
-  return text.length > 300 ? `${text.slice(0, 300)}…` : text;
+/** Return a value for people: trades and positions in a sentence, times as times, everything else as JSON. */
+function describe(path: string, value: unknown): string {
+  if (typeof value === "number" && /_at$/.test(path)) {
+    return `${formatTime(value, true)} UTC`;
+  }
+  const text = describeRecord(value) ?? (typeof value === "string" ? value : (JSON.stringify(value) ?? ""));
+  const shown = visible(text);
+  return shown.length > 300 ? `${shown.slice(0, 300)}…` : shown;
+}
+
+type Tree = Record<string, unknown>;
+
+function describeRecord(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null) {
+    return undefined;
+  }
+  const record = value as Tree;
+  if ("trade_id" in record && "planned_quantity" in record) {
+    const quantity = Number(record.executed_quantity ?? record.planned_quantity);
+    const price = formatPrice(record.executed_price ?? record.planned_price);
+    const outcome = record.executed_at ? "executed" : record.failed_at ? "failed" : "not executed yet";
+    return `trade #${record.trade_id}: ${quantity < 0 ? "sell" : "buy"} ${formatQuantity(Math.abs(quantity))} ${nameToken(record.pair)} at ${price} USD, ${outcome}`;
+  }
+  if ("position_id" in record && "trades" in record) {
+    return `position #${record.position_id}: ${nameToken(record.pair)}, ${plural(Object.keys(record.trades as Tree).length, "trade")}`;
+  }
+  if ("net_asset_value" in record && "calculated_at" in record) {
+    return `sample of ${formatTime(record.calculated_at)} UTC: value ${formatUsd(record.net_asset_value ?? record.total_equity)} USD`;
+  }
+  return undefined;
+}
+
+function nameToken(pair: unknown): string {
+  return String(((pair as Tree | undefined)?.base as Tree | undefined)?.token_symbol ?? "");
 }

@@ -14,6 +14,15 @@ export function Loading({ height = 120 }: { height?: number }) {
   );
 }
 
+/** The server has not finished: it is asked again, and nothing is wrong. */
+function Computing() {
+  return (
+    <div class="loading" role="status">
+      <span>The server is still computing this. It is asked again by itself.</span>
+    </div>
+  );
+}
+
 export function Empty({ children }: { children: ComponentChildren }) {
   return <p class="empty">{children}</p>;
 }
@@ -61,5 +70,8 @@ export function Show<T>({ answer, height, children }: { answer: Answer<T>; heigh
       </>
     );
   }
-  return answer.error !== undefined ? <Problem error={answer.error} /> : <Loading {...(height === undefined ? {} : { height })} />;
+  if (answer.error !== undefined) {
+    return describeError(answer.error).isComputing ? <Computing /> : <Problem error={answer.error} />;
+  }
+  return <Loading {...(height === undefined ? {} : { height })} />;
 }

@@ -112,7 +112,7 @@ function SearchBox({ value, label, onChange }: { value: string; label: string; o
       value={text}
       aria-label={`Search in ${label}`}
       placeholder="Search, #12, profit<0 …"
-      title="Words are looked for in all texts. #12 finds an id. profit>100 compares a column."
+      title="Words are looked for in all texts. #12 finds an id. profit>100, held<7 (days) and closed>=2024-01-31 compare a column."
       onInput={(event) => {
         const next = event.currentTarget.value;
         setText(next);
