@@ -1,6 +1,7 @@
 """Totals of the positions of a strategy.
 
 >>> from tradeexecutor.state.portfolio import Portfolio
+from tradeexecutor.state.portfolio.lookup import comparing_closed_once, get_kept_results
 >>> build_trade_analysis(Portfolio()).calculate_summary_statistics().total_positions
 0
 
@@ -12,16 +13,19 @@ import datetime
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import pandas as pd
 
+from tradeexecutor.analysis.memo import share_results, shared
 from tradeexecutor.analysis.recorded.equity_series import (
     calculate_daily_returns,
     calculate_equity_curve,
     calculate_returns,
 )
 from tradeexecutor.analysis.recorded.long_short.table import Sides, compare_sides
+from tradeexecutor.analysis.recorded.position_figures import PositionFigures, measure_portfolio, measure_position
 from tradeexecutor.analysis.recorded.position_returns import (
     calculate_compounding_realised_trading_profitability,
     calculate_long_compounding_realised_trading_profitability,
@@ -29,10 +33,10 @@ from tradeexecutor.analysis.recorded.position_returns import (
 )
 from tradeexecutor.analysis.recorded.position_tally import (
     PositionTally,
+    add_up,
     average,
     average_duration,
     median,
-    tally_portfolio,
     tally_positions,
 )
 from tradeexecutor.analysis.recorded.ratios import (
@@ -43,11 +47,12 @@ from tradeexecutor.analysis.recorded.ratios import (
     calculate_sharpe,
     calculate_sortino,
 )
-from tradeexecutor.analysis.recorded.time_in_market import calculate_time_in_market
+from tradeexecutor.analysis.recorded.time_in_market import MarketTime, calculate_time_in_market
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.cycle_duration import TimeBucket
 from tradeexecutor.state.errors import LegacyDataException
 from tradeexecutor.state.portfolio import Portfolio
+from tradeexecutor.state.portfolio.lookup import comparing_closed_once, get_kept_results
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade_summary import TradeSummary
@@ -69,18 +74,22 @@ Ratios = dict[str, Any]
 class Side:
     """A selection of positions, and the function that compounds their returns."""
 
-    includes: Callable[[TradingPosition], bool]
+    name: str
+    #: None includes all positions.
+    includes: Callable[[PositionFigures], bool] | None
     compound: Callable[[State], "pd.Series[float]"]
 
 
-_ALL = Side(lambda position: True, calculate_compounding_realised_trading_profitability)
-_LONG = Side(TradingPosition.is_long, calculate_long_compounding_realised_trading_profitability)
-_SHORT = Side(TradingPosition.is_short, calculate_short_compounding_realised_trading_profitability)
+_ALL = Side("all", None, calculate_compounding_realised_trading_profitability)
+_LONG = Side("long", attrgetter("is_long"), calculate_long_compounding_realised_trading_profitability)
+_SHORT = Side("short", attrgetter("is_short"), calculate_short_compounding_realised_trading_profitability)
 
+
+_NOTHING = datetime.timedelta(0)
 
 #: Figures by field that have a value without a state, too.
 _WITHOUT_STATE: dict[str, Any] = {
-    "average_duration_between_position_openings": datetime.timedelta(0),
+    "average_duration_between_position_openings": _NOTHING,
     "time_in_market": 0,
     "time_in_market_volatile": 0,
 }
@@ -171,11 +180,14 @@ class TradeAnalysis:
         ratios: Ratios | None = None,
         everything: PositionTally | None = None,
     ) -> TradeSummary:
-        positions = [position for position in self.portfolio.get_all_positions() if side.includes(position)]
+        positions: Iterable[PositionFigures] = measure_portfolio(self.portfolio)
+        if side.includes is not None:
+            positions = filter(side.includes, positions)
         compounded = None if state is None else _find_compounded_returns(state, side.compound)
         if state is not None:
             ratios = {**(_calculate_ratios(state) if ratios is None else ratios), "compounding_returns": compounded}
-        summary = self._summarise_positions(time_bucket, state, positions, ratios, everything)
+        kept = get_kept_results(self.portfolio).setdefault(side.name, {})
+        summary = self._summarise_positions(time_bucket, state, positions, ratios, everything, kept=kept)
         if side is not _ALL and compounded is not None:
             summary.return_percent = float(compounded.iloc[-1])
         return summary
@@ -184,21 +196,27 @@ class TradeAnalysis:
         self, time_bucket: TimeBucket | None, state: State | None, positions: Iterable[TradingPosition]
     ) -> TradeSummary:
         """Return the summary of some positions; see `calculate_summary_statistics`."""
-        return self._summarise_positions(time_bucket, state, positions)
+        return self._summarise_positions(time_bucket, state, map(measure_position, positions))
 
     def _summarise_positions(
         self,
         time_bucket: TimeBucket | None,
         state: State | None,
-        positions: Iterable[TradingPosition],
+        positions: Iterable[PositionFigures],
         ratios: Ratios | None = None,
         everything: PositionTally | None = None,
+        *,
+        kept: dict[Any, Any] | None = None,
     ) -> TradeSummary:
-        ordered = sorted(positions, key=TradingPosition.get_entered_at)
-        tally = tally_positions(ordered) if everything is None or len(ordered) < everything.positions else everything
+        kept = {} if kept is None else kept
+        ordered = sorted(positions, key=attrgetter("entered_at"))
+        if everything is None or len(ordered) < everything.positions:
+            tally = tally_positions(ordered, kept, "tally")
+        else:
+            tally = everything
         figures: dict[str, Any] = {}
         if state is not None:
-            figures = _calculate_figures_of_state(state, ordered)
+            figures = _calculate_figures_of_state(state, ordered, kept)
             figures |= _calculate_ratios(state) if ratios is None else ratios
         return _summarise(tally, self.portfolio, time_bucket, state, figures)
 
@@ -234,15 +252,18 @@ class TradeAnalysis:
 
     def summarise_sides(self, time_bucket: TimeBucket | None = None, state: State | None = None) -> Sides:
         """Return the summaries of all, long and short positions."""
-        # The ratios of the equity are the same for all sides.
-        ratios = None if state is None else _calculate_ratios(state)
-        # Adding up is the cost of a summary, so a side with all positions reuses these totals.
-        everything = tally_portfolio(self.portfolio)
-        return Sides(
-            self._summarise_side(time_bucket, state, _ALL, ratios, everything),
-            self._summarise_side(time_bucket, state, _LONG, ratios, everything),
-            self._summarise_side(time_bucket, state, _SHORT, ratios, everything),
-        )
+        with share_results(), comparing_closed_once(self.portfolio):
+            # The ratios of the equity are the same for all sides.
+            ratios = None if state is None else _calculate_ratios(state)
+            # Adding up is the cost of a summary, so a side with all positions reuses these totals.
+            everything = tally_positions(
+                measure_portfolio(self.portfolio), get_kept_results(self.portfolio), "tally in the order of the tables"
+            )
+            return Sides(
+                self._summarise_side(time_bucket, state, _ALL, ratios, everything),
+                self._summarise_side(time_bucket, state, _LONG, ratios, everything),
+                self._summarise_side(time_bucket, state, _SHORT, ratios, everything),
+            )
 
 
 def build_trade_analysis(portfolio: Portfolio) -> TradeAnalysis:
@@ -275,60 +296,71 @@ def _summarise(
     figures
         Figures by field that need the recorded equity or the start and end of the strategy.
     """
-    won, lost, zero, neutral = tally.get_closed()
-    closed = won.profits + lost.profits + zero.profits
-    nothing = datetime.timedelta(0)
-    trading_history = portfolio.get_trading_history_duration() or nothing
-    risks = [risk for risk in tally.risks_at_open if risk is not None]
+    if state is None:
+        duration = portfolio.get_trading_history_duration() or _NOTHING
+    else:
+        duration = state.get_strategy_duration()
     return TradeSummary(
-        won=len(won),
-        lost=len(lost),
-        zero_loss=len(zero),
-        stop_losses=sum(outcomes.stop_losses for outcomes in tally.get_closed()),
-        undecided=tally.undecided,
-        realised_profit=tally.realised_profit,
-        open_value=tally.open_value,
         uninvested_cash=portfolio.get_cash(),
         initial_cash=portfolio.get_initial_cash() or 0,
         extra_return=0,
-        duration=trading_history if state is None else state.get_strategy_duration(),
-        average_winning_trade_profit_pc=average(won.profits) or 0,
-        average_losing_trade_loss_pc=average(lost.profits) or 0,
-        biggest_winning_trade_pc=max(won.profits, default=None),
-        biggest_losing_trade_pc=min(lost.profits, default=None),
-        average_duration_of_winning_trades=average_duration(won.durations) or nothing,
-        average_duration_of_losing_trades=average_duration(lost.durations) or nothing,
+        duration=duration,
         time_bucket=None if time_bucket is None else TimeBucket(time_bucket),
-        total_trades=tally.trades,
-        average_trade=average(closed),
-        median_trade=median(closed),
-        max_pos_cons=tally.streaks.longest_won,
-        max_neg_cons=tally.streaks.longest_lost,
-        max_delta_neutral_cons=tally.longest_credit,
-        max_pullback=tally.streaks.max_pullback,
-        max_loss_risk=max(risks, default=None),
-        max_realised_loss=min(tally.realised_losses, default=None),
-        avg_realised_risk=average(tally.realised_losses),
-        average_delta_neutral_profit_pc=average(neutral.profits),
-        biggest_delta_neutral_pc=max(neutral.profits, default=None),
-        delta_neutral=len(neutral),
-        take_profits=sum(outcomes.take_profits for outcomes in tally.get_closed()),
-        winning_stop_losses=won.stop_losses,
-        losing_stop_losses=lost.stop_losses,
-        winning_take_profits=won.take_profits,
-        losing_take_profits=lost.take_profits,
-        median_win=median(won.profits),
-        median_loss=median(lost.profits),
-        median_delta_neutral=median(neutral.profits),
-        average_duration_of_delta_neutral_positions=average_duration(neutral.durations) or nothing,
-        average_duration_of_zero_loss_trades=average_duration(zero.durations),
-        average_duration_of_all_trades=average_duration(won.durations + lost.durations + zero.durations),
-        unrealised_profit=tally.unrealised_profit,
+        **_summarise_outcomes(tally),
         **_summarise_costs(tally),
         **(_WITHOUT_STATE | figures),
     )
 
 
+@shared
+def _summarise_outcomes(tally: PositionTally) -> dict[str, Any]:
+    """Return counts, profits and risks by field."""
+    won, lost, zero, neutral = tally.get_closed()
+    closed = won.profits + lost.profits + zero.profits
+    risks = [risk for risk in tally.risks_at_open if risk is not None]
+    return {
+        "won": len(won),
+        "lost": len(lost),
+        "zero_loss": len(zero),
+        "stop_losses": sum(outcomes.stop_losses for outcomes in tally.get_closed()),
+        "undecided": tally.undecided,
+        "realised_profit": tally.realised_profit,
+        "open_value": tally.open_value,
+        "average_winning_trade_profit_pc": average(won.profits) or 0,
+        "average_losing_trade_loss_pc": average(lost.profits) or 0,
+        "biggest_winning_trade_pc": max(won.profits, default=None),
+        "biggest_losing_trade_pc": min(lost.profits, default=None),
+        "average_duration_of_winning_trades": average_duration(won.durations) or _NOTHING,
+        "average_duration_of_losing_trades": average_duration(lost.durations) or _NOTHING,
+        "total_trades": tally.trades,
+        "average_trade": average(closed),
+        "median_trade": median(closed),
+        "max_pos_cons": tally.streaks.longest_won,
+        "max_neg_cons": tally.streaks.longest_lost,
+        "max_delta_neutral_cons": tally.longest_credit,
+        "max_pullback": tally.streaks.max_pullback,
+        "max_loss_risk": max(risks, default=None),
+        "max_realised_loss": min(tally.realised_losses, default=None),
+        "avg_realised_risk": average(tally.realised_losses),
+        "average_delta_neutral_profit_pc": average(neutral.profits),
+        "biggest_delta_neutral_pc": max(neutral.profits, default=None),
+        "delta_neutral": len(neutral),
+        "take_profits": sum(outcomes.take_profits for outcomes in tally.get_closed()),
+        "winning_stop_losses": won.stop_losses,
+        "losing_stop_losses": lost.stop_losses,
+        "winning_take_profits": won.take_profits,
+        "losing_take_profits": lost.take_profits,
+        "median_win": median(won.profits),
+        "median_loss": median(lost.profits),
+        "median_delta_neutral": median(neutral.profits),
+        "average_duration_of_delta_neutral_positions": average_duration(neutral.durations) or _NOTHING,
+        "average_duration_of_zero_loss_trades": average_duration(zero.durations),
+        "average_duration_of_all_trades": average_duration(won.durations + lost.durations + zero.durations),
+        "unrealised_profit": tally.unrealised_profit,
+    }
+
+
+@shared
 def _summarise_costs(tally: PositionTally) -> dict[str, Any]:
     """Return volume, fees and interest by field."""
     return {
@@ -351,19 +383,21 @@ def _summarise_costs(tally: PositionTally) -> dict[str, Any]:
     }
 
 
-def _calculate_figures_of_state(state: State, ordered: list[TradingPosition]) -> dict[str, Any]:
+def _calculate_figures_of_state(state: State, ordered: list[PositionFigures], kept: dict[Any, Any]) -> dict[str, Any]:
     """Return figures by field that need the start and end of the strategy."""
     start, end = state.get_strategy_time_range()
     duration = state.get_strategy_duration()
-    volatile = [position for position in ordered if not position.is_credit_supply()]
+    volatile = [position for position in ordered if not position.is_credit]
+    time = add_up(ordered, MarketTime(), kept, "market time")
+    volatile_time = add_up(volatile, MarketTime(), kept, "volatile market time")
     figures: dict[str, Any] = {
         "start_at": start,
         "end_at": end,
-        "time_in_market": calculate_time_in_market(ordered, end, duration),
-        "time_in_market_volatile": calculate_time_in_market(volatile, end, duration),
+        "time_in_market": time.get_fraction(end, duration),
+        "time_in_market_volatile": volatile_time.get_fraction(end, duration),
     }
     if len(ordered) > 1:
-        between = (ordered[-1].get_entered_at() - ordered[0].get_entered_at()) / (len(ordered) - 1)
+        between = (ordered[-1].entered_at - ordered[0].entered_at) / (len(ordered) - 1)
         figures["average_duration_between_position_openings"] = between
     return figures
 

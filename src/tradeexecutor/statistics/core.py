@@ -13,6 +13,7 @@ from tradeexecutor.state.errors import AccountingError, InvalidValue, LegacyData
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.portfolio import Portfolio
+from tradeexecutor.state.portfolio.lookup import comparing_closed_once
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.pnl import calculate_share_price_profit
 from tradeexecutor.state.statistics import (
@@ -25,6 +26,8 @@ from tradeexecutor.state.sync import Treasury
 from tradeexecutor.state.types import JSONObject, Percent, USDollarAmount
 
 _SPOT = TradingPairKind.spot_market_hold
+
+_get_return = TradingPosition.get_size_relative_unrealised_or_realised_profit_percent
 
 #: Live modes without the long/short table.
 _MODES_WITHOUT_TABLE = (ExecutionMode.unit_testing_trading, ExecutionMode.one_off)
@@ -163,8 +166,9 @@ def calculate_compounded_profitability(portfolio: Portfolio) -> Percent:
     """
     try:
         returns = [
-            position.get_size_relative_unrealised_or_realised_profit_percent()
-            for position in portfolio.get_all_positions()
+            *map(_get_return, portfolio.open_positions.values()),
+            *portfolio.compute_for_closed(_get_return),
+            *map(_get_return, portfolio.frozen_positions.values()),
         ]
     except LegacyDataException:
         return 0
@@ -214,7 +218,8 @@ def update_statistics(
     portfolio.owner.claim()
     if long_short_metrics_latest is None and needs_long_short_table(execution_mode):
         raise InvalidValue(f"statistics in mode {execution_mode.value} need the long/short table")
-    sample = calculate_statistics(clock, portfolio, execution_mode, strategy_cycle_or_wall_clock, treasury)
+    with comparing_closed_once(portfolio):
+        sample = calculate_statistics(clock, portfolio, execution_mode, strategy_cycle_or_wall_clock, treasury)
     stats.long_short_metrics_latest = long_short_metrics_latest
     stats.portfolio.append(sample.portfolio)
     for position_id, position_sample in sample.positions.items():

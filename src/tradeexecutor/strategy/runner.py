@@ -23,6 +23,7 @@ from tradeexecutor.execution.interface import ExecutionModel
 from tradeexecutor.state.booking.waiting_orders import discard_planned
 from tradeexecutor.state.errors import UncleanState
 from tradeexecutor.state.portfolio.ids import get_next_trade_id
+from tradeexecutor.state.portfolio.lookup import comparing_closed_once
 from tradeexecutor.state.repair import close_hypercore_dust_positions
 from tradeexecutor.state.repair.issues import find_issues
 from tradeexecutor.state.state import State
@@ -451,9 +452,10 @@ class StrategyRunner:
         if not needs_long_short_table(mode):
             self._recorder.record(ts)
             return
-        tables = serialise_long_short_stats_as_json_table(state, self.backtested_state, ts)
-        table = {key: recorded.to_dict() for key, recorded in tables.items()}  # equal to what is loaded again
-        update_statistics(ts, state.stats, state.portfolio, mode, ts, table, treasury=state.sync.treasury)
+        with comparing_closed_once(state.portfolio):
+            tables = serialise_long_short_stats_as_json_table(state, self.backtested_state, ts)
+            table = {key: recorded.to_dict() for key, recorded in tables.items()}  # equal to what is loaded again
+            update_statistics(ts, state.stats, state.portfolio, mode, ts, table, treasury=state.sync.treasury)
 
     def _end_cycle(self, cycle: int, ts: datetime.datetime) -> None:
         state = self.state

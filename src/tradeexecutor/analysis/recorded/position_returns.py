@@ -8,13 +8,16 @@ Every function is linear in the number of positions. Returns are fractions. Old 
 value at open: `LegacyDataException` is raised there.
 """
 
+import datetime
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import pandas as pd
 
 from tradeexecutor.analysis.memo import shared
 from tradeexecutor.analysis.recorded.equity_series import Frequency, make_time_series, resample_returns
 from tradeexecutor.state.contract import contract_signature
+from tradeexecutor.state.errors import LegacyDataException
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
@@ -33,6 +36,25 @@ __all__ = [
 
 
 _get_size_relative_return = shared(TradingPosition.get_size_relative_realised_profit_percent)
+
+
+class _Closed(NamedTuple):
+    """Size-relative return of a closed position; a text if it is not known, which explains why."""
+
+    closed_at: datetime.datetime | None
+    is_long: bool
+    is_short: bool
+    size_relative_return: float | str
+
+
+def _measure_closed(position: TradingPosition) -> _Closed:
+    value: float | str = 0.0
+    if position.closed_at is not None:
+        try:
+            value = _get_size_relative_return(position)
+        except LegacyDataException as error:
+            value = str(error)
+    return _Closed(position.closed_at, position.is_long(), position.is_short(), value)
 
 
 def _by_closing_time(
@@ -56,11 +78,19 @@ def calculate_size_relative_realised_trading_returns(state: State) -> "pd.Series
     LegacyDataException
         The file did not record portfolio values.
     """
-    return _get_size_relative_returns(state.portfolio.closed_positions.values())
+    return _get_size_relative_returns(state.portfolio.compute_for_closed(_measure_closed))
 
 
-def _get_size_relative_returns(positions: Iterable[TradingPosition]) -> "pd.Series[float]":
-    return _by_closing_time(positions, _get_size_relative_return)
+def _get_size_relative_returns(positions: Iterable[_Closed]) -> "pd.Series[float]":
+    times: list[datetime.datetime] = []
+    values: list[float] = []
+    for closed_at, _, _, value in positions:
+        if isinstance(value, str):
+            raise LegacyDataException(value)
+        if closed_at is not None:
+            times.append(closed_at)
+            values.append(value)
+    return make_time_series(times, values)
 
 
 @shared
@@ -92,7 +122,10 @@ def calculate_long_compounding_realised_trading_profitability(
     state: State, fill_time_gaps: bool = True
 ) -> "pd.Series[float]":
     """Return `calculate_compounding_realised_trading_profitability` of the long positions alone."""
-    longs = [position for position in state.portfolio.closed_positions.values() if position.is_long()]
+    everything = state.portfolio.compute_for_closed(_measure_closed)
+    longs = [position for position in everything if position.is_long]
+    if len(longs) == len(everything):
+        return calculate_compounding_realised_trading_profitability(state, fill_time_gaps)
     return _compound_realised(state, _get_size_relative_returns(longs), fill_time_gaps=fill_time_gaps)
 
 
@@ -102,7 +135,10 @@ def calculate_short_compounding_realised_trading_profitability(
     state: State, fill_time_gaps: bool = True
 ) -> "pd.Series[float]":
     """Return `calculate_compounding_realised_trading_profitability` of the short positions alone."""
-    shorts = [position for position in state.portfolio.closed_positions.values() if position.is_short()]
+    everything = state.portfolio.compute_for_closed(_measure_closed)
+    shorts = [position for position in everything if position.is_short]
+    if len(shorts) == len(everything):
+        return calculate_compounding_realised_trading_profitability(state, fill_time_gaps)
     return _compound_realised(state, _get_size_relative_returns(shorts), fill_time_gaps=fill_time_gaps)
 
 
@@ -144,14 +180,24 @@ def calculate_compounding_unrealised_trading_profitability(
         The file did not record portfolio values.
     """
     portfolio = state.portfolio if isinstance(state, State) else state
-    positions = list(portfolio.get_all_positions())
-    returns = make_time_series(
-        [position.get_profit_timeline_timestamp() for position in positions],
-        [position.get_size_relative_unrealised_or_realised_profit_percent() for position in positions],
-    ).sort_index(kind="stable")
+    positions = [
+        *map(_measure_profit, portfolio.open_positions.values()),
+        *portfolio.compute_for_closed(_measure_profit),
+        *map(_measure_profit, portfolio.frozen_positions.values()),
+    ]
+    returns = make_time_series([when for when, _ in positions], [value for _, value in positions])
+    returns = returns.sort_index(kind="stable")
     if freq is not None and len(returns):
         returns = resample_returns(returns, freq)
     return _compound(returns)
+
+
+def _measure_profit(position: TradingPosition) -> tuple[datetime.datetime, float]:
+    """Return the time at which the profit of a position counts, and the profit."""
+    return (
+        position.get_profit_timeline_timestamp(),
+        position.get_size_relative_unrealised_or_realised_profit_percent(),
+    )
 
 
 def extract_compounding_unrealised_trading_profitability_portfolio_statistics(state: State) -> "pd.Series[float]":

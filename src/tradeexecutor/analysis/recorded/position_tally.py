@@ -1,24 +1,17 @@
 """Totals of the positions of a strategy for the trade summary, in one pass."""
 
 import datetime
-import logging
 import statistics
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from operator import attrgetter, is_
+from typing import Any, Protocol, Self, TypeVar
 
-from tradeexecutor.analysis.memo import shared
-from tradeexecutor.state.portfolio import Portfolio
-from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.types import LegacyDataException, Percent, USDollarAmount
-
-logger = logging.getLogger(__name__)
+from tradeexecutor.analysis.recorded.position_figures import Outcome, PositionFigures
+from tradeexecutor.state.types import Percent, USDollarAmount
 
 #: Unknown figures of a position are None.
 OptionalFigures = list[float | None]
-
-
-#: Total profit of a position, USD and as a fraction.
-get_total_profit = shared(TradingPosition.get_total_profit)
 
 
 @dataclass(slots=True)
@@ -42,6 +35,10 @@ class Outcomes:
 
     def __len__(self) -> int:
         return len(self.durations)
+
+    def copy(self) -> "Outcomes":
+        """Return an independent copy."""
+        return replace(self, profits=self.profits.copy(), durations=self.durations.copy())
 
 
 @dataclass(slots=True)
@@ -123,53 +120,44 @@ class PositionTally:
     streaks: Streaks = field(default_factory=Streaks)
     _credit_run: int = 0
 
-    def add(self, position: TradingPosition) -> None:
+    def add(self, position: PositionFigures) -> None:
         """Add the next position; positions must be added in the order of opening."""
         self.positions += 1
         self._add_costs(position)
-        if position.is_closed():
-            self._add_outcome(position)
+        if position.outcome is not None:
+            self._add_outcome(position, position.outcome)
         else:
             self.undecided += 1
-            self.open_value += position.get_value()
-            self.unrealised_profit += position.get_unrealised_profit_usd()
+            self.open_value += position.open_value
+            self.unrealised_profit += position.unrealised_profit
 
-    def _add_costs(self, position: TradingPosition) -> None:
-        is_vault = position.is_vault()
-        self.risks_at_open.append(_get_risk_at_open(position))
-        fees = position.get_total_lp_fees_paid()
-        self.lp_fees += fees
-        if not is_vault:
-            self.lp_fees_without_vaults += fees
-        self.repaid_interest.append(position.get_repaid_interest())
-        self.claimed_interest += position.get_claimed_interest()
-        self._credit_run = self._credit_run + 1 if position.is_credit_supply() else 0
+    def _add_costs(self, position: PositionFigures) -> None:
+        self.risks_at_open.append(position.risk_at_open)
+        self.lp_fees += position.lp_fees
+        if not position.is_vault:
+            self.lp_fees_without_vaults += position.lp_fees
+        self.repaid_interest.append(position.repaid_interest)
+        self.claimed_interest += position.claimed_interest
+        self._credit_run = self._credit_run + 1 if position.is_credit else 0
         self.longest_credit = max(self.longest_credit, self._credit_run)
-        for trade in position.trades.values():
+        for trade in position.trades:
             self.trades += 1
-            value = trade.get_value()
-            if trade.pair.is_volume_generating():
-                self.volume += value
-            if not is_vault:
-                self.volume_without_vaults += value
-            if trade.pair.get_buy_tax() or trade.pair.get_sell_tax():
-                self.volume_taxed += value
-            self.token_tax += trade.get_token_tax_paid()
+            if trade.generates_volume:
+                self.volume += trade.value
+            if not position.is_vault:
+                self.volume_without_vaults += trade.value
+            if trade.is_taxed:
+                self.volume_taxed += trade.value
+            self.token_tax += trade.token_tax
 
-    def _add_outcome(self, position: TradingPosition) -> None:
-        realised = position.get_realised_profit_usd()
-        if realised is None:
-            logger.warning("Closed position #%d has no realised profit, counted as 0", position.position_id)
-            realised = 0.0
+    def _add_outcome(self, position: PositionFigures, outcome: Outcome) -> None:
+        realised, portfolio_value = outcome.realised, outcome.portfolio_value
         self.realised_profit += realised
-        outcomes = self._classify(position)
-        duration = position.get_duration()
-        outcomes.durations.append(duration if duration is not None else datetime.timedelta(0))
-        # A position with neither profit nor loss counts as 0, even if its percentage has a rounding error.
-        outcomes.profits.append(0.0 if outcomes is self.zero else position.get_realised_profit_percent())
-        outcomes.stop_losses += position.closed_by_stop_loss()
-        outcomes.take_profits += position.closed_by_take_profit()
-        portfolio_value = position.portfolio_value_at_open
+        outcomes = self._classify(position, outcome)
+        outcomes.durations.append(outcome.duration)
+        outcomes.profits.append(outcome.profit)
+        outcomes.stop_losses += outcome.by_stop_loss
+        outcomes.take_profits += outcome.by_take_profit
         if outcomes is self.lost:
             self.realised_losses.append(realised / portfolio_value if portfolio_value else 0)
         if outcomes is self.neutral:
@@ -177,40 +165,80 @@ class PositionTally:
         else:
             self.streaks.add(realised, portfolio_value)
 
-    def _classify(self, position: TradingPosition) -> Outcomes:
-        if position.is_credit_supply():
+    def _classify(self, position: PositionFigures, outcome: Outcome) -> Outcomes:
+        if position.is_credit:
             return self.neutral
-        profit = get_total_profit(position)[0]
+        profit = outcome.total_profit
         return self.won if profit > 0 else self.lost if profit < 0 else self.zero
+
+    def copy(self) -> Self:
+        """Return an independent copy."""
+        return replace(
+            self,
+            risks_at_open=self.risks_at_open.copy(),
+            repaid_interest=self.repaid_interest.copy(),
+            realised_losses=self.realised_losses.copy(),
+            won=self.won.copy(),
+            lost=self.lost.copy(),
+            zero=self.zero.copy(),
+            neutral=self.neutral.copy(),
+            streaks=replace(self.streaks),
+        )
 
     def get_closed(self) -> tuple[Outcomes, Outcomes, Outcomes, Outcomes]:
         """Return the four classes of closed positions."""
         return self.won, self.lost, self.zero, self.neutral
 
 
-def _get_risk_at_open(position: TradingPosition) -> Percent | None:
-    if position.stop_loss:
-        return position.get_loss_risk_at_open_pct()
-    if not position.trades:
-        return None
-    try:
-        return position.get_capital_tied_at_open_pct()
-    except LegacyDataException:
-        return None
+class Total(Protocol):
+    """Interface of what positions are added to one after another."""
+
+    def add(self, position: PositionFigures) -> None:
+        """Add the next position."""
+        ...
+
+    def copy(self) -> Self:
+        """Return an independent copy."""
+        ...
 
 
-def tally_positions(positions: Iterable[TradingPosition]) -> PositionTally:
-    """Return the totals of positions in any order."""
-    tally = PositionTally()
-    for position in sorted(positions, key=lambda position: position.opened_at):
-        tally.add(position)
-    return tally
+Sum = TypeVar("Sum", bound=Total)
 
 
-@shared
-def tally_portfolio(portfolio: Portfolio) -> PositionTally:
-    """Return the totals of all positions of a portfolio."""
-    return tally_positions(portfolio.get_all_positions())
+def add_up(positions: Sequence[PositionFigures], empty: Sum, kept: dict[Any, Any], name: str) -> Sum:
+    """Add positions in their order, continuing after the closed ones at the beginning that were added before.
+
+    The additions are those of a sum without kept totals, in the same order, so the digits are the same.
+
+    Parameters
+    ----------
+    positions
+        Figures in order.
+    empty
+        Total of no positions.
+    kept
+        Where the total of the closed positions at the beginning is kept for the next call.
+    name
+        Name of the total there.
+    """
+    before, total = kept.get(name, ((), empty))
+    if len(before) > len(positions) or not all(map(is_, before, positions)):
+        before, total = (), empty
+    total = total.copy()
+    place = len(before)
+    while place < len(positions) and positions[place].outcome is not None:
+        total.add(positions[place])
+        place += 1
+    if place > len(before):
+        kept[name] = positions[:place], total.copy()
+    for position in positions[place:]:
+        total.add(position)
+    return total
+
+
+def tally_positions(positions: Iterable[PositionFigures], kept: dict[Any, Any], name: str) -> PositionTally:
+    """Return the totals of positions in any order; see `add_up`."""
+    return add_up(sorted(positions, key=attrgetter("opened_at")), PositionTally(), kept, name)
 
 
 def average(values: Iterable[float | None]) -> float | None:

@@ -12,7 +12,12 @@ from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.identifier.chain import ChainId
 from tradeexecutor.state.portfolio.cash import get_cash
 from tradeexecutor.state.portfolio.fields import PortfolioFields
-from tradeexecutor.state.portfolio.lookup import get_all_positions, get_open_and_frozen_positions, get_open_loans
+from tradeexecutor.state.portfolio.lookup import (
+    compute_for_closed,
+    get_all_positions,
+    get_open_and_frozen_positions,
+    get_open_loans,
+)
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeStatus
 from tradeexecutor.state.types import USDollarAmount
@@ -201,7 +206,7 @@ def get_realised_profit_in_leveraged_positions(portfolio: PortfolioFields) -> US
 
 def get_closed_profit_usd(portfolio: PortfolioFields) -> USDollarAmount:
     """Return the profit of closed positions, test positions included."""
-    return sum(position.get_total_profit_usd() for position in portfolio.closed_positions.values())
+    return sum(compute_for_closed(portfolio, TradingPosition.get_total_profit_usd))
 
 
 # --- Loans

@@ -7,11 +7,12 @@ index, see :mod:`~tradeexecutor.state.position.grouping`.
 # Reads the slots of watched fields, see `codec.watched_record`.
 # pyright: reportPrivateUsage=false
 
+import contextlib
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from decimal import Decimal
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import (
@@ -26,6 +27,7 @@ from tradeexecutor.state.portfolio.fields import PortfolioFields
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.grouping import (
     SCANNED_POSITIONS,
+    PositionsById,
     by_base,
     by_bridge_destination,
     by_pair,
@@ -35,6 +37,8 @@ from tradeexecutor.state.position.grouping import (
 from tradeexecutor.state.trade import TradeExecution
 
 _CCTP_BRIDGE = TradingPairKind.cctp_bridge
+
+T = TypeVar("T")
 
 
 def is_empty(portfolio: PortfolioFields) -> bool:
@@ -63,6 +67,42 @@ def get_all_positions(portfolio: PortfolioFields, pending: bool = False) -> Iter
     if pending:
         tables.append(portfolio.pending_positions)
     return chain.from_iterable(table.values() for table in tables)
+
+
+def compute_for_closed(portfolio: PortfolioFields, function: Callable[[TradingPosition], T]) -> list[T]:
+    """Return the values of a function for all closed positions, in order.
+
+    The values of positions that have not changed are kept for the next call, see
+    :mod:`~tradeexecutor.state.position.kept_values`.
+
+    Parameters
+    ----------
+    function
+        A function of a module, which depends on nothing but the position.
+    """
+    table = portfolio.closed_positions
+    return table.compute(function) if isinstance(table, PositionsById) else [*map(function, table.values())]
+
+
+@contextlib.contextmanager
+def comparing_closed_once(portfolio: PortfolioFields) -> Generator[None]:
+    """Let all calls of `compute_for_closed` in the block share one search for changes.
+
+    Closed positions must not change in the block.
+    """
+    table = portfolio.closed_positions
+    with table.comparing_once() if isinstance(table, PositionsById) else contextlib.nullcontext():
+        yield
+
+
+def get_kept_results(portfolio: PortfolioFields) -> dict[Any, Any]:
+    """Return the dictionary of what was made from `compute_for_closed`; an empty one where nothing is kept.
+
+    Callers must check that a result was made from the very same values.
+    """
+    table = portfolio.closed_positions
+    kept = table.kept_values if isinstance(table, PositionsById) else None
+    return {} if kept is None else kept.results
 
 
 def get_open_positions(portfolio: PortfolioFields) -> Iterable[TradingPosition]:

@@ -6,13 +6,15 @@ See :mod:`~tradeexecutor.state.portfolio.trade_index`.
 import datetime
 from collections.abc import Iterator
 from itertools import chain
+from operator import itemgetter
 
 from tradeexecutor.state.errors import (
     NonceAlreadyUsed,
 )
 from tradeexecutor.state.portfolio.fields import PortfolioFields
-from tradeexecutor.state.portfolio.lookup import get_all_positions
+from tradeexecutor.state.portfolio.lookup import compute_for_closed, get_all_positions
 from tradeexecutor.state.portfolio.trade_index import PositionTables
+from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution
 
 # --- Trades
@@ -62,15 +64,27 @@ def get_first_and_last_executed_trade(
     Both are the very first trade of the portfolio, executed or not, if none was executed, and None if there is no
     trade at all.
     """
-    first = last = next(get_all_trades(portfolio), None)
-    for trade in get_all_trades(portfolio):
-        if trade.executed_at is None:
-            continue
-        if first is None or first.executed_at is None or trade.executed_at < first.executed_at:
-            first = trade
-        if last is None or last.executed_at is None or trade.executed_at > last.executed_at:
-            last = trade
-    return first, last
+    positions = [
+        *map(_get_first_and_last_executed, portfolio.open_positions.values()),
+        *compute_for_closed(portfolio, _get_first_and_last_executed),
+        *map(_get_first_and_last_executed, portfolio.frozen_positions.values()),
+    ]
+    executed = [executions for executions in positions if executions is not None]
+    if not executed:
+        trade = next(get_all_trades(portfolio), None)
+        return trade, trade
+    return min(executed, key=itemgetter(0))[2], max(executed, key=itemgetter(1))[3]
+
+
+def _get_first_and_last_executed(
+    position: TradingPosition,
+) -> tuple[datetime.datetime, datetime.datetime, TradeExecution, TradeExecution] | None:
+    """Return the times of the earliest and of the latest executed trade, and these trades; None without one."""
+    times = [(trade.executed_at, trade) for trade in position.trades.values() if trade.executed_at is not None]
+    if not times:
+        return None
+    first, last = min(times, key=itemgetter(0)), max(times, key=itemgetter(0))
+    return first[0], last[0], first[1], last[1]
 
 
 def get_trading_history_duration(portfolio: PortfolioFields) -> datetime.timedelta | None:

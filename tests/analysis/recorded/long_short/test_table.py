@@ -11,11 +11,11 @@ import pytest
 from tests.kit.portfolios import DAY, START, add_closed, make_state, record_equity
 from tradeexecutor.analysis import trade_analyser
 from tradeexecutor.analysis.recorded.long_short.table import Sides, get_sides_rows
+from tradeexecutor.analysis.recorded.position_figures import PositionFigures
 from tradeexecutor.analysis.trade_analyser import TradeSummary, build_trade_analysis
 from tradeexecutor.state.cycle_duration import TimeBucket
 from tradeexecutor.state.display.trade_summary_rows import format_dollars, format_duration, format_percent
 from tradeexecutor.state.portfolio import Portfolio
-from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 
 
@@ -118,7 +118,7 @@ def test_sides_of_the_same_size_are_told_apart():
     _, second = state.portfolio.closed_positions.values()
     shorts = {second.position_id}
 
-    def is_short(position: TradingPosition) -> bool:
+    def is_short(position: PositionFigures) -> bool:
         return position.position_id in shorts
 
     with pytest.MonkeyPatch.context() as patch:

@@ -3,6 +3,7 @@
 import datetime
 from dataclasses import dataclass, field
 
+from tradeexecutor.analysis.memo import share_results
 from tradeexecutor.analysis.recorded.long_short.table import Sides, get_sides_rows
 from tradeexecutor.analysis.recorded.metrics import KeyMetric, KeyMetricKind, KeyMetricSource
 from tradeexecutor.analysis.recorded.position_returns import (
@@ -15,6 +16,7 @@ from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.display.trade_summary_rows import format_duration, format_percent
 from tradeexecutor.state.errors import LegacyDataException
+from tradeexecutor.state.portfolio.lookup import comparing_closed_once
 from tradeexecutor.state.state import State
 from tradeexecutor.state.types import Percent, UTCDatetime
 
@@ -147,8 +149,9 @@ def serialise_live_long_short_stats(state: State | None, now_: datetime.datetime
     now_ = now_ or utc_now()
     table = StatisticsTable(list(_COLUMNS), now_, KeyMetricSource.live_trading)
     if state is not None:
-        sides = _summarise(state)
-        total_return, max_drawdown = _calculate_from_positions(state)
+        with share_results(), comparing_closed_once(state.portfolio):
+            sides = _summarise(state)
+            total_return, max_drawdown = _calculate_from_positions(state)
         # A decision is dated by its cycle, which may have begun before the state was created.
         duration = max(now_ - state.created_at, datetime.timedelta(0))
         sides.all.duration = duration
