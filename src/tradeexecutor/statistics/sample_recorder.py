@@ -18,11 +18,14 @@ these does not hold, `update_statistics` records the sample.
 # Reads the running totals of the trades, and the slots of watched fields, see `codec.watched_record`.
 # pyright: reportPrivateUsage=false
 
+import dataclasses
 import datetime
 import math
 from decimal import Decimal
 
 from tradeexecutor.accounting.values import MAX_NUMBER
+from tradeexecutor.state.codec.short_constructor import make_short_constructor
+from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.position import TradingPosition
@@ -38,6 +41,18 @@ from tradeexecutor.statistics.core import update_statistics
 __all__ = ["SampleRecorder"]
 
 _SPOT = TradingPairKind.spot_market_hold
+
+_make_position_sample = make_short_constructor(
+    PositionStatistics, [field.name for field in dataclasses.fields(PositionStatistics)], InvalidValue
+)
+
+#: Sets the figures of a backtest; they cannot break the rule, which is about the profitability.
+_make_portfolio_sample = make_short_constructor(
+    PortfolioStatistics,
+    ("calculated_at", "total_equity", "net_asset_value", "share_count", "free_cash", "open_position_equity"),
+    InvalidValue,
+    checks_rules=False,
+)
 
 
 class _Holding:
@@ -93,7 +108,7 @@ class _Holding:
         assets = self.quantity * price
         supply, initial_price = shares.total_supply, shares.initial_share_price
         share_price = assets / supply
-        return PositionStatistics(
+        return _make_position_sample(  # the fields in their order
             ts,
             position.last_pricing_at,
             profit / self.invested if self.invested else 0,
@@ -196,8 +211,7 @@ class SampleRecorder:
         cash = self.get_cash()
         total = equity + cash
         stats.long_short_metrics_latest = None
-        # Naming the values would take longer than all the rest.
-        stats.portfolio.append(PortfolioStatistics(ts, total, total, None, share_count, None, cash, None, equity))
+        stats.portfolio.append(_make_portfolio_sample(ts, total, total, share_count, cash, equity))
         if holdings:
             for holding, sample in zip(holdings, samples, strict=True):
                 stats.positions.setdefault(holding.position.position_id, []).append(sample)

@@ -19,7 +19,9 @@ T = TypeVar("T")
 _LITERALS: dict[Any, str] = {list: "[]", dict: "{}"}
 
 
-def make_short_constructor(cls: type[T], names: Sequence[str], error: Callable[[str], Exception]) -> Callable[..., T]:
+def make_short_constructor(
+    cls: type[T], names: Sequence[str], error: Callable[[str], Exception], *, checks_rules: bool = True
+) -> Callable[..., T]:
     """Return a function that makes a record from the values of the named fields, passed by position in this order.
 
     It does what the constructor and `__post_init__` of the class do: it checks the Decimals among the values and calls
@@ -30,6 +32,8 @@ def make_short_constructor(cls: type[T], names: Sequence[str], error: Callable[[
     ----------
     error
         Raised by the function if a value is out of bounds.
+    checks_rules
+        Whether to call ``check_rules``; not if no values of the named fields can break a rule.
     """
     slots: dict[str, str] = getattr(cls, "slot_names", {})
     namespace: dict[str, Any] = {"cls": cls, "new": object.__new__, "bounded": require_bounded}
@@ -53,7 +57,7 @@ def make_short_constructor(cls: type[T], names: Sequence[str], error: Callable[[
             "    if is_wrong:",
             "        refuse_values(o, error)",
         ]
-    if hasattr(cls, "check_rules"):
+    if checks_rules and hasattr(cls, "check_rules"):
         lines.append("    o.check_rules()")
     lines.append("    return o")
     return compile_function("make", "\n".join(lines), namespace, f"short constructor of {cls.__qualname__}")
