@@ -205,7 +205,9 @@ def _get_count(cls: type) -> _Count:
     count_in_one = _get_count_in_one(cls)
 
     def count_objects(trees: list[Any], found: _Found) -> int:
-        if len(trees) <= _FEW:  # so it is for most classes
+        if len(trees) == 1:  # so it is for most classes
+            return count_in_one(trees[0], found)
+        if len(trees) <= _FEW:
             return sum([count_in_one(tree, found) for tree in trees])
         colons = sum(map(len, trees))
         for name, kind in repeated.items():
@@ -226,11 +228,11 @@ class _Layout(NamedTuple):
     """The fields of an object that has certain keys."""
 
     repeated: list[tuple[str, type]]
-    #: Returns the values of the fields with text or data of any kind.
-    get_free: Callable[[dict[str, Any]], Iterable[Any]]
-    #: Returns the values of the other fields that may contain colons, and the functions that count in them.
-    get_values: Callable[[dict[str, Any]], Iterable[Any]]
+    #: Returns the values of the other fields that may contain colons: first those with a function that counts in them,
+    #: then, up to `end`, those with text or data of any kind. None if there are no such fields.
+    get_values: Callable[[dict[str, Any]], tuple[Any, ...]] | None
     counts: list[_Count]
+    end: int
     #: What is missing.
     defaults: dict[str, Any]
 
@@ -240,19 +242,14 @@ def _find_layout(cls: type, keys: tuple[str, ...]) -> _Layout:
     repeated, others = _find_counts(cls)
     present = {name: count for name, count in others.items() if name in keys}
     nested = {name: count for name, count in present.items() if count is not _leave_for_printing}
+    names = [*nested, *(name for name in present if name not in nested)]
     return _Layout(
         [(name, kind) for name, kind in repeated.items() if name in keys],
-        _make_getter([name for name in present if name not in nested]),
-        _make_getter(list(nested)),
+        operator.itemgetter(*names, names[0]) if names else None,  # one name alone would not give a tuple
         list(nested.values()),
+        len(names),
         _find_defaults(cls, keys),
     )
-
-
-def _make_getter(names: list[str]) -> Callable[[dict[str, Any]], Iterable[Any]]:
-    if len(names) > 1:
-        return operator.itemgetter(*names)
-    return lambda tree: [tree[name] for name in names]
 
 
 @functools.cache
@@ -273,14 +270,16 @@ def _get_count_in_one(cls: type) -> Callable[[dict[str, Any], _Found], int]:
             if not whole:
                 whole.append(_find_layout(cls, every_key))
             layout = whole[0]
-        repeated, get_free, get_values, counts, defaults = layout
+        repeated, get_values, counts, end, defaults = layout
         colons = len(tree)
         for name, kind in repeated:
             colons += _parse_repeated(kind, tree, name, found)
-        found.free.extend(filter(None, get_free(tree)))
-        values = get_values(tree)
-        for value, count in compress(zip(values, counts, strict=True), values):
-            colons += count([value], found)
+        if get_values is not None:
+            values = get_values(tree)
+            if counts:
+                for value, count in compress(zip(values, counts, strict=False), values):
+                    colons += count([value], found)
+            found.free.extend(filter(None, values[len(counts) : end]))
         if defaults:
             tree.update(defaults)
         return colons
