@@ -5,6 +5,7 @@ import datetime
 import signal
 import threading
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from types import FrameType
@@ -14,6 +15,7 @@ import typer
 
 from tradeexecutor.cli.approval import TerminalApproval, require_terminal
 from tradeexecutor.cli.chain_options import (
+    ChainAccess,
     KeystoreOption,
     MaxGasPriceOption,
     OptionalStartChainOption,
@@ -71,9 +73,8 @@ from tradeexecutor.cli.run_options import CashOption, DelistingOption, SetOption
 from tradeexecutor.cli.run_report import RunReport
 from tradeexecutor.cli.state_file import StateFile
 from tradeexecutor.cli.web_options import HostOption, HttpOperateOption, PortOption, ServingOptions, require_web
-from tradeexecutor.operations.state_location import StateLocation, open_new_store, open_store
+from tradeexecutor.operations.state_location import StateLocation
 from tradeexecutor.operations.watchdog import JobHangs, Watchdog
-from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.cycle_duration import CycleDuration
 
 if TYPE_CHECKING:
@@ -81,13 +82,11 @@ if TYPE_CHECKING:
     from tradeexecutor.ethereum.connection import ChainConnection
     from tradeexecutor.ethereum.hot_wallet import HotWallet
     from tradeexecutor.operations.live_loop import LiveSettings
+    from tradeexecutor.operations.live_start import LiveRequest
     from tradeexecutor.operations.notifications import JobNotifier
     from tradeexecutor.operations.operator_commands import CommandQueue
     from tradeexecutor.operations.paper_start import PaperRequest
     from tradeexecutor.state.state import State
-    from tradeexecutor.state.store import StateStore
-    from tradeexecutor.strategy.runner import Models
-    from tradeexecutor.strategy.strategy_module import StrategyModule
 
 EXAMPLES = (
     "tradeexecutor start my_strategy.py state.json --chain base.json --rpc https://mainnet.base.org --new",
@@ -211,27 +210,17 @@ def start(
             raise typer.BadParameter("is needed to trade with real money; --paper needs none", param_hint="--chain")
         if approve:
             require_terminal()
-        tolerance = None if max_slippage is None else read_option("--max-slippage", parse_fraction, max_slippage)
+        access = ChainAccess(chain, rpc, keystore, max_gas_price, password_file)
         settings, connection = open_chain(chain, rpc, confirmations)
         # Slow to import.
-        from tradeexecutor.ethereum.broadcast import WaitRules
-        from tradeexecutor.ethereum.hot_wallet import FeeRules
-        from tradeexecutor.ethereum.live import RETRYABLE, SafetyRules, make_live_models
-        from tradeexecutor.operations.chain_treasury import manage_vault
         from tradeexecutor.operations.decision_schedule import CycleTrigger
-        from tradeexecutor.operations.live_loop import LiveSettings, StaleMarketData
-        from tradeexecutor.operations.operator_commands import CommandQueue
-        from tradeexecutor.strategy.strategy_module import read_strategy_module
+        from tradeexecutor.operations.live_start import LiveRequest
 
-        module = read_strategy_module(strategy)
-        module.apply_parameters(parse_parameters(set_ or []))
-        wallet = open_wallet(keystore, password_file)
-        _check_place(state_file, is_new=new)
-        cycle = module.cycle_duration if cycle_duration is None else _parse_cycle(cycle_duration)
-        if cycle is None:
-            raise CommandFailed(f"{strategy} does not say how often to decide (cycle_duration in Parameters)")
-        live_settings = LiveSettings(
-            cycle=cycle,
+        live = LiveRequest(
+            strategy=strategy,
+            place=state_file,
+            is_new=new,
+            cycle=None if cycle_duration is None else _parse_cycle(cycle_duration),
             offset=datetime.timedelta(minutes=offset),
             trigger=CycleTrigger(strategy_cycle_trigger),
             trigger_check=datetime.timedelta(minutes=trigger_check) if trigger_check else None,
@@ -239,62 +228,83 @@ def start(
             max_data_delay=datetime.timedelta(minutes=max_data_delay),
             decide_at_once=decide_at_once,
             max_cycles=1 if run_single_cycle else max_cycles,
-            retryable=(*RETRYABLE, StaleMarketData),
+            max_fee=access.max_fee,
+            confirmation_timeout=confirmation_timeout,
+            max_slippage=None if max_slippage is None else read_option("--max-slippage", parse_fraction, max_slippage),
+            min_gas_balance=Decimal(str(min_gas_balance)),
+            vault=vault,
+            syncs_treasury=sync_treasury_on_startup,
+            checks_accounts=check_accounts,
+            parameters=parse_parameters(set_ or []),
         )
-        with (open_new_store if new else open_store)(state_file) as store:
-            fees = FeeRules(max_fee=None if max_gas_price is None else int(max_gas_price * 1e9))
-            dog = Watchdog(60 * watchdog if watchdog else None)
-            models = make_live_models(
-                settings,
-                connection,
-                wallet,
-                store.sync,
-                fee_rules=fees,
-                wait_rules=WaitRules(timeout=confirmation_timeout),
-                safety=SafetyRules(tolerance, Decimal(str(min_gas_balance))),
-                approval=TerminalApproval(dog.paused) if approve else None,
-            )
-            if new:
-                state = store.create(module.name or strategy.stem)
-                models.sync.sync_initial(state, reserve_assets=[settings.reserve])
-                store.sync(state)
-            report.tell_start(_describe_start(module.name or strategy.stem, wallet, settings, live_settings))
+        web = ServingOptions(strategy, http_host, http_port, http_operate, min_gas_balance) if http_enabled else None
+        dog = Watchdog(60 * watchdog if watchdog else None)
+        approval = TerminalApproval(dog.paused) if approve else None
+        _start_live(live, settings, connection, access, _Surroundings(web, notify or (), report, dog, approval))
 
-            def prepare(state: "State") -> None:
-                if vault is not None:
-                    manage_vault(state, settings, connection, vault)
-                if sync_treasury_on_startup:
-                    models.sync.sync_treasury(utc_now(), state, [settings.reserve])
-                if check_accounts:
-                    _require_clean_accounts(state, settings, connection)
 
-            commands = CommandQueue()
-            on_job = report.tell_job
-            with contextlib.ExitStack() as stack:
-                if http_enabled:
-                    from tradeexecutor.cli.serving import serve_state, watch_jobs
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """What surrounds a strategy that trades with real money."""
 
-                    web = ServingOptions(strategy, http_host, http_port, http_operate, min_gas_balance)
-                    serving = serve_state(module, state_file, store, commands, web, tell=report.tell)
-                    watch = watch_jobs(stack.enter_context(serving), lambda: wallet.get_gas_balance(connection))
-                    on_job = _call_both(on_job, watch)
-                on_start = prepare
-                if notify:
-                    notifier = stack.enter_context(_make_notifier(module.name or strategy.stem, notify, cycle))
-                    on_start, on_job = _call_in_turn(prepare, notifier.on_start), _call_both(on_job, notifier.on_job)
-                state = _run_until_stopped(
-                    module,
-                    store,
-                    models,
-                    settings,
-                    live_settings,
-                    commands=commands,
-                    on_start=on_start,
-                    on_job=on_job,
-                    watchdog=dog,
-                    report=report,
-                )
-            report.tell(f"Stopped after cycle {state.cycle - 1}. {state_file} is saved.")
+    web: ServingOptions | None
+    notify: Sequence[str]
+    report: RunReport
+    watchdog: Watchdog
+    approval: TerminalApproval | None
+
+
+def _start_live(
+    request: "LiveRequest",
+    settings: "ChainFile",
+    connection: "ChainConnection",
+    access: ChainAccess,
+    around: _Surroundings,
+) -> None:
+    """Trade with real money until the decisions are done or a signal ends them.
+
+    Raises
+    ------
+    typer.Exit
+        A job hung.
+    """
+    from tradeexecutor.operations.live_start import AccountsDiffer, LiveChain, open_live_loop, read_live_strategy
+    from tradeexecutor.operations.operator_commands import CommandQueue
+
+    module, schedule = read_live_strategy(request)
+    wallet = open_wallet(access.keystore, access.password_file)
+    _check_place(request.place, is_new=request.is_new)
+    name, report = module.name or request.strategy.stem, around.report
+    chain, commands, stopping = LiveChain(settings, connection, wallet), CommandQueue(), threading.Event()
+    with contextlib.ExitStack() as stack:
+        opened = open_live_loop(
+            request, chain, module, schedule, commands=commands, watchdog=around.watchdog, approval=around.approval
+        )
+        loop = stack.enter_context(opened)
+        loop.wait, loop.should_stop, loop.on_job = stopping.wait, stopping.is_set, report.tell_job
+        report.tell_start(_describe_start(name, wallet, settings, schedule))
+        if around.web is not None:
+            from tradeexecutor.cli.serving import serve_state, watch_jobs
+
+            serving = serve_state(module, request.place, loop.store, commands, around.web, tell=report.tell)
+            watch = watch_jobs(stack.enter_context(serving), lambda: wallet.get_gas_balance(connection))
+            loop.on_job = _call_both(loop.on_job, watch)
+        if around.notify:
+            notifier = stack.enter_context(_make_notifier(name, around.notify, schedule.cycle))
+            loop.on_start = _call_in_turn(loop.on_start, notifier.on_start)
+            loop.on_job = _call_both(loop.on_job, notifier.on_job)
+        stack.enter_context(_stop_by_signal(stopping, report))
+        try:
+            state = loop.run()
+        except JobHangs as error:
+            report.tell_hang(str(error), error.place)
+            raise typer.Exit(EXIT_HUNG) from None
+        except AccountsDiffer as error:
+            from tradeexecutor.cli.printers.accounts import print_comparison
+
+            print_comparison(error.comparison, error.state, all_=False)
+            raise CommandFailed(str(error), "`tradeexecutor correct-accounts --chain` books it") from None
+    report.tell(f"Stopped after cycle {state.cycle - 1}. {request.place} is saved.")
 
 
 def _start_paper(
@@ -373,63 +383,6 @@ def _describe_start(name: str, wallet: "HotWallet", chain: "ChainFile", settings
     }[settings.trigger]
     decides = f"every {settings.cycle.value}, {when}"
     return {"Strategy": name, "Wallet": wallet.address, "Chain": str(chain.chain_id), "Decides": decides}
-
-
-def _run_until_stopped(
-    module: "StrategyModule",
-    store: "StateStore",
-    models: "Models",
-    chain: "ChainFile",
-    settings: "LiveSettings",
-    *,
-    commands: "CommandQueue",
-    on_start: Callable[["State"], None],
-    on_job: _OnJob,
-    watchdog: Watchdog,
-    report: RunReport,
-) -> "State":
-    """Decide, trade and save until the cycles are done or a signal ends them; return the state.
-
-    Raises
-    ------
-    typer.Exit
-        A job hung.
-    """
-    from tradeexecutor.operations.live_loop import LiveLoop
-
-    stopping = threading.Event()
-    loop = LiveLoop(
-        module,
-        store,
-        models,
-        lambda now: chain.load_universe(),
-        settings,
-        wait=stopping.wait,
-        should_stop=stopping.is_set,
-        on_start=on_start,
-        on_job=on_job,
-        commands=commands,
-        watchdog=watchdog,
-    )
-    try:
-        with _stop_by_signal(stopping, report):
-            return loop.run()
-    except JobHangs as error:
-        report.tell_hang(str(error), error.place)
-        raise typer.Exit(EXIT_HUNG) from None
-
-
-def _require_clean_accounts(state: "State", settings: "ChainFile", connection: "ChainConnection") -> None:
-    from tradeexecutor.cli.printers.accounts import print_comparison
-    from tradeexecutor.operations.chain_balances import fetch_state_balances
-    from tradeexecutor.operations.check_accounts import check_state_accounts
-
-    result = check_state_accounts(state, fetch_state_balances(state, settings, connection))
-    if not result.is_clean:
-        print_comparison(result, state, all_=False)
-        raise CommandFailed(
-            "the books do not agree with the wallet", "`tradeexecutor correct-accounts --chain` books it"
-        )
 
 
 @contextlib.contextmanager
