@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import re
 import secrets
 import signal
 import subprocess
@@ -221,9 +222,9 @@ def run_served(machine: Machine, *options: str) -> Iterator[tuple[str, "subproce
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            line = next(line for line in process.stdout if "served at" in line)
-            address = line.split()[-1]
-            wait_for(lambda: read_json(f"{address}/v1/{read_id(address)}/trades")["items"])
+            address = next(found[0] for line in process.stdout if (found := re.search(r"http://[\d.:]+", line)))
+            # The end of the first decision, not its trade: a preview of a command is of the state of its moment.
+            wait_for(lambda: read_json(f"{address}/v1/{read_id(address)}/state")["cycle"] > 1)
             yield address, process
         finally:
             process.kill()

@@ -1,5 +1,6 @@
 """start --paper --http-enabled: a program of its own that is watched and operated over HTTP while it trades."""
 
+import re
 import secrets
 import signal
 import subprocess
@@ -82,8 +83,8 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
             try:
                 assert process.stdout is not None
-                line = next(line for line in process.stdout if "served at" in line)
-                yield Program(process, line.split()[-1], tmp_path / "paper.json")
+                address = next(found[0] for line in process.stdout if (found := re.search(r"http://[\d.:]+", line)))
+                yield Program(process, address, tmp_path / "paper.json")
             finally:
                 process.kill()
 
