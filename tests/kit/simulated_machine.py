@@ -92,8 +92,8 @@ class Simulated(RuleBasedStateMachine):
                 self.seen[kind] += trade.is_success()
                 self.seen["liquidation"] += trade.is_liquidation()
                 self.seen["stop loss of a short"] += trade.is_stop_loss() and trade.is_short()
-                self.seen["resting order"] += trade.activated_trigger is not None
-                self.seen["waiting request"] += trade.is_vault_settlement_in_flight()
+                rested = trade.activated_trigger is not None
+                self.seen["resting short" if trade.is_short() else "resting order"] += rested
 
     @initialize(random=st.randoms(use_true_random=False), slippage=st.sampled_from([0.0, 0.005]))
     def begin(self, random: Any, slippage: float) -> None:
@@ -185,13 +185,24 @@ class Simulated(RuleBasedStateMachine):
 
     # --- Shorts
 
-    @rule(name=MARKETS, share=SHARES, leverage=st.sampled_from([0.5, 1.0, 2.0, 4.0, 6.0]), levels=LEVELS)
+    @rule(name=MARKETS, share=SHARES, leverage=st.sampled_from([1.0, 2.0, 4.0, 5.0, 6.0]), levels=LEVELS)
     def short(self, name: str, share: float, leverage: float, levels: dict[str, Any]) -> None:
         self.decide(
             lambda manager: manager.open_short(
                 self.find(manager, name), self.cash(manager, share), leverage=leverage, **levels
             )
         )
+
+    @rule(name=MARKETS, share=SHARES, level=st.floats(0.9, 1.1), levels=LEVELS)
+    def wait_for_a_price_to_short(self, name: str, share: float, level: float, levels: dict[str, Any]) -> None:
+        def plan(manager: PositionManager) -> list[TradeExecution]:
+            pair = self.find(manager, name)
+            price = manager.pricing_model.get_mid_price(manager.timestamp, pair) * level
+            order = manager.limit_short if level > 1 else manager.stop_short
+            value = self.cash(manager, share)
+            return order(pair, value, price, leverage=1.5, good_till_time=5 * DAY, **levels)
+
+        self.decide(plan)
 
     @rule(name=MARKETS, part=st.floats(0.1, 1.5))
     def adjust_short(self, name: str, part: float) -> None:
@@ -297,13 +308,14 @@ class Simulated(RuleBasedStateMachine):
             equity = portfolio.calculate_total_equity()
             assert math.isfinite(equity)
             assert math.isclose(equity, portfolio.get_net_asset_value(), rel_tol=1e-12)
+            self.seen["waiting request"] += portfolio.get_vault_settlement_pending_value() > 0
             for position in portfolio.open_positions.values():
                 assert position.opened_at <= self.ts
                 assert not position.is_short() or position.loan is not None
 
 
 SETTINGS = settings(
-    max_examples=15 * SOAK,
+    max_examples=25 * SOAK,
     stateful_step_count=35,
     deadline=None,
     # Shrinking thirty steps takes longer than reading them.

@@ -17,6 +17,6 @@ def test_random_decisions_of_every_kind():
     run_state_machine_as_test(Simulated, settings=SETTINGS)
     missing = {
         "async vault", "credit_supply", "lending_protocol_short", "liquidation", "refused", "resting order",
-        "spot_market_hold", "stop loss of a short", "vault", "waiting request",
+        "resting short", "spot_market_hold", "stop loss of a short", "vault", "waiting request",
     } - {name for name, number in Simulated.seen.items() if number}  # fmt: skip
     assert not missing, f"the machine never tried {missing}"

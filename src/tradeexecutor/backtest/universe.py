@@ -187,13 +187,7 @@ def create_universe(
         raise UniverseNotValid(f"the data has several pairs ({', '.join(loaded)}), so {pair!r} cannot name them")
     if not loaded:
         raise UniverseNotValid("a trading universe needs at least one pair")
-    for name in vaults:
-        if name not in loaded:
-            raise UniverseNotValid(f"there is no share price of the vault {name}, only: {', '.join(loaded)}")
-    symbols = {name: parse_pair_symbol(name) for name in loaded}
-    for name, (base, quote) in symbols.items():
-        if quote not in _DOLLARS:
-            raise UniverseNotValid(f"{name}: {base} is quoted in {quote}; only pairs quoted in dollars can be traded")
+    symbols = _read_symbols(loaded, vaults)
     reserve_asset = create_reserve_asset(next(iter(symbols.values()))[1])
     pairs: dict[TradingPairIdentifier, Candles] = {}
     taken: dict[str, str] = {}
@@ -209,6 +203,18 @@ def create_universe(
         made.other_data = {**(made.other_data or {}), **(pair_data or {})}
         pairs[made] = pair_candles
     return TradingStrategyUniverse(pairs, reserve_asset)
+
+
+def _read_symbols(names: Collection[str], vaults: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Return base and quote by name; raises `UniverseNotValid` for another quote than a dollar, and unknown vaults."""
+    for name in vaults:
+        if name not in names:
+            raise UniverseNotValid(f"there is no share price of the vault {name}, only: {', '.join(names)}")
+    symbols = {name: parse_pair_symbol(name) for name in names}
+    for name, (base, quote) in symbols.items():
+        if quote not in _DOLLARS:
+            raise UniverseNotValid(f"{name}: {base} is quoted in {quote}; only pairs quoted in dollars can be traded")
+    return symbols
 
 
 def _get_fee(fee: float | Mapping[str, float], name: str, base: str) -> float:

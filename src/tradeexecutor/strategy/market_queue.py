@@ -14,7 +14,7 @@ from tradeexecutor.state.trade import TradeExecution, TradeFlag
 from tradeexecutor.state.trade.predicates import WAITED_FOR_MARKET_KEY
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
 from tradeexecutor.strategy.pandas_trader.spot_planner import RELATIVE_LEVELS_KEY
-from tradeexecutor.strategy.stop_loss import reprice
+from tradeexecutor.strategy.repricing import reprice
 
 __all__ = ["ClosedMarket", "MarketQueue", "prepare_fill"]
 

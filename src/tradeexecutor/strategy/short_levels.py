@@ -14,14 +14,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from tradeexecutor.state.booking.waiting_orders import add_expired_triggers, expire_if_never_opened, expire_order
+from tradeexecutor.state.errors import InvalidTrade, LiquidationRisked
 from tradeexecutor.state.loan.loan import Loan
 from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
-from tradeexecutor.state.trade import TradeType
+from tradeexecutor.state.trade import TradeExecution, TradeType
+from tradeexecutor.state.trigger import TriggerCondition
 from tradeexecutor.state.types import USDollarPrice
-from tradeexecutor.strategy.candle_path import Condition, Hit, PriceRange
+from tradeexecutor.strategy.candle_path import Condition, Hit, PriceRange, RestingOrder
+from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
 from tradeexecutor.strategy.pandas_trader.short_positions import get_debt_and_collateral
 
-__all__ = ["find_short_hit", "get_liquidation_price"]
+__all__ = ["fill_short_entry", "find_short_entry", "find_short_hit", "get_liquidation_price", "get_rest_of_candle"]
 
 
 def get_liquidation_price(loan: Loan) -> USDollarPrice:
@@ -133,3 +137,67 @@ def _trail(position: TradingPosition, level: float, price: float, ts: datetime.d
         )
     )
     position.stop_loss = level
+
+
+# --- Entries that rest in the market
+
+
+def find_short_entry(position: TradingPosition, prices: PriceRange, ts: datetime.datetime) -> Hit | None:
+    """Return the order of a pending short that the prices reach; None if they do not.
+
+    A limit is above the price and a stop below it. Of two that one candle reaches the worse one fills, the stop. An
+    order that lapses inside the candle fills at its open only, because what came later is not known.
+    """
+    hits: list[Hit] = []
+    for trade in position.pending_trades.values():
+        is_late = prices.start is not None and trade.opened_at > prices.start
+        for trigger in trade.triggers or ():
+            if trigger.price is None or (trigger.is_expired(ts) and prices.start is None):
+                continue
+            if prices.start is not None and trigger.expires_at is not None and trigger.expires_at <= prices.start:
+                continue
+            points = (prices.close,) if is_late else (prices.open,)
+            if not (is_late or trigger.is_expired(ts)):
+                points = (prices.open, prices.high, prices.low)
+            condition = Condition(trigger.price, trigger.condition is TriggerCondition.cross_above, trigger)
+            if any(map(condition.is_met, points)):
+                gapped = condition.is_met(points[0])
+                order = RestingOrder(trade, (condition,), float(trade.planned_reserve), sells_rest=False)
+                hits.append(Hit(position, order, None, condition, points[0] if gapped else trigger.price))
+    return min(hits, key=lambda hit: hit.price, default=None)
+
+
+def get_rest_of_candle(prices: PriceRange, entry: USDollarPrice) -> PriceRange:
+    """Return the range that a short may have met after its entry, at worst: it counts the high, and no better low."""
+    return PriceRange(entry, max(prices.high, entry), min(entry, prices.close), prices.close, prices.start)
+
+
+def fill_short_entry(manager: PositionManager, hit: Hit) -> TradeExecution | None:
+    """Turn a reached order into a planned trade at its price; return None if it lapses because of a lack of cash."""
+    assert hit.order is not None
+    position, trade, ts = hit.position, hit.order.trade, manager.timestamp
+    portfolio = manager.state.portfolio
+    obstacle = None
+    if portfolio.get_reserve_position(trade.reserve_currency).quantity < trade.planned_reserve:
+        obstacle = f"it needs {trade.planned_reserve}, more than the cash when its price came"
+    else:
+        try:
+            manager.activate_short(position, trade, hit.price)
+        except (InvalidTrade, LiquidationRisked) as error:
+            obstacle = str(error)
+    if obstacle is not None:
+        trade.add_note(f"lapsed: {obstacle}")
+        expire_order(position, trade, ts)
+        expire_if_never_opened(portfolio, position, ts)
+        return None
+    for trigger in trade.triggers or ():
+        if trigger is hit.condition.trigger:
+            trigger.triggered_at = ts
+            trade.activated_trigger = trigger
+        else:
+            trigger.expired_at = ts
+            add_expired_triggers(trade, [trigger])
+    trade.triggers = []
+    del position.pending_trades[trade.trade_id]
+    position.trades[trade.trade_id] = trade
+    return trade

@@ -12,9 +12,8 @@ import datetime
 import logging
 import math
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 
-from tradeexecutor.accounting.raw_units import round_down_to_units, size_sale
+from tradeexecutor.accounting.raw_units import round_down_to_units
 from tradeexecutor.state.booking.waiting_orders import (
     add_expired_triggers,
     expire_if_never_opened,
@@ -34,7 +33,13 @@ from tradeexecutor.strategy.market_data import to_us
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
 from tradeexecutor.strategy.pandas_trader.trigger_orders import BARS_KEY
 from tradeexecutor.strategy.pricing_model import PriceUnavailable
-from tradeexecutor.strategy.short_levels import find_short_hit
+from tradeexecutor.strategy.repricing import reprice
+from tradeexecutor.strategy.short_levels import (
+    fill_short_entry,
+    find_short_entry,
+    find_short_hit,
+    get_rest_of_candle,
+)
 
 __all__ = [
     "PriceRange",
@@ -183,13 +188,16 @@ def _check(
             _expire_orders(portfolio, position, ts)
     by_pair: dict[TradingPairIdentifier, tuple[PriceRange, list[Book]]] = {}
     hits_of_shorts: list[Hit] = []
+    pending_shorts: list[tuple[TradingPosition, PriceRange]] = []
     for position in iterate_positions_with_triggers(portfolio):
         try:
             prices = _get_prices(manager, position, price_ranges)
         except PriceUnavailable as error:
             logger.warning("Triggers of %s not checked: %s", position, error)
             continue
-        if position.pair.kind.is_shorting():
+        if position.pair.kind.is_shorting() and position.is_pending():
+            pending_shorts += [] if prices is None else [(position, prices)]
+        elif position.pair.kind.is_shorting():
             hit = None if prices is None else _find_hit_of_short(manager, position, prices)
             hits_of_shorts += [] if hit is None else [hit]
         elif prices is not None and not _reaches_no_level(position, prices, ts):
@@ -198,6 +206,10 @@ def _check(
     walks.sort(key=lambda walk: bool(walk.hits) and _is_buy(walk.hits[0]))
     # What shorts release may pay for buys.
     trades = [trade for trade in map(act, hits_of_shorts) if trade is not None]
+    for position, prices in pending_shorts:
+        entry = find_short_entry(position, prices, ts)
+        trades += [] if entry is None else _enter_short(manager, entry, prices, act)
+        _expire_orders(portfolio, position, ts)
     for walk in walks:
         for book in walk.books:
             if book.trailed_to is not None:
@@ -212,6 +224,20 @@ def _find_hit_of_short(manager: PositionManager, position: TradingPosition, pric
     is_late = prices.start is not None and _get_levels_since(position) > prices.start
     penalty = manager.strategy_universe.lending.liquidation_penalty
     return find_short_hit(position, prices, manager.timestamp, penalty, meets_close_only=is_late)
+
+
+def _enter_short(
+    manager: PositionManager, entry: Hit, prices: PriceRange, act: Callable[[Hit], TradeExecution | None]
+) -> list[TradeExecution]:
+    """Fill the entry of a short, and what the rest of the candle does to it."""
+    opened = act(entry)
+    if opened is None or prices.start is None:
+        return [] if opened is None else [opened]
+    penalty = manager.strategy_universe.lending.liquidation_penalty
+    rest = get_rest_of_candle(prices, entry.price)
+    hit = find_short_hit(entry.position, rest, manager.timestamp, penalty, meets_close_only=False)
+    closed = None if hit is None else act(hit)
+    return [opened] if closed is None else [opened, closed]
 
 
 def _is_buy(hit: Hit) -> bool:
@@ -357,6 +383,8 @@ def plan_hit(manager: PositionManager, hit: Hit) -> TradeExecution | None:
     trade = hit.order.trade
     if trade.trade_id not in position.pending_trades:
         return None
+    if position.pair.kind.is_shorting():
+        return fill_short_entry(manager, hit)
     if position_id not in portfolio.open_positions and position_id not in portfolio.pending_positions:
         return None
     if trade.is_buy() and not _can_pay(portfolio, trade):
@@ -391,49 +419,6 @@ def _can_pay(portfolio: Portfolio, trade: TradeExecution) -> bool:
     if bridge is not None:
         return bridge.get_available_bridge_capital() >= trade.planned_reserve
     return portfolio.get_reserve_position(trade.reserve_currency).quantity >= trade.planned_reserve
-
-
-def reprice(
-    manager: PositionManager, trade: TradeExecution, mid_price: USDollarPrice | None, *, is_maker: bool = False
-) -> bool:
-    """Plan a resting or queued trade again, at the price at which it fills now.
-
-    Parameters
-    ----------
-    manager
-        Position manager for the time of the fill.
-    trade
-        A planned trade; a buy keeps its reserve amount, a sell its quantity.
-    mid_price
-        Price of the fill; None for the market price.
-    is_maker
-        Whether it pays the fee of resting limit orders.
-
-    Returns
-    -------
-    bool
-        False when the reserve amount buys less than a unit of the token or a lot; then nothing has changed.
-    """
-    ts, decimals = manager.timestamp, trade.reserve_currency.decimals
-    terms = manager.strategy_universe.get_terms(trade.pair)
-    if trade.is_buy():
-        pricing = manager.pricing_model.get_buy_price(ts, trade.pair, trade.planned_reserve, mid_price=mid_price)
-        pricing = terms.make_maker(pricing) if is_maker else pricing
-        price = Decimal(pricing.price)
-        quantity, cost = terms.size_buy(trade.planned_reserve, price, trade.pair.base.decimals, decimals)
-        if not quantity:
-            return False
-        trade.planned_quantity, trade.planned_reserve = quantity, cost
-    else:
-        quantity = -trade.planned_quantity
-        pricing = manager.pricing_model.get_sell_price(ts, trade.pair, quantity, mid_price=mid_price)
-        pricing = terms.make_maker(pricing) if is_maker else pricing
-        trade.planned_reserve = size_sale(quantity, Decimal(pricing.price), decimals)
-    trade.planned_price = pricing.price
-    trade.planned_mid_price = pricing.mid_price
-    trade.price_structure = pricing
-    trade.lp_fees_estimated = float(pricing.get_total_lp_fees())
-    return True
 
 
 def _activate(manager: PositionManager, position: TradingPosition, trade: TradeExecution, hit: Hit) -> bool:

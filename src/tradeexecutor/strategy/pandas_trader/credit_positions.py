@@ -20,7 +20,7 @@ from tradeexecutor.strategy.pandas_trader.position_rules import (
     check_pair,
     check_position,
 )
-from tradeexecutor.strategy.pandas_trader.short_positions import ShortPositions
+from tradeexecutor.strategy.pandas_trader.short_orders import ShortOrders
 
 __all__ = ["CreditPositions", "PositionAvailabilityResponse"]
 
@@ -47,7 +47,7 @@ class PositionAvailabilityResponse:
         return self.available
 
 
-class CreditPositions(ShortPositions):
+class CreditPositions(ShortOrders):
     """The part of `PositionManager` that lends idle cash, and says what cash there is."""
 
     __slots__ = ()

@@ -4,6 +4,7 @@ The value of a short is its collateral less its debt. Leverage is the debt in re
 leverage of 2 borrow and sell tokens for 2000 USD, so that the collateral is 3000 USD less the fee.
 """
 
+import dataclasses
 import math
 from decimal import Decimal
 from typing import Any
@@ -78,16 +79,34 @@ class ShortPositions(TriggerOrders):
         spot = short_pair.get_pricing_pair()
         self._check_tradeable(spot)
         self._refuse_second_position(short_pair)
-        reserve = self._to_reserve(value)
         mid = self.pricing_model.get_mid_price(self.timestamp, spot)
-        fee = self._get_fee(spot)
-        estimate = LeverageEstimate.open_short(reserve, leverage, mid, short_pair, fee)
         levels = (take_profit_pct, stop_loss_pct, trailing_stop_loss_pct)
-        take_profit, stop_loss = _check_levels(mid, _find_liquidation_price(estimate, short_pair, mid), *levels)
-        pricing = self.pricing_model.get_sell_price(self.timestamp, spot, estimate.borrowed_quantity)
+        position, trade = self._plan_opening(
+            short_pair, self._to_reserve(value), leverage, mid, levels, notes=notes, flags=flags
+        )
+        message = f"Opened short of {spot.get_ticker()}, position #{position.position_id}"
+        self.state.visualisation.add_message(self.timestamp, message)
+        return [trade]
+
+    def _plan_opening(
+        self,
+        pair: TradingPairIdentifier,
+        reserve: Decimal,
+        leverage: LeverageMultiplier,
+        mid: USDollarPrice,
+        levels: tuple[Percent | None, Percent | None, Percent | None],
+        *,
+        notes: str | None,
+        flags: set[TradeFlag] | None = None,
+    ) -> tuple[TradingPosition, TradeExecution]:
+        """Plan the opening of a short at a mid price; `levels` are take profit, stop loss and trailing stop loss."""
+        spot = pair.get_pricing_pair()
+        fee = self._get_fee(spot)
+        estimate = LeverageEstimate.open_short(reserve, leverage, mid, pair, fee)
+        take_profit, stop_loss = _check_levels(mid, _find_liquidation_price(estimate, pair, mid), *levels)
         position, trade = self._plan_short(
-            short_pair,
-            pricing,
+            pair,
+            self._price_sale(spot, estimate.borrowed_quantity, mid),
             flags={TradeFlag.open} | (flags or set()),
             trade_type=TradeType.rebalance,
             borrowed_quantity=-estimate.borrowed_quantity,
@@ -101,10 +120,15 @@ class ShortPositions(TriggerOrders):
         # As in recorded files, before the fee; a simulation compares with the loan itself.
         position.liquidation_price = float(estimate.liquidation_price or 0)
         position.take_profit, position.stop_loss = take_profit, stop_loss
-        position.trailing_stop_loss_pct = trailing_stop_loss_pct
-        message = f"Opened short of {spot.get_ticker()}, position #{position.position_id}"
-        self.state.visualisation.add_message(self.timestamp, message)
-        return [trade]
+        position.trailing_stop_loss_pct = levels[2]
+        return position, trade
+
+    def _price_sale(self, spot: TradingPairIdentifier, quantity: Decimal, mid: USDollarPrice) -> TradePricing:
+        """Return what a sale at a mid price brings, which may be a level and not the price of now."""
+        pricing = self.pricing_model.get_sell_price(self.timestamp, spot, quantity)
+        if pricing.mid_price == mid:
+            return pricing
+        return dataclasses.replace(pricing, price=pricing.price / pricing.mid_price * mid, mid_price=mid)
 
     def close_short(
         self,
