@@ -9,8 +9,11 @@ from tests.kit.markets import DAY, at_cycle, flat, make_candles
 from tradeexecutor.backtest.backtest_runner import BacktestResult, run_backtest_inline
 from tradeexecutor.backtest.universe import create_universe
 from tradeexecutor.ledger.proof import prove
+from tradeexecutor.state.identifier.vault_terms import VaultTerms
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.strategy.lending import LendingPool
+from tradeexecutor.strategy.pandas_trader.position_manager import PositionManagerError
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput
 from tradeexecutor.strategy.trading_strategy_universe import UniverseNotValid
 
@@ -85,3 +88,71 @@ def test_a_vault_beside_a_spot_pair():
 def test_unknown_vaults_are_refused():
     with pytest.raises(UniverseNotValid, match="no share price of the vault OTHER"):
         create_universe({"SAVE-USD": make_candles([flat(1.0)] * 3)}, vaults=["OTHER-USD"])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "cap", "quantity", "closes"),
+    [
+        (-300.0, None, -200, False),
+        (-300.0, 150.0, -100, False),
+        (-1200.0, None, -800, True),
+        # One cent more or less than all of it is all of it.
+        (-1201.0, None, -800, True),
+        (-1199.9999999, None, -800, True),
+        (-1200.0, 1199.0, "-799.333333333333", False),
+        (-300.0, 0.0, 0, False),
+    ],
+)
+def test_a_reduction_is_limited_by_holdings_and_by_the_vault(wanted: float, cap: float, quantity: Any, closes: bool):
+    """800 shares at 1.5."""
+    seen: list[Any] = []
+
+    def plan(input: StrategyInput) -> list[TradeExecution]:
+        manager = input.get_position_manager()
+        seen.append(manager.prepare_hypercore_position_reduction(manager.get_current_position(), wanted, cap))
+        return []
+
+    run({1: deposit(1000.0), 2: plan}, [1.25, 1.5, 1.5])
+    (found,) = seen
+    assert float(found.quantity_delta) == pytest.approx(float(quantity), rel=1e-12)
+    assert found.dollar_delta == pytest.approx(float(quantity) * 1.5)
+    assert found.is_full_close is closes
+
+
+def test_a_reduction_that_cannot_be_meant():
+    def plan(input: StrategyInput) -> list[TradeExecution]:
+        manager = input.get_position_manager()
+        position = manager.get_current_position()
+        for wanted, cap, message in [(300.0, None, "a reduction is negative"), (-1.0, -1.0, "must not be negative")]:
+            with pytest.raises(PositionManagerError, match=message):
+                manager.prepare_hypercore_position_reduction(position, wanted, cap)
+        return []
+
+    run({1: deposit(1000.0), 2: plan}, [1.25, 1.5, 1.5])
+
+
+def test_everything_is_closed_whatever_its_kind():
+    """A spot position, a short, a loan of cash, a vault that settles at once and one that settles later."""
+    candles = {
+        name: make_candles([flat(10.0)] * 8, bucket=DAY) for name in ("SAVE-USD", "FUND-USD", "ETH-USD", "BTC-USD")
+    }
+    day = VaultTerms(deposit_delay=DAY, redemption_delay=DAY)
+
+    def open_all(input: StrategyInput) -> list[TradeExecution]:
+        manager, universe = input.get_position_manager(), input.strategy_universe
+        trades = manager.open_credit_supply_position_for_reserves(1000.0)
+        for name in ("SAVE", "FUND", "ETH"):
+            trades += manager.open_spot(universe.get_pair_by_ticker(name), 1000.0)
+        return trades + manager.open_short(universe.get_pair_by_ticker("BTC"), 1000.0)
+
+    result = run_backtest_inline(
+        decide_trades=at_cycle({1: open_all, 4: close}),
+        universe=create_universe(candles, fee=0.0, vaults={"SAVE-USD": VaultTerms(), "FUND-USD": day}),
+        parameters={"lending": LendingPool(0.0, 0.0)},
+        initial_deposit=10_000,
+    )
+    portfolio = result.state.portfolio
+    assert not portfolio.open_positions
+    assert len(portfolio.closed_positions) == 5
+    assert portfolio.get_cash() == 10_000
+    assert prove(result.state).is_balanced

@@ -32,8 +32,10 @@ from tradeexecutor.strategy.pandas_trader.position_rules import (
     get_sellable_quantity,
     is_closing,
 )
+from tradeexecutor.strategy.pandas_trader.vault_reduction import HypercorePositionReductionPlan, plan_vault_reduction
 
 __all__ = [
+    "HypercorePositionReductionPlan",
     "NoSingleOpenPositionException",
     "NotEnoughCasForBuys",
     "NotEnoughCashForBuys",
@@ -382,6 +384,13 @@ class PositionManager(CreditPositions):
             if credit_supply or not position.is_credit_supply():
                 trades += self.close_position(position)
         return trades
+
+    def prepare_hypercore_position_reduction(
+        self, position: TradingPosition, dollar_delta: USDollarAmount, max_redemption: USDollarAmount | None = None
+    ) -> HypercorePositionReductionPlan:
+        """Return how much of a vault position can be redeemed, see `plan_vault_reduction`."""
+        check_lock_up(position, self.timestamp)
+        return plan_vault_reduction(position, dollar_delta, max_redemption)
 
     def is_locked(self, position: TradingPosition) -> bool:
         """Return True if a vault keeps the shares of a position at the time of the decision."""
