@@ -2,6 +2,7 @@
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -180,14 +181,14 @@ def test_functions_of_an_old_version_run_inline_and_ignored_arguments_are_named(
         seen.append(cycle_debug_data["cycle"])
         return []
 
+    ignored: dict[str, Any] = {"routing_model": object(), "client": None}
     with pytest.warns(UserWarning, match="^routing_model of run_backtest_inline has no effect: the market of a pair"):
         run_backtest_inline(
             decide_trades=decide_trades,
             engine_version="0.3",
             universe=universe,
             initial_deposit=10_000,
-            routing_model=object(),  # pyright: ignore[reportCallIssue]
-            client=None,  # pyright: ignore[reportCallIssue]
+            **ignored,
         )
     assert seen == [1, 2, 3]
     with pytest.raises(WrongArguments, match="one argument"):
