@@ -127,7 +127,7 @@ def require_standard_utc(when: object, what: str, error: MakeError) -> datetime.
 
 
 def require_finite_decimal(amount: object, what: str, error: MakeError) -> Decimal:
-    """Return `amount` if it is a finite Decimal, otherwise raise `error`; parameters as in `require_naive_utc`."""
+    """Return `amount`, in its unit, if it is a finite Decimal, else raise `error`, see `require_naive_utc`."""
     if not is_finite_decimal(amount):
         bounds = ""
         if isinstance(amount, Decimal) and amount.is_finite():

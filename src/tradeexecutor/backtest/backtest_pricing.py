@@ -184,7 +184,13 @@ class BacktestPricing(PricingModel):
         quantity: Decimal | None,
         mid_price: float | None = None,
     ) -> TradePricing:
-        """Return price and fee of selling a quantity, which must be positive; raises `PriceUnavailable`."""
+        """Return price and fee of selling a quantity, which must be positive; raises `PriceUnavailable`.
+
+        Raises
+        ------
+        InvalidValue
+            The quantity is not positive.
+        """
         if quantity is not None and quantity < 0:
             raise InvalidValue(f"the quantity of a sell price must be positive, not {quantity}")
         mid, delay = self._get_market(ts, pair, mid_price)

@@ -33,7 +33,13 @@ class BacktestValuationModel(ValuationModel):
         self._needs_quantity = type(pricing_model).get_valuation_price is not BacktestPricing.get_valuation_price
 
     def get_price(self, ts: datetime.datetime, position: TradingPosition) -> USDollarPrice:
-        """Return the price at which the position could be sold, USD."""
+        """Return the price at which the position could be sold, USD.
+
+        Raises
+        ------
+        UnsupportedPairKind
+            Positions of this kind cannot be valued in a backtest.
+        """
         pair = position.pair
         if pair.kind is not _SPOT:
             if pair.kind.is_credit_supply():

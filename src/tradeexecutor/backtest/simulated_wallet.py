@@ -98,6 +98,8 @@ class SimulatedWallet:
         ------
         OutOfSimulatedBalance
             The wallet does not hold enough; nothing changes.
+        WalletValueError
+            The amount is not a Decimal.
         """
         address = self._register(token)
         if not isinstance(delta, Decimal):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -118,14 +120,20 @@ class SimulatedWallet:
         self.balances[address] = balance
 
     def set_balance(self, token: Token, amount: Decimal) -> None:
-        """Replace a balance, token units."""
+        """Replace a balance, token units; raises `WalletValueError` if the amount is not a Decimal."""
         address = self._register(token)
         if not isinstance(amount, Decimal):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise WalletValueError(f"balances are Decimal, not {amount!r}")
         self.balances[address] = amount
 
     def rebase(self, token: Token, new_amount: Decimal) -> None:
-        """Replace the balance of a token that the wallet already holds, e.g. after interest."""
+        """Replace the balance of a token that the wallet already holds, e.g. after interest.
+
+        Raises
+        ------
+        WalletValueError
+            The wallet has never held the token.
+        """
         address = self._register(token)
         if address not in self.balances:
             raise WalletValueError(f"the wallet has never held {self.get_token_symbol(address)}")

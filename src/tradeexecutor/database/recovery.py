@@ -71,7 +71,13 @@ class DatabaseRecovery:
 
 
 def plan_recovery(address: DatabaseAddress, at: int | None = None) -> DatabaseRecovery:
-    """Return what `recover` would do, without changes. Raises the errors of `recover` except `StoreLocked`."""
+    """Return what `recover` would do, without changes. Raises the errors of `recover` except `StoreLocked`.
+
+    Raises
+    ------
+    NothingToRecover, RevisionNotFound
+        As `recover`.
+    """
     if address.strategy is None:
         raise NothingToRecover(str(address), "say which strategy: add #NAME to the address")
     problem = ""

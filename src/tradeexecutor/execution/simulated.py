@@ -115,6 +115,8 @@ class SimulatedExecution(ExecutionModel):
         ------
         NotSimulated
             With `rebroadcast`: one of the trades has not failed, has a real transaction, or cannot be paid.
+        UnsupportedPairKind
+            Trades of this kind cannot be simulated.
         """
         for trade in trades:
             if not (trade.is_spot() or trade.pair.kind in LOAN_KINDS):
@@ -220,6 +222,11 @@ class SimulatedExecution(ExecutionModel):
 
         A buy receives ``planned_quantity * (1 - slippage)`` for at most its planned reserve. A sell pays its planned
         quantity, at most the quantity of the position, and receives ``quantity * planned_price * (1 - slippage)``.
+
+        Raises
+        ------
+        ExecutionError
+            The trade sells more than the position holds.
         """
         price = Decimal(trade.planned_price)
         if slippage:

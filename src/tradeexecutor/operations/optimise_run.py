@@ -108,6 +108,8 @@ def optimise_strategy_file(request: OptimiseRequest) -> OptimiseOutcome:
     ------
     TradeExecutorError, OSError
         With a message for the user: the search cannot begin, or the folder cannot be written.
+    ParameterNotValid
+        A walk-forward lacks the length of its training or of its test.
     """
     if (request.train is None) != (request.test is None):
         raise ParameterNotValid("a walk-forward needs the lengths of both, training and test")

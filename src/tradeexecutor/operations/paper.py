@@ -112,6 +112,11 @@ def create_paper_state(
         Deposit of the first decision, reserve currency.
     start_at
         No decision is made before the first tick at or after this time, naive UTC.
+
+    Raises
+    ------
+    LiveStartRefused
+        There is no cash.
     """
     if not cash > 0:
         raise LiveStartRefused("there is no cash: neither given, nor as initial_cash in Parameters")

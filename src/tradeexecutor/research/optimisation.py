@@ -229,6 +229,11 @@ class Search:
         ----------
         study
             Name that tells searches in one folder apart, for samplers that record what they learn.
+
+        Raises
+        ------
+        ParameterNotValid
+            There is no such sampler, or a number of runs was given for a grid.
         """
         name, runs, seed = self.settings.get("sampler", "grid"), self.settings.get("runs"), self.settings.get("seed", 0)
         if name == "grid":

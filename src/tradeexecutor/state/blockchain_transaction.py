@@ -282,6 +282,11 @@ class BlockchainTransaction(Serialisable):
             Wei per unit of gas.
         status
             False when the transaction reverted.
+
+        Raises
+        ------
+        InvalidValue
+            The time is not a datetime.
         """
         if not isinstance(ts, datetime.datetime):
             raise InvalidValue(f"ts must be a datetime, got {ts!r}")
@@ -350,7 +355,13 @@ class BlockchainTransaction(Serialisable):
         return decode_signed_transaction(self.get_prepared_raw_transaction())
 
     def get_prepared_raw_transaction(self) -> bytes:
-        """Return the bytes to broadcast."""
+        """Return the bytes to broadcast.
+
+        Raises
+        ------
+        NotAvailable, InvalidValue
+            The transaction is not signed, or its bytes are not hexadecimal.
+        """
         if self.signed_bytes is None:
             raise NotAvailable(f"{self!r} is not signed")
         if not self.signed_bytes.startswith("0x"):

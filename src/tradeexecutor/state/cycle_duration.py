@@ -150,7 +150,7 @@ class CycleDuration(StateEnum):
             raise NotAvailable(f"no cycle lasts {bucket.value}") from None
 
     def get_yearly_periods(self) -> float:
-        """Return the number of cycles in a year of 365 days."""
+        """Return the number of cycles in a year of 365 days; raises `NotAvailable` if the duration is unknown."""
         duration = self.to_timedelta()
         if not duration:
             raise NotAvailable("the cycle duration is unknown")

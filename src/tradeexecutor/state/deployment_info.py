@@ -47,6 +47,11 @@ class DeploymentInfo(Serialisable):
         -------
         bool
             Whether the data, and therefore the audit log, changed.
+
+        Raises
+        ------
+        InvalidValue
+            The data is not a dictionary.
         """
         if not isinstance(data, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidValue(f"deployment data must be a dictionary, got {data!r}")

@@ -27,7 +27,13 @@ class OtherData(Serialisable):
             self.data = defaultdict(dict, self.data)
 
     def save(self, cycle: int, name: str, value: Any) -> None:
-        """Store a value under a name and the number of the cycle in which it was computed."""
+        """Store a value under a name and the number of the cycle in which it was computed.
+
+        Raises
+        ------
+        InvalidValue
+            The cycle is not an int, or the name not a str.
+        """
         if type(cycle) is not int:
             raise InvalidValue(f"cycle must be exactly an int, got {cycle!r}")
         if type(name) is not str:

@@ -224,6 +224,8 @@ class Statistics(Serialisable):
         ------
         NotAvailable
             There are no samples.
+        InvalidValue
+            Another resampling method than max was asked for.
         """
         import pandas as pd
 

@@ -34,6 +34,11 @@ class Uptime(Serialisable):
         ----------
         now_
             Naive UTC; the present time by default.
+
+        Raises
+        ------
+        InvalidValue
+            The number is not an int.
         """
         if type(cycle_number) is not int:
             raise InvalidValue(f"cycle number must be exactly an int, got {cycle_number!r}")

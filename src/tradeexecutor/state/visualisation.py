@@ -116,7 +116,7 @@ class Plot(Serialisable):
         self.points[_to_second(timestamp)] = _to_value(value)
 
     def get_last_value(self) -> float | None:
-        """Return the value at the latest time."""
+        """Return the value at the latest time, in the unit of the plot."""
         return self.get_last_entry()[1]
 
     def get_last_entry(self) -> tuple[datetime.datetime, float | None]:
@@ -159,7 +159,13 @@ class Visualisation(OpenAttributes):
     # --- Messages and calculations
 
     def set_visualised_pairs(self, pairs: list[TradingPairIdentifier]) -> None:
-        """Add pairs to those that charts show by default; existing pairs are not added again."""
+        """Add pairs to those that charts show by default; existing pairs are not added again.
+
+        Raises
+        ------
+        InvalidValue
+            One of them is not a pair, or has no internal id.
+        """
         ids: list[int] = []
         for pair in pairs:
             if not isinstance(pair, TradingPairIdentifier):
@@ -172,7 +178,7 @@ class Visualisation(OpenAttributes):
                 self.pair_ids.append(pair_id)
 
     def add_message(self, timestamp: datetime.datetime, content: str) -> None:
-        """Add a text to the messages of a second."""
+        """Add a text to the messages of a second; raises `InvalidValue` if the text is not a str."""
         if type(content) is not str:
             raise InvalidValue(f"message must be exactly a str, got {content!r}")
         self.messages.setdefault(_to_second(timestamp), []).append(content)
@@ -206,13 +212,13 @@ class Visualisation(OpenAttributes):
         return result
 
     def add_calculations(self, timestamp: datetime.datetime, cycle_calculations: JSONObject) -> None:
-        """Replace the diagnostics of a second."""
+        """Replace the diagnostics of a second; raises `InvalidValue` if the diagnostics are not a dictionary."""
         if not isinstance(cycle_calculations, dict):
             raise InvalidValue(f"calculations must be a dictionary, got {cycle_calculations!r}")
         self.calculations[_to_second(timestamp)] = cycle_calculations
 
     def set_discardable_data(self, key: str, value: Any) -> None:
-        """Replace the diagnostics under a name."""
+        """Replace the diagnostics under a name; raises `InvalidValue` if the name is not a str."""
         if type(key) is not str:
             raise InvalidValue(f"key must be exactly a str, got {key!r}")
         self.discardable_data[key] = value

@@ -463,7 +463,13 @@ def record_interest_rate(state: State, rates: LendingRates, timestamp: datetime.
 def get_interest_rates(
     state: State, rates: LendingRates, timestamp: datetime.datetime
 ) -> list[tuple[AssetWithTrackedValue, Percent]]:
-    """Return the collateral of each credit position with its supply rate; raises as `record_interest_rate`."""
+    """Return the collateral of each credit position with its supply rate; raises as `record_interest_rate`.
+
+    Raises
+    ------
+    InvalidValue
+        A rate is not a fraction below 1.
+    """
     found: list[tuple[AssetWithTrackedValue, Percent]] = []
     for position in state.portfolio.get_current_credit_positions():
         if position.loan is not None:

@@ -233,6 +233,11 @@ class TradingStrategyUniverse:
         """Return the candles of a pair, including those after the time of a decision.
 
         Indicators are calculated from them; decisions must use `StrategyInput.indicators` instead.
+
+        Raises
+        ------
+        PairNotFound
+            The pair is not in the universe.
         """
         if not isinstance(pair, TradingPairIdentifier):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise self._make_no_pair_error(pair)

@@ -242,13 +242,13 @@ def tally_positions(positions: Iterable[PositionFigures], kept: dict[Any, Any], 
 
 
 def average(values: Iterable[float | None]) -> float | None:
-    """Return the mean of the known values; None without any."""
+    """Return the mean of the known values, in their unit; None without any."""
     known = [value for value in values if value is not None]
     return statistics.fmean(known) if known else None
 
 
 def median(values: Iterable[float | None]) -> float | None:
-    """Return the median of the known values; None without any."""
+    """Return the median of the known values, in their unit; None without any."""
     known = [value for value in values if value is not None]
     return statistics.median(known) if known else None
 

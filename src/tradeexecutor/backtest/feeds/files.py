@@ -39,7 +39,13 @@ class FileFeed(CandleFeed):
         self._read: dict[Path, tuple[tuple[int, int], Mapping[str, Candles]]] = {}
 
     def read(self, now: datetime.datetime) -> dict[str, Candles]:
-        """Return the candles of all files, see `CandleFeed.read`."""
+        """Return the candles of all files, see `CandleFeed.read`.
+
+        Raises
+        ------
+        FeedNotValid
+            Two files have the same pair.
+        """
         found: dict[str, Candles] = {}
         for path in self._list_files():
             for pair, candles in self._load(path).items():

@@ -156,6 +156,11 @@ class DevChain:
             Arguments of the constructor.
         libraries
             Addresses of libraries by name, for contracts that are linked to them.
+
+        Raises
+        ------
+        ChainError
+            The transaction failed.
         """
         found = _read_artifact(artifact)
         code = _link(found, libraries or {})

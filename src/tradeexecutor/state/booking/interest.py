@@ -138,6 +138,8 @@ class InterestBatch:
             The change is `max_interest_gain` or more.
         InterestRefused
             The token is not a side of the loan, the event is older than the latest one, or a number is not valid.
+        BalanceUpdateEventAlreadyAdded
+            The position has a balance update with this id.
         """
         loan = self._get_loan(position)
         side, interest = get_interest_tracker(loan, asset)

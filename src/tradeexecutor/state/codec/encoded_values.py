@@ -40,7 +40,13 @@ Encoder = Callable[[Any], Any]
 
 
 def encode_float(value: Any) -> Any:
-    """Return a finite float; an integer becomes the float that is read again."""
+    """Return a finite float; an integer becomes the float that is read again.
+
+    Raises
+    ------
+    UnencodableValue
+        The value is not a finite number.
+    """
     if type(value) is float:
         if math.isfinite(value):
             return value
@@ -59,7 +65,13 @@ def encode_optional_float(value: Any) -> Any:
 
 
 def encode_int(value: Any) -> Any:
-    """Return an integer that JavaScript reads exactly; a whole float becomes one."""
+    """Return an integer that JavaScript reads exactly; a whole float becomes one.
+
+    Raises
+    ------
+    UnencodableValue
+        The value is not an integer, or too large for JavaScript.
+    """
     if isinstance(value, int) and type(value) is not bool:
         if -JS_MAX_INT <= value <= JS_MAX_INT:
             return int(value)
@@ -79,7 +91,13 @@ SHORT_DECIMAL = 80
 
 
 def encode_decimal(value: Any) -> str:
-    """Return the exact text of a Decimal within the bounds."""
+    """Return the exact text of a Decimal within the bounds.
+
+    Raises
+    ------
+    UnencodableValue
+        The value is not a Decimal, or outside the bounds.
+    """
     if type(value) is Decimal:
         if value.is_finite():
             text = str(value)
@@ -104,7 +122,7 @@ def make_enum_encoder(cls: type[enum.Enum]) -> Encoder:
 
 
 def encode_text(value: Any) -> Any:
-    """Return a text within the bounds."""
+    """Return a text within the bounds; raises `UnencodableValue` if the value is not text, or too long."""
     if isinstance(value, str):
         if len(value) <= MAX_TEXT_LENGTH:
             return str(value)
@@ -113,13 +131,20 @@ def encode_text(value: Any) -> Any:
 
 
 def encode_bool(value: Any) -> Any:
+    """Return a bool; raises `UnencodableValue` for anything else."""
     if isinstance(value, bool):
         return value
     raise UnencodableValue(value, "expected true or false")
 
 
 def require_entries(value: Any, *kinds: type) -> None:
-    """Raise unless the value is a container of one of these kinds, within the bounds."""
+    """Raise unless the value is a container of one of these kinds, within the bounds.
+
+    Raises
+    ------
+    UnencodableValue
+        The value is another container, or too large.
+    """
     if not isinstance(value, kinds):
         raise UnencodableValue(value, f"expected a {kinds[0].__name__}")
     if len(value) > MAX_ENTRIES:

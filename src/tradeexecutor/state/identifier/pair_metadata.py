@@ -125,13 +125,25 @@ class PairMetadata:
         return self.get_easy_label()
 
     def get_cctp_bridge_label(self) -> str:
-        """Return e.g. ``USDC (CCTP bridged to Base)``; only for bridges."""
+        """Return e.g. ``USDC (CCTP bridged to Base)``; only for bridges.
+
+        Raises
+        ------
+        InvalidValue
+            The pair is not a bridge.
+        """
         if not self.kind.is_cctp_bridge():
             raise InvalidValue(f"{self} is not a bridge")
         return f"{self.base.token_symbol} (CCTP bridged to {describe_chain(self.base.chain_id)})"
 
     def get_human_description_for_code(self) -> str:
-        """Return the pair as the text of a Python tuple for a strategy file."""
+        """Return the pair as the text of a Python tuple for a strategy file.
+
+        Raises
+        ------
+        InvalidValue
+            The pair is of a test chain.
+        """
         if self.chain_id == ChainId.anvil:
             raise InvalidValue("a pair of a test chain has no description for code")
         chain = ChainId(self.chain_id).name
@@ -179,7 +191,7 @@ class PairMetadata:
 
     @contract_signature
     def set_tradeable(self, value: bool, reason: str | None = None) -> None:
-        """Mark the pair as tradeable or not, with the reason."""
+        """Mark the pair as tradeable or not, with the reason; raises `InvalidValue` if the value is not a bool."""
         if type(value) is not bool:
             raise InvalidValue(f"tradeable must be a bool, got {value!r}")
         self._set("tradeable", value)
@@ -195,7 +207,7 @@ class PairMetadata:
         return self._get("ignore_reason")
 
     def set_ignore_reason(self, reason: str) -> None:
-        """Make universe construction ignore the pair."""
+        """Make universe construction ignore the pair; raises `InvalidValue` if the reason is empty."""
         if type(reason) is not str or not reason:
             raise InvalidValue(f"reason must be non-empty text, got {reason!r}")
         self._set("ignore_reason", reason)

@@ -320,6 +320,11 @@ def change_side(
         The withdrawal may exceed the balance by less than this, token units.
     write_off
         Whether a remainder below the tolerance is written off.
+
+    Raises
+    ------
+    InvalidTrade
+        More is withdrawn than there is.
     """
     available = interest.get_remaining_interest()
     principal = tracker.quantity + delta

@@ -155,11 +155,11 @@ class Loan(OpenAttributes):
         return maths.calculate_side_value(side.quantity, interest.get_remaining_interest(), side.last_usd_price)
 
     def get_collateral_quantity(self) -> Decimal:
-        """Return the expected aToken balance: principal and interest."""
+        """Return the expected aToken balance, token units: principal and interest."""
         return self.collateral_interest.last_token_amount
 
     def get_borrowed_quantity(self) -> Decimal:
-        """Return the expected vToken balance: principal and interest; 0 without debt."""
+        """Return the expected vToken balance, token units: principal and interest; 0 without debt."""
         return ZERO_DECIMAL if self.borrowed_interest is None else self.borrowed_interest.last_token_amount
 
     def get_borrowed_principal_and_interest_quantity(self) -> Decimal:
@@ -183,7 +183,13 @@ class Loan(OpenAttributes):
         return maths.calculate_leverage(self.get_borrow_value(include_interest=False), self.get_net_asset_value())
 
     def get_health_factor(self) -> HealthFactor:
-        """Return collateral times liquidation threshold, divided by debt, both principal; infinite without debt."""
+        """Return collateral times liquidation threshold, divided by debt, both principal; infinite without debt.
+
+        Raises
+        ------
+        InvalidValue
+            The collateral has no liquidation threshold.
+        """
         if self.borrowed is None or self.get_borrowed_principal_and_interest_quantity() == 0:
             return INFINITE
         threshold = self.collateral.asset.liquidation_threshold

@@ -277,7 +277,13 @@ def get_open_quantities_by_position_id(portfolio: PortfolioFields) -> dict[str, 
 
 
 def get_open_quantities_by_internal_id(portfolio: PortfolioFields) -> dict[int, Decimal]:
-    """Return the quantities of open positions: internal id of the pair -> base token units."""
+    """Return the quantities of open positions: internal id of the pair -> base token units.
+
+    Raises
+    ------
+    InvalidValue
+        A pair has no internal id.
+    """
     result: dict[int, Decimal] = {}
     for position in portfolio.open_positions.values():
         if not position.pair.internal_id:

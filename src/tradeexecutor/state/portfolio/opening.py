@@ -137,7 +137,13 @@ def move_to_closed(portfolio: PortfolioFields, position: TradingPosition, execut
 
 
 def check_can_leave(portfolio: PortfolioFields, position: TradingPosition) -> None:
-    """Raise the errors of `close_position` if the position cannot be closed."""
+    """Raise the errors of `close_position` if the position cannot be closed.
+
+    Raises
+    ------
+    WrongPositionStatus, UnexecutedTrades
+        The position is not open, or has trades in flight.
+    """
     position_id = position.position_id
     if all(table.get(position_id) is not position for table in (portfolio.open_positions, portfolio.frozen_positions)):
         raise WrongPositionStatus(f"position #{position_id} is not open, cannot close it")
@@ -179,6 +185,11 @@ def request_trade(
     """Plan a trade on the given position, else on the open position of the pair, else on a new position.
 
     See `State.request_trade`.
+
+    Raises
+    ------
+    TooSmallTrade
+        The quantity is at or below the dust limit.
     """
     portfolio.owner.claim()
     pair = request.pair

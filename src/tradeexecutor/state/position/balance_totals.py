@@ -113,12 +113,12 @@ def add_balance_updates_of_asset(events: dict[int, BalanceUpdate], asset: AssetI
 
 
 def sum_balance_updates_of_asset(events: dict[int, BalanceUpdate], asset: AssetIdentifier) -> Decimal:
-    """Return the sum of the events in one asset, like `sum_balance_updates`."""
+    """Return the sum of the events in one asset, token units, like `sum_balance_updates`."""
     return ensure_exact_zero(add_balance_updates_of_asset(events, asset))
 
 
 def sum_interest(events: dict[int, BalanceUpdate], asset: AssetIdentifier) -> Decimal:
-    """Return the sum of the interest events in one asset, like `sum_balance_updates`."""
+    """Return the sum of the interest events in one asset, token units, like `sum_balance_updates`."""
     if len(events) >= UNCOUNTED_EVENTS and isinstance(events, BalanceUpdatesById):
         return ensure_exact_zero(events.sum_interest(asset))
     return sum_decimal(event.quantity for event in events.values() if event.cause is _INTEREST and event.asset == asset)

@@ -52,6 +52,11 @@ def estimate_gained_interest(position: PositionFields, interest_period: str = "p
     ----------
     interest_period
         ``"year"`` for the yearly rate, ``"position"`` for the time the position was open.
+
+    Raises
+    ------
+    InvalidValue
+        The interest period is unknown.
     """
     if interest_period not in ("position", "year"):
         raise InvalidValue(f"unknown interest period {interest_period!r}")

@@ -59,7 +59,7 @@ def get_human_summary(position: PositionFields) -> dict[str, Any]:
 
 
 def get_freeze_reason(position: PositionFields) -> str | None:
-    """Return the recorded reason why the position is frozen; raises if it is not frozen."""
+    """Return the recorded reason why the position is frozen; raises `WrongPositionStatus` if it is not frozen."""
     if not is_frozen(position):
         raise WrongPositionStatus(f"position #{position.position_id} is not frozen")
     if not position.trades or not get_last_trade(position).blockchain_transactions:

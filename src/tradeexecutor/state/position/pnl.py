@@ -84,6 +84,11 @@ def calculate_pnl(
         A remaining cost below this is 0, USD.
     max_annualised_profit
         Upper limit of the annualised profit, a fraction; used if the computation overflows.
+
+    Raises
+    ------
+    InvalidValue
+        The position is not a spot position.
     """
     if not is_spot(position):
         raise InvalidValue(f"position #{position.position_id} is not a spot position")
@@ -177,7 +182,13 @@ def calculate_share_price_pnl(
     mark_price: USDollarPrice | None = None,
     initial_share_price: float = 1.0,
 ) -> PositionInternalSharePriceData:
-    """Return the profit from a replay of the trades; see `TradingPosition.get_share_price_profit`."""
+    """Return the profit from a replay of the trades; see `TradingPosition.get_share_price_profit`.
+
+    Raises
+    ------
+    NotAvailable
+        No trade was executed.
+    """
     duration = get_holding_time(position, end_at)
     state = None
     for trade in get_executed_trades(position):

@@ -182,6 +182,11 @@ def get_total_profit_percent(
         `tradeexecutor.state.position.pnl.calculate_pnl`.
     end_at
         Valuation time of an open position, for ``"cumulative"``.
+
+    Raises
+    ------
+    InvalidValue
+        The calculation method is unknown.
     """
     if calculation_method == "cumulative" and not (
         position.pair.kind.is_cctp_bridge() or is_using_internal_share_price_profit(position)

@@ -57,14 +57,26 @@ def get_base_token_balance_update_quantity(position: PositionFields) -> Decimal:
 
 
 def get_redeemed(position: PositionFields) -> Decimal:
-    """Return the sum of all balance events in the base token (redemptions are negative); spot only."""
+    """Return the sum of all balance events in the base token (redemptions are negative); spot only.
+
+    Raises
+    ------
+    InvalidValue
+        The position is not a spot position.
+    """
     if not is_spot(position):
         raise InvalidValue(f"position #{position.position_id} is not a spot position")
     return get_base_token_balance_update_quantity(position)
 
 
 def calculate_accrued_interest_quantity(position: PositionFields, asset: AssetIdentifier) -> Decimal:
-    """Return the interest booked for an aToken or vToken, token units; raises if the asset does not accrue interest."""
+    """Return the interest booked for an aToken or vToken, token units; raises if the asset does not accrue interest.
+
+    Raises
+    ------
+    InvalidValue
+        The asset does not accrue interest.
+    """
     if asset.underlying is None:
         raise InvalidValue(f"{asset} does not accrue interest")
     return sum_interest(position.balance_updates, asset)
@@ -186,17 +198,17 @@ def _get_redeeming_quantity(position: PositionFields) -> Decimal:
 
 
 def get_buy_quantity(position: PositionFields) -> Decimal:
-    """Return the sum of all successful buys."""
+    """Return the sum of all successful buys, token units."""
     return get_trade_totals(position).get_buy_quantity()
 
 
 def get_sell_quantity(position: PositionFields) -> Decimal:
-    """Return the sum of all successful sells, >= 0."""
+    """Return the sum of all successful sells, token units, >= 0."""
     return get_trade_totals(position).get_sell_quantity()
 
 
 def get_quantity_at_open(position: PositionFields) -> Decimal:
-    """Return the quantity of the first trade, even if that trade failed."""
+    """Return the quantity of the first trade, token units, even if that trade failed."""
     return get_first_trade(position).get_position_quantity()
 
 

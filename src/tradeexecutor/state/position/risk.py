@@ -24,7 +24,13 @@ def get_capital_tied_at_open_pct(position: PositionFields) -> Percent:
 
 
 def get_loss_risk_at_open(position: PositionFields) -> USDollarAmount:
-    """Return the loss if the *current* stop loss had been hit right after opening, USD; raises without a stop loss."""
+    """Return the loss if the *current* stop loss had been hit right after opening, USD; raises without a stop loss.
+
+    Raises
+    ------
+    NotAvailable
+        The position has no stop loss.
+    """
     if not is_properly_opened(position):
         return 0.0
     if position.stop_loss is None:

@@ -68,6 +68,11 @@ def get_duration(
     ----------
     partial
         Count an open position, until `end_at` in backtests and until now in live trading.
+
+    Raises
+    ------
+    InvalidValue
+        An open position of a backtest needs `end_at`.
     """
     if position.closed_at is not None:
         return position.closed_at - get_entered_at(position)

@@ -169,6 +169,11 @@ def get_value(position: PositionFields, include_interest: bool = True) -> USDoll
     """Return the USD value; for a closed position only the accrued interest, normally 0.
 
     Bridge positions count gross: capital used by trades on the destination chain is included.
+
+    Raises
+    ------
+    UnsupportedPairKind
+        Positions of this kind have no value.
     """
     if position.closed_at is not None:
         return get_accrued_interest(position) if include_interest else 0.0
@@ -191,6 +196,11 @@ def get_loan_based_nav(
     """Return collateral minus debt, USD; 0.0 before the first execution. Loan positions only.
 
     Fees are never included.
+
+    Raises
+    ------
+    InvalidValue
+        The position has no loan.
     """
     if not include_fees:
         warn_ignored("get_loan_based_nav", "include_fees", "the value of a loan contains no fees")

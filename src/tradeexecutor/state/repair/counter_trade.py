@@ -81,7 +81,13 @@ def plan_repair(portfolio: Portfolio, trade: TradeExecution, *, allocation_retur
 
 
 def plan_repair_of_unsent(portfolio: Portfolio, trade: TradeExecution) -> PlannedRepair:
-    """Check the repair of a trade that was never sent without changes; see `repair_tx_missing`."""
+    """Check the repair of a trade that was never sent without changes; see `repair_tx_missing`.
+
+    Raises
+    ------
+    WrongTradeStatus
+        The trade has transactions.
+    """
     trade.check_status(TradeStatus.planned, TradeStatus.started)
     if trade.blockchain_transactions:
         raise WrongTradeStatus(

@@ -7,7 +7,13 @@ from tradeexecutor.state.state.fields import StateFields
 
 
 def is_good_pair(state: StateFields, pair: TradingPairIdentifier) -> bool:
-    """Return True if the pair is tradeable and neither of its tokens is blacklisted."""
+    """Return True if the pair is tradeable and neither of its tokens is blacklisted.
+
+    Raises
+    ------
+    InvalidValue
+        The argument is not a pair.
+    """
     if not isinstance(pair, TradingPairIdentifier):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidValue(f"expected a TradingPairIdentifier, got {pair!r}")
     return pair.is_tradeable() and not _is_blacklisted(state, pair.base) and not _is_blacklisted(state, pair.quote)
@@ -22,7 +28,13 @@ def _is_blacklisted(state: StateFields, asset: AssetIdentifier) -> bool:
 
 
 def blacklist_asset(state: StateFields, asset: AssetIdentifier, reason: str | None = None) -> None:
-    """Stop trading an asset, and record the reason with the time."""
+    """Stop trading an asset, and record the reason with the time.
+
+    Raises
+    ------
+    InvalidValue
+        The argument is not an asset.
+    """
     state.portfolio.owner.claim()
     if not isinstance(asset, AssetIdentifier):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidValue(f"expected an AssetIdentifier, got {asset!r}")

@@ -133,7 +133,13 @@ def _get_account_of_proceeds(portfolio: Portfolio, trade: TradeExecution) -> Res
 
 
 def get_bridge_of_trade(portfolio: Portfolio, trade: TradeExecution) -> TradingPosition:
-    """Return the bridge position that paid for a trade on another chain; it may be closed by now."""
+    """Return the bridge position that paid for a trade on another chain; it may be closed by now.
+
+    Raises
+    ------
+    PositionNotFound
+        There is no bridge to the chain of the trade.
+    """
     bridge = portfolio.find_bridge_position_for_chain(trade.pair.chain_id)
     if bridge is None:
         raise PositionNotFound(f"no bridge position to chain {trade.pair.chain_id} for trade #{trade.trade_id}")

@@ -11,7 +11,13 @@ from tradeexecutor.state.state.fields import StateFields
 
 @contract_signature
 def record_cycle_end(state: StateFields, cycle: int, now_: datetime.datetime | None = None, live: bool = False) -> None:
-    """Record that a decision cycle is complete; a live cycle is also recorded in `other_data`."""
+    """Record that a decision cycle is complete; a live cycle is also recorded in `other_data`.
+
+    Raises
+    ------
+    InvalidValue
+        The cycle is not an int.
+    """
     state.portfolio.owner.claim()
     if type(cycle) is not int:
         raise InvalidValue(f"cycle must be an int, got {cycle!r}")

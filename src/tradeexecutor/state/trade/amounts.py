@@ -75,14 +75,20 @@ def get_raw_planned_quantity(trade: TradeFields) -> int:
 
 
 def get_raw_planned_collateral_allocation(trade: TradeFields) -> int:
-    """Return the planned collateral allocation in integer units of the reserve currency."""
+    """Return the planned collateral allocation in integer units of the reserve currency.
+
+    Raises
+    ------
+    NotAvailable
+        The trade moves no collateral.
+    """
     if trade.planned_collateral_allocation is None:
         raise NotAvailable(f"trade #{trade.trade_id} moves no collateral")
     return trade.reserve_currency.convert_to_raw_amount(trade.planned_collateral_allocation)
 
 
 def get_reserve_quantity(trade: TradeFields) -> Decimal:
-    """Return the planned reserve, or the executed *quantity* once executed.
+    """Return the planned reserve, or the executed *quantity* once executed, token units.
 
     Returning a quantity is a flaw, kept because recorded figures contain it; use `get_settled_reserve` instead.
     """
@@ -254,7 +260,13 @@ def get_claimed_interest(trade: TradeFields) -> USDollarAmount:
 
 
 def get_repaid_interest(trade: TradeFields) -> USDollarAmount:
-    """Return the debt interest repaid, USD."""
+    """Return the debt interest repaid, USD.
+
+    Raises
+    ------
+    NotAvailable
+        Interest was repaid and the trade has no executed price.
+    """
     if not trade.paid_interest:
         return 0.0
     if not trade.executed_price:

@@ -44,6 +44,11 @@ def get_slippage(trade: TradeFields) -> BPS:
 
     The sign differs by direction: for a buy a positive result is worse, for a sell a negative one. `get_execution_cost`
     has the same sign for both.
+
+    Raises
+    ------
+    WrongTradeStatus
+        The trade is not executed.
     """
     if trade.executed_price is None:
         raise WrongTradeStatus(f"trade #{trade.trade_id} is not executed", trade.trade_id, get_status(trade))

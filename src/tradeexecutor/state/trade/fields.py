@@ -290,7 +290,13 @@ class TradeFields(TradeSlots):
         self.check_rules()
 
     def check_rules(self) -> None:
-        """Raise `InvalidTrade` if a value contradicts another one or is impossible."""
+        """Raise `InvalidTrade` if a value contradicts another one or is impossible.
+
+        Raises
+        ------
+        InvalidValue
+            The loan of the plan is not a Loan.
+        """
         if self.trade_id <= 0:
             raise InvalidTrade(f"trade id must be positive, got {self.trade_id}")
         opened_at = self.opened_at

@@ -182,7 +182,7 @@ def mark_expired(trade: TradeFields, ts: datetime.datetime) -> None:
 
 
 def get_decision_lag(trade: TradeFields) -> datetime.timedelta:
-    """Return the time between decision and start; raises if the trade is not started."""
+    """Return the time between decision and start; raises `NotAvailable` if the trade is not started."""
     lag = get_execution_lag(trade)
     if lag is None:
         raise NotAvailable(f"trade #{trade.trade_id} is not started")

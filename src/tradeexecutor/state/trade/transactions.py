@@ -20,7 +20,7 @@ def clean_revert_reason_message(message: str | None) -> str:
 
 
 def set_blockchain_transactions(trade: TradeFields, txs: list[BlockchainTransaction]) -> None:
-    """Set the transactions of the trade; raises if it has some already."""
+    """Set the transactions of the trade; raises `WrongTradeStatus` if it has some already."""
     if trade.blockchain_transactions:
         raise WrongTradeStatus(f"trade #{trade.trade_id} already has transactions", trade.trade_id)
     trade.blockchain_transactions = txs
@@ -48,7 +48,7 @@ def get_revert_reason(trade: TradeFields) -> str | None:
 
 
 def get_planned_max_gas_price(trade: TradeFields) -> int:
-    """Return the highest gas price of the transactions, wei; raises without transactions."""
+    """Return the highest gas price of the transactions, wei; raises `NotAvailable` without transactions."""
     if not trade.blockchain_transactions:
         raise NotAvailable(f"trade #{trade.trade_id} has no transactions")
     return max(tx.get_planned_gas_price() for tx in trade.blockchain_transactions)

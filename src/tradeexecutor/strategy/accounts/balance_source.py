@@ -117,7 +117,13 @@ class WalletBalances:
         filter_zero: bool = True,
         block_identifier: int | None = None,
     ) -> list[OnChainBalance]:
-        """Return the balances of the wallet; zero for tokens without an entry."""
+        """Return the balances of the wallet; zero for tokens without an entry.
+
+        Raises
+        ------
+        InvalidValue
+            A block was asked for, which a simulated wallet does not have.
+        """
         if block_identifier is not None:
             raise InvalidValue(f"a simulated wallet has no block {block_identifier}")
         balances = ((asset, self.wallet.balances.get(asset.address, Decimal(0))) for asset in assets)

@@ -94,7 +94,7 @@ class Record:
         return self.get_number(name) if name in self.values else None
 
     def get_amount(self, name: str) -> Decimal:
-        """Return a finite amount with exactly the digits of the text; raises `RecordFileError`."""
+        """Return an amount, in the unit of the column, with all digits of the text; raises `RecordFileError`."""
         text = self.get_text(name)
         try:
             amount = Decimal(text.replace("_", "x"))  # Decimal accepts underscores, other programs do not
@@ -105,7 +105,7 @@ class Record:
         return amount
 
     def find_amount(self, name: str) -> Decimal | None:
-        """Return a finite amount; None when it is missing."""
+        """Return a finite amount, in the unit of the column; None when it is missing."""
         return self.get_amount(name) if name in self.values else None
 
     def find_time(self, name: str) -> datetime.datetime | None:

@@ -212,6 +212,11 @@ class CreditPositions(ShortOrders):
             Fraction by which the sells may bring less than planned.
         lending_reserve_identifier
             Accepted for existing strategies.
+
+        Raises
+        ------
+        PositionManagerError
+            The allocation is not a fraction from 0 to 1.
         """
         del lending_reserve_identifier
         if not 0 <= allocation_pct <= 1:

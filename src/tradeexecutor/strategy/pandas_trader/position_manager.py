@@ -334,6 +334,11 @@ class PositionManager(CreditPositions):
 
         Planned buys of the position that have not started are withdrawn, so that a decision that both buys and closes
         closes. The resting entries of a pending position are cancelled.
+
+        Raises
+        ------
+        PositionManagerError
+            The position is closed, or holds less than the quantity.
         """
         check_position(position)
         if position.is_closed():
@@ -411,6 +416,11 @@ class PositionManager(CreditPositions):
             New level of the mid price.
         trailing
             Whether a lower level is an error.
+
+        Raises
+        ------
+        PositionManagerError
+            The price is not positive, or a trailing stop loss would fall.
         """
         check_position(position)
         if not stop_loss > 0:

@@ -256,6 +256,11 @@ class ShortPositions(TriggerOrders):
         The liquidator takes collateral of the value of the debt and the penalty; what is left goes back to the
         reserves. When the price has jumped so far that the collateral does not suffice, all of it is taken. The price
         of the trade is what one token of the debt has cost, so that the profit of the position contains the penalty.
+
+        Raises
+        ------
+        PositionNotFound
+            The position has no loan.
         """
         _check_short(position)
         loan = position.loan

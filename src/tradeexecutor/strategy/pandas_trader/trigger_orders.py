@@ -130,6 +130,11 @@ class TriggerOrders(PositionQueries):
         """Buy at a limit below or at a stop above, whichever is reached first; it cancels the other.
 
         Parameters and errors as in `limit_buy`; `limit_price` must be below `stop_price`.
+
+        Raises
+        ------
+        PositionManagerError
+            The limit is not below the stop.
         """
         if not limit_price < stop_price:
             raise PositionManagerError(f"the limit {limit_price} must be below the stop {stop_price}")
@@ -325,6 +330,11 @@ class TriggerOrders(PositionQueries):
         """Sell at a limit above or at a stop below, whichever is reached first; it cancels the other.
 
         Parameters and errors as in `limit_sell`; `stop_price` must be below `limit_price`.
+
+        Raises
+        ------
+        PositionManagerError
+            The stop is not below the limit.
         """
         if not stop_price < limit_price:
             raise PositionManagerError(f"the stop {stop_price} must be below the limit {limit_price}")
@@ -350,6 +360,11 @@ class TriggerOrders(PositionQueries):
         """Sell the remaining quantity when `bars` candles of the market have ended after the first fill.
 
         Weekends, holidays and halts have no candles and do not count. The sell fills at the open of the next candle.
+
+        Raises
+        ------
+        PositionManagerError
+            The number of candles is not a positive integer.
         """
         if type(bars) is not int or bars < 1:
             raise PositionManagerError(f"a number of candles must be a positive integer, not {bars!r}")

@@ -131,6 +131,11 @@ def calculate_macb_pnl(df: pd.DataFrame) -> pd.DataFrame:
     """Add the columns of profit by the method moving average cost: every token held has the average cost.
 
     The columns and errors are those of `calculate_pnl`.
+
+    Raises
+    ------
+    InvalidValue
+        More tokens are sold than were held.
     """
     quantity = held_cost = 0.0
     cost = np.full(len(df), np.nan)
