@@ -32,11 +32,11 @@ DEV     := $(VENV)/.installed-dev
 DOCS    := $(VENV)/.installed-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-live test test-fast lint format soak soak-live golden docs docs-commands schema bench setup setup-dev lock clean distclean docs-gallery dashboard docs-formulas
+.PHONY: help demo demo-live test test-fast lint format soak soak-live golden docs docs-commands schema bench setup setup-dev lock clean distclean docs-gallery dashboard docs-formulas release-check
 .DELETE_ON_ERROR:
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(RUNTIME) ## Backtest the example strategies and show what comes out
 	@$(DEMO_COMMAND)
@@ -83,6 +83,9 @@ docs-gallery: $(DEV) ## Write docs/examples.md and its pictures from the example
 
 docs: $(DOCS) ## Build the documentation as a site: build/site/index.html
 	@$(PY) docs/site.py
+
+release-check: $(DEV) ## Build what a release uploads, check it, and install it in empty environments
+	@$(PY) deploy/release_check.py
 
 schema: $(DEV) ## Write the JSON Schema, the TypeScript types and docs/schema.md from the code
 	@$(PY) -m tradeexecutor.schema.outputs
