@@ -124,7 +124,7 @@ def _get_fee(pair: Any) -> float | None:
 
 
 def read_pairs(pairs: Any) -> list[TradingPairIdentifier]:
-    """Return the pairs of a universe of the data client, or of any iterable of pairs."""
+    """Return the pairs of a universe of the data client, or of any iterable; raises `DataNotRecognised` for others."""
     iterate = getattr(pairs, "iterate_pairs", None)
     source: Any = pairs if iterate is None else iterate()
     if not isinstance(source, Iterable):

@@ -121,7 +121,7 @@ def sum_quantities(position: PositionFields, settled: TradeTotals, rest: Iterabl
 
 
 def get_settled_quantity(position: PositionFields) -> Decimal | None:
-    """Return `get_quantity`, which is then also the quantity to trade with, if all trades have been executed.
+    """Return `get_quantity`, token units, which is then also the quantity to trade with, if all trades have executed.
 
     Returns
     -------
