@@ -12,6 +12,7 @@ from benchmarks import (
     against,
     backtest,
     charts,
+    cycle,
     dashboard,
     history,
     imports,
@@ -47,6 +48,7 @@ def main(arguments: list[str]) -> int:
     benchmarks: dict[str, Callable[[], None]] = {
         "serialisation": serialisation.run,
         "saves": saves.run,
+        "cycle": cycle.run,
         "trades": partial(trades.run, options.trades),
         "history": history.run,
         "charts": charts.run,

@@ -8,7 +8,7 @@ import pytest
 
 from tests.kit.store_contract import make_state
 from tests.kit.whole import make_whole_state
-from tradeexecutor.database.parts import Part, assemble, find_placeholders, is_one_part, split
+from tradeexecutor.database.parts import KnownParts, Part, assemble, find_placeholders, is_one_part, split
 from tradeexecutor.database.row_index import RowIndex
 from tradeexecutor.state.codec.codec import dump, encode_repeated_objects_once, parse
 from tradeexecutor.state.errors import BadStateData
@@ -185,3 +185,25 @@ def test_cached_texts_of_closed_positions_give_the_same_parts():
     portfolio.closed_positions[1].trades = None  # pyright: ignore[reportAttributeAccessIssue]
     with encode_repeated_objects_once(may_be_text=is_one_part), pytest.raises(BadStateData, match="closed_positions"):
         state.to_dict()
+
+
+def test_the_part_of_a_position_that_has_not_changed_is_the_same_object():
+    state = make_whole_state()
+    portfolio = state.portfolio
+    portfolio.closed_positions[1] = portfolio.open_positions.pop(1)
+    known = KnownParts()
+
+    def save_again() -> dict[str | None, Part]:
+        with encode_repeated_objects_once(may_be_text=is_one_part):
+            containers = split(state.to_dict(), known)
+        assert containers == split(state.to_dict())
+        return {part.key: part for part in containers["/portfolio/closed_positions"]}
+
+    save_again()  # keeps no texts yet
+    first, second = save_again(), save_again()
+    assert [first[key] is second[key] for key in ("1", "2")] == [True, True]
+    portfolio.closed_positions[1].notes = "changed"
+    third = save_again()
+    assert [second[key] is third[key] for key in ("1", "2")] == [False, True]
+    del portfolio.closed_positions[1]
+    assert list(save_again()) == [key for key in third if key != "1"]

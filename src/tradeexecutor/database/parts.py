@@ -30,7 +30,17 @@ from tradeexecutor.state.codec.codec import dump
 from tradeexecutor.state.codec.json_patch import format_pointer
 from tradeexecutor.state.position import TradingPosition
 
-__all__ = ["PLACEHOLDER", "Part", "assemble", "find_placeholders", "get_base", "is_one_part", "join_path", "split"]
+__all__ = [
+    "PLACEHOLDER",
+    "KnownParts",
+    "Part",
+    "assemble",
+    "find_placeholders",
+    "get_base",
+    "is_one_part",
+    "join_path",
+    "split",
+]
 
 #: A placeholder; its group is the relative path of the container.
 PLACEHOLDER = re.compile(rb'"\\/([a-z_/]*)"')
@@ -137,7 +147,31 @@ def is_one_part(position: TradingPosition) -> bool:
         return False
 
 
-def split(tree: dict[str, Any]) -> dict[str, list[Part]]:
+class KnownParts:
+    """Parts of positions whose text is that of the save before.
+
+    Such a part is the same object in all saves: it is neither printed nor hashed again.
+    """
+
+    def __init__(self) -> None:
+        #: Path of the container -> key -> text of the entry and its part.
+        self._parts: dict[str, dict[str, tuple[orjson.Fragment, Part]]] = {}
+        self._previous: dict[str, dict[str, tuple[orjson.Fragment, Part]]] = {}
+
+    def start_save(self) -> None:
+        """Forget the parts that the save before did not have."""
+        self._previous, self._parts = self._parts, {}
+
+    def make_part(self, path: str, key: str, text: orjson.Fragment) -> Part:
+        """Return the part of an entry that is JSON text."""
+        known = self._previous.get(path, {}).get(key)
+        if known is None or known[0] is not text:
+            known = text, Part(key, dump({key: text}))
+        self._parts.setdefault(path, {})[key] = known
+        return known[1]
+
+
+def split(tree: dict[str, Any], known: KnownParts | None = None) -> dict[str, list[Part]]:
     """Split the tree of a state, and return the parts of each container in order.
 
     The tree is changed: placeholders replace its containers.
@@ -146,6 +180,8 @@ def split(tree: dict[str, Any]) -> dict[str, list[Part]]:
     ----------
     tree
         Result of `State.to_dict`; positions of one part may be JSON text.
+    known
+        Parts of the save before; None without one.
 
     Raises
     ------
@@ -153,39 +189,60 @@ def split(tree: dict[str, Any]) -> dict[str, list[Part]]:
         The tree contains a value that JSON cannot represent.
     """
     containers: dict[str, list[Part]] = {}
+    known = KnownParts() if known is None else known
+    known.start_save()
     for path, rule in _SPLIT_RULES.items():
         *steps, name = path.split("/")
         holder: dict[str, Any] | None = tree
         for step in steps:
             holder = _as_dict(holder.get(step)) if holder is not None else None
         if holder is not None:
-            _split_off(holder, name, "", path, rule, containers)
+            _split_off(holder, name, "", _Target(path, rule, containers, known))
     containers[""] = [Part(None, dump(tree))]
     return containers
 
 
-def _split_off(
-    holder: dict[str, Any], name: str, base: str, relative: str, rule: _SplitRule, containers: dict[str, list[Part]]
-) -> None:
+class _Target(NamedTuple):
+    """Where and how a container is stored.
+
+    Attributes
+    ----------
+    relative
+        Path of the container relative to the path of its holder.
+    containers
+        The parts of all containers, to which this one is added.
+    """
+
+    relative: str
+    rule: _SplitRule
+    containers: dict[str, list[Part]]
+    known: KnownParts
+
+
+def _split_off(holder: dict[str, Any], name: str, base: str, target: _Target) -> None:
     """Store an entry separately and replace it with a placeholder, if the rule requires it.
 
     Parameters
     ----------
     holder, name
         Dict that contains the container, and its key there.
-    base, relative
-        Path to which placeholders in `holder` are relative, and the path of the container relative to it.
+    base
+        Path to which placeholders in `holder` are relative.
     """
     container: Any = holder.get(name)
     kind = cast(type[object], type(container))
+    rule = target.rule
     if (kind is not dict and kind is not list) or len(container) <= rule.above:
         return
-    path = join_path(base, relative)
+    path = join_path(base, target.relative)
     parts: list[Part] = []
     if kind is dict and rule.page == 1:
         for key, value in container.items():
+            if type(value) is orjson.Fragment:
+                parts.append(target.known.make_part(path, key, value))
+                continue
             if rule.inner:
-                _split_entry(container, key, value, path, rule, containers)
+                _split_entry(container, key, value, path, target)
             parts.append(Part(key, dump({key: container[key]})))
     elif len(container) <= rule.page:
         parts.append(Part(None, dump(container)))
@@ -194,23 +251,21 @@ def _split_off(
         for start in range(0, len(entries), rule.page):
             page = entries[start : start + rule.page]
             parts.append(Part(None, dump(dict(page) if kind is dict else page)))
-    containers[path] = parts
-    holder[name] = orjson.Fragment(b'"\\/%b"' % relative.encode())
+    target.containers[path] = parts
+    holder[name] = orjson.Fragment(b'"\\/%b"' % target.relative.encode())
 
 
-def _split_entry(
-    container: dict[str, Any], key: str, value: Any, path: str, rule: _SplitRule, containers: dict[str, list[Part]]
-) -> None:
+def _split_entry(container: dict[str, Any], key: str, value: Any, path: str, target: _Target) -> None:
     """Store the containers inside an entry separately."""
     base = ""
-    for name, inner in rule.inner.items():
+    for name, inner in target.rule.inner.items():
         if name == "":
-            _split_off(container, key, get_base(path, key), "", inner, containers)
+            _split_off(container, key, get_base(path, key), target._replace(relative="", rule=inner))
         else:
             holder = _as_dict(value)
             if holder is not None and len(holder.get(name) or ()) > inner.above:
                 base = base or get_base(path, key)
-                _split_off(holder, name, base, name, inner, containers)
+                _split_off(holder, name, base, target._replace(relative=name, rule=inner))
 
 
 def _as_dict(value: Any) -> dict[str, Any] | None:

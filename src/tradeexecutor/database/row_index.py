@@ -141,9 +141,16 @@ def _compare_container(
         for entry, body_hash, part in zip(old, hashes, parts, strict=True)
     ):
         return old
-    matches = _match(old, parts, hashes)
     entries: list[Entry] = []
-    last, free = -1, max((entry.ordinal for entry in old), default=-1) + 1
+    for entry, body_hash, part in zip(old, hashes, parts, strict=False):
+        if entry.hash != body_hash or entry.key != part.key:
+            break
+        entries.append(entry)  # nearly all parts of a long history
+    same = len(entries)
+    last, free = entries[-1].ordinal if entries else -1, max((entry.ordinal for entry in old), default=-1) + 1
+    count = len(parts)
+    old, parts, hashes = old[same:], parts[same:], hashes[same:]
+    matches = _match(old, parts, hashes)
     for part, body_hash, match in zip(parts, hashes, matches, strict=True):
         if match is not None and match.ordinal > last and match.hash == body_hash and match.key == part.key:
             entries.append(match)
@@ -152,7 +159,7 @@ def _compare_container(
             free = max(free, ordinal + 1)
             if match is not None:
                 changes.remove(path, match)
-            entries.append(changes.add(path, part, ordinal, len(parts) - len(entries) - 1, revision))
+            entries.append(changes.add(path, part, ordinal, count - len(entries) - 1, revision))
         last = entries[-1].ordinal
     used = {match.ordinal for match in matches if match is not None}
     for entry in old:
@@ -163,7 +170,7 @@ def _compare_container(
 
 def _match(old: list[Entry], parts: Sequence[Part], hashes: list[int]) -> list[Entry | None]:
     """Return the row that each part replaces: by key, otherwise by its place from the beginning or the end."""
-    if old and old[0].key is not None and parts[0].key is not None:
+    if old and parts and old[0].key is not None and parts[0].key is not None:
         by_key = {entry.key: entry for entry in old}
         return [by_key.get(part.key) for part in parts]
     most = min(len(old), len(parts))

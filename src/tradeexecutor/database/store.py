@@ -29,7 +29,7 @@ from tradeexecutor.database.connection import DEFAULT_TIMEOUT, Connect, Database
 from tradeexecutor.database.failures import explain_failed_save, is_transient
 from tradeexecutor.database.feed import Feed, read_feed
 from tradeexecutor.database.locks import make_writer
-from tradeexecutor.database.parts import Part, assemble, is_one_part, split
+from tradeexecutor.database.parts import KnownParts, Part, assemble, is_one_part, split
 from tradeexecutor.database.reading import (
     Strategy,
     check_version,
@@ -137,6 +137,8 @@ class SQLStateStore(StateStore):
         self._uncertain: str | None = None
         #: Content of the database before the next save; None when it has to be read.
         self._base: _Base | None = None
+        #: Parts of the last save that need not be made again while their positions stay.
+        self._known_parts = KnownParts()
         #: The last save of this store.
         self._acknowledged: Snapshot | None = None
         self._snapshots = SnapshotCache()
@@ -386,7 +388,7 @@ class SQLStateStore(StateStore):
     def _save(self, state: State) -> None:
         with pause_garbage_collection():
             with encode_repeated_objects_once(may_be_text=is_one_part):
-                containers = split(state.to_dict())
+                containers = split(state.to_dict(), self._known_parts)
             checksum, size = get_checksum(containers)
             try:
                 base = self._commit(state, containers, checksum, size)

@@ -11,7 +11,7 @@ import dataclasses
 import threading
 import types
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -38,11 +38,22 @@ def has_cached_texts(field: dataclasses.Field[Any]) -> bool:
     return CACHE_TEXTS.items() <= field.metadata.items()
 
 
-class _Kept(NamedTuple):
+@dataclasses.dataclass(slots=True)
+class _Kept:
     entry: Any
     fingerprint: Fingerprint
     text: orjson.Fragment
     size: int
+    #: The function that has said that the text of the unchanged entry may be returned.
+    allowed_by: Callable[[Any], bool] | None = None
+
+    def may_be_text(self, may_be_text: Callable[[Any], bool] | None) -> bool:
+        if may_be_text is None or self.allowed_by is may_be_text:
+            return True
+        is_allowed = may_be_text(self.entry)
+        if is_allowed:
+            self.allowed_by = may_be_text
+        return is_allowed
 
 
 class CachedTexts:
@@ -73,12 +84,12 @@ class CachedTexts:
         get_kept = self._kept.get
         result: dict[str, Any] = {}
         for key, entry in table.items():
-            if may_be_text is not None and not may_be_text(entry):
-                result[str(key)] = encode_item(entry)
-                continue
             kept = get_kept(key)
-            if kept is not None and kept.entry is entry and kept.fingerprint.is_unchanged():
+            is_kept = kept is not None and kept.entry is entry and kept.fingerprint.is_unchanged()
+            if kept is not None and is_kept and kept.may_be_text(may_be_text):
                 result[str(key)] = kept.text
+            elif may_be_text is not None and not may_be_text(entry):
+                result[str(key)] = encode_item(entry)
             else:
                 result[str(key)] = self._encode(key, entry, encode_item)
         return result

@@ -1,0 +1,58 @@
+"""What the end of a live cycle costs after a long and after a short history: statistics, and a save to SQLite.
+
+CPU time, the best of several cycles, each of which closes one more position. A state of 10,000 closed positions is
+compared with one of 100. The first cycles, in which the figures and texts of closed positions begin to be kept, do not
+count.
+"""
+
+import datetime
+import tempfile
+from pathlib import Path
+
+from benchmarks.saves import FEW, MANY, RUNS, cpu_time
+from benchmarks.trades import trade
+from tradeexecutor.database.store import SQLStateStore
+from tradeexecutor.state.codec.cached_texts import MAX_NEW_TEXTS
+from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
+from tradeexecutor.state.execution_mode import ExecutionMode
+from tradeexecutor.state.portfolio.lookup import comparing_closed_once
+from tradeexecutor.state.state import State
+from tradeexecutor.statistics.core import update_statistics
+from tradeexecutor.statistics.statistics_table import serialise_long_short_stats_as_json_table
+
+
+def record_statistics(state: State, ts: datetime.datetime) -> None:
+    """Record what a live strategy records at the end of a cycle."""
+    with comparing_closed_once(state.portfolio):
+        tables = serialise_long_short_stats_as_json_table(state, None, ts)
+        table = {key: recorded.to_dict() for key, recorded in tables.items()}
+        update_statistics(ts, state.stats, state.portfolio, ExecutionMode.real_trading, ts, table)
+
+
+def measure(closed: int, folder: Path) -> dict[str, float]:
+    """Return the CPU seconds of the parts of a cycle of a state with so many closed positions."""
+    state = trade(2 * closed + 1)  # one position is open
+    times: dict[str, list[float]] = {"statistics": [], "save": [], "both": []}
+    warm_up = 4 + 2 * (closed // MAX_NEW_TEXTS)
+    with SQLStateStore(f"sqlite:///{folder}/trading.db#demo") as store:
+        for cycle in range(warm_up + RUNS):
+            trade(2, state=state)
+            ts = datetime.datetime(2025, 1, 1) + datetime.timedelta(hours=cycle)
+            statistics = cpu_time(lambda ts=ts: record_statistics(state, ts))
+            save = cpu_time(lambda: store.sync(state))
+            for name, seconds in (("statistics", statistics), ("save", save), ("both", statistics + save)):
+                times[name].append(seconds)
+    return {name: min(seconds[warm_up:]) for name, seconds in times.items()}
+
+
+def run() -> None:
+    """Print the parts of a cycle for both histories, and their ratios."""
+    with pause_garbage_collection(), tempfile.TemporaryDirectory() as many, tempfile.TemporaryDirectory() as few:
+        short, long = measure(FEW, Path(few)), measure(MANY, Path(many))
+    print(f"{'':<20}{FEW:>8,} closed{MANY:>8,} closed")
+    for name, seconds in long.items():
+        print(f"{name:<20}{short[name] * 1e3:>12.1f} ms{seconds * 1e3:>12.1f} ms{seconds / short[name]:>8.1f}x")
+
+
+if __name__ == "__main__":
+    run()
