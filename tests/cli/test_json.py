@@ -53,6 +53,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [f"2024-01-{day:02},{99 + day},{100 + day},{99 + day},{100 + day},5" for day in range(1, 31)]
     (folder / "candles.csv").write_text("\n".join(["timestamp,open,high,low,close,volume", *rows]))
     (folder / "books").mkdir()
+    (folder / "fleet.toml").write_text('[strategies.a]\nstrategy = "ten_days.py"\nstate_file = "state.json"\n')
     save_accounts(folder / "books")
     event = {"kind": "deposit", "time": "2022-03-01", "chain_id": 1, "token": USDC.address, "amount": "5"}
     (folder / "events.json").write_text(json.dumps([event | {"tx_hash": "0x1", "log_index": 0}]))
@@ -82,6 +83,7 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "optimize": [("ten_days.py", *CANDLES, "--param", "share=0.1:0.5:0.2", "--jobs", "1")],
     "download": [],  # needs an interface, see tests/cli/commands/test_download.py
     "init": [("new.json", "--name", "N", "--chain-id", "1", "--address", "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48")],
+    "fleet": [("fleet.toml", "--status")],
     "perform-test-trade": [],  # need a chain, see tests/ethereum
     "check-position-triggers": [],
     "close-all": [],

@@ -20,6 +20,7 @@ COMMAND_LINES: dict[str, list[str]] = {
     "demo-live": ["--output S"],
     "download": ["S --from 2024-01-01", "F/missing.toml --from 2024-01-01"],
     "export": ["S --columns", "S -o F/tables", "S -o F/tables", "S -o F/again --json"],
+    "fleet": ["F/missing.toml", "C", "S --status", "F/missing.toml --status --json"],
     "init": ["S", "F/new.json"],
     "lookahead": ["C --data S", "C --data S --json"],
     "optimize": ["C --param share=0.1 --data S", "C --param share=0.1 --data S --json"],

@@ -22,6 +22,7 @@ _COMMANDS = {
         "download": "Download candles into Parquet files, with a record of where they come from.",
         "init": "Make the state file of a new strategy.",
         "start": "Run a strategy live, with real money or on paper.",
+        "fleet": "Run several strategies on this machine, each in a process of its own.",
         "perform-test-trade": "Buy a little of a pair and sell it again, with real money.",
         "check-position-triggers": "Check stop losses, take profits and waiting orders once, with real money.",
         "close-all": "Sell all open positions on the chain, with real money.",

@@ -166,6 +166,8 @@ def open_live_loop(
         No node answered.
     """
     with (open_new_store if request.is_new else open_store)(request.place) as store:
+        if not request.is_new:
+            store.acquire_writer_lock()  # a second process must not trade until its first save
         models = make_live_models(
             chain.settings,
             chain.connection,

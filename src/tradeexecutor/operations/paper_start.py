@@ -116,6 +116,8 @@ def open_paper_loop(request: PaperRequest, commands: CommandQueue) -> Generator[
     ------
     OperationRefused, LiveStartRefused
         The state exists, or does not, or there is no cash; nothing was created.
+    StoreLocked
+        Another process runs the strategy.
     StrategyModuleNotValid, FeedNotValid, InvalidCandles
         The strategy or the data cannot be used.
     """
@@ -139,6 +141,7 @@ def open_paper_loop(request: PaperRequest, commands: CommandQueue) -> Generator[
             cash = Decimal(str(request.cash or module.initial_cash or 0))
             state = create_paper_state(store, name, cash, start_at, cycle)
         else:
+            store.acquire_writer_lock()  # a second process must not trade until its first save
             state = store.load()
         market = open_market(request.data, get_start(state))
         yield PaperLoop(module, store, market, settings, name, commands=commands)

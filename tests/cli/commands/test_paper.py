@@ -14,6 +14,7 @@ from tests.kit.webhook import serve_webhook
 from tradeexecutor.cli.commands.start import _parse_cycle
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.state import State
+from tradeexecutor.state.store import JSONFileStore
 
 STRATEGY = """
 trading_strategy_engine_version = "0.5"
@@ -130,6 +131,22 @@ def test_what_paper_trading_needs(run: Run, strategy: Path, source: Path, tmp_pa
         assert not path.exists()
     result = run("backtest", strategy, "--data", "x", "--until", "2024-01-01", "--end", "2024-01-01")
     assert "cannot be used together with --end" in result.stderr
+
+
+def test_a_second_process_of_a_strategy_is_refused_before_it_decides(
+    run: Run, strategy: Path, source: Path, start: datetime.datetime, tmp_path: Path
+):
+    path = tmp_path / "paper.json"
+    words = ("start", strategy, path, "--paper", "--feed", source)
+    assert run(*words, "--new", "--from", start.isoformat(), "--max-cycles", 1).exit_code == 0
+    before = path.read_bytes()
+    with JSONFileStore(path) as store:
+        store.acquire_writer_lock()
+        # Without a decision there would be nothing to save, and nothing to refuse.
+        refused = run(*words, "--offset", 10_000, "--max-cycles", 1)
+    assert refused.exit_code == 1
+    assert "is being written by process" in " ".join(refused.stderr.split())
+    assert path.read_bytes() == before
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import os
 import signal
 import threading
 from collections.abc import Callable, Generator, Sequence
@@ -73,6 +74,7 @@ from tradeexecutor.cli.run_options import CashOption, DelistingOption, SetOption
 from tradeexecutor.cli.run_report import RunReport
 from tradeexecutor.cli.state_file import StateFile
 from tradeexecutor.cli.web_options import HostOption, HttpOperateOption, PortOption, ServingOptions, require_web
+from tradeexecutor.operations.fleet import FLEET_VARIABLE
 from tradeexecutor.operations.state_location import StateLocation
 from tradeexecutor.operations.watchdog import JobHangs, Watchdog
 from tradeexecutor.state.cycle_duration import CycleDuration
@@ -281,7 +283,7 @@ def _start_live(
             request, chain, module, schedule, commands=commands, watchdog=around.watchdog, approval=around.approval
         )
         loop = stack.enter_context(opened)
-        loop.wait, loop.should_stop, loop.on_job = stopping.wait, stopping.is_set, report.tell_job
+        loop.wait, loop.should_stop, loop.on_job = stopping.wait, _make_should_stop(stopping), report.tell_job
         report.tell_start(_describe_start(name, wallet, settings, schedule))
         if around.web is not None:
             from tradeexecutor.cli.serving import serve_state, watch_jobs
@@ -321,7 +323,7 @@ def _start_paper(
     stopping = threading.Event()
     with contextlib.ExitStack() as stack:
         loop = stack.enter_context(open_paper_loop(request, commands))
-        loop.wait, loop.should_stop, loop.on_job = stopping.wait, stopping.is_set, report.tell_job
+        loop.wait, loop.should_stop, loop.on_job = stopping.wait, _make_should_stop(stopping), report.tell_job
         report.tell_start({"Strategy": loop.name, "Trades": "on paper", "State": str(request.place)})
         if web is not None:
             from tradeexecutor.cli.serving import serve_state
@@ -383,6 +385,14 @@ def _describe_start(name: str, wallet: "HotWallet", chain: "ChainFile", settings
     }[settings.trigger]
     decides = f"every {settings.cycle.value}, {when}"
     return {"Strategy": name, "Wallet": wallet.address, "Chain": str(chain.chain_id), "Decides": decides}
+
+
+def _make_should_stop(stopping: threading.Event) -> Callable[[], bool]:
+    """Return a function that says whether to stop: after a signal, or when the fleet of this program was killed."""
+    fleet = os.environ.get(FLEET_VARIABLE)
+    if fleet is None:
+        return stopping.is_set
+    return lambda: stopping.is_set() or str(os.getppid()) != fleet
 
 
 @contextlib.contextmanager
