@@ -16,9 +16,10 @@ import pytest
 from tests.kit.deviations import FEE, Market
 from tests.kit.markets import DAY, HOUR, START, buy, flat, make_candles, random_walk, sell
 from tests.kit.soak import scaled
+from tests.support import REPOSITORY
 from tradeexecutor.analysis.compare.attribution import attribute_difference
 from tradeexecutor.analysis.compare.states import compare_states
-from tradeexecutor.backtest.backtest_runner import run_backtest_inline
+from tradeexecutor.backtest.backtest_runner import run_backtest_for_module, run_backtest_inline
 from tradeexecutor.backtest.delisting import Delisting
 from tradeexecutor.backtest.feeds.interface import CandleFeed, FeedUnavailable
 from tradeexecutor.backtest.feeds.market import GrowingMarket
@@ -34,7 +35,7 @@ from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 from tradeexecutor.strategy.market_data import Candles
 from tradeexecutor.strategy.parameters import StrategyParameters
-from tradeexecutor.strategy.strategy_module import StrategyModule
+from tradeexecutor.strategy.strategy_module import StrategyModule, read_strategy_module
 
 CYCLE = CycleDuration.cycle_1h
 SLIPPAGE = 0.001
@@ -149,6 +150,45 @@ def test_paper_continues_a_backtest_without_a_seam(tmp_path: Path, seam: int):
     assert state.uptime.cycles_completed_at == whole.uptime.cycles_completed_at
     assert state.backtest_data is None
     assert state.created_at == START
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 5])
+def test_a_rebalanced_portfolio_of_two_assets_is_that_of_a_backtest(tmp_path: Path, seed: int):
+    """One strategy file with indicators, which sells some of one asset and buys more of the other."""
+    days = 40
+    candles = {
+        name: make_candles(random_walk(seed + number, days), bucket=DAY)
+        for number, name in enumerate(("BTC-USD", "ETH-USD"))
+    }
+    file = REPOSITORY / "examples" / "rebalancing.py"
+    chosen = {"volatility_window": 5, "momentum_window": 5, "cycle_duration": CycleDuration.cycle_1d}
+    begin = START + 10 * DAY
+    whole = run_backtest_for_module(
+        file,
+        universe=create_universe(candles, fee=FEE),
+        start_at=begin,
+        parameters=chosen,
+        slippage=SLIPPAGE,
+        leaves_open=True,
+        progress=False,
+    ).state
+    module = read_strategy_module(file)
+    module.apply_parameters(chosen)
+    settings = PaperSettings(CycleDuration.cycle_1d, SLIPPAGE, poll=DAY / 2, max_cycles=days - 10)
+    path, clock = tmp_path / "state.json", Clock(begin)
+    with JSONFileStore(path) as store:
+        create_paper_state(store, "paper", Decimal(100_000), begin, CycleDuration.cycle_1d)
+        market = GrowingMarket(Growing(candles), fee=FEE)
+        PaperLoop(module, store, market, settings, clock=clock, wait=clock.wait).run()
+    state = State.read_json_file(path)
+    trades = list(state.portfolio.get_all_trades())
+    assert {trade.pair.get_ticker() for trade in trades} == set(candles)
+    changes = [trade for trade in trades if (trade.notes or "").startswith(("up to", "down to"))]
+    assert len({trade.is_buy() for trade in changes}) == 2
+    assert compare_states(whole, state).is_equal
+    assert get_equity(state) == get_equity(whole)
+    assert attribute_difference(whole, state).difference == 0
 
 
 def test_an_order_waits_for_its_market_through_a_restart(tmp_path: Path):
