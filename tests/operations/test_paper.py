@@ -19,7 +19,7 @@ from tests.kit.soak import scaled
 from tests.support import REPOSITORY
 from tradeexecutor.analysis.compare.attribution import attribute_difference
 from tradeexecutor.analysis.compare.states import compare_states
-from tradeexecutor.backtest.backtest_runner import run_backtest_for_module, run_backtest_inline
+from tradeexecutor.backtest.backtest_runner import BacktestNotPossible, run_backtest_for_module, run_backtest_inline
 from tradeexecutor.backtest.delisting import Delisting
 from tradeexecutor.backtest.feeds.interface import CandleFeed, FeedUnavailable
 from tradeexecutor.backtest.feeds.market import GrowingMarket
@@ -33,6 +33,7 @@ from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.late_candles import list_late_pairs
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
+from tradeexecutor.strategy.lending import LendingPool
 from tradeexecutor.strategy.market_data import Candles
 from tradeexecutor.strategy.parameters import StrategyParameters
 from tradeexecutor.strategy.strategy_module import StrategyModule, read_strategy_module
@@ -189,6 +190,75 @@ def test_a_rebalanced_portfolio_of_two_assets_is_that_of_a_backtest(tmp_path: Pa
     assert compare_states(whole, state).is_equal
     assert get_equity(state) == get_equity(whole)
     assert attribute_difference(whole, state).difference == 0
+
+
+LENDING = LendingPool(supply_rate=0.05, borrow_rate=0.08, liquidation_threshold=0.85, liquidation_penalty=0.05)
+
+
+def short_now_and_then(input: Any) -> list[Any]:
+    """Be short with leverage for some hours, with a stop and a target."""
+    manager, pair = input.get_position_manager(), input.get_default_pair()
+    if manager.is_any_short_position_open():
+        return manager.close_short(manager.get_current_short_position()) if input.cycle % 7 == 0 else []
+    if input.cycle % 3:
+        return []
+    return manager.open_short(pair, 2_000.0, leverage=2.0, stop_loss_pct=0.97, take_profit_pct=1.04)
+
+
+def lend_idle_cash(input: Any) -> list[Any]:
+    """Lend what is not invested, and take it back to buy."""
+    manager, pair = input.get_position_manager(), input.get_default_pair()
+    if input.cycle % 6 == 1:
+        return manager.open_credit_supply_position_for_reserves(5_000.0)
+    if input.cycle % 6 == 4:
+        return [*manager.close_credit_supply_position(manager.get_current_credit_supply_position())]
+    if input.cycle % 6 == 5:
+        return manager.open_spot(pair, 1_000.0)
+    return manager.close_all() if input.cycle % 6 == 0 else []
+
+
+def short_without_a_stop(input: Any) -> list[Any]:
+    """Be short until the pool liquidates the loan, each time again."""
+    manager = input.get_position_manager()
+    if manager.is_any_short_position_open():
+        return []
+    return manager.open_short(input.get_default_pair(), 1_000.0, leverage=3.0)
+
+
+@pytest.mark.parametrize("starts", [1, 30])
+@pytest.mark.parametrize("decide", [short_now_and_then, lend_idle_cash, short_without_a_stop])
+def test_loans_are_those_of_a_backtest(tmp_path: Path, decide: Decide, starts: int):
+    bars = random_walk(11, 30)
+    if decide is short_without_a_stop:
+        bars = [(price, price * 1.07, price, price * 1.06) for price in (100 * 1.06**hour for hour in range(30))]
+    candles = {"BTC-USD": make_candles(bars)}
+    universe = create_universe(candles, fee=FEE).with_lending(LENDING)
+    whole = run_backtest_inline(
+        decide_trades=decide,
+        universe=universe,
+        progress=False,
+        initial_deposit=10_000,
+        slippage=SLIPPAGE,
+        leaves_open=True,
+    ).state
+    clock, path = Clock(), tmp_path / "state.json"
+    module = make_module(decide)
+    module.parameters = StrategyParameters.from_dict({"lending": LENDING})
+    with JSONFileStore(path) as store:
+        create_paper_state(store, "paper", Decimal(10_000), START, CYCLE)
+    for _ in range(starts):
+        with JSONFileStore(path) as store:
+            market = GrowingMarket(Growing(candles), fee=FEE)
+            settings = PaperSettings(CYCLE, SLIPPAGE, poll=HOUR, max_cycles=30 // starts)
+            PaperLoop(module, store, market, settings, clock=clock, wait=clock.wait).run()
+    state = State.read_json_file(path)
+    assert any(position.is_loan_based() for position in state.portfolio.get_all_positions())
+    assert len(list(state.portfolio.get_all_trades())) > 8
+    if decide is short_without_a_stop:
+        assert state.portfolio.get_net_asset_value() < 9_000  # it was liquidated more than once
+    assert get_equity(state) == get_equity(whole)
+    assert compare_states(whole, state).is_equal
+    assert prove(state).is_balanced
 
 
 def test_an_order_waits_for_its_market_through_a_restart(tmp_path: Path):
@@ -416,6 +486,12 @@ def test_data_that_is_not_there_stops_nothing(tmp_path: Path):
 
 
 def test_what_paper_trading_refuses(tmp_path: Path):
+    with JSONFileStore(tmp_path / "loans.json") as store:
+        create_paper_state(store, "paper", Decimal(10_000), START, CYCLE)
+        loop = make_loop(store, Market(3).decide, Growing(Market(3).make_candles()), Clock())
+        loop.module.parameters = StrategyParameters.from_dict({"lending": 0.05})
+        with pytest.raises(BacktestNotPossible, match="must be a LendingPool"):
+            loop.catch_up(loop.start(), START)
     candles = {"BTC-USD": make_candles(random_walk(1, 20)), "ETH-USD": make_candles(random_walk(2, 20))}
     path = tmp_path / "state.json"
     run_paper(path, Market(3).decide, Growing(candles), 15)
