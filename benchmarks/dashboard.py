@@ -1,11 +1,16 @@
-"""The dashboard in a browser: when the largest real state is in view, and how fast 100,000 closed positions answer.
+"""The dashboard in a browser: when the largest real state is in view, how fast 100,000 closed positions answer, and how
+soon a save of a running strategy is on the page.
 
 Needs Chromium and Playwright. Times of a browser depend on what else the machine does: each is the least of several.
 """
 
 import contextlib
 import json
+import re
+import shutil
+import statistics
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +52,15 @@ _ANSWERED = """
 })
 """
 
+#: Waits until the number of a save is on the page; its time is taken outside, because the save is made there.
+_SHOWN = """
+(text) => new Promise((done) => {
+  const look = () => requestAnimationFrame(() =>
+    document.querySelector(".strategy-head").textContent.includes(text) ? done() : look());
+  look();
+})
+"""
+
 _TABLE = "[aria-label='closed positions'].rows"
 
 #: Name, element, action and its values in turn.
@@ -70,6 +84,7 @@ def run() -> None:
         browser = driver.chromium.launch(executable_path=require_browser(), args=["--no-sandbox"])
         _measure_paint(browser, max(find_state_files(), key=lambda path: path.stat().st_size))
         _measure_rows(browser)
+        _measure_saves(browser)
         browser.close()
 
 
@@ -145,3 +160,27 @@ def _measure_rows(browser: Any) -> None:
             for name, element, action, values in _ACTIONS:
                 times = [page.evaluate(_ANSWERED, [element, action, values[turn % 2]]) for turn in range(TURNS)]
                 print(f"  {name:<28}{min(times):>7.0f} ms")
+
+
+def _measure_saves(browser: Any) -> None:
+    """Print how soon a save of the largest real state is on the page."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "largest.json"
+        shutil.copy(max(find_state_files(), key=lambda state: state.stat().st_size), path)
+        path.chmod(0o600)
+        with JSONFileStore(path) as store:
+            state = store.load()
+            store.sync(state)
+            with _serve(path) as address:
+                page = browser.new_page()
+                page.goto(address)
+                page.wait_for_selector(".live.live")
+                (first,) = re.findall(r"save (\d+)", page.inner_text(".strategy-head"))
+                times: list[float] = []
+                for number in range(int(first) + 1, int(first) + 1 + TURNS):
+                    state.cycle += 1
+                    store.sync(state)
+                    saved = time.perf_counter()
+                    page.evaluate(_SHOWN, f"save {number}")
+                    times.append((time.perf_counter() - saved) * 1000)
+    print(f"a save is on the page after {min(times):.0f}-{max(times):.0f} ms, median {statistics.median(times):.0f} ms")

@@ -32,7 +32,7 @@ export function formatPercent(value: unknown, digits = 2): string {
     return NOTHING;
   }
   const text = (value * 100).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-  return `${withMinus(text.replace(/^-(0\.?0*)$/, "$1"))} %`;
+  return `${withMinus(text.replace(/^-(0\.?0*)$/, "$1"))}\u00a0%`;
 }
 
 export function formatSignedPercent(value: unknown): string {
@@ -136,7 +136,7 @@ export function visible(text: string | null | undefined): string {
 
 /** Text that the server has written, with a true minus sign. */
 export function showFigure(text: string): string {
-  return visible(text.replace(/^-(?=[\d.])/, "−"));
+  return visible(text.replace(/(^|\s)-(?=[\d.])/g, "$1−"));
 }
 
 /** `1 trade`, `2 trades`. */

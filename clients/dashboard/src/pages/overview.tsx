@@ -109,7 +109,7 @@ function StrategyFigures({ data }: { data: apiTypes.SummaryView }) {
           </dd>
         </div>
         <div>
-          <dt>Deepest drawdown</dt>
+          <dt>Max drawdown</dt>
           <dd class="number">{formatPercent(data.max_drawdown)}</dd>
         </div>
         <div>

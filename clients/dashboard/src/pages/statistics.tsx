@@ -122,7 +122,7 @@ function Months({ months, years, route }: { months: apiTypes.YearView[]; years: 
                   <td key={month} class={`gain heat ${signClass(value)} heat-${share}`}>
                     {typeof value === "number" && (
                       <a href={linkToMonth(route, Number(year), at)} title={`Positions closed in ${month} ${year}`}>
-                        {formatPercent(value, 1).replace(" %", "")}
+                        {formatPercent(value, 1).replace(/\s%$/, "")}
                       </a>
                     )}
                   </td>

@@ -97,7 +97,7 @@ function Tiles({ summary }: { summary: apiTypes.SummaryView }) {
       <Tile name="Return of a year" under={`Sharpe ratio ${formatRatio(summary.sharpe)}`} help="None for less than 30 days.">
         <Gain value={summary.cagr} />
       </Tile>
-      <Tile name="Drawdown now" under={`deepest ${formatPercent(summary.max_drawdown)}`}>
+      <Tile name="Drawdown now" under={`maximum ${formatPercent(summary.max_drawdown)}`}>
         {formatPercent(summary.drawdown)}
       </Tile>
       <Tile

@@ -117,8 +117,9 @@ def _list_facts(state: State, position: TradingPosition) -> Iterator[FactView]:
     yield _make_fact("bought", "Bought", "usd", _get(position.get_total_bought_usd))
     yield _make_fact("sold", "Sold", "usd", _get(position.get_total_sold_usd))
     yield _make_fact("fees", "Trading fees", "usd", _get(position.get_total_lp_fees_paid))
-    yield _make_fact("claimed", "Interest received", "usd", _get(position.get_claimed_interest))
-    yield _make_fact("repaid", "Interest paid", "usd", _get(position.get_repaid_interest))
+    # Most kinds of positions have no interest at all.
+    yield _make_fact("claimed", "Interest received", "usd", _get(position.get_claimed_interest) or None)
+    yield _make_fact("repaid", "Interest paid", "usd", _get(position.get_repaid_interest) or None)
 
 
 def _make_fact(key: str, name: str, unit: Unit, value: Any) -> FactView:
