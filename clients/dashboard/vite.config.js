@@ -14,7 +14,7 @@ export default defineConfig({
       { find: /^zod$/, replacement: at("node_modules/zod/index.js") },
     ],
   },
-  esbuild: { jsx: "automatic", jsxImportSource: "preact" },
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
     outDir: process.env.DASHBOARD_OUT ?? at("../../src/tradeexecutor/web/dashboard/assets"),
     emptyOutDir: true,
