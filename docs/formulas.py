@@ -31,7 +31,7 @@ from tradeexecutor.state.trade_summary import TradeSummary
 PAGE = Path(__file__).resolve().parent / "formulas.md"
 
 #: Fields that are no figures.
-_NO_FIGURES = {"name", "risk", "is_daily"}
+_NO_FIGURES = {"name", "risk", "is_daily", "kinds"}
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,7 @@ FIGURES: dict[str, Figure] = {
     "positions_open": Figure(recorded="`undecided`: open and frozen ones"),
     "positions_frozen": Figure(recorded="in `undecided`"),
     "positions_closed": Figure(recorded="`total_positions`: lending is part of it"),
+    "positions_scored": Figure("len(profits)", "", "none"),
     "won": Figure("sum(profits > 0)", "", "`won`: by price times quantity, without cash that no price explains"),
     "lost": Figure("sum(profits < 0)", "", "`lost`: likewise"),
     "win_rate": Figure(

@@ -120,6 +120,9 @@ FIGURES = [
     (r"(\d[\d,]*) hourly candles", r"([\d,]+) hourly BTC/USDT candles"),
 ]  # fmt: skip
 
+#: A size that is no speed of the program: that of the dashboard as it is built, which is counted, not measured.
+NOT_MEASURED = r"\d+ kB compressed"
+
 _UNIT = re.compile(r"\d[\d,.]*(?= ?(?:trades/s|bars/s|requests/s|kB|MB|ms|s)\b)|\d[\d.]*(?=x\b)")
 
 
@@ -141,7 +144,8 @@ def test_a_figure_is_that_of_the_benchmarks(quoted: str, measured: str):
 
 def test_no_other_speed_or_size_is_quoted():
     status = README[README.index("## Status") :]
-    covered = [match.span() for quoted, _ in FIGURES for match in re.finditer(quoted, status)]
+    quoted = [NOT_MEASURED, *(here for here, _ in FIGURES)]
+    covered = [match.span() for pattern in quoted for match in re.finditer(pattern, status)]
     loose = [
         status[max(0, match.start() - 30) : match.end() + 12]
         for match in _UNIT.finditer(status)

@@ -1,7 +1,6 @@
 """Totals of the positions of a strategy.
 
 >>> from tradeexecutor.state.portfolio import Portfolio
-from tradeexecutor.state.portfolio.lookup import comparing_closed_once, get_kept_results
 >>> build_trade_analysis(Portfolio()).calculate_summary_statistics().total_positions
 0
 
