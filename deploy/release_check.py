@@ -130,19 +130,17 @@ def try_install(python: Path, wheel: Path, folder: Path) -> None:
 
 
 def check_wheels_exist(version: str, wheel: Path, extras: Iterable[str], folder: Path) -> None:
-    """Raise `CheckFailed` if a dependency has no binary wheel for a version of Python."""
-    options = (
-        "--dry-run",
-        "--quiet",
-        "--only-binary",
-        ":all:",
-        "--target",
-        folder / "target",
-        "--python-version",
-        version,
-    )
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install")
-    run(*pip, *options, f"tradeexecutor[{','.join(extras)}] @ {wheel.as_uri()}")
+    """Raise `CheckFailed` if a dependency has no binary wheel for a version of Python.
+
+    uv resolves for that version; pip would evaluate the markers of the running one.
+    """
+    uv = REPOSITORY / "build" / "uv"
+    if not (uv / "bin" / "uv").exists():
+        run(sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--target", uv, "uv")
+    wanted = folder / "wanted.in"
+    wanted.write_text(f"tradeexecutor[{','.join(extras)}] @ {wheel.as_uri()}\n", encoding="utf-8")
+    options = ("--quiet", "--only-binary", ":all:", "--python-version", version, "--output-file", folder / "wanted.txt")
+    run(uv / "bin" / "uv", "pip", "compile", *options, wanted)
 
 
 def read_extras() -> list[str]:
