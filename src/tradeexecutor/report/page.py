@@ -46,6 +46,7 @@ from tradeexecutor.state.display.formatting import (
     format_time,
 )
 from tradeexecutor.state.display.visible import make_visible_in
+from tradeexecutor.state.portfolio.lookup import comparing_closed_once
 from tradeexecutor.state.state import State
 from tradeexecutor.visual.parts.holdings import find_main_holding
 from tradeexecutor.visual.parts.theme import THEMES, Theme
@@ -143,7 +144,7 @@ def collect_report(state: State, options: ReportOptions) -> ReportContents:
         The candles have a form that charts do not accept.
     """
     # Many small objects are created, and none of them is part of a cycle.
-    with pause_full_collections(), share_results():
+    with pause_full_collections(), share_results(), comparing_closed_once(state.portfolio):
         return _collect(state, options)
 
 

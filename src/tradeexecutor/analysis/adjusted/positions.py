@@ -71,6 +71,7 @@ class ExitReason(enum.StrEnum):
     decision = "decision"
 
 
+@shared
 def get_exit_reason(position: TradingPosition) -> ExitReason | None:
     """Return why a position was closed; None while it is open.
 
@@ -157,6 +158,12 @@ class PositionFigures:
         return min(self.results, key=lambda result: result.profit_pct, default=None)
 
 
+@shared
+def _measure_result(position: TradingPosition) -> PositionResult:
+    profit_usd, profit_pct = get_net_result(position)
+    return PositionResult(position.position_id, position.pair.get_ticker(), profit_pct, profit_usd)
+
+
 def measure_positions(positions: Iterable[TradingPosition]) -> PositionFigures:
     """Return the figures of the closed positions; positions without executed trades do not count."""
     figures = PositionFigures()
@@ -165,8 +172,7 @@ def measure_positions(positions: Iterable[TradingPosition]) -> PositionFigures:
         if position.is_credit_supply():
             figures.lending += 1
             continue
-        profit_usd, profit_pct = get_net_result(position)
-        figures.results.append(PositionResult(position.position_id, position.pair.get_ticker(), profit_pct, profit_usd))
+        figures.results.append(_measure_result(position))
         reason = get_exit_reason(position)
         if reason is not None:
             figures.exits[reason] = figures.exits.get(reason, 0) + 1
