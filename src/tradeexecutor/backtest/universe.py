@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tradeexecutor.backtest.candles import CandleSource, load_candles
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
@@ -210,6 +210,15 @@ def _read_symbols(names: Collection[str], vaults: Collection[str]) -> dict[str, 
     for name in vaults:
         if name not in names:
             raise UniverseNotValid(f"there is no share price of the vault {name}, only: {', '.join(names)}")
+    symbols = {name: parse_pair_symbol(name) for name in names}
+    for name, (base, quote) in symbols.items():
+        if quote not in _DOLLARS:
+            raise UniverseNotValid(f"{name}: {base} is quoted in {quote}; only pairs quoted in dollars can be traded")
+    return symbols
+
+
+def _parse_symbols(names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Return base and quote of each name; raises `UniverseNotValid` if a pair is not quoted in dollars."""
     symbols = {name: parse_pair_symbol(name) for name in names}
     for name, (base, quote) in symbols.items():
         if quote not in _DOLLARS:

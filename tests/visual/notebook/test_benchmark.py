@@ -18,7 +18,7 @@ from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import InvalidValue, NothingToDraw
 from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.state import BacktestData
+from tradeexecutor.state.state import BacktestData, State
 from tradeexecutor.state.visualisation import Plot, PlotKind
 from tradeexecutor.visual.charts import CHARTS, get_explanation
 from tradeexecutor.visual.notebook.benchmark import (
@@ -148,16 +148,21 @@ def test_curves_are_scaled_to_begin_together():
         transform_to_equity_curve(frame, "c", "C")
 
 
-def test_long_and_short_curves(monkeypatch: pytest.MonkeyPatch):
+def make_closed_at_thousand() -> State:
     state = make_traded()
     for position in state.portfolio.closed_positions.values():
         position.portfolio_value_at_open = 1000.0
+    return state
+
+
+def test_long_and_short_curves(monkeypatch: pytest.MonkeyPatch):
+    state = make_closed_at_thousand()
     figure = visualise_long_short_benchmark(state)
     assert [trace.name for trace in figure.data] == ["All", "Long", "Short"]  # the last one is empty
     expected = calculate_long_compounding_realised_trading_profitability(state)
     assert list(get_trace(figure, "Long").y) == list(expected)
     monkeypatch.setattr(TradingPosition, "is_short", lambda self: self.position_id == 2)
-    figure = visualise_long_short_benchmark(state, "Sides")
+    figure = visualise_long_short_benchmark(make_closed_at_thousand(), "Sides")
     assert [trace.name for trace in figure.data] == ["All", "Long", "Short"]
     assert get_trace(figure, "Short").y[-1] == pytest.approx(-0.02)
     assert figure.layout.title.text == "<b>Sides</b>"

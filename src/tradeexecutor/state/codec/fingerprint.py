@@ -18,6 +18,7 @@ import enum
 import functools
 import gc
 import operator
+import struct
 import sys
 import types
 from collections.abc import Callable, Collection
@@ -40,7 +41,21 @@ class _End:
 _SEPARATOR = (_End(),)
 
 
-_IS_CPYTHON = sys.implementation.name == "cpython"
+def _read_addresses(items: tuple[Any, ...]) -> bytes:
+    """Return the addresses of the items of a tuple; CPython stores them behind the other fields of the tuple."""
+    return ctypes.string_at(id(items) + tuple.__basicsize__, len(items) * tuple.__itemsize__)
+
+
+def _can_read_addresses() -> bool:
+    """Return whether this interpreter stores tuples in that way."""
+    if sys.implementation.name != "cpython" or tuple.__itemsize__ != struct.calcsize("P"):
+        return False
+    probe = (object(), "text", 2**80)
+    return _read_addresses(probe) == struct.pack("3P", *map(id, probe))
+
+
+_get_addresses: Callable[[tuple[Any, ...]], bytes | tuple[int, ...]]
+_get_addresses = _read_addresses if _can_read_addresses() else lambda items: tuple(map(id, items))
 
 
 class _NotWatchable(Exception):
@@ -77,13 +92,6 @@ class Fingerprint:
 def _are_identical(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     """Return whether two tuples contain the very same objects."""
     return len(one) == len(other) and _get_addresses(one) == _get_addresses(other)
-
-
-def _get_addresses(items: tuple[Any, ...]) -> bytes | tuple[int, ...]:
-    """Return the addresses of the items of a tuple; CPython stores them behind the fields of the tuple."""
-    if _IS_CPYTHON:
-        return ctypes.string_at(id(items) + tuple.__basicsize__, len(items) * tuple.__itemsize__)
-    return tuple(map(id, items))
 
 
 class _Parts:
