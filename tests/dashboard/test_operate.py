@@ -102,5 +102,5 @@ def test_the_page_asks_for_the_token_of_readers(browser: Any, path: Path):
         seen.page.get_by_label("Token").first.fill(TOKEN)
         seen.page.get_by_role("button", name="Continue").first.click()
         seen.wait_until("document.querySelector('.live.live') !== null")
-        assert "Value, USD" in seen.text
+        seen.wait_until("document.body.innerText.includes('Value, USD')")
         assert TOKEN not in seen.page.url

@@ -11,6 +11,7 @@ import pytest
 from tests.kit.chart_states import make_traded
 from tests.kit.dashboard import Visit, find_barriers, read_axe, serve, start_browser, visit
 from tests.kit.every_kind_trader import everything
+from tests.kit.soak import SOAK
 from tests.kit.whole import make_whole_state
 from tests.support import REPOSITORY
 from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
@@ -85,8 +86,15 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     return read_axe(tmp_path_factory.mktemp("axe"))
 
 
-CASES = [(name, *window) for name in ("demo", "hostile") for window in WINDOWS]
-CASES += [("everything", "light", 1440), ("whole", "dark", 390), ("empty", "dark", 390)]
+#: A soak looks at every state in every window, and at every page of the real files.
+CASES = [(name, *window) for name in ("demo", "hostile", "everything", "whole", "empty") for window in WINDOWS]
+REAL_PAGES = ["", "/positions", "/attention", "/statistics", "/ledger", "/charts"]
+if SOAK == 1:
+    CASES = [
+        ("demo", "light", 1440), ("demo", "dark", 390), ("hostile", "light", 390), ("hostile", "dark", 1440),
+        ("everything", "light", 1440), ("whole", "dark", 390), ("empty", "dark", 390),
+    ]  # fmt: skip
+    REAL_PAGES = ["", "/attention", "/charts"]
 
 
 @pytest.mark.parametrize(("name", "theme", "width"), CASES)
@@ -119,7 +127,7 @@ def test_the_overview_shows_all_and_a_broken_file_with_its_reason(
         assert seen.page.locator("li .strategy").count() == 6
 
 
-@pytest.mark.parametrize("page", ["", "/positions", "/attention", "/statistics", "/ledger", "/charts"])
+@pytest.mark.parametrize("page", REAL_PAGES)
 def test_real_files_are_shown(browser: Any, state_files: list[Path], page: str):
     with serve(Site(read_catalogue(state_files))) as real, visit(browser, real) as seen:
         for path in state_files:
