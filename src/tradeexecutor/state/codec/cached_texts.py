@@ -116,7 +116,10 @@ class CachedTexts:
         fingerprint = take_fingerprint(entry)
         if fingerprint is None or not self._watch_shared(fingerprint):
             return data
-        text = orjson.dumps(data)
+        try:
+            text = orjson.dumps(data)
+        except TypeError:
+            return data  # the state cannot be saved; whoever writes all of it says where and why
         if self._size + len(text) > MAX_CACHED_BYTES:
             return data
         self._size += len(text)
