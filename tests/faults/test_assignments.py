@@ -320,6 +320,7 @@ def run(folder: Path, cases: int, seed: int) -> tuple[int, int]:
             if case % WHOLE == 0:
                 check_file(states[which], stores[which])
         except BaseException as error:
+            setattr(record, name, old)  # it may be a pair that other tests share
             shown = f"{type(record).__name__}.{name} = {abbreviate(value)} ({type(value).__name__}) instead of {old!r}"
             raise AssertionError(f"case {case} of seed {seed}: {shown}") from error
         saved, refused = saved + is_saved, refused + (not is_saved)

@@ -12,7 +12,7 @@ from tests.kit.edits import edit, make_closed_state, walk
 from tests.kit.trader import WETH_USDC, Trader, new_state
 from tradeexecutor.state.codec import cached_texts
 from tradeexecutor.state.codec.codec import Serialisable
-from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.errors import BadStateData, TradeExecutorError
 from tradeexecutor.state.state import State
 
 
@@ -119,6 +119,19 @@ def test_a_copy_has_no_texts_of_its_original():
     again = copy.deepcopy(state)
     assert not get_kept(again)
     assert again.to_json_bytes() == state.to_json_bytes()
+
+
+def test_half_a_surrogate_pair_in_a_closed_position_is_named():
+    state = make_closed_state()
+    state.to_json_bytes()
+    first = next(iter(state.portfolio.closed_positions.values()))
+    first.pair = copy.copy(first.pair)
+    first.pair.exchange_address = "0x\ud800"
+    for _ in range(3):
+        with pytest.raises(BadStateData, match="contains half a surrogate pair"):
+            state.to_json_bytes()
+    first.pair.exchange_address = "0x01"
+    assert save(state) == save(state)
 
 
 def test_the_kept_texts_are_bounded(monkeypatch: pytest.MonkeyPatch):
