@@ -14,6 +14,7 @@ import pytest
 
 from tests.ethereum.live_strategy import HOUR, Live
 from tests.ethereum.trader import Trader
+from tests.kit.soak import SOAK
 from tradeexecutor.ethereum.abi import parse_fragment
 from tradeexecutor.ethereum.chain_file import ChainFileNotValid, read_chain_file
 from tradeexecutor.ethereum.devchain.aave import AaveMarket, AaveReserve, deploy_aave, provide_liquidity
@@ -252,14 +253,14 @@ def run_killed(book: Book, kill_at: int) -> State:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kill_at", range(2, 34, 3))
+@pytest.mark.parametrize("kill_at", range(2, 34, 8 if SOAK == 1 else 1))
 def test_a_short_survives_a_kill_at_any_save(book: Book, pool: AaveMarket, kill_at: int):
     book.write(SHORT)
     assert_nothing_is_lost(book, run_killed(book, kill_at))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kill_at", range(2, 40, 5))
+@pytest.mark.parametrize("kill_at", range(2, 40, 11 if SOAK == 1 else 1))
 def test_requests_survive_a_kill_at_any_save(book: Book, vault: AssetIdentifier, kill_at: int):
     book.write(VAULT)
     assert_nothing_is_lost(book, run_killed(book, kill_at))
