@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from tests.kit.accounts import save_accounts
 from tests.kit.command_runner import STRATEGY, Run
 from tests.kit.trader import USDC
+from tests.support import REPOSITORY
 from tradeexecutor.cli.command_table import COMMANDS, STORE_COMMANDS
 from tradeexecutor.cli.lazy_commands import LazyCommand
 from tradeexecutor.cli.main import app
@@ -172,7 +173,7 @@ def test_convert(run: Run, folder: Path):
 @pytest.mark.slow
 def test_demo(run: Run, folder: Path):
     document = read_document(run("demo", "--json"))
-    names = ["idle_cash_in_credit", "rebalancing", "short_downtrend", "trend_following"]
+    names = sorted(path.stem for path in (REPOSITORY / "examples").glob("*.py"))
     assert [Path(item["state_file"]).parent.name for item in document] == names
     assert all(item["trades"] > 0 for item in document)
 
