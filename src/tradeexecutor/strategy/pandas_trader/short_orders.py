@@ -101,7 +101,12 @@ class ShortOrders(ShortPositions):
     ) -> list[TradeExecution]:
         """Sell short at a limit above or at a stop below, whichever is reached first; it cancels the other.
 
-        Parameters and errors as in `limit_short`; `stop_price` must be below `limit_price`.
+        Parameters as in `limit_short`.
+
+        Raises
+        ------
+        PositionManagerError
+            `stop_price` is not below `limit_price`, or an error of `limit_short`.
         """
         if not stop_price < limit_price:
             raise PositionManagerError(f"the stop {stop_price} must be below the limit {limit_price}")
