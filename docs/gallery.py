@@ -27,8 +27,8 @@ _HEAD = """\
 # Example strategies
 
 Complete strategies to run, read and copy. Each is one file in the folder `examples` that runs on data that come with
-the program, and unchanged on paper and live: no example knows where it runs. They teach how a kind of strategy is
-written. None of them is advice, none was optimised, and some lose money.
+the program, and unchanged on paper and live (vaults: not on paper): no example knows where it runs. They teach how a
+kind of strategy is written. None of them is advice, none was optimised, and some lose money.
 
 """
 

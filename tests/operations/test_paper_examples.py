@@ -20,7 +20,8 @@ from tradeexecutor.strategy.market_data import Candles
 from tradeexecutor.strategy.strategy_module import read_strategy_module
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
-EXAMPLES = sorted((REPOSITORY / "examples").glob("*.py"))
+#: Vaults are not traded on paper: a feed of candles does not say which symbols are shares of one.
+EXAMPLES = [path for path in sorted((REPOSITORY / "examples").glob("*.py")) if path.stem != "vault_allocation"]
 
 #: The period has this many trades at least; its candles arrive in portions, and between two of them the program was
 #: stopped.
