@@ -4,6 +4,7 @@ import datetime
 
 import numpy as np
 
+from tradeexecutor.analysis.adjusted.drawdown import calculate_drawdowns
 from tradeexecutor.analysis.adjusted.periods import read_observations
 from tradeexecutor.analysis.adjusted.summary import summarise_performance
 from tradeexecutor.analysis.memo import share_results
@@ -82,8 +83,7 @@ def _get_drawdown(state: State) -> float | None:
     observations = read_observations(state)
     if not len(observations):
         return None
-    wealth = np.concatenate(([1.0], np.cumprod(1.0 + observations.path)))
-    return float(wealth[-1] / wealth.max() - 1.0)
+    return float(calculate_drawdowns(observations.path)[-1])
 
 
 def _make_spark(state: State) -> list[float]:
