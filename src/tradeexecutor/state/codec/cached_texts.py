@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from tradeexecutor.state.codec.encoded_values import Encoder
-from tradeexecutor.state.codec.fingerprint import Fingerprint, take_fingerprint
+from tradeexecutor.state.codec.fingerprint import Fingerprint, SharedObjects, take_fingerprint
 
 __all__ = ["CACHE_TEXTS", "MAX_CACHED_BYTES", "MAX_NEW_TEXTS", "CachedTexts", "has_cached_texts"]
 
@@ -64,8 +64,7 @@ class CachedTexts:
         self._size = 0
         #: Texts added by the present save.
         self._new = 0
-        #: id() -> object that several entries share, with its fingerprint.
-        self._shared: dict[int, tuple[Any, Fingerprint]] = {}
+        self._shared = SharedObjects()
         #: Held by the thread that uses the texts; a second one, reading a snapshot, encodes everything.
         self.lock = threading.Lock()
 
@@ -96,13 +95,13 @@ class CachedTexts:
 
     def _forget_changed(self, table: dict[int, Any]) -> None:
         """Discard the texts of entries that were removed, and all texts if a shared object has changed."""
-        if not all(fingerprint.is_unchanged() for _, fingerprint in self._shared.values()):
-            self._kept, self._shared, self._size = {}, {}, 0
+        if not self._shared.are_unchanged():
+            self._kept, self._shared, self._size = {}, SharedObjects(), 0
         elif self._kept.keys() - table.keys():
             self._kept = {key: kept for key, kept in self._kept.items() if key in table}
             self._size = sum(kept.size for kept in self._kept.values())
             if not self._kept:
-                self._shared = {}
+                self._shared = SharedObjects()
 
     def _encode(self, key: int, entry: Any, encode_item: Encoder) -> Any:
         """Encode an entry that is new or has changed, and keep its text."""
@@ -114,7 +113,7 @@ class CachedTexts:
             return data
         self._new += 1
         fingerprint = take_fingerprint(entry)
-        if fingerprint is None or not self._watch_shared(fingerprint):
+        if fingerprint is None or not self._shared.watch(fingerprint):
             return data
         try:
             text = orjson.dumps(data)
@@ -125,17 +124,3 @@ class CachedTexts:
         self._size += len(text)
         self._kept[key] = kept = _Kept(entry, fingerprint, orjson.Fragment(text), len(text))
         return kept.text
-
-    def _watch_shared(self, fingerprint: Fingerprint) -> bool:
-        """Watch the shared objects inside an entry; return False if changes inside them could go unnoticed."""
-        waiting = list(fingerprint.shared)
-        while waiting:
-            value = waiting.pop()
-            if id(value) in self._shared:
-                continue
-            inner = take_fingerprint(value, is_shared=True)
-            if inner is None:
-                return False
-            self._shared[id(value)] = value, inner
-            waiting += inner.shared
-        return True

@@ -25,7 +25,7 @@ from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Any, cast
 
-__all__ = ["Fingerprint", "take_fingerprint"]
+__all__ = ["Fingerprint", "SharedObjects", "take_fingerprint"]
 
 #: Types of most values, which cannot change.
 _PLAIN_TYPES = frozenset({type(None), bool, int, float, str, Decimal, datetime.datetime})
@@ -117,6 +117,32 @@ def take_fingerprint(value: Any, *, is_shared: bool = False) -> Fingerprint | No
         return Fingerprint(value, is_shared=is_shared)
     except _NotWatchable:
         return None
+
+
+class SharedObjects:
+    """The objects that are in many places of the tree, such as pairs, inside of what has a fingerprint."""
+
+    def __init__(self) -> None:
+        #: id() -> object and its fingerprint.
+        self._watched: dict[int, tuple[Any, Fingerprint]] = {}
+
+    def watch(self, fingerprint: Fingerprint) -> bool:
+        """Watch the shared objects that a fingerprint leaves out; return False if they could change unnoticed."""
+        waiting = list(fingerprint.shared)
+        while waiting:
+            value = waiting.pop()
+            if id(value) in self._watched:
+                continue
+            inner = take_fingerprint(value, is_shared=True)
+            if inner is None:
+                return False
+            self._watched[id(value)] = value, inner
+            waiting += inner.shared
+        return True
+
+    def are_unchanged(self) -> bool:
+        """Return whether all of them are as they were when they were first watched."""
+        return all(fingerprint.is_unchanged() for _, fingerprint in self._watched.values())
 
 
 def _collect(value: Any, parts: _Parts, *, is_shared: bool = False) -> None:

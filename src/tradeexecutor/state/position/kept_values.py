@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Mapping
 from operator import is_
 from typing import Any, TypeVar
 
-from tradeexecutor.state.codec.fingerprint import Fingerprint, take_fingerprint
+from tradeexecutor.state.codec.fingerprint import Fingerprint, SharedObjects, take_fingerprint
 from tradeexecutor.state.position.position import TradingPosition
 
 __all__ = ["GROUP_SIZE", "MAX_NEW_POSITIONS", "KeptValues"]
@@ -58,8 +58,7 @@ class KeptValues:
 
     def __init__(self) -> None:
         self._groups: list[_Group] = []
-        #: id() -> object that several positions share, such as a pair, with its fingerprint.
-        self._shared: dict[int, tuple[Any, Fingerprint]] = {}
+        self._shared = SharedObjects()
         self.results: dict[Any, Any] = {}
         #: The positions of the table, in the blocks in which they do not change.
         self._parts: list[_Group | list[TradingPosition]] | None = None
@@ -125,8 +124,8 @@ class KeptValues:
     def _match(self, table: Mapping[int, TradingPosition]) -> list[_Group | list[TradingPosition]]:
         """Return the positions of the table in groups that have not changed, and lists of positions without group."""
         positions = list(table.values())
-        if not all(fingerprint.is_unchanged() for _, fingerprint in self._shared.values()):
-            self._groups, self._shared = [], {}
+        if not self._shared.are_unchanged():
+            self._groups, self._shared = [], SharedObjects()
         starts = {id(group.positions[0]): group for group in self._groups if group.fingerprint.is_unchanged()}
         parts: list[_Group | list[TradingPosition]] = []
         loose: list[_Group | TradingPosition] = []
@@ -163,23 +162,9 @@ class KeptValues:
             return None
         self._new += len(positions)
         fingerprint = take_fingerprint(positions)
-        if fingerprint is None or not self._watch_shared(fingerprint):
+        if fingerprint is None or not self._shared.watch(fingerprint):
             return None
         return _Group(positions, fingerprint)
-
-    def _watch_shared(self, fingerprint: Fingerprint) -> bool:
-        """Watch the shared objects inside positions; return False if changes inside them could go unnoticed."""
-        waiting = list(fingerprint.shared)
-        while waiting:
-            value = waiting.pop()
-            if id(value) in self._shared:
-                continue
-            inner = take_fingerprint(value, is_shared=True)
-            if inner is None:
-                return False
-            self._shared[id(value)] = value, inner
-            waiting += inner.shared
-        return True
 
 
 def _is_same(one: list[TradingPosition], other: list[TradingPosition]) -> bool:
