@@ -169,8 +169,6 @@ class Endpoint:
     ----------
     path
         Path below the strategy, e.g. ``/positions``.
-    summary
-        What it returns, for the documentation.
     answer
         Type of the answer.
     make
@@ -188,14 +186,33 @@ class Endpoint:
     """
 
     path: str
-    summary: str
     answer: Any
     make: Callable[[Question], Body]
-    parameters: tuple[Parameter, ...] = ()
-    media_types: tuple[str, ...] = ("application/json",)
-    is_stable: bool = True
-    is_slow: bool = False
-    problems: tuple[int, ...] = ()
+    parameters: tuple[Parameter, ...]
+    media_types: tuple[str, ...]
+    is_stable: bool
+    is_slow: bool
+    problems: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls,
+        path: str,
+        answer: Any,
+        make: Callable[[Question], Body],
+        *parameters: Parameter,
+        media_types: tuple[str, ...] = ("application/json",),
+        is_stable: bool = True,
+        is_slow: bool = False,
+        problems: tuple[int, ...] = (),
+    ) -> "Endpoint":
+        """Return an endpoint whose parameters are listed."""
+        return cls(path, answer, make, parameters, media_types, is_stable, is_slow, problems)
+
+    @property
+    def summary(self) -> str:
+        """What it returns, for the documentation: the first line of the function's docstring."""
+        return (self.make.__doc__ or "").strip().split("\n")[0]
 
     @property
     def name(self) -> str:

@@ -1,6 +1,5 @@
 """The addresses that clients of the reference use, with the rules that the public client has for the answers."""
 
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -213,41 +212,27 @@ _TEXT = ("text/plain; charset=utf-8",)
 _PICTURES = ("image/png", "image/svg+xml", "text/html; charset=utf-8")
 
 
-def _of(
-    path: str,
-    answer: Any,
-    make: Callable[[Question], Body],
-    *parameters: Parameter,
-    media_types: tuple[str, ...] = ("application/json",),
-    is_stable: bool = True,
-    is_slow: bool = False,
-    problems: tuple[int, ...] = (),
-) -> Endpoint:
-    summary = (make.__doc__ or "").strip().split("\n")[0]
-    return Endpoint(path, summary, answer, make, parameters, media_types, is_stable, is_slow, problems)
-
-
 #: Below the address of a strategy, without ``/v1``.
 ENDPOINTS = (
-    _of("/metadata", dict[str, Any], make_client_metadata, is_stable=False),
-    _of("/state", dict[str, Any], make_client_state),
-    _of("/status", dict[str, Any], make_client_status, is_stable=False),
-    _of(
+    Endpoint.of("/metadata", dict[str, Any], make_client_metadata, is_stable=False),
+    Endpoint.of("/state", dict[str, Any], make_client_state),
+    Endpoint.of("/status", dict[str, Any], make_client_status, is_stable=False),
+    Endpoint.of(
         "/chart",
         ClientChart,
         make_client_chart,
         Parameter("type", ChartName, "Name of the series."),
         Parameter("source", Literal["live_trading", "backtest"], "Which state.", "live_trading"),
     ),
-    _of(
+    Endpoint.of(
         "/position-chart/{position_number}",
         PositionChart,
         make_position_chart,
         Parameter("position_number", Number, "Id of the position.", in_path=True),
     ),
-    _of("/logs", list[dict[str, Any]], make_logs, is_stable=False),
-    _of("/source", str, make_source, media_types=_TEXT, is_stable=False),
-    _of(
+    Endpoint.of("/logs", list[dict[str, Any]], make_logs, is_stable=False),
+    Endpoint.of("/source", str, make_source, media_types=_TEXT, is_stable=False),
+    Endpoint.of(
         "/visualisation",
         bytes,
         make_visualisation,
@@ -258,7 +243,7 @@ ENDPOINTS = (
         is_slow=True,
         problems=(422, 501),
     ),
-    _of(
+    Endpoint.of(
         "/file",
         str,
         make_file,
@@ -266,10 +251,10 @@ ENDPOINTS = (
         media_types=("text/html; charset=utf-8",),
         is_slow=True,
     ),
-    _of("/icon", bytes, make_client_icon, media_types=("image/png",)),
-    _of("/chart-registry", list[ChartEntry], make_chart_registry, is_stable=False),
-    _of("/chart-registry/pairs", ChartPairs, make_chart_pairs),
-    _of(
+    Endpoint.of("/icon", bytes, make_client_icon, media_types=("image/png",)),
+    Endpoint.of("/chart-registry", list[ChartEntry], make_chart_registry, is_stable=False),
+    Endpoint.of("/chart-registry/pairs", ChartPairs, make_chart_pairs),
+    Endpoint.of(
         "/chart-registry/render",
         bytes,
         make_chart_picture,

@@ -4,7 +4,7 @@ import bisect
 import dataclasses
 import datetime
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -325,22 +325,10 @@ def make_diff(question: Question) -> Body:
     return Body(dump({"before": before.key, "after": after.key, "patch": patch}))
 
 
-def _of(
-    path: str,
-    answer: Any,
-    make: Callable[[Question], Body],
-    *parameters: Parameter,
-    is_stable: bool = True,
-    problems: tuple[int, ...] = (),
-) -> Endpoint:
-    summary = (make.__doc__ or "").strip().split("\n")[0]
-    return Endpoint(path, summary, answer, make, parameters, is_stable=is_stable, problems=problems)
-
-
 #: Below ``/v1/{id}``.
 ENDPOINTS = (
-    _of("/state", records.Tree, make_state, _AT),
-    _of(
+    Endpoint.of("/state", records.Tree, make_state, _AT),
+    Endpoint.of(
         "/positions",
         records.Page,
         make_positions,
@@ -348,14 +336,14 @@ ENDPOINTS = (
         *_PAGE,
         _AT,
     ),
-    _of(
+    Endpoint.of(
         "/positions/{position_id}",
         records.Tree,
         make_position,
         Parameter("position_id", Number, "Id of the position.", in_path=True),
         _AT,
     ),
-    _of(
+    Endpoint.of(
         "/trades",
         records.Page,
         make_trades,
@@ -363,8 +351,8 @@ ENDPOINTS = (
         *_PAGE,
         _AT,
     ),
-    _of("/statistics", records.StatisticsAnswer, make_statistics, _AT),
-    _of(
+    Endpoint.of("/statistics", records.StatisticsAnswer, make_statistics, _AT),
+    Endpoint.of(
         "/statistics/samples",
         records.Samples,
         make_samples,
@@ -376,7 +364,7 @@ ENDPOINTS = (
         ),
         _AT,
     ),
-    _of(
+    Endpoint.of(
         "/charts/{name}",
         records.Series,
         make_chart,
@@ -384,16 +372,16 @@ ENDPOINTS = (
         _AT,
         problems=(422,),
     ),
-    _of("/ledger", records.LedgerAnswer, make_ledger, _AT),
-    _of("/metadata", records.Tree, make_description, _AT, is_stable=False),
-    _of(
+    Endpoint.of("/ledger", records.LedgerAnswer, make_ledger, _AT),
+    Endpoint.of("/metadata", records.Tree, make_description, _AT, is_stable=False),
+    Endpoint.of(
         "/history",
         records.History,
         make_history,
         Parameter("limit", Limit, "Largest number of saves, the newest ones.", 100),
         is_stable=False,
     ),
-    _of(
+    Endpoint.of(
         "/diff",
         records.Difference,
         make_diff,

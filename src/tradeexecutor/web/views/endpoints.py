@@ -1,12 +1,10 @@
 """The addresses of the views, below ``/v1/{id}``."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from tradeexecutor.web.caching import Body
-from tradeexecutor.web.endpoints import Endpoint, Parameter, Question
+from tradeexecutor.web.endpoints import Endpoint, Parameter
 from tradeexecutor.web.v1 import AsOfText, Number, Time
 from tradeexecutor.web.views import records
 from tradeexecutor.web.views.actions import make_action_list
@@ -32,25 +30,11 @@ _END = Parameter("end", Time, "Last time, epoch seconds.", None)
 _TABLE = Parameter("table", TableName, "Which table.", in_path=True)
 
 
-def _of(
-    path: str,
-    answer: Any,
-    make: Callable[[Question], Body],
-    *parameters: Parameter,
-    media_types: tuple[str, ...] = ("application/json",),
-    is_stable: bool = True,
-    is_slow: bool = False,
-    problems: tuple[int, ...] = (),
-) -> Endpoint:
-    summary = (make.__doc__ or "").strip().split("\n")[0]
-    return Endpoint(path, summary, answer, make, parameters, media_types, is_stable, is_slow, problems)
-
-
 #: Below ``/v1/{id}``, beside those of `tradeexecutor.web.v1`.
 ENDPOINTS = (
-    _of("/views/summary", records.SummaryView, make_summary_view, _AT),
-    _of("/views/process", records.ProcessView, make_process_view, is_stable=False),
-    _of(
+    Endpoint.of("/views/summary", records.SummaryView, make_summary_view, _AT),
+    Endpoint.of("/views/process", records.ProcessView, make_process_view, is_stable=False),
+    Endpoint.of(
         "/views/equity",
         records.EquityView,
         make_equity_view,
@@ -59,8 +43,8 @@ ENDPOINTS = (
         Parameter("points", Points, "Largest number of points of a line.", 1_500),
         _AT,
     ),
-    _of("/views/tables/{table}", records.TableView, make_table_view, _TABLE, _AT),
-    _of(
+    Endpoint.of("/views/tables/{table}", records.TableView, make_table_view, _TABLE, _AT),
+    Endpoint.of(
         "/views/tables/{table}/file",
         bytes,
         make_table_file,
@@ -69,16 +53,16 @@ ENDPOINTS = (
         _AT,
         media_types=("text/csv; charset=utf-8", "application/vnd.apache.parquet"),
     ),
-    _of(
+    Endpoint.of(
         "/views/positions/{position_id}",
         records.PositionView,
         make_position_view,
         Parameter("position_id", Number, "Id of the position.", in_path=True),
         _AT,
     ),
-    _of("/views/actions", records.ActionList, make_action_list, _AT),
-    _of("/views/ledger", records.LedgerView, make_ledger_view, _AT),
-    _of(
+    Endpoint.of("/views/actions", records.ActionList, make_action_list, _AT),
+    Endpoint.of("/views/ledger", records.LedgerView, make_ledger_view, _AT),
+    Endpoint.of(
         "/views/comparison",
         records.ComparisonView,
         make_comparison_view,
@@ -86,10 +70,10 @@ ENDPOINTS = (
         _AT,
         is_stable=False,
     ),
-    _of("/views/attention", records.Attention, make_attention_view, _AT),
-    _of("/views/statistics", records.StatisticsView, make_statistics_view, _AT),
-    _of("/views/charts", records.DrawingList, make_drawing_list, is_stable=False),
-    _of(
+    Endpoint.of("/views/attention", records.Attention, make_attention_view, _AT),
+    Endpoint.of("/views/statistics", records.StatisticsView, make_statistics_view, _AT),
+    Endpoint.of("/views/charts", records.DrawingList, make_drawing_list, is_stable=False),
+    Endpoint.of(
         "/views/charts/{name}",
         records.Drawing,
         make_drawing,
