@@ -16,7 +16,7 @@ from tradeexecutor.state.display.visible import make_visible_in
 from tradeexecutor.state.state import State
 from tradeexecutor.visual.parts.theme import get_theme
 
-__all__ = ["make_comparison_page"]
+__all__ = ["describe_first_input", "describe_occurrence", "make_comparison_page"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -57,7 +57,7 @@ def make_comparison_page(
                 "text": CAUSE_TEXTS[part.cause],
                 "amount": f"{rounded[part.cause]:+,.2f}",
                 "trades": f"{part.trades:,}" if part.trades else "",
-                "first": _describe(part.first),
+                "first": describe_occurrence(part.first),
             }
             for part in attribution.parts
             if rounded[part.cause]
@@ -76,22 +76,26 @@ def _summarise(attribution: Attribution) -> str:
     return f"Their equity is {a} USD and {b} USD."
 
 
-def _describe(first: Occurrence | None) -> str:
+def describe_occurrence(first: Occurrence | None) -> str:
+    """Return when a cause was seen first, in which pair, and in which trades of both runs; empty without one."""
     if first is None:
         return ""
     ids = [f"#{number} in {name}" for name, number in (("A", first.trade_a), ("B", first.trade_b)) if number]
     return f"{format_time(first.at)} {first.pair} {', '.join(ids)}"
 
 
-def _describe_input(attribution: Attribution) -> str:
+def describe_first_input(attribution: Attribution) -> str:
+    """Return the first plotted value that differed before a decision, when, and its values; empty without one."""
     found = attribution.first_input
     if found is None:
         return ""
     a, b = (NOTHING if value is None else format_price(value) for value in (found.a, found.b))
-    return (
-        f"The first plotted value that differed before a decision is {found.plot} at "
-        f"{format_time(found.at, seconds=True)}: {a} in A, {b} in B."
-    )
+    return f"{found.plot} at {format_time(found.at, seconds=True)}: {a} in A, {b} in B"
+
+
+def _describe_input(attribution: Attribution) -> str:
+    found = describe_first_input(attribution)
+    return f"The first plotted value that differed before a decision is {found}." if found else ""
 
 
 def _render(figures: Sequence[go.Figure]) -> list[Markup]:

@@ -2,15 +2,15 @@
 
 import datetime
 
-from tradeexecutor.analysis.compare.attribution import Attribution, Occurrence, attribute_difference
+from tradeexecutor.analysis.compare.attribution import Attribution, attribute_difference
 from tradeexecutor.analysis.compare.causes import CAUSE_TEXTS
 from tradeexecutor.analysis.compare.records import Pairing, TradeFigures
 from tradeexecutor.analysis.compare.states import compare_states
 from tradeexecutor.analysis.memo import share_results
+from tradeexecutor.report.comparison_page import describe_first_input, describe_occurrence
 from tradeexecutor.report.figures import describe_performance
 from tradeexecutor.report.second_state import describe_mismatch
 from tradeexecutor.report.table_data import to_milliseconds
-from tradeexecutor.state.display.formatting import NOTHING, format_price, format_time
 from tradeexecutor.state.errors import NothingToDraw
 from tradeexecutor.state.state import State
 from tradeexecutor.visual.parts.chart import ChartOptions
@@ -54,7 +54,7 @@ def make_comparison_view(question: Question) -> Body:
             other_groups=groups[1],
             growth=growth,
             causes=_list_causes(attribution),
-            first_input=_describe_input(attribution),
+            first_input=describe_first_input(attribution),
             differing=_make_table(differing[:_MAX_TRADES]),
             equal_trades=len(comparison.trades) - len(differing),
         )
@@ -76,26 +76,11 @@ def _list_causes(attribution: Attribution) -> list[CauseView]:
             text=CAUSE_TEXTS[part.cause],
             usd=float(rounded[part.cause]),
             trades=part.trades,
-            first=_describe(part.first),
+            first=describe_occurrence(part.first),
         )
         for part in attribution.parts
         if rounded[part.cause]
     ]
-
-
-def _describe(first: Occurrence | None) -> str:
-    if first is None:
-        return ""
-    ids = [f"#{number} in {name}" for name, number in (("A", first.trade_a), ("B", first.trade_b)) if number]
-    return f"{format_time(first.at)} {first.pair} {', '.join(ids)}"
-
-
-def _describe_input(attribution: Attribution) -> str:
-    found = attribution.first_input
-    if found is None:
-        return ""
-    a, b = (NOTHING if value is None else format_price(value) for value in (found.a, found.b))
-    return f"{found.plot} at {format_time(found.at, seconds=True)}: {a} in A, {b} in B"
 
 
 def _make_table(trades: list[Pairing[TradeFigures]]) -> TableView:
