@@ -397,6 +397,7 @@ def carry_out(strategy: Strategy, queue: CommandQueue | None, name: str, request
         patch=outcome.patch,
         trades=outcome.trades,
         left_alone=[LeftAlone(trade_id=number, reason=reason) for number, reason in outcome.left_alone.items()],
+        # All commands but a retry change something or are refused.
         note="there is nothing to do: no trade has failed" if outcome.is_empty else None,
     )
 
