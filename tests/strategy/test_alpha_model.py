@@ -11,6 +11,7 @@ from tradeexecutor.backtest.backtest_runner import BacktestResult, run_backtest_
 from tradeexecutor.backtest.universe import create_universe
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.strategy.alpha_model import AlphaModel, TradingPairSignalFlags, format_signals
 from tradeexecutor.strategy.fixed_size_risk import FixedSizeRiskModel
@@ -64,6 +65,14 @@ def rebalance(signals: dict[str, float], *, models: list[AlphaModel] | None = No
         return trades
 
     return plan
+
+
+def test_settings_without_effect_are_named():
+    model: Any = AlphaModel()
+    with pytest.warns(UserWarning, match="^execution_context of update_old_weights has no effect"):
+        model.update_old_weights(Portfolio(), execution_context=None)
+    with pytest.warns(UserWarning, match="^sell_rebalance_min_threshold of generate_reb"):
+        assert model.generate_rebalance_trades_and_triggers(None, sell_rebalance_min_threshold=5.0) == []
 
 
 def values(result: BacktestResult) -> dict[str, float]:

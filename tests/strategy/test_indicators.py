@@ -138,6 +138,19 @@ def test_indicators_can_read_others():
     assert at(indicators, 2).get_indicator_value("doubled") == 21.0
 
 
+def test_an_indicator_with_other_parameters_is_not_returned():
+    def tripled(dependency_resolver: Any, length: int) -> pd.Series:
+        return dependency_resolver.get_indicator_data("mean", parameters={"length": length}) * 3
+
+    def calculate_with(length: int) -> Any:
+        own = ("tripled", tripled, {"length": length}, IndicatorSource.dependencies_only_per_pair, 2)
+        return calculate(make_universe(), own, ("mean", mean, {"length": 2}))
+
+    assert at(calculate_with(2), 2).get_indicator_value("tripled") == 31.5
+    with pytest.raises(IndicatorCalculationFailed, match=r"calculated with \{'length': 2\}, not with \{'length': 3\}"):
+        calculate_with(3)
+
+
 def test_a_shortened_series_is_found_by_its_times():
     indicators = calculate(make_universe(), ("short", lambda close: close.rolling(3).mean().dropna()))
     assert at(indicators, 2).get_indicator_value("short") is None

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tradeexecutor.state.contract import warn_ignored
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
@@ -105,6 +106,11 @@ class TradingPairSignal:
     def has_trades(self) -> bool:
         """Return True if the position is changed."""
         return bool(self.position_adjust_usd) and not self.position_adjust_ignored
+
+
+def _warn_about(function: str, options: Iterable[str]) -> None:
+    for name in options:
+        warn_ignored(function, name, "see the parameters that the model has", stacklevel=4)
 
 
 class AlphaModel:
@@ -238,7 +244,7 @@ class AlphaModel:
         return accepted / equity
 
     def update_old_weights(
-        self, portfolio: Portfolio, portfolio_pairs: Iterable[TradingPairIdentifier] | None = None, **_options: object
+        self, portfolio: Portfolio, portfolio_pairs: Iterable[TradingPairIdentifier] | None = None, **options: object
     ) -> None:
         """Read the value of the present positions; open ones without a signal get one of zero, so that they close.
 
@@ -248,7 +254,10 @@ class AlphaModel:
             The portfolio.
         portfolio_pairs
             Positions of other pairs are left alone; None for all spot positions, vaults and shorts.
+        options
+            Further settings of existing code; each is warned about, because it has no effect.
         """
+        _warn_about("update_old_weights", options)
         pairs = None if portfolio_pairs is None else set(portfolio_pairs)
         total = portfolio.get_net_asset_value()
         for position in portfolio.open_positions.values():
@@ -305,7 +314,7 @@ class AlphaModel:
         position_manager: PositionManager,
         min_trade_threshold: USDollarAmount = 10.0,
         invidiual_rebalance_min_threshold: USDollarAmount = 0.0,
-        **_options: object,
+        **options: object,
     ) -> list[TradeExecution]:
         """Plan the trades: reductions and closes first, then what they pay for.
 
@@ -317,7 +326,10 @@ class AlphaModel:
             Nothing is traded if no position changes by more than this, USD.
         invidiual_rebalance_min_threshold
             A position that changes by less is left as it is, USD; the historical spelling.
+        options
+            Further settings of existing code; each is warned about, because it has no effect.
         """
+        _warn_about("generate_rebalance_trades_and_triggers", options)
         self.position_adjust_threshold_usd = min_trade_threshold
         is_small = self.max_position_adjust_usd < min_trade_threshold
         released: list[TradeExecution] = []

@@ -60,7 +60,12 @@ class IndicatorDependencyResolver(Protocol):
     """What the function of an indicator gets as ``dependency_resolver``: the output of earlier indicators."""
 
     def get_indicator_data(
-        self, name: str, pair: TradingPairIdentifier | None = None, column: str | None = None, **_unused: Any
+        self,
+        name: str,
+        pair: TradingPairIdentifier | None = None,
+        column: str | None = None,
+        *,
+        parameters: Mapping[str, Any] | None = None,
     ) -> Any:
         """Return the whole output of another indicator, or one column of it."""
 

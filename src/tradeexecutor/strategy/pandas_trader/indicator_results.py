@@ -1,7 +1,7 @@
 """Calculated indicators, and which of their values a decision can see."""
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -105,11 +105,14 @@ class IndicatorResults:
         Results of the functions, by name and pair id (`UNIVERSE` for none).
     reads
         Names of the indicators that each one has read during its calculation.
+    parameters
+        Parameters of the functions, by name.
     """
 
     def __init__(self, universe: TradingStrategyUniverse):
         self.universe = universe
         self.reads: dict[str, set[str]] = {}
+        self.parameters: dict[str, Mapping[str, Any]] = {}
         self.raw: dict[tuple[str, int], Any] = {}
         self._columns: dict[tuple[str, int], dict[str | None, IndicatorSeries]] = {}
 
@@ -357,20 +360,34 @@ class DependencyResolver:
         self._pair = pair
 
     def get_indicator_data(
-        self, name: str, pair: TradingPairIdentifier | None = None, column: str | None = None, **_unused: Any
+        self,
+        name: str,
+        pair: TradingPairIdentifier | None = None,
+        column: str | None = None,
+        *,
+        parameters: Mapping[str, Any] | None = None,
     ) -> Any:
         """Return the whole output of another indicator, or one column of it.
+
+        Parameters
+        ----------
+        parameters
+            What the caller expects the parameters of the other indicator to be; None for anything.
 
         Raises
         ------
         IndicatorNotFound
-            It is not declared as a dependency, or it is not calculated before this one (raise `order`).
+            It is not declared as a dependency, it is not calculated before this one (raise `order`), or it has other
+            parameters.
         """
         allowed = self._definition.dependencies
         if allowed and name not in allowed:
             raise IndicatorNotFound(f"{self._definition.name!r} does not declare {name!r} as a dependency")
         self._note(name)
         output = self._results.get_raw(name, pair or self._pair)
+        own = self._results.parameters.get(name, {})
+        if parameters is not None and dict(parameters) != dict(own):
+            raise IndicatorNotFound(f"{name!r} is calculated with {dict(own)}, not with {dict(parameters)}")
         return output if column is None else output[column]
 
     def _note(self, name: str) -> None:
@@ -401,6 +418,7 @@ def calculate_indicators(
     results = IndicatorResults(universe)
     frames: dict[int, pd.DataFrame] = {}
     for definition in indicators.iterate():
+        results.parameters[definition.name] = definition.parameters
         for pair in universe.iterate_pairs() if definition.source.is_per_pair() else (None,):
             arguments = _collect_arguments(definition, pair, universe, frames)
             optional = {
