@@ -186,6 +186,9 @@ class _Halves(VolumeShareSlippage):
 def test_terms_that_cannot_be_meant():
     for terms, message in [
         ({"minimum_order": -1}, "minimum_order must not be negative"),
+        ({"minimum_order": float("inf")}, "minimum_order must not be negative nor endless, it is inf"),
+        ({"lot_size": Decimal("NaN")}, "lot_size must not be negative nor endless, it is NaN"),
+        ({"tick_size": float("nan")}, "tick_size must not be negative nor endless, it is nan"),
         ({"buy_tax": 1.0}, "buy_tax is a fraction"),
         ({"maker_fee": -0.1}, "maker_fee is a fraction"),
     ]:

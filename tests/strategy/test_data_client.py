@@ -214,6 +214,15 @@ def test_our_own_views_have_the_same_shape():
     ]
 
 
+def test_a_single_candle_of_unknown_length_has_not_ended():
+    one = generate_ohlcv_candles(TimeBucket.d1, START, END).iloc[:1]
+    assert list(GroupedCandles(one).get_single_pair_data().index) == [START]
+    assert GroupedCandles(one).get_single_pair_data(START).empty
+    twice = GroupedCandles(pd.concat([one, one, one.rename(index=lambda when: when + DAY)]))
+    assert twice.get_single_pair_data(START).empty
+    assert list(twice.get_single_pair_data(START + DAY).index) == [START, START]
+
+
 def test_candles_of_a_single_pair_are_cut_at_the_decision():
     candles = GroupedCandles(generate_ohlcv_candles(TimeBucket.d1, START, END))
     assert list(candles.get_single_pair_data(START + 5 * DAY, 2).index) == [START + 3 * DAY, START + 4 * DAY]

@@ -158,9 +158,15 @@ class GroupedCandles:
 
 
 def _get_finished(frame: "pd.DataFrame", timestamp: datetime.datetime) -> "pd.DataFrame":
-    """Return the candles that have ended at a time; the shortest distance between two is their length."""
-    length = frame.index.to_series().diff().min() if len(frame) > 1 else datetime.timedelta(0)
-    return frame[frame.index <= timestamp - length]
+    """Return the candles that have ended at a time; the shortest distance between two is their length.
+
+    A single candle has no known length, so it counts as not finished.
+    """
+    distances: Any = frame.index.to_series().diff()
+    distances = distances[distances > datetime.timedelta(0)]
+    if not len(distances):
+        return frame.iloc[:0]
+    return frame[frame.index <= timestamp - distances.min()]
 
 
 class DataUniverse:

@@ -1,4 +1,4 @@
-"""Rules of the markets of a simulation: sizes of orders, fees of resting orders, taxes of tokens, latency.
+"""Rules of the markets of a simulation: sizes of orders, fees of resting orders, taxes of tokens.
 
 A strategy sets them as a parameter, for all pairs or by pair::
 
@@ -10,6 +10,7 @@ A strategy sets them as a parameter, for all pairs or by pair::
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 
@@ -53,8 +54,9 @@ class MarketTerms:
 
     def __post_init__(self) -> None:
         for name in ("minimum_order", "lot_size", "tick_size"):
-            if not getattr(self, name) >= 0:
-                raise InvalidValue(f"{name} must not be negative, it is {getattr(self, name)}")
+            size = getattr(self, name)
+            if not math.isfinite(size) or size < 0:
+                raise InvalidValue(f"{name} must not be negative nor endless, it is {size}")
         for name in ("maker_fee", "buy_tax", "sell_tax"):
             fraction = getattr(self, name)
             if fraction is not None and not 0 <= fraction < 1:
