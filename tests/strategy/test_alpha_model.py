@@ -67,6 +67,15 @@ def rebalance(signals: dict[str, float], *, models: list[AlphaModel] | None = No
     return plan
 
 
+@pytest.mark.parametrize("signal", [float("nan"), float("inf")])
+def test_a_signal_that_is_no_number_is_refused(signal: float):
+    universe = create_universe({"ETH-USD": make_candles([flat(100.0)] * 3)})
+    model = AlphaModel()
+    with pytest.raises(InvalidValue, match=f"the signal of ETH-USD is {signal}"):
+        model.set_signal(universe.get_single_pair(), signal)
+    assert not model.has_any_signal()
+
+
 def test_settings_without_effect_are_named():
     model: Any = AlphaModel()
     with pytest.warns(UserWarning, match="^execution_context of update_old_weights has no effect"):

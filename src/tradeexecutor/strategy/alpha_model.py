@@ -18,11 +18,13 @@ A positive signal is a spot position, a negative one a short of the same pair.
 import dataclasses
 import datetime
 import enum
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tradeexecutor.state.contract import warn_ignored
+from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
@@ -149,7 +151,15 @@ class AlphaModel:
         *,
         leverage: float | None = None,
     ) -> None:
-        """Say how strongly a spot pair is wanted; zero leaves it out."""
+        """Say how strongly a spot pair is wanted; zero leaves it out.
+
+        Raises
+        ------
+        InvalidValue
+            The signal is no number, such as that of an indicator which has no value yet.
+        """
+        if not math.isfinite(alpha):
+            raise InvalidValue(f"the signal of {pair.get_ticker()} is {alpha}; leave the pair out or give it 0")
         signal = TradingPairSignal(
             pair=pair,
             signal=float(alpha),

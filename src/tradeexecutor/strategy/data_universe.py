@@ -6,7 +6,7 @@ They are views of a `TradingStrategyUniverse`, or made from DataFrames where the
 
 import datetime
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import TradeExecutorError
@@ -166,7 +166,7 @@ def _get_finished(frame: "pd.DataFrame", timestamp: datetime.datetime) -> "pd.Da
     distances = distances[distances > datetime.timedelta(0)]
     if not len(distances):
         return frame.iloc[:0]
-    return frame[frame.index <= timestamp - distances.min()]
+    return cast("pd.DataFrame", frame[frame.index <= timestamp - distances.min()])
 
 
 class DataUniverse:
