@@ -42,6 +42,9 @@ _PROGRAM = (sys.executable, "-m", "tradeexecutor.cli.main", "start")
 #: Entries of a strategy that are no options of `start`.
 _OWN = frozenset({"folder", "environment"})
 
+#: Longest time that can be set, seconds: a year.
+_LONGEST = 365 * 86_400
+
 Table = dict[str, Any]
 
 
@@ -98,8 +101,8 @@ def _make_settings(path: Path, table: object) -> FleetSettings:
     for name, value in settings.items():
         if name not in names:
             raise CommandFailed(f"{path}: fleet has no setting {name}", f"It has {', '.join(sorted(names))}.")
-        if type(value) not in (int, float) or not value > 0:
-            raise CommandFailed(f"{path}: {name} must be a positive number of seconds")
+        if type(value) not in (int, float) or not 0 < value <= _LONGEST:
+            raise CommandFailed(f"{path}: {name} must be a positive number of seconds, at most {_LONGEST:,}")
     return FleetSettings(**settings)
 
 

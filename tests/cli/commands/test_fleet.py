@@ -103,6 +103,8 @@ def test_a_path_that_looks_like_an_option_is_none(tmp_path: Path):
         ),
         ("[strategies.a]\n[fleet]\nspeed = 1", "no setting speed"),
         ("[strategies.a]\n[fleet]\nfirst_pause = -1", "positive number"),
+        ("[strategies.a]\n[fleet]\nfirst_pause = nan", "positive number"),
+        ("[strategies.a]\n[fleet]\nlongest_pause = inf", "at most 31,536,000"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, message: str):
