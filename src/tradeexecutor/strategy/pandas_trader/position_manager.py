@@ -12,10 +12,10 @@ from tradeexecutor.accounting.raw_units import round_down_to_units
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import UnsupportedPairKind
 from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.identifier.dust import get_dust_epsilon_for_pair
 from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
-from tradeexecutor.strategy.dust import get_dust_epsilon_for_pair
 from tradeexecutor.strategy.pandas_trader.credit_positions import CreditPositions, PositionAvailabilityResponse
 from tradeexecutor.strategy.pandas_trader.position_rules import (
     NoSingleOpenPositionException,

@@ -8,10 +8,10 @@ from tradeexecutor.accounting.accuracy import sum_decimal
 from tradeexecutor.state.booking.waiting_orders import is_waiting
 from tradeexecutor.state.errors import TooSmallTrade, TradeExecutorError
 from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.identifier.dust import get_dust_epsilon_for_pair
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeFlag
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
-from tradeexecutor.strategy.dust import get_dust_epsilon_for_pair
 
 __all__ = [
     "NoSingleOpenPositionException",

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.loan.changes import LoanChange, get_loan_after_trade
+from tradeexecutor.state.loan.leverage import LeverageEstimate
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trigger import Trigger, TriggerCondition
@@ -14,7 +15,6 @@ from tradeexecutor.state.types import LeverageMultiplier, Percent, USDollarAmoun
 from tradeexecutor.strategy.pandas_trader.position_rules import PositionManagerError
 from tradeexecutor.strategy.pandas_trader.short_positions import ShortPositions
 from tradeexecutor.strategy.pandas_trader.trigger_orders import GoodTill
-from tradeexecutor.utils.leverage_calculations import LeverageEstimate
 
 __all__ = ["ShortOrders"]
 

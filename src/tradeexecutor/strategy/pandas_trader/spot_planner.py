@@ -9,12 +9,12 @@ from tradeexecutor.state.booking.waiting_orders import expire_order, expire_wait
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import UnsupportedPairKind
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.state.identifier.dust import get_dust_epsilon_for_pair
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade.pricing import TradePricing
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
-from tradeexecutor.strategy.dust import get_dust_epsilon_for_pair
 from tradeexecutor.strategy.pandas_trader.position_rules import (
     OrderTooSmall,
     PositionManagerError,

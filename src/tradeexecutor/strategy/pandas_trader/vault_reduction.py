@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from tradeexecutor.accounting.raw_units import round_down_to_units
+from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeFlag
 from tradeexecutor.state.types import USDollarAmount
-from tradeexecutor.strategy.dust import get_close_epsilon_for_pair
 from tradeexecutor.strategy.pandas_trader.position_rules import (
     PositionManagerError,
     check_position,
