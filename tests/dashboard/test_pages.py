@@ -49,7 +49,7 @@ HOSTILE = "<script>alert(1)</script>\u202etxet\u202c 🚀" + "x" * 500
 
 
 def make_hostile() -> State:
-    state = make_traded()
+    state = State.from_json(make_traded().to_json())  # its pairs are its own, not those of all tests
     state.name = HOSTILE
     for position in state.portfolio.get_all_positions():
         position.notes = HOSTILE

@@ -8,7 +8,7 @@ import pytest
 from tests.ethereum.trader import Trader
 from tradeexecutor.ethereum.abi import parse_fragment
 from tradeexecutor.ethereum.broadcast import WaitRules
-from tradeexecutor.ethereum.errors import PartlyExecuted, TransactionsUnconfirmed
+from tradeexecutor.ethereum.errors import PartlyExecuted, RpcError, TransactionsUnconfirmed
 from tradeexecutor.ethereum.execution import EthereumExecution, expire_unsent_trades
 from tradeexecutor.ethereum.hot_wallet import FeeRules
 from tradeexecutor.ethereum.recovery import Fate, find_fate
@@ -114,6 +114,25 @@ def test_a_nonce_that_was_used_long_ago_is_found(trader: Trader):
         trader.chain.anvil.mine(3)
     finding = find_fate(trader.connection, ours)
     assert finding.fate is Fate.replaced
+
+
+@pytest.mark.parametrize(("first_kept", "expected"), [(-7, Fate.replaced), (-1, Fate.replaced), (60, Fate.unclear)])
+def test_a_node_without_an_archive_is_asked_for_what_it_has(
+    trader: Trader, monkeypatch: pytest.MonkeyPatch, first_kept: int, expected: Fate
+):
+    ours, foreign = sign(trader, 1), sign(trader, 2, bumps=1)
+    send(trader, foreign)
+    used_at = trader.connection.get_head().number
+    trader.chain.anvil.mine(61)
+    count = trader.connection.get_transaction_count
+
+    def count_in_history(address: str, block: int | str = "latest") -> int:
+        if isinstance(block, int) and block < used_at + first_kept:
+            raise RpcError("missing trie node", -32000)
+        return count(address, block)
+
+    monkeypatch.setattr(trader.connection, "get_transaction_count", count_in_history)
+    assert find_fate(trader.connection, ours).fate is expected
 
 
 def test_any_version_of_a_transaction_may_be_the_one(trader: Trader):

@@ -37,9 +37,13 @@ const NAMES: Record<ThemeChoice, string> = { auto: "System colours", light: "Lig
 
 function ThemeButton() {
   const [choice, set] = useState(getChoice());
-  useEffect(() => setChoice(choice), [choice]);
+  const change = () => {
+    // The kept choice, not the drawn one: a second click may come before the first is drawn.
+    setChoice(NEXT[getChoice()]);
+    set(getChoice());
+  };
   return (
-    <button type="button" onClick={() => set(NEXT[choice])} aria-label={`Colours: ${NAMES[choice]}. Change them.`}>
+    <button type="button" onClick={change} aria-label={`Colours: ${NAMES[choice]}. Change them.`}>
       {NAMES[choice]}
     </button>
   );

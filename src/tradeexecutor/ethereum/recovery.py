@@ -126,18 +126,34 @@ def _find_block_of_nonce(connection: ChainConnection, sender: str, nonce: int, l
     """Return the block in which a nonce was used; it is at or before block `last`.
 
     The search goes back in steps of doubling size and then halves the range, because nodes without an archive contain
-    only recent history.
+    only recent history. A block that is older than this history is taken for one before the block that is searched.
+
+    Raises
+    ------
+    RpcError
+        The nonce was used before the history of the node begins.
     """
+    missing: dict[int, RpcError] = {}
+
+    def was_used(number: int) -> bool:
+        try:
+            return connection.get_transaction_count(sender, number) > nonce
+        except RpcError as error:
+            missing[number] = error
+            return False
+
     step = 1
     high = last
     low = max(last - step, -1)
-    while low >= 0 and connection.get_transaction_count(sender, low) > nonce:
+    while low >= 0 and was_used(low):
         high, step = low, 2 * step
         low = max(low - step, -1)
     while high - low > 1:
         middle = (low + high) // 2
-        if connection.get_transaction_count(sender, middle) > nonce:
+        if was_used(middle):
             high = middle
         else:
             low = middle
+    if low in missing:
+        raise missing[low]
     return high

@@ -18,7 +18,7 @@ from tradeexecutor.ethereum.devchain.chain import DevChain, UniswapV2
 from tradeexecutor.ethereum.devchain.packages import DevChainUnavailable
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 
-__all__ = ["DevMarket", "dev_chain", "dev_chain_process", "dev_market"]
+__all__ = ["DevMarket", "deploy_dev_market", "dev_chain", "dev_chain_process", "dev_market"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ class DevMarket:
     pair: TradingPairIdentifier
 
 
-def _deploy_market(chain: DevChain) -> DevMarket:
+def deploy_dev_market(chain: DevChain) -> DevMarket:
+    """Deploy the tokens and the exchange that the tests trade with."""
     usdc, weth = chain.deploy_token("USDC", 6), chain.deploy_token("WETH", 18)
     exchange = chain.deploy_uniswap_v2()
     pair = chain.create_v2_pool(exchange, weth, usdc, Decimal(1_000), price=Decimal(2_000))
@@ -56,7 +57,7 @@ def dev_chain_process() -> Iterator[tuple[DevChain, DevMarket]]:
     except DevChainUnavailable as error:
         pytest.skip(str(error))
     with chain:
-        yield chain, _deploy_market(chain)
+        yield chain, deploy_dev_market(chain)
 
 
 @pytest.fixture
