@@ -248,8 +248,7 @@ def list_forms(secret: bytes) -> list[bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("source", ["environment", "keystore"])
-@pytest.mark.parametrize("store", ["state.json", "sqlite"])
+@pytest.mark.parametrize(("source", "store"), [("environment", "sqlite"), ("keystore", "state.json")])
 def test_the_key_is_in_nothing_that_the_program_writes(machine: Machine, source: str, store: str):
     """State, backups, history, logs with --debug, errors with tracebacks, output, and the list of processes."""
     (machine.folder / "strategy.py").write_text(TALKATIVE)

@@ -60,13 +60,15 @@ def writers() -> Iterator[Writers]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60 + 3 * scaled(80))
+@pytest.mark.timeout(120 + 3 * scaled(80))
 def test_a_killed_save_loses_nothing_that_was_acknowledged(writers: Writers, memory: Path):
     address = f"sqlite:///{memory}/trading.db#demo"
     store = SQLStateStore(address)
     randomness = random.Random(1)
     saved = under_way = 0
-    for number in range(scaled(80)):
+    number = 0
+    while number < scaled(80) and (SOAK > 1 or saved < 100):
+        number += 1
         after_first = number % 4 > 0  # else it may die while it makes the database, or reads what there is
         acknowledged = writers.run(address, saved, randomness.uniform(0.0, 0.05), after_first)
         if acknowledged == 0 and store.is_pristine():
@@ -78,7 +80,7 @@ def test_a_killed_save_loses_nothing_that_was_acknowledged(writers: Writers, mem
         saved = state.cycle
         earlier = randomness.randint(1, saved)
         assert store.load(at=earlier).cycle == earlier, "all saves before are there"
-    assert saved > 100
+    assert saved > scaled(10), "hardly any writer has saved before it was killed"
     if SOAK > 1:  # in a few rounds it is a matter of luck
         assert under_way, "no writer was killed between its save and its word"
     (check,) = verify_database(store.address)
@@ -106,7 +108,7 @@ print(count)
 @pytest.mark.slow
 @pytest.mark.timeout(60 * scaled(2))
 def test_a_reader_never_sees_half_a_save_nor_an_older_one_after_a_newer(memory: Path):
-    saves = scaled(1_000)
+    saves = 300 if SOAK == 1 else scaled(1_000)
     address = f"sqlite:///{memory}/trading.db#demo"
     state = make_state("0")
     state.portfolio.open_positions[1].notes = ""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.soak import SOAK
 from tests.support import REPOSITORY
 from tradeexecutor.analysis.compare.states import compare_states
 from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
@@ -22,6 +23,8 @@ from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniv
 
 #: Vaults are not traded on paper: a feed of candles does not say which symbols are shares of one.
 EXAMPLES = [path for path in sorted((REPOSITORY / "examples").glob("*.py")) if path.stem != "vault_allocation"]
+if SOAK == 1:  # one with orders that wait, one with several pairs, one with loans
+    EXAMPLES = [path for path in EXAMPLES if path.stem in ("trend_following", "rebalancing", "idle_cash_in_credit")]
 
 #: The period has this many trades at least; its candles arrive in portions, and between two of them the program was
 #: stopped.

@@ -120,7 +120,7 @@ def add_empty_event(state: State, position: TradingPosition) -> None:
     state.portfolio.next_balance_update_id += 1
 
 
-PrunedTrading.TestCase.settings = settings(Trading.TestCase.settings, max_examples=25 * SOAK)
+PrunedTrading.TestCase.settings = settings(Trading.TestCase.settings, max_examples=12 if SOAK == 1 else 25 * SOAK)
 
 
 @pytest.mark.slow

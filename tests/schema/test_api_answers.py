@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.node import run
+from tests.kit.soak import SOAK
 from tests.schema.test_typescript import make_states
 from tests.support import REPOSITORY
 from tests.web.test_server import serve
@@ -49,7 +50,9 @@ def test_answers_about_the_demos(typescript_package: Path, tmp_path: Path):
 
 def test_answers_about_real_files(typescript_package: Path, tmp_path: Path, shared_dir: Path):
     """As we have saved them, and as other programs have: with numbers for amounts, and texts for prices."""
-    files = [*(shared_dir / "states").glob("*.json"), *(shared_dir / "made" / "states").glob("*.json")]
+    files = sorted([*(shared_dir / "states").glob("*.json"), *(shared_dir / "made" / "states").glob("*.json")])
+    if SOAK == 1:
+        files = files[::4]
     saved, original = tmp_path / "saved", tmp_path / "original"
     saved.mkdir()
     original.mkdir()

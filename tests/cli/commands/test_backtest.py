@@ -338,31 +338,28 @@ def test_a_folder_that_cannot_be_written_to(run: Run, strategy: Path, candles: P
 # --- demo
 
 
-@pytest.mark.slow
-def test_the_demo_runs_all_examples_and_leaves_valid_states(run: Run, tmp_path: Path):
-    result = run("demo", "--output", tmp_path / "demo")
-    assert result.exit_code == 0, result.output
-    examples = [path.stem for path in (REPOSITORY / "examples").glob("*.py")]
-    assert examples
-    states = [tmp_path / "demo" / name / "state.json" for name in examples]
-    assert run("validate", *states).exit_code == 0
-    for name, path in zip(examples, states, strict=True):
-        assert f"{name}.py: " in result.stdout
-        assert str(path) in result.stdout
-        assert State.read_json_file(path).portfolio.closed_positions
-    assert "What to look at next" in result.stdout
-    assert run("demo", "--output", tmp_path / "demo").exit_code == 0
-
-
 def test_the_demo_says_where_it_looked_for_examples(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(example_files, "_FOLDERS", (tmp_path / "a", tmp_path / "b"))
     assert_fails(run("demo"), str(tmp_path / "a"))
 
 
 @pytest.mark.slow
-def test_what_the_demo_suggests_works(spawn: Spawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.timeout(900)  # ten programs
+def test_the_demo_runs_all_examples_and_what_it_suggests_works(
+    run: Run, spawn: Spawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(tmp_path)
     result = spawn("demo")
+    assert result.returncode == 0, result.stderr
+    examples = [path.stem for path in (REPOSITORY / "examples").glob("*.py")]
+    assert examples
+    states = [Path("backtests") / "demo" / name / "state.json" for name in examples]
+    assert run("validate", *states).exit_code == 0
+    for name, path in zip(examples, states, strict=True):
+        assert f"{name}.py: " in result.stdout
+        assert str(path) in result.stdout
+        assert State.read_json_file(path).portfolio.closed_positions
+    assert "What to look at next" in result.stdout
     commands = [line.strip() for line in result.stdout.splitlines() if line.startswith("    ")]
     assert len(commands) == 7
     for command in commands:
