@@ -210,7 +210,7 @@ class BacktestEngine:
         The return before them is then known exactly, independent of later trades.
         """
         state = self.runner.state
-        if flows is not None and state.stats.portfolio and flows.has_due_flow(ts, state):
+        if flows is not None and state.stats.has_portfolio_stats() and flows.has_due_flow(ts, state):
             self.runner.revalue(ts)
             self.runner.record_statistics(ts)
 

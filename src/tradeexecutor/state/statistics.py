@@ -4,10 +4,12 @@
 # pyright: reportUnnecessaryIsInstance=false, reportUnnecessaryComparison=false
 
 import datetime
+import threading
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from tradeexecutor.state.codec.bounds import check_values
 from tradeexecutor.state.codec.codec import Serialisable
@@ -25,6 +27,8 @@ from tradeexecutor.state.types import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+S = TypeVar("S", bound="_StatisticsSlots")
 
 
 @dataclass(slots=True)
@@ -156,13 +160,116 @@ class PortfolioStatistics(Serialisable):
         return self.total_equity if self.net_asset_value is None else self.net_asset_value
 
 
+class WaitingSamples(Protocol):
+    """Samples that are computed when somebody reads them, see :mod:`tradeexecutor.statistics.noted_samples`."""
+
+    def add_portfolio_sample(self, sample: PortfolioStatistics) -> None:
+        """Add a sample of the portfolio."""
+        ...
+
+    def add_position_sample(self, position_id: int, sample: PositionStatistics) -> None:
+        """Add a sample of a position."""
+        ...
+
+    def get_position_ids(self) -> set[int]:
+        """Return the ids of the positions with samples."""
+        ...
+
+    def get_position_values(self, position_id: int) -> list[USDollarAmount]:
+        """Return the value in each sample of a position, USD."""
+        ...
+
+    def iterate_net_asset_values(self) -> Iterator[tuple[datetime.datetime, USDollarAmount]]:
+        """Yield time and value of each sample of the portfolio, USD."""
+        ...
+
+    def write(self, portfolio: list[PortfolioStatistics], positions: dict[int, list[PositionStatistics]]) -> None:
+        """Append all samples to these lists."""
+        ...
+
+
+class _StatisticsSlots(Serialisable):
+    """The slots of the lists, and what waits to be written into them."""
+
+    __slots__ = ("_is_read", "_waiting")
+
+    _portfolio: list[PortfolioStatistics]
+    _positions: dict[int, list[PositionStatistics]]
+    #: Samples after those of the lists; None without any.
+    _waiting: WaitingSamples | None
+    #: Whether somebody may have the lists, and sees what is added to them.
+    _is_read: bool
+
+    def __getstate__(self) -> Any:
+        """Return the data for a copy, which has nothing that waits."""
+        self.write_waiting()
+        attributes, slots = cast(Any, super().__getstate__())
+        return attributes, {name: value for name, value in slots.items() if name != "_waiting"}
+
+    def is_read(self) -> bool:
+        """Return True if somebody may have one of the lists, and sees what is added to it."""
+        return getattr(self, "_is_read", False)
+
+    def let_wait(self, samples: WaitingSamples) -> None:
+        """Let samples wait until somebody reads one of the lists, which nobody has done yet.
+
+        At least one sample must be added to them at once.
+        """
+        assert not self.is_read()
+        self._waiting = samples
+
+    def get_waiting(self) -> WaitingSamples | None:
+        """Return the samples that wait; None if there are none, also because they have been written."""
+        return getattr(self, "_waiting", None)
+
+    def write_waiting(self) -> None:
+        """Append the samples that wait to the lists; from now on all samples are added to the lists at once."""
+        if self.is_read():
+            return
+        with _writing:  # threads may read a finished state at the same time
+            waiting = self.get_waiting()
+            if waiting is not None:
+                waiting.write(self._portfolio, self._positions)
+                self._waiting = None
+            self._is_read = True
+
+
+_writing = threading.Lock()
+
+
+def _write_before_use(cls: type[S]) -> type[S]:
+    """Make a class write the samples that wait into its lists before somebody reads or replaces one of them."""
+    for name in ("portfolio", "positions"):
+        slot = f"_{name}"
+        setattr(cls, slot, cls.__dict__[name])
+        setattr(cls, name, _make_property(slot))
+    return cls
+
+
+def _make_property(slot: str) -> property:
+    def read(stats: _StatisticsSlots) -> Any:
+        stats.write_waiting()
+        return getattr(stats, slot)
+
+    def replace(stats: _StatisticsSlots, value: Any) -> None:
+        if hasattr(stats, slot):  # a new object has no value yet
+            stats.write_waiting()
+        setattr(stats, slot, value)
+
+    return property(read, replace)
+
+
 def _no_positions() -> dict[int, list[PositionStatistics]]:
     return defaultdict(list)
 
 
+@_write_before_use
 @dataclass(slots=True)
-class Statistics(Serialisable):
-    """All samples, oldest first; several may have the same time."""
+class Statistics(_StatisticsSlots):
+    """All samples, oldest first; several may have the same time.
+
+    A backtest computes most of its samples when `portfolio` or `positions` is read for the first time.
+    """
 
     #: Samples of the portfolio, oldest first.
     portfolio: list[PortfolioStatistics] = field(default_factory=new_list)
@@ -177,8 +284,8 @@ class Statistics(Serialisable):
     def __post_init__(self) -> None:
         if self.long_short_metrics_latest:
             check_values(self)
-        if type(self.positions) is not defaultdict:
-            self.positions = defaultdict(list, self.positions)
+        if type(self._positions) is not defaultdict:
+            cast(Any, self)._positions = defaultdict(list, self._positions)
 
     def get_latest_portfolio_stats(self) -> PortfolioStatistics | None:
         """Return the latest sample of the portfolio; None without samples."""
@@ -193,9 +300,46 @@ class Statistics(Serialisable):
         samples = self.positions.get(position_id)
         return samples[-1] if samples else None
 
+    def add_portfolio_stats(self, sample: PortfolioStatistics) -> None:
+        """Append a sample of the portfolio."""
+        waiting = self.get_waiting()
+        if waiting is not None:
+            waiting.add_portfolio_sample(sample)
+        else:
+            self._portfolio.append(sample)
+
     def add_positions_stats(self, position_id: int, p_stats: PositionStatistics) -> None:
         """Append a sample of a position."""
-        self.positions.setdefault(position_id, []).append(p_stats)
+        waiting = self.get_waiting()
+        if waiting is not None:
+            waiting.add_position_sample(position_id, p_stats)
+        else:
+            self._positions.setdefault(position_id, []).append(p_stats)
+
+    # --- Reading without making samples that wait
+
+    def has_portfolio_stats(self) -> bool:
+        """Return True if there is a sample of the portfolio."""
+        return bool(self._portfolio) or self.get_waiting() is not None
+
+    def get_position_ids(self) -> set[int]:
+        """Return the ids of the positions with samples."""
+        waiting = self.get_waiting()
+        return set(self._positions) if waiting is None else {*self._positions, *waiting.get_position_ids()}
+
+    def get_position_values(self, position_id: int) -> list[USDollarAmount]:
+        """Return the value in each sample of a position, USD, oldest first."""
+        values = [sample.value for sample in self._positions.get(position_id, ())]
+        waiting = self.get_waiting()
+        return values if waiting is None else values + waiting.get_position_values(position_id)
+
+    def iterate_net_asset_values(self) -> Iterator[tuple[datetime.datetime, USDollarAmount]]:
+        """Yield time and value of each sample of the portfolio, USD, see `PortfolioStatistics.get_value`."""
+        for sample in self._portfolio:
+            yield sample.calculated_at, sample.get_value()
+        waiting = self.get_waiting()
+        if waiting is not None:
+            yield from waiting.iterate_net_asset_values()
 
     def get_equity_series(self) -> "pd.Series[float]":
         """Return the total equity over time, USD, named ``equity``."""

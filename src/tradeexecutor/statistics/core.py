@@ -84,11 +84,17 @@ def calculate_closed_position_statistics(
     clock: datetime.datetime, position: TradingPosition, position_stats: list[PositionStatistics]
 ) -> FinalPositionStatistics:
     """Return the final figures of a closed position from its recorded samples (oldest first, at least one)."""
+    return _make_final_statistics(clock, position, [sample.value for sample in position_stats])
+
+
+def _make_final_statistics(
+    clock: datetime.datetime, position: TradingPosition, values: list[USDollarAmount]
+) -> FinalPositionStatistics:
     return FinalPositionStatistics(
         calculated_at=clock,
         trade_count=position.get_trade_count(),
-        value_at_open=position_stats[0].value,
-        value_at_max=max(sample.value or 0 for sample in position_stats),
+        value_at_open=values[0],
+        value_at_max=max(value or 0 for value in values),
     )
 
 
@@ -221,15 +227,19 @@ def update_statistics(
     with comparing_closed_once(portfolio):
         sample = calculate_statistics(clock, portfolio, execution_mode, strategy_cycle_or_wall_clock, treasury)
     stats.long_short_metrics_latest = long_short_metrics_latest
-    stats.portfolio.append(sample.portfolio)
+    stats.add_portfolio_stats(sample.portfolio)
     for position_id, position_sample in sample.positions.items():
         stats.add_positions_stats(position_id, position_sample)
+    record_newly_closed(clock, stats, portfolio)
+
+
+def record_newly_closed(clock: datetime.datetime, stats: Statistics, portfolio: Portfolio) -> None:
+    """Record the last sample and the final figures of positions closed since the sample before."""
     for position in _find_newly_closed(stats, portfolio):
         position_id = position.position_id
         stats.add_positions_stats(position_id, calculate_position_statistics(clock, position))
-        stats.closed_positions[position_id] = calculate_closed_position_statistics(
-            clock, position, stats.positions[position_id]
-        )
+        values = stats.get_position_values(position_id)
+        stats.closed_positions[position_id] = _make_final_statistics(clock, position, values)
 
 
 def _find_newly_closed(stats: Statistics, portfolio: Portfolio) -> list[TradingPosition]:

@@ -36,6 +36,6 @@ def perform_integrity_check(state: StateFields) -> None:
     portfolio = state.portfolio
     check_ids(portfolio)
     known = {position_id for table in portfolio.get_position_tables() for position_id in table}
-    unknown = sorted(state.stats.positions.keys() - known)
+    unknown = sorted(state.stats.get_position_ids() - known)
     if unknown:
         raise IntegrityError(f"statistics of unknown positions: {unknown}")

@@ -1,0 +1,141 @@
+"""Samples of a backtest that are computed when somebody reads them.
+
+Between two trades only prices change. A `Segment` notes the time and the prices of such bars, the sums over the trades
+once, and makes the samples when they are asked for. Samples that are not determined by prices alone are kept as they
+are, in between.
+"""
+
+import datetime
+from collections.abc import Iterator, Sequence
+
+from tradeexecutor.state.codec.short_constructor import make_short_constructor
+from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.statistics import PortfolioStatistics, PositionStatistics
+from tradeexecutor.state.types import USDollarAmount, USDollarPrice
+from tradeexecutor.statistics.spot_holding import SpotHolding
+
+__all__ = ["NotedSamples", "Segment", "make_portfolio_sample"]
+
+_make_sample = make_short_constructor(
+    PortfolioStatistics,
+    ("calculated_at", "total_equity", "net_asset_value", "free_cash", "open_position_equity"),
+    InvalidValue,
+    checks_rules=False,  # the rule is about the profitability, which backtests do not record
+)
+
+
+def make_portfolio_sample(ts: datetime.datetime, equity: USDollarAmount, cash: USDollarAmount) -> PortfolioStatistics:
+    """Return the sample of a portfolio from the value of its open positions and its cash, USD."""
+    total = equity + cash
+    return _make_sample(ts, total, total, cash, equity)
+
+
+class Segment:
+    """Bars between which only prices changed.
+
+    Attributes
+    ----------
+    holdings
+        The open positions.
+    cash
+        Cash, USD.
+    times
+        Time of each bar, naive UTC, which is the time of its prices, too.
+    prices
+        For each position its price on each bar, USD.
+    """
+
+    __slots__ = ("cash", "holdings", "prices", "times")
+
+    def __init__(self, holdings: Sequence[SpotHolding], cash: USDollarAmount) -> None:
+        self.holdings, self.cash = holdings, cash
+        self.times: list[datetime.datetime] = []
+        self.prices: list[list[USDollarPrice]] = [[] for _ in holdings]
+
+    def add(self, ts: datetime.datetime) -> None:
+        """Add a bar with the present prices of the positions."""
+        self.times.append(ts)
+        for holding, prices in zip(self.holdings, self.prices, strict=True):
+            prices.append(holding.position.last_token_price)
+
+    def get_equities(self) -> list[USDollarAmount]:
+        """Return the value of all open positions on each bar, USD."""
+        if not self.holdings:
+            return [0] * len(self.times)
+        values = (holding.get_values(prices) for holding, prices in zip(self.holdings, self.prices, strict=True))
+        equities = next(values)
+        for column in values:  # in the order of a loop over the positions; `sum` may round otherwise
+            equities = [equity + value for equity, value in zip(equities, column, strict=True)]
+        return equities
+
+    def make_portfolio_samples(self) -> list[PortfolioStatistics]:
+        """Return the samples of the portfolio."""
+        cash = self.cash
+        return [
+            make_portfolio_sample(ts, equity, cash) for ts, equity in zip(self.times, self.get_equities(), strict=True)
+        ]
+
+    def make_position_samples(self, index: int) -> list[PositionStatistics]:
+        """Return the samples of one of the positions."""
+        make_sample = self.holdings[index].make_sample
+        return [make_sample(ts, ts, price) for ts, price in zip(self.times, self.prices[index], strict=True)]
+
+
+class NotedSamples:
+    """The samples that a run adds to a `Statistics`, in the order of time; implements `WaitingSamples`."""
+
+    __slots__ = ("_portfolio", "_positions")
+
+    def __init__(self) -> None:
+        self._portfolio: list[Segment | PortfolioStatistics] = []
+        #: Position id -> its samples: a segment with the index of the position in it, or one sample.
+        self._positions: dict[int, list[tuple[Segment, int] | PositionStatistics]] = {}
+
+    def start_segment(self, holdings: Sequence[SpotHolding], cash: USDollarAmount) -> Segment:
+        """Return a new segment, to which the caller adds bars until the next sample that is added here."""
+        segment = Segment(holdings, cash)
+        self._portfolio.append(segment)
+        for index, holding in enumerate(holdings):
+            self._positions.setdefault(holding.position.position_id, []).append((segment, index))
+        return segment
+
+    def add_portfolio_sample(self, sample: PortfolioStatistics) -> None:
+        """Add a sample of the portfolio."""
+        self._portfolio.append(sample)
+
+    def add_position_sample(self, position_id: int, sample: PositionStatistics) -> None:
+        """Add a sample of a position."""
+        self._positions.setdefault(position_id, []).append(sample)
+
+    def get_position_ids(self) -> set[int]:
+        """Return the ids of the positions with samples."""
+        return set(self._positions)
+
+    def get_position_values(self, position_id: int) -> list[USDollarAmount]:
+        """Return the value in each sample of a position, USD."""
+        values: list[USDollarAmount] = []
+        for part in self._positions.get(position_id, ()):
+            if isinstance(part, tuple):
+                segment, index = part
+                values += segment.holdings[index].get_values(segment.prices[index])
+            else:
+                values.append(part.value)
+        return values
+
+    def iterate_net_asset_values(self) -> Iterator[tuple[datetime.datetime, USDollarAmount]]:
+        """Yield time and value of each sample of the portfolio, USD, see `PortfolioStatistics.get_value`."""
+        for part in self._portfolio:
+            if isinstance(part, Segment):
+                cash = part.cash
+                yield from zip(part.times, [equity + cash for equity in part.get_equities()], strict=True)
+            else:
+                yield part.calculated_at, part.get_value()
+
+    def write(self, portfolio: list[PortfolioStatistics], positions: dict[int, list[PositionStatistics]]) -> None:
+        """Append all samples to the lists of a `Statistics`."""
+        for part in self._portfolio:
+            portfolio.extend(part.make_portfolio_samples() if isinstance(part, Segment) else (part,))
+        for position_id, parts in self._positions.items():
+            samples = positions.setdefault(position_id, [])
+            for part in parts:
+                samples.extend(part[0].make_position_samples(part[1]) if isinstance(part, tuple) else (part,))
