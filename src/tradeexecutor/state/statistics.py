@@ -191,47 +191,29 @@ class WaitingSamples(Protocol):
 class _StatisticsSlots(Serialisable):
     """The slots of the lists, and what waits to be written into them."""
 
-    __slots__ = ("_is_read", "_waiting")
+    __slots__ = ("is_read", "waiting")
 
     _portfolio: list[PortfolioStatistics]
     _positions: dict[int, list[PositionStatistics]]
-    #: Samples after those of the lists; None without any.
-    _waiting: WaitingSamples | None
-    #: Whether somebody may have the lists, and sees what is added to them.
-    _is_read: bool
+    #: Samples after those of the lists, at least one; None without any.
+    waiting: WaitingSamples | None
+    #: Whether somebody may have one of the lists, and sees what is added to it; then no sample may wait.
+    is_read: bool
 
     def __getstate__(self) -> Any:
-        """Return the data for a copy, which has nothing that waits."""
+        """Return the data for a copy, for which nothing waits."""
         self.write_waiting()
-        attributes, slots = cast(Any, super().__getstate__())
-        return attributes, {name: value for name, value in slots.items() if name != "_waiting"}
-
-    def is_read(self) -> bool:
-        """Return True if somebody may have one of the lists, and sees what is added to it."""
-        return getattr(self, "_is_read", False)
-
-    def let_wait(self, samples: WaitingSamples) -> None:
-        """Let samples wait until somebody reads one of the lists, which nobody has done yet.
-
-        At least one sample must be added to them at once.
-        """
-        assert not self.is_read()
-        self._waiting = samples
-
-    def get_waiting(self) -> WaitingSamples | None:
-        """Return the samples that wait; None if there are none, also because they have been written."""
-        return getattr(self, "_waiting", None)
+        return super().__getstate__()
 
     def write_waiting(self) -> None:
         """Append the samples that wait to the lists; from now on all samples are added to the lists at once."""
-        if self.is_read():
+        if getattr(self, "is_read", True):  # nobody reads it while its constructor runs
             return
         with _writing:  # threads may read a finished state at the same time
-            waiting = self.get_waiting()
-            if waiting is not None:
-                waiting.write(self._portfolio, self._positions)
-                self._waiting = None
-            self._is_read = True
+            if self.waiting is not None:
+                self.waiting.write(self._portfolio, self._positions)
+                self.waiting = None
+            self.is_read = True
 
 
 _writing = threading.Lock()
@@ -252,8 +234,7 @@ def _make_property(slot: str) -> property:
         return getattr(stats, slot)
 
     def replace(stats: _StatisticsSlots, value: Any) -> None:
-        if hasattr(stats, slot):  # a new object has no value yet
-            stats.write_waiting()
+        stats.write_waiting()
         setattr(stats, slot, value)
 
     return property(read, replace)
@@ -282,6 +263,7 @@ class Statistics(_StatisticsSlots):
     long_short_metrics_latest: JSONObject | None = None
 
     def __post_init__(self) -> None:
+        self.waiting, self.is_read = None, False
         if self.long_short_metrics_latest:
             check_values(self)
         if type(self._positions) is not defaultdict:
@@ -302,17 +284,15 @@ class Statistics(_StatisticsSlots):
 
     def add_portfolio_stats(self, sample: PortfolioStatistics) -> None:
         """Append a sample of the portfolio."""
-        waiting = self.get_waiting()
-        if waiting is not None:
-            waiting.add_portfolio_sample(sample)
+        if self.waiting is not None:
+            self.waiting.add_portfolio_sample(sample)
         else:
             self._portfolio.append(sample)
 
     def add_positions_stats(self, position_id: int, p_stats: PositionStatistics) -> None:
         """Append a sample of a position."""
-        waiting = self.get_waiting()
-        if waiting is not None:
-            waiting.add_position_sample(position_id, p_stats)
+        if self.waiting is not None:
+            self.waiting.add_position_sample(position_id, p_stats)
         else:
             self._positions.setdefault(position_id, []).append(p_stats)
 
@@ -320,26 +300,25 @@ class Statistics(_StatisticsSlots):
 
     def has_portfolio_stats(self) -> bool:
         """Return True if there is a sample of the portfolio."""
-        return bool(self._portfolio) or self.get_waiting() is not None
+        return bool(self._portfolio) or self.waiting is not None
 
     def get_position_ids(self) -> set[int]:
         """Return the ids of the positions with samples."""
-        waiting = self.get_waiting()
+        waiting = self.waiting
         return set(self._positions) if waiting is None else {*self._positions, *waiting.get_position_ids()}
 
     def get_position_values(self, position_id: int) -> list[USDollarAmount]:
         """Return the value in each sample of a position, USD, oldest first."""
         values = [sample.value for sample in self._positions.get(position_id, ())]
-        waiting = self.get_waiting()
+        waiting = self.waiting
         return values if waiting is None else values + waiting.get_position_values(position_id)
 
     def iterate_net_asset_values(self) -> Iterator[tuple[datetime.datetime, USDollarAmount]]:
         """Yield time and value of each sample of the portfolio, USD, see `PortfolioStatistics.get_value`."""
         for sample in self._portfolio:
             yield sample.calculated_at, sample.get_value()
-        waiting = self.get_waiting()
-        if waiting is not None:
-            yield from waiting.iterate_net_asset_values()
+        if self.waiting is not None:
+            yield from self.waiting.iterate_net_asset_values()
 
     def get_equity_series(self) -> "pd.Series[float]":
         """Return the total equity over time, USD, named ``equity``."""

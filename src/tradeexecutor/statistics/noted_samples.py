@@ -47,16 +47,10 @@ class Segment:
 
     __slots__ = ("cash", "holdings", "prices", "times")
 
-    def __init__(self, holdings: Sequence[SpotHolding], cash: USDollarAmount) -> None:
+    def __init__(self, ts: datetime.datetime, holdings: Sequence[SpotHolding], cash: USDollarAmount) -> None:
         self.holdings, self.cash = holdings, cash
-        self.times: list[datetime.datetime] = []
-        self.prices: list[list[USDollarPrice]] = [[] for _ in holdings]
-
-    def add(self, ts: datetime.datetime) -> None:
-        """Add a bar with the present prices of the positions."""
-        self.times.append(ts)
-        for holding, prices in zip(self.holdings, self.prices, strict=True):
-            prices.append(holding.position.last_token_price)
+        self.times = [ts]
+        self.prices: list[list[USDollarPrice]] = [[holding.position.last_token_price] for holding in holdings]
 
     def get_equities(self) -> list[USDollarAmount]:
         """Return the value of all open positions on each bar, USD."""
@@ -91,9 +85,11 @@ class NotedSamples:
         #: Position id -> its samples: a segment with the index of the position in it, or one sample.
         self._positions: dict[int, list[tuple[Segment, int] | PositionStatistics]] = {}
 
-    def start_segment(self, holdings: Sequence[SpotHolding], cash: USDollarAmount) -> Segment:
-        """Return a new segment, to which the caller adds bars until the next sample that is added here."""
-        segment = Segment(holdings, cash)
+    def start_segment(
+        self, ts: datetime.datetime, holdings: Sequence[SpotHolding], cash: USDollarAmount
+    ) -> Segment:
+        """Return a new segment with its first bar; the caller adds bars until the next sample that is added here."""
+        segment = Segment(ts, holdings, cash)
         self._portfolio.append(segment)
         for index, holding in enumerate(holdings):
             self._positions.setdefault(holding.position.position_id, []).append((segment, index))

@@ -25,7 +25,7 @@ from decimal import Decimal
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
-from tradeexecutor.state.statistics import FinalPositionStatistics, PositionStatistics, Statistics
+from tradeexecutor.state.statistics import PositionStatistics, Statistics
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 from tradeexecutor.statistics.core import record_newly_closed, update_statistics
 from tradeexecutor.statistics.noted_samples import NotedSamples, Segment, make_portfolio_sample
@@ -73,9 +73,41 @@ class SampleRecorder:
     def record(self, ts: datetime.datetime) -> None:
         """Record a sample, and the final figures of positions closed since the last one, like `update_statistics`."""
         segment = self._segment
-        if segment is not None and self._note(ts, segment):
-            return
-        self._segment = None
+        if segment is None or not self._note(ts, segment):
+            self._segment = None
+            self._record(ts)
+
+    def _note(self, ts: datetime.datetime, segment: Segment) -> bool:
+        """Add a bar to a segment if nothing but prices has changed; otherwise return False."""
+        # Runs on every bar: the checks that find most changes come first.
+        state = self._state
+        stats, portfolio, holdings = state.stats, state.portfolio, segment.holdings
+        positions, closed = portfolio.open_positions, portfolio.closed_positions
+        if (
+            len(positions) != len(holdings)
+            or len(closed) > len(stats.closed_positions)
+            or stats.waiting is not self._noted
+            or portfolio.frozen_positions
+            or portfolio.pending_positions
+            or self.get_cash() is not segment.cash
+            or state.sync.treasury.share_count is not None
+            or (closed and next(reversed(closed)) not in stats.closed_positions)
+        ):
+            return False
+        if holdings:
+            for position, holding in zip(positions.values(), holdings, strict=True):
+                if position.last_pricing_at is not ts or not holding.is_same(position):
+                    return False
+        portfolio.owner.claim()
+        if holdings:
+            for holding, prices in zip(holdings, segment.prices, strict=True):
+                prices.append(holding.position.last_token_price)
+        segment.times.append(ts)
+        stats.long_short_metrics_latest = None
+        return True
+
+    def _record(self, ts: datetime.datetime) -> None:
+        """Record a sample after a change; start a segment with it if possible."""
         state = self._state
         stats, portfolio = state.stats, state.portfolio
         holdings = self._find_holdings()
@@ -87,35 +119,10 @@ class SampleRecorder:
         cash = self.get_cash()
         noted = self._find_noted(stats)
         if noted is not None and all(holding.position.last_pricing_at is ts for holding in holdings):
-            self._segment = noted.start_segment(holdings, cash)
-            self._segment.add(ts)
+            self._segment = noted.start_segment(ts, holdings, cash)
         else:
             _add_samples(ts, stats, holdings, cash)
         record_newly_closed(ts, stats, portfolio)
-
-    def _note(self, ts: datetime.datetime, segment: Segment) -> bool:
-        """Add a bar to a segment if nothing but prices has changed; otherwise return False."""
-        state = self._state
-        stats, portfolio = state.stats, state.portfolio
-        positions, closed, holdings = portfolio.open_positions, portfolio.closed_positions, segment.holdings
-        if (
-            stats.get_waiting() is not self._noted
-            or len(positions) != len(holdings)
-            or portfolio.frozen_positions
-            or portfolio.pending_positions
-            or state.sync.treasury.share_count is not None
-            or (closed and _has_newly_closed(closed, stats.closed_positions))
-            or self.get_cash() is not segment.cash
-        ):
-            return False
-        if holdings:
-            for position, holding in zip(positions.values(), holdings, strict=True):
-                if position.last_pricing_at is not ts or not holding.is_same(position):
-                    return False
-        portfolio.owner.claim()
-        stats.long_short_metrics_latest = None
-        segment.add(ts)
-        return True
 
     def _find_holdings(self) -> tuple[SpotHolding, ...] | None:
         """Return the sums of all open positions; None if the prices do not determine the samples."""
@@ -140,11 +147,11 @@ class SampleRecorder:
 
     def _find_noted(self, stats: Statistics) -> NotedSamples | None:
         """Return where samples wait; None if they must be added to the lists at once."""
-        waiting = stats.get_waiting()
-        if waiting is None and not stats.is_read():
-            waiting = self._noted = NotedSamples()
-            stats.let_wait(waiting)
-        return self._noted if waiting is self._noted else None
+        if stats.is_read:
+            return None
+        if stats.waiting is None:
+            stats.waiting = self._noted = NotedSamples()
+        return self._noted if stats.waiting is self._noted else None
 
 
 def _make_holdings(positions: Collection[TradingPosition]) -> tuple[SpotHolding, ...] | None:
@@ -172,7 +179,3 @@ def _add_samples(
     for position_id, sample in samples:
         stats.add_positions_stats(position_id, sample)
 
-
-def _has_newly_closed(closed: dict[int, TradingPosition], final: dict[int, FinalPositionStatistics]) -> bool:
-    """Return True if the final figures of closed positions are missing, of which the last one is the newest."""
-    return len(closed) > len(final) or next(reversed(closed)) not in final

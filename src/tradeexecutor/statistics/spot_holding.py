@@ -89,7 +89,7 @@ class SpotHolding:
             position is self.position
             and position._trades is trades
             and trades._settled is self._totals
-            and trades._settled_count == self._count == len(trades)
+            and len(trades) == self._count  # a change of the others makes new totals
             and position.share_price_state is shares
             and shares.total_supply is self.share_supply
             and shares.initial_share_price is self.initial_share_price
