@@ -26,7 +26,7 @@ import numpy as np
 from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.backtest_sync import BacktestSyncModel
 from tradeexecutor.backtest.delisting import DelistingPolicy
-from tradeexecutor.backtest.equity_sampling import EquitySampling, find_sample_times
+from tradeexecutor.backtest.equity_sampling import DAY_US, EquitySampling, find_sample_times
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.position import TradingPosition
@@ -156,6 +156,8 @@ class BacktestEngine:
         delisted_at = datetime.datetime.max if delisting is None else delisting.next_due_at
         sync = runner.models.sync
         flows = sync if isinstance(sync, BacktestSyncModel) else None
+        portfolio = runner.state.portfolio
+        has_samples = self._find_steps_with_samples()
         for number, ts in enumerate(times):
             advance_to(ts)
             if ts >= delisted_at and delisting is not None:
@@ -167,7 +169,8 @@ class BacktestEngine:
             is_last = number == last
             if is_last and self.leaves_open:
                 return
-            self._pass_time(ts, self.end_at if is_last else times[number + 1], is_last=is_last)
+            if has_samples[number] or portfolio.open_positions or portfolio.pending_positions:
+                self._pass_time(ts, self.end_at if is_last else times[number + 1], is_last=is_last)
             if on_progress is not None and number % progress_every == 0:
                 on_progress(number + 1, ts)
         advance_to(self.end_at)
@@ -231,6 +234,14 @@ class BacktestEngine:
             after = ts
         if portfolio.open_positions or portfolio.pending_positions:
             self._check_triggers(after, until, is_last=is_last)
+
+    def _find_steps_with_samples(self) -> list[bool]:
+        """Return for each decision whether the equity may be recorded between it and the next one."""
+        count = len(self.decision_times)
+        if self.sampling is not EquitySampling.day:
+            return [self.sampling is EquitySampling.candle] * count
+        times = np.array([*self.decision_times, self.end_at], dtype="datetime64[us]").astype(np.int64)
+        return (times[:-1] // DAY_US + 1 < -(-times[1:] // DAY_US)).tolist()
 
     def _find_sample_times(self, after: datetime.datetime, until: datetime.datetime) -> Iterable[datetime.datetime]:
         universe = self.runner.strategy_universe

@@ -56,6 +56,8 @@ class BacktestPricing(PricingModel):
         self.default_fee = default_fee
         self._tolerance = None if data_delay_tolerance is None else data_delay_tolerance // _ONE_US
         self._fees: dict[int, float] = {}
+        #: Pair id -> what `get_valuation_price` needs of the pair.
+        self._sales: dict[int | None, tuple[CandleCursor, float, float]] = {}
         self._asked_at: datetime.datetime | None = None
         self._asked = 0
         self._clock: int | None = None
@@ -146,13 +148,21 @@ class BacktestPricing(PricingModel):
 
     def get_valuation_price(self, ts: datetime.datetime, pair: TradingPairIdentifier, quantity: Decimal) -> float:
         """Return the sell price in USD, from the last price of any age."""
-        cursor = self.universe.get_cursor(pair)
-        now = self._to_us(ts)
+        # Runs for every position on every bar.
+        cursor, after_fee, after_tax = self._sales.get(pair.internal_id) or self._prepare_sale(pair)
+        now = self._asked if ts is self._asked_at else self._to_us(ts)
         index = cursor.seek(now)
         if index < 0:
             return self.get_mid_price(ts, pair)  # raises
         price = cursor.open[index] if cursor.ends[index] > now else cursor.close[index]
-        return price * (1 - self._get_fee(pair)) * (1 - self.universe.get_terms(pair).sell_tax)
+        return price * after_fee * after_tax
+
+    def _prepare_sale(self, pair: TradingPairIdentifier) -> tuple[CandleCursor, float, float]:
+        """Return the candles of a pair, and the shares of a price that fee and tax of a sale leave."""
+        terms = self.universe.get_terms(pair)
+        sale = (self.universe.get_cursor(pair), 1 - self._get_fee(pair), 1 - terms.sell_tax)
+        self._sales[pair.internal_id] = sale
+        return sale
 
     def get_buy_price(
         self,

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 
 from tradeexecutor.strategy.market_data import CandleCursor
 
-__all__ = ["EquitySampling", "find_sample_times"]
+__all__ = ["DAY_US", "EquitySampling", "find_sample_times"]
 
-_DAY_US = 86_400 * 1_000_000
+#: Microseconds of a day.
+DAY_US = 86_400 * 1_000_000
 
 
 class EquitySampling(enum.Enum):
@@ -36,7 +37,7 @@ def find_sample_times(sampling: EquitySampling, cursors: Iterable[CandleCursor],
     # Called after each decision: the result is usually empty, so no array is made.
     if sampling is EquitySampling.decision:
         return ()
-    midnights = range((start // _DAY_US + 1) * _DAY_US, end, _DAY_US)
+    midnights = range((start // DAY_US + 1) * DAY_US, end, DAY_US)
     if sampling is EquitySampling.day:
         return midnights
     ends = (cursor.candles.ends for cursor in cursors)

@@ -85,9 +85,7 @@ class NotedSamples:
         #: Position id -> its samples: a segment with the index of the position in it, or one sample.
         self._positions: dict[int, list[tuple[Segment, int] | PositionStatistics]] = {}
 
-    def start_segment(
-        self, ts: datetime.datetime, holdings: Sequence[SpotHolding], cash: USDollarAmount
-    ) -> Segment:
+    def start_segment(self, ts: datetime.datetime, holdings: Sequence[SpotHolding], cash: USDollarAmount) -> Segment:
         """Return a new segment with its first bar; the caller adds bars until the next sample that is added here."""
         segment = Segment(ts, holdings, cash)
         self._portfolio.append(segment)

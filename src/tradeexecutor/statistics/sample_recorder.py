@@ -178,4 +178,3 @@ def _add_samples(
     stats.add_portfolio_stats(make_portfolio_sample(ts, equity, cash))
     for position_id, sample in samples:
         stats.add_positions_stats(position_id, sample)
-

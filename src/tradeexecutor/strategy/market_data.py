@@ -381,8 +381,11 @@ class CandleCursor:
         """Return the index of the last candle that has ended at or before `now` (us); -1 when there is none."""
         if now == self.asked:
             return self.visible
-        index = self.seek(now)
-        if index >= 0 and self.ends[index] > now:
-            index -= 1
+        ends, index = self.ends, self.visible + 1
+        # For a time one candle later, as on most bars, the answer is the next candle.
+        if not (0 < index < self.count and ends[index] <= now and (index + 1 == self.count or ends[index + 1] > now)):
+            index = self.seek(now)
+            if index >= 0 and ends[index] > now:
+                index -= 1
         self.asked, self.visible = now, index
         return index

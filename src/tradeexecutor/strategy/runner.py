@@ -239,10 +239,13 @@ class StrategyRunner:
 
     def revalue(self, ts: datetime.datetime) -> None:
         """Value all positions at current prices, with the interest and the settled requests up to now."""
+        portfolio = self.state.portfolio
+        if not portfolio.open_positions and not portfolio.frozen_positions and not portfolio.pending_positions:
+            return  # nothing has a price, bears interest or waits for a settlement
         pricing = self.models.pricing
         self.models.execution.settle_requests(ts, self.state, lambda trade: pricing.find_settlement_price(ts, trade))
         self._accrue_interest(ts)
-        revalue_portfolio(self.models.valuation, ts, self.state.portfolio)
+        revalue_portfolio(self.models.valuation, ts, portfolio)
 
     def _accrue_interest(self, ts: datetime.datetime) -> None:
         """Book the interest of loans up to now, before trades change the balances that bear it."""
