@@ -156,7 +156,6 @@ class BacktestEngine:
         delisted_at = datetime.datetime.max if delisting is None else delisting.next_due_at
         sync = runner.models.sync
         flows = sync if isinstance(sync, BacktestSyncModel) else None
-        portfolio = runner.state.portfolio
         has_samples = self._find_steps_with_samples()
         for number, ts in enumerate(times):
             advance_to(ts)
@@ -169,8 +168,11 @@ class BacktestEngine:
             is_last = number == last
             if is_last and self.leaves_open:
                 return
-            if has_samples[number] or portfolio.open_positions or portfolio.pending_positions:
-                self._pass_time(ts, self.end_at if is_last else times[number + 1], is_last=is_last)
+            until = self.end_at if is_last else times[number + 1]
+            if has_samples[number]:
+                self._pass_time(ts, until, is_last=is_last)
+            elif self._may_fill():
+                self._check_triggers(ts, until, is_last=is_last)
             if on_progress is not None and number % progress_every == 0:
                 on_progress(number + 1, ts)
         advance_to(self.end_at)
@@ -220,11 +222,8 @@ class BacktestEngine:
     def _pass_time(self, after: datetime.datetime, until: datetime.datetime, *, is_last: bool) -> None:
         """Simulate the time between two decisions: execute triggers, and record the equity at sample times."""
         runner = self.runner
-        portfolio = runner.state.portfolio
-        # In most steps, because candles are usually shorter than a day, no midnight passes.
-        is_without_sample = self.sampling is EquitySampling.day and until.toordinal() == after.toordinal()
-        for ts in () if is_without_sample else self._find_sample_times(after, until):
-            if portfolio.open_positions or portfolio.pending_positions:
+        for ts in self._find_sample_times(after, until):
+            if self._may_fill():
                 self._check_triggers(after, ts, is_last=False)
             self.pricing.advance_to(ts)
             if self.delisting is not None and ts >= self.delisting.next_due_at:
@@ -232,8 +231,19 @@ class BacktestEngine:
             runner.revalue(ts)
             runner.record_statistics(ts)
             after = ts
-        if portfolio.open_positions or portfolio.pending_positions:
+        if self._may_fill():
             self._check_triggers(after, until, is_last=is_last)
+
+    def _may_fill(self) -> bool:
+        """Return True if an order rests or waits, or a position has a level; in most steps there is none."""
+        runner = self.runner
+        portfolio = runner.state.portfolio
+        if portfolio.pending_positions or runner.queue.waiting:
+            return True
+        for position in portfolio.open_positions.values():  # noqa: SIM110 - `any` takes three times as long
+            if has_triggers(position):
+                return True
+        return False
 
     def _find_steps_with_samples(self) -> list[bool]:
         """Return for each decision whether the equity may be recorded between it and the next one."""
@@ -252,9 +262,6 @@ class BacktestEngine:
         """Check the levels of all positions from one decision to the next, in order of time."""
         runner = self.runner
         portfolio = runner.state.portfolio
-        open_positions = portfolio.open_positions.values()
-        if not (runner.queue.waiting or portfolio.pending_positions or any(map(has_triggers, open_positions))):
-            return  # nearly always: saves listing them
         positions = list(iterate_positions_with_triggers(portfolio))
         if not positions and not runner.queue.waiting:
             return

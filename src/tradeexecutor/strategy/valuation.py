@@ -128,18 +128,30 @@ def _set_prices(
     """Set the prices of all positions, after finding all of them."""
     if type(ts) is not datetime.datetime or ts.tzinfo is not None:
         require_standard_utc(ts, "pricing time", InvalidValue)
-    prices: list[USDollarPrice] = []
-    for position in positions:
-        try:
-            price = get_price(ts, position)
-            if type(price) is not float or not 0 <= price <= MAX_NUMBER:
-                check_price(position, price)
-        except Exception as error:
-            raise _make_error(ts, position, error) from error
-        prices.append(price)
+    if len(positions) == 1:  # often, and then there are no others to wait for
+        (position,) = positions
+        price = _find_price(get_price, ts, position)
+        position.last_pricing_at = ts
+        position.last_token_price = price
+        return
+    prices = [_find_price(get_price, ts, position) for position in positions]
     for position, price in zip(positions, prices, strict=True):
         position.last_pricing_at = ts
         position.last_token_price = price
+
+
+def _find_price(
+    get_price: Callable[[datetime.datetime, TradingPosition], USDollarPrice],
+    ts: datetime.datetime,
+    position: TradingPosition,
+) -> USDollarPrice:
+    try:
+        price = get_price(ts, position)
+        if type(price) is not float or not 0 <= price <= MAX_NUMBER:
+            check_price(position, price)
+    except Exception as error:
+        raise _make_error(ts, position, error) from error
+    return price
 
 
 def _make_error(ts: datetime.datetime, position: TradingPosition, error: Exception) -> InvalidValuationOutput:
