@@ -252,10 +252,17 @@ def run_killed(book: Book, kill_at: int) -> State:
     return state
 
 
+#: Saves at which a loan is killed. An ordinary run tries some of each kind.
+LOAN_KILLS = [
+    *[pytest.param(SHORT, kill_at, id=f"short-{kill_at}") for kill_at in range(2, 34, 16 if SOAK == 1 else 1)],
+    *[pytest.param(CREDIT, kill_at, id=f"credit-{kill_at}") for kill_at in range(10, 34, 16)],
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kill_at", range(2, 34, 8 if SOAK == 1 else 1))
-def test_a_short_survives_a_kill_at_any_save(book: Book, pool: AaveMarket, kill_at: int):
-    book.write(SHORT)
+@pytest.mark.parametrize(("strategy", "kill_at"), LOAN_KILLS)
+def test_a_loan_survives_a_kill_at_any_save(book: Book, pool: AaveMarket, strategy: str, kill_at: int):
+    book.write(strategy)
     assert_nothing_is_lost(book, run_killed(book, kill_at))
 
 
