@@ -57,8 +57,9 @@ def measure_files(paths: list[str]) -> dict[str, float]:
 def save_anew(state: State) -> bytes:
     """Save without the texts that earlier saves have kept."""
     closed: Any = state.portfolio.closed_positions
-    if hasattr(closed, "cached_texts"):
-        closed.cached_texts = None
+    for name in ("cached_texts", "kept"):  # its name in earlier versions, and now
+        if hasattr(closed, name):
+            setattr(closed, name, None)
     return state.to_json_bytes()
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from benchmarks.saves import FEW, MANY, RUNS, cpu_time
 from benchmarks.trades import trade
 from tradeexecutor.database.store import SQLStateStore
-from tradeexecutor.state.codec.cached_texts import MAX_NEW_TEXTS
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
+from tradeexecutor.state.codec.kept_groups import MAX_NEW_ENTRIES
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.portfolio.lookup import comparing_closed_once
 from tradeexecutor.state.state import State
@@ -33,13 +33,14 @@ def measure(closed: int, folder: Path) -> dict[str, float]:
     """Return the CPU seconds of the parts of a cycle of a state with so many closed positions."""
     state = trade(2 * closed + 1)  # one position is open
     times: dict[str, list[float]] = {"statistics": [], "save": [], "both": []}
-    warm_up = 4 + 2 * (closed // MAX_NEW_TEXTS)
+    warm_up = 4 + 2 * (closed // MAX_NEW_ENTRIES)
     with SQLStateStore(f"sqlite:///{folder}/trading.db#demo") as store:
         for cycle in range(warm_up + RUNS):
             trade(2, state=state)
             ts = datetime.datetime(2025, 1, 1) + datetime.timedelta(hours=cycle)
-            statistics = cpu_time(lambda ts=ts: record_statistics(state, ts))
-            save = cpu_time(lambda: store.sync(state))
+            with comparing_closed_once(state.portfolio):  # as `StrategyRunner` does
+                statistics = cpu_time(lambda ts=ts: record_statistics(state, ts))
+                save = cpu_time(lambda: store.sync(state))
             for name, seconds in (("statistics", statistics), ("save", save), ("both", statistics + save)):
                 times[name].append(seconds)
     return {name: min(seconds[warm_up:]) for name, seconds in times.items()}

@@ -15,8 +15,8 @@ import orjson
 from benchmarks.sources import find_state_files
 from benchmarks.trades import trade
 from tradeexecutor.database.store import SQLStateStore
-from tradeexecutor.state.codec.cached_texts import MAX_NEW_TEXTS
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
+from tradeexecutor.state.codec.kept_groups import MAX_NEW_ENTRIES
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 
@@ -46,7 +46,7 @@ def best(function: Callable[[], object], before: Callable[[], object] = lambda: 
 
 def keep_texts(state: State) -> None:
     """Save so often that the texts of all closed positions are kept."""
-    for _ in range(2 + len(state.portfolio.closed_positions) // MAX_NEW_TEXTS):
+    for _ in range(2 + len(state.portfolio.closed_positions) // MAX_NEW_ENTRIES):
         state.to_json_bytes()
 
 

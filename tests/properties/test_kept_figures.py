@@ -10,9 +10,9 @@ import pytest
 from tests.kit.edits import edit, make_closed_state, walk
 from tests.kit.trader import WETH_USDC, Trader, new_state
 from tradeexecutor.analysis.trade_analyser import build_trade_analysis
-from tradeexecutor.state.position import kept_values
+from tradeexecutor.state.codec import kept_groups
+from tradeexecutor.state.codec.kept_groups import GROUP_SIZE, KeptGroups
 from tradeexecutor.state.position.grouping import PositionsById
-from tradeexecutor.state.position.kept_values import GROUP_SIZE, KeptValues
 from tradeexecutor.state.state import State
 from tradeexecutor.statistics.core import calculate_compounded_profitability
 from tradeexecutor.statistics.statistics_table import serialise_live_long_short_stats
@@ -45,12 +45,12 @@ def calculate_from_scratch(state: State) -> list[str]:
     table = state.portfolio.closed_positions
     if not isinstance(table, PositionsById):
         return calculate(state)
-    before, table.kept_values = table.kept_values, KeptValues()
+    before, table.kept = table.kept, KeptGroups()
     try:
-        with table.kept_values.pausing():
+        with table.kept.comparing_once():  # the first block keeps nothing
             return calculate(state)
     finally:
-        table.kept_values = before
+        table.kept = before
 
 
 def trade_and_close(count: int, opened: int = 0) -> State:
@@ -167,7 +167,7 @@ def test_the_second_call_keeps_and_only_the_group_of_a_change_is_computed_again(
 
 
 def test_one_call_takes_the_fingerprints_of_a_limited_number(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(kept_values, "MAX_NEW_POSITIONS", 2)
+    monkeypatch.setattr(kept_groups, "MAX_NEW_ENTRIES", 2)
     state = trade_and_close(5)
     ask = count_calls(state)
     assert [len(ask()) for _ in range(5)] == [5, 5, 3, 1, 0]
@@ -188,10 +188,10 @@ def test_a_search_for_changes_is_shared_only_inside_the_block():
     ask = count_calls(state)
     table = state.portfolio.closed_positions
     assert isinstance(table, PositionsById)
-    with table.comparing_once():
+    with table.keep().comparing_once():
         assert ask() == ask() == [1]  # the first block keeps nothing
     ask()
-    with table.comparing_once():
+    with table.keep().comparing_once():
         assert ask() == []
     table[1].notes = "changed"
     assert ask() == [1]

@@ -20,24 +20,24 @@ cannot be mistaken for data. A part is valid JSON for the functions of any datab
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import is_
 from typing import Any, NamedTuple, cast
 
 import orjson
 
 from tradeexecutor.state.codec.codec import dump
 from tradeexecutor.state.codec.json_patch import format_pointer
-from tradeexecutor.state.position import TradingPosition
 
 __all__ = [
     "PLACEHOLDER",
     "KnownParts",
     "Part",
     "assemble",
+    "count_same",
     "find_placeholders",
     "get_base",
-    "is_one_part",
     "join_path",
     "split",
 ]
@@ -46,6 +46,9 @@ __all__ = [
 PLACEHOLDER = re.compile(rb'"\\/([a-z_/]*)"')
 
 _PLACEHOLDER_START = b'"\\/'
+
+#: Stands for entries of the save before that were no text, and so may have changed.
+_OTHER = object()
 
 #: A number of entries that no container reaches.
 _UNLIMITED = 1 << 60
@@ -139,36 +142,62 @@ def get_base(path: str, key: str | None) -> str:
     return path if key is None else path + format_pointer([key])
 
 
-def is_one_part(position: TradingPosition) -> bool:
-    """Return whether a position is stored in one part, because it has few trades and events."""
-    try:
-        return all(len(getattr(position, name)) <= rule.above for name, rule in _POSITIONS.inner.items())
-    except (AttributeError, TypeError):  # something else was assigned, which the encoder refuses
-        return False
+@dataclass(slots=True)
+class _KnownTable:
+    """A container of the save before.
+
+    Attributes
+    ----------
+    keys, entries
+        Keys of the container if it is a dict, and its entries; only those that are JSON text are known.
+    parts
+        Its parts.
+    inner
+        Key -> containers inside the entry that are stored separately.
+    """
+
+    keys: list[str] = field(default_factory=list[str])
+    entries: list[Any] = field(default_factory=list[Any])
+    parts: list[Part] = field(default_factory=list[Part])
+    inner: dict[str, dict[str, list[Part]]] = field(default_factory=dict[str, dict[str, list[Part]]])
+
+    def count_same(self, keys: list[str], entries: list[Any]) -> int:
+        """Return the number of entries at the beginning that are the same text under the same key."""
+        count = count_same(self.entries, entries)
+        if self.keys[:count] != keys[:count]:
+            count = next(place for place, key in enumerate(keys) if self.keys[place] != key)
+        return count
+
+
+def count_same(one: Sequence[Any], other: Sequence[Any]) -> int:
+    """Return the number of items at the beginning of two sequences that are the very same objects."""
+    same = [*map(is_, one, other)]
+    return same.index(False) if False in same else len(same)
 
 
 class KnownParts:
-    """Parts of positions whose text is that of the save before.
+    """Parts of the save before whose entries are the same JSON texts in the next one.
 
-    Such a part is the same object in all saves: it is neither printed nor hashed again.
+    Such a part is the same object in all saves: it is neither printed nor compared again.
     """
 
     def __init__(self) -> None:
-        #: Path of the container -> key -> text of the entry and its part.
-        self._parts: dict[str, dict[str, tuple[orjson.Fragment, Part]]] = {}
-        self._previous: dict[str, dict[str, tuple[orjson.Fragment, Part]]] = {}
+        self._tables: dict[str, _KnownTable] = {}
+        self._previous: dict[str, _KnownTable] = {}
 
     def start_save(self) -> None:
-        """Forget the parts that the save before did not have."""
-        self._previous, self._parts = self._parts, {}
+        """Forget the containers that the save before did not have."""
+        self._previous, self._tables = self._tables, {}
 
-    def make_part(self, path: str, key: str, text: orjson.Fragment) -> Part:
-        """Return the part of an entry that is JSON text."""
-        known = self._previous.get(path, {}).get(key)
-        if known is None or known[0] is not text:
-            known = text, Part(key, dump({key: text}))
-        self._parts.setdefault(path, {})[key] = known
-        return known[1]
+    def get_table(self, path: str) -> _KnownTable:
+        """Return what is known of a container."""
+        return self._previous.get(path) or _KnownTable()
+
+    def set_table(self, path: str, table: _KnownTable) -> None:
+        """Remember a container for the next save if some of its entries are JSON text."""
+        if any(type(entry) is orjson.Fragment for entry in table.entries):
+            table.entries = [entry if type(entry) is orjson.Fragment else _OTHER for entry in table.entries]
+            self._tables[path] = table
 
 
 def split(tree: dict[str, Any], known: KnownParts | None = None) -> dict[str, list[Part]]:
@@ -179,7 +208,7 @@ def split(tree: dict[str, Any], known: KnownParts | None = None) -> dict[str, li
     Parameters
     ----------
     tree
-        Result of `State.to_dict`; positions of one part may be JSON text.
+        Result of `State.to_dict`; entries of containers may be JSON text.
     known
         Parts of the save before; None without one.
 
@@ -235,24 +264,60 @@ def _split_off(holder: dict[str, Any], name: str, base: str, target: _Target) ->
     if (kind is not dict and kind is not list) or len(container) <= rule.above:
         return
     path = join_path(base, target.relative)
-    parts: list[Part] = []
     if kind is dict and rule.page == 1:
-        for key, value in container.items():
-            if type(value) is orjson.Fragment:
-                parts.append(target.known.make_part(path, key, value))
-                continue
-            if rule.inner:
-                _split_entry(container, key, value, path, target)
-            parts.append(Part(key, dump({key: container[key]})))
-    elif len(container) <= rule.page:
-        parts.append(Part(None, dump(container)))
+        target.containers[path] = _make_entry_parts(container, path, target)
     else:
-        entries = list(container.items()) if kind is dict else container
-        for start in range(0, len(entries), rule.page):
-            page = entries[start : start + rule.page]
-            parts.append(Part(None, dump(dict(page) if kind is dict else page)))
-    target.containers[path] = parts
+        target.containers[path] = _make_pages(container, path, target)
     holder[name] = orjson.Fragment(b'"\\/%b"' % target.relative.encode())
+
+
+def _make_entry_parts(container: dict[str, Any], path: str, target: _Target) -> list[Part]:
+    """Return the parts of a dict with one entry for each part."""
+    before = target.known.get_table(path)
+    table = _KnownTable([*container], [*container.values()])
+    same = before.count_same(table.keys, table.entries)
+    table.parts = before.parts[:same]
+    table.inner = {key: inner for key, inner in before.inner.items() if key in container}
+    places = {id(entry): place for place, entry in enumerate(before.entries[same:], same)}
+    for key, entry in zip(table.keys[same:], table.entries[same:], strict=True):
+        place = places.get(id(entry))
+        if place is not None and before.entries[place] is entry and before.keys[place] == key:
+            table.parts.append(before.parts[place])
+            continue
+        inner: dict[str, list[Part]] = {}
+        table.parts.append(_make_entry_part(container, key, path, target._replace(containers=inner)))
+        table.inner.pop(key, None)
+        if inner:
+            table.inner[key] = inner
+    for inner in table.inner.values():
+        target.containers.update(inner)
+    target.known.set_table(path, table)
+    return table.parts
+
+
+def _make_entry_part(container: dict[str, Any], key: str, path: str, target: _Target) -> Part:
+    value = container[key]
+    if target.rule.inner:
+        tree = {key: orjson.loads(dump(value)) if type(value) is orjson.Fragment else value}
+        _split_entry(tree, key, tree[key], path, target)
+        if target.containers:
+            return Part(key, dump(tree))
+    return Part(key, dump({key: value}))
+
+
+def _make_pages(container: Any, path: str, target: _Target) -> list[Part]:
+    """Return the parts of a container with several entries for each part."""
+    is_dict, page = type(container) is dict, target.rule.page
+    table = _KnownTable([*container] if is_dict else [], [*container.values()] if is_dict else [*container])
+    before = target.known.get_table(path)
+    same = before.count_same(table.keys, table.entries) // page
+    table.parts = before.parts[:same]
+    for start in range(same * page, len(table.entries), page):
+        entries = table.entries[start : start + page]
+        body = dict(zip(table.keys[start : start + page], entries, strict=True)) if is_dict else entries
+        table.parts.append(Part(None, dump(body)))
+    target.known.set_table(path, table)
+    return table.parts
 
 
 def _split_entry(container: dict[str, Any], key: str, value: Any, path: str, target: _Target) -> None:

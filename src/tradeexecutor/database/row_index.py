@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tradeexecutor.database.parts import Part
+from tradeexecutor.database.parts import Part, count_same
 
 __all__ = ["SUM_MODULUS", "Entry", "NewRow", "OldRow", "RowChanges", "RowIndex", "get_digest"]
 
@@ -93,6 +93,8 @@ class RowIndex:
 
     def __init__(self) -> None:
         self._containers: dict[str, list[Entry]] = {}
+        #: The parts from which the entries were made; not of rows that were read from the database.
+        self._parts: dict[str, Sequence[Part]] = {}
         self.sum = 0
 
     def add(self, path: str, key: str | None, ordinal: int, added_in: int, behind: int, body: bytes) -> None:
@@ -117,9 +119,12 @@ class RowIndex:
         changes = RowChanges()
         changes.index.sum = self.sum
         for path, parts in containers.items():
-            changes.index._containers[path] = _compare_container(
-                path, self._containers.get(path, []), parts, revision, changes
-            )
+            old = self._containers.get(path, [])
+            same = count_same(self._parts.get(path, ()), parts)
+            if not same == len(old) == len(parts):
+                old = _compare_container(path, old, parts, same, _Target(revision, changes))
+            changes.index._containers[path] = old
+            changes.index._parts[path] = parts
         for path, entries in self._containers.items():
             if path not in containers:
                 for entry in entries:
@@ -127,29 +132,34 @@ class RowIndex:
         return changes
 
 
-def _compare_container(
-    path: str, old: list[Entry], parts: Sequence[Part], revision: int, changes: RowChanges
-) -> list[Entry]:
+class _Target(NamedTuple):
+    """Number of the revision in which the parts would be saved, and the changes to which it is added."""
+
+    revision: int
+    changes: RowChanges
+
+
+def _compare_container(path: str, old: list[Entry], parts: Sequence[Part], same: int, target: _Target) -> list[Entry]:
     """Compare one container, and return its entries after the save.
 
     A part gets the ordinal of the row that it replaces. If the order has changed, it and all parts after it get new
     ordinals behind all others.
+
+    Parameters
+    ----------
+    same
+        Number of parts at the beginning that are those of the old entries.
     """
-    hashes = [hash(part.body) for part in parts]
-    if len(old) == len(parts) and all(
-        entry.hash == body_hash and entry.key == part.key
-        for entry, body_hash, part in zip(old, hashes, parts, strict=True)
-    ):
-        return old
-    entries: list[Entry] = []
-    for entry, body_hash, part in zip(old, hashes, parts, strict=False):
+    revision, changes = target
+    entries = old[:same]  # nearly all parts of a long history
+    hashes = [hash(part.body) for part in parts[same:]]
+    for entry, body_hash, part in zip(old[same:], hashes, parts[same:], strict=False):
         if entry.hash != body_hash or entry.key != part.key:
             break
-        entries.append(entry)  # nearly all parts of a long history
-    same = len(entries)
-    last, free = entries[-1].ordinal if entries else -1, max((entry.ordinal for entry in old), default=-1) + 1
-    count = len(parts)
-    old, parts, hashes = old[same:], parts[same:], hashes[same:]
+        entries.append(entry)
+    last, free = entries[-1].ordinal if entries else -1, old[-1].ordinal + 1 if old else 0
+    count, known, same = len(parts), same, len(entries)
+    old, parts, hashes = old[same:], parts[same:], hashes[same - known :]
     matches = _match(old, parts, hashes)
     for part, body_hash, match in zip(parts, hashes, matches, strict=True):
         if match is not None and match.ordinal > last and match.hash == body_hash and match.key == part.key:

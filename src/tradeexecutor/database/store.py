@@ -29,7 +29,7 @@ from tradeexecutor.database.connection import DEFAULT_TIMEOUT, Connect, Database
 from tradeexecutor.database.failures import explain_failed_save, is_transient
 from tradeexecutor.database.feed import Feed, read_feed
 from tradeexecutor.database.locks import make_writer
-from tradeexecutor.database.parts import KnownParts, Part, assemble, is_one_part, split
+from tradeexecutor.database.parts import KnownParts, Part, assemble, split
 from tradeexecutor.database.reading import (
     Strategy,
     check_version,
@@ -387,7 +387,7 @@ class SQLStateStore(StateStore):
 
     def _save(self, state: State) -> None:
         with pause_garbage_collection():
-            with encode_repeated_objects_once(may_be_text=is_one_part):
+            with encode_repeated_objects_once(has_texts=True):
                 containers = split(state.to_dict(), self._known_parts)
             checksum, size = get_checksum(containers)
             try:

@@ -13,6 +13,7 @@ The steps of a decision, in order:
 Backtests and live trading use the same class, with different models, and with or without a store.
 """
 
+import contextlib
 import datetime
 import logging
 from collections.abc import Callable, Container, Iterable
@@ -220,8 +221,9 @@ class StrategyRunner:
         if trades:
             # A new position has the price of its buy; it is valued at the sell price.
             self.revalue(ts)
-        self.record_statistics(ts)
-        self._end_cycle(cycle, ts)
+        with self._comparing_once():
+            self.record_statistics(ts)
+            self._end_cycle(cycle, ts)
         return trades
 
     def _sync_and_revalue(self, ts: datetime.datetime) -> bool:
@@ -429,9 +431,11 @@ class StrategyRunner:
             return trades
         if record:
             self.revalue(ts)
-            self.record_statistics(ts)
-        if self._save_often:
-            self.save()
+        with self._comparing_once():
+            if record:
+                self.record_statistics(ts)
+            if self._save_often:
+                self.save()
         return trades
 
     def make_position_manager(self, ts: datetime.datetime) -> PositionManager:
@@ -447,6 +451,10 @@ class StrategyRunner:
         )
 
     # --- Bookkeeping -----------------------------------------------------------------------------
+
+    def _comparing_once(self) -> contextlib.AbstractContextManager[None]:
+        """Let statistics and the save after them share one search for changes of closed positions."""
+        return comparing_closed_once(self.state.portfolio) if self._save_often else contextlib.nullcontext()
 
     def record_statistics(self, ts: datetime.datetime) -> None:
         """Record statistics of the portfolio and of each position; in live trading also the long/short table."""

@@ -12,7 +12,7 @@ import math
 import threading
 import types
 import typing
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from decimal import Decimal
 from typing import Any, cast
 
@@ -20,7 +20,6 @@ import orjson
 
 from tradeexecutor.state.codec.annotations import field_types, is_left_out_when_empty, is_optional, strip_optional
 from tradeexecutor.state.codec.bounds import check_free_data, print_plain_data
-from tradeexecutor.state.codec.cached_texts import CachedTexts, has_cached_texts
 from tradeexecutor.state.codec.encoded_values import (
     LEAF_FORMS,
     SHORT_DECIMAL,
@@ -39,6 +38,7 @@ from tradeexecutor.state.codec.encoded_values import (
 )
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.codec.generated_code import compile_function
+from tradeexecutor.state.codec.kept_groups import has_kept_texts
 from tradeexecutor.state.codec.memory import has_memory_limit
 from tradeexecutor.state.codec.watched_dict import WatchedDict
 from tradeexecutor.state.errors import BadStateData, InvalidValue, TradeExecutorError, UnencodableValue
@@ -73,34 +73,32 @@ class _Printing(threading.local):
     known: "dict[int, dict[str, Any]] | None" = None
     #: Whether a tree is only given to `dump`, so that parts of it may be JSON text.
     is_active: bool = False
-    #: Tells whether an entry with a cached text may be that text in a tree that is not only for `dump`.
-    may_be_text: Callable[[Any], bool] | None = None
+    #: Whether entries of which texts are kept are these texts in a tree that is not only for `dump`.
+    has_texts: bool = False
 
 
 _printing = _Printing()
 
 
 @contextlib.contextmanager
-def encode_repeated_objects_once(
-    *, only_for_dump: bool = False, may_be_text: Callable[[Any], bool] | None = None
-) -> Generator[None]:
+def encode_repeated_objects_once(*, only_for_dump: bool = False, has_texts: bool = False) -> Generator[None]:
     """Let trees made inside the block contain one dict in several places; only for trees that are not changed.
 
     Parameters
     ----------
     only_for_dump
         Whether trees are given to `dump` and nobody else. Parts of them are then JSON text already.
-    may_be_text
-        For other trees: tells of an object with a cached text whether the text may replace its data.
+    has_texts
+        Whether other trees contain, instead of the data of an entry that rarely changes, its JSON text.
     """
-    before = _printing.known, _printing.is_active, _printing.may_be_text
+    before = _printing.known, _printing.is_active, _printing.has_texts
     has_limit = has_memory_limit()
     _printing.known, _printing.is_active = {}, only_for_dump and not has_limit
-    _printing.may_be_text = None if has_limit else may_be_text
+    _printing.has_texts = has_texts and not has_limit
     try:
         yield
     finally:
-        _printing.known, _printing.is_active, _printing.may_be_text = before
+        _printing.known, _printing.is_active, _printing.has_texts = before
 
 
 # --- Free-form data -------------------------------------------------------------------------------------------
@@ -226,7 +224,7 @@ def _class_encoder(cls: type) -> Encoder:
     ]
     names: dict[int, str] = {}
     left_out = {field.name for field in dataclasses.fields(cls) if is_left_out_when_empty(field)}
-    cached = {field.name for field in dataclasses.fields(cls) if has_cached_texts(field)}
+    cached = {field.name for field in dataclasses.fields(cls) if has_kept_texts(field)}
     slot_names: dict[str, str] = getattr(cls, "slot_names", {})
     for index, (name, hint) in enumerate(field_types(cls).items()):
         encoder = f"e{index}"
@@ -235,7 +233,7 @@ def _class_encoder(cls: type) -> Encoder:
             namespace[f"{encoder}_type"] = strip_optional(hint)
         if name in cached:
             item = _item_encoder(typing.get_args(hint)[1])
-            namespace[encoder] = functools.partial(_encode_cached, encode_table=namespace[encoder], encode_item=item)
+            namespace[encoder] = functools.partial(_encode_kept, encode_table=namespace[encoder], encode_item=item)
         value = f"o.{slot_names.get(name, name)}"
         line = f"{name!r}: {_make_expression(hint, value, encoder)},"
         if name in left_out:
@@ -310,25 +308,19 @@ def _describe_rule_error(error: Exception) -> str:
     return f"{error}" if isinstance(error, TradeExecutorError) else repr(error)
 
 
-def _encode_cached(value: Any, encode_table: Encoder, encode_item: Encoder) -> Any:
-    """Encode a dictionary whose entries rarely change, with the texts that are kept of them.
-
-    The first save keeps nothing, because most programs save a state at most once.
-    """
-    may_be_text = _printing.may_be_text
-    if not (_printing.is_active or may_be_text) or not isinstance(value, WatchedDict):
+def _encode_kept(value: Any, encode_table: Encoder, encode_item: Encoder) -> Any:
+    """Encode a dictionary whose entries rarely change, with the texts that are kept of them."""
+    if not (_printing.is_active or _printing.has_texts) or not isinstance(value, WatchedDict):
         return encode_table(value)
     table = cast(WatchedDict[int, Any], value)
-    texts, table.cached_texts = table.cached_texts, table.cached_texts or CachedTexts()
-    if texts is None or not {int}.issuperset(map(type, table)) or not texts.lock.acquire(blocking=False):
+    if not {int}.issuperset(map(type, table)):
         return encode_table(value)
     try:
         require_entries(table, dict)
-        return texts.encode_table(table, encode_item, may_be_text)
+        encoded = table.keep().encode(table, encode_item)
     except UnencodableValue:
-        return encode_table(value)  # raises the error with its path
-    finally:
-        texts.lock.release()
+        encoded = None  # the error is raised with its path below
+    return encode_table(value) if encoded is None else encoded
 
 
 def _encode_once(encode_object: Encoder, cls: type) -> Encoder:

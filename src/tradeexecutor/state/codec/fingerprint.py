@@ -70,7 +70,7 @@ def _get_view_type(size: int) -> type[ctypes.Array[ctypes.c_char]]:
 
 
 def _view_slots(record: object) -> ctypes.Array[ctypes.c_char]:
-    """Return the memory of the slots of an object, which it must not outlive; they are at the same place all its life."""
+    """Return the memory of the slots of an object, which it must not outlive. They never move."""
     return _get_view_type(type(record).__basicsize__ - _SLOTS_START).from_address(id(record) + _SLOTS_START)
 
 
@@ -78,7 +78,7 @@ class _Probe:
     __slots__ = ("one", "two")
 
     def __init__(self) -> None:
-        self.one, self.two = object(), "text"
+        self.one, self.two = object(), object()
 
 
 def _can_read_slots() -> bool:
@@ -90,7 +90,7 @@ def _can_read_slots() -> bool:
     before = bytes(view)
     if before != struct.pack("3P", id(_Probe), id(probe.one), id(probe.two)):
         return False
-    probe.two = 2**80
+    probe.two = object()
     return bytes(view) == struct.pack("3P", id(_Probe), id(probe.one), id(probe.two))
 
 

@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Protocol, Self, TypeVar
 
-from tradeexecutor.state.codec.cached_texts import CachedTexts
+from tradeexecutor.state.codec.kept_groups import KeptGroups
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -52,8 +52,8 @@ class WatchedDict(dict[K, V]):
     _listeners: tuple[Callable[[], DictListener | None], ...] = ()
     #: Link stored in attached entries; created when the first entry is attached.
     _link: "Link | None" = None
-    #: JSON texts of the entries; only for tables whose entries rarely change, from the first save on.
-    cached_texts: CachedTexts | None = None
+    #: What is kept of the entries; only of tables whose entries rarely change, from its first use on.
+    kept: KeptGroups | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (dict(self),)  # a copy does not inherit the listeners
@@ -74,6 +74,13 @@ class WatchedDict(dict[K, V]):
     def get_listeners(self) -> list[DictListener]:
         """Return the listeners that still exist."""
         return [listener for reference in self._listeners if (listener := reference()) is not None]
+
+    def keep(self) -> KeptGroups:
+        """Return what is kept of the entries."""
+        kept = self.kept
+        if kept is None:
+            kept = self.kept = KeptGroups()
+        return kept
 
     def get_link(self) -> "Link":
         """Return the link that is stored in the entries attached to this dictionary."""

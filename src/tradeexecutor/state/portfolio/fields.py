@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from tradeexecutor.state.codec.cached_texts import CACHE_TEXTS
 from tradeexecutor.state.codec.codec import OpenAttributes
+from tradeexecutor.state.codec.kept_groups import KEEP_TEXTS
 from tradeexecutor.state.owner import Owner
 from tradeexecutor.state.portfolio.trade_index import TradeIndex
 from tradeexecutor.state.position import TradingPosition
@@ -55,7 +55,7 @@ class PortfolioFields(_Indexed):
     #: Asset identifier -> cash; old files use the bare address as the key.
     reserves: dict[str, ReservePosition] = field(default_factory=new_dict)
     #: Position id -> position that holds nothing any more.
-    closed_positions: dict[int, TradingPosition] = field(default_factory=PositionsById, metadata=CACHE_TEXTS)
+    closed_positions: dict[int, TradingPosition] = field(default_factory=PositionsById, metadata=KEEP_TEXTS)
     #: Positions that wait for a repair after a failed trade.
     frozen_positions: dict[int, TradingPosition] = field(default_factory=PositionsById)
     #: For backtests: value positions without a price at zero.

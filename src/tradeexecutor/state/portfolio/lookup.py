@@ -73,7 +73,7 @@ def compute_for_closed(portfolio: PortfolioFields, function: Callable[[TradingPo
     """Return the values of a function for all closed positions, in order.
 
     The values of positions that have not changed are kept for the next call, see
-    :mod:`~tradeexecutor.state.position.kept_values`.
+    :mod:`~tradeexecutor.state.codec.kept_groups`.
 
     Parameters
     ----------
@@ -81,7 +81,9 @@ def compute_for_closed(portfolio: PortfolioFields, function: Callable[[TradingPo
         A function of a module, which depends on nothing but the position.
     """
     table = portfolio.closed_positions
-    return table.compute(function) if isinstance(table, PositionsById) else [*map(function, table.values())]
+    return (
+        table.keep().compute(table, function) if isinstance(table, PositionsById) else [*map(function, table.values())]
+    )
 
 
 @contextlib.contextmanager
@@ -91,7 +93,7 @@ def comparing_closed_once(portfolio: PortfolioFields) -> Generator[None]:
     Closed positions must not change in the block.
     """
     table = portfolio.closed_positions
-    with table.comparing_once() if isinstance(table, PositionsById) else contextlib.nullcontext():
+    with table.keep().comparing_once() if isinstance(table, PositionsById) else contextlib.nullcontext():
         yield
 
 
@@ -101,8 +103,7 @@ def get_kept_results(portfolio: PortfolioFields) -> dict[Any, Any]:
     Callers must check that a result was made from the very same values.
     """
     table = portfolio.closed_positions
-    kept = table.kept_values if isinstance(table, PositionsById) else None
-    return {} if kept is None else kept.results
+    return table.keep().results if isinstance(table, PositionsById) else {}
 
 
 def get_open_positions(portfolio: PortfolioFields) -> Iterable[TradingPosition]:

@@ -10,16 +10,12 @@ The pair is part of the identity of a position: the pair of a position in a tabl
 not be replaced by others.
 """
 
-import contextlib
-from collections.abc import Callable, Collection, Generator, Hashable
-from typing import TypeAlias, TypeVar
+from collections.abc import Callable, Collection, Hashable
+from typing import TypeAlias
 
 from tradeexecutor.state.codec.watched_dict import WatchedDict
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
-from tradeexecutor.state.position.kept_values import KeptValues
 from tradeexecutor.state.position.position import TradingPosition
-
-T = TypeVar("T")
 
 _CCTP_BRIDGE = TradingPairKind.cctp_bridge
 
@@ -35,29 +31,6 @@ class PositionsById(WatchedDict[int, TradingPosition]):
 
     #: Grouping -> group -> position id -> position; set when the dictionary becomes watched.
     _groupings: dict[Grouping, dict[Hashable, dict[int, TradingPosition]]]
-    #: Values of closed positions; set when they are asked for the first time.
-    kept_values: KeptValues | None = None
-
-    def compute(self, function: Callable[[TradingPosition], T]) -> list[T]:
-        """Return the values of a function for all positions, in order; see `KeptValues.compute`.
-
-        The first call keeps nothing, because most programs ask only once.
-        """
-        kept = self.kept_values
-        if kept is None:
-            self.kept_values = KeptValues()
-            return [*map(function, self.values())]
-        return kept.compute(self, function)
-
-    @contextlib.contextmanager
-    def comparing_once(self) -> Generator[None]:
-        """Let the calls of `compute` in the block share one search for changes; positions must not change in it."""
-        kept = self.kept_values
-        is_first = kept is None
-        if kept is None:
-            kept = self.kept_values = KeptValues()
-        with kept.pausing() if is_first else kept.comparing_once():
-            yield
 
     def start_watching(self) -> None:
         """Start without groupings."""

@@ -1,4 +1,4 @@
-"""Cached texts of closed positions: a save that uses them writes what a save without them would write."""
+"""Kept texts of closed positions: a save that uses them writes what a save without them would write."""
 
 import copy
 import random
@@ -10,7 +10,7 @@ import pytest
 
 from tests.kit.edits import edit, make_closed_state, walk
 from tests.kit.trader import WETH_USDC, Trader, new_state
-from tradeexecutor.state.codec import cached_texts
+from tradeexecutor.state.codec import kept_groups
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.errors import BadStateData, TradeExecutorError
 from tradeexecutor.state.state import State
@@ -23,7 +23,7 @@ def save(state: Serialisable) -> object:
         return str(error)
 
 
-def save_without_cache(state: Serialisable) -> object:
+def save_without_texts(state: Serialisable) -> object:
     try:
         return orjson.dumps(state.to_dict())
     except TradeExecutorError as error:
@@ -31,20 +31,22 @@ def save_without_cache(state: Serialisable) -> object:
 
 
 def get_kept(state: State) -> dict[int, Any]:
-    texts = state.portfolio.closed_positions.cached_texts  # pyright: ignore[reportAttributeAccessIssue]
-    return {} if texts is None else dict(texts._kept)
+    """The kept texts by position id."""
+    kept = state.portfolio.closed_positions.kept  # pyright: ignore[reportAttributeAccessIssue]
+    groups = [] if kept is None else [group for group in kept._groups if group.texts is not None]
+    return {key: text for group in groups for key, text in zip(group.keys, group.texts, strict=True)}
 
 
-def fill_cache(state: State) -> dict[int, Any]:
+def keep_texts(state: State) -> dict[int, Any]:
     state.to_json_bytes()
     state.to_json_bytes()
     return get_kept(state)
 
 
 @pytest.mark.parametrize("edits", [50, pytest.param(1_000, marks=pytest.mark.slow)])
-def test_a_save_after_any_edit_is_the_same_as_one_without_cached_texts(edits: int):
+def test_a_save_after_any_edit_is_the_same_as_one_without_kept_texts(edits: int):
     state = make_closed_state()
-    assert len(fill_cache(state)) == len(state.portfolio.closed_positions) == 3
+    assert len(keep_texts(state)) == len(state.portfolio.closed_positions) == 3
     portfolio = state.portfolio
     before = portfolio.to_json_bytes()
     choose = random.Random(edits)
@@ -52,7 +54,7 @@ def test_a_save_after_any_edit_is_the_same_as_one_without_cached_texts(edits: in
     for number in range(edits):
         owners = [owner for owner in walk(portfolio.closed_positions, set()) if not isinstance(owner, tuple)]
         restore = edit(choose.choice(owners), choose)
-        expected = save_without_cache(portfolio)
+        expected = save_without_texts(portfolio)
         assert save(portfolio) == expected, number
         noticed += expected != before
         restore()
@@ -64,10 +66,10 @@ def test_an_item_that_moves_to_the_next_list_is_noticed():
     state = make_closed_state()
     position = next(iter(state.portfolio.closed_positions.values()))
     position.other_data = {"a": [[1.5], []]}
-    fill_cache(state)
+    keep_texts(state)
     first, second = position.other_data["a"]
     second.append(first.pop())
-    assert save(state) == save_without_cache(state)
+    assert save(state) == save_without_texts(state)
 
 
 def test_a_replaced_pair_is_noticed_in_all_positions():
@@ -77,19 +79,19 @@ def test_a_replaced_pair_is_noticed_in_all_positions():
         position, _ = trader.buy(WETH_USDC, "1", 2000.0)
         trader.sell(WETH_USDC, position.get_quantity(), 2000.0)
     state = State.read_json_blob(state.to_json_bytes())
-    assert len(fill_cache(state)) == 3
+    assert len(keep_texts(state)) == 3
     pair = state.portfolio.closed_positions[1].pair
     assert pair is state.portfolio.closed_positions[3].pair
     pair.other_data["vault_name"] = "Other"  # pyright: ignore[reportOptionalSubscript]
     pair.base.token_symbol = "OTHER"
     written = state.to_json_bytes()
-    assert written == save_without_cache(state)
+    assert written == save_without_texts(state)
     assert written.count(b"OTHER") > 3
 
 
 def test_only_what_has_changed_is_encoded_again():
     state = make_closed_state()
-    before = fill_cache(state)
+    before = keep_texts(state)
     state.portfolio.closed_positions[1].notes = "changed"
     state.to_json_bytes()
     after = get_kept(state)
@@ -104,7 +106,7 @@ def test_a_state_that_is_saved_once_keeps_no_texts():
 
 def test_texts_of_removed_positions_are_discarded():
     state = make_closed_state()
-    fill_cache(state)
+    keep_texts(state)
     del state.portfolio.closed_positions[2]
     state.to_json_bytes()
     assert set(get_kept(state)) == {1, 3}
@@ -115,7 +117,7 @@ def test_texts_of_removed_positions_are_discarded():
 
 def test_a_copy_has_no_texts_of_its_original():
     state = make_closed_state()
-    fill_cache(state)
+    keep_texts(state)
     again = copy.deepcopy(state)
     assert not get_kept(again)
     assert again.to_json_bytes() == state.to_json_bytes()
@@ -136,10 +138,10 @@ def test_half_a_surrogate_pair_in_a_closed_position_is_named():
 
 def test_the_kept_texts_are_bounded(monkeypatch: pytest.MonkeyPatch):
     state = make_closed_state()
-    sizes = [kept.size for kept in fill_cache(state).values()]
-    monkeypatch.setattr(cached_texts, "MAX_CACHED_BYTES", sizes[0] + sizes[1])
+    sizes = [len(orjson.dumps(text)) for text in keep_texts(state).values()]
+    monkeypatch.setattr(kept_groups, "MAX_KEPT_BYTES", sizes[0] + sizes[1])
     again = copy.deepcopy(state)
-    assert len(fill_cache(again)) == 2
+    assert len(keep_texts(again)) == 2
     assert again.to_json_bytes() == state.to_json_bytes()
 
 
@@ -153,12 +155,12 @@ def test_an_object_that_may_change_unnoticed_is_encoded_in_every_save():
     for _ in range(3):
         assert isinstance(save(state), str)
     position.other_data["map"] = Text("x")  # pyright: ignore[reportOptionalSubscript]
-    fill_cache(state)
-    assert save(state) == save_without_cache(state)
+    keep_texts(state)
+    assert save(state) == save_without_texts(state)
 
 
 def test_the_first_saves_share_the_work_of_keeping_texts(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(cached_texts, "MAX_NEW_TEXTS", 1)
+    monkeypatch.setattr(kept_groups, "MAX_NEW_ENTRIES", 1)
     state = make_closed_state()
     written = {state.to_json_bytes() for _ in range(2)}
     counts = [len(get_kept(state))]
@@ -166,4 +168,4 @@ def test_the_first_saves_share_the_work_of_keeping_texts(monkeypatch: pytest.Mon
         written.add(state.to_json_bytes())
         counts.append(len(get_kept(state)))
     assert counts == [1, 2, 3, 3]
-    assert written == {save_without_cache(state)}
+    assert written == {save_without_texts(state)}

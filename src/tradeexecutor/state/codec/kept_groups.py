@@ -1,0 +1,281 @@
+"""What was made from the entries of a table, kept while nothing inside the entries changes.
+
+A live strategy records statistics of all positions and saves its state in every cycle, and nearly everything is
+history: closed positions and old samples, which change only when somebody edits, repairs, reopens or prunes them.
+`KeptGroups` keeps the values of functions and the JSON texts of such entries with a :mod:`fingerprint
+<tradeexecutor.state.codec.fingerprint>`, and makes them again only when the fingerprint shows a change. No change has
+to be reported for that.
+
+Entries are compared in groups, because one large comparison is faster than many small ones. When something inside a
+group changes, all that was made from it is discarded, and its entries are compared one by one until they rest again.
+"""
+
+import contextlib
+import dataclasses
+import threading
+import types
+from collections.abc import Callable, Generator, Iterable, Mapping
+from operator import is_
+from typing import Any, TypeAlias, TypeVar
+
+import orjson
+
+from tradeexecutor.state.codec.fingerprint import Fingerprint, SharedObjects, take_fingerprint
+
+__all__ = ["GROUP_SIZE", "KEEP_TEXTS", "MAX_KEPT_BYTES", "MAX_NEW_ENTRIES", "KeptGroups", "has_kept_texts"]
+
+T = TypeVar("T")
+
+#: A dictionary or a list.
+Table: TypeAlias = dict[Any, Any] | list[Any]
+
+#: Metadata of a field with a table whose entries rarely change.
+KEEP_TEXTS: Mapping[str, bool] = types.MappingProxyType({"keep_texts": True})
+
+#: Entries of a complete group.
+GROUP_SIZE = 32
+
+#: Entries whose fingerprints one search for changes takes at most, so that no cycle pays for a whole long history.
+MAX_NEW_ENTRIES = 1_000
+
+#: Bytes of text that are kept for one table; its other entries are encoded in every save. The fingerprints take about
+#: a third of this in addition.
+MAX_KEPT_BYTES = 256 << 20
+
+
+def has_kept_texts(field: dataclasses.Field[Any]) -> bool:
+    """Return whether the texts of the entries of a field are kept."""
+    return KEEP_TEXTS.items() <= field.metadata.items()
+
+
+class _Group:
+    """Consecutive entries of a table, and what was made from them.
+
+    Attributes
+    ----------
+    keys
+        Keys of the entries; empty in lists.
+    fingerprint
+        None if nothing may be kept.
+    values
+        Function -> its values.
+    texts
+        JSON text of each entry; None if they are not kept.
+    size
+        Bytes of these texts.
+    """
+
+    __slots__ = ("entries", "fingerprint", "keys", "size", "texts", "values")
+
+    def __init__(self, keys: list[Any], entries: list[Any], fingerprint: Fingerprint | None = None) -> None:
+        self.keys = keys
+        self.entries = entries
+        self.fingerprint = fingerprint
+        self.values: dict[Callable[[Any], Any], list[Any]] = {}
+        self.texts: list[orjson.Fragment] | None = None
+        self.size = 0
+
+    @classmethod
+    def merge(cls, groups: list["_Group"], fingerprint: Fingerprint) -> "_Group":
+        """Return one group of the entries of several ones, with what all of them have."""
+        merged = cls(_join(group.keys for group in groups), _join(group.entries for group in groups), fingerprint)
+        for function in groups[0].values:
+            if all(function in group.values for group in groups):
+                merged.values[function] = _join(group.values[function] for group in groups)
+        if all(group.texts is not None for group in groups):
+            merged.texts = _join(group.texts or () for group in groups)
+            merged.size = sum(group.size for group in groups)
+        return merged
+
+    def is_at(self, place: int, keys: list[Any], entries: list[Any]) -> bool:
+        """Return whether the table has the entries of this group at a place."""
+        end = place + len(self.entries)
+        return _are_same(self.entries, entries[place:end]) and self.keys == keys[place:end]
+
+    def compute(self, function: Callable[[Any], T]) -> list[T]:
+        values = self.values.get(function)
+        if values is None:
+            values = self.values[function] = [function(entry) for entry in self.entries]
+        return values
+
+
+class KeptGroups:
+    """What is kept of the entries of one table. A copy has nothing.
+
+    Attributes
+    ----------
+    results
+        Results that callers have made from the values of functions, by a key of theirs. A caller must check that its
+        result was made from the very same values.
+    """
+
+    def __init__(self) -> None:
+        self._groups: list[_Group] = []
+        self._shared = SharedObjects()
+        self.results: dict[Any, Any] = {}
+        #: Keys and entries of the table in the present block, and the groups that were found.
+        self._found: tuple[list[Any], list[Any], list[_Group]] | None = None
+        self._blocks = 0
+        #: Entries whose fingerprints the present search has taken.
+        self._new = 0
+        #: Whether values were asked for, and whether that was before the present block; whether texts were asked for.
+        self._is_asked = self._has_computed = self._has_encoded = False
+        #: Held by the thread that uses the groups; a second one, reading a snapshot, makes everything anew.
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return KeptGroups, ()
+
+    def compute(self, table: Table, function: Callable[[Any], T]) -> list[T]:
+        """Return the values of a function for all entries of a table, in its order.
+
+        The first call keeps nothing, because most programs ask only once.
+
+        Parameters
+        ----------
+        table
+            Always the same one.
+        function
+            A function of a module, which depends on nothing but the entry.
+        """
+        is_first, self._is_asked = not self._has_computed, True
+        if not self._blocks:
+            self._has_computed = True
+        if not is_first and self._lock.acquire(blocking=False):
+            try:
+                return _join(group.compute(function) for group in self._find(table))
+            finally:
+                self._lock.release()
+        return [*map(function, table.values() if isinstance(table, dict) else table)]
+
+    def encode(self, table: Table, encode_item: Callable[[Any], Any]) -> dict[str, Any] | list[Any] | None:
+        """Return a table in which the entries are JSON texts, or plain data where nothing is kept.
+
+        Returns
+        -------
+        dict, list, None
+            None if the table has to be encoded without kept texts: at the first call, because most programs save a
+            state once, and while another thread is here.
+        """
+        is_first, self._has_encoded = not self._has_encoded, True
+        if is_first or not self._lock.acquire(blocking=False):
+            return None
+        try:
+            groups = self._find(table)
+            size = sum(group.size for group in groups)
+            entries: list[Any] = []
+            for group in groups:
+                if group.texts is None:
+                    entries += _encode_group(group, encode_item, MAX_KEPT_BYTES - size)
+                    size += group.size
+                else:
+                    entries += group.texts
+            return dict(zip(map(str, table), entries, strict=True)) if isinstance(table, dict) else entries
+        finally:
+            self._lock.release()
+
+    @contextlib.contextmanager
+    def comparing_once(self) -> Generator[None]:
+        """Let the calls in the block share one search for changes; nothing inside the entries may change in it."""
+        self._blocks += 1
+        try:
+            yield
+        finally:
+            self._blocks -= 1
+            if not self._blocks:
+                self._found = None
+                self._has_computed = self._is_asked
+
+    # --- The search for changes
+
+    def _find(self, table: Table) -> list[_Group]:
+        """Return the entries of the table in groups, with what is kept of those that have not changed."""
+        keys, entries = ([*table], [*table.values()]) if isinstance(table, dict) else ([], [*table])
+        if self._found is not None and self._found[0] == keys and _are_same(self._found[1], entries):
+            return self._found[2]
+        found = self._match(keys, entries)
+        self._groups = [group for group in found if group.fingerprint is not None]
+        if self._blocks:
+            self._found = keys, entries, found
+        return found
+
+    def _match(self, keys: list[Any], entries: list[Any]) -> list[_Group]:
+        if not self._shared.are_unchanged():
+            self._groups, self._shared = [], SharedObjects()
+        self._new = 0
+        starts: dict[int, _Group] = {}
+        changed: set[int] = set()
+        for group in self._groups:
+            if group.fingerprint is not None and group.fingerprint.is_unchanged():
+                starts[id(group.entries[0])] = group
+            else:
+                changed.update(map(id, group.entries))
+        found: list[_Group] = []
+        single: list[_Group] = []
+        place = 0
+        while place < len(entries):
+            group = starts.get(id(entries[place]))
+            if group is None or not group.is_at(place, keys, entries):
+                group = _Group(keys[place : place + 1], entries[place : place + 1])
+            place += len(group.entries)
+            if len(group.entries) == 1 and id(group.entries[0]) not in changed:
+                single.append(group)
+                continue
+            found += self._gather(single)
+            single = []
+            found.append(self._keep(group))
+        return found + self._gather(single)
+
+    def _gather(self, single: list[_Group]) -> list[_Group]:
+        """Return groups of one entry in groups as large as possible."""
+        complete = len(single) - len(single) % GROUP_SIZE
+        found: list[_Group] = []
+        for start in range(0, complete, GROUP_SIZE):
+            members = single[start : start + GROUP_SIZE]
+            fingerprint = self._take_fingerprint(_join(group.entries for group in members))
+            if fingerprint is None:
+                found += map(self._keep, members)
+            else:
+                found.append(_Group.merge(members, fingerprint))
+        return [*found, *map(self._keep, single[complete:])]
+
+    def _keep(self, group: _Group) -> _Group:
+        if group.fingerprint is None:
+            group.fingerprint = self._take_fingerprint(group.entries)
+        return group
+
+    def _take_fingerprint(self, entries: list[Any]) -> Fingerprint | None:
+        """Return a fingerprint; None if enough are taken, or if changes inside an entry could go unnoticed."""
+        if self._new >= MAX_NEW_ENTRIES:
+            return None
+        self._new += len(entries)
+        fingerprint = take_fingerprint(entries)
+        return None if fingerprint is None or not self._shared.watch(fingerprint) else fingerprint
+
+
+def _encode_group(group: _Group, encode_item: Callable[[Any], Any], most: int) -> list[Any]:
+    """Return the texts of the entries of a group, which are kept if they have at most so many bytes, or plain data."""
+    data = [*map(encode_item, group.entries)]
+    if group.fingerprint is None:
+        return data
+    try:
+        texts = [*map(orjson.dumps, data)]
+    except TypeError:
+        return data  # the state cannot be saved; whoever writes all of it says where and why
+    size = sum(map(len, texts))
+    if size > most:
+        return data
+    group.texts, group.size = [*map(orjson.Fragment, texts)], size
+    return group.texts
+
+
+def _join(lists: Iterable[Iterable[T]]) -> list[T]:
+    joined: list[T] = []
+    for items in lists:
+        joined += items
+    return joined
+
+
+def _are_same(one: list[Any], other: list[Any]) -> bool:
+    """Return whether two lists contain the very same objects."""
+    return len(one) == len(other) and all(map(is_, one, other))
