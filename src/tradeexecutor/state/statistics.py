@@ -6,13 +6,14 @@
 import datetime
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from tradeexecutor.state.codec.bounds import check_values
 from tradeexecutor.state.codec.codec import Serialisable
+from tradeexecutor.state.codec.deferred_series import defer_fields
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
 from tradeexecutor.state.trade_summary import TradeSummary
 from tradeexecutor.state.types import (
@@ -193,8 +194,9 @@ class _StatisticsSlots(Serialisable):
 
     __slots__ = ("is_read", "waiting")
 
-    _portfolio: list[PortfolioStatistics]
-    _positions: dict[int, list[PositionStatistics]]
+    #: The lists without the samples that wait.
+    _built_portfolio: list[PortfolioStatistics]
+    _built_positions: dict[int, list[PositionStatistics]]
     #: Samples after those of the lists, at least one; None without any.
     waiting: WaitingSamples | None
     #: Whether somebody may have one of the lists, and sees what is added to it; then no sample may wait.
@@ -211,7 +213,7 @@ class _StatisticsSlots(Serialisable):
             return
         with _writing:  # threads may read a finished state at the same time
             if self.waiting is not None:
-                self.waiting.write(self._portfolio, self._positions)
+                self.waiting.write(self._built_portfolio, self._built_positions)
                 self.waiting = None
             self.is_read = True
 
@@ -220,24 +222,31 @@ _writing = threading.Lock()
 
 
 def _write_before_use(cls: type[S]) -> type[S]:
-    """Make a class write the samples that wait into its lists before somebody reads or replaces one of them."""
+    """Make a class write the samples that wait into its lists before somebody reads, saves or replaces one of them."""
     for name in ("portfolio", "positions"):
-        slot = f"_{name}"
-        setattr(cls, slot, cls.__dict__[name])
-        setattr(cls, name, _make_property(slot))
+        built = cls.__dict__[name]
+        setattr(cls, f"_built_{name}", built)
+        setattr(cls, name, property(_write_first(built.fget), _write_first(built.fset)))
+        # A save takes plain data that nobody has read as it is.
+        setattr(cls, f"_saved_{name}", property(_write_first(cls.__dict__[f"_{name}"].__get__)))
+        cls.slot_names = cls.slot_names | {name: f"_saved_{name}"}
     return cls
 
 
-def _make_property(slot: str) -> property:
-    def read(stats: _StatisticsSlots) -> Any:
+def _write_first(use: Callable[..., Any]) -> Callable[..., Any]:
+    def write_and_use(stats: _StatisticsSlots, *values: Any) -> Any:
         stats.write_waiting()
-        return getattr(stats, slot)
+        return use(stats, *values)
 
-    def replace(stats: _StatisticsSlots, value: Any) -> None:
-        stats.write_waiting()
-        setattr(stats, slot, value)
+    return write_and_use
 
-    return property(read, replace)
+
+def _keep_list(samples: list[PortfolioStatistics]) -> list[PortfolioStatistics]:
+    return samples
+
+
+def _make_table(samples: dict[int, list[PositionStatistics]]) -> dict[int, list[PositionStatistics]]:
+    return defaultdict(list, samples)
 
 
 def _no_positions() -> dict[int, list[PositionStatistics]]:
@@ -245,6 +254,7 @@ def _no_positions() -> dict[int, list[PositionStatistics]]:
 
 
 @_write_before_use
+@defer_fields(portfolio=_keep_list, positions=_make_table)
 @dataclass(slots=True)
 class Statistics(_StatisticsSlots):
     """All samples, oldest first; several may have the same time.
@@ -263,11 +273,11 @@ class Statistics(_StatisticsSlots):
     long_short_metrics_latest: JSONObject | None = None
 
     def __post_init__(self) -> None:
-        self.waiting, self.is_read = None, False
         if self.long_short_metrics_latest:
             check_values(self)
-        if type(self._positions) is not defaultdict:
-            cast(Any, self)._positions = defaultdict(list, self._positions)
+        if type(self.positions) is not defaultdict:
+            self.positions = _make_table(self.positions)
+        self.waiting, self.is_read = None, False
 
     def get_latest_portfolio_stats(self) -> PortfolioStatistics | None:
         """Return the latest sample of the portfolio; None without samples."""
@@ -287,35 +297,35 @@ class Statistics(_StatisticsSlots):
         if self.waiting is not None:
             self.waiting.add_portfolio_sample(sample)
         else:
-            self._portfolio.append(sample)
+            self._built_portfolio.append(sample)
 
     def add_positions_stats(self, position_id: int, p_stats: PositionStatistics) -> None:
         """Append a sample of a position."""
         if self.waiting is not None:
             self.waiting.add_position_sample(position_id, p_stats)
         else:
-            self._positions.setdefault(position_id, []).append(p_stats)
+            self._built_positions.setdefault(position_id, []).append(p_stats)
 
     # --- Reading without making samples that wait
 
     def has_portfolio_stats(self) -> bool:
         """Return True if there is a sample of the portfolio."""
-        return bool(self._portfolio) or self.waiting is not None
+        return bool(self._built_portfolio) or self.waiting is not None
 
     def get_position_ids(self) -> set[int]:
         """Return the ids of the positions with samples."""
         waiting = self.waiting
-        return set(self._positions) if waiting is None else {*self._positions, *waiting.get_position_ids()}
+        return set(self._built_positions) if waiting is None else {*self._built_positions, *waiting.get_position_ids()}
 
     def get_position_values(self, position_id: int) -> list[USDollarAmount]:
         """Return the value in each sample of a position, USD, oldest first."""
-        values = [sample.value for sample in self._positions.get(position_id, ())]
+        values = [sample.value for sample in self._built_positions.get(position_id, ())]
         waiting = self.waiting
         return values if waiting is None else values + waiting.get_position_values(position_id)
 
     def iterate_net_asset_values(self) -> Iterator[tuple[datetime.datetime, USDollarAmount]]:
         """Yield time and value of each sample of the portfolio, USD, see `PortfolioStatistics.get_value`."""
-        for sample in self._portfolio:
+        for sample in self._built_portfolio:
             yield sample.calculated_at, sample.get_value()
         if self.waiting is not None:
             yield from self.waiting.iterate_net_asset_values()

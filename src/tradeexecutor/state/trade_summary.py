@@ -56,6 +56,43 @@ def _ratio(a: float | None, b: float | None) -> float | None:
     return a / b if a is not None and b else None
 
 
+#: Returns of amounts between these bounds, over times longer than the smaller, are finite.
+_SMALL, _LARGE = 1e-3, 1e60
+
+
+def _complete(summary: Any, seconds: float | None) -> None:
+    """Set the computed figures of a summary whose duration is given in seconds."""
+    total = summary.total_positions = summary.won + summary.lost + summary.zero_loss + summary.delta_neutral
+    summary.win_percent = _ratio(summary.won, total)
+    summary.lost_percent = _ratio(summary.lost, total)
+    summary.delta_neutral_percent = _ratio(summary.delta_neutral, total)
+    summary.all_stop_loss_percent = _ratio(summary.stop_losses, total)
+    summary.lost_stop_loss_percent = _ratio(summary.stop_losses, summary.lost)
+    summary.all_take_profit_percent = _ratio(summary.take_profits, total)
+    summary.won_take_profit_percent = _ratio(summary.take_profits, summary.won)
+    summary.average_net_profit = _ratio(summary.realised_profit, total)
+    summary.winning_stop_losses_percent = _ratio(summary.winning_stop_losses, summary.stop_losses)
+    summary.losing_stop_losses_percent = _ratio(summary.losing_stop_losses, summary.stop_losses)
+    summary.winning_take_profits_percent = _ratio(summary.winning_take_profits, summary.take_profits)
+    summary.losing_take_profits_percent = _ratio(summary.losing_take_profits, summary.take_profits)
+    summary.end_value, summary.return_percent, summary.annualised_return_percent = _get_returns(summary, seconds)
+    summary.average_position_frequency = total / (seconds / 86_400) if seconds else 0.0
+
+
+def _get_returns(summary: Any, seconds: float | None) -> tuple[USDollarAmount, Percent | None, Percent | None]:
+    """Return the value at the end, and the return as it is and annualised."""
+    end_value = summary.open_value + summary.uninvested_cash
+    initial_cash = summary.initial_cash or 0
+    total_return = _ratio(end_value - initial_cash, initial_cash)
+    if seconds is None:
+        annualised = 0.0
+    elif total_return:
+        annualised = _ratio(total_return * _YEAR_SECONDS, seconds)
+    else:
+        annualised = None
+    return end_value, total_return, annualised
+
+
 #: Fields of `TradeSummary.get_trading_core_metrics`.
 _CORE_METRICS = (
     *("return_percent", "annualised_return_percent", "end_value", "realised_profit", "unrealised_profit"),
@@ -251,22 +288,7 @@ class TradeSummary(Serialisable):
     end_at: UTCDatetime | None = None
 
     def __post_init__(self) -> None:
-        total = self.total_positions = self.won + self.lost + self.zero_loss + self.delta_neutral
-        self.win_percent = _ratio(self.won, total)
-        self.lost_percent = _ratio(self.lost, total)
-        self.delta_neutral_percent = _ratio(self.delta_neutral, total)
-        self.all_stop_loss_percent = _ratio(self.stop_losses, total)
-        self.lost_stop_loss_percent = _ratio(self.stop_losses, self.lost)
-        self.all_take_profit_percent = _ratio(self.take_profits, total)
-        self.won_take_profit_percent = _ratio(self.take_profits, self.won)
-        self.average_net_profit = _ratio(self.realised_profit, total)
-        self.winning_stop_losses_percent = _ratio(self.winning_stop_losses, self.stop_losses)
-        self.losing_stop_losses_percent = _ratio(self.losing_stop_losses, self.stop_losses)
-        self.winning_take_profits_percent = _ratio(self.winning_take_profits, self.take_profits)
-        self.losing_take_profits_percent = _ratio(self.losing_take_profits, self.take_profits)
-        self.end_value, self.return_percent, self.annualised_return_percent = self._get_returns()
-        seconds = self.duration.total_seconds() if self.duration else 0.0
-        self.average_position_frequency = total / (seconds / 86_400) if seconds else 0.0
+        _complete(self, None if self.duration is None else self.duration.total_seconds())
         self.check_rules()
 
     def check_rules(self) -> None:
@@ -274,24 +296,28 @@ class TradeSummary(Serialisable):
         total = self.won + self.lost + self.zero_loss + self.delta_neutral
         if not -JS_MAX_INT <= total <= JS_MAX_INT:
             raise InvalidValue(f"{total} positions are more than a file keeps exactly")
-        for figure in self._get_returns():
+        for figure in _get_returns(self, None if self.duration is None else self.duration.total_seconds()):
             if figure is not None and not math.isfinite(figure):
                 raise InvalidValue(
                     f"the return from {self.initial_cash} to {self.open_value} and {self.uninvested_cash} is not finite"
                 )
 
-    def _get_returns(self) -> tuple[USDollarAmount, Percent | None, Percent | None]:
-        """Return the value at the end, and the return as it is and annualised."""
-        end_value = self.open_value + self.uninvested_cash
-        initial_cash = self.initial_cash or 0
-        total_return = _ratio(end_value - initial_cash, initial_cash)
-        if self.duration is None:
-            annualised = 0.0
-        elif total_return:
-            annualised = _ratio(total_return * _YEAR_SECONDS, self.duration.total_seconds())
-        else:
-            annualised = None
-        return end_value, total_return, annualised
+    @staticmethod
+    def keeps_rules(plain: Any) -> bool:
+        """Return whether it is certain that plain data of a summary becomes an object; attributes are JSON data."""
+        initial_cash, duration = plain.initial_cash, plain.duration
+        return (
+            -JS_MAX_INT <= plain.won + plain.lost + plain.zero_loss + plain.delta_neutral <= JS_MAX_INT
+            and -_LARGE < plain.open_value < _LARGE
+            and -_LARGE < plain.uninvested_cash < _LARGE
+            and (not initial_cash or _SMALL < abs(initial_cash) < _LARGE)
+            and (not duration or abs(duration) > _SMALL)
+        )
+
+    @staticmethod
+    def complete_plain(plain: Any) -> None:
+        """Set the computed figures of plain data; attributes are JSON data."""
+        _complete(plain, plain.duration)
 
     def get_trading_core_metrics(self) -> dict[str, float | int | None]:
         """Return the figures by which runs are compared, by field name; fractions, USD, and numbers."""

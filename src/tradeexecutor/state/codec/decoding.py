@@ -22,7 +22,7 @@ from tradeexecutor.state.codec.numbers_as_text import replace_numbers_written_as
 from tradeexecutor.state.errors import InvalidStateFile, InvalidValue
 from tradeexecutor.state.types import WireType, accept_unknown_enum_values
 
-__all__ = ["EXAMINING_CLASSES", "decode"]
+__all__ = ["EXAMINING_CLASSES", "convert", "decode"]
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ def decode(
             if not is_known and not _fits(tree, _twin(cls, may_have_other_keys=True)):
                 explain_bounds(tree, cls, field_types)
             if is_known and prepare is not None:
-                prepare(tree, cls, _convert)
+                prepare(tree, cls, convert)
             result = _convert_liberally(tree, cls)
             if not is_known:
                 _keep_unknown_keys(tree, result, cls)
@@ -85,22 +85,23 @@ def _prepare_decoding(cls: type) -> None:
     with EXAMINING_CLASSES:
         for kind in (_twin(cls), cls):
             with contextlib.suppress(msgspec.ValidationError):
-                _convert(0, kind)
+                convert(0, kind)
         _prepared.add(cls)
 
 
-def _convert(tree: Any, cls: type[T]) -> T:
+def convert(tree: Any, cls: Any) -> Any:
+    """Build objects of plain JSON data; `cls` may be any annotation. Raises `msgspec.ValidationError`."""
     return msgspec.convert(tree, cls, dec_hook=_decode_wire_type, str_keys=True)
 
 
 def _convert_liberally(tree: Any, cls: type[T]) -> T:
     """Convert a tree that may contain numbers as text. The search for them runs only after a failed conversion."""
     try:
-        return _convert(tree, cls)
+        return convert(tree, cls)
     except msgspec.ValidationError:
         if not replace_numbers_written_as_text(tree, cls, field_types):
             raise
-    return _convert(tree, cls)
+    return convert(tree, cls)
 
 
 _WIRE_DECODERS = WireType.decoders

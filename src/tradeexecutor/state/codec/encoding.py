@@ -20,6 +20,7 @@ import orjson
 
 from tradeexecutor.state.codec.annotations import field_types, is_left_out_when_empty, is_optional, strip_optional
 from tradeexecutor.state.codec.bounds import check_free_data, print_plain_data
+from tradeexecutor.state.codec.deferred_series import DeferredSeries
 from tradeexecutor.state.codec.encoded_values import (
     LEAF_FORMS,
     SHORT_DECIMAL,
@@ -226,6 +227,7 @@ def _class_encoder(cls: type) -> Encoder:
     left_out = {field.name for field in dataclasses.fields(cls) if is_left_out_when_empty(field)}
     cached = {field.name for field in dataclasses.fields(cls) if has_kept_texts(field)}
     slot_names: dict[str, str] = getattr(cls, "slot_names", {})
+    deferred: frozenset[str] = getattr(cls, "deferred_fields", frozenset())
     for index, (name, hint) in enumerate(field_types(cls).items()):
         encoder = f"e{index}"
         namespace[encoder] = _field_encoder(hint)
@@ -234,6 +236,8 @@ def _class_encoder(cls: type) -> Encoder:
         if name in cached:
             item = _item_encoder(typing.get_args(hint)[1])
             namespace[encoder] = functools.partial(_encode_kept, encode_table=namespace[encoder], encode_item=item)
+        if name in deferred:
+            namespace[encoder] = functools.partial(_encode_deferred, encode_field=namespace[encoder])
         value = f"o.{slot_names.get(name, name)}"
         line = f"{name!r}: {_make_expression(hint, value, encoder)},"
         if name in left_out:
@@ -306,6 +310,10 @@ _RULE_ERRORS = (TradeExecutorError, ArithmeticError, AttributeError, TypeError, 
 
 def _describe_rule_error(error: Exception) -> str:
     return f"{error}" if isinstance(error, TradeExecutorError) else repr(error)
+
+
+def _encode_deferred(value: Any, encode_field: Encoder) -> Any:
+    return value.make_plain() if type(value) is DeferredSeries else encode_field(value)
 
 
 def _encode_kept(value: Any, encode_table: Encoder, encode_item: Encoder) -> Any:

@@ -35,6 +35,7 @@ from tradeexecutor.state.codec.annotations import field_types, strip_optional
 from tradeexecutor.state.codec.bounds import BoundedInt, BoundedText, limit_entries, print_checked
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.codec.decoding import EXAMINING_CLASSES
+from tradeexecutor.state.codec.deferred_series import DeferredSeries, parse_series
 from tradeexecutor.state.codec.duplicate_keys import has_escaped_colons
 from tradeexecutor.state.codec.json_text import dump
 from tradeexecutor.state.errors import BadStateData
@@ -52,7 +53,7 @@ Place = tuple[Any, Any, type]
 class _Found:
     """What was found in a tree while colons were counted."""
 
-    __slots__ = ("free", "places", "repeated", "unchecked")
+    __slots__ = ("deferred", "free", "places", "repeated", "unchecked")
 
     def __init__(self, free: list[Any]) -> None:
         self.repeated: _Repeated = {}
@@ -62,6 +63,8 @@ class _Found:
         self.unchecked: list[Any] = []
         #: All places of repeated objects; those inside a repeated object stand before it.
         self.places: list[Place] = []
+        #: Series of deferred fields, by field.
+        self.deferred: dict[str, DeferredSeries] = {}
 
     def count_free(self) -> int:
         """Return the number of colons in the texts and data of any kind, and forget these."""
@@ -98,6 +101,8 @@ class KnownTree(NamedTuple):
     has_checked_data: bool
     #: All places of pairs and assets; those inside one stand before it.
     places: list[Place]
+    #: Series of deferred fields, by field; the tree contains empty ones instead.
+    deferred: dict[str, DeferredSeries]
 
 
 def parse_known(content: bytes, cls: type, additional_keys: tuple[str, ...] = ()) -> KnownTree | None:
@@ -126,7 +131,7 @@ def parse_known(content: bytes, cls: type, additional_keys: tuple[str, ...] = ()
         return None
     if colons != content.count(b":") or has_escaped_colons(content):
         return None
-    return KnownTree(tree, not found.unchecked, found.places)
+    return KnownTree(tree, not found.unchecked, found.places, found.deferred)
 
 
 # --- Structure of the classes
@@ -142,6 +147,7 @@ def _get_decoder(cls: type, additional_keys: tuple[str, ...] = ()) -> "msgspec.j
 def _get_structure(cls: type, additional_keys: tuple[str, ...] = ()) -> Any:
     """Return the dictionary type that has the keys of `cls`; repeated objects in it stay text."""
     keys: dict[str, Any] = {name: _get_field_structure(hint, cls) for name, hint in field_types(cls).items()}
+    keys.update(dict.fromkeys(_get_deferred_fields(cls), msgspec.Raw))
     keys.update(dict.fromkeys(additional_keys, Any))
     make_type: Any = typing.TypedDict
     return make_type(cls.__name__, keys, total=False)
@@ -163,6 +169,10 @@ def _get_field_structure(hint: Any, owner: type) -> Any:
         if item is not Any:
             return limit_entries(dict[str, item] if origin is dict else list[item]) | None
     return Any
+
+
+def _get_deferred_fields(cls: type) -> frozenset[str]:
+    return getattr(cls, "deferred_fields", frozenset())
 
 
 def _is_repeated(hint: Any) -> bool:
@@ -203,11 +213,12 @@ def _get_count(cls: type) -> _Count:
     repeated, others = _find_counts(cls)
     field_count = len(field_types(cls))
     count_in_one = _get_count_in_one(cls)
+    has_deferred = bool(_get_deferred_fields(cls))
 
     def count_objects(trees: list[Any], found: _Found) -> int:
         if len(trees) == 1:  # so it is for most classes
             return count_in_one(trees[0], found)
-        if len(trees) <= _FEW:
+        if len(trees) <= _FEW or has_deferred:
             return sum([count_in_one(tree, found) for tree in trees])
         colons = sum(map(len, trees))
         for name, kind in repeated.items():
@@ -263,7 +274,13 @@ def _get_count_in_one(cls: type) -> Callable[[dict[str, Any], _Found], int]:
     field_count = len(every_key)
     whole: list[_Layout] = []  # of an object without missing keys; found at the first one, because classes are nested
 
+    deferred = {name: field_types(cls)[name] for name in _get_deferred_fields(cls)}
+
     def count_in_one(tree: dict[str, Any], found: _Found) -> int:
+        colons = len(tree)
+        for name, hint in deferred.items():
+            if name in tree:
+                colons += _parse_deferred(hint, tree, name, found)
         if len(tree) != field_count:
             layout = _find_layout(cls, tuple(tree))
         else:
@@ -271,7 +288,6 @@ def _get_count_in_one(cls: type) -> Callable[[dict[str, Any], _Found], int]:
                 whole.append(_find_layout(cls, every_key))
             layout = whole[0]
         repeated, get_values, counts, end, defaults = layout
-        colons = len(tree)
         for name, kind in repeated:
             colons += _parse_repeated(kind, tree, name, found)
         if get_values is not None:
@@ -346,6 +362,27 @@ def _parse_repeated(cls: type, owner: Any, key: Any, found: _Found) -> int:
     owner[key], colons = known
     found.places.append((owner, key, cls))
     return colons
+
+
+def _parse_deferred(hint: Any, owner: dict[str, Any], key: str, found: _Found) -> int:
+    """Take the series of a deferred field out of a tree, and return the number of its colons.
+
+    A series that cannot be deferred becomes part of the tree, in which its colons are counted later.
+    """
+    text = bytes(owner[key])
+    parsed = parse_series(text, hint)
+    if parsed is None:
+        owner[key] = _get_value_decoder(hint).decode(text)
+        return 0
+    found.deferred[key], colons = parsed
+    owner[key] = typing.get_origin(hint)()
+    return colons
+
+
+@functools.cache
+def _get_value_decoder(hint: Any) -> "msgspec.json.Decoder[Any]":
+    with EXAMINING_CLASSES:
+        return msgspec.json.Decoder(_get_field_structure(hint, object))
 
 
 def _count_keys(containers: list[Any], found: _Found) -> int:

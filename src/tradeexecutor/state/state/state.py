@@ -139,6 +139,9 @@ class State(StateFields):
 
             with free_data_is_checked() if is_checked else contextlib.nullcontext():
                 state = decode(tree, cls, intern, has_only_known_keys=known is not None)
+            if known is not None:
+                for name, series in known.deferred.items():
+                    setattr(state.stats, name, series)
             return _require_consistent_ids(state)
 
     @classmethod

@@ -1,0 +1,286 @@
+"""Time series that stay plain data until they are read.
+
+Most of a large state file are samples: one record for each cycle, all with the same keys. Building objects of them
+takes most of the time of a load, and most programs read only some of them. A *deferred* field is therefore checked when
+a file is loaded, and its objects are built when somebody reads the field.
+
+The check is the parser's: it makes C structures instead of dictionaries, and accepts a text only if every record has
+exactly the keys of the first one and values of the declared types within their bounds. Such a text is certain to become
+objects. It says nothing about any other text, which is parsed and converted in the general way, and refused there if it
+is damaged.
+
+Rules that are more than the type of a value have to be part of the check. A class with such rules says of the plain data
+of an object whether it is certain to keep them (`keeps_rules`), and completes figures that its constructor computes
+(`complete_plain`).
+"""
+
+import dataclasses
+import functools
+import json
+import threading
+import typing
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, NamedTuple, TypeVar, cast
+
+import msgspec
+
+from tradeexecutor.state.codec.annotations import field_types, is_optional, strip_optional
+from tradeexecutor.state.codec.bounds import BoundedInt, limit_entries
+from tradeexecutor.state.codec.decoding import EXAMINING_CLASSES, convert
+from tradeexecutor.state.codec.encoded_values import encode_decimal
+from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
+from tradeexecutor.state.types import Duration, UTCDatetime, encode_time, from_epoch, from_seconds, to_seconds
+
+__all__ = ["DeferredSeries", "defer_fields", "parse_series"]
+
+T = TypeVar("T", bound=type)
+
+#: Bytes of a series from which it is deferred. The check of a shorter one would take longer than its conversion.
+_LEAST_SIZE = 1 << 14
+#: Bytes in which the first record is looked for.
+_FIRST_RECORD = 1 << 14
+
+#: Types of JSON values that are certain to be converted, by the declared type. Their bounds are narrower than needed.
+_LEAST_SECOND, _LAST_SECOND = -62_000_000_000, 253_000_000_000
+_TIME_BOUNDS = msgspec.Meta(ge=_LEAST_SECOND, le=_LAST_SECOND)
+_LEAVES: dict[Any, Any] = {
+    bool: bool,
+    float: float,
+    int: BoundedInt,
+    Decimal: typing.Annotated[str, msgspec.Meta(pattern=r"\A-?[0-9]{1,60}(\.[0-9]{1,60})?\Z")],
+    UTCDatetime: typing.Annotated[int, _TIME_BOUNDS] | typing.Annotated[float, _TIME_BOUNDS],
+    Duration: typing.Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)],
+}
+
+#: Functions that return the data as a save writes it, by the declared type; other types are written as they are.
+_CANONICAL_FORMS: dict[Any, Callable[[Any], Any]] = {
+    Decimal: lambda text: encode_decimal(Decimal(text)),
+    UTCDatetime: lambda seconds: encode_time(from_epoch(seconds)),
+    Duration: lambda seconds: to_seconds(from_seconds(seconds)),
+}
+
+#: Held while the objects of a series are built, so that all threads get the same ones.
+_building = threading.RLock()
+
+
+class _Layout(NamedTuple):
+    """The records of one class that have the same keys."""
+
+    #: Class of the structures, with all fields of the class.
+    twin: Any
+    #: Number of colons in the text of a record, without those of records inside it.
+    colons: int
+    #: Names of fields that contain a record.
+    inner: "dict[str, _Layout]"
+    keeps_rules: Callable[[Any], bool] | None
+    complete_plain: Callable[[Any], None] | None
+    #: Fields whose data may be written in another form than it was read.
+    forms: list[tuple[str, Callable[[Any], Any]]]
+
+
+class DeferredSeries:
+    """Checked plain data of a field."""
+
+    __slots__ = ("_hint", "_is_canonical", "_layout", "_rows")
+
+    def __init__(self, rows: Any, layout: _Layout, hint: Any) -> None:
+        self._rows = rows
+        self._layout = layout
+        self._hint = hint
+        self._is_canonical = False
+
+    def make_objects(self) -> Any:
+        """Return the objects that an immediate conversion would have made, in a new container."""
+        with pause_garbage_collection():
+            return convert(msgspec.to_builtins(self._rows, str_keys=True), self._hint)
+
+    def make_plain(self) -> Any:
+        """Return the plain JSON data that the encoder would make of the objects."""
+        with _building:
+            if not self._is_canonical:
+                _make_canonical(_list_rows(self._rows), self._layout)
+                self._is_canonical = True
+        return msgspec.to_builtins(self._rows, str_keys=True)
+
+
+def _list_rows(rows: Any) -> list[Any]:
+    if isinstance(rows, dict):
+        return [row for series in cast(dict[int, list[Any]], rows).values() for row in series]
+    return rows
+
+
+def _make_canonical(rows: list[Any], layout: _Layout) -> None:
+    for name, form in layout.forms:
+        for row in rows:
+            value = getattr(row, name)
+            if value is not None:
+                setattr(row, name, form(value))
+    for name, inner in layout.inner.items():
+        _make_canonical([value for row in rows if (value := getattr(row, name)) is not None], inner)
+    if layout.complete_plain is not None:
+        for row in rows:
+            layout.complete_plain(row)
+
+
+# --- Fields
+
+
+def defer_fields(**make_container: Callable[[Any], Any]) -> Callable[[T], T]:
+    """Make fields of a data class with slots accept a `DeferredSeries`, whose objects are built when the field is read.
+
+    Parameters
+    ----------
+    make_container
+        Field -> function that makes the value of the field of the list or dictionary that was read.
+    """
+
+    def decorate(cls: T) -> T:
+        record: Any = cls
+        for name, make in make_container.items():
+            slot = f"_{name}"
+            descriptor = cls.__dict__[name]
+            setattr(cls, slot, descriptor)
+            setattr(cls, name, property(_make_getter(descriptor, make), descriptor.__set__, descriptor.__delete__))
+            record.slot_names = record.slot_names | {name: slot}
+        record.deferred_fields = frozenset(make_container)
+        return cls
+
+    return decorate
+
+
+def _make_getter(slot: Any, make_container: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    read = slot.__get__
+
+    def get(record: Any) -> Any:
+        value = read(record)
+        if type(value) is not DeferredSeries:
+            return value
+        with _building:
+            value = read(record)
+            if type(value) is DeferredSeries:
+                value = make_container(value.make_objects())
+                slot.__set__(record, value)
+        return value
+
+    return get
+
+
+# --- Parsing
+
+
+def parse_series(text: bytes, hint: Any) -> tuple[DeferredSeries, int] | None:
+    """Parse the JSON text of a deferred field.
+
+    Parameters
+    ----------
+    hint
+        Annotation of the field: a list of records, or a dictionary of such lists.
+
+    Returns
+    -------
+    tuple or None
+        The series, and the number of colons that its text has if it contains no key twice. None if it is not certain
+        that the text is such data without unknown keys.
+    """
+    if len(text) < _LEAST_SIZE:
+        return None
+    start = text.find(b"[{") + 1
+    if not start:
+        return None
+    head = text[start : start + _FIRST_RECORD].decode("utf-8", "replace")
+    try:
+        first: Any = json.JSONDecoder().raw_decode(head)[0]
+    except (ValueError, RecursionError):
+        return None
+    found = _find_decoder(hint, *_describe(first))
+    if found is None:
+        return None
+    layout, decoder = found
+    try:
+        rows = decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    colons = _count_colons(_list_rows(rows), layout)
+    if colons is None:
+        return None
+    if isinstance(rows, dict):
+        colons += len(cast(dict[int, Any], rows))
+    return DeferredSeries(rows, layout, hint), colons
+
+
+def _describe(record: dict[str, Any]) -> tuple[frozenset[str], tuple[tuple[str, frozenset[str]], ...]]:
+    """Return the keys of a record, and those of the records inside it."""
+    inner = tuple(
+        (name, frozenset(cast(dict[str, Any], value))) for name, value in record.items() if isinstance(value, dict)
+    )
+    return frozenset(record), inner
+
+
+def _count_colons(rows: list[Any], layout: _Layout) -> int | None:
+    """Return the number of colons in the text of rows; None if an object might break a rule."""
+    if layout.keeps_rules is not None and not all(map(layout.keeps_rules, rows)):
+        return None
+    colons = len(rows) * layout.colons
+    for name, inner in layout.inner.items():
+        found = _count_colons([value for row in rows if (value := getattr(row, name)) is not None], inner)
+        if found is None:
+            return None
+        colons += found
+    return colons
+
+
+@functools.lru_cache(maxsize=64)
+def _find_decoder(
+    hint: Any, keys: frozenset[str], inner: tuple[tuple[str, frozenset[str]], ...]
+) -> "tuple[_Layout, msgspec.json.Decoder[Any]] | None":
+    is_table = typing.get_origin(hint) is dict
+    series = typing.get_args(hint)[1] if is_table else hint
+    with EXAMINING_CLASSES:
+        layout = _make_layout(typing.get_args(series)[0], keys, dict(inner))
+        if layout is None:
+            return None
+        rows: Any = limit_entries(list[layout.twin])
+        return layout, msgspec.json.Decoder(limit_entries(dict[int, rows]) if is_table else rows)
+
+
+def _make_layout(cls: type, keys: frozenset[str], inner: dict[str, frozenset[str]]) -> _Layout | None:
+    """Return the layout of objects of a class that have certain keys; None if there is none."""
+    hints = field_types(cls)
+    defaults = {field.name: field.default for field in dataclasses.fields(cls)}
+    layouts: dict[str, _Layout] = {}
+    fields: list[Any] = []
+    for name, optional_hint in hints.items():
+        hint = strip_optional(optional_hint)
+        twin: Any = _LEAVES.get(hint)
+        if name in inner and dataclasses.is_dataclass(hint):
+            layout = _make_layout(cast(type, hint), inner[name], {})
+            if layout is None:
+                return None
+            layouts[name] = layout
+            twin = layout.twin
+        twin = None if twin is None else twin | None if is_optional(optional_hint) else twin
+        if twin is None and not is_optional(optional_hint):
+            return None
+        if name in keys:
+            fields.append((name, twin))
+        elif _is_plain_default(defaults[name], hint, is_optional=is_optional(optional_hint)):
+            fields.append((name, twin, defaults[name]))
+        else:
+            return None
+    if not keys <= hints.keys() or not layouts.keys() == inner.keys():
+        return None
+    forms = [(name, form) for name, hint in hints.items() if (form := _CANONICAL_FORMS.get(strip_optional(hint)))]
+    return _Layout(
+        msgspec.defstruct(cls.__name__, fields, kw_only=True, forbid_unknown_fields=True, gc=False),
+        len(keys),
+        layouts,
+        getattr(cls, "keeps_rules", None),
+        getattr(cls, "complete_plain", None),
+        forms,
+    )
+
+
+def _is_plain_default(default: Any, hint: Any, *, is_optional: bool) -> bool:
+    """Return whether the default of a field is JSON data of its declared type."""
+    return is_optional if default is None else type(default) is hint and hint in (bool, int, float)
