@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from tradeexecutor.state.codec.codec import Serialisable
+from tradeexecutor.state.codec.deferred_series import MAX_FIGURE
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.cycle_duration import TimeBucket
 from tradeexecutor.state.display.trade_summary_rows import get_summary_rows
@@ -56,8 +57,8 @@ def _ratio(a: float | None, b: float | None) -> float | None:
     return a / b if a is not None and b else None
 
 
-#: Returns of amounts between these bounds, over times longer than the smaller, are finite.
-_SMALL, _LARGE = 1e-3, 1e60
+#: Summaries of fewer positions over more seconds have no very large figures.
+_MANY, _SHORT = 10_000_000, 0.1
 
 
 def _complete(summary: Any, seconds: float | None) -> None:
@@ -304,15 +305,20 @@ class TradeSummary(Serialisable):
 
     @staticmethod
     def keeps_rules(plain: Any) -> bool:
-        """Return whether it is certain that plain data of a summary becomes an object; attributes are JSON data."""
-        initial_cash, duration = plain.initial_cash, plain.duration
-        return (
-            -JS_MAX_INT <= plain.won + plain.lost + plain.zero_loss + plain.delta_neutral <= JS_MAX_INT
-            and -_LARGE < plain.open_value < _LARGE
-            and -_LARGE < plain.uninvested_cash < _LARGE
-            and (not initial_cash or _SMALL < abs(initial_cash) < _LARGE)
-            and (not duration or abs(duration) > _SMALL)
-        )
+        """Return whether it is certain that plain data becomes a summary, and that its figures are not very large.
+
+        Parameters
+        ----------
+        plain
+            Object with the JSON data of the fields; durations are seconds.
+        """
+        total = plain.won + plain.lost + plain.zero_loss + plain.delta_neutral
+        initial_cash, seconds = abs(plain.initial_cash or 0.0), abs(plain.duration or 0.0)
+        if not -_MANY < total < _MANY or 0.0 < seconds < _SHORT:
+            return False
+        most = abs(plain.open_value) + abs(plain.uninvested_cash) + initial_cash
+        least_duration = min(seconds or _YEAR_SECONDS, _YEAR_SECONDS)
+        return most * _YEAR_SECONDS < MAX_FIGURE * (initial_cash * least_duration if initial_cash else _YEAR_SECONDS)
 
     @staticmethod
     def complete_plain(plain: Any) -> None:

@@ -17,6 +17,7 @@ of an object whether it is certain to keep them (`keeps_rules`), and completes f
 import dataclasses
 import functools
 import json
+import operator
 import threading
 import typing
 from collections.abc import Callable
@@ -32,7 +33,7 @@ from tradeexecutor.state.codec.encoded_values import encode_decimal
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.types import Duration, UTCDatetime, encode_time, from_epoch, from_seconds, to_seconds
 
-__all__ = ["DeferredSeries", "defer_fields", "parse_series"]
+__all__ = ["MAX_FIGURE", "DeferredSeries", "defer_fields", "parse_series"]
 
 T = TypeVar("T", bound=type)
 
@@ -41,12 +42,15 @@ _LEAST_SIZE = 1 << 14
 #: Bytes in which the first record is looked for.
 _FIRST_RECORD = 1 << 14
 
+#: Up to this size, msgspec and orjson print a float in the same way; beyond, one prints ``1e16`` and the other ``1e+16``.
+MAX_FIGURE = 9e15
+
 #: Types of JSON values that are certain to be converted, by the declared type. Their bounds are narrower than needed.
 _LEAST_SECOND, _LAST_SECOND = -62_000_000_000, 253_000_000_000
 _TIME_BOUNDS = msgspec.Meta(ge=_LEAST_SECOND, le=_LAST_SECOND)
 _LEAVES: dict[Any, Any] = {
     bool: bool,
-    float: float,
+    float: typing.Annotated[float, msgspec.Meta(ge=-MAX_FIGURE, le=MAX_FIGURE)],
     int: BoundedInt,
     Decimal: typing.Annotated[str, msgspec.Meta(pattern=r"\A-?[0-9]{1,60}(\.[0-9]{1,60})?\Z")],
     UTCDatetime: typing.Annotated[int, _TIME_BOUNDS] | typing.Annotated[float, _TIME_BOUNDS],
@@ -59,6 +63,9 @@ _CANONICAL_FORMS: dict[Any, Callable[[Any], Any]] = {
     UTCDatetime: lambda seconds: encode_time(from_epoch(seconds)),
     Duration: lambda seconds: to_seconds(from_seconds(seconds)),
 }
+
+#: Types whose values are written as they are: times in whole seconds.
+_UNCHANGED_TYPES = frozenset({int, type(None)})
 
 #: Held while the objects of a series are built, so that all threads get the same ones.
 _building = threading.RLock()
@@ -75,8 +82,9 @@ class _Layout(NamedTuple):
     inner: "dict[str, _Layout]"
     keeps_rules: Callable[[Any], bool] | None
     complete_plain: Callable[[Any], None] | None
-    #: Fields whose data may be written in another form than it was read.
-    forms: list[tuple[str, Callable[[Any], Any]]]
+    #: Fields whose data may be written in another form than it was read: name, function that reads it from a record,
+    #: function that returns the form.
+    forms: list[tuple[str, Callable[[Any], Any], Callable[[Any], Any]]]
 
 
 class DeferredSeries:
@@ -97,11 +105,18 @@ class DeferredSeries:
 
     def make_plain(self) -> Any:
         """Return the plain JSON data that the encoder would make of the objects."""
+        return msgspec.to_builtins(self._get_canonical_rows(), str_keys=True)
+
+    def make_text(self) -> bytes:
+        """Return the JSON text of that data."""
+        return msgspec.json.encode(self._get_canonical_rows())
+
+    def _get_canonical_rows(self) -> Any:
         with _building:
             if not self._is_canonical:
                 _make_canonical(_list_rows(self._rows), self._layout)
                 self._is_canonical = True
-        return msgspec.to_builtins(self._rows, str_keys=True)
+        return self._rows
 
 
 def _list_rows(rows: Any) -> list[Any]:
@@ -111,11 +126,12 @@ def _list_rows(rows: Any) -> list[Any]:
 
 
 def _make_canonical(rows: list[Any], layout: _Layout) -> None:
-    for name, form in layout.forms:
-        for row in rows:
-            value = getattr(row, name)
-            if value is not None:
-                setattr(row, name, form(value))
+    for name, read, form in layout.forms:
+        values = list(map(read, rows))
+        if not _UNCHANGED_TYPES.issuperset(map(type, values)):
+            for row, value in zip(rows, values, strict=True):
+                if value is not None:
+                    setattr(row, name, form(value))
     for name, inner in layout.inner.items():
         _make_canonical([value for row in rows if (value := getattr(row, name)) is not None], inner)
     if layout.complete_plain is not None:
@@ -270,7 +286,11 @@ def _make_layout(cls: type, keys: frozenset[str], inner: dict[str, frozenset[str
             return None
     if not keys <= hints.keys() or not layouts.keys() == inner.keys():
         return None
-    forms = [(name, form) for name, hint in hints.items() if (form := _CANONICAL_FORMS.get(strip_optional(hint)))]
+    forms = [
+        (name, operator.attrgetter(name), form)
+        for name, hint in hints.items()
+        if (form := _CANONICAL_FORMS.get(strip_optional(hint)))
+    ]
     return _Layout(
         msgspec.defstruct(cls.__name__, fields, kw_only=True, forbid_unknown_fields=True, gc=False),
         len(keys),

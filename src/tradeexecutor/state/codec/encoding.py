@@ -8,7 +8,6 @@ import dataclasses
 import datetime
 import enum
 import functools
-import math
 import threading
 import types
 import typing
@@ -22,6 +21,7 @@ from tradeexecutor.state.codec.annotations import field_types, is_left_out_when_
 from tradeexecutor.state.codec.bounds import check_free_data, print_plain_data
 from tradeexecutor.state.codec.deferred_series import DeferredSeries
 from tradeexecutor.state.codec.encoded_values import (
+    IS_FINITE,
     LEAF_FORMS,
     SHORT_DECIMAL,
     Encoder,
@@ -208,7 +208,6 @@ def _class_encoder(cls: type) -> Encoder:
     field is on a line of its own, by which the name of the field is found after an error.
     """
     namespace: dict[str, Any] = {
-        "isfinite": math.isfinite,
         "UnencodableValue": UnencodableValue,
         "cls": cls,
         "datetime": datetime.datetime,
@@ -300,7 +299,7 @@ def _make_expression(hint: Any, value: str, encoder: str) -> str:
     if origin in (list, set):  # so are most lists
         return f"{start}[] if type({first}) is {origin.__name__} and not v else {encoder}(v)"
     if float in members:
-        return f"{start}v if type({first}) is float and isfinite(v) else {encoder}(v)"
+        return f"{start}v if type({first}) is float and {IS_FINITE} else {encoder}(v)"
     return f"{start}{encoder}({first})"
 
 
@@ -313,7 +312,9 @@ def _describe_rule_error(error: Exception) -> str:
 
 
 def _encode_deferred(value: Any, encode_field: Encoder) -> Any:
-    return value.make_plain() if type(value) is DeferredSeries else encode_field(value)
+    if type(value) is not DeferredSeries:
+        return encode_field(value)
+    return orjson.Fragment(value.make_text()) if _printing.is_active else value.make_plain()
 
 
 def _encode_kept(value: Any, encode_table: Encoder, encode_item: Encoder) -> Any:
