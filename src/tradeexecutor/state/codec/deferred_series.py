@@ -57,11 +57,21 @@ _LEAVES: dict[Any, Any] = {
     Duration: typing.Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)],
 }
 
+
+
+def _get_time_form(seconds: float) -> float:
+    return int(seconds) if seconds.is_integer() else encode_time(from_epoch(seconds))
+
+
+def _get_duration_form(seconds: float) -> float:
+    return seconds if seconds.is_integer() else to_seconds(from_seconds(seconds))
+
+
 #: Functions that return the data as a save writes it, by the declared type; other types are written as they are.
 _CANONICAL_FORMS: dict[Any, Callable[[Any], Any]] = {
     Decimal: lambda text: encode_decimal(Decimal(text)),
-    UTCDatetime: lambda seconds: encode_time(from_epoch(seconds)),
-    Duration: lambda seconds: to_seconds(from_seconds(seconds)),
+    UTCDatetime: _get_time_form,
+    Duration: _get_duration_form,
 }
 
 #: Types whose values are written as they are: times in whole seconds.
@@ -130,7 +140,7 @@ def _make_canonical(rows: list[Any], layout: _Layout) -> None:
         values = list(map(read, rows))
         if not _UNCHANGED_TYPES.issuperset(map(type, values)):
             for row, value in zip(rows, values, strict=True):
-                if value is not None:
+                if value is not None and type(value) is not int:
                     setattr(row, name, form(value))
     for name, inner in layout.inner.items():
         _make_canonical([value for row in rows if (value := getattr(row, name)) is not None], inner)
