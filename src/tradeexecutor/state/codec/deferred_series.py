@@ -9,8 +9,8 @@ exactly the keys of the first one and values of the declared types within their 
 objects. It says nothing about any other text, which is parsed and converted in the general way, and refused there if it
 is damaged.
 
-Rules that are more than the type of a value have to be part of the check. A class with such rules says of the plain data
-of an object whether it is certain to keep them (`keeps_rules`), and completes figures that its constructor computes
+Rules that are more than the type of a value have to be part of the check. A class with such rules tells whether the
+plain data of an object is certain to keep them (`keeps_rules`), and completes the figures that its constructor computes
 (`complete_plain`).
 """
 
@@ -42,7 +42,7 @@ _LEAST_SIZE = 1 << 14
 #: Bytes in which the first record is looked for.
 _FIRST_RECORD = 1 << 14
 
-#: Up to this size, msgspec and orjson print a float in the same way; beyond, one prints ``1e16`` and the other ``1e+16``.
+#: Up to this size, msgspec and orjson print a float alike. Beyond it, one prints ``1e16`` and the other ``1e+16``.
 MAX_FIGURE = 9e15
 
 #: Types of JSON values that are certain to be converted, by the declared type. Their bounds are narrower than needed.
@@ -56,7 +56,6 @@ _LEAVES: dict[Any, Any] = {
     UTCDatetime: typing.Annotated[int, _TIME_BOUNDS] | typing.Annotated[float, _TIME_BOUNDS],
     Duration: typing.Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)],
 }
-
 
 
 def _get_time_form(seconds: float) -> float:
@@ -294,7 +293,7 @@ def _make_layout(cls: type, keys: frozenset[str], inner: dict[str, frozenset[str
             fields.append((name, twin, defaults[name]))
         else:
             return None
-    if not keys <= hints.keys() or not layouts.keys() == inner.keys():
+    if not keys <= hints.keys() or layouts.keys() != inner.keys():
         return None
     forms = [
         (name, operator.attrgetter(name), form)

@@ -22,11 +22,9 @@ import dataclasses
 import datetime
 import enum
 import functools
-import operator
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from decimal import Decimal
-from itertools import chain, compress
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -37,6 +35,7 @@ from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.codec.decoding import EXAMINING_CLASSES
 from tradeexecutor.state.codec.deferred_series import DeferredSeries, parse_series
 from tradeexecutor.state.codec.duplicate_keys import has_escaped_colons
+from tradeexecutor.state.codec.generated_code import compile_function
 from tradeexecutor.state.codec.json_text import dump
 from tradeexecutor.state.errors import BadStateData
 from tradeexecutor.state.types import Duration, UTCDatetime
@@ -79,9 +78,9 @@ class _Found:
         return text.count(b":")
 
 
-#: Counts the colons in all values of one field, except in free data, and replaces the texts of repeated objects in them
-#: by their trees. No value is None or empty.
-_Count = Callable[[list[Any], _Found], int]
+#: Counts the colons in a value, except in free data, and replaces the texts of repeated objects in it by their trees.
+#: The value is neither None nor empty.
+_Count = Callable[[Any, _Found], int]
 
 #: Field types whose JSON is never an object or a text with a colon.
 _WITHOUT_COLONS: frozenset[Any] = frozenset(
@@ -125,7 +124,7 @@ def parse_known(content: bytes, cls: type, additional_keys: tuple[str, ...] = ()
         tree: Any = _get_decoder(cls, additional_keys).decode(content)
         additional = {key: tree.pop(key) for key in additional_keys if key in tree}
         found = _Found(list(additional.values()))
-        colons = len(additional) + _get_count_in_one(cls)(tree, found) + found.count_free()
+        colons = len(additional) + _get_count(cls)(tree, found) + found.count_free()
         tree |= additional
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadStateData):
         return None
@@ -189,118 +188,36 @@ def _has_no_colons(hint: Any) -> bool:
 # --- Counting
 
 
-#: Up to so many objects of a class are looked at one by one.
-_FEW = 4
-
-
-@functools.cache
-def _find_counts(cls: type) -> tuple[dict[str, type], dict[str, _Count]]:
-    """Return the fields of a class that are repeated objects, and the functions that count in its other fields."""
-    repeated: dict[str, type] = {}
-    others: dict[str, _Count] = {}
-    for name, optional_hint in field_types(cls).items():
-        hint = strip_optional(optional_hint)
-        if _is_repeated(hint):
-            repeated[name] = hint
-        elif not _has_no_colons(hint):
-            others[name] = _make_count(hint, cls)
-    return repeated, others
-
-
 @functools.cache
 def _get_count(cls: type) -> _Count:
-    """Return the function that counts the colons in the trees of objects of `cls`."""
-    repeated, others = _find_counts(cls)
-    field_count = len(field_types(cls))
-    count_in_one = _get_count_in_one(cls)
-    has_deferred = bool(_get_deferred_fields(cls))
+    """Return the generated function that counts the colons in the tree of one object of `cls`.
 
-    def count_objects(trees: list[Any], found: _Found) -> int:
-        if len(trees) == 1:  # so it is for most classes
-            return count_in_one(trees[0], found)
-        if len(trees) <= _FEW or has_deferred:
-            return sum([count_in_one(tree, found) for tree in trees])
-        colons = sum(map(len, trees))
-        for name, kind in repeated.items():
-            colons += sum([_parse_repeated(kind, tree, name, found) for tree in trees if name in tree])
-        for name, count in others.items():
-            values = [value for tree in trees if (value := tree.get(name))]
-            if values:
-                colons += count(values, found)
-        for tree in trees:
-            if len(tree) < field_count:
-                tree.update(_find_defaults(cls, tuple(tree)))
-        return colons
-
-    return count_objects
-
-
-class _Layout(NamedTuple):
-    """The fields of an object that has certain keys."""
-
-    repeated: list[tuple[str, type]]
-    #: Returns the values of the other fields that may contain colons: first those with a function that counts in them,
-    #: then, up to `end`, those with text or data of any kind. None if there are no such fields.
-    get_values: Callable[[dict[str, Any]], tuple[Any, ...]] | None
-    counts: list[_Count]
-    end: int
-    #: What is missing.
-    defaults: dict[str, Any]
-
-
-@functools.lru_cache(maxsize=1024)  # the objects of one class nearly always lack the same keys
-def _find_layout(cls: type, keys: tuple[str, ...]) -> _Layout:
-    repeated, others = _find_counts(cls)
-    present = {name: count for name, count in others.items() if name in keys}
-    nested = {name: count for name, count in present.items() if count is not _leave_for_printing}
-    names = [*nested, *(name for name in present if name not in nested)]
-    return _Layout(
-        [(name, kind) for name, kind in repeated.items() if name in keys],
-        operator.itemgetter(*names, names[0]) if names else None,  # one name alone would not give a tuple
-        list(nested.values()),
-        len(names),
-        _find_defaults(cls, keys),
-    )
-
-
-@functools.cache
-def _get_count_in_one(cls: type) -> Callable[[dict[str, Any], _Found], int]:
-    """Return the function that counts the colons in the tree of one object of `cls`.
-
-    Small files have few objects of each class, and their time would go into looking at fields that are empty. This
-    function looks only at the others.
+    It runs for every object of a file, so it is straight-line code that looks at the fields that may have colons.
     """
-    every_key = tuple(field_types(cls))
-    field_count = len(every_key)
-    whole: list[_Layout] = []  # of an object without missing keys; found at the first one, because classes are nested
-
-    deferred = {name: field_types(cls)[name] for name in _get_deferred_fields(cls)}
-
-    def count_in_one(tree: dict[str, Any], found: _Found) -> int:
-        colons = len(tree)
-        for name, hint in deferred.items():
-            if name in tree:
-                colons += _parse_deferred(hint, tree, name, found)
-        if len(tree) != field_count:
-            layout = _find_layout(cls, tuple(tree))
-        else:
-            if not whole:
-                whole.append(_find_layout(cls, every_key))
-            layout = whole[0]
-        repeated, get_values, counts, end, defaults = layout
-        for name, kind in repeated:
-            colons += _parse_repeated(kind, tree, name, found)
-        if get_values is not None:
-            values = get_values(tree)
-            if counts:
-                for value, count in compress(zip(values, counts, strict=False), values):
-                    colons += count([value], found)
-            found.free.extend(filter(None, values[len(counts) : end]))
-        if defaults:
-            tree.update(defaults)
-        return colons
-
-    return count_in_one
+    deferred = _get_deferred_fields(cls)
+    namespace: dict[str, Any] = {
+        "cls": cls,
+        "find_defaults": _find_defaults,
+        "parse_deferred": _parse_deferred,
+        "parse_repeated": _parse_repeated,
+    }
+    hints = field_types(cls)
+    lines = ["def count(tree, found):", "    colons = size = len(tree)", "    get = tree.get"]
+    for index, (name, optional_hint) in enumerate(hints.items()):
+        hint = strip_optional(optional_hint)
+        namespace[f"hint{index}"] = hint
+        for parse, is_wanted in (("parse_deferred", name in deferred), ("parse_repeated", _is_repeated(hint))):
+            if is_wanted:
+                lines += [f"    if {name!r} in tree:", f"        colons += {parse}(hint{index}, tree, {name!r}, found)"]
+        if _is_repeated(hint) or _has_no_colons(hint):
+            continue
+        lines += [f"    value = get({name!r})", "    if value:"]
+        count = namespace[f"count{index}"] = _make_count(hint, cls)
+        is_free = count is _leave_for_printing
+        lines.append(f"        {'found.free.append(value)' if is_free else f'colons += count{index}(value, found)'}")
+    lines += [f"    if size < {len(hints)}:", "        tree.update(find_defaults(cls, tuple(tree)))"]
+    lines.append("    return colons")
+    return compile_function("count", "\n".join(lines), namespace, f"count of colons in {cls.__qualname__}")
 
 
 @functools.lru_cache(maxsize=1024)
@@ -318,33 +235,30 @@ def _find_defaults(cls: type, keys: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _make_count(hint: Any, owner: type) -> _Count:
+    """Return the function that counts in one value, which is neither None nor empty."""
     if dataclasses.is_dataclass(hint) and hint is not owner:
         return _get_count(cast(type, hint))
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (list, set, dict):
-        item = strip_optional(arguments[-1])
-        if _is_repeated(item):
-            return functools.partial(_count_repeated, item)
-        if _has_no_colons(item):
-            return _count_keys
-        count_item = _make_count(item, owner)
-        if count_item is not _leave_for_printing:
-            return functools.partial(_count_items, count_item)
-    return _leave_for_printing
+    if origin not in (list, set, dict):
+        return _leave_for_printing
+    item = strip_optional(arguments[-1])
+    if _is_repeated(item):
+        return functools.partial(_count_repeated, item)
+    if _has_no_colons(item):
+        return _count_keys
+    count_item = _make_count(item, owner)
+    return count_item if count_item is _leave_for_printing else functools.partial(_count_items, count_item)
 
 
-def _count_items(count_item: _Count, containers: list[Any], found: _Found) -> int:
-    items: Iterable[Any] = chain.from_iterable(tree.values() if _type_of(tree) is dict else tree for tree in containers)
-    return _count_keys(containers, found) + count_item(list(filter(None, items)), found)
+def _count_items(count_item: _Count, container: Any, found: _Found) -> int:
+    if _type_of(container) is dict:
+        return _count_keys(container, found) + sum([count_item(item, found) for item in container.values() if item])
+    return sum([count_item(item, found) for item in container if item])
 
 
-def _count_repeated(cls: type, containers: list[Any], found: _Found) -> int:
-    colons = _count_keys(containers, found)
-    for tree in containers:
-        colons += sum(
-            [_parse_repeated(cls, tree, key, found) for key in (tree if _type_of(tree) is dict else range(len(tree)))]
-        )
-    return colons
+def _count_repeated(cls: type, container: Any, found: _Found) -> int:
+    keys = container if _type_of(container) is dict else range(len(container))
+    return _count_keys(container, found) + sum([_parse_repeated(cls, container, key, found) for key in keys])
 
 
 def _parse_repeated(cls: type, owner: Any, key: Any, found: _Found) -> int:
@@ -356,7 +270,7 @@ def _parse_repeated(cls: type, owner: Any, key: Any, found: _Found) -> int:
         colons = 0
         if tree:
             outside, found.free = found.free, []
-            colons = _get_count_in_one(cls)(tree, found) + found.count_free()
+            colons = _get_count(cls)(tree, found) + found.count_free()
             found.free = outside
         known = found.repeated[cls, text] = tree, colons
     owner[key], colons = known
@@ -385,12 +299,11 @@ def _get_value_decoder(hint: Any) -> "msgspec.json.Decoder[Any]":
         return msgspec.json.Decoder(_get_field_structure(hint, object))
 
 
-def _count_keys(containers: list[Any], found: _Found) -> int:
-    """Count in the keys of dictionaries; lists have none."""
-    dictionaries = [tree for tree in containers if _type_of(tree) is dict]
-    return sum(map(len, dictionaries)) + "".join(chain.from_iterable(dictionaries)).count(":")
+def _count_keys(container: Any, found: _Found) -> int:
+    """Count in the keys of a dictionary; a list has none."""
+    return len(container) + "".join(container).count(":") if _type_of(container) is dict else 0
 
 
-def _leave_for_printing(values: list[Any], found: _Found) -> int:
-    found.free.extend(values)
+def _leave_for_printing(value: Any, found: _Found) -> int:
+    found.free.append(value)
     return 0
