@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from tradeexecutor.backtest.loan_settlement import settle_loan
 from tradeexecutor.backtest.simulated_wallet import OutOfSimulatedBalance, SimulatedWallet
+from tradeexecutor.execution.bridge_transfers import get_payment_token, get_transfer_tokens
 from tradeexecutor.execution.failures import FailureModel
 from tradeexecutor.execution.interface import ExecutionError
 from tradeexecutor.execution.shortage import ROUNDING_UNITS, CashShortage
@@ -62,7 +63,7 @@ class BacktestExecution(SimulatedExecution):
         if trade.pair.kind in LOAN_KINDS:
             settle_loan(wallet, trade, fill)
             return
-        base, reserve = trade.pair.base, trade.reserve_currency
+        base, reserve = trade.pair.base, get_payment_token(trade)
         reason = f"trade #{trade.trade_id}"
         try:
             # The payment moves first, so that a shortage does not change the wallet.
@@ -83,7 +84,7 @@ class BacktestExecution(SimulatedExecution):
         BacktestExecutionFailed
             The wallet does not hold them.
         """
-        reserve, reason = trade.reserve_currency, f"request #{trade.trade_id}"
+        reserve, reason = get_payment_token(trade), f"request #{trade.trade_id}"
         try:
             if trade.is_buy():
                 self.wallet.update_balance(reserve, -self._get_payment(trade, trade.planned_reserve), reason)
@@ -94,7 +95,7 @@ class BacktestExecution(SimulatedExecution):
 
     def settle_request(self, trade: TradeExecution, fill: Fill) -> None:
         """Put the shares of a deposit or the money of a redemption into the wallet."""
-        reserve, reason = trade.reserve_currency, f"settlement #{trade.trade_id}"
+        reserve, reason = get_payment_token(trade), f"settlement #{trade.trade_id}"
         if trade.is_buy():
             rest = trade.get_vault_settlement_request_reserve() - fill.reserve
             self.wallet.update_balance(trade.pair.base, fill.quantity, reason)
@@ -102,10 +103,34 @@ class BacktestExecution(SimulatedExecution):
         else:
             self.wallet.update_balance(reserve, fill.reserve, reason)
 
+    def send_transfer(self, trade: TradeExecution) -> None:
+        """Take what is sent over a bridge out of the wallet.
+
+        Raises
+        ------
+        BacktestExecutionFailed
+            The wallet does not hold it.
+        """
+        amount = abs(trade.planned_quantity)
+        try:
+            self.wallet.update_balance(get_transfer_tokens(trade)[0], -amount, f"transfer #{trade.trade_id}")
+        except OutOfSimulatedBalance as error:
+            raise BacktestExecutionFailed(f"{trade} cannot be sent: {error}") from error
+
+    def settle_transfer(self, trade: TradeExecution, fill: Fill | None) -> None:
+        """Put what arrives into the wallet, or what was sent if the transfer was given up."""
+        sent, brought = get_transfer_tokens(trade)
+        reason = f"arrival #{trade.trade_id}"
+        if fill is None:
+            self.wallet.update_balance(sent, abs(trade.planned_quantity), reason)
+        else:
+            self.wallet.update_balance(brought, abs(fill.quantity) if trade.is_buy() else fill.reserve, reason)
+
     def _get_payment(self, trade: TradeExecution, cost: Decimal) -> Decimal:
         """Return what is paid for a buy: its cost, or all that the wallet holds when only rounding is missing."""
-        held = self.wallet.get_balance(trade.reserve_currency)
-        return held if 0 < cost - held <= trade.reserve_currency.convert_to_decimal(ROUNDING_UNITS) else cost
+        token = get_payment_token(trade)
+        held = self.wallet.get_balance(token)
+        return held if 0 < cost - held <= token.convert_to_decimal(ROUNDING_UNITS) else cost
 
     def check_balances(self, state: State) -> None:
         """Compare every token of the wallet with the positions, and the reserve currency with the reserves.

@@ -268,6 +268,8 @@ def _choose(kind: type[_Choice], name: str, value: _Choice | str) -> _Choice:
 
 def _make_diagnostics(state: State, decisions: int, seconds: float) -> dict[str, Any]:
     trades = list(state.portfolio.get_all_trades())
+    # A position that fails to open expires with its trade.
+    expired = [trade for position in state.portfolio.expired_positions.values() for trade in position.trades.values()]
     executed = [trade for trade in trades if trade.executed_at is not None]
     stale = [
         trade
@@ -278,7 +280,7 @@ def _make_diagnostics(state: State, decisions: int, seconds: float) -> dict[str,
         "decisions": decisions,
         "seconds": seconds,
         "trades": len(trades),
-        "failed_trades": sum(trade.is_failed() for trade in trades),
+        "failed_trades": sum(trade.is_failed() for trade in (*trades, *expired)),
         "stale_price_trades": len(stale),
     }
 

@@ -20,7 +20,8 @@ _SPOT = TradingPairKind.spot_market_hold
 class BacktestValuationModel(ValuationModel):
     """Valuation at the sell price, so that the fee of an exit is already deducted.
 
-    The debt of a short has the sell price, too, like in recorded files; a supply of credit has the price 1.
+    The debt of a short has the sell price, too, like in recorded files; a supply of credit, and the money on another
+    chain, have the price 1.
     """
 
     __slots__ = ("_needs_quantity", "pricing_model")
@@ -42,7 +43,7 @@ class BacktestValuationModel(ValuationModel):
         """
         pair = position.pair
         if pair.kind is not _SPOT:
-            if pair.kind.is_credit_supply():
+            if pair.kind.is_credit_supply() or pair.kind.is_cctp_bridge():
                 return 1.0
             if not (pair.is_spot() or pair.kind.is_shorting() or pair.is_vault()):
                 raise UnsupportedPairKind(f"positions of this kind cannot be valued in a backtest: {position}")

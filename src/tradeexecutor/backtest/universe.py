@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tradeexecutor.backtest.candles import CandleSource, load_candles
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
+from tradeexecutor.state.identifier.bridge_terms import BridgeTerms
 from tradeexecutor.state.identifier.vault_terms import VaultTerms
 from tradeexecutor.strategy.market_data import CandleLength, Candles
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse, UniverseNotValid
@@ -97,9 +98,14 @@ def _make_address(kind: str, name: str) -> str:
     return f"0x{digest[:40]}"
 
 
-def create_reserve_asset(symbol: str = "USD") -> AssetIdentifier:
-    """Return a reserve currency with 6 decimals."""
-    return AssetIdentifier(_CHAIN_ID, _make_address("asset", symbol), symbol, _RESERVE_DECIMALS, internal_id=1)
+def create_reserve_asset(symbol: str = "USD", chain_id: int = _CHAIN_ID) -> AssetIdentifier:
+    """Return a reserve currency with 6 decimals; on another chain than the usual one it has another address."""
+    address = _make_address("asset", _name_on_chain(symbol, chain_id))
+    return AssetIdentifier(chain_id, address, symbol, _RESERVE_DECIMALS, internal_id=1)
+
+
+def _name_on_chain(name: str, chain_id: int) -> str:
+    return name if chain_id == _CHAIN_ID else f"{name} on {chain_id}"
 
 
 def create_pair(
@@ -116,7 +122,7 @@ def create_pair(
     base
         Symbol of the base asset.
     reserve_asset
-        The quote.
+        The quote, which is on the chain of the pair.
     internal_id
         Number of the pair in the universe, from 1.
     fee
@@ -124,12 +130,13 @@ def create_pair(
     kind
         Spot, or a vault that settles at once, whose candles are its share price.
     """
-    quote = reserve_asset.token_symbol
-    asset = AssetIdentifier(_CHAIN_ID, _make_address("asset", base), base, _BASE_DECIMALS, internal_id=1 + internal_id)
+    quote, chain_id = reserve_asset.token_symbol, reserve_asset.chain_id
+    address = _make_address("asset", _name_on_chain(base, chain_id))
+    asset = AssetIdentifier(chain_id, address, base, _BASE_DECIMALS, internal_id=1 + internal_id)
     return TradingPairIdentifier(
         base=asset,
         quote=reserve_asset,
-        pool_address=_make_address("pool", f"{base}-{quote}"),
+        pool_address=_make_address("pool", _name_on_chain(f"{base}-{quote}", chain_id)),
         exchange_address=_make_address("exchange", _EXCHANGE),
         internal_id=internal_id,
         fee=float(fee),
@@ -147,6 +154,8 @@ def create_universe(
     date_format: str | None = None,
     strict: bool = False,
     vaults: Collection[str] | Mapping[str, VaultTerms] = (),
+    chains: Mapping[str, int] | None = None,
+    bridges: BridgeTerms | Mapping[int, BridgeTerms] | None = None,
 ) -> TradingStrategyUniverse:
     """Return a trading universe from candles of one or many pairs.
 
@@ -166,6 +175,11 @@ def create_universe(
         Symbols of pairs that are vaults: their candles are the share price, their fee is paid for deposits and
         redemptions, and none by default. A mapping has the terms of each: delays, queue and lock-up; otherwise they
         settle at once.
+    chains
+        Chain ids of the pairs that are on another chain than the reserve currency, by symbol. A bridge moves money
+        there, see `PositionManager.open_cctp_bridge_position`.
+    bridges
+        Terms of the bridges: one for all, or by chain id; None for the default ones.
 
     Returns
     -------
@@ -178,7 +192,8 @@ def create_universe(
     InvalidCandles
         The data is invalid.
     UniverseNotValid
-        Pairs are not quoted in dollars, two have the same base, `pair` was given for several, or a vault has no data.
+        Pairs are not quoted in dollars, two have the same base, `pair` was given for several, or a vault, or a pair on
+        another chain, has no data.
     """
     if pair is not None and not isinstance(candles, Mapping):
         candles = {pair: candles}  # pyright: ignore[reportAssignmentType]
@@ -188,6 +203,10 @@ def create_universe(
     if not loaded:
         raise UniverseNotValid("a trading universe needs at least one pair")
     symbols = _read_symbols(loaded, vaults)
+    chains = chains or {}
+    for name in chains:
+        if name not in loaded:
+            raise UniverseNotValid(f"there is no market data of {name} on another chain, only: {', '.join(loaded)}")
     reserve_asset = create_reserve_asset(next(iter(symbols.values()))[1])
     pairs: dict[TradingPairIdentifier, Candles] = {}
     taken: dict[str, str] = {}
@@ -199,10 +218,13 @@ def create_universe(
         kind = TradingPairKind.vault if name in vaults else TradingPairKind.spot_market_hold
         own_fee = 0.0 if name in vaults and not isinstance(fee, Mapping) else _get_fee(fee, name, base)
         pair_data = vaults[name].to_pair_data() if isinstance(vaults, Mapping) and name in vaults else None
-        made = create_pair(base, reserve_asset, number, own_fee, kind)
+        quote = reserve_asset
+        if chains.get(name, reserve_asset.chain_id) != reserve_asset.chain_id:
+            quote = create_reserve_asset(reserve_asset.token_symbol, int(chains[name]))
+        made = create_pair(base, quote, number, own_fee, kind)
         made.other_data = {**(made.other_data or {}), **(pair_data or {})}
         pairs[made] = pair_candles
-    return TradingStrategyUniverse(pairs, reserve_asset)
+    return TradingStrategyUniverse(pairs, reserve_asset, bridges=bridges)
 
 
 def _read_symbols(names: Collection[str], vaults: Collection[str]) -> dict[str, tuple[str, str]]:

@@ -112,6 +112,14 @@ class ExecutionModel(ABC):
         del ts, state, get_price
         return []
 
+    def settle_transfers(self, ts: datetime.datetime, state: State) -> list[TradeExecution]:
+        """Book the transfers over bridges that have ended until `ts`, and return their trades; does nothing by default.
+
+        Each is booked at the time at which it has ended. It is called before everything that may use the money.
+        """
+        del ts, state
+        return []
+
     @abstractmethod
     @contract_signature
     def execute_trades(

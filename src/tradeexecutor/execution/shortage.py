@@ -11,14 +11,32 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.accounting.raw_units import round_down_to_units, size_buy
+from tradeexecutor.execution.bridge_transfers import (
+    get_transfer_tokens,
+    is_on_other_chain,
+    is_transfer_at_once,
+    size_transfer_back,
+)
 from tradeexecutor.execution.interface import ExecutionError
 from tradeexecutor.state.booking.waiting_orders import discard_planned
+from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.identifier.bridge_terms import BridgeTerms
+from tradeexecutor.state.identifier.chain import describe_chain
 from tradeexecutor.state.identifier.dust import get_dust_epsilon_for_pair
 from tradeexecutor.state.portfolio import Portfolio
-from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.state.trade import TradeExecution, TradeFlag
 
-__all__ = ["CASH_HINT", "ROUNDING_UNITS", "CashShortage", "Shortages", "check_cash", "settle_shortage"]
+__all__ = [
+    "CASH_HINT",
+    "ROUNDING_UNITS",
+    "CashShortage",
+    "Shortages",
+    "check_cash",
+    "get_available_capital",
+    "settle_shortage",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -54,32 +72,72 @@ class Shortages:
     refused: list[TradeExecution] = field(default_factory=list[TradeExecution])
 
 
+def get_available_capital(portfolio: Portfolio, trade: TradeExecution) -> tuple[Decimal, AssetIdentifier]:
+    """Return the money that pays for a trade, and its token: the cash; on another chain what a bridge has brought."""
+    if is_on_other_chain(trade):
+        bridge = portfolio.get_bridge_position_for_chain(trade.pair.chain_id)
+        return (ZERO_DECIMAL if bridge is None else bridge.get_available_bridge_capital()), trade.pair.quote
+    try:
+        return portfolio.get_reserve_position(trade.reserve_currency).quantity, trade.reserve_currency
+    except KeyError:
+        return ZERO_DECIMAL, trade.reserve_currency
+
+
 def check_cash(portfolio: Portfolio, trades: Iterable[TradeExecution]) -> None:
-    """Refuse a plan whose buys cost more than the cash and its sells, before anything is traded.
+    """Refuse a plan whose buys cost more than the money on their chain and its sells, before anything is traded.
+
+    Money that a transfer brings later pays for nothing.
 
     Raises
     ------
     ExecutionError
-        The cash is not sufficient; nothing has changed. Plans with capital on other chains, or with loans, are not
-        judged, because their effect on the cash is not that of buys and sells.
+        The money is not sufficient; nothing has changed. Plans with loans are not judged, because their effect on the
+        cash is not that of buys and sells.
     """
     trades = sorted(trades, key=TradeExecution.get_execution_sort_position)
-    has_bridge = any(position.pair.kind.is_cctp_bridge() for position in portfolio.open_positions.values())
-    if has_bridge or not all(trade.is_spot() for trade in trades):
+    if not all(trade.is_spot() or trade.pair.is_cctp_bridge() for trade in trades):
         return
-    cash = {reserve.asset: reserve.quantity for reserve in portfolio.reserves.values()}
+    money = {reserve.asset: reserve.quantity for reserve in portfolio.reserves.values()}
+    for position in portfolio.open_positions.values():
+        if position.pair.is_cctp_bridge():
+            chain = position.pair.base
+            money[chain] = money.get(chain, ZERO_DECIMAL) + position.get_available_bridge_capital()
     for trade in trades:
-        asset = trade.reserve_currency
-        available = cash.get(asset, Decimal(0))
+        if trade.pair.is_cctp_bridge():
+            _check_transfer(money, trade)
+            continue
+        asset = trade.pair.quote if is_on_other_chain(trade) else trade.reserve_currency
         if trade.is_buy():
-            if trade.planned_reserve - available > asset.convert_to_decimal(ROUNDING_UNITS):
-                raise ExecutionError(
-                    f"trade #{trade.trade_id} needs {trade.planned_reserve} {asset.token_symbol}, {available} are left "
-                    f"by the trades before it, nothing was traded; {CASH_HINT}"
-                )
-            cash[asset] = available - trade.planned_reserve
+            _pay(money, trade, asset)
         elif not trade.pair.is_async_vault():  # what it redeems comes later
-            cash[asset] = available + trade.planned_reserve
+            money[asset] = money.get(asset, ZERO_DECIMAL) + trade.planned_reserve
+
+
+def _check_transfer(money: dict[AssetIdentifier, Decimal], trade: TradeExecution) -> None:
+    """Take what a transfer sends, and give what it brings at once; one that closes its position sends what there is."""
+    taken, brought = get_transfer_tokens(trade)
+    amount = trade.planned_reserve
+    if trade.is_sell() and TradeFlag.close in (trade.flags or ()):
+        amount = money.get(taken, ZERO_DECIMAL)
+        money[taken] = ZERO_DECIMAL
+    else:
+        _pay(money, trade, taken)
+    if is_transfer_at_once(trade):
+        fee = BridgeTerms.of(trade.pair).get_fee(amount, taken.decimals)
+        money[brought] = money.get(brought, ZERO_DECIMAL) + amount - fee
+
+
+def _pay(money: dict[AssetIdentifier, Decimal], trade: TradeExecution, asset: AssetIdentifier) -> None:
+    available = money.get(asset, ZERO_DECIMAL)
+    if trade.planned_reserve - available > asset.convert_to_decimal(ROUNDING_UNITS):
+        other_chain = is_on_other_chain(trade)
+        where = f" on {describe_chain(asset.chain_id)}" if other_chain else ""
+        hint = "money is brought there with open_cctp_bridge_position, and can be used when it has arrived"
+        raise ExecutionError(
+            f"trade #{trade.trade_id} needs {trade.planned_reserve} {asset.token_symbol}{where}, {available} are left "
+            f"by the trades before it, nothing was traded; {hint if other_chain else CASH_HINT}"
+        )
+    money[asset] = available - trade.planned_reserve
 
 
 def settle_shortage(
@@ -103,12 +161,17 @@ def settle_shortage(
     Returns
     -------
     bool
-        Whether the trade can start. Trades that capital on another chain pays are not judged.
+        Whether the trade can start.
     """
-    if not trade.is_buy() or portfolio.get_bridge_position_for_chain(trade.pair.chain_id) is not None:
+    if trade.is_sell() and trade.pair.is_cctp_bridge():
+        obstacle = size_transfer_back(portfolio, trade)
+        if obstacle is None:
+            return True
+        return _lapse(portfolio, trade, ts, obstacle, shortages)
+    if not trade.is_buy():
         return True
-    asset, planned = trade.reserve_currency, trade.planned_reserve
-    available = portfolio.get_reserve_position(asset).quantity
+    planned = trade.planned_reserve
+    available, asset = get_available_capital(portfolio, trade)
     missing = planned - available
     # The start of a trade tolerates a lack of less than one unit.
     if missing < asset.convert_to_decimal(1):
@@ -121,9 +184,16 @@ def settle_shortage(
         shortages.reduced.append(trade)
         logger.warning("%s is reduced at %s: %s", trade, ts, lack)
         return True
-    trade.add_note(f"lapsed: {lack}")
+    return _lapse(portfolio, trade, ts, lack, shortages)
+
+
+def _lapse(
+    portfolio: Portfolio, trade: TradeExecution, ts: datetime.datetime, reason: str, shortages: Shortages
+) -> bool:
+    """Let a trade expire; returns False, because it cannot start."""
+    trade.add_note(f"lapsed: {reason}")
     shortages.refused.append(trade)
-    logger.warning("%s lapses at %s: %s", trade, ts, lack)
+    logger.warning("%s lapses at %s: %s", trade, ts, reason)
     discard_planned(portfolio, trade, ts)
     return False
 

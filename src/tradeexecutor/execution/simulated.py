@@ -14,10 +14,18 @@ from typing import Any
 import msgspec
 
 from tradeexecutor.accounting.raw_units import round_down_to_units, round_up_to_units, size_sale
+from tradeexecutor.execution.bridge_transfers import end_transfer, fail_transfer, find_due_transfers, send_transfer
 from tradeexecutor.execution.failures import FailureModel
 from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, ExecutionReport, SettlementPrice
 from tradeexecutor.execution.loans import calculate_loan_fill, has_market
-from tradeexecutor.execution.shortage import CASH_HINT, CashShortage, Shortages, check_cash, settle_shortage
+from tradeexecutor.execution.shortage import (
+    CASH_HINT,
+    CashShortage,
+    Shortages,
+    check_cash,
+    get_available_capital,
+    settle_shortage,
+)
 from tradeexecutor.execution.slippage import MarketTooThin, NoSlippage, SlippageModel
 from tradeexecutor.execution.vault_requests import fill_request, find_due_requests, send_request
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
@@ -53,7 +61,7 @@ class NotSimulated(ExecutionError):
 
 
 class SimulatedExecution(ExecutionModel):
-    """Executes trades of spot positions, shorts and credit supplies without a market.
+    """Executes trades of spot positions, vaults, shorts, credit supplies and bridges without a market.
 
     Parameters
     ----------
@@ -89,6 +97,8 @@ class SimulatedExecution(ExecutionModel):
         self.next_nonce = 0
         #: Whether requests to vaults may wait, also those of an earlier process.
         self._has_requests = True
+        #: The same of transfers over bridges.
+        self._has_transfers = True
 
     def check_plan(self, state: State, trades: Iterable[TradeExecution]) -> None:
         """Refuse a decision whose buys cost more than the cash and its sells, see `ExecutionModel.check_plan`."""
@@ -119,7 +129,7 @@ class SimulatedExecution(ExecutionModel):
             Trades of this kind cannot be simulated.
         """
         for trade in trades:
-            if not (trade.is_spot() or trade.pair.kind in LOAN_KINDS):
+            if not (trade.is_spot() or trade.pair.kind in LOAN_KINDS or trade.pair.is_cctp_bridge()):
                 raise UnsupportedPairKind(f"trades of this kind cannot be simulated: {trade}")
             obstacle = self.find_rebroadcast_obstacle(state, trade) if rebroadcast else None
             if obstacle is not None:
@@ -134,10 +144,13 @@ class SimulatedExecution(ExecutionModel):
                 continue
             self._execute_one(ts, state, trade, triggered=triggered or rebroadcast)
             executed.append(trade)
-        succeeded, failed = freeze_position_on_failed_trade(ts, state, executed)
+        frozen = [trade for trade in executed if not trade.pair.is_cctp_bridge()]
+        freeze_position_on_failed_trade(ts, state, frozen)
         if trades:
             self.check_balances(state)
-        return ExecutionReport(succeeded, failed)
+        return ExecutionReport(
+            [trade for trade in executed if not trade.is_failed()], [trade for trade in executed if trade.is_failed()]
+        )
 
     def find_rebroadcast_obstacle(self, state: State, trade: TradeExecution) -> str | None:
         """Return why a failed trade cannot be tried again; None when it can be."""
@@ -156,7 +169,7 @@ class SimulatedExecution(ExecutionModel):
         if position.closed_at is not None:
             return f"position #{position.position_id} of trade #{number} is closed"
         if trade.is_buy():
-            available = _get_available_capital(state.portfolio, trade)
+            available, _ = get_available_capital(state.portfolio, trade)
             if available < trade.planned_reserve:
                 return f"trade #{number} needs {trade.planned_reserve}, {available} is available"
         elif -trade.planned_quantity - position.get_quantity() > SELL_EPSILON:
@@ -181,18 +194,28 @@ class SimulatedExecution(ExecutionModel):
             send_request(ts, state, trade)
             self._has_requests = True
             return
+        if trade.pair.is_cctp_bridge() and not (self.failures is not None and self.failures(trade)):
+            transaction.included_at, transaction.status = ts, True
+            self.send_transfer(trade)
+            send_transfer(ts, state, trade)
+            self._has_transfers = True
+            self.settle_transfers(ts, state)
+            return
         fill, reason = self._try_fill(ts, state, trade)
         transaction.included_at = ts
         transaction.status = fill is not None
         if fill is None:
             transaction.revert_reason = reason
-            state.mark_trade_failed(ts, trade)
+            if trade.pair.is_cctp_bridge():
+                fail_transfer(ts, state, trade)
+            else:
+                state.mark_trade_failed(ts, trade)
             return
         state.record_fill(trade, fill)
 
     def _try_fill(self, ts: datetime.datetime, state: State, trade: TradeExecution) -> tuple[Fill | None, str]:
         """Return the fill of a trade, or None and the reason why it fails."""
-        if self.failures is not None and self.failures(trade):
+        if trade.pair.is_cctp_bridge() or (self.failures is not None and self.failures(trade)):
             return None, "simulated failure"
         if not has_market(trade):
             fill = calculate_loan_fill(ts, trade, 0.0)
@@ -277,6 +300,17 @@ class SimulatedExecution(ExecutionModel):
             self.check_balances(state)
         return settled
 
+    def settle_transfers(self, ts: datetime.datetime, state: State) -> list[TradeExecution]:
+        """Book the transfers over bridges that have ended until now, see `ExecutionModel.settle_transfers`."""
+        if not self._has_transfers:
+            return []
+        due, self._has_transfers = find_due_transfers(state.portfolio, ts)
+        for trade in due:
+            self.settle_transfer(trade, end_transfer(state, trade))
+        if due:
+            self.check_balances(state)
+        return due
+
     def settle(self, trade: TradeExecution, fill: Fill) -> None:
         """Move the money of a fill outside the state. Does nothing here, because there is no wallet."""
 
@@ -285,6 +319,12 @@ class SimulatedExecution(ExecutionModel):
 
     def settle_request(self, trade: TradeExecution, fill: Fill) -> None:
         """Move what a settled request brings. Does nothing here, because there is no wallet."""
+
+    def send_transfer(self, trade: TradeExecution) -> None:
+        """Move what a transfer takes out of the wallet. Does nothing here, because there is no wallet."""
+
+    def settle_transfer(self, trade: TradeExecution, fill: Fill | None) -> None:
+        """Move what a transfer brings, or gives back without a fill. Does nothing here, because there is no wallet."""
 
     def check_balances(self, state: State) -> None:
         """Compare balances outside with the state. Does nothing here, because there is no wallet."""
@@ -325,17 +365,6 @@ def _worsen(slippage: float, *, is_buy: bool) -> Decimal:
     """Return the factor by which slippage changes a price; negative slippage improves the price."""
     keep = 1 - Decimal(slippage)
     return 1 / keep if is_buy else keep
-
-
-def _get_available_capital(portfolio: Portfolio, trade: TradeExecution) -> Decimal:
-    """Return the capital available for the start of a buy, token units."""
-    bridge = portfolio.get_bridge_position_for_chain(trade.pair.chain_id)
-    if bridge is not None:
-        return bridge.get_available_bridge_capital()
-    try:
-        return portfolio.get_reserve_position(trade.reserve_currency).quantity
-    except KeyError:
-        return Decimal(0)
 
 
 def calculate_total_assets(portfolio: Portfolio) -> dict[AssetIdentifier, Decimal]:

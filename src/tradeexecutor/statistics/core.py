@@ -136,7 +136,7 @@ def calculate_statistics(
 def _sum_open_positions(
     portfolio: Portfolio, samples: dict[int, PositionStatistics]
 ) -> tuple[USDollarAmount, USDollarAmount]:
-    """Return the equity of the open positions and the deposits that vaults have not settled, USD.
+    """Return the equity of the open positions, and the money on its way to vaults and over bridges, USD.
 
     The equity of a spot position is the value in its sample, which need not be calculated a second time.
     """
@@ -148,7 +148,8 @@ def _sum_open_positions(
     else:
         if not portfolio.pending_positions:
             return equity, 0
-    return portfolio.get_position_equity_and_loan_nav(), portfolio.get_vault_settlement_pending_value()
+    pending = portfolio.get_vault_settlement_pending_value() + portfolio.get_in_transit_value()
+    return portfolio.get_position_equity_and_loan_nav(), pending
 
 
 def _add_profit_and_counts(sample: PortfolioStatistics, portfolio: Portfolio, frozen_equity: float) -> None:

@@ -4,6 +4,7 @@ An order without a known price is queued, and fills at the next price. Until the
 so that a strategy can see the position and does not order twice; no money moves.
 """
 
+import datetime
 import enum
 import logging
 from collections.abc import Container, Iterable
@@ -50,6 +51,19 @@ class MarketQueue:
     taken: list[TradeExecution] = field(default_factory=list[TradeExecution])
     cancelled: list[TradeExecution] = field(default_factory=list[TradeExecution])
     refused: list[TradeExecution] = field(default_factory=list[TradeExecution])
+
+    def hold_back(
+        self, ts: datetime.datetime, trades: list[TradeExecution], policy: ClosedMarket
+    ) -> list[TradeExecution]:
+        """Queue the trades of a decision at `ts` whose market has no price, and return those that are refused."""
+        # The plan of a loan depends on the price, so an order for one does not wait.
+        if policy is ClosedMarket.wait and not any(trade.pair.kind.is_shorting() for trade in trades):
+            self.add(trades)
+            return []
+        for trade in trades:
+            trade.add_note(f"refused: {trade.pair.get_ticker()} is closed at {ts}")
+        self.refused += trades
+        return trades
 
     def add(self, trades: Iterable[TradeExecution]) -> None:
         """Add trades to the queue, and mark them as queued."""

@@ -37,6 +37,7 @@ from tradeexecutor.strategy.decision import DecisionFailed, InvalidDecision, cal
 from tradeexecutor.strategy.execution_context import ExecutionContext, ExecutionMode
 from tradeexecutor.strategy.market_queue import ClosedMarket, MarketQueue, prepare_fill
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
+from tradeexecutor.strategy.pandas_trader.position_rules import has_no_market
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput, StrategyInputIndicators
 from tradeexecutor.strategy.parameters import ParametersNotValid, StrategyParameters
 from tradeexecutor.strategy.pricing_model import PricingModel
@@ -228,6 +229,7 @@ class StrategyRunner:
 
     def _sync_and_revalue(self, ts: datetime.datetime) -> bool:
         """Book deposits and interest, and revalue; return False if the cycle must not trade, without confirmation."""
+        self.models.execution.settle_transfers(ts, self.state)  # what has arrived can be redeemed, too
         try:
             self.models.sync.sync_treasury(ts, self.state, self.strategy_universe.reserve_assets)
         except UnconfirmedTreasurySync as error:
@@ -240,8 +242,9 @@ class StrategyRunner:
         return True
 
     def revalue(self, ts: datetime.datetime) -> None:
-        """Value all positions at current prices, with the interest and the settled requests up to now."""
+        """Value all positions at current prices, with the interest, settled requests and ended transfers up to now."""
         portfolio = self.state.portfolio
+        self.models.execution.settle_transfers(ts, self.state)
         if not portfolio.open_positions and not portfolio.frozen_positions and not portfolio.pending_positions:
             return  # nothing has a price, bears interest or waits for a settlement
         pricing = self.models.pricing
@@ -320,17 +323,10 @@ class StrategyRunner:
     def _hold_back(self, ts: datetime.datetime, trades: list[TradeExecution]) -> list[TradeExecution]:
         """Return the trades whose market has a price now; others are queued or refused."""
         can_trade = self.models.pricing.can_trade
-        held_back = [trade for trade in trades if not (trade.is_credit_supply() or can_trade(ts, trade.pair))]
+        held_back = [trade for trade in trades if not (has_no_market(trade.pair) or can_trade(ts, trade.pair))]
         if not held_back:
             return trades
-        # The plan of a loan depends on the price, so an order for one does not wait.
-        if self.closed_market is ClosedMarket.refuse or any(trade.pair.kind.is_shorting() for trade in held_back):
-            for trade in held_back:
-                trade.add_note(f"refused: {trade.pair.get_ticker()} is closed at {ts}")
-                self.queue.refused.append(trade)
-            self._discard(ts, held_back)
-        else:
-            self.queue.add(held_back)
+        self._discard(ts, self.queue.hold_back(ts, held_back, self.closed_market))
         return [trade for trade in trades if trade not in held_back]
 
     def fill_queue(self, ts: datetime.datetime, pair_ids: Container[int]) -> list[TradeExecution]:
@@ -348,6 +344,7 @@ class StrategyRunner:
         list
             Executed trades, sells first.
         """
+        self.models.execution.settle_transfers(ts, self.state)
         manager = self.make_position_manager(ts)
         executed: list[TradeExecution] = []
         for trade in self.queue.take(pair_ids):
@@ -420,6 +417,7 @@ class StrategyRunner:
             Executed trades.
         """
         self.state.portfolio.owner.claim()
+        self.models.execution.settle_transfers(ts, self.state)
         self._accrue_interest(ts)
         manager = self.make_position_manager(ts)
 

@@ -8,8 +8,11 @@ import datetime
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.errors import InvalidValue, TradeExecutorError, UnsupportedPairKind
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.state.identifier.bridge_terms import BridgeTerms
+from tradeexecutor.state.identifier.chain import describe_chain
+from tradeexecutor.strategy.bridges import is_on_another_chain, make_bridges
 from tradeexecutor.strategy.data_client import (
     read_lending_rates,
     read_market_candles,
@@ -54,11 +57,14 @@ class TradingStrategyUniverse:
     ----------
     candles
         Candles by pair, in the order in which pairs are iterated. Every pair needs its own positive `internal_id`
-        and is quoted in `reserve_asset`.
+        and is quoted in `reserve_asset`; pairs on another chain in the currency with the same symbol there.
     reserve_asset
         Currency of deposits and of payments for positions; its price is 1.0 USD.
     lending
         Where money is lent and tokens are borrowed; None for the defaults of `LendingPool`.
+    bridges
+        Terms of the bridges to other chains: one for all, or by chain id; chains without any have the defaults of
+        `BridgeTerms`.
     data_universe, reserve_assets
         Instead of `candles` and `reserve_asset`: market data in the shape of the data client of the framework, and a
         list of one currency, see :mod:`tradeexecutor.strategy.data_client`. Pairs without candles are left out.
@@ -71,7 +77,18 @@ class TradingStrategyUniverse:
         `data_universe` does not have the shape of the data client's.
     """
 
-    __slots__ = ("_by_id", "_candles", "_cursors", "_data_universe", "_terms", "lending", "pairs", "reserve_asset")
+    __slots__ = (
+        "_bridge_terms",
+        "_bridges",
+        "_by_id",
+        "_candles",
+        "_cursors",
+        "_data_universe",
+        "_terms",
+        "lending",
+        "pairs",
+        "reserve_asset",
+    )
 
     def __init__(
         self,
@@ -79,6 +96,7 @@ class TradingStrategyUniverse:
         reserve_asset: AssetIdentifier | None = None,
         lending: LendingPool | None = None,
         *,
+        bridges: BridgeTerms | Mapping[int, BridgeTerms] | None = None,
         data_universe: Any = None,
         reserve_assets: Iterable[AssetIdentifier] = (),
     ):
@@ -101,17 +119,22 @@ class TradingStrategyUniverse:
         for pair, pair_candles in candles.items():
             if not pair.internal_id or pair.internal_id in self._by_id:
                 raise UniverseNotValid(f"{pair.get_ticker()} needs an internal id of its own, has {pair.internal_id}")
-            if pair.quote != reserve_asset:
+            if pair.quote != reserve_asset and not is_on_another_chain(pair.quote, reserve_asset):
                 raise UniverseNotValid(
                     f"{pair.get_ticker()} is quoted in {pair.quote.token_symbol}, the reserve currency is "
                     f"{reserve_asset.token_symbol}; all pairs must be quoted in the reserve currency"
                 )
             self._by_id[pair.internal_id] = pair
             self._candles[pair.internal_id] = pair_candles
+        self._bridge_terms = bridges
+        try:
+            self._bridges = make_bridges(reserve_asset, (pair.quote for pair in self.pairs), bridges)
+        except InvalidValue as error:
+            raise UniverseNotValid(str(error)) from None
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Cursors are not copied to another process: they read the arrays of this one without copying them.
-        return _restore, (self._get_all_candles(), self.reserve_asset, self.lending, self._terms)
+        return _restore, (self._get_all_candles(), self.reserve_asset, self.lending, self._terms, self._bridge_terms)
 
     def __repr__(self) -> str:
         tickers = ", ".join(pair.get_ticker() for pair in self.pairs[:5])
@@ -210,20 +233,47 @@ class TradingStrategyUniverse:
             by_id = {pair.internal_id or 0: terms for pair in self.pairs}
         else:
             by_id = {self.get_pair_by_ticker(name).internal_id or 0: own for name, own in terms.items()}
-        return _restore(self._get_all_candles(), self.reserve_asset, self.lending, by_id)
+        return _restore(self._get_all_candles(), self.reserve_asset, self.lending, by_id, self._bridge_terms)
 
     def _get_all_candles(self) -> dict[TradingPairIdentifier, Candles]:
         return {pair: self._candles[pair.internal_id or 0] for pair in self.pairs}
+
+    # --- Other chains
+
+    def with_bridges(self, bridges: BridgeTerms | Mapping[int, BridgeTerms]) -> "TradingStrategyUniverse":
+        """Return a universe with the same market data and these terms of bridges, for all or by chain id."""
+        return _restore(self._get_all_candles(), self.reserve_asset, self.lending, self._terms, bridges)
+
+    def get_bridge_pair(self, chain_id: int) -> TradingPairIdentifier:
+        """Return the bridge from the chain of the reserve currency to another chain; raises `PairNotFound`."""
+        bridge = self._bridges.get(int(chain_id))
+        if bridge is None:
+            chains = ", ".join(map(describe_chain, self._bridges)) or "none"
+            raise PairNotFound(f"there is no bridge to {describe_chain(chain_id)}; pairs are on other chains: {chains}")
+        return bridge
+
+    def iterate_bridges(self) -> Iterator[TradingPairIdentifier]:
+        """Iterate over the bridges to all other chains that have pairs."""
+        return iter(self._bridges.values())
 
     # --- Lending
 
     def with_lending(self, lending: LendingPool) -> "TradingStrategyUniverse":
         """Return a universe with the same market data and another lending pool."""
-        return _restore(self._get_all_candles(), self.reserve_asset, lending, self._terms)
+        return _restore(self._get_all_candles(), self.reserve_asset, lending, self._terms, self._bridge_terms)
 
     def get_shorting_pair(self, pair: TradingPairIdentifier) -> TradingPairIdentifier:
-        """Return the pair that shorts a spot pair of this universe."""
-        return self.lending.make_short_pair(self.get_pair_by_id(pair.internal_id or 0))
+        """Return the pair that shorts a spot pair of this universe.
+
+        Raises
+        ------
+        UnsupportedPairKind
+            It is not a spot pair, or it is on another chain, where the reserve currency is no collateral.
+        """
+        spot = self.get_pair_by_id(pair.internal_id or 0)
+        if spot.quote != self.reserve_asset:
+            raise UnsupportedPairKind(f"shorts on another chain than the reserve currency are not simulated: {spot}")
+        return self.lending.make_short_pair(spot)
 
     def get_credit_supply_pair(self) -> TradingPairIdentifier:
         """Return the pair that lends the reserve currency."""
@@ -276,8 +326,9 @@ def _restore(
     reserve_asset: AssetIdentifier,
     lending: LendingPool,
     terms: dict[int, MarketTerms],
+    bridges: BridgeTerms | Mapping[int, BridgeTerms] | None,
 ) -> TradingStrategyUniverse:
-    universe = TradingStrategyUniverse(candles, reserve_asset, lending)
+    universe = TradingStrategyUniverse(candles, reserve_asset, lending, bridges=bridges)
     universe._terms = terms  # pyright: ignore[reportPrivateUsage]
     return universe
 

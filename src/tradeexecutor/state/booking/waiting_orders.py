@@ -63,7 +63,7 @@ def expire_if_never_opened(portfolio: Portfolio, position: TradingPosition, ts: 
     """Move an open or pending position to the expired ones if it never traded and no entry of it is left.
 
     Its waiting exits, which have nothing to sell, expire with it. An entry of a pending position that has failed counts
-    as over: its capital is back, and the position holds nothing.
+    as over, and so does a failed transfer over a bridge: its capital is back, and the position holds nothing.
 
     Returns
     -------
@@ -76,8 +76,9 @@ def expire_if_never_opened(portfolio: Portfolio, position: TradingPosition, ts: 
         return False
     if any(is_pending or not (trade.is_spot() and trade.is_sell()) for trade in position.pending_trades.values()):
         return False
+    is_back = is_pending or position.pair.is_cctp_bridge()
     for trade in position.trades.values():
-        is_over = trade.expired_at is not None or (is_pending and trade.is_failed())
+        is_over = trade.expired_at is not None or (is_back and trade.is_failed())
         if not is_over and not is_waiting(position, trade):
             return False
     expire_waiting_orders(position, ts)

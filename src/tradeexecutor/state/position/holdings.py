@@ -50,7 +50,7 @@ KINDS_OF_HELD_TOKENS = frozenset(
 
 _IN_EXECUTION = frozenset({TradeStatus.started, TradeStatus.broadcasted, TradeStatus.vault_settlement_pending})
 _PLANNED, _VAULT_SETTLEMENT_PENDING = TradeStatus.planned, TradeStatus.vault_settlement_pending
-_TRIGGERED, _CCTP_BRIDGE = TradeFlag.triggered, TradingPairKind.cctp_bridge
+_TRIGGERED, _CLOSE, _CCTP_BRIDGE = TradeFlag.triggered, TradeFlag.close, TradingPairKind.cctp_bridge
 
 
 def get_holding(position: PositionFields) -> Decimal:
@@ -127,6 +127,8 @@ def check_planned_sell(position: PositionFields, trade: TradeExecution, quantity
     """
     if position.pair.kind not in KINDS_OF_HELD_TOKENS or (trade.flags and _TRIGGERED in trade.flags):
         return
+    if position.pair.kind is _CCTP_BRIDGE and trade.flags and _CLOSE in trade.flags:
+        return  # it also sends what planned sales on the other chain will bring; its start is checked
     needed = -trade._planned_quantity
     if quantity is None:
         left = get_uncommitted_holding(position)

@@ -27,7 +27,8 @@ def get_net_profit_usd(position: PositionFields) -> USDollarAmount:
 
     Each dollar counts once: successful trades, fees and slippage, interest, account corrections, and what trades cost
     beyond price times amount, see `get_unexplained_cash_usd`. Tokens that investors deposited or redeemed in kind do
-    not change the profit: they count at the average buy price. A bridge only moves money, its profit is 0.0.
+    not change the profit: they count at the average buy price. A bridge only moves money: it loses its fees, and what
+    trades on the other chain earn is theirs.
 
     Raises
     ------
@@ -36,7 +37,7 @@ def get_net_profit_usd(position: PositionFields) -> USDollarAmount:
     """
     kind = position.pair.kind
     if kind.is_cctp_bridge():
-        return 0.0
+        return 0.0 - _get_bridge_fees(position)  # not -0.0
     totals = get_trade_totals(position)
     if kind.is_shorting():
         return calculate_net_profit(_get_collateral_put_in(position), 0.0, get_loan_based_nav(position))
@@ -48,6 +49,16 @@ def get_net_profit_usd(position: PositionFields) -> USDollarAmount:
         value = float(get_quantity(position)) * position.last_token_price
     flows = totals.get_average_buy() * float(_get_flow_quantity(position)) if position.balance_updates else 0.0
     return calculate_net_profit(totals.bought_usd, totals.sold_usd, value, flows) - get_unexplained_cash_usd(position)
+
+
+def _get_bridge_fees(position: PositionFields) -> USDollarAmount:
+    """Return what was sent over a bridge in both directions and did not arrive, USD."""
+    lost = ZERO_DECIMAL
+    for trade in get_executed_trades(position):
+        quantity, reserve = trade.executed_quantity, trade.executed_reserve
+        if quantity and reserve and trade.repaired_at is None:
+            lost += reserve - quantity if quantity > 0 else -quantity - reserve
+    return float(lost)
 
 
 def get_unexplained_cash_usd(position: PositionFields) -> USDollarAmount:

@@ -40,6 +40,7 @@ from tradeexecutor.state.repair.unsent import find_zero_quantity_positions, is_u
 from tradeexecutor.state.state import State
 from tradeexecutor.state.state.impossible_balances import find_impossible_balances
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
+from tradeexecutor.state.trade.amounts import TRANSFER_DUE_KEY
 from tradeexecutor.state.trade.capital_at_risk import find_capital_at_risk, has_capital_at_risk, is_capital_at_risk
 
 __all__ = ["Issue", "IssueKind", "describe_unclean", "find_issues"]
@@ -204,15 +205,26 @@ def _judge_trade(
         return _make_not_sent(position, trade, reason, trade.started_at)
     if status in (TradeStatus.started, TradeStatus.broadcasted):
         return _make_unknown(position, trade, status)
-    if status is TradeStatus.failed and position.closed_at is None:
+    if status is TradeStatus.failed and position.closed_at is None and not _is_failed_transfer(position):
         return _make_failed(position, trade, is_waiting=is_waiting)
-    if status is TradeStatus.cctp_in_transit and _is_overdue(trade.cctp_in_transit_at, now, max_bridge_time):
+    if status is TradeStatus.cctp_in_transit and _is_overdue(_get_transfer_start(trade), now, max_bridge_time):
         return _make_waiting(position, trade, IssueKind.in_transit, "has been on its way over the bridge")
     if status is TradeStatus.vault_settlement_pending and _is_overdue(
         trade.vault_settlement_pending_at, now, max_vault_time
     ):
         return _make_waiting(position, trade, IssueKind.settlement_pending, "waits for the vault to settle")
     return None
+
+
+def _is_failed_transfer(position: TradingPosition) -> bool:
+    """Return True if a failed trade of a position was a transfer whose money is back: it can be sent again."""
+    return position.pair.is_cctp_bridge() and not position.is_frozen()
+
+
+def _get_transfer_start(trade: TradeExecution) -> datetime.datetime | None:
+    """Return from when on a transfer is late, naive UTC; a simulated one is not before it is due."""
+    due = (trade.other_data or {}).get(TRANSFER_DUE_KEY)
+    return trade.cctp_in_transit_at if due is None else datetime.datetime.fromisoformat(due)
 
 
 def _is_overdue(since: datetime.datetime | None, now: datetime.datetime, limit: datetime.timedelta) -> bool:

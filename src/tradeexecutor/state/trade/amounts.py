@@ -19,6 +19,11 @@ from tradeexecutor.state.types import USDollarAmount
 VAULT_SETTLEMENT_REQUEST_RESERVE_KEY = "vault_settlement_request_reserve"
 VAULT_SETTLEMENT_REQUEST_QUANTITY_KEY = "vault_settlement_request_quantity"
 
+#: Keys of `TradeExecution.other_data`: ISO time at which a simulated transfer over a bridge ends, and whether it
+#: arrives then.
+TRANSFER_DUE_KEY = "bridge_transfer_due_at"
+TRANSFER_ARRIVES_KEY = "bridge_transfer_arrives"
+
 
 def sum_fees(fees: USDollarAmount | Iterable[USDollarAmount | None] | None) -> USDollarAmount:
     """Return the sum of a fee field, which is a number, a list with one number per hop, or None; USD."""

@@ -11,6 +11,7 @@ from decimal import Decimal
 from tradeexecutor.accounting.raw_units import round_down_to_units
 from tradeexecutor.state.errors import UnsupportedPairKind
 from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.identifier.bridge_terms import BridgeTerms
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.types import Percent, USDollarAmount
@@ -19,6 +20,7 @@ from tradeexecutor.strategy.pandas_trader.position_rules import (
     PositionManagerError,
     check_pair,
     check_position,
+    has_no_market,
 )
 from tradeexecutor.strategy.pandas_trader.short_orders import ShortOrders
 
@@ -221,7 +223,7 @@ class CreditPositions(ShortOrders):
         del lending_reserve_identifier
         if not 0 <= allocation_pct <= 1:
             raise PositionManagerError(f"the allocation must be a fraction from 0 to 1, not {allocation_pct}")
-        paid, received = _sum_cash(trades)
+        paid, received = self._sum_cash(trades)
         kept = self.state.portfolio.get_net_asset_value() * (1 - allocation_pct)
         flow = paid - received * (1 - buffer_pct) + kept - self.get_current_cash()
         if flow <= 0:
@@ -282,7 +284,7 @@ class CreditPositions(ShortOrders):
         NotEnoughCashForBuys
             They do not cover them.
         """
-        paid, received = _sum_cash(trades)
+        paid, received = self._sum_cash(trades)
         available = self.get_current_cash() + received
         if paid > available:
             message = f"the buys cost {paid:,.2f}, there are {available:,.2f}, {received:,.2f} of it from sells"
@@ -296,11 +298,28 @@ class CreditPositions(ShortOrders):
             return PositionAvailabilityResponse(
                 pair, available=False, reason="blacklisted, or frozen by a failed trade"
             )
-        if not pair.kind.is_credit_supply() and not self.pricing_model.can_trade(self.timestamp, market):
+        if not has_no_market(pair) and not self.pricing_model.can_trade(self.timestamp, market):
             return PositionAvailabilityResponse(pair, available=False, reason="its market has no price now")
         return PositionAvailabilityResponse(pair, available=True)
 
     # --- Helpers
+
+    def _sum_cash(self, trades: Iterable[TradeExecution]) -> tuple[USDollarAmount, USDollarAmount]:
+        """Return what planned trades take from the cash and what they bring at once, USD; not those on other chains."""
+        paid = received = 0.0
+        for trade in trades:
+            pair = trade.pair
+            if pair.kind.is_shorting():
+                released = float(trade.planned_collateral_allocation or 0)
+                paid += float(trade.planned_reserve) + max(released, 0.0)
+                received += max(-released, 0.0)
+            elif pair.quote.chain_id != self.reserve_currency.chain_id:
+                continue
+            elif trade.is_buy():
+                paid += trade.get_planned_value()
+            elif not (pair.is_async_vault() or (pair.is_cctp_bridge() and BridgeTerms.of(pair).transfer_time)):
+                received += trade.get_planned_value()  # the others bring it later
+        return paid, received
 
     def _find_credit_position(self) -> TradingPosition | None:
         positions = self.state.portfolio.open_positions.values()
@@ -340,18 +359,3 @@ def _check_credit(position: TradingPosition) -> None:
     check_position(position)
     if not position.is_credit_supply():
         raise UnsupportedPairKind(f"{position} is not a supply of credit")
-
-
-def _sum_cash(trades: Iterable[TradeExecution]) -> tuple[USDollarAmount, USDollarAmount]:
-    """Return what planned trades take from the cash and what they bring, USD."""
-    paid = received = 0.0
-    for trade in trades:
-        if trade.pair.kind.is_shorting():
-            released = float(trade.planned_collateral_allocation or 0)
-            paid += float(trade.planned_reserve) + max(released, 0.0)
-            received += max(-released, 0.0)
-        elif trade.is_buy():
-            paid += trade.get_planned_value()
-        elif not trade.pair.is_async_vault():  # what it redeems comes later
-            received += trade.get_planned_value()
-    return paid, received

@@ -16,7 +16,8 @@ from tradeexecutor.state.identifier.dust import get_dust_epsilon_for_pair
 from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
-from tradeexecutor.strategy.pandas_trader.credit_positions import CreditPositions, PositionAvailabilityResponse
+from tradeexecutor.strategy.pandas_trader.bridge_positions import BridgePositions
+from tradeexecutor.strategy.pandas_trader.credit_positions import PositionAvailabilityResponse
 from tradeexecutor.strategy.pandas_trader.position_rules import (
     NoSingleOpenPositionException,
     NotEnoughCashForBuys,
@@ -51,8 +52,8 @@ logger = logging.getLogger(__name__)
 NotEnoughCasForBuys = NotEnoughCashForBuys
 
 
-class PositionManager(CreditPositions):
-    """Planning of trades at the time of a decision: spot positions, shorts, and lending of idle cash.
+class PositionManager(BridgePositions):
+    """Planning of trades at the time of a decision: spot positions, shorts, lending, and money on other chains.
 
     Parameters
     ----------
@@ -306,6 +307,10 @@ class PositionManager(CreditPositions):
             )
         if position.is_credit_supply():
             return self.close_credit_supply_position(position, None, notes, trade_type or TradeType.rebalance, flags)
+        if position.pair.is_cctp_bridge():
+            return self.close_cctp_bridge_position(
+                position, trade_type or TradeType.rebalance, notes, slippage_tolerance, flags
+            )
         if not (position.pair.is_spot() or position.pair.is_vault()):
             raise UnsupportedPairKind(f"positions of this kind cannot be closed here: {position}")
         return self.close_spot_position(
@@ -372,7 +377,9 @@ class PositionManager(CreditPositions):
 
     @contract_signature
     def close_all(self, credit_supply: bool = True) -> list[TradeExecution]:
-        """Close all open positions; shares that a vault keeps locked stay, which is logged as a warning.
+        """Close all open positions, and bring the money on other chains back.
+
+        Shares that a vault keeps locked stay, and money that a bridge does not take, which is logged as a warning.
 
         Raises
         ------
@@ -382,11 +389,15 @@ class PositionManager(CreditPositions):
         if not self.is_any_open():
             raise PositionManagerError("no position is open")
         trades: list[TradeExecution] = []
-        for position in list(self.state.portfolio.open_positions.values()):
+        # The money on a chain comes back with what the sales there bring, so they are planned first.
+        positions = sorted(self.state.portfolio.open_positions.values(), key=lambda item: item.pair.is_cctp_bridge())
+        for position in positions:
             if self.is_locked(position):
                 logger.warning("%s is left open, its shares are locked until %s", position, get_lock_up_end(position))
                 continue
-            if credit_supply or not position.is_credit_supply():
+            if position.pair.is_cctp_bridge():
+                trades += self._bring_back(position)
+            elif credit_supply or not position.is_credit_supply():
                 trades += self.close_position(position)
         return trades
 

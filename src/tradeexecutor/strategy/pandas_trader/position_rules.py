@@ -27,6 +27,7 @@ __all__ = [
     "check_size",
     "get_lock_up_end",
     "get_sellable_quantity",
+    "has_no_market",
     "is_closing",
 ]
 
@@ -81,6 +82,11 @@ def check_pair(pair: object) -> None:
         f"a trading pair is needed, not {pair!r}; input.get_default_pair() or "
         "input.strategy_universe.iterate_pairs() give pairs"
     )
+
+
+def has_no_market(pair: TradingPairIdentifier) -> bool:
+    """Return True if trades of a pair do not depend on a price: lending, and transfers over a bridge."""
+    return pair.is_credit_supply() or pair.is_cctp_bridge()
 
 
 def check_position(position: object) -> None:

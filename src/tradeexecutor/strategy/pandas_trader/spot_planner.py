@@ -9,6 +9,7 @@ from tradeexecutor.state.booking.waiting_orders import expire_order, expire_wait
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import UnsupportedPairKind
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
+from tradeexecutor.state.identifier.bridge_terms import BridgeTerms
 from tradeexecutor.state.identifier.dust import get_dust_epsilon_for_pair
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
@@ -136,6 +137,8 @@ class SpotPlanner:
         """
         check_pair(pair)
         amount = round_down_to_units(abs(Decimal(value)), self.reserve_currency.decimals)
+        if pair.is_cctp_bridge():
+            return BridgeTerms.of(pair).find_obstacle(amount, pair.base.decimals) is not None
         terms = self.strategy_universe.get_terms(pair)
         if not amount or amount < terms.minimum_order:
             return True
