@@ -23,6 +23,7 @@ from tradeexecutor.state.statistics import (
     Statistics,
 )
 from tradeexecutor.state.sync import Treasury
+from tradeexecutor.state.trade.amounts import TRANSFER_DUE_KEY
 from tradeexecutor.state.types import JSONObject, Percent, USDollarAmount
 
 _SPOT = TradingPairKind.spot_market_hold
@@ -136,7 +137,7 @@ def calculate_statistics(
 def _sum_open_positions(
     portfolio: Portfolio, samples: dict[int, PositionStatistics]
 ) -> tuple[USDollarAmount, USDollarAmount]:
-    """Return the equity of the open positions, and the money on its way to vaults and over bridges, USD.
+    """Return the equity of the open positions, and the money on its way to vaults and over simulated bridges, USD.
 
     The equity of a spot position is the value in its sample, which need not be calculated a second time.
     """
@@ -148,8 +149,22 @@ def _sum_open_positions(
     else:
         if not portfolio.pending_positions:
             return equity, 0
-    pending = portfolio.get_vault_settlement_pending_value() + portfolio.get_in_transit_value()
+    pending = portfolio.get_vault_settlement_pending_value() + _sum_transfers_with_end(portfolio)
     return portfolio.get_position_equity_and_loan_nav(), pending
+
+
+def _sum_transfers_with_end(portfolio: Portfolio) -> USDollarAmount:
+    """Return the money on its way over simulated bridges, USD.
+
+    Transfers over real bridges do not count, as in recorded figures: nothing in the state says that they will arrive.
+    """
+    return sum(
+        float(trade.planned_reserve)
+        for position in portfolio.open_positions.values()
+        if position.pair.is_cctp_bridge()
+        for trade in position.get_unsettled_trades()
+        if trade.cctp_in_transit_at is not None and TRANSFER_DUE_KEY in (trade.other_data or {})
+    )
 
 
 def _add_profit_and_counts(sample: PortfolioStatistics, portfolio: Portfolio, frozen_equity: float) -> None:
