@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
+from random import Random
 from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, Phase, settings
@@ -30,6 +31,8 @@ from tradeexecutor.state.checks import check_state
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.identifier.bridge_terms import BridgeTerms
+from tradeexecutor.state.identifier.chain import ChainId
 from tradeexecutor.state.identifier.vault_terms import VaultTerms
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
@@ -51,10 +54,23 @@ _TERMS = {
     "SAVE-USD": VaultTerms(lock_up=3 * DAY),
     "FUND-USD": VaultTerms(deposit_delay=DAY, redemption_delay=2 * DAY),
     "QUEUE-USD": VaultTerms(settlement_interval=5 * DAY),
+    "FAR-USD": VaultTerms(deposit_delay=DAY, redemption_delay=2 * DAY),
 }
-_MARKETS = ("ETH-USD", "BTC-USD")
+#: SOL and the vault FAR are on another chain.
+_MARKETS = ("ETH-USD", "BTC-USD", "SOL-USD")
+_CHAINS = {"SOL-USD": ChainId.base, "FAR-USD": ChainId.base}
 
 MARKETS = st.sampled_from(["ETH", "BTC"])
+FAR = st.sampled_from(["SOL", "FAR"])
+BRIDGES = st.sampled_from(
+    [
+        BridgeTerms(0 * DAY),
+        BridgeTerms(DAY / 2, fee=0.001, fixed_fee=1.0, minimum=20.0),
+        BridgeTerms(
+            1.5 * DAY, outages=[(START + n * DAY, START + (n + 3) * DAY) for n in (3, 15, 27)], expires_after=3 * DAY
+        ),
+    ]
+)
 VAULTS = st.sampled_from(["SAVE", "FUND", "QUEUE"])
 SHARES = st.floats(0.01, 0.4)
 LEVELS = st.sampled_from([{}, {"stop_loss_pct": 0.93}, {"stop_loss_pct": 0.95, "take_profit_pct": 1.06}])
@@ -62,7 +78,7 @@ LEVELS = st.sampled_from([{}, {"stop_loss_pct": 0.93}, {"stop_loss_pct": 0.95, "
 Plan = Callable[[PositionManager], list[TradeExecution]]
 
 
-def _make_bars(random: Any, swing: float) -> list[Bar]:
+def _make_bars(random: Random, swing: float) -> list[Bar]:
     """Candles that jump now and then, so that levels are passed inside and between them."""
     bars: list[Bar] = []
     price = 100.0
@@ -90,16 +106,28 @@ class Simulated(RuleBasedStateMachine):
             for trade in position.trades.values():
                 kind = "async vault" if trade.pair.is_async_vault() else trade.pair.kind.value
                 self.seen[kind] += trade.is_success()
+                self.seen["trade on another chain"] += trade.is_success() and bool(trade.bridge_currency_allocated)
+                if trade.pair.is_cctp_bridge():
+                    self.seen["transfer back"] += trade.is_success() and trade.is_sell()
+                    self.seen["lost transfer"] += trade.is_failed()
                 self.seen["liquidation"] += trade.is_liquidation()
                 self.seen["stop loss of a short"] += trade.is_stop_loss() and trade.is_short()
                 rested = trade.activated_trigger is not None
                 self.seen["resting short" if trade.is_short() else "resting order"] += rested
 
-    @initialize(random=st.randoms(use_true_random=False), slippage=st.sampled_from([0.0, 0.005]))
-    def begin(self, random: Any, slippage: float) -> None:
+    @initialize(
+        seed=st.integers(0, 2**32 - 1),
+        slippage=st.sampled_from([0.0, 0.005]),
+        bridges=BRIDGES,
+        lost=st.sampled_from([0, 5]),
+    )
+    def begin(self, seed: int, slippage: float, bridges: BridgeTerms, lost: int) -> None:
+        # A number, because candles that are drawn one by one leave no room for many rules.
+        random = Random(seed)
         candles = {name: make_candles(_make_bars(random, 1.0), bucket=DAY) for name in _MARKETS}
         candles |= {name: make_candles(_make_bars(random, 0.05), bucket=DAY) for name in _TERMS}
-        universe = create_universe(candles, fee={"ETH-USD": 0.003, "BTC-USD": 0.0}, vaults=_TERMS)
+        fees = {"ETH-USD": 0.003, "BTC-USD": 0.0}
+        universe = create_universe(candles, fee=fees, vaults=_TERMS, chains=_CHAINS, bridges=bridges)
         universe = universe.with_lending(LendingPool(0.03, 0.2, borrow_caps={"BTC": 100}))
         universe = universe.with_terms({"BTC-USD": MarketTerms(lot_size=Decimal("0.01"), minimum_order=5.0)})
         self.wallet = SimulatedWallet()
@@ -111,7 +139,11 @@ class Simulated(RuleBasedStateMachine):
         self.sync.simulate_funding(START, Decimal(10_000))
         context = ExecutionContext(ExecutionMode.backtesting)
         results = calculate_indicators(IndicatorSet(), universe, context)
-        self.execution = BacktestExecution(self.wallet, FixedSlippage(slippage))
+
+        def fails(trade: TradeExecution) -> bool:
+            return bool(lost) and trade.pair.is_cctp_bridge() and trade.trade_id % lost == 0
+
+        self.execution = BacktestExecution(self.wallet, FixedSlippage(slippage), fails)
         runner = StrategyRunner(
             state=State(created_at=START),
             strategy_universe=universe,
@@ -242,6 +274,52 @@ class Simulated(RuleBasedStateMachine):
 
         self.decide(plan)
 
+    # --- Another chain
+
+    @rule(share=SHARES)
+    def send(self, share: float) -> None:
+        def plan(manager: PositionManager) -> list[TradeExecution]:
+            bridge = manager.get_bridge_pair(ChainId.base)
+            return manager.open_cctp_bridge_position(bridge, self.cash(manager, share))
+
+        self.decide(plan)
+
+    @rule(name=FAR, share=st.floats(0.1, 1.0))
+    def buy_there(self, name: str, share: float) -> None:
+        def plan(manager: PositionManager) -> list[TradeExecution]:
+            value = manager.get_cash_on_chain(ChainId.base) * share
+            return manager.adjust_position(self.find(manager, name), value, None, 0.5)
+
+        self.decide(plan)
+
+    @rule(share=SHARES, level=st.floats(0.9, 1.0))
+    def send_for_a_price_there(self, share: float, level: float) -> None:
+        """The order rests while the money is on its way."""
+
+        def plan(manager: PositionManager) -> list[TradeExecution]:
+            pair, value = self.find(manager, "SOL"), self.cash(manager, share)
+            price = manager.pricing_model.get_mid_price(manager.timestamp, pair) * level
+            sent = manager.open_cctp_bridge_position(manager.get_bridge_pair(ChainId.base), value)
+            return sent + manager.limit_buy(pair, value / 2, price, good_till_time=5 * DAY)
+
+        self.decide(plan)
+
+    @rule(part=st.floats(0.1, 1.2), sells=st.booleans())
+    def bring_back(self, part: float, sells: bool) -> None:
+        """A part, or all with what the sale there brings; more than there is gets refused."""
+
+        def plan(manager: PositionManager) -> list[TradeExecution]:
+            bridge = manager.get_current_bridge_position(ChainId.base)
+            if bridge is None:
+                return []
+            if not sells:
+                amount = bridge.get_available_bridge_capital() * Decimal(part)
+                return manager.close_cctp_bridge_position(bridge, quantity=amount)
+            held = self.hold(manager, self.find(manager, "SOL"))
+            return [*([] if held is None else manager.close_position(held)), *manager.close_position(bridge)]
+
+        self.decide(plan)
+
     # --- Everything
 
     @rule(share=SHARES, name=MARKETS)
@@ -307,7 +385,11 @@ class Simulated(RuleBasedStateMachine):
             assert not portfolio.frozen_positions
             equity = portfolio.calculate_total_equity()
             assert math.isfinite(equity)
-            assert math.isclose(equity, portfolio.get_net_asset_value(), rel_tol=1e-12)
+            in_transit = portfolio.get_in_transit_value()
+            assert math.isclose(equity, portfolio.get_net_asset_value() + in_transit, rel_tol=1e-12)
+            assert math.isclose(equity, portfolio.calculate_net_assets(), rel_tol=1e-12)
+            assert math.isclose(self.state.stats.portfolio[-1].total_equity or 0, equity, rel_tol=1e-12)
+            self.seen["transfer on its way"] += in_transit > 0
             self.seen["waiting request"] += portfolio.get_vault_settlement_pending_value() > 0
             for position in portfolio.open_positions.values():
                 assert position.opened_at <= self.ts
@@ -315,7 +397,7 @@ class Simulated(RuleBasedStateMachine):
 
 
 SETTINGS = settings(
-    max_examples=25 * SOAK,
+    max_examples=14 * SOAK,
     stateful_step_count=35,
     deadline=None,
     # Shrinking thirty steps takes longer than reading them.
