@@ -15,7 +15,7 @@ __all__ = ["MODULES", "NAMES", "explain_module", "refuse_names"]
 _LIVE = "live trading is tradeexecutor.ethereum with a chain file; see docs/live.md and `tradeexecutor start`"
 _VENUES = "venues of live trading are described in the chain file, see docs/live.md"
 _VAULTS = "vaults are traded in backtests: create_universe(..., vaults=[...]), see docs/positions.md"
-_BRIDGES = "bridges are kept in the state and audited, see docs/positions.md; no live bridge is part of this library"
+_BRIDGES = "bridges are simulated in backtests, see docs/positions.md; no live bridge is part of this library"
 _ACCOUNTS = "exchange accounts are kept in the state and audited; no connection to an exchange is part of this library"
 _MANAGED = "wallets that this library trades with are hot wallets, see docs/live.md"
 _COMMANDS = "commands are run as `tradeexecutor COMMAND`; what they do is in tradeexecutor.operations"
