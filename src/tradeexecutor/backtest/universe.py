@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tradeexecutor.backtest.candles import CandleSource, load_candles
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
@@ -202,49 +202,38 @@ def create_universe(
         raise UniverseNotValid(f"the data has several pairs ({', '.join(loaded)}), so {pair!r} cannot name them")
     if not loaded:
         raise UniverseNotValid("a trading universe needs at least one pair")
-    symbols = _read_symbols(loaded, vaults)
-    chains = chains or {}
-    for name in chains:
-        if name not in loaded:
-            raise UniverseNotValid(f"there is no market data of {name} on another chain, only: {', '.join(loaded)}")
+    symbols = _read_symbols(loaded, vaults, chains or {})
     reserve_asset = create_reserve_asset(next(iter(symbols.values()))[1])
+    quotes = {
+        name: create_reserve_asset(reserve_asset.token_symbol, int(chain)) for name, chain in (chains or {}).items()
+    }
     pairs: dict[TradingPairIdentifier, Candles] = {}
-    taken: dict[str, str] = {}
     for number, (name, pair_candles) in enumerate(loaded.items(), 1):
         base = symbols[name][0]
-        if base in taken:
-            raise UniverseNotValid(f"{taken[base]} and {name} are both {base}")
-        taken[base] = name
         kind = TradingPairKind.vault if name in vaults else TradingPairKind.spot_market_hold
         own_fee = 0.0 if name in vaults and not isinstance(fee, Mapping) else _get_fee(fee, name, base)
         pair_data = vaults[name].to_pair_data() if isinstance(vaults, Mapping) and name in vaults else None
-        quote = reserve_asset
-        if chains.get(name, reserve_asset.chain_id) != reserve_asset.chain_id:
-            quote = create_reserve_asset(reserve_asset.token_symbol, int(chains[name]))
-        made = create_pair(base, quote, number, own_fee, kind)
+        made = create_pair(base, quotes.get(name, reserve_asset), number, own_fee, kind)
         made.other_data = {**(made.other_data or {}), **(pair_data or {})}
         pairs[made] = pair_candles
     return TradingStrategyUniverse(pairs, reserve_asset, bridges=bridges)
 
 
-def _read_symbols(names: Collection[str], vaults: Collection[str]) -> dict[str, tuple[str, str]]:
-    """Return base and quote by name; raises `UniverseNotValid` for another quote than a dollar, and unknown vaults."""
-    for name in vaults:
+def _read_symbols(
+    names: Collection[str], vaults: Collection[str], chains: Collection[str]
+) -> dict[str, tuple[str, str]]:
+    """Return base and quote by name; raises `UniverseNotValid` for other quotes than dollars, and wrong names."""
+    for name in (*vaults, *chains):
         if name not in names:
-            raise UniverseNotValid(f"there is no share price of the vault {name}, only: {', '.join(names)}")
+            what = f"share price of the vault {name}" if name in vaults else f"market data of {name} on another chain"
+            raise UniverseNotValid(f"there is no {what}, only: {', '.join(names)}")
     symbols = {name: parse_pair_symbol(name) for name in names}
+    taken: dict[str, str] = {}
     for name, (base, quote) in symbols.items():
         if quote not in _DOLLARS:
             raise UniverseNotValid(f"{name}: {base} is quoted in {quote}; only pairs quoted in dollars can be traded")
-    return symbols
-
-
-def _parse_symbols(names: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Return base and quote of each name; raises `UniverseNotValid` if a pair is not quoted in dollars."""
-    symbols = {name: parse_pair_symbol(name) for name in names}
-    for name, (base, quote) in symbols.items():
-        if quote not in _DOLLARS:
-            raise UniverseNotValid(f"{name}: {base} is quoted in {quote}; only pairs quoted in dollars can be traded")
+        if taken.setdefault(base, name) != name:
+            raise UniverseNotValid(f"{taken[base]} and {name} are both {base}")
     return symbols
 
 

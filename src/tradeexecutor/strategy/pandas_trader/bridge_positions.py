@@ -50,7 +50,6 @@ class BridgePositions(CreditPositions):
         position = self.get_current_bridge_position(chain_id)
         return 0.0 if position is None else float(position.get_available_bridge_capital())
 
-    @contract_signature
     def open_cctp_bridge_position(
         self,
         pair: TradingPairIdentifier,
