@@ -101,7 +101,7 @@ def _make_address(kind: str, name: str) -> str:
 def create_reserve_asset(symbol: str = "USD", chain_id: int = _CHAIN_ID) -> AssetIdentifier:
     """Return a reserve currency with 6 decimals; on another chain than the usual one it has another address."""
     address = _make_address("asset", _name_on_chain(symbol, chain_id))
-    return AssetIdentifier(chain_id, address, symbol, _RESERVE_DECIMALS, internal_id=1)
+    return AssetIdentifier(int(chain_id), address, symbol, _RESERVE_DECIMALS, internal_id=1)
 
 
 def _name_on_chain(name: str, chain_id: int) -> str:
@@ -192,8 +192,7 @@ def create_universe(
     InvalidCandles
         The data is invalid.
     UniverseNotValid
-        Pairs are not quoted in dollars, two have the same base, `pair` was given for several, or a vault, or a pair on
-        another chain, has no data.
+        Pairs are not quoted in dollars, two have the same base, `pair` was given for several, or a pair has no data.
     """
     if pair is not None and not isinstance(candles, Mapping):
         candles = {pair: candles}  # pyright: ignore[reportAssignmentType]
@@ -202,19 +201,18 @@ def create_universe(
         raise UniverseNotValid(f"the data has several pairs ({', '.join(loaded)}), so {pair!r} cannot name them")
     if not loaded:
         raise UniverseNotValid("a trading universe needs at least one pair")
-    symbols = _read_symbols(loaded, vaults, chains or {})
+    chains = chains or {}
+    symbols = _read_symbols(loaded, vaults, chains)
     reserve_asset = create_reserve_asset(next(iter(symbols.values()))[1])
-    quotes = {
-        name: create_reserve_asset(reserve_asset.token_symbol, int(chain)) for name, chain in (chains or {}).items()
-    }
+    quotes = {name: create_reserve_asset(reserve_asset.token_symbol, chain) for name, chain in chains.items()}
     pairs: dict[TradingPairIdentifier, Candles] = {}
     for number, (name, pair_candles) in enumerate(loaded.items(), 1):
         base = symbols[name][0]
         kind = TradingPairKind.vault if name in vaults else TradingPairKind.spot_market_hold
         own_fee = 0.0 if name in vaults and not isinstance(fee, Mapping) else _get_fee(fee, name, base)
-        pair_data = vaults[name].to_pair_data() if isinstance(vaults, Mapping) and name in vaults else None
         made = create_pair(base, quotes.get(name, reserve_asset), number, own_fee, kind)
-        made.other_data = {**(made.other_data or {}), **(pair_data or {})}
+        if isinstance(vaults, Mapping) and name in vaults:
+            made.other_data = {**(made.other_data or {}), **vaults[name].to_pair_data()}
         pairs[made] = pair_candles
     return TradingStrategyUniverse(pairs, reserve_asset, bridges=bridges)
 
