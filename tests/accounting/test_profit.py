@@ -18,8 +18,8 @@ from tradeexecutor.accounting.profit import (
     calculate_net_profit,
     calculate_realised_profit,
     calculate_unrealised_profit,
-    get_closed_short_quantity,
     get_fraction,
+    get_quantity_without_interest,
     walk_average_cost,
 )
 
@@ -94,7 +94,7 @@ def test_no_cost_is_no_profit():
 
 def test_interest_of_a_short_has_no_price_gain():
     """Worked example: short 1 at 2000, closed with 0.002 interest at 1800: 200 and not 200.4."""
-    closed = get_closed_short_quantity(D("1.002"), [D("0.0015"), D("0.0005")])
+    closed = get_quantity_without_interest(D("1.002"), [D("0.0015"), D("0.0005")])
     assert (closed, calculate_realised_profit(1800.0, 2000.0, closed)) == (1, 200.0)
 
 

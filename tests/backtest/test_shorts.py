@@ -172,7 +172,8 @@ def test_a_liquidation_by_hand():
     assert trade.executed_at == position.closed_at == START + 2 * DAY  # booked when the candle ends
     assert trade.executed_quantity == 1
     assert (trade.executed_collateral_consumption, trade.executed_collateral_allocation) == (D("-2677.5"), D("-322.5"))
-    assert (trade.other_data or {})[LIQUIDATION_KEY] == {"price": 2550.0, "taken": 2677.5, "left": 322.5}
+    details = {"price": 2550.0, "taken": 2677.5, "left": 322.5, "penalty": 127.5}
+    assert (trade.other_data or {})[LIQUIDATION_KEY] == details
     assert portfolio.get_cash() == 9322.5
     assert portfolio.calculate_total_equity() == 9322.5
     assert not position.is_stop_loss()
@@ -192,7 +193,12 @@ def test_a_jump_beyond_the_collateral_takes_all_of_it_and_no_more():
     portfolio = portfolio_of(result)
     trade = portfolio.closed_positions[1].get_last_trade()
     assert (trade.planned_mid_price, trade.executed_price, trade.executed_at) == (3000.0, 3000.0, START + DAY)
-    assert (trade.other_data or {})[LIQUIDATION_KEY] == {"price": 3000.0, "taken": 3000.0, "left": 0.0}
+    assert (trade.other_data or {})[LIQUIDATION_KEY] == {
+        "price": 3000.0,
+        "taken": 3000.0,
+        "left": 0.0,
+        "penalty": 0.0,
+    }
     assert portfolio.get_cash() == 9000
 
 

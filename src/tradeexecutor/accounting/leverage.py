@@ -1,7 +1,11 @@
-"""Amounts of a leveraged short: debt, collateral, fees and liquidation price.
+"""Amounts of leveraged shorts and longs: debt, collateral, fees and liquidation price.
 
 A short borrows a token, sells it, and keeps the proceeds as collateral together with the trader's own reserve. With
 leverage 2 and a reserve of 1000 the debt is worth 2000 and the collateral 3000, before the fee of the sale.
+
+A leveraged long is the mirror image: it borrows the reserve currency, and buys a token with it and the trader's own
+reserve, which is the collateral. With leverage 2 and a reserve of 1000 it buys for 2000, and owes 1000. The leverage of
+both is the value of what rises and falls with the price, divided by the trader's own money.
 
 Token amounts are `Decimal`; prices are floats and are converted with their exact binary value.
 """
@@ -146,3 +150,51 @@ def calculate_short_liquidation_price(
         Fraction of the value of the collateral up to which the debt may grow.
     """
     return collateral * Decimal(liquidation_threshold) / borrowed_quantity
+
+
+class LongOpening(NamedTuple):
+    """Amounts of a leveraged long that is opened."""
+
+    #: What the purchase costs, reserve token units.
+    spent: Decimal
+    #: The part of it that is borrowed, reserve token units.
+    debt: Decimal
+    #: Tokens that it buys, which become the collateral, base token units.
+    quantity: Decimal
+
+
+def size_long_opening(reserve: Decimal, leverage: float, price: float) -> LongOpening:
+    """Return the amounts of a long that spends `leverage` times the reserve.
+
+    >>> size_long_opening(Decimal(1000), 2.0, 2000.0)
+    LongOpening(spent=Decimal('2000'), debt=Decimal('1000'), quantity=Decimal('1'))
+
+    Parameters
+    ----------
+    reserve
+        The trader's own capital, reserve token units, > 0.
+    leverage
+        Cost of the purchase divided by reserve, > 1.
+    price
+        Reserve token units per token, with the fee of the purchase.
+    """
+    spent = reserve * Decimal(leverage)
+    return LongOpening(spent, spent - reserve, spent / Decimal(price))
+
+
+def calculate_long_liquidation_price(collateral: Decimal, debt: Decimal, liquidation_threshold: float) -> Decimal:
+    """Return the price of the base token at which a long can be liquidated, ``debt / (collateral * threshold)``.
+
+    >>> calculate_long_liquidation_price(Decimal(1), Decimal(1000), 0.8).quantize(Decimal("1.00"))
+    Decimal('1250.00')
+
+    Parameters
+    ----------
+    collateral
+        Collateral, base token units, > 0.
+    debt
+        Debt, reserve token units.
+    liquidation_threshold
+        Fraction of the value of the collateral up to which the debt may grow.
+    """
+    return debt / (collateral * Decimal(liquidation_threshold))

@@ -47,18 +47,24 @@ def calculate_realised_profit(average_buy: float, average_sell: float, closed: D
     return (average_sell - average_buy) * float(closed) if closed else 0
 
 
-def get_closed_short_quantity(bought_back: Decimal, repaid_interest: Iterable[Decimal]) -> Decimal:
-    """Return how many tokens of a short were closed: the tokens bought back less those that paid interest.
+def get_quantity_without_interest(closed: Decimal, interest: Iterable[Decimal]) -> Decimal:
+    """Return how many tokens of a leveraged position were closed: those traded less those that were interest.
 
-    Tokens that pay interest were never sold short, so they have no price gain; their cost is deducted as repaid
-    interest. Example: a short of 1 at 2000 that owes 0.002 interest is closed by buying 1.002 at 1800, and earns 200 -
-    3.6:
+    Tokens that pay the interest of a short were never sold, so they have no price gain; their cost is deducted as
+    repaid interest. Example: a short of 1 at 2000 that owes 0.002 interest is closed by buying 1.002 at 1800, and earns
+    200 - 3.6:
 
-    >>> closed = get_closed_short_quantity(Decimal("1.002"), [Decimal("0.002")])
+    >>> closed = get_quantity_without_interest(Decimal("1.002"), [Decimal("0.002")])
     >>> calculate_realised_profit(1800.0, 2000.0, closed) - 0.002 * 1800.0
     196.4
+
+    Tokens that the collateral of a leveraged long has earned were never bought; what they bring is claimed interest. A
+    long of 1 at 2000 with 0.002 interest sells 1.002 at 2200, and earns 200 + 4.4:
+
+    >>> calculate_realised_profit(2000.0, 2200.0, closed) + 0.002 * 2200.0
+    204.4
     """
-    return bought_back - sum(repaid_interest)
+    return closed - sum(interest)
 
 
 def calculate_unrealised_profit(price: float, entry_price: float, quantity: Decimal) -> float:

@@ -327,7 +327,7 @@ class BacktestEngine:
 def _find_first_touch(position: TradingPosition, cursor: CandleCursor, first: int, last: int) -> int | None:
     """Return the index of the first candle that touches a level of the position; None, the usual case, if none does."""
     index = max(cursor.seek(first), 0)
-    if position.pending_trades or position.pair.kind.is_shorting():
+    if position.pending_trades or position.pair.kind.is_leverage():
         return index
     stop_loss = position.stop_loss if position.stop_loss is not None else -math.inf
     take_profit = position.take_profit if position.take_profit is not None else math.inf

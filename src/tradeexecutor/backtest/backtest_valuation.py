@@ -20,8 +20,8 @@ _SPOT = TradingPairKind.spot_market_hold
 class BacktestValuationModel(ValuationModel):
     """Valuation at the sell price, so that the fee of an exit is already deducted.
 
-    The debt of a short has the sell price, too, like in recorded files; a supply of credit, and the money on another
-    chain, have the price 1.
+    The base of shorts and leveraged longs has the sell price, too, like in recorded files; a supply of credit, and the
+    money on another chain, have the price 1.
     """
 
     __slots__ = ("_needs_quantity", "pricing_model")
@@ -45,7 +45,7 @@ class BacktestValuationModel(ValuationModel):
         if pair.kind is not _SPOT:
             if pair.kind.is_credit_supply() or pair.kind.is_cctp_bridge():
                 return 1.0
-            if not (pair.is_spot() or pair.kind.is_shorting() or pair.is_vault()):
+            if not (pair.is_spot() or pair.kind.is_leverage() or pair.is_vault()):
                 raise UnsupportedPairKind(f"positions of this kind cannot be valued in a backtest: {position}")
             pair = pair.get_pricing_pair()
         quantity = position.get_quantity() if self._needs_quantity else ZERO_DECIMAL

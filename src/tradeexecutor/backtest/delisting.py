@@ -36,7 +36,7 @@ class Delisting(enum.Enum):
 
     #: The last price.
     last_price = "last_price"
-    #: Zero: it is written off. A short is closed at the last price all the same.
+    #: Zero: it is written off. A position with debt is closed at the last price all the same.
     write_off = "write_off"
 
 
@@ -162,11 +162,11 @@ class DelistingPolicy:
             return
         note = f"delisted: {position.pair.get_ticker()} has not traded since {last_trade_at}"
         is_frozen = position.position_id in portfolio.frozen_positions
-        is_short = position.pair.kind.is_shorting()
-        if is_short and is_frozen:
-            return  # its debt cannot be bought back, and is not forgiven
-        # The debt of a short has to be bought back at a price that there was; it is never a gift.
-        if (self.outcome is Delisting.write_off and not is_short) or is_frozen:
+        has_debt = position.is_leverage()
+        if has_debt and is_frozen:
+            return  # its debt cannot be repaid, and is not forgiven
+        # A debt has to be repaid at a price that there was; it is never a gift.
+        if (self.outcome is Delisting.write_off and not has_debt) or is_frozen:
             position.add_notes_message(note)
             portfolio.mark_down_position(position, ts)
             self.wallet.update_balance(position.pair.base, -quantity, note)

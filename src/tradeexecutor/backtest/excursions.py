@@ -22,11 +22,11 @@ __all__ = ["record_excursions"]
 
 
 def record_excursions(universe: TradingStrategyUniverse, portfolio: Portfolio) -> None:
-    """Write the lowest and the highest profit of each closed spot position and short into its ``other_data``."""
+    """Write the lowest and the highest profit of each closed spot or leveraged position into its ``other_data``."""
     pairs = set(universe.iterate_pairs())
     for position in portfolio.closed_positions.values():
         market = position.pair.get_pricing_pair()
-        if (position.is_spot() or position.is_short()) and market in pairs:
+        if (position.is_spot() or position.is_leverage()) and market in pairs:
             profits = list(_iterate_profits(position, universe.get_candles(market)))
             if profits:
                 data = position.other_data = position.other_data or {}

@@ -1,7 +1,7 @@
 """Tokens that a trade on a loan moves in the simulated wallet.
 
-A wallet holds aTokens for the collateral of shorts and for supplies of credit, and a positive balance of vTokens for
-what it owes.
+A wallet holds aTokens for the collateral of shorts and leveraged longs and for supplies of credit, and a positive
+balance of vTokens for what it owes.
 """
 
 from decimal import Decimal
@@ -31,8 +31,9 @@ def settle_loan(wallet: SimulatedWallet, trade: TradeExecution, fill: Fill) -> N
     else:
         consumption, allocation = fill.collateral_consumption or _ZERO, fill.collateral_allocation or _ZERO
         moved[trade.reserve_currency] = -fill.reserve - allocation
-        moved[pair.quote] = consumption + fill.reserve + allocation
-        moved[pair.base] = -fill.quantity
+        sign = -1 if pair.kind.is_shorting() else 1
+        moved[pair.quote] = -sign * (consumption + fill.reserve + allocation)
+        moved[pair.base] = sign * fill.quantity
     done: list[tuple[AssetIdentifier, Decimal]] = []
     try:
         for token, delta in moved.items():

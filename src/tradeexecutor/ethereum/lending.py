@@ -56,6 +56,12 @@ class AaveLending(LendingPool):
             underlying_spot_pair=spot,
         )
 
+    def make_long_pair(self, spot: TradingPairIdentifier) -> TradingPairIdentifier:
+        """Raise `UnsupportedPairKind`: leveraged longs are not traded on a chain."""
+        raise UnsupportedPairKind(
+            f"{spot.get_ticker()} cannot be bought with leverage: leveraged longs are simulated, not traded on a chain"
+        )
+
     def make_credit_pair(self, reserve: AssetIdentifier) -> TradingPairIdentifier:
         """Return the pair that lends the reserve currency."""
         collateral = self.collateral

@@ -1,4 +1,4 @@
-"""Simulated fills of trades on loans: shorts and credit supplies."""
+"""Simulated fills of trades on loans: shorts, leveraged longs and credit supplies."""
 
 import datetime
 from decimal import Decimal
@@ -19,7 +19,7 @@ def has_market(trade: TradeExecution) -> bool:
 def calculate_loan_fill(ts: datetime.datetime, trade: TradeExecution, slippage: float) -> Fill:
     """Return the fill of a trade on a loan: what was planned, with a swap that is worse by the slippage.
 
-    The collateral of a short pays for the slippage. When the short closes, less of it is released.
+    The collateral of a short pays for the slippage, a leveraged long borrows it. When either closes, less is released.
     """
     fill = Fill(
         executed_at=ts,

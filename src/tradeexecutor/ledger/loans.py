@@ -1,4 +1,4 @@
-"""Entries of positions that have a loan: credit supply and leveraged shorts.
+"""Entries of positions that have a loan: credit supply, shorts and leveraged longs.
 
 The interest-bearing token (aToken) of the collateral and the debt token (vToken) are separate assets. They are
 exchanged for the reserve currency and the borrowed token with the market, which here is the lending pool.
@@ -6,12 +6,13 @@ exchanged for the reserve currency and the borrowed token with the market, which
 ======================  ===============================================================================
 event                   what moves
 ======================  ===============================================================================
-started                 planned reserve: cash -> in flight (shorts always, credit when supplying)
+started                 planned reserve: cash -> in flight (with leverage always, credit when supplying)
 supplied                in flight -> market what was spent, the rest back; market -> collateral
 recalled                collateral -> market; market -> cash the proceeds
-short trade             in flight -> market (`executed_reserve`); cash <-> market
-                        (`executed_collateral_allocation`); market <-> collateral their sum plus
-                        `executed_collateral_consumption`; debt <-> market what was borrowed or paid back
+trade with leverage     in flight -> market (`executed_reserve`); cash <-> market
+                        (`executed_collateral_allocation`); market <-> collateral of a short, or debt of a long, their
+                        sum plus `executed_collateral_consumption`; market <-> debt of a short, or collateral of a
+                        long, the quantity
 interest                interest -> collateral interest; debt interest -> interest
 correction of credit    correction -> collateral; in files of old programs the interest becomes principal
 closed                  what is left of the loan -> loan dust
@@ -160,10 +161,11 @@ class _LoanBook:
         self.position = position
         pair = position.pair
         number = position.position_id
-        is_short = pair.kind.is_shorting()
-        self.collateral = LoanSideBook(book, pair.quote if is_short else pair.base, number, is_debt=False)
-        self.debt = LoanSideBook(book, pair.base, number, is_debt=True) if is_short else None
-        self.corrections_reset = not is_short and _do_corrections_reset(position)
+        has_leverage, self.is_short = pair.kind.is_leverage(), pair.kind.is_shorting()
+        collateral = pair.get_collateral_token() if has_leverage else pair.base
+        self.collateral = LoanSideBook(book, collateral, number, is_debt=False)
+        self.debt = LoanSideBook(book, pair.get_debt_token(), number, is_debt=True) if has_leverage else None
+        self.corrections_reset = not has_leverage and _do_corrections_reset(position)
         self.last: tuple[Key, TradeExecution] | None = None
 
     def get_side(self, asset: AssetIdentifier) -> LoanSideBook | None:
@@ -211,14 +213,14 @@ class _LoanBook:
 
     def succeed(self, trade: TradeExecution, capital: CapitalSource, bucket: Account, key: Key) -> None:
         """Record a trade that changed the loan."""
-        postings = self._supply(trade, capital) if self.debt is None else self._trade_short(trade, self.debt, capital)
+        postings = self._supply(trade, capital) if self.debt is None else self._leverage(trade, self.debt, capital)
         postings.append((bucket, -capital.allocated))
         symbol = trade.pair.base.token_symbol
         self._record(
             key, EntryKind.trade_succeeded, f"trade #{trade.trade_id} {_get_verb(trade)} {symbol}", postings, trade
         )
         if self.debt is not None:
-            self._drop_collateral(trade, self.debt, key)
+            self._drop_rest(trade, self.debt, key)
         self.last = key, trade
 
     def _supply(self, trade: TradeExecution, capital: CapitalSource) -> Postings:
@@ -231,38 +233,45 @@ class _LoanBook:
             (self.market(capital.asset), spent),
         ]
 
-    def _trade_short(self, trade: TradeExecution, debt: LoanSideBook, capital: CapitalSource) -> Postings:
+    def _leverage(self, trade: TradeExecution, debt: LoanSideBook, capital: CapitalSource) -> Postings:
         quantity = get_executed_quantity(trade)
         spent = (trade.executed_reserve or ZERO) + (trade.executed_collateral_allocation or ZERO)
-        repayment = debt.move(-quantity, INTEREST_QUANTITY_EPSILON)
-        change = _get_collateral_change(trade)
+        change = _get_reserve_change(trade)
+        base, reserve, sign = (debt, self.collateral, -1) if self.is_short else (self.collateral, debt, 1)
+        swapped = base.move(sign * quantity, INTEREST_QUANTITY_EPSILON)
         return [
-            *repayment,
-            (self.market(debt.asset), -quantity),
-            *self.collateral.move(change, self._get_tolerance(trade, debt)),
-            (self.market(self.collateral.asset), -change),
+            *swapped,
+            (self.market(base.asset), -quantity),
+            *reserve.move(-sign * change, self._get_tolerance(trade)),
+            (self.market(reserve.asset), -change),
             (capital.source, capital.allocated - spent),
             (self.market(capital.asset), spent),
         ]
 
-    def _get_tolerance(self, trade: TradeExecution, debt: LoanSideBook) -> Decimal:
-        """Return by how much a trade may overdraw the collateral, token units: prices move while a short is closed."""
-        if not self._closes(trade, debt):
-            return COLLATERAL_EPSILON
-        return max(COLLATERAL_EPSILON, abs(CLOSE_POSITION_COLLATERAL_EPSILON * _get_collateral_change(trade)))
+    def _get_tolerance(self, trade: TradeExecution) -> Decimal:
+        """Return by how much a trade may overdraw its side in the reserve currency, token units.
 
-    def _closes(self, trade: TradeExecution, debt: LoanSideBook) -> bool:
+        Prices move while a short is closed.
+        """
+        if not (self.is_short and self._closes(trade)):
+            return COLLATERAL_EPSILON
+        return max(COLLATERAL_EPSILON, abs(CLOSE_POSITION_COLLATERAL_EPSILON * _get_reserve_change(trade)))
+
+    def _closes(self, trade: TradeExecution) -> bool:
         if TradeFlag.close not in (trade.flags or ()):
             return False
-        return debt.principal + debt.unpaid <= get_close_epsilon_for_pair(self.position.pair)
+        base = self.debt if self.is_short else self.collateral
+        assert base is not None, "only leveraged positions are closed by a flag"
+        return base.principal + base.unpaid <= get_close_epsilon_for_pair(self.position.pair)
 
-    def _drop_collateral(self, trade: TradeExecution, debt: LoanSideBook, key: Key) -> None:
-        """Record that a trade which closes a short drops the collateral that remains within the tolerance."""
-        side = self.collateral
+    def _drop_rest(self, trade: TradeExecution, debt: LoanSideBook, key: Key) -> None:
+        """Record that a closing trade drops what remains of the reserve currency within the tolerance."""
+        side = self.collateral if self.is_short else debt
         is_empty = not side.principal and not side.unpaid
         left = side.principal + side.unpaid
-        if self._closes(trade, debt) and not is_empty and left < self._get_tolerance(trade, debt):
-            description = f"what remains of the collateral of position #{trade.position_id} is written off"
+        if self._closes(trade) and not is_empty and left < self._get_tolerance(trade):
+            what = "collateral" if self.is_short else "debt"
+            description = f"what remains of the {what} of position #{trade.position_id} is written off"
             postings = side.write_off(side.principal, side.unpaid)
             self._record(_after(key), EntryKind.loan_closed, description, postings, trade)
 
@@ -336,7 +345,7 @@ def _after(key: Key) -> Key:
     return key[0], int(Rank.close), key[2]
 
 
-def _get_collateral_change(trade: TradeExecution) -> Decimal:
+def _get_reserve_change(trade: TradeExecution) -> Decimal:
     return (
         (trade.executed_reserve or ZERO)
         + (trade.executed_collateral_consumption or ZERO)
@@ -348,4 +357,6 @@ def _get_verb(trade: TradeExecution) -> str:
     quantity = get_executed_quantity(trade)
     if trade.pair.kind.is_shorting():
         return "borrows" if quantity < 0 else "pays back" if quantity > 0 else "moves the collateral of"
+    if trade.pair.kind.is_longing():
+        return "buys" if quantity > 0 else "sells" if quantity < 0 else "changes the debt of"
     return "supplies" if quantity > 0 else "recalls"

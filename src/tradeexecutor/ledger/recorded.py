@@ -192,10 +192,12 @@ def _get_allocation(
 def _list_loan(journal: Journal, position: TradingPosition) -> Iterator[Recorded]:
     number = position.position_id
     pair = position.pair
-    is_short = pair.kind.is_shorting()
+    is_short, has_leverage = pair.kind.is_shorting(), pair.kind.is_leverage()
     base = pair.base.get_identifier()
-    collateral = _get_side_accounts(pair.quote if is_short else pair.base, number, is_debt=False)
-    debt = _get_side_accounts(pair.base, number, is_debt=True)
+    supplied = pair.get_collateral_token() if has_leverage else pair.base
+    owed = pair.get_debt_token() if has_leverage else pair.base
+    collateral = _get_side_accounts(supplied, number, is_debt=False)
+    debt = _get_side_accounts(owed, number, is_debt=True)
     # The quantity of the position comes from its trades and events; the trackers of the loan contain the same amount.
     # Neither contains interest that no event has booked.
     unbooked = Account(AccountKind.unbooked_interest, base, number)
@@ -208,9 +210,9 @@ def _list_loan(journal: Journal, position: TradingPosition) -> Iterator[Recorded
         is_owned=False,
     )
     loan = position.loan
-    sides = [(pair.quote if is_short else pair.base, collateral, 1, "collateral")]
-    if is_short:
-        sides.append((pair.base, debt, -1, "debt"))
+    sides = [(supplied, collateral, 1, "collateral")]
+    if has_leverage:
+        sides.append((owed, debt, -1, "debt"))
     for asset, accounts, sign, side in sides:
         if loan is not None or any(account in journal.movements for account in accounts):
             yield from _list_side(journal, position, _Side(side, sign, asset, accounts))

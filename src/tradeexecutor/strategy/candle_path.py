@@ -123,6 +123,11 @@ class RestingOrder:
     meets_close_only: bool = False
     may_expire: bool = False
 
+    @property
+    def opens(self) -> bool:
+        """Whether it adds to its position: a buy, or a sale of a short."""
+        return self.trade.is_buy() is not self.trade.is_short()
+
 
 @dataclass(slots=True)
 class Book:
@@ -144,6 +149,10 @@ class Book:
         See rule 5 of this module.
     trailed_to
         Price that last moved the trailing stop loss; None if it has not moved.
+    liquidation
+        Level at which the loan of a leveraged position is liquidated, mid price; None without one.
+    penalty
+        What a liquidation costs, a fraction of the price.
     """
 
     position: TradingPosition
@@ -154,6 +163,8 @@ class Book:
     orders: list[RestingOrder] = field(default_factory=list[RestingOrder])
     levels_meet_close_only: bool = False
     trailed_to: float | None = None
+    liquidation: float | None = None
+    penalty: float = 0.0
 
     def trail(self, price: USDollarPrice) -> None:
         """Raise the trailing stop loss for a new highest price."""
@@ -217,12 +228,21 @@ class _Candidate(NamedTuple):
     trade_type: TradeType | None
     condition: Condition
 
+    def is_liquidation(self) -> bool:
+        """Return True if it is no fill of the strategy."""
+        return self.order is None and self.trade_type is None
+
     def get_rank(self) -> tuple[int, float]:
-        """Return the priority among fills at one price: stop losses, other sells, passed times, buys; then by level."""
+        """Return the priority among fills at one price, then by level.
+
+        Liquidations come first, then stop losses, other exits, passed times, entries.
+        """
         condition = self.condition
         level = condition.level if condition.rising else -condition.level
-        if self.order is not None and self.order.trade.is_buy():
+        if self.order is not None and self.order.opens:
             return 3, level
+        if self.is_liquidation():
+            return -1, level
         if condition.level == -math.inf:
             return 2, level
         return (1, level) if condition.rising else (0, level)
@@ -298,12 +318,14 @@ class _Walker:
     def _iterate_candidates(self, *, at_close: bool) -> Iterator[_Candidate]:
         for book in self.books:
             if book.held and (at_close or not book.levels_meet_close_only):
+                if book.liquidation is not None:
+                    yield _Candidate(book, None, None, Condition(book.liquidation, rising=False))
                 if book.stop_loss is not None:
                     yield _Candidate(book, None, TradeType.stop_loss, Condition(book.stop_loss, rising=False))
                 if book.take_profit is not None:
                     yield _Candidate(book, None, TradeType.take_profit, Condition(book.take_profit, rising=True))
             for order in book.orders:
-                if (at_close or not order.meets_close_only) and (book.held or order.trade.is_buy()):
+                if (at_close or not order.meets_close_only) and (book.held or order.opens):
                     for condition in order.conditions:
                         yield _Candidate(book, order, None, condition)
 
@@ -312,13 +334,14 @@ class _Walker:
         self.hits.append(Hit(book.position, order, trade_type, condition, self.price))
         if order is not None:
             book.orders = [other for other in book.orders if other is not order]
-            if order.trade.is_buy():
+            if order.opens:
                 book.held += order.amount / self.price
                 self.cash -= order.amount
                 return
         sold = book.held if order is None or order.sells_rest else min(order.amount, book.held)
         rest = book.held - sold
-        self.cash += sold * self.price
+        price = self.price * (1 - book.penalty) if candidate.is_liquidation() else self.price
+        self.cash += sold * price
         book.held = rest if rest > _EMPTY * book.held else 0.0
         if not book.held:
             book.orders = []

@@ -46,7 +46,6 @@ from tradeexecutor.state.interest_distribution import (
     InterestDistributionEntry,
     InterestDistributionOperation,
 )
-from tradeexecutor.state.loan import LoanSide
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
@@ -157,7 +156,7 @@ def update_leveraged_position_interest(
     log_index: int | None = None,
     max_interest_gain: Percent = DEFAULT_MAX_INTEREST_GAIN,
 ) -> tuple[BalanceUpdate, BalanceUpdate]:
-    """Book the new balances of debt and collateral of a short, both or none; see `update_interest`.
+    """Book the new balances of debt and collateral of a short or leveraged long, both or none; see `update_interest`.
 
     Returns
     -------
@@ -172,8 +171,8 @@ def update_leveraged_position_interest(
         log_index=log_index,
         max_interest_gain=max_interest_gain,
     )
-    batch.add(position, position.pair.base, new_vtoken_amount, vtoken_price)
-    batch.add(position, position.pair.quote, new_token_amount, atoken_price)
+    batch.add(position, position.pair.get_debt_token(), new_vtoken_amount, vtoken_price)
+    batch.add(position, position.pair.get_collateral_token(), new_token_amount, atoken_price)
     vtoken_event, atoken_event = batch.book()
     return vtoken_event, atoken_event
 
@@ -217,14 +216,14 @@ def prepare_interest_distribution(
     start
         Time of the previous distribution.
     end
-        Current time; borrowed tokens are priced at this time. Stablecoin collateral counts as 1 USD.
+        Current time; the base tokens of shorts and leveraged longs are priced at this time. Stablecoins count as 1 USD.
 
     Raises
     ------
     UnsupportedPairKind
-        A leveraged long, or collateral that is not a stablecoin.
+        Another token is not a stablecoin.
     PriceUnavailable
-        The market has no price for a borrowed token.
+        The market has no price for a base token.
     """
     operation = InterestDistributionOperation(start, end, set(), {}, [], {})
     for position in sorted(portfolio.get_open_and_frozen_positions(), key=lambda position: position.position_id):
@@ -260,14 +259,12 @@ def _create_entry(position: TradingPosition, asset: AssetIdentifier) -> Interest
 
 def _get_price(entry: InterestDistributionEntry, at: datetime.datetime, pricing_model: PricingModel) -> USDollarPrice:
     position, underlying = entry.position, entry.asset.underlying
-    if entry.side is LoanSide.borrowed:
+    if position.is_leverage() and entry.asset == position.pair.base:
         quantity = entry.quantity or entry.balance
         return pricing_model.get_sell_price(at, position.pair.get_pricing_pair(), quantity).price
-    if position.is_long():
-        raise UnsupportedPairKind(f"interest of leveraged longs is not supported: position #{position.position_id}")
     if underlying is None or not underlying.is_stablecoin():
         raise UnsupportedPairKind(
-            f"collateral {entry.asset} of position #{position.position_id} is not based on a stablecoin"
+            f"{entry.side.value} {entry.asset} of position #{position.position_id} is not based on a stablecoin"
         )
     return 1.0
 

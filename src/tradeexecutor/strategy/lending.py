@@ -1,7 +1,8 @@
-"""The lending protocol of a simulation: what is paid for money and tokens, and when a short is liquidated.
+"""The lending protocol of a simulation: what is paid for money and tokens, and when a loan is liquidated.
 
-A short borrows tokens against a collateral of the reserve currency and sells them. The collateral earns the supply rate
-and the debt costs the borrow rate. When the debt exceeds `liquidation_threshold` of the collateral, a liquidator repays
+A short borrows tokens against a collateral of the reserve currency and sells them. A leveraged long borrows reserve
+currency against the tokens that it buys. The collateral earns the supply rate and the debt costs the borrow rate. When
+the debt exceeds `liquidation_threshold` of the collateral, a liquidator repays
 it and takes collateral of the same value and `liquidation_penalty` more.
 
 A strategy sets it as a parameter::
@@ -37,8 +38,8 @@ class LendingPool:
     supply_rate, borrow_rate
         Yearly rates, fractions: 0.05 is 5 %.
     liquidation_threshold
-        Largest ratio of debt to collateral before a short is liquidated, between 0 and 1. A short can be opened with a
-        leverage below ``1 / (1 - liquidation_threshold) - 1``.
+        Largest ratio of debt to collateral before a loan is liquidated, between 0 and 1. A long can be opened with a
+        leverage below ``1 / (1 - liquidation_threshold)``, a short with one below that less 1.
     liquidation_penalty
         What a liquidation costs in addition to the debt, a fraction of it.
     collateral_factor
@@ -134,21 +135,35 @@ class LendingPool:
         """
         if not spot.is_spot():
             raise UnsupportedPairKind(f"a short is made from a spot pair, not from {spot}")
-        debt = AssetIdentifier(
-            spot.base.chain_id,
-            _make_address("debt of", spot.base),
-            f"v{spot.base.token_symbol}",
-            spot.base.decimals,
-            underlying=spot.base,
-            type=AssetType.borrowed,
-        )
         return TradingPairIdentifier(
-            debt,
+            _make_debt(spot.base),
             self._make_collateral(spot.quote),
             spot.pool_address,
             spot.exchange_address,
             internal_id=spot.internal_id,
             kind=TradingPairKind.lending_protocol_short,
+            underlying_spot_pair=spot,
+        )
+
+    def make_long_pair(self, spot: TradingPairIdentifier) -> TradingPairIdentifier:
+        """Return the pair that buys the base token of a spot pair with leverage: collateral against its debt token.
+
+        It has the internal id of the spot pair, whose candles are its market.
+
+        Raises
+        ------
+        UnsupportedPairKind
+            The pair is not a spot pair, or the pool does not lend for this.
+        """
+        if not spot.is_spot():
+            raise UnsupportedPairKind(f"a leveraged long is made from a spot pair, not from {spot}")
+        return TradingPairIdentifier(
+            self._make_collateral(spot.base),
+            _make_debt(spot.quote),
+            spot.pool_address,
+            spot.exchange_address,
+            internal_id=spot.internal_id,
+            kind=TradingPairKind.lending_protocol_long,
             underlying_spot_pair=spot,
         )
 
@@ -164,16 +179,27 @@ class LendingPool:
             fee=0.0,
         )
 
-    def _make_collateral(self, reserve: AssetIdentifier) -> AssetIdentifier:
+    def _make_collateral(self, token: AssetIdentifier) -> AssetIdentifier:
         return AssetIdentifier(
-            reserve.chain_id,
-            _make_address("collateral of", reserve),
-            f"a{reserve.token_symbol}",
-            reserve.decimals,
-            underlying=reserve,
+            token.chain_id,
+            _make_address("collateral of", token),
+            f"a{token.token_symbol}",
+            token.decimals,
+            underlying=token,
             type=AssetType.collateral,
             liquidation_threshold=self.liquidation_threshold,
         )
+
+
+def _make_debt(token: AssetIdentifier) -> AssetIdentifier:
+    return AssetIdentifier(
+        token.chain_id,
+        _make_address("debt of", token),
+        f"v{token.token_symbol}",
+        token.decimals,
+        underlying=token,
+        type=AssetType.borrowed,
+    )
 
 
 def _make_address(kind: str, token: AssetIdentifier) -> str:

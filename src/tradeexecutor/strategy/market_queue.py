@@ -57,7 +57,7 @@ class MarketQueue:
     ) -> list[TradeExecution]:
         """Queue the trades of a decision at `ts` whose market has no price, and return those that are refused."""
         # The plan of a loan depends on the price, so an order for one does not wait.
-        if policy is ClosedMarket.wait and not any(trade.pair.kind.is_shorting() for trade in trades):
+        if policy is ClosedMarket.wait and not any(trade.pair.kind.is_leverage() for trade in trades):
             self.add(trades)
             return []
         for trade in trades:

@@ -21,7 +21,7 @@ from tradeexecutor.state.booking.waiting_orders import (
     expire_waiting_orders,
 )
 from tradeexecutor.state.display.formatting import format_price
-from tradeexecutor.state.identifier import TradingPairIdentifier, TradingPairKind
+from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
@@ -29,17 +29,18 @@ from tradeexecutor.state.trigger import Trigger, TriggerCondition
 from tradeexecutor.state.types import USDollarPrice
 from tradeexecutor.strategy.candle_path import Book, Condition, Hit, PriceRange, RestingOrder, walk_candle
 from tradeexecutor.strategy.execution_context import ExecutionContext
+from tradeexecutor.strategy.leveraged_levels import (
+    fill_entry,
+    fill_exit,
+    find_entry,
+    find_hits,
+    get_rest_of_candle,
+)
 from tradeexecutor.strategy.market_data import to_us
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
 from tradeexecutor.strategy.pandas_trader.trigger_orders import BARS_KEY
 from tradeexecutor.strategy.pricing_model import PriceUnavailable
 from tradeexecutor.strategy.repricing import reprice
-from tradeexecutor.strategy.short_levels import (
-    fill_short_entry,
-    find_short_entry,
-    find_short_hit,
-    get_rest_of_candle,
-)
 
 __all__ = [
     "PriceRange",
@@ -58,7 +59,6 @@ logger = logging.getLogger(__name__)
 #: Returns the price range of a position's market since the last check; None when there is nothing to check.
 PriceRangeSource = Callable[[TradingPosition], PriceRange | None]
 
-_SHORT = TradingPairKind.lending_protocol_short
 _TIMED = frozenset({TriggerCondition.timed_absolute, TriggerCondition.timed_relative_to_open})
 
 
@@ -69,7 +69,7 @@ def has_triggers(position: TradingPosition) -> bool:
         or position.take_profit is not None
         or position.trailing_stop_loss_pct is not None
         or bool(position.pending_trades)
-        or position.pair.kind is _SHORT  # it can be liquidated
+        or position.pair.kind.is_leverage()  # it can be liquidated
     )
 
 
@@ -187,28 +187,27 @@ def _check(
         for position in list(iterate_positions_with_triggers(portfolio)):
             _expire_orders(portfolio, position, ts)
     by_pair: dict[TradingPairIdentifier, tuple[PriceRange, list[Book]]] = {}
-    hits_of_shorts: list[Hit] = []
-    pending_shorts: list[tuple[TradingPosition, PriceRange]] = []
+    hits_with_leverage: list[Hit] = []
+    pending_with_leverage: list[tuple[TradingPosition, PriceRange]] = []
     for position in iterate_positions_with_triggers(portfolio):
         try:
             prices = _get_prices(manager, position, price_ranges)
         except PriceUnavailable as error:
             logger.warning("Triggers of %s not checked: %s", position, error)
             continue
-        if position.pair.kind.is_shorting() and position.is_pending():
-            pending_shorts += [] if prices is None else [(position, prices)]
-        elif position.pair.kind.is_shorting():
-            hit = None if prices is None else _find_hit_of_short(manager, position, prices)
-            hits_of_shorts += [] if hit is None else [hit]
+        if position.pair.kind.is_leverage() and position.is_pending():
+            pending_with_leverage += [] if prices is None else [(position, prices)]
+        elif position.pair.kind.is_leverage():
+            hits_with_leverage += [] if prices is None else _find_hits_with_leverage(manager, position, prices)
         elif prices is not None and not _reaches_no_level(position, prices, ts):
             by_pair.setdefault(position.pair, (prices, []))[1].append(_open_book(manager, position, prices))
     walks = [walk_candle(books, prices) for prices, books in by_pair.values()]
     walks.sort(key=lambda walk: bool(walk.hits) and _is_buy(walk.hits[0]))
-    # What shorts release may pay for buys.
-    trades = [trade for trade in map(act, hits_of_shorts) if trade is not None]
-    for position, prices in pending_shorts:
-        entry = find_short_entry(position, prices, ts)
-        trades += [] if entry is None else _enter_short(manager, entry, prices, act)
+    # What leveraged positions release may pay for buys.
+    trades = [trade for trade in map(act, hits_with_leverage) if trade is not None]
+    for position, prices in pending_with_leverage:
+        entry = find_entry(position, prices, ts)
+        trades += [] if entry is None else _enter_with_leverage(manager, entry, prices, act)
         _expire_orders(portfolio, position, ts)
     for walk in walks:
         for book in walk.books:
@@ -220,24 +219,25 @@ def _check(
     return trades
 
 
-def _find_hit_of_short(manager: PositionManager, position: TradingPosition, prices: PriceRange) -> Hit | None:
-    is_late = prices.start is not None and _get_levels_since(position) > prices.start
+def _find_hits_with_leverage(manager: PositionManager, position: TradingPosition, prices: PriceRange) -> list[Hit]:
     penalty = manager.strategy_universe.lending.liquidation_penalty
-    return find_short_hit(position, prices, manager.timestamp, penalty, meets_close_only=is_late)
+    return find_hits(_open_book(manager, position, prices), prices, manager.timestamp, penalty)
 
 
-def _enter_short(
+def _enter_with_leverage(
     manager: PositionManager, entry: Hit, prices: PriceRange, act: Callable[[Hit], TradeExecution | None]
 ) -> list[TradeExecution]:
-    """Fill the entry of a short, and what the rest of the candle does to it."""
+    """Fill the entry of a leveraged position, and what the rest of the candle does to it."""
     opened = act(entry)
     if opened is None or prices.start is None:
         return [] if opened is None else [opened]
+    position = entry.position
+    rest = get_rest_of_candle(prices, entry.price, is_short=position.is_short())
+    book = _open_book(manager, position, rest)
+    book.levels_meet_close_only = False  # the rest begins at the entry
     penalty = manager.strategy_universe.lending.liquidation_penalty
-    rest = get_rest_of_candle(prices, entry.price)
-    hit = find_short_hit(entry.position, rest, manager.timestamp, penalty, meets_close_only=False)
-    closed = None if hit is None else act(hit)
-    return [opened] if closed is None else [opened, closed]
+    hits = find_hits(book, rest, manager.timestamp, penalty)
+    return [opened, *(trade for trade in map(act, hits) if trade is not None)]
 
 
 def _is_buy(hit: Hit) -> bool:
@@ -298,13 +298,19 @@ def _open_book(manager: PositionManager, position: TradingPosition, prices: Pric
                 RestingOrder(
                     trade=trade,
                     conditions=conditions,
-                    amount=float(trade.planned_reserve if trade.is_buy() else -trade.planned_quantity),
+                    amount=_get_amount(trade),
                     sells_rest=TradeFlag.close in (trade.flags or ()),
                     meets_close_only=start is not None and trade.opened_at > start,
                     may_expire=any(trigger.is_expired(ts) for trigger in trade.triggers or ()),
                 )
             )
     return book
+
+
+def _get_amount(trade: TradeExecution) -> float:
+    """Return what a resting order of an open position trades: base units to close, or reserve currency to spend."""
+    is_spot_buy = trade.is_buy() and not trade.is_leverage()
+    return float(trade.planned_reserve if is_spot_buy else abs(trade.planned_quantity))
 
 
 def _find_conditions(
@@ -383,8 +389,10 @@ def plan_hit(manager: PositionManager, hit: Hit) -> TradeExecution | None:
     trade = hit.order.trade
     if trade.trade_id not in position.pending_trades:
         return None
-    if position.pair.kind.is_shorting():
-        return fill_short_entry(manager, hit)
+    if position.pair.kind.is_leverage():
+        if position.is_pending():
+            return fill_entry(manager, hit)
+        return fill_exit(manager, hit) if position_id in portfolio.open_positions else None
     if position_id not in portfolio.open_positions and position_id not in portfolio.pending_positions:
         return None
     if trade.is_buy() and not _can_pay(portfolio, trade):
@@ -410,7 +418,7 @@ def _plan_exit(manager: PositionManager, hit: Hit) -> TradeExecution | None:
         if trade.is_planned():
             expire_order(position, trade, ts)
     if hit.trade_type is None:
-        return manager.liquidate_short(position, hit.price)[0]
+        return manager.liquidate(position, hit.price)[0]
     return next(iter(manager.close_position(position, hit.trade_type, notes, trigger_price=hit.price)), None)
 
 

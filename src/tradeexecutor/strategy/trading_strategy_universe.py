@@ -275,6 +275,10 @@ class TradingStrategyUniverse:
             raise UnsupportedPairKind(f"shorts on another chain than the reserve currency are not simulated: {spot}")
         return self.lending.make_short_pair(spot)
 
+    def get_leveraged_long_pair(self, pair: TradingPairIdentifier) -> TradingPairIdentifier:
+        """Return the pair that buys a spot pair of this universe with leverage."""
+        return self.lending.make_long_pair(self.get_pair_by_id(pair.internal_id or 0))
+
     def get_credit_supply_pair(self) -> TradingPairIdentifier:
         """Return the pair that lends the reserve currency."""
         return self.lending.make_credit_pair(self.reserve_asset)

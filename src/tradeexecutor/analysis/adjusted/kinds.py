@@ -114,6 +114,8 @@ def _get_penalty(trade: TradeExecution) -> USDollarAmount:
     """
     details: Any = (trade.other_data or {}).get(LIQUIDATION_KEY)
     try:
+        if "penalty" in details:
+            return float(details["penalty"])
         return float(details["taken"]) - float(abs(trade.executed_quantity or 0)) * float(details["price"])
     except (KeyError, TypeError, ValueError):
         return 0.0

@@ -36,9 +36,9 @@ class TradingPairIdentifier(PairMetadata, Serialisable):
 
     is_repeated: ClassVar[bool] = True
 
-    #: Bought token; the debt token for leverage, the aToken for credit.
+    #: Bought token; the debt token of a short, the collateral token (aToken) of a leveraged long and of credit.
     base: AssetIdentifier
-    #: Token in which the price is quoted, or the collateral token.
+    #: Token in which the price is quoted; the collateral token of a short, the debt token of a leveraged long.
     quote: AssetIdentifier
     #: Address of the pool or vault contract, in upper or lower case as it was given.
     pool_address: str
@@ -194,13 +194,25 @@ class TradingPairIdentifier(PairMetadata, Serialisable):
         """Return True if trades of this pair count as trading volume."""
         return not self.kind.is_credit_supply()
 
-    def get_liquidation_threshold(self) -> Percent:
-        """Return the liquidation threshold of the collateral, strictly between 0 and 1; only for leveraged pairs."""
+    def get_collateral_token(self) -> AssetIdentifier:
+        """Return the aToken of a leveraged pair: the quote of a short, the base of a long."""
+        return self._get_side(is_base=self.kind.is_longing())
+
+    def get_debt_token(self) -> AssetIdentifier:
+        """Return the vToken of a leveraged pair: the base of a short, the quote of a long."""
+        return self._get_side(is_base=self.kind.is_shorting())
+
+    def _get_side(self, *, is_base: bool) -> AssetIdentifier:
         if not self.kind.is_leverage():
             raise InvalidValue(f"{self} is not leveraged")
-        threshold = self.quote.liquidation_threshold
+        return self.base if is_base else self.quote
+
+    def get_liquidation_threshold(self) -> Percent:
+        """Return the liquidation threshold of the collateral, strictly between 0 and 1; only for leveraged pairs."""
+        collateral = self.get_collateral_token()
+        threshold = collateral.liquidation_threshold
         if type(threshold) is not float or not 0 < threshold < 1:
-            raise InvalidValue(f"liquidation threshold of {self.quote} must be between 0 and 1, got {threshold!r}")
+            raise InvalidValue(f"liquidation threshold of {collateral} must be between 0 and 1, got {threshold!r}")
         return threshold
 
     def get_collateral_factor(self) -> Percent:
@@ -227,8 +239,8 @@ class TradingPairIdentifier(PairMetadata, Serialisable):
         if not describe_type:
             return self.get_ticker()
         kind = self.kind
-        if kind.is_shorting() and self.underlying_spot_pair:
-            return f"{self.underlying_spot_pair.get_ticker()} short"
+        if kind.is_leverage() and self.underlying_spot_pair:
+            return f"{self.underlying_spot_pair.get_ticker()} {'short' if kind.is_shorting() else 'long'}"
         if kind.is_spot():
             return f"{self.get_ticker()} spot"
         if kind.is_credit_supply():

@@ -1,4 +1,4 @@
-"""Changes of loans by trades that open, increase, reduce and close shorts and credit supplies.
+"""Changes of loans by trades that open, increase, reduce and close shorts, leveraged longs and credit supplies.
 
 A loan has two sides, collateral and debt. Each side has a principal (`AssetWithTrackedValue.quantity`), the interest
 booked so far, the part of it that was paid out, and the token balance that the chain should show. After every change::
@@ -8,6 +8,11 @@ booked so far, the part of it that was paid out, and the token balance that the 
 A withdrawal of more than the principal withdraws interest: that part is claimed (collateral) or repaid (debt)
 immediately. A small excess over principal and interest counts as interest that was not booked yet; a larger excess is
 refused.
+
+Shorts and leveraged longs exchange two tokens, the base and the reserve currency. A short owes the base and has
+collateral in the reserve currency; a long has collateral in the base and owes the reserve currency. A trade changes
+both sides of either by the same amounts: the base by its quantity, the reserve currency by what the swap brought or cost and
+what came from or went to the cash.
 
 The same functions compute the planned loan, from the planned amounts of a trade, and the actual loan, from its executed
 amounts.
@@ -56,13 +61,13 @@ class LoanChange:
     ----------
     quantity
         Base token units with the sign of the trade. Credit: positive when supplied, negative when recalled. Short:
-        negative when borrowed, positive when bought back.
+        negative when borrowed, positive when bought back. Long: positive when bought, negative when sold.
     reserve
         Amount moved from the reserves into the loan before the swap, reserve token units, >= 0.
     consumption
-        Collateral of a short gained (+) or spent (-) by the swap, reserve token units.
+        What the swap of a short or long brought (+) or cost (-), reserve token units.
     allocation
-        Reserve added to (+) or collateral released from (-) a short after the swap, reserve token units.
+        Reserve added to (+) or released from (-) a short or long after the swap, reserve token units.
     price
         USD per base token.
     reserve_price
@@ -111,8 +116,11 @@ class LoanChange:
             trade.executed_at,
         )
 
-    def get_collateral_change(self) -> Decimal:
-        """Return the change of the collateral by a trade of a short, reserve token units."""
+    def get_reserve_change(self) -> Decimal:
+        """Return how a trade with leverage changes the side in the reserve currency, reserve token units.
+
+        Positive adds to the collateral of a short, or repays the debt of a long.
+        """
         return self.consumption + self.allocation + self.reserve
 
 
@@ -137,8 +145,8 @@ def get_loan_after_trade(
     trade
         Trade whose pair and position are named in errors.
     closing
-        Whether a short is closed: when its debt is gone, remaining collateral up to 2 % of the change is written off,
-        as in recorded figures.
+        Whether the position is closed. When the debt of a short is gone, remaining collateral up to 2 % of the change
+        is written off, as in recorded figures. A long that is closed must have paid its debt.
 
     Raises
     ------
@@ -146,7 +154,7 @@ def get_loan_after_trade(
         The withdrawal exceeds the balance, the first trade adds nothing, or a swap changes the collateral in the wrong
         direction.
     LiquidationRisked
-        A short would be liquidated immediately.
+        The loan would be liquidated immediately.
     UnsupportedPairKind
         Loans of this kind of pair are not supported.
     """
@@ -156,18 +164,18 @@ def get_loan_after_trade(
             return _open_credit(trade, change), LoanPayments()
         loan = loan.clone()
         return loan, LoanPayments(claimed=_change_credit(loan, change))
-    if not kind.is_shorting():
+    if not kind.is_leverage():
         raise UnsupportedPairKind(f"loans of kind {kind.value} are not supported: trade #{trade.trade_id}")
     if (change.consumption > 0 and change.quantity >= 0) or (change.consumption < 0 and change.quantity <= 0):
         raise InvalidTrade(
-            f"trade #{trade.trade_id} cannot change the collateral by {change.consumption} by a swap of "
-            f"{change.quantity}: borrowing adds to it, buying back takes from it"
+            f"trade #{trade.trade_id} cannot bring {change.consumption} by a swap of {change.quantity}: a sale adds to "
+            "the reserve currency of the loan, a purchase takes from it"
         )
     if loan is None:
-        loan, payments = _open_short(trade, change), LoanPayments()
+        loan, payments = _open_leveraged(trade, change), LoanPayments()
     else:
         loan = loan.clone()
-        payments = _change_short(loan, change, closing=closing)
+        payments = _change_leveraged(loan, change, closing=closing)
     if not (closing and _is_debt_gone(loan)):
         _check_health(loan, trade)
     return loan, payments
@@ -208,80 +216,98 @@ def _change_credit(loan: Loan, change: LoanChange) -> Decimal:
     )
 
 
-# --- Short
+# --- Shorts and leveraged longs
 
 
-def _open_short(trade: TradeExecution, change: LoanChange) -> Loan:
+def _open_leveraged(trade: TradeExecution, change: LoanChange) -> Loan:
     pair, trade_id = trade.pair, trade.trade_id
-    _check_short_assets(trade)
-    collateral = change.get_collateral_change()
-    if change.quantity >= 0:
-        raise InvalidTrade(f"trade #{trade_id} opens a short, it must borrow: its quantity is {change.quantity}")
-    if collateral <= 0:
-        raise InvalidTrade(f"trade #{trade_id} opens a short without collateral: {collateral}")
+    _check_assets(trade)
+    quantity, reserve = change.quantity, change.get_reserve_change()
+    if pair.kind.is_shorting():
+        debt, collateral = -quantity, reserve
+        if debt <= 0:
+            raise InvalidTrade(f"trade #{trade_id} opens a short, it must borrow: its quantity is {quantity}")
+        if collateral <= 0:
+            raise InvalidTrade(f"trade #{trade_id} opens a short without collateral: {collateral}")
+    else:
+        debt, collateral = -reserve, quantity
+        if collateral <= 0:
+            raise InvalidTrade(f"trade #{trade_id} opens a long, it must buy: its quantity is {quantity}")
+        if debt <= 0:
+            raise InvalidTrade(f"trade #{trade_id} opens a leveraged long without debt: {debt}")
+    prices = {pair.base: change.price, pair.quote: change.reserve_price}
     when = change.happened_at
+    supplied, owed = pair.get_collateral_token(), pair.get_debt_token()
     return Loan(
         pair=pair,
-        collateral=AssetWithTrackedValue(pair.quote, collateral, change.reserve_price, when, created_at=when),
+        collateral=AssetWithTrackedValue(supplied, collateral, prices[supplied], when, created_at=when),
         collateral_interest=Interest.open_new(collateral, when),
         borrowed=AssetWithTrackedValue(
-            pair.base,
-            -change.quantity,
-            change.price,
-            when,
-            created_at=when,
-            created_strategy_cycle_at=trade.opened_at,
+            owed, debt, prices[owed], when, created_at=when, created_strategy_cycle_at=trade.opened_at
         ),
-        borrowed_interest=Interest.open_new(-change.quantity, when),
+        borrowed_interest=Interest.open_new(debt, when),
     )
 
 
-def _check_short_assets(trade: TradeExecution) -> None:
-    base, quote = trade.pair.base, trade.pair.quote
-    if base.underlying is None or base.type is not AssetType.borrowed:
-        raise InvalidTrade(f"base {base} of a short must be a debt token with an underlying asset")
-    if quote.underlying is None or quote.type is not AssetType.collateral:
-        raise InvalidTrade(f"quote {quote} of a short must be a collateral token with an underlying asset")
-    if not quote.underlying.is_stablecoin():
-        raise InvalidTrade(f"collateral {quote} of a short must be a stablecoin")
+def _check_assets(trade: TradeExecution) -> None:
+    pair = trade.pair
+    what = "short" if pair.kind.is_shorting() else "leveraged long"
+    debt, collateral = pair.get_debt_token(), pair.get_collateral_token()
+    if debt.underlying is None or debt.type is not AssetType.borrowed:
+        raise InvalidTrade(f"{debt} of a {what} must be a debt token with an underlying asset")
+    if collateral.underlying is None or collateral.type is not AssetType.collateral:
+        raise InvalidTrade(f"{collateral} of a {what} must be a collateral token with an underlying asset")
+    if pair.quote.underlying is None or not pair.quote.underlying.is_stablecoin():
+        raise InvalidTrade(f"{pair.quote} of a {what} must be a stablecoin")
 
 
-def _change_short(loan: Loan, change: LoanChange, *, closing: bool) -> LoanPayments:
+def _change_leveraged(loan: Loan, change: LoanChange, *, closing: bool) -> LoanPayments:
+    """Apply a trade to both sides of a loan in place, the base first, and return the interest that it moved."""
     borrowed, borrowed_interest = loan.borrowed, loan.borrowed_interest
     if borrowed is None or borrowed_interest is None:
-        raise InvalidTrade(f"the loan of {loan.pair} has no debt, it is not a short")
-    repaid = ZERO_DECIMAL
+        raise InvalidTrade(f"the loan of {loan.pair} has no debt, it is not leveraged")
+    is_short = loan.pair.kind.is_shorting()
+    collateral = loan.collateral, loan.collateral_interest
+    debt = borrowed, borrowed_interest
+    base, reserve, sign = (debt, collateral, -1) if is_short else (collateral, debt, 1)
+    interest_of_base = ZERO_DECIMAL
     if change.quantity:
-        # A trade that only moves collateral contains no new price of the debt.
-        repaid = change_side(
-            borrowed,
-            borrowed_interest,
-            -change.quantity,
-            change.price,
-            change.happened_at,
-            INTEREST_QUANTITY_EPSILON,
+        # A trade that only moves collateral contains no new price of the base.
+        interest_of_base = change_side(
+            *base, sign * change.quantity, change.price, change.happened_at, INTEREST_QUANTITY_EPSILON
         )
-    collateral_change = change.get_collateral_change()
+    reserve_change = change.get_reserve_change()
     tolerance = COLLATERAL_EPSILON
-    # If a closing trade leaves debt, the position stays open and nothing is written off.
-    closed = closing and _is_debt_gone(loan)
-    if closed:
-        tolerance = max(tolerance, abs(CLOSE_POSITION_COLLATERAL_EPSILON * collateral_change))
-    claimed = change_side(
-        loan.collateral,
-        loan.collateral_interest,
-        collateral_change,
+    # If a closing trade leaves some of the base, the position stays open and nothing is written off.
+    closed = closing and _is_base_gone(loan)
+    if closed and is_short:
+        tolerance = max(tolerance, abs(CLOSE_POSITION_COLLATERAL_EPSILON * reserve_change))
+    interest_of_reserve = change_side(
+        *reserve,
+        -sign * reserve_change,
         change.reserve_price,
         change.happened_at,
         tolerance,
         write_off=closed,
     )
-    return LoanPayments(claimed, repaid)
+    if is_short:
+        return LoanPayments(claimed=interest_of_reserve, repaid=interest_of_base)
+    return LoanPayments(claimed=interest_of_base, repaid=interest_of_reserve)
+
+
+def _is_base_gone(loan: Loan) -> bool:
+    """Return True if at most dust is left of the side in the base token, which is ignored when the position closes."""
+    if loan.pair.kind.is_shorting():
+        left = loan.get_borrowed_principal_and_interest_quantity()
+    else:
+        left = loan.collateral.quantity + loan.collateral_interest.get_remaining_interest()
+    return left <= get_close_epsilon_for_pair(loan.pair)
 
 
 def _is_debt_gone(loan: Loan) -> bool:
     """Return True if at most dust of the debt is left, which is ignored when the position closes."""
-    return loan.get_borrowed_principal_and_interest_quantity() <= get_close_epsilon_for_pair(loan.pair)
+    dust = get_close_epsilon_for_pair(loan.pair) if loan.pair.kind.is_shorting() else ZERO_DECIMAL
+    return loan.get_borrowed_principal_and_interest_quantity() <= dust
 
 
 def _check_health(loan: Loan, trade: TradeExecution) -> None:
@@ -297,7 +323,7 @@ def _check_health(loan: Loan, trade: TradeExecution) -> None:
         ) from None
 
 
-# --- Helpers for both kinds
+# --- Helpers for all kinds
 
 
 def change_side(
@@ -346,7 +372,7 @@ def change_side(
     balance = max(ensure_exact_zero(interest.last_token_amount + delta), ZERO_DECIMAL)
     if write_off and left < tolerance:
         if left >= COLLATERAL_EPSILON:
-            logger.warning("%s %s are written off when their short is closed", left, tracker.asset.token_symbol)
+            logger.warning("%s %s are written off when their position is closed", left, tracker.asset.token_symbol)
         principal = balance = ZERO_DECIMAL
         paid = available  # a close settles all interest
     tracker.revalue(price, when)

@@ -176,11 +176,14 @@ class Loan(OpenAttributes):
     # --- Risk
 
     def get_leverage(self) -> LeverageMultiplier:
-        """Return debt principal divided by net asset value with interest.
+        """Return the exposure, principal only, divided by net asset value with interest.
 
-        1.0 means the debt equals the net asset value. 0 when either is zero.
+        The exposure of a short is its debt: 1.0 means the debt equals the net asset value. That of a leveraged long is
+        its collateral: 1.0 means there is no debt. 0 when either is zero.
         """
-        return maths.calculate_leverage(self.get_borrow_value(include_interest=False), self.get_net_asset_value())
+        is_long = self.pair.kind.is_longing()
+        exposure = self.get_collateral_value if is_long else self.get_borrow_value
+        return maths.calculate_leverage(exposure(include_interest=False), self.get_net_asset_value())
 
     def get_health_factor(self) -> HealthFactor:
         """Return collateral times liquidation threshold, divided by debt, both principal; infinite without debt.

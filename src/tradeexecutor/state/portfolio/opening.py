@@ -244,9 +244,9 @@ def request_trade(
 def _sells_the_rest(position: TradingPosition, trade: TradeExecution, quantity: Decimal | None) -> bool:
     """Return True if a new sell sells all that is left of its position; `quantity` is that of `get_settled_quantity`.
 
-    Shorts are closed only by a request that says so, and orders with a trigger have the flags of their request.
+    Leveraged positions are closed only by a request that says so; orders with a trigger have the flags of theirs.
     """
-    if position.pair.kind.is_shorting() or (trade.flags and _TRIGGERED in trade.flags):
+    if position.pair.kind.is_leverage() or (trade.flags and _TRIGGERED in trade.flags):
         return False
     available = position.get_available_trading_quantity() if quantity is None else quantity
     left = available + trade._planned_quantity

@@ -11,7 +11,6 @@ from tradeexecutor.state.errors import UnsupportedPairKind
 from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.position.fields import PositionFields
 from tradeexecutor.state.position.predicates import is_credit_supply, is_long, is_spot
-from tradeexecutor.state.position.profit import get_total_profit_usd
 from tradeexecutor.state.position.quantity import get_quantity
 from tradeexecutor.state.position.trades import get_executed_trades, get_trade_totals
 from tradeexecutor.state.position.value import get_loan_based_nav
@@ -33,17 +32,17 @@ def get_net_profit_usd(position: PositionFields) -> USDollarAmount:
     Raises
     ------
     UnsupportedPairKind
-        Leveraged longs and cash.
+        Cash.
     """
     kind = position.pair.kind
     if kind.is_cctp_bridge():
         return 0.0 - _get_bridge_fees(position)  # not -0.0
     totals = get_trade_totals(position)
-    if kind.is_shorting():
+    if kind.is_leverage():
         return calculate_net_profit(_get_collateral_put_in(position), 0.0, get_loan_based_nav(position))
     if kind.is_credit_supply():
         value = get_loan_based_nav(position)
-    elif kind.is_leverage() or not (is_long(position) or kind.is_freqtrade()):
+    elif not (is_long(position) or kind.is_freqtrade()):
         raise UnsupportedPairKind(f"the profit of a {kind.value} position cannot be computed: #{position.position_id}")
     else:
         value = float(get_quantity(position)) * position.last_token_price
@@ -85,7 +84,7 @@ def get_trade_unexplained_cash_usd(trade: TradeExecution) -> USDollarAmount:
 
 
 def _get_collateral_put_in(position: PositionFields) -> USDollarAmount:
-    """Return the reserve that a short took minus the reserve that it gave back, USD."""
+    """Return the reserve that a short or leveraged long took minus the reserve that it gave back, USD."""
     return sum(
         float((trade.executed_reserve or ZERO_DECIMAL) + (trade.executed_collateral_allocation or ZERO_DECIMAL))
         * trade.get_reserve_currency_exchange_rate()
@@ -173,15 +172,11 @@ def _get_fill(trade: TradeExecution) -> tuple[float, float, USDollarAmount]:
 def get_net_result(position: PositionFields) -> tuple[USDollarAmount, Percent]:
     """Return net profit in USD, and as a fraction of the invested amount (0.0 if nothing was invested).
 
-    The invested amount is what longs bought, or the value that shorts sold. Rounding differences count as 0. A
-    leveraged long has no net profit, so its recorded profit is returned.
+    The invested amount is what longs bought, or the value that shorts sold. Rounding differences count as 0.
     """
     totals = get_trade_totals(position)
     invested = totals.bought_usd if is_long(position) or is_credit_supply(position) else totals.sold_usd
-    try:
-        profit = get_net_profit_usd(position)
-    except UnsupportedPairKind:
-        profit = get_total_profit_usd(position)
+    profit = get_net_profit_usd(position)
     if abs(profit) <= _ROUNDING_FRACTION * invested:
         profit = 0.0
     return profit, profit / invested if invested else 0.0

@@ -24,7 +24,8 @@ from tradeexecutor.state.trade.planned_amounts import (
     PlannedAmounts,
     plan_credit,
     plan_exchange,
-    plan_short,
+    plan_leverage,
+    plan_long_closing,
     plan_short_closing,
 )
 from tradeexecutor.state.types import USDollarAmount
@@ -171,7 +172,7 @@ def _plan_loan_amounts(position: PositionFields, loan: Loan | None, request: Tra
     if pair.kind.is_credit_supply():
         return plan_credit(request)
     if not request.closing:
-        return plan_short(pair, loan, request)
+        return plan_leverage(pair, loan, request)
     if position.closed_at is not None:
         raise WrongPositionStatus(f"position #{position.position_id} is closed already")
-    return plan_short_closing(pair, loan, request)
+    return (plan_long_closing if pair.kind.is_longing() else plan_short_closing)(pair, loan, request)

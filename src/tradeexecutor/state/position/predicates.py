@@ -198,7 +198,8 @@ def closed_by_take_profit(position: PositionFields) -> bool:
     if position.closed_at is None or not is_take_profit(position):
         return False
     trigger = get_last_trade(position).activated_trigger
-    return trigger is None or trigger.condition is TriggerCondition.cross_above
+    better = TriggerCondition.cross_below if is_short(position) else TriggerCondition.cross_above
+    return trigger is None or trigger.condition is better
 
 
 def is_trailing_stop_loss(position: PositionFields) -> bool:

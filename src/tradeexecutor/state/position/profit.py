@@ -17,8 +17,8 @@ from tradeexecutor.accounting.profit import (
     calculate_cost_adjusted_realised_profit,
     calculate_realised_profit,
     calculate_unrealised_profit,
-    get_closed_short_quantity,
     get_fraction,
+    get_quantity_without_interest,
 )
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.contract import contract_signature, warn_ignored
@@ -63,8 +63,8 @@ def get_realised_profit_usd(position: PositionFields, include_interest: bool = T
     `get_average_cost_profit_usd` stays at 30.
 
     A trade in the other direction that is only planned, or has failed, counts as a reduction, as in recorded
-    figures; see `has_realised_profit`. Tokens that a short bought back to pay interest have no price gain; they are
-    deducted once, as repaid interest.
+    figures; see `has_realised_profit`. Tokens that a short bought back to pay interest, and interest of the collateral
+    that a leveraged long sold, have no price gain; they count once, as repaid or claimed interest.
     """
     return _get_realised_profit_usd(position, get_trade_totals(position), include_interest=include_interest)
 
@@ -82,7 +82,9 @@ def _get_realised_profit_usd(
     elif kind.is_credit_supply():
         closed = ZERO_DECIMAL
     elif kind.is_shorting():
-        closed = get_closed_short_quantity(totals.get_buy_quantity(), _iterate_paid_interest(position))
+        closed = get_quantity_without_interest(totals.get_buy_quantity(), _iterate_paid_interest(position))
+    elif kind.is_longing():
+        closed = get_quantity_without_interest(totals.get_sell_quantity(), _iterate_claimed_interest(position))
     else:
         closed = totals.get_buy_quantity()
     profit = calculate_realised_profit(totals.get_average_buy(), totals.get_average_sell(), closed)
@@ -93,6 +95,10 @@ def _get_realised_profit_usd(
 
 def _iterate_paid_interest(position: PositionFields) -> Iterator[Decimal]:
     return (trade.paid_interest for trade in get_executed_trades(position) if trade.paid_interest)
+
+
+def _iterate_claimed_interest(position: PositionFields) -> Iterator[Decimal]:
+    return (trade.claimed_interest for trade in get_executed_trades(position) if trade.claimed_interest)
 
 
 @contract_signature
@@ -116,8 +122,8 @@ def _get_unrealised_profit_usd(
 ) -> USDollarAmount:
     loan = position.loan  # nearly always None: saves computing the accrued interest
     quantity = get_quantity(position)
-    if loan is not None and loan.borrowed is not None:
-        quantity = -loan.borrowed.quantity  # interest that is owed is deducted below, once
+    if loan is not None and loan.borrowed is not None:  # the interest of both sides is added below, once
+        quantity = loan.collateral.quantity if position.pair.kind.is_longing() else -loan.borrowed.quantity
     profit = calculate_unrealised_profit(position.last_token_price, get_average_entry_price(position, totals), quantity)
     if not include_interest:
         return profit

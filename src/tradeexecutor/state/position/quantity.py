@@ -267,6 +267,7 @@ def can_be_closed(position: PositionFields) -> bool:
     """Return True if nothing, or only dust, is left.
 
     A short without debt that still has collateral cannot be closed: its collateral would be missing from the equity.
+    A leveraged long without collateral that still has debt cannot either.
     Planned, pending and failed trades are not considered.
     """
     if position.closed_at is not None:
@@ -285,7 +286,13 @@ def can_be_closed(position: PositionFields) -> bool:
     if kind.is_shorting():
         # A short that bought back more than it owed can be closed, like a position that sold more than it held.
         return quantity >= -get_close_epsilon_for_pair(position.pair) and not _has_collateral(position)
+    if kind.is_longing() and _has_debt(position):
+        return False
     return abs(quantity) <= get_close_epsilon_for_pair(position.pair)
+
+
+def _has_debt(position: PositionFields) -> bool:
+    return position.loan is not None and position.loan.get_borrowed_quantity() > COLLATERAL_EPSILON
 
 
 def _has_collateral(position: PositionFields) -> bool:

@@ -23,8 +23,11 @@ def revalue_base_asset(
     """
     require_standard_utc(last_pricing_at, "pricing time", InvalidValue)
     check_price(position, last_token_price)
-    if position.pair.kind.is_shorting() and position.loan is not None and position.loan.borrowed is not None:
-        position.loan.borrowed.revalue(last_token_price, last_pricing_at)
+    loan = position.loan
+    if loan is not None and position.pair.kind.is_leverage():
+        side = loan.borrowed if position.pair.kind.is_shorting() else loan.collateral
+        if side is not None:
+            side.revalue(last_token_price, last_pricing_at)
     position.last_pricing_at = last_pricing_at
     position.last_token_price = last_token_price
     return get_value(position)

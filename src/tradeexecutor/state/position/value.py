@@ -184,7 +184,7 @@ def get_value(position: PositionFields, include_interest: bool = True) -> USDoll
         )
     if kind.is_cctp_bridge():
         return float(get_quantity(position))
-    if kind.is_shorting() or kind.is_credit_supply():
+    if kind.is_credit_based():
         return get_loan_based_nav(position, include_interest)
     raise UnsupportedPairKind(f"a {kind.value} position has no value: #{position.position_id}")
 

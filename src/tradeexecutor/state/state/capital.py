@@ -8,19 +8,17 @@ from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.state.errors import PositionNotFound, ReserveMissing
-from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS, TradingPairKind
+from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.trade import Fill, TradeExecution
-from tradeexecutor.state.trade.planned_amounts import LOAN_KINDS
-
-_SHORT = TradingPairKind.lending_protocol_short
+from tradeexecutor.state.trade.planned_amounts import LEVERAGE_KINDS, LOAN_KINDS
 
 
 def needs_capital(trade: TradeExecution) -> bool:
-    """Return True if a trade takes its planned reserve when it starts: a buy, and any trade of a short."""
-    return trade._planned_quantity > ZERO_DECIMAL or trade.pair.kind is _SHORT
+    """Return True if a trade takes its planned reserve when it starts: a buy, and any trade with leverage."""
+    return trade._planned_quantity > ZERO_DECIMAL or trade.pair.kind in LEVERAGE_KINDS
 
 
 def take_capital(portfolio: Portfolio, trade: TradeExecution, *, underflow_check: bool) -> None:
@@ -50,7 +48,7 @@ def find_returned_capital(
     """Return the capital that a success returns, reserve token units, and the cash or bridge position that gets it.
 
     This is the proceeds of a sell, or the unspent part of the allocation of a buy (negative if it spent more), plus the
-    collateral that a short released. Nothing is changed.
+    reserve that a short or a leveraged long released. Nothing is changed.
 
     Raises
     ------
@@ -60,9 +58,9 @@ def find_returned_capital(
     kind, spent = trade.pair.kind, fill.reserve
     allocated = trade.reserve_currency_allocated
     if kind not in TOKEN_TRADE_KINDS:
-        if kind in LOAN_KINDS and (kind is _SHORT or trade.planned_quantity > 0):
+        if kind in LOAN_KINDS and (kind in LEVERAGE_KINDS or trade.planned_quantity > 0):
             returned = ZERO_DECIMAL if allocated is None else allocated - spent
-            if fill.collateral_allocation and kind is _SHORT:
+            if fill.collateral_allocation and kind in LEVERAGE_KINDS:
                 returned -= fill.collateral_allocation
         elif trade.planned_quantity > 0:
             returned = allocated - spent if spent and allocated is not None else ZERO_DECIMAL

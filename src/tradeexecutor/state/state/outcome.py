@@ -44,12 +44,11 @@ from tradeexecutor.state.state.fields import StateFields
 from tradeexecutor.state.state.settlement import set_vault_lockup_estimate
 from tradeexecutor.state.trade import Fill, TradeExecution, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.trade.lifecycle import check_can_be_filled, check_fill, check_status, set_fill
-from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS, EXECUTABLE_KINDS, LOAN_KINDS
+from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS, EXECUTABLE_KINDS, LEVERAGE_KINDS, LOAN_KINDS
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
 # Reading a member from its enum class is slow in Python 3.11.
 _BROADCASTED, _REPAIR = TradeStatus.broadcasted, TradeType.repair
-_SHORT = TradingPairKind.lending_protocol_short
 _CCTP_BRIDGE, _VAULT = TradingPairKind.cctp_bridge, TradingPairKind.vault
 
 #: Kinds whose positions keep an internal share price.
@@ -201,7 +200,7 @@ def _check_loan_amounts(trade: TradeExecution, fill: Fill) -> None:
         raise InvalidTrade(
             f"trade #{trade.trade_id} planned a quantity of {planned}, it cannot have executed {quantity}"
         )
-    if trade.pair.kind is not _SHORT and planned < 0 and not reserve:
+    if trade.pair.kind not in LEVERAGE_KINDS and planned < 0 and not reserve:
         raise InvalidTrade(f"trade #{trade.trade_id} recalled {-quantity} and received nothing")
 
 
@@ -266,7 +265,7 @@ def _complete_fill_of_loan(trade: TradeExecution, fill: Fill) -> Fill:
     If the caller has set `executed_loan_update`, the trade was executed as planned. Otherwise the caller must report
     every figure that the plan contains.
     """
-    if trade.pair.kind is not _SHORT:
+    if trade.pair.kind not in LEVERAGE_KINDS:
         if fill.quantity > 0 and not fill.reserve and trade.trade_type is not _REPAIR:
             return msgspec.structs.replace(fill, reserve=fill.quantity)
         return fill

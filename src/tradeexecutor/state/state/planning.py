@@ -1,7 +1,8 @@
 """Planning trades: turning a request of a strategy into a planned trade on a position. No money moves.
 
-`request_trade`, `request_short` and `request_credit` take a `TradeRequest`. `create_trade`, `trade_short` and
-`supply_credit` take the long lists of arguments that existing strategies pass, and build a request from them.
+`request_trade`, `request_short`, `request_long` and `request_credit` take a `TradeRequest`. `create_trade`,
+`trade_short` and `supply_credit` take the long lists of arguments that existing strategies pass, and build a request
+from them.
 """
 
 import datetime
@@ -73,20 +74,58 @@ def request_short(
         The state is unchanged and no id is used.
     """
     state.portfolio.owner.claim()
-    pair = request.pair
-    if not pair.kind.is_shorting():
-        raise InvalidTrade(f"{pair} is not a leveraged short")
-    collateral = pair.quote.underlying
-    if collateral is None or not collateral.is_stablecoin():
-        raise InvalidTrade(f"the collateral of {pair} must be a stablecoin, it is {collateral}")
-    default_reserve, _ = state.portfolio.get_default_reserve_asset()
-    if collateral != default_reserve or collateral != request.reserve_currency:
-        raise InvalidTrade(
-            f"the collateral of {pair} is {collateral}, the trade has {request.reserve_currency} and the portfolio "
-            f"{default_reserve}: they must be the same"
-        )
+    if not request.pair.kind.is_shorting():
+        raise InvalidTrade(f"{request.pair} is not a leveraged short")
     if not request.closing and (request.quantity is None or request.reserve is None):
         raise InvalidTrade("a short that is not being closed needs both borrowed_quantity and collateral_quantity")
+    return _request_leverage(state, request, position, "collateral")
+
+
+def request_long(
+    state: StateFields, request: TradeRequest, position: TradingPosition | None = None
+) -> tuple[TradingPosition, TradeExecution, bool]:
+    """Plan to open, change or close a leveraged long. No money moves.
+
+    Parameters
+    ----------
+    request
+        Its `quantity` is what is bought (+) or sold (-), base token units, 0 if only the debt changes; its `reserve` is
+        the own money moved into the loan, reserve token units, >= 0; None, when closing, computes both. What the
+        purchase costs beyond the reserve is borrowed, what a sale brings beyond the released allocation repays the
+        debt.
+
+    Returns
+    -------
+    tuple
+        Position, trade, and whether the position is new.
+
+    Raises
+    ------
+    InvalidTrade, LiquidationRisked, WrongPositionStatus, PositionNotFound
+        The state is unchanged and no id is used.
+    """
+    state.portfolio.owner.claim()
+    if not request.pair.kind.is_longing():
+        raise InvalidTrade(f"{request.pair} is not a leveraged long")
+    if not request.closing and (request.quantity is None or request.reserve is None):
+        raise InvalidTrade("a leveraged long that is not being closed needs both quantity and reserve")
+    return _request_leverage(state, request, position, "debt")
+
+
+def _request_leverage(
+    state: StateFields, request: TradeRequest, position: TradingPosition | None, side: str
+) -> tuple[TradingPosition, TradeExecution, bool]:
+    """Plan a trade of a leveraged pair, whose quote must be a token of the reserve currency; `side` names it."""
+    pair = request.pair
+    currency = pair.quote.underlying
+    if currency is None or not currency.is_stablecoin():
+        raise InvalidTrade(f"the {side} of {pair} must be a stablecoin, it is {currency}")
+    default_reserve, _ = state.portfolio.get_default_reserve_asset()
+    if currency != default_reserve or currency != request.reserve_currency:
+        raise InvalidTrade(
+            f"the {side} of {pair} is {currency}, the trade has {request.reserve_currency} and the portfolio "
+            f"{default_reserve}: they must be the same"
+        )
     return state.portfolio.request_trade(request, position)
 
 

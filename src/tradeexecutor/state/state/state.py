@@ -187,6 +187,7 @@ class State(StateFields):
     # --- Planning trades
 
     request_trade = planning.request_trade
+    request_long = planning.request_long
     request_short = planning.request_short
     request_credit = planning.request_credit
     create_trade = planning.create_trade

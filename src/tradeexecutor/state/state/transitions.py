@@ -16,8 +16,8 @@ bridge out         planned reserve out of cash    the part not sent is returned
 bridge back                                       the arrived amount goes to cash
 credit supply      planned reserve out of cash    the part not lent is returned
 credit recall                                     the recalled amount goes to cash
-short              planned reserve out of cash    the unused part is returned, released collateral goes
-                                                  to cash, added collateral is taken from cash
+short, leveraged   planned reserve out of cash    the unused part is returned, what the loan releases goes
+long                                              to cash, what is added to it is taken from cash
 =================  =============================  ====================================================
 
 A failure returns what the start took.
@@ -63,8 +63,8 @@ def start_execution(
 ) -> None:
     """Allocate the capital of a planned trade and mark it started.
 
-    A buy, and any trade of a short, takes its planned reserve out of the cash. If a bridge position has capital on the
-    chain of the bought token, the capital comes from that position.
+    A buy, and any trade of a short or leveraged long, takes its planned reserve out of the cash. If a bridge position
+    has capital on the chain of the bought token, the capital comes from that position.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.trade.fields import TradeFields
 from tradeexecutor.state.trade.lifecycle import IN_FLIGHT, get_status
 from tradeexecutor.state.trade.predicates import is_buy, is_credit_based, is_credit_supply, is_spot
-from tradeexecutor.state.types import USDollarAmount
+from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
 #: Keys of `TradeExecution.other_data`: the amounts requested from an asynchronous vault, if they differ from the plan.
 VAULT_SETTLEMENT_REQUEST_RESERVE_KEY = "vault_settlement_request_reserve"
@@ -261,7 +261,7 @@ def get_claimed_interest(trade: TradeFields) -> USDollarAmount:
     """Return the collateral interest moved to cash, USD."""
     if not trade.claimed_interest:
         return 0.0
-    return float(trade.claimed_interest) * get_reserve_currency_exchange_rate(trade)
+    return float(trade.claimed_interest) * _get_token_price(trade, is_base=trade.pair.kind.is_longing())
 
 
 def get_repaid_interest(trade: TradeFields) -> USDollarAmount:
@@ -274,6 +274,13 @@ def get_repaid_interest(trade: TradeFields) -> USDollarAmount:
     """
     if not trade.paid_interest:
         return 0.0
+    return float(trade.paid_interest) * _get_token_price(trade, is_base=not trade.pair.kind.is_longing())
+
+
+def _get_token_price(trade: TradeFields, *, is_base: bool) -> USDollarPrice:
+    """Return the price of the base token, or of the reserve currency, in a trade that moved interest, USD."""
+    if not is_base:
+        return get_reserve_currency_exchange_rate(trade)
     if not trade.executed_price:
-        raise NotAvailable(f"trade #{trade.trade_id} repaid interest but has no executed price")
-    return float(trade.paid_interest) * trade.executed_price
+        raise NotAvailable(f"trade #{trade.trade_id} moved interest but has no executed price")
+    return trade.executed_price

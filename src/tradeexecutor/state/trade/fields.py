@@ -171,11 +171,11 @@ class TradeFields(TradeSlots):
     activated_trigger: Trigger | None = None
     #: Conditions whose time ended before they were met.
     expired_triggers: list[Trigger] | None = field(default_factory=new_list)
-    #: Leverage: reserve added to (+) or released from (-) the collateral after the trade.
+    #: Leverage: reserve added to (+) or released from (-) the loan after the trade.
     planned_collateral_allocation: Decimal | None = None
     #: Leverage: what `planned_collateral_allocation` became, reserve token units.
     executed_collateral_allocation: Decimal | None = None
-    #: Leverage: collateral gained by selling the borrowed token (+) or spent on buying it back (-).
+    #: Leverage: reserve that a sale of the base brings into the loan (+) or its purchase takes from it (-).
     planned_collateral_consumption: Decimal | None = None
     #: Leverage: what `planned_collateral_consumption` became, reserve token units.
     executed_collateral_consumption: Decimal | None = None
@@ -255,7 +255,7 @@ class TradeFields(TradeSlots):
     hypercore_cost_data_complete: bool = False
     #: Total equity of the portfolio at the time of planning, USD.
     portfolio_value_at_creation: USDollarAmount | None = None
-    #: Wanted leverage, a multiple of the collateral; None without leverage.
+    #: Wanted leverage, a multiple of the own money; None without leverage.
     leverage: LeverageMultiplier | None = None
     #: Leverage and credit: the loan after this trade as planned.
     planned_loan_update: Loan | None = None

@@ -37,6 +37,10 @@ def get_action_verb(trade: TradeFields) -> str:
         if trade.planned_quantity < 0:
             return "Increase short"
         return "Close short" if trade.closing else "Reduce short"
+    if kind.is_longing():
+        if trade.planned_quantity > 0:
+            return "Increase long"
+        return "Close long" if trade.closing else "Reduce long"
     if kind.is_credit_supply():
         return "Supply credit" if is_buy(trade) else "Recall credit"
     return "Buy" if is_buy(trade) else "Sell"

@@ -27,10 +27,13 @@ EXCHANGE_KINDS = frozenset(
     }
 )
 
-#: Kinds whose trades change a loan and are supported.
-LOAN_KINDS = frozenset({TradingPairKind.credit_supply, TradingPairKind.lending_protocol_short})
+#: Kinds whose trades move collateral and debt: shorts and leveraged longs.
+LEVERAGE_KINDS = frozenset({TradingPairKind.lending_protocol_short, TradingPairKind.lending_protocol_long})
 
-#: Kinds whose trades can be executed; a leveraged long, for example, cannot.
+#: Kinds whose trades change a loan.
+LOAN_KINDS = LEVERAGE_KINDS | {TradingPairKind.credit_supply}
+
+#: Kinds whose trades can be executed; cash, for example, cannot.
 EXECUTABLE_KINDS = EXCHANGE_KINDS | LOAN_KINDS
 
 
@@ -41,7 +44,7 @@ class PlannedAmounts(msgspec.Struct, frozen=True, gc=False):
     quantity: Decimal
     #: Reserve token units, >= 0.
     reserve: Decimal
-    #: Short: reserve token units, + into the collateral; None for credit.
+    #: Leverage: reserve token units that the swap brings (+) or costs (-); None for credit.
     consumption: Decimal | None = None
     allocation: Decimal | None = None
     #: USD; None keeps the estimate of the caller.
@@ -98,11 +101,11 @@ def plan_credit(request: TradeRequest) -> PlannedAmounts:
     return PlannedAmounts(quantity, reserve)
 
 
-def plan_short(pair: TradingPairIdentifier, loan: Loan | None, request: TradeRequest) -> PlannedAmounts:
-    """Compute the amounts of a trade that opens, increases or reduces a short.
+def plan_leverage(pair: TradingPairIdentifier, loan: Loan | None, request: TradeRequest) -> PlannedAmounts:
+    """Compute the amounts of a trade that opens, increases or reduces a short or a leveraged long.
 
-    By default the swap moves minus quantity times price: the assumed price when opening, else the latest price of the
-    debt.
+    By default the swap moves minus quantity times price: the assumed price, or the latest price of the debt when a
+    short is changed.
 
     Parameters
     ----------
@@ -121,12 +124,12 @@ def plan_short(pair: TradingPairIdentifier, loan: Loan | None, request: TradeReq
         reserve = _check_amount("reserve", reserve)
     else:
         if loan.borrowed is None:
-            raise InvalidTrade(f"the loan of {pair} has no debt, it is not a short")
-        price = loan.borrowed.last_usd_price
+            raise InvalidTrade(f"the loan of {pair} has no debt, it is not leveraged")
+        price = loan.borrowed.last_usd_price if pair.kind.is_shorting() else request.assumed_price
         reserve = ZERO_DECIMAL if reserve is None else _check_amount("reserve", reserve)
     if reserve < 0:
         raise InvalidTrade(
-            f"the reserve of a short must not be negative, got {reserve}: use planned_collateral_allocation"
+            f"the reserve of a loan must not be negative, got {reserve}: use planned_collateral_allocation"
         )
     consumption, allocation = request.planned_collateral_consumption, request.planned_collateral_allocation
     default = -quantity * Decimal(price)
@@ -183,6 +186,33 @@ def plan_short_closing(pair: TradingPairIdentifier, loan: Loan | None, request: 
         -estimate.total_collateral_quantity - interest,
         estimate.lp_fees,
     )
+
+
+def plan_long_closing(pair: TradingPairIdentifier, loan: Loan | None, request: TradeRequest) -> PlannedAmounts:
+    """Compute the amounts of a trade that closes a leveraged long: sells the collateral, repays the debt.
+
+    The collateral with its interest is sold at the assumed price, which contains the fees. What the debt with its
+    interest leaves of the proceeds is released to the reserves.
+
+    Raises
+    ------
+    InvalidTrade
+        There is no loan, the proceeds do not pay the debt, or amounts are given that are computed from the loan.
+    """
+    if loan is None or loan.borrowed is None:
+        raise InvalidTrade(f"there is no open leveraged long of {pair} to close")
+    if request.reserve is not None or request.quantity is not None or request.planned_collateral_consumption:
+        raise InvalidTrade(
+            "the amounts of a closing trade follow from the loan, "
+            f"got {request.quantity}, {request.reserve}, {request.planned_collateral_consumption}"
+        )
+    _check_price(request.assumed_price)
+    held = loan.collateral.quantity + loan.collateral_interest.get_remaining_interest()
+    debt = loan.get_borrowed_principal_and_interest_quantity()
+    proceeds = held * Decimal(request.assumed_price)
+    if debt > proceeds:
+        raise InvalidTrade(f"the collateral of {pair} brings {proceeds}, which does not pay the debt of {debt}")
+    return PlannedAmounts(-held, ZERO_DECIMAL, proceeds, debt - proceeds)
 
 
 def _check_amount(name: str, amount: Decimal | None) -> Decimal:

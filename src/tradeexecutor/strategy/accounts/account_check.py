@@ -407,10 +407,9 @@ def _get_price_in_position(
     if not position.pair.kind.is_leverage():
         return position.last_token_price, position.last_pricing_at, 1
     loan = position.loan
-    is_debt = asset == position.pair.base
+    is_debt = asset == position.pair.get_debt_token()
     tracker = None if loan is None else loan.borrowed if is_debt else loan.collateral
     if tracker is not None and tracker.asset == asset:
         return tracker.last_usd_price, tracker.last_pricing_at, -1 if is_debt else 1
-    if is_debt:
-        return position.last_token_price, position.last_pricing_at, -1
-    return position.last_reserve_price, position.last_pricing_at, 1
+    price = position.last_token_price if asset == position.pair.base else position.last_reserve_price
+    return price, position.last_pricing_at, -1 if is_debt else 1

@@ -15,6 +15,7 @@ from tradeexecutor.state.identifier.bridge_terms import BridgeTerms
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.types import Percent, USDollarAmount
+from tradeexecutor.strategy.pandas_trader.leveraged_orders import LeveragedOrders
 from tradeexecutor.strategy.pandas_trader.position_rules import (
     NotEnoughCashForBuys,
     PositionManagerError,
@@ -22,7 +23,6 @@ from tradeexecutor.strategy.pandas_trader.position_rules import (
     check_position,
     has_no_market,
 )
-from tradeexecutor.strategy.pandas_trader.short_orders import ShortOrders
 
 __all__ = ["CreditPositions", "PositionAvailabilityResponse"]
 
@@ -49,7 +49,7 @@ class PositionAvailabilityResponse:
         return self.available
 
 
-class CreditPositions(ShortOrders):
+class CreditPositions(LeveragedOrders):
     """The part of `PositionManager` that lends idle cash, and says what cash there is."""
 
     __slots__ = ()
@@ -309,7 +309,7 @@ class CreditPositions(ShortOrders):
         paid = received = 0.0
         for trade in trades:
             pair = trade.pair
-            if pair.kind.is_shorting():
+            if pair.kind.is_leverage():
                 released = float(trade.planned_collateral_allocation or 0)
                 paid += float(trade.planned_reserve) + max(released, 0.0)
                 received += max(-released, 0.0)

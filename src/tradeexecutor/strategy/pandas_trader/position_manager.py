@@ -53,7 +53,7 @@ NotEnoughCasForBuys = NotEnoughCashForBuys
 
 
 class PositionManager(BridgePositions):
-    """Planning of trades at the time of a decision: spot positions, shorts, lending, and money on other chains.
+    """Planning of trades at the time of a decision: spot positions, leveraged ones, lending, other chains.
 
     Parameters
     ----------
@@ -304,6 +304,14 @@ class PositionManager(BridgePositions):
         if position.pair.kind.is_shorting():
             return self.close_short(
                 position, None, notes, trade_type or TradeType.rebalance, flags, trigger_price=trigger_price
+            )
+        if position.pair.kind.is_longing():
+            return self.close_long(
+                position,
+                notes=notes,
+                trade_type=trade_type or TradeType.rebalance,
+                flags=flags,
+                trigger_price=trigger_price,
             )
         if position.is_credit_supply():
             return self.close_credit_supply_position(position, None, notes, trade_type or TradeType.rebalance, flags)

@@ -352,7 +352,7 @@ class TriggerOrders(PositionQueries):
         notes: str | None = None,
     ) -> list[TradeExecution]:
         """Sell the remaining quantity at the first price at or after a time, or a duration after the first fill."""
-        return [self._place_sell(position, [_make_timer(when)], None, notes)]
+        return [self._place_exit(position, [_make_timer(when)], None, notes)]
 
     def close_after_bars(
         self, position: TradingPosition, bars: int, *, notes: str | None = None
@@ -371,7 +371,7 @@ class TriggerOrders(PositionQueries):
         check_position(position)
         bucket = self.strategy_universe.get_candles(position.pair).bucket
         shortest = _SHORTEST_MONTH if isinstance(bucket, str) else bucket
-        trade = self._place_sell(position, [_make_timer(bars * shortest)], None, notes)
+        trade = self._place_exit(position, [_make_timer(bars * shortest)], None, notes)
         trade.other_data = {**(trade.other_data or {}), BARS_KEY: bars}
         return [trade]
 
@@ -408,6 +408,12 @@ class TriggerOrders(PositionQueries):
             price=_check_price(price),
             expires_at=self._to_expiry(good_till_time),
         )
+
+    def _place_exit(
+        self, position: TradingPosition, triggers: list[Trigger], quantity: Decimal | None, notes: str | None
+    ) -> TradeExecution:
+        """Plan a resting exit of a quantity; None for the whole remaining quantity."""
+        return self._place_sell(position, triggers, quantity, notes)
 
     def _place_sell(
         self, position: TradingPosition, triggers: list[Trigger], quantity: Decimal | None, notes: str | None

@@ -105,7 +105,9 @@ def _to_objects(values: list[Any]) -> NDArray[np.object_]:
 
 def _get_label(position: TradingPosition) -> str:
     ticker = shorten(position.pair.get_ticker(), 16)
-    return f"{ticker} (short)" if position.is_short() else ticker
+    if position.is_leverage():
+        return f"{ticker} ({'short' if position.is_short() else 'long'})"
+    return ticker
 
 
 def read_positions(state: "State", options: ChartOptions) -> PositionColumns:
