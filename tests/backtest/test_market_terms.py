@@ -245,8 +245,12 @@ def test_a_collateral_factor_limits_what_is_borrowed():
 
 
 @pytest.mark.parametrize("outcome", ["last_price", "write_off"])
-def test_a_short_in_a_delisted_market_is_bought_back_at_the_last_price(outcome: str):
-    """A token without a market is no gift: the debt of 0.5 at 1500 costs 750, so 250 are won."""
+@pytest.mark.parametrize(("method", "profit"), [("open_short", 250.0), ("open_long", -500.0)])
+def test_a_debt_in_a_delisted_market_is_repaid_at_the_last_price(outcome: str, method: str, profit: float):
+    """A token without a market is no gift: the debt of 0.5 at 1500 costs 750, so 250 are won.
+
+    Nor is a debt forgiven: 1 ETH of a leveraged long, bought at 2000, is sold at 1500.
+    """
     candles = {
         "ETH-USD": make_candles([flat(2000), flat(1500)], bucket=DAY),
         "BTC-USD": make_candles([flat(100)] * 30, bucket=DAY),
@@ -254,7 +258,7 @@ def test_a_short_in_a_delisted_market_is_bought_back_at_the_last_price(outcome: 
 
     def decide_trades(input: Any) -> list[TradeExecution]:
         pair = input.strategy_universe.get_pair_by_ticker("ETH")
-        return input.get_position_manager().open_short(pair, 1000.0) if input.cycle == 1 else []
+        return getattr(input.get_position_manager(), method)(pair, 1000.0) if input.cycle == 1 else []
 
     result = run_backtest_inline(
         decide_trades=decide_trades,
@@ -267,7 +271,7 @@ def test_a_short_in_a_delisted_market_is_bought_back_at_the_last_price(outcome: 
     )
     assert prove(result.state).is_balanced
     position = result.state.portfolio.closed_positions[1]
-    assert result.state.portfolio.get_cash() == 10_250
-    assert position.get_realised_profit_usd() == pytest.approx(250.0)
+    assert result.state.portfolio.get_cash() == 10_000 + profit
+    assert position.get_realised_profit_usd() == pytest.approx(profit)
     assert position.closed_at == START + 12 * DAY
     assert [entry.position_id for entry in result.diagnostics_data["delisted_positions"]] == [1]

@@ -255,7 +255,6 @@ NEW_POSITION |= {  # LINK counts as dust much later
 }
 KINDS = (
     TradingPairKind.cash,
-    TradingPairKind.lending_protocol_long,
     TradingPairKind.spot_market_hold_rebalancing_token,
 )
 NEW_POSITION |= {

@@ -41,7 +41,6 @@ from tradeexecutor.state.errors import (
     PositionNotFound,
     ReserveMissing,
     TooSmallTrade,
-    UnsupportedPairKind,
     WrongPositionStatus,
     WrongTradeStatus,
 )
@@ -381,8 +380,8 @@ OPERATIONS: dict[str, Case] = {
         InvalidTrade,
         lambda w: w.state.create_trade(T0, CREDIT, D(100), None, 1.0, TradeType.rebalance, USDC, 1.0),
     ),
-    "go long": (
-        UnsupportedPairKind,
+    "go long without tokens of a loan": (
+        InvalidTrade,
         lambda w: w.state.create_trade(
             T0,
             short_pair(kind=TradingPairKind.lending_protocol_long),

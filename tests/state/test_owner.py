@@ -101,6 +101,7 @@ STATE_METHODS: dict[str, Callable[[State], object]] = {
     "record_cycle_end": lambda s: s.record_cycle_end(1, T0),
     "record_fill": lambda s: s.record_fill(get_trade(s), FILL),
     "request_credit": lambda s: s.request_credit(make_request()),
+    "request_long": lambda s: s.request_long(make_request()),
     "request_short": lambda s: s.request_short(make_request()),
     "request_trade": lambda s: s.request_trade(make_request()),
     "resume_bridge_transfer": lambda s: s.resume_bridge_transfer(get_trade(s)),

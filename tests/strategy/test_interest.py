@@ -21,7 +21,7 @@ from tests.kit.lending_positions import (
     short,
     supply,
 )
-from tests.kit.samples import AUSDC, PAIR, SHORT, USDC, VWETH
+from tests.kit.samples import AUSDC, PAIR, USDC, VWETH
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
 from tradeexecutor.state.booking.interest import InterestBatch
 from tradeexecutor.state.errors import InvalidValue, NotAvailable, UnsupportedPairKind, WrongPositionStatus
@@ -302,15 +302,8 @@ def test_positions_without_loan_and_other_kinds_take_no_part():
     assert [entry.position.position_id for entry in prepare(state, 1).entries] == [1]
 
 
-def test_leverage_that_is_not_supported():
+def test_collateral_that_is_no_stablecoin():
     state, position, _ = short_and_credit()
-    long = TradingPairIdentifier(
-        VWETH, AUSDC, PAIR.pool_address, PAIR.exchange_address, kind=TradingPairKind.lending_protocol_long,
-        underlying_spot_pair=PAIR,
-    )  # fmt: skip
-    position.pair = long
-    is_refused(state, UnsupportedPairKind, lambda: prepare(state, 1), "leveraged long")
-    position.pair = SHORT
     assert position.loan is not None
     awbtc = AssetIdentifier(1, "0x" + "c" * 40, "aWETH", 18, underlying=WETH)
     position.pair = TradingPairIdentifier(awbtc, USDC, "0x" + "6" * 40, None, kind=TradingPairKind.credit_supply)

@@ -384,11 +384,10 @@ def test_value_of_a_bridge_is_gross_and_its_equity_net():
     assert (position.get_total_profit_usd(), position.get_total_profit_percent()) == (0.0, 0.0)
 
 
-@pytest.mark.parametrize("kind", ["cash", "lending_protocol_long", "spot_market_hold_rebalancing_token"])
+@pytest.mark.parametrize("kind", ["cash", "spot_market_hold_rebalancing_token"])
 def test_kinds_without_a_value(kind: str):
     position = make(pair=pair(WETH, USDC, 0.0, 1, kind=TradingPairKind[kind]))
-    if kind != "lending_protocol_long":
-        assert position.get_equity() == 0
+    assert position.get_equity() == 0
     with pytest.raises(UnsupportedPairKind):
         position.get_value()
 
@@ -630,10 +629,9 @@ def test_a_bridge_earns_nothing():
     assert position.get_net_profit_usd() == 0.0
 
 
-@pytest.mark.parametrize("kind", ["cash", "lending_protocol_long"])
-def test_kinds_whose_net_profit_is_not_known(kind: str):
+def test_the_net_profit_of_cash_is_not_known():
     with pytest.raises(UnsupportedPairKind):
-        make(pair=pair(WETH, USDC, 0.0, 1, kind=TradingPairKind[kind])).get_net_profit_usd()
+        make(pair=pair(WETH, USDC, 0.0, 1, kind=TradingPairKind.cash)).get_net_profit_usd()
 
 
 def test_repaid_interest_of_a_short_counts_once():

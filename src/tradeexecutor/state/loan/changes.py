@@ -11,8 +11,8 @@ refused.
 
 Shorts and leveraged longs exchange two tokens, the base and the reserve currency. A short owes the base and has
 collateral in the reserve currency; a long has collateral in the base and owes the reserve currency. A trade changes
-both sides of either by the same amounts: the base by its quantity, the reserve currency by what the swap brought or cost and
-what came from or went to the cash.
+both sides of either by the same amounts: the base by its quantity, the reserve currency by what the swap brought or
+cost and what came from or went to the cash.
 
 The same functions compute the planned loan, from the planned amounts of a trade, and the actual loan, from its executed
 amounts.

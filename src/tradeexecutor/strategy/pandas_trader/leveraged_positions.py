@@ -202,7 +202,11 @@ class LeveragedPositions(TriggerOrders):
             pricing = self.pricing_model.get_buy_price(self.timestamp, spot, quantity * Decimal(mid))
         if pricing.mid_price == mid:
             return pricing
-        return dataclasses.replace(pricing, price=pricing.price / pricing.mid_price * mid, mid_price=mid)
+        change = mid / pricing.mid_price
+        fees = pricing.lp_fee
+        if quantity < 0 and fees is not None:  # those of a purchase are a part of its cost, which is given
+            fees = [None if fee is None else fee * change for fee in fees]
+        return dataclasses.replace(pricing, price=pricing.price / pricing.mid_price * mid, mid_price=mid, lp_fee=fees)
 
     # --- Changing and closing
 
