@@ -1,4 +1,4 @@
-"""Spot positions, shorts and credit at random, through the position manager and the simulator.
+"""Spot positions, shorts, leveraged longs and credit at random, through the position manager and the simulator.
 
 Before each decision all balances of the ledger add up, and the wallet agrees with them; a refused operation leaves the
 state as it was, byte for byte; and what is left at the end is what the trades and the interest say.
@@ -6,6 +6,7 @@ state as it was, byte for byte; and what is left at the end is what the trades a
 
 import math
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tradeexecutor.backtest.backtest_runner import run_backtest_inline
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.strategy.lending import LendingPool
@@ -28,6 +30,12 @@ Action = Callable[[PositionManager, TradingPairIdentifier, float], list[TradeExe
 
 def _close_short(manager: PositionManager, pair: TradingPairIdentifier, size: float) -> list[TradeExecution]:
     return manager.close_short(manager.get_current_short_position())
+
+
+def _find_long(manager: PositionManager) -> TradingPosition:
+    """Return the first leveraged long; without one the closing of a position that is not there is refused."""
+    positions = manager.state.portfolio.open_positions.values()
+    return next((p for p in positions if p.pair.kind.is_longing()), None) or manager.get_current_long_position()
 
 
 def _adjust_short(manager: PositionManager, pair: TradingPairIdentifier, size: float) -> list[TradeExecution]:
@@ -60,6 +68,15 @@ ACTIONS: dict[str, Action] = {
     "short at the limit": _within_cash(lambda manager, pair, size: manager.open_short(pair, size, leverage=4.0)),
     "too much leverage": lambda manager, pair, size: manager.open_short(pair, size, leverage=6.0),
     "close short": _close_short,
+    "long": _within_cash(lambda manager, pair, size: manager.open_long(pair, size, leverage=2.0)),
+    "long with levels": _within_cash(
+        lambda manager, pair, size: manager.open_long(
+            pair, size, leverage=3.0, trailing_stop_loss_pct=0.93, take_profit_pct=1.1
+        )
+    ),
+    "shrink long": lambda manager, pair, size: manager.adjust_long(_find_long(manager), size / 20),
+    "part of a long": lambda manager, pair, size: manager.limit_sell(_find_long(manager), 1000.0, Decimal("0.3")),
+    "close long": lambda manager, pair, size: manager.close_long(_find_long(manager)),
     "shrink short": lambda manager, pair, size: _adjust_short(manager, pair, size / 20),
     "grow short": _within_cash(_adjust_short),
     "lend": _within_cash(lambda manager, pair, size: manager.add_cash_to_credit_supply(size)),
@@ -130,7 +147,7 @@ def _check_end(state: State) -> None:
     assert not portfolio.frozen_positions
     assert State.read_json_blob(state.to_json()).to_json() == state.to_json()
     for position in portfolio.get_all_positions():
-        if position.is_short() and position.loan is not None and position.is_open():
+        if position.is_leverage() and position.loan is not None and position.is_open():
             loan = position.loan
             assert (
                 loan.get_health_factor() > 0.97

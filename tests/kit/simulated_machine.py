@@ -110,10 +110,12 @@ class Simulated(RuleBasedStateMachine):
                 if trade.pair.is_cctp_bridge():
                     self.seen["transfer back"] += trade.is_success() and trade.is_sell()
                     self.seen["lost transfer"] += trade.is_failed()
-                self.seen["liquidation"] += trade.is_liquidation()
-                self.seen["stop loss of a short"] += trade.is_stop_loss() and trade.is_short()
-                rested = trade.activated_trigger is not None
-                self.seen["resting short" if trade.is_short() else "resting order"] += rested
+                what = "short" if trade.is_short() else "long" if trade.is_long() else "order"
+                self.seen[f"liquidated {what}"] += trade.is_liquidation()
+                self.seen[f"stop loss of a {what}"] += trade.is_stop_loss()
+                self.seen[f"resting {what}"] += trade.activated_trigger is not None
+                partly = trade.is_leverage() and trade.is_reduce() and not trade.closing
+                self.seen[f"resting exit of a {what}"] += partly and trade.activated_trigger is not None
 
     @initialize(
         seed=st.integers(0, 2**32 - 1),
@@ -247,6 +249,76 @@ class Simulated(RuleBasedStateMachine):
 
         self.decide(plan)
 
+    # --- Leveraged longs
+
+    @rule(name=MARKETS, share=SHARES, leverage=st.sampled_from([1.5, 3.0, 5.0, 6.0, 7.0]), levels=LEVELS)
+    def long(self, name: str, share: float, leverage: float, levels: dict[str, Any]) -> None:
+        self.decide(
+            lambda manager: manager.open_long(
+                self.find(manager, name), self.cash(manager, share), leverage=leverage, **levels
+            )
+        )
+
+    @rule(name=MARKETS, share=SHARES, level=st.sampled_from([0.98, 1.02]), shorts=st.booleans())
+    def open_with_an_order_for_a_part(self, name: str, share: float, level: float, shorts: bool) -> None:
+        """The order waits from the decision that opens the position."""
+
+        def plan(manager: PositionManager) -> list[TradeExecution]:
+            pair, value = self.find(manager, name), self.cash(manager, share)
+            trades = (manager.open_short if shorts else manager.open_long)(pair, value, leverage=2.0)
+            position = manager.state.portfolio.open_positions[trades[0].position_id]
+            price = manager.pricing_model.get_mid_price(manager.timestamp, pair) * level
+            self.get_exit(manager, position, level)(position, price, abs(trades[0].planned_quantity) / 3)
+            return trades
+
+        self.decide(plan)
+
+    def get_exit(self, manager: PositionManager, position: TradingPosition, level: float) -> Any:
+        """The order that closes a position at a price above or below the present one."""
+        if position.is_short():
+            return manager.stop_cover if level > 1 else manager.limit_cover
+        return manager.limit_sell if level > 1 else manager.stop_sell
+
+    @rule(name=MARKETS, share=SHARES, level=st.floats(0.9, 1.1), levels=LEVELS)
+    def wait_for_a_price_to_go_long(self, name: str, share: float, level: float, levels: dict[str, Any]) -> None:
+        def plan(manager: PositionManager) -> list[TradeExecution]:
+            pair = self.find(manager, name)
+            price = manager.pricing_model.get_mid_price(manager.timestamp, pair) * level
+            order = manager.limit_long if level < 1 else manager.stop_long
+            value = self.cash(manager, share)
+            return order(pair, value, price, leverage=2.5, good_till_time=5 * DAY, **levels)
+
+        self.decide(plan)
+
+    @rule(name=MARKETS, part=st.floats(0.1, 1.5))
+    def adjust_long(self, name: str, part: float) -> None:
+        def plan(manager: PositionManager) -> list[TradeExecution]:
+            position = self.hold(manager, manager.get_leveraged_long_pair(self.find(manager, name)))
+            if position is None:
+                return []
+            value = position.get_value()
+            return manager.adjust_long(position, value * part if part <= 1 else value + self.cash(manager, 0.1))
+
+        self.decide(plan)
+
+    @rule(index=st.integers(0, 9), share=st.floats(0.1, 1.1), level=st.floats(0.93, 1.07), waits=st.booleans())
+    def close_a_part(self, index: int, share: float, level: float, waits: bool) -> None:
+        """Close a part of a short or leveraged long, now or when a price is reached."""
+
+        def plan(manager: PositionManager) -> list[TradeExecution]:
+            positions = [p for p in manager.state.portfolio.open_positions.values() if p.is_leverage()]
+            if not positions:
+                return []
+            position = positions[index % len(positions)]
+            quantity = abs(position.get_quantity()) * Decimal(share)
+            if not waits:
+                return (manager.reduce_short if position.is_short() else manager.reduce_long)(position, quantity)
+            spot = position.pair.get_pricing_pair()
+            price = manager.pricing_model.get_mid_price(manager.timestamp, spot) * level
+            return self.get_exit(manager, position, level)(position, price, quantity, good_till_time=4 * DAY)
+
+        self.decide(plan)
+
     # --- Credit
 
     @rule(share=SHARES)
@@ -327,11 +399,12 @@ class Simulated(RuleBasedStateMachine):
         """A decision of several kinds; a part that is refused leaves the parts before it as they are."""
 
         def plan(manager: PositionManager) -> list[TradeExecution]:
-            pair, value = self.find(manager, name), self.cash(manager, share / 3)
+            pair, value = self.find(manager, name), self.cash(manager, share / 4)
             trades: list[TradeExecution] = []
             for part in (
                 lambda: manager.open_spot(pair, value),
                 lambda: manager.open_short(pair, value, leverage=1.5),
+                lambda: manager.open_long(pair, value, leverage=1.5),
                 lambda: manager.adjust_position(self.find(manager, "FUND"), value, None, 0.5),
                 lambda: manager.add_cash_to_credit_supply(value),
             ):
@@ -393,7 +466,7 @@ class Simulated(RuleBasedStateMachine):
             self.seen["waiting request"] += portfolio.get_vault_settlement_pending_value() > 0
             for position in portfolio.open_positions.values():
                 assert position.opened_at <= self.ts
-                assert not position.is_short() or position.loan is not None
+                assert not position.is_leverage() or position.loan is not None
 
 
 SETTINGS = settings(

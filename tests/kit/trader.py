@@ -56,8 +56,14 @@ A_USDC = AssetIdentifier(
     1, f"0x{21:040x}", "aPolUSDC", 6, underlying=USDC, type=AssetType.collateral, liquidation_threshold=0.85
 )
 V_WETH = AssetIdentifier(1, f"0x{22:040x}", "variableDebtPolWETH", 18, underlying=WETH, type=AssetType.borrowed)
+#: The other way round, for a leveraged long.
+A_WETH = AssetIdentifier(
+    1, f"0x{23:040x}", "aPolWETH", 18, underlying=WETH, type=AssetType.collateral, liquidation_threshold=0.85
+)
+V_USDC = AssetIdentifier(1, f"0x{24:040x}", "variableDebtPolUSDC", 6, underlying=USDC, type=AssetType.borrowed)
 CREDIT = pair(A_USDC, USDC, 0.0, 121, kind=TradingPairKind.credit_supply)
 SHORT = pair(V_WETH, A_USDC, 0.003, 122, kind=TradingPairKind.lending_protocol_short, underlying_spot_pair=WETH_USDC)
+LONG = pair(A_WETH, V_USDC, 0.003, 126, kind=TradingPairKind.lending_protocol_long, underlying_spot_pair=WETH_USDC)
 
 
 def new_state(cash: str | int | Decimal = 10_000) -> State:

@@ -24,11 +24,13 @@ from tests.kit.world import (
     CREDIT,
     FAR_WETH_USDC,
     LINK_USDC,
+    LONG,
     SHORT,
     USDC,
     VAULT,
     WETH_USDC,
 )
+from tradeexecutor.accounting.leverage import size_long_opening
 from tradeexecutor.ledger.proof import Verdict, prove
 from tradeexecutor.state.booking.interest import InterestBatch
 from tradeexecutor.state.booking.treasury import (
@@ -49,7 +51,7 @@ from tradeexecutor.state.repair import repair_trades, repair_tx_missing
 from tradeexecutor.state.repair.issues import IssueKind, find_issues
 from tradeexecutor.state.state import State
 from tradeexecutor.state.state.impossible_balances import find_impossible_balances
-from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
+from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeRequest, TradeStatus, TradeType
 from tradeexecutor.state.trigger import Trigger, TriggerCondition, TriggerType
 
 ZERO = Decimal(0)
@@ -273,6 +275,54 @@ class Trading(RuleBasedStateMachine):
         if position is not None:
             self.short(price, position=position, closing=True, flags={TradeFlag.close})
 
+    @rule(reserve=AMOUNTS, leverage=st.sampled_from([1.5, 2.0, 4.0]), price=PRICES)
+    def plan_long(self, reserve: Decimal, leverage: float, price: float) -> None:
+        if self.portfolio.get_open_position_for_pair(LONG) is None:
+            opening = size_long_opening(reserve, leverage, price)
+            self.long(
+                price,
+                quantity=opening.quantity,
+                reserve=reserve,
+                planned_collateral_consumption=-opening.spent,
+                flags={TradeFlag.open},
+            )
+
+    def long(self, price: float, position: TradingPosition | None = None, **arguments: Any) -> Any:
+        return self.attempt(
+            lambda: self.state.request_long(
+                TradeRequest(
+                    strategy_cycle_at=self.ts,
+                    pair=LONG,
+                    assumed_price=price,
+                    trade_type=TradeType.rebalance,
+                    reserve_currency=USDC,
+                    reserve_currency_price=1.0,
+                    planned_mid_price=price,
+                    **arguments,
+                ),
+                position,
+            )
+        )
+
+    @rule(data=st.data(), fraction=FRACTIONS, release=st.decimals("-50", "50", places=6))
+    def plan_long_change(self, data: st.DataObject, fraction: Decimal, release: Decimal) -> None:
+        """Sell a part of the collateral, or change the debt only."""
+        position = self.draw_position(data, TradingPairKind.lending_protocol_long)
+        if position is not None and position.loan is not None:
+            self.long(
+                position.loan.collateral.last_usd_price,
+                quantity=position.loan.collateral.quantity * (fraction - 1),
+                reserve=max(release, ZERO),
+                planned_collateral_allocation=min(release, ZERO),
+                position=position,
+            )
+
+    @rule(data=st.data(), price=PRICES)
+    def plan_long_close(self, data: st.DataObject, price: float) -> None:
+        position = self.draw_position(data, TradingPairKind.lending_protocol_long)
+        if position is not None:
+            self.long(price, position=position, closing=True, flags={TradeFlag.close})
+
     # --- Triggers
 
     @rule(reserve=AMOUNTS, price=PRICES)
@@ -343,7 +393,7 @@ class Trading(RuleBasedStateMachine):
             assert self.state.to_json() == before
             return
         kind = trade.pair.kind
-        if trade.planned_quantity > 0 or kind.is_shorting():
+        if trade.planned_quantity > 0 or kind.is_leverage():
             far = (
                 kind in TOKEN_KINDS
                 and bool(self.open_positions(TradingPairKind.cctp_bridge))
@@ -396,7 +446,7 @@ class Trading(RuleBasedStateMachine):
         if data is not None and not kind.is_credit_based() and data.draw(st.integers(0, 9)) == 0:
             quantity *= 100  # it may be more than there is
         consumption = allocation = None
-        if kind.is_shorting():
+        if kind.is_leverage():
             consumption = (trade.planned_collateral_consumption or ZERO) * filled
             allocation, reserve = trade.planned_collateral_allocation or ZERO, trade.planned_reserve
             price = float(trade.planned_price)
@@ -452,6 +502,15 @@ class Trading(RuleBasedStateMachine):
             closing = TradeFlag.close in (trade.flags or ()) and self.debt[position_id] <= Decimal("0.0001")
             if closing and self.collateral[position_id] < max(Decimal("0.003"), abs(change) / 50):
                 self.collateral[position_id] = ZERO
+        elif kind.is_longing():
+            assert consumption is not None
+            assert allocation is not None
+            self.cash += taken - reserve - allocation
+            self.collateral[position_id] = max(self.collateral[position_id] + quantity, ZERO)
+            self.debt[position_id] = max(self.debt[position_id] - consumption - allocation - reserve, ZERO)
+            closing = TradeFlag.close in (trade.flags or ()) and self.collateral[position_id] <= Decimal("1E-10")
+            if closing and self.debt[position_id] < Decimal("0.003"):
+                self.debt[position_id] = ZERO
         elif kind.is_credit_supply():
             self.cash += taken - reserve if quantity > 0 else reserve
             self.collateral[position_id] = max(self.collateral[position_id] + quantity, ZERO)
@@ -517,7 +576,7 @@ class Trading(RuleBasedStateMachine):
     @rule(data=st.data())
     def give_up(self, data: st.DataObject) -> None:
         trade = self.draw_trade(data, PLANNED, STARTED)
-        if trade.is_short() or trade.position_id in self.portfolio.pending_positions:
+        if trade.is_leverage() or trade.position_id in self.portfolio.pending_positions:
             return
         if self.attempt(lambda: repair_tx_missing(self.portfolio, trade, self.ts)):
             self.give_back(trade)
@@ -572,7 +631,11 @@ class Trading(RuleBasedStateMachine):
     @rule(data=st.data(), price=PRICES)
     def revalue(self, data: st.DataObject, price: float) -> None:
         position = self.draw_position(
-            data, TradingPairKind.spot_market_hold, TradingPairKind.vault, TradingPairKind.lending_protocol_short
+            data,
+            TradingPairKind.spot_market_hold,
+            TradingPairKind.vault,
+            TradingPairKind.lending_protocol_short,
+            TradingPairKind.lending_protocol_long,
         )
         if position is not None:
             position.revalue_base_asset(self.ts, price)
@@ -590,6 +653,10 @@ class Trading(RuleBasedStateMachine):
         operations: list[Callable[[], Any]] = [
             lambda: s.trade_short(ts, WETH_USDC, 1.0, TradeType.rebalance, USDC, 1.0, Decimal(-1), Decimal(1)),
             lambda: s.trade_short(ts, SHORT, 1.0, TradeType.rebalance, USDC, 1.0, Decimal(-1), None),
+            lambda: s.request_long(
+                TradeRequest(ts, SHORT, 1.0, TradeType.rebalance, USDC, 1.0, Decimal(1), Decimal(1))
+            ),
+            lambda: s.request_long(TradeRequest(ts, LONG, 1.0, TradeType.rebalance, USDC, 1.0, Decimal(1), None)),
             lambda: s.supply_credit(ts, CREDIT, TradeType.rebalance, USDC, 1.0, ZERO),
             lambda: s.supply_credit(ts, CREDIT, TradeType.rebalance, USDC, 1.0, Decimal(-(10**9))),
             lambda: book_reserve_flow(s, USDC, Decimal(-(10**9)), EventOrigin(ts)),
@@ -683,7 +750,7 @@ class Trading(RuleBasedStateMachine):
         for trade in self.portfolio.get_all_trades():
             assert self.portfolio.get_trade_by_id(trade.trade_id) is trade
         assert self.portfolio.get_trade_by_id(self.portfolio.next_trade_id) is None
-        for pair in (WETH_USDC, LINK_USDC, SHORT, CREDIT, VAULT, ACCOUNT, BRIDGE):
+        for pair in (WETH_USDC, LINK_USDC, SHORT, LONG, CREDIT, VAULT, ACCOUNT, BRIDGE):
             scanned = [p for p in self.portfolio.open_positions.values() if p.pair == pair]
             assert self.portfolio.get_position_by_trading_pair(pair) is (scanned[0] if scanned else None)
 

@@ -2,7 +2,19 @@
 
 from decimal import Decimal
 
-from tests.kit.trader import ACCOUNT, BRIDGE, CREDIT, FAR_WETH_USDC, LINK_USDC, SHORT, USDC, WETH_USDC, asset, pair
+from tests.kit.trader import (
+    ACCOUNT,
+    BRIDGE,
+    CREDIT,
+    FAR_WETH_USDC,
+    LINK_USDC,
+    LONG,
+    SHORT,
+    USDC,
+    WETH_USDC,
+    asset,
+    pair,
+)
 from tradeexecutor.state.identifier import TradingPairKind
 
 __all__ = [
@@ -11,6 +23,7 @@ __all__ = [
     "CREDIT",
     "FAR_WETH_USDC",
     "LINK_USDC",
+    "LONG",
     "SHORT",
     "USDC",
     "VAULT",
