@@ -17,7 +17,7 @@ from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trigger import Trigger, TriggerCondition
 from tradeexecutor.state.types import USDollarPrice
 from tradeexecutor.strategy.candle_path import Book, Condition, Hit, PriceRange, RestingOrder, walk_candle
-from tradeexecutor.strategy.pandas_trader.leveraged_positions import get_liquidation_price
+from tradeexecutor.strategy.pandas_trader.leveraged_rules import get_liquidation_price
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
 
 __all__ = ["fill_entry", "fill_exit", "find_entry", "find_hits", "get_liquidation_price", "get_rest_of_candle"]

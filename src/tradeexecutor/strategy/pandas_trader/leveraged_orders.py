@@ -23,7 +23,7 @@ from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trigger import Trigger, TriggerCondition
 from tradeexecutor.state.types import LeverageMultiplier, Percent, USDollarAmount, USDollarPrice
-from tradeexecutor.strategy.pandas_trader.leveraged_positions import (
+from tradeexecutor.strategy.pandas_trader.leveraged_rules import (
     LevelFractions,
     Swap,
     get_signed_balances,

@@ -11,7 +11,7 @@ from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.types import LeverageMultiplier, Percent, USDollarAmount, USDollarPrice
-from tradeexecutor.strategy.pandas_trader.leveraged_positions import LevelFractions, check_leveraged
+from tradeexecutor.strategy.pandas_trader.leveraged_rules import LevelFractions, check_leveraged
 from tradeexecutor.strategy.pandas_trader.position_rules import check_pair
 from tradeexecutor.strategy.pandas_trader.short_positions import ShortPositions
 

@@ -10,11 +10,8 @@ from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.types import LeverageMultiplier, Percent, USDollarAmount, USDollarPrice
-from tradeexecutor.strategy.pandas_trader.leveraged_positions import (
-    LevelFractions,
-    LeveragedPositions,
-    check_leveraged,
-)
+from tradeexecutor.strategy.pandas_trader.leveraged_positions import LeveragedPositions
+from tradeexecutor.strategy.pandas_trader.leveraged_rules import LevelFractions, check_leveraged
 from tradeexecutor.strategy.pandas_trader.position_rules import check_pair
 
 __all__ = ["ShortPositions"]
