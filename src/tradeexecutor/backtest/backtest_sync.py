@@ -1,4 +1,4 @@
-"""Deposits, redemptions and interest of a backtest."""
+"""Deposits, redemptions, interest and funding of a backtest."""
 
 import datetime
 from collections.abc import Collection, Iterable
@@ -10,6 +10,7 @@ from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.accounting.values import is_finite_decimal
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
 from tradeexecutor.state.balance_update import BalanceUpdate
+from tradeexecutor.state.booking.funding import FundingPayment, book_funding
 from tradeexecutor.state.booking.interest import get_interest_tracker
 from tradeexecutor.state.booking.treasury import EventOrigin, book_reserve_flow
 from tradeexecutor.state.contract import contract_signature
@@ -18,6 +19,7 @@ from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.interest import Interest
 from tradeexecutor.state.interest_distribution import InterestDistributionEntry, InterestDistributionOperation
 from tradeexecutor.state.state import State
+from tradeexecutor.strategy.funding import find_payments
 from tradeexecutor.strategy.interest import (
     LendingRates,
     accrue_interest,
@@ -28,6 +30,7 @@ from tradeexecutor.strategy.interest import (
 )
 from tradeexecutor.strategy.pricing_model import PricingModel
 from tradeexecutor.strategy.sync_model import BalanceNotReadable, OnChainBalance, SyncModel
+from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
 __all__ = ["BacktestSyncModel", "DelayedRedemption", "FundFlowEvent", "FundingNotPossible"]
 
@@ -211,38 +214,77 @@ class BacktestSyncModel(SyncModel):
     def sync_interests(
         self, timestamp: datetime.datetime, state: State, universe: object, pricing_model: PricingModel
     ) -> list[BalanceUpdate]:
-        """Add the interest of loans to the aTokens and vTokens of the wallet, and book it.
+        """Add interest and funding of loans to the aTokens and vTokens of the wallet, and book them.
 
         Each side of each loan accrues interest from the time up to which its interest is booked, so no interest is
         lost between syncs or booked twice, whether or not a batch of trades moved the checkpoint. A trade changes the
         balance that accrues interest: sync before each batch, so that earlier interest uses the earlier balance.
 
-        Everything is checked before the wallet or the state changes.
+        Everything is checked before the wallet or the state changes; funding that is due by now is booked at its own
+        times, after the interest up to them.
 
         Parameters
         ----------
         timestamp
             Simulated time, naive UTC.
         universe
-            Not used; the rates come from `lending_rates`.
+            Its market terms say which markets have funding; the interest comes from `lending_rates`.
         pricing_model
-            Pricing model that values the debt of shorts.
+            Pricing model that values the base of shorts and leveraged longs.
 
         Returns
         -------
         list
-            The interest events; empty without rates, without loans, or when no time has passed.
+            The events; empty without rates, without loans, or when no time has passed.
 
         Raises
         ------
+        NoFundingData
+            Recorded funding rates do not cover the time of an open position.
         InterestRefused
             The time is before the latest sync, the wallet lacks a token that accrues interest, or a rate is invalid.
         """
         checkpoint = state.sync.interest.last_sync_at
-        if self.lending_rates is None or timestamp == checkpoint:
+        if timestamp == checkpoint:
             return []
         if checkpoint is not None and timestamp < checkpoint:
             raise InterestRefused(f"interest was synced at {checkpoint}, it cannot be synced at {timestamp} again")
+        events: list[BalanceUpdate] = []
+        # Funding changes the balances that bear interest, so interest is booked up to each payment first.
+        for when in sorted(
+            {payment.paid_at for payment in self._find_funding(timestamp, state, universe, pricing_model)}
+        ):
+            events += self._sync_lending(when, state, pricing_model)
+            payments = self._find_funding(when, state, universe, pricing_model, at=when)
+            events += self._move_tokens(book_funding(state.portfolio, payments))
+        return events + self._sync_lending(timestamp, state, pricing_model)
+
+    def _find_funding(
+        self,
+        until: datetime.datetime,
+        state: State,
+        universe: object,
+        pricing_model: PricingModel,
+        at: datetime.datetime | None = None,
+    ) -> list[FundingPayment]:
+        """Return the funding since the latest sync, or since the opening of a younger position; `at` for one time."""
+        if not isinstance(universe, TradingStrategyUniverse):
+            return []
+        since = state.sync.interest.last_sync_at if at is None else at - datetime.timedelta(microseconds=1)
+        return find_payments(
+            state.portfolio, since, until, lambda pair: universe.get_terms(pair).funding, pricing_model
+        )
+
+    def _sync_lending(
+        self, timestamp: datetime.datetime, state: State, pricing_model: PricingModel
+    ) -> list[BalanceUpdate]:
+        """Book the interest of both sides of all loans."""
+        checkpoint = state.sync.interest.last_sync_at
+        if timestamp == checkpoint:
+            return []
+        if self.lending_rates is None:
+            set_interest_checkpoint(state, timestamp, None)
+            return []
         operation = prepare_interest_distribution(checkpoint or timestamp, timestamp, state.portfolio, pricing_model)
         if not operation.entries:
             if checkpoint is not None:
@@ -254,6 +296,10 @@ class BacktestSyncModel(SyncModel):
         events = accrue_interest(state, balances, operation, timestamp, None, created_at=timestamp)
         # All checks have passed; nothing from here on may fail.
         set_interest_rates(yearly_rates)
+        return self._move_tokens(events)
+
+    def _move_tokens(self, events: list[BalanceUpdate]) -> list[BalanceUpdate]:
+        """Change the wallet by booked events, and return them."""
         for event in events:
             self.wallet.rebase(event.asset, self.wallet.get_balance(event.asset) + event.quantity)
         return events

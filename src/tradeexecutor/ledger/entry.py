@@ -79,6 +79,8 @@ class AccountKind(enum.StrEnum):
     market = "market"
     #: Interest earned and owed.
     interest = "interest"
+    #: Funding received and paid by shorts and leveraged longs.
+    funding = "funding"
     #: Account corrections, and positions that were opened for tokens found in the wallet.
     correction = "correction"
     #: Interest that a trade withdrew although no event had booked it, by position.
@@ -102,6 +104,7 @@ _COUNTER_KINDS = frozenset(
         AccountKind.vault_flow,
         AccountKind.market,
         AccountKind.interest,
+        AccountKind.funding,
         AccountKind.correction,
         AccountKind.unbooked_interest,
         AccountKind.loan_dust,
@@ -135,6 +138,7 @@ class EntryKind(enum.StrEnum):
     deposit_and_redemption = "deposit_and_redemption"
     vault_flow = "vault_flow"
     interest = "interest"
+    funding = "funding"
     correction = "correction"
     trade_started = "trade_started"
     bridge_in_transit = "bridge_in_transit"

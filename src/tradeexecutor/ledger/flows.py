@@ -12,6 +12,7 @@ _COUNTER_KINDS = {
     BalanceUpdateCause.vault_flow: AccountKind.vault_flow,
     BalanceUpdateCause.correction: AccountKind.correction,
     BalanceUpdateCause.interest: AccountKind.interest,
+    BalanceUpdateCause.funding: AccountKind.funding,
 }
 
 

@@ -14,6 +14,7 @@ trade with leverage     in flight -> market (`executed_reserve`); cash <-> marke
                         sum plus `executed_collateral_consumption`; market <-> debt of a short, or collateral of a
                         long, the quantity
 interest                interest -> collateral interest; debt interest -> interest
+funding                 as interest, with the counter account funding
 correction of credit    correction -> collateral; in files of old programs the interest becomes principal
 closed                  what is left of the loan -> loan dust
 ======================  ===============================================================================
@@ -46,7 +47,7 @@ from tradeexecutor.ledger.trades import (
     is_really_executed,
     not_before_start,
 )
-from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause
+from tradeexecutor.state.balance_update import ACCRUALS, BalanceUpdate, BalanceUpdateCause
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
 from tradeexecutor.state.position import TradingPosition
@@ -297,7 +298,7 @@ class _LoanBook:
         if side is None:
             return
         quantity, cause = event.quantity, event.cause
-        if cause is BalanceUpdateCause.interest:
+        if cause in ACCRUALS:
             postings = side.accrue(quantity)
         elif cause is BalanceUpdateCause.correction and self.corrections_reset:
             postings = side.reset(quantity)

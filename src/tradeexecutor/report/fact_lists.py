@@ -19,7 +19,10 @@ KIND_COLUMNS = (
     "Fees, USD",
     "Interest earned, USD",
     "Interest paid, USD",
+    "Funding, USD",
     "Liquidations",
+    "Exposure, USD",
+    "Leverage",
 )
 
 
@@ -89,5 +92,8 @@ def format_kind(kind: KindFigures) -> tuple[str, ...]:
         format_usd(kind.fees),
         format_usd(kind.interest_earned),
         format_usd(kind.interest_paid),
+        format_usd(kind.funding),
         f"{kind.liquidations:,}",
+        format_usd(kind.exposure),
+        NOTHING if kind.leverage is None else format_ratio(kind.leverage),
     )

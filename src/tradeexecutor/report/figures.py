@@ -263,5 +263,6 @@ def _make_trading(summary: PerformanceSummary) -> Iterable[Figure]:
 def _make_interest(summary: PerformanceSummary) -> Iterable[Figure]:
     yield make_figure("interest_earned", summary.interest_earned, "usd")
     yield make_figure("interest_paid", summary.interest_paid, "usd")
+    yield make_figure("funding", summary.funding, "usd")
     penalties = f"penalties {format_usd(summary.liquidation_penalties)} USD" if summary.liquidations else ""
     yield make_figure("liquidations", summary.liquidations, "count", penalties)

@@ -94,6 +94,11 @@ GLOSSARY: dict[str, tuple[str, str]] = {
         "Interest paid",
         "Interest of debts, at the price of the borrowed token when it was repaid; part of the profit.",
     ),
+    "funding": (
+        "Funding",
+        "What shorts and leveraged longs received from the other side of their market, less what they paid; part of "
+        "the profit.",
+    ),
     "liquidations": ("Liquidations", "Positions whose collateral a lending pool sold, and the penalties that it took."),
     "slippage": ("Slippage", "Price difference between plan and execution; negative if the execution was better."),
     "realised_profit": ("Realised profit", "Profit of the closed parts of positions, after fees."),

@@ -16,7 +16,7 @@ from tradeexecutor.analysis.adjusted.positions import (
     get_net_result,
     measure_excursion,
 )
-from tradeexecutor.state.balance_update import BalanceUpdateCause
+from tradeexecutor.state.balance_update import ACCRUALS, BalanceUpdateCause
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.files.spreadsheet_cell import to_cell
 from tradeexecutor.state.position import TradingPosition
@@ -325,18 +325,16 @@ _FLOW_NAMES: Mapping[BalanceUpdateCause, str] = {
 
 
 def make_flows(state: State) -> TableData:
-    """Return the deposits, redemptions and corrections without interest, the latest first."""
+    """Return the deposits, redemptions and corrections without interest and funding, the latest first."""
     events = [
         event
         for reserve in state.portfolio.reserves.values()
         for event in reserve.balance_updates.values()
-        if event.cause is not BalanceUpdateCause.interest
+        if event.cause not in ACCRUALS
     ]
     for table in state.portfolio.get_position_tables():
         for position in table.values():
-            events += [
-                event for event in position.balance_updates.values() if event.cause is not BalanceUpdateCause.interest
-            ]
+            events += [event for event in position.balance_updates.values() if event.cause not in ACCRUALS]
     rows = (
         (
             to_milliseconds(event.strategy_cycle_included_at or event.block_mined_at),

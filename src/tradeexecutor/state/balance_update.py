@@ -40,6 +40,8 @@ class BalanceUpdateCause(StateEnum):
     correction = "correction"
     #: Capital moved into or out of an account of which only the value is known.
     vault_flow = "vault_flow"
+    #: What longs and shorts of a market pay each other, see :mod:`tradeexecutor.state.booking.funding`.
+    funding = "funding"
 
 
 class BalanceUpdatePositionType(StateEnum):
@@ -197,6 +199,9 @@ class BalanceUpdate(BalanceUpdateSlots):
 INVESTOR_FLOWS = frozenset(
     {BalanceUpdateCause.deposit, BalanceUpdateCause.redemption, BalanceUpdateCause.deposit_and_redemption}
 )
+
+#: Causes of what accrues on the sides of a loan.
+ACCRUALS = frozenset({BalanceUpdateCause.interest, BalanceUpdateCause.funding})
 
 #: Causes that move capital in or out; all other causes are gains or losses.
 CAPITAL_FLOWS = INVESTOR_FLOWS | {BalanceUpdateCause.vault_flow}

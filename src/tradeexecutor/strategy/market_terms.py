@@ -1,4 +1,4 @@
-"""Rules of the markets of a simulation: sizes of orders, fees of resting orders, taxes of tokens.
+"""Rules of the markets of a simulation: sizes of orders, fees of resting orders, taxes of tokens, funding.
 
 A strategy sets them as a parameter, for all pairs or by pair::
 
@@ -18,6 +18,7 @@ from tradeexecutor.accounting.raw_units import round_up_to_units, size_buy
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.trade.pricing import TradePricing
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
+from tradeexecutor.strategy.funding import FundingRates
 
 __all__ = ["MarketTerms"]
 
@@ -38,6 +39,8 @@ class MarketTerms:
         Fee of limit orders that rest in the market, a fraction; None for the fee of the pair, which all others pay.
     buy_tax, sell_tax
         What the token takes of each transfer out of and into the market, fractions.
+    funding
+        Rates that shorts and leveraged longs pay each other, see :mod:`tradeexecutor.strategy.funding`; None for none.
 
     Raises
     ------
@@ -51,6 +54,7 @@ class MarketTerms:
     maker_fee: Percent | None = None
     buy_tax: Percent = 0.0
     sell_tax: Percent = 0.0
+    funding: FundingRates | None = None
 
     def __post_init__(self) -> None:
         for name in ("minimum_order", "lot_size", "tick_size"):

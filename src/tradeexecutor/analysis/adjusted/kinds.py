@@ -1,17 +1,18 @@
-"""What each kind of position earned and cost: profit, fees, interest, liquidations."""
+"""What each kind of position earned and cost: profit, fees, interest, funding, liquidations."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tradeexecutor.analysis.adjusted.positions import get_net_result, measure_positions
+from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trade.predicates import LIQUIDATION_KEY
 from tradeexecutor.state.types import USDollarAmount
 
-__all__ = ["KindFigures", "get_interest_earned", "get_interest_paid", "measure_kinds"]
+__all__ = ["KindFigures", "get_exposure", "get_funding", "get_interest_earned", "get_interest_paid", "measure_kinds"]
 
 _NAMES: Mapping[TradingPairKind, str] = {
     TradingPairKind.spot_market_hold: "spot",
@@ -44,6 +45,12 @@ class KindFigures:
         Interest on collateral and lent cash, and on debt, see `get_interest_earned` and `get_interest_paid`.
     liquidations, liquidation_penalties
         Number of liquidations, and what their liquidators took in addition to the debt.
+    funding
+        Funding received; negative if more was paid, see `get_funding`.
+    exposure
+        Value that rises and falls with the price of the open positions, see `get_exposure`.
+    leverage
+        Exposure in relation to the value of the open positions; None without any.
     """
 
     name: str
@@ -57,12 +64,15 @@ class KindFigures:
     interest_paid: USDollarAmount
     liquidations: int
     liquidation_penalties: USDollarAmount
+    funding: USDollarAmount = 0.0
+    exposure: USDollarAmount = 0.0
+    leverage: float | None = None
 
 
 def get_interest_earned(position: TradingPosition) -> USDollarAmount:
     """Return the interest of the collateral, claimed or still in the loan, USD; 0.0 without a loan."""
     unclaimed = position.loan.get_collateral_interest() if position.loan is not None else 0.0
-    return position.get_claimed_interest() + unclaimed
+    return position.get_claimed_interest() + unclaimed - _get_funding_of_side(position, is_debt=False)
 
 
 def get_interest_paid(position: TradingPosition) -> USDollarAmount:
@@ -71,7 +81,34 @@ def get_interest_paid(position: TradingPosition) -> USDollarAmount:
     Repaid interest counts at the price at which its tokens were bought, unpaid interest at the present price.
     """
     unpaid = position.loan.get_borrow_interest() if position.loan is not None else 0.0
-    return position.get_repaid_interest() + unpaid
+    return position.get_repaid_interest() + unpaid - _get_funding_of_side(position, is_debt=True)
+
+
+def get_funding(position: TradingPosition) -> USDollarAmount:
+    """Return the funding that a short or leveraged long received, USD; negative if it paid more."""
+    return _get_funding_of_side(position, is_debt=False) - _get_funding_of_side(position, is_debt=True)
+
+
+def _get_funding_of_side(position: TradingPosition, *, is_debt: bool) -> USDollarAmount:
+    """Return by how much funding changed the collateral or the debt, USD."""
+    return sum(
+        event.usd_value
+        for event in position.balance_updates.values()
+        if event.cause is BalanceUpdateCause.funding and event.asset.is_debt() is is_debt
+    )
+
+
+def get_exposure(position: TradingPosition) -> USDollarAmount:
+    """Return the value of an open position that rises and falls with its price, USD; 0.0 when it is closed.
+
+    This is the collateral of a leveraged long and the debt of a short, with interest. Lent cash has none.
+    """
+    if position.is_closed() or position.is_credit_supply():
+        return 0.0
+    if position.loan is not None:
+        loan = position.loan
+        return loan.get_borrow_value() if position.is_short() else loan.get_collateral_value()
+    return position.get_value()
 
 
 def measure_kinds(positions: Iterable[TradingPosition]) -> tuple[KindFigures, ...]:
@@ -86,6 +123,8 @@ def measure_kinds(positions: Iterable[TradingPosition]) -> tuple[KindFigures, ..
 
 def _measure(name: str, positions: list[TradingPosition]) -> KindFigures:
     results = measure_positions(positions)
+    exposure = sum(map(get_exposure, positions))
+    value = sum(position.get_value() for position in positions if not position.is_closed())
     liquidations = [
         trade
         for position in positions
@@ -104,6 +143,9 @@ def _measure(name: str, positions: list[TradingPosition]) -> KindFigures:
         interest_paid=sum(map(get_interest_paid, positions)),
         liquidations=len(liquidations),
         liquidation_penalties=sum(map(_get_penalty, liquidations)),
+        funding=sum(map(get_funding, positions)),
+        exposure=exposure,
+        leverage=exposure / value if value > 0 else None,
     )
 
 

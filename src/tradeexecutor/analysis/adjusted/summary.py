@@ -190,6 +190,11 @@ class PerformanceSummary:
         return sum(kind.interest_paid for kind in self.kinds)
 
     @property
+    def funding(self) -> USDollarAmount:
+        """Funding received by shorts and leveraged longs, USD; negative if more was paid."""
+        return sum(kind.funding for kind in self.kinds)
+
+    @property
     def liquidations(self) -> int:
         """Number of liquidations."""
         return sum(kind.liquidations for kind in self.kinds)
@@ -201,8 +206,8 @@ class PerformanceSummary:
 
     @property
     def has_interest(self) -> bool:
-        """True if any position earned or paid interest, or was liquidated."""
-        return bool(self.interest_earned or self.interest_paid or self.liquidations)
+        """True if any position earned or paid interest or funding, or was liquidated."""
+        return bool(self.interest_earned or self.interest_paid or self.funding or self.liquidations)
 
 
 def measure_risk(observations: Observations, cagr: Percent | None = None) -> RiskFigures:

@@ -15,7 +15,7 @@ from tradeexecutor.strategy.candle_length import CandleLength, InvalidCandles, f
 from tradeexecutor.strategy.market_data import Candles
 from tradeexecutor.strategy.time_frame import parse_time_frame
 
-__all__ = ["read_dataframe"]
+__all__ = ["read_dataframe", "read_time_column"]
 
 #: Names of an index column in a file: it may have row numbers or times.
 _UNNAMED = ("unnamed: 0", "")
@@ -71,7 +71,7 @@ def read_dataframe(
         raise InvalidCandles(f"missing column {', '.join(missing)} (there are: {present})", source)
     if not len(frame):
         raise InvalidCandles("no rows", source)
-    times = _read_times(frame, source, date_format)
+    times = read_time_column(frame, source, date_format)
     length = parse_time_frame(bucket) if isinstance(bucket, str) else bucket
     numbers = read_numbers(frame, [name for name in (*_REQUIRED, "volume") if name in frame.columns], source)
 
@@ -175,7 +175,8 @@ def _check_ranges(
             )
 
 
-def _read_times(frame: pd.DataFrame, source: str, date_format: str | None) -> CandleTimes:
+def read_time_column(frame: pd.DataFrame, source: str, date_format: str | None) -> CandleTimes:
+    """Return the times of a table with lower-case names of columns; raises `InvalidCandles` without such a column."""
     name = next((column for column in _TIME_COLUMNS if column in frame.columns), None)
     if isinstance(frame.index, (pd.DatetimeIndex, pd.PeriodIndex)):
         values: Any = frame.index

@@ -118,6 +118,8 @@ def make_facts(outcome: BacktestOutcome) -> dict[str, str]:
     if performance.has_interest:
         earned, paid = format_usd(performance.interest_earned), format_usd(performance.interest_paid)
         facts["Interest"] = f"{earned} USD earned, {paid} USD paid"
+    if performance.funding:
+        facts["Funding"] = f"{format_usd(performance.funding)} USD"
     if performance.liquidations:
         penalties = format_usd(performance.liquidation_penalties)
         facts["Liquidations"] = f"{performance.liquidations}, penalties {penalties} USD"
