@@ -10,7 +10,13 @@ import pytest
 from tests.kit.markets import START as MARKET_START
 from tests.kit.markets import buy, flat, make_candles, random_walk, run
 from tests.kit.portfolios import DAY, START, make_state, record_equity, record_flow
-from tradeexecutor.analysis.adjusted.benchmark import Holding, compare_years, hold, sample_benchmark
+from tradeexecutor.analysis.adjusted.benchmark import (
+    Holding,
+    compare_years,
+    hold,
+    hold_deposits,
+    sample_benchmark,
+)
 from tradeexecutor.analysis.adjusted.periods import read_observations
 from tradeexecutor.analysis.adjusted.summary import summarise_performance
 from tradeexecutor.backtest.benchmarks import make_benchmarks
@@ -140,3 +146,18 @@ def test_before_its_first_price_a_benchmark_has_no_return():
     returns = sample_benchmark(prices, read_observations(state))
     assert np.isnan(returns[0])
     assert returns[1] == pytest.approx(0.1)
+
+
+def test_deposits_buy_at_the_price_of_their_time_and_redemptions_sell():
+    days = pd.DatetimeIndex([START + day * DAY for day in range(5)])
+    growth = pd.Series([1.0, 2.0, 4.0, 1.0, 2.0], index=days)
+    flows = pd.Series([100.0, -150.0], index=days[[1, 2]] + pd.Timedelta(hours=1))
+    # 100 become 200; 100 more make 150 units at 2; 150 at 4 take 37.5 of them.
+    assert hold_deposits(growth, 100.0, flows).tolist() == [100.0, 200.0, 600.0, 112.5, 225.0]
+
+
+def test_a_redemption_of_more_than_is_held_ends_the_line():
+    days = pd.DatetimeIndex([START + day * DAY for day in range(4)])
+    growth = pd.Series([1.0, 1.0, 1.0, 5.0], index=days)
+    flows = pd.Series([-101.0, 500.0], index=days[1:3])
+    assert np.isnan(hold_deposits(growth, 100.0, flows)).tolist() == [False, True, True, True]

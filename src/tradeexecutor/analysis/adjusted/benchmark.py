@@ -24,6 +24,7 @@ __all__ = [
     "compare_moves",
     "compare_years",
     "hold",
+    "hold_deposits",
     "read_holdings",
     "sample_benchmark",
 ]
@@ -142,6 +143,38 @@ def average_holdings(holdings: Sequence[Holding]) -> Holding:
         return holdings[0]
     frame = pd.concat([holding.growth.groupby(level=0).last() for holding in holdings], axis=1).sort_index()
     return Holding(f"{len(holdings)} pairs", frame.ffill().fillna(1.0).mean(axis=1))
+
+
+def hold_deposits(growth: "pd.Series[float]", capital: float, flows: "pd.Series[float]") -> "pd.Series[float]":
+    """Return what the capital of a strategy would be worth if it had been held instead, before fees.
+
+    The capital buys at the first time, a deposit at the price of its time; a redemption sells as much as it takes out.
+
+    >>> days = pd.DatetimeIndex(["2024-01-01", "2024-01-02", "2024-01-03"])
+    >>> hold_deposits(pd.Series([1.0, 2.0, 4.0], index=days), 100.0, pd.Series([50.0], index=days[1:2])).tolist()
+    [100.0, 250.0, 500.0]
+
+    Parameters
+    ----------
+    growth
+        What 1 USD became, by naive UTC time, ascending.
+    capital
+        Invested at the first time, USD.
+    flows
+        Later deposits (> 0) and redemptions (< 0), USD, by naive UTC time, ascending.
+
+    Returns
+    -------
+    pandas.Series
+        USD at the times of `growth`; NaN from a redemption on that takes out more than there is.
+    """
+    times = pd.DatetimeIndex(growth.index).as_unit("us").asi8
+    moments = pd.DatetimeIndex(flows.index).as_unit("us").asi8
+    prices = growth.to_numpy(dtype=np.float64)
+    paid = prices[np.maximum(np.searchsorted(times, moments, side="right") - 1, 0)]
+    units = np.concatenate(([capital / prices[0]], flows.to_numpy(dtype=np.float64) / paid)).cumsum()
+    units[np.minimum.accumulate(units) < 0] = np.nan
+    return growth * units[np.searchsorted(moments, times, side="right")]
 
 
 def sample_benchmark(prices: "pd.Series[float]", observations: Observations) -> NDArray[np.float64]:

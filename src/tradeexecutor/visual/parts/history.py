@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tradeexecutor.analysis.adjusted.drawdown import calculate_drawdowns
 from tradeexecutor.analysis.adjusted.equity import read_equity_curve
-from tradeexecutor.analysis.adjusted.periods import Observations, compound_by_period, observe
+from tradeexecutor.analysis.adjusted.periods import Observations, compound_by_period, label_periods, observe
 from tradeexecutor.analysis.adjusted.returns import calculate_returns
 from tradeexecutor.analysis.memo import shared
 from tradeexecutor.state.errors import NothingToDraw
@@ -128,6 +128,25 @@ class History:
         if period.freq is None:
             return self.returns.iloc[1:]
         return compound_by_period(self._start, self._ends, self._values, period.freq).dropna()
+
+    @property
+    def capital(self) -> float:
+        """Value at the beginning, USD; in a backtest before the cost of the first trades."""
+        return float(self.value.iloc[0] / (1.0 + self.returns.iloc[0]))
+
+    @property
+    def flows(self) -> "pd.Series[float]":
+        """Deposits (> 0) and redemptions (< 0) since the previous sample, USD, where there are any."""
+        flows = self.net_deposits.diff().iloc[1:]
+        return flows[flows != 0]
+
+    def get_monthly_profits(self) -> "pd.Series[float]":
+        """Return the profit of each month without deposits and redemptions, USD, indexed by its first day."""
+        before = self.value.shift(fill_value=self.capital)
+        deposited = self.net_deposits.diff().fillna(0.0)
+        profits = np.asarray(self.value - before - deposited, dtype=np.float64)
+        index = pd.DatetimeIndex(label_periods(self._start, self._ends).view("datetime64[us]"))
+        return pd.Series(profits, index=index).resample("MS").sum()
 
     def get_monthly_returns(self) -> "pd.Series[float]":
         """Return the return of each month, a fraction, indexed by its first day; 0 without a record."""
