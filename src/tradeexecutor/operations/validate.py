@@ -16,7 +16,7 @@ from tradeexecutor.state.files.checksum_header import parse_verified
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store.archive import find_archive_problems
 
-__all__ = ["Validation", "validate_state"]
+__all__ = ["Validation", "validate_state", "validate_text"]
 
 #: Number of examples of a problem that are shown.
 _EXAMPLES = 3
@@ -40,26 +40,45 @@ class Validation:
 
 def validate_state(path: StateLocation) -> Validation:
     """Run all checks on a stored state; when it cannot be read, checks of its content are skipped."""
+    try:
+        if isinstance(path, Path) and path.is_dir():
+            raise OperationRefused("is a folder, not a state file")
+        text = read_state_text(path)
+    except (OperationRefused, OSError, StateFileError) as error:
+        result = Validation(str(path))
+        result.add("readable", describe_error(error), passed=False)
+        return result
+    return validate_text(text, path)
+
+
+def validate_text(text: bytes, path: StateLocation) -> Validation:
+    """Run all checks on the text of a stored state.
+
+    Parameters
+    ----------
+    text
+        One save, with the checksum header of a file if it has one.
+    path
+        Where it is stored, which is where archives of pruned details are looked for.
+    """
     result = Validation(str(path))
-    state = _check_reading(path, result)
+    state = _check_reading(text, result)
     if state is not None:
         result.facts = _count(state)
         for check in check_state(state):
             result.add(check.name, check.detail, passed=check.passed)
         _check_archives(path, state, result)
-        _check_round_trip(path, state, result)
+        _check_round_trip(text, state, result)
         _check_unknown_keys(state, result)
     return result
 
 
-def _check_reading(path: StateLocation, result: Validation) -> State | None:
+def _check_reading(text: bytes, result: Validation) -> State | None:
     try:
-        if isinstance(path, Path) and path.is_dir():
-            raise OperationRefused("is a folder, not a state file")
-        tree = require_state(parse_verified(read_state_text(path)))
+        tree = require_state(parse_verified(text))
         version = result.schema_version = _read_version(tree)
         state = State.from_dict(tree)
-    except (OperationRefused, OSError, StateFileError) as error:
+    except StateFileError as error:
         result.add("readable", describe_error(error), passed=False)
         return None
     age = "current" if version == SCHEMA_VERSION else f"old, this program writes {SCHEMA_VERSION}"
@@ -104,10 +123,10 @@ def _check_archives(path: StateLocation, state: State, result: Validation) -> No
     result.add("archives", _summarise(problems) or f"{count}, intact", passed=not problems)
 
 
-def _check_round_trip(path: StateLocation, state: State, result: Validation) -> None:
+def _check_round_trip(text: bytes, state: State, result: Validation) -> None:
     """Check that saving writes everything in the file, and that saving again writes the same."""
     try:
-        original = parse(read_state_text(path))
+        original = parse(text)
         upcast(original, original.pop(SCHEMA_VERSION_KEY, 0))
         written = state.to_dict()
         losses = list(find_losses(original, written))
