@@ -54,11 +54,19 @@ class Change:
     before: Any
     after: Any
 
-    def to_operation(self) -> dict[str, Any]:
-        """Return the operation of a JSON Patch."""
+    def to_operation(self, *, with_old: bool = False) -> dict[str, Any]:
+        """Return the operation of a JSON Patch.
+
+        Parameters
+        ----------
+        with_old
+            Whether a value that is replaced or removed is told as ``old``, which programs that apply a patch ignore.
+        """
         operation: dict[str, Any] = {"op": self.op, "path": format_pointer(self.path)}
         if self.op != "remove":
             operation["value"] = self.after
+        if with_old and self.op != "add":
+            operation["old"] = self.before
         return operation
 
 
